@@ -1,0 +1,54 @@
+# Each target's line of help stands behind ##.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+STAGE := ci/stage
+export ALSCOPE_COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+.PHONY: help
+help: ## Shows this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Real Envoys as a small mesh on loopback, observed by the real collector: no root, no cluster
+	@demo/run
+
+.PHONY: test
+test: ## All tests that need no cluster
+	@ci/count $(STAGE) "test" 1500 cargo test --workspace --exclude alscope-e2e --locked --features als-proto/service
+
+.PHONY: test-cluster
+test-cluster: cluster ## Tests on the local cluster (root; real Kubernetes, Istio and Envoys)
+	@ci/count ci/cluster-tests
+
+.PHONY: ci
+ci: lint test test-cluster ## What CI runs: lint, test, test-cluster
+
+.PHONY: lint
+lint: ## Formats, lints, documentation, licences and shell scripts, all without changing anything
+	@$(STAGE) "format" 60 cargo fmt --all --check
+	@$(STAGE) "clippy" 1200 cargo clippy --workspace --all-targets --locked --features als-proto/service -- -D warnings
+	@$(STAGE) "documentation" 900 env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --features als-proto/service
+
+.PHONY: gen
+gen: ## Writes the generated files anew: protocol code
+	@$(STAGE) "generate" 900 env ALSCOPE_REGENERATE=1 cargo test -p als-proto --features service --test generated --locked
+
+.PHONY: fuzz
+fuzz: ## Fuzzes the readers against prost: make fuzz SECONDS=60
+	@fuzz/run $(or $(SECONDS_TO_FUZZ),$(SECONDS),30)
+
+.PHONY: cluster
+cluster: ## Starts the local cluster, or finds it running (root)
+	@$(STAGE) "cluster" 3600 tests/e2e/cluster/up
+
+.PHONY: cluster-down
+cluster-down: ## Ends the local cluster and removes its state
+	@$(STAGE) "cluster-down" 120 tests/e2e/cluster/down
+
+.PHONY: bench
+bench: ## Measures entries per CPU second
+	@$(STAGE) "bench" 1800 cargo run --release --locked -p alscope-bench
+
+.PHONY: cold
+cold: ## Runs demo and ci in a fresh clone with empty caches, and writes docs/cold.md
+	@ci/cold

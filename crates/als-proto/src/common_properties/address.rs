@@ -1,0 +1,133 @@
+//! `envoy.config.core.v3.Address`.
+
+use crate::Malformed;
+use crate::occurrences::Merge;
+use crate::wire::{Fields, length_delimited, varint};
+
+/// Members of the oneof `Address.address`.
+const SOCKET_ADDRESS: u32 = length_delimited(1);
+const PIPE: u32 = length_delimited(2);
+const ENVOY_INTERNAL_ADDRESS: u32 = length_delimited(3);
+const LAST_KNOWN_KIND: u32 = 3;
+
+/// Fields of `SocketAddress`.
+const PROTOCOL: u32 = varint(1);
+const ADDRESS: u32 = length_delimited(2);
+const PORT_VALUE: u32 = varint(3);
+const NAMED_PORT: u32 = length_delimited(4);
+const RESOLVER_NAME: u32 = length_delimited(5);
+const IPV4_COMPAT: u32 = varint(6);
+const NETWORK_NAMESPACE_FILEPATH: u32 = length_delimited(7);
+const LAST_KNOWN_SOCKET_FIELD: u32 = 7;
+
+/// Fields of `Pipe`.
+const PATH: u32 = length_delimited(1);
+const MODE: u32 = varint(2);
+const LAST_KNOWN_PIPE_FIELD: u32 = 2;
+
+/// Fields of `EnvoyInternalAddress`.
+const SERVER_LISTENER_NAME: u32 = length_delimited(1);
+const ENDPOINT_ID: u32 = length_delimited(2);
+const LAST_KNOWN_INTERNAL_FIELD: u32 = 2;
+
+/// `envoy.config.core.v3.Address`, by the member of its oneof `address`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Address<'a> {
+    /// `envoy.config.core.v3.SocketAddress`.
+    Socket {
+        /// `SocketAddress.address`: an IP address in text, or a host name.
+        address: &'a [u8],
+        /// `SocketAddress.port_value`; 0 when the address has a `named_port` or none.
+        port: u32,
+    },
+    /// `envoy.config.core.v3.Pipe`.
+    Pipe {
+        /// `Pipe.path`.
+        path: &'a [u8],
+    },
+    /// `envoy.config.core.v3.EnvoyInternalAddress`.
+    Internal {
+        /// `EnvoyInternalAddress.server_listener_name`.
+        server_listener_name: &'a [u8],
+        /// `EnvoyInternalAddress.endpoint_id`.
+        endpoint_id: &'a [u8],
+    },
+    /// The oneof has no member, or one that is newer than this reader.
+    #[default]
+    Unset,
+}
+
+impl<'a> Merge<'a> for Address<'a> {
+    #[inline]
+    fn merge(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
+        let mut fields = Fields::new(bytes);
+        while let Some(key) = fields.key()? {
+            match key {
+                SOCKET_ADDRESS => *self = self.merged_with_socket(fields.bytes()?)?,
+                PIPE => *self = self.merged_with_pipe(fields.bytes()?)?,
+                ENVOY_INTERNAL_ADDRESS => *self = self.merged_with_internal(fields.bytes()?)?,
+                _ => fields.skip_unknown(key, LAST_KNOWN_KIND)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Address<'a> {
+    #[inline]
+    fn merged_with_socket(self, bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let (mut address, mut port): (&[u8], u32) = match self {
+            Self::Socket { address, port } => (address, port),
+            Self::Pipe { .. } | Self::Internal { .. } | Self::Unset => (&[], 0),
+        };
+        let mut fields = Fields::new(bytes);
+        while let Some(key) = fields.key()? {
+            match key {
+                ADDRESS => address = fields.bytes()?,
+                PORT_VALUE => port = fields.uint32()?,
+                NAMED_PORT => {
+                    fields.skip(key)?;
+                    port = 0;
+                }
+                PROTOCOL | RESOLVER_NAME | IPV4_COMPAT | NETWORK_NAMESPACE_FILEPATH => fields.skip(key)?,
+                _ => fields.skip_unknown(key, LAST_KNOWN_SOCKET_FIELD)?,
+            }
+        }
+        Ok(Self::Socket { address, port })
+    }
+
+    fn merged_with_pipe(self, bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut path: &[u8] = if let Self::Pipe { path } = self { path } else { &[] };
+        let mut fields = Fields::new(bytes);
+        while let Some(key) = fields.key()? {
+            match key {
+                PATH => path = fields.bytes()?,
+                MODE => fields.skip(key)?,
+                _ => fields.skip_unknown(key, LAST_KNOWN_PIPE_FIELD)?,
+            }
+        }
+        Ok(Self::Pipe { path })
+    }
+
+    fn merged_with_internal(self, bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let (mut server_listener_name, mut endpoint_id): (&[u8], &[u8]) = match self {
+            Self::Internal {
+                server_listener_name,
+                endpoint_id,
+            } => (server_listener_name, endpoint_id),
+            Self::Socket { .. } | Self::Pipe { .. } | Self::Unset => (&[], &[]),
+        };
+        let mut fields = Fields::new(bytes);
+        while let Some(key) = fields.key()? {
+            match key {
+                SERVER_LISTENER_NAME => server_listener_name = fields.bytes()?,
+                ENDPOINT_ID => endpoint_id = fields.bytes()?,
+                _ => fields.skip_unknown(key, LAST_KNOWN_INTERNAL_FIELD)?,
+            }
+        }
+        Ok(Self::Internal {
+            server_listener_name,
+            endpoint_id,
+        })
+    }
+}

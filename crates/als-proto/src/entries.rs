@@ -1,0 +1,114 @@
+//! `StreamAccessLogsMessage.log_entries`: the entries of a message, one by one.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::Malformed;
+use crate::http::HttpEntry;
+use crate::occurrences::{Merge, NestedOccurrences};
+use crate::tcp::TcpEntry;
+use crate::wire::length_delimited;
+
+/// `StreamAccessLogsMessage.http_logs`.
+pub(crate) const HTTP_LOGS: u32 = length_delimited(2);
+/// `StreamAccessLogsMessage.tcp_logs`.
+pub(crate) const TCP_LOGS: u32 = length_delimited(3);
+/// `HTTPAccessLogEntries.log_entry` and `TCPAccessLogEntries.log_entry`.
+const LOG_ENTRY: u32 = length_delimited(1);
+
+/// One access-log entry of one Envoy.
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an entry is used where it is read; a box would cost an allocation an entry"
+)]
+pub enum Entry<'a> {
+    /// `envoy.data.accesslog.v3.HTTPAccessLogEntry`.
+    Http(HttpEntry<'a>),
+    /// `envoy.data.accesslog.v3.TCPAccessLogEntry`.
+    Tcp(TcpEntry<'a>),
+}
+
+/// Why the iterator over the entries could not give one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// This entry is not what its proto says. The ones behind it can be read.
+    Entry,
+    /// The list of entries is broken: nothing behind this place can be found. The iterator has ended.
+    Rest,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Entry => "bytes are not the access-log entry they should be",
+            Self::Rest => "the list of access-log entries is broken",
+        })
+    }
+}
+
+impl Error for Unreadable {}
+
+/// Which list of entries a message holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    #[default]
+    Http,
+    Tcp,
+}
+
+/// Iterates over the entries of a message. It only remembers a place in the message's bytes, so it can be put
+/// aside and be resumed.
+#[derive(Clone, Debug, Default)]
+pub struct Entries<'a> {
+    kind: Kind,
+    /// The message from the first list on that belongs to the entries.
+    bytes: &'a [u8],
+    places: NestedOccurrences<'a>,
+}
+
+impl<'a> Entries<'a> {
+    /// Notes that a list of `kind` starts where `bytes` do. It replaces lists of the other kind and is
+    /// appended to those of its own: the list is a member of a oneof.
+    pub(crate) fn found(&mut self, kind: Kind, bytes: &'a [u8]) {
+        if self.bytes.is_empty() || self.kind != kind {
+            let list = match kind {
+                Kind::Http => HTTP_LOGS,
+                Kind::Tcp => TCP_LOGS,
+            };
+            *self = Self {
+                kind,
+                bytes,
+                places: NestedOccurrences::new(bytes, list, LOG_ENTRY),
+            };
+        }
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<Entry<'a>, Unreadable>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let Ok(bytes) = self.places.next()? else {
+            return Some(Err(Unreadable::Rest));
+        };
+        // Filled in place: an entry is large, and a result around it that is mapped to another one copies it.
+        Some(match self.kind {
+            Kind::Http => {
+                let mut entry = HttpEntry::default();
+                entry
+                    .merge(bytes)
+                    .map(|()| Entry::Http(entry))
+                    .map_err(|Malformed| Unreadable::Entry)
+            }
+            Kind::Tcp => {
+                let mut entry = TcpEntry::default();
+                entry
+                    .merge(bytes)
+                    .map(|()| Entry::Tcp(entry))
+                    .map_err(|Malformed| Unreadable::Entry)
+            }
+        })
+    }
+}

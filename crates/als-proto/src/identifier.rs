@@ -1,0 +1,97 @@
+//! `envoy.service.accesslog.v3.StreamAccessLogsMessage.Identifier`: which Envoy sends, and which of its logs.
+
+mod metadata;
+
+use crate::Malformed;
+use crate::message::IDENTIFIER;
+use crate::occurrences::{NestedOccurrences, Occurrences};
+use crate::wire::{Fields, length_delimited};
+
+const NODE: u32 = length_delimited(1);
+const LOG_NAME: u32 = length_delimited(2);
+const LAST_KNOWN_FIELD: u32 = 2;
+
+/// Fields of `envoy.config.core.v3.Node`.
+const ID: u32 = length_delimited(1);
+const CLUSTER: u32 = length_delimited(2);
+const METADATA: u32 = length_delimited(3);
+const LAST_KNOWN_NODE_FIELD: u32 = 3;
+
+/// `envoy.service.accesslog.v3.StreamAccessLogsMessage.Identifier`, which borrows the whole message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Identifier<'a> {
+    message: &'a [u8],
+    node_id: &'a [u8],
+    node_cluster: &'a [u8],
+    log_name: &'a [u8],
+}
+
+impl<'a> Identifier<'a> {
+    /// Reads what the bytes of a message say about its sender.
+    pub(crate) fn read(message: &'a [u8]) -> Result<Self, Malformed> {
+        let mut identifier = Self {
+            message,
+            ..Self::default()
+        };
+        for bytes in Occurrences::new(message, IDENTIFIER) {
+            identifier.merge(bytes?)?;
+        }
+        Ok(identifier)
+    }
+
+    fn merge(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
+        let mut fields = Fields::new(bytes);
+        while let Some(key) = fields.key()? {
+            match key {
+                NODE => self.merge_node(fields.bytes()?)?,
+                LOG_NAME => self.log_name = fields.bytes()?,
+                _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn merge_node(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
+        let mut fields = Fields::new(bytes);
+        while let Some(key) = fields.key()? {
+            match key {
+                ID => self.node_id = fields.bytes()?,
+                CLUSTER => self.node_cluster = fields.bytes()?,
+                METADATA => fields.skip(key)?,
+                _ => fields.skip_unknown(key, LAST_KNOWN_NODE_FIELD)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// `envoy.config.core.v3.Node.id`; Istio's is
+    /// `sidecar~10.0.0.1~reviews-v1-abc.default~default.svc.cluster.local`.
+    pub fn node_id(&self) -> &'a [u8] {
+        self.node_id
+    }
+
+    /// `envoy.config.core.v3.Node.cluster`; Istio's is `reviews.default`.
+    pub fn node_cluster(&self) -> &'a [u8] {
+        self.node_cluster
+    }
+
+    /// `Identifier.log_name`: the name that the log's configuration gives it.
+    pub fn log_name(&self) -> &'a [u8] {
+        self.log_name
+    }
+
+    /// The string at `path` in `envoy.config.core.v3.Node.metadata`, such as `["LABELS", "app"]` or
+    /// `["CLUSTER_ID"]`. `None` if nothing is there, or something other than a string.
+    pub fn metadata(&self, path: &[&str]) -> Result<Option<&'a [u8]>, Malformed> {
+        let Some((name, path)) = path.split_first() else {
+            return Ok(None);
+        };
+        let mut field = None;
+        for node in NestedOccurrences::new(self.message, IDENTIFIER, NODE) {
+            for metadata in Occurrences::new(node?, METADATA) {
+                metadata::find_field(metadata?, name, &mut field)?;
+            }
+        }
+        field.map_or(Ok(None), |field| metadata::string_at(field, path))
+    }
+}

@@ -1,0 +1,36 @@
+//! The wire: Envoy's access-log stream messages, read without copying them.
+//!
+//! [`Message::read`] takes the bytes of one `envoy.service.accesslog.v3.StreamAccessLogsMessage` and hands
+//! out its [`Identifier`] and its [`Entry`]s, which borrow from those bytes. Numbers and strings that every
+//! entry needs are decoded at once; addresses, times and TLS properties are decoded when they are asked for.
+//! Strings stay bytes: whoever shows them checks that they are UTF-8.
+//!
+//! Invariants: nothing allocates, nothing panics, work is linear in the bytes read. Every message that a
+//! protobuf library accepts is read with equal fields: a submessage that occurs again is merged into the one
+//! before, the last value of a scalar and the last member of a oneof win, unknown fields are skipped. What no
+//! caller asks for is not checked, so a message that a protobuf library rejects may still yield its
+//! well-formed entries.
+
+mod common_properties;
+mod entries;
+mod http;
+mod identifier;
+mod malformed;
+mod message;
+#[cfg(feature = "messages")]
+pub mod messages;
+mod occurrences;
+mod tcp;
+mod wire;
+mod wrappers;
+
+pub use common_properties::{
+    Address, Certificate, CommonProperties, Duration, FilterStateObject, FilterStateObjects, ResponseFlags,
+    Timestamp, TlsProperties,
+};
+pub use entries::{Entries, Entry, Unreadable};
+pub use http::{HttpEntry, HttpRequest, HttpResponse};
+pub use identifier::Identifier;
+pub use malformed::Malformed;
+pub use message::Message;
+pub use tcp::TcpEntry;

@@ -1,0 +1,204 @@
+//! Protobuf's wire format: one message's bytes as a sequence of keys and values.
+//!
+//! A reader asks for a [`Fields::key`], matches on it whole (field number and wire type in one comparison)
+//! and takes the value that the key announces. Whatever it does not match goes to [`Fields::skip`] or
+//! [`Fields::skip_unknown`], which also find every invalid key.
+
+use crate::Malformed;
+
+/// Wire types, the low three bits of a key.
+const VARINT: u32 = 0;
+const FIXED64: u32 = 1;
+const LENGTH_DELIMITED: u32 = 2;
+const START_GROUP: u32 = 3;
+const END_GROUP: u32 = 4;
+const FIXED32: u32 = 5;
+
+/// How deep groups may nest in an unknown field: the limit of Google's and of prost's readers.
+const DEEPEST_GROUP: usize = 100;
+
+/// The key of a `bool`, `enum`, `int32`, `int64`, `uint32` or `uint64` field.
+pub(crate) const fn varint(field_number: u32) -> u32 {
+    field_number << 3 | VARINT
+}
+
+/// The key of a `double` field.
+pub(crate) const fn fixed64(field_number: u32) -> u32 {
+    field_number << 3 | FIXED64
+}
+
+/// The key of a `string`, `bytes`, message or map field.
+pub(crate) const fn length_delimited(field_number: u32) -> u32 {
+    field_number << 3 | LENGTH_DELIMITED
+}
+
+/// The field number in a key.
+pub(crate) const fn field_number(key: u32) -> u32 {
+    key >> 3
+}
+
+/// The fields of a message that are still to be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    #[inline]
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// The bytes that are still to be read.
+    #[inline]
+    pub(crate) const fn rest(self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The next field's key, or `None` at the end of the message.
+    #[inline]
+    pub(crate) fn key(&mut self) -> Result<Option<u32>, Malformed> {
+        match *self.rest {
+            [] => Ok(None),
+            [low, ref rest @ ..] if low < 0x80 => {
+                self.rest = rest;
+                Ok(Some(u32::from(low)))
+            }
+            [low, high, ref rest @ ..] if high < 0x80 => {
+                self.rest = rest;
+                Ok(Some(u32::from(low & 0x7f) | u32::from(high) << 7))
+            }
+            _ => Ok(Some(u32::try_from(self.long_varint()?).map_err(|_| Malformed)?)),
+        }
+    }
+
+    /// The value of an `uint64` field.
+    #[inline]
+    pub(crate) fn uint64(&mut self) -> Result<u64, Malformed> {
+        match *self.rest {
+            [low, ref rest @ ..] if low < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(low))
+            }
+            [low, high, ref rest @ ..] if high < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    /// The value of an `int64` field.
+    #[inline]
+    pub(crate) fn int64(&mut self) -> Result<i64, Malformed> {
+        Ok(self.uint64()?.cast_signed())
+    }
+
+    /// The value of an `uint32` field: the low half of a varint that is too large, as protobuf has it.
+    #[inline]
+    pub(crate) fn uint32(&mut self) -> Result<u32, Malformed> {
+        Ok(self.uint64()? as u32)
+    }
+
+    /// The value of an `int32` or `enum` field, which is ten bytes long when negative.
+    #[inline]
+    pub(crate) fn int32(&mut self) -> Result<i32, Malformed> {
+        Ok(self.uint32()?.cast_signed())
+    }
+
+    /// The value of a `bool` field.
+    #[inline]
+    pub(crate) fn boolean(&mut self) -> Result<bool, Malformed> {
+        Ok(self.uint64()? != 0)
+    }
+
+    /// The value of a `string`, `bytes`, message or map field.
+    #[inline]
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
+        let length = usize::try_from(self.uint64()?).map_err(|_| Malformed)?;
+        self.take(length)
+    }
+
+    /// Passes over the value that belongs to `key`, a field that nobody reads.
+    #[inline]
+    pub(crate) fn skip(&mut self, key: u32) -> Result<(), Malformed> {
+        if field_number(key) == 0 {
+            return Err(Malformed);
+        }
+        match wire_type(key) {
+            VARINT => self.uint64().map(drop),
+            FIXED64 => self.take(8).map(drop),
+            LENGTH_DELIMITED => self.bytes().map(drop),
+            START_GROUP => self.skip_group(field_number(key)),
+            FIXED32 => self.take(4).map(drop),
+            _ => Err(Malformed),
+        }
+    }
+
+    /// Passes over a field that is unknown, where all fields up to number `last_known` are known: one of
+    /// those can only come here with a wire type that is not its own.
+    #[inline(never)]
+    pub(crate) fn skip_unknown(&mut self, key: u32, last_known: u32) -> Result<(), Malformed> {
+        if field_number(key) <= last_known {
+            Err(Malformed)
+        } else {
+            self.skip(key)
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Malformed)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    #[inline(never)]
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
+        let mut value = 0;
+        let mut rest = self.rest;
+        for shift in (0..64).step_by(7) {
+            let (&byte, behind) = rest.split_first().ok_or(Malformed)?;
+            rest = behind;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                // The tenth byte has room for the 64th bit only.
+                if shift == 63 && byte > 1 {
+                    return Err(Malformed);
+                }
+                self.rest = rest;
+                return Ok(value);
+            }
+        }
+        Err(Malformed)
+    }
+
+    #[cold]
+    fn skip_group(&mut self, field_number_of_group: u32) -> Result<(), Malformed> {
+        let mut open_groups = [0; DEEPEST_GROUP];
+        let mut depth = 0;
+        let mut opened = field_number_of_group;
+        loop {
+            // `opened` is the innermost group; the ones around it are in `open_groups[..depth]`.
+            let key = self.key()?.ok_or(Malformed)?;
+            match wire_type(key) {
+                START_GROUP if field_number(key) != 0 => {
+                    *open_groups.get_mut(depth).ok_or(Malformed)? = opened;
+                    depth += 1;
+                    opened = field_number(key);
+                }
+                END_GROUP if field_number(key) != opened => return Err(Malformed),
+                END_GROUP if depth == 0 => return Ok(()),
+                END_GROUP => {
+                    depth -= 1;
+                    opened = *open_groups.get(depth).ok_or(Malformed)?;
+                }
+                _ => self.skip(key)?,
+            }
+        }
+    }
+}
+
+const fn wire_type(key: u32) -> u32 {
+    key & 7
+}

@@ -1,0 +1,257 @@
+//! What became of every entry: the counters behind the conservation laws.
+//!
+//! received = analyzed + rejected, analyzed = observed + skipped, observed = attributed + unattributed. A message that
+//! can't be counted in entries is counted once in `messages_rejected`, outside these laws.
+
+use crate::party::Reporter;
+
+/// A closed list of reasons: each has a place in a counter array and one word in metrics.
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            /// Every reason, in the order of the counters.
+            pub const ALL: &[$name] = &[$($name::$variant,)+];
+
+            /// The reason's word in the label `reason`.
+            pub fn word(self) -> &'static str {
+                match self { $($name::$variant => $word,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why a message or an entry could not be read.
+    Rejected {
+        /// The message's own framing is not protobuf, or it arrived before the stream's identifier.
+        MalformedMessage = "malformed-message",
+        /// The message is longer than `limits.messageBytes`.
+        MessageTooLarge = "message-too-large",
+        /// The entry lies behind the first `limits.entriesPerMessage` of its message.
+        TooManyEntries = "too-many-entries",
+        /// The entry's bytes are not the protobuf message they should be.
+        MalformedEntry = "malformed-entry",
+        /// An address that the rules need is not an IP address.
+        BadAddress = "bad-address",
+        /// A string that the rules need is longer than `limits.stringBytes`.
+        StringTooLong = "string-too-long",
+        /// The message is compressed and this collector advertises no compression.
+        Compression = "compression",
+    }
+}
+
+reasons! {
+    /// Why an analyzed entry yields no observation.
+    Skipped {
+        /// An intermediate or start entry of a call whose end is logged too.
+        Periodic = "periodic",
+        /// No analyzer is configured for entries of this kind.
+        NoAnalyzer = "no-analyzer",
+        /// The entry has no `common_properties`.
+        NoCommonProperties = "no-common-properties",
+        /// The entry lacks the address of the caller or of the proxied side.
+        NoAddress = "no-address",
+        /// The proxy talked to itself or to its own infrastructure.
+        NotACall = "not-a-call",
+    }
+}
+
+reasons! {
+    /// Why one party of an observation is `unknown`.
+    Unattributed {
+        /// Nothing in the directory has the address.
+        NotFound = "not-found",
+        /// The address belongs to a node, and no host-network pod listens on the port.
+        NodeAddress = "node-address",
+        /// Several pods held the address at that time.
+        Ambiguous = "ambiguous",
+        /// The entry has no address for this party: there was no upstream.
+        NoAddress = "no-address",
+        /// The call began before anything that the directory remembers of this address.
+        BeforeHistory = "before-history",
+    }
+}
+
+/// Counters of entries since the start, of one shard or of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accounting {
+    /// Entries taken from messages.
+    pub received: u64,
+    /// Entries that were read.
+    pub analyzed: u64,
+    /// Entries with at least one observation.
+    pub observed: u64,
+    /// Observed entries all of whose parties were found.
+    pub attributed: u64,
+    /// Observed entries with at least one party that is `unknown`.
+    pub unattributed: u64,
+    /// Observations that went into the overflow series because a bound was reached.
+    pub overflowed: u64,
+    rejected: [u64; Rejected::ALL.len()],
+    messages_rejected: [u64; Rejected::ALL.len()],
+    skipped: [u64; Skipped::ALL.len()],
+    observations: [u64; Reporter::ALL.len()],
+    parties_unattributed: [u64; Unattributed::ALL.len()],
+}
+
+impl Accounting {
+    /// Counts an entry that could not be read.
+    pub fn reject(&mut self, reason: Rejected) {
+        self.rejected[reason as usize] += 1;
+    }
+
+    /// Counts a message whose entries can't be counted.
+    pub fn reject_message(&mut self, reason: Rejected) {
+        self.messages_rejected[reason as usize] += 1;
+    }
+
+    /// Counts an analyzed entry without an observation.
+    pub fn skip(&mut self, reason: Skipped) {
+        self.skipped[reason as usize] += 1;
+    }
+
+    /// Counts an observation.
+    pub fn observe(&mut self, reporter: Reporter) {
+        self.observations[reporter as usize] += 1;
+    }
+
+    /// Counts a party that was not found.
+    pub fn miss(&mut self, reason: Unattributed) {
+        self.parties_unattributed[reason as usize] += 1;
+    }
+
+    /// Entries rejected for `reason`.
+    pub fn rejected(&self, reason: Rejected) -> u64 {
+        self.rejected[reason as usize]
+    }
+
+    /// Messages rejected whole for `reason`.
+    pub fn messages_rejected(&self, reason: Rejected) -> u64 {
+        self.messages_rejected[reason as usize]
+    }
+
+    /// Entries skipped for `reason`.
+    pub fn skipped(&self, reason: Skipped) -> u64 {
+        self.skipped[reason as usize]
+    }
+
+    /// Observations of `reporter`.
+    pub fn observations(&self, reporter: Reporter) -> u64 {
+        self.observations[reporter as usize]
+    }
+
+    /// Parties left `unknown` for `reason`.
+    pub fn parties_unattributed(&self, reason: Unattributed) -> u64 {
+        self.parties_unattributed[reason as usize]
+    }
+
+    /// Adds the counters of `other`.
+    pub fn add(&mut self, other: &Accounting) {
+        self.received += other.received;
+        self.analyzed += other.analyzed;
+        self.observed += other.observed;
+        self.attributed += other.attributed;
+        self.unattributed += other.unattributed;
+        self.overflowed += other.overflowed;
+        add_each(&mut self.rejected, &other.rejected);
+        add_each(&mut self.messages_rejected, &other.messages_rejected);
+        add_each(&mut self.skipped, &other.skipped);
+        add_each(&mut self.observations, &other.observations);
+        add_each(&mut self.parties_unattributed, &other.parties_unattributed);
+    }
+
+    /// The first conservation law that does not hold, in words; `None` when all hold.
+    pub fn broken_law(&self) -> Option<String> {
+        let rejected: u64 = self.rejected.iter().sum();
+        let skipped: u64 = self.skipped.iter().sum();
+        let laws = [
+            (
+                "received = analyzed + rejected",
+                self.received,
+                self.analyzed + rejected,
+            ),
+            (
+                "analyzed = observed + skipped",
+                self.analyzed,
+                self.observed + skipped,
+            ),
+            (
+                "observed = attributed + unattributed",
+                self.observed,
+                self.attributed + self.unattributed,
+            ),
+        ];
+        laws.iter()
+            .find(|(_, left, right)| left != right)
+            .map(|(law, left, right)| format!("{law}: {left} is not {right}"))
+    }
+}
+
+fn add_each(to: &mut [u64], from: &[u64]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += from;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_law_is_named_with_its_numbers() {
+        let mut accounting = Accounting {
+            received: 3,
+            analyzed: 2,
+            observed: 2,
+            attributed: 2,
+            ..Accounting::default()
+        };
+        accounting.reject(Rejected::BadAddress);
+        assert_eq!(accounting.broken_law(), None);
+        accounting.skip(Skipped::Periodic);
+        assert_eq!(
+            accounting.broken_law().as_deref(),
+            Some("analyzed = observed + skipped: 2 is not 3")
+        );
+    }
+
+    #[test]
+    fn adding_adds_every_counter() {
+        let mut one = Accounting {
+            received: 1,
+            analyzed: 2,
+            observed: 3,
+            attributed: 4,
+            unattributed: 5,
+            overflowed: 6,
+            ..Accounting::default()
+        };
+        one.reject(Rejected::Compression);
+        one.reject_message(Rejected::MessageTooLarge);
+        one.skip(Skipped::NotACall);
+        one.observe(Reporter::Waypoint);
+        one.miss(Unattributed::BeforeHistory);
+        let mut sum = one.clone();
+        sum.add(&one);
+        assert_eq!(
+            (
+                sum.received,
+                sum.analyzed,
+                sum.observed,
+                sum.attributed,
+                sum.unattributed,
+                sum.overflowed
+            ),
+            (2, 4, 6, 8, 10, 12)
+        );
+        assert_eq!(sum.rejected(Rejected::Compression), 2);
+        assert_eq!(sum.messages_rejected(Rejected::MessageTooLarge), 2);
+        assert_eq!(sum.skipped(Skipped::NotACall), 2);
+        assert_eq!(sum.observations(Reporter::Waypoint), 2);
+        assert_eq!(sum.parties_unattributed(Unattributed::BeforeHistory), 2);
+    }
+}

@@ -1,0 +1,10 @@
+//! From observations to series: deltas in each worker's shard, one total table, windows for the page.
+
+pub mod deltas;
+pub mod histogram;
+pub mod labels;
+pub mod registry;
+pub mod series;
+pub mod topology;
+pub mod totals;
+pub mod window;

@@ -1,0 +1,130 @@
+//! Istio's histogram buckets, exact in integers.
+
+/// Finite buckets; one more takes the rest.
+pub const EDGES: usize = 19;
+/// Buckets with the last, unbounded one.
+pub const BUCKETS: usize = EDGES + 1;
+
+/// The buckets' upper bounds as Prometheus shows them, in milliseconds or bytes (Envoy's default buckets, which Istio keeps).
+pub const BOUNDS: [&str; BUCKETS] = [
+    "0.5", "1", "5", "10", "25", "50", "100", "250", "500", "1000", "2500", "5000", "10000", "30000",
+    "60000", "300000", "600000", "1800000", "3600000", "+Inf",
+];
+
+/// The bounds in thousandths of the unit: microseconds of a duration in milliseconds, thousandths of a byte.
+pub const THOUSANDTHS: [u64; EDGES] = [
+    500,
+    1_000,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    300_000_000,
+    600_000_000,
+    1_800_000_000,
+    3_600_000_000,
+];
+
+/// Counts by bucket and the sum of the values. A duration's unit is the microsecond, a size's the byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// How many values fell into each bucket (not cumulative).
+    pub buckets: [u64; BUCKETS],
+    /// The sum of the values.
+    pub sum: u64,
+}
+
+impl Histogram {
+    /// Adds a duration.
+    #[inline]
+    pub fn add_microseconds(&mut self, microseconds: u64) {
+        self.add(microseconds, microseconds);
+    }
+
+    /// Adds a size.
+    #[inline]
+    pub fn add_bytes(&mut self, bytes: u64) {
+        self.add(bytes.saturating_mul(1000), bytes);
+    }
+
+    #[inline]
+    fn add(&mut self, thousandths: u64, value: u64) {
+        let bucket = THOUSANDTHS.partition_point(|edge| *edge < thousandths);
+        if let Some(count) = self.buckets.get_mut(bucket) {
+            *count += 1;
+        }
+        self.sum = self.sum.wrapping_add(value);
+    }
+
+    /// Adds the values of `other`.
+    pub fn merge(&mut self, other: &Histogram) {
+        for (count, more) in self.buckets.iter_mut().zip(other.buckets) {
+            *count += more;
+        }
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+
+    /// How many values were added.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn bucket_of(microseconds: u64) -> &'static str {
+        let mut histogram = Histogram::default();
+        histogram.add_microseconds(microseconds);
+        BOUNDS[histogram.buckets.iter().position(|count| *count == 1).unwrap()]
+    }
+
+    #[rstest]
+    #[case(0, "0.5")]
+    #[case(500, "0.5")]
+    #[case(501, "1")]
+    #[case(1_000, "1")]
+    #[case(1_001, "5")]
+    #[case(3_600_000_000, "3600000")]
+    #[case(3_600_000_001, "+Inf")]
+    fn a_bound_belongs_to_its_bucket(#[case] microseconds: u64, #[case] expected: &str) {
+        assert_eq!(bucket_of(microseconds), expected);
+    }
+
+    #[test]
+    fn the_bounds_in_text_and_in_numbers_are_the_same() {
+        for (text, thousandths) in BOUNDS.iter().zip(THOUSANDTHS) {
+            assert_eq!(text.parse::<f64>().unwrap() * 1000.0, thousandths as f64);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn merging_is_adding(values in prop::collection::vec(0_u64..10_000_000_000, 0..50), cut in 0_usize..50) {
+            let cut = cut.min(values.len());
+            let of = |values: &[u64]| {
+                let mut histogram = Histogram::default();
+                values.iter().for_each(|value| histogram.add_bytes(*value));
+                histogram
+            };
+            let mut merged = of(&values[..cut]);
+            merged.merge(&of(&values[cut..]));
+            prop_assert_eq!(merged, of(&values));
+            prop_assert_eq!(merged.count(), values.len() as u64);
+            prop_assert_eq!(merged.sum, values.iter().sum::<u64>());
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A series' labels as text: Istio's standard label set.
+
+use std::sync::Arc;
+
+use super::series::Outcome;
+use crate::analyze::flags;
+use crate::interner::{Interner, Symbol};
+use crate::party::{Call, PartyLabels, Reporter};
+
+/// Istio's standard labels, in the order of [`SeriesLabels::values`]. TCP metrics have all but `response_code` and
+/// `grpc_response_status`.
+pub const NAMES: [&str; 25] = [
+    "reporter",
+    "source_workload",
+    "source_workload_namespace",
+    "source_principal",
+    "source_app",
+    "source_version",
+    "source_canonical_service",
+    "source_canonical_revision",
+    "source_cluster",
+    "destination_workload",
+    "destination_workload_namespace",
+    "destination_principal",
+    "destination_app",
+    "destination_version",
+    "destination_canonical_service",
+    "destination_canonical_revision",
+    "destination_cluster",
+    "destination_service",
+    "destination_service_name",
+    "destination_service_namespace",
+    "request_protocol",
+    "response_flags",
+    "connection_security_policy",
+    "response_code",
+    "grpc_response_status",
+];
+
+/// How many of [`NAMES`] a TCP metric has.
+pub const TCP_NAMES: usize = 23;
+
+/// One end of an edge: namespace and workload.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node {
+    /// The namespace, or `unknown`.
+    pub namespace: Arc<str>,
+    /// The workload, or `unknown`.
+    pub workload: Arc<str>,
+}
+
+/// Who called whom by which protocol, as one reporter saw it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Edge {
+    /// The caller.
+    pub source: Node,
+    /// The called workload.
+    pub destination: Node,
+    /// Istio's `request_protocol`.
+    pub protocol: &'static str,
+    /// Who reports it.
+    pub reporter: Reporter,
+}
+
+/// A series' labels, made once.
+#[derive(Clone, Debug)]
+pub struct SeriesLabels {
+    /// The values of [`NAMES`].
+    pub values: [Arc<str>; 25],
+    /// The edge that the series is part of.
+    pub edge: Edge,
+    /// What came of the calls.
+    pub outcome: Outcome,
+}
+
+/// Makes a series' labels.
+pub fn series_labels(call: &Call, outcome: Outcome, interner: &Interner) -> SeriesLabels {
+    let text = |symbol: Symbol| interner.text(symbol);
+    let [s0, s1, s2, s3, s4, s5, s6, s7] = party_values(&call.source, interner);
+    let [d0, d1, d2, d3, d4, d5, d6, d7] = party_values(&call.destination, interner);
+    let node = |workload: &Arc<str>, namespace: &Arc<str>| Node {
+        namespace: namespace.clone(),
+        workload: workload.clone(),
+    };
+    let edge = Edge {
+        source: node(&s0, &s1),
+        destination: node(&d0, &d1),
+        protocol: outcome.protocol.word(),
+        reporter: call.reporter,
+    };
+    let values = [
+        call.reporter.word().into(),
+        s0,
+        s1,
+        s2,
+        s3,
+        s4,
+        s5,
+        s6,
+        s7,
+        d0,
+        d1,
+        d2,
+        d3,
+        d4,
+        d5,
+        d6,
+        d7,
+        text(call.service),
+        text(call.service_name),
+        text(call.service_namespace),
+        outcome.protocol.word().into(),
+        flags::text(outcome.flags).into(),
+        call.security.word().into(),
+        outcome.code.to_string().into(),
+        outcome.protocol.grpc_status_text().into(),
+    ];
+    SeriesLabels {
+        values,
+        edge,
+        outcome,
+    }
+}
+
+fn party_values(party: &PartyLabels, interner: &Interner) -> [Arc<str>; 8] {
+    [
+        party.workload,
+        party.namespace,
+        party.principal,
+        party.app,
+        party.version,
+        party.canonical_service,
+        party.canonical_revision,
+        party.cluster,
+    ]
+    .map(|symbol| interner.text(symbol))
+}

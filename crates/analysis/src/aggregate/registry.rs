@@ -1,0 +1,199 @@
+//! The one table of calls and series that all workers share. It is asked only for what a worker has not met before, so its lock
+//! is off the hot path.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::labels::{SeriesLabels, series_labels};
+use super::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
+use crate::analyze::protocol::Protocol;
+use crate::interner::{Interner, Symbol};
+use crate::party::Call;
+use als_proto::ResponseFlags;
+
+/// The id of a [`Call`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallId(u32);
+
+impl CallId {
+    /// [`Call::OVERFLOW`].
+    pub const OVERFLOW: CallId = CallId(0);
+}
+
+/// The id of a series within its family (HTTP or TCP).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SeriesId(u32);
+
+impl SeriesId {
+    /// The series that takes what no longer fits.
+    pub const OVERFLOW: SeriesId = SeriesId(0);
+
+    /// The place in a dense vector.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// How much the registry holds before the rest goes into the overflow series.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Bytes of interned strings.
+    pub string_bytes: usize,
+    /// Calls.
+    pub calls: usize,
+    /// Samples of the exposition.
+    pub samples: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds {
+            string_bytes: 64 << 20,
+            calls: 200_000,
+            samples: 500_000,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Tables {
+    interner: Interner,
+    calls: Vec<Call>,
+    call_ids: HashMap<Call, CallId>,
+    http: Family,
+    tcp: Family,
+    samples: usize,
+}
+
+#[derive(Debug, Default)]
+struct Family {
+    keys: Vec<SeriesKey>,
+    ids: HashMap<SeriesKey, SeriesId>,
+}
+
+/// Ids for calls and series, the same for all workers.
+#[derive(Debug)]
+pub struct Registry {
+    bounds: Bounds,
+    tables: Mutex<Tables>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Registry::new(Bounds::default())
+    }
+}
+
+impl Registry {
+    /// An empty registry that holds as much as `bounds` say.
+    pub fn new(bounds: Bounds) -> Self {
+        let mut tables = Tables {
+            interner: Interner::new(bounds.string_bytes),
+            calls: vec![Call::OVERFLOW],
+            call_ids: HashMap::from([(Call::OVERFLOW, CallId::OVERFLOW)]),
+            http: Family::default(),
+            tcp: Family::default(),
+            samples: 0,
+        };
+        let overflow = |protocol| SeriesKey {
+            call: CallId::OVERFLOW,
+            outcome: super::series::Outcome {
+                protocol,
+                code: 0,
+                flags: ResponseFlags::default(),
+            },
+        };
+        tables.http.keys.push(overflow(Protocol::Http));
+        tables.tcp.keys.push(overflow(Protocol::Tcp));
+        Registry {
+            bounds,
+            tables: Mutex::new(tables),
+        }
+    }
+
+    /// No code that runs under the lock can leave a table half changed, so a poisoned one is as good as any.
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The symbol of a string.
+    pub fn intern(&self, text: &str) -> Symbol {
+        self.tables().interner.intern(text)
+    }
+
+    /// The id of the call that `make` makes with the interner.
+    pub fn call(&self, make: impl FnOnce(&mut Interner) -> Call) -> CallId {
+        let mut tables = self.tables();
+        let call = make(&mut tables.interner);
+        if let Some(id) = tables.call_ids.get(&call) {
+            return *id;
+        }
+        let id = match u32::try_from(tables.calls.len()) {
+            Ok(next) if tables.calls.len() < self.bounds.calls => CallId(next),
+            _ => return CallId::OVERFLOW,
+        };
+        tables.calls.push(call);
+        tables.call_ids.insert(call, id);
+        id
+    }
+
+    /// The id of an HTTP series.
+    pub fn http_series(&self, key: SeriesKey) -> SeriesId {
+        let tables = &mut *self.tables();
+        let room = self.bounds.samples.saturating_sub(tables.samples) >= HttpCounts::SAMPLES;
+        let (id, new) = tables.http.id(key, room);
+        tables.samples += if new { HttpCounts::SAMPLES } else { 0 };
+        id
+    }
+
+    /// The id of a TCP series.
+    pub fn tcp_series(&self, key: SeriesKey) -> SeriesId {
+        let tables = &mut *self.tables();
+        let room = self.bounds.samples.saturating_sub(tables.samples) >= TcpCounts::SAMPLES;
+        let (id, new) = tables.tcp.id(key, room);
+        tables.samples += if new { TcpCounts::SAMPLES } else { 0 };
+        id
+    }
+
+    /// The labels of the HTTP series from the id `known` on.
+    pub fn http_labels(&self, known: usize) -> Vec<SeriesLabels> {
+        let tables = self.tables();
+        tables.labels(&tables.http, known)
+    }
+
+    /// The labels of the TCP series from the id `known` on.
+    pub fn tcp_labels(&self, known: usize) -> Vec<SeriesLabels> {
+        let tables = self.tables();
+        tables.labels(&tables.tcp, known)
+    }
+}
+
+impl Family {
+    fn id(&mut self, key: SeriesKey, room: bool) -> (SeriesId, bool) {
+        if let Some(id) = self.ids.get(&key) {
+            return (*id, false);
+        }
+        let id = match u32::try_from(self.keys.len()) {
+            Ok(next) if room && key.call != CallId::OVERFLOW => SeriesId(next),
+            _ => return (SeriesId::OVERFLOW, false),
+        };
+        self.keys.push(key);
+        self.ids.insert(key, id);
+        (id, true)
+    }
+}
+
+impl Tables {
+    fn labels(&self, family: &Family, known: usize) -> Vec<SeriesLabels> {
+        let new = family.keys.get(known..).unwrap_or_default();
+        let call = |key: &SeriesKey| {
+            self.calls
+                .get(key.call.0 as usize)
+                .copied()
+                .unwrap_or(Call::OVERFLOW)
+        };
+        new.iter()
+            .map(|key| series_labels(&call(key), key.outcome, &self.interner))
+            .collect()
+    }
+}

@@ -1,0 +1,274 @@
+//! The last hour by edge: steps of ten seconds for five minutes, steps of a minute for an hour.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::histogram::Histogram;
+use super::labels::{Edge, Node};
+use super::series::{HttpCounts, Outcome, TcpCounts};
+use crate::analyze::protocol::Protocol;
+use crate::moment::Moment;
+use crate::party::Reporter;
+
+/// Edges that are kept apart; the rest is one edge `other`.
+pub const MOST_EDGES: usize = 2000;
+/// Buckets of an edge's durations: Istio's up to a minute, and one for the rest.
+pub const SKETCH: usize = 16;
+
+/// The number of an edge within a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EdgeId(u32);
+
+/// Whether the calls of a series are errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// They were answered.
+    Success,
+    /// Code 0, a code of 500 or more, or a gRPC status other than 0.
+    Error,
+    /// gRPC without a status, or TCP: they stay out of the share of errors.
+    Unknown,
+}
+
+impl Verdict {
+    /// The verdict on an outcome.
+    pub fn of(outcome: Outcome) -> Self {
+        match outcome.protocol {
+            _ if outcome.protocol != Protocol::Tcp && (outcome.code == 0 || outcome.code >= 500) => {
+                Verdict::Error
+            }
+            Protocol::Grpc(0) | Protocol::Http => Verdict::Success,
+            Protocol::Grpc(_) => Verdict::Error,
+            Protocol::GrpcUnknown | Protocol::Tcp => Verdict::Unknown,
+        }
+    }
+}
+
+/// What a window needs to know of a series.
+#[derive(Clone, Copy, Debug)]
+pub struct EdgeSeries {
+    /// The edge that it is part of.
+    pub edge: EdgeId,
+    /// Whether its calls are errors.
+    pub verdict: Verdict,
+}
+
+/// What happened on an edge within a span of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EdgeCounts {
+    /// Requests, or TCP connections that ended.
+    pub calls: u64,
+    /// Requests of which it is known whether they failed.
+    pub judged: u64,
+    /// Requests that failed.
+    pub errors: u64,
+    /// Request durations by bucket.
+    pub durations: [u32; SKETCH],
+}
+
+impl EdgeCounts {
+    /// Adds what happened in another span.
+    pub fn merge(&mut self, other: &EdgeCounts) {
+        self.calls += other.calls;
+        self.judged += other.judged;
+        self.errors += other.errors;
+        for (count, more) in self.durations.iter_mut().zip(other.durations) {
+            *count = count.saturating_add(more);
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    number: i64,
+    edges: HashMap<EdgeId, EdgeCounts>,
+}
+
+/// Steps of one length; a clone shares all but the newest.
+#[derive(Clone, Debug)]
+struct Ring {
+    length: Duration,
+    most: usize,
+    steps: VecDeque<Arc<Step>>,
+}
+
+impl Ring {
+    fn new(length: Duration, most: usize) -> Self {
+        Ring {
+            length,
+            most,
+            steps: VecDeque::new(),
+        }
+    }
+
+    fn number(&self, moment: Moment) -> i64 {
+        moment.0.div_euclid(self.length.as_nanos() as i64)
+    }
+
+    fn begin(&self, number: i64) -> Moment {
+        Moment(number.saturating_mul(self.length.as_nanos() as i64))
+    }
+
+    fn add(&mut self, edge: EdgeId, counts: &EdgeCounts, now: Moment) {
+        let number = self.number(now);
+        if self.steps.back().is_none_or(|step| step.number < number) {
+            self.steps.push_back(Arc::new(Step {
+                number,
+                edges: HashMap::new(),
+            }));
+        }
+        if let Some(step) = self.steps.back_mut() {
+            Arc::make_mut(step).edges.entry(edge).or_default().merge(counts);
+        }
+    }
+
+    fn forget(&mut self, now: Moment) {
+        let oldest = self.number(now) - i64::try_from(self.most).unwrap_or(i64::MAX);
+        while self.steps.front().is_some_and(|step| step.number <= oldest) {
+            self.steps.pop_front();
+        }
+    }
+}
+
+/// The last hour by edge.
+#[derive(Clone, Debug)]
+pub struct Window {
+    started: Moment,
+    edges: Arc<Vec<Edge>>,
+    ids: Arc<HashMap<Edge, EdgeId>>,
+    tens: Ring,
+    minutes: Ring,
+}
+
+/// What happened within a span of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// How long the span is: whole steps, and not longer than the collector runs.
+    pub length: Duration,
+    /// Every edge with traffic, by name.
+    pub edges: Vec<(Edge, EdgeCounts)>,
+}
+
+impl Window {
+    /// An empty window of a collector that starts now.
+    pub fn new(started: Moment) -> Self {
+        Window {
+            started,
+            edges: Arc::default(),
+            ids: Arc::default(),
+            tens: Ring::new(Duration::from_secs(10), 30),
+            minutes: Ring::new(Duration::from_mins(1), 60),
+        }
+    }
+
+    /// The number of an edge; past [`MOST_EDGES`] that of `other`.
+    pub fn edge(&mut self, edge: &Edge) -> EdgeId {
+        if let Some(id) = self.ids.get(edge) {
+            return *id;
+        }
+        if self.edges.len() > MOST_EDGES {
+            return EdgeId(MOST_EDGES as u32);
+        }
+        let edge = if self.edges.len() == MOST_EDGES {
+            other()
+        } else {
+            edge.clone()
+        };
+        let id = EdgeId(self.edges.len() as u32);
+        Arc::make_mut(&mut self.edges).push(edge.clone());
+        Arc::make_mut(&mut self.ids).insert(edge, id);
+        id
+    }
+
+    /// Adds what an HTTP series counted.
+    pub fn add_http(&mut self, series: EdgeSeries, counts: &HttpCounts, now: Moment) {
+        let calls = counts.requests;
+        let counts = EdgeCounts {
+            calls,
+            judged: if series.verdict == Verdict::Unknown {
+                0
+            } else {
+                calls
+            },
+            errors: if series.verdict == Verdict::Error {
+                calls
+            } else {
+                0
+            },
+            durations: sketch(&counts.duration),
+        };
+        self.add(series.edge, &counts, now);
+    }
+
+    /// Adds what a TCP series counted.
+    pub fn add_tcp(&mut self, edge: EdgeId, counts: &TcpCounts, now: Moment) {
+        self.add(
+            edge,
+            &EdgeCounts {
+                calls: counts.connections,
+                ..EdgeCounts::default()
+            },
+            now,
+        );
+    }
+
+    fn add(&mut self, edge: EdgeId, counts: &EdgeCounts, now: Moment) {
+        self.tens.add(edge, counts, now);
+        self.minutes.add(edge, counts, now);
+    }
+
+    /// Forgets steps that are too old.
+    pub fn forget(&mut self, now: Moment) {
+        self.tens.forget(now);
+        self.minutes.forget(now);
+    }
+
+    /// What happened in the last `length`, in whole steps: up to one step more than asked for.
+    pub fn last(&self, length: Duration, now: Moment) -> Span {
+        let ring = if length <= self.tens.length * 30 {
+            &self.tens
+        } else {
+            &self.minutes
+        };
+        let oldest = ring.number(now.minus(length));
+        let begin = ring.begin(oldest).max(self.started);
+        let mut counts: HashMap<EdgeId, EdgeCounts> = HashMap::new();
+        for step in ring.steps.iter().filter(|step| step.number >= oldest) {
+            for (edge, of_step) in &step.edges {
+                counts.entry(*edge).or_default().merge(of_step);
+            }
+        }
+        let named =
+            |(id, counts): (EdgeId, EdgeCounts)| Some((self.edges.get(id.0 as usize)?.clone(), counts));
+        let mut edges: Vec<_> = counts.into_iter().filter_map(named).collect();
+        edges.sort_by(|a, b| a.0.cmp(&b.0));
+        Span {
+            length: now.since(begin),
+            edges,
+        }
+    }
+}
+
+fn sketch(durations: &Histogram) -> [u32; SKETCH] {
+    let mut sketch = [0; SKETCH];
+    for (bucket, count) in durations.buckets.iter().enumerate() {
+        if let Some(place) = sketch.get_mut(bucket.min(SKETCH - 1)) {
+            *place += u32::try_from(*count).unwrap_or(u32::MAX);
+        }
+    }
+    sketch
+}
+
+fn other() -> Edge {
+    let node = || Node {
+        namespace: "other".into(),
+        workload: "other".into(),
+    };
+    Edge {
+        source: node(),
+        destination: node(),
+        protocol: "other",
+        reporter: Reporter::Source,
+    }
+}

@@ -1,0 +1,44 @@
+//! What an entry says, before anybody is looked up: one rule table to a file, each row with its source.
+
+pub mod addresses;
+pub mod final_entry;
+pub mod flags;
+pub mod k8s_mesh;
+pub mod latency;
+pub mod measure;
+pub mod protocol;
+pub mod role;
+pub mod service;
+pub mod tls;
+pub mod upstream_cluster;
+
+use als_proto::Malformed;
+
+use crate::accounting::{Rejected, Skipped};
+
+/// Why an entry ends without an observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It could not be read.
+    Rejected(Rejected),
+    /// It is not a finished call, or nobody asked for it.
+    Skipped(Skipped),
+}
+
+impl From<Malformed> for Ended {
+    fn from(_: Malformed) -> Self {
+        Ended::Rejected(Rejected::MalformedEntry)
+    }
+}
+
+impl From<Rejected> for Ended {
+    fn from(reason: Rejected) -> Self {
+        Ended::Rejected(reason)
+    }
+}
+
+impl From<Skipped> for Ended {
+    fn from(reason: Skipped) -> Self {
+        Ended::Skipped(reason)
+    }
+}

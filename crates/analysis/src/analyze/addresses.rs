@@ -1,0 +1,79 @@
+//! From Envoy's address messages to the text of an IP address and a port.
+
+use als_proto::Address;
+
+/// An address that can belong to a party, still as the text that Envoy sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint<'a> {
+    /// The IP address as text; checked when it is looked up.
+    pub ip: &'a [u8],
+    /// The port; 0 when there is none.
+    pub port: u16,
+}
+
+/// The endpoint of `address`. A socket address is taken as it is; an Envoy-internal address names the pod behind it in
+/// `endpoint_id` as `ip:port` (waypoints and HBONE); pipes, blank and unset addresses belong to nobody.
+pub fn endpoint(address: Option<Address<'_>>) -> Option<Endpoint<'_>> {
+    match address? {
+        Address::Socket { address, port } if !address.is_empty() => Some(Endpoint {
+            ip: address,
+            port: u16::try_from(port).unwrap_or(0),
+        }),
+        Address::Internal { endpoint_id, .. } => internal_endpoint(endpoint_id),
+        Address::Socket { .. } | Address::Pipe { .. } | Address::Unset => None,
+    }
+}
+
+fn internal_endpoint(endpoint_id: &[u8]) -> Option<Endpoint<'_>> {
+    let colon = endpoint_id.iter().rposition(|byte| *byte == b':')?;
+    let (ip, port) = endpoint_id.split_at_checked(colon)?;
+    let ip = ip
+        .strip_prefix(b"[")
+        .and_then(|ip| ip.strip_suffix(b"]"))
+        .unwrap_or(ip);
+    let port = std::str::from_utf8(port.get(1..)?).ok()?.parse().ok()?;
+    (!ip.is_empty()).then_some(Endpoint { ip, port })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn socket(address: &str, port: u32) -> Address<'_> {
+        Address::Socket {
+            address: address.as_bytes(),
+            port,
+        }
+    }
+
+    fn internal(endpoint_id: &str) -> Address<'_> {
+        Address::Internal {
+            server_listener_name: b"connect_originate",
+            endpoint_id: endpoint_id.as_bytes(),
+        }
+    }
+
+    #[rstest]
+    #[case::socket(Some(socket("10.0.0.1", 9080)), Some(("10.0.0.1", 9080)))]
+    #[case::port_beyond_range(Some(socket("10.0.0.1", 70_000)), Some(("10.0.0.1", 0)))]
+    #[case::blank(Some(socket("", 9080)), None)]
+    #[case::internal(Some(internal("10.0.0.1:8080")), Some(("10.0.0.1", 8080)))]
+    #[case::internal_ipv6(Some(internal("[fd00::1]:8080")), Some(("fd00::1", 8080)))]
+    #[case::internal_without_port(Some(internal("10.0.0.1")), None)]
+    #[case::internal_blank(Some(internal("")), None)]
+    #[case::pipe(Some(Address::Pipe { path: b"/run/x.sock" }), None)]
+    #[case::unset(Some(Address::Unset), None)]
+    #[case::absent(None, None)]
+    fn an_endpoint_is_an_address_that_a_party_can_have(
+        #[case] address: Option<Address<'_>>,
+        #[case] expected: Option<(&str, u16)>,
+    ) {
+        let expected = expected.map(|(ip, port)| Endpoint {
+            ip: ip.as_bytes(),
+            port,
+        });
+        assert_eq!(endpoint(address), expected);
+    }
+}

@@ -1,0 +1,100 @@
+//! HTTP, gRPC or TCP, and what a gRPC call's status was.
+
+use als_proto::{HttpEntry, HttpRequest, Malformed};
+
+/// Istio's label `request_protocol`, with the gRPC status where it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// HTTP that is not gRPC.
+    Http,
+    /// gRPC with the status code that the proxy logged.
+    Grpc(u8),
+    /// gRPC of which the proxy logged no status.
+    GrpcUnknown,
+    /// A TCP connection.
+    Tcp,
+}
+
+impl Protocol {
+    /// The label's value.
+    pub fn word(self) -> &'static str {
+        match self {
+            Protocol::Http => "http",
+            Protocol::Grpc(_) | Protocol::GrpcUnknown => "grpc",
+            Protocol::Tcp => "tcp",
+        }
+    }
+
+    /// Istio's label `grpc_response_status`: empty when the call is not gRPC.
+    pub fn grpc_status_text(self) -> String {
+        match self {
+            Protocol::Grpc(status) => status.to_string(),
+            Protocol::GrpcUnknown => "unknown".to_owned(),
+            Protocol::Http | Protocol::Tcp => String::new(),
+        }
+    }
+}
+
+/// `HTTPAccessLogEntry.HTTPVersion.HTTP2`.
+const HTTP2: i32 = 3;
+/// `RequestMethod.POST`.
+const POST: i32 = 3;
+
+/// The protocol of an HTTP entry. gRPC is told by the content type where it is logged, else by its shape: POST over HTTP/2 to
+/// `/package.Service/Method`. Istio's mesh-config logger carries no headers, so there the shape decides and the status stays
+/// unknown.
+pub fn protocol(entry: &HttpEntry<'_>, request: &HttpRequest<'_>) -> Result<Protocol, Malformed> {
+    let is_grpc = match request.header(b"content-type")? {
+        Some(content_type) => content_type.starts_with(b"application/grpc"),
+        None => entry.protocol_version == HTTP2 && request.method == POST && is_grpc_path(request.path),
+    };
+    if !is_grpc {
+        return Ok(Protocol::Http);
+    }
+    let Some(response) = &entry.response else {
+        return Ok(Protocol::GrpcUnknown);
+    };
+    let status = match response.trailer(b"grpc-status")? {
+        Some(status) => Some(status),
+        None => response.header(b"grpc-status")?,
+    };
+    let status = status.and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
+    Ok(status.map_or(Protocol::GrpcUnknown, Protocol::Grpc))
+}
+
+/// `/package.Service/Method`: two segments, the first with a dot, neither with a character that names can't have.
+fn is_grpc_path(path: &[u8]) -> bool {
+    let mut segments = path.split(|byte| *byte == b'/');
+    let (Some(b""), Some(service), Some(method), None) =
+        (segments.next(), segments.next(), segments.next(), segments.next())
+    else {
+        return false;
+    };
+    let is_name = |name: &[u8]| {
+        !name.is_empty()
+            && name
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    };
+    service.contains(&b'.') && service.split(|byte| *byte == b'.').all(is_name) && is_name(method)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs", true)]
+    #[case("/helloworld.Greeter/SayHello", true)]
+    #[case("/Greeter/SayHello", false)]
+    #[case("/helloworld.Greeter/SayHello/more", false)]
+    #[case("/helloworld.Greeter/", false)]
+    #[case("/static/app.js", false)]
+    #[case("/v1.2/items?x=1", false)]
+    #[case("", false)]
+    fn a_grpc_path_is_a_service_and_a_method(#[case] path: &str, #[case] expected: bool) {
+        assert_eq!(is_grpc_path(path.as_bytes()), expected);
+    }
+}

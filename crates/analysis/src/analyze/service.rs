@@ -1,0 +1,163 @@
+//! Istio's `destination_service`: which service a call went to, apart from the pod that answered.
+
+use std::borrow::Cow;
+
+use super::upstream_cluster::UpstreamCluster;
+use crate::directory::{Directory, Owner, Pod, Service};
+
+/// The three labels of the called service; a value that is not known is `unknown`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DestinationService<'a> {
+    /// Istio's `destination_service`.
+    pub host: Cow<'a, str>,
+    /// Istio's `destination_service_name`.
+    pub name: Cow<'a, str>,
+    /// Istio's `destination_service_namespace`.
+    pub namespace: Cow<'a, str>,
+}
+
+const UNKNOWN: Cow<'static, str> = Cow::Borrowed("unknown");
+
+impl<'a> DestinationService<'a> {
+    const UNKNOWN: DestinationService<'a> = DestinationService {
+        host: UNKNOWN,
+        name: UNKNOWN,
+        namespace: UNKNOWN,
+    };
+
+    /// The service of a client-side entry: the cluster's host, else the request's authority. Traffic to no service keeps the
+    /// cluster's name as the service's name, as Istio does.
+    pub fn called(cluster: UpstreamCluster<'a>, authority: &'a [u8], directory: &Directory) -> Self {
+        match cluster {
+            UpstreamCluster::Outbound { host } | UpstreamCluster::InboundVip { host } => {
+                Self::of_host(host, directory)
+            }
+            UpstreamCluster::Outside { name } => DestinationService {
+                name: name.into(),
+                ..Self::of_authority(authority, directory)
+            },
+            _ => Self::of_authority(authority, directory),
+        }
+    }
+
+    /// The service of a server-side entry: the oldest Service that sends to the pod's port, else the request's authority, else
+    /// the pod's canonical service.
+    pub fn served(
+        owner: &'a Owner,
+        port: u16,
+        authority: &'a [u8],
+        (directory, domain): (&'a Directory, &str),
+    ) -> Self {
+        let pod = match owner {
+            Owner::Pod(pod) => pod,
+            Owner::Service(service) => return Self::of_service(service, domain),
+            Owner::Unknown(_) => return Self::of_authority(authority, directory),
+        };
+        if let Some(service) = directory.service_of(pod, port) {
+            return Self::of_service(service, domain);
+        }
+        match host_of(authority) {
+            Some(host) => DestinationService {
+                namespace: (&*pod.namespace).into(),
+                ..Self::of_host(host, directory)
+            },
+            None => Self::of_canonical_service(pod),
+        }
+    }
+
+    /// The same service without a borrow.
+    pub fn into_owned(self) -> DestinationService<'static> {
+        DestinationService {
+            host: Cow::Owned(self.host.into_owned()),
+            name: Cow::Owned(self.name.into_owned()),
+            namespace: Cow::Owned(self.namespace.into_owned()),
+        }
+    }
+
+    fn of_canonical_service(pod: &'a Pod) -> Self {
+        let name: &str = &pod.canonical_service;
+        DestinationService {
+            host: name.into(),
+            name: name.into(),
+            namespace: (&*pod.namespace).into(),
+        }
+    }
+
+    fn of_service(service: &'a Service, domain: &str) -> Self {
+        DestinationService {
+            host: format!("{}.{}.svc.{domain}", service.name, service.namespace).into(),
+            name: (&*service.name).into(),
+            namespace: (&*service.namespace).into(),
+        }
+    }
+
+    fn of_authority(authority: &'a [u8], directory: &Directory) -> Self {
+        host_of(authority).map_or(Self::UNKNOWN, |host| Self::of_host(host, directory))
+    }
+
+    /// `name.namespace.svc…` is a Kubernetes Service, and so is a shorter form when the directory has it; any other host is its
+    /// own name.
+    fn of_host(host: &'a str, directory: &Directory) -> Self {
+        let mut parts = host.split('.');
+        if let (Some(name), Some(namespace), rest) = (parts.next(), parts.next(), parts.next()) {
+            let is_service = match rest {
+                Some("svc") => true,
+                None => directory.has_service(namespace, name),
+                Some(_) => false,
+            };
+            if is_service {
+                return DestinationService {
+                    host: host.into(),
+                    name: name.into(),
+                    namespace: namespace.into(),
+                };
+            }
+        }
+        DestinationService {
+            host: host.into(),
+            name: host.into(),
+            namespace: UNKNOWN,
+        }
+    }
+}
+
+/// The authority without its port; `None` when it is empty or not text.
+fn host_of(authority: &[u8]) -> Option<&str> {
+    let authority = std::str::from_utf8(authority)
+        .ok()
+        .filter(|authority| !authority.is_empty())?;
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(host)
+        }
+        _ => Some(authority),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("outbound|80||web.demo.svc.cluster.local", "other", ("web.demo.svc.cluster.local", "web", "demo"))]
+    #[case("outbound|443||api.example.com", "", ("api.example.com", "api.example.com", "unknown"))]
+    #[case("PassthroughCluster", "api.example.com:8443", ("api.example.com", "PassthroughCluster", "unknown"))]
+    #[case("BlackHoleCluster", "", ("unknown", "BlackHoleCluster", "unknown"))]
+    #[case("", "web:9080", ("web", "web", "unknown"))]
+    #[case("", "[fd00::1]:80", ("[fd00::1]", "[fd00::1]", "unknown"))]
+    #[case("", "", ("unknown", "unknown", "unknown"))]
+    fn the_called_service_is_the_clusters_host_else_the_authority(
+        #[case] cluster: &str,
+        #[case] authority: &str,
+        #[case] (host, name, namespace): (&str, &str, &str),
+    ) {
+        let cluster = UpstreamCluster::parse(cluster.as_bytes());
+        let service = DestinationService::called(cluster, authority.as_bytes(), &Directory::default());
+        assert_eq!(
+            (&*service.host, &*service.name, &*service.namespace),
+            (host, name, namespace)
+        );
+    }
+}

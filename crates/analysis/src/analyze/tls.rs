@@ -1,0 +1,98 @@
+//! What the downstream connection's TLS says: principals and Istio's `connection_security_policy`.
+
+use als_proto::TlsProperties;
+
+use crate::party::SecurityPolicy;
+
+/// Who the two ends of the downstream connection proved to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Security<'a> {
+    /// The first URI SAN of the caller's certificate; empty when there is none.
+    pub peer_principal: &'a [u8],
+    /// The first URI SAN of the proxy's own certificate; empty when there is none.
+    pub local_principal: &'a [u8],
+    /// Whether the caller showed a certificate.
+    pub policy: SecurityPolicy,
+}
+
+impl Security<'_> {
+    /// Nothing is known: the entry does not describe this connection.
+    pub const UNKNOWN: Security<'static> = Security {
+        peer_principal: b"",
+        local_principal: b"",
+        policy: SecurityPolicy::Unknown,
+    };
+}
+
+/// The security of the downstream connection: mutual TLS when the peer's certificate has a subject or a URI SAN
+/// (istio `istio_stats` `connection_security_policy`; SkyWalking `tlsMode`).
+pub fn security(tls: Option<TlsProperties<'_>>) -> Security<'_> {
+    let peer = tls.and_then(|tls| tls.peer_certificate).unwrap_or_default();
+    let local = tls.and_then(|tls| tls.local_certificate).unwrap_or_default();
+    let shown = !peer.subject.is_empty() || !peer.uri_san.is_empty();
+    Security {
+        peer_principal: peer.uri_san,
+        local_principal: local.uri_san,
+        policy: if shown {
+            SecurityPolicy::MutualTls
+        } else {
+            SecurityPolicy::None
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use als_proto::Certificate;
+
+    use super::*;
+
+    fn tls<'a>(peer: Option<Certificate<'a>>) -> TlsProperties<'a> {
+        let local = Certificate {
+            subject: b"",
+            uri_san: b"spiffe://cluster.local/ns/demo/sa/reviews",
+        };
+        TlsProperties {
+            local_certificate: Some(local),
+            peer_certificate: peer,
+            ..TlsProperties::default()
+        }
+    }
+
+    #[test]
+    fn a_peer_certificate_is_mutual_tls_with_both_principals() {
+        let peer = Certificate {
+            subject: b"",
+            uri_san: b"spiffe://cluster.local/ns/demo/sa/productpage",
+        };
+        let security = security(Some(tls(Some(peer))));
+        assert_eq!(security.policy, SecurityPolicy::MutualTls);
+        assert_eq!(
+            security.peer_principal,
+            b"spiffe://cluster.local/ns/demo/sa/productpage"
+        );
+        assert_eq!(
+            security.local_principal,
+            b"spiffe://cluster.local/ns/demo/sa/reviews"
+        );
+    }
+
+    #[test]
+    fn a_subject_alone_is_mutual_tls_too() {
+        let peer = Certificate {
+            subject: b"CN=client",
+            uri_san: b"",
+        };
+        assert_eq!(security(Some(tls(Some(peer)))).policy, SecurityPolicy::MutualTls);
+    }
+
+    #[test]
+    fn without_a_peer_certificate_there_is_none() {
+        assert_eq!(security(Some(tls(None))).policy, SecurityPolicy::None);
+        assert_eq!(
+            security(Some(tls(Some(Certificate::default())))).policy,
+            SecurityPolicy::None
+        );
+        assert_eq!(security(None).policy, SecurityPolicy::None);
+    }
+}

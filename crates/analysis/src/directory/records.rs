@@ -1,0 +1,141 @@
+//! The watched objects, reduced to what identity needs. Every source of the directory makes these.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::moment::Moment;
+
+/// A Pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodRecord {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.uid`: a pod that comes back under its old name is another pod.
+    pub uid: String,
+    /// `metadata.labels`, only those in [`super::workload::LABELS`].
+    pub labels: BTreeMap<String, String>,
+    /// `metadata.ownerReferences` with `controller: true`.
+    pub controller: Option<Controller>,
+    /// `status.podIPs`.
+    pub addresses: Vec<IpAddr>,
+    /// `spec.hostNetwork`.
+    pub host_network: bool,
+    /// `spec.containers[].ports[].containerPort`, only of host-network pods.
+    pub ports: Vec<u16>,
+    /// `status.startTime`.
+    pub started: Option<Moment>,
+    /// The last container's `finishedAt` when `status.phase` is terminal.
+    pub finished: Option<Moment>,
+}
+
+/// The controller that owns a Pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Controller {
+    /// `kind`.
+    pub kind: String,
+    /// `name`.
+    pub name: String,
+}
+
+/// A Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceRecord {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `spec.clusterIPs`, `spec.externalIPs` and `status.loadBalancer.ingress[].ip`.
+    pub addresses: Vec<IpAddr>,
+    /// `metadata.creationTimestamp`.
+    pub created: Moment,
+}
+
+/// An `EndpointSlice`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSliceRecord {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`, which is the Service's too.
+    pub namespace: String,
+    /// Label `kubernetes.io/service-name`.
+    pub service: String,
+    /// `ports[].port`: the ports that the pods listen on.
+    pub ports: Vec<u16>,
+    /// `endpoints[].targetRef.uid` of Pods, ready or not.
+    pub pods: Vec<String>,
+}
+
+/// A Node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRecord {
+    /// `metadata.name`.
+    pub name: String,
+    /// `status.addresses` that are IP addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// One object of any watched kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A Pod.
+    Pod(PodRecord),
+    /// A Service.
+    Service(ServiceRecord),
+    /// An `EndpointSlice`.
+    EndpointSlice(EndpointSliceRecord),
+    /// A Node.
+    Node(NodeRecord),
+}
+
+/// The watched kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Pods.
+    Pod,
+    /// Services.
+    Service,
+    /// `EndpointSlices`.
+    EndpointSlice,
+    /// Nodes.
+    Node,
+}
+
+/// What tells two objects apart: a Pod's uid, the others' namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The kind.
+    pub kind: Kind,
+    /// The identity within the kind.
+    pub id: String,
+}
+
+impl Record {
+    /// The object's key.
+    pub fn key(&self) -> Key {
+        match self {
+            Record::Pod(pod) => Key {
+                kind: Kind::Pod,
+                id: pod.uid.clone(),
+            },
+            Record::Service(service) => Key {
+                kind: Kind::Service,
+                id: qualified(&service.namespace, &service.name),
+            },
+            Record::EndpointSlice(slice) => Key {
+                kind: Kind::EndpointSlice,
+                id: qualified(&slice.namespace, &slice.name),
+            },
+            Record::Node(node) => Key {
+                kind: Kind::Node,
+                id: node.name.clone(),
+            },
+        }
+    }
+}
+
+/// Namespace and name as one string, as Kubernetes writes it.
+pub(crate) fn qualified(namespace: &str, name: &str) -> String {
+    format!("{namespace}/{name}")
+}

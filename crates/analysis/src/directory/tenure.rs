@@ -1,0 +1,233 @@
+//! Who held an address when.
+
+use std::sync::Arc;
+
+use super::{CLOCK_SKEW, Found, Owner};
+use crate::accounting::Unattributed;
+use crate::moment::Moment;
+
+/// A half-open span of start times: from `since`, before `until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// The first moment inside.
+    pub since: Moment,
+    /// The first moment after it.
+    pub until: Moment,
+}
+
+impl Validity {
+    /// Every moment.
+    pub const ALWAYS: Validity = Validity {
+        since: Moment::MIN,
+        until: Moment::MAX,
+    };
+
+    /// Whether `moment` is inside.
+    pub fn contains(self, moment: Moment) -> bool {
+        self.since <= moment && moment < self.until
+    }
+
+    /// The moments inside both.
+    #[must_use]
+    pub fn and(self, other: Validity) -> Validity {
+        Validity {
+            since: self.since.max(other.since),
+            until: self.until.min(other.until),
+        }
+    }
+}
+
+/// One holder of an address, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenure<T> {
+    /// From when until when.
+    pub held: Validity,
+    /// Who.
+    pub holder: Arc<T>,
+}
+
+/// All remembered holders of one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenures<T>(Vec<Tenure<T>>);
+
+impl<T> Default for Tenures<T> {
+    fn default() -> Self {
+        Tenures(Vec::new())
+    }
+}
+
+/// What the tenures of an address say about one moment.
+#[derive(Debug)]
+pub struct Held<T> {
+    holder: Result<Arc<T>, Unattributed>,
+    validity: Validity,
+}
+
+impl<T> Held<T> {
+    /// The answer, with a holder wrapped as `owner` says.
+    pub fn map(self, owner: impl FnOnce(Arc<T>) -> Owner) -> Found {
+        Found {
+            owner: self.holder.map_or_else(Owner::Unknown, owner),
+            validity: self.validity,
+        }
+    }
+}
+
+impl<T> Tenures<T> {
+    /// Sets the tenure of a holder, in place of the one that `same` recognises. Answers whether anything changed.
+    pub fn set(&mut self, tenure: Tenure<T>, same: impl Fn(&T) -> bool) -> bool
+    where
+        T: PartialEq,
+    {
+        match self.0.iter_mut().find(|known| same(&known.holder)) {
+            Some(known) if *known == tenure => false,
+            Some(known) => {
+                *known = tenure;
+                true
+            }
+            None => {
+                self.0.push(tenure);
+                true
+            }
+        }
+    }
+
+    /// Ends the tenure that `same` recognises at `until`, unless it has ended before. Answers whether anything changed.
+    pub fn end(&mut self, until: Moment, same: impl Fn(&T) -> bool) -> bool {
+        let Some(known) = self.0.iter_mut().find(|known| same(&known.holder)) else {
+            return false;
+        };
+        let ends_earlier = until < known.held.until;
+        known.held.until = known.held.until.min(until);
+        ends_earlier
+    }
+
+    /// Forgets tenures that ended before `limit`. Answers whether any tenure is left.
+    pub fn forget_ended_before(&mut self, limit: Moment) -> bool {
+        self.0.retain(|tenure| tenure.held.until >= limit);
+        !self.0.is_empty()
+    }
+
+    /// Who held the address at `start`: the one tenure that contains it. Two are ambiguous. A start up to [`CLOCK_SKEW`]
+    /// before the earliest tenure still belongs to it; one before that is before history.
+    pub fn owner(&self, start: Moment) -> Held<T> {
+        let earliest = self
+            .0
+            .iter()
+            .map(|tenure| tenure.held.since)
+            .min()
+            .unwrap_or(Moment::MAX);
+        let within = |tenure: &Tenure<T>| {
+            let since = if tenure.held.since == earliest {
+                earliest.minus(CLOCK_SKEW)
+            } else {
+                tenure.held.since
+            };
+            Validity {
+                since,
+                until: tenure.held.until,
+            }
+        };
+        let validity = self.unchanged_around(start, earliest);
+        let mut holders = self.0.iter().filter(|tenure| within(tenure).contains(start));
+        let holder = match (holders.next(), holders.next()) {
+            (Some(one), None) => Ok(one.holder.clone()),
+            (Some(_), Some(_)) => Err(Unattributed::Ambiguous),
+            (None, _) if start < earliest.minus(CLOCK_SKEW) => Err(Unattributed::BeforeHistory),
+            (None, _) => Err(Unattributed::NotFound),
+        };
+        Held { holder, validity }
+    }
+
+    /// The longest span around `start` in which no tenure begins or ends.
+    fn unchanged_around(&self, start: Moment, earliest: Moment) -> Validity {
+        let edges = self
+            .0
+            .iter()
+            .flat_map(|tenure| [tenure.held.since, tenure.held.until]);
+        let mut validity = Validity::ALWAYS;
+        for edge in edges.chain([earliest.minus(CLOCK_SKEW)]) {
+            if edge <= start {
+                validity.since = validity.since.max(edge);
+            } else {
+                validity.until = validity.until.min(edge);
+            }
+        }
+        validity
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const fn seconds(n: i64) -> Moment {
+        Moment(n * 1_000_000_000)
+    }
+
+    fn tenures(spans: &[(Moment, Moment, &'static str)]) -> Tenures<&'static str> {
+        let tenure = |(since, until, holder): &(Moment, Moment, &'static str)| Tenure {
+            held: Validity {
+                since: *since,
+                until: *until,
+            },
+            holder: Arc::new(*holder),
+        };
+        Tenures(spans.iter().map(tenure).collect())
+    }
+
+    #[rstest]
+    #[case::inside_the_first(15, Ok("old"))]
+    #[case::first_moment(10, Ok("old"))]
+    #[case::the_end_is_outside(20, Err(Unattributed::NotFound))]
+    #[case::between(22, Err(Unattributed::NotFound))]
+    #[case::inside_the_second(30, Ok("new"))]
+    #[case::skew_belongs_to_the_earliest(6, Ok("old"))]
+    #[case::skew_at_its_limit(5, Ok("old"))]
+    #[case::before_history(4, Err(Unattributed::BeforeHistory))]
+    fn the_holder_at_the_start_time_is_taken(
+        #[case] start: i64,
+        #[case] expected: Result<&str, Unattributed>,
+    ) {
+        let held = tenures(&[
+            (seconds(10), seconds(20), "old"),
+            (seconds(25), Moment::MAX, "new"),
+        ])
+        .owner(seconds(start));
+        assert_eq!(
+            held.holder.as_deref().copied().map_err(|reason| *reason),
+            expected
+        );
+        assert!(held.validity.contains(seconds(start)));
+    }
+
+    #[test]
+    fn overlapping_tenures_are_ambiguous_only_where_they_overlap() {
+        let tenures = tenures(&[
+            (seconds(10), seconds(30), "old"),
+            (seconds(25), Moment::MAX, "new"),
+        ]);
+        assert_eq!(tenures.owner(seconds(27)).holder, Err(Unattributed::Ambiguous));
+        assert_eq!(
+            tenures.owner(seconds(27)).validity,
+            Validity {
+                since: seconds(25),
+                until: seconds(30)
+            }
+        );
+        assert_eq!(tenures.owner(seconds(24)).holder.map(|holder| *holder), Ok("old"));
+        assert_eq!(tenures.owner(seconds(30)).holder.map(|holder| *holder), Ok("new"));
+    }
+
+    #[test]
+    fn a_tenure_without_a_start_holds_from_the_beginning() {
+        let tenures = tenures(&[(Moment::MIN, Moment::MAX, "static")]);
+        assert_eq!(
+            tenures.owner(Moment(0)).holder.map(|holder| *holder),
+            Ok("static")
+        );
+        assert_eq!(tenures.owner(Moment(0)).validity, Validity::ALWAYS);
+    }
+}

@@ -1,0 +1,238 @@
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::records::{EndpointSliceRecord, Kind, NodeRecord, PodRecord, Record, ServiceRecord};
+use super::state::State;
+use super::*;
+
+fn at(seconds: i64) -> Moment {
+    Moment(seconds * 1_000_000_000)
+}
+
+fn ip(last: u8) -> IpAddr {
+    Ipv4Addr::new(10, 0, 0, last).into()
+}
+
+fn pod(name: &str, address: u8, started: i64) -> PodRecord {
+    PodRecord {
+        name: name.into(),
+        namespace: "demo".into(),
+        uid: format!("uid-{name}"),
+        labels: BTreeMap::from([("app".into(), name.into())]),
+        controller: None,
+        addresses: vec![ip(address)],
+        host_network: false,
+        ports: vec![],
+        started: Some(at(started)),
+        finished: None,
+    }
+}
+
+fn service(name: &str, address: u8, created: i64) -> ServiceRecord {
+    ServiceRecord {
+        name: name.into(),
+        namespace: "demo".into(),
+        addresses: vec![ip(address)],
+        created: at(created),
+    }
+}
+
+fn name_of(found: &Found) -> Result<String, Unattributed> {
+    match &found.owner {
+        Owner::Pod(pod) => Ok(pod.name.to_string()),
+        Owner::Service(service) => Ok(format!("service {}", service.name)),
+        Owner::Unknown(reason) => Err(*reason),
+    }
+}
+
+#[test]
+fn a_replaced_pod_keeps_its_calls_and_its_successor_gets_its_own() {
+    let mut state = State::default();
+    state.apply(Record::Pod(pod("old", 1, 100)), at(101));
+    state.delete(&Record::Pod(pod("old", 1, 100)).key(), at(200));
+    state.apply(Record::Pod(pod("new", 1, 210)), at(211));
+    let directory = state.publish().unwrap();
+    let owner = |start| name_of(&directory.owner(ip(1), None, at(start)));
+    assert_eq!(owner(199), Ok("old".into()));
+    assert_eq!(owner(205), Err(Unattributed::NotFound));
+    assert_eq!(owner(210), Ok("new".into()));
+    assert_eq!(owner(90), Err(Unattributed::BeforeHistory));
+}
+
+#[test]
+fn a_finished_pod_ends_its_tenure_when_its_last_container_did() {
+    let mut state = State::default();
+    state.apply(Record::Pod(pod("job", 1, 100)), at(101));
+    state.apply(
+        Record::Pod(PodRecord {
+            finished: Some(at(150)),
+            ..pod("job", 1, 100)
+        }),
+        at(160),
+    );
+    state.apply(Record::Pod(pod("next", 1, 151)), at(161));
+    let directory = state.publish().unwrap();
+    assert_eq!(name_of(&directory.owner(ip(1), None, at(149))), Ok("job".into()));
+    assert_eq!(name_of(&directory.owner(ip(1), None, at(155))), Ok("next".into()));
+}
+
+#[test]
+fn a_gone_pod_is_remembered_for_ten_minutes() {
+    let mut state = State::default();
+    state.apply(Record::Pod(pod("old", 1, 100)), at(101));
+    state.delete(&Record::Pod(pod("old", 1, 100)).key(), at(200));
+    state.forget(at(800));
+    assert_eq!(
+        name_of(&state.publish().unwrap().owner(ip(1), None, at(150))),
+        Ok("old".into())
+    );
+    state.forget(at(801));
+    assert_eq!(
+        name_of(&state.publish().unwrap().owner(ip(1), None, at(150))),
+        Err(Unattributed::NotFound)
+    );
+}
+
+#[test]
+fn a_heartbeat_publishes_nothing_and_a_change_publishes_the_next_version() {
+    let mut state = State::default();
+    state.apply(Record::Pod(pod("a", 1, 100)), at(101));
+    assert_eq!(state.publish().unwrap().version(), 1);
+    state.apply(Record::Pod(pod("a", 1, 100)), at(102));
+    assert!(state.publish().is_none());
+    let relabelled = PodRecord {
+        labels: BTreeMap::from([("app".into(), "b".into())]),
+        ..pod("a", 1, 100)
+    };
+    state.apply(Record::Pod(relabelled), at(103));
+    let directory = state.publish().unwrap();
+    assert_eq!(directory.version(), 2);
+    let Owner::Pod(found) = directory.owner(ip(1), None, at(104)).owner else {
+        panic!("no pod")
+    };
+    assert_eq!(&*found.canonical_service, "b");
+}
+
+#[test]
+fn a_new_list_ends_what_it_does_not_name() {
+    let mut state = State::default();
+    state.apply(Record::Pod(pod("kept", 1, 100)), at(101));
+    state.apply(Record::Pod(pod("gone", 2, 100)), at(101));
+    state.begin_list(Kind::Pod);
+    state.apply(Record::Pod(pod("kept", 1, 100)), at(200));
+    state.end_list(Kind::Pod, at(200));
+    let directory = state.publish().unwrap();
+    assert_eq!(name_of(&directory.owner(ip(1), None, at(300))), Ok("kept".into()));
+    assert_eq!(
+        name_of(&directory.owner(ip(2), None, at(300))),
+        Err(Unattributed::NotFound)
+    );
+    assert_eq!(name_of(&directory.owner(ip(2), None, at(150))), Ok("gone".into()));
+}
+
+#[test]
+fn an_address_that_a_pod_lost_ends_then() {
+    let mut state = State::default();
+    state.apply(Record::Pod(pod("a", 1, 100)), at(101));
+    state.apply(
+        Record::Pod(PodRecord {
+            addresses: vec![ip(2)],
+            ..pod("a", 1, 100)
+        }),
+        at(200),
+    );
+    let directory = state.publish().unwrap();
+    assert_eq!(name_of(&directory.owner(ip(1), None, at(150))), Ok("a".into()));
+    assert_eq!(
+        name_of(&directory.owner(ip(1), None, at(200))),
+        Err(Unattributed::NotFound)
+    );
+    assert_eq!(name_of(&directory.owner(ip(2), None, at(200))), Ok("a".into()));
+}
+
+#[test]
+fn a_node_address_is_a_host_network_pod_only_by_its_port() {
+    let mut state = State::default();
+    state.apply(
+        Record::Node(NodeRecord {
+            name: "node0".into(),
+            addresses: vec![ip(9)],
+        }),
+        at(1),
+    );
+    let agent = PodRecord {
+        host_network: true,
+        ports: vec![9100],
+        ..pod("agent", 9, 100)
+    };
+    state.apply(Record::Pod(agent), at(101));
+    let directory = state.publish().unwrap();
+    assert_eq!(
+        name_of(&directory.owner(ip(9), Some(9100), at(150))),
+        Ok("agent".into())
+    );
+    assert_eq!(
+        name_of(&directory.owner(ip(9), Some(22), at(150))),
+        Err(Unattributed::NodeAddress)
+    );
+    assert_eq!(
+        name_of(&directory.owner(ip(9), None, at(150))),
+        Err(Unattributed::NodeAddress)
+    );
+    state.delete(
+        &Record::Node(NodeRecord {
+            name: "node0".into(),
+            addresses: vec![],
+        })
+        .key(),
+        at(200),
+    );
+    assert_eq!(
+        name_of(&state.publish().unwrap().owner(ip(9), None, at(150))),
+        Err(Unattributed::NotFound)
+    );
+}
+
+#[test]
+fn a_cluster_address_is_its_service() {
+    let mut state = State::default();
+    state.apply(Record::Service(service("web", 96, 50)), at(51));
+    let directory = state.publish().unwrap();
+    assert_eq!(
+        name_of(&directory.owner(ip(96), Some(80), at(60))),
+        Ok("service web".into())
+    );
+    assert!(directory.has_service("demo", "web"));
+    assert!(!directory.has_service("other", "web"));
+}
+
+#[test]
+fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
+    let mut state = State::default();
+    let slice = |service: &str, port| EndpointSliceRecord {
+        name: format!("{service}-x"),
+        namespace: "demo".into(),
+        service: service.into(),
+        ports: vec![port],
+        pods: vec!["uid-a".into()],
+    };
+    for (name, created, port) in [("young", 70, 9080), ("old", 60, 9080), ("oldest", 50, 9090)] {
+        state.apply(Record::Service(service(name, created as u8, created)), at(80));
+        state.apply(Record::EndpointSlice(slice(name, port)), at(80));
+    }
+    state.apply(Record::Pod(pod("a", 1, 100)), at(101));
+    let directory = state.publish().unwrap();
+    let Owner::Pod(found) = directory.owner(ip(1), None, at(150)).owner else {
+        panic!("no pod")
+    };
+    let service_name =
+        |directory: &Directory, port| directory.service_of(&found, port).map(|s| s.name.to_string());
+    assert_eq!(service_name(&directory, 9080).as_deref(), Some("old"));
+    assert_eq!(service_name(&directory, 9090).as_deref(), Some("oldest"));
+    assert_eq!(service_name(&directory, 1), None);
+    state.delete(&Record::EndpointSlice(slice("old", 9080)).key(), at(200));
+    assert_eq!(
+        service_name(&state.publish().unwrap(), 9080).as_deref(),
+        Some("young")
+    );
+}

@@ -1,0 +1,144 @@
+//! What identities came to: a fixed number of slots, each overwritten by the next identity that hashes to it, never cleared.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::RandomState;
+
+use super::Identified;
+use crate::directory::tenure::Validity;
+use crate::moment::Moment;
+
+/// Slots of one worker; with [`LONGEST_KEY`] they bound the memo to 16 MiB.
+const SLOTS: usize = 1 << 15;
+/// Longer keys are looked up anew each time.
+const LONGEST_KEY: usize = 512;
+
+#[derive(Debug)]
+struct Slot {
+    hash: u64,
+    directory_version: u64,
+    validity: Validity,
+    key: Vec<u8>,
+    identified: Identified,
+}
+
+/// Remembers identities of one worker. An answer holds for the directory version it was made from, and for calls that started
+/// within its validity.
+#[derive(Debug)]
+pub struct Memo {
+    slots: Vec<Option<Slot>>,
+    state: RandomState,
+}
+
+impl Default for Memo {
+    fn default() -> Self {
+        Memo {
+            slots: (0..SLOTS).map(|_| None).collect(),
+            state: RandomState::default(),
+        }
+    }
+}
+
+impl Memo {
+    /// The hash of a key.
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        let mut hasher = self.state.build_hasher();
+        hasher.write(key);
+        hasher.finish()
+    }
+
+    /// What `key` came to, if it is remembered for this version and start time.
+    #[inline]
+    pub fn get(&self, hash: u64, key: &[u8], directory_version: u64, start: Moment) -> Option<Identified> {
+        let slot = self.slots.get(place(hash))?.as_ref()?;
+        let holds =
+            slot.hash == hash && slot.directory_version == directory_version && slot.validity.contains(start);
+        (holds && slot.key == key).then_some(slot.identified)
+    }
+
+    /// Remembers what `key` came to.
+    pub fn put(&mut self, hash: u64, key: &[u8], answer: Answer) {
+        if key.len() > LONGEST_KEY {
+            return;
+        }
+        let Some(place) = self.slots.get_mut(place(hash)) else {
+            return;
+        };
+        let mut buffer = place.take().map(|slot| slot.key).unwrap_or_default();
+        buffer.clear();
+        buffer.extend_from_slice(key);
+        let Answer {
+            directory_version,
+            validity,
+            identified,
+        } = answer;
+        *place = Some(Slot {
+            hash,
+            directory_version,
+            validity,
+            key: buffer,
+            identified,
+        });
+    }
+}
+
+fn place(hash: u64) -> usize {
+    hash as usize & (SLOTS - 1)
+}
+
+/// What to remember of an identity.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    /// The directory's version.
+    pub directory_version: u64,
+    /// The start times for which it holds.
+    pub validity: Validity,
+    /// What it came to.
+    pub identified: Identified,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounting::Skipped;
+    use crate::analyze::Ended;
+
+    const ANSWER: Identified = Identified::Ended(Ended::Skipped(Skipped::NotACall));
+
+    #[test]
+    fn an_answer_holds_for_its_key_version_and_start_times_only() {
+        let mut memo = Memo::default();
+        let validity = Validity {
+            since: Moment(10),
+            until: Moment(20),
+        };
+        let hash = memo.hash(b"key");
+        memo.put(
+            hash,
+            b"key",
+            Answer {
+                directory_version: 7,
+                validity,
+                identified: ANSWER,
+            },
+        );
+        assert_eq!(memo.get(hash, b"key", 7, Moment(10)), Some(ANSWER));
+        assert_eq!(memo.get(hash, b"key", 7, Moment(20)), None);
+        assert_eq!(memo.get(hash, b"key", 8, Moment(10)), None);
+        assert_eq!(memo.get(hash, b"kez", 7, Moment(10)), None);
+    }
+
+    #[test]
+    fn a_long_key_is_not_remembered() {
+        let mut memo = Memo::default();
+        let key = vec![0; LONGEST_KEY + 1];
+        let hash = memo.hash(&key);
+        let answer = Answer {
+            directory_version: 1,
+            validity: Validity::ALWAYS,
+            identified: ANSWER,
+        };
+        memo.put(hash, &key, answer);
+        assert_eq!(memo.get(hash, &key, 1, Moment(0)), None);
+    }
+}

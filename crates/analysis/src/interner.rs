@@ -1,0 +1,125 @@
+//! Strings to small ids and back, within a bound of bytes.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+/// The id of an interned string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(u32);
+
+impl Symbol {
+    /// The literal `unknown`, Istio's word for a label value that could not be found.
+    pub const UNKNOWN: Symbol = Symbol(0);
+    /// The empty string.
+    pub const EMPTY: Symbol = Symbol(1);
+    /// What every new string becomes once the interner is full.
+    pub const OVERFLOW: Symbol = Symbol(2);
+
+    /// The id as a number, for use in a memo's key.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+}
+
+/// A table of strings that only grows, up to a bound; past it new strings become [`Symbol::OVERFLOW`], so that what a
+/// client sends can't exhaust the memory.
+#[derive(Debug)]
+pub struct Interner {
+    ids: HashTable<u32>,
+    strings: Vec<Arc<str>>,
+    bytes: usize,
+    limit: usize,
+    state: FixedState,
+}
+
+impl Interner {
+    /// An interner for at most `limit` bytes of strings.
+    pub fn new(limit: usize) -> Self {
+        let mut interner = Interner {
+            ids: HashTable::new(),
+            strings: Vec::new(),
+            bytes: 0,
+            limit: usize::MAX,
+            state: FixedState::default(),
+        };
+        for reserved in ["unknown", "", "overflow"] {
+            interner.intern(reserved);
+        }
+        interner.limit = limit;
+        interner
+    }
+
+    /// The id of `text`.
+    pub fn intern(&mut self, text: &str) -> Symbol {
+        let hash = hash_of(&self.state, text);
+        if let Some(id) = self.ids.find(hash, |id| {
+            self.strings.get(*id as usize).is_some_and(|s| &**s == text)
+        }) {
+            return Symbol(*id);
+        }
+        let Ok(id) = u32::try_from(self.strings.len()) else {
+            return Symbol::OVERFLOW;
+        };
+        if self.bytes + text.len() > self.limit {
+            return Symbol::OVERFLOW;
+        }
+        self.bytes += text.len();
+        self.strings.push(text.into());
+        let (strings, state) = (&self.strings, &self.state);
+        self.ids.insert_unique(hash, id, |id| {
+            strings.get(*id as usize).map_or(0, |s| hash_of(state, s))
+        });
+        Symbol(id)
+    }
+
+    /// The id of a string that a client sent: bytes that are not UTF-8 become the replacement character.
+    pub fn intern_bytes(&mut self, bytes: &[u8]) -> Symbol {
+        self.intern(&String::from_utf8_lossy(bytes))
+    }
+
+    /// The string of `symbol`.
+    pub fn text(&self, symbol: Symbol) -> Arc<str> {
+        self.strings.get(symbol.0 as usize).cloned().unwrap_or_default()
+    }
+}
+
+fn hash_of(state: &FixedState, text: &str) -> u64 {
+    let mut hasher = state.build_hasher();
+    hasher.write(text.as_bytes());
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_strings_get_one_symbol_and_come_back() {
+        let mut interner = Interner::new(1000);
+        let reviews = interner.intern("reviews");
+        assert_eq!(interner.intern("reviews"), reviews);
+        assert_ne!(interner.intern("ratings"), reviews);
+        assert_eq!(&*interner.text(reviews), "reviews");
+        assert_eq!(interner.intern("unknown"), Symbol::UNKNOWN);
+        assert_eq!(interner.intern(""), Symbol::EMPTY);
+        assert_eq!(&*interner.text(Symbol::OVERFLOW), "overflow");
+    }
+
+    #[test]
+    fn a_full_interner_keeps_what_it_has_and_overflows_the_rest() {
+        let mut interner = Interner::new(30);
+        let first = interner.intern("0123456789");
+        assert_eq!(interner.intern("0123456789a"), Symbol::OVERFLOW);
+        assert_eq!(interner.intern("0123456789"), first);
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_are_replaced() {
+        let mut interner = Interner::new(1000);
+        let symbol = interner.intern_bytes(b"a\xffb");
+        assert_eq!(&*interner.text(symbol), "a\u{fffd}b");
+    }
+}

@@ -1,0 +1,19 @@
+//! The rules of Alscope: what an Envoy access-log entry says about who called whom.
+//!
+//! This crate is pure: bytes, the [`directory::Directory`] and time come in as arguments, counted series go out. It knows no
+//! socket, no Kubernetes client and no clock, so that every rule can be tested, fuzzed and measured alone.
+//!
+//! The flow of one entry, each step a room: [`analyze`] decides what the entry is and which addresses matter,
+//! [`identify`] turns addresses into parties by the directory, [`aggregate`] counts. [`shard::Shard`] walks a message
+//! through them.
+
+pub mod accounting;
+pub mod aggregate;
+pub mod analyze;
+pub mod directory;
+pub mod identify;
+pub mod interner;
+pub mod moment;
+pub mod party;
+pub mod shard;
+pub mod stream;

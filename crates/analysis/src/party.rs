@@ -1,0 +1,122 @@
+//! Parties and calls as the small ids that series are keyed by.
+
+use crate::interner::Symbol;
+
+/// The proxy that reported an observation, with Istio's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reporter {
+    /// A client-side proxy, or a gateway for its upstream side.
+    Source,
+    /// A server-side proxy, or a gateway for its downstream side.
+    Destination,
+    /// An ambient waypoint.
+    Waypoint,
+}
+
+impl Reporter {
+    /// Every reporter, in the order of the counters.
+    pub const ALL: &[Reporter] = &[Reporter::Source, Reporter::Destination, Reporter::Waypoint];
+
+    /// The value of Istio's label `reporter`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reporter::Source => "source",
+            Reporter::Destination => "destination",
+            Reporter::Waypoint => "waypoint",
+        }
+    }
+}
+
+/// Istio's label `connection_security_policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SecurityPolicy {
+    /// The peer showed a certificate.
+    MutualTls,
+    /// The peer showed none.
+    None,
+    /// The reporter can't know: client-side proxies log only their downstream connection.
+    Unknown,
+}
+
+impl SecurityPolicy {
+    /// The label's value.
+    pub fn word(self) -> &'static str {
+        match self {
+            SecurityPolicy::MutualTls => "mutual_tls",
+            SecurityPolicy::None => "none",
+            SecurityPolicy::Unknown => "unknown",
+        }
+    }
+}
+
+/// One side of a call, as Istio's standard metrics label it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PartyLabels {
+    /// The workload: the Deployment, `StatefulSet`, … that owns the pod.
+    pub workload: Symbol,
+    /// The workload's namespace.
+    pub namespace: Symbol,
+    /// The SPIFFE identity of the certificate.
+    pub principal: Symbol,
+    /// Label `app.kubernetes.io/name`, else `app`.
+    pub app: Symbol,
+    /// Label `app.kubernetes.io/version`, else `version`.
+    pub version: Symbol,
+    /// Istio's canonical service.
+    pub canonical_service: Symbol,
+    /// Istio's canonical revision.
+    pub canonical_revision: Symbol,
+    /// The cluster's id as the reporting proxy knows it.
+    pub cluster: Symbol,
+}
+
+impl PartyLabels {
+    /// A party that could not be found.
+    pub const UNKNOWN: PartyLabels = PartyLabels::all(Symbol::UNKNOWN);
+
+    /// The same value in each label.
+    pub const fn all(symbol: Symbol) -> Self {
+        PartyLabels {
+            workload: symbol,
+            namespace: symbol,
+            principal: symbol,
+            app: symbol,
+            version: symbol,
+            canonical_service: symbol,
+            canonical_revision: symbol,
+            cluster: symbol,
+        }
+    }
+}
+
+/// Who called whom, as one reporter saw it: the part of a series' labels that does not change with the outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// Whose entry it is.
+    pub reporter: Reporter,
+    /// The caller.
+    pub source: PartyLabels,
+    /// The called workload.
+    pub destination: PartyLabels,
+    /// Istio's `destination_service`: the called host.
+    pub service: Symbol,
+    /// Istio's `destination_service_name`.
+    pub service_name: Symbol,
+    /// Istio's `destination_service_namespace`.
+    pub service_namespace: Symbol,
+    /// How the connection was secured.
+    pub security: SecurityPolicy,
+}
+
+impl Call {
+    /// Where calls go that no longer fit in the table of calls.
+    pub const OVERFLOW: Call = Call {
+        reporter: Reporter::Source,
+        source: PartyLabels::all(Symbol::OVERFLOW),
+        destination: PartyLabels::all(Symbol::OVERFLOW),
+        service: Symbol::OVERFLOW,
+        service_name: Symbol::OVERFLOW,
+        service_namespace: Symbol::OVERFLOW,
+        security: SecurityPolicy::Unknown,
+    };
+}

@@ -1,0 +1,309 @@
+//! One worker's share of the work: from a message's bytes to counted observations, by plain function calls.
+
+use std::sync::Arc;
+
+use als_proto::{CommonProperties, Entries, Entry, HttpEntry, HttpRequest, TcpEntry, Unreadable};
+
+use crate::accounting::{Accounting, Rejected, Skipped, Unattributed};
+use crate::aggregate::deltas::Deltas;
+use crate::aggregate::registry::{Registry, SeriesId};
+use crate::aggregate::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
+use crate::analyze::Ended;
+use crate::analyze::final_entry::final_entry;
+use crate::analyze::k8s_mesh::{self, Identity, Lookup};
+use crate::analyze::measure::{self, HttpMeasure, TcpMeasure};
+use crate::directory::Directory;
+use crate::identify::memo::{Answer, Memo};
+use crate::identify::{self, Identified, IdentifiedLeg};
+use crate::moment::Moment;
+use crate::stream::Stream;
+
+/// What the shards are told to do; the same for all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Whether HTTP entries are analyzed.
+    pub http: bool,
+    /// Whether TCP entries are analyzed.
+    pub tcp: bool,
+    /// Entries of one message that are read.
+    pub entries_per_message: usize,
+    /// Bytes of a string that the rules read.
+    pub string_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            http: true,
+            tcp: true,
+            entries_per_message: 65_536,
+            string_bytes: 4096,
+        }
+    }
+}
+
+/// A worker's counters and memory.
+#[derive(Debug)]
+pub struct Shard {
+    /// HTTP and gRPC series since the last drain.
+    pub http: Deltas<HttpCounts>,
+    /// TCP series since the last drain.
+    pub tcp: Deltas<TcpCounts>,
+    settings: Settings,
+    registry: Arc<Registry>,
+    memo: Memo,
+    accounting: Accounting,
+    key: Vec<u8>,
+}
+
+/// How far a message has been read.
+#[derive(Clone, Debug)]
+pub struct Progress<'a> {
+    entries: Entries<'a>,
+    read: usize,
+    received: Moment,
+}
+
+impl<'a> Progress<'a> {
+    /// The beginning of a message that was received at `received`.
+    pub fn new(entries: Entries<'a>, received: Moment) -> Self {
+        Progress {
+            entries,
+            read: 0,
+            received,
+        }
+    }
+}
+
+impl Shard {
+    /// An empty shard.
+    pub fn new(settings: Settings, registry: Arc<Registry>) -> Self {
+        Shard {
+            http: Deltas::default(),
+            tcp: Deltas::default(),
+            settings,
+            registry,
+            memo: Memo::default(),
+            accounting: Accounting::default(),
+            key: Vec::new(),
+        }
+    }
+
+    /// The registry that all shards share.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// What became of the entries since this was last called.
+    pub fn take_accounting(&mut self) -> Accounting {
+        std::mem::take(&mut self.accounting)
+    }
+
+    /// Counts a message whose entries can't be counted.
+    pub fn reject_message(&mut self, reason: Rejected) {
+        self.accounting.reject_message(reason);
+    }
+
+    /// Reads at most `limit` entries of a message and counts what they say. Answers whether more is left.
+    pub fn entries(
+        &mut self,
+        directory: &Directory,
+        stream: &Stream,
+        progress: &mut Progress<'_>,
+        limit: usize,
+    ) -> bool {
+        for _ in 0..limit {
+            let Some(entry) = progress.entries.next() else {
+                return false;
+            };
+            match entry {
+                Ok(_) if progress.read >= self.settings.entries_per_message => {
+                    self.reject(Rejected::TooManyEntries)
+                }
+                Ok(Entry::Http(entry)) => self.http_entry(directory, stream, &entry, progress.received),
+                Ok(Entry::Tcp(entry)) => self.tcp_entry(directory, stream, &entry, progress.received),
+                Err(Unreadable::Entry) => self.reject(Rejected::MalformedEntry),
+                Err(Unreadable::Rest) => self.reject_message(Rejected::MalformedMessage),
+            }
+            progress.read += 1;
+        }
+        true
+    }
+
+    /// Counts entries that came before their stream said whose they are.
+    pub fn reject_entries(&mut self, entries: Entries<'_>) {
+        for entry in entries {
+            match entry {
+                Err(Unreadable::Rest) => self.reject_message(Rejected::MalformedMessage),
+                _ => self.reject(Rejected::MalformedMessage),
+            }
+        }
+    }
+
+    fn reject(&mut self, reason: Rejected) {
+        self.accounting.received += 1;
+        self.accounting.reject(reason);
+    }
+
+    fn http_entry(
+        &mut self,
+        directory: &Directory,
+        stream: &Stream,
+        entry: &HttpEntry<'_>,
+        received: Moment,
+    ) {
+        let context = Context {
+            directory,
+            stream,
+            received,
+        };
+        let counted = match (entry.common_properties(), &entry.request) {
+            (None, _) => Err(Skipped::NoCommonProperties.into()),
+            (Some(common), Some(request)) => self.http_call(&context, common, entry, request),
+            (Some(common), None) => self.tcp_call(&context, common, None),
+        };
+        self.account(counted);
+    }
+
+    fn tcp_entry(&mut self, directory: &Directory, stream: &Stream, entry: &TcpEntry<'_>, received: Moment) {
+        let context = Context {
+            directory,
+            stream,
+            received,
+        };
+        let counted = match entry.common_properties() {
+            None => Err(Skipped::NoCommonProperties.into()),
+            Some(common) => self.tcp_call(&context, common, Some(entry)),
+        };
+        self.account(counted);
+    }
+
+    fn account(&mut self, counted: Result<bool, Ended>) {
+        let accounting = &mut self.accounting;
+        accounting.received += 1;
+        match counted {
+            Ok(attributed) => {
+                accounting.analyzed += 1;
+                accounting.observed += 1;
+                accounting.attributed += u64::from(attributed);
+                accounting.unattributed += u64::from(!attributed);
+            }
+            Err(Ended::Rejected(reason)) => accounting.reject(reason),
+            Err(Ended::Skipped(reason)) => {
+                accounting.analyzed += 1;
+                accounting.skip(reason);
+            }
+        }
+    }
+
+    fn http_call(
+        &mut self,
+        context: &Context<'_>,
+        common: &CommonProperties<'_>,
+        entry: &HttpEntry<'_>,
+        request: &HttpRequest<'_>,
+    ) -> Result<bool, Ended> {
+        final_entry(common)?;
+        if !self.settings.http {
+            return Err(Skipped::NoAnalyzer.into());
+        }
+        let identity = identify::identity(common, request.authority)?;
+        let (first, second) = self.identified(context, common, &identity)?;
+        let measure = measure::http(common, entry, request)?;
+        let attributed = self.http_leg(&first, &measure);
+        Ok(second.is_none_or(|second| self.http_leg(&second, &measure)) && attributed)
+    }
+
+    fn tcp_call(
+        &mut self,
+        context: &Context<'_>,
+        common: &CommonProperties<'_>,
+        entry: Option<&TcpEntry<'_>>,
+    ) -> Result<bool, Ended> {
+        final_entry(common)?;
+        if !self.settings.tcp {
+            return Err(Skipped::NoAnalyzer.into());
+        }
+        let identity = identify::identity(common, b"")?;
+        let (first, second) = self.identified(context, common, &identity)?;
+        let measure = measure::tcp(common, entry);
+        let attributed = self.tcp_leg(&first, &measure);
+        Ok(second.is_none_or(|second| self.tcp_leg(&second, &measure)) && attributed)
+    }
+
+    fn identified(
+        &mut self,
+        context: &Context<'_>,
+        common: &CommonProperties<'_>,
+        identity: &Identity<'_>,
+    ) -> Result<(IdentifiedLeg, Option<IdentifiedLeg>), Ended> {
+        identify::check_lengths(identity, self.settings.string_bytes)?;
+        let start = common.start_time()?.map_or(context.received, Moment::from);
+        identify::write_key(&mut self.key, context.stream, identity);
+        let hash = self.memo.hash(&self.key);
+        let known = self.memo.get(hash, &self.key, context.directory.version(), start);
+        match known.unwrap_or_else(|| self.identify(context, identity, hash, start)) {
+            Identified::Legs(first, second) => Ok((first, second)),
+            Identified::Ended(ended) => Err(ended),
+        }
+    }
+
+    #[cold]
+    fn identify(
+        &mut self,
+        context: &Context<'_>,
+        identity: &Identity<'_>,
+        hash: u64,
+        start: Moment,
+    ) -> Identified {
+        let mut lookup = Lookup::new(context.directory, context.stream, start);
+        let identified = match k8s_mesh::legs(identity, &mut lookup) {
+            Ok(legs) => identify::register(&legs, context.stream, &self.registry),
+            Err(ended) => Identified::Ended(ended),
+        };
+        let directory_version = context.directory.version();
+        let answer = Answer {
+            directory_version,
+            validity: lookup.validity(),
+            identified,
+        };
+        self.memo.put(hash, &self.key, answer);
+        identified
+    }
+
+    fn http_leg(&mut self, leg: &IdentifiedLeg, measure: &HttpMeasure) -> bool {
+        let key = SeriesKey {
+            call: leg.call,
+            outcome: HttpCounts::outcome(measure),
+        };
+        let id = self.http.add(key, measure, |key| self.registry.http_series(key));
+        self.leg(leg, id)
+    }
+
+    fn tcp_leg(&mut self, leg: &IdentifiedLeg, measure: &TcpMeasure) -> bool {
+        let key = SeriesKey {
+            call: leg.call,
+            outcome: TcpCounts::outcome(measure),
+        };
+        let id = self.tcp.add(key, measure, |key| self.registry.tcp_series(key));
+        self.leg(leg, id)
+    }
+
+    /// Counts an observation; answers whether both of its parties were found.
+    fn leg(&mut self, leg: &IdentifiedLeg, id: SeriesId) -> bool {
+        self.accounting.observe(leg.reporter);
+        self.accounting.overflowed += u64::from(id == SeriesId::OVERFLOW);
+        let missing: [Option<Unattributed>; 2] = [leg.source_missing, leg.destination_missing];
+        missing
+            .iter()
+            .flatten()
+            .for_each(|reason| self.accounting.miss(*reason));
+        missing == [None, None]
+    }
+}
+
+struct Context<'a> {
+    directory: &'a Directory,
+    stream: &'a Stream,
+    received: Moment,
+}

@@ -1,0 +1,61 @@
+//! What the rules keep of a stream's identifier: Envoy names its node once, in the first message.
+
+use std::net::IpAddr;
+
+use als_proto::{Identifier, Malformed};
+
+use crate::aggregate::registry::Registry;
+use crate::analyze::role::Role;
+use crate::interner::Symbol;
+
+/// The node behind a stream.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// What the node does in the mesh.
+    pub role: Role,
+    /// The node's own address, the second part of Istio's node id.
+    pub own_address: Option<IpAddr>,
+    /// Node metadata `CLUSTER_ID`; `unknown` when absent.
+    pub cluster: Symbol,
+    /// The cluster's DNS domain, from the fourth part of Istio's node id.
+    pub domain: Box<str>,
+    /// All of the above as bytes: the part of a memo's key that is the same for the whole stream.
+    pub memo_prefix: Box<[u8]>,
+}
+
+impl Stream {
+    /// Reads the node of an identifier. Node ids of Istio are `type~address~pod.namespace~namespace.svc.domain`
+    /// (istio `pkg/model` `ServiceNode`); any other id is a plain Envoy.
+    pub fn identify(identifier: &Identifier<'_>, registry: &Registry) -> Result<Self, Malformed> {
+        let node_id = String::from_utf8_lossy(identifier.node_id()).into_owned();
+        let mut parts = node_id.split('~');
+        let role = Role::from_node_type(parts.next().unwrap_or_default());
+        let own_address = parts.next().and_then(|address| address.parse().ok());
+        let domain = parts
+            .nth(1)
+            .and_then(|suffix| Some(suffix.split_once(".svc.")?.1))
+            .unwrap_or("cluster.local");
+        let cluster = match identifier.metadata(&["CLUSTER_ID"])? {
+            Some(id) if !id.is_empty() => registry.intern(&String::from_utf8_lossy(id)),
+            _ => Symbol::UNKNOWN,
+        };
+        let mut memo_prefix = vec![role as u8];
+        memo_prefix.extend_from_slice(&cluster.number().to_le_bytes());
+        memo_prefix.extend_from_slice(
+            own_address
+                .map(|address: IpAddr| address.to_string())
+                .unwrap_or_default()
+                .as_bytes(),
+        );
+        memo_prefix.push(b'~');
+        memo_prefix.extend_from_slice(domain.as_bytes());
+        memo_prefix.push(b'~');
+        Ok(Stream {
+            role,
+            own_address,
+            cluster,
+            domain: domain.into(),
+            memo_prefix: memo_prefix.into(),
+        })
+    }
+}

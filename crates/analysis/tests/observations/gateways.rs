@@ -1,0 +1,113 @@
+use alscope_analysis::accounting::Unattributed;
+use alscope_analysis::party::Reporter;
+
+use crate::entry::*;
+use crate::mesh::*;
+
+fn edges(mesh: &mut Mesh) -> Vec<String> {
+    let mut edges: Vec<String> = mesh.http().iter().map(|(labels, _)| labels.edge()).collect();
+    edges.sort();
+    edges
+}
+
+#[test]
+fn a_gateway_reports_its_downstream_and_its_upstream() {
+    let mut mesh = Mesh::new();
+    mesh.take(GATEWAY_NODE, ok(through_gateway()));
+    assert_eq!(
+        edges(&mut mesh),
+        [
+            "destination: unknown -> gateway",
+            "source: gateway -> productpage"
+        ]
+    );
+    let accounting = mesh.accounting();
+    assert_eq!((accounting.received, accounting.observed), (1, 1));
+    assert_eq!(accounting.observations(Reporter::Source), 1);
+    assert_eq!(accounting.observations(Reporter::Destination), 1);
+    assert_eq!(accounting.parties_unattributed(Unattributed::NotFound), 1);
+    assert_eq!((accounting.attributed, accounting.unattributed), (0, 1));
+}
+
+#[test]
+fn behind_a_gateway_the_caller_is_the_direct_remote_address() {
+    let mut mesh = Mesh::new();
+    let mut common = inbound();
+    common.downstream_remote_address = socket("203.0.113.9", 50_000);
+    common.downstream_direct_remote_address = socket(GATEWAY, 42_000);
+    mesh.take(REVIEWS_NODE, ok(common));
+    assert_eq!(edges(&mut mesh), ["destination: gateway -> reviews"]);
+}
+
+#[test]
+fn without_a_direct_address_the_caller_is_the_remote_address() {
+    let mut mesh = Mesh::new();
+    let mut common = inbound();
+    common.downstream_direct_remote_address = None;
+    mesh.take(REVIEWS_NODE, ok(common));
+    assert_eq!(edges(&mut mesh), ["destination: productpage -> reviews"]);
+}
+
+#[test]
+fn a_gateways_own_answer_has_no_upstream() {
+    let mut mesh = Mesh::new();
+    let mut common = through_gateway();
+    (common.upstream_remote_address, common.upstream_cluster) = (None, String::new());
+    mesh.take(GATEWAY_NODE, http([request(common, Some(404))]));
+    assert_eq!(
+        edges(&mut mesh),
+        ["destination: unknown -> gateway", "source: gateway -> unknown"]
+    );
+    let source = mesh
+        .http()
+        .into_iter()
+        .find(|(labels, _)| labels.get("reporter") == "source")
+        .unwrap()
+        .0;
+    assert_eq!(source.get("destination_service"), "reviews");
+}
+
+#[test]
+fn an_envoy_that_is_not_istios_is_a_gateway() {
+    let mut mesh = Mesh::new();
+    let mut common = through_gateway();
+    common.upstream_cluster = "my-cluster".into();
+    mesh.take("edge-7", ok(common));
+    assert_eq!(
+        edges(&mut mesh),
+        [
+            "destination: unknown -> gateway",
+            "source: gateway -> productpage"
+        ]
+    );
+}
+
+#[test]
+fn a_waypoint_reports_the_pods_at_both_ends() {
+    let mut mesh = Mesh::new();
+    let cluster = "inbound-vip|9080|http|reviews.demo.svc.cluster.local";
+    let common = common(
+        socket(PRODUCTPAGE, 40_000),
+        socket(REVIEWS_SERVICE, 9080),
+        internal("10.0.0.2:9080"),
+        cluster,
+    );
+    mesh.take(WAYPOINT_NODE, ok(common));
+    assert_eq!(edges(&mut mesh), ["waypoint: productpage -> reviews"]);
+    assert_eq!(mesh.only_http().get("destination_service_name"), "reviews");
+}
+
+#[test]
+fn a_tcp_gateway_follows_the_same_rules() {
+    let mut mesh = Mesh::new();
+    mesh.take(GATEWAY_NODE, tcp(through_gateway(), 0, 0));
+    let mut edges: Vec<String> = mesh.tcp().iter().map(|(labels, _)| labels.edge()).collect();
+    edges.sort();
+    assert_eq!(
+        edges,
+        [
+            "destination: unknown -> gateway",
+            "source: gateway -> productpage"
+        ]
+    );
+}

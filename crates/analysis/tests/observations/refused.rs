@@ -1,0 +1,164 @@
+use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
+use alscope_analysis::accounting::{Rejected, Skipped};
+use alscope_analysis::aggregate::registry::Bounds;
+use alscope_analysis::shard::Settings;
+use prost::Message as _;
+use rstest::rstest;
+
+use crate::entry::*;
+use crate::mesh::*;
+
+/// Takes a bad entry between two good ones: only it may be affected.
+fn between_good_ones(bad: AccessLogCommon) -> Mesh {
+    let mut mesh = Mesh::new();
+    mesh.take(
+        PRODUCTPAGE_NODE,
+        http([
+            request(outbound(), Some(200)),
+            request(bad, Some(200)),
+            request(outbound(), Some(200)),
+        ]),
+    );
+    let (labels, counts) = mesh.http().remove(0);
+    assert_eq!(
+        (labels.edge().as_str(), counts.requests),
+        ("source: productpage -> reviews", 2)
+    );
+    assert_eq!(mesh.accounting().received, 3);
+    mesh
+}
+
+#[rstest]
+#[case::none(None, None)]
+#[case::pipe(pipe("/run/envoy.sock"), socket(REVIEWS_SERVICE, 9080))]
+#[case::blank(socket("", 9080), socket(REVIEWS_SERVICE, 9080))]
+fn an_entry_without_the_callers_address_is_skipped(
+    #[case] remote: Option<als_proto::messages::envoy::config::core::v3::Address>,
+    #[case] local: Option<als_proto::messages::envoy::config::core::v3::Address>,
+) {
+    let mut mesh = between_good_ones(common(remote, local, socket(REVIEWS, 9080), REVIEWS_CLUSTER));
+    assert_eq!(mesh.accounting().skipped(Skipped::NoAddress), 1);
+}
+
+#[test]
+fn an_address_that_is_none_rejects_its_entry() {
+    let bad = common(
+        socket("not-an-address", 1),
+        socket(REVIEWS_SERVICE, 9080),
+        socket(REVIEWS, 9080),
+        REVIEWS_CLUSTER,
+    );
+    let mut mesh = between_good_ones(bad);
+    assert_eq!(mesh.accounting().rejected(Rejected::BadAddress), 1);
+}
+
+#[test]
+fn a_string_above_the_limit_rejects_its_entry() {
+    let mut bad = outbound();
+    bad.upstream_cluster = "x".repeat(4097);
+    let mut mesh = between_good_ones(bad);
+    assert_eq!(mesh.accounting().rejected(Rejected::StringTooLong), 1);
+}
+
+#[test]
+fn a_periodic_entry_is_no_request() {
+    let mut bad = outbound();
+    bad.access_log_type = 5;
+    let mut mesh = between_good_ones(bad);
+    assert_eq!(mesh.accounting().skipped(Skipped::Periodic), 1);
+}
+
+#[test]
+fn a_call_to_the_proxys_own_infrastructure_is_no_call() {
+    let mut bad = outbound();
+    bad.upstream_cluster = "xds-grpc".into();
+    let mut mesh = between_good_ones(bad);
+    assert_eq!(mesh.accounting().skipped(Skipped::NotACall), 1);
+}
+
+#[test]
+fn an_entry_without_common_properties_is_skipped() {
+    let mut mesh = Mesh::new();
+    let mut entry = request(outbound(), Some(200));
+    entry.common_properties = None;
+    mesh.take(PRODUCTPAGE_NODE, http([entry]));
+    assert_eq!(mesh.accounting().skipped(Skipped::NoCommonProperties), 1);
+}
+
+#[test]
+fn entries_beyond_the_limit_of_a_message_are_counted_and_not_read() {
+    let settings = Settings {
+        entries_per_message: 2,
+        ..Settings::default()
+    };
+    let mut mesh = Mesh::with(settings, Bounds::default());
+    mesh.take(
+        PRODUCTPAGE_NODE,
+        http((0..5).map(|_| request(outbound(), Some(200)))),
+    );
+    let accounting = mesh.accounting();
+    assert_eq!((accounting.received, accounting.analyzed), (5, 2));
+    assert_eq!(accounting.rejected(Rejected::TooManyEntries), 3);
+}
+
+#[test]
+fn a_kind_without_an_analyzer_is_skipped() {
+    let mut mesh = Mesh::with(
+        Settings {
+            tcp: false,
+            ..Settings::default()
+        },
+        Bounds::default(),
+    );
+    mesh.take(PRODUCTPAGE_NODE, tcp(outbound(), 1, 1));
+    mesh.take(PRODUCTPAGE_NODE, ok(outbound()));
+    let accounting = mesh.accounting();
+    assert_eq!(
+        (accounting.skipped(Skipped::NoAnalyzer), accounting.observed),
+        (1, 1)
+    );
+}
+
+#[test]
+fn damaged_bytes_within_an_entry_reject_that_entry() {
+    let good = request(outbound(), Some(200));
+    let mut bad = good.clone();
+    bad.request.as_mut().unwrap().authority = "broken-here".into();
+    let message = als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage {
+        identifier: Some(identifier(PRODUCTPAGE_NODE)),
+        log_entries: Some(http([good.clone(), bad, good])),
+    };
+    let mut bytes = message.encode_to_vec();
+    let place = bytes
+        .windows(11)
+        .position(|window| window == b"broken-here")
+        .unwrap();
+    // The authority's length now reaches beyond the request.
+    bytes[place - 1] = 0x7f;
+    let mut mesh = Mesh::new();
+    mesh.take_bytes(&bytes);
+    let accounting = mesh.accounting();
+    assert_eq!((accounting.received, accounting.observed), (3, 2));
+    assert_eq!(accounting.rejected(Rejected::MalformedEntry), 1);
+}
+
+#[test]
+fn series_beyond_the_bound_go_into_one_and_are_counted() {
+    let bounds = Bounds {
+        samples: 2 * 67,
+        ..Bounds::default()
+    };
+    let mut mesh = Mesh::with(Settings::default(), bounds);
+    mesh.take(
+        PRODUCTPAGE_NODE,
+        http((200..210).map(|code| request(outbound(), Some(code)))),
+    );
+    let series = mesh.http();
+    assert_eq!(series.len(), 3);
+    let overflow = series
+        .iter()
+        .find(|(labels, _)| labels.get("source_workload") == "overflow")
+        .unwrap();
+    assert_eq!(overflow.1.requests, 8);
+    assert_eq!(mesh.accounting().overflowed, 8);
+}

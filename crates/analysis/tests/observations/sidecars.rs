@@ -1,0 +1,321 @@
+use als_proto::messages::envoy::data::accesslog::v3::ResponseFlags;
+use alscope_analysis::accounting::Unattributed;
+use alscope_analysis::party::Reporter;
+
+use crate::entry::*;
+use crate::mesh::*;
+
+#[test]
+fn the_client_side_reports_source_with_istios_labels() {
+    let mut mesh = Mesh::new();
+    mesh.take(PRODUCTPAGE_NODE, ok(outbound()));
+    let labels = mesh.only_http();
+    let expected = [
+        ("connection_security_policy", "unknown"),
+        ("destination_app", "reviews"),
+        ("destination_canonical_revision", "v1"),
+        ("destination_canonical_service", "reviews"),
+        ("destination_cluster", "Kubernetes"),
+        ("destination_principal", "unknown"),
+        ("destination_service", "reviews.demo.svc.cluster.local"),
+        ("destination_service_name", "reviews"),
+        ("destination_service_namespace", "demo"),
+        ("destination_version", "v1"),
+        ("destination_workload", "reviews"),
+        ("destination_workload_namespace", "demo"),
+        ("grpc_response_status", ""),
+        ("reporter", "source"),
+        ("request_protocol", "http"),
+        ("response_code", "200"),
+        ("response_flags", "-"),
+        ("source_app", "productpage"),
+        ("source_canonical_revision", "v1"),
+        ("source_canonical_service", "productpage"),
+        ("source_cluster", "Kubernetes"),
+        ("source_principal", "unknown"),
+        ("source_version", "v1"),
+        ("source_workload", "productpage"),
+        ("source_workload_namespace", "demo"),
+    ];
+    assert_eq!(labels.all().into_iter().collect::<Vec<_>>(), expected);
+    let accounting = mesh.accounting();
+    assert_eq!((accounting.attributed, accounting.unattributed), (1, 0));
+}
+
+#[test]
+fn the_server_side_reports_destination_with_principals() {
+    let mut mesh = Mesh::new();
+    mesh.take(REVIEWS_NODE, ok(inbound()));
+    let labels = mesh.only_http();
+    assert_eq!(labels.edge(), "destination: productpage -> reviews");
+    assert_eq!(labels.get("connection_security_policy"), "mutual_tls");
+    assert_eq!(
+        labels.get("source_principal"),
+        "spiffe://cluster.local/ns/demo/sa/productpage"
+    );
+    assert_eq!(
+        labels.get("destination_principal"),
+        "spiffe://cluster.local/ns/demo/sa/reviews"
+    );
+    assert_eq!(
+        labels.get("destination_service"),
+        "reviews.demo.svc.cluster.local"
+    );
+}
+
+#[test]
+fn time_and_bytes_are_counted_once() {
+    let mut mesh = Mesh::new();
+    mesh.take(
+        PRODUCTPAGE_NODE,
+        http([request(outbound(), Some(200)), request(outbound(), Some(200))]),
+    );
+    let (_, counts) = mesh.http().remove(0);
+    assert_eq!(counts.requests, 2);
+    assert_eq!((counts.duration.sum, counts.duration.buckets[2]), (5_000, 2));
+    assert_eq!((counts.request_bytes.sum, counts.response_bytes.sum), (400, 2000));
+}
+
+#[test]
+fn bytes_of_old_proxies_are_headers_and_body() {
+    let mut mesh = Mesh::new();
+    let mut entry = request(outbound(), Some(200));
+    let common = entry.common_properties.as_mut().unwrap();
+    (
+        common.downstream_wire_bytes_received,
+        common.downstream_wire_bytes_sent,
+    ) = (0, 0);
+    let request = entry.request.as_mut().unwrap();
+    (request.request_headers_bytes, request.request_body_bytes) = (70, 5);
+    let response = entry.response.as_mut().unwrap();
+    (response.response_headers_bytes, response.response_body_bytes) = (30, 9);
+    mesh.take(PRODUCTPAGE_NODE, http([entry]));
+    let (_, counts) = mesh.http().remove(0);
+    assert_eq!((counts.request_bytes.sum, counts.response_bytes.sum), (75, 39));
+}
+
+#[test]
+fn a_request_without_a_response_has_code_0() {
+    let mut mesh = Mesh::new();
+    let mut entry = request(outbound(), None);
+    entry.common_properties.as_mut().unwrap().response_flags = Some(ResponseFlags {
+        downstream_connection_termination: true,
+        ..ResponseFlags::default()
+    });
+    mesh.take(PRODUCTPAGE_NODE, http([entry]));
+    let labels = mesh.only_http();
+    assert_eq!(
+        (labels.get("response_code"), labels.get("response_flags")),
+        ("0", "DC")
+    );
+}
+
+#[test]
+fn every_response_flag_is_kept() {
+    let mut mesh = Mesh::new();
+    let mut entry = request(outbound(), Some(503));
+    entry.common_properties.as_mut().unwrap().response_flags = Some(ResponseFlags {
+        upstream_connection_failure: true,
+        upstream_retry_limit_exceeded: true,
+        upstream_remote_reset: true,
+        ..ResponseFlags::default()
+    });
+    mesh.take(PRODUCTPAGE_NODE, http([entry]));
+    assert_eq!(mesh.only_http().get("response_flags"), "UR,UF,URX");
+}
+
+#[test]
+fn without_an_upstream_the_service_is_known_and_the_workload_is_not() {
+    let mut mesh = Mesh::new();
+    let common = common(
+        socket(PRODUCTPAGE, 40_000),
+        socket(REVIEWS_SERVICE, 9080),
+        None,
+        REVIEWS_CLUSTER,
+    );
+    mesh.take(PRODUCTPAGE_NODE, http([request(common, Some(503))]));
+    let labels = mesh.only_http();
+    assert_eq!(labels.edge(), "source: productpage -> unknown");
+    assert_eq!(
+        labels.get("destination_service"),
+        "reviews.demo.svc.cluster.local"
+    );
+    let accounting = mesh.accounting();
+    assert_eq!(accounting.parties_unattributed(Unattributed::NoAddress), 1);
+    assert_eq!((accounting.attributed, accounting.unattributed), (0, 1));
+}
+
+#[test]
+fn without_a_route_the_local_address_tells_the_direction() {
+    let mut mesh = Mesh::new();
+    let outbound = common(socket(PRODUCTPAGE, 40_000), socket("10.96.0.77", 80), None, "");
+    mesh.take(PRODUCTPAGE_NODE, http([request(outbound, Some(404))]));
+    let labels = mesh.only_http();
+    assert_eq!(labels.edge(), "source: productpage -> unknown");
+    assert_eq!(
+        (
+            labels.get("destination_service"),
+            labels.get("destination_service_name")
+        ),
+        ("reviews", "reviews")
+    );
+
+    let mut mesh = Mesh::new();
+    let inbound = common(socket(PRODUCTPAGE, 40_000), socket(REVIEWS, 9080), None, "");
+    mesh.take(REVIEWS_NODE, http([request(inbound, Some(404))]));
+    assert_eq!(mesh.only_http().edge(), "destination: productpage -> reviews");
+}
+
+#[test]
+fn passthrough_keeps_the_clusters_name_as_the_service() {
+    let mut mesh = Mesh::new();
+    let target = socket("198.51.100.7", 443);
+    mesh.take(
+        PRODUCTPAGE_NODE,
+        ok(common(
+            socket(PRODUCTPAGE, 40_000),
+            target.clone(),
+            target,
+            "PassthroughCluster",
+        )),
+    );
+    let labels = mesh.only_http();
+    assert_eq!(labels.edge(), "source: productpage -> unknown");
+    assert_eq!(labels.get("destination_service_name"), "PassthroughCluster");
+    assert_eq!(mesh.accounting().parties_unattributed(Unattributed::NotFound), 1);
+}
+
+#[test]
+fn a_service_address_is_its_service() {
+    let mut mesh = Mesh::new();
+    let target = socket(REVIEWS_SERVICE, 9080);
+    mesh.take(
+        PRODUCTPAGE_NODE,
+        ok(common(
+            socket(PRODUCTPAGE, 40_000),
+            target.clone(),
+            target,
+            "PassthroughCluster",
+        )),
+    );
+    let labels = mesh.only_http();
+    assert_eq!(labels.get("destination_workload_namespace"), "demo");
+    assert_eq!(mesh.accounting().attributed, 1);
+}
+
+#[test]
+fn a_loopback_caller_is_the_proxys_own_pod() {
+    let mut mesh = Mesh::new();
+    let common = common(
+        socket("127.0.0.1", 40_000),
+        socket("127.0.0.1", 15_080),
+        socket(REVIEWS, 9080),
+        REVIEWS_CLUSTER,
+    );
+    mesh.take(PRODUCTPAGE_NODE, ok(common));
+    assert_eq!(mesh.only_http().edge(), "source: productpage -> reviews");
+}
+
+#[test]
+fn a_node_that_probes_is_unattributed_as_a_node() {
+    let mut mesh = Mesh::new();
+    let common = common(
+        socket(NODE, 40_000),
+        socket(REVIEWS, 9080),
+        socket(REVIEWS, 9080),
+        "inbound|9080||",
+    );
+    mesh.take(REVIEWS_NODE, ok(common));
+    assert_eq!(mesh.only_http().edge(), "destination: unknown -> reviews");
+    assert_eq!(
+        mesh.accounting().parties_unattributed(Unattributed::NodeAddress),
+        1
+    );
+}
+
+#[test]
+fn a_tcp_connection_counts_its_bytes_from_the_callers_view() {
+    let mut mesh = Mesh::new();
+    let mut common = outbound();
+    (
+        common.downstream_wire_bytes_received,
+        common.downstream_wire_bytes_sent,
+    ) = (0, 0);
+    common.access_log_type = 3;
+    mesh.take(PRODUCTPAGE_NODE, tcp(common, 30, 70));
+    let (labels, counts) = mesh.tcp().remove(0);
+    assert_eq!(labels.edge(), "source: productpage -> reviews");
+    assert_eq!(labels.get("request_protocol"), "tcp");
+    assert_eq!(
+        (counts.connections, counts.received_bytes, counts.sent_bytes),
+        (1, 30, 70)
+    );
+    assert!(mesh.http().is_empty());
+}
+
+#[test]
+fn an_http_entry_without_a_request_is_a_tcp_connection() {
+    let mut mesh = Mesh::new();
+    let mut entry = request(outbound(), None);
+    entry.request = None;
+    mesh.take(PRODUCTPAGE_NODE, http([entry]));
+    let (_, counts) = mesh.tcp().remove(0);
+    assert_eq!(
+        (counts.connections, counts.received_bytes, counts.sent_bytes),
+        (1, 200, 1000)
+    );
+    assert!(mesh.http().is_empty());
+}
+
+#[test]
+fn grpc_is_told_by_its_shape_and_its_status_by_the_trailer() {
+    let mut mesh = Mesh::new();
+    let mut entry = request(outbound(), Some(200));
+    entry.protocol_version = 3;
+    let of_request = entry.request.as_mut().unwrap();
+    (of_request.request_method, of_request.path) = (3, "/demo.Reviews/List".into());
+    mesh.take(PRODUCTPAGE_NODE, http([entry.clone()]));
+    let labels = mesh.only_http();
+    assert_eq!(
+        (labels.get("request_protocol"), labels.get("grpc_response_status")),
+        ("grpc", "unknown")
+    );
+
+    let mut mesh = Mesh::new();
+    entry
+        .response
+        .as_mut()
+        .unwrap()
+        .response_trailers
+        .insert("grpc-status".into(), "14".into());
+    mesh.take(PRODUCTPAGE_NODE, http([entry]));
+    assert_eq!(mesh.only_http().get("grpc_response_status"), "14");
+}
+
+#[test]
+fn the_content_type_overrules_the_shape() {
+    let mut mesh = Mesh::new();
+    let mut entry = request(outbound(), Some(200));
+    entry
+        .request
+        .as_mut()
+        .unwrap()
+        .request_headers
+        .insert("content-type".into(), "application/grpc+proto".into());
+    mesh.take(PRODUCTPAGE_NODE, http([entry]));
+    assert_eq!(mesh.only_http().get("request_protocol"), "grpc");
+}
+
+#[test]
+fn both_sides_of_one_call_are_two_observations_of_two_entries() {
+    let mut mesh = Mesh::new();
+    mesh.take(PRODUCTPAGE_NODE, ok(outbound()));
+    mesh.take(REVIEWS_NODE, ok(inbound()));
+    let accounting = mesh.accounting();
+    let observations =
+        [Reporter::Source, Reporter::Destination].map(|reporter| accounting.observations(reporter));
+    assert_eq!(
+        (accounting.received, accounting.observed, observations),
+        (2, 2, [1, 1])
+    );
+}

@@ -1,0 +1,107 @@
+//! The configuration file of `alscope-collector`: one YAML file, written by a person or by the operator, read once at
+//! start. Every value is parsed here, so the collector trusts what it gets. An unknown key or a bad value is an error
+//! that names the file, the line, the key and what would be right.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! let config = alscope_collector_config::Config::parse(
+//!     "{ directory: { file: cluster.yaml }, analysis: { http: k8s-mesh } }",
+//!     Path::new("/etc/alscope/collector.yaml"),
+//! )?;
+//! assert_eq!(config.listen.web.to_string(), "127.0.0.1:8080");
+//! # Ok::<(), alscope_collector_config::ConfigError>(())
+//! ```
+
+mod analyzer;
+mod describe;
+mod error;
+mod file;
+mod limits;
+mod parse;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+pub use analyzer::{Analyzer, AnalyzerError};
+pub use error::{ConfigError, Place};
+pub use limits::Limits;
+
+/// Everything that the configuration file decides, with defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where the collector listens.
+    pub listen: Listen,
+    /// Where it learns which address belongs to whom.
+    pub directory: Directory,
+    /// Which rules read the entries.
+    pub analysis: Analysis,
+    /// Number of ingest threads; `None` is one for each core.
+    pub workers: Option<NonZeroUsize>,
+    /// What a client may send at most.
+    pub limits: Limits,
+}
+
+/// The three addresses that the collector listens on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Envoy's access-log streams.
+    pub grpc: SocketAddr,
+    /// The page and its API; on loopback unless the file says otherwise, because it shows who calls whom.
+    pub web: SocketAddr,
+    /// Liveness, readiness and the Prometheus metrics.
+    pub admin: SocketAddr,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            grpc: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 11800),
+            web: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            admin: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9090),
+        }
+    }
+}
+
+/// Where the collector learns which address belongs to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Directory {
+    /// Watches of a Kubernetes API server.
+    Kubernetes(Kubernetes),
+    /// A snapshot in a YAML file; the path is already joined to the configuration file's directory.
+    File(PathBuf),
+}
+
+/// How the Kubernetes API server is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kubernetes {
+    /// A kubeconfig, already joined to the configuration file's directory; `None` is the pod's own service account, or
+    /// else the environment's kubeconfig.
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// The analyzers for each kind of entry, in order of precedence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Analysis {
+    /// For HTTP entries; empty means that they are counted and skipped.
+    pub http: Vec<Analyzer>,
+    /// For TCP entries; empty means that they are counted and skipped.
+    pub tcp: Vec<Analyzer>,
+}
+
+impl Config {
+    /// Reads and parses the file at `path`.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+            file: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Parses `text`; `origin` is the file that it came from, for error messages and relative paths.
+    pub fn parse(text: &str, origin: &Path) -> Result<Self, ConfigError> {
+        parse::config(text, origin)
+    }
+}

@@ -1,0 +1,31 @@
+//! What a client may send at most.
+
+/// Bounds that keep one client from taking the collector's memory; none can be zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one gRPC message.
+    pub message_bytes: usize,
+    /// Entries of one message.
+    pub entries_per_message: usize,
+    /// Bytes of one string of an entry.
+    pub string_bytes: usize,
+    /// Streams that one connection holds open.
+    pub streams_per_connection: usize,
+    /// Streams that all the connections of one address hold open.
+    pub streams_per_peer: usize,
+    /// Bytes of unfinished messages over all the streams; beyond it streams wait.
+    pub buffered_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 1 << 20,
+            entries_per_message: 65_536,
+            string_bytes: 4096,
+            streams_per_connection: 128,
+            streams_per_peer: 1024,
+            buffered_bytes: 256 << 20,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What a configuration file means once it is read.
+
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use alscope_collector_config::{Analyzer, Config, Directory, Kubernetes, Limits, Listen};
+
+fn config(text: &str) -> Config {
+    Config::parse(text, Path::new("/etc/alscope/collector.yaml")).expect("the text is a configuration")
+}
+
+#[test]
+fn every_key_is_read() {
+    let text = r#"
+listen: { grpc: "127.0.0.1:1", web: "127.0.0.1:2", admin: "[::1]:3" }
+directory: { file: mesh/cluster.yaml }
+analysis: { http: " k8s-mesh ", tcp: k8s-mesh }
+workers: 2
+limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, streamsPerConnection: 13, streamsPerPeer: 14, bufferedBytes: 15 }
+"#;
+    let config = config(text);
+    assert_eq!(config.listen.grpc.to_string(), "127.0.0.1:1");
+    assert_eq!(config.listen.web.to_string(), "127.0.0.1:2");
+    assert_eq!(config.listen.admin.to_string(), "[::1]:3");
+    assert_eq!(
+        config.directory,
+        Directory::File(PathBuf::from("/etc/alscope/mesh/cluster.yaml"))
+    );
+    assert_eq!(config.analysis.http, [Analyzer::K8sMesh]);
+    assert_eq!(config.analysis.tcp, [Analyzer::K8sMesh]);
+    assert_eq!(config.workers, NonZeroUsize::new(2));
+    let limits = Limits {
+        message_bytes: 10,
+        entries_per_message: 11,
+        string_bytes: 12,
+        streams_per_connection: 13,
+        streams_per_peer: 14,
+        buffered_bytes: 15,
+    };
+    assert_eq!(config.limits, limits);
+}
+
+#[test]
+fn what_the_file_leaves_out_is_the_default() {
+    let config = config("directory: { kubernetes: {} }");
+    assert_eq!(config.listen, Listen::default());
+    assert_eq!(config.listen.grpc.to_string(), "0.0.0.0:11800");
+    assert_eq!(config.listen.web.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.listen.admin.to_string(), "0.0.0.0:9090");
+    assert_eq!(
+        config.directory,
+        Directory::Kubernetes(Kubernetes { kubeconfig: None })
+    );
+    assert_eq!(config.analysis.http, []);
+    assert_eq!(config.analysis.tcp, []);
+    assert_eq!(config.workers, None);
+    assert_eq!(config.limits, Limits::default());
+}
+
+#[test]
+fn block_with_every_line_commented_out_is_the_default() {
+    let config = config("listen:\n  # web: 127.0.0.1:1\nlimits:\nanalysis:\ndirectory: { kubernetes: {} }\n");
+    assert_eq!(config.listen, Listen::default());
+    assert_eq!(config.limits, Limits::default());
+}
+
+#[test]
+fn paths_are_relative_to_the_file_unless_absolute() {
+    let kubeconfig =
+        |path: &str| config(&format!("directory: {{ kubernetes: {{ kubeconfig: {path} }} }}")).directory;
+    let at = |path: &str| {
+        Directory::Kubernetes(Kubernetes {
+            kubeconfig: Some(PathBuf::from(path)),
+        })
+    };
+    assert_eq!(kubeconfig("admin.conf"), at("/etc/alscope/admin.conf"));
+    assert_eq!(kubeconfig("/root/admin.conf"), at("/root/admin.conf"));
+}
+
+#[test]
+fn free_ports_of_the_systems_choice_do_not_collide() {
+    let text = "listen: { grpc: \"127.0.0.1:0\", web: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }";
+    let config = config(&format!("{text}\ndirectory: {{ kubernetes: {{}} }}"));
+    assert_eq!(config.listen.grpc.port(), 0);
+}
+
+#[test]
+fn file_is_loaded_and_its_paths_joined() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("collector.yaml");
+    std::fs::write(&path, "directory: { file: cluster.yaml }").expect("the file is written");
+    let config = Config::load(&path).expect("the file is a configuration");
+    assert_eq!(
+        config.directory,
+        Directory::File(folder.path().join("cluster.yaml"))
+    );
+}

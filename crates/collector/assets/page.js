@@ -1,0 +1,399 @@
+// The page: asks the collector for the topology every two seconds, draws it as a graph and lists it as a table.
+// What a person chose (window, filter, sort) is in the address, so that a link shows the same view.
+
+const REFRESH_MILLISECONDS = 2000;
+const PATIENCE_MILLISECONDS = 5000;
+const MOST_EDGES_DRAWN = 120;
+const DEGRADED_SHARE = 0.01;
+const FAILING_SHARE = 0.05;
+const UNKNOWN = "unknown";
+
+const COLUMNS = [
+  { key: "source", title: "Source", party: true },
+  { key: "destination", title: "Destination", party: true },
+  { key: "protocol", title: "Protocol" },
+  { key: "requestsPerSecond", title: "Rate", format: rate },
+  { key: "errorShare", title: "Errors", format: share, judged: true },
+  { key: "p50Milliseconds", title: "p50", format: duration },
+  { key: "p95Milliseconds", title: "p95", format: duration },
+  { key: "p99Milliseconds", title: "p99", format: duration },
+  { key: "reporter", title: "Reported by" },
+];
+
+const element = (id) => document.getElementById(id);
+const windows = [...document.querySelectorAll('input[name="window"]')];
+const view = viewOfAddress();
+let topology = { windowSeconds: 60, nodes: [], edges: [] };
+let refreshedAt = null;
+let asked = 0;
+
+// --- Numbers as a person reads them
+
+function rate(value) {
+  if (value === 0) return "0/s";
+  if (value < 0.01) return "<0.01/s";
+  if (value < 9.995) return `${+value.toFixed(2)}/s`;
+  if (value < 9999.5) return `${+value.toFixed(value < 99.95 ? 1 : 0)}/s`;
+  return `${+(value / 1000).toFixed(1)}k/s`;
+}
+
+function share(value) {
+  const percent = value * 100;
+  if (percent > 0 && percent < 0.1) return "<0.1 %";
+  return `${+percent.toFixed(percent < 9.95 ? 1 : 0)} %`;
+}
+
+function duration(value) {
+  if (value >= 999.5) return `${+(value / 1000).toFixed(value < 9995 ? 2 : 1)} s`;
+  return `${+value.toFixed(value < 9.95 ? 1 : 0)} ms`;
+}
+
+function judgement(errorShare) {
+  if (errorShare === null) return "unjudged";
+  if (errorShare >= FAILING_SHARE) return "failing";
+  return errorShare >= DEGRADED_SHARE ? "degraded" : "healthy";
+}
+
+// --- What is shown: the window, the filter, the sort
+
+function viewOfAddress() {
+  const query = new URLSearchParams(location.search);
+  const asked = query.get("window");
+  const sort = query.get("sort") ?? "-requestsPerSecond";
+  const known = COLUMNS.some(({ key }) => key === sort.replace(/^-/, ""));
+  return {
+    window: windows.some(({ value }) => value === asked) ? asked : "60s",
+    filter: query.get("filter") ?? "",
+    sort: known ? sort : "-requestsPerSecond",
+  };
+}
+
+function rememberView() {
+  const query = new URLSearchParams({ window: view.window, sort: view.sort });
+  if (view.filter) query.set("filter", view.filter);
+  history.replaceState(null, "", `?${query}`);
+}
+
+function shownEdges() {
+  const words = view.filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const matches = ({ source, destination, protocol }) => {
+    const text = `${source} ${destination} ${protocol}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  };
+  return topology.edges.filter(matches).sort(order);
+}
+
+function order(one, other) {
+  const key = view.sort.replace(/^-/, "");
+  const direction = view.sort.startsWith("-") ? -1 : 1;
+  const [left, right] = [one[key], other[key]];
+  // A value that is not known is last whichever way the column is sorted.
+  if (left === null || right === null) return (left === null) - (right === null);
+  const difference = typeof left === "number" ? left - right : left.localeCompare(right);
+  return direction * difference || edgeId(one).localeCompare(edgeId(other));
+}
+
+function edgeId({ source, destination, protocol }) {
+  return `${source} ${destination} ${protocol}`;
+}
+
+// --- The table
+
+function buildHead() {
+  for (const { key, title, format } of COLUMNS) {
+    const head = element("head").appendChild(document.createElement("th"));
+    head.scope = "col";
+    head.dataset.key = key;
+    head.classList.toggle("number", Boolean(format));
+    const button = head.appendChild(document.createElement("button"));
+    button.type = "button";
+    button.textContent = title;
+    button.addEventListener("click", () => {
+      const down = format ? view.sort !== `-${key}` : view.sort === key;
+      view.sort = down ? `-${key}` : key;
+      show();
+    });
+  }
+}
+
+function showSort() {
+  const key = view.sort.replace(/^-/, "");
+  for (const head of element("head").children) {
+    if (head.dataset.key !== key) head.removeAttribute("aria-sort");
+    else head.setAttribute("aria-sort", view.sort.startsWith("-") ? "descending" : "ascending");
+  }
+}
+
+// Rows are kept by edge, so that a refresh does not take the focus or the scroll position from anyone.
+function showRows(edges) {
+  const body = element("rows");
+  const kept = new Map([...body.children].map((row) => [row.dataset.edge, row]));
+  const rows = edges.map((edge) => {
+    const id = edgeId(edge);
+    const row = kept.get(id) ?? newRow(id);
+    COLUMNS.forEach((column, position) => fillCell(row.cells[position], column, edge));
+    return row;
+  });
+  const same = rows.length === body.children.length && rows.every((row, position) => body.children[position] === row);
+  if (!same) body.replaceChildren(...rows);
+}
+
+function newRow(id) {
+  const row = document.createElement("tr");
+  row.dataset.edge = id;
+  row.tabIndex = 0;
+  for (const { format } of COLUMNS) row.insertCell().classList.toggle("number", Boolean(format));
+  for (const event of ["mouseenter", "focus"]) row.addEventListener(event, () => graph.mark(id));
+  for (const event of ["mouseleave", "blur"]) row.addEventListener(event, () => graph.mark(null));
+  return row;
+}
+
+function fillCell(cell, { key, party, format, judged }, edge) {
+  const value = edge[key];
+  const text = value === null ? "–" : format ? format(value) : value;
+  if (cell.textContent !== text) fillText(cell, text, party);
+  cell.classList.toggle("absent", value === null);
+  if (judged) {
+    for (const word of ["healthy", "degraded", "failing"]) cell.classList.toggle(`${word}-text`, judgement(value) === word);
+  }
+}
+
+function fillText(cell, text, party) {
+  const cut = party ? text.indexOf("/") + 1 : 0;
+  cell.replaceChildren(text.slice(cut));
+  if (cut === 0) return;
+  const namespace = document.createElement("span");
+  namespace.className = "namespace";
+  namespace.textContent = text.slice(0, cut);
+  cell.prepend(namespace);
+}
+
+// --- The graph
+
+class Graph {
+  constructor(container) {
+    this.names = document.createElement("canvas").getContext("2d");
+    this.cytoscape = cytoscape({
+      container,
+      minZoom: 0.15,
+      maxZoom: 3,
+      boxSelectionEnabled: false,
+      autounselectify: true,
+    });
+    this.restyle();
+    this.cytoscape.on("mouseover", "edge", (event) => this.mark(event.target.id()));
+    this.cytoscape.on("mouseout", "edge", () => this.mark(null));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.restyle());
+    new ResizeObserver(() => this.fit()).observe(container);
+  }
+
+  // Positions change only when a call or a workload is new: what merely ended leaves the rest where it was.
+  show(nodes, edges) {
+    const wanted = new Map(this.elements(nodes, edges).map((item) => [item.data.id, item]));
+    this.cytoscape.elements().filter((item) => !wanted.has(item.id())).remove();
+    let grown = false;
+    this.cytoscape.batch(() => {
+      for (const [id, item] of wanted) {
+        const present = this.cytoscape.getElementById(id);
+        if (present.nonempty()) present.data(item.data);
+        else {
+          this.cytoscape.add(item);
+          grown = true;
+        }
+      }
+    });
+    if (grown) this.layOut();
+  }
+
+  elements(nodes, edges) {
+    const used = new Set(edges.flatMap(({ source, destination }) => [source, destination]));
+    const drawn = nodes.filter(({ id }) => used.has(id)).sort((one, other) => one.id.localeCompare(other.id));
+    const namespaces = new Set(drawn.map(({ namespace }) => namespace).filter(Boolean));
+    return [
+      ...[...namespaces].map((name) => ({ data: { id: `namespace ${name}`, name }, classes: "namespace" })),
+      ...drawn.map((node) => this.nodeElement(node)),
+      ...edges.map(edgeElement),
+    ];
+  }
+
+  nodeElement({ id, namespace, workload, kind }) {
+    const name = id === UNKNOWN ? UNKNOWN : workload;
+    const parent = namespace ? `namespace ${namespace}` : undefined;
+    this.names.font = `600 13px ${fontFamily()}`;
+    const width = Math.max(70, this.names.measureText(name).width + 26);
+    const classes = id === UNKNOWN ? "workload unknown" : `workload ${/^[a-z-]+$/i.test(kind) ? kind.toLowerCase() : ""}`;
+    return { data: { id, parent, name, width }, classes };
+  }
+
+  layOut() {
+    const layout = { name: "dagre", rankDir: "LR", nodeSep: 34, edgeSep: 22, rankSep: 150, fit: false, animate: false };
+    this.cytoscape.layout({ ...layout, sort: (one, other) => (one.id() < other.id() ? -1 : 1) }).run();
+    this.fit();
+  }
+
+  fit() {
+    this.cytoscape.resize();
+    this.cytoscape.fit(undefined, 40);
+    if (this.cytoscape.zoom() > 1.15) {
+      this.cytoscape.zoom(1.15);
+      this.cytoscape.center();
+    }
+  }
+
+  zoomBy(factor) {
+    const middle = { x: this.cytoscape.width() / 2, y: this.cytoscape.height() / 2 };
+    this.cytoscape.zoom({ level: this.cytoscape.zoom() * factor, renderedPosition: middle });
+  }
+
+  mark(id) {
+    this.cytoscape.elements(".marked").removeClass("marked");
+    if (id) this.cytoscape.getElementById(id).addClass("marked");
+    for (const row of element("rows").children) row.classList.toggle("marked", row.dataset.edge === id);
+  }
+
+  restyle() {
+    this.cytoscape.style(graphStyle(getComputedStyle(document.documentElement)));
+  }
+}
+
+function fontFamily() {
+  return getComputedStyle(document.body).fontFamily;
+}
+
+function edgeElement(edge) {
+  const outcome = [];
+  if (edge.errorShare !== null) outcome.push(`${share(edge.errorShare)} err`);
+  if (edge.p95Milliseconds !== null) outcome.push(`p95 ${duration(edge.p95Milliseconds)}`);
+  const label = `${edge.protocol.toUpperCase()} ${rate(edge.requestsPerSecond)}\n${outcome.join(" · ")}`.trim();
+  const width = Math.min(8, 1.5 + Math.log10(1 + edge.requestsPerSecond) * 2);
+  const { source, destination: target, protocol } = edge;
+  return { data: { id: edgeId(edge), source, target, protocol, label, width, judgement: judgement(edge.errorShare) } };
+}
+
+function graphStyle(properties) {
+  const colour = (name) => properties.getPropertyValue(`--${name}`).trim();
+  const font = { "font-family": fontFamily(), color: colour("text") };
+  const judged = ["healthy", "degraded", "failing", "unjudged"].map((name) => ({
+    selector: `edge[judgement = "${name}"]`,
+    style: { "line-color": colour(name), "target-arrow-color": colour(name) },
+  }));
+  return [
+    {
+      selector: "node.workload",
+      style: {
+        ...font, label: "data(name)", width: "data(width)", height: 36, shape: "round-rectangle",
+        "font-size": 13, "font-weight": 600, "text-valign": "center", "text-halign": "center",
+        "background-color": colour("surface"), "border-width": 1.5, "border-color": colour("accent"),
+      },
+    },
+    { selector: "node.gateway, node.waypoint", style: { shape: "cut-rectangle", "border-width": 2.5 } },
+    {
+      selector: "node.unknown",
+      style: { "border-style": "dashed", "border-color": colour("unjudged"), color: colour("muted"), "font-style": "italic" },
+    },
+    {
+      selector: "node.namespace",
+      style: {
+        ...font, label: "data(name)", color: colour("muted"), "font-size": 12, "text-valign": "top", "text-halign": "center",
+        "text-margin-y": -4, shape: "round-rectangle", padding: 18, "background-color": colour("raised"),
+        "background-opacity": 0.65, "border-width": 1, "border-color": colour("line"),
+      },
+    },
+    {
+      selector: "edge",
+      style: {
+        ...font, label: "data(label)", width: "data(width)", "curve-style": "bezier", "target-arrow-shape": "triangle",
+        "arrow-scale": 0.9, "font-size": 11, "text-wrap": "wrap", "line-height": 1.25, "text-background-color": colour("ground"),
+        "text-background-opacity": 0.88, "text-background-padding": 2, "text-background-shape": "round-rectangle",
+        "min-zoomed-font-size": 6,
+      },
+    },
+    ...judged,
+    { selector: 'edge[protocol = "tcp"]', style: { "line-style": "dashed" } },
+    { selector: "edge.marked", style: { "underlay-color": colour("accent"), "underlay-opacity": 0.3, "underlay-padding": 5, "z-index": 9 } },
+  ];
+}
+
+// --- Refreshing
+
+function show() {
+  rememberView();
+  const edges = shownEdges();
+  const busiest = [...edges].sort((one, other) => other.requestsPerSecond - one.requestsPerSecond).slice(0, MOST_EDGES_DRAWN);
+  showSort();
+  showRows(edges);
+  graph.show(topology.nodes, busiest);
+  const none = refreshedAt !== null && topology.edges.length === 0;
+  element("empty").hidden = !none;
+  element("nothing").hidden = none || edges.length > 0 || refreshedAt === null;
+  element("calls").hidden = edges.length === 0;
+  element("undrawn").hidden = busiest.length === edges.length;
+  element("undrawn").textContent = `The ${busiest.length} busiest of ${edges.length} calls are drawn; the table has all, and the filter chooses.`;
+  const workloads = topology.nodes.filter(({ id }) => id !== UNKNOWN).length;
+  const calls = topology.edges.length;
+  const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+  element("summary").textContent = refreshedAt === null ? "" : `${counted(workloads, "workload")}, ${counted(calls, "call")}`;
+}
+
+function showAge() {
+  if (refreshedAt === null) return;
+  const seconds = Math.floor((Date.now() - refreshedAt) / 1000);
+  element("refreshed").textContent = `refreshed ${seconds < 1 ? "just now" : `${seconds} s ago`}`;
+}
+
+function showTrouble(problem) {
+  const lost = problem !== null;
+  element("refreshed").dataset.state = lost ? "lost" : "live";
+  document.querySelector("main").classList.toggle("stale", lost && refreshedAt !== null);
+  const text = lost
+    ? `${problem} The page keeps trying; check that the collector runs, and kubectl port-forward if you use it.`
+    : "";
+  // The region is announced when its text changes, so it changes once for each trouble and not on each try.
+  if (element("trouble").textContent !== text) element("trouble").textContent = text;
+  element("trouble").hidden = !lost;
+}
+
+async function refresh() {
+  const mine = ++asked;
+  try {
+    const signal = AbortSignal.timeout(PATIENCE_MILLISECONDS);
+    const response = await fetch(`api/v1/topology?window=${view.window}`, { signal, cache: "no-store" });
+    if (!response.ok) throw new Error(`The collector answered ${response.status} ${response.statusText}.`);
+    const answer = await response.json();
+    if (mine !== asked) return;
+    topology = answer;
+    refreshedAt = Date.now();
+    showTrouble(null);
+    show();
+  } catch (error) {
+    if (mine === asked) showTrouble(error.message.startsWith("The collector") ? error.message : "The collector cannot be reached.");
+  }
+  showAge();
+}
+
+async function keepRefreshing() {
+  if (!document.hidden) await refresh();
+  setTimeout(keepRefreshing, REFRESH_MILLISECONDS);
+}
+
+const graph = new Graph(element("graph"));
+buildHead();
+for (const radio of windows) {
+  radio.checked = radio.value === view.window;
+  radio.addEventListener("change", () => {
+    view.window = radio.value;
+    rememberView();
+    refresh();
+  });
+}
+element("filter").value = view.filter;
+element("filter").addEventListener("input", ({ target }) => {
+  view.filter = target.value.trim();
+  show();
+});
+element("closer").addEventListener("click", () => graph.zoomBy(1.25));
+element("farther").addEventListener("click", () => graph.zoomBy(0.8));
+element("fit").addEventListener("click", () => graph.fit());
+document.addEventListener("visibilitychange", () => document.hidden || refresh());
+setInterval(showAge, 1000);
+keepRefreshing();

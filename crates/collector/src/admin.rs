@@ -1,0 +1,78 @@
+//! Liveness, readiness and metrics on the admin port.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use alscope_analysis::aggregate::totals::Snapshot;
+use alscope_analysis::directory::Directory;
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::export::prometheus::families::Gauges;
+use crate::export::prometheus::{CONTENT_TYPE, Prometheus};
+use crate::receive::limits::Usage;
+
+/// Whether the collector takes entries: the directory is there and the port is open.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Says whether the collector is ready.
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Release);
+    }
+
+    /// Whether it is.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// What the admin port reads.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The published snapshot.
+    pub published: Arc<ArcSwap<Snapshot>>,
+    /// The published directory.
+    pub directory: Arc<ArcSwap<Directory>>,
+    /// Open streams.
+    pub usage: Arc<Usage>,
+    /// Whether the collector takes entries.
+    pub readiness: Readiness,
+    /// Analyzers that are configured for any kind of entry.
+    pub analyzers: usize,
+    /// Renders the metrics.
+    pub prometheus: Arc<Prometheus>,
+}
+
+/// The admin port's routes.
+pub fn router(admin: Admin) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(admin)
+}
+
+async fn readyz(State(admin): State<Admin>) -> Response {
+    if admin.readiness.is_ready() {
+        "ok\n".into_response()
+    } else {
+        let reason = "not ready: the directory has not been listed yet, or the collector is stopping\n";
+        (StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
+    }
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    let gauges = Gauges {
+        analyzers: admin.analyzers,
+        streams: admin.usage.streams(),
+        directory_version: admin.directory.load().version(),
+    };
+    let text = admin.prometheus.render(&admin.published.load(), &gauges);
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
+}

@@ -1,0 +1,74 @@
+//! The control task: each second it drains the workers' shards into the one total table and publishes a snapshot.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use alscope_analysis::aggregate::totals::{Snapshot, Totals};
+use alscope_analysis::shard::Shard;
+use arc_swap::ArcSwap;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+
+/// How often the shards are drained.
+const PERIOD: Duration = Duration::from_secs(1);
+/// Series that are drained before the worker gets its shard back.
+const CHUNK: usize = 512;
+
+/// Drains the shards of all workers.
+#[derive(Debug)]
+pub struct Control {
+    shards: Vec<Arc<Mutex<Shard>>>,
+    totals: Totals,
+    published: Arc<ArcSwap<Snapshot>>,
+}
+
+impl Control {
+    /// A control task for `shards`, with the place where its snapshots appear.
+    pub fn new(shards: Vec<Arc<Mutex<Shard>>>) -> (Self, Arc<ArcSwap<Snapshot>>) {
+        let now = clock::now();
+        let mut totals = Totals::new(now);
+        let published = Arc::new(ArcSwap::from_pointee(totals.publish(now)));
+        (
+            Control {
+                shards,
+                totals,
+                published: published.clone(),
+            },
+            published,
+        )
+    }
+
+    /// Publishes each second until `stopping`, which is set when no entry can come any more; then a last time.
+    pub async fn run(mut self, stopping: CancellationToken) {
+        let mut ticks = interval(PERIOD);
+        // A late drain takes what has gathered; a burst of drains after it would find nothing.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => break,
+                _ = ticks.tick() => self.publish().await,
+            }
+        }
+        self.publish().await;
+    }
+
+    async fn publish(&mut self) {
+        for shard in &self.shards {
+            loop {
+                let now = clock::now();
+                let more = {
+                    let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+                    self.totals.drain(&mut shard, CHUNK, now)
+                };
+                if !more {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        self.published.store(Arc::new(self.totals.publish(clock::now())));
+    }
+}

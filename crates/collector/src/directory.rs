@@ -1,0 +1,6 @@
+//! Feeds the directory from its source and publishes new versions of it.
+
+pub mod file;
+pub mod kubernetes;
+pub mod objects;
+pub mod publisher;

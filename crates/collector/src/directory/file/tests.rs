@@ -1,0 +1,144 @@
+use std::net::IpAddr;
+
+use alscope_analysis::directory::Owner;
+use alscope_analysis::moment::Moment;
+use rstest::rstest;
+
+use super::*;
+
+/// As `kubectl get … -o yaml` prints it, with fields that no rule reads.
+const LIST: &str = r#"
+apiVersion: v1
+items:
+- apiVersion: v1
+  kind: Pod
+  metadata:
+    name: reviews-v1-5d4f-abcde
+    namespace: demo
+    uid: 0d3c7a
+    creationTimestamp: "2026-01-01T00:00:00Z"
+    labels: {app: reviews, version: v1, pod-template-hash: 5d4f, unused: "yes"}
+    ownerReferences:
+    - {apiVersion: apps/v1, kind: ReplicaSet, name: reviews-v1-5d4f, uid: "1", controller: true, blockOwnerDeletion: true}
+  spec:
+    containers: [{name: app, image: x, ports: [{containerPort: 9080}]}]
+    nodeName: node0
+  status:
+    phase: Running
+    podIP: 10.0.0.2
+    podIPs: [{ip: 10.0.0.2}, {ip: "fd00::2"}]
+    hostIP: 10.0.0.100
+    startTime: "2026-01-01T00:00:10Z"
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: done, namespace: demo, uid: 1e4d8b}
+  spec: {containers: []}
+  status:
+    phase: Succeeded
+    podIP: 10.0.0.3
+    startTime: "2026-01-01T00:00:10Z"
+    containerStatuses:
+    - {name: a, image: x, imageID: x, ready: false, restartCount: 0, state: {terminated: {exitCode: 0, finishedAt: "2026-01-01T00:01:00Z"}}}
+    - {name: b, image: x, imageID: x, ready: false, restartCount: 0, state: {terminated: {exitCode: 0, finishedAt: "2026-01-01T00:02:00Z"}}}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: reviews, namespace: demo, creationTimestamp: "2026-01-01T00:00:00Z"}
+  spec: {clusterIP: 10.96.0.2, clusterIPs: [10.96.0.2], ports: [{port: 9080}]}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: headless, namespace: demo}
+  spec: {clusterIP: None, clusterIPs: [None]}
+- apiVersion: discovery.k8s.io/v1
+  kind: EndpointSlice
+  addressType: IPv4
+  metadata: {name: reviews-xyz, namespace: demo, labels: {kubernetes.io/service-name: reviews}}
+  endpoints:
+  - addresses: [10.0.0.2]
+    targetRef: {kind: Pod, name: reviews-v1-5d4f-abcde, namespace: demo, uid: 0d3c7a}
+  ports: [{name: http, port: 9080, protocol: TCP}]
+- apiVersion: v1
+  kind: Node
+  metadata: {name: node0}
+  status: {addresses: [{type: InternalIP, address: 10.0.0.100}, {type: Hostname, address: node0}]}
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: ignored, namespace: demo}
+kind: List
+metadata: {resourceVersion: ""}
+"#;
+
+fn at(time: &str) -> Moment {
+    let time: jiff::Timestamp = time.parse().unwrap();
+    Moment::from_unix(time.as_second(), 0)
+}
+
+fn owner(directory: &Directory, address: &str, time: &str) -> String {
+    let address: IpAddr = address.parse().unwrap();
+    match directory.owner(address, None, at(time)).owner {
+        Owner::Pod(pod) => {
+            let service = directory
+                .service_of(&pod, 9080)
+                .map_or("-", |service| &service.name);
+            format!(
+                "{} {} {} {service}",
+                pod.workload, pod.canonical_service, pod.canonical_revision
+            )
+        }
+        Owner::Service(service) => format!("service {}", service.name),
+        Owner::Unknown(reason) => reason.word().to_owned(),
+    }
+}
+
+#[test]
+fn what_kubectl_prints_becomes_the_directory() {
+    let directory = parse(LIST, Path::new("cluster.yaml")).unwrap();
+    let later = "2026-01-02T00:00:00Z";
+    assert_eq!(
+        owner(&directory, "10.0.0.2", later),
+        "reviews-v1 reviews v1 reviews"
+    );
+    assert_eq!(
+        owner(&directory, "fd00::2", later),
+        "reviews-v1 reviews v1 reviews"
+    );
+    assert_eq!(
+        owner(&directory, "10.0.0.2", "2026-01-01T00:00:00Z"),
+        "before-history"
+    );
+    assert_eq!(owner(&directory, "10.96.0.2", later), "service reviews");
+    assert_eq!(owner(&directory, "10.0.0.100", later), "node-address");
+    assert_eq!(
+        owner(&directory, "10.0.0.3", "2026-01-01T00:01:59Z"),
+        "done done latest -"
+    );
+    assert_eq!(owner(&directory, "10.0.0.3", "2026-01-01T00:02:00Z"), "not-found");
+}
+
+#[rstest]
+#[case::not_yaml("items: [", "directory file cluster.yaml: not YAML: ")]
+#[case::a_pod(
+    "kind: Pod",
+    "directory file cluster.yaml: its kind is \"Pod\", not List; write it with `kubectl get pods,services,endpointslices,nodes -A -o yaml`"
+)]
+#[case::a_number("7", "directory file cluster.yaml: its kind is missing, not List; ")]
+#[case::bad_item(
+    "{kind: List, items: [{kind: Node}, {kind: Pod, metadata: {name: a, namespace: b}, status: {podIP: [1]}}]}",
+    "directory file cluster.yaml: items[1] (Pod b/a): "
+)]
+fn a_bad_file_is_an_error_that_says_where(#[case] text: &str, #[case] expected: &str) {
+    let error = parse(text, Path::new("cluster.yaml")).unwrap_err().to_string();
+    assert!(error.starts_with(expected), "{error}");
+    assert!(
+        error.contains("kubectl get pods,services,endpointslices,nodes -A -o yaml"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = load(Path::new("/nowhere/cluster.yaml")).unwrap_err().to_string();
+    assert!(
+        error.starts_with("directory file /nowhere/cluster.yaml: No such file"),
+        "{error}"
+    );
+}

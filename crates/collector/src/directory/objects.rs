@@ -1,0 +1,195 @@
+//! From Kubernetes' objects to the directory's records: the few fields that identity needs.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use alscope_analysis::directory::records::{
+    Controller, EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord,
+};
+use alscope_analysis::directory::workload::LABELS;
+use alscope_analysis::moment::Moment;
+use k8s_openapi::api::core::v1::{Node, Pod, PodStatus, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+
+/// An object that the directory knows.
+pub trait Object {
+    /// The object's record.
+    fn record(&self) -> Record;
+}
+
+impl Object for Pod {
+    fn record(&self) -> Record {
+        let spec = self.spec.clone().unwrap_or_default();
+        let status = self.status.clone().unwrap_or_default();
+        let host_network = spec.host_network.unwrap_or(false);
+        let ports = spec
+            .containers
+            .iter()
+            .flat_map(|container| container.ports.iter().flatten());
+        let ports = ports
+            .filter(|_| host_network)
+            .filter_map(|port| u16::try_from(port.container_port).ok())
+            .collect();
+        let name = self.metadata.name.clone().unwrap_or_default();
+        let namespace = self.metadata.namespace.clone().unwrap_or_default();
+        let uid = self
+            .metadata
+            .uid
+            .clone()
+            .unwrap_or_else(|| format!("{namespace}/{name}"));
+        let ips = status
+            .pod_ips
+            .iter()
+            .flatten()
+            .map(|ip| Some(ip.ip.as_str()))
+            .chain([status.pod_ip.as_deref()]);
+        Record::Pod(PodRecord {
+            name,
+            namespace,
+            uid,
+            labels: labels(&self.metadata),
+            controller: controller(&self.metadata),
+            addresses: addresses(ips.flatten()),
+            host_network,
+            ports,
+            started: status.start_time.as_ref().map(moment),
+            finished: finished(&status),
+        })
+    }
+}
+
+impl Object for Service {
+    fn record(&self) -> Record {
+        let spec = self.spec.clone().unwrap_or_default();
+        let ingress = self.status.iter().flat_map(|status| status.load_balancer.iter());
+        let ingress = ingress
+            .flat_map(|balancer| balancer.ingress.iter().flatten())
+            .filter_map(|point| point.ip.as_deref());
+        let own = spec
+            .cluster_ips
+            .iter()
+            .flatten()
+            .chain(spec.external_ips.iter().flatten())
+            .map(String::as_str);
+        // `None` is the cluster IP of a headless Service; it is no address, so it drops out.
+        let addresses = addresses(own.chain(spec.cluster_ip.as_deref()).chain(ingress));
+        Record::Service(ServiceRecord {
+            name: self.metadata.name.clone().unwrap_or_default(),
+            namespace: self.metadata.namespace.clone().unwrap_or_default(),
+            addresses,
+            created: self
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .map_or(Moment::MIN, moment),
+        })
+    }
+}
+
+impl Object for EndpointSlice {
+    fn record(&self) -> Record {
+        let service = self
+            .metadata
+            .labels
+            .iter()
+            .flatten()
+            .find(|(key, _)| *key == "kubernetes.io/service-name");
+        let targets = self
+            .endpoints
+            .iter()
+            .filter_map(|endpoint| endpoint.target_ref.as_ref());
+        let pods = targets.filter(|target| target.kind.as_deref() == Some("Pod"));
+        let namespace = self.metadata.namespace.clone().unwrap_or_default();
+        let uid = |name: &Option<String>| format!("{namespace}/{}", name.as_deref().unwrap_or_default());
+        let pods = pods
+            .map(|pod| pod.uid.clone().unwrap_or_else(|| uid(&pod.name)))
+            .collect();
+        let ports = self
+            .ports
+            .iter()
+            .flatten()
+            .filter_map(|port| u16::try_from(port.port?).ok())
+            .collect();
+        Record::EndpointSlice(EndpointSliceRecord {
+            name: self.metadata.name.clone().unwrap_or_default(),
+            service: service.map(|(_, name)| name.clone()).unwrap_or_default(),
+            ports,
+            pods,
+            namespace,
+        })
+    }
+}
+
+impl Object for Node {
+    fn record(&self) -> Record {
+        let listed = self
+            .status
+            .iter()
+            .flat_map(|status| status.addresses.iter().flatten());
+        Record::Node(NodeRecord {
+            name: self.metadata.name.clone().unwrap_or_default(),
+            addresses: addresses(listed.map(|address| address.address.as_str())),
+        })
+    }
+}
+
+fn labels(metadata: &ObjectMeta) -> BTreeMap<String, String> {
+    let all = metadata.labels.iter().flatten();
+    all.filter(|(key, _)| LABELS.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+fn controller(metadata: &ObjectMeta) -> Option<Controller> {
+    let owners = metadata.owner_references.as_deref().unwrap_or_default();
+    let controller: Option<&OwnerReference> = owners.iter().find(|owner| owner.controller == Some(true));
+    controller.map(|owner| Controller {
+        kind: owner.kind.clone(),
+        name: owner.name.clone(),
+    })
+}
+
+/// Those of `texts` that are IP addresses, each once.
+fn addresses<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<IpAddr> {
+    let mut addresses: Vec<IpAddr> = texts.filter_map(|text| text.parse().ok()).collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
+}
+
+/// When a pod in a terminal phase gave its address back: when its last container ended; of a pod without such a container (an
+/// evicted one) when its conditions last changed.
+fn finished(status: &PodStatus) -> Option<Moment> {
+    if !matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) {
+        return None;
+    }
+    let containers = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .chain(status.init_container_statuses.iter().flatten());
+    let ended = containers.filter_map(|container| {
+        container
+            .state
+            .as_ref()?
+            .terminated
+            .as_ref()?
+            .finished_at
+            .as_ref()
+    });
+    let changed = status
+        .conditions
+        .iter()
+        .flatten()
+        .filter_map(|condition| condition.last_transition_time.as_ref());
+    ended
+        .map(moment)
+        .max()
+        .or_else(|| changed.map(moment).max())
+        .or(status.start_time.as_ref().map(moment))
+}
+
+fn moment(time: &Time) -> Moment {
+    Moment::from_unix(time.0.as_second(), i64::from(time.0.subsec_nanosecond()))
+}

@@ -1,0 +1,91 @@
+//! Applies changes to the directory's state and publishes a version when an answer changed, at most every 50 ms.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alscope_analysis::directory::Directory;
+use alscope_analysis::directory::records::{Key, Kind, Record};
+use alscope_analysis::directory::state::State;
+use alscope_analysis::moment::Moment;
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+
+/// The shortest time between two versions.
+const SHORTEST: Duration = Duration::from_millis(50);
+/// How often ended tenures are looked through.
+const FORGET: Duration = Duration::from_secs(30);
+/// Watched kinds.
+const KINDS: usize = 4;
+/// Changes that are taken together.
+const BATCH: usize = 1024;
+
+/// What a source saw.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A complete list of a kind begins.
+    BeginList(Kind),
+    /// An object is there, or changed.
+    Apply(Record),
+    /// An object is gone.
+    Delete(Key),
+    /// The list of a kind is complete.
+    EndList(Kind),
+}
+
+/// Takes changes until the source ends or `stopping`. `synced` becomes true with the first version that has all kinds.
+pub async fn publish(
+    mut changes: mpsc::Receiver<Change>,
+    published: Arc<ArcSwap<Directory>>,
+    synced: watch::Sender<bool>,
+    stopping: CancellationToken,
+) {
+    let mut state = State::default();
+    let mut listed = HashSet::new();
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut forget = interval(FORGET);
+    forget.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut next = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => return,
+            _ = forget.tick() => state.forget(clock::now()),
+            taken = changes.recv_many(&mut batch, BATCH) => {
+                if taken == 0 {
+                    return;
+                }
+                let now = clock::now();
+                batch.drain(..).for_each(|change| apply(&mut state, &mut listed, change, now));
+                sleep_until(next).await;
+            }
+        }
+        // What came in while waiting goes into the same version.
+        while let Ok(change) = changes.try_recv() {
+            apply(&mut state, &mut listed, change, clock::now());
+        }
+        if let Some(directory) = state.publish() {
+            published.store(Arc::new(directory));
+            next = Instant::now() + SHORTEST;
+        }
+        if listed.len() == KINDS {
+            synced.send_if_modified(|synced| !std::mem::replace(synced, true));
+        }
+    }
+}
+
+fn apply(state: &mut State, listed: &mut HashSet<Kind>, change: Change, now: Moment) {
+    match change {
+        Change::BeginList(kind) => state.begin_list(kind),
+        Change::Apply(record) => state.apply(record, now),
+        Change::Delete(key) => state.delete(&key, now),
+        Change::EndList(kind) => {
+            state.end_list(kind, now);
+            listed.insert(kind);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Gives the published snapshot to what scrapes it.
+
+pub mod prometheus;

@@ -1,0 +1,198 @@
+//! The metric families: names, help and the collector's own counters.
+
+use alscope_analysis::accounting::{Accounting, Rejected, Skipped, Unattributed};
+use alscope_analysis::party::Reporter;
+
+use super::push;
+
+/// A metric family's name, help and type.
+#[derive(Debug)]
+pub struct Metric {
+    /// The name.
+    pub name: &'static str,
+    help: &'static str,
+    kind: &'static str,
+}
+
+const fn counter(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        help,
+        kind: "counter",
+    }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        help,
+        kind: "gauge",
+    }
+}
+
+const fn histogram(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        help,
+        kind: "histogram",
+    }
+}
+
+/// Requests by outcome.
+pub const HTTP_REQUESTS: Metric = counter("alscope_requests_total", "HTTP and gRPC requests.");
+
+/// Durations and sizes of requests.
+pub const HISTOGRAMS: [Metric; 3] = [
+    histogram(
+        "alscope_request_duration_milliseconds",
+        "Time from a request's first byte to its response's last.",
+    ),
+    histogram("alscope_request_bytes", "Bytes of a request with its headers."),
+    histogram("alscope_response_bytes", "Bytes of a response with its headers."),
+];
+
+/// TCP connections and their bytes.
+pub const TCP_COUNTERS: [Metric; 4] = [
+    counter(
+        "alscope_tcp_connections_opened_total",
+        "TCP connections that were opened; an access log tells of one when it ends.",
+    ),
+    counter(
+        "alscope_tcp_connections_closed_total",
+        "TCP connections that ended.",
+    ),
+    counter(
+        "alscope_tcp_sent_bytes_total",
+        "Bytes to the callers of TCP connections.",
+    ),
+    counter(
+        "alscope_tcp_received_bytes_total",
+        "Bytes from the callers of TCP connections.",
+    ),
+];
+
+const RECEIVED: Metric = counter(
+    "alscope_entries_received_total",
+    "Access-log entries taken from messages.",
+);
+const ANALYZED: Metric = counter("alscope_entries_analyzed_total", "Entries that could be read.");
+const REJECTED: Metric = counter(
+    "alscope_entries_rejected_total",
+    "Entries that could not be read.",
+);
+const OBSERVED: Metric = counter(
+    "alscope_entries_observed_total",
+    "Entries with at least one observation.",
+);
+const OBSERVATIONS: Metric = counter(
+    "alscope_observations_total",
+    "Calls observed, by the reporting side.",
+);
+const SKIPPED: Metric = counter(
+    "alscope_entries_skipped_total",
+    "Entries that are no finished call.",
+);
+const ATTRIBUTED: Metric = counter(
+    "alscope_entries_attributed_total",
+    "Observed entries all of whose parties were found.",
+);
+const UNATTRIBUTED: Metric = counter(
+    "alscope_entries_unattributed_total",
+    "Observed entries with at least one party that is unknown.",
+);
+const PARTIES: Metric = counter("alscope_parties_unattributed_total", "Parties that are unknown.");
+const MESSAGES: Metric = counter(
+    "alscope_messages_rejected_total",
+    "Messages whose entries could not be counted.",
+);
+const OVERFLOWED: Metric = counter(
+    "alscope_observations_overflowed_total",
+    "Observations in the overflow series because a bound was reached.",
+);
+const ANALYZERS: Metric = gauge(
+    "alscope_analyzers_active",
+    "Analyzers that are configured for any kind of entry.",
+);
+const STREAMS: Metric = gauge("alscope_streams", "Open access-log streams.");
+const DIRECTORY: Metric = gauge(
+    "alscope_directory_version",
+    "Version of the directory; grows when an answer changes.",
+);
+const BUILD: Metric = gauge("alscope_build_info", "Version and commit of this collector.");
+
+/// What is read at the moment of the scrape.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gauges {
+    /// Analyzers that are configured for any kind of entry.
+    pub analyzers: usize,
+    /// Open access-log streams.
+    pub streams: i64,
+    /// Version of the directory.
+    pub directory_version: u64,
+}
+
+/// `# HELP` and `# TYPE`.
+pub fn header(text: &mut String, metric: &Metric) {
+    let Metric { name, help, kind } = metric;
+    push(text, format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+}
+
+/// The collector's own metrics. Every reason is there from the start, so that a first one shows as a rise.
+pub fn own(text: &mut String, accounting: &Accounting, gauges: &Gauges) {
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("ALSCOPE_COMMIT"));
+    header(text, &BUILD);
+    push(
+        text,
+        format_args!("{}{{version=\"{version}\",commit=\"{commit}\"}} 1\n", BUILD.name),
+    );
+    let plain = [
+        (ANALYZERS, gauges.analyzers as u64),
+        (STREAMS, u64::try_from(gauges.streams).unwrap_or(0)),
+        (DIRECTORY, gauges.directory_version),
+        (RECEIVED, accounting.received),
+        (ANALYZED, accounting.analyzed),
+        (OBSERVED, accounting.observed),
+        (ATTRIBUTED, accounting.attributed),
+        (UNATTRIBUTED, accounting.unattributed),
+        (OVERFLOWED, accounting.overflowed),
+    ];
+    for (metric, value) in plain {
+        header(text, &metric);
+        push(text, format_args!("{} {value}\n", metric.name));
+    }
+    let rejected = Rejected::ALL
+        .iter()
+        .map(|reason| (reason.word(), accounting.rejected(*reason)));
+    labelled(text, &REJECTED, "reason", rejected);
+    let messages = Rejected::ALL
+        .iter()
+        .map(|reason| (reason.word(), accounting.messages_rejected(*reason)));
+    labelled(text, &MESSAGES, "reason", messages);
+    let skipped = Skipped::ALL
+        .iter()
+        .map(|reason| (reason.word(), accounting.skipped(*reason)));
+    labelled(text, &SKIPPED, "reason", skipped);
+    let parties = Unattributed::ALL
+        .iter()
+        .map(|reason| (reason.word(), accounting.parties_unattributed(*reason)));
+    labelled(text, &PARTIES, "reason", parties);
+    let observations = Reporter::ALL
+        .iter()
+        .map(|reporter| (reporter.word(), accounting.observations(*reporter)));
+    labelled(text, &OBSERVATIONS, "reporter", observations);
+}
+
+fn labelled(
+    text: &mut String,
+    metric: &Metric,
+    label: &str,
+    values: impl Iterator<Item = (&'static str, u64)>,
+) {
+    header(text, metric);
+    for (word, value) in values {
+        push(
+            text,
+            format_args!("{}{{{label}=\"{word}\"}} {value}\n", metric.name),
+        );
+    }
+}

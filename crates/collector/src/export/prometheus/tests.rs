@@ -1,0 +1,26 @@
+use super::*;
+
+#[test]
+fn label_values_are_escaped() {
+    assert_eq!(escape("plain"), "plain");
+    assert_eq!(escape("a\\b\"c\nd"), "a\\\\b\\\"c\\nd");
+}
+
+#[test]
+fn a_histogram_is_cumulative_with_sum_and_count() {
+    let mut durations = Histogram::default();
+    [400, 2_500, 2_500, 4_000_000_000]
+        .iter()
+        .for_each(|value| durations.add_microseconds(*value));
+    let mut text = String::new();
+    histogram(&mut text, "d", "a=\"b\"", (&durations, true));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 22);
+    assert_eq!(lines[0], "d_bucket{a=\"b\",le=\"0.5\"} 1");
+    assert_eq!(lines[1], "d_bucket{a=\"b\",le=\"1\"} 1");
+    assert_eq!(lines[2], "d_bucket{a=\"b\",le=\"5\"} 3");
+    assert_eq!(lines[18], "d_bucket{a=\"b\",le=\"3600000\"} 3");
+    assert_eq!(lines[19], "d_bucket{a=\"b\",le=\"+Inf\"} 4");
+    assert_eq!(lines[20], "d_sum{a=\"b\"} 4000005.400");
+    assert_eq!(lines[21], "d_count{a=\"b\"} 4");
+}

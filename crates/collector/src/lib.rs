@@ -1,0 +1,16 @@
+//! The collector's IO: receives access-log streams, feeds the directory, publishes snapshots and serves them.
+//!
+//! The rules are in `alscope-analysis`; a room here calls them and decides nothing itself.
+
+pub mod admin;
+pub mod assets;
+pub mod clock;
+pub mod control;
+pub mod directory;
+pub mod export;
+pub mod ingest;
+pub mod receive;
+pub mod run;
+pub mod top;
+pub mod topology;
+pub mod web;

@@ -1,0 +1,123 @@
+//! `alscope-collector`: receives Envoy access logs and tells who called whom.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use alscope_collector::{directory, run, top};
+use alscope_collector_config::{Config, Directory};
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Receives the access logs that Envoy proxies stream (gRPC ALS) and tells who called whom: as Prometheus metrics, as
+/// topology, as a page.
+///
+/// Exit codes: 0 ended as asked, 1 failed, 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(version = VERSION, arg_required_else_help = true, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    /// The configuration file. A minimal one:
+    ///
+    ///   directory: { kubernetes: {} }
+    ///   analysis: { http: "k8s-mesh", tcp: "k8s-mesh" }
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Checks a configuration file and prints what it would run
+    Check {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Shows a running collector's calls as a live table: who calls whom, rate, errors, percentiles
+    Top {
+        /// The collector's web address
+        #[arg(default_value = "http://127.0.0.1:8080")]
+        url: String,
+    },
+}
+
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (commit ",
+    env!("ALSCOPE_COMMIT"),
+    ")"
+);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match (arguments.command, arguments.config) {
+        (Some(Command::Check { config }), _) => check(&config),
+        (Some(Command::Top { url }), _) => top::run(&url).map_err(anyhow::Error::from),
+        (None, Some(config)) => collect(&config),
+        (None, None) => unreachable_without_arguments(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("alscope-collector: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Clap prints its help when there is no argument at all.
+fn unreachable_without_arguments() -> anyhow::Result<()> {
+    anyhow::bail!("no --config given; run alscope-collector --help")
+}
+
+fn check(path: &std::path::Path) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
+    if let Directory::File(file) = &config.directory {
+        directory::file::load(file)?;
+    }
+    print!("{}", config.describe());
+    Ok(())
+}
+
+fn collect(path: &std::path::Path) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let stop = CancellationToken::new();
+    runtime.spawn(on_signals(stop.clone()));
+    runtime.block_on(async {
+        let ports = run::Ports::bind(&config).await?;
+        Ok(run::run(&config, ports, stop).await?)
+    })
+}
+
+/// The first signal ends the collector in order, the second at once.
+async fn on_signals(stop: CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::warn!("signals can't be awaited: the collector ends at once when it is told to");
+        return;
+    };
+    for is_first in [true, false] {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if is_first {
+            stop.cancel();
+        } else {
+            std::process::exit(1);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Cuts gRPC messages out of HTTP/2 data frames.
+//!
+//! A message that lies whole in one frame is never copied. One that spans frames is put together in a buffer of its own size,
+//! which is given back with the message: a proxy's first message has 62 KB, all later ones fit in a frame or two, and two
+//! thousand connections must not keep two thousand large buffers.
+
+use bytes::{Buf, Bytes};
+
+/// One byte of flags, four of length (gRPC over HTTP/2, `Length-Prefixed-Message`).
+const PREFIX: usize = 5;
+
+/// What the data so far contains.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing whole: more data is needed.
+    NeedMore,
+    /// A message of this many bytes begins that is not whole yet: call [`GrpcFrames::assemble`] once there is room for it.
+    NeedBuffer(usize),
+    /// A message.
+    Message(Bytes),
+    /// A message longer than the limit begins; its bytes are skipped.
+    TooLarge,
+    /// A compressed message begins; its bytes are skipped.
+    Compressed,
+}
+
+#[derive(Debug)]
+enum State {
+    Prefix { bytes: [u8; PREFIX], have: usize },
+    Begun { length: usize },
+    Assembling { length: usize, buffer: Vec<u8> },
+    Skipping { left: usize },
+}
+
+const START: State = State::Prefix {
+    bytes: [0; PREFIX],
+    have: 0,
+};
+
+/// The messages of one stream.
+#[derive(Debug)]
+pub struct GrpcFrames {
+    state: State,
+    limit: usize,
+}
+
+impl GrpcFrames {
+    /// A stream that refuses messages of more than `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        GrpcFrames { state: START, limit }
+    }
+
+    /// Whether a message has begun that is not whole yet.
+    pub fn is_within_message(&self) -> bool {
+        !matches!(self.state, State::Prefix { have: 0, .. })
+    }
+
+    /// Takes as much of `data` as the next message needs.
+    pub fn next(&mut self, data: &mut Bytes) -> Next {
+        loop {
+            match &mut self.state {
+                State::Prefix { bytes, have } => {
+                    let taken = data.len().min(PREFIX - *have);
+                    if let Some(place) = bytes.get_mut(*have..*have + taken) {
+                        data.copy_to_slice(place);
+                    }
+                    *have += taken;
+                    if *have < PREFIX {
+                        return Next::NeedMore;
+                    }
+                    let [flags, length @ ..] = *bytes;
+                    if let Some(refused) = self.begin(flags, u32::from_be_bytes(length) as usize) {
+                        return refused;
+                    }
+                }
+                State::Begun { length } if data.len() >= *length => {
+                    let message = data.split_to(*length);
+                    self.state = START;
+                    return Next::Message(message);
+                }
+                State::Begun { length } => return Next::NeedBuffer(*length),
+                State::Assembling { length, buffer } => {
+                    let taken = data.len().min(*length - buffer.len());
+                    buffer.extend_from_slice(&data.split_to(taken));
+                    if buffer.len() < *length {
+                        return Next::NeedMore;
+                    }
+                    let message = std::mem::take(buffer);
+                    self.state = START;
+                    return Next::Message(message.into());
+                }
+                State::Skipping { left } => {
+                    let taken = data.len().min(*left);
+                    data.advance(taken);
+                    *left -= taken;
+                    if *left > 0 {
+                        return Next::NeedMore;
+                    }
+                    self.state = START;
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, flags: u8, length: usize) -> Option<Next> {
+        let refused = match flags {
+            _ if length > self.limit => Some(Next::TooLarge),
+            0 => None,
+            _ => Some(Next::Compressed),
+        };
+        self.state = if refused.is_some() {
+            State::Skipping { left: length }
+        } else {
+            State::Begun { length }
+        };
+        refused
+    }
+
+    /// Makes room for the message that has begun.
+    pub fn assemble(&mut self) {
+        if let State::Begun { length } = self.state {
+            self.state = State::Assembling {
+                length,
+                buffer: Vec::with_capacity(length),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn framed(flags: u8, message: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![flags];
+        bytes.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+        bytes.extend(message);
+        bytes
+    }
+
+    /// What comes out when the bytes arrive in pieces.
+    fn read(pieces: &[&[u8]], limit: usize) -> Vec<Next> {
+        let mut frames = GrpcFrames::new(limit);
+        let mut seen = Vec::new();
+        for piece in pieces {
+            let mut data = Bytes::copy_from_slice(piece);
+            loop {
+                match frames.next(&mut data) {
+                    Next::NeedMore => break,
+                    Next::NeedBuffer(_) => frames.assemble(),
+                    next => seen.push(next),
+                }
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn a_message_within_one_frame_is_not_copied() {
+        let mut data = Bytes::from(framed(0, b"hello"));
+        let inside = data.slice(5..).as_ptr();
+        let Next::Message(message) = GrpcFrames::new(10).next(&mut data) else {
+            panic!("no message")
+        };
+        assert_eq!((&*message, message.as_ptr()), (&b"hello"[..], inside));
+    }
+
+    #[test]
+    fn a_message_that_is_not_whole_asks_for_room_of_its_size() {
+        let mut frames = GrpcFrames::new(10);
+        let mut data = Bytes::from(framed(0, b"hello")[..7].to_vec());
+        assert_eq!(frames.next(&mut data), Next::NeedBuffer(5));
+        frames.assemble();
+        assert_eq!(frames.next(&mut data), Next::NeedMore);
+        assert!(frames.is_within_message());
+        assert_eq!(
+            frames.next(&mut Bytes::from_static(b"llo")),
+            Next::Message(Bytes::from_static(b"hello"))
+        );
+        assert!(!frames.is_within_message());
+    }
+
+    #[test]
+    fn a_message_above_the_limit_is_skipped_and_the_next_one_is_read() {
+        let bytes = [framed(0, b"0123456789a"), framed(0, b"fits")].concat();
+        let expected = [Next::TooLarge, Next::Message(Bytes::from_static(b"fits"))];
+        assert_eq!(read(&[&bytes], 10), expected);
+        assert_eq!(read(&[&bytes[..9], &bytes[9..]], 10), expected);
+    }
+
+    #[test]
+    fn a_compressed_message_is_skipped_and_the_next_one_is_read() {
+        let bytes = [framed(1, b"zip"), framed(0, b"plain")].concat();
+        assert_eq!(
+            read(&[&bytes], 10),
+            [Next::Compressed, Next::Message(Bytes::from_static(b"plain"))]
+        );
+    }
+
+    #[test]
+    fn an_empty_message_is_a_message() {
+        assert_eq!(read(&[&framed(0, b"")], 10), [Next::Message(Bytes::new())]);
+    }
+
+    proptest! {
+        #[test]
+        fn however_the_bytes_are_cut_the_messages_are_the_same(
+            messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..8),
+            cuts in prop::collection::vec(1_usize..20, 0..60),
+        ) {
+            let bytes: Vec<u8> = messages.iter().flat_map(|message| framed(0, message)).collect();
+            let mut pieces: Vec<&[u8]> = Vec::new();
+            let mut rest = &bytes[..];
+            for cut in cuts {
+                let (piece, after) = rest.split_at(cut.min(rest.len()));
+                pieces.push(piece);
+                rest = after;
+            }
+            pieces.push(rest);
+            let expected: Vec<Next> = messages.into_iter().map(|message| Next::Message(message.into())).collect();
+            prop_assert_eq!(read(&pieces, 100), expected);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Starts the collector's stages in order and ends them in the opposite one.
+//!
+//! Start: bind all ports, directory, workers, ready. End: not ready, stop accepting, let streams end, last snapshot, web and
+//! admin. A second signal aborts.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use alscope_analysis::aggregate::registry::Registry;
+use alscope_analysis::directory::Directory;
+use alscope_analysis::shard::{Settings, Shard};
+use alscope_collector_config::{Config, Directory as DirectorySource};
+use arc_swap::ArcSwap;
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::admin::{self, Admin, Readiness};
+use crate::control::Control;
+use crate::directory::publisher;
+use crate::directory::{file, kubernetes};
+use crate::ingest::Ingest;
+use crate::receive::limits::Usage;
+use crate::receive::listener::Listener;
+use crate::receive::worker::Worker;
+use crate::{export, web};
+
+/// Changes of the directory that wait to be applied.
+const CHANGES: usize = 4096;
+
+/// Why the collector could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port is taken.
+    #[error("{key}: {address} can't be listened on: {source}; end what listens there or change {key}")]
+    Port {
+        /// The configuration key.
+        key: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The directory file can't be used.
+    #[error(transparent)]
+    File(#[from] file::FileError),
+    /// No API server is configured.
+    #[error(
+        "directory.kubernetes: {0:#}; run in a cluster, set KUBECONFIG or directory.kubernetes.kubeconfig, or use directory.file"
+    )]
+    Kubernetes(anyhow::Error),
+    /// The system gave no thread or runtime.
+    #[error("an ingest thread can't be started: {0}; raise the limit of threads or lower workers")]
+    Worker(std::io::Error),
+}
+
+/// The tokens of the stages, in the order in which they end.
+#[derive(Debug, Default)]
+struct Stages {
+    receive: CancellationToken,
+    control: CancellationToken,
+    rest: CancellationToken,
+}
+
+/// The collector's ports, bound.
+#[derive(Debug)]
+pub struct Ports {
+    /// Access-log streams.
+    pub grpc: TcpListener,
+    /// The page and its API.
+    pub web: TcpListener,
+    /// Liveness, readiness, metrics.
+    pub admin: TcpListener,
+}
+
+impl Ports {
+    /// Binds the ports of a configuration.
+    pub async fn bind(config: &Config) -> Result<Self, StartError> {
+        Ok(Ports {
+            grpc: bind("listen.grpc", config.listen.grpc).await?,
+            web: bind("listen.web", config.listen.web).await?,
+            admin: bind("listen.admin", config.listen.admin).await?,
+        })
+    }
+}
+
+/// Runs until `stop` is cancelled.
+pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Result<(), StartError> {
+    say_what_runs(config);
+
+    let stages = Stages::default();
+    let mut tasks = JoinSet::new();
+    let readiness = Readiness::default();
+    let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
+    let synced = source(&config.directory, &directory, &stages, &mut tasks).await?;
+
+    let usage = Usage::new(config.limits);
+    let shards = shards(config);
+    let (control, published) = Control::new(shards.clone());
+    let admin = Admin {
+        published: published.clone(),
+        directory: directory.clone(),
+        usage: usage.clone(),
+        readiness: readiness.clone(),
+        analyzers: analyzers(config),
+        prometheus: Arc::new(export::prometheus::Prometheus::default()),
+    };
+    tasks.spawn(serve(ports.web, web::router(published), stages.rest.clone()));
+    tasks.spawn(serve(ports.admin, admin::router(admin), stages.rest.clone()));
+    let mut control_task = JoinSet::new();
+    control_task.spawn(control.run(stages.control.clone()));
+
+    if until_synced(synced, &stop).await {
+        let listener = listener(ports.grpc, shards, &directory, &usage, &stages.receive)?;
+        info!(address = %config.listen.grpc, "receiving access logs");
+        readiness.set(true);
+        let mut receive = JoinSet::new();
+        receive.spawn(listener.run(stages.receive.clone()));
+        stop.cancelled().await;
+        info!("stopping: reading what is in flight");
+        readiness.set(false);
+        stages.receive.cancel();
+        receive.join_all().await;
+    }
+    stages.control.cancel();
+    control_task.join_all().await;
+    stages.rest.cancel();
+    tasks.join_all().await;
+    info!("stopped");
+    Ok(())
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Port { key, address, source })
+}
+
+/// One line for each active analyzer, as SkyWalking's users expect to find in a log.
+fn say_what_runs(config: &Config) {
+    let analysis = &config.analysis;
+    let mut named = Vec::new();
+    for analyzer in analysis.http.iter().chain(&analysis.tcp) {
+        if named.contains(analyzer) {
+            continue;
+        }
+        let kinds: Vec<&str> = [("http", &analysis.http), ("tcp", &analysis.tcp)]
+            .iter()
+            .filter(|(_, analyzers)| analyzers.contains(analyzer))
+            .map(|(kind, _)| *kind)
+            .collect();
+        info!("analyzer {analyzer} active for {}", kinds.join(", "));
+        named.push(*analyzer);
+    }
+    for (kind, analyzers) in [("http", &analysis.http), ("tcp", &analysis.tcp)] {
+        if analyzers.is_empty() {
+            warn!(
+                "analysis.{kind} is empty: {kind} entries are counted and skipped; set analysis.{kind}: \"k8s-mesh\""
+            );
+        }
+    }
+}
+
+fn analyzers(config: &Config) -> usize {
+    let mut names: Vec<String> = config
+        .analysis
+        .http
+        .iter()
+        .chain(&config.analysis.tcp)
+        .map(ToString::to_string)
+        .collect();
+    names.sort();
+    names.dedup();
+    names.len()
+}
+
+/// Starts the directory's source. The answer turns true when the directory is complete.
+async fn source(
+    source: &DirectorySource,
+    directory: &Arc<ArcSwap<Directory>>,
+    stages: &Stages,
+    tasks: &mut JoinSet<()>,
+) -> Result<watch::Receiver<bool>, StartError> {
+    let (synced, is_synced) = watch::channel(false);
+    match source {
+        DirectorySource::File(path) => {
+            directory.store(Arc::new(load(path)?));
+            synced.send_replace(true);
+        }
+        DirectorySource::Kubernetes(settings) => {
+            let client = kubernetes::client(settings.kubeconfig.as_deref())
+                .await
+                .map_err(StartError::Kubernetes)?;
+            let (changes, taken) = mpsc::channel(CHANGES);
+            tasks.spawn(publisher::publish(
+                taken,
+                directory.clone(),
+                synced,
+                stages.rest.clone(),
+            ));
+            tasks.spawn(kubernetes::watch_all(client, changes, stages.rest.clone()));
+        }
+    }
+    Ok(is_synced)
+}
+
+fn load(path: &Path) -> Result<Directory, StartError> {
+    let directory = file::load(path)?;
+    info!(addresses = directory.pod_addresses(), file = %path.display(), "directory read");
+    Ok(directory)
+}
+
+/// Waits for the complete directory: an entry that came before it would be unattributed. `false` when told to stop first.
+async fn until_synced(mut synced: watch::Receiver<bool>, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => false,
+        result = synced.wait_for(|synced| *synced) => result.is_ok(),
+    }
+}
+
+fn shards(config: &Config) -> Vec<Arc<Mutex<Shard>>> {
+    let settings = Settings {
+        http: !config.analysis.http.is_empty(),
+        tcp: !config.analysis.tcp.is_empty(),
+        entries_per_message: config.limits.entries_per_message,
+        string_bytes: config.limits.string_bytes,
+    };
+    let registry = Arc::new(Registry::default());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = config.workers.map_or(cores, usize::from);
+    (0..workers)
+        .map(|_| Arc::new(Mutex::new(Shard::new(settings, registry.clone()))))
+        .collect()
+}
+
+fn listener(
+    socket: TcpListener,
+    shards: Vec<Arc<Mutex<Shard>>>,
+    directory: &Arc<ArcSwap<Directory>>,
+    usage: &Arc<Usage>,
+    stopping: &CancellationToken,
+) -> Result<Listener, StartError> {
+    let worker = |(number, shard)| {
+        let handler = Ingest::new(shard, directory.clone());
+        Worker::start(number, handler, usage.clone(), stopping.clone()).map_err(StartError::Worker)
+    };
+    let workers: Result<Vec<Worker>, StartError> = shards.into_iter().enumerate().map(worker).collect();
+    Ok(Listener::new(socket, workers?))
+}
+
+async fn serve(socket: TcpListener, router: Router, stopping: CancellationToken) {
+    let served = axum::serve(socket, router).with_graceful_shutdown(stopping.cancelled_owned());
+    if let Err(error) = served.await {
+        error!(%error, "a port stopped being served");
+    }
+}

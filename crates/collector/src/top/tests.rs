@@ -1,0 +1,251 @@
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use rstest::rstest;
+
+use super::fetch::Collector;
+use super::screen::{is_quit, lines};
+use super::table::table;
+use crate::topology::{Edge, Topology, TopologyNode};
+
+fn edge(source: &str, destination: &str, protocol: &str, requests_per_second: f64) -> Edge {
+    Edge {
+        source: source.to_owned(),
+        destination: destination.to_owned(),
+        protocol: protocol.to_owned(),
+        reporter: "source".to_owned(),
+        requests_per_second,
+        error_share: None,
+        p50_milliseconds: None,
+        p95_milliseconds: None,
+        p99_milliseconds: None,
+    }
+}
+
+fn timed(mut edge: Edge, error_share: f64, percentiles: [f64; 3]) -> Edge {
+    let [p50, p95, p99] = percentiles.map(Some);
+    edge.error_share = Some(error_share);
+    (
+        edge.p50_milliseconds,
+        edge.p95_milliseconds,
+        edge.p99_milliseconds,
+    ) = (p50, p95, p99);
+    edge
+}
+
+fn bookinfo() -> Topology {
+    let node = |id: &str| TopologyNode {
+        id: id.to_owned(),
+        namespace: String::new(),
+        workload: String::new(),
+        kind: String::new(),
+    };
+    let reviews = edge("bookinfo/productpage-v1", "bookinfo/reviews-v3", "http", 15.84);
+    let mut gateway = timed(
+        edge("unknown", "istio-system/gateway", "http", 12_345.0),
+        0.004,
+        [0.52, 9.94, 88.0],
+    );
+    gateway.reporter = "destination".to_owned();
+    Topology {
+        window_seconds: 60,
+        nodes: vec![
+            node("bookinfo/productpage-v1"),
+            node("bookinfo/reviews-v3"),
+            node("unknown"),
+        ],
+        edges: vec![
+            edge("bookinfo/ratings-v1", "data/mongodb-v1", "tcp", 3.2),
+            timed(reviews, 0.083, [8.1, 310.4, 1240.0]),
+            gateway,
+        ],
+    }
+}
+
+#[test]
+fn wide_table_has_every_column_and_the_busiest_call_first() {
+    let expected = "\
+SOURCE                  DESTINATION          PROTOCOL      RATE ERRORS    P50    P95    P99 REPORTED BY
+unknown                 istio-system/gateway http      12.3k/s  0.4 % 0.5 ms 9.9 ms  88 ms destination
+bookinfo/productpage-v1 bookinfo/reviews-v3  http       15.8/s  8.3 % 8.1 ms 310 ms 1.24 s source
+bookinfo/ratings-v1     data/mongodb-v1      tcp        3.20/s      -      -      -      - source";
+    assert_eq!(table(&bookinfo(), 200), expected);
+}
+
+#[test]
+fn names_are_cut_where_the_terminal_ends() {
+    let expected = "";
+    assert_eq!(table(&bookinfo(), 60), expected);
+}
+
+#[rstest]
+#[case(200, &["P50", "P99", "REPORTED BY"], &[])]
+#[case(100, &["P50", "P99"], &["REPORTED BY"])]
+#[case(80, &["P95"], &["P50", "P99", "REPORTED BY"])]
+fn narrow_terminal_has_fewer_columns(#[case] width: u16, #[case] shown: &[&str], #[case] left_out: &[&str]) {
+    let table = table(&bookinfo(), width);
+    let head = table.lines().next().expect("a head");
+    assert!(shown.iter().all(|title| head.contains(title)), "{head}");
+    assert!(!left_out.iter().any(|title| head.contains(title)), "{head}");
+    assert!(
+        table
+            .lines()
+            .all(|line| line.chars().count() <= usize::from(width)),
+        "{table}"
+    );
+}
+
+#[test]
+fn equal_rates_are_ordered_by_name() {
+    let mut topology = bookinfo();
+    topology.edges = vec![
+        edge("b", "c", "http", 1.0),
+        edge("a", "d", "http", 1.0),
+        edge("a", "c", "tcp", 1.0),
+    ];
+    let table = table(&topology, 200);
+    let starts: Vec<&str> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.get(..2).expect("two columns"))
+        .collect();
+    assert_eq!(starts, ["a ", "a ", "b "]);
+    assert!(table.lines().nth(1).expect("a row").contains("tcp"), "{table}");
+}
+
+#[test]
+fn control_character_of_a_name_does_not_reach_the_terminal() {
+    let mut topology = bookinfo();
+    topology.edges = vec![edge("bad/\u{1b}[2J", "a/b", "http", 1.0)];
+    let table = table(&topology, 200);
+    assert!(table.contains("bad/\u{fffd}[2J"), "{table}");
+    assert!(!table.contains('\u{1b}'), "{table}");
+}
+
+#[test]
+fn quiet_mesh_says_what_to_do() {
+    let topology = Topology {
+        window_seconds: 60,
+        ..Topology::default()
+    };
+    assert_eq!(
+        table(&topology, 80),
+        "no calls in the last 60 s; send a request through the mesh"
+    );
+}
+
+#[test]
+fn screen_has_the_state_above_the_table() {
+    let lines = lines("http://127.0.0.1:8080", &bookinfo(), None, (200, 20));
+    assert_eq!(lines.len(), 6);
+    assert_eq!(
+        lines[0],
+        "http://127.0.0.1:8080   2 workloads, 3 calls in 60 s   q quits"
+    );
+    assert_eq!(lines[1], "");
+    assert!(lines[2].starts_with("SOURCE"), "{lines:?}");
+}
+
+#[test]
+fn low_screen_counts_the_calls_that_do_not_fit() {
+    let lines = lines("http://127.0.0.1:8080", &bookinfo(), None, (60, 5));
+    assert_eq!(lines.len(), 5);
+    assert!(lines[3].starts_with("unknown"), "{lines:?}");
+    assert_eq!(lines[4], "… 2 quieter calls do not fit");
+}
+
+#[test]
+fn trouble_stands_above_the_last_table_and_is_cut_to_the_width() {
+    let lines = lines(
+        "http://a",
+        &bookinfo(),
+        Some("cannot reach the collector"),
+        (13, 9),
+    );
+    assert_eq!(lines[0], "cannot reach ");
+    assert!(lines[2].starts_with("SOURCE"), "{lines:?}");
+}
+
+#[rstest]
+#[case(KeyCode::Char('q'), KeyModifiers::NONE, true)]
+#[case(KeyCode::Esc, KeyModifiers::NONE, true)]
+#[case(KeyCode::Char('c'), KeyModifiers::CONTROL, true)]
+#[case(KeyCode::Char('c'), KeyModifiers::NONE, false)]
+#[case(KeyCode::Enter, KeyModifiers::NONE, false)]
+fn keys_that_quit(#[case] code: KeyCode, #[case] modifiers: KeyModifiers, #[case] quits: bool) {
+    assert_eq!(is_quit(KeyEvent::new(code, modifiers)), quits);
+}
+
+/// A web server for one request.
+fn answering(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let mut request = [0; 1024];
+        let length = stream.read(&mut request).expect("a request");
+        assert!(request[..length].starts_with(b"GET /api/v1/topology?window=60s HTTP/1.1\r\n"));
+        stream.write_all(answer.as_bytes()).expect("the answer is sent");
+    });
+    format!("http://{address}/")
+}
+
+#[test]
+fn topology_is_read_from_the_web_port() {
+    let url = answering(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\
+         {\"windowSeconds\":60,\"nodes\":[],\"edges\":[{\"source\":\"a/b\",\"destination\":\"unknown\",\"protocol\":\"tcp\",\
+         \"reporter\":\"source\",\"requestsPerSecond\":2.5,\"errorShare\":null,\"p50Milliseconds\":null,\
+         \"p95Milliseconds\":null,\"p99Milliseconds\":null}]}",
+    );
+    let topology = Collector::at(&url)
+        .expect("an address")
+        .topology()
+        .expect("a topology");
+    assert_eq!(topology.edges, [edge("a/b", "unknown", "tcp", 2.5)]);
+}
+
+#[rstest]
+#[case::wrong_port(
+    "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+    "answered with status 404; check that it is a collector's web port, by default 8080"
+)]
+#[case::not_json(
+    "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+    "answered with something else than a topology; use a collector and a top of the same version"
+)]
+fn other_answers_say_what_to_check(#[case] answer: &'static str, #[case] rest: &str) {
+    let url = answering(answer);
+    let error = Collector::at(&url)
+        .expect("an address")
+        .topology()
+        .expect_err("no topology");
+    assert_eq!(error.to_string(), format!("{} {rest}", url.trim_end_matches('/')));
+}
+
+#[test]
+fn unreachable_collector_says_what_to_run() {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .expect("a free port")
+        .local_addr()
+        .expect("an address");
+    let error = super::run(&format!("http://{closed}")).expect_err("nobody listens");
+    let expected = format!(
+        "cannot reach the collector at http://{closed}; check that it runs, and for one in a cluster run kubectl \
+         port-forward --namespace NAMESPACE deployment/alscope-collector 8080:8080"
+    );
+    assert_eq!(error.to_string(), expected);
+}
+
+#[rstest]
+#[case("127.0.0.1:8080")]
+#[case("https://127.0.0.1:8080")]
+#[case("http://")]
+fn bad_address_is_refused(#[case] url: &str) {
+    let error = super::run(url).expect_err("no address");
+    let shown = url.trim_end_matches('/');
+    let expected =
+        format!("`{shown}` is not the address of a collector; write it like http://127.0.0.1:8080");
+    assert_eq!(error.to_string(), expected);
+}

@@ -1,0 +1,189 @@
+//! A collector that runs for one test.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use als_proto::messages::envoy::config::core::v3::{Address, Node, SocketAddress, address, socket_address};
+use als_proto::messages::envoy::data::accesslog::v3::{
+    AccessLogCommon, HttpAccessLogEntry, HttpRequestProperties, HttpResponseProperties,
+};
+use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use als_proto::messages::envoy::service::accesslog::v3::access_log_service_client::AccessLogServiceClient;
+use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::{
+    HttpAccessLogEntries, Identifier, LogEntries,
+};
+use alscope_collector::run::{self, Ports, StartError};
+use alscope_collector_config::Config;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+const CLUSTER: &str = r#"
+kind: List
+items:
+- {kind: Pod, metadata: {name: productpage, namespace: demo, uid: "1"}, spec: {containers: []}, status: {podIP: 10.0.0.1}}
+- {kind: Pod, metadata: {name: reviews, namespace: demo, uid: "2"}, spec: {containers: []}, status: {podIP: 10.0.0.2}}
+"#;
+
+pub(crate) struct Collector {
+    pub(crate) grpc: SocketAddr,
+    pub(crate) web: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), StartError>>,
+    _directory: tempfile::TempDir,
+}
+
+impl Collector {
+    pub(crate) async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// Starts with more lines of configuration.
+    pub(crate) async fn with(more: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("cluster.yaml"), CLUSTER).unwrap();
+        let text = format!(
+            "listen: {{ grpc: \"127.0.0.1:0\", web: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }}\n\
+             directory: {{ file: cluster.yaml }}\nanalysis: {{ http: k8s-mesh, tcp: k8s-mesh }}\n{more}"
+        );
+        let config = Config::parse(&text, &directory.path().join("collector.yaml")).unwrap();
+        let ports = Ports::bind(&config).await.unwrap();
+        let address = |socket: &tokio::net::TcpListener| socket.local_addr().unwrap();
+        let (grpc, web, admin) = (address(&ports.grpc), address(&ports.web), address(&ports.admin));
+        let stop = CancellationToken::new();
+        let running = stop.clone();
+        #[expect(clippy::disallowed_methods, reason = "the test awaits the task in `stop`")]
+        let task = tokio::spawn(async move { run::run(&config, ports, running).await });
+        let collector = Collector {
+            grpc,
+            web,
+            admin,
+            stop,
+            task,
+            _directory: directory,
+        };
+        collector
+            .until("ready", async |collector| {
+                collector.get(collector.admin, "/readyz").await.0 == 200
+            })
+            .await;
+        collector
+    }
+
+    /// Ends the collector and waits until it has.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+
+    /// Status and body of a GET.
+    pub(crate) async fn get(&self, address: SocketAddr, path: &str) -> (u16, String) {
+        let url = format!("http://{address}{path}");
+        let get = move || {
+            let agent: ureq::Agent = ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .timeout_global(Some(Duration::from_secs(5)))
+                .build()
+                .into();
+            let mut response = agent.get(&url).call().unwrap();
+            (
+                response.status().as_u16(),
+                response.body_mut().read_to_string().unwrap(),
+            )
+        };
+        tokio::task::spawn_blocking(get).await.unwrap()
+    }
+
+    /// The value of one sample; 0 when it is not there.
+    pub(crate) async fn sample(&self, name: &str) -> f64 {
+        let (_, text) = self.get(self.admin, "/metrics").await;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Waits until a sample has a value.
+    pub(crate) async fn until_sample(&self, name: &str, value: f64) {
+        self.until(&format!("{name} {value}"), async |collector| {
+            collector.sample(name).await == value
+        })
+        .await;
+    }
+
+    pub(crate) async fn until(&self, what: &str, holds: impl AsyncFn(&Collector) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !holds(self).await {
+            let metrics = if Instant::now() > deadline {
+                self.get(self.admin, "/metrics").await.1
+            } else {
+                String::new()
+            };
+            assert!(metrics.is_empty(), "never: {what}\n{metrics}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(crate) async fn client(&self) -> AccessLogServiceClient<Channel> {
+        AccessLogServiceClient::connect(format!("http://{}", self.grpc))
+            .await
+            .unwrap()
+    }
+}
+
+fn socket(address: &str) -> Option<Address> {
+    let port_specifier = Some(socket_address::PortSpecifier::PortValue(9080));
+    let socket = SocketAddress {
+        address: address.into(),
+        port_specifier,
+        ..SocketAddress::default()
+    };
+    Some(Address {
+        address: Some(address::Address::SocketAddress(socket)),
+    })
+}
+
+/// productpage calls `destination`.
+pub(crate) fn entry(destination: &str) -> HttpAccessLogEntry {
+    HttpAccessLogEntry {
+        common_properties: Some(AccessLogCommon {
+            downstream_remote_address: socket("10.0.0.1"),
+            downstream_local_address: socket("10.0.0.9"),
+            upstream_remote_address: socket(destination),
+            upstream_cluster: "outbound|9080||reviews.demo.svc.cluster.local".into(),
+            ..AccessLogCommon::default()
+        }),
+        request: Some(HttpRequestProperties::default()),
+        response: Some(HttpResponseProperties {
+            response_code: Some(200),
+            ..HttpResponseProperties::default()
+        }),
+        ..HttpAccessLogEntry::default()
+    }
+}
+
+pub(crate) fn message(entries: Vec<HttpAccessLogEntry>) -> StreamAccessLogsMessage {
+    let log_entries = Some(LogEntries::HttpLogs(HttpAccessLogEntries { log_entry: entries }));
+    StreamAccessLogsMessage {
+        identifier: None,
+        log_entries,
+    }
+}
+
+pub(crate) fn first_message(entries: Vec<HttpAccessLogEntry>) -> StreamAccessLogsMessage {
+    let id = "sidecar~10.0.0.1~productpage.demo~demo.svc.cluster.local".to_owned();
+    let node = Some(Node {
+        id,
+        ..Node::default()
+    });
+    let identifier = Some(Identifier {
+        node,
+        log_name: "http_envoy_accesslog".into(),
+    });
+    StreamAccessLogsMessage {
+        identifier,
+        ..message(entries)
+    }
+}

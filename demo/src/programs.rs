@@ -1,0 +1,202 @@
+//! The processes of the demo: what is started with which arguments, and how each says that it is ready.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use crate::bootstrap::bootstrap;
+use crate::children::{Program, Ready};
+use crate::collector::{Collector, DIRECTORY_FILE};
+use crate::directory;
+use crate::mesh::{self, Mesh, Pod, Protocol, Proxy};
+
+/// Requests a second of the load generator.
+const RATE: &str = "50";
+/// Every how many requests one makes ratings fail: with reviews v1 calling nobody, about one in 30 shows it.
+const FAIL_EVERY: &str = "20";
+
+/// The programs that the demo is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Binaries {
+    /// Envoy.
+    pub(crate) envoy: PathBuf,
+    /// `alscope-collector`.
+    pub(crate) collector: PathBuf,
+    /// `bookinfo`.
+    pub(crate) bookinfo: PathBuf,
+}
+
+impl Binaries {
+    /// Says which program is missing, before anything is started.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        for path in [&self.envoy, &self.collector, &self.bookinfo] {
+            anyhow::ensure!(
+                path.is_file(),
+                "there is no program {}; start the demo by demo/run",
+                path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// The collector, with its configuration and the directory file written to `state`.
+    pub(crate) fn collector(
+        &self,
+        mesh: &Mesh,
+        collector: &Collector,
+        state: &Path,
+    ) -> anyhow::Result<Program> {
+        let configuration = state.join("collector.yaml");
+        write(&configuration, &collector.configuration())?;
+        write(
+            &state.join(DIRECTORY_FILE),
+            &directory::yaml(mesh, Timestamp::now())?,
+        )?;
+        Ok(Program {
+            name: "collector".to_owned(),
+            path: self.collector.clone(),
+            arguments: vec!["--config".into(), configuration.into()],
+            ready: Ready::Answers(collector.ready_url()),
+        })
+    }
+
+    /// Every Envoy, with its bootstrap written to `state`.
+    pub(crate) fn envoys(
+        &self,
+        mesh: &Mesh,
+        collector: &Collector,
+        state: &Path,
+    ) -> anyhow::Result<Vec<Program>> {
+        let proxied = mesh.pods.iter().filter(|pod| pod.proxy != Proxy::Absent);
+        proxied
+            .map(|pod| self.envoy(mesh, pod, collector, state))
+            .collect()
+    }
+
+    fn envoy(&self, mesh: &Mesh, pod: &Pod, collector: &Collector, state: &Path) -> anyhow::Result<Program> {
+        let file = state.join(format!("envoy-{}.json", pod.workload));
+        let address = collector.grpc.ip().to_string();
+        let bootstrap = bootstrap(mesh, pod, (&address, collector.grpc.port()));
+        write(&file, &serde_json::to_string_pretty(&bootstrap)?)?;
+        let mut arguments = vec![OsString::from("--config-path"), file.into()];
+        arguments.extend(
+            [
+                "--concurrency",
+                "1",
+                "--disable-hot-restart",
+                "--log-level",
+                "warning",
+            ]
+            .map(OsString::from),
+        );
+        Ok(Program {
+            name: format!("envoy {}", pod.workload),
+            path: self.envoy.clone(),
+            arguments,
+            ready: Ready::Answers(format!("http://{}:{}/ready", pod.address, mesh.ports.admin)),
+        })
+    }
+
+    /// Every service of bookinfo.
+    pub(crate) fn services(&self, mesh: &Mesh) -> Vec<Program> {
+        let service = |pod| self.service(mesh, pod);
+        mesh.pods.iter().filter_map(service).collect()
+    }
+
+    fn service(&self, mesh: &Mesh, pod: &Pod) -> Option<Program> {
+        let (address, application) = (pod.address, mesh.ports.application);
+        let listen = format!("{address}:{application}");
+        let (arguments, ready) = match pod.program {
+            mesh::Program::Nothing | mesh::Program::Load => return None,
+            mesh::Program::Tcp => (
+                vec!["tcp".to_owned(), "--listen".to_owned(), listen.clone()],
+                Ready::Accepts(listen),
+            ),
+            mesh::Program::Http(name) => {
+                let ready = Ready::Answers(format!("http://{listen}/healthz"));
+                let version = pod.version.unwrap_or("v1");
+                let play = [
+                    "serve",
+                    "--service",
+                    name,
+                    "--version",
+                    version,
+                    "--listen",
+                    &listen,
+                ]
+                .map(str::to_owned);
+                (play.into_iter().chain(callees(mesh, pod)).collect(), ready)
+            }
+        };
+        Some(self.play(pod, arguments, ready))
+    }
+
+    /// The load generator, which calls until it is ended.
+    pub(crate) fn load(&self, mesh: &Mesh) -> Vec<Program> {
+        let load = mesh.pods.iter().filter(|pod| pod.program == mesh::Program::Load);
+        let targets = load.flat_map(|pod| {
+            mesh.called_by(pod)
+                .flat_map(|called| mesh.pods_of(called))
+                .map(move |to| (pod, to))
+        });
+        let programs = targets.map(|(pod, gateway)| {
+            let target = format!("http://{}:{}", gateway.address, mesh.ports.gateway);
+            let source = pod.address.to_string();
+            let arguments = [
+                "load",
+                "--target",
+                &target,
+                "--host",
+                "bookinfo.example",
+                "--source-address",
+                &source,
+                "--rate",
+                RATE,
+                "--concurrency",
+                "16",
+                "--fail-every",
+                FAIL_EVERY,
+                "--fail",
+                "ratings=503",
+            ];
+            self.play(pod, arguments.map(str::to_owned).to_vec(), Ready::Started)
+        });
+        programs.collect()
+    }
+
+    fn play(&self, pod: &Pod, arguments: Vec<String>, ready: Ready) -> Program {
+        Program {
+            name: format!("bookinfo {}", pod.workload),
+            path: self.bookinfo.clone(),
+            arguments: arguments.into_iter().map(OsString::from).collect(),
+            ready,
+        }
+    }
+}
+
+/// Whom the application calls: HTTP through its side-car's one listener, by Host; TCP through one of its own.
+fn callees(mesh: &Mesh, pod: &Pod) -> Vec<String> {
+    let address = pod.address;
+    let mut arguments = vec!["--source-address".to_owned(), address.to_string()];
+    arguments.extend([
+        "--proxy".to_owned(),
+        format!("http://{address}:{}", mesh.ports.outbound),
+    ]);
+    for called in mesh.called_by(pod) {
+        arguments.extend(match called.protocol {
+            Protocol::Http => [
+                format!("--{}", called.name),
+                format!("http://{}:{}", called.host(), called.port),
+            ],
+            Protocol::Tcp => ["--tcp".to_owned(), format!("{address}:{}", called.port)],
+        });
+    }
+    arguments
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text)
+        .with_context(|| format!("cannot write {}; check the space in TMPDIR", path.display()))
+}
