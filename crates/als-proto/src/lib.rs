@@ -10,6 +10,19 @@
 //! before, the last value of a scalar and the last member of a oneof win, unknown fields are skipped. What no
 //! caller asks for is not checked, so a message that a protobuf library rejects may still yield its
 //! well-formed entries.
+//!
+//! ```
+//! use als_proto::{Entry, Message};
+//!
+//! // http_logs { log_entry { request { path: "/" } } }
+//! let message = Message::read(b"\x12\x07\x0a\x05\x1a\x03\x2a\x01/")?;
+//! for entry in message.entries() {
+//!     let Ok(Entry::Http(entry)) = entry else { continue };
+//!     assert_eq!(entry.request.map(|request| request.path), Some(&b"/"[..]));
+//! }
+//! # assert_eq!(message.entries().count(), 1);
+//! # Ok::<(), als_proto::Malformed>(())
+//! ```
 
 mod common_properties;
 mod entries;

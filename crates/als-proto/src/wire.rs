@@ -174,28 +174,22 @@ impl<'a> Fields<'a> {
     }
 
     #[cold]
-    fn skip_group(&mut self, field_number_of_group: u32) -> Result<(), Malformed> {
-        let mut open_groups = [0; DEEPEST_GROUP];
-        let mut depth = 0;
-        let mut opened = field_number_of_group;
-        loop {
-            // `opened` is the innermost group; the ones around it are in `open_groups[..depth]`.
+    fn skip_group(&mut self, number_of_group: u32) -> Result<(), Malformed> {
+        let mut open_groups = [number_of_group; DEEPEST_GROUP];
+        let mut depth = 1;
+        while depth > 0 {
             let key = self.key()?.ok_or(Malformed)?;
+            let number = field_number(key);
             match wire_type(key) {
-                START_GROUP if field_number(key) != 0 => {
-                    *open_groups.get_mut(depth).ok_or(Malformed)? = opened;
+                START_GROUP if number != 0 => {
+                    *open_groups.get_mut(depth).ok_or(Malformed)? = number;
                     depth += 1;
-                    opened = field_number(key);
                 }
-                END_GROUP if field_number(key) != opened => return Err(Malformed),
-                END_GROUP if depth == 0 => return Ok(()),
-                END_GROUP => {
-                    depth -= 1;
-                    opened = *open_groups.get(depth).ok_or(Malformed)?;
-                }
+                END_GROUP if open_groups.get(depth - 1) == Some(&number) => depth -= 1,
                 _ => self.skip(key)?,
             }
         }
+        Ok(())
     }
 }
 

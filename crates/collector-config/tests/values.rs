@@ -97,3 +97,25 @@ fn file_is_loaded_and_its_paths_joined() {
         Directory::File(folder.path().join("cluster.yaml"))
     );
 }
+
+#[test]
+fn file_in_the_readme_has_the_defaults_that_it_claims() {
+    let readme = include_str!("../../../README.md");
+    let blocks = readme
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    let example = blocks
+        .into_iter()
+        .find(|block| block.starts_with("listen:"))
+        .expect("the README has the file");
+    let config = config(example);
+    assert_eq!(config.listen, Listen::default());
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(
+        config.directory,
+        Directory::Kubernetes(Kubernetes { kubeconfig: None })
+    );
+    assert_eq!(config.analysis.http, [Analyzer::K8sMesh]);
+    assert_eq!(config.analysis.tcp, [Analyzer::K8sMesh]);
+}

@@ -3,10 +3,14 @@
 
 const REFRESH_MILLISECONDS = 2000;
 const PATIENCE_MILLISECONDS = 5000;
-const MOST_EDGES_DRAWN = 120;
-const DEGRADED_SHARE = 0.01;
-const FAILING_SHARE = 0.05;
+const MOST_EDGES_DRAWN = 100;
+const ERROR_SHARE = { degraded: 0.01, failing: 0.05 };
 const UNKNOWN = "unknown";
+const UNKNOWN_CALLER = "unknown caller";
+const UNKNOWN_DESTINATION = "unknown destination";
+const GRAPH_MARGIN = 44;
+const ZOOM = { least: 0.05, fitted: 1.15, most: 3 };
+const RANK_GAP = { least: 118, most: 220 };
 
 const COLUMNS = [
   { key: "source", title: "Source", party: true },
@@ -27,10 +31,7 @@ let topology = { windowSeconds: 60, nodes: [], edges: [] };
 let refreshedAt = null;
 let asked = 0;
 
-// --- Numbers as a person reads them
-
 function rate(value) {
-  if (value === 0) return "0/s";
   if (value < 0.01) return "<0.01/s";
   if (value < 9.995) return `${+value.toFixed(2)}/s`;
   if (value < 9999.5) return `${+value.toFixed(value < 99.95 ? 1 : 0)}/s`;
@@ -50,19 +51,17 @@ function duration(value) {
 
 function judgement(errorShare) {
   if (errorShare === null) return "unjudged";
-  if (errorShare >= FAILING_SHARE) return "failing";
-  return errorShare >= DEGRADED_SHARE ? "degraded" : "healthy";
+  if (errorShare >= ERROR_SHARE.failing) return "failing";
+  return errorShare >= ERROR_SHARE.degraded ? "degraded" : "healthy";
 }
-
-// --- What is shown: the window, the filter, the sort
 
 function viewOfAddress() {
   const query = new URLSearchParams(location.search);
-  const asked = query.get("window");
+  const chosen = query.get("window");
   const sort = query.get("sort") ?? "-requestsPerSecond";
   const known = COLUMNS.some(({ key }) => key === sort.replace(/^-/, ""));
   return {
-    window: windows.some(({ value }) => value === asked) ? asked : "60s",
+    window: windows.some(({ value }) => value === chosen) ? chosen : "60s",
     filter: query.get("filter") ?? "",
     sort: known ? sort : "-requestsPerSecond",
   };
@@ -93,11 +92,7 @@ function order(one, other) {
   return direction * difference || edgeId(one).localeCompare(edgeId(other));
 }
 
-function edgeId({ source, destination, protocol }) {
-  return `${source} ${destination} ${protocol}`;
-}
-
-// --- The table
+const edgeId = ({ source, destination, protocol }) => `${source} ${destination} ${protocol}`;
 
 function buildHead() {
   for (const { key, title, format } of COLUMNS) {
@@ -135,7 +130,10 @@ function showRows(edges) {
     return row;
   });
   const same = rows.length === body.children.length && rows.every((row, position) => body.children[position] === row);
-  if (!same) body.replaceChildren(...rows);
+  if (same) return;
+  const focused = document.activeElement;
+  body.replaceChildren(...rows);
+  if (body.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 function newRow(id) {
@@ -150,12 +148,11 @@ function newRow(id) {
 
 function fillCell(cell, { key, party, format, judged }, edge) {
   const value = edge[key];
-  const text = value === null ? "–" : format ? format(value) : value;
+  const text = value === null ? "–" : (format ?? String)(value);
   if (cell.textContent !== text) fillText(cell, text, party);
   cell.classList.toggle("absent", value === null);
-  if (judged) {
-    for (const word of ["healthy", "degraded", "failing"]) cell.classList.toggle(`${word}-text`, judgement(value) === word);
-  }
+  const words = judged ? ["healthy", "degraded", "failing"] : [];
+  for (const word of words) cell.classList.toggle(`${word}-text`, judgement(value) === word);
 }
 
 function fillText(cell, text, party) {
@@ -168,18 +165,11 @@ function fillText(cell, text, party) {
   cell.prepend(namespace);
 }
 
-// --- The graph
-
 class Graph {
   constructor(container) {
     this.names = document.createElement("canvas").getContext("2d");
-    this.cytoscape = cytoscape({
-      container,
-      minZoom: 0.15,
-      maxZoom: 3,
-      boxSelectionEnabled: false,
-      autounselectify: true,
-    });
+    const fixed = { minZoom: ZOOM.least, boxSelectionEnabled: false, autounselectify: true };
+    this.cytoscape = cytoscape({ container, ...fixed });
     this.restyle();
     this.cytoscape.on("mouseover", "edge", (event) => this.mark(event.target.id()));
     this.cytoscape.on("mouseout", "edge", () => this.mark(null));
@@ -195,19 +185,20 @@ class Graph {
     this.cytoscape.batch(() => {
       for (const [id, item] of wanted) {
         const present = this.cytoscape.getElementById(id);
-        if (present.nonempty()) present.data(item.data);
-        else {
-          this.cytoscape.add(item);
-          grown = true;
-        }
+        grown ||= present.empty();
+        if (present.empty()) this.cytoscape.add(item);
+        else present.data(item.data);
       }
     });
     if (grown) this.layOut();
   }
 
   elements(nodes, edges) {
-    const used = new Set(edges.flatMap(({ source, destination }) => [source, destination]));
-    const drawn = nodes.filter(({ id }) => used.has(id)).sort((one, other) => one.id.localeCompare(other.id));
+    const ends = new Set(edges.flatMap((edge) => [sourceId(edge), destinationId(edge)]));
+    const unknown = (name) => ({ id: name, workload: name, namespace: "", kind: UNKNOWN });
+    const known = nodes.filter(({ id }) => id !== UNKNOWN);
+    const all = [...known, unknown(UNKNOWN_CALLER), unknown(UNKNOWN_DESTINATION)];
+    const drawn = all.filter(({ id }) => ends.has(id));
     const namespaces = new Set(drawn.map(({ namespace }) => namespace).filter(Boolean));
     return [
       ...[...namespaces].map((name) => ({ data: { id: `namespace ${name}`, name }, classes: "namespace" })),
@@ -216,28 +207,41 @@ class Graph {
     ];
   }
 
-  nodeElement({ id, namespace, workload, kind }) {
-    const name = id === UNKNOWN ? UNKNOWN : workload;
+  nodeElement({ id, namespace, workload: name, kind }) {
     const parent = namespace ? `namespace ${namespace}` : undefined;
     this.names.font = `600 13px ${fontFamily()}`;
     const width = Math.max(70, this.names.measureText(name).width + 26);
-    const classes = id === UNKNOWN ? "workload unknown" : `workload ${/^[a-z-]+$/i.test(kind) ? kind.toLowerCase() : ""}`;
-    return { data: { id, parent, name, width }, classes };
+    return { data: { id, parent, name, width, kind }, classes: "workload" };
   }
 
   layOut() {
-    const layout = { name: "dagre", rankDir: "LR", nodeSep: 34, edgeSep: 22, rankSep: 150, fit: false, animate: false };
+    const layout = { name: "dagre", rankDir: "LR", nodeSep: 46, edgeSep: 24, rankSep: 120, fit: false, animate: false };
     this.cytoscape.layout({ ...layout, sort: (one, other) => (one.id() < other.id() ? -1 : 1) }).run();
+    this.spreadRanks();
     this.fit();
+  }
+
+  // The layout leaves wide gaps where a namespace ends; the ranks share the width evenly instead, labels fit between.
+  spreadRanks() {
+    const ranks = new Map();
+    for (const node of this.cytoscape.nodes(".workload")) {
+      const x = Math.round(node.position("x"));
+      ranks.set(x, [...(ranks.get(x) ?? []), node]);
+    }
+    const ordered = [...ranks].sort(([one], [other]) => one - other).map(([, nodes]) => nodes);
+    const widths = ordered.map((nodes) => Math.max(...nodes.map((node) => node.data("width"))));
+    const free = this.cytoscape.width() - 2 * GRAPH_MARGIN - widths.reduce((sum, width) => sum + width, 0);
+    const gap = Math.min(RANK_GAP.most, Math.max(RANK_GAP.least, free / Math.max(1, ordered.length - 1)));
+    let left = 0;
+    ordered.forEach((nodes, rank) => {
+      for (const node of nodes) node.position("x", left + widths[rank] / 2);
+      left += widths[rank] + gap;
+    });
   }
 
   fit() {
     this.cytoscape.resize();
-    this.cytoscape.fit(undefined, 40);
-    if (this.cytoscape.zoom() > 1.15) {
-      this.cytoscape.zoom(1.15);
-      this.cytoscape.center();
-    }
+    this.cytoscape.maxZoom(ZOOM.fitted).fit(undefined, GRAPH_MARGIN).maxZoom(ZOOM.most);
   }
 
   zoomBy(factor) {
@@ -256,65 +260,60 @@ class Graph {
   }
 }
 
-function fontFamily() {
-  return getComputedStyle(document.body).fontFamily;
-}
+// Who called us unseen and what we called unseen are rarely one party, and one node for both would draw a circle.
+const sourceId = ({ source }) => (source === UNKNOWN ? UNKNOWN_CALLER : source);
+const destinationId = ({ destination }) => (destination === UNKNOWN ? UNKNOWN_DESTINATION : destination);
+const fontFamily = () => getComputedStyle(document.body).fontFamily;
 
 function edgeElement(edge) {
   const outcome = [];
-  if (edge.errorShare !== null) outcome.push(`${share(edge.errorShare)} err`);
-  if (edge.p95Milliseconds !== null) outcome.push(`p95 ${duration(edge.p95Milliseconds)}`);
-  const label = `${edge.protocol.toUpperCase()} ${rate(edge.requestsPerSecond)}\n${outcome.join(" · ")}`.trim();
+  if (edge.errorShare !== null) outcome.push(share(edge.errorShare));
+  if (edge.p95Milliseconds !== null) outcome.push(duration(edge.p95Milliseconds));
+  const label = `${edge.protocol} ${rate(edge.requestsPerSecond)}\n${outcome.join(" · ")}`.trim();
   const width = Math.min(8, 1.5 + Math.log10(1 + edge.requestsPerSecond) * 2);
-  const { source, destination: target, protocol } = edge;
-  return { data: { id: edgeId(edge), source, target, protocol, label, width, judgement: judgement(edge.errorShare) } };
+  const ends = { source: sourceId(edge), target: destinationId(edge) };
+  return { data: { id: edgeId(edge), ...ends, protocol: edge.protocol, label, width, judgement: judgement(edge.errorShare) } };
 }
 
 function graphStyle(properties) {
   const colour = (name) => properties.getPropertyValue(`--${name}`).trim();
-  const font = { "font-family": fontFamily(), color: colour("text") };
+  const text = { "font-family": fontFamily(), color: colour("text") };
+  const middle = { "text-valign": "center", "text-halign": "center" };
   const judged = ["healthy", "degraded", "failing", "unjudged"].map((name) => ({
     selector: `edge[judgement = "${name}"]`,
     style: { "line-color": colour(name), "target-arrow-color": colour(name) },
   }));
+  const workload = {
+    ...text, ...middle, label: "data(name)", width: "data(width)", height: 36, shape: "round-rectangle",
+    "font-size": 13, "font-weight": 600, "background-color": colour("surface"),
+    "border-width": 1.5, "border-color": colour("accent"),
+  };
+  const unknown = {
+    "border-style": "dashed", "border-color": colour("unjudged"), color: colour("muted"), "font-style": "italic",
+  };
+  const namespace = {
+    ...text, ...middle, label: "data(name)", color: colour("muted"), "font-size": 12, "text-valign": "top",
+    "text-margin-y": -4, shape: "round-rectangle", padding: 18, "background-color": colour("raised"),
+    "background-opacity": 0.65, "border-width": 1, "border-color": colour("line"),
+  };
+  const edge = {
+    ...text, label: "data(label)", width: "data(width)", "curve-style": "bezier", "target-arrow-shape": "triangle",
+    "arrow-scale": 0.9, "font-size": 11, "text-wrap": "wrap", "line-height": 1.25, "text-rotation": "autorotate",
+    "text-margin-y": -17, "text-background-color": colour("ground"), "text-background-opacity": 0.88,
+    "text-background-padding": 2, "text-background-shape": "round-rectangle", "min-zoomed-font-size": 6,
+  };
+  const marked = { "underlay-color": colour("accent"), "underlay-opacity": 0.3, "underlay-padding": 5, "z-index": 9 };
   return [
-    {
-      selector: "node.workload",
-      style: {
-        ...font, label: "data(name)", width: "data(width)", height: 36, shape: "round-rectangle",
-        "font-size": 13, "font-weight": 600, "text-valign": "center", "text-halign": "center",
-        "background-color": colour("surface"), "border-width": 1.5, "border-color": colour("accent"),
-      },
-    },
-    { selector: "node.gateway, node.waypoint", style: { shape: "cut-rectangle", "border-width": 2.5 } },
-    {
-      selector: "node.unknown",
-      style: { "border-style": "dashed", "border-color": colour("unjudged"), color: colour("muted"), "font-style": "italic" },
-    },
-    {
-      selector: "node.namespace",
-      style: {
-        ...font, label: "data(name)", color: colour("muted"), "font-size": 12, "text-valign": "top", "text-halign": "center",
-        "text-margin-y": -4, shape: "round-rectangle", padding: 18, "background-color": colour("raised"),
-        "background-opacity": 0.65, "border-width": 1, "border-color": colour("line"),
-      },
-    },
-    {
-      selector: "edge",
-      style: {
-        ...font, label: "data(label)", width: "data(width)", "curve-style": "bezier", "target-arrow-shape": "triangle",
-        "arrow-scale": 0.9, "font-size": 11, "text-wrap": "wrap", "line-height": 1.25, "text-background-color": colour("ground"),
-        "text-background-opacity": 0.88, "text-background-padding": 2, "text-background-shape": "round-rectangle",
-        "min-zoomed-font-size": 6,
-      },
-    },
+    { selector: "node.workload", style: workload },
+    { selector: 'node[kind = "gateway"], node[kind = "waypoint"]', style: { shape: "cut-rectangle", "border-width": 2.5 } },
+    { selector: 'node[kind = "unknown"]', style: unknown },
+    { selector: "node.namespace", style: namespace },
+    { selector: "edge", style: edge },
     ...judged,
     { selector: 'edge[protocol = "tcp"]', style: { "line-style": "dashed" } },
-    { selector: "edge.marked", style: { "underlay-color": colour("accent"), "underlay-opacity": 0.3, "underlay-padding": 5, "z-index": 9 } },
+    { selector: "edge.marked", style: marked },
   ];
 }
-
-// --- Refreshing
 
 function show() {
   rememberView();
@@ -328,11 +327,10 @@ function show() {
   element("nothing").hidden = none || edges.length > 0 || refreshedAt === null;
   element("calls").hidden = edges.length === 0;
   element("undrawn").hidden = busiest.length === edges.length;
-  element("undrawn").textContent = `The ${busiest.length} busiest of ${edges.length} calls are drawn; the table has all, and the filter chooses.`;
-  const workloads = topology.nodes.filter(({ id }) => id !== UNKNOWN).length;
-  const calls = topology.edges.length;
-  const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
-  element("summary").textContent = refreshedAt === null ? "" : `${counted(workloads, "workload")}, ${counted(calls, "call")}`;
+  element("undrawn").textContent = `The ${busiest.length} busiest of ${edges.length} edges are drawn; the table has all, and the filter chooses.`;
+  const workloads = topology.nodes.filter(({ id }) => id !== UNKNOWN);
+  const counted = ({ length }, noun) => `${length} ${noun}${length === 1 ? "" : "s"}`;
+  element("summary").textContent = `${counted(workloads, "workload")}, ${counted(topology.edges, "edge")}`;
 }
 
 function showAge() {
@@ -342,12 +340,11 @@ function showAge() {
 }
 
 function showTrouble(problem) {
-  const lost = problem !== null;
+  const lost = problem !== undefined;
   element("refreshed").dataset.state = lost ? "lost" : "live";
   document.querySelector("main").classList.toggle("stale", lost && refreshedAt !== null);
-  const text = lost
-    ? `${problem} The page keeps trying; check that the collector runs, and kubectl port-forward if you use it.`
-    : "";
+  const remedy = "The page keeps trying; check that the collector runs, and kubectl port-forward if you use it.";
+  const text = lost ? `${problem} ${remedy}` : "";
   // The region is announced when its text changes, so it changes once for each trouble and not on each try.
   if (element("trouble").textContent !== text) element("trouble").textContent = text;
   element("trouble").hidden = !lost;
@@ -355,20 +352,26 @@ function showTrouble(problem) {
 
 async function refresh() {
   const mine = ++asked;
+  const answer = await ask();
+  if (mine !== asked) return;
+  if (answer.trouble === undefined) {
+    topology = answer.topology;
+    refreshedAt = Date.now();
+    show();
+  }
+  showTrouble(answer.trouble);
+  showAge();
+}
+
+async function ask() {
   try {
     const signal = AbortSignal.timeout(PATIENCE_MILLISECONDS);
     const response = await fetch(`api/v1/topology?window=${view.window}`, { signal, cache: "no-store" });
-    if (!response.ok) throw new Error(`The collector answered ${response.status} ${response.statusText}.`);
-    const answer = await response.json();
-    if (mine !== asked) return;
-    topology = answer;
-    refreshedAt = Date.now();
-    showTrouble(null);
-    show();
-  } catch (error) {
-    if (mine === asked) showTrouble(error.message.startsWith("The collector") ? error.message : "The collector cannot be reached.");
+    if (response.ok) return { topology: await response.json() };
+    return { trouble: `The collector answered with status ${response.status}.` };
+  } catch {
+    return { trouble: "The collector cannot be reached." };
   }
-  showAge();
 }
 
 async function keepRefreshing() {
@@ -382,7 +385,6 @@ for (const radio of windows) {
   radio.checked = radio.value === view.window;
   radio.addEventListener("change", () => {
     view.window = radio.value;
-    rememberView();
     refresh();
   });
 }
@@ -394,6 +396,5 @@ element("filter").addEventListener("input", ({ target }) => {
 element("closer").addEventListener("click", () => graph.zoomBy(1.25));
 element("farther").addEventListener("click", () => graph.zoomBy(0.8));
 element("fit").addEventListener("click", () => graph.fit());
-document.addEventListener("visibilitychange", () => document.hidden || refresh());
 setInterval(showAge, 1000);
 keepRefreshing();

@@ -15,7 +15,6 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use crate::assets;
-use crate::clock;
 use crate::topology::{Edge, Topology, TopologyNode};
 
 const DEFAULT_WINDOW: &str = "60s";
@@ -75,7 +74,7 @@ fn window(text: &str) -> Option<Duration> {
 }
 
 fn topology_of(snapshot: &Snapshot, window: Duration) -> Topology {
-    let span = snapshot.window.last(window, clock::now());
+    let span = snapshot.window.last(window, snapshot.taken);
     let edges: Vec<Edge> = rows(&span).into_iter().map(edge).collect();
     let mut nodes: Vec<TopologyNode> = span
         .edges

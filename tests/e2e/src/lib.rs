@@ -1,1 +1,9 @@
-//! e2e
+//! What the tests on the local cluster share: the cluster's commands, the collector in it, the counters to compare.
+//!
+//! The cluster is started by `make cluster`; its programs are found beside this crate, in `cluster/`.
+
+pub mod bookinfo;
+pub mod cluster;
+pub mod collector;
+pub mod envoy;
+pub mod exposition;

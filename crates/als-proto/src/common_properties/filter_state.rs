@@ -54,7 +54,8 @@ impl<'a> FilterStateObject<'a> {
 }
 
 /// Iterates over `AccessLogCommon.filter_state_objects` in the order they were sent. The map allows a key to
-/// occur again: then the last object counts.
+/// occur again: then the last object counts. A malformed object leaves those behind it; where the properties
+/// themselves are malformed the iterator ends.
 #[derive(Clone, Debug)]
 pub struct FilterStateObjects<'a> {
     entries: NestedOccurrences<'a>,

@@ -13,9 +13,9 @@ use prost::Message as _;
 
 use schema::STREAM_ACCESS_LOGS_MESSAGE;
 
+/// `PROPTEST_CASES` in the environment asks for more or fewer cases.
 fn config() -> ProptestConfig {
     ProptestConfig {
-        cases: 2_000,
         failure_persistence: None,
         ..ProptestConfig::default()
     }
@@ -26,7 +26,6 @@ proptest! {
 
     #[test]
     fn any_message_is_read_with_equal_fields(bytes in wire::message(&STREAM_ACCESS_LOGS_MESSAGE)) {
-        eprintln!("LEN {}", bytes.len());
         prop_assert!(StreamAccessLogsMessage::decode(bytes.as_slice()).is_ok(), "the message is valid");
         comparison::check(&bytes);
     }

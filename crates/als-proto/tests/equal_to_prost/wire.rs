@@ -32,13 +32,16 @@ fn message_at(schema: &'static Schema, depth: u32) -> BoxedStrategy<Vec<u8>> {
         .iter()
         .map(|&(number, kind)| field(number, kind, depth))
         .collect();
-    let some_fields = vec(Union::new(fields.clone()), 0..6);
+    let fewest = usize::from(depth == 0);
+    let some_fields = vec(Union::new(fields.clone()), fewest..5);
+    let one_field = Union::new(fields.iter().map(|field| vec(field.clone(), 2..4)));
     let any_fields = vec(
         Union::new(fields.clone()).boxed().prop_union(unknown_field()),
-        0..6,
+        fewest..5,
     );
     prop_oneof![
-        8 => some_fields.prop_map(|fields| fields.concat()),
+        7 => some_fields.prop_map(|fields| fields.concat()),
+        2 => one_field.prop_map(|fields| fields.concat()),
         1 => fields.prop_shuffle().prop_map(|fields| fields.concat()),
         1 => any_fields.prop_map(|fields| fields.concat()),
     ]

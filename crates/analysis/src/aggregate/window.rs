@@ -134,7 +134,10 @@ impl Ring {
 /// The last hour by edge.
 #[derive(Clone, Debug)]
 pub struct Window {
-    started: Moment,
+    /// When it was last looked through.
+    looked: Moment,
+    /// Since when there is traffic: a rate is not thinned by the silence before the first call.
+    since: Option<Moment>,
     edges: Arc<Vec<Edge>>,
     ids: Arc<HashMap<Edge, EdgeId>>,
     tens: Ring,
@@ -144,7 +147,7 @@ pub struct Window {
 /// What happened within a span of time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
-    /// How long the span is: whole steps, and not longer than the collector runs.
+    /// How long the span is: whole steps, and not longer than there is traffic.
     pub length: Duration,
     /// Every edge with traffic, by name.
     pub edges: Vec<(Edge, EdgeCounts)>,
@@ -154,7 +157,8 @@ impl Window {
     /// An empty window of a collector that starts now.
     pub fn new(started: Moment) -> Self {
         Window {
-            started,
+            looked: started,
+            since: None,
             edges: Arc::default(),
             ids: Arc::default(),
             tens: Ring::new(Duration::from_secs(10), 30),
@@ -214,12 +218,14 @@ impl Window {
     }
 
     fn add(&mut self, edge: EdgeId, counts: &EdgeCounts, now: Moment) {
+        self.since = self.since.or(Some(self.looked));
         self.tens.add(edge, counts, now);
         self.minutes.add(edge, counts, now);
     }
 
     /// Forgets steps that are too old.
     pub fn forget(&mut self, now: Moment) {
+        self.looked = now;
         self.tens.forget(now);
         self.minutes.forget(now);
     }
@@ -232,7 +238,7 @@ impl Window {
             &self.minutes
         };
         let oldest = ring.number(now.minus(length));
-        let begin = ring.begin(oldest).max(self.started);
+        let begin = ring.begin(oldest).max(self.since.unwrap_or(now));
         let mut counts: HashMap<EdgeId, EdgeCounts> = HashMap::new();
         for step in ring.steps.iter().filter(|step| step.number >= oldest) {
             for (edge, of_step) in &step.edges {

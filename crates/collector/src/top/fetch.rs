@@ -20,14 +20,14 @@ pub enum FetchError {
     },
     /// Nobody answered.
     #[error(
-        "cannot reach the collector at {url}; check that it runs, and for one in a cluster run kubectl port-forward \
-         --namespace NAMESPACE deployment/alscope-collector 8080:8080"
+        "cannot reach the collector at {url} ({problem}); check that it runs, and for one in a cluster run kubectl port-forward \
+         --namespace alscope-system deployment/alscope-collector 8080:8080"
     )]
     Unreachable {
         /// The collector's address.
         url: String,
-        /// What went wrong on the way.
-        source: Box<ureq::Error>,
+        /// What went wrong on the way; inside the sentence, because a command to copy ends it.
+        problem: String,
     },
     /// Somebody answered, but not as a collector's web port does.
     #[error("{url} answered with status {status}; check that it is a collector's web port, by default 8080")]
@@ -62,7 +62,9 @@ impl Collector {
         let is_http =
             |uri: Uri| uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty());
         if !url.parse::<Uri>().is_ok_and(is_http) {
-            return Err(FetchError::Address { url: address.to_owned() });
+            return Err(FetchError::Address {
+                url: address.to_owned(),
+            });
         }
         // A collector is on this machine or behind a port-forward; a proxy of the environment would not find it.
         let config = ureq::Agent::config_builder()
@@ -89,9 +91,13 @@ impl Collector {
                 url,
                 source: Box::new(source),
             }),
-            Err(source) => Err(FetchError::Unreachable {
+            Err(ureq::Error::Io(problem)) => Err(FetchError::Unreachable {
                 url,
-                source: Box::new(source),
+                problem: problem.to_string(),
+            }),
+            Err(problem) => Err(FetchError::Unreachable {
+                url,
+                problem: problem.to_string(),
             }),
         }
     }

@@ -14,20 +14,22 @@ const REFRESH: Duration = Duration::from_secs(1);
 
 /// The terminal's alternate screen; dropping it restores what was there.
 #[derive(Debug)]
-pub(super) struct Screen;
+pub(super) struct Screen {
+    out: io::Stdout,
+}
 
 impl Screen {
     pub(super) fn take() -> io::Result<Self> {
         terminal::enable_raw_mode()?;
         // From here on the terminal is restored, also when the next step fails.
-        let screen = Self;
-        execute!(io::stdout(), terminal::EnterAlternateScreen, cursor::Hide)?;
+        let mut screen = Self { out: io::stdout() };
+        execute!(screen.out, terminal::EnterAlternateScreen, cursor::Hide)?;
         Ok(screen)
     }
 
     /// Draws `topology` and every later one until a person quits. A collector that stops answering leaves the last
     /// table on the screen, with what is wrong above it.
-    pub(super) fn follow(self, collector: &Collector, mut topology: Topology) -> io::Result<()> {
+    pub(super) fn follow(mut self, collector: &Collector, mut topology: Topology) -> io::Result<()> {
         let mut trouble = None;
         loop {
             self.draw(&lines(
@@ -36,7 +38,7 @@ impl Screen {
                 trouble.as_deref(),
                 terminal::size()?,
             ))?;
-            if self.is_quit_within(REFRESH)? {
+            if is_quit_within(REFRESH)? {
                 return Ok(());
             }
             trouble = match collector.topology() {
@@ -49,32 +51,15 @@ impl Screen {
         }
     }
 
-    fn draw(&self, lines: &[String]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+    fn draw(&mut self, lines: &[String]) -> io::Result<()> {
+        let mut out = self.out.lock();
         queue!(out, terminal::BeginSynchronizedUpdate)?;
         for (row, line) in (0..).zip(lines) {
             let clear = terminal::Clear(terminal::ClearType::CurrentLine);
             queue!(out, cursor::MoveTo(0, row), clear, style::Print(line))?;
         }
-        queue!(
-            out,
-            terminal::Clear(terminal::ClearType::FromCursorDown),
-            terminal::EndSynchronizedUpdate
-        )?;
+        queue!(out, terminal::EndSynchronizedUpdate)?;
         out.flush()
-    }
-
-    /// Waits; a key or a change of size ends the wait, so that the new state is drawn at once.
-    fn is_quit_within(&self, patience: Duration) -> io::Result<bool> {
-        if !event::poll(patience)? {
-            return Ok(false);
-        }
-        Ok(match event::read()? {
-            Event::Key(key) => is_quit(key),
-            Event::FocusGained | Event::FocusLost | Event::Mouse(_) | Event::Paste(_) | Event::Resize(..) => {
-                false
-            }
-        })
     }
 }
 
@@ -90,6 +75,19 @@ impl Drop for Screen {
     }
 }
 
+/// Waits; a key or a change of size ends the wait, so that the new state is drawn at once.
+fn is_quit_within(patience: Duration) -> io::Result<bool> {
+    if !event::poll(patience)? {
+        return Ok(false);
+    }
+    Ok(match event::read()? {
+        Event::Key(key) => is_quit(key),
+        Event::FocusGained | Event::FocusLost | Event::Mouse(_) | Event::Paste(_) | Event::Resize(..) => {
+            false
+        }
+    })
+}
+
 /// In raw mode Ctrl-C is a key like any other.
 pub(super) fn is_quit(key: KeyEvent) -> bool {
     let is_control_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
@@ -97,12 +95,12 @@ pub(super) fn is_quit(key: KeyEvent) -> bool {
         && (is_control_c || matches!(key.code, KeyCode::Char('q' | 'Q') | KeyCode::Esc))
 }
 
-/// The lines of one screen of `size` columns and rows: the state, the table's head, and as many calls as fit.
+/// The lines of one screen of `size` columns and rows: the state, the table's head, and as many edges as fit.
 pub(super) fn lines(url: &str, topology: &Topology, trouble: Option<&str>, size: (u16, u16)) -> Vec<String> {
     let (width, height) = (usize::from(size.0), usize::from(size.1));
     let workloads = topology.nodes.iter().filter(|node| node.id != "unknown").count();
     let counts = format!(
-        "{workloads} workloads, {} calls in {} s",
+        "{workloads} workloads, {} edges in {} s",
         topology.edges.len(),
         topology.window_seconds
     );
@@ -113,12 +111,14 @@ pub(super) fn lines(url: &str, topology: &Topology, trouble: Option<&str>, size:
     let table = table::table(topology, size.0);
     let mut lines: Vec<&str> = [state.as_str(), ""].into_iter().chain(table.lines()).collect();
     let hidden = lines.len().saturating_sub(height);
-    // The last line says what does not fit, so it takes the place of one more call.
-    let note = format!("… {} quieter calls do not fit", hidden + 1);
+    // The last line says what does not fit, so it takes the place of one more edge.
+    let note = format!("… edges that do not fit: {}", hidden + 1);
     if hidden > 0 {
         lines.truncate(height.saturating_sub(1));
         lines.push(&note);
     }
+    // Every row is written, so that nothing of a longer table stays behind.
+    lines.resize(height, "");
     lines
         .into_iter()
         .map(|line| line.chars().take(width).collect())

@@ -96,7 +96,7 @@ pub fn table(topology: &Topology, width: u16) -> String {
         table.add_row(row(&columns, |column| (column.text)(edge)));
     }
     for (column, shown) in table.column_iter_mut().zip(&columns) {
-        column.set_padding((0, 1));
+        column.set_padding((0, 2));
         if !matches!(shown.title, "SOURCE" | "DESTINATION") {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }

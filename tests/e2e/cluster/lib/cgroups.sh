@@ -70,7 +70,7 @@ inherit_cpuset() {
 
 give_controllers() {
     local controller
-    for controller in $(<"$1/cgroup.controllers"); do
+    for controller in cpu cpuset io memory pids; do
         echo "+$controller" >"$1/cgroup.subtree_control" 2>/dev/null || true
     done
 }

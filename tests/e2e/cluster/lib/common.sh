@@ -96,7 +96,6 @@ run_logged() {
     # timeout gives it a process group of its own and hands a signal on to all of it.
     timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1 </dev/null &
     child=$!
-    BACKGROUND+=("$child")
     while kill -0 "$child" 2>/dev/null; do
         if ((SECONDS - begin >= told + 30)); then
             told=$((SECONDS - begin))
@@ -115,20 +114,21 @@ run_logged() {
 # child COMMAND…: runs another script so that a signal to this one ends both.
 child() {
     "$@" &
-    BACKGROUND+=("$!")
     wait "$!"
 }
 
-# What a script clears away when it ends, however it ends. Scripts add to the lists,
-# and may have a function before_exit, which is given the exit code.
-BACKGROUND=()
+# What a script does when it ends, however it ends: its running children end too, and
+# the files that it listed are removed. It may have a function before_exit, which is
+# given the exit code.
 TEMPORARY=()
 finish() {
-    local code=$?
+    local code=$? children
     trap '' INT TERM HUP
     trap - EXIT
     set +e
-    ((${#BACKGROUND[@]} == 0)) || kill "${BACKGROUND[@]}" 2>/dev/null
+    children=$(jobs -pr)
+    # shellcheck disable=SC2086 # a list
+    [ -z "$children" ] || kill $children 2>/dev/null
     if declare -F before_exit >/dev/null; then before_exit "$code"; fi
     ((${#TEMPORARY[@]} == 0)) || rm -rf -- "${TEMPORARY[@]}"
     if declare -F release_locks >/dev/null; then release_locks; fi

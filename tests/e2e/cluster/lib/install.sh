@@ -6,7 +6,6 @@ install() {
     stage "containerd answers" wait_until 60 "containerd" containerd_answers
     import_own_images &
     local import=$!
-    BACKGROUND+=("$import")
     stage "API server is ready" wait_until 120 "the API server" api_answers
     stage "CoreDNS and Istio's definitions applied" first_manifests
     stage "node is Ready" wait_until 120 "the node" node_is_ready

@@ -1,48 +1,49 @@
 # shellcheck shell=bash
-# Whether a machine is as it was before: its processes, mounts, network namespaces,
-# network devices and kernel settings.
+# Whether a machine is as it was before: its mounts, network namespaces, network
+# devices and kernel settings, and no process of ours. Others may work on the machine
+# meanwhile, so a process is ours by its environment, which carries MACHINE_MARK, or
+# by its cgroup. A network namespace lives as long as a process, a mount or a name in
+# /run/netns holds it.
 
 # record_machine DIRECTORY
 record_machine() {
     mkdir -p "$1"
-    all_processes >"$1/processes"
     sort /proc/self/mountinfo >"$1/mounts"
     ls /run/netns 2>/dev/null >"$1/netns" || true
     ip -o link show | sed 's/^[0-9]*: \([^:@]*\).*/\1/' >"$1/links"
-    kernel_settings >"$1/settings"
+    sysctl kernel.panic kernel.panic_on_oops vm.overcommit_memory vm.panic_on_oom net.ipv4.ip_forward \
+        kernel.keys.root_maxkeys kernel.keys.root_maxbytes net.netfilter.nf_conntrack_max \
+        >"$1/settings" 2>/dev/null || true
 }
 
-# Pid and start time of every living process that is not a thread of the kernel.
-all_processes() {
-    local directory stat fields
+# our_processes CLUSTER: pid and command line of each. Bash alone
+# does it: a program called meanwhile would find itself.
+our_processes() {
+    local directory environment groups command name
     for directory in /proc/[0-9]*; do
-        stat=$(<"$directory/stat") || continue
-        read -r -a fields <<<"${stat##*) }"
-        # State, and parent: process 2 is the kernel's own.
-        if [ "${fields[0]}" = Z ] || [ "${fields[1]}" = 2 ]; then continue; fi
-        printf '%s %s\n' "${directory#/proc/}" "${fields[19]}"
+        environment=() command=() groups=''
+        mapfile -d '' environment <"$directory/environ" || continue
+        mapfile -d '' command <"$directory/cmdline" || continue
+        groups=$(<"$directory/cgroup") || continue
+        for name in "${environment[@]}"; do
+            if [ "$name" = "MACHINE_MARK=$MACHINE_MARK" ]; then groups+="/alscope/$1"; fi
+        done
+        case $groups in */alscope/"$1"*)
+            printf '%s %s\n' "${directory#/proc/}" "${command[*]:-a process that just ended}"
+            ;;
+        esac
     done 2>/dev/null
 }
 
-kernel_settings() {
-    sysctl kernel.panic kernel.panic_on_oops vm.overcommit_memory vm.panic_on_oom net.ipv4.ip_forward \
-        kernel.keys.root_maxkeys kernel.keys.root_maxbytes net.netfilter.nf_conntrack_max 2>/dev/null || true
-}
-
-# same_machine DIRECTORY: compares with what was recorded. Others may work on this
-# machine meanwhile: of new processes only those count that no older process but
-# the first is an ancestor of, for those of the cluster are on their own.
+# same_machine DIRECTORY CLUSTER: compares with what was recorded.
 same_machine() {
-    local before=$1 after same=yes name
+    local before=$1 after same=yes name processes
     after=$(mktemp -d)
     record_machine "$after"
-    new_orphans "$before/processes" >"$after/orphans"
-    while read -r pid _; do
-        printf '%s %s %s\n' "$pid" "$(readlink "/proc/$pid/ns/net")" "$(tr '\0' ' ' <"/proc/$pid/cmdline")"
-    done <"$after/orphans" >"$after/commands" 2>/dev/null
-    if [ -s "$after/commands" ]; then
+    processes=$(our_processes "$2")
+    if [ -n "$processes" ]; then
         echo "processes that were not there before:"
-        cat "$after/commands"
+        printf '%s\n' "$processes"
         same=no
     fi
     for name in mounts netns links settings; do
@@ -53,18 +54,4 @@ same_machine() {
     done
     rm -rf "$after"
     [ "$same" = yes ]
-}
-
-# Processes that are not in the list and whose ancestors are not either.
-new_orphans() {
-    local list=$1 line pid parent
-    all_processes | sort | comm -23 - <(sort "$list") | while read -r line; do
-        pid=${line%% *} parent=${line%% *}
-        while ((parent > 1)); do
-            parent=$(awk '/^PPid:/ { print $2 }' "/proc/$parent/status" 2>/dev/null) || break
-            [ -n "$parent" ] || break
-            if ((parent > 1)) && grep -q "^$parent " "$list"; then continue 2; fi
-        done
-        [ ! -d "/proc/$pid" ] || printf '%s\n' "$line"
-    done
 }

@@ -8,8 +8,9 @@ identity() {
     stat=$(<"/proc/$pid/stat") || return 1
     # The second field is the name in brackets, with anything inside.
     read -r -a fields <<<"${stat##*) }"
-    # A dead process that its parent has not yet buried runs no more.
-    [ "${fields[0]}" != Z ] && [ "${fields[0]}" != X ] || return 1
+    # A dead process that its parent has not yet buried runs no more; of one that ends
+    # at this moment the file may be empty.
+    case ${fields[0]:-X} in Z | X) return 1 ;; esac
     printf '%s %s %s\n' "$pid" "${fields[19]}" "$(</proc/sys/kernel/random/boot_id)"
 } 2>/dev/null
 

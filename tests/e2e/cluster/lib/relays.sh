@@ -21,6 +21,7 @@ add_relay() {
     remove_relay "$name"
     mkdir -p "$RUN/relays"
     relay_process "$file.inner" --net "UNIX-LISTEN:$file.sock,fork,backlog=128" "TCP:$target,connect-timeout=5"
+    # Of the cluster's namespaces the outer half joins all but the network.
     relay_process "$file.outer" --ipc "TCP-LISTEN:0,bind=127.0.0.1,fork,backlog=128" "UNIX-CONNECT:$file.sock"
     wait_until 10 "the relay $name" test -S "$file.sock" || return 1
     wait_until 10 "the relay $name" grep -q 'listening on' "$file.outer.log" || return 1

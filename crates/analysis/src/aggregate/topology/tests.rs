@@ -82,6 +82,21 @@ fn both_reporters_of_an_edge_are_one_row_from_the_source() {
 }
 
 #[test]
+fn the_silence_before_the_first_call_thins_no_rate() {
+    let mut window = Window::new(at(1000));
+    window.forget(at(1020));
+    http(
+        &mut window,
+        &edge("a", "b", "http", Reporter::Source),
+        Verdict::Success,
+        &requests(&[3; 50]),
+        1021,
+    );
+    let span = window.last(Duration::from_mins(1), at(1030));
+    assert_eq!((span.length.as_secs(), rows(&span)[0].per_second), (10, 5.0));
+}
+
+#[test]
 fn errors_are_a_share_of_what_is_known() {
     let mut window = Window::new(at(1000));
     let edge = edge("a", "b", "grpc", Reporter::Source);

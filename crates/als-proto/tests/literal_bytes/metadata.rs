@@ -1,0 +1,88 @@
+//! The metadata of the node that sends.
+
+use als_proto::{Malformed, Message};
+use rstest::rstest;
+
+use crate::encode::{message, string, varint};
+
+/// A field of a struct.
+fn field(name: &str, value: Vec<u8>) -> Vec<u8> {
+    message(1, [string(1, name), string(2, value)])
+}
+
+/// `google.protobuf.Value`s.
+fn text(value: &str) -> Vec<u8> {
+    string(3, value)
+}
+
+fn structure(fields: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+    message(5, fields)
+}
+
+fn message_with_metadata(occurrences: &[Vec<u8>]) -> Vec<u8> {
+    occurrences
+        .iter()
+        .flat_map(|fields| message(1, [message(1, [string(3, fields)])]))
+        .collect()
+}
+
+fn at(bytes: &[u8], path: &[&str]) -> Result<Option<String>, Malformed> {
+    let identifier = Message::read(bytes)?
+        .identifier()?
+        .expect("the message has an identifier");
+    let found = identifier.metadata(path)?;
+    Ok(found.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+}
+
+#[rstest]
+#[case::top_level(&["CLUSTER_ID"], Some("Kubernetes"))]
+#[case::nested(&["LABELS", "app"], Some("reviews"))]
+#[case::absent(&["NAME"], None)]
+#[case::absent_below(&["LABELS", "version"], None)]
+#[case::a_struct_is_no_string(&["LABELS"], None)]
+#[case::a_string_has_no_fields(&["CLUSTER_ID", "app"], None)]
+#[case::a_bool_is_no_string(&["DEBUG"], None)]
+#[case::no_path(&[], None)]
+fn strings_are_found_by_path(#[case] path: &[&str], #[case] expected: Option<&str>) {
+    let fields = [
+        field("CLUSTER_ID", text("Kubernetes")),
+        field("LABELS", structure([field("app", text("reviews"))])),
+        field("DEBUG", varint(4, 1)),
+    ];
+    let bytes = message_with_metadata(&[fields.concat()]);
+    assert_eq!(at(&bytes, path), Ok(expected.map(str::to_owned)));
+}
+
+#[rstest]
+#[case::a_later_field_replaces(&[field("a", text("old")), field("a", text("new"))], &["a"], Some("new"))]
+#[case::as_a_whole(
+    &[field("a", structure([field("b", text("old"))])), field("a", structure([field("c", text("new"))]))],
+    &["a", "b"],
+    None
+)]
+#[case::pieces_of_a_value_are_merged(
+    &[field("a", [structure([field("b", text("1"))]), structure([field("c", text("2"))])].concat())],
+    &["a", "b"],
+    Some("1")
+)]
+#[case::the_last_kind_wins(&[field("a", [text("old"), varint(4, 1)].concat())], &["a"], None)]
+#[case::a_struct_starts_anew(
+    &[field("a", [structure([field("b", text("1"))]), text("x"), structure([])].concat())],
+    &["a", "b"],
+    None
+)]
+fn metadata_merges_as_protobuf_does(
+    #[case] occurrences: &[Vec<u8>],
+    #[case] path: &[&str],
+    #[case] expected: Option<&str>,
+) {
+    let bytes = message_with_metadata(occurrences);
+    assert_eq!(at(&bytes, path), Ok(expected.map(str::to_owned)));
+}
+
+#[test]
+fn broken_metadata_is_malformed_when_it_is_asked_for() {
+    let bytes = message_with_metadata(&[vec![0x0a, 0x7f]]);
+    assert_eq!(at(&bytes, &[]), Ok(None));
+    assert_eq!(at(&bytes, &["a"]), Err(Malformed));
+}

@@ -1,0 +1,167 @@
+//! What the rounds come to: lowest, middle and highest of each figure, as a table.
+
+use std::fmt;
+
+use anyhow::ensure;
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::mesh::Traffic;
+
+/// Below this the collector does not run as it was designed to: one worker, no queue, no lock that is waited for.
+const FLOOR: f64 = 700_000.0;
+
+/// One round's entries per CPU second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Round {
+    /// Of the raw sink.
+    pub(crate) sink: f64,
+    /// Of the collector with [`Traffic::FEW`].
+    pub(crate) few: f64,
+    /// Of the collector with [`Traffic::MANY`].
+    pub(crate) many: f64,
+}
+
+/// All rounds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) rounds: Vec<Round>,
+}
+
+/// A figure over all rounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Spread {
+    lowest: f64,
+    median: f64,
+    highest: f64,
+}
+
+impl Figures {
+    /// Whether the collector is at least as fast as its runtime model promises.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let median = self.spread(|round| round.few).median;
+        ensure!(
+            median >= FLOOR,
+            "the collector's median is {median:.0} entries per CPU second, below {FLOOR}: the runtime model of the design is not \
+             followed, or other programs use the machine's caches and memory; measure again on an idle machine"
+        );
+        Ok(())
+    }
+
+    fn spread(&self, figure: impl Fn(&Round) -> f64) -> Spread {
+        let mut values: Vec<f64> = self.rounds.iter().map(figure).collect();
+        values.sort_by(f64::total_cmp);
+        let at = |place: usize| values.get(place).copied().unwrap_or_default();
+        let half = values.len() / 2;
+        Spread {
+            lowest: at(0),
+            median: if values.len().is_multiple_of(2) {
+                f64::midpoint(at(half.saturating_sub(1)), at(half))
+            } else {
+                at(half)
+            },
+            highest: at(values.len().saturating_sub(1)),
+        }
+    }
+}
+
+/// Microseconds that an entry costs beyond its transport.
+fn own_cost(collector: f64, sink: f64) -> f64 {
+    (1.0 / collector - 1.0 / sink) * 1e6
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new();
+        table
+            .load_style(presets::UTF8_FULL_CONDENSED)
+            .set_header(["", "unit", "min", "median", "max"]);
+        for column in table.column_iter_mut().skip(2) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let mut row = |what: String, unit: &str, digits: usize, spread: Spread| {
+            let number = |value: f64| format!("{value:.digits$}");
+            let Spread {
+                lowest,
+                median,
+                highest,
+            } = spread;
+            table.add_row([
+                what,
+                unit.to_owned(),
+                number(lowest),
+                number(median),
+                number(highest),
+            ]);
+        };
+        let (few, many) = (Traffic::FEW.series(), Traffic::MANY.series());
+        let rate = "M entries per CPU second";
+        let millions = |figure: fn(&Round) -> f64| self.spread(|round| figure(round) / 1e6);
+        row("raw sink".to_owned(), rate, 2, millions(|round| round.sink));
+        row(
+            format!("collector, {few} series"),
+            rate,
+            2,
+            millions(|round| round.few),
+        );
+        row(
+            format!("collector, {many} series"),
+            rate,
+            2,
+            millions(|round| round.many),
+        );
+        let cost = "µs an entry";
+        let of_few = self.spread(|round| own_cost(round.few, round.sink));
+        row(format!("own cost, {few} series"), cost, 3, of_few);
+        let of_many = self.spread(|round| own_cost(round.many, round.sink));
+        row(format!("own cost, {many} series"), cost, 3, of_many);
+        table.fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(few: &[f64]) -> Figures {
+        let round = |few: &f64| Round {
+            sink: 2e6,
+            few: *few,
+            many: 0.5e6,
+        };
+        Figures {
+            rounds: few.iter().map(round).collect(),
+        }
+    }
+
+    #[test]
+    fn the_median_is_the_middle_or_between_the_two_middle_ones() {
+        let median = |few: &[f64]| figures(few).spread(|round| round.few).median;
+        assert_eq!(median(&[3.0, 1.0, 2.0]).to_bits(), 2.0_f64.to_bits());
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]).to_bits(), 2.5_f64.to_bits());
+        assert_eq!(median(&[7.0]).to_bits(), 7.0_f64.to_bits());
+    }
+
+    #[test]
+    fn a_collector_below_the_floor_fails_the_check() {
+        assert!(figures(&[0.8e6, 0.6e6, 0.7e6]).check().is_ok());
+        let error = figures(&[0.8e6, 0.6e6, 0.69e6]).check().unwrap_err().to_string();
+        assert!(
+            error.starts_with("the collector's median is 690000 entries per CPU second"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_table_has_spread_and_own_cost() {
+        let text = figures(&[1e6, 1.25e6, 1e6]).to_string();
+        let row = |name: &str| -> Vec<String> {
+            let line = text.lines().find(|line| line.contains(name)).unwrap();
+            line.split(['│', '┆'])
+                .map(|cell| cell.trim().to_owned())
+                .collect()
+        };
+        assert_eq!(row("collector, 100 series")[3..6], ["1.00", "1.00", "1.25"]);
+        assert_eq!(row("own cost, 100 series")[3..6], ["0.300", "0.500", "0.500"]);
+        assert_eq!(row("own cost, 20000 series")[3..6], ["1.500", "1.500", "1.500"]);
+    }
+}

@@ -1,0 +1,178 @@
+//! Sends streams of encoded messages, one to a connection, as fast as they are taken.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::ops::AddAssign;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::streams::{ENTRIES, Framed, Stream};
+
+const STREAM_ACCESS_LOGS: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
+/// How long a receiver may take with what it has been sent.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How much is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Length {
+    /// Each message once.
+    Once,
+    /// Until then.
+    Until(Instant),
+}
+
+/// What was sent and answered for, as the sender counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) messages: u64,
+    /// Bytes of the messages without their frames.
+    pub(crate) bytes: u64,
+}
+
+impl Sent {
+    /// Entries in the messages.
+    pub(crate) fn entries(self) -> u64 {
+        self.messages * ENTRIES as u64
+    }
+}
+
+impl AddAssign for Sent {
+    fn add_assign(&mut self, more: Sent) {
+        self.messages += more.messages;
+        self.bytes += more.bytes;
+    }
+}
+
+/// Sends all streams at once and returns when the receiver has answered each.
+pub(crate) async fn send(
+    address: SocketAddr,
+    streams: &[Arc<Stream>],
+    length: Length,
+) -> anyhow::Result<Sent> {
+    let mut connections = JoinSet::new();
+    for stream in streams {
+        connections.spawn(one_stream(address, stream.clone(), length));
+    }
+    let all = async {
+        let mut sent = Sent::default();
+        while let Some(one) = connections.join_next().await {
+            sent += one??;
+        }
+        anyhow::Ok(sent)
+    };
+    let end = match length {
+        Length::Once => PATIENCE,
+        Length::Until(end) => end.saturating_duration_since(Instant::now()) + PATIENCE,
+    };
+    timeout(end, all).await.with_context(|| {
+        format!(
+            "{address} did not answer within {} s; is the machine overloaded?",
+            end.as_secs()
+        )
+    })?
+}
+
+async fn one_stream(address: SocketAddr, stream: Arc<Stream>, length: Length) -> anyhow::Result<Sent> {
+    let connection = TcpStream::connect(address)
+        .await
+        .with_context(|| format!("{address} accepts no connection"))?;
+    connection.set_nodelay(true)?;
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(connection)).await?;
+    let sent = Arc::new(Mutex::new(Sent::default()));
+    let body = Replay {
+        stream,
+        next: 0,
+        length,
+        sent: sent.clone(),
+    };
+    let answer = async { read_answer(sender.send_request(request(address, body)?).await?).await };
+    tokio::select! {
+        answer = answer => answer.with_context(|| format!("{address} refused a stream"))?,
+        ended = connection => {
+            ended.with_context(|| format!("the connection to {address} broke"))?;
+            bail!("{address} ended a connection before it answered");
+        }
+    }
+    let sent = *sent.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(sent)
+}
+
+fn request(address: SocketAddr, body: Replay) -> http::Result<Request<Replay>> {
+    Request::post(format!("http://{address}{STREAM_ACCESS_LOGS}"))
+        .header(header::CONTENT_TYPE, "application/grpc")
+        .header(header::TE, "trailers")
+        .body(body)
+}
+
+/// A stream whose messages were all taken is answered with status 0.
+async fn read_answer(response: Response<Incoming>) -> anyhow::Result<()> {
+    let (parts, body) = response.into_parts();
+    let collected = body.collect().await?;
+    let trailers = collected.trailers().unwrap_or(&parts.headers);
+    let status = trailers.get("grpc-status").map(HeaderValue::as_bytes);
+    ensure!(
+        status == Some(b"0"),
+        "HTTP status {}, gRPC headers {trailers:?}",
+        parts.status
+    );
+    Ok(())
+}
+
+/// A stream's messages as a request's body.
+#[derive(Debug)]
+struct Replay {
+    stream: Arc<Stream>,
+    next: usize,
+    length: Length,
+    sent: Arc<Mutex<Sent>>,
+}
+
+impl Replay {
+    /// The first message, then the others over and over.
+    fn message(&self) -> Option<&Framed> {
+        let rest = &self.stream.rest;
+        let Some(place) = self.next.checked_sub(1) else {
+            return Some(&self.stream.first);
+        };
+        match self.length {
+            Length::Once => rest.get(place),
+            Length::Until(end) if Instant::now() >= end => None,
+            Length::Until(_) => rest.get(place % rest.len().max(1)),
+        }
+    }
+}
+
+impl Body for Replay {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(message) = self.message() else {
+            return Poll::Ready(None);
+        };
+        let data = message.bytes.clone();
+        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) += Sent {
+            messages: 1,
+            bytes: message.message_bytes(),
+        };
+        self.next += 1;
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+}

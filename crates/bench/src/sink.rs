@@ -1,0 +1,117 @@
+//! The raw sink: the collector's receiver on one worker, with a handler that only counts what reaches it.
+
+use std::future::{Future, ready};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use alscope_analysis::accounting::Rejected;
+use alscope_collector::receive::Handler;
+use alscope_collector::receive::limits::Usage;
+use alscope_collector::receive::listener::Listener;
+use alscope_collector::receive::worker::Worker;
+use alscope_collector_config::Limits;
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// The first line that the sink prints.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct Listening {
+    pub(crate) listening: SocketAddr,
+}
+
+/// The last line that the sink prints: what it took.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct Counted {
+    pub(crate) messages: u64,
+    /// Bytes of the messages without their frames.
+    pub(crate) bytes: u64,
+    /// Messages that were too large or compressed.
+    pub(crate) rejected: u64,
+}
+
+/// Runs until SIGTERM or SIGINT, reads what is in flight and prints what it counted.
+pub(crate) fn run(address: SocketAddr) -> anyhow::Result<()> {
+    let counting = Counting::default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(receive(address, counting.clone()))?;
+    print(&counting.counted())
+}
+
+async fn receive(address: SocketAddr, counting: Counting) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let socket = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; end what listens there or give another --listen")
+    })?;
+    let stopping = CancellationToken::new();
+    let worker = Worker::start(0, counting, Usage::new(Limits::default()), stopping.clone())
+        .context("cannot start a thread; check the limit of processes")?;
+    print(&Listening {
+        listening: socket.local_addr()?,
+    })?;
+    let mut listener = JoinSet::new();
+    listener.spawn(Listener::new(socket, vec![worker]).run(stopping.clone()));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stopping.cancel();
+    listener.join_all().await;
+    Ok(())
+}
+
+fn print(line: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string(line)?;
+    text.push('\n');
+    let mut output = std::io::stdout();
+    output.write_all(text.as_bytes())?;
+    Ok(output.flush()?)
+}
+
+/// Counts messages and drops them.
+#[derive(Clone, Debug, Default)]
+struct Counting(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    rejected: AtomicU64,
+}
+
+impl Counting {
+    fn counted(&self) -> Counted {
+        let Counters {
+            messages,
+            bytes,
+            rejected,
+        } = &*self.0;
+        Counted {
+            messages: messages.load(Ordering::Relaxed),
+            bytes: bytes.load(Ordering::Relaxed),
+            rejected: rejected.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Handler for Counting {
+    type Stream = ();
+
+    fn message(&self, (): &mut (), message: &[u8]) -> impl Future<Output = ()> + Send {
+        self.0.messages.fetch_add(1, Ordering::Relaxed);
+        self.0.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
+        ready(())
+    }
+
+    fn reject(&self, _: Rejected) {
+        self.0.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,147 @@
+//! The local cluster's commands, and waiting for what they show.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+/// The folder of the cluster's programs.
+pub fn programs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster")
+}
+
+/// Runs one of the cluster's programs and answers what it printed.
+pub fn run(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    let path = programs().join(program);
+    let output = Command::new(&path)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| {
+            format!(
+                "{} can't be run; start the cluster with `make cluster`",
+                path.display()
+            )
+        })?;
+    if !output.status.success() {
+        let error = String::from_utf8_lossy(&output.stderr);
+        bail!("{program} {}: {}", arguments.join(" "), error.trim());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Runs kubectl and answers what it printed.
+pub fn kubectl(arguments: &[&str]) -> anyhow::Result<String> {
+    run("kubectl", arguments)
+}
+
+/// Waits until `holds` answers something. Says what it waits for, and what it saw last when the deadline has passed.
+pub fn until<T>(
+    what: &str,
+    deadline: Duration,
+    mut holds: impl FnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    let begin = now();
+    println!("  waiting for {what}");
+    loop {
+        let seen = holds();
+        match seen {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) if begin.elapsed() > deadline => bail!("not within {deadline:?}: {what}"),
+            Err(error) if begin.elapsed() > deadline => {
+                return Err(error.context(format!("not within {deadline:?}: {what}")));
+            }
+            Ok(None) | Err(_) => pause(),
+        }
+    }
+}
+
+fn now() -> std::time::Instant {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a deadline of a test against a real cluster"
+    )]
+    std::time::Instant::now()
+}
+
+fn pause() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the pause between two looks at a condition with a deadline"
+    )]
+    std::thread::sleep(Duration::from_millis(250));
+}
+
+/// A namespace of one test. It is kept when the test fails, and told about.
+#[derive(Debug)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+}
+
+impl Namespace {
+    /// Makes the namespace anew, with side-car injection.
+    pub fn fresh(name: &str) -> anyhow::Result<Self> {
+        kubectl(&[
+            "delete",
+            "namespace",
+            name,
+            "--ignore-not-found",
+            "--wait",
+            "--timeout=90s",
+        ])?;
+        kubectl(&["create", "namespace", name])?;
+        kubectl(&["label", "namespace", name, "istio-injection=enabled"])?;
+        Ok(Namespace {
+            name: name.to_owned(),
+        })
+    }
+
+    /// Applies a manifest.
+    pub fn apply(&self, file: &Path) -> anyhow::Result<()> {
+        let file = file.to_string_lossy();
+        kubectl(&["apply", "--namespace", &self.name, "--filename", &file]).map(drop)
+    }
+
+    /// kubectl in this namespace.
+    pub fn kubectl(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let mut all = vec!["--namespace", &self.name];
+        all.extend(arguments);
+        kubectl(&all)
+    }
+
+    /// Waits until every Deployment is available; dumps pods and events when it is not.
+    pub fn available(&self, seconds: u32) -> anyhow::Result<()> {
+        println!("  waiting for the Deployments of {}", self.name);
+        let timeout = format!("--timeout={seconds}s");
+        let waited = self
+            .kubectl(&[
+                "wait",
+                "deployment",
+                "--all",
+                "--for=condition=Available",
+                &timeout,
+            ])
+            .map(drop);
+        waited.inspect_err(|_| self.dump())
+    }
+
+    /// Prints what a reader needs to see why a test failed here.
+    pub fn dump(&self) {
+        for what in [
+            &["get", "pods", "--output=wide"][..],
+            &["get", "events", "--sort-by=.lastTimestamp"],
+        ] {
+            match self.kubectl(what) {
+                Ok(text) => println!("{text}"),
+                Err(error) => println!("{error}"),
+            }
+        }
+    }
+
+    /// Deletes the namespace and waits until it is gone: a Gateway of it would still take another test's traffic.
+    pub fn delete(self) -> anyhow::Result<()> {
+        kubectl(&["delete", "namespace", &self.name, "--wait", "--timeout=90s"]).map(drop)
+    }
+}
