@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 STAGE := ci/stage
+FEATURES := --features als-proto/service
 export ALSCOPE_COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 .PHONY: help
@@ -14,7 +15,8 @@ demo: ## Real Envoys as a small mesh on loopback, observed by the real collector
 
 .PHONY: test
 test: ## All tests that need no cluster
-	@ci/count $(STAGE) "test" 1500 cargo test --workspace --exclude alscope-e2e --locked --features als-proto/service
+	@ci/need python3-pip bsdutils
+	@ci/count $(STAGE) "test" 2400 ci/test
 
 .PHONY: test-cluster
 test-cluster: cluster ## Tests on the local cluster (root; real Kubernetes, Istio and Envoys)
@@ -26,16 +28,19 @@ ci: lint test test-cluster ## What CI runs: lint, test, test-cluster
 .PHONY: lint
 lint: ## Formats, lints, documentation, licences and shell scripts, all without changing anything
 	@$(STAGE) "format" 60 cargo fmt --all --check
-	@$(STAGE) "clippy" 1200 cargo clippy --workspace --all-targets --locked --features als-proto/service -- -D warnings
-	@$(STAGE) "documentation" 900 env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --features als-proto/service
+	@$(STAGE) "clippy" 1500 cargo clippy --workspace --all-targets --locked $(FEATURES) -- -D warnings
+	@$(STAGE) "documentation" 900 env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked $(FEATURES)
+	@$(STAGE) "shell scripts" 300 ci/lint-shell
+	@$(STAGE) "licences and bans" 1200 ci/deny
 
 .PHONY: gen
-gen: ## Writes the generated files anew: protocol code
-	@$(STAGE) "generate" 900 env ALSCOPE_REGENERATE=1 cargo test -p als-proto --features service --test generated --locked
+gen: ## Writes the generated files anew: protocol code, the page's vendored library (needs npm)
+	@$(STAGE) "protocol code" 900 env ALSCOPE_REGENERATE=1 cargo test -p als-proto --features service --test generated --locked
+	@$(STAGE) "vendored library" 300 crates/collector/assets/vendor/refresh
 
 .PHONY: fuzz
 fuzz: ## Fuzzes the readers against prost: make fuzz SECONDS=60
-	@fuzz/run $(or $(SECONDS_TO_FUZZ),$(SECONDS),30)
+	@fuzz/run $(or $(SECONDS),30)
 
 .PHONY: cluster
 cluster: ## Starts the local cluster, or finds it running (root)
@@ -47,7 +52,8 @@ cluster-down: ## Ends the local cluster and removes its state
 
 .PHONY: bench
 bench: ## Measures entries per CPU second
-	@$(STAGE) "bench" 1800 cargo run --release --locked -p alscope-bench
+	@$(STAGE) "bench's build" 1500 cargo build --release --locked -p alscope-collector -p alscope-bench
+	@$(STAGE) "bench" 300 target/release/alscope-bench
 
 .PHONY: cold
 cold: ## Runs demo and ci in a fresh clone with empty caches, and writes docs/cold.md

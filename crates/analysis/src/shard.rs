@@ -118,7 +118,7 @@ impl Shard {
             };
             match entry {
                 Ok(_) if progress.read >= self.settings.entries_per_message => {
-                    self.reject(Rejected::TooManyEntries)
+                    self.reject(Rejected::TooManyEntries);
                 }
                 Ok(Entry::Http(entry)) => self.http_entry(directory, stream, &entry, progress.received),
                 Ok(Entry::Tcp(entry)) => self.tcp_entry(directory, stream, &entry, progress.received),
@@ -210,8 +210,8 @@ impl Shard {
         let identity = identify::identity(common, request.authority)?;
         let (first, second) = self.identified(context, common, &identity)?;
         let measure = measure::http(common, entry, request)?;
-        let attributed = self.http_leg(&first, &measure);
-        Ok(second.is_none_or(|second| self.http_leg(&second, &measure)) && attributed)
+        let attributed = self.http_leg(first, &measure);
+        Ok(second.is_none_or(|second| self.http_leg(second, &measure)) && attributed)
     }
 
     fn tcp_call(
@@ -227,8 +227,8 @@ impl Shard {
         let identity = identify::identity(common, b"")?;
         let (first, second) = self.identified(context, common, &identity)?;
         let measure = measure::tcp(common, entry);
-        let attributed = self.tcp_leg(&first, &measure);
-        Ok(second.is_none_or(|second| self.tcp_leg(&second, &measure)) && attributed)
+        let attributed = self.tcp_leg(first, &measure);
+        Ok(second.is_none_or(|second| self.tcp_leg(second, &measure)) && attributed)
     }
 
     fn identified(
@@ -271,7 +271,7 @@ impl Shard {
         identified
     }
 
-    fn http_leg(&mut self, leg: &IdentifiedLeg, measure: &HttpMeasure) -> bool {
+    fn http_leg(&mut self, leg: IdentifiedLeg, measure: &HttpMeasure) -> bool {
         let key = SeriesKey {
             call: leg.call,
             outcome: HttpCounts::outcome(measure),
@@ -280,7 +280,7 @@ impl Shard {
         self.leg(leg, id)
     }
 
-    fn tcp_leg(&mut self, leg: &IdentifiedLeg, measure: &TcpMeasure) -> bool {
+    fn tcp_leg(&mut self, leg: IdentifiedLeg, measure: &TcpMeasure) -> bool {
         let key = SeriesKey {
             call: leg.call,
             outcome: TcpCounts::outcome(measure),
@@ -290,14 +290,13 @@ impl Shard {
     }
 
     /// Counts an observation; answers whether both of its parties were found.
-    fn leg(&mut self, leg: &IdentifiedLeg, id: SeriesId) -> bool {
+    fn leg(&mut self, leg: IdentifiedLeg, id: SeriesId) -> bool {
         self.accounting.observe(leg.reporter);
         self.accounting.overflowed += u64::from(id == SeriesId::OVERFLOW);
         let missing: [Option<Unattributed>; 2] = [leg.source_missing, leg.destination_missing];
-        missing
-            .iter()
-            .flatten()
-            .for_each(|reason| self.accounting.miss(*reason));
+        for reason in missing.iter().flatten() {
+            self.accounting.miss(*reason);
+        }
         missing == [None, None]
     }
 }

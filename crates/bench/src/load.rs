@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::ops::AddAssign;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,21 +19,18 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::streams::{ENTRIES, Framed, Stream};
 
 const STREAM_ACCESS_LOGS: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
-/// How long a receiver may take with what it has been sent.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// How much is sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Length {
     /// Each message once.
     Once,
-    /// Until then.
-    Until(Instant),
+    /// Until this is set.
+    Until(Arc<AtomicBool>),
 }
 
 /// What was sent and answered for, as the sender counts it.
@@ -57,15 +55,16 @@ impl AddAssign for Sent {
     }
 }
 
-/// Sends all streams at once and returns when the receiver has answered each.
+/// Sends all streams at once and returns when the receiver has answered each, at the latest after `deadline`.
 pub(crate) async fn send(
     address: SocketAddr,
     streams: &[Arc<Stream>],
-    length: Length,
+    length: &Length,
+    deadline: Duration,
 ) -> anyhow::Result<Sent> {
     let mut connections = JoinSet::new();
     for stream in streams {
-        connections.spawn(one_stream(address, stream.clone(), length));
+        connections.spawn(one_stream(address, stream.clone(), length.clone()));
     }
     let all = async {
         let mut sent = Sent::default();
@@ -74,15 +73,9 @@ pub(crate) async fn send(
         }
         anyhow::Ok(sent)
     };
-    let end = match length {
-        Length::Once => PATIENCE,
-        Length::Until(end) => end.saturating_duration_since(Instant::now()) + PATIENCE,
-    };
-    timeout(end, all).await.with_context(|| {
-        format!(
-            "{address} did not answer within {} s; is the machine overloaded?",
-            end.as_secs()
-        )
+    timeout(deadline, all).await.with_context(|| {
+        let seconds = deadline.as_secs();
+        format!("{address} did not answer within {seconds} s; measure again on an idle machine")
     })?
 }
 
@@ -148,9 +141,9 @@ impl Replay {
         let Some(place) = self.next.checked_sub(1) else {
             return Some(&self.stream.first);
         };
-        match self.length {
+        match &self.length {
             Length::Once => rest.get(place),
-            Length::Until(end) if Instant::now() >= end => None,
+            Length::Until(end) if end.load(Ordering::Relaxed) => None,
             Length::Until(_) => rest.get(place % rest.len().max(1)),
         }
     }

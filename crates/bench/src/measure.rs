@@ -2,10 +2,11 @@
 //! figure's spread also has what differs from one process to the next: the place of things in memory, the seeds of hashes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::cores::Cores;
 use crate::directory;
@@ -18,6 +19,12 @@ use crate::streams::{self, ENTRIES, Stream};
 
 /// With less, the clock tick of 10 ms would be more than a percent of the figure.
 const LEAST_PROCESSOR_TIME: Duration = Duration::from_secs(1);
+/// How often is looked whether it has been used.
+const POLL: Duration = Duration::from_millis(20);
+/// How much longer than planned is sent at most, when other programs take the processor away.
+const LONGER: u32 = 5;
+/// How long a receiver may take with what is on its way to it.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -33,7 +40,7 @@ pub(crate) struct Plan {
 struct Load {
     traffic: Traffic,
     streams: Vec<Arc<Stream>>,
-    seconds: u32,
+    length: Duration,
 }
 
 /// Measures and checks everything; a figure behind which not all work was done is an error.
@@ -60,7 +67,7 @@ pub(crate) async fn measure(plan: &Plan) -> anyhow::Result<Figures> {
         anyhow::Ok(Load {
             traffic,
             streams,
-            seconds: plan.seconds,
+            length: Duration::from_secs(plan.seconds.into()),
         })
     };
     let (few, many) = (load(Traffic::FEW)?, load(Traffic::MANY)?);
@@ -117,23 +124,43 @@ fn introduce(plan: &Plan, place: &Place) -> anyhow::Result<()> {
 impl Load {
     /// Entries per CPU second of a receiver, which is ended. What was sent is added to `total`.
     async fn rate(&self, receiver: Receiver, total: &mut Sent) -> anyhow::Result<f64> {
-        let warming = load::send(receiver.address, &self.streams, Length::Once).await;
+        let warming = load::send(receiver.address, &self.streams, &Length::Once, PATIENCE).await;
         let mut sent = receiver.explain(warming)?;
 
         let before = receiver.processor_time()?;
-        let end = Instant::now() + Duration::from_secs(self.seconds.into());
-        let measured = load::send(receiver.address, &self.streams, Length::Until(end)).await;
-        let measured = receiver.explain(measured)?;
+        let end = Arc::new(AtomicBool::new(false));
+        let length = Length::Until(end.clone());
+        let deadline = self.length * LONGER + PATIENCE;
+        let measured = tokio::try_join!(
+            load::send(receiver.address, &self.streams, &length, deadline),
+            self.enough(&receiver, before, &end),
+        );
+        let (measured, ()) = receiver.explain(measured)?;
         let used = receiver.settled_processor_time().await?.saturating_sub(before);
 
         sent += measured;
         receiver.end(sent, self.traffic).await?;
         *total += sent;
         ensure!(
-            used >= LEAST_PROCESSOR_TIME.min(Duration::from_secs(self.seconds.into()) / 4),
-            "the receiver used {} ms of processor time, too little to measure; measure again on an idle machine",
-            used.as_millis()
+            used >= LEAST_PROCESSOR_TIME,
+            "other programs left the receiver {} ms of processor time in {} s, too little to measure; measure again on an idle \
+             machine",
+            used.as_millis(),
+            (self.length * LONGER).as_secs()
         );
         Ok(measured.entries() as f64 / used.as_secs_f64())
+    }
+
+    /// Sets `end` when enough has been sent to measure.
+    async fn enough(&self, receiver: &Receiver, before: Duration, end: &AtomicBool) -> anyhow::Result<()> {
+        let started = Instant::now();
+        sleep(self.length).await;
+        while receiver.processor_time()?.saturating_sub(before) < LEAST_PROCESSOR_TIME
+            && started.elapsed() < self.length * LONGER
+        {
+            sleep(POLL).await;
+        }
+        end.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }

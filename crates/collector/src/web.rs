@@ -56,12 +56,11 @@ struct TopologyQuery {
 
 async fn topology(State(published): State<Published>, Query(query): Query<TopologyQuery>) -> Response {
     let text = query.window.as_deref().unwrap_or(DEFAULT_WINDOW);
-    match window(text) {
-        Some(window) => Json(topology_of(&published.load(), window)).into_response(),
-        None => {
-            let message = format!("window={text} is no time from 1s to 1h; write it like 60s or 5m\n");
-            (StatusCode::BAD_REQUEST, message).into_response()
-        }
+    if let Some(window) = window(text) {
+        Json(topology_of(&published.load(), window)).into_response()
+    } else {
+        let message = format!("window={text} is no time from 1s to 1h; write it like 60s or 5m\n");
+        (StatusCode::BAD_REQUEST, message).into_response()
     }
 }
 
@@ -75,7 +74,7 @@ fn window(text: &str) -> Option<Duration> {
 
 fn topology_of(snapshot: &Snapshot, window: Duration) -> Topology {
     let span = snapshot.window.last(window, snapshot.taken);
-    let edges: Vec<Edge> = rows(&span).into_iter().map(edge).collect();
+    let edges: Vec<Edge> = rows(&span).iter().map(edge).collect();
     let mut nodes: Vec<TopologyNode> = span
         .edges
         .iter()
@@ -90,7 +89,7 @@ fn topology_of(snapshot: &Snapshot, window: Duration) -> Topology {
     }
 }
 
-fn edge(row: Row) -> Edge {
+fn edge(row: &Row) -> Edge {
     let [p50, p95, p99] = row
         .percentiles
         .map_or([None; 3], |percentiles| percentiles.map(Some));

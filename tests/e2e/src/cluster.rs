@@ -50,7 +50,7 @@ pub fn until<T>(
             Ok(Some(found)) => return Ok(found),
             Ok(None) if begin.elapsed() > deadline => bail!("not within {deadline:?}: {what}"),
             Err(error) if begin.elapsed() > deadline => {
-                return Err(error.context(format!("not within {deadline:?}: {what}")));
+                bail!("not within {deadline:?}: {what}: {error:#}");
             }
             Ok(None) | Err(_) => pause(),
         }

@@ -212,7 +212,7 @@ fn replaced(collector: &Collector, namespace: &Namespace) -> anyhow::Result<()> 
     let mut truth: BTreeMap<String, u64> = BTreeMap::new();
     request(&url, 100, &mut truth)?;
     namespace.kubectl(&["patch", "deployment", "details-v1", "--patch", VERSION_2])?;
-    until("an answer of version v2", Duration::from_secs(60), || {
+    until("an answer of version v2", Duration::from_mins(1), || {
         request(&url, 10, &mut truth)?;
         Ok(truth.contains_key("v2").then_some(()))
     })?;

@@ -18,7 +18,7 @@ struct Delta<C> {
 #[derive(Debug)]
 pub struct Deltas<C> {
     ids: HashTable<(SeriesKey, SeriesId)>,
-    deltas: Vec<Delta<C>>,
+    by_id: Vec<Delta<C>>,
     touched: Vec<SeriesId>,
     state: FixedState,
 }
@@ -27,7 +27,7 @@ impl<C> Default for Deltas<C> {
     fn default() -> Self {
         Deltas {
             ids: HashTable::new(),
-            deltas: Vec::new(),
+            by_id: Vec::new(),
             touched: Vec::new(),
             state: FixedState::default(),
         }
@@ -48,7 +48,7 @@ impl<C: Counts> Deltas<C> {
             Some((_, id)) => *id,
             None => self.remember(hash, key, register(key)),
         };
-        if let Some(delta) = self.deltas.get_mut(id.index()) {
+        if let Some(delta) = self.by_id.get_mut(id.index()) {
             delta.counts.add(measure);
             if !delta.touched {
                 delta.touched = true;
@@ -61,8 +61,8 @@ impl<C: Counts> Deltas<C> {
     /// A key that overflowed is not remembered: the memory stays bounded however many there are.
     #[cold]
     fn remember(&mut self, hash_of_key: u64, key: SeriesKey, id: SeriesId) -> SeriesId {
-        if self.deltas.len() <= id.index() {
-            self.deltas.resize_with(id.index() + 1, Delta::default);
+        if self.by_id.len() <= id.index() {
+            self.by_id.resize_with(id.index() + 1, Delta::default);
         }
         if id != SeriesId::OVERFLOW {
             let state = &self.state;
@@ -78,7 +78,7 @@ impl<C: Counts> Deltas<C> {
             let Some(id) = self.touched.pop() else {
                 return false;
             };
-            if let Some(delta) = self.deltas.get_mut(id.index()) {
+            if let Some(delta) = self.by_id.get_mut(id.index()) {
                 take(id, &delta.counts);
                 *delta = Delta::default();
             }

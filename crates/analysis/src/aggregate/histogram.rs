@@ -117,7 +117,9 @@ mod tests {
             let cut = cut.min(values.len());
             let of = |values: &[u64]| {
                 let mut histogram = Histogram::default();
-                values.iter().for_each(|value| histogram.add_bytes(*value));
+                for value in values {
+                    histogram.add_bytes(*value);
+                }
                 histogram
             };
             let mut merged = of(&values[..cut]);

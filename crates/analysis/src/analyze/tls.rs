@@ -47,7 +47,7 @@ mod tests {
 
     use super::*;
 
-    fn tls<'a>(peer: Option<Certificate<'a>>) -> TlsProperties<'a> {
+    fn tls(peer: Option<Certificate<'_>>) -> TlsProperties<'_> {
         let local = Certificate {
             subject: b"",
             uri_san: b"spiffe://cluster.local/ns/demo/sa/reviews",

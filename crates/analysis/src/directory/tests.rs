@@ -216,8 +216,8 @@ fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
         ports: vec![port],
         pods: vec!["uid-a".into()],
     };
-    for (name, created, port) in [("young", 70, 9080), ("old", 60, 9080), ("oldest", 50, 9090)] {
-        state.apply(Record::Service(service(name, created as u8, created)), at(80));
+    for (name, created, port) in [("young", 70_u8, 9080), ("old", 60, 9080), ("oldest", 50, 9090)] {
+        state.apply(Record::Service(service(name, created, created.into())), at(80));
         state.apply(Record::EndpointSlice(slice(name, port)), at(80));
     }
     state.apply(Record::Pod(pod("a", 1, 100)), at(101));

@@ -88,7 +88,9 @@ fn parse(text: &str, path: &Path) -> Result<Directory, FileError> {
             object: describe(item),
             message: error.to_string(),
         })?;
-        record.into_iter().for_each(|record| state.apply(record, now));
+        if let Some(record) = record {
+            state.apply(record, now);
+        }
     }
     Ok(state.publish().unwrap_or_default())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord,
@@ -159,7 +160,8 @@ fn addresses<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<IpAddr> {
 }
 
 /// When a pod in a terminal phase gave its address back: when its last container ended; of a pod without such a container (an
-/// evicted one) when its conditions last changed.
+/// evicted one) when its conditions last changed. Kubernetes cuts these times to whole seconds, so the end lies within the
+/// second that they name, and calls of that second are still the pod's.
 fn finished(status: &PodStatus) -> Option<Moment> {
     if !matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) {
         return None;
@@ -183,11 +185,9 @@ fn finished(status: &PodStatus) -> Option<Moment> {
         .iter()
         .flatten()
         .filter_map(|condition| condition.last_transition_time.as_ref());
-    ended
-        .map(moment)
-        .max()
-        .or_else(|| changed.map(moment).max())
-        .or(status.start_time.as_ref().map(moment))
+    let end = ended.map(moment).max().or_else(|| changed.map(moment).max());
+    end.or(status.start_time.as_ref().map(moment))
+        .map(|end| end.plus(Duration::from_secs(1)))
 }
 
 fn moment(time: &Time) -> Moment {

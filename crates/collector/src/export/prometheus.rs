@@ -10,7 +10,7 @@ use alscope_analysis::aggregate::labels::{NAMES, SeriesLabels, TCP_NAMES};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::totals::{Family, Snapshot};
 
-use families::{Gauges, HISTOGRAMS, HTTP_REQUESTS, TCP_COUNTERS};
+use families::{Gauges, HISTOGRAMS, HTTP_REQUESTS, Metric, TCP_COUNTERS};
 
 /// The content type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -78,7 +78,7 @@ fn http(text: &mut String, family: &Family<HttpCounts>, rendered: &[Box<str>]) {
             format_args!("{}{{{}}} {}\n", HTTP_REQUESTS.name, labels(id), counts.requests),
         );
     }
-    let parts: [(_, fn(&HttpCounts) -> &Histogram, bool); 3] = [
+    let parts: [(&Metric, HistogramOf, bool); 3] = [
         (&HISTOGRAMS[0], |counts| &counts.duration, true),
         (&HISTOGRAMS[1], |counts| &counts.request_bytes, false),
         (&HISTOGRAMS[2], |counts| &counts.response_bytes, false),
@@ -90,6 +90,9 @@ fn http(text: &mut String, family: &Family<HttpCounts>, rendered: &[Box<str>]) {
         }
     }
 }
+
+/// Picks one of a series' histograms.
+type HistogramOf = fn(&HttpCounts) -> &Histogram;
 
 fn histogram(text: &mut String, name: &str, labels: &str, (histogram, is_duration): (&Histogram, bool)) {
     let mut cumulated = 0;

@@ -1,5 +1,12 @@
 //! The collector as its clients see it: real streams over loopback, real ports.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::unnecessary_wraps,
+    clippy::large_stack_arrays,
+    reason = "tests: a panic is a failure, counters are whole numbers, builders have the shape of the message's field"
+)]
+
 mod bad_streams;
 mod running;
 mod streams;

@@ -108,10 +108,10 @@ fn what_kubectl_prints_becomes_the_directory() {
     assert_eq!(owner(&directory, "10.96.0.2", later), "service reviews");
     assert_eq!(owner(&directory, "10.0.0.100", later), "node-address");
     assert_eq!(
-        owner(&directory, "10.0.0.3", "2026-01-01T00:01:59Z"),
+        owner(&directory, "10.0.0.3", "2026-01-01T00:02:00Z"),
         "done done latest -"
     );
-    assert_eq!(owner(&directory, "10.0.0.3", "2026-01-01T00:02:00Z"), "not-found");
+    assert_eq!(owner(&directory, "10.0.0.3", "2026-01-01T00:02:01Z"), "not-found");
 }
 
 #[rstest]

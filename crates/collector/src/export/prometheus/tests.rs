@@ -9,9 +9,9 @@ fn label_values_are_escaped() {
 #[test]
 fn a_histogram_is_cumulative_with_sum_and_count() {
     let mut durations = Histogram::default();
-    [400, 2_500, 2_500, 4_000_000_000]
-        .iter()
-        .for_each(|value| durations.add_microseconds(*value));
+    for value in [400, 2_500, 2_500, 4_000_000_000] {
+        durations.add_microseconds(value);
+    }
     let mut text = String::new();
     histogram(&mut text, "d", "a=\"b\"", (&durations, true));
     let lines: Vec<&str> = text.lines().collect();
