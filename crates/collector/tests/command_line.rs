@@ -1,0 +1,146 @@
+//! The binary as a person meets it: what it prints, how it ends.
+
+#![expect(clippy::unwrap_used, reason = "tests: a panic is a failure")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use rstest::rstest;
+
+fn collector(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_alscope-collector"));
+    command
+        .args(arguments)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null());
+    command
+}
+
+fn ran(arguments: &[&str]) -> Output {
+    collector(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A configuration file beside an empty directory file.
+fn configured(configuration: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cluster.yaml"), "kind: List\nitems: []\n").unwrap();
+    let file = folder.path().join("collector.yaml");
+    std::fs::write(&file, configuration).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (folder, file)
+}
+
+const ANYWHERE: &str = "listen: { grpc: \"127.0.0.1:0\", web: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }\n";
+const DIRECTORY: &str = "directory: { file: cluster.yaml }\n";
+const ANALYSIS: &str = "analysis: { http: \"k8s-mesh\", tcp: \"k8s-mesh\" }\n";
+
+#[test]
+fn the_version_is_the_workspaces_with_a_commit() {
+    let output = ran(&["--version"]);
+    let version = text(&output.stdout);
+    let expected = format!("alscope-collector {} (commit ", env!("CARGO_PKG_VERSION"));
+    assert!(
+        output.status.success() && version.starts_with(&expected),
+        "{version}"
+    );
+}
+
+#[rstest]
+#[case::nothing(&[])]
+#[case::an_unknown_flag(&["--verbose"])]
+#[case::check_without_a_file(&["check"])]
+fn wrong_usage_ends_with_2(#[case] arguments: &[&str]) {
+    let output = ran(arguments);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("Usage: alscope-collector"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn check_prints_what_would_run() {
+    let (_folder, file) = configured(&[ANYWHERE, DIRECTORY, ANALYSIS].concat());
+    let output = ran(&["check", "--config", &file]);
+    let printed = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        printed.contains("k8s-mesh") && printed.contains("cluster.yaml"),
+        "{printed}"
+    );
+}
+
+#[rstest]
+#[case::unknown_analyzer("directory: { file: cluster.yaml }\nanalysis: { http: k8s-mehs }\n", &["collector.yaml", "k8s-mehs", "k8s-mesh"])]
+#[case::unknown_key("directory: { file: cluster.yaml }\nlisten: { grcp: \"127.0.0.1:1\" }\n", &["collector.yaml", "grcp", "grpc"])]
+#[case::directory_that_is_missing("directory: { file: nowhere.yaml }\n", &["nowhere.yaml", "No such file"])]
+#[case::directory_that_is_no_list("directory: { file: collector.yaml }\n", &["collector.yaml", "not List"])]
+fn a_bad_file_is_named_by_check_and_by_the_collector(#[case] configuration: &str, #[case] named: &[&str]) {
+    let (_folder, file) = configured(configuration);
+    for arguments in [&["check", "--config", &file][..], &["--config", &file]] {
+        let output = ran(arguments);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        for word in named {
+            assert!(error.contains(word), "{word} is not in: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_configuration_file_is_named() {
+    let output = ran(&["--config", "/nowhere/collector.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("/nowhere/collector.yaml"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn a_busy_port_is_named_with_its_key() {
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = busy.local_addr().unwrap();
+    let listen = format!("listen: {{ grpc: \"{address}\", web: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }}\n");
+    let (_folder, file) = configured(&[&listen, DIRECTORY, ANALYSIS].concat());
+    let output = ran(&["--config", &file]);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains(&format!("listen.grpc: {address} can't be listened on")),
+        "{error}"
+    );
+}
+
+#[test]
+fn each_active_analyzer_has_a_line_and_a_signal_ends_the_collector() {
+    let (_folder, file) = configured(&[ANYWHERE, DIRECTORY, ANALYSIS].concat());
+    let mut running = collector(&["--config", &file])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(running.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("receiving access logs") {
+        assert_ne!(lines.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    assert!(said.contains("analyzer k8s-mesh active for http, tcp"), "{said}");
+    terminate(&running);
+    lines.read_to_string(&mut said).unwrap();
+    assert!(running.wait().unwrap().success(), "{said}");
+    assert!(said.trim_end().ends_with("stopped"), "{said}");
+}
+
+fn terminate(child: &Child) {
+    assert!(Path::new("/proc").join(child.id().to_string()).exists());
+    let ended = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(ended.success());
+}
