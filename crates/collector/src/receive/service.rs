@@ -1,6 +1,7 @@
 //! The gRPC method `AccessLogService/StreamAccessLogs`: one request, one stream of messages, one empty answer.
 
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::Handler;
@@ -22,6 +24,9 @@ use super::limits::Usage;
 const STREAM_ACCESS_LOGS: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
 /// After the collector began to stop, a stream that is silent for this long has sent what it had.
 const SILENCE: Duration = Duration::from_millis(200);
+
+/// How long the rest of a message may take once its room is held: a client that stalls must not hold what others wait for.
+const MESSAGE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// gRPC status codes that the receiver answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,16 +66,23 @@ impl<H: Handler> Service<H> {
         };
         match self.read(request.into_body()).await {
             Status::Ok => answer(),
-            status => trailers_only(status, "the stream ended within a message"),
+            status => trailers_only(
+                status,
+                "the stream ended within a message, or one took longer than 30 s",
+            ),
         }
     }
 
-    async fn read(&self, mut body: Incoming) -> Status {
+    async fn read(&self, mut body: impl Body<Data = Bytes> + Unpin) -> Status {
         let mut frames = GrpcFrames::new(self.usage.limits().message_bytes);
         let mut stream = H::Stream::default();
         while let Some(mut data) = self.data(&mut body).await {
-            self.messages(&mut frames, &mut data, (&mut body, &mut stream))
+            let read = self
+                .messages(&mut frames, &mut data, (&mut body, &mut stream))
                 .await;
+            if read.is_break() {
+                break;
+            }
         }
         if frames.is_within_message() && !self.stopping.is_cancelled() {
             Status::InvalidArgument
@@ -79,29 +91,33 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    /// Hands over every message in `data`, and the rest of the last one from the frames after it.
+    /// Hands over every message in `data`, and the rest of the last one from the frames after it. Breaks when that rest does
+    /// not come.
     async fn messages(
         &self,
         frames: &mut GrpcFrames,
         data: &mut Bytes,
-        (body, stream): (&mut Incoming, &mut H::Stream),
-    ) {
-        let mut room = None;
+        (body, stream): (&mut (impl Body<Data = Bytes> + Unpin), &mut H::Stream),
+    ) -> ControlFlow<()> {
+        let mut held = None;
         loop {
             match frames.next(data) {
-                Next::NeedMore if room.is_none() => return,
                 // The room is held until the message is whole, so the rest of it is read here.
-                Next::NeedMore => match self.data(body).await {
-                    Some(more) => *data = more,
-                    None => return,
+                Next::NeedMore => match &held {
+                    None => return ControlFlow::Continue(()),
+                    Some((_, deadline)) => match timeout_at(*deadline, self.data(body)).await {
+                        Ok(Some(more)) => *data = more,
+                        Ok(None) | Err(_) => return ControlFlow::Break(()),
+                    },
                 },
                 Next::NeedBuffer(bytes) => {
-                    room = self.usage.room(bytes).await;
+                    let room = self.usage.room(bytes).await;
+                    held = Some((room, Instant::now() + MESSAGE_DEADLINE));
                     frames.assemble();
                 }
                 Next::Message(message) => {
                     self.handler.message(stream, &message).await;
-                    drop(room.take());
+                    held = None;
                 }
                 Next::TooLarge => self.handler.reject(Rejected::MessageTooLarge),
                 Next::Compressed => self.handler.reject(Rejected::Compression),
@@ -110,7 +126,7 @@ impl<H: Handler> Service<H> {
     }
 
     /// The next data frame; `None` at the end of the stream, or when the collector stops and the stream is silent.
-    async fn data(&self, body: &mut Incoming) -> Option<Bytes> {
+    async fn data(&self, body: &mut (impl Body<Data = Bytes> + Unpin)) -> Option<Bytes> {
         loop {
             let frame = tokio::select! {
                 biased;
@@ -199,3 +215,6 @@ impl Body for Answer {
         self.message.is_none() && self.trailers.is_none()
     }
 }
+
+#[cfg(test)]
+mod tests;
