@@ -76,7 +76,10 @@ fn paths_are_relative_to_the_file_unless_absolute() {
         })
     };
     assert_eq!(kubeconfig("admin.conf"), at("/etc/alscope/admin.conf"));
-    assert_eq!(kubeconfig("/root/admin.conf"), at("/root/admin.conf"));
+    assert_eq!(
+        kubeconfig("/etc/kubernetes/admin.conf"),
+        at("/etc/kubernetes/admin.conf")
+    );
 }
 
 #[test]
