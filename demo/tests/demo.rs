@@ -191,11 +191,11 @@ fn a_terminated_demo_ends_in_order() {
 fn on_a_terminal_it_stays_until_ctrl_c() {
     let scratch = scratch();
     let demo = demo(&scratch);
-    // util-linux's script gives it a terminal and the exit code back.
+    // util-linux's script gives it a terminal and the exit code back; a shell that stayed between would answer Ctrl-C itself.
     let mut terminal = Command::new("script");
     terminal
         .args(["--quiet", "--return", "--command"])
-        .arg(demo.get_program())
+        .arg(format!("exec '{}'", demo.get_program().display()))
         .arg("/dev/null");
     terminal
         .envs(demo.get_envs().filter_map(|(name, value)| Some((name, value?))))

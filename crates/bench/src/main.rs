@@ -94,7 +94,7 @@ fn bench(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         seconds: arguments.seconds,
         cores,
     };
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         tokio::select! {
             // Checked first, so that a signal ends the bench even while it is busy.
             biased;
@@ -108,7 +108,10 @@ fn bench(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 Ok(ExitCode::SUCCESS)
             }
         }
-    })
+    });
+    // A scrape that is under way is not waited for: the children are gone.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// The exit code that a shell gives for the first signal that comes.

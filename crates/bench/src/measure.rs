@@ -13,7 +13,7 @@ use crate::directory;
 use crate::entries::ENTRY_BYTES;
 use crate::figures::{Figures, Round};
 use crate::load::{self, Length, Sent};
-use crate::mesh::{CONNECTIONS, Traffic, mesh};
+use crate::mesh::{CONNECTIONS, Traffic, Workload, mesh};
 use crate::receiver::{self, DIRECTORY_FILE, Place, Receiver};
 use crate::streams::{self, ENTRIES, Stream};
 
@@ -33,6 +33,14 @@ pub(crate) struct Plan {
     pub(crate) seconds: u32,
     /// `None` if all share one core.
     pub(crate) cores: Option<Cores>,
+}
+
+/// One figure, with everything that was sent for it and was found counted.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    /// Entries per CPU second.
+    per_second: f64,
+    sent: Sent,
 }
 
 /// What is sent, and how many series it comes to.
@@ -59,26 +67,22 @@ pub(crate) async fn measure(plan: &Plan) -> anyhow::Result<Figures> {
     let mesh = mesh();
     std::fs::write(place.directory.join(DIRECTORY_FILE), directory::json(&mesh))
         .context("cannot write the directory file; check the space in TMPDIR")?;
-    let load = |traffic| {
-        let streams = streams::streams(&mesh, traffic)?
-            .into_iter()
-            .map(Arc::new)
-            .collect();
-        anyhow::Ok(Load {
-            traffic,
-            streams,
-            length: Duration::from_secs(plan.seconds.into()),
-        })
-    };
-    let (few, many) = (load(Traffic::FEW)?, load(Traffic::MANY)?);
+    let few = Load::of(Traffic::FEW, &mesh, plan)?;
+    let many = Load::of(Traffic::MANY, &mesh, plan)?;
 
     let mut figures = Figures::default();
-    let mut sent = Sent::default();
+    let (mut to_sinks, mut to_collectors) = (Sent::default(), Sent::default());
     for number in 1..=plan.rounds {
+        let sink = few.measured(Receiver::sink(&place).await?).await?;
+        let with_few = few.measured(Receiver::collector(&place).await?).await?;
+        let with_many = many.measured(Receiver::collector(&place).await?).await?;
+        to_sinks += sink.sent;
+        to_collectors += with_few.sent;
+        to_collectors += with_many.sent;
         let round = Round {
-            sink: few.rate(Receiver::sink(&place).await?, &mut sent).await?,
-            few: few.rate(Receiver::collector(&place).await?, &mut sent).await?,
-            many: many.rate(Receiver::collector(&place).await?, &mut sent).await?,
+            sink: sink.per_second,
+            few: with_few.per_second,
+            many: with_many.per_second,
         };
         println!(
             "round {number} of {}: sink {:.2}, {} series {:.2}, {} series {:.2} M entries per CPU second",
@@ -92,10 +96,13 @@ pub(crate) async fn measure(plan: &Plan) -> anyhow::Result<Figures> {
         figures.rounds.push(round);
     }
     println!(
-        "checked: all {} entries ({} messages, {} bytes) that were sent were counted, each once, both parties found",
-        sent.entries(),
-        sent.messages,
-        sent.bytes
+        "checked: {} entries sent to collectors, each counted once, both parties found, in {} and {} series; {} messages of {} \
+         bytes sent to sinks, each counted once",
+        to_collectors.entries(),
+        few.traffic.series(),
+        many.traffic.series(),
+        to_sinks.messages,
+        to_sinks.bytes,
     );
     Ok(figures)
 }
@@ -112,18 +119,30 @@ fn introduce(plan: &Plan, place: &Place) -> anyhow::Result<()> {
         receiver::version(&place.collector)?
     );
     println!(
-        "HTTP entries of {ENTRY_BYTES} bytes, {ENTRIES} a message, {CONNECTIONS} connections; {} series from {} pairs of pods, {} from {}",
+        "HTTP entries of {ENTRY_BYTES} bytes, {ENTRIES} a message, {CONNECTIONS} connections; {} series from {} pairs of pods, {} \
+         from {}; {} rounds of 3 times {} s",
         Traffic::FEW.series(),
         Traffic::FEW.pairs(),
         Traffic::MANY.series(),
         Traffic::MANY.pairs(),
+        plan.rounds,
+        plan.seconds,
     );
     Ok(())
 }
 
 impl Load {
-    /// Entries per CPU second of a receiver, which is ended. What was sent is added to `total`.
-    async fn rate(&self, receiver: Receiver, total: &mut Sent) -> anyhow::Result<f64> {
+    fn of(traffic: Traffic, mesh: &[Workload], plan: &Plan) -> anyhow::Result<Self> {
+        let streams = streams::streams(mesh, traffic)?;
+        Ok(Load {
+            traffic,
+            streams: streams.into_iter().map(Arc::new).collect(),
+            length: Duration::from_secs(plan.seconds.into()),
+        })
+    }
+
+    /// Measures a receiver, checks what it counted and ends it.
+    async fn measured(&self, receiver: Receiver) -> anyhow::Result<Measured> {
         let warming = load::send(receiver.address, &self.streams, &Length::Once, PATIENCE).await;
         let mut sent = receiver.explain(warming)?;
 
@@ -140,7 +159,6 @@ impl Load {
 
         sent += measured;
         receiver.end(sent, self.traffic).await?;
-        *total += sent;
         ensure!(
             used >= LEAST_PROCESSOR_TIME,
             "other programs left the receiver {} ms of processor time in {} s, too little to measure; measure again on an idle \
@@ -148,7 +166,10 @@ impl Load {
             used.as_millis(),
             (self.length * LONGER).as_secs()
         );
-        Ok(measured.entries() as f64 / used.as_secs_f64())
+        Ok(Measured {
+            per_second: measured.entries() as f64 / used.as_secs_f64(),
+            sent,
+        })
     }
 
     /// Sets `end` when enough has been sent to measure.
