@@ -34,12 +34,13 @@ lint: ## Formats, lints, documentation, licences and shell scripts, all without 
 	@$(STAGE) "licences and bans" 1200 ci/deny
 
 .PHONY: gen
-gen: ## Writes the generated files anew: protocol code, the page's vendored library (needs npm)
+gen: ## Writes the generated files anew: protocol code, definition, rights, the page's library (needs npm)
 	@$(STAGE) "protocol code" 900 env ALSCOPE_REGENERATE=1 cargo test -p als-proto --features service --test generated --locked
+	@$(STAGE) "definition and rights" 900 env ALSCOPE_REGENERATE=1 cargo test -p alscope-operator --test generated --locked
 	@$(STAGE) "vendored library" 300 crates/collector/assets/vendor/refresh
 
 .PHONY: fuzz
-fuzz: ## Fuzzes the readers against prost: make fuzz SECONDS=60
+fuzz: ## Fuzzes the readers and the edit of mesh config: make fuzz SECONDS=60
 	@fuzz/run $(or $(SECONDS),30)
 
 .PHONY: cluster
@@ -49,6 +50,10 @@ cluster: ## Starts the local cluster, or finds it running (root)
 .PHONY: cluster-down
 cluster-down: ## Ends the local cluster and removes its state
 	@$(STAGE) "cluster-down" 120 tests/e2e/cluster/down
+
+.PHONY: images
+images: ## Builds the images of the operator and the collector (docker, podman or buildah)
+	@deploy/images/build
 
 .PHONY: bench
 bench: ## Measures entries per CPU second

@@ -10,6 +10,7 @@
 //! | `children.rs`, `supervised.rs` | starting and ending them; nothing outlives the demo |
 //! | `claims.rs` | free ports and addresses |
 //! | `collector.rs`, `report.rs` | what the collector saw, and whether it is what happened |
+//! | `plan.rs` | what the operator would change in a stock Istio |
 //!
 //! `demo/run` builds the programs, fetches Envoy and starts this.
 
@@ -20,6 +21,7 @@ mod collector;
 mod directory;
 mod fetch;
 mod mesh;
+mod plan;
 mod programs;
 mod report;
 mod signals;
@@ -58,6 +60,9 @@ struct Arguments {
     /// The workload to run; by default the one beside this program
     #[arg(long, env = "ALSCOPE_DEMO_BOOKINFO", value_name = "FILE")]
     bookinfo: Option<PathBuf>,
+    /// The operator whose plan is shown; by default the one beside this program
+    #[arg(long, env = "ALSCOPE_DEMO_OPERATOR", value_name = "FILE")]
+    operator: Option<PathBuf>,
     /// Print the table once and end, as without a terminal
     #[arg(long, env = "ONCE", value_parser = FalseyValueParser::new())]
     once: bool,
@@ -141,6 +146,7 @@ impl Arguments {
             envoy: self.envoy.clone(),
             collector: beside(&self.collector, "alscope-collector"),
             bookinfo: beside(&self.bookinfo, "bookinfo"),
+            operator: beside(&self.operator, "alscope-operator"),
         };
         binaries.check()?;
         Ok(binaries)

@@ -26,12 +26,14 @@ pub(crate) struct Binaries {
     pub(crate) collector: PathBuf,
     /// `bookinfo`.
     pub(crate) bookinfo: PathBuf,
+    /// `alscope-operator`.
+    pub(crate) operator: PathBuf,
 }
 
 impl Binaries {
     /// Says which program is missing, before anything is started.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        for path in [&self.envoy, &self.collector, &self.bookinfo] {
+        for path in [&self.envoy, &self.collector, &self.bookinfo, &self.operator] {
             anyhow::ensure!(
                 path.is_file(),
                 "there is no program {}; start the demo by demo/run",

@@ -9,6 +9,7 @@ use crate::children::Children;
 use crate::claims::Claims;
 use crate::collector::Collector;
 use crate::mesh::Mesh;
+use crate::plan;
 use crate::programs::Binaries;
 use crate::report;
 
@@ -53,6 +54,13 @@ impl<'a> Stages<'a> {
         self.start().await?;
         self.say(&format!("bookinfo runs; watching it for {} s", WATCHED.as_secs()));
         let differences = self.watch().await?;
+        self.say(
+            "what the operator would change in a stock Istio (docs/install.md does it on your cluster):",
+        );
+        println!(
+            "\n{}",
+            plan::of_stock_istio(&self.binaries.operator, self.state).await?
+        );
         self.say(&format!("the page: {}", self.collector.page_url()));
         Ok(differences)
     }

@@ -172,6 +172,14 @@ fn once_shows_who_calls_whom_and_leaves_nothing() {
         "received = attributed, none unattributed"
     );
     assert!(output.contains("the page: http://127.0.0.1:"));
+    for planned in [
+        "+enableEnvoyAccessLogService: true",
+        "+    address: alscope-collector.alscope-system.svc.cluster.local:11800",
+        "kubectl -n shop rollout restart deployment/web",
+        "kubectl -n shop rollout restart statefulset/cart",
+    ] {
+        assert!(output.contains(planned), "{planned} in\n{output}");
+    }
 
     assert_nothing_runs(&scratch);
     assert_no_file_is_left(&scratch);
@@ -233,7 +241,15 @@ fn a_collector_that_ends_is_named_with_the_end_of_its_log() {
     std::fs::set_permissions(&collector, executable).unwrap();
 
     let output = Command::new(env!("CARGO_BIN_EXE_alscope-demo"))
-        .args(["--envoy", "/bin/true", "--bookinfo", "/bin/true", "--collector"])
+        .args([
+            "--envoy",
+            "/bin/true",
+            "--bookinfo",
+            "/bin/true",
+            "--operator",
+            "/bin/true",
+            "--collector",
+        ])
         .arg(&collector)
         .env("TMPDIR", scratch.path())
         .output()

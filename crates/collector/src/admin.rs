@@ -1,16 +1,19 @@
-//! Liveness, readiness and metrics on the admin port.
+//! Liveness, readiness, metrics and intake on the admin port.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use alscope_analysis::accounting::Rejected;
 use alscope_analysis::aggregate::totals::Snapshot;
 use alscope_analysis::directory::Directory;
 use arc_swap::ArcSwap;
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
+use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::export::prometheus::families::Gauges;
 use crate::export::prometheus::{CONTENT_TYPE, Prometheus};
@@ -55,6 +58,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/intake", get(intake))
         .with_state(admin)
 }
 
@@ -75,4 +79,30 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     };
     let text = admin.prometheus.render(&admin.published.load(), &gauges);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
+}
+
+/// What came in, in a few bytes, however many series there are: the operator asks every replica every few seconds.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Intake {
+    entries_received: u64,
+    messages_rejected: u64,
+    /// RFC 3339; absent before the first entry.
+    last_entry_at: Option<String>,
+}
+
+async fn intake(State(admin): State<Admin>) -> Json<Intake> {
+    let snapshot = admin.published.load();
+    let rejected = Rejected::ALL
+        .iter()
+        .map(|reason| snapshot.accounting.messages_rejected(*reason));
+    let last_entry_at = snapshot
+        .last_entry
+        .and_then(|moment| Timestamp::from_nanosecond(moment.0.into()).ok())
+        .map(|timestamp| timestamp.to_string());
+    Json(Intake {
+        entries_received: snapshot.accounting.received,
+        messages_rejected: rejected.sum(),
+        last_entry_at,
+    })
 }

@@ -1,4 +1,5 @@
-//! What the tests on the local cluster share: the cluster's commands, the collector in it, the counters to compare.
+//! What the tests on the local cluster share: the cluster's commands, the operator and its collector, the counters to
+//! compare.
 //!
 //! The cluster is started by `make cluster`; its programs are found beside this crate, in `cluster/`.
 
@@ -7,3 +8,5 @@ pub mod cluster;
 pub mod collector;
 pub mod envoy;
 pub mod exposition;
+pub mod faults;
+pub mod operator;

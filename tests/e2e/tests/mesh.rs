@@ -9,21 +9,38 @@ use alscope_e2e::cluster::{Namespace, run, until};
 use alscope_e2e::collector::{Collector, load_images};
 use alscope_e2e::envoy::{self, AccessLogs};
 use alscope_e2e::exposition::Exposition;
+use alscope_e2e::operator;
 use anyhow::{Context, ensure};
 use comfy_table::Table;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[test]
 fn every_hop_of_a_thousand_requests_is_counted_exactly_by_both_sides() -> anyhow::Result<()> {
+    observed("hops", thousand)
+}
+
+/// Runs a test against bookinfo in a mesh that the operator has wired, and takes all of it back.
+fn observed(
+    name: &str,
+    test: impl FnOnce(&Collector, &Namespace) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     load_images()?;
-    let collector = Collector::deploy()?;
-    let namespace = deploy("hops")?;
-    let result = thousand(&collector, &namespace);
+    operator::install()?;
+    operator::apply(operator::RESOURCE, &json!({}))?;
+    operator::until_condition(
+        operator::RESOURCE,
+        "Ready",
+        ("True", "Ready"),
+        Duration::from_mins(1),
+    )?;
+    let namespace = deploy(name)?;
+    let result = Collector::observed().and_then(|collector| test(&collector, &namespace));
     if result.is_err() {
         namespace.dump();
     }
     result?;
-    namespace.delete()
+    namespace.delete()?;
+    operator::delete_all()
 }
 
 fn thousand(collector: &Collector, namespace: &Namespace) -> anyhow::Result<()> {
@@ -187,15 +204,7 @@ fn print_envoys(before: &BTreeMap<String, AccessLogs>, after: &BTreeMap<String, 
 
 #[test]
 fn a_replaced_pod_keeps_its_calls_and_the_new_one_gets_its_own() -> anyhow::Result<()> {
-    load_images()?;
-    let collector = Collector::deploy()?;
-    let namespace = deploy("replaced")?;
-    let result = replaced(&collector, &namespace);
-    if result.is_err() {
-        namespace.dump();
-    }
-    result?;
-    namespace.delete()
+    observed("replaced", replaced)
 }
 
 /// Replaces details' pod by one of version v2 while requests run. Each answer says which version gave it: that is the truth

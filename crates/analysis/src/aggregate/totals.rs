@@ -67,6 +67,8 @@ pub struct Snapshot {
     pub taken: Moment,
     /// What became of every entry.
     pub accounting: Accounting,
+    /// When the last entry was taken from a shard, to the second.
+    pub last_entry: Option<Moment>,
     /// HTTP and gRPC series.
     pub http: Family<HttpCounts>,
     /// TCP series.
@@ -87,6 +89,7 @@ impl Totals {
         let snapshot = Snapshot {
             taken: started,
             accounting: Accounting::default(),
+            last_entry: None,
             http: Family::default(),
             tcp: Family::default(),
             window: Window::new(started),
@@ -99,12 +102,17 @@ impl Totals {
     pub fn drain(&mut self, shard: &mut Shard, limit: usize, now: Moment) -> bool {
         let Snapshot {
             accounting,
+            last_entry,
             http,
             tcp,
             window,
             ..
         } = &mut self.snapshot;
-        accounting.add(&shard.take_accounting());
+        let taken = shard.take_accounting();
+        if taken.received > 0 {
+            *last_entry = Some(now);
+        }
+        accounting.add(&taken);
         let registry = shard.registry().clone();
         let more_http = shard.http.drain(limit, |id, counts| {
             if let Some((series, total)) = place(http, id, window, |known| registry.http_labels(known)) {

@@ -7,6 +7,30 @@ use tonic::Code;
 use crate::running::*;
 
 #[tokio::test]
+async fn the_admin_port_tells_in_a_few_bytes_what_came_in() {
+    let collector = Collector::start().await;
+    let intake = async || -> serde_json::Value {
+        serde_json::from_str(&collector.get(collector.admin, "/intake").await.1).unwrap()
+    };
+    let nothing = serde_json::json!({"entriesReceived": 0, "messagesRejected": 0, "lastEntryAt": null});
+    assert_eq!(intake().await, nothing);
+    let began = jiff::Timestamp::now();
+    let messages = vec![first_message(vec![entry("10.0.0.2"); 3])];
+    let mut client = collector.client().await;
+    client
+        .stream_access_logs(futures::stream::iter(messages))
+        .await
+        .unwrap();
+    collector
+        .until_sample("alscope_entries_received_total", 3.0)
+        .await;
+    let after = intake().await;
+    assert_eq!(after["entriesReceived"], 3);
+    let last: jiff::Timestamp = after["lastEntryAt"].as_str().unwrap().parse().unwrap();
+    assert!(last >= began && last <= jiff::Timestamp::now(), "{last}");
+}
+
+#[tokio::test]
 async fn a_stream_is_counted_and_answered_once() {
     let collector = Collector::start().await;
     let messages = vec![

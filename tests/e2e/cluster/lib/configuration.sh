@@ -8,6 +8,7 @@ configuration() (
     cni_configuration >cni/10-bridge.conflist
     kubelet_configuration >kubelet.yaml
     proxy_configuration >proxy.yaml
+    audit_policy >audit.yaml
 )
 
 containerd_configuration() {
@@ -110,5 +111,18 @@ clusterCIDR: $CLUSTER_CIDR
 mode: iptables
 # These would change the whole machine's settings.
 conntrack: {maxPerCore: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
+END
+}
+
+# Every write, by whom and to what: what tests hold the operator to.
+audit_policy() {
+    cat <<END
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    verbs: [create, update, patch, delete, deletecollection]
+  - level: None
 END
 }

@@ -1,0 +1,183 @@
+//! A YAML document as a tree that knows where in the text each part stands. Aliases stay aliases: nothing is expanded, so
+//! the tree is never larger than the text.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use granit_parser::{ScalarStyle, StructureStyle};
+
+use crate::lines;
+
+/// One document and its text.
+#[derive(Debug)]
+pub(crate) struct Document<'t> {
+    pub(crate) text: &'t str,
+    /// `None` when there is nothing but comments and markers.
+    pub(crate) root: Option<Node<'t>>,
+    /// Where the first key of a document without one may go: before `...`, or else at the end.
+    pub(crate) append_at: usize,
+}
+
+/// A value or a key. All positions are bytes of the text.
+#[derive(Debug)]
+pub(crate) struct Node<'t> {
+    /// Where it starts with its anchor and tag.
+    pub(crate) start: usize,
+    /// Where its content stands; empty for a value that is left out.
+    pub(crate) content: Range<usize>,
+    pub(crate) line: usize,
+    pub(crate) tag: Option<String>,
+    pub(crate) anchor: Option<Anchor<'t>>,
+    pub(crate) kind: Kind<'t>,
+}
+
+/// What a node is known by to aliases. A name may be set again; the number is unique.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Anchor<'t> {
+    pub(crate) number: usize,
+    pub(crate) name: Cow<'t, str>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind<'t> {
+    Scalar { text: Cow<'t, str>, style: ScalarStyle },
+    Sequence { items: Vec<Node<'t>> },
+    Mapping(Mapping<'t>),
+    Alias(Anchor<'t>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Mapping<'t> {
+    pub(crate) style: StructureStyle,
+    /// The column of a block mapping's keys.
+    pub(crate) indent: usize,
+    pub(crate) entries: Vec<Entry<'t>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Entry<'t> {
+    pub(crate) key: Node<'t>,
+    pub(crate) value: Node<'t>,
+}
+
+impl<'t> Document<'t> {
+    /// The node that an alias stands for; any other node itself.
+    pub(crate) fn resolved<'d>(&'d self, node: &'d Node<'t>) -> &'d Node<'t> {
+        let Kind::Alias(anchor) = &node.kind else {
+            return node;
+        };
+        let mut open: Vec<&Node<'t>> = self.root.iter().collect();
+        while let Some(candidate) = open.pop() {
+            if candidate
+                .anchor
+                .as_ref()
+                .is_some_and(|own| own.number == anchor.number)
+            {
+                return candidate;
+            }
+            match &candidate.kind {
+                Kind::Sequence { items } => open.extend(items),
+                Kind::Mapping(mapping) => {
+                    open.extend(
+                        mapping
+                            .entries
+                            .iter()
+                            .flat_map(|entry| [&entry.key, &entry.value]),
+                    );
+                }
+                Kind::Scalar { .. } | Kind::Alias(_) => {}
+            }
+        }
+        node
+    }
+}
+
+impl<'t> Node<'t> {
+    /// The text of a scalar.
+    pub(crate) fn scalar(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar { text, .. } => Some(text),
+            Kind::Sequence { .. } | Kind::Mapping(_) | Kind::Alias(_) => None,
+        }
+    }
+
+    pub(crate) fn mapping(&self) -> Option<&Mapping<'t>> {
+        match &self.kind {
+            Kind::Mapping(mapping) => Some(mapping),
+            Kind::Scalar { .. } | Kind::Sequence { .. } | Kind::Alias(_) => None,
+        }
+    }
+
+    /// Whether it is a scalar without quotes and without a tag other than `tag`, so that its text decides what it is.
+    pub(crate) fn is_open_to(&self, tag: &str) -> bool {
+        match (&self.kind, &self.tag) {
+            (Kind::Scalar { style, .. }, None) => *style == ScalarStyle::Plain,
+            (Kind::Scalar { .. }, Some(own)) => own == tag,
+            (Kind::Sequence { .. } | Kind::Mapping(_) | Kind::Alias(_), _) => false,
+        }
+    }
+
+    /// Whether it is null: left out or written so. To istiod a key with null is as good as no key.
+    pub(crate) fn is_null(&self) -> bool {
+        let is_null_text = |text| matches!(text, "" | "~" | "null" | "Null" | "NULL");
+        self.is_open_to(NULL_TAG) && self.scalar().is_some_and(is_null_text)
+    }
+
+    /// Whether nothing is written where the value would stand.
+    pub(crate) fn is_left_out(&self) -> bool {
+        let is_plain = matches!(
+            &self.kind,
+            Kind::Scalar {
+                style: ScalarStyle::Plain,
+                ..
+            }
+        );
+        is_plain && self.content.is_empty()
+    }
+
+    /// Where its content ends, without the blank lines that a block scalar takes in.
+    pub(crate) fn end(&self, text: &str) -> usize {
+        lines::without_trailing_space(text, self.content.end).max(self.content.start)
+    }
+}
+
+impl<'t> Mapping<'t> {
+    pub(crate) fn is_flow(&self) -> bool {
+        self.style == StructureStyle::Flow
+    }
+
+    pub(crate) fn position(&self, key: &str) -> Option<usize> {
+        self.entries
+            .iter()
+            .position(|entry| entry.key.scalar() == Some(key))
+    }
+
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry<'t>> {
+        self.entries.get(self.position(key)?)
+    }
+}
+
+impl Entry<'_> {
+    /// Just behind the colon between key and value; `None` when there is none.
+    pub(crate) fn after_colon(&self, text: &str) -> Option<usize> {
+        let mut at = self.key.content.end;
+        loop {
+            let rest = text.get(at..)?;
+            match rest.chars().next()? {
+                ':' => return Some(at + 1),
+                '#' => at = lines::break_after(text, at)?.end,
+                ' ' | '\t' | '\r' | '\n' => at += 1,
+                _ => return None,
+            }
+        }
+    }
+
+    /// All that is written for the value, with what stands between the colon and it.
+    pub(crate) fn value_source(&self, text: &str) -> Option<Range<usize>> {
+        let from = self.after_colon(text)?;
+        Some(from..self.value.end(text).max(from))
+    }
+}
+
+pub(crate) const NULL_TAG: &str = "tag:yaml.org,2002:null";
+pub(crate) const BOOL_TAG: &str = "tag:yaml.org,2002:bool";

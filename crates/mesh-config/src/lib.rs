@@ -1,0 +1,104 @@
+//! The edit of Istio's mesh config (key `mesh` of its `ConfigMap`, one YAML text) that makes proxies stream their access
+//! logs.
+//!
+//! Text goes in and text comes out. What this crate does not write stays byte for byte; where it can't be sure of that, it
+//! refuses with the line and what to do. It never panics, and expands no alias.
+//!
+//! ```
+//! let before = "# ours\ndefaultConfig:\n  concurrency: 2\n";
+//! let after = alscope_mesh_config::wire(before, "alscope.logs.svc:11800")?;
+//! assert_eq!(
+//!     after,
+//!     "# ours\ndefaultConfig:\n  concurrency: 2\n  envoyAccessLogService:\n    address: alscope.logs.svc:11800\n\
+//!      enableEnvoyAccessLogService: true\n"
+//! );
+//! let restored = alscope_mesh_config::restore(&after, before, "alscope.logs.svc:11800")?;
+//! assert_eq!(restored.text, before);
+//! # Ok::<(), alscope_mesh_config::MeshConfigError>(())
+//! ```
+
+mod address;
+mod comparison;
+mod document;
+mod edit;
+mod error;
+mod insertion;
+mod lines;
+mod mesh;
+mod parse;
+mod restore;
+mod wire;
+
+pub use address::check_address;
+pub use error::MeshConfigError;
+pub use restore::{Restored, restore};
+pub use wire::wire;
+
+/// What one mesh config says about access-log streaming. A key with null is as good as no key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `enableEnvoyAccessLogService`: whether proxies stream, with immediate effect. istiod reads it by YAML 1.1, so `yes`
+    /// and `on` are true.
+    pub enabled: Option<bool>,
+    /// `defaultConfig.envoyAccessLogService`: where to; a proxy reads it when it starts.
+    pub service: Option<Service>,
+    /// `defaultProviders.accessLogging`: the mesh-wide logging providers. With any of them istiod ignores
+    /// `enableEnvoyAccessLogService`.
+    pub access_logging_providers: Option<Vec<String>>,
+}
+
+/// `defaultConfig.envoyAccessLogService`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// `address`, as in `name:port`.
+    pub address: Option<String>,
+    /// Whether something stands beside the address: `tlsSettings`, `tcpKeepalive`, or a key that istiod does not know.
+    pub has_other_keys: bool,
+}
+
+impl Settings {
+    /// The address that proxies stream to.
+    pub fn address(&self) -> Option<&str> {
+        self.service.as_ref()?.address.as_deref()
+    }
+
+    /// Whether proxies are told to stream to `address`, and nothing else stands beside it.
+    pub fn stream_to(&self, address: &str) -> bool {
+        self.enabled == Some(true) && self.service_is(address)
+    }
+
+    pub(crate) fn service_is(&self, address: &str) -> bool {
+        let is_ours =
+            |service: &Service| service.address.as_deref() == Some(address) && !service.has_other_keys;
+        self.service.as_ref().is_some_and(is_ours)
+    }
+}
+
+/// What the mesh config `text` says about access-log streaming. An empty text says nothing, which is valid.
+///
+/// By istiod's rules: booleans are those of YAML 1.1, null is as good as no key, and `defaultConfig` and `defaultProviders` count
+/// in this spelling only. What istiod would refuse, or where its answer depends on the spelling of a key, is an error.
+pub fn read(text: &str) -> Result<Settings, MeshConfigError> {
+    let document = parse::document(text)?;
+    Ok(mesh::Mesh::of(&document)?.settings)
+}
+
+/// Whether [`wire`] with `address` would leave `text` as it is.
+pub fn is_wired(text: &str, address: &str) -> Result<bool, MeshConfigError> {
+    Ok(read(text)?.stream_to(address))
+}
+
+/// What counts when istiod has a shared mesh config too: defaults < `shared` < `primary`.
+///
+/// istiod's `ApplyMeshConfig`: a field of the later source replaces that of the earlier one, `defaultConfig` and
+/// `defaultProviders` field by field. `envoyAccessLogService` is one such field: it is replaced as a whole, so a primary with
+/// only `tlsSettings` hides a shared address. A list replaces a list.
+#[must_use]
+pub fn merged(shared: &Settings, primary: &Settings) -> Settings {
+    let providers = primary.access_logging_providers.as_ref();
+    Settings {
+        enabled: primary.enabled.or(shared.enabled),
+        service: primary.service.as_ref().or(shared.service.as_ref()).cloned(),
+        access_logging_providers: providers.or(shared.access_logging_providers.as_ref()).cloned(),
+    }
+}

@@ -1,0 +1,235 @@
+//! The keys of access logging in a document: where they stand and what they say.
+
+use crate::document::{BOOL_TAG, Document, Entry, Kind, Mapping, Node};
+use crate::{MeshConfigError, Service, Settings};
+
+pub(crate) const FLAG: &str = "enableEnvoyAccessLogService";
+pub(crate) const PROXY: &str = "defaultConfig";
+pub(crate) const SERVICE: &str = "envoyAccessLogService";
+pub(crate) const ADDRESS: &str = "address";
+const SERVICE_PATH: &str = "defaultConfig.envoyAccessLogService";
+const ADDRESS_PATH: &str = "defaultConfig.envoyAccessLogService.address";
+const PROVIDERS: &str = "defaultProviders";
+const LOGGING: &str = "accessLogging";
+const LOGGING_PATH: &str = "defaultProviders.accessLogging";
+
+/// One of the two places that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    Flag,
+    Service,
+}
+
+impl Path {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Path::Flag => FLAG,
+            Path::Service => SERVICE_PATH,
+        }
+    }
+}
+
+/// The mesh config in a document.
+#[derive(Debug)]
+pub(crate) struct Mesh<'d, 't> {
+    pub(crate) document: &'d Document<'t>,
+    pub(crate) root: Option<&'d Mapping<'t>>,
+    pub(crate) flag: Option<&'d Entry<'t>>,
+    /// `defaultConfig`; its value is null or a mapping.
+    pub(crate) proxy: Option<&'d Entry<'t>>,
+    pub(crate) service: Option<&'d Entry<'t>>,
+    pub(crate) settings: Settings,
+}
+
+impl<'d, 't> Mesh<'d, 't> {
+    pub(crate) fn of(document: &'d Document<'t>) -> Result<Self, MeshConfigError> {
+        let mut mesh = Self {
+            document,
+            root: None,
+            flag: None,
+            proxy: None,
+            service: None,
+            settings: Settings::default(),
+        };
+        let Some(node) = &document.root else {
+            return Ok(mesh);
+        };
+        let Some(root) = node.mapping() else {
+            return Err(MeshConfigError::RootNotMapping { line: node.line });
+        };
+        check_spelling(root, "enable_envoy_access_log_service", FLAG)?;
+        mesh.check_merge(root, &[FLAG, "enable_envoy_access_log_service", PROXY, PROVIDERS])?;
+        mesh.root = Some(root);
+        mesh.flag = root.entry(FLAG);
+        mesh.proxy = root.entry(PROXY);
+        if let Some(proxy) = mesh.proxy_mapping()? {
+            check_spelling(proxy, "envoy_access_log_service", SERVICE)?;
+            mesh.check_merge(proxy, &[SERVICE, "envoy_access_log_service"])?;
+            mesh.service = proxy.entry(SERVICE);
+        }
+        mesh.settings = Settings {
+            enabled: mesh.enabled()?,
+            service: mesh.service()?,
+            access_logging_providers: mesh.providers(root)?,
+        };
+        Ok(mesh)
+    }
+
+    pub(crate) fn entry(&self, path: Path) -> Option<&'d Entry<'t>> {
+        match path {
+            Path::Flag => self.flag,
+            Path::Service => self.service,
+        }
+    }
+
+    /// The line to look at for `path`: its own, or that of what it would be in.
+    pub(crate) fn line(&self, path: Path) -> usize {
+        let parent = match path {
+            Path::Flag => None,
+            Path::Service => self.proxy,
+        };
+        let entry = self.entry(path).or(parent);
+        entry.map_or(1, |entry| entry.key.line)
+    }
+
+    fn proxy_mapping(&self) -> Result<Option<&'d Mapping<'t>>, MeshConfigError> {
+        let Some(Entry { value, .. }) = self.proxy else {
+            return Ok(None);
+        };
+        let line = value.line;
+        match &value.kind {
+            Kind::Mapping(mapping) => Ok(Some(mapping)),
+            Kind::Alias(_) => Err(MeshConfigError::AliasedProxyConfig { line }),
+            Kind::Scalar { .. } if value.is_null() => Ok(None),
+            Kind::Scalar { .. } | Kind::Sequence { .. } => Err(wrong(value, PROXY, "a mapping")),
+        }
+    }
+
+    fn enabled(&self) -> Result<Option<bool>, MeshConfigError> {
+        let Some(Entry { value, .. }) = self.flag else {
+            return Ok(None);
+        };
+        let resolved = self.document.resolved(value);
+        if resolved.is_null() {
+            return Ok(None);
+        }
+        let spelling = resolved.scalar().filter(|_| resolved.is_open_to(BOOL_TAG));
+        match spelling.and_then(boolean) {
+            Some(enabled) => Ok(Some(enabled)),
+            None => Err(wrong(value, FLAG, "true or false")),
+        }
+    }
+
+    fn service(&self) -> Result<Option<Service>, MeshConfigError> {
+        let Some(Entry { value, .. }) = self.service else {
+            return Ok(None);
+        };
+        let resolved = self.document.resolved(value);
+        if resolved.is_null() {
+            return Ok(None);
+        }
+        let Some(mapping) = resolved.mapping() else {
+            return Err(wrong(value, SERVICE_PATH, "a mapping"));
+        };
+        let mut service = Service::default();
+        for Entry { key, value } in &mapping.entries {
+            let value = self.document.resolved(value);
+            match key.scalar() {
+                Some("<<") => return Err(MeshConfigError::MergeKey { line: key.line }),
+                _ if value.is_null() => {}
+                Some(ADDRESS) => match value.scalar() {
+                    Some(address) => service.address = Some(address.to_owned()),
+                    None => return Err(wrong(value, ADDRESS_PATH, "a text")),
+                },
+                _ => service.has_other_keys = true,
+            }
+        }
+        Ok(Some(service))
+    }
+
+    /// `access_logging` counts as well: istiod finds `defaultProviders` by that name only, but reads what is in it by both.
+    fn providers(&self, root: &Mapping<'t>) -> Result<Option<Vec<String>>, MeshConfigError> {
+        let Some(entry) = root.entry(PROVIDERS) else {
+            return Ok(None);
+        };
+        let providers = self.document.resolved(&entry.value);
+        if providers.is_null() {
+            return Ok(None);
+        }
+        let Some(mapping) = providers.mapping() else {
+            return Err(wrong(&entry.value, PROVIDERS, "a mapping"));
+        };
+        self.check_merge(mapping, &[LOGGING, "access_logging"])?;
+        let Some(entry) = mapping.entry(LOGGING).or_else(|| mapping.entry("access_logging")) else {
+            return Ok(None);
+        };
+        let names = self.document.resolved(&entry.value);
+        if names.is_null() {
+            return Ok(None);
+        }
+        let Kind::Sequence { items } = &names.kind else {
+            return Err(wrong(&entry.value, LOGGING_PATH, "a list of names"));
+        };
+        let name = |item| {
+            let text = self.document.resolved(item).scalar().map(str::to_owned);
+            text.ok_or_else(|| wrong(item, LOGGING_PATH, "a list of names"))
+        };
+        items.iter().map(name).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Refuses a `<<` in `mapping` that sets one of `keys`, or that is itself merged from elsewhere: who wins then is a guess.
+    fn check_merge(&self, mapping: &Mapping<'t>, keys: &[&str]) -> Result<(), MeshConfigError> {
+        let Some(Entry { key, value }) = mapping.entry("<<") else {
+            return Ok(());
+        };
+        let value = self.document.resolved(value);
+        let sources = match &value.kind {
+            Kind::Sequence { items } => items.as_slice(),
+            Kind::Mapping(_) | Kind::Scalar { .. } | Kind::Alias(_) => std::slice::from_ref(value),
+        };
+        let is_harmless = |source: &Node<'t>| {
+            let names = |mapping: &Mapping<'t>| {
+                let is_ours = |name: &str| name == "<<" || keys.contains(&name);
+                let mut entries = mapping.entries.iter();
+                !entries.any(|entry| entry.key.scalar().is_some_and(is_ours))
+            };
+            self.document.resolved(source).mapping().is_some_and(names)
+        };
+        if sources.iter().all(is_harmless) {
+            return Ok(());
+        }
+        Err(MeshConfigError::MergeKey { line: key.line })
+    }
+}
+
+fn wrong(value: &Node<'_>, path: &'static str, expected: &'static str) -> MeshConfigError {
+    MeshConfigError::WrongForm {
+        line: value.line,
+        path,
+        expected,
+    }
+}
+
+fn check_spelling(
+    mapping: &Mapping<'_>,
+    key: &'static str,
+    camel: &'static str,
+) -> Result<(), MeshConfigError> {
+    match mapping.entry(key) {
+        Some(entry) => Err(MeshConfigError::SnakeCase {
+            line: entry.key.line,
+            key,
+            camel,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// A boolean of YAML 1.1, as istiod's reader knows them.
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => Some(true),
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => Some(false),
+        _ => None,
+    }
+}

@@ -1,0 +1,165 @@
+//! What a mesh config says, and what two say together.
+
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
+use alscope_mesh_config::{Service, Settings, check_address, merged, read};
+use rstest::rstest;
+
+fn settings(text: &str) -> Settings {
+    read(text).expect("the text is a mesh config")
+}
+
+fn service(address: Option<&str>, has_other_keys: bool) -> Service {
+    Service {
+        address: address.map(str::to_owned),
+        has_other_keys,
+    }
+}
+
+#[rstest]
+#[case::empty("")]
+#[case::comment("# nothing\n")]
+#[case::marker("---\n...\n")]
+#[case::other_keys("trustDomain: cluster.local\n")]
+#[case::nulls("enableEnvoyAccessLogService:\ndefaultConfig: ~\ndefaultProviders: null\n")]
+#[case::inner_nulls("defaultConfig: {envoyAccessLogService: }\ndefaultProviders: {accessLogging: ~}\n")]
+#[case::snake_case_that_istiod_loses(
+    "default_config: {envoyAccessLogService: {address: a:1}}\ndefault_providers: {accessLogging: [a]}\n"
+)]
+#[case::keys_in_the_wrong_place("envoyAccessLogService: {address: a:1}\naccessLogging: [a]\n")]
+fn a_text_without_the_keys_says_nothing(#[case] text: &str) {
+    assert_eq!(settings(text), Settings::default());
+}
+
+#[test]
+fn every_key_is_read() {
+    let text = "defaultConfig:\n  envoyAccessLogService:\n    address: a.b:1\n    tlsSettings: {mode: DISABLE}\n\
+                enableEnvoyAccessLogService: false\ndefaultProviders:\n  accessLogging:\n  - envoy\n  - otel\n";
+    let expected = Settings {
+        enabled: Some(false),
+        service: Some(service(Some("a.b:1"), true)),
+        access_logging_providers: Some(vec!["envoy".to_owned(), "otel".to_owned()]),
+    };
+    assert_eq!(settings(text), expected);
+}
+
+#[test]
+fn aliases_are_followed() {
+    let text = "x: &x {address: &a a.b:1}\non: &on yes\nnames: &names [&n envoy, *n]\n\
+                defaultConfig: {envoyAccessLogService: *x}\nenableEnvoyAccessLogService: *on\n\
+                defaultProviders: {access_logging: *names}\n";
+    let expected = Settings {
+        enabled: Some(true),
+        service: Some(service(Some("a.b:1"), false)),
+        access_logging_providers: Some(vec!["envoy".to_owned(), "envoy".to_owned()]),
+    };
+    assert_eq!(settings(text), expected);
+}
+
+#[rstest]
+#[case("true", Some(true))]
+#[case("True", Some(true))]
+#[case("TRUE", Some(true))]
+#[case("yes", Some(true))]
+#[case("on", Some(true))]
+#[case("y", Some(true))]
+#[case("false", Some(false))]
+#[case("No", Some(false))]
+#[case("OFF", Some(false))]
+#[case("n", Some(false))]
+#[case("~", None)]
+#[case("", None)]
+fn booleans_are_those_of_yaml_1_1(#[case] spelling: &str, #[case] enabled: Option<bool>) {
+    let text = format!("enableEnvoyAccessLogService: {spelling}\n");
+    assert_eq!(settings(&text).enabled, enabled);
+}
+
+#[rstest]
+#[case::shared_alone(
+    "enableEnvoyAccessLogService: true\ndefaultConfig: {envoyAccessLogService: {address: s:1}}\ndefaultProviders: {accessLogging: [s]}",
+    "defaultConfig: {concurrency: 2}\ndefaultProviders: {metrics: [p]}",
+    Settings { enabled: Some(true), service: Some(service(Some("s:1"), false)), access_logging_providers: Some(vec!["s".to_owned()]) }
+)]
+#[case::primary_wins(
+    "enableEnvoyAccessLogService: true\ndefaultConfig: {envoyAccessLogService: {address: s:1}}\ndefaultProviders: {accessLogging: [s]}",
+    "enableEnvoyAccessLogService: false\ndefaultConfig: {envoyAccessLogService: {address: p:1}}\ndefaultProviders: {accessLogging: []}",
+    Settings { enabled: Some(false), service: Some(service(Some("p:1"), false)), access_logging_providers: Some(vec![]) }
+)]
+#[case::service_is_replaced_whole(
+    "defaultConfig: {envoyAccessLogService: {address: s:1}}",
+    "defaultConfig: {envoyAccessLogService: {tlsSettings: {mode: DISABLE}}}",
+    Settings { enabled: None, service: Some(service(None, true)), access_logging_providers: None }
+)]
+#[case::empty_service_hides_the_shared_one(
+    "defaultConfig: {envoyAccessLogService: {address: s:1}}",
+    "defaultConfig: {envoyAccessLogService: {}}",
+    Settings { enabled: None, service: Some(service(None, false)), access_logging_providers: None }
+)]
+#[case::null_hides_nothing(
+    "defaultConfig: {envoyAccessLogService: {address: s:1}}",
+    "defaultConfig: {envoyAccessLogService: ~}",
+    Settings { enabled: None, service: Some(service(Some("s:1"), false)), access_logging_providers: None }
+)]
+fn two_are_merged_as_istiod_merges_them(
+    #[case] shared: &str,
+    #[case] primary: &str,
+    #[case] expected: Settings,
+) {
+    assert_eq!(merged(&settings(shared), &settings(primary)), expected);
+}
+
+#[rstest]
+#[case("alscope.alscope-system.svc.cluster.local:11800")]
+#[case("alscope.alscope-system.svc.cluster.local.:1")]
+#[case("Host:65535")]
+#[case("10.0.0.1:11800")]
+#[case("[fd00::1]:11800")]
+fn addresses_that_istiod_takes(#[case] address: &str) {
+    assert_eq!(check_address(address), Ok(()));
+}
+
+#[rstest]
+#[case::empty("", "has no port")]
+#[case::no_port("alscope", "has no port")]
+#[case::empty_port("alscope:", "has a port that is not a number from 1 to 65535")]
+#[case::zero("alscope:0", "has a port that is not a number from 1 to 65535")]
+#[case::too_large("alscope:65536", "has a port that is not a number from 1 to 65535")]
+#[case::sign("alscope:+1", "has a port that is not a number from 1 to 65535")]
+#[case::service_name("alscope:grpc", "has a port that is not a number from 1 to 65535")]
+#[case::scheme("http://alscope:1", "has more than one colon, and IPv6 needs brackets")]
+#[case::bare_ipv6("fd00::1:11800", "has more than one colon, and IPv6 needs brackets")]
+#[case::bracketed_name("[alscope]:1", "has brackets around what is not an IPv6 address")]
+#[case::open_bracket("[fd00::1:1", "has brackets around what is not an IPv6 address")]
+#[case::no_host(":1", "has a host that is neither a DNS name nor an IP address")]
+#[case::underscore("al_scope:1", "has a host that is neither a DNS name nor an IP address")]
+#[case::variable("$(HOST_IP):1", "has a host that is neither a DNS name nor an IP address")]
+#[case::empty_label("a..b:1", "has a host that is neither a DNS name nor an IP address")]
+#[case::two_dots("a..:1", "has a host that is neither a DNS name nor an IP address")]
+#[case::hyphen_first("-a:1", "has a host that is neither a DNS name nor an IP address")]
+#[case::hyphen_last("a-.b:1", "has a host that is neither a DNS name nor an IP address")]
+#[case::number_last("a.1:1", "has a host that is neither a DNS name nor an IP address")]
+#[case::ipv4_out_of_range("10.0.0.256:1", "has a host that is neither a DNS name nor an IP address")]
+#[case::quote("a\":1", "has a host that is neither a DNS name nor an IP address")]
+#[case::line_break("a\nb:1", "has a host that is neither a DNS name nor an IP address")]
+fn addresses_that_istiod_refuses(#[case] address: &str, #[case] problem: &str) {
+    let error = check_address(address).expect_err("the address is refused");
+    let expected = format!("the collector's address `{address}` {problem}; write it as name:port");
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(alscope_mesh_config::wire("", address), Err(error));
+}
+
+#[rstest]
+#[case::label_of_63(63, true)]
+#[case::label_of_64(64, false)]
+fn a_label_has_at_most_63_characters(#[case] length: usize, #[case] is_taken: bool) {
+    let address = format!("{}.svc:1", "a".repeat(length));
+    assert_eq!(check_address(&address).is_ok(), is_taken);
+}
+
+#[rstest]
+#[case::name_of_255(63, true)]
+#[case::name_of_257(65, false)]
+fn a_name_has_at_most_255_characters(#[case] pairs: usize, #[case] is_taken: bool) {
+    let address = format!("{}abc:1", "abc.".repeat(pairs));
+    assert_eq!(check_address(&address).is_ok(), is_taken);
+}

@@ -1,0 +1,185 @@
+//! The admin port: liveness, readiness and the operator's own metrics.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::world::World;
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The operator's metrics, all starting with `alscope_operator_`.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Mutex<Registry>>,
+    leader: Gauge,
+    passes: Counter,
+    writes: Family<Outcome, Counter>,
+    proxies: Family<Proxies, Gauge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: Result,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "label values are lower-case words")]
+enum Result {
+    done,
+    failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Proxies {
+    resource: String,
+    state: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("alscope_operator");
+        let metrics = Self {
+            leader: Gauge::default(),
+            passes: Counter::default(),
+            writes: Family::default(),
+            proxies: Family::default(),
+            registry: Arc::default(),
+        };
+        registry.register("leader", "1 when this operator writes", metrics.leader.clone());
+        registry.register("passes", "Passes over all resources", metrics.passes.clone());
+        registry.register("writes", "Requests that change something", metrics.writes.clone());
+        registry.register(
+            "proxies",
+            "Proxies of a resource's mesh, by whether they know the collector's address",
+            metrics.proxies.clone(),
+        );
+        let build = vec![
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("commit", env!("ALSCOPE_COMMIT")),
+        ];
+        registry.register("build", "What runs", Info::new(build));
+        *metrics.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
+        metrics
+    }
+}
+
+impl Metrics {
+    /// Whether this operator leads.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// A pass begins.
+    pub fn pass(&self, world: &World) {
+        self.passes.inc();
+        self.proxies.clear();
+        for resource in &world.resources {
+            let Some(proxies) = resource
+                .status
+                .as_ref()
+                .and_then(|status| status.proxies.as_ref())
+            else {
+                continue;
+            };
+            let name = resource.metadata.name.clone().unwrap_or_default();
+            for (state, count) in [
+                ("up_to_date", proxies.up_to_date),
+                ("pending_restart", proxies.pending_restart),
+            ] {
+                let labels = Proxies {
+                    resource: name.clone(),
+                    state,
+                };
+                self.proxies.get_or_create(&labels).set(count);
+            }
+        }
+    }
+
+    /// A write was done.
+    pub fn wrote(&self) {
+        self.writes
+            .get_or_create(&Outcome {
+                outcome: Result::done,
+            })
+            .inc();
+    }
+
+    /// A write failed.
+    pub fn failed(&self) {
+        self.writes
+            .get_or_create(&Outcome {
+                outcome: Result::failed,
+            })
+            .inc();
+    }
+
+    fn text(&self) -> std::result::Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(
+            &mut text,
+            &self.registry.lock().unwrap_or_else(PoisonError::into_inner),
+        )?;
+        Ok(text)
+    }
+}
+
+/// Serves the admin port until `stopping`. The operator is ready as soon as it runs: what it lacks stands in conditions, and
+/// a restart would not help.
+pub async fn serve(socket: TcpListener, metrics: Metrics, stopping: CancellationToken) {
+    let router = Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(|| async { "ok\n" }))
+        .route("/metrics", get(show))
+        .with_state(metrics);
+    let served = axum::serve(socket, router).with_graceful_shutdown(stopping.cancelled_owned());
+    if let Err(error) = served.await {
+        error!(%error, "the admin port stopped being served");
+    }
+}
+
+async fn show(State(metrics): State<Metrics>) -> Response {
+    match metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_have_the_operators_prefix_and_count() {
+        let metrics = Metrics::default();
+        metrics.leads(true);
+        metrics.wrote();
+        metrics.wrote();
+        metrics.failed();
+        metrics.pass(&World::default());
+        let text = metrics.text().unwrap();
+        for line in [
+            "alscope_operator_leader 1",
+            "alscope_operator_passes_total 1",
+            "alscope_operator_writes_total{outcome=\"done\"} 2",
+            "alscope_operator_writes_total{outcome=\"failed\"} 1",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line} in\n{text}");
+        }
+        assert!(text.contains("alscope_operator_build_info{version="), "{text}");
+    }
+}

@@ -1,0 +1,63 @@
+//! `spec.collector`.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Affinity, ResourceRequirements, Toleration, TopologySpreadConstraint};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How the collector runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CollectorSpec {
+    /// The collector's image. Empty means the one that belongs to the operator, which is upgraded with it.
+    #[serde(default)]
+    #[schemars(length(max = 512))]
+    pub image: String,
+    /// How many collectors share the proxies' streams.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0, max = 100))]
+    pub replicas: i32,
+    /// Requests and limits of the collector's container.
+    #[serde(default)]
+    pub resources: ResourceRequirements,
+    /// Where the collector's pods may run.
+    #[serde(default)]
+    pub scheduling: Scheduling,
+}
+
+const fn one() -> i32 {
+    1
+}
+
+impl Default for CollectorSpec {
+    fn default() -> Self {
+        Self {
+            image: String::new(),
+            replicas: one(),
+            resources: ResourceRequirements::default(),
+            scheduling: Scheduling::default(),
+        }
+    }
+}
+
+/// Where the collector's pods may run; each field is the pod's own of that name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Scheduling {
+    /// Labels that a node must have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that are tolerated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
+    /// Rules about nodes and about other pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+    /// How the pods spread over zones and nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
+    /// The pods' priority class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_class_name: Option<String>,
+}

@@ -1,0 +1,302 @@
+//! Writes the plan's steps. Each is one request, guarded by a resourceVersion or a uid, so that it means what was planned:
+//! where the cluster has moved on, the API server answers with a conflict and the next pass plans anew.
+
+use std::fmt;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{
+    DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use tracing::info;
+
+use crate::api::{FINALIZER, MeshObservability};
+use crate::gather::resource;
+use crate::plan::objects::Desired;
+use crate::plan::refusal::WriteFailure;
+use crate::plan::step::{After, MeshEdit, Step};
+use crate::world::{Backup, KEY, Kind, MANAGER, MANAGER_LABEL, ObjectName};
+
+/// Why a step was not done.
+#[derive(Debug)]
+pub enum StepError {
+    /// The cluster has moved on: plan anew.
+    Conflict,
+    /// People, or time, must help.
+    Failed(WriteFailure),
+}
+
+/// Writes for one operator.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    namespace: String,
+}
+
+/// What a request is about.
+struct Request<'a> {
+    verb: &'static str,
+    resource: &'a str,
+    name: ObjectName,
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// For the operator's own namespace.
+    pub fn new(client: Client, namespace: &str) -> Self {
+        Self {
+            client,
+            namespace: namespace.to_owned(),
+        }
+    }
+
+    /// Does one step for a resource, whose newest version is given and returned.
+    pub async fn step(&self, step: &Step, owner: MeshObservability) -> Result<MeshObservability, StepError> {
+        match step {
+            Step::AddFinalizer => return self.finalizer(owner, true).await,
+            Step::RemoveFinalizer => return self.finalizer(owner, false).await,
+            Step::Apply(desired) => self.apply(desired).await?,
+            Step::Delete { kind, name, uid } => self.delete(*kind, name, uid).await?,
+            Step::WriteBackup(backup) => self.write_backup(backup).await?,
+            Step::WriteMesh(edit) => self.write_mesh(edit).await?,
+            Step::Disown {
+                config_map,
+                index,
+                manager,
+                resource_version,
+            } => self.disown(config_map, *index, manager, resource_version).await?,
+            Step::DeleteBackup {
+                uid,
+                resource_version,
+            } => self.delete_backup(uid, resource_version).await?,
+        }
+        Ok(owner)
+    }
+
+    async fn finalizer(
+        &self,
+        owner: MeshObservability,
+        present: bool,
+    ) -> Result<MeshObservability, StepError> {
+        let mut finalizers: Vec<&str> = owner
+            .metadata
+            .finalizers
+            .iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        finalizers.retain(|finalizer| *finalizer != FINALIZER);
+        if present {
+            finalizers.push(FINALIZER);
+        }
+        let patch = json!({"metadata": {
+            "resourceVersion": owner.metadata.resource_version,
+            "finalizers": finalizers,
+        }});
+        let name = owner.metadata.name.clone().unwrap_or_default();
+        let api: Api<MeshObservability> = Api::all(self.client.clone());
+        let request = Request::new("patch", "meshobservabilities", &ObjectName::new("", &name));
+        match api
+            .patch(&name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+        {
+            Ok(owner) => Ok(owner),
+            // Without the finalizer it may be gone at once.
+            Err(error) if is(&error, 404) => Ok(owner),
+            Err(error) => Err(request.failed(&error)),
+        }
+    }
+
+    async fn apply(&self, desired: &Desired) -> Result<(), StepError> {
+        let request = Request::new("patch", desired.kind.plural(), &self.own(&desired.name));
+        info!(kind = desired.kind.name(), name = %desired.name, "applying");
+        // The operator's own objects: whoever else wrote a field of them gives it back.
+        let parameters = PatchParams::apply(MANAGER).force();
+        self.api(desired.kind)
+            .patch(&desired.name, &parameters, &Patch::Apply(&desired.object))
+            .await
+            .map_err(|error| request.failed(&error))?;
+        Ok(())
+    }
+
+    async fn delete(&self, kind: Kind, name: &str, uid: &str) -> Result<(), StepError> {
+        info!(kind = kind.name(), name, "deleting");
+        let parameters = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: None,
+            }),
+            // Gone means that what it owns is gone, too.
+            propagation_policy: Some(PropagationPolicy::Foreground),
+            ..DeleteParams::default()
+        };
+        let request = Request::new("delete", kind.plural(), &self.own(name));
+        request.gone_is_fine(self.api(kind).delete(name, &parameters).await)
+    }
+
+    async fn write_backup(&self, backup: &Backup) -> Result<(), StepError> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+        let config_map = backup.config_map(&self.namespace);
+        let name = Backup::name_for(&backup.uid);
+        info!(%name, "keeping mesh config as it is");
+        let written = if backup.resource_version.is_some() {
+            api.replace(&name, &parameters(), &config_map).await
+        } else {
+            api.create(&parameters(), &config_map).await
+        };
+        let verb = if backup.resource_version.is_some() {
+            "update"
+        } else {
+            "create"
+        };
+        let request = Request::new(verb, "configmaps", &self.own(&name));
+        written.map(|_| ()).map_err(|error| request.failed(&error))
+    }
+
+    async fn delete_backup(&self, uid: &str, resource_version: &str) -> Result<(), StepError> {
+        let name = Backup::name_for(uid);
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+        let request = Request::new("delete", "configmaps", &self.own(&name));
+        request.gone_is_fine(api.delete(&name, &at_version(resource_version)).await)
+    }
+
+    async fn write_mesh(&self, edit: &MeshEdit) -> Result<(), StepError> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &edit.config_map.namespace);
+        let name = &edit.config_map.name;
+        info!(config_map = %edit.config_map, "writing mesh config");
+        let Some(version) = &edit.resource_version else {
+            let request = Request::new("create", "configmaps", &edit.config_map);
+            let created = api.create(&parameters(), &shared(edit)).await;
+            return created.map(|_| ()).map_err(|error| request.failed(&error));
+        };
+        let text = match &edit.after {
+            After::Text(text) => json!(text),
+            After::NoKey => Value::Null,
+            After::NoObject => {
+                let request = Request::new("delete", "configmaps", &edit.config_map);
+                return request.gone_is_fine(api.delete(name, &at_version(version)).await);
+            }
+        };
+        let patch = json!({"metadata": {"resourceVersion": version}, "data": {KEY: text}});
+        let parameters = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let request = Request::new("patch", "configmaps", &edit.config_map);
+        let patched = api.patch(name, &parameters, &Patch::Merge(patch)).await;
+        patched.map(|_| ()).map_err(|error| request.failed(&error))
+    }
+
+    async fn disown(
+        &self,
+        config_map: &ObjectName,
+        index: usize,
+        manager: &str,
+        resource_version: &str,
+    ) -> Result<(), StepError> {
+        let entry = format!("/metadata/managedFields/{index}");
+        let operations = json!([
+            {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
+            {"op": "test", "path": format!("{entry}/manager"), "value": manager},
+            {"op": "remove", "path": entry},
+        ]);
+        let request = Request::new("patch", "configmaps", config_map);
+        let patch = serde_json::from_value(operations).map_err(|error| request.said(&error.to_string()))?;
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &config_map.namespace);
+        let written = api
+            .patch(
+                &config_map.name,
+                &PatchParams::default(),
+                &Patch::Json::<()>(patch),
+            )
+            .await;
+        written.map(|_| ()).map_err(|error| request.failed(&error))
+    }
+
+    fn api(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource(kind))
+    }
+
+    fn own(&self, name: &str) -> ObjectName {
+        ObjectName::new(&self.namespace, name)
+    }
+}
+
+impl<'a> Request<'a> {
+    fn new(verb: &'static str, resource: &'a str, name: &ObjectName) -> Self {
+        Self {
+            verb,
+            resource,
+            name: name.clone(),
+        }
+    }
+
+    fn failed(&self, error: &kube::Error) -> StepError {
+        // A JSON patch whose test fails is answered with 422.
+        if is(error, 409) || (is(error, 422) && error.to_string().contains("testing value")) {
+            return StepError::Conflict;
+        }
+        if is(error, 403) && error.to_string().contains("is forbidden: User") {
+            return StepError::Failed(WriteFailure::Forbidden {
+                verb: self.verb,
+                resource: self.resource.to_owned(),
+                name: self.name.clone(),
+            });
+        }
+        self.said(&error.to_string())
+    }
+
+    fn said(&self, message: &str) -> StepError {
+        StepError::Failed(WriteFailure::Failed {
+            verb: self.verb,
+            resource: self.resource.to_owned(),
+            name: self.name.clone(),
+            message: message.to_owned(),
+        })
+    }
+
+    fn gone_is_fine<T>(&self, result: Result<T, kube::Error>) -> Result<(), StepError> {
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) if is(&error, 404) => Ok(()),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+}
+
+fn is(error: &kube::Error, code: u16) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == code)
+}
+
+fn parameters() -> PostParams {
+    PostParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PostParams::default()
+    }
+}
+
+fn at_version(resource_version: &str) -> DeleteParams {
+    DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: None,
+            resource_version: Some(resource_version.to_owned()),
+        }),
+        ..DeleteParams::default()
+    }
+}
+
+/// A shared mesh config that did not exist: the operator's own.
+fn shared(edit: &MeshEdit) -> ConfigMap {
+    let mut config_map = ConfigMap::default();
+    config_map.metadata.name = Some(edit.config_map.name.clone());
+    config_map.metadata.namespace = Some(edit.config_map.namespace.clone());
+    config_map.metadata.labels = Some([(MANAGER_LABEL.to_owned(), MANAGER.to_owned())].into());
+    config_map.data = Some([(KEY.to_owned(), edit.after.text().to_owned())].into());
+    config_map
+}

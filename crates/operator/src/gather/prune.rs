@@ -1,0 +1,84 @@
+//! What is kept of a pod: with ten thousand of them, the rest would be most of the operator's memory.
+
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus};
+
+/// Takes out of a pod what no rule reads.
+pub fn prune(pod: &mut Pod) {
+    pod.metadata.managed_fields = None;
+    if let Some(annotations) = &mut pod.metadata.annotations {
+        annotations.retain(|name, _| {
+            matches!(
+                name.as_str(),
+                "istio.io/rev" | "proxy.istio.io/config" | "inject.istio.io/templates"
+            )
+        });
+    }
+    pod.spec = pod.spec.take().map(|spec| PodSpec {
+        containers: spec.containers.into_iter().filter_map(proxy).collect(),
+        init_containers: spec
+            .init_containers
+            .map(|containers| containers.into_iter().filter_map(proxy).collect()),
+        ..PodSpec::default()
+    });
+    pod.status = pod.status.take().map(|status| PodStatus {
+        phase: status.phase,
+        ..PodStatus::default()
+    });
+}
+
+fn proxy(container: Container) -> Option<Container> {
+    if container.name != "istio-proxy" {
+        return None;
+    }
+    let environment = container.env.into_iter().flatten();
+    Some(Container {
+        name: container.name,
+        restart_policy: container.restart_policy,
+        env: Some(
+            environment
+                .filter(|variable| variable.name == "PROXY_CONFIG")
+                .collect(),
+        ),
+        ..Container::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::world::Proxy;
+
+    use super::*;
+
+    #[test]
+    fn a_pruned_pod_says_the_same_about_its_proxy() {
+        let whole: Pod = serde_json::from_value(json!({
+            "metadata": {
+                "namespace": "shop", "name": "web-1",
+                "labels": {"pod-template-hash": "5d8"},
+                "annotations": {"istio.io/rev": "canary", "huge": "x".repeat(1000), "proxy.istio.io/config": "{}"},
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d8", "uid": "1", "controller": true}],
+                "managedFields": [{"manager": "kubelet"}],
+            },
+            "spec": {
+                "containers": [{"name": "web", "env": [{"name": "A", "value": "b"}]}],
+                "initContainers": [{"name": "istio-init"}, {"name": "istio-proxy", "restartPolicy": "Always", "env": [
+                    {"name": "A", "value": "b"},
+                    {"name": "PROXY_CONFIG", "value": "{\"envoyAccessLogService\":{\"address\":\"c:1\"}}"},
+                ]}],
+            },
+            "status": {"phase": "Running", "podIP": "10.0.0.1"},
+        }))
+        .unwrap();
+        let mut pruned = whole.clone();
+        prune(&mut pruned);
+        assert!(Proxy::of(&whole).is_some());
+        assert_eq!(Proxy::of(&pruned), Proxy::of(&whole));
+        let text = serde_json::to_string(&pruned).unwrap();
+        assert!(
+            !text.contains("huge") && !text.contains("istio-init") && !text.contains("podIP"),
+            "{text}"
+        );
+    }
+}

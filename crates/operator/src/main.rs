@@ -1,0 +1,267 @@
+//! `alscope-operator`: turns on a mesh's access-log streaming, and takes it back.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alscope_operator::gather::Gather;
+use alscope_operator::gather::intake::Intakes;
+use alscope_operator::lease::Candidate;
+use alscope_operator::plan::preview::preview;
+use alscope_operator::plan::settings::Settings;
+use alscope_operator::run::{self, Options};
+use alscope_operator::world::World;
+use alscope_operator::{api, clock, drain, show, state};
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Wires an Istio mesh for a MeshObservability, runs its collector, and undoes all of it when the resource is deleted.
+///
+/// Exit codes: 0 ended as asked, 1 failed, 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(version = VERSION, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the operator, in a cluster or with KUBECONFIG
+    Run(Run),
+    /// Shows what a resource would change: the diff of mesh config, the objects, the pods to restart. Writes nothing
+    Plan(Plan),
+    /// Deletes every MeshObservability and waits until the meshes are restored; run before the operator is removed
+    Drain {
+        /// How long to wait
+        #[arg(long, default_value = "3m", value_parser = duration, value_name = "DURATION")]
+        timeout: Duration,
+    },
+    /// Prints the custom resource definition
+    Definition,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    settings: SettingsArguments,
+    /// This operator's name in the leader election
+    #[arg(
+        long,
+        env = "POD_NAME",
+        default_value = "alscope-operator",
+        value_name = "NAME"
+    )]
+    identity: String,
+    /// How long a leader that is gone is waited for
+    #[arg(long, default_value = "15s", value_parser = duration, value_name = "DURATION")]
+    lease_duration: Duration,
+    /// Where liveness, readiness and metrics are served
+    #[arg(long, default_value = "0.0.0.0:9090", value_name = "ADDRESS")]
+    listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+struct Plan {
+    /// A file with the MeshObservability
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    /// The state of the cluster as a List, instead of the cluster: what
+    /// `kubectl get deployments,configmaps,pods,telemetries -A -o yaml` prints
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsArguments,
+}
+
+#[derive(Debug, Args)]
+struct SettingsArguments {
+    /// The operator's namespace, in which the collector runs
+    #[arg(
+        long,
+        env = "POD_NAMESPACE",
+        default_value = "alscope-system",
+        value_name = "NAME"
+    )]
+    namespace: String,
+    /// The collector's image, unless a resource names one
+    #[arg(long, env = "ALSCOPE_COLLECTOR_IMAGE", default_value_t = Settings::default().collector_image, value_name = "IMAGE")]
+    collector_image: String,
+    /// The collector's ServiceAccount
+    #[arg(long, default_value = "alscope-collector", value_name = "NAME")]
+    collector_service_account: String,
+    /// The cluster's DNS domain
+    #[arg(long, default_value = "cluster.local", value_name = "DOMAIN")]
+    cluster_domain: String,
+    /// The ConfigMap that istiod names in `SHARED_MESH_CONFIG`, if the operator may write it
+    #[arg(long, value_name = "NAME")]
+    shared_config_map: Option<String>,
+    /// How long a restored mesh's proxies may still use the collector's Service
+    #[arg(long, default_value = "60s", value_parser = duration, value_name = "DURATION")]
+    drain_timeout: Duration,
+}
+
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (commit ",
+    env!("ALSCOPE_COMMIT"),
+    ")"
+);
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run(arguments) => block_on(operate(arguments)),
+        Command::Plan(arguments) => block_on(plan(arguments)),
+        Command::Drain { timeout } => {
+            block_on(async move { Ok(drain::drain(client().await?, timeout).await?) })
+        }
+        Command::Definition => definition(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("alscope-operator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `15s`, `3m`, `1h 30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|error| format!("{error}; write for instance 90s or 3m"))?;
+    Duration::try_from(parsed).map_err(|_| "a duration is not negative; write for instance 90s".to_owned())
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+async fn client() -> anyhow::Result<Client> {
+    Client::try_default()
+        .await
+        .context("no API server is known; run in a cluster, or set KUBECONFIG")
+}
+
+async fn operate(arguments: Run) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let admin = TcpListener::bind(arguments.listen).await.with_context(|| {
+        format!(
+            "{} can't be listened on; end what listens there or change --listen",
+            arguments.listen
+        )
+    })?;
+    let settings = arguments.settings.settings();
+    let options = Options {
+        candidate: Candidate {
+            namespace: settings.namespace.clone(),
+            identity: arguments.identity,
+            duration: arguments.lease_duration,
+        },
+        settings,
+        admin,
+    };
+    let mut running = std::pin::pin!(run::run(client().await?, options, stop.clone()));
+    tokio::select! {
+        () = &mut running => return Ok(()),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+    running.await;
+    Ok(())
+}
+
+async fn plan(arguments: Plan) -> anyhow::Result<()> {
+    let resource = state::resource(&arguments.file)?;
+    let settings = arguments.settings.settings();
+    let world = match &arguments.state {
+        Some(file) => state::world(file)?,
+        None => gathered(&settings).await?,
+    };
+    let name = resource.metadata.name.clone();
+    // In the cluster, the resource may exist already, with its uid and backup.
+    let known = world
+        .resources
+        .iter()
+        .find(|known| known.metadata.name == name)
+        .cloned();
+    let resource = match known {
+        Some(known) => api::MeshObservability {
+            spec: resource.spec,
+            ..known
+        },
+        None => resource,
+    };
+    print!(
+        "{}",
+        show::show(&resource, &preview(&world, &settings, &resource))
+    );
+    Ok(())
+}
+
+/// The cluster as it is.
+async fn gathered(settings: &Settings) -> anyhow::Result<World> {
+    let changed = Arc::new(Notify::new());
+    let stop = CancellationToken::new();
+    let mut gather = Gather::start(
+        &client().await?,
+        &settings.namespace,
+        changed.clone(),
+        stop.clone(),
+    );
+    let intakes = Intakes::default();
+    let settled = async {
+        loop {
+            let world = gather.world(&intakes, clock::now());
+            if gather.is_settled() {
+                return world;
+            }
+            changed.notified().await;
+        }
+    };
+    let world = tokio::time::timeout(Duration::from_secs(30), settled)
+        .await
+        .context("the API server did not list everything within 30 s; look whether it is well");
+    stop.cancel();
+    world
+}
+
+fn definition() -> anyhow::Result<()> {
+    print!("{}", serde_saphyr::to_string(&api::definition())?);
+    Ok(())
+}
+
+impl SettingsArguments {
+    fn settings(self) -> Settings {
+        Settings {
+            namespace: self.namespace,
+            collector_image: self.collector_image,
+            collector_service_account: self.collector_service_account,
+            cluster_domain: self.cluster_domain,
+            shared_config_map: self.shared_config_map.filter(|name| !name.is_empty()),
+            drain_timeout: self.drain_timeout,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The plan: from what is so, and the time, to what is written next and what the status says. Pure.
+//!
+//! Every pass plans anew from what it reads; nothing is remembered but what the status and the backup hold. So a pass that
+//! ended anywhere, at any write, is continued by the next one.
+
+pub mod availability;
+pub mod claim;
+pub mod compare;
+pub mod conditions;
+pub mod flow;
+pub mod objects;
+pub mod preview;
+pub mod proxies;
+pub mod refusal;
+pub mod removal;
+pub mod resets;
+pub mod settings;
+pub mod step;
+pub mod targets;
+pub mod transitions;
+pub mod up;
+pub mod wiring;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::{FINALIZER, ManagementState, MeshObservability, MeshObservabilityStatus};
+use crate::world::{Backup, Collector, World};
+
+use conditions::{Answer, Answers};
+use refusal::WriteFailure;
+use removal::Removal;
+use settings::Settings;
+use step::Step;
+
+/// How often a resource is looked at when nothing happens.
+const RESYNC: Duration = Duration::from_mins(10);
+/// How often what comes without an event is looked at: the replicas' counters, a drain's end.
+const SOON: Duration = Duration::from_secs(5);
+/// How often a text that was set back is looked at.
+const SHORTLY: Duration = Duration::from_secs(1);
+
+/// What is due for one resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The writes, in order; one that fails ends the pass.
+    pub steps: Vec<Step>,
+    /// What is so.
+    pub status: MeshObservabilityStatus,
+    /// What was done, beside the conditions' changes, that people should read: for events.
+    pub notes: Vec<String>,
+    /// When to look again, if nothing happens before.
+    pub again_in: Duration,
+}
+
+/// Plans for a resource.
+pub fn plan(
+    world: &World,
+    settings: &Settings,
+    resource: &MeshObservability,
+    failure: Option<&WriteFailure>,
+    now: Timestamp,
+) -> Plan {
+    let is_ending = resource.metadata.deletion_timestamp.is_some();
+    if let Some(holder) = claim::holder(&world.resources, resource)
+        && !has_finalizer(resource)
+    {
+        return claimed(resource, holder, now);
+    }
+    match resource.spec.management_state {
+        ManagementState::Managed if !is_ending => up::plan(world, settings, resource, failure, now),
+        ManagementState::Plan | ManagementState::Unmanaged if !is_ending => {
+            let mut plan = up::plan(world, settings, resource, failure, now);
+            plan.steps.clear();
+            plan.status.state = Some(format!("{:?}", resource.spec.management_state));
+            plan
+        }
+        ManagementState::Managed
+        | ManagementState::Plan
+        | ManagementState::Unmanaged
+        | ManagementState::Removed => down(world, settings, resource, failure, now),
+    }
+}
+
+/// Restores the mesh of a resource that went without its finalizer. Nobody waits for its proxies: the API server has already
+/// collected what it owned.
+pub fn orphan(world: &World, settings: &Settings, backup: &Backup, now: Timestamp) -> Vec<Step> {
+    let status = MeshObservabilityStatus {
+        draining_since: Some(Time(Timestamp::UNIX_EPOCH)),
+        ..MeshObservabilityStatus::default()
+    };
+    let removal = Removal {
+        backup: Some(backup),
+        address: &backup.address,
+        collector: &Collector::default(),
+        status: &status,
+        failure: None,
+    };
+    removal::removal(world, settings, &removal, now).steps
+}
+
+/// Whether the operator has written, or is about to write, for a resource.
+pub fn has_finalizer(resource: &MeshObservability) -> bool {
+    resource
+        .metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .any(|finalizer| finalizer == FINALIZER)
+}
+
+/// The mesh is another's: nothing is written.
+fn claimed(resource: &MeshObservability, holder: &MeshObservability, now: Timestamp) -> Plan {
+    let message = format!(
+        "the mesh in namespace {} is held by the MeshObservability {}, which is older; delete one of the two",
+        resource.spec.mesh.namespace,
+        holder.metadata.name.as_deref().unwrap_or_default()
+    );
+    let waits = || Answer::unknown("MeshAlreadyClaimed", "another resource holds the mesh");
+    let answers = Answers {
+        accepted: Answer::no("MeshAlreadyClaimed", message),
+        collector_available: waits(),
+        mesh_configured: waits(),
+        proxies_up_to_date: waits(),
+        data_flowing: waits(),
+    };
+    Plan {
+        steps: Vec::new(),
+        status: with_conditions(MeshObservabilityStatus::default(), resource, &answers, now),
+        notes: Vec::new(),
+        again_in: RESYNC,
+    }
+}
+
+/// Takes everything back, for a resource that is being deleted or says `Removed`.
+fn down(
+    world: &World,
+    settings: &Settings,
+    resource: &MeshObservability,
+    failure: Option<&WriteFailure>,
+    now: Timestamp,
+) -> Plan {
+    let uid = resource.metadata.uid.as_deref().unwrap_or_default();
+    let previous = resource.status.clone().unwrap_or_default();
+    if !has_finalizer(resource) {
+        // Nothing was written for it, or all is taken back.
+        return ended(resource, "everything is as it was before", now);
+    }
+    let backup = match world.backups.get(uid) {
+        Some(Err(error)) => return waiting(resource, previous, &error.to_string(), now),
+        Some(Ok(backup)) => backup.as_ref(),
+        None => None,
+    };
+    let nothing = Collector::default();
+    let collector = match world.collectors.get(uid) {
+        Some(Err(error)) => return waiting(resource, previous, &error.to_string(), now),
+        Some(Ok(collector)) => collector,
+        None => &nothing,
+    };
+    let own = settings.address(resource.metadata.name.as_deref().unwrap_or_default());
+    let removal = Removal {
+        backup,
+        address: backup.map_or(own.as_str(), |backup| &backup.address),
+        collector,
+        status: &previous,
+        failure,
+    };
+    let progress = removal::removal(world, settings, &removal, now);
+    let mut plan = if progress.done {
+        ended(resource, &progress.message, now)
+    } else {
+        let mut plan = waiting(resource, previous.clone(), &progress.message, now);
+        plan.status.draining_since = progress.draining_since.map(Time);
+        plan
+    };
+    plan.steps = progress.steps;
+    if progress.done {
+        plan.steps.push(Step::RemoveFinalizer);
+        plan.notes = progress.incomplete;
+    }
+    plan
+}
+
+/// On the way down.
+fn waiting(
+    resource: &MeshObservability,
+    previous: MeshObservabilityStatus,
+    message: &str,
+    now: Timestamp,
+) -> Plan {
+    let reason = ending_reason(resource);
+    let mut status = with_conditions(previous, resource, &down_answers(reason, message), now);
+    status.state = Some(reason.to_owned());
+    Plan {
+        steps: Vec::new(),
+        status,
+        notes: Vec::new(),
+        again_in: SOON,
+    }
+}
+
+/// At the end of it.
+fn ended(resource: &MeshObservability, message: &str, now: Timestamp) -> Plan {
+    let mut status = with_conditions(
+        MeshObservabilityStatus::default(),
+        resource,
+        &down_answers("Removed", message),
+        now,
+    );
+    status.state = Some("Removed".to_owned());
+    Plan {
+        steps: Vec::new(),
+        status,
+        notes: Vec::new(),
+        again_in: RESYNC,
+    }
+}
+
+fn ending_reason(resource: &MeshObservability) -> &'static str {
+    if resource.metadata.deletion_timestamp.is_some() {
+        "Terminating"
+    } else {
+        "Removing"
+    }
+}
+
+fn down_answers(reason: &'static str, message: &str) -> Answers {
+    let no = || Answer::no(reason, message);
+    Answers {
+        accepted: Answer::yes("Accepted", "the resource holds its mesh"),
+        collector_available: no(),
+        mesh_configured: no(),
+        proxies_up_to_date: Answer::unknown(reason, message),
+        data_flowing: Answer::unknown(reason, message),
+    }
+}
+
+/// A status with the conditions of this pass and the one word for them.
+fn with_conditions(
+    mut status: MeshObservabilityStatus,
+    resource: &MeshObservability,
+    answers: &Answers,
+    now: Timestamp,
+) -> MeshObservabilityStatus {
+    let generation = resource.metadata.generation.unwrap_or_default();
+    let previous = resource
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.conditions);
+    status.conditions = answers.conditions(previous, generation, now);
+    status.observed_generation = Some(generation);
+    status.state = Some(answers.ready().reason.to_owned());
+    status
+}

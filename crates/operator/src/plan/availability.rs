@@ -1,0 +1,151 @@
+//! `CollectorAvailable`: whether the collector that is wanted takes entries.
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
+
+use crate::world::Collector;
+
+use super::conditions::Answer;
+
+/// What a Deployment has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Availability {
+    /// The condition.
+    pub answer: Answer,
+    /// Whether every pod is of the newest template.
+    pub rolled_out: bool,
+    /// Replicas that take entries.
+    pub ready_replicas: i32,
+}
+
+/// Judges a collector of which so many replicas are wanted.
+pub fn judge(collector: &Collector, replicas: i32) -> Availability {
+    let Some(deployment) = collector.deployment() else {
+        return Availability {
+            answer: Answer::no(
+                "CollectorProgressing",
+                "the collector's Deployment does not exist yet; the operator is about to make it",
+            ),
+            rolled_out: false,
+            ready_replicas: 0,
+        };
+    };
+    let status = deployment.status.clone().unwrap_or_default();
+    let is_current = status.observed_generation >= deployment.metadata.generation;
+    let updated = status.updated_replicas.unwrap_or(0);
+    let all = status.replicas.unwrap_or(0);
+    Availability {
+        answer: answer(&deployment, &status, collector.ready_endpoints, replicas),
+        rolled_out: is_current && updated == replicas && all == replicas,
+        ready_replicas: status.ready_replicas.unwrap_or(0),
+    }
+}
+
+/// Available: the Deployment controller has seen the newest template, enough pods of it are available, and the Service has an
+/// endpoint.
+fn answer(deployment: &Deployment, status: &DeploymentStatus, endpoints: usize, replicas: i32) -> Answer {
+    let name = deployment.metadata.name.as_deref().unwrap_or_default();
+    if replicas == 0 {
+        return Answer::no(
+            "CollectorScaledToZero",
+            "spec.collector.replicas is 0, so nothing is collected; set it to at least 1, or managementState: Removed to take the wiring back",
+        );
+    }
+    let is_current = status.observed_generation >= deployment.metadata.generation;
+    let updated = status.updated_replicas.unwrap_or(0);
+    let available = status.available_replicas.unwrap_or(0);
+    if is_current && updated >= replicas && available >= replicas {
+        return if endpoints > 0 {
+            Answer::yes(
+                "Available",
+                format!("{available} of {replicas} replicas take entries"),
+            )
+        } else {
+            Answer::no(
+                "CollectorProgressing",
+                format!("the Service {name} has no ready endpoint yet"),
+            )
+        };
+    }
+    let condition = |type_: &str, state: &str| {
+        status
+            .conditions
+            .iter()
+            .flatten()
+            .find(|condition| condition.type_ == type_ && condition.status == state)
+    };
+    let stuck = condition("Progressing", "False").or_else(|| condition("ReplicaFailure", "True"));
+    match stuck {
+        Some(stuck) => Answer::no(
+            "ProgressDeadlineExceeded",
+            format!(
+                "the Deployment {name} does not progress: {}; look at its pods' events",
+                stuck.message.as_deref().unwrap_or("no message")
+            ),
+        ),
+        None => Answer::no(
+            "CollectorProgressing",
+            format!(
+                "{available} of {replicas} replicas of the Deployment {name} are available, {updated} of the newest template"
+            ),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use crate::world::{Kind, Owned};
+
+    use super::super::conditions::Status;
+    use super::*;
+
+    fn judged(status: &Value, endpoints: usize, replicas: i32) -> Availability {
+        let collector = Collector {
+            owned: vec![Owned {
+                kind: Kind::Deployment,
+                name: "alscope-collector".to_owned(),
+                object: json!({"metadata": {"name": "alscope-collector", "generation": 2}, "status": status}),
+            }],
+            ready_endpoints: endpoints,
+            ..Collector::default()
+        };
+        judge(&collector, replicas)
+    }
+
+    #[rstest]
+    #[case::complete(json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}), 1, "Available", true)]
+    #[case::an_older_generation(json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}), 1, "CollectorProgressing", false)]
+    #[case::old_pods_only(json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 0, "availableReplicas": 1}), 1, "CollectorProgressing", false)]
+    #[case::no_endpoint(json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}), 0, "CollectorProgressing", true)]
+    #[case::an_old_pod_ends(json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 1}), 1, "Available", false)]
+    #[case::stuck(json!({"observedGeneration": 2, "conditions": [{"type": "Progressing", "status": "False", "message": "timed out"}]}), 0, "ProgressDeadlineExceeded", false)]
+    #[case::quota(json!({"observedGeneration": 2, "conditions": [{"type": "ReplicaFailure", "status": "True", "message": "quota"}]}), 0, "ProgressDeadlineExceeded", false)]
+    fn availability_is_of_the_newest_template(
+        #[case] status: Value,
+        #[case] endpoints: usize,
+        #[case] reason: &str,
+        #[case] rolled_out: bool,
+    ) {
+        let availability = judged(&status, endpoints, 1);
+        assert_eq!(availability.answer.reason, reason);
+        assert_eq!(availability.answer.status == Status::True, reason == "Available");
+        assert_eq!(availability.rolled_out, rolled_out);
+    }
+
+    #[test]
+    fn none_wanted_is_not_available() {
+        let availability = judged(&json!({"observedGeneration": 2}), 0, 0);
+        assert_eq!(availability.answer.reason, "CollectorScaledToZero");
+        assert!(availability.rolled_out);
+    }
+
+    #[test]
+    fn no_deployment_is_not_available() {
+        assert_eq!(
+            judge(&Collector::default(), 1).answer.reason,
+            "CollectorProgressing"
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! The collector's objects: what they are to be, and which of them differ.
+
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::api::{CollectorSpec, MeshObservability};
+use crate::world::{Collector, Kind, MANAGER, MANAGER_LABEL, OWNER_LABEL};
+
+use super::compare::holds;
+use super::settings::{ADMIN_PORT, GRPC_PORT, Settings};
+use super::step::Step;
+
+/// What an object was applied from, so that a field that is no longer wanted is taken out.
+const APPLIED_ANNOTATION: &str = "alscope.dev/applied";
+const CONFIG_FILE: &str = "collector.yaml";
+const CONFIG_DIRECTORY: &str = "/etc/alscope";
+
+/// An object as it is to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// The whole object.
+    pub object: Value,
+}
+
+/// The objects of a resource's collector, in the order in which they are made.
+pub fn desired(resource: &MeshObservability, settings: &Settings) -> Vec<Desired> {
+    let name = Settings::collector_name(name_of(resource));
+    let config = config(resource);
+    let config_name = format!("{name}-{}", digest(&config));
+    let object = |kind: Kind, name: &str, mut object: Value| {
+        let labels = labels(resource);
+        object["apiVersion"] = json!(kind.api_version());
+        object["kind"] = json!(kind.name());
+        object["metadata"] = json!({
+            "namespace": settings.namespace,
+            "name": name,
+            "labels": labels,
+            "ownerReferences": [owner(resource)],
+        });
+        let applied = digest(&object.to_string());
+        object["metadata"]["annotations"] = json!({ APPLIED_ANNOTATION: applied });
+        Desired {
+            kind,
+            name: name.to_owned(),
+            object,
+        }
+    };
+    vec![
+        object(
+            Kind::ConfigMap,
+            &config_name,
+            json!({"data": {CONFIG_FILE: config}}),
+        ),
+        object(Kind::Service, &name, service(resource)),
+        object(
+            Kind::Deployment,
+            &name,
+            deployment(resource, settings, &config_name),
+        ),
+        object(
+            Kind::PodDisruptionBudget,
+            &name,
+            json!({"spec": {
+                "maxUnavailable": 1,
+                "selector": {"matchLabels": selector(resource)},
+            }}),
+        ),
+        object(Kind::NetworkPolicy, &name, network_policy(resource)),
+    ]
+}
+
+/// The image of a resource's collector.
+pub fn image<'a>(spec: &'a CollectorSpec, settings: &'a Settings) -> &'a str {
+    if spec.image.is_empty() {
+        &settings.collector_image
+    } else {
+        &spec.image
+    }
+}
+
+/// The writes that make the objects what they are to be. Old configurations stay until every pod has the new one.
+pub fn steps(desired: &[Desired], collector: &Collector, is_rolled_out: bool) -> Vec<Step> {
+    let differs = |wanted: &&Desired| {
+        collector
+            .find(wanted.kind, &wanted.name)
+            .is_none_or(|owned| !holds(&wanted.object, &owned.object))
+    };
+    let applies = desired.iter().filter(differs).cloned().map(Step::Apply);
+    let surplus = collector.owned.iter().filter(|owned| {
+        let wanted = desired
+            .iter()
+            .any(|wanted| wanted.kind == owned.kind && wanted.name == owned.name);
+        !wanted && !owned.is_ending() && (owned.kind != Kind::ConfigMap || is_rolled_out)
+    });
+    let deletes = surplus.map(|owned| Step::Delete {
+        kind: owned.kind,
+        name: owned.name.clone(),
+        uid: owned.uid().to_owned(),
+    });
+    applies.chain(deletes).collect()
+}
+
+fn name_of(resource: &MeshObservability) -> &str {
+    resource.metadata.name.as_deref().unwrap_or_default()
+}
+
+fn uid_of(resource: &MeshObservability) -> &str {
+    resource.metadata.uid.as_deref().unwrap_or_default()
+}
+
+/// The first ten hexadecimal digits of a text's SHA-256.
+fn digest(text: &str) -> String {
+    let mut digits = format!("{:x}", Sha256::digest(text.as_bytes()));
+    digits.truncate(10);
+    digits
+}
+
+fn selector(resource: &MeshObservability) -> Value {
+    json!({
+        "app.kubernetes.io/name": "alscope-collector",
+        "app.kubernetes.io/instance": name_of(resource),
+    })
+}
+
+fn labels(resource: &MeshObservability) -> Value {
+    let mut labels = selector(resource);
+    labels["app.kubernetes.io/component"] = json!("collector");
+    labels["app.kubernetes.io/part-of"] = json!("alscope");
+    labels[MANAGER_LABEL] = json!(MANAGER);
+    labels[OWNER_LABEL] = json!(uid_of(resource));
+    labels
+}
+
+/// A cluster-scoped resource may own objects of any namespace.
+fn owner(resource: &MeshObservability) -> Value {
+    json!({
+        "apiVersion": "alscope.dev/v1alpha1",
+        "kind": "MeshObservability",
+        "name": name_of(resource),
+        "uid": uid_of(resource),
+        "controller": true,
+    })
+}
+
+/// The collector's configuration file.
+fn config(resource: &MeshObservability) -> String {
+    let analysis = &resource.spec.analysis;
+    format!(
+        "directory: {{ kubernetes: {{}} }}\nanalysis: {{ http: \"{}\", tcp: \"{}\" }}\n",
+        analysis.http.name(),
+        analysis.tcp.name()
+    )
+}
+
+fn service(resource: &MeshObservability) -> Value {
+    json!({"spec": {
+        "selector": selector(resource),
+        "ports": [
+            {"name": "grpc-als", "port": GRPC_PORT, "targetPort": "grpc", "protocol": "TCP"},
+            {"name": "http-admin", "port": ADMIN_PORT, "targetPort": "admin", "protocol": "TCP"},
+        ],
+    }})
+}
+
+fn deployment(resource: &MeshObservability, settings: &Settings, config_name: &str) -> Value {
+    let collector = &resource.spec.collector;
+    let mut pod_labels = labels(resource);
+    // With a side-car of its own, the collector would get logs about its own logs, and STRICT mTLS would refuse proxies'
+    // plain streams.
+    pod_labels["sidecar.istio.io/inject"] = json!("false");
+    pod_labels["istio.io/dataplane-mode"] = json!("none");
+    json!({"spec": {
+        "replicas": collector.replicas,
+        "selector": {"matchLabels": selector(resource)},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": {
+            "metadata": {"labels": pod_labels},
+            "spec": pod(resource, settings, config_name),
+        },
+    }})
+}
+
+fn pod(resource: &MeshObservability, settings: &Settings, config_name: &str) -> Value {
+    let collector = &resource.spec.collector;
+    let mut pod = json!({
+        "serviceAccountName": settings.collector_service_account,
+        "enableServiceLinks": false,
+        "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container(collector, settings)],
+        "volumes": [{"name": "config", "configMap": {"name": config_name}}],
+    });
+    if let (Some(pod), Ok(Value::Object(scheduling))) =
+        (pod.as_object_mut(), serde_json::to_value(&collector.scheduling))
+    {
+        pod.extend(scheduling);
+    }
+    pod
+}
+
+fn container(collector: &CollectorSpec, settings: &Settings) -> Value {
+    let mut container = json!({
+        "name": "collector",
+        "image": image(collector, settings),
+        "args": ["--config", format!("{CONFIG_DIRECTORY}/{CONFIG_FILE}")],
+        "ports": [
+            {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
+            {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
+        ],
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "admin"}, "periodSeconds": 2},
+        "livenessProbe": {"httpGet": {"path": "/livez", "port": "admin"}, "periodSeconds": 10, "failureThreshold": 6},
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+        },
+        "volumeMounts": [{"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": true}],
+    });
+    if collector.resources != ResourceRequirements::default() {
+        container["resources"] = json!(collector.resources);
+    }
+    container
+}
+
+fn network_policy(resource: &MeshObservability) -> Value {
+    json!({"spec": {
+        "podSelector": {"matchLabels": selector(resource)},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"ports": [
+            {"port": GRPC_PORT, "protocol": "TCP"},
+            {"port": ADMIN_PORT, "protocol": "TCP"},
+        ]}],
+    }})
+}

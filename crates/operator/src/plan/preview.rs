@@ -1,0 +1,73 @@
+//! The whole plan at once, for people: every edit, every object, every pod to restart, whatever has to come first.
+
+use crate::api::{MeshObservability, ProxiesStatus};
+use crate::world::{Backup, Collector, World};
+
+use super::objects::{self, Desired};
+use super::proxies;
+use super::refusal::Refusal;
+use super::settings::Settings;
+use super::step::Step;
+use super::targets::{Target, control_planes, targets};
+use super::wiring::{self, Assessment, Wanted};
+
+/// What a resource would come to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// The address that mesh config is given.
+    pub address: String,
+    /// Each revision's mesh config, or why none can be told.
+    pub mesh: Result<Vec<Assessment>, Refusal>,
+    /// Objects that would be applied.
+    pub objects: Vec<Desired>,
+    /// The mesh's proxies, if they are known.
+    pub proxies: Option<ProxiesStatus>,
+}
+
+/// What a resource would come to in this world.
+pub fn preview(world: &World, settings: &Settings, resource: &MeshObservability) -> Preview {
+    let name = resource.metadata.name.as_deref().unwrap_or_default();
+    let uid = resource.metadata.uid.as_deref().unwrap_or_default();
+    let address = settings.address(name);
+    let backup: Option<&Backup> = world
+        .backups
+        .get(uid)
+        .and_then(|read| read.as_ref().ok()?.as_ref());
+    let mesh = &resource.spec.mesh;
+    let wanted = Wanted {
+        mesh,
+        address: &address,
+        backup,
+    };
+    let assessed = control_planes(world, mesh)
+        .and_then(|_| targets(world, settings, mesh))
+        .map(|targets| {
+            let assess = |target| wiring::assess(world, &wanted, target);
+            targets.into_iter().map(assess).collect::<Vec<_>>()
+        });
+    let targets: Vec<Target> = assessed.iter().flatten().map(|one| one.target.clone()).collect();
+    let nothing = Collector::default();
+    let collector = world
+        .collectors
+        .get(uid)
+        .and_then(|read| read.as_ref().ok())
+        .unwrap_or(&nothing);
+    let desired = objects::desired(resource, settings);
+    let applied = objects::steps(&desired, collector, false);
+    Preview {
+        mesh: assessed,
+        objects: applied
+            .into_iter()
+            .filter_map(|step| match step {
+                Step::Apply(desired) => Some(desired),
+                _ => None,
+            })
+            .collect(),
+        proxies: world
+            .proxies
+            .as_ref()
+            .ok()
+            .map(|all| proxies::report(all, mesh, &targets, &address)),
+        address,
+    }
+}

@@ -1,0 +1,174 @@
+//! Texts that were wired and are no longer: an upgrade is wired again, a fight is not.
+//!
+//! What happened is kept in the status, so that it outlives the operator; a reset counts once, by the text's
+//! resourceVersion.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::{Contention, MeshStatus, Reset};
+use crate::world::MeshConfigMap;
+
+/// A manager that sets the text back so often within [`WINDOW`] keeps doing so.
+const RESETS: usize = 3;
+const WINDOW: Duration = Duration::from_hours(1);
+/// How many resets the status keeps.
+const KEPT: usize = 10;
+/// A writer whose entry in `managedFields` is gone.
+const NOBODY: &str = "an unknown writer";
+
+/// Writes a reset down; `false` when it was known.
+pub fn record(mesh: &mut MeshStatus, config_map: &MeshConfigMap, now: Timestamp) -> bool {
+    let name = config_map.name.to_string();
+    let known = mesh
+        .resets
+        .iter()
+        .any(|reset| reset.config_map == name && reset.resource_version == config_map.resource_version);
+    if known {
+        return false;
+    }
+    let manager = config_map
+        .last_writer()
+        .map_or(NOBODY, |owner| owner.manager.as_str())
+        .to_owned();
+    mesh.resets.push(Reset {
+        config_map: name,
+        manager,
+        at: Time(now),
+        resource_version: config_map.resource_version.clone(),
+    });
+    let surplus = mesh.resets.len().saturating_sub(KEPT);
+    mesh.resets.drain(..surplus);
+    true
+}
+
+/// Who keeps setting the text back, as of now.
+pub fn fighter(mesh: &MeshStatus, now: Timestamp) -> Option<&str> {
+    let begin = now - WINDOW;
+    let recent = |reset: &&Reset| reset.at.0 > begin;
+    mesh.resets.iter().filter(recent).find_map(|reset| {
+        let count = mesh
+            .resets
+            .iter()
+            .filter(recent)
+            .filter(|other| other.manager == reset.manager && other.config_map == reset.config_map)
+            .count();
+        (count >= RESETS).then_some(reset.manager.as_str())
+    })
+}
+
+/// Gives in to a fighter until the generation changes, and forgets the fight when it has changed.
+pub fn contend(mesh: &mut MeshStatus, generation: i64, now: Timestamp) {
+    if mesh
+        .contention
+        .as_ref()
+        .is_some_and(|contention| contention.generation != generation)
+    {
+        mesh.contention = None;
+        mesh.resets.clear();
+    }
+    if mesh.contention.is_none()
+        && let Some(manager) = fighter(mesh, now)
+    {
+        mesh.contention = Some(Contention {
+            manager: manager.to_owned(),
+            generation,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::world::{FieldOwner, ObjectName};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    fn text(manager: &str, version: &str) -> MeshConfigMap {
+        MeshConfigMap {
+            name: ObjectName::new("istio-system", "istio"),
+            resource_version: version.to_owned(),
+            text: None,
+            is_ours: false,
+            tracker: None,
+            owners: vec![FieldOwner {
+                index: 0,
+                manager: manager.to_owned(),
+                at: None,
+            }],
+            unchanged_for: Duration::ZERO,
+        }
+    }
+
+    fn after(minutes: i64) -> Timestamp {
+        NOW + jiff::SignedDuration::from_mins(minutes)
+    }
+
+    #[test]
+    fn the_third_reset_by_one_manager_within_an_hour_is_a_fight() {
+        let mut mesh = MeshStatus::default();
+        for (version, minutes) in [("1", 0), ("2", 20)] {
+            assert!(record(&mut mesh, &text("helm", version), after(minutes)));
+        }
+        assert_eq!(fighter(&mesh, after(20)), None);
+        record(&mut mesh, &text("helm", "3"), after(59));
+        assert_eq!(fighter(&mesh, after(59)), Some("helm"));
+    }
+
+    #[test]
+    fn resets_an_hour_apart_are_upgrades() {
+        let mut mesh = MeshStatus::default();
+        for (version, minutes) in [("1", 0), ("2", 20), ("3", 60)] {
+            record(&mut mesh, &text("helm", version), after(minutes));
+        }
+        assert_eq!(fighter(&mesh, after(60)), None);
+    }
+
+    #[test]
+    fn resets_by_different_managers_are_no_fight() {
+        let mut mesh = MeshStatus::default();
+        for (version, manager) in [("1", "helm"), ("2", "helm"), ("3", "kubectl-edit")] {
+            record(&mut mesh, &text(manager, version), NOW);
+        }
+        assert_eq!(fighter(&mesh, NOW), None);
+    }
+
+    #[test]
+    fn one_reset_counts_once() {
+        let mut mesh = MeshStatus::default();
+        assert!(record(&mut mesh, &text("helm", "1"), NOW));
+        assert!(!record(&mut mesh, &text("helm", "1"), after(1)));
+        assert_eq!(mesh.resets.len(), 1);
+    }
+
+    #[test]
+    fn a_changed_spec_ends_the_contention() {
+        let mut mesh = MeshStatus::default();
+        for version in ["1", "2", "3"] {
+            record(&mut mesh, &text("helm", version), NOW);
+        }
+        contend(&mut mesh, 4, NOW);
+        assert_eq!(
+            mesh.contention.as_ref().map(|contention| contention.generation),
+            Some(4)
+        );
+        // Time alone does not end it.
+        contend(&mut mesh, 4, after(600));
+        assert!(mesh.contention.is_some());
+        contend(&mut mesh, 5, after(1));
+        assert_eq!(mesh.contention, None);
+    }
+
+    #[test]
+    fn the_status_keeps_the_last_ten() {
+        let mut mesh = MeshStatus::default();
+        for version in 0..12 {
+            record(&mut mesh, &text("helm", &version.to_string()), NOW);
+        }
+        assert_eq!(mesh.resets.len(), 10);
+        assert_eq!(mesh.resets[0].resource_version, "2");
+    }
+}

@@ -1,0 +1,136 @@
+//! Which ConfigMaps a resource's mesh is configured by, and which of them is edited.
+
+use crate::api::{ConfigSource, MeshSpec};
+use crate::world::{ControlPlane, MeshConfigMap, ObjectName, World};
+
+use super::refusal::Refusal;
+use super::settings::Settings;
+
+/// The oldest Istio whose proxies accept a listener that names an access-log cluster they do not have (Envoy 1.21).
+const OLDEST: (u32, u32) = (1, 13);
+
+/// One revision's mesh config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Istio's revision.
+    pub revision: String,
+    /// The revision's own ConfigMap, which wins.
+    pub primary: ObjectName,
+    /// The ConfigMap that is merged below it.
+    pub shared: Option<ObjectName>,
+    /// Whether the shared one is edited.
+    pub edits_shared: bool,
+}
+
+impl Target {
+    /// The ConfigMap that is edited.
+    pub fn edited(&self) -> &ObjectName {
+        match &self.shared {
+            Some(shared) if self.edits_shared => shared,
+            _ => &self.primary,
+        }
+    }
+}
+
+/// istiods of a mesh's namespace.
+pub fn control_planes<'a>(world: &'a World, mesh: &MeshSpec) -> Result<Vec<&'a ControlPlane>, Refusal> {
+    let all = world.control_planes.as_ref().map_err(Clone::clone)?;
+    let mut found: Vec<&ControlPlane> = all
+        .iter()
+        .filter(|control_plane| control_plane.deployment.namespace == mesh.namespace)
+        .collect();
+    found.sort_by(|left, right| left.revision.cmp(&right.revision));
+    Ok(found)
+}
+
+/// Every ConfigMap that these istiods read.
+pub fn config_maps(control_planes: &[ControlPlane]) -> Vec<ObjectName> {
+    let mut names: Vec<ObjectName> = control_planes
+        .iter()
+        .flat_map(|control_plane| [Some(control_plane.config_map()), control_plane.shared()])
+        .flatten()
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The targets of a resource, one for each of its revisions.
+pub fn targets(world: &World, settings: &Settings, mesh: &MeshSpec) -> Result<Vec<Target>, Refusal> {
+    let found = control_planes(world, mesh)?;
+    let mut revisions: Vec<String> = found.iter().map(|one| one.revision.clone()).collect();
+    revisions.dedup();
+    let unlisted = || {
+        revisions
+            .iter()
+            .any(|revision| !mesh.revisions.contains(revision))
+    };
+    if (revisions.len() > 1 || !mesh.revisions.is_empty()) && unlisted() {
+        return Err(Refusal::RevisionsNotListed {
+            found: revisions,
+            listed: mesh.revisions.clone(),
+        });
+    }
+    if let Some(revision) = mesh.revisions.iter().find(|one| !revisions.contains(one)) {
+        return Err(Refusal::RevisionNotFound {
+            revision: revision.clone(),
+            namespace: mesh.namespace.clone(),
+        });
+    }
+    found
+        .into_iter()
+        .map(|control_plane| target(world, settings, mesh, control_plane))
+        .collect()
+}
+
+fn target(
+    world: &World,
+    settings: &Settings,
+    mesh: &MeshSpec,
+    control_plane: &ControlPlane,
+) -> Result<Target, Refusal> {
+    if let Some((major, minor)) = control_plane.version.filter(|version| *version < OLDEST) {
+        return Err(Refusal::IstioTooOld {
+            deployment: control_plane.deployment.clone(),
+            major,
+            minor,
+        });
+    }
+    let shared = control_plane.shared();
+    let edits_shared = match mesh.config_source {
+        ConfigSource::ConfigMap => false,
+        ConfigSource::SharedConfigMap if shared.is_none() => {
+            return Err(Refusal::NoSharedConfigMap {
+                deployment: control_plane.deployment.clone(),
+            });
+        }
+        ConfigSource::SharedConfigMap => true,
+        ConfigSource::Auto | ConfigSource::Manual => {
+            let named = control_plane.shared_config_map.is_some()
+                && control_plane.shared_config_map == settings.shared_config_map;
+            named && is_absent_or_ours(world, shared.as_ref())
+        }
+    };
+    Ok(Target {
+        revision: control_plane.revision.clone(),
+        primary: control_plane.config_map(),
+        shared,
+        edits_shared,
+    })
+}
+
+fn is_absent_or_ours(world: &World, name: Option<&ObjectName>) -> bool {
+    name.and_then(|name| world.config_maps.get(name))
+        .is_some_and(|read| match read {
+            Ok(config_map) => config_map.as_ref().is_none_or(|config_map| config_map.is_ours),
+            Err(_) => false,
+        })
+}
+
+/// A ConfigMap that was gathered; one that was not counts as absent.
+pub fn config_map<'a>(world: &'a World, name: &ObjectName) -> Result<Option<&'a MeshConfigMap>, Refusal> {
+    match world.config_maps.get(name) {
+        None => Ok(None),
+        Some(read) => Ok(read.as_ref().map_err(Clone::clone)?.as_ref()),
+    }
+}

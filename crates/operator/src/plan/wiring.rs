@@ -1,0 +1,240 @@
+//! Whether a revision's mesh config is wired, and if not, the edit or the reason against it.
+
+use std::time::Duration;
+
+use alscope_mesh_config as mesh_config;
+use alscope_mesh_config::Settings as MeshSettings;
+
+use crate::api::{ConfigSource, ConflictPolicy, MeshSpec};
+use crate::world::{Backup, MeshConfigMap, ObjectName, Tracker, World};
+
+use super::refusal::{Refusal, snippet};
+use super::step::{After, MeshEdit};
+use super::targets::{Target, config_map};
+
+/// How long a text that was set back must rest before it is wired again: an upgrade writes more than once.
+pub const QUIET: Duration = Duration::from_secs(5);
+
+/// What is wanted of a mesh.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// How far the operator may go.
+    pub mesh: &'a MeshSpec,
+    /// The collector's address.
+    pub address: &'a str,
+    /// What was there before, if anything was written yet.
+    pub backup: Option<&'a Backup>,
+}
+
+/// One revision's mesh config, judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assessment {
+    /// The revision and its ConfigMaps.
+    pub target: Target,
+    /// Whether the merged mesh config sends access logs to the address.
+    pub wired: bool,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// What follows for one ConfigMap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing.
+    Nothing,
+    /// This edit.
+    Edit(MeshEdit),
+    /// Nothing is written, because of this.
+    Refuse(Refusal),
+}
+
+/// Both texts of a revision, read.
+struct Texts<'a> {
+    primary: Option<&'a MeshConfigMap>,
+    shared: Option<&'a MeshConfigMap>,
+    of_primary: MeshSettings,
+    of_shared: MeshSettings,
+}
+
+impl Texts<'_> {
+    fn merged(&self) -> MeshSettings {
+        mesh_config::merged(&self.of_shared, &self.of_primary)
+    }
+}
+
+/// Judges one revision's mesh config.
+pub fn assess(world: &World, wanted: &Wanted<'_>, target: Target) -> Assessment {
+    let texts = match texts(world, &target) {
+        Ok(texts) => texts,
+        Err(refusal) => {
+            return Assessment {
+                target,
+                wired: false,
+                verdict: Verdict::Refuse(refusal),
+            };
+        }
+    };
+    let merged = texts.merged();
+    let wired = merged.stream_to(wanted.address);
+    let verdict = match shadow(world, wanted.mesh, &target, &merged) {
+        Err(refusal) => Verdict::Refuse(refusal),
+        Ok(()) if wired => Verdict::Nothing,
+        Ok(()) => match edit(world, wanted, &target, &texts) {
+            Ok(edit) => Verdict::Edit(edit),
+            Err(refusal) => Verdict::Refuse(refusal),
+        },
+    };
+    Assessment {
+        target,
+        wired,
+        verdict,
+    }
+}
+
+fn texts<'a>(world: &'a World, target: &Target) -> Result<Texts<'a>, Refusal> {
+    let primary = config_map(world, &target.primary)?;
+    let shared = match &target.shared {
+        Some(name) => config_map(world, name)?,
+        None => None,
+    };
+    Ok(Texts {
+        primary,
+        shared,
+        of_primary: read(primary)?,
+        of_shared: read(shared)?,
+    })
+}
+
+fn read(config_map: Option<&MeshConfigMap>) -> Result<MeshSettings, Refusal> {
+    let Some(config_map) = config_map else {
+        return Ok(MeshSettings::default());
+    };
+    mesh_config::read(config_map.mesh()).map_err(|error| Refusal::MeshConfigInvalid {
+        config_map: config_map.name.clone(),
+        error,
+    })
+}
+
+/// istiod ignores mesh config's switch where a Telemetry or a default provider decides (Istio,
+/// `pilot/pkg/networking/core/accesslog.go`).
+fn shadow(world: &World, mesh: &MeshSpec, target: &Target, merged: &MeshSettings) -> Result<(), Refusal> {
+    if let Some(providers) = merged
+        .access_logging_providers
+        .as_ref()
+        .filter(|providers| !providers.is_empty())
+    {
+        return Err(Refusal::ShadowedByProviders {
+            config_map: target.primary.clone(),
+            providers: providers.join(", "),
+        });
+    }
+    let telemetries = world.telemetries.as_ref().map_err(Clone::clone)?;
+    let whole_mesh = telemetries
+        .iter()
+        .find(|telemetry| telemetry.name.namespace == mesh.namespace && !telemetry.selects);
+    match whole_mesh {
+        Some(telemetry) => Err(Refusal::ShadowedByTelemetry {
+            telemetry: telemetry.name.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn edit(world: &World, wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) -> Result<MeshEdit, Refusal> {
+    let name = target.edited();
+    let edited = if target.edits_shared {
+        texts.shared
+    } else {
+        texts.primary
+    };
+    if wanted.mesh.config_source == ConfigSource::Manual {
+        return Err(Refusal::ManualActionRequired {
+            config_map: name.clone(),
+            snippet: snippet(wanted.address),
+        });
+    }
+    if edited.is_none() && !target.edits_shared {
+        return Err(Refusal::MeshConfigMapNotFound {
+            config_map: name.clone(),
+        });
+    }
+    refuse_tracked(edited, wanted.address)?;
+    refuse_foreign(wanted, target, texts)?;
+    refuse_rollout(world, wanted)?;
+    let before = edited.and_then(|config_map| config_map.text.clone());
+    let after = mesh_config::wire(before.as_deref().unwrap_or_default(), wanted.address)
+        .map_err(|error| invalid(name, error))?;
+    Ok(MeshEdit {
+        config_map: name.clone(),
+        resource_version: edited.map(|config_map| config_map.resource_version.clone()),
+        before,
+        after: After::Text(after),
+    })
+}
+
+fn invalid(config_map: &ObjectName, error: mesh_config::MeshConfigError) -> Refusal {
+    Refusal::MeshConfigInvalid {
+        config_map: config_map.clone(),
+        error,
+    }
+}
+
+fn refuse_tracked(edited: Option<&MeshConfigMap>, address: &str) -> Result<(), Refusal> {
+    let Some((config_map, tracker)) =
+        edited.and_then(|config_map| Some((config_map.name.clone(), config_map.tracker?)))
+    else {
+        return Ok(());
+    };
+    let snippet = snippet(address);
+    Err(match tracker {
+        Tracker::Sail => Refusal::ManagedBySail { config_map, snippet },
+        Tracker::ArgoCd | Tracker::Flux => Refusal::ManagedByGitOps {
+            config_map,
+            tracker,
+            snippet,
+        },
+    })
+}
+
+/// An address that the operator wrote itself, perhaps under an older name of its own, is not foreign.
+fn refuse_foreign(wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) -> Result<(), Refusal> {
+    let is_foreign = |address: &&str| {
+        *address != wanted.address && wanted.backup.is_none_or(|backup| backup.address != *address)
+    };
+    let in_primary = texts.of_primary.address().filter(is_foreign);
+    if let (true, Some(address)) = (target.edits_shared, in_primary) {
+        return Err(Refusal::PrimaryWins {
+            config_map: target.primary.clone(),
+            address: address.to_owned(),
+        });
+    }
+    if wanted.mesh.conflict_policy == ConflictPolicy::Overwrite {
+        return Ok(());
+    }
+    let in_shared = texts.of_shared.address().filter(is_foreign);
+    let found = match (in_primary, in_shared, &target.shared) {
+        (Some(address), _, _) => Some((target.primary.clone(), address)),
+        (None, Some(address), Some(shared)) => Some((shared.clone(), address)),
+        (None, _, _) => None,
+    };
+    match found {
+        Some((config_map, address)) => Err(Refusal::ForeignAddress {
+            config_map,
+            address: address.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn refuse_rollout(world: &World, wanted: &Wanted<'_>) -> Result<(), Refusal> {
+    if wanted.mesh.allow_gateway_rollout {
+        return Ok(());
+    }
+    let gateways = world.managed_gateways.as_ref().map_err(Clone::clone)?;
+    if gateways.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::WouldRestartGateways {
+        gateways: gateways.clone(),
+    })
+}

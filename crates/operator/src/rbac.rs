@@ -1,0 +1,263 @@
+//! What the operator and the collector may do in a cluster: one table, each right with its reason.
+//!
+//! Out come the roles, bindings and service accounts of an [`Installation`]. `deploy/rbac` and the files from which the chart
+//! takes its rules are generated from it, so nothing else in this project grants anything. It always holds that only the
+//! operator's own namespace is written without naming the object: elsewhere a right to write any `ConfigMap` would be a right
+//! to rewrite Istio's injector.
+
+mod rights;
+
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::{
+    ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
+
+use crate::lease;
+use crate::world::DEFAULT_REVISION;
+
+use rights::{MESH, Names, OPERATOR, OTHERS, Right};
+
+const API_GROUP: &str = "rbac.authorization.k8s.io";
+
+/// Who has a right, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The operator, in the whole cluster.
+    Cluster,
+    /// The operator, in its own namespace.
+    OwnNamespace,
+    /// The operator, in the mesh's namespace.
+    Mesh,
+    /// The operator, in the mesh's namespace, when the installation names a shared mesh config.
+    SharedMesh,
+    /// The collector, in the whole cluster.
+    Collector,
+    /// The job that runs before the operator is uninstalled, in the whole cluster.
+    Drain,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Cluster,
+        Self::OwnNamespace,
+        Self::Mesh,
+        Self::SharedMesh,
+        Self::Collector,
+        Self::Drain,
+    ];
+
+    /// The name of the chart's file with its rules.
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::Cluster => "operator-cluster.yaml",
+            Self::OwnNamespace => "operator-namespace.yaml",
+            Self::Mesh => "operator-mesh.yaml",
+            Self::SharedMesh => "operator-shared-mesh.yaml",
+            Self::Collector => "collector.yaml",
+            Self::Drain => "drain.yaml",
+        }
+    }
+}
+
+/// Where Alscope is installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    /// The operator's namespace, in which the collector runs, too.
+    pub namespace: String,
+    /// The name of the operator's service account and roles.
+    pub operator: String,
+    /// The name of the collector's service account and role.
+    pub collector: String,
+    /// istiod's namespace.
+    pub mesh_namespace: String,
+    /// Istio's revisions whose mesh config may be written.
+    pub revisions: Vec<String>,
+    /// The shared mesh config that may be written.
+    pub shared_config_map: Option<String>,
+}
+
+impl Default for Installation {
+    fn default() -> Self {
+        Self {
+            namespace: "alscope-system".to_owned(),
+            operator: "alscope-operator".to_owned(),
+            collector: "alscope-collector".to_owned(),
+            mesh_namespace: "istio-system".to_owned(),
+            revisions: vec![DEFAULT_REVISION.to_owned()],
+            shared_config_map: None,
+        }
+    }
+}
+
+/// An object that grants something.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Object {
+    /// Who.
+    ServiceAccount(ServiceAccount),
+    /// Rights in the whole cluster.
+    ClusterRole(ClusterRole),
+    /// Gives them.
+    ClusterRoleBinding(ClusterRoleBinding),
+    /// Rights in a namespace.
+    Role(Role),
+    /// Gives them.
+    RoleBinding(RoleBinding),
+}
+
+impl Installation {
+    /// The rules of a scope, each with its reason. A right to named objects, of which none is named, is none: without names it
+    /// would be one to all.
+    pub fn rules(&self, scope: Scope) -> Vec<(&'static str, PolicyRule)> {
+        OPERATOR
+            .iter()
+            .chain(&MESH)
+            .chain(&OTHERS)
+            .filter(|right| right.scope == scope)
+            .filter_map(|right| Some((right.why, self.rule(right)?)))
+            .collect()
+    }
+
+    fn rule(&self, right: &Right) -> Option<PolicyRule> {
+        let named = match right.names {
+            Names::Any => None,
+            Names::Lease => Some(vec![lease::NAME.to_owned()]),
+            Names::Revisions => Some(
+                self.revisions
+                    .iter()
+                    .map(|revision| config_map(revision))
+                    .collect(),
+            ),
+            Names::Shared => Some(self.shared_config_map.iter().cloned().collect::<Vec<_>>()),
+        };
+        if named.as_ref().is_some_and(Vec::is_empty) {
+            return None;
+        }
+        Some(PolicyRule {
+            api_groups: Some(vec![right.group.to_owned()]),
+            non_resource_urls: None,
+            resource_names: named,
+            resources: Some(owned(right.resources)),
+            verbs: owned(right.verbs),
+        })
+    }
+
+    /// The operator's account and its rights outside the mesh's namespace.
+    pub fn operator(&self) -> Vec<Object> {
+        let name = &self.operator;
+        vec![
+            self.service_account(name),
+            cluster_role(name, self.policy(Scope::Cluster)),
+            self.cluster_role_binding(name),
+            role(name, &self.namespace, self.policy(Scope::OwnNamespace)),
+            self.role_binding(name, &self.namespace),
+        ]
+    }
+
+    /// The operator's rights in the mesh's namespace.
+    pub fn mesh(&self) -> Vec<Object> {
+        let name = format!("{}-mesh", self.operator);
+        let mut rules = self.policy(Scope::Mesh);
+        if self.shared_config_map.is_some() {
+            rules.extend(self.policy(Scope::SharedMesh));
+        }
+        vec![
+            role(&name, &self.mesh_namespace, rules),
+            self.role_binding(&name, &self.mesh_namespace),
+        ]
+    }
+
+    /// The collector's account and rights.
+    pub fn collector(&self) -> Vec<Object> {
+        let name = &self.collector;
+        vec![
+            self.service_account(name),
+            cluster_role(name, self.policy(Scope::Collector)),
+            self.cluster_role_binding(name),
+        ]
+    }
+
+    fn policy(&self, scope: Scope) -> Vec<PolicyRule> {
+        self.rules(scope).into_iter().map(|(_, rule)| rule).collect()
+    }
+
+    fn service_account(&self, name: &str) -> Object {
+        Object::ServiceAccount(ServiceAccount {
+            metadata: metadata(name, Some(&self.namespace)),
+            ..ServiceAccount::default()
+        })
+    }
+
+    fn cluster_role_binding(&self, name: &str) -> Object {
+        Object::ClusterRoleBinding(ClusterRoleBinding {
+            metadata: metadata(name, None),
+            role_ref: role_ref("ClusterRole", name),
+            subjects: Some(vec![self.subject(name)]),
+        })
+    }
+
+    /// Gives the operator a Role.
+    fn role_binding(&self, name: &str, namespace: &str) -> Object {
+        Object::RoleBinding(RoleBinding {
+            metadata: metadata(name, Some(namespace)),
+            role_ref: role_ref("Role", name),
+            subjects: Some(vec![self.subject(&self.operator)]),
+        })
+    }
+
+    fn subject(&self, service_account: &str) -> Subject {
+        Subject {
+            kind: "ServiceAccount".to_owned(),
+            name: service_account.to_owned(),
+            namespace: Some(self.namespace.clone()),
+            ..Subject::default()
+        }
+    }
+}
+
+/// The `ConfigMap` of a revision's mesh config, as Istio's charts name it.
+fn config_map(revision: &str) -> String {
+    if revision == DEFAULT_REVISION {
+        "istio".to_owned()
+    } else {
+        format!("istio-{revision}")
+    }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+fn metadata(name: &str, namespace: Option<&str>) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: namespace.map(str::to_owned),
+        ..ObjectMeta::default()
+    }
+}
+
+fn role_ref(kind: &str, name: &str) -> RoleRef {
+    RoleRef {
+        api_group: API_GROUP.to_owned(),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn cluster_role(name: &str, rules: Vec<PolicyRule>) -> Object {
+    Object::ClusterRole(ClusterRole {
+        metadata: metadata(name, None),
+        rules: Some(rules),
+        ..ClusterRole::default()
+    })
+}
+
+fn role(name: &str, namespace: &str, rules: Vec<PolicyRule>) -> Object {
+    Object::Role(Role {
+        metadata: metadata(name, Some(namespace)),
+        rules: Some(rules),
+    })
+}

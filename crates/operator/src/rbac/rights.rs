@@ -1,0 +1,237 @@
+//! The table: every right that there is, with its reason.
+
+use super::Scope;
+
+const READ: &[&str] = &["get", "list", "watch"];
+const RECORD: &[&str] = &["create", "patch"];
+const OWN: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
+
+/// Which objects a right is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// All of the resource.
+    Any,
+    /// The operator's Lease.
+    Lease,
+    /// The `ConfigMap`s of the installation's revisions.
+    Revisions,
+    /// The installation's shared mesh config.
+    Shared,
+}
+
+/// One right.
+pub(super) struct Right {
+    pub(super) scope: Scope,
+    pub(super) group: &'static str,
+    pub(super) resources: &'static [&'static str],
+    pub(super) names: Names,
+    pub(super) verbs: &'static [&'static str],
+    pub(super) why: &'static str,
+}
+
+impl Right {
+    const fn new(
+        scope: Scope,
+        group: &'static str,
+        resources: &'static [&'static str],
+        verbs: &'static [&'static str],
+        why: &'static str,
+    ) -> Self {
+        Self {
+            scope,
+            group,
+            resources,
+            names: Names::Any,
+            verbs,
+            why,
+        }
+    }
+
+    const fn only(mut self, names: Names) -> Self {
+        self.names = names;
+        self
+    }
+}
+
+/// The operator's rights.
+pub(super) const OPERATOR: [Right; 18] = [
+    Right::new(
+        Scope::Cluster,
+        "",
+        &["pods"],
+        READ,
+        "Which proxies know the collector's address stands in their pods.",
+    ),
+    Right::new(
+        Scope::Cluster,
+        "",
+        &["namespaces"],
+        READ,
+        "A namespace's labels say which revision injects its pods.",
+    ),
+    Right::new(
+        Scope::Cluster,
+        "apps",
+        &["deployments"],
+        READ,
+        "istiod's Deployments name revision and mesh config; managed gateways are Deployments.",
+    ),
+    Right::new(
+        Scope::Cluster,
+        "telemetry.istio.io",
+        &["telemetries"],
+        READ,
+        "A Telemetry can shadow mesh config's access-log switch.",
+    ),
+    Right::new(
+        Scope::Cluster,
+        "gateway.networking.k8s.io",
+        &["gateways"],
+        READ,
+        "A change of mesh config rolls the managed gateways; they are named before.",
+    ),
+    Right::new(
+        Scope::Cluster,
+        "alscope.dev",
+        &["meshobservabilities"],
+        &["get", "list", "watch", "update", "patch"],
+        "What users ask for. It writes the finalizer alone, and never deletes one.",
+    ),
+    Right::new(
+        Scope::Cluster,
+        "alscope.dev",
+        &["meshobservabilities/status"],
+        &["update", "patch"],
+        "What is so.",
+    ),
+    Right::new(
+        Scope::Cluster,
+        "alscope.dev",
+        &["meshobservabilities/finalizers"],
+        &["update"],
+        "Lets the collector's objects name their resource as owner where the API server checks that right.",
+    ),
+    Right::new(
+        Scope::Cluster,
+        "events.k8s.io",
+        &["events"],
+        RECORD,
+        "Transitions are told as events of a resource that has no namespace.",
+    ),
+    Right::new(
+        Scope::Cluster,
+        "",
+        &["events"],
+        RECORD,
+        "The same, where the API server serves events in the core group.",
+    ),
+    Right::new(
+        Scope::OwnNamespace,
+        "",
+        &["configmaps", "services"],
+        OWN,
+        "The collector's configuration and address, and the backup of mesh config.",
+    ),
+    Right::new(
+        Scope::OwnNamespace,
+        "apps",
+        &["deployments"],
+        OWN,
+        "The collector.",
+    ),
+    Right::new(
+        Scope::OwnNamespace,
+        "policy",
+        &["poddisruptionbudgets"],
+        OWN,
+        "Keeps the collector while a node is drained.",
+    ),
+    Right::new(
+        Scope::OwnNamespace,
+        "networking.k8s.io",
+        &["networkpolicies"],
+        OWN,
+        "Closes the collector's other ports.",
+    ),
+    Right::new(
+        Scope::OwnNamespace,
+        "",
+        &["pods"],
+        READ,
+        "Whether the collector is gone, and which replicas to ask what they received.",
+    ),
+    Right::new(
+        Scope::OwnNamespace,
+        "discovery.k8s.io",
+        &["endpointslices"],
+        READ,
+        "Whether the collector's Service has an endpoint.",
+    ),
+    Right::new(
+        Scope::OwnNamespace,
+        "coordination.k8s.io",
+        &["leases"],
+        &["get", "update", "patch"],
+        "Of several operators, the one that holds the Lease writes.",
+    )
+    .only(Names::Lease),
+    Right::new(
+        Scope::OwnNamespace,
+        "coordination.k8s.io",
+        &["leases"],
+        &["create"],
+        "The first operator makes the Lease. RBAC can't limit a creation to a name: that stands in the request's body.",
+    ),
+];
+
+/// The rights in the mesh's namespace.
+pub(super) const MESH: [Right; 3] = [
+    Right::new(
+        Scope::Mesh,
+        "",
+        &["configmaps"],
+        &["get", "list", "watch", "update", "patch"],
+        "Mesh config, of the revisions named and of no other ConfigMap.",
+    )
+    .only(Names::Revisions),
+    Right::new(
+        Scope::SharedMesh,
+        "",
+        &["configmaps"],
+        &["get", "list", "watch", "update", "patch", "delete"],
+        "The shared mesh config. One that the operator made is deleted in the end.",
+    )
+    .only(Names::Shared),
+    Right::new(
+        Scope::SharedMesh,
+        "",
+        &["configmaps"],
+        &["create"],
+        "Makes the shared mesh config where it is absent. RBAC can't limit a creation to a name; nothing that exists can be changed by it.",
+    ),
+];
+
+/// The rights of the others.
+pub(super) const OTHERS: [Right; 3] = [
+    Right::new(
+        Scope::Collector,
+        "",
+        &["pods", "services", "nodes"],
+        READ,
+        "Who has an address: pods, services, and nodes with their host network.",
+    ),
+    Right::new(
+        Scope::Collector,
+        "discovery.k8s.io",
+        &["endpointslices"],
+        READ,
+        "Which pods are behind a service's address.",
+    ),
+    Right::new(
+        Scope::Drain,
+        "alscope.dev",
+        &["meshobservabilities"],
+        &["get", "list", "watch", "delete"],
+        "Takes every mesh back before the operator goes, because a resource without it can't be deleted.",
+    ),
+];

@@ -1,0 +1,134 @@
+//! Writes the status, and events for what changed in it.
+
+use std::fmt;
+
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Api, Client, Resource as _};
+use serde_json::json;
+use tracing::{info, warn};
+
+use crate::api::{MeshObservability, MeshObservabilityStatus};
+use crate::plan::transitions::transitions;
+use crate::world::MANAGER;
+
+/// Reports for one operator.
+#[derive(Clone)]
+pub struct Report {
+    client: Client,
+    events: Recorder,
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Report").finish_non_exhaustive()
+    }
+}
+
+impl Report {
+    /// Reports as this pod.
+    pub fn new(client: Client, pod: &str) -> Self {
+        let reporter = Reporter {
+            controller: MANAGER.to_owned(),
+            instance: Some(pod.to_owned()),
+        };
+        Self {
+            events: Recorder::new(client.clone(), reporter),
+            client,
+        }
+    }
+
+    /// Writes the status if it differs, guarded by the resource's version. Returns the newest version of the resource.
+    pub async fn status(
+        &self,
+        resource: MeshObservability,
+        status: &MeshObservabilityStatus,
+    ) -> Result<MeshObservability, kube::Error> {
+        let previous = resource.status.clone().unwrap_or_default();
+        if previous == *status {
+            return Ok(resource);
+        }
+        let api: Api<MeshObservability> = Api::all(self.client.clone());
+        let name = resource.metadata.name.clone().unwrap_or_default();
+        // A JSON merge patch leaves fields that are not named; what is gone must be named as null.
+        let mut value = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
+        name_what_is_gone(
+            &mut value,
+            &serde_json::to_value(&previous).map_err(kube::Error::SerdeError)?,
+        );
+        let patch =
+            json!({"metadata": {"resourceVersion": resource.metadata.resource_version}, "status": value});
+        let written = api
+            .patch_status(&name, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
+        self.tell(&written, &previous, status).await;
+        Ok(written)
+    }
+
+    async fn tell(
+        &self,
+        resource: &MeshObservability,
+        previous: &MeshObservabilityStatus,
+        status: &MeshObservabilityStatus,
+    ) {
+        for note in transitions(previous, status) {
+            info!(resource = resource.metadata.name, reason = %note.reason, "{}", note.message);
+            self.event(resource, note.is_warning, &note.reason, &note.message)
+                .await;
+        }
+    }
+
+    /// Publishes one event. That it could not be is no reason to do anything else differently.
+    pub async fn event(&self, resource: &MeshObservability, is_warning: bool, reason: &str, message: &str) {
+        const LONGEST: usize = 1_000;
+        let end = message.floor_char_boundary(LONGEST);
+        let event = Event {
+            type_: if is_warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
+            reason: reason.to_owned(),
+            note: message.get(..end).map(str::to_owned),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.events.publish(&event, &resource.object_ref(&())).await {
+            warn!(%error, reason, "an event could not be published; check the right to create events");
+        }
+    }
+}
+
+/// Adds null for each field of `previous` that `next` does not have, at every depth of objects.
+fn name_what_is_gone(next: &mut serde_json::Value, previous: &serde_json::Value) {
+    let (Some(next), Some(previous)) = (next.as_object_mut(), previous.as_object()) else {
+        return;
+    };
+    for (key, value) in previous {
+        match next.get_mut(key) {
+            Some(next) => name_what_is_gone(next, value),
+            None => {
+                next.insert(key.clone(), serde_json::Value::Null);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_gone_is_named_at_every_depth() {
+        let mut next = json!({"mesh": {"resets": [1]}, "state": "Ready"});
+        let previous =
+            json!({"mesh": {"contention": {"manager": "helm"}, "resets": []}, "drainingSince": "t"});
+        name_what_is_gone(&mut next, &previous);
+        assert_eq!(
+            next,
+            json!({"mesh": {"resets": [1], "contention": null}, "state": "Ready", "drainingSince": null})
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! A preview as text for people: the exact diff of mesh config, the objects, the pods that would have to restart.
+
+use comfy_table::{Table, presets};
+use similar::TextDiff;
+
+use crate::api::{MeshObservability, ProxiesStatus};
+use crate::plan::objects::Desired;
+use crate::plan::preview::Preview;
+use crate::plan::refusal::Refusal;
+use crate::plan::step::MeshEdit;
+use crate::plan::wiring::{Assessment, Verdict};
+
+/// Lines around a change.
+const CONTEXT: usize = 3;
+
+/// The preview of a resource.
+pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
+    let mut text = String::new();
+    let name = resource.metadata.name.as_deref().unwrap_or_default();
+    line(
+        &mut text,
+        &format!("plan for MeshObservability {name}: nothing is written"),
+    );
+    line(&mut text, "");
+    line(
+        &mut text,
+        &format!(
+            "mesh config (namespace {}, address {})",
+            resource.spec.mesh.namespace, preview.address
+        ),
+    );
+    match &preview.mesh {
+        Err(refusal) => refused(&mut text, refusal),
+        Ok(assessments) if assessments.is_empty() => line(
+            &mut text,
+            "  no istiod is there (a Deployment with the label app: istiod); set spec.mesh.namespace",
+        ),
+        Ok(assessments) => {
+            for assessment in assessments {
+                mesh_config(&mut text, assessment);
+            }
+        }
+    }
+    objects(&mut text, &preview.objects);
+    if let Some(proxies) = &preview.proxies {
+        restarts(&mut text, proxies);
+    }
+    text
+}
+
+fn line(text: &mut String, line: &str) {
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+fn refused(text: &mut String, refusal: &Refusal) {
+    line(text, &format!("  refused, {}: {refusal}", refusal.reason()));
+}
+
+fn mesh_config(text: &mut String, assessment: &Assessment) {
+    let name = assessment.target.edited();
+    let revision = &assessment.target.revision;
+    match &assessment.verdict {
+        Verdict::Nothing => line(
+            text,
+            &format!("  {name}, revision {revision}: already sends access logs there"),
+        ),
+        Verdict::Refuse(refusal) => refused(text, refusal),
+        Verdict::Edit(edit) => {
+            line(text, &format!("  {name}, revision {revision}:"));
+            text.push_str(&diff(edit));
+        }
+    }
+}
+
+/// The unified diff of the key `mesh`.
+pub fn diff(edit: &MeshEdit) -> String {
+    let before = edit.before.as_deref().unwrap_or_default();
+    let diff = TextDiff::from_lines(before, edit.after.text());
+    diff.unified_diff()
+        .context_radius(CONTEXT)
+        .header(
+            &format!("{} (as it is)", edit.config_map),
+            &format!("{} (as planned)", edit.config_map),
+        )
+        .to_string()
+}
+
+fn objects(text: &mut String, objects: &[Desired]) {
+    line(text, "");
+    if objects.is_empty() {
+        return line(text, "objects: all are as they are to be");
+    }
+    line(text, "objects to apply");
+    let mut table = table();
+    for object in objects {
+        let namespace = object
+            .object
+            .pointer("/metadata/namespace")
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default();
+        table.add_row(vec![object.kind.name(), namespace, &object.name]);
+    }
+    line(text, &table.to_string());
+}
+
+fn restarts(text: &mut String, proxies: &ProxiesStatus) {
+    line(text, "");
+    line(
+        text,
+        &format!(
+            "proxies: {} of {} start with the address only when their pods restart",
+            proxies.pending_restart, proxies.total
+        ),
+    );
+    if !proxies.workloads.is_empty() {
+        let mut table = table();
+        table.set_header(vec!["workload", "pods", "restart it with"]);
+        for workload in &proxies.workloads {
+            table.add_row(vec![
+                format!("{}/{} ({})", workload.namespace, workload.name, workload.kind),
+                workload.pending.to_string(),
+                workload.command.clone(),
+            ]);
+        }
+        line(text, &table.to_string());
+    }
+    for skipped in &proxies.skipped {
+        let (count, example, reason) = (skipped.count, &skipped.example, &skipped.reason);
+        line(text, &format!("left out: {count} ({example}): {reason}"));
+    }
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table
+}

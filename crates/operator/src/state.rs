@@ -1,0 +1,159 @@
+//! A world from a file: what `kubectl get … -o yaml` prints, for plans without a cluster.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::core::DynamicObject;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::api::MeshObservability;
+use crate::world::{ControlPlane, MeshConfigMap, ObjectName, Proxy, Telemetry, World};
+
+/// Why a file can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It can't be read.
+    #[error("{file} can't be read: {source}; check its path and its permissions")]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no YAML.
+    #[error("{file} is not YAML: {message}")]
+    Yaml {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// An object is not of its kind.
+    #[error("{file}: {kind} {name} can't be read: {message}")]
+    Object {
+        /// The file.
+        file: PathBuf,
+        /// Its kind.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// Why.
+        message: String,
+    },
+    /// There is no resource.
+    #[error(
+        "{file} has no MeshObservability; write one, `apiVersion: alscope.dev/v1alpha1`, `kind: MeshObservability`"
+    )]
+    NoResource {
+        /// The file.
+        file: PathBuf,
+    },
+    /// It is no List.
+    #[error("{file} is no List; make it with `kubectl get deployments,configmaps,pods -A -o yaml`")]
+    NoList {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// Reads the resource to plan for; the file may have other objects beside it.
+pub fn resource(file: &Path) -> Result<MeshObservability, StateError> {
+    let found = documents(file)?
+        .into_iter()
+        .find(|document| kind(document) == "MeshObservability");
+    let Some(mut value) = found else {
+        return Err(StateError::NoResource {
+            file: file.to_owned(),
+        });
+    };
+    // As the API server's default does.
+    if value.get("spec").is_none_or(Value::is_null) {
+        value["spec"] = json!({});
+    }
+    object(file, value)
+}
+
+/// Reads a world from a List.
+pub fn world(file: &Path) -> Result<World, StateError> {
+    let mut world = World::default();
+    let mut items = Vec::new();
+    for mut document in documents(file)? {
+        match document.get_mut("items").map(Value::take) {
+            Some(Value::Array(some)) => items.extend(some),
+            _ => {
+                return Err(StateError::NoList {
+                    file: file.to_owned(),
+                });
+            }
+        }
+    }
+    let (mut control_planes, mut gateways, mut proxies, mut telemetries) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut config_maps = BTreeMap::new();
+    for item in items {
+        match kind(&item) {
+            "Deployment" => {
+                let deployment: Deployment = object(file, item)?;
+                let labels = deployment.metadata.labels.iter().flatten();
+                if labels
+                    .into_iter()
+                    .any(|(name, _)| name == "gateway.istio.io/managed")
+                {
+                    gateways.push(ObjectName::of(&deployment));
+                }
+                control_planes.extend(ControlPlane::of(&deployment));
+            }
+            "ConfigMap" => {
+                let config_map: ConfigMap = object(file, item)?;
+                let found = MeshConfigMap::of(&config_map, Duration::MAX);
+                config_maps.insert(found.name.clone(), Ok(Some(found)));
+            }
+            "Pod" => proxies.extend(Proxy::of(&object::<Pod>(file, item)?)),
+            "Telemetry" => telemetries.extend(Telemetry::of(&object::<DynamicObject>(file, item)?)),
+            _ => {}
+        }
+    }
+    world.control_planes = Ok(control_planes);
+    world.managed_gateways = Ok(gateways);
+    world.proxies = Ok(proxies);
+    world.telemetries = Ok(telemetries);
+    world.config_maps = config_maps;
+    Ok(world)
+}
+
+fn documents(file: &Path) -> Result<Vec<Value>, StateError> {
+    let text = std::fs::read_to_string(file).map_err(|source| StateError::File {
+        file: file.to_owned(),
+        source,
+    })?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).map_err(|error| StateError::Yaml {
+        file: file.to_owned(),
+        message: error.to_string(),
+    })?;
+    Ok(documents
+        .into_iter()
+        .filter(|document| !document.is_null())
+        .collect())
+}
+
+fn kind(value: &Value) -> &str {
+    value.get("kind").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn object<T: DeserializeOwned>(file: &Path, value: Value) -> Result<T, StateError> {
+    let text = |pointer: &str| {
+        let found = value.pointer(pointer).and_then(Value::as_str);
+        found.unwrap_or("without a name").to_owned()
+    };
+    let (kind, name) = (text("/kind"), text("/metadata/name"));
+    serde_json::from_value(value).map_err(|error| StateError::Object {
+        file: file.to_owned(),
+        kind,
+        name,
+        message: error.to_string(),
+    })
+}

@@ -1,0 +1,125 @@
+//! What the operator knows when it decides: the plan's only input besides its settings and the time.
+//!
+//! Everything that could not be read stays an error beside its reason, so that no decision is made on a guess.
+
+mod backup;
+mod collector;
+mod control_plane;
+mod mesh_config_map;
+mod proxy;
+mod telemetry;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use kube::ResourceExt as _;
+
+use crate::api::MeshObservability;
+
+pub use backup::{Backup, Before, OWNER_LABEL};
+pub use collector::{Collector, Intake, Kind, Owned};
+pub use control_plane::{ControlPlane, DEFAULT_REVISION};
+pub use mesh_config_map::{FieldOwner, KEY, MANAGER, MANAGER_LABEL, MeshConfigMap, Tracker};
+pub use proxy::{Owner, Proxy};
+pub use telemetry::Telemetry;
+
+/// The namespace and name of an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl ObjectName {
+    /// Of a namespace and a name.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Of an object.
+    pub fn of(object: &impl kube::Resource) -> Self {
+        Self {
+            namespace: object.meta().namespace.clone().unwrap_or_default(),
+            name: object.name_any(),
+        }
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Why something could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The operator lacks a right.
+    #[error("the operator may not {verb} {resource}{scope}; give its service account this right, as the chart's ClusterRole and Role do",
+        scope = namespace.as_ref().map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default())]
+    Forbidden {
+        /// `get`, `list` or `watch`.
+        verb: &'static str,
+        /// The resource's plural, with its group unless that is the core one.
+        resource: String,
+        /// The namespace; none means the whole cluster.
+        namespace: Option<String>,
+    },
+    /// The API server did not answer, or with an error.
+    #[error(
+        "{what} can't be read: {message}; the operator tries again by itself, look at the API server if this stays"
+    )]
+    Failed {
+        /// What was to be read.
+        what: String,
+        /// What came instead.
+        message: String,
+    },
+}
+
+/// Something read, or why it could not be.
+pub type Read<T> = Result<T, ReadError>;
+
+/// What is so in the cluster.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Every `MeshObservability`.
+    pub resources: Vec<MeshObservability>,
+    /// istiod's Deployments.
+    pub control_planes: Read<Vec<ControlPlane>>,
+    /// The ConfigMaps that hold mesh config, those that do not exist as `None`.
+    pub config_maps: BTreeMap<ObjectName, Read<Option<MeshConfigMap>>>,
+    /// Istio's Telemetries that say something about access logs.
+    pub telemetries: Read<Vec<Telemetry>>,
+    /// Deployments that istiod renders for gateways and waypoints.
+    pub managed_gateways: Read<Vec<ObjectName>>,
+    /// Pods with a proxy.
+    pub proxies: Read<Vec<Proxy>>,
+    /// Each resource's collector, by the resource's uid.
+    pub collectors: BTreeMap<String, Read<Collector>>,
+    /// Each resource's backup, by the resource's uid.
+    pub backups: BTreeMap<String, Read<Option<Backup>>>,
+    /// Backups of resources that are gone.
+    pub orphans: Vec<Backup>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            resources: Vec::new(),
+            control_planes: Ok(Vec::new()),
+            config_maps: BTreeMap::new(),
+            telemetries: Ok(Vec::new()),
+            managed_gateways: Ok(Vec::new()),
+            proxies: Ok(Vec::new()),
+            collectors: BTreeMap::new(),
+            backups: BTreeMap::new(),
+            orphans: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The backup: what mesh config was before the wiring, in a ConfigMap of the operator's namespace.
+//!
+//! It is written before mesh config is, is owned by no object, so that nothing collects it, and is enough to restore the mesh
+//! without the resource: it has the address that was written, too.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt as _;
+
+use super::ObjectName;
+
+/// Names the resource whose backup it is.
+const RESOURCE_ANNOTATION: &str = "alscope.dev/resource";
+/// The address that mesh config was given.
+const ADDRESS_ANNOTATION: &str = "alscope.dev/address";
+/// Finds backups, and the collector's objects, by the uid of their resource.
+pub const OWNER_LABEL: &str = "alscope.dev/owner-uid";
+
+const PREFIX: &str = "alscope-backup-";
+const TEXT: &str = "text";
+const KEY_ABSENT: &str = "key-absent";
+const OBJECT_ABSENT: &str = "object-absent";
+
+/// What one ConfigMap held before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// This text.
+    Text(String),
+    /// It had no key `mesh`.
+    KeyAbsent,
+    /// It did not exist.
+    ObjectAbsent,
+}
+
+impl Before {
+    /// The text, empty when there was none.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::KeyAbsent | Self::ObjectAbsent => "",
+        }
+    }
+}
+
+/// What a mesh's ConfigMaps held before they were wired.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Backup {
+    /// The uid of the resource.
+    pub uid: String,
+    /// The name of the resource.
+    pub resource: String,
+    /// The address that is written into mesh config.
+    pub address: String,
+    /// By ConfigMap.
+    pub before: BTreeMap<ObjectName, Before>,
+    /// Guards its replacement; absent for one that is to be created.
+    pub resource_version: Option<String>,
+}
+
+impl Backup {
+    /// The name of the ConfigMap for a resource's backup.
+    pub fn name_for(uid: &str) -> String {
+        format!("{PREFIX}{uid}")
+    }
+
+    /// Reads a backup; `None` for a ConfigMap that is none.
+    pub fn of(config_map: &ConfigMap) -> Option<Self> {
+        let uid = config_map.metadata.name.as_deref()?.strip_prefix(PREFIX)?;
+        let annotation = |name: &str| config_map.annotations().get(name).cloned().unwrap_or_default();
+        let entries = config_map.data.iter().flatten();
+        let before = entries.filter_map(|(key, text)| {
+            let (kind, name) = key.split_once('.')?;
+            let (namespace, name) = name.split_once('.')?;
+            let before = match kind {
+                TEXT => Before::Text(text.clone()),
+                KEY_ABSENT => Before::KeyAbsent,
+                OBJECT_ABSENT => Before::ObjectAbsent,
+                _ => return None,
+            };
+            Some((ObjectName::new(namespace, name), before))
+        });
+        Some(Self {
+            uid: uid.to_owned(),
+            resource: annotation(RESOURCE_ANNOTATION),
+            address: annotation(ADDRESS_ANNOTATION),
+            before: before.collect(),
+            resource_version: config_map.resource_version(),
+        })
+    }
+
+    /// As a ConfigMap of the operator's namespace.
+    pub fn config_map(&self, namespace: &str) -> ConfigMap {
+        let entries = self.before.iter().map(|(name, before)| {
+            let (kind, text) = match before {
+                Before::Text(text) => (TEXT, text.clone()),
+                Before::KeyAbsent => (KEY_ABSENT, String::new()),
+                Before::ObjectAbsent => (OBJECT_ABSENT, String::new()),
+            };
+            (format!("{kind}.{}.{}", name.namespace, name.name), text)
+        });
+        let annotations = [
+            (RESOURCE_ANNOTATION, &self.resource),
+            (ADDRESS_ANNOTATION, &self.address),
+        ];
+        ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(Self::name_for(&self.uid)),
+                namespace: Some(namespace.to_owned()),
+                labels: Some(BTreeMap::from([
+                    (
+                        "app.kubernetes.io/managed-by".to_owned(),
+                        "alscope-operator".to_owned(),
+                    ),
+                    ("app.kubernetes.io/component".to_owned(), "backup".to_owned()),
+                    (OWNER_LABEL.to_owned(), self.uid.clone()),
+                ])),
+                annotations: Some(
+                    annotations
+                        .into_iter()
+                        .map(|(name, value)| (name.to_owned(), value.clone()))
+                        .collect(),
+                ),
+                resource_version: self.resource_version.clone(),
+                ..ObjectMeta::default()
+            },
+            data: Some(entries.collect()),
+            ..ConfigMap::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_is_read_as_it_was_written() {
+        let backup = Backup {
+            uid: "0b1f".to_owned(),
+            resource: "alscope".to_owned(),
+            address: "collector.alscope-system.svc.cluster.local:11800".to_owned(),
+            before: BTreeMap::from([
+                (
+                    ObjectName::new("istio-system", "istio"),
+                    Before::Text("# mesh\r\na: b".to_owned()),
+                ),
+                (ObjectName::new("istio-system", "istio-1.30"), Before::KeyAbsent),
+                (
+                    ObjectName::new("istio-system", "istio-user"),
+                    Before::ObjectAbsent,
+                ),
+            ]),
+            resource_version: Some("7".to_owned()),
+        };
+        let config_map = backup.config_map("alscope-system");
+        assert_eq!(config_map.metadata.name.as_deref(), Some("alscope-backup-0b1f"));
+        assert_eq!(config_map.metadata.owner_references, None);
+        assert_eq!(Backup::of(&config_map), Some(backup));
+    }
+
+    #[test]
+    fn another_config_map_is_no_backup() {
+        let mut config_map = Backup::default().config_map("alscope-system");
+        config_map.metadata.name = Some("alscope-collector-1".to_owned());
+        assert_eq!(Backup::of(&config_map), None);
+    }
+}

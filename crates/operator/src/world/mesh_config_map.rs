@@ -1,0 +1,178 @@
+//! A ConfigMap of mesh config: its text, who tracks it and who wrote it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::ResourceExt as _;
+use serde_json::Value;
+
+use super::ObjectName;
+
+/// Says which tool made an object.
+pub const MANAGER_LABEL: &str = "app.kubernetes.io/managed-by";
+/// The operator's name there, and as a field manager.
+pub const MANAGER: &str = "alscope-operator";
+/// The key that holds the text.
+pub const KEY: &str = "mesh";
+
+/// A ConfigMap of mesh config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeshConfigMap {
+    /// Its name.
+    pub name: ObjectName,
+    /// Guards every write.
+    pub resource_version: String,
+    /// The text under the key `mesh`; absent when there is no such key.
+    pub text: Option<String>,
+    /// Whether the operator made the object: a shared mesh config that did not exist.
+    pub is_ours: bool,
+    /// Who would set a change back.
+    pub tracker: Option<Tracker>,
+    /// Who owns the text, by `managedFields`.
+    pub owners: Vec<FieldOwner>,
+    /// How long the operator has seen this text.
+    pub unchanged_for: Duration,
+}
+
+/// A tool that owns the whole object and would set a change back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracker {
+    /// Istio's Sail operator.
+    Sail,
+    /// Argo CD.
+    ArgoCd,
+    /// A Flux Kustomization.
+    Flux,
+}
+
+impl Tracker {
+    /// The tool's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sail => "the Sail operator",
+            Self::ArgoCd => "Argo CD",
+            Self::Flux => "Flux",
+        }
+    }
+}
+
+/// An entry of `managedFields` that has the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldOwner {
+    /// Its place in `managedFields`.
+    pub index: usize,
+    /// The field manager.
+    pub manager: String,
+    /// When it last wrote.
+    pub at: Option<Timestamp>,
+}
+
+impl MeshConfigMap {
+    /// Reads a ConfigMap that the operator has seen unchanged for so long.
+    pub fn of(config_map: &ConfigMap, unchanged_for: Duration) -> Self {
+        Self {
+            name: ObjectName::of(config_map),
+            resource_version: config_map.resource_version().unwrap_or_default(),
+            text: config_map.data.as_ref().and_then(|data| data.get(KEY)).cloned(),
+            is_ours: config_map.labels().get(MANAGER_LABEL).map(String::as_str) == Some(MANAGER),
+            tracker: tracker(config_map),
+            owners: owners(config_map.managed_fields()),
+            unchanged_for,
+        }
+    }
+
+    /// The text, empty when there is none: istiod reads both alike.
+    pub fn mesh(&self) -> &str {
+        self.text.as_deref().unwrap_or_default()
+    }
+
+    /// Who wrote the text last.
+    pub fn last_writer(&self) -> Option<&FieldOwner> {
+        self.owners.iter().max_by_key(|owner| owner.at)
+    }
+}
+
+fn tracker(config_map: &ConfigMap) -> Option<Tracker> {
+    let sail = config_map
+        .owner_references()
+        .iter()
+        .any(|owner| owner.kind == "IstioRevision")
+        || config_map.labels().get("managed-by").map(String::as_str) == Some("sail-operator");
+    let argo = ["argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"]
+        .iter()
+        .any(|key| config_map.annotations().contains_key(*key) || config_map.labels().contains_key(*key));
+    let flux = config_map
+        .labels()
+        .keys()
+        .any(|key| key.starts_with("kustomize.toolkit.fluxcd.io/"));
+    match (sail, argo, flux) {
+        (true, _, _) => Some(Tracker::Sail),
+        (_, true, _) => Some(Tracker::ArgoCd),
+        (_, _, true) => Some(Tracker::Flux),
+        (false, false, false) => None,
+    }
+}
+
+fn owners(entries: &[ManagedFieldsEntry]) -> Vec<FieldOwner> {
+    let has_text = |entry: &ManagedFieldsEntry| {
+        entry
+            .fields_v1
+            .as_ref()
+            .and_then(|fields| fields.0.get("f:data"))
+            .and_then(Value::as_object)
+            .is_some_and(|data| data.contains_key("f:mesh"))
+    };
+    entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| has_text(entry))
+        .map(|(index, entry)| FieldOwner {
+            index,
+            manager: entry.manager.clone().unwrap_or_default(),
+            at: entry.time.as_ref().map(|time| time.0),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn config_map(metadata: &Value) -> MeshConfigMap {
+        let value = json!({"metadata": metadata, "data": {"mesh": "a: b"}});
+        MeshConfigMap::of(&serde_json::from_value(value).unwrap(), Duration::ZERO)
+    }
+
+    #[rstest]
+    #[case::helm(json!({"labels": {"app.kubernetes.io/instance": "istiod", "app.kubernetes.io/managed-by": "Helm"}}), None)]
+    #[case::argo_by_annotation(json!({"annotations": {"argocd.argoproj.io/tracking-id": "istio:/ConfigMap:istio-system/istio"}}), Some(Tracker::ArgoCd))]
+    #[case::argo_by_instance(json!({"annotations": {"argocd.argoproj.io/instance": "istio"}}), Some(Tracker::ArgoCd))]
+    #[case::flux(json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "mesh"}}), Some(Tracker::Flux))]
+    #[case::sail(json!({"ownerReferences": [{"apiVersion": "sailoperator.io/v1", "kind": "IstioRevision", "name": "default", "uid": "1"}]}), Some(Tracker::Sail))]
+    fn trackers_are_known_by_their_marks(#[case] metadata: Value, #[case] expected: Option<Tracker>) {
+        assert_eq!(config_map(&metadata).tracker, expected);
+    }
+
+    #[test]
+    fn only_entries_that_have_the_text_own_it() {
+        let metadata = json!({"managedFields": [
+            {"manager": "labels", "fieldsV1": {"f:metadata": {"f:labels": {}}}},
+            {"manager": "helm", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:data": {"f:mesh": {}, "f:meshNetworks": {}}}},
+            {"manager": "kubectl-edit", "time": "2026-01-02T00:00:00Z", "fieldsV1": {"f:data": {"f:mesh": {}}}},
+            {"manager": "networks", "fieldsV1": {"f:data": {"f:meshNetworks": {}}}},
+        ]});
+        let config_map = config_map(&metadata);
+        let owners: Vec<(usize, &str)> = config_map
+            .owners
+            .iter()
+            .map(|owner| (owner.index, owner.manager.as_str()))
+            .collect();
+        assert_eq!(owners, [(1, "helm"), (2, "kubectl-edit")]);
+        assert_eq!(config_map.last_writer().unwrap().manager, "kubectl-edit");
+    }
+}

@@ -1,0 +1,268 @@
+//! A pod with a proxy: which address its proxy was started with.
+//!
+//! Envoy's bootstrap is made from the environment variable `PROXY_CONFIG` of the container `istio-proxy`, which the injector
+//! filled in when the pod was created; so that variable tells exactly which proxies must start anew.
+
+use k8s_openapi::api::core::v1::{Container, Pod};
+use kube::ResourceExt as _;
+use serde::Deserialize;
+
+use super::{DEFAULT_REVISION, ObjectName};
+
+const CONTAINER: &str = "istio-proxy";
+const OVERRIDE: &str = "proxy.istio.io/config";
+const TEMPLATES: &str = "inject.istio.io/templates";
+const GATEWAY_MANAGED: &str = "gateway.istio.io/managed";
+const TEMPLATE_HASH: &str = "pod-template-hash";
+
+/// A pod with a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// The pod.
+    pub pod: ObjectName,
+    /// Istio's revision, as the injector wrote it down.
+    pub revision: String,
+    /// istiod's namespace, where the proxy's configuration names it; absent means Istio's default, `istio-system`.
+    pub mesh_namespace: Option<String>,
+    /// The access-log address that the proxy was started with.
+    pub address: Option<String>,
+    /// What restarts the pod.
+    pub owner: Owner,
+    /// Whether the pod's own annotation sets the address, so that mesh config does not reach it.
+    pub overridden: bool,
+    /// Whether it is gRPC's proxyless agent, which has no Envoy.
+    pub proxyless: bool,
+    /// Whether the proxy has no `PROXY_CONFIG`: a gateway of an old chart, which reads mesh config from a mounted file.
+    pub unreadable: bool,
+}
+
+/// What owns a pod, and so what restarts it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// A Deployment.
+    Deployment(String),
+    /// A StatefulSet.
+    StatefulSet(String),
+    /// A DaemonSet.
+    DaemonSet(String),
+    /// A Deployment that istiod renders for a gateway or waypoint, and rolls itself.
+    ManagedGateway(String),
+    /// A Job, whose pods end by themselves.
+    Job(String),
+    /// Something else of this kind and name.
+    Other(String, String),
+    /// Nothing.
+    Nobody,
+}
+
+/// The part of Istio's `ProxyConfig` that is read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ProxyConfig {
+    discovery_address: Option<String>,
+    envoy_access_log_service: Option<RemoteService>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RemoteService {
+    address: Option<String>,
+}
+
+impl Proxy {
+    /// Reads a pod; `None` for one without a proxy, and for one that has ended or is ending.
+    pub fn of(pod: &Pod) -> Option<Self> {
+        let spec = pod.spec.as_ref()?;
+        let is_native = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
+        let native = spec.init_containers.iter().flatten().filter(is_native);
+        let proxy = spec
+            .containers
+            .iter()
+            .chain(native)
+            .find(|container| container.name == CONTAINER)?;
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        if pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Succeeded" | "Failed")) {
+            return None;
+        }
+        let text = proxy
+            .env
+            .iter()
+            .flatten()
+            .find(|variable| variable.name == "PROXY_CONFIG")
+            .and_then(|variable| variable.value.as_deref());
+        let config: Option<ProxyConfig> = text.and_then(|text| serde_json::from_str(text).ok());
+        let unreadable = config.is_none();
+        let config = config.unwrap_or_default();
+        Some(Self {
+            pod: ObjectName::of(pod),
+            revision: revision(pod),
+            mesh_namespace: config.discovery_address.as_deref().and_then(namespace_of),
+            address: config
+                .envoy_access_log_service
+                .and_then(|service| service.address),
+            owner: owner(pod),
+            overridden: mark(pod, OVERRIDE).contains("envoyAccessLogService"),
+            proxyless: mark(pod, TEMPLATES).contains("grpc-agent"),
+            unreadable,
+        })
+    }
+}
+
+/// An annotation's value, empty when there is none.
+fn mark<'a>(pod: &'a Pod, name: &str) -> &'a str {
+    pod.annotations().get(name).map_or("", String::as_str)
+}
+
+/// The injector writes the revision as annotation and label.
+fn revision(pod: &Pod) -> String {
+    pod.annotations()
+        .get("istio.io/rev")
+        .or_else(|| pod.labels().get("istio.io/rev"))
+        .cloned()
+        .unwrap_or_else(|| DEFAULT_REVISION.to_owned())
+}
+
+/// The namespace in `istiod.NAMESPACE.svc…:15012`.
+fn namespace_of(discovery_address: &str) -> Option<String> {
+    let host = discovery_address.split(':').next()?;
+    let mut labels = host.split('.').skip(1);
+    let namespace = labels.next()?;
+    (labels.next() == Some("svc")).then(|| namespace.to_owned())
+}
+
+fn owner(pod: &Pod) -> Owner {
+    let Some(owner) = pod
+        .owner_references()
+        .iter()
+        .find(|owner| owner.controller == Some(true))
+    else {
+        return Owner::Nobody;
+    };
+    let name = owner.name.clone();
+    match owner.kind.as_str() {
+        "ReplicaSet" => deployment(pod, name),
+        "StatefulSet" => Owner::StatefulSet(name),
+        "DaemonSet" => Owner::DaemonSet(name),
+        "Job" => Owner::Job(name),
+        kind => Owner::Other(kind.to_owned(), name),
+    }
+}
+
+/// A Deployment's ReplicaSet is called after it and the hash of the pod's template.
+fn deployment(pod: &Pod, replica_set: String) -> Owner {
+    let name = pod
+        .labels()
+        .get(TEMPLATE_HASH)
+        .and_then(|hash| replica_set.strip_suffix(hash.as_str())?.strip_suffix('-'));
+    match name {
+        Some(name) if pod.labels().contains_key(GATEWAY_MANAGED) => Owner::ManagedGateway(name.to_owned()),
+        Some(name) => Owner::Deployment(name.to_owned()),
+        None => Owner::Other("ReplicaSet".to_owned(), replica_set),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(metadata: &Value, spec: &Value, phase: &str) -> Option<Proxy> {
+        let mut value = json!({"metadata": metadata, "spec": spec, "status": {"phase": phase}});
+        value["metadata"]["namespace"] = json!("shop");
+        value["metadata"]["name"] = json!("web-1");
+        Proxy::of(&serde_json::from_value(value).unwrap())
+    }
+
+    fn injected(config: &str) -> Value {
+        json!({"containers": [{"name": "web"}, {"name": "istio-proxy", "env": [{"name": "PROXY_CONFIG", "value": config}]}]})
+    }
+
+    #[test]
+    fn the_address_is_the_one_that_the_proxy_started_with() {
+        let config = "{\"discoveryAddress\":\"istiod-a.mesh.svc:15012\",\"envoyAccessLogService\":{\"address\":\"c:11800\"}}\n";
+        let proxy = pod(&json!({}), &injected(config), "Running").unwrap();
+        assert_eq!(proxy.address.as_deref(), Some("c:11800"));
+        assert_eq!(proxy.mesh_namespace.as_deref(), Some("mesh"));
+        assert!(!proxy.unreadable);
+    }
+
+    #[test]
+    fn an_empty_configuration_has_no_address() {
+        let proxy = pod(&json!({}), &injected("{}\n"), "Pending").unwrap();
+        assert_eq!((proxy.address, proxy.mesh_namespace), (None, None));
+    }
+
+    #[test]
+    fn a_native_side_car_is_found_and_an_ordinary_init_container_is_not() {
+        let native = json!({"containers": [{"name": "web"}],
+            "initContainers": [{"name": "istio-proxy", "restartPolicy": "Always", "env": [{"name": "PROXY_CONFIG", "value": "{}"}]}]});
+        assert!(pod(&json!({}), &native, "Running").is_some());
+        let init = json!({"containers": [{"name": "web"}], "initContainers": [{"name": "istio-proxy"}]});
+        assert_eq!(pod(&json!({}), &init, "Running"), None);
+    }
+
+    #[rstest]
+    #[case("Succeeded")]
+    #[case("Failed")]
+    fn a_pod_that_ended_has_no_proxy(#[case] phase: &str) {
+        assert_eq!(pod(&json!({}), &injected("{}"), phase), None);
+    }
+
+    #[test]
+    fn a_pod_that_is_ending_has_no_proxy() {
+        let metadata = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
+        assert_eq!(pod(&metadata, &injected("{}"), "Running"), None);
+    }
+
+    #[rstest]
+    #[case::deployment("ReplicaSet", "web-5d8", Owner::Deployment("web".to_owned()))]
+    #[case::bare_replica_set("ReplicaSet", "web", Owner::Other("ReplicaSet".to_owned(), "web".to_owned()))]
+    #[case::stateful_set("StatefulSet", "db", Owner::StatefulSet("db".to_owned()))]
+    #[case::daemon_set("DaemonSet", "agent", Owner::DaemonSet("agent".to_owned()))]
+    #[case::job("Job", "nightly", Owner::Job("nightly".to_owned()))]
+    #[case::rollout("Rollout", "web", Owner::Other("Rollout".to_owned(), "web".to_owned()))]
+    fn the_owner_is_what_restarts_it(#[case] kind: &str, #[case] name: &str, #[case] expected: Owner) {
+        let metadata = json!({
+            "labels": {"pod-template-hash": "5d8"},
+            "ownerReferences": [{"apiVersion": "x/v1", "kind": kind, "name": name, "uid": "1", "controller": true}],
+        });
+        assert_eq!(
+            pod(&metadata, &injected("{}"), "Running").unwrap().owner,
+            expected
+        );
+    }
+
+    #[test]
+    fn a_gateway_that_istiod_renders_is_rolled_by_istiod() {
+        let metadata = json!({
+            "labels": {"pod-template-hash": "5d8", "gateway.istio.io/managed": "istio.io-gateway-controller"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "waypoint-5d8", "uid": "1", "controller": true}],
+        });
+        let owner = pod(&metadata, &injected("{}"), "Running").unwrap().owner;
+        assert_eq!(owner, Owner::ManagedGateway("waypoint".to_owned()));
+    }
+
+    #[test]
+    fn annotations_tell_what_mesh_config_does_not_reach() {
+        let metadata = json!({"annotations": {
+            "proxy.istio.io/config": "{\"envoyAccessLogService\": {\"address\": \"mine:1\"}}",
+            "istio.io/rev": "canary",
+        }});
+        let proxy = pod(&metadata, &injected("{}"), "Running").unwrap();
+        assert!(proxy.overridden);
+        assert_eq!(proxy.revision, "canary");
+
+        let metadata = json!({"annotations": {"proxy.istio.io/config": "{\"concurrency\": 2}", "inject.istio.io/templates": "grpc-agent"}});
+        let proxy = pod(&metadata, &injected("{}"), "Running").unwrap();
+        assert!(!proxy.overridden);
+        assert!(proxy.proxyless);
+    }
+
+    #[test]
+    fn a_proxy_without_the_variable_can_not_be_judged() {
+        let spec = json!({"containers": [{"name": "istio-proxy"}]});
+        assert!(pod(&json!({}), &spec, "Running").unwrap().unreadable);
+    }
+}

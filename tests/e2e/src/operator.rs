@@ -1,0 +1,282 @@
+//! The operator in the cluster: its chart, resources and their conditions, and what it wrote by the API server's own record.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use crate::cluster::{kubectl, run, until};
+
+/// The operator's namespace.
+pub const NAMESPACE: &str = "alscope-system";
+/// The name of the resource that the tests apply.
+pub const RESOURCE: &str = "alscope";
+/// The address that its collector has.
+pub const ADDRESS: &str = "alscope-collector.alscope-system.svc.cluster.local:11800";
+
+/// A condition of a resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// In one word.
+    pub reason: String,
+    /// In a sentence.
+    pub message: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Installs the chart with real helm, and waits until the operator is available. Proxies' time to let go of the collector is
+/// short, because these tests do not wait for a minute.
+pub fn install() -> anyhow::Result<()> {
+    let chart = root().join("charts/alscope");
+    let chart = chart.to_string_lossy();
+    let values = [
+        "image.repository=docker.io/alscope/operator",
+        "image.tag=e2e",
+        "collector.image.repository=docker.io/alscope/collector",
+        "collector.image.tag=e2e",
+        "drainTimeout=2s",
+        "leaseDuration=3s",
+    ];
+    let mut arguments = vec!["upgrade", "--install", "alscope", &chart];
+    arguments.extend([
+        "--namespace",
+        NAMESPACE,
+        "--create-namespace",
+        "--wait",
+        "--timeout",
+        "90s",
+    ]);
+    for value in values {
+        arguments.extend(["--set-string", value]);
+    }
+    run("helm", &arguments).map(drop)
+}
+
+/// Deletes every resource, removes the chart and its definition: the baseline.
+pub fn remove() -> anyhow::Result<()> {
+    if !is_defined()? {
+        return Ok(());
+    }
+    delete_all()?;
+    run(
+        "helm",
+        &[
+            "uninstall",
+            "alscope",
+            "--namespace",
+            NAMESPACE,
+            "--wait",
+            "--ignore-not-found",
+        ],
+    )?;
+    kubectl(&[
+        "delete",
+        "crd",
+        "meshobservabilities.alscope.dev",
+        "--wait",
+        "--timeout=30s",
+    ])
+    .map(drop)
+}
+
+fn is_defined() -> anyhow::Result<bool> {
+    let found = kubectl(&[
+        "get",
+        "crd",
+        "meshobservabilities.alscope.dev",
+        "--ignore-not-found",
+        "--output=name",
+    ])?;
+    Ok(!found.trim().is_empty())
+}
+
+/// Applies a resource with this spec, as JSON.
+pub fn apply(name: &str, spec: &Value) -> anyhow::Result<()> {
+    let resource = serde_json::json!({
+        "apiVersion": "alscope.dev/v1alpha1",
+        "kind": "MeshObservability",
+        "metadata": {"name": name},
+        "spec": spec,
+    });
+    apply_object(&resource)
+}
+
+/// Applies any object.
+pub fn apply_object(object: &Value) -> anyhow::Result<()> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    serde_json::to_writer(&mut file, object)?;
+    kubectl(&["apply", "--filename", &file.path().to_string_lossy()]).map(drop)
+}
+
+/// Deletes every resource, and waits as a user would.
+pub fn delete_all() -> anyhow::Result<()> {
+    kubectl(&["delete", "meshobs", "--all", "--wait", "--timeout=120s"]).map(drop)
+}
+
+/// The whole resource.
+pub fn resource(name: &str) -> anyhow::Result<Value> {
+    Ok(serde_json::from_str(&kubectl(&[
+        "get",
+        "meshobs",
+        name,
+        "--output=json",
+    ])?)?)
+}
+
+/// A condition of a resource; empty when there is none.
+pub fn condition(resource: &Value, type_: &str) -> Condition {
+    let conditions = resource["status"]["conditions"].as_array();
+    let found = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == type_);
+    let text = |key: &str| {
+        found
+            .and_then(|condition| condition[key].as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    Condition {
+        status: text("status"),
+        reason: text("reason"),
+        message: text("message"),
+    }
+}
+
+/// Waits until a condition has a status and a reason; tells what it was instead.
+pub fn until_condition(
+    name: &str,
+    type_: &str,
+    (status, reason): (&str, &str),
+    deadline: Duration,
+) -> anyhow::Result<Condition> {
+    let mut last = Condition::default();
+    let what = format!("{name}: {type_}={status}/{reason}");
+    let waited = until(&what, deadline, || {
+        last = condition(&resource(name)?, type_);
+        Ok((last.status == status && last.reason == reason).then(|| last.clone()))
+    });
+    waited.with_context(|| format!("it is {last:?}"))
+}
+
+/// The text of mesh config.
+pub fn mesh(namespace: &str, config_map: &str) -> anyhow::Result<String> {
+    let value = kubectl(&[
+        "get",
+        "configmap",
+        config_map,
+        "--namespace",
+        namespace,
+        "--output=json",
+    ])?;
+    let value: Value = serde_json::from_str(&value)?;
+    value["data"]["mesh"]
+        .as_str()
+        .map(str::to_owned)
+        .context("the ConfigMap has no key mesh")
+}
+
+/// The field managers that have an entry in the ConfigMap's `managedFields`.
+pub fn managers(namespace: &str, config_map: &str) -> anyhow::Result<Vec<String>> {
+    let value = kubectl(&[
+        "get",
+        "configmap",
+        config_map,
+        "--namespace",
+        namespace,
+        "--show-managed-fields",
+        "--output=jsonpath={range .metadata.managedFields[*]}{.manager}{\"\\n\"}{end}",
+    ])?;
+    Ok(value.lines().map(str::to_owned).collect())
+}
+
+/// Every object of every API resource, as `resource namespace name`, but for what changes by itself: Events, Leases, and
+/// outside the operator's namespace pods and their replica sets.
+pub fn objects() -> anyhow::Result<BTreeSet<String>> {
+    let resources = kubectl(&["api-resources", "--verbs=list", "--output=name"])?;
+    let names: Vec<&str> = resources
+        .lines()
+        .filter(|name| {
+            !name.starts_with("events") && !name.starts_with("leases.") && !name.contains("metrics.k8s.io")
+        })
+        .collect();
+    let mut found = BTreeSet::new();
+    let columns = "--output=custom-columns=KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name";
+    let listed = kubectl(&[
+        "get",
+        &names.join(","),
+        "--all-namespaces",
+        "--no-headers",
+        "--ignore-not-found",
+        columns,
+    ])?;
+    for line in listed.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let elsewhere = words.get(1) != Some(&NAMESPACE);
+        if elsewhere && matches!(words.first(), Some(&"Pod" | &"ReplicaSet")) {
+            continue;
+        }
+        found.insert(words.join(" "));
+    }
+    ensure!(found.len() > 100, "only {} objects were listed", found.len());
+    Ok(found)
+}
+
+/// A write in the API server's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// `create`, `update`, `patch` or `delete`.
+    pub verb: String,
+    /// The plural, with `/` and the subresource if there is one.
+    pub resource: String,
+    /// The namespace, empty for none.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+    /// The status code of the answer.
+    pub code: u64,
+}
+
+/// The operator's own writes since a place in the record, without the renewals of its Lease.
+pub fn writes_since(place: usize) -> anyhow::Result<Vec<Write>> {
+    let user = format!("system:serviceaccount:{NAMESPACE}:alscope-operator");
+    let record = record()?;
+    let lines = record.get(place..).unwrap_or_default().lines();
+    let events = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    Ok(events
+        .filter(|event| {
+            event["user"]["username"] == user.as_str() && event["objectRef"]["resource"] != "leases"
+        })
+        .map(|event| {
+            let text = |key: &str| event["objectRef"][key].as_str().unwrap_or_default().to_owned();
+            let subresource = text("subresource");
+            Write {
+                verb: event["verb"].as_str().unwrap_or_default().to_owned(),
+                resource: if subresource.is_empty() {
+                    text("resource")
+                } else {
+                    format!("{}/{subresource}", text("resource"))
+                },
+                namespace: text("namespace"),
+                name: text("name"),
+                code: event["responseStatus"]["code"].as_u64().unwrap_or_default(),
+            }
+        })
+        .collect())
+}
+
+/// The place in the record that the next write is at.
+pub fn place() -> anyhow::Result<usize> {
+    Ok(record()?.len())
+}
+
+fn record() -> anyhow::Result<String> {
+    run("enter", &["cat", "/var/log/audit.log"])
+}

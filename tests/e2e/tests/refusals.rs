@@ -1,0 +1,335 @@
+//! Where the operator can't be sure, it writes nothing and says why: each refusal on the real API server, in a mesh of its own
+//! whose istiod is scaled to 0. By the API server's own record, not one byte of any of these meshes is written.
+
+use std::time::Duration;
+
+use alscope_e2e::cluster::{kubectl, until};
+use alscope_e2e::collector::load_images;
+use alscope_e2e::operator::{self, apply, apply_object, condition, resource, writes_since};
+use anyhow::ensure;
+use serde_json::{Value, json};
+
+/// A mesh that the operator refuses to write, and how it says so.
+#[derive(Clone)]
+struct Refused {
+    name: &'static str,
+    /// The text of the ConfigMap `istio`; `None` for no ConfigMap.
+    mesh: Option<&'static str>,
+    /// More of the ConfigMap's metadata.
+    metadata: Value,
+    /// More of the resource's `spec.mesh`.
+    spec: Value,
+    /// Other objects of the namespace.
+    objects: Vec<Value>,
+    /// Whether the operator has its rights there.
+    has_rights: bool,
+    reason: &'static str,
+    /// What the message must name.
+    says: &'static str,
+}
+
+const STOCK: &str =
+    "defaultConfig:\n  discoveryAddress: istiod.istio-system.svc:15012\ntrustDomain: cluster.local\n";
+
+impl Refused {
+    fn new(name: &'static str, mesh: &'static str, reason: &'static str, says: &'static str) -> Self {
+        Self {
+            name,
+            mesh: Some(mesh),
+            metadata: json!({}),
+            spec: json!({}),
+            objects: Vec::new(),
+            has_rights: true,
+            reason,
+            says,
+        }
+    }
+}
+
+fn all() -> Vec<Refused> {
+    [whom_it_would_cross(), what_it_can_not_edit()].concat()
+}
+
+/// Meshes that somebody else decides about.
+fn whom_it_would_cross() -> Vec<Refused> {
+    let telemetry = json!({
+        "apiVersion": "telemetry.istio.io/v1", "kind": "Telemetry",
+        "metadata": {"name": "mesh-default"},
+        "spec": {"accessLogging": [{"providers": [{"name": "envoy"}]}]},
+    });
+    vec![
+        Refused::new(
+            "foreign",
+            "defaultConfig:\n  envoyAccessLogService: {address: \"oap.skywalking:11800\"}\n",
+            "ForeignAddress",
+            "oap.skywalking:11800",
+        ),
+        Refused {
+            metadata: json!({"annotations": {"argocd.argoproj.io/tracking-id": "istio:/ConfigMap:istio-system/istio"}}),
+            ..Refused::new("argo", STOCK, "ManagedByGitOps", "Argo CD")
+        },
+        Refused {
+            metadata: json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "mesh"}}),
+            ..Refused::new("flux", STOCK, "ManagedByGitOps", "Flux")
+        },
+        Refused {
+            metadata: json!({"labels": {"managed-by": "sail-operator"}}),
+            ..Refused::new("sail", STOCK, "ManagedBySail", "spec.values")
+        },
+        Refused {
+            objects: vec![telemetry],
+            ..Refused::new(
+                "telemetry",
+                STOCK,
+                "ShadowedByTelemetry",
+                "refused-telemetry/mesh-default",
+            )
+        },
+        Refused::new(
+            "providers",
+            "defaultProviders:\n  accessLogging: [envoy]\n",
+            "ShadowedByTelemetry",
+            "defaultProviders.accessLogging",
+        ),
+        Refused {
+            objects: vec![istiod("istiod-canary", "canary")],
+            ..Refused::new("revisions", STOCK, "RevisionsNotListed", "canary, default")
+        },
+    ]
+}
+
+/// Meshes that can't be written. The gateway of the last one is in the way of every mesh, but is asked for last.
+fn what_it_can_not_edit() -> Vec<Refused> {
+    vec![
+        Refused::new("no-yaml", "a: [b\n", "MeshConfigInvalid", "refused-no-yaml/istio"),
+        Refused::new(
+            "no-mapping",
+            "- a\n- b\n",
+            "MeshConfigInvalid",
+            "refused-no-mapping/istio",
+        ),
+        Refused::new(
+            "twice",
+            "trustDomain: a\ntrustDomain: b\n",
+            "MeshConfigInvalid",
+            "trustDomain",
+        ),
+        Refused {
+            mesh: None,
+            ..Refused::new("missing", "", "MeshConfigMapNotFound", "refused-missing/istio")
+        },
+        Refused {
+            has_rights: false,
+            ..Refused::new("no-right", STOCK, "Forbidden", "list configmaps")
+        },
+        Refused {
+            spec: json!({"configSource": "Manual"}),
+            ..Refused::new(
+                "manual",
+                STOCK,
+                "ManualActionRequired",
+                "refused-manual-collector.alscope-system",
+            )
+        },
+        Refused {
+            objects: vec![gateway()],
+            ..Refused::new(
+                "gateways",
+                STOCK,
+                "WouldRestartGateways",
+                "refused-gateways/waypoint",
+            )
+        },
+    ]
+}
+
+fn istiod(name: &str, revision: &str) -> Value {
+    deployment(
+        name,
+        &json!({"app": "istiod", "istio.io/rev": revision}),
+        revision,
+    )
+}
+
+fn gateway() -> Value {
+    deployment(
+        "waypoint",
+        &json!({"gateway.istio.io/managed": "istio.io-mesh-controller"}),
+        "",
+    )
+}
+
+fn deployment(name: &str, labels: &Value, revision: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"name": name}},
+            "template": {
+                "metadata": {"labels": {"name": name}},
+                "spec": {"containers": [{
+                    "name": "discovery", "image": "docker.io/istio/pilot:1",
+                    "env": [{"name": "REVISION", "value": revision}],
+                }]},
+            },
+        },
+    })
+}
+
+/// The chart's Role for another mesh's namespace.
+fn rights() -> [Value; 2] {
+    [
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "alscope-operator-mesh"},
+            "rules": [{
+                "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["istio", "istio-canary"],
+                "verbs": ["get", "list", "watch", "update", "patch"],
+            }],
+        }),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "alscope-operator-mesh"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "alscope-operator-mesh"},
+            "subjects": [{"kind": "ServiceAccount", "name": "alscope-operator", "namespace": operator::NAMESPACE}],
+        }),
+    ]
+}
+
+impl Refused {
+    fn namespace(&self) -> String {
+        format!("refused-{}", self.name)
+    }
+
+    fn objects(&self) -> Vec<Value> {
+        let mut objects = vec![istiod("istiod", "default")];
+        if let Some(text) = self.mesh {
+            let mut metadata = self.metadata.clone();
+            metadata["name"] = json!("istio");
+            objects.push(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"mesh": text}}));
+        }
+        objects.extend(self.objects.clone());
+        if self.has_rights {
+            objects.extend(rights());
+        }
+        for object in &mut objects {
+            object["metadata"]["namespace"] = json!(self.namespace());
+        }
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace()}});
+        [vec![namespace], objects].concat()
+    }
+
+    fn resource(&self) -> Value {
+        let mut mesh = self.spec.clone();
+        mesh["namespace"] = json!(self.namespace());
+        // Without a replica, nothing but the refusal decides.
+        json!({"mesh": mesh, "collector": {"replicas": 0}})
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let name = self.namespace();
+        until(
+            &format!("{name} to be {}", self.reason),
+            Duration::from_secs(30),
+            || {
+                let found = condition(&resource(&name)?, "MeshConfigured");
+                ensure!(
+                    found.status == "False" && found.reason == self.reason,
+                    "it is {found:?}"
+                );
+                ensure!(
+                    found.message.contains(self.says),
+                    "{} is not in {found:?}",
+                    self.says
+                );
+                Ok(Some(()))
+            },
+        )?;
+        let text = self.mesh.map(str::to_owned);
+        ensure!(
+            text.is_none() || operator::mesh(&name, "istio").ok() == text,
+            "{name}: mesh config was written"
+        );
+        Ok(())
+    }
+}
+
+#[test]
+fn where_it_can_not_be_sure_it_writes_nothing_and_says_why() -> anyhow::Result<()> {
+    load_images()?;
+    operator::install()?;
+    operator::delete_all()?;
+    let all = all();
+    let objects: Vec<Value> = all.iter().flat_map(Refused::objects).collect();
+    apply_object(&json!({"apiVersion": "v1", "kind": "List", "items": objects}))?;
+    let place = operator::place()?;
+    for refused in &all {
+        apply(&refused.namespace(), &refused.resource())?;
+    }
+    for refused in &all {
+        refused.check()?;
+    }
+    operator::delete_all()?;
+    let written: Vec<_> = writes_since(place)?
+        .into_iter()
+        .filter(|write| write.namespace.starts_with("refused-"))
+        .collect();
+    ensure!(written.is_empty(), "the operator wrote {written:?}");
+    let namespaces: Vec<String> = all.iter().map(Refused::namespace).collect();
+    let mut arguments = vec!["delete", "namespace", "--wait", "--timeout=120s"];
+    arguments.extend(namespaces.iter().map(String::as_str));
+    kubectl(&arguments).map(drop)
+}
+
+#[test]
+fn bad_resources_are_refused_with_what_to_write_instead() -> anyhow::Result<()> {
+    load_images()?;
+    operator::install()?;
+    for (name, spec, says) in [
+        ("Alscope", json!({}), "a lowercase RFC 1123 subdomain"),
+        ("1st", json!({}), "the first a letter"),
+        (
+            "alscope",
+            json!({"analysis": {"http": "mx-mesh"}}),
+            "supported values: \"k8s-mesh\"",
+        ),
+        (
+            "alscope",
+            json!({"mesh": {"revisions": ["a", "a"]}}),
+            "list each once",
+        ),
+        (
+            "alscope",
+            json!({"collector": {"replicas": -1}}),
+            "greater than or equal to 0",
+        ),
+        (
+            "alscope",
+            json!({"mesh": {"wiring": "TelemetryProvider"}}),
+            "supported values: \"MeshConfig\"",
+        ),
+        (
+            "alscope",
+            json!({"analysys": {}}),
+            "unknown field \"spec.analysys\"",
+        ),
+    ] {
+        let refused = apply(name, &spec);
+        let message = refused.err().map(|error| error.to_string()).unwrap_or_default();
+        ensure!(
+            message.contains(says),
+            "{name} {spec}: {message:?} does not say {says:?}"
+        );
+    }
+    apply(
+        "immutable",
+        &json!({"managementState": "Plan", "mesh": {"namespace": "nowhere"}}),
+    )?;
+    let changed = apply(
+        "immutable",
+        &json!({"managementState": "Plan", "mesh": {"namespace": "elsewhere"}}),
+    );
+    let message = changed.err().map(|error| error.to_string()).unwrap_or_default();
+    ensure!(message.contains("apply a new one"), "{message}");
+    operator::delete_all()
+}
