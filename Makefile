@@ -13,6 +13,10 @@ help: ## Shows this list
 demo: ## Real Envoys as a small mesh on loopback, observed by the real collector: no root, no cluster
 	@demo/run
 
+.PHONY: demo-cluster
+demo-cluster: ## The operator's story on the local cluster, in one terminal (root): chart, one apply, conditions, who calls whom
+	@demo/cluster
+
 .PHONY: test
 test: ## All tests that need no cluster
 	@ci/need python3-pip bsdutils

@@ -8,7 +8,9 @@ pub mod claim;
 pub mod compare;
 pub mod conditions;
 pub mod flow;
+pub mod mesh;
 pub mod objects;
+pub mod original;
 pub mod preview;
 pub mod proxies;
 pub mod refusal;
@@ -91,9 +93,10 @@ pub fn orphan(world: &World, settings: &Settings, backup: &Backup, now: Timestam
         draining_since: Some(Time(Timestamp::UNIX_EPOCH)),
         ..MeshObservabilityStatus::default()
     };
+    let own = settings.address(&backup.resource);
     let removal = Removal {
         backup: Some(backup),
-        address: &backup.address,
+        addresses: &[&backup.address, &own],
         collector: &Collector::default(),
         status: &status,
         failure: None,
@@ -162,7 +165,7 @@ fn down(
     let own = settings.address(resource.metadata.name.as_deref().unwrap_or_default());
     let removal = Removal {
         backup,
-        address: backup.map_or(own.as_str(), |backup| &backup.address),
+        addresses: &[backup.map_or(own.as_str(), |backup| &backup.address), &own],
         collector,
         status: &previous,
         failure,
@@ -173,6 +176,11 @@ fn down(
     } else {
         let mut plan = waiting(resource, previous.clone(), &progress.message, now);
         plan.status.draining_since = progress.draining_since.map(Time);
+        if progress.draining_since.is_some() {
+            // Otherwise a removal that is called off would look like somebody else's reset.
+            let config_maps = plan.status.mesh.iter_mut().flat_map(|mesh| &mut mesh.config_maps);
+            config_maps.for_each(|config_map| config_map.wired = false);
+        }
         plan
     };
     plan.steps = progress.steps;

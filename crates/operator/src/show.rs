@@ -48,9 +48,12 @@ pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
     text
 }
 
-fn line(text: &mut String, line: &str) {
-    text.push_str(line.trim_end());
-    text.push('\n');
+/// A line, or several; a table fills its last column up with spaces.
+fn line(text: &mut String, lines: &str) {
+    for line in lines.split('\n') {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
 }
 
 fn refused(text: &mut String, refusal: &Refusal) {

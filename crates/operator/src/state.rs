@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::api::MeshObservability;
+use crate::plan::targets::config_maps as config_maps_of;
 use crate::world::{ControlPlane, MeshConfigMap, ObjectName, Proxy, Telemetry, World};
 
 /// Why a file can't be used.
@@ -81,7 +82,13 @@ pub fn resource(file: &Path) -> Result<MeshObservability, StateError> {
 pub fn world(file: &Path) -> Result<World, StateError> {
     let mut world = World::default();
     let mut items = Vec::new();
-    for mut document in documents(file)? {
+    let documents = documents(file)?;
+    if documents.is_empty() {
+        return Err(StateError::NoList {
+            file: file.to_owned(),
+        });
+    }
+    for mut document in documents {
         match document.get_mut("items").map(Value::take) {
             Some(Value::Array(some)) => items.extend(some),
             _ => {
@@ -116,6 +123,10 @@ pub fn world(file: &Path) -> Result<World, StateError> {
             "Telemetry" => telemetries.extend(Telemetry::of(&object::<DynamicObject>(file, item)?)),
             _ => {}
         }
+    }
+    // What istiod names and the list does not have does not exist, as far as can be told.
+    for name in config_maps_of(&control_planes) {
+        config_maps.entry(name).or_insert(Ok(None));
     }
     world.control_planes = Ok(control_planes);
     world.managed_gateways = Ok(gateways);

@@ -1,6 +1,9 @@
-//! One resource holds a mesh: the oldest, by uid where two are as old.
+//! One resource holds a mesh: the oldest, by uid where two are as old. Times are in seconds, so one that was acted on already
+//! goes before one that is as old.
 
 use crate::api::MeshObservability;
+
+use super::has_finalizer;
 
 /// The resource that holds the mesh of `resource`, when that is another one.
 pub fn holder<'a>(
@@ -14,9 +17,13 @@ pub fn holder<'a>(
     (first.metadata.uid != resource.metadata.uid).then_some(first)
 }
 
-fn age(resource: &MeshObservability) -> (Option<jiff::Timestamp>, Option<&str>) {
+fn age(resource: &MeshObservability) -> (Option<jiff::Timestamp>, bool, Option<&str>) {
     let created = resource.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    (created, resource.metadata.uid.as_deref())
+    (
+        created,
+        !has_finalizer(resource),
+        resource.metadata.uid.as_deref(),
+    )
 }
 
 #[cfg(test)]

@@ -90,7 +90,9 @@ pub fn steps(desired: &[Desired], collector: &Collector, is_rolled_out: bool) ->
             .find(wanted.kind, &wanted.name)
             .is_none_or(|owned| !holds(&wanted.object, &owned.object))
     };
-    let applies = desired.iter().filter(differs).cloned().map(Step::Apply);
+    let applied: Vec<&Desired> = desired.iter().filter(differs).collect();
+    // What is rolled out is the Deployment as it is, not as it is about to be.
+    let is_rolled_out = is_rolled_out && applied.iter().all(|one| one.kind != Kind::Deployment);
     let surplus = collector.owned.iter().filter(|owned| {
         let wanted = desired
             .iter()
@@ -102,7 +104,12 @@ pub fn steps(desired: &[Desired], collector: &Collector, is_rolled_out: bool) ->
         name: owned.name.clone(),
         uid: owned.uid().to_owned(),
     });
-    applies.chain(deletes).collect()
+    applied
+        .into_iter()
+        .cloned()
+        .map(Step::Apply)
+        .chain(deletes)
+        .collect()
 }
 
 fn name_of(resource: &MeshObservability) -> &str {

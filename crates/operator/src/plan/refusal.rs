@@ -35,6 +35,15 @@ pub enum Refusal {
         /// The other address.
         address: String,
     },
+    /// What stands in the text that wins over the shared one hides it.
+    #[error(
+        "{config_map} sets enableEnvoyAccessLogService or defaultConfig.envoyAccessLogService itself and wins over the shared \
+         mesh config; remove them there, or set spec.mesh.configSource: ConfigMap"
+    )]
+    PrimaryHides {
+        /// The revision's ConfigMap.
+        config_map: ObjectName,
+    },
     /// Argo CD or Flux would set a change back.
     #[error(
         "{config_map} is managed by {tool}, which would set a change back; commit this to its source: {snippet} \
@@ -214,7 +223,9 @@ impl Refusal {
             | Self::WriteFailed(WriteFailure::Forbidden { .. }) => "Forbidden",
             Self::Unreadable(ReadError::Failed { .. }) => "MeshConfigCheckFailed",
             Self::WriteFailed(WriteFailure::Failed { .. }) => "MeshConfigWriteFailed",
-            Self::ForeignAddress { .. } | Self::PrimaryWins { .. } => "ForeignAddress",
+            Self::ForeignAddress { .. } | Self::PrimaryWins { .. } | Self::PrimaryHides { .. } => {
+                "ForeignAddress"
+            }
             Self::ManagedByGitOps { .. } => "ManagedByGitOps",
             Self::ManagedBySail { .. } => "ManagedBySail",
             Self::ShadowedByTelemetry { .. } | Self::ShadowedByProviders { .. } => "ShadowedByTelemetry",

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use alscope_mesh_config as mesh_config;
 use jiff::Timestamp;
 
 use crate::api::MeshObservabilityStatus;
 use crate::world::{Backup, Before, Collector, MeshConfigMap, ObjectName, ReadError, World};
 
+use super::original::restored;
 use super::refusal::WriteFailure;
 use super::settings::Settings;
 use super::step::{After, MeshEdit, Step};
@@ -17,8 +17,8 @@ use super::step::{After, MeshEdit, Step};
 pub struct Removal<'a> {
     /// What was there before; absent when nothing was written, or when it is lost.
     pub backup: Option<&'a Backup>,
-    /// The address that was written.
-    pub address: &'a str,
+    /// The addresses that may have been written: the backup's, and today's own.
+    pub addresses: &'a [&'a str],
     /// The collector.
     pub collector: &'a Collector,
     /// The status from before this pass.
@@ -70,7 +70,7 @@ pub fn removal(world: &World, settings: &Settings, removal: &Removal<'_>, now: T
         .as_ref()
         .map_or(now, |since| since.0);
     progress.draining_since = Some(since);
-    let users = users(world, removal.address);
+    let users = users(world, removal.addresses);
     if users > 0 && now < since + settings.drain_timeout {
         progress.message = format!(
             "mesh config is restored; the collector's Service stays for {users} proxies that still know it, at most {} s",
@@ -107,12 +107,15 @@ fn finish(removal: &Removal<'_>, progress: &mut Progress) {
     progress.done = true;
 }
 
-/// Proxies that were started with the address.
-fn users(world: &World, address: &str) -> usize {
+/// Proxies that were started with one of the addresses.
+fn users(world: &World, addresses: &[&str]) -> usize {
     world.proxies.as_ref().map_or(0, |proxies| {
         proxies
             .iter()
-            .filter(|proxy| proxy.address.as_deref() == Some(address))
+            .filter(|proxy| {
+                let address = proxy.address.as_deref();
+                address.is_some_and(|address| addresses.contains(&address))
+            })
             .count()
     })
 }
@@ -131,7 +134,7 @@ fn restore_all(world: &World, removal: &Removal<'_>) -> Restored {
             Some(Err(error)) => restored.unreadable = Some(error.clone()),
             // It went with its mesh.
             None | Some(Ok(None)) => {}
-            Some(Ok(Some(config_map))) => restore(config_map, &before, removal.address, &mut restored),
+            Some(Ok(Some(config_map))) => restore(config_map, &before, removal.addresses, &mut restored),
         }
     }
     restored
@@ -158,27 +161,31 @@ fn originals(world: &World, removal: &Removal<'_>) -> BTreeMap<ObjectName, Befor
         .collect()
 }
 
-fn restore(config_map: &MeshConfigMap, before: &Before, address: &str, restored: &mut Restored) {
+fn restore(config_map: &MeshConfigMap, before: &Before, addresses: &[&str], all: &mut Restored) {
     let current = config_map.mesh();
     let name = &config_map.name;
-    match mesh_config::restore(current, before.text(), address) {
+    match restored(current, before, addresses) {
         Ok(result) => {
             for path in &result.kept {
-                restored.incomplete.push(format!(
+                all.incomplete.push(format!(
                     "{path} in {name} was changed by somebody else and stays as it is"
                 ));
             }
             if let Some(edit) = edit(config_map, before, result.text) {
-                restored.steps.push(Step::WriteMesh(edit));
-            } else {
-                restored.steps.extend(disown(config_map));
+                all.steps.push(Step::WriteMesh(edit));
+                return;
             }
         }
-        Err(error) => restored.incomplete.push(format!(
-            "{name} can't be restored: {error}; remove enableEnvoyAccessLogService and \
-             defaultConfig.envoyAccessLogService with the address {address} from it by hand"
-        )),
+        Err(error) => {
+            if let Some(address) = addresses.iter().find(|address| current.contains(**address)) {
+                all.incomplete.push(format!(
+                    "{name} can't be restored: {error}; remove enableEnvoyAccessLogService and \
+                     defaultConfig.envoyAccessLogService with the address {address} from it by hand"
+                ));
+            }
+        }
     }
+    all.steps.extend(disown(config_map));
 }
 
 /// The write that restores a ConfigMap; `None` when it is restored.
@@ -186,7 +193,7 @@ fn edit(config_map: &MeshConfigMap, before: &Before, text: String) -> Option<Mes
     let is_empty = text.trim().is_empty();
     let after = match before {
         Before::ObjectAbsent if is_empty && config_map.is_ours => After::NoObject,
-        Before::KeyAbsent if is_empty => After::NoKey,
+        Before::KeyAbsent | Before::ObjectAbsent if is_empty => After::NoKey,
         Before::Text(_) | Before::KeyAbsent | Before::ObjectAbsent => After::Text(text),
     };
     let same = match &after {

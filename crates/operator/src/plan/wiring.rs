@@ -164,6 +164,9 @@ fn edit(world: &World, wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) 
     let before = edited.and_then(|config_map| config_map.text.clone());
     let after = mesh_config::wire(before.as_deref().unwrap_or_default(), wanted.address)
         .map_err(|error| invalid(name, error))?;
+    if target.edits_shared {
+        refuse_hidden(wanted, target, texts, &after)?;
+    }
     Ok(MeshEdit {
         config_map: name.clone(),
         resource_version: edited.map(|config_map| config_map.resource_version.clone()),
@@ -224,6 +227,22 @@ fn refuse_foreign(wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) -> Re
         }),
         None => Ok(()),
     }
+}
+
+/// A shared text that the revision's own text hides would be written for nothing, and again by each pass.
+fn refuse_hidden(
+    wanted: &Wanted<'_>,
+    target: &Target,
+    texts: &Texts<'_>,
+    after: &str,
+) -> Result<(), Refusal> {
+    let shared = mesh_config::read(after).map_err(|error| invalid(target.edited(), error))?;
+    if mesh_config::merged(&shared, &texts.of_primary).stream_to(wanted.address) {
+        return Ok(());
+    }
+    Err(Refusal::PrimaryHides {
+        config_map: target.primary.clone(),
+    })
 }
 
 fn refuse_rollout(world: &World, wanted: &Wanted<'_>) -> Result<(), Refusal> {

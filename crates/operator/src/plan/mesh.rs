@@ -1,0 +1,275 @@
+//! Mesh config on the way up: whether it is written, and if not, why.
+
+use std::collections::BTreeMap;
+
+use crate::api::{ConfigMapStatus, ManagementState, MeshStatus};
+use crate::world::{Backup, Before, MeshConfigMap, ObjectName};
+
+use super::availability::Availability;
+use super::conditions::{Answer, Status};
+use super::original::original;
+use super::refusal::{self, Refusal};
+use super::step::{MeshEdit, Step};
+use super::targets::{config_map, targets};
+use super::up::Pass;
+use super::wiring::{self, Assessment, QUIET, Verdict, Wanted};
+use super::{removal, resets};
+
+/// What is to be done about mesh config.
+pub(super) struct Mesh {
+    /// Each revision's mesh config.
+    pub(super) assessments: Vec<Assessment>,
+    /// What is so.
+    pub(super) status: MeshStatus,
+    /// `MeshConfigured`.
+    pub(super) answer: Answer,
+    /// The writes that are due.
+    pub(super) steps: Vec<Step>,
+}
+
+impl Pass<'_> {
+    pub(super) fn mesh(
+        &self,
+        backup: Result<Option<&Backup>, Refusal>,
+        availability: &Availability,
+        mut status: MeshStatus,
+    ) -> Mesh {
+        let spec = &self.resource.spec.mesh;
+        let generation = self.resource.metadata.generation.unwrap_or_default();
+        let assessed = backup.and_then(|backup| {
+            let wanted = Wanted {
+                mesh: spec,
+                address: &self.address,
+                backup,
+            };
+            let targets = targets(self.world, self.settings, spec)?;
+            let assess = |target| wiring::assess(self.world, &wanted, target);
+            Ok((backup, targets.into_iter().map(assess).collect::<Vec<_>>()))
+        });
+        let (backup, assessments) = match assessed {
+            Ok(assessed) => assessed,
+            Err(refusal) => return Mesh::refused(status, &refusal),
+        };
+        let has_rested = self.note_resets(backup, &assessments, &mut status);
+        resets::contend(&mut status, generation, self.now);
+        status.config_maps = assessments.iter().map(config_map_status).collect();
+
+        let refusal = self.refusal(&assessments, &status, availability);
+        let edits: Vec<&MeshEdit> = assessments.iter().filter_map(edit).collect();
+        let answer = match &refusal {
+            Some(refusal) if refusal.is_unknown() => Answer::unknown(refusal.reason(), refusal.to_string()),
+            Some(refusal) => Answer::no(refusal.reason(), refusal.to_string()),
+            None if edits.is_empty() => Answer::yes("Wired", wired_message(&assessments, &self.address)),
+            None => self.pending(&edits, has_rested),
+        };
+        let mut steps = Vec::new();
+        if refusal.is_none() && has_rested && !edits.is_empty() {
+            steps.extend(self.write(backup, &edits));
+        }
+        if edits.is_empty() {
+            steps.extend(backup.and_then(|backup| self.readdress(backup, &assessments)));
+            steps.extend(assessments.iter().filter_map(|one| self.disown(one)));
+        }
+        Mesh {
+            assessments,
+            status,
+            answer,
+            steps,
+        }
+    }
+
+    /// The first reason against writing.
+    fn refusal(
+        &self,
+        assessments: &[Assessment],
+        status: &MeshStatus,
+        availability: &Availability,
+    ) -> Option<Refusal> {
+        if assessments.is_empty() {
+            return Some(Refusal::WaitingForCollector {
+                why: "no istiod is found, see Accepted".to_owned(),
+            });
+        }
+        let refused = assessments.iter().find_map(|one| match &one.verdict {
+            Verdict::Refuse(refusal) => Some(refusal.clone()),
+            Verdict::Nothing | Verdict::Edit(_) => None,
+        });
+        let is_wired = assessments.iter().all(|one| one.wired);
+        if refused.is_some() || is_wired {
+            return refused;
+        }
+        if let Some(contention) = &status.contention {
+            return Some(Refusal::MeshConfigContended {
+                manager: contention.manager.clone(),
+            });
+        }
+        // A mesh that was wired stays so through the collector's outages, and is wired again through them.
+        let was_wired = !status.resets.is_empty();
+        let may_write = self.resource.spec.management_state == ManagementState::Managed;
+        (availability.answer.status != Status::True && !was_wired && may_write).then(|| {
+            Refusal::WaitingForCollector {
+                why: availability.answer.message.clone(),
+            }
+        })
+    }
+
+    fn pending(&self, edits: &[&MeshEdit], has_rested: bool) -> Answer {
+        let names: Vec<ObjectName> = edits.iter().map(|edit| edit.config_map.clone()).collect();
+        let names = refusal::names(&names);
+        match self.resource.spec.management_state {
+            ManagementState::Plan => Answer::no(
+                "PlanOnly",
+                format!(
+                    "would wire {names}; `alscope-operator plan` shows the diff, managementState: Managed does it"
+                ),
+            ),
+            ManagementState::Unmanaged => Answer::no(
+                "Unmanaged",
+                format!(
+                    "{names} does not send access logs to the collector; set managementState: Managed to wire it"
+                ),
+            ),
+            ManagementState::Managed | ManagementState::Removed if !has_rested => Answer::no(
+                "WaitingForQuiet",
+                format!(
+                    "{names} was set back; it is wired again after {} s without a change",
+                    QUIET.as_secs()
+                ),
+            ),
+            ManagementState::Managed | ManagementState::Removed => {
+                Answer::no("Writing", format!("{names} is being wired"))
+            }
+        }
+    }
+
+    /// Writes down texts that were wired and no longer are. `true` when all of them have rested, and were known before this
+    /// pass.
+    fn note_resets(
+        &self,
+        backup: Option<&Backup>,
+        assessments: &[Assessment],
+        status: &mut MeshStatus,
+    ) -> bool {
+        let mut has_rested = true;
+        for assessment in assessments {
+            let name = assessment.target.edited();
+            let was_wired = status
+                .config_maps
+                .iter()
+                .any(|one| one.name == name.to_string() && one.wired);
+            let Ok(Some(text)) = config_map(self.world, name) else {
+                continue;
+            };
+            if assessment.wired {
+                continue;
+            }
+            // A text with the operator's address of before was not set back: the address is another.
+            let is_outdated = backup.is_some_and(|backup| holds(text, &backup.address));
+            if was_wired && !is_outdated {
+                resets::record(status, text, self.now);
+                has_rested = false;
+            }
+            let was_reset = status
+                .resets
+                .iter()
+                .any(|reset| reset.config_map == name.to_string());
+            has_rested &= !was_reset || text.unchanged_for >= QUIET;
+        }
+        has_rested
+    }
+
+    /// The backup of everything that is about to be written, then the writes.
+    fn write(&self, backup: Option<&Backup>, edits: &[&MeshEdit]) -> Vec<Step> {
+        let mut wanted = backup.cloned().unwrap_or_else(|| Backup {
+            uid: self.uid().to_owned(),
+            resource: self.resource.metadata.name.clone().unwrap_or_default(),
+            address: self.address.clone(),
+            before: BTreeMap::new(),
+            resource_version: None,
+        });
+        // A text may still hold the address of before, so that one stays known until every text has today's.
+        let addresses = [wanted.address.clone(), self.address.clone()];
+        let is_lost = backup.is_none() && self.previous_backup().is_some();
+        let nothing = Before::Text(String::new());
+        for edit in edits {
+            let known = wanted.before.get(&edit.config_map);
+            let known = known.or(is_lost.then_some(&nothing));
+            let before = original(edit, known, &addresses.each_ref().map(String::as_str));
+            wanted.before.insert(edit.config_map.clone(), before);
+        }
+        let mut steps = Vec::new();
+        if backup != Some(&wanted) {
+            steps.push(Step::WriteBackup(wanted));
+        }
+        steps.extend(edits.iter().map(|edit| Step::WriteMesh((*edit).clone())));
+        steps
+    }
+
+    /// The backup with today's address, when every text has it.
+    fn readdress(&self, backup: &Backup, assessments: &[Assessment]) -> Option<Step> {
+        let is_in_use = |name: &ObjectName| {
+            let text = config_map(self.world, name).ok().flatten();
+            text.is_some_and(|text| text.mesh().contains(&backup.address))
+        };
+        let is_old = backup.address != self.address
+            && assessments.iter().all(|one| one.wired)
+            && !backup.before.keys().any(is_in_use);
+        is_old.then(|| {
+            Step::WriteBackup(Backup {
+                address: self.address.clone(),
+                ..backup.clone()
+            })
+        })
+    }
+
+    fn disown(&self, assessment: &Assessment) -> Option<Step> {
+        let text = config_map(self.world, assessment.target.edited())
+            .ok()
+            .flatten()?;
+        removal::disown(text)
+    }
+}
+
+impl Mesh {
+    fn refused(status: MeshStatus, refusal: &Refusal) -> Self {
+        let answer = if refusal.is_unknown() {
+            Answer::unknown(refusal.reason(), refusal.to_string())
+        } else {
+            Answer::no(refusal.reason(), refusal.to_string())
+        };
+        Self {
+            assessments: Vec::new(),
+            status,
+            answer,
+            steps: Vec::new(),
+        }
+    }
+}
+
+/// Whether a text is wired to an address.
+fn holds(text: &MeshConfigMap, address: &str) -> bool {
+    alscope_mesh_config::is_wired(text.mesh(), address).unwrap_or(false)
+}
+
+fn edit(assessment: &Assessment) -> Option<&MeshEdit> {
+    match &assessment.verdict {
+        Verdict::Edit(edit) => Some(edit),
+        Verdict::Nothing | Verdict::Refuse(_) => None,
+    }
+}
+
+fn config_map_status(assessment: &Assessment) -> ConfigMapStatus {
+    ConfigMapStatus {
+        revision: assessment.target.revision.clone(),
+        name: assessment.target.edited().to_string(),
+        wired: assessment.wired,
+    }
+}
+
+fn wired_message(assessments: &[Assessment], address: &str) -> String {
+    let names: Vec<ObjectName> = assessments
+        .iter()
+        .map(|one| one.target.edited().clone())
+        .collect();
+    format!("{} sends access logs to {address}", refusal::names(&names))
+}

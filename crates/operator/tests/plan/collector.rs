@@ -1,0 +1,144 @@
+//! The collector's objects once the mesh is wired: outages, other sizes, other images.
+
+use alscope_operator::plan::step::Step;
+use alscope_operator::world::Kind;
+use serde_json::json;
+
+use crate::cluster::{Cluster, Rollout};
+use crate::mesh::{CHART, WIRED};
+use crate::steps::names;
+
+#[test]
+fn an_outage_of_the_collector_does_not_touch_the_mesh() {
+    let mut cluster = Cluster::wired(&json!({}));
+    cluster.rollout = Rollout::Held;
+    cluster.break_collector();
+    cluster.settle();
+    assert_eq!(cluster.log, Vec::<String>::new());
+    assert_eq!(cluster.mesh_configured(), ("True".to_owned(), "Wired".to_owned()));
+    let (status, reason, _) = cluster.condition("CollectorAvailable");
+    assert_eq!(
+        (status.as_str(), reason.as_str()),
+        ("False", "CollectorProgressing")
+    );
+    assert_eq!(cluster.status().state.as_deref(), Some("CollectorProgressing"));
+    assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
+}
+
+#[test]
+fn a_collector_without_replicas_is_not_wired_to() {
+    let mut cluster = Cluster::stock(&json!({"collector": {"replicas": 0}}));
+    cluster.settle();
+    let (status, reason, _) = cluster.condition("CollectorAvailable");
+    assert_eq!(
+        (status.as_str(), reason.as_str()),
+        ("False", "CollectorScaledToZero")
+    );
+    assert_eq!(
+        cluster.mesh_configured(),
+        ("False".to_owned(), "WaitingForCollector".to_owned())
+    );
+    assert_eq!(cluster.text("istio").as_deref(), Some(CHART));
+    assert_eq!(cluster.backups(), []);
+}
+
+#[test]
+fn a_collector_that_is_scaled_to_zero_leaves_a_wired_mesh_wired() {
+    let mut cluster = Cluster::wired(&json!({}));
+    cluster.change_spec(&json!({"collector": {"replicas": 0}}));
+    cluster.settle();
+    assert_eq!(cluster.log, ["Apply Deployment"]);
+    assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
+    assert_eq!(cluster.mesh_configured(), ("True".to_owned(), "Wired".to_owned()));
+    assert_eq!(cluster.status().state.as_deref(), Some("CollectorScaledToZero"));
+}
+
+#[test]
+fn another_image_is_one_write_of_the_deployment() {
+    let mut cluster = Cluster::wired(&json!({}));
+    cluster.change_spec(&json!({"collector": {"image": "registry.example/collector:2"}}));
+    let steps = cluster.plan().steps;
+    let [Step::Apply(desired)] = &steps[..] else {
+        unreachable!("{:?}", names(&steps));
+    };
+    assert_eq!(
+        desired.object.pointer("/spec/template/spec/containers/0/image"),
+        Some(&json!("registry.example/collector:2"))
+    );
+    cluster.settle();
+    assert_eq!(cluster.log, ["Apply Deployment"]);
+    assert_eq!(
+        cluster.status().collector.unwrap().image,
+        "registry.example/collector:2"
+    );
+}
+
+#[test]
+fn an_upgrade_of_the_operator_brings_its_collector_with_it() {
+    let mut cluster = Cluster::wired(&json!({}));
+    cluster.settings.collector_image = "ghcr.io/alscope/collector:2".to_owned();
+    cluster.settle();
+    assert_eq!(cluster.log, ["Apply Deployment"]);
+}
+
+#[test]
+fn an_old_configuration_stays_until_every_pod_has_the_new_one() {
+    let mut cluster = Cluster::wired(&json!({}));
+    let old = cluster
+        .owned
+        .iter()
+        .find(|owned| owned.kind == Kind::ConfigMap)
+        .unwrap()
+        .name
+        .clone();
+    // As of an older version of the operator, whose configuration was another.
+    for owned in &mut cluster.owned {
+        if owned.kind == Kind::ConfigMap {
+            owned.name = "alscope-collector-0000000000".to_owned();
+        }
+        if owned.kind == Kind::Deployment {
+            owned.object["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"] =
+                json!("alscope-collector-0000000000");
+        }
+    }
+    cluster.rollout = Rollout::Held;
+    cluster.settle();
+    assert_eq!(cluster.log, ["Apply ConfigMap", "Apply Deployment"]);
+    let configurations = |cluster: &Cluster| {
+        let of_kind = cluster.owned.iter().filter(|owned| owned.kind == Kind::ConfigMap);
+        of_kind.map(|owned| owned.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        configurations(&cluster),
+        ["alscope-collector-0000000000".to_owned(), old.clone()]
+    );
+    cluster.roll_out();
+    cluster.settle();
+    assert_eq!(cluster.log[2..], ["Delete ConfigMap"]);
+    assert_eq!(configurations(&cluster), [old]);
+}
+
+#[test]
+fn an_object_that_somebody_deleted_is_made_again() {
+    for kind in Kind::ALL {
+        let mut cluster = Cluster::wired(&json!({}));
+        cluster.judged = crate::cluster::Judged::Never;
+        cluster.owned.retain(|owned| owned.kind != kind);
+        cluster.settle();
+        assert_eq!(cluster.log, [format!("Apply {}", kind.name())]);
+        assert_eq!(cluster.condition("Ready").0, "True");
+        assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
+    }
+}
+
+#[test]
+fn what_somebody_else_sets_in_an_object_is_set_right_once() {
+    let mut cluster = Cluster::wired(&json!({}));
+    for owned in &mut cluster.owned {
+        if owned.kind == Kind::Deployment {
+            owned.object["spec"]["replicas"] = json!(5);
+        }
+    }
+    cluster.settle();
+    assert_eq!(cluster.log, ["Apply Deployment"]);
+}

@@ -1,0 +1,197 @@
+//! What must hold after every step, whatever came before it.
+
+use std::collections::BTreeMap;
+
+use alscope_operator::world::{Backup, Kind, ObjectName};
+use serde_json::Value;
+
+use crate::cluster::{Cluster, named};
+
+/// Panics with what does not hold.
+pub(crate) fn check(cluster: &Cluster) {
+    let known = cluster.foreign.clone();
+    for (name, stored) in &cluster.config_maps {
+        assert!(
+            name.namespace == cluster.settings.namespace
+                || known.contains_key(name)
+                || is_own(&stored.object),
+            "{name} is nobody's"
+        );
+        if name.namespace == cluster.settings.namespace {
+            continue;
+        }
+        let text = cluster.text_of(name).unwrap_or_default();
+        let foreign = known.get(name).cloned().flatten().unwrap_or_default();
+        assert_eq!(
+            others(&text),
+            others(&foreign),
+            "{name}: something else was changed, after {:?}",
+            cluster.log
+        );
+        for comment in foreign.lines().filter(|line| line.starts_with('#')) {
+            assert!(text.contains(comment), "{name} has lost {comment:?}");
+        }
+        let ours = cluster
+            .addresses
+            .iter()
+            .find(|address| text.contains(address.as_str()));
+        if let Some(address) = ours {
+            wired(cluster, name, address, &foreign);
+        }
+    }
+}
+
+fn is_own(object: &k8s_openapi::api::core::v1::ConfigMap) -> bool {
+    let labels = object.metadata.labels.iter().flatten();
+    labels.into_iter().any(|label| {
+        label
+            == (
+                &"app.kubernetes.io/managed-by".to_owned(),
+                &"alscope-operator".to_owned(),
+            )
+    })
+}
+
+/// The address is in a ConfigMap.
+fn wired(cluster: &Cluster, name: &ObjectName, address: &str, foreign: &str) {
+    let backups = cluster.backups();
+    let backup: Option<&Backup> = backups.iter().find(|backup| backup.before.contains_key(name));
+    let log = &cluster.log;
+    assert!(
+        backup.is_some(),
+        "{name} is wired without a backup, after {log:?}"
+    );
+    let before = backup.unwrap().before.get(name).unwrap().text();
+    assert_eq!(
+        own(before),
+        own(foreign),
+        "the backup of {name} is not what was there"
+    );
+    let uid = &backup.unwrap().uid;
+    let Some(resource) = cluster
+        .resources
+        .iter()
+        .find(|one| one.metadata.uid.as_ref() == Some(uid))
+    else {
+        // It went without its finalizer, and so did the Service: what is left is the operator's to take back.
+        return;
+    };
+    assert!(
+        resource.metadata.finalizers.is_some(),
+        "{name} is wired without a finalizer, after {log:?}"
+    );
+    let service = address.split('.').next().unwrap();
+    assert!(
+        cluster
+            .owned
+            .iter()
+            .any(|owned| owned.kind == Kind::Service && owned.name == service),
+        "{name} names {address}, and there is no Service {service}, after {log:?}"
+    );
+}
+
+/// What a text says at the operator's two paths.
+fn own(text: &str) -> BTreeMap<&'static str, Value> {
+    let value = parsed(text);
+    let service = &value["defaultConfig"]["envoyAccessLogService"];
+    BTreeMap::from([
+        ("flag", value["enableEnvoyAccessLogService"].clone()),
+        ("service", service.clone()),
+    ])
+}
+
+/// What a text says elsewhere.
+fn others(text: &str) -> Value {
+    let mut value = parsed(text);
+    if let Some(root) = value.as_object_mut() {
+        root.remove("enableEnvoyAccessLogService");
+        if let Some(proxy) = root.get_mut("defaultConfig").and_then(Value::as_object_mut) {
+            proxy.remove("envoyAccessLogService");
+        }
+        root.retain(|key, value| {
+            key != "defaultConfig" || !value.as_object().is_none_or(serde_json::Map::is_empty)
+        });
+    }
+    value
+}
+
+fn parsed(text: &str) -> Value {
+    if text.trim().is_empty() {
+        return Value::Object(serde_json::Map::new());
+    }
+    // What is not YAML is not written, so it is compared as it stands.
+    serde_saphyr::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// What a run has come to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    texts: BTreeMap<ObjectName, Option<String>>,
+    objects: Vec<(Kind, String)>,
+    finalizers: Vec<(String, Vec<String>)>,
+    backups: Vec<(
+        String,
+        String,
+        BTreeMap<ObjectName, alscope_operator::world::Before>,
+    )>,
+    owned_texts: Vec<ObjectName>,
+}
+
+impl End {
+    /// As things are.
+    pub(crate) fn of(cluster: &Cluster) -> Self {
+        let of_mesh: Vec<&ObjectName> = cluster
+            .config_maps
+            .keys()
+            .filter(|name| name.namespace != cluster.settings.namespace)
+            .collect();
+        let mut objects: Vec<(Kind, String)> = cluster
+            .owned
+            .iter()
+            .map(|owned| (owned.kind, owned.name.clone()))
+            .collect();
+        objects.sort();
+        Self {
+            texts: of_mesh
+                .iter()
+                .map(|name| ((*name).clone(), cluster.text_of(name)))
+                .collect(),
+            objects,
+            finalizers: cluster
+                .resources
+                .iter()
+                .map(|one| {
+                    let name = one.metadata.name.clone().unwrap_or_default();
+                    (name, one.metadata.finalizers.clone().unwrap_or_default())
+                })
+                .collect(),
+            backups: cluster
+                .backups()
+                .into_iter()
+                .map(|backup| (backup.uid, backup.address, backup.before))
+                .collect(),
+            owned_texts: of_mesh
+                .into_iter()
+                .filter(|name| cluster.is_owner_of(&name.name))
+                .cloned()
+                .collect(),
+        }
+    }
+}
+
+/// Nothing of the operator's is left, and every text is what it would be without it.
+pub(crate) fn assert_nothing_is_left(cluster: &Cluster) {
+    assert_eq!(cluster.resources, [], "a resource is left");
+    assert_eq!(cluster.owned, [], "an object is left");
+    assert_eq!(cluster.backups(), [], "a backup is left");
+    let texts: BTreeMap<ObjectName, Option<String>> = cluster
+        .config_maps
+        .keys()
+        .map(|name| (name.clone(), cluster.text_of(name)))
+        .collect();
+    assert_eq!(texts, cluster.foreign, "after {:?}", cluster.log);
+    for name in cluster.foreign.keys() {
+        assert!(!cluster.is_owner_of(&name.name), "{name} is owned");
+    }
+    assert!(cluster.config_maps.contains_key(&named("istio")) || cluster.foreign.is_empty());
+}

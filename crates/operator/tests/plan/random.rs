@@ -1,0 +1,149 @@
+//! Whatever happens in whatever order: in the end the text is the last that somebody else wrote, byte for byte.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, Rollout};
+use crate::invariants::assert_nothing_is_left;
+use crate::mesh::{self, CHART};
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+enum Event {
+    Pass,
+    Seconds(i64),
+    /// The chart, or something else, sets the text; texts differ in what they already say.
+    Reset(usize),
+    Edit(usize),
+    CollectorAvailable,
+    CollectorBroken,
+    Delete,
+    ForceDelete,
+    Create,
+    Spec(usize),
+    /// Passes until the operator has done so many steps and dies.
+    KilledAfter(usize),
+    Proxies(bool),
+}
+
+const RESETS: [&str; 5] = [
+    CHART,
+    "# an upgrade\ndefaultConfig:\n  concurrency: 2\n  discoveryAddress: istiod.istio-system.svc:15012\ntrustDomain: x\n",
+    mesh::FOREIGN,
+    "{trustDomain: x, defaultConfig: {concurrency: 2}}\n",
+    "trustDomain: x\r\nenableEnvoyAccessLogService: false\r\ndefaultConfig: {}\r\n",
+];
+
+const SPECS: [&str; 4] = ["Managed", "Removed", "Unmanaged", "Plan"];
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        6 => Just(Event::Pass),
+        2 => (1..8_i64).prop_map(Event::Seconds),
+        2 => (0..RESETS.len()).prop_map(Event::Reset),
+        2 => (0..3_usize).prop_map(Event::Edit),
+        2 => Just(Event::CollectorAvailable),
+        1 => Just(Event::CollectorBroken),
+        1 => Just(Event::Delete),
+        1 => Just(Event::ForceDelete),
+        2 => Just(Event::Create),
+        1 => (0..SPECS.len()).prop_map(Event::Spec),
+        3 => (0..6_usize).prop_map(Event::KilledAfter),
+        1 => any::<bool>().prop_map(Event::Proxies),
+    ]
+}
+
+fn spec(state: &str) -> Value {
+    json!({"managementState": state, "mesh": {"conflictPolicy": "Overwrite"}})
+}
+
+fn edit(kind: usize, text: &str) -> String {
+    match kind {
+        // A flow mapping ends with its brace, so only what stands before it can be added there.
+        0 => format!("# by hand\n{text}"),
+        1 => text.replace("trustDomain: x", "trustDomain: \"y z\""),
+        _ => text.replace("concurrency: 2", "concurrency: 4"),
+    }
+}
+
+fn create(cluster: &mut Cluster, number: usize) {
+    if cluster.resources.is_empty() {
+        let mut resource = mesh::resource("alscope", "2027-01-15T08:00:00Z", &spec("Managed"));
+        resource.metadata.uid = Some(format!("uid-{number}"));
+        cluster.add(resource);
+    }
+}
+
+fn happen(cluster: &mut Cluster, number: usize, event: &Event) {
+    match event {
+        Event::Pass => {
+            cluster.pass();
+            cluster.advance(1);
+        }
+        Event::Seconds(seconds) => cluster.advance(*seconds),
+        Event::Reset(text) => cluster.reset("helm", RESETS[*text]),
+        Event::Edit(kind) => cluster.edit(|text| edit(*kind, text)),
+        Event::CollectorAvailable => cluster.roll_out(),
+        Event::CollectorBroken => cluster.break_collector(),
+        Event::Delete => cluster.delete(),
+        Event::ForceDelete => cluster.force_delete(),
+        Event::Create => create(cluster, number),
+        Event::Spec(state) if !cluster.resources.is_empty() => cluster.change_spec(&spec(SPECS[*state])),
+        Event::Spec(_) => {}
+        Event::KilledAfter(steps) => {
+            cluster.lives_for = Some(*steps);
+            for _ in 0..3 {
+                cluster.pass();
+                cluster.advance(1);
+            }
+            cluster.restart();
+        }
+        Event::Proxies(know) => {
+            let config = if *know {
+                mesh::knows_the_address()
+            } else {
+                json!({})
+            };
+            cluster.pods = vec![mesh::pod("web", &config)];
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_the_end_the_text_is_what_others_wrote_and_nothing_is_left(events in vec(event(), 1..40)) {
+        let mut cluster = Cluster::stock(&spec("Managed"));
+        cluster.settings.drain_timeout = std::time::Duration::from_secs(6);
+        cluster.rollout = Rollout::Held;
+        for (number, event) in events.iter().enumerate() {
+            happen(&mut cluster, number, event);
+        }
+        cluster.delete();
+        cluster.settle();
+        assert_nothing_is_left(&cluster);
+    }
+
+    #[test]
+    fn in_the_end_a_managed_mesh_is_wired(events in vec(event(), 1..30)) {
+        let mut cluster = Cluster::stock(&spec("Managed"));
+        cluster.settings.drain_timeout = std::time::Duration::from_secs(6);
+        cluster.rollout = Rollout::Held;
+        for (number, event) in events.iter().enumerate() {
+            happen(&mut cluster, number, event);
+        }
+        cluster.rollout = Rollout::AtOnce;
+        if cluster.resources.iter().any(|one| one.metadata.deletion_timestamp.is_some()) {
+            cluster.settle();
+        }
+        create(&mut cluster, events.len());
+        // Another generation ends what was given up after a fight.
+        cluster.change_spec(&spec("Managed"));
+        cluster.settle();
+        prop_assert_eq!(cluster.condition("Ready").1, "Ready");
+        prop_assert!(cluster.text("istio").unwrap().contains(mesh::ADDRESS));
+        prop_assert_eq!(cluster.plan().steps, []);
+    }
+}

@@ -1,0 +1,357 @@
+//! What the cluster makes of a step, and of what users and tools do to it.
+
+use alscope_operator::plan::refusal::WriteFailure;
+use alscope_operator::plan::step::{After, MeshEdit, Step};
+use alscope_operator::world::{Backup, Kind, ObjectName, Owned};
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time};
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, Ended, Judged, Stored, named};
+use crate::invariants;
+use crate::mesh::FINALIZER;
+use crate::seen::owner_of;
+
+/// The operator's field manager.
+pub(crate) const OPERATOR: &str = "alscope-operator";
+
+/// A step in a few words.
+pub(crate) fn name(step: &Step) -> String {
+    match step {
+        Step::AddFinalizer => "AddFinalizer".to_owned(),
+        Step::Apply(desired) => format!("Apply {}", desired.kind.name()),
+        Step::Delete { kind, .. } => format!("Delete {}", kind.name()),
+        Step::WriteBackup(_) => "WriteBackup".to_owned(),
+        Step::WriteMesh(edit) => format!("WriteMesh {}", edit.config_map.name),
+        Step::Disown { config_map, .. } => format!("Disown {}", config_map.name),
+        Step::DeleteBackup { .. } => "DeleteBackup".to_owned(),
+        Step::RemoveFinalizer => "RemoveFinalizer".to_owned(),
+    }
+}
+
+/// The names of steps.
+pub(crate) fn names(steps: &[Step]) -> Vec<String> {
+    steps.iter().map(name).collect()
+}
+
+/// What the API server answers.
+enum Answer {
+    Done,
+    Conflict,
+}
+
+impl Cluster {
+    /// Does one step; `None` when it was refused or has been overtaken.
+    pub(crate) fn run(&mut self, uid: &str, step: &Step) -> Option<Ended> {
+        if let Some(left) = &mut self.lives_for {
+            if *left == 0 {
+                return Some(Ended::Killed);
+            }
+            *left -= 1;
+        }
+        if let Some(failure) = self.refuses.and_then(|refuses| refuses(step)) {
+            self.failures.insert(uid.to_owned(), failure);
+            return None;
+        }
+        match self.answer(uid, step) {
+            Answer::Done => {}
+            Answer::Conflict => return None,
+        }
+        if self.repeats {
+            self.answer(uid, step);
+        }
+        self.log.push(name(step));
+        if self.judged == Judged::EachStep {
+            invariants::check(self);
+        }
+        Some(Ended::Done)
+    }
+
+    fn answer(&mut self, uid: &str, step: &Step) -> Answer {
+        match step {
+            Step::AddFinalizer => self.finalizer(uid, true),
+            Step::RemoveFinalizer => self.finalizer(uid, false),
+            Step::Apply(desired) => self.apply(desired.kind, &desired.name, &desired.object),
+            Step::Delete { kind, name, uid } => {
+                self.owned
+                    .retain(|owned| owned.kind != *kind || owned.name != *name || owned.uid() != uid);
+                Answer::Done
+            }
+            Step::WriteBackup(backup) => self.write_backup(backup),
+            Step::WriteMesh(edit) => self.write_mesh(edit),
+            Step::Disown {
+                config_map,
+                index,
+                manager,
+                resource_version,
+            } => self.disown(config_map, *index, manager, resource_version),
+            Step::DeleteBackup {
+                uid,
+                resource_version,
+            } => {
+                let name = ObjectName::new(&self.settings.namespace, &Backup::name_for(uid));
+                self.delete_config_map(&name, resource_version)
+            }
+        }
+    }
+
+    fn finalizer(&mut self, uid: &str, present: bool) -> Answer {
+        let version = self.next_version();
+        for resource in &mut self.resources {
+            if resource.metadata.uid.as_deref() == Some(uid) {
+                resource.metadata.finalizers = present.then(|| vec![FINALIZER.to_owned()]);
+                resource.metadata.resource_version = Some(version.clone());
+            }
+        }
+        self.collect_garbage();
+        Answer::Done
+    }
+
+    /// Resources that may go, go, and take along what they own.
+    fn collect_garbage(&mut self) {
+        self.resources.retain(|resource| {
+            resource.metadata.deletion_timestamp.is_none() || resource.metadata.finalizers.is_some()
+        });
+        let uids: Vec<String> = self
+            .resources
+            .iter()
+            .filter_map(|one| one.metadata.uid.clone())
+            .collect();
+        self.owned
+            .retain(|owned| uids.iter().any(|uid| uid == owner_of(owned)));
+    }
+
+    fn apply(&mut self, kind: Kind, name: &str, object: &Value) -> Answer {
+        let mut object = object.clone();
+        object["metadata"]["resourceVersion"] = json!(self.next_version());
+        let place = self
+            .owned
+            .iter()
+            .position(|owned| owned.kind == kind && owned.name == name);
+        let Some(known) = place.and_then(|place| self.owned.get_mut(place)) else {
+            object["metadata"]["uid"] = json!(format!("uid-{}", self.version));
+            object["metadata"]["generation"] = json!(1);
+            self.owned.push(Owned {
+                kind,
+                name: name.to_owned(),
+                object,
+            });
+            return Answer::Done;
+        };
+        object["metadata"]["uid"] = known.object["metadata"]["uid"].clone();
+        let generation = known.object["metadata"]["generation"].as_i64().unwrap();
+        let changed = known.object["spec"] != object["spec"];
+        object["metadata"]["generation"] = json!(generation + i64::from(changed));
+        if let Some(status) = known.object.get("status") {
+            object["status"] = status.clone();
+        }
+        known.object = object;
+        Answer::Done
+    }
+
+    fn write_backup(&mut self, backup: &Backup) -> Answer {
+        let mut object = backup.config_map(&self.settings.namespace);
+        let name = ObjectName::of(&object);
+        if self.version_of(&name) != backup.resource_version {
+            return Answer::Conflict;
+        }
+        object.metadata.resource_version = Some(self.next_version());
+        let since = self.now;
+        self.config_maps.insert(name, Stored { object, since });
+        Answer::Done
+    }
+
+    pub(crate) fn version_of(&self, name: &ObjectName) -> Option<String> {
+        let stored = self.config_maps.get(name)?;
+        stored.object.metadata.resource_version.clone()
+    }
+
+    fn write_mesh(&mut self, edit: &MeshEdit) -> Answer {
+        if self.version_of(&edit.config_map) != edit.resource_version {
+            return Answer::Conflict;
+        }
+        match &edit.after {
+            After::NoObject => {
+                self.config_maps.remove(&edit.config_map);
+            }
+            After::Text(text) if edit.resource_version.is_none() => {
+                let object = json!({
+                    "metadata": {
+                        "namespace": edit.config_map.namespace, "name": edit.config_map.name,
+                        "labels": {"app.kubernetes.io/managed-by": OPERATOR},
+                    },
+                    "data": {},
+                });
+                self.insert(serde_json::from_value(object).unwrap());
+                self.write(OPERATOR, &edit.config_map, Some(text));
+            }
+            After::Text(text) => self.write(OPERATOR, &edit.config_map, Some(text)),
+            After::NoKey => self.write(OPERATOR, &edit.config_map, None),
+        }
+        Answer::Done
+    }
+
+    fn delete_config_map(&mut self, name: &ObjectName, resource_version: &str) -> Answer {
+        if self.version_of(name).as_deref() != Some(resource_version) {
+            return Answer::Conflict;
+        }
+        self.config_maps.remove(name);
+        Answer::Done
+    }
+
+    fn disown(&mut self, name: &ObjectName, index: usize, manager: &str, version: &str) -> Answer {
+        if self.version_of(name).as_deref() != Some(version) {
+            return Answer::Conflict;
+        }
+        let next = self.next_version();
+        let now = self.now;
+        let stored = self.config_maps.get_mut(name).unwrap();
+        let entries = stored.object.metadata.managed_fields.as_mut().unwrap();
+        assert_eq!(
+            entries.get(index).unwrap().manager.as_deref(),
+            Some(manager),
+            "a test operation fails"
+        );
+        entries.remove(index);
+        stored.object.metadata.resource_version = Some(next);
+        stored.since = now;
+        Answer::Done
+    }
+
+    fn insert(&mut self, mut object: ConfigMap) {
+        object.metadata.resource_version = Some(self.next_version());
+        let since = self.now;
+        let name = ObjectName::of(&object);
+        self.config_maps.insert(name, Stored { object, since });
+    }
+
+    /// Somebody else makes a ConfigMap of mesh config.
+    pub(crate) fn put(&mut self, object: Value) {
+        let object: ConfigMap = serde_json::from_value(object).unwrap();
+        let text = object.data.as_ref().and_then(|data| data.get("mesh")).cloned();
+        self.foreign.insert(ObjectName::of(&object), text);
+        self.insert(object);
+    }
+
+    /// A text is written: whoever writes it owns it.
+    fn write(&mut self, manager: &str, name: &ObjectName, text: Option<&str>) {
+        let version = self.next_version();
+        let now = self.now;
+        let stored = self.config_maps.get_mut(name).unwrap();
+        let entries = stored.object.metadata.managed_fields.get_or_insert_default();
+        for entry in entries.iter_mut() {
+            let data = entry
+                .fields_v1
+                .as_mut()
+                .and_then(|fields| fields.0["f:data"].as_object_mut());
+            data.unwrap().remove("f:mesh");
+        }
+        entries.retain(|entry| {
+            let fields = entry.fields_v1.as_ref().map(|fields| &fields.0["f:data"]);
+            fields != Some(&json!({}))
+        });
+        let data = stored.object.data.get_or_insert_default();
+        data.remove("mesh");
+        if let Some(text) = text {
+            data.insert("mesh".to_owned(), text.to_owned());
+            entries.push(ManagedFieldsEntry {
+                manager: Some(manager.to_owned()),
+                operation: Some("Update".to_owned()),
+                time: Some(Time(now)),
+                fields_v1: serde_json::from_value(json!({"f:data": {"f:mesh": {}}})).unwrap(),
+                ..ManagedFieldsEntry::default()
+            });
+        }
+        stored.object.metadata.resource_version = Some(version);
+        stored.since = now;
+    }
+
+    /// A tool sets the text of the ConfigMap `istio`.
+    pub(crate) fn reset(&mut self, manager: &str, text: &str) {
+        self.write(manager, &named("istio"), Some(text));
+        self.foreign.insert(named("istio"), Some(text.to_owned()));
+    }
+
+    /// A user edits the text as it is, at a place that is not the operator's.
+    pub(crate) fn edit(&mut self, change: impl Fn(&str) -> String) {
+        let now = self.text("istio").unwrap();
+        self.write("kubectl-edit", &named("istio"), Some(&change(&now)));
+        let foreign = self.foreign.get_mut(&named("istio")).unwrap();
+        *foreign = foreign.as_deref().map(change);
+    }
+
+    /// Whether an entry of the operator's is left in `managedFields` of a ConfigMap.
+    pub(crate) fn is_owner_of(&self, name: &str) -> bool {
+        let stored = self.config_maps.get(&named(name)).unwrap();
+        let entries = stored.object.metadata.managed_fields.iter().flatten();
+        entries
+            .into_iter()
+            .any(|entry| entry.manager.as_deref() == Some(OPERATOR))
+    }
+
+    /// `kubectl delete` of the resource `alscope`.
+    pub(crate) fn delete(&mut self) {
+        let now = self.now;
+        for resource in &mut self.resources {
+            if resource.metadata.name.as_deref() == Some("alscope") {
+                resource.metadata.deletion_timestamp = Some(Time(now));
+            }
+        }
+        self.collect_garbage();
+    }
+
+    /// Somebody takes the finalizer away and deletes the resource `alscope`.
+    pub(crate) fn force_delete(&mut self) {
+        for resource in &mut self.resources {
+            if resource.metadata.name.as_deref() == Some("alscope") {
+                resource.metadata.finalizers = None;
+            }
+        }
+        self.delete();
+    }
+
+    /// The collector's Deployments have rolled out.
+    pub(crate) fn roll_out(&mut self) {
+        for owned in &mut self.owned {
+            if owned.kind == Kind::Deployment {
+                let replicas = owned.object["spec"]["replicas"].clone();
+                owned.object["status"] = json!({
+                    "observedGeneration": owned.object["metadata"]["generation"],
+                    "replicas": replicas, "updatedReplicas": replicas,
+                    "readyReplicas": replicas, "availableReplicas": replicas,
+                });
+            }
+        }
+    }
+
+    /// No collector is available any more.
+    pub(crate) fn break_collector(&mut self) {
+        for owned in &mut self.owned {
+            if owned.kind == Kind::Deployment && owned.object.get("status").is_some() {
+                owned.object["status"]["availableReplicas"] = json!(0);
+                owned.object["status"]["readyReplicas"] = json!(0);
+            }
+        }
+    }
+
+    /// The operator starts anew: it remembers nothing.
+    pub(crate) fn restart(&mut self) {
+        self.lives_for = None;
+        self.failures.clear();
+        for stored in self.config_maps.values_mut() {
+            stored.since = self.now;
+        }
+    }
+}
+
+/// A write of mesh config that the operator has no right for.
+pub(crate) fn forbids_mesh(step: &Step) -> Option<WriteFailure> {
+    match step {
+        Step::WriteMesh(edit) => Some(WriteFailure::Forbidden {
+            verb: "patch",
+            resource: "configmaps".to_owned(),
+            name: edit.config_map.clone(),
+        }),
+        _ => None,
+    }
+}
