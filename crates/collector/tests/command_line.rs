@@ -80,8 +80,8 @@ fn check_prints_what_would_run() {
 #[rstest]
 #[case::unknown_analyzer("directory: { file: cluster.yaml }\nanalysis: { http: k8s-mehs }\n", &["collector.yaml", "k8s-mehs", "k8s-mesh"])]
 #[case::unknown_key("directory: { file: cluster.yaml }\nlisten: { grcp: \"127.0.0.1:1\" }\n", &["collector.yaml", "grcp", "grpc"])]
-#[case::directory_that_is_missing("directory: { file: nowhere.yaml }\n", &["nowhere.yaml", "No such file"])]
-#[case::directory_that_is_no_list("directory: { file: collector.yaml }\n", &["collector.yaml", "not List"])]
+#[case::directory_that_is_missing(&[ANYWHERE, "directory: { file: nowhere.yaml }\n"].concat(), &["nowhere.yaml", "No such file"])]
+#[case::directory_that_is_no_list(&[ANYWHERE, "directory: { file: collector.yaml }\n"].concat(), &["collector.yaml", "not List"])]
 fn a_bad_file_is_named_by_check_and_by_the_collector(#[case] configuration: &str, #[case] named: &[&str]) {
     let (_folder, file) = configured(configuration);
     for arguments in [&["check", "--config", &file][..], &["--config", &file]] {
