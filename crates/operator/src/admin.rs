@@ -96,7 +96,7 @@ impl Metrics {
             else {
                 continue;
             };
-            let name = resource.metadata.name.clone().unwrap_or_default();
+            let name = resource.name().to_owned();
             for (state, count) in [
                 ("up_to_date", proxies.up_to_date),
                 ("pending_restart", proxies.pending_restart),

@@ -95,3 +95,15 @@ pub struct MeshObservabilitySpec {
     #[serde(default)]
     pub collector: CollectorSpec,
 }
+
+impl MeshObservability {
+    /// The resource's name; empty for one that the API server has not seen.
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The resource's uid; empty for one that the API server has not seen.
+    pub fn uid(&self) -> &str {
+        self.metadata.uid.as_deref().unwrap_or_default()
+    }
+}

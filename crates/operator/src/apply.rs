@@ -99,7 +99,7 @@ impl Writer {
             "resourceVersion": owner.metadata.resource_version,
             "finalizers": finalizers,
         }});
-        let name = owner.metadata.name.clone().unwrap_or_default();
+        let name = owner.name().to_owned();
         let api: Api<MeshObservability> = Api::all(self.client.clone());
         let request = Request::new("patch", "meshobservabilities", &ObjectName::new("", &name));
         match api
@@ -118,11 +118,11 @@ impl Writer {
         info!(kind = desired.kind.name(), name = %desired.name, "applying");
         // The operator's own objects: whoever else wrote a field of them gives it back.
         let parameters = PatchParams::apply(MANAGER).force();
-        self.api(desired.kind)
+        let applied = self
+            .api(desired.kind)
             .patch(&desired.name, &parameters, &Patch::Apply(&desired.object))
-            .await
-            .map_err(|error| request.failed(&error))?;
-        Ok(())
+            .await;
+        request.done(applied)
     }
 
     async fn delete(&self, kind: Kind, name: &str, uid: &str) -> Result<(), StepError> {
@@ -145,18 +145,13 @@ impl Writer {
         let config_map = backup.config_map(&self.namespace);
         let name = Backup::name_for(&backup.uid);
         info!(%name, "keeping mesh config as it is");
-        let written = if backup.resource_version.is_some() {
-            api.replace(&name, &parameters(), &config_map).await
+        let (verb, written) = if backup.resource_version.is_some() {
+            ("update", api.replace(&name, &parameters(), &config_map).await)
         } else {
-            api.create(&parameters(), &config_map).await
-        };
-        let verb = if backup.resource_version.is_some() {
-            "update"
-        } else {
-            "create"
+            ("create", api.create(&parameters(), &config_map).await)
         };
         let request = Request::new(verb, "configmaps", &self.own(&name));
-        written.map(|_| ()).map_err(|error| request.failed(&error))
+        request.done(written)
     }
 
     async fn delete_backup(&self, uid: &str, resource_version: &str) -> Result<(), StepError> {
@@ -173,7 +168,7 @@ impl Writer {
         let Some(version) = &edit.resource_version else {
             let request = Request::new("create", "configmaps", &edit.config_map);
             let created = api.create(&parameters(), &shared(edit)).await;
-            return created.map(|_| ()).map_err(|error| request.failed(&error));
+            return request.done(created);
         };
         let text = match &edit.after {
             After::Text(text) => json!(text),
@@ -190,7 +185,7 @@ impl Writer {
         };
         let request = Request::new("patch", "configmaps", &edit.config_map);
         let patched = api.patch(name, &parameters, &Patch::Merge(patch)).await;
-        patched.map(|_| ()).map_err(|error| request.failed(&error))
+        request.done(patched)
     }
 
     async fn disown(
@@ -216,7 +211,7 @@ impl Writer {
                 &Patch::Json::<()>(patch),
             )
             .await;
-        written.map(|_| ()).map_err(|error| request.failed(&error))
+        request.done(written)
     }
 
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
@@ -261,11 +256,14 @@ impl<'a> Request<'a> {
         })
     }
 
+    fn done<T>(&self, result: Result<T, kube::Error>) -> Result<(), StepError> {
+        result.map(|_| ()).map_err(|error| self.failed(&error))
+    }
+
     fn gone_is_fine<T>(&self, result: Result<T, kube::Error>) -> Result<(), StepError> {
         match result {
-            Ok(_) => Ok(()),
             Err(error) if is(&error, 404) => Ok(()),
-            Err(error) => Err(self.failed(&error)),
+            result => self.done(result),
         }
     }
 }

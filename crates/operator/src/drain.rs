@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kube::api::{DeleteParams, ListParams};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client};
 use tokio::time::Instant;
 
 use crate::api::MeshObservability;
@@ -70,8 +70,8 @@ pub async fn drain(client: Client, timeout: Duration) -> Result<(), DrainError> 
             .iter()
             .filter(|one| one.metadata.deletion_timestamp.is_none())
         {
-            println!("deleting MeshObservability {}", resource.name_any());
-            match api.delete(&resource.name_any(), &DeleteParams::default()).await {
+            println!("deleting MeshObservability {}", resource.name());
+            match api.delete(resource.name(), &DeleteParams::default()).await {
                 Ok(_) => {}
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 Err(source) => {
@@ -84,7 +84,7 @@ pub async fn drain(client: Client, timeout: Duration) -> Result<(), DrainError> 
         }
         let message = message(first);
         if message != told {
-            println!("{}: {message}", first.name_any());
+            println!("{}: {message}", first.name());
             told.clone_from(&message);
         }
         if Instant::now() >= deadline {

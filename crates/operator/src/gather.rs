@@ -123,7 +123,8 @@ impl Gather {
             .control_planes
             .read()
             .map(|all| all.iter().filter_map(|one| ControlPlane::of(one)).collect());
-        self.follow(&control_planes, now);
+        let backups = self.backups();
+        self.follow(&control_planes, &backups, now);
         let mut world = World {
             resources: self.resources.all().iter().map(|one| (**one).clone()).collect(),
             config_maps: self
@@ -147,13 +148,16 @@ impl Gather {
             ..World::default()
         };
         for resource in &world.resources {
-            let uid = resource.uid().unwrap_or_default();
+            let uid = resource.uid();
+            let backup = |all: &Vec<Backup>| all.iter().find(|backup| backup.uid == uid).cloned();
             world
                 .collectors
-                .insert(uid.clone(), self.collector(resource, intakes));
-            world.backups.insert(uid.clone(), self.backup(&uid));
+                .insert(uid.to_owned(), self.collector(resource, intakes));
+            world
+                .backups
+                .insert(uid.to_owned(), backups.as_ref().map(backup).map_err(Clone::clone));
         }
-        world.orphans = self.backups();
+        world.orphans = backups.unwrap_or_default();
         world
             .orphans
             .retain(|backup| !world.backups.contains_key(&backup.uid));
@@ -171,15 +175,17 @@ impl Gather {
     }
 
     /// Watches each ConfigMap that an istiod, or a backup, names.
-    fn follow(&mut self, control_planes: &Read<Vec<ControlPlane>>, now: Timestamp) {
+    fn follow(
+        &mut self,
+        control_planes: &Read<Vec<ControlPlane>>,
+        backups: &Read<Vec<Backup>>,
+        now: Timestamp,
+    ) {
         let mut names = control_planes
             .as_ref()
             .map_or_else(|_| Vec::new(), |all| targets::config_maps(all));
-        names.extend(
-            self.backups()
-                .into_iter()
-                .flat_map(|backup| backup.before.into_keys()),
-        );
+        let backups = backups.iter().flatten();
+        names.extend(backups.flat_map(|backup| backup.before.keys().cloned()));
         for name in names {
             if self.mesh_config_maps.contains_key(&name) {
                 continue;
@@ -204,32 +210,35 @@ impl Gather {
     }
 
     /// Backups of all resources, also of those that are gone.
-    pub fn backups(&self) -> Vec<Backup> {
-        let config_maps = self.owned.get(&Kind::ConfigMap);
-        let all = config_maps.map(Cache::all).unwrap_or_default();
-        all.iter()
-            .filter_map(|object| Backup::of(&as_config_map(object)?))
-            .collect()
-    }
-
-    fn backup(&self, uid: &str) -> Read<Option<Backup>> {
-        if let Some(cache) = self.owned.get(&Kind::ConfigMap) {
-            cache.read()?;
-        }
-        Ok(self.backups().into_iter().find(|backup| backup.uid == uid))
+    fn backups(&self) -> Read<Vec<Backup>> {
+        let Some(config_maps) = self.owned.get(&Kind::ConfigMap) else {
+            return Ok(Vec::new());
+        };
+        let all = config_maps.read()?;
+        let of_backups = all
+            .iter()
+            .filter(|object| Backup::is_name(object.metadata.name.as_deref().unwrap_or_default()));
+        Ok(of_backups
+            .filter_map(|object| {
+                serde_json::to_value(&**object)
+                    .and_then(serde_json::from_value)
+                    .ok()
+            })
+            .filter_map(|config_map: ConfigMap| Backup::of(&config_map))
+            .collect())
     }
 
     fn collector(&self, resource: &MeshObservability, intakes: &Intakes) -> Read<Collector> {
-        let uid = resource.uid().unwrap_or_default();
+        let uid = resource.uid();
         let mut owned = Vec::new();
         for (kind, cache) in &self.owned {
             let objects = cache.read()?;
             let of_resource = objects
                 .iter()
-                .filter(|object| object.labels().get(OWNER_LABEL) == Some(&uid));
+                .filter(|object| object.labels().get(OWNER_LABEL).map(String::as_str) == Some(uid));
             owned.extend(of_resource.filter_map(|object| as_owned(*kind, object)));
         }
-        let service = Settings::collector_name(&resource.name_any());
+        let service = Settings::collector_name(resource.name());
         let slices = self.endpoint_slices.read()?;
         let addresses: Vec<String> = slices
             .iter()
@@ -242,7 +251,7 @@ impl Gather {
                 .collector_pods
                 .read()?
                 .iter()
-                .filter(|pod| pod.labels().get(OWNER_LABEL) == Some(&uid))
+                .filter(|pod| pod.labels().get(OWNER_LABEL).map(String::as_str) == Some(uid))
                 .count(),
             ready_endpoints: addresses.len(),
             intakes: addresses.iter().map(|address| intakes.get(address)).collect(),
@@ -295,17 +304,13 @@ fn ready_addresses(slice: &EndpointSlice) -> Vec<String> {
         .collect()
 }
 
-fn as_config_map(object: &DynamicObject) -> Option<ConfigMap> {
-    serde_json::to_value(object).and_then(serde_json::from_value).ok()
-}
-
 /// Backups are not among what a resource's deletion takes with it.
 fn as_owned(kind: Kind, object: &DynamicObject) -> Option<Owned> {
-    let is_backup =
-        kind == Kind::ConfigMap && as_config_map(object).is_some_and(|one| Backup::of(&one).is_some());
+    let name = object.name_any();
+    let is_backup = kind == Kind::ConfigMap && Backup::is_name(&name);
     (!is_backup).then(|| Owned {
         kind,
-        name: object.name_any(),
+        name,
         object: serde_json::to_value(object).unwrap_or_default(),
     })
 }

@@ -119,7 +119,7 @@ fn claimed(resource: &MeshObservability, holder: &MeshObservability, now: Timest
     let message = format!(
         "the mesh in namespace {} is held by the MeshObservability {}, which is older; delete one of the two",
         resource.spec.mesh.namespace,
-        holder.metadata.name.as_deref().unwrap_or_default()
+        holder.name()
     );
     let waits = || Answer::unknown("MeshAlreadyClaimed", "another resource holds the mesh");
     let answers = Answers {
@@ -145,7 +145,7 @@ fn down(
     failure: Option<&WriteFailure>,
     now: Timestamp,
 ) -> Plan {
-    let uid = resource.metadata.uid.as_deref().unwrap_or_default();
+    let uid = resource.uid();
     let previous = resource.status.clone().unwrap_or_default();
     if !has_finalizer(resource) {
         // Nothing was written for it, or all is taken back.
@@ -162,7 +162,7 @@ fn down(
         Some(Ok(collector)) => collector,
         None => &nothing,
     };
-    let own = settings.address(resource.metadata.name.as_deref().unwrap_or_default());
+    let own = settings.address(resource.name());
     let removal = Removal {
         backup,
         addresses: &[backup.map_or(own.as_str(), |backup| &backup.address), &own],

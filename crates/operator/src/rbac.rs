@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
 use crate::lease;
-use crate::world::DEFAULT_REVISION;
+use crate::world::{DEFAULT_REVISION, config_map_of_revision};
 
 use rights::{MESH, Names, OPERATOR, OTHERS, Right};
 
@@ -128,7 +128,7 @@ impl Installation {
             Names::Revisions => Some(
                 self.revisions
                     .iter()
-                    .map(|revision| config_map(revision))
+                    .map(|revision| config_map_of_revision(revision))
                     .collect(),
             ),
             Names::Shared => Some(self.shared_config_map.iter().cloned().collect::<Vec<_>>()),
@@ -215,15 +215,6 @@ impl Installation {
             namespace: Some(self.namespace.clone()),
             ..Subject::default()
         }
-    }
-}
-
-/// The `ConfigMap` of a revision's mesh config, as Istio's charts name it.
-fn config_map(revision: &str) -> String {
-    if revision == DEFAULT_REVISION {
-        "istio".to_owned()
-    } else {
-        format!("istio-{revision}")
     }
 }
 

@@ -49,7 +49,7 @@ impl Report {
             return Ok(resource);
         }
         let api: Api<MeshObservability> = Api::all(self.client.clone());
-        let name = resource.metadata.name.clone().unwrap_or_default();
+        let name = resource.name().to_owned();
         // A JSON merge patch leaves fields that are not named; what is gone must be named as null.
         let mut value = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
         name_what_is_gone(

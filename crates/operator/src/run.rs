@@ -1,10 +1,10 @@
 //! The loop: gather → plan → report → apply, whenever something changed and whenever a plan asked for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::{Client, ResourceExt as _};
+use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -21,10 +21,11 @@ use crate::gather::intake::Intakes;
 use crate::lease::Candidate;
 use crate::plan;
 use crate::plan::refusal::WriteFailure;
+use crate::plan::resets;
 use crate::plan::settings::Settings;
 use crate::plan::step::Step;
 use crate::report::Report;
-use crate::world::World;
+use crate::world::{ObjectName, World};
 
 /// Changes within this time are one pass.
 const TOGETHER: Duration = Duration::from_millis(200);
@@ -63,6 +64,7 @@ struct Operator {
     intakes: Intakes,
     metrics: Metrics,
     failures: HashMap<String, Failure>,
+    written_over: BTreeMap<ObjectName, String>,
 }
 
 /// Runs until `stop`.
@@ -86,6 +88,7 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) {
         intakes: Intakes::default(),
         metrics,
         failures: HashMap::new(),
+        written_over: BTreeMap::new(),
         settings,
     };
     operator.work(&changed, is_leader, &stop).await;
@@ -128,17 +131,16 @@ impl Operator {
     /// One pass over every resource. Returns when the next is due.
     async fn pass(&mut self) -> Duration {
         let now = now();
-        let world = self.gather.world(&self.intakes, now);
+        let world = World {
+            written_over: self.written_over.clone(),
+            ..self.gather.world(&self.intakes, now)
+        };
         if !self.gather.is_settled() {
             debug!("waiting for the first lists");
             return ASK_EVERY;
         }
         self.metrics.pass(&world);
-        let known: Vec<String> = world
-            .resources
-            .iter()
-            .filter_map(kube::ResourceExt::uid)
-            .collect();
+        let known: Vec<String> = world.resources.iter().map(|one| one.uid().to_owned()).collect();
         self.failures.retain(|uid, _| known.contains(uid));
         let mut again_in = self.orphans(&world).await;
         for resource in &world.resources {
@@ -148,8 +150,8 @@ impl Operator {
     }
 
     async fn resource(&mut self, world: &World, resource: &MeshObservability) -> Duration {
-        let uid = resource.uid().unwrap_or_default();
-        let failure = self.failures.get(&uid);
+        let uid = resource.uid();
+        let failure = self.failures.get(uid);
         let plan = plan::plan(
             world,
             &self.settings,
@@ -161,10 +163,11 @@ impl Operator {
             Ok(newest) => newest,
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return AFTER_CONFLICT,
             Err(error) => {
-                warn!(%error, resource = %resource.name_any(), "the status can't be written; check the right to patch meshobservabilities/status");
+                warn!(%error, resource = %resource.name(), "the status can't be written; check the right to patch meshobservabilities/status");
                 return FIRST_RETRY;
             }
         };
+        resets::noted(&mut self.written_over, world, &plan.status);
         for note in &plan.notes {
             self.report.event(&newest, true, "RestoreIncomplete", note).await;
         }
@@ -174,7 +177,7 @@ impl Operator {
         if wait > Duration::ZERO && !plan.steps.is_empty() {
             return wait.min(plan.again_in);
         }
-        self.apply(&uid, newest, &plan.steps)
+        self.apply(uid, newest, &plan.steps)
             .await
             .unwrap_or(plan.again_in)
     }
@@ -185,6 +188,7 @@ impl Operator {
             match self.writer.step(step, newest).await {
                 Ok(next) => {
                     self.metrics.wrote();
+                    resets::wrote(&mut self.written_over, step);
                     newest = next;
                 }
                 Err(StepError::Conflict) => return Some(AFTER_CONFLICT),

@@ -16,7 +16,7 @@ const CONTEXT: usize = 3;
 /// The preview of a resource.
 pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
     let mut text = String::new();
-    let name = resource.metadata.name.as_deref().unwrap_or_default();
+    let name = resource.name();
     line(
         &mut text,
         &format!("plan for MeshObservability {name}: nothing is written"),

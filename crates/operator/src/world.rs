@@ -18,7 +18,7 @@ use crate::api::MeshObservability;
 
 pub use backup::{Backup, Before, OWNER_LABEL};
 pub use collector::{Collector, Intake, Kind, Owned};
-pub use control_plane::{ControlPlane, DEFAULT_REVISION};
+pub use control_plane::{ControlPlane, DEFAULT_REVISION, config_map_of_revision};
 pub use mesh_config_map::{FieldOwner, KEY, MANAGER, MANAGER_LABEL, MeshConfigMap, Tracker};
 pub use proxy::{Owner, Proxy};
 pub use telemetry::Telemetry;
@@ -106,6 +106,8 @@ pub struct World {
     pub backups: BTreeMap<String, Read<Option<Backup>>>,
     /// Backups of resources that are gone.
     pub orphans: Vec<Backup>,
+    /// By ConfigMap, the resourceVersion of the text that the operator wrote over, until it has seen what came of it.
+    pub written_over: BTreeMap<ObjectName, String>,
 }
 
 impl Default for World {
@@ -120,6 +122,7 @@ impl Default for World {
             collectors: BTreeMap::new(),
             backups: BTreeMap::new(),
             orphans: Vec::new(),
+            written_over: BTreeMap::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Mesh config on the way up: whether it is written, and if not, why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{ConfigMapStatus, ManagementState, MeshStatus};
 use crate::world::{Backup, Before, MeshConfigMap, ObjectName};
@@ -10,7 +10,7 @@ use super::conditions::{Answer, Status};
 use super::original::original;
 use super::refusal::{self, Refusal};
 use super::step::{MeshEdit, Step};
-use super::targets::{config_map, targets};
+use super::targets::config_map;
 use super::up::Pass;
 use super::wiring::{self, Assessment, QUIET, Verdict, Wanted};
 use super::{removal, resets};
@@ -42,9 +42,7 @@ impl Pass<'_> {
                 address: &self.address,
                 backup,
             };
-            let targets = targets(self.world, self.settings, spec)?;
-            let assess = |target| wiring::assess(self.world, &wanted, target);
-            Ok((backup, targets.into_iter().map(assess).collect::<Vec<_>>()))
+            Ok((backup, wiring::assess_all(self.world, self.settings, &wanted)?))
         });
         let (backup, assessments) = match assessed {
             Ok(assessed) => assessed,
@@ -57,8 +55,7 @@ impl Pass<'_> {
         let refusal = self.refusal(&assessments, &status, availability);
         let edits: Vec<&MeshEdit> = assessments.iter().filter_map(edit).collect();
         let answer = match &refusal {
-            Some(refusal) if refusal.is_unknown() => Answer::unknown(refusal.reason(), refusal.to_string()),
-            Some(refusal) => Answer::no(refusal.reason(), refusal.to_string()),
+            Some(refusal) => refusal.answer(),
             None if edits.is_empty() => Answer::yes("Wired", wired_message(&assessments, &self.address)),
             None => self.pending(&edits, has_rested),
         };
@@ -68,7 +65,7 @@ impl Pass<'_> {
         }
         if edits.is_empty() {
             steps.extend(backup.and_then(|backup| self.readdress(backup, &assessments)));
-            steps.extend(assessments.iter().filter_map(|one| self.disown(one)));
+            steps.extend(self.disown(backup, &assessments));
         }
         Mesh {
             assessments,
@@ -165,7 +162,7 @@ impl Pass<'_> {
             }
             // A text with the operator's address of before was not set back: the address is another.
             let is_outdated = backup.is_some_and(|backup| holds(text, &backup.address));
-            if was_wired && !is_outdated {
+            if (was_wired || resets::was_written(self.world, text)) && !is_outdated {
                 resets::record(status, text, self.now);
                 has_rested = false;
             }
@@ -181,8 +178,8 @@ impl Pass<'_> {
     /// The backup of everything that is about to be written, then the writes.
     fn write(&self, backup: Option<&Backup>, edits: &[&MeshEdit]) -> Vec<Step> {
         let mut wanted = backup.cloned().unwrap_or_else(|| Backup {
-            uid: self.uid().to_owned(),
-            resource: self.resource.metadata.name.clone().unwrap_or_default(),
+            uid: self.resource.uid().to_owned(),
+            resource: self.resource.name().to_owned(),
             address: self.address.clone(),
             before: BTreeMap::new(),
             resource_version: None,
@@ -222,25 +219,24 @@ impl Pass<'_> {
         })
     }
 
-    fn disown(&self, assessment: &Assessment) -> Option<Step> {
-        let text = config_map(self.world, assessment.target.edited())
-            .ok()
-            .flatten()?;
-        removal::disown(text)
+    /// Of every text that is or was written: another `configSource` may have left one between its write and this.
+    fn disown(&self, backup: Option<&Backup>, assessments: &[Assessment]) -> Vec<Step> {
+        let written = backup.iter().flat_map(|backup| backup.before.keys());
+        let edited = assessments.iter().map(|one| one.target.edited());
+        let names: BTreeSet<&ObjectName> = written.chain(edited).collect();
+        let texts = names
+            .into_iter()
+            .filter_map(|name| config_map(self.world, name).ok().flatten());
+        texts.filter_map(removal::disown).collect()
     }
 }
 
 impl Mesh {
     fn refused(status: MeshStatus, refusal: &Refusal) -> Self {
-        let answer = if refusal.is_unknown() {
-            Answer::unknown(refusal.reason(), refusal.to_string())
-        } else {
-            Answer::no(refusal.reason(), refusal.to_string())
-        };
         Self {
             assessments: Vec::new(),
             status,
-            answer,
+            answer: refusal.answer(),
             steps: Vec::new(),
         }
     }

@@ -29,7 +29,7 @@ pub struct Desired {
 
 /// The objects of a resource's collector, in the order in which they are made.
 pub fn desired(resource: &MeshObservability, settings: &Settings) -> Vec<Desired> {
-    let name = Settings::collector_name(name_of(resource));
+    let name = Settings::collector_name(resource.name());
     let config = config(resource);
     let config_name = format!("{name}-{}", digest(&config));
     let object = |kind: Kind, name: &str, mut object: Value| {
@@ -112,14 +112,6 @@ pub fn steps(desired: &[Desired], collector: &Collector, is_rolled_out: bool) ->
         .collect()
 }
 
-fn name_of(resource: &MeshObservability) -> &str {
-    resource.metadata.name.as_deref().unwrap_or_default()
-}
-
-fn uid_of(resource: &MeshObservability) -> &str {
-    resource.metadata.uid.as_deref().unwrap_or_default()
-}
-
 /// The first ten hexadecimal digits of a text's SHA-256.
 fn digest(text: &str) -> String {
     let mut digits = format!("{:x}", Sha256::digest(text.as_bytes()));
@@ -130,7 +122,7 @@ fn digest(text: &str) -> String {
 fn selector(resource: &MeshObservability) -> Value {
     json!({
         "app.kubernetes.io/name": "alscope-collector",
-        "app.kubernetes.io/instance": name_of(resource),
+        "app.kubernetes.io/instance": resource.name(),
     })
 }
 
@@ -139,7 +131,7 @@ fn labels(resource: &MeshObservability) -> Value {
     labels["app.kubernetes.io/component"] = json!("collector");
     labels["app.kubernetes.io/part-of"] = json!("alscope");
     labels[MANAGER_LABEL] = json!(MANAGER);
-    labels[OWNER_LABEL] = json!(uid_of(resource));
+    labels[OWNER_LABEL] = json!(resource.uid());
     labels
 }
 
@@ -148,8 +140,8 @@ fn owner(resource: &MeshObservability) -> Value {
     json!({
         "apiVersion": "alscope.dev/v1alpha1",
         "kind": "MeshObservability",
-        "name": name_of(resource),
-        "uid": uid_of(resource),
+        "name": resource.name(),
+        "uid": resource.uid(),
         "controller": true,
     })
 }

@@ -8,7 +8,7 @@ use super::proxies;
 use super::refusal::Refusal;
 use super::settings::Settings;
 use super::step::Step;
-use super::targets::{Target, control_planes, targets};
+use super::targets::Target;
 use super::wiring::{self, Assessment, Wanted};
 
 /// What a resource would come to.
@@ -26,8 +26,8 @@ pub struct Preview {
 
 /// What a resource would come to in this world.
 pub fn preview(world: &World, settings: &Settings, resource: &MeshObservability) -> Preview {
-    let name = resource.metadata.name.as_deref().unwrap_or_default();
-    let uid = resource.metadata.uid.as_deref().unwrap_or_default();
+    let name = resource.name();
+    let uid = resource.uid();
     let address = settings.address(name);
     let backup: Option<&Backup> = world
         .backups
@@ -39,12 +39,7 @@ pub fn preview(world: &World, settings: &Settings, resource: &MeshObservability)
         address: &address,
         backup,
     };
-    let assessed = control_planes(world, mesh)
-        .and_then(|_| targets(world, settings, mesh))
-        .map(|targets| {
-            let assess = |target| wiring::assess(world, &wanted, target);
-            targets.into_iter().map(assess).collect::<Vec<_>>()
-        });
+    let assessed = wiring::assess_all(world, settings, &wanted);
     let targets: Vec<Target> = assessed.iter().flatten().map(|one| one.target.clone()).collect();
     let nothing = Collector::default();
     let collector = world

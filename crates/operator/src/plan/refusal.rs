@@ -4,6 +4,8 @@ use alscope_mesh_config::MeshConfigError;
 
 use crate::world::{ObjectName, ReadError, Tracker};
 
+use super::conditions::Answer;
+
 /// Why mesh config is not written, or not effective.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -240,9 +242,13 @@ impl Refusal {
         }
     }
 
-    /// Whether nothing is known, as opposed to known to be wrong.
-    pub const fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unreadable(ReadError::Failed { .. }))
+    /// As a condition: what could not be read is unknown, everything else is known to be wrong.
+    pub fn answer(&self) -> Answer {
+        let answer = match self {
+            Self::Unreadable(ReadError::Failed { .. }) => Answer::unknown,
+            _ => Answer::no,
+        };
+        answer(self.reason(), self.to_string())
     }
 }
 

@@ -1,15 +1,19 @@
 //! Texts that were wired and are no longer: an upgrade is wired again, a fight is not.
 //!
 //! What happened is kept in the status, so that it outlives the operator; a reset counts once, by the text's
-//! resourceVersion.
+//! resourceVersion. A writer that is faster than the operator's next pass is told by what the operator wrote over: the text is
+//! another than that one, and yet not wired.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::{Contention, MeshStatus, Reset};
-use crate::world::MeshConfigMap;
+use crate::api::{Contention, MeshObservabilityStatus, MeshStatus, Reset};
+use crate::world::{MeshConfigMap, ObjectName, World};
+
+use super::step::Step;
 
 /// A manager that sets the text back so often within [`WINDOW`] keeps doing so.
 const RESETS: usize = 3;
@@ -18,6 +22,43 @@ const WINDOW: Duration = Duration::from_hours(1);
 const KEPT: usize = 10;
 /// A writer whose entry in `managedFields` is gone.
 const NOBODY: &str = "an unknown writer";
+
+/// Remembers what a step, which is done, wrote over.
+pub fn wrote(written_over: &mut BTreeMap<ObjectName, String>, step: &Step) {
+    if let Step::WriteMesh(edit) = step
+        && let Some(version) = &edit.resource_version
+    {
+        written_over.insert(edit.config_map.clone(), version.clone());
+    }
+}
+
+/// Forgets what was written over where a status, which is written, says what came of it. A watch that lags behind still shows
+/// the text from before the write, of which nothing follows.
+pub fn noted(
+    written_over: &mut BTreeMap<ObjectName, String>,
+    world: &World,
+    status: &MeshObservabilityStatus,
+) {
+    let config_maps = status.mesh.iter().flat_map(|mesh| &mesh.config_maps);
+    let judged: Vec<&str> = config_maps.map(|one| one.name.as_str()).collect();
+    written_over.retain(|name, version| {
+        let is_judged = judged.contains(&name.to_string().as_str());
+        let is_seen = match world.config_maps.get(name) {
+            Some(Ok(Some(text))) => text.resource_version != *version,
+            Some(Ok(None)) => true,
+            Some(Err(_)) | None => false,
+        };
+        !(is_judged && is_seen)
+    });
+}
+
+/// Whether the operator wrote over an older version of this text.
+pub fn was_written(world: &World, text: &MeshConfigMap) -> bool {
+    world
+        .written_over
+        .get(&text.name)
+        .is_some_and(|version| *version != text.resource_version)
+}
 
 /// Writes a reset down; `false` when it was known.
 pub fn record(mesh: &mut MeshStatus, config_map: &MeshConfigMap, now: Timestamp) -> bool {

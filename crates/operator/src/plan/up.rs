@@ -31,7 +31,7 @@ pub fn plan(
     failure: Option<&WriteFailure>,
     now: Timestamp,
 ) -> Plan {
-    let name = resource.metadata.name.as_deref().unwrap_or_default();
+    let name = resource.name();
     Pass {
         world,
         settings,
@@ -111,12 +111,8 @@ impl Pass<'_> {
         self.resource.status.as_ref()?.backup.as_ref()
     }
 
-    pub(super) fn uid(&self) -> &str {
-        self.resource.metadata.uid.as_deref().unwrap_or_default()
-    }
-
     fn collector(&self) -> Read<Collector> {
-        match self.world.collectors.get(self.uid()) {
+        match self.world.collectors.get(self.resource.uid()) {
             Some(read) => read.clone(),
             None => Ok(Collector::default()),
         }
@@ -134,7 +130,7 @@ impl Pass<'_> {
     }
 
     fn backup(&self) -> Result<Option<&Backup>, Refusal> {
-        match self.world.backups.get(self.uid()) {
+        match self.world.backups.get(self.resource.uid()) {
             Some(Ok(backup)) => Ok(backup.as_ref()),
             Some(Err(error)) => Err(error.clone().into()),
             None => Ok(None),
@@ -143,7 +139,11 @@ impl Pass<'_> {
 
     fn backup_status(&self, backup: &Result<Option<&Backup>, Refusal>) -> Option<BackupStatus> {
         backup.as_ref().ok()?.map(|_| BackupStatus {
-            config_map: format!("{}/{}", self.settings.namespace, Backup::name_for(self.uid())),
+            config_map: format!(
+                "{}/{}",
+                self.settings.namespace,
+                Backup::name_for(self.resource.uid())
+            ),
         })
     }
 
@@ -168,8 +168,7 @@ impl Pass<'_> {
             return answer;
         };
         let (WriteFailure::Forbidden { name, .. } | WriteFailure::Failed { name, .. }) = failure;
-        let is_of_mesh =
-            name.namespace != self.settings.namespace || name.name.starts_with("alscope-backup-");
+        let is_of_mesh = name.namespace != self.settings.namespace || Backup::is_name(&name.name);
         if is_of_mesh != of_mesh || answer.status == Status::True {
             return answer;
         }

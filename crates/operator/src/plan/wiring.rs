@@ -9,8 +9,9 @@ use crate::api::{ConfigSource, ConflictPolicy, MeshSpec};
 use crate::world::{Backup, MeshConfigMap, ObjectName, Tracker, World};
 
 use super::refusal::{Refusal, snippet};
+use super::settings::Settings;
 use super::step::{After, MeshEdit};
-use super::targets::{Target, config_map};
+use super::targets::{Target, config_map, targets};
 
 /// How long a text that was set back must rest before it is wired again: an upgrade writes more than once.
 pub const QUIET: Duration = Duration::from_secs(5);
@@ -62,6 +63,19 @@ impl Texts<'_> {
     }
 }
 
+/// Judges the mesh config of each of the mesh's revisions.
+pub fn assess_all(
+    world: &World,
+    settings: &Settings,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<Assessment>, Refusal> {
+    let targets = targets(world, settings, wanted.mesh)?;
+    Ok(targets
+        .into_iter()
+        .map(|target| assess(world, wanted, target))
+        .collect())
+}
+
 /// Judges one revision's mesh config.
 pub fn assess(world: &World, wanted: &Wanted<'_>, target: Target) -> Assessment {
     let texts = match texts(world, &target) {
@@ -109,10 +123,7 @@ fn read(config_map: Option<&MeshConfigMap>) -> Result<MeshSettings, Refusal> {
     let Some(config_map) = config_map else {
         return Ok(MeshSettings::default());
     };
-    mesh_config::read(config_map.mesh()).map_err(|error| Refusal::MeshConfigInvalid {
-        config_map: config_map.name.clone(),
-        error,
-    })
+    mesh_config::read(config_map.mesh()).map_err(|error| invalid(&config_map.name, error))
 }
 
 /// istiod ignores mesh config's switch where a Telemetry or a default provider decides (Istio,

@@ -54,20 +54,13 @@ impl Right {
 }
 
 /// The operator's rights.
-pub(super) const OPERATOR: [Right; 18] = [
+pub(super) const OPERATOR: [Right; 16] = [
     Right::new(
         Scope::Cluster,
         "",
         &["pods"],
         READ,
         "Which proxies know the collector's address stands in their pods.",
-    ),
-    Right::new(
-        Scope::Cluster,
-        "",
-        &["namespaces"],
-        READ,
-        "A namespace's labels say which revision injects its pods.",
     ),
     Right::new(
         Scope::Cluster,
@@ -82,13 +75,6 @@ pub(super) const OPERATOR: [Right; 18] = [
         &["telemetries"],
         READ,
         "A Telemetry can shadow mesh config's access-log switch.",
-    ),
-    Right::new(
-        Scope::Cluster,
-        "gateway.networking.k8s.io",
-        &["gateways"],
-        READ,
-        "A change of mesh config rolls the managed gateways; they are named before.",
     ),
     Right::new(
         Scope::Cluster,

@@ -65,6 +65,11 @@ impl Backup {
         format!("{PREFIX}{uid}")
     }
 
+    /// Whether a ConfigMap of the operator's namespace with this name is a backup.
+    pub fn is_name(name: &str) -> bool {
+        name.starts_with(PREFIX)
+    }
+
     /// Reads a backup; `None` for a ConfigMap that is none.
     pub fn of(config_map: &ConfigMap) -> Option<Self> {
         let uid = config_map.metadata.name.as_deref()?.strip_prefix(PREFIX)?;

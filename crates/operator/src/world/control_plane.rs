@@ -42,19 +42,26 @@ impl ControlPlane {
         })
     }
 
-    /// The ConfigMap of this revision: `istio`, or `istio-<revision>`.
+    /// The ConfigMap of this revision.
     pub fn config_map(&self) -> ObjectName {
-        let name = match self.revision.as_str() {
-            DEFAULT_REVISION => "istio".to_owned(),
-            revision => format!("istio-{revision}"),
-        };
-        ObjectName::new(&self.deployment.namespace, &name)
+        ObjectName::new(
+            &self.deployment.namespace,
+            &config_map_of_revision(&self.revision),
+        )
     }
 
     /// The ConfigMap that is merged below it, if istiod names one.
     pub fn shared(&self) -> Option<ObjectName> {
         let name = self.shared_config_map.as_deref()?;
         Some(ObjectName::new(&self.deployment.namespace, name))
+    }
+}
+
+/// The name of the ConfigMap that an istiod of this revision reads: `istio`, or `istio-<revision>`.
+pub fn config_map_of_revision(revision: &str) -> String {
+    match revision {
+        DEFAULT_REVISION => "istio".to_owned(),
+        revision => format!("istio-{revision}"),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use alscope_operator::api::{MeshObservability, MeshObservabilityStatus};
 use alscope_operator::plan::refusal::WriteFailure;
+use alscope_operator::plan::resets;
 use alscope_operator::plan::settings::Settings;
 use alscope_operator::plan::step::Step;
 use alscope_operator::plan::{self, Plan};
@@ -84,6 +85,9 @@ pub(crate) struct Cluster {
     /// Answers a step with a failure.
     pub(crate) refuses: Option<fn(&Step) -> Option<WriteFailure>>,
     pub(crate) failures: BTreeMap<String, WriteFailure>,
+    pub(crate) written_over: BTreeMap<ObjectName, String>,
+    /// Sets the text of `istio` back as soon as the operator has written it.
+    pub(crate) fighter: Option<&'static str>,
     /// Every step that was done, by name.
     pub(crate) log: Vec<String>,
     /// Whether each request is sent twice, because the first answer was lost.
@@ -140,6 +144,8 @@ impl Cluster {
             judged: Judged::EachStep,
             refuses: None,
             failures: BTreeMap::new(),
+            written_over: BTreeMap::new(),
+            fighter: None,
             log: Vec::new(),
             repeats: false,
             lives_for: None,
@@ -255,6 +261,7 @@ impl Cluster {
             );
             again_in = again_in.min(plan.again_in);
             self.write_status(&uid, &plan.status);
+            resets::noted(&mut self.written_over, &world, &plan.status);
             if self.run_all(&uid, &plan.steps) == Ended::Killed {
                 return (Ended::Killed, again_in);
             }

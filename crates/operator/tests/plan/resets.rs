@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::cluster::{Cluster, named};
 use crate::mesh::{CHART, WIRED};
+use crate::steps::name;
 
 /// Passes once a second, for so many seconds.
 fn watch(cluster: &mut Cluster, seconds: i64) {
@@ -134,6 +135,82 @@ fn a_fight_outlives_the_operator() {
         cluster.mesh_configured(),
         ("False".to_owned(), "MeshConfigContended".to_owned())
     );
+}
+
+/// A tool that sets the text back as soon as it is written leaves the operator no pass in which the mesh is wired.
+#[test]
+fn a_fighter_that_is_faster_than_the_next_pass_is_one_too() {
+    let mut cluster = Cluster::wired(&json!({}));
+    cluster.fighter = Some("argocd-controller");
+    cluster.reset("argocd-controller", CHART);
+    for _ in 0..60 {
+        cluster.pass();
+        cluster.advance(1);
+    }
+    assert_eq!(
+        cluster.mesh_configured(),
+        ("False".to_owned(), "MeshConfigContended".to_owned())
+    );
+    let writes = cluster.log.iter().filter(|step| *step == "WriteMesh istio");
+    assert_eq!(writes.count(), 2, "each reset rests for 5 s, the third ends it");
+    assert_eq!(resets(&cluster).len(), 3);
+    assert_eq!(cluster.text("istio").as_deref(), Some(CHART));
+}
+
+#[test]
+fn a_text_that_is_set_back_before_the_first_look_at_it_rests_and_is_wired_again_once() {
+    let mut cluster = Cluster::stock(&json!({}));
+    cluster.fighter = Some("helm");
+    while !cluster.log.contains(&"WriteMesh istio".to_owned()) {
+        cluster.pass();
+        cluster.advance(1);
+    }
+    cluster.fighter = None;
+    // helm writes more than once; all of it is one reset.
+    for seconds in 0..3 {
+        cluster.pass();
+        assert_eq!(
+            cluster.mesh_configured().1,
+            "WaitingForQuiet",
+            "after {seconds} s"
+        );
+        cluster.reset("helm", &format!("{CHART}\nnewKey: {seconds}"));
+        cluster.advance(1);
+    }
+    cluster.settle();
+    assert_eq!(
+        resets(&cluster),
+        [("istio-system/istio".to_owned(), "helm".to_owned())]
+    );
+    assert_eq!(cluster.condition("Ready").0, "True");
+    let writes = cluster.log.iter().filter(|step| *step == "WriteMesh istio");
+    assert_eq!(writes.count(), 2);
+}
+
+/// What the operator sees after its own write may still be the text from before it.
+#[test]
+fn a_watch_that_lags_behind_a_write_is_no_reset() {
+    let mut cluster = Cluster::stock(&json!({}));
+    while cluster
+        .plan()
+        .steps
+        .iter()
+        .all(|step| !name(step).starts_with("WriteMesh"))
+    {
+        cluster.pass();
+    }
+    let before = cluster.config_maps.clone();
+    cluster.pass();
+    assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
+    let after = std::mem::replace(&mut cluster.config_maps, before);
+    let plan = cluster.plan();
+    let uid = cluster.resource().uid().to_owned();
+    cluster.write_status(&uid, &plan.status);
+    assert_eq!(resets(&cluster), []);
+    cluster.config_maps = after;
+    cluster.settle();
+    assert_eq!(resets(&cluster), []);
+    assert_eq!(cluster.condition("Ready").0, "True");
 }
 
 #[test]

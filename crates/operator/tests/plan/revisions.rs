@@ -68,8 +68,8 @@ fn all_listed_revisions_are_wired_and_restored() {
             "WriteBackup",
             "WriteMesh istio-canary",
             "WriteMesh istio",
-            "Disown istio-canary",
-            "Disown istio"
+            "Disown istio",
+            "Disown istio-canary"
         ]
     );
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));

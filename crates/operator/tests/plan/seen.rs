@@ -53,6 +53,7 @@ impl Cluster {
                 .map(|uid| (uid.clone(), self.collector(uid)))
                 .collect(),
             backups: uids.iter().map(|uid| (uid.clone(), backup_of(uid))).collect(),
+            written_over: self.written_over.clone(),
             orphans: backups
                 .iter()
                 .filter(|backup| !uids.contains(&backup.uid))

@@ -224,3 +224,18 @@ fn an_emptied_shared_config_map_of_the_operators_is_deleted_in_the_end() {
     assert_nothing_is_left(&cluster);
     assert_eq!(mesh::CHART, cluster.text("istio").unwrap());
 }
+
+#[test]
+fn a_text_that_another_source_left_behind_is_disowned_too() {
+    let mut cluster = named_shared(&json!({"mesh": {"configSource": "ConfigMap"}}));
+    while !cluster.log.contains(&"WriteMesh istio".to_owned()) {
+        cluster.pass();
+    }
+    assert!(cluster.is_owner_of("istio"));
+    cluster.change_spec(&shared_only());
+    cluster.settle();
+    assert!(!cluster.is_owner_of("istio"));
+    cluster.delete();
+    cluster.settle();
+    assert_nothing_is_left(&cluster);
+}

@@ -1,6 +1,7 @@
 //! What the cluster makes of a step, and of what users and tools do to it.
 
 use alscope_operator::plan::refusal::WriteFailure;
+use alscope_operator::plan::resets;
 use alscope_operator::plan::step::{After, MeshEdit, Step};
 use alscope_operator::world::{Backup, Kind, ObjectName, Owned};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Ended, Judged, Stored, named};
 use crate::invariants;
-use crate::mesh::FINALIZER;
+use crate::mesh::{CHART, FINALIZER};
 use crate::seen::owner_of;
 
 /// The operator's field manager.
@@ -61,8 +62,12 @@ impl Cluster {
             self.answer(uid, step);
         }
         self.log.push(name(step));
+        resets::wrote(&mut self.written_over, step);
         if self.judged == Judged::EachStep {
             invariants::check(self);
+        }
+        if let (Some(manager), Step::WriteMesh(_)) = (self.fighter, step) {
+            self.reset(manager, CHART);
         }
         Some(Ended::Done)
     }
@@ -338,6 +343,7 @@ impl Cluster {
     pub(crate) fn restart(&mut self) {
         self.lives_for = None;
         self.failures.clear();
+        self.written_over.clear();
         for stored in self.config_maps.values_mut() {
             stored.since = self.now;
         }
