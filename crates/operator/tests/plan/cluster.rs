@@ -272,6 +272,14 @@ impl Cluster {
         (Ended::Done, again_in)
     }
 
+    /// Passes once a second, for so many seconds.
+    pub(crate) fn pass_for(&mut self, seconds: i64) {
+        for _ in 0..seconds {
+            self.pass();
+            self.advance(1);
+        }
+    }
+
     fn run_all(&mut self, uid: &str, steps: &[Step]) -> Ended {
         for step in steps {
             match self.run(uid, step) {

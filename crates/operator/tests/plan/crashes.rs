@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Ended, named};
-use crate::invariants::{End, assert_nothing_is_left};
+use crate::invariants::{End, assert_deletion_leaves_nothing, assert_nothing_is_left};
 use crate::mesh::{self, FOREIGN, config_map, istiod, knows_the_address};
 
 /// Whether the status of the pass in which the operator died was written.
@@ -35,6 +35,15 @@ fn interrupted(start: &Cluster, steps: usize, status: Status) -> Cluster {
     cluster.restart();
     cluster.advance(3);
     assert_eq!(cluster.settle(), Ended::Done);
+    cluster
+}
+
+/// Ten seconds with an operator that dies after so many steps; then the next one starts.
+fn died_after(start: &Cluster, steps: usize) -> Cluster {
+    let mut cluster = start.clone();
+    cluster.lives_for = Some(steps);
+    cluster.pass_for(10);
+    cluster.restart();
     cluster
 }
 
@@ -181,9 +190,7 @@ fn a_killed_operator_comes_to_the_same_end_with_another_address(
             cluster.advance(1);
         }
         cluster.restart();
-        cluster.delete();
-        cluster.settle();
-        assert_nothing_is_left(&cluster);
+        assert_deletion_leaves_nothing(&mut cluster);
     }
 }
 
@@ -197,16 +204,8 @@ fn a_resource_that_is_deleted_on_the_way_up_leaves_nothing(#[case] start: Cluste
     let mut whole = start.clone();
     whole.settle();
     for killed_after in 0..=whole.log.len() {
-        let mut cluster = start.clone();
-        cluster.lives_for = Some(killed_after);
-        for _ in 0..10 {
-            cluster.pass();
-            cluster.advance(1);
-        }
-        cluster.restart();
-        cluster.delete();
-        cluster.settle();
-        assert_nothing_is_left(&cluster);
+        let mut cluster = died_after(&start, killed_after);
+        assert_deletion_leaves_nothing(&mut cluster);
     }
 }
 
@@ -225,9 +224,7 @@ fn a_request_that_is_sent_twice_does_what_it_does_once(#[case] start: Cluster) {
     twice.settle();
     assert_eq!(End::of(&twice), End::of(&once));
     assert_eq!(twice.log, once.log);
-    twice.delete();
-    twice.settle();
-    assert_nothing_is_left(&twice);
+    assert_deletion_leaves_nothing(&mut twice);
 }
 
 /// Whatever a user writes between two steps stays.
@@ -238,13 +235,7 @@ fn an_edit_between_any_two_steps_stays() {
         let mut whole = start.clone();
         whole.settle();
         for edited_after in 0..=whole.log.len() {
-            let mut cluster = start.clone();
-            cluster.lives_for = Some(edited_after);
-            for _ in 0..10 {
-                cluster.pass();
-                cluster.advance(1);
-            }
-            cluster.restart();
+            let mut cluster = died_after(&start, edited_after);
             cluster.edit(edit);
             cluster.settle();
             assert_eq!(cluster.condition("Ready").0, "True");
@@ -254,9 +245,7 @@ fn an_edit_between_any_two_steps_stays() {
                 "after {edited_after} steps"
             );
             assert!(cluster.foreign[&named("istio")].is_some());
-            cluster.delete();
-            cluster.settle();
-            assert_nothing_is_left(&cluster);
+            assert_deletion_leaves_nothing(&mut cluster);
         }
     }
 }
@@ -295,8 +284,6 @@ fn a_resource_that_is_made_anew_at_once_is_served(#[case] forced: bool) {
             cluster.backups()[0].before.values().next().unwrap().text(),
             mesh::CHART
         );
-        cluster.delete();
-        cluster.settle();
-        assert_nothing_is_left(&cluster);
+        assert_deletion_leaves_nothing(&mut cluster);
     }
 }

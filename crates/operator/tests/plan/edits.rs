@@ -4,7 +4,7 @@ use alscope_operator::world::Before;
 use serde_json::json;
 
 use crate::cluster::{Cluster, Judged, named};
-use crate::invariants::assert_nothing_is_left;
+use crate::invariants::{assert_deletion_leaves_nothing, assert_nothing_is_left};
 use crate::mesh::{ADDRESS, CHART, FOREIGN, WIRED};
 use crate::refusals::with_text;
 
@@ -24,6 +24,31 @@ fn delete_and_listen(cluster: &mut Cluster) -> Vec<String> {
         }
     }
     Vec::new()
+}
+
+/// A user turns the switch off, of which the invariants know nothing. Returns the text as it would be without the operator.
+fn turn_off(cluster: &mut Cluster) -> String {
+    cluster.judged = Judged::Never;
+    cluster.edit(|text| {
+        text.replace(
+            "enableEnvoyAccessLogService: true",
+            "enableEnvoyAccessLogService: false",
+        )
+    });
+    let off = format!("{CHART}\nenableEnvoyAccessLogService: false");
+    cluster.foreign.insert(named("istio"), Some(off.clone()));
+    off
+}
+
+/// The text with somebody else's collector is wired, and is what is restored in the end.
+fn assert_foreign_is_wired_and_comes_back(cluster: &mut Cluster) {
+    cluster.settle();
+    assert!(cluster.text("istio").unwrap().contains(ADDRESS));
+    assert_eq!(
+        cluster.backups()[0].before,
+        [(named("istio"), Before::Text(FOREIGN.to_owned()))].into()
+    );
+    assert_deletion_leaves_nothing(cluster);
 }
 
 #[test]
@@ -51,42 +76,20 @@ fn an_edit_of_another_key_is_kept_and_changes_nothing() {
 #[test]
 fn a_switch_that_a_user_turns_off_before_the_deletion_stays_off_and_is_told() {
     let mut cluster = Cluster::wired(&json!({}));
-    cluster.judged = Judged::Never;
-    let off = |text: &str| {
-        text.replace(
-            "enableEnvoyAccessLogService: true",
-            "enableEnvoyAccessLogService: false",
-        )
-    };
-    cluster.edit(off);
-    cluster.foreign.insert(
-        named("istio"),
-        Some(format!("{CHART}\nenableEnvoyAccessLogService: false")),
-    );
+    let off = turn_off(&mut cluster);
     let notes = delete_and_listen(&mut cluster);
     assert_eq!(
         notes,
         ["enableEnvoyAccessLogService in istio-system/istio was changed by somebody else and stays as it is"]
     );
-    assert_eq!(
-        cluster.text("istio").unwrap(),
-        format!("{CHART}\nenableEnvoyAccessLogService: false")
-    );
+    assert_eq!(cluster.text("istio").unwrap(), off);
     assert_eq!(cluster.resources, []);
 }
 
 #[test]
 fn a_switch_that_a_user_turns_off_is_turned_on_again_and_off_in_the_end() {
     let mut cluster = Cluster::wired(&json!({}));
-    cluster.edit(|text| {
-        text.replace(
-            "enableEnvoyAccessLogService: true",
-            "enableEnvoyAccessLogService: false",
-        )
-    });
-    let off = format!("{CHART}\nenableEnvoyAccessLogService: false");
-    cluster.foreign.insert(named("istio"), Some(off.clone()));
-    cluster.judged = Judged::Never;
+    let off = turn_off(&mut cluster);
     cluster.settle();
     cluster.judged = Judged::EachStep;
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
@@ -130,10 +133,7 @@ fn an_original_is_not_given_up_for_a_text_that_can_not_be_taken_back() {
         let off = anchored.replace("LogService: true", "LogService: false");
         format!("{off}\nmine: *als")
     });
-    for _ in 0..20 {
-        cluster.pass();
-        cluster.advance(1);
-    }
+    cluster.pass_for(20);
     assert_eq!(
         cluster.backups()[0].before,
         [(named("istio"), Before::Text(CHART.to_owned()))].into()
@@ -147,8 +147,7 @@ fn an_original_is_not_given_up_for_a_text_that_can_not_be_taken_back() {
 fn without_the_backup_the_operators_own_keys_are_taken_out() {
     let mut cluster = Cluster::wired(&json!({}));
     cluster.judged = Judged::Never;
-    let own = cluster.settings.namespace.clone();
-    cluster.config_maps.retain(|name, _| name.namespace != own);
+    cluster.lose_the_backup();
     cluster.settle();
     assert_eq!(cluster.log, Vec::<String>::new());
     assert_eq!(delete_and_listen(&mut cluster), Vec::<String>::new());
@@ -160,8 +159,7 @@ fn without_the_backup_another_address_is_nobodys_to_take_out() {
     let mut cluster = with_text(FOREIGN, &json!({"mesh": {"conflictPolicy": "Overwrite"}}));
     cluster.settle();
     cluster.judged = Judged::Never;
-    let own = cluster.settings.namespace.clone();
-    cluster.config_maps.retain(|name, _| name.namespace != own);
+    cluster.lose_the_backup();
     cluster.reset("helm", FOREIGN);
     let told = delete_and_listen(&mut cluster);
     let kept =
@@ -219,9 +217,7 @@ fn a_key_that_a_user_fills_meanwhile_keeps_what_the_user_wrote() {
         .foreign
         .insert(named("istio"), Some("trustDomain: mine\n".to_owned()));
     cluster.settle();
-    cluster.delete();
-    cluster.settle();
-    assert_nothing_is_left(&cluster);
+    assert_deletion_leaves_nothing(&mut cluster);
 }
 
 /// The chart's next text turns the switch on itself, for a collector of its own.
@@ -230,27 +226,16 @@ fn a_reset_to_a_text_with_a_switch_of_its_own_keeps_that_switch() {
     let mut cluster = Cluster::wired(&json!({"mesh": {"conflictPolicy": "Overwrite"}}));
     cluster.reset("helm", FOREIGN);
     let mut deleted_at_once = cluster.clone();
-    deleted_at_once.delete();
-    deleted_at_once.settle();
-    assert_nothing_is_left(&deleted_at_once);
+    assert_deletion_leaves_nothing(&mut deleted_at_once);
 
-    cluster.settle();
-    assert!(cluster.text("istio").unwrap().contains(ADDRESS));
-    assert_eq!(
-        cluster.backups()[0].before,
-        [(named("istio"), Before::Text(FOREIGN.to_owned()))].into()
-    );
-    cluster.delete();
-    cluster.settle();
-    assert_nothing_is_left(&cluster);
+    assert_foreign_is_wired_and_comes_back(&mut cluster);
 }
 
 #[test]
 fn without_the_backup_a_text_that_is_wired_again_has_no_address_of_the_operators_in_its_new_one() {
     let mut cluster = Cluster::wired(&json!({}));
     cluster.judged = Judged::Never;
-    let own = cluster.settings.namespace.clone();
-    cluster.config_maps.retain(|name, _| name.namespace != own);
+    cluster.lose_the_backup();
     cluster.edit(|text| text.replace("LogService: true", "LogService: false"));
     cluster.settle();
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
@@ -271,13 +256,5 @@ fn a_backup_whose_write_never_came_is_taken_anew() {
     cluster.restart();
     cluster.reset("helm", FOREIGN);
     cluster.change_spec(&json!({"mesh": {"conflictPolicy": "Overwrite"}}));
-    cluster.settle();
-    assert!(cluster.text("istio").unwrap().contains(ADDRESS));
-    assert_eq!(
-        cluster.backups()[0].before,
-        [(named("istio"), Before::Text(FOREIGN.to_owned()))].into()
-    );
-    cluster.delete();
-    cluster.settle();
-    assert_nothing_is_left(&cluster);
+    assert_foreign_is_wired_and_comes_back(&mut cluster);
 }

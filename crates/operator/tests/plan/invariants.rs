@@ -195,3 +195,10 @@ pub(crate) fn assert_nothing_is_left(cluster: &Cluster) {
     }
     assert!(cluster.config_maps.contains_key(&named("istio")) || cluster.foreign.is_empty());
 }
+
+/// The resource `alscope` is deleted, and then nothing is left.
+pub(crate) fn assert_deletion_leaves_nothing(cluster: &mut Cluster) {
+    cluster.delete();
+    cluster.settle();
+    assert_nothing_is_left(cluster);
+}

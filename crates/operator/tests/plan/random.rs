@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Rollout};
-use crate::invariants::assert_nothing_is_left;
+use crate::invariants::assert_deletion_leaves_nothing;
 use crate::mesh::{self, CHART};
 
 /// One thing that happens.
@@ -93,10 +93,7 @@ fn happen(cluster: &mut Cluster, number: usize, event: &Event) {
         Event::Spec(_) => {}
         Event::KilledAfter(steps) => {
             cluster.lives_for = Some(*steps);
-            for _ in 0..3 {
-                cluster.pass();
-                cluster.advance(1);
-            }
+            cluster.pass_for(3);
             cluster.restart();
         }
         Event::Proxies(know) => {
@@ -110,30 +107,29 @@ fn happen(cluster: &mut Cluster, number: usize, event: &Event) {
     }
 }
 
+/// A cluster in which all of this has happened, one after the other.
+fn after(events: &[Event]) -> Cluster {
+    let mut cluster = Cluster::stock(&spec("Managed"));
+    cluster.settings.drain_timeout = std::time::Duration::from_secs(6);
+    cluster.rollout = Rollout::Held;
+    for (number, event) in events.iter().enumerate() {
+        happen(&mut cluster, number, event);
+    }
+    cluster
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn in_the_end_the_text_is_what_others_wrote_and_nothing_is_left(events in vec(event(), 1..40)) {
-        let mut cluster = Cluster::stock(&spec("Managed"));
-        cluster.settings.drain_timeout = std::time::Duration::from_secs(6);
-        cluster.rollout = Rollout::Held;
-        for (number, event) in events.iter().enumerate() {
-            happen(&mut cluster, number, event);
-        }
-        cluster.delete();
-        cluster.settle();
-        assert_nothing_is_left(&cluster);
+        let mut cluster = after(&events);
+        assert_deletion_leaves_nothing(&mut cluster);
     }
 
     #[test]
     fn in_the_end_a_managed_mesh_is_wired(events in vec(event(), 1..30)) {
-        let mut cluster = Cluster::stock(&spec("Managed"));
-        cluster.settings.drain_timeout = std::time::Duration::from_secs(6);
-        cluster.rollout = Rollout::Held;
-        for (number, event) in events.iter().enumerate() {
-            happen(&mut cluster, number, event);
-        }
+        let mut cluster = after(&events);
         cluster.rollout = Rollout::AtOnce;
         if cluster.resources.iter().any(|one| one.metadata.deletion_timestamp.is_some()) {
             cluster.settle();

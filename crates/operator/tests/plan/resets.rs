@@ -8,14 +8,6 @@ use crate::cluster::{Cluster, named};
 use crate::mesh::{CHART, WIRED};
 use crate::steps::name;
 
-/// Passes once a second, for so many seconds.
-fn watch(cluster: &mut Cluster, seconds: i64) {
-    for _ in 0..seconds {
-        cluster.pass();
-        cluster.advance(1);
-    }
-}
-
 fn resets(cluster: &Cluster) -> Vec<(String, String)> {
     let mesh = cluster.status().mesh.unwrap_or_default();
     mesh.resets
@@ -61,11 +53,11 @@ fn an_upgrade_is_wired_again_after_five_seconds_of_quiet_and_not_before() {
 fn every_change_of_the_text_starts_the_quiet_anew() {
     let mut cluster = Cluster::wired(&json!({}));
     cluster.reset("helm", CHART);
-    watch(&mut cluster, 4);
+    cluster.pass_for(4);
     cluster.reset("helm", &format!("{CHART}\nnewKey: 1"));
-    watch(&mut cluster, 4);
+    cluster.pass_for(4);
     assert_eq!(cluster.log, Vec::<String>::new());
-    watch(&mut cluster, 3);
+    cluster.pass_for(3);
     assert_eq!(cluster.log, ["WriteBackup", "WriteMesh istio", "Disown istio"]);
     assert_eq!(resets(&cluster).len(), 1, "it was not wired in between");
 }

@@ -4,7 +4,7 @@ use alscope_operator::world::Before;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, named};
-use crate::invariants::assert_nothing_is_left;
+use crate::invariants::{assert_deletion_leaves_nothing, assert_nothing_is_left};
 use crate::mesh::{CHART, WIRED, config_map, istiod};
 
 const CANARY: &str = "# canary\ntrustDomain: cluster.local\n";
@@ -81,9 +81,7 @@ fn all_listed_revisions_are_wired_and_restored() {
         ]
         .into()
     );
-    cluster.delete();
-    cluster.settle();
-    assert_nothing_is_left(&cluster);
+    assert_deletion_leaves_nothing(&mut cluster);
 }
 
 #[test]
@@ -133,9 +131,7 @@ fn a_revision_that_comes_later_is_added_to_the_backup() {
             ("istio-system/istio".to_owned(), true)
         ]
     );
-    cluster.delete();
-    cluster.settle();
-    assert_nothing_is_left(&cluster);
+    assert_deletion_leaves_nothing(&mut cluster);
 }
 
 #[test]
@@ -148,9 +144,7 @@ fn a_revision_that_is_gone_is_not_needed_for_the_restore() {
     cluster.change_spec(&json!({}));
     cluster.settle();
     assert_eq!(cluster.mesh_configured(), ("True".to_owned(), "Wired".to_owned()));
-    cluster.delete();
-    cluster.settle();
-    assert_nothing_is_left(&cluster);
+    assert_deletion_leaves_nothing(&mut cluster);
 }
 
 /// The ConfigMap of a revision stays behind its istiod when it was made by hand.
@@ -186,7 +180,5 @@ fn a_config_map_that_stays_behind_its_istiod_is_restored_after_another_address_a
             .unwrap()
             .contains("svc.cluster.local:11800")
     );
-    cluster.delete();
-    cluster.settle();
-    assert_nothing_is_left(&cluster);
+    assert_deletion_leaves_nothing(&mut cluster);
 }

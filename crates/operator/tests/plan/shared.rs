@@ -4,7 +4,7 @@ use alscope_operator::world::Before;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, named};
-use crate::invariants::assert_nothing_is_left;
+use crate::invariants::{assert_deletion_leaves_nothing, assert_nothing_is_left};
 use crate::mesh::{self, ADDRESS, CHART, FOREIGN, WIRED, config_map, istiod};
 
 const MADE: &str = "defaultConfig:\n  envoyAccessLogService:\n    address: \
@@ -60,9 +60,7 @@ fn a_shared_config_map_of_others_is_taken_only_when_it_is_asked_for() {
     assert_eq!(cluster.text("istio").as_deref(), Some(CHART));
     assert_eq!(cluster.text("istio-user").unwrap(), format!("{theirs}{MADE}"));
     assert!(!cluster.is_owner_of("istio-user"));
-    cluster.delete();
-    cluster.settle();
-    assert_nothing_is_left(&cluster);
+    assert_deletion_leaves_nothing(&mut cluster);
 }
 
 #[test]
@@ -122,9 +120,7 @@ fn a_foreign_address_in_the_shared_text_is_replaced_and_restored_when_that_is_wi
         cluster.text("istio-user").unwrap(),
         FOREIGN.replace("\"audit.logs:9000\"", ADDRESS)
     );
-    cluster.delete();
-    cluster.settle();
-    assert_nothing_is_left(&cluster);
+    assert_deletion_leaves_nothing(&mut cluster);
 }
 
 /// What the revision's own text says wins, so an edit of the shared one would change nothing.
@@ -219,9 +215,7 @@ fn an_emptied_shared_config_map_of_the_operators_is_deleted_in_the_end() {
     stored.object.metadata.resource_version = Some(version);
     cluster.settle();
     assert_eq!(cluster.text("istio-user").as_deref(), Some(MADE));
-    cluster.delete();
-    cluster.settle();
-    assert_nothing_is_left(&cluster);
+    assert_deletion_leaves_nothing(&mut cluster);
     assert_eq!(mesh::CHART, cluster.text("istio").unwrap());
 }
 

@@ -315,6 +315,12 @@ impl Cluster {
         self.delete();
     }
 
+    /// Somebody deletes every ConfigMap of the operator's own namespace, and with them the backup.
+    pub(crate) fn lose_the_backup(&mut self) {
+        let own = &self.settings.namespace;
+        self.config_maps.retain(|name, _| name.namespace != *own);
+    }
+
     /// The collector's Deployments have rolled out.
     pub(crate) fn roll_out(&mut self) {
         for owned in &mut self.owned {

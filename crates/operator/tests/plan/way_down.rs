@@ -70,10 +70,7 @@ fn a_removal_that_is_called_off_half_way_is_no_reset_by_somebody_else() {
     let mut cluster = Cluster::wired(&json!({}));
     cluster.pods = vec![mesh::pod("web", &knows_the_address())];
     cluster.change_spec(&json!({"managementState": "Removed"}));
-    for _ in 0..3 {
-        cluster.pass();
-        cluster.advance(1);
-    }
+    cluster.pass_for(3);
     assert_eq!(cluster.text("istio").as_deref(), Some(CHART));
     assert!(cluster.status().draining_since.is_some());
 
