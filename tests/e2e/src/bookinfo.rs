@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 
 use crate::cluster::Namespace;
+use crate::collector::Collector;
 use crate::exposition::Exposition;
 
 /// One hop: who calls whom, and how often.
@@ -115,4 +116,36 @@ pub fn deploy(name: &str) -> anyhow::Result<Namespace> {
     namespace.apply(&manifest("bookinfo.yaml"))?;
     namespace.available(120)?;
     Ok(namespace)
+}
+
+/// Makes the requests of [`THOUSAND`], and waits until they are made.
+pub fn load(namespace: &Namespace) -> anyhow::Result<()> {
+    namespace.apply(&manifest("load.yaml"))?;
+    println!("  waiting for 1 000 requests");
+    namespace
+        .kubectl(&["wait", "job/load", "--for=condition=Complete", "--timeout=120s"])
+        .map(drop)
+}
+
+/// Fails unless the topology's edges to workloads of `namespace` are the hops of [`THOUSAND`].
+pub fn check_topology(collector: &Collector, namespace: &str) -> anyhow::Result<()> {
+    let id = |workload: &str| format!("{namespace}/{workload}");
+    let mut expected: Vec<(String, String)> = THOUSAND
+        .iter()
+        .map(|hop| (id(hop.source), id(hop.destination)))
+        .collect();
+    expected.sort();
+    let mut edges: Vec<(String, String)> = collector
+        .topology()?
+        .edges
+        .into_iter()
+        .filter(|edge| edge.destination.starts_with(&id("")))
+        .map(|edge| (edge.source, edge.destination))
+        .collect();
+    edges.sort();
+    ensure!(
+        edges == expected,
+        "the topology has {edges:?}, the mesh {expected:?}"
+    );
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! The local cluster's commands, and waiting for what they show.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
@@ -36,6 +37,61 @@ pub fn kubectl(arguments: &[&str]) -> anyhow::Result<String> {
     run("kubectl", arguments)
 }
 
+/// Prints what kubectl says, for a reader who needs to see why a test failed.
+pub fn show(arguments: &[&str]) {
+    match kubectl(arguments) {
+        Ok(text) => println!("{text}"),
+        Err(error) => println!("{error}"),
+    }
+}
+
+/// A kubectl that forwards to the cluster for as long as this lives.
+#[derive(Debug)]
+pub struct Forwarding {
+    process: Child,
+    // It goes on printing: with its output closed, it would end.
+    output: BufReader<ChildStdout>,
+}
+
+impl Forwarding {
+    /// Starts kubectl, and answers with the first line that it prints: it tells where it listens.
+    pub fn start(arguments: &[&str]) -> anyhow::Result<(Self, String)> {
+        let mut process = Command::new(programs().join("kubectl"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = BufReader::new(process.stdout.take().context("kubectl has no output")?);
+        let mut forwarding = Self { process, output };
+        let mut line = String::new();
+        forwarding.output.read_line(&mut line)?;
+        Ok((forwarding, line))
+    }
+}
+
+impl Drop for Forwarding {
+    fn drop(&mut self) {
+        // A process that has ended can't be killed, and is not waited for long.
+        if self.process.kill().is_ok() {
+            drop(self.process.wait());
+        }
+    }
+}
+
+/// Makes a port of a Service reachable from the host, and answers with its URL there.
+pub fn relay(name: &str, namespace: &str, service: &str, port: u16) -> anyhow::Result<String> {
+    let address = kubectl(&[
+        "get",
+        "service",
+        service,
+        "--namespace",
+        namespace,
+        "--output=jsonpath={.spec.clusterIP}",
+    ])?;
+    let relayed = run("relay", &["add", name, &format!("{address}:{port}")])?;
+    Ok(format!("http://127.0.0.1:{}", relayed.trim()))
+}
+
 /// Waits until `holds` answers something. Says what it waits for, and what it saw last when the deadline has passed.
 pub fn until<T>(
     what: &str,
@@ -57,12 +113,13 @@ pub fn until<T>(
     }
 }
 
-fn now() -> std::time::Instant {
+/// The time of the wall clock, to hold deadlines against.
+pub fn now() -> Instant {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a deadline of a test against a real cluster"
+        reason = "a real cluster and the deadlines that users are promised are of the wall clock"
     )]
-    std::time::Instant::now()
+    Instant::now()
 }
 
 fn pause() {
@@ -129,15 +186,14 @@ impl Namespace {
 
     /// Prints what a reader needs to see why a test failed here.
     pub fn dump(&self) {
-        for what in [
-            &["get", "pods", "--output=wide"][..],
-            &["get", "events", "--sort-by=.lastTimestamp"],
-        ] {
-            match self.kubectl(what) {
-                Ok(text) => println!("{text}"),
-                Err(error) => println!("{error}"),
-            }
-        }
+        show(&["--namespace", &self.name, "get", "pods", "--output=wide"]);
+        show(&[
+            "--namespace",
+            &self.name,
+            "get",
+            "events",
+            "--sort-by=.lastTimestamp",
+        ]);
     }
 
     /// Deletes the namespace and waits until it is gone: a Gateway of it would still take another test's traffic.

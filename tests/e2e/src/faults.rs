@@ -4,8 +4,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
@@ -21,8 +20,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use crate::cluster::programs;
-use crate::operator;
+use crate::cluster::Forwarding;
+use crate::{operator, release};
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
@@ -42,11 +41,10 @@ type Shared = Arc<Mutex<Victim>>;
 /// Operators as processes of this machine.
 #[derive(Debug)]
 pub struct Operators {
+    _proxy: Forwarding,
     _runtime: Runtime,
-    proxy: Child,
     kubeconfig: tempfile::NamedTempFile,
     victim: Shared,
-    program: PathBuf,
 }
 
 /// One of them, which is started again when it has ended.
@@ -59,7 +57,7 @@ pub struct Supervised {
 
 impl Operators {
     /// Starts the proxy. With `kills_on`, operators are killed at their writes.
-    pub fn behind_a_proxy(program: PathBuf, kills_on: bool) -> anyhow::Result<Self> {
+    pub fn behind_a_proxy(kills_on: bool) -> anyhow::Result<Self> {
         let (proxy, upstream) = kubectl_proxy()?;
         let victim = Shared::new(Mutex::new(Victim {
             kills_on,
@@ -84,11 +82,10 @@ impl Operators {
         let shared = victim.clone();
         runtime.spawn(serve(listener, upstream, shared));
         Ok(Self {
+            _proxy: proxy,
             _runtime: runtime,
-            proxy,
             kubeconfig,
             victim,
-            program,
         })
     }
 
@@ -96,7 +93,7 @@ impl Operators {
     pub fn supervise(&self, identity: &str) -> Supervised {
         let stop = Arc::new(Mutex::new(false));
         let pid = Arc::new(Mutex::new(None));
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(release::program("alscope-operator"));
         command
             .args(["run", "--namespace", operator::NAMESPACE, "--identity", identity])
             .args([
@@ -134,14 +131,6 @@ impl Operators {
     }
 }
 
-impl Drop for Operators {
-    fn drop(&mut self) {
-        if self.proxy.kill().is_ok() {
-            drop(self.proxy.wait());
-        }
-    }
-}
-
 impl Drop for Supervised {
     fn drop(&mut self) {
         *lock(&self.stop) = true;
@@ -167,22 +156,14 @@ fn kill(pid: i32, signal: Signal) {
 }
 
 /// The API server as plain HTTP, with an administrator's rights.
-fn kubectl_proxy() -> anyhow::Result<(Child, String)> {
-    use std::io::BufRead as _;
-    let mut process = Command::new(programs().join("kubectl"))
-        .args(["proxy", "--port=0"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut line = String::new();
-    let output = process.stdout.take().context("kubectl has no output")?;
-    std::io::BufReader::new(output).read_line(&mut line)?;
+fn kubectl_proxy() -> anyhow::Result<(Forwarding, String)> {
+    let (proxy, line) = Forwarding::start(&["proxy", "--port=0"])?;
     let address = line
         .trim()
         .rsplit(' ')
         .next()
         .context("kubectl proxy says nothing")?;
-    Ok((process, address.to_owned()))
+    Ok((proxy, address.to_owned()))
 }
 
 async fn serve(listener: TcpListener, upstream: String, victim: Shared) {

@@ -1,13 +1,13 @@
 //! The operator in the cluster: its chart, resources and their conditions, and what it wrote by the API server's own record.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use crate::cluster::{kubectl, run, until};
+use crate::cluster::{kubectl, run, show, until};
+use crate::release::{load_images, root};
 
 /// The operator's namespace.
 pub const NAMESPACE: &str = "alscope-system";
@@ -15,6 +15,10 @@ pub const NAMESPACE: &str = "alscope-system";
 pub const RESOURCE: &str = "alscope";
 /// The address that its collector has.
 pub const ADDRESS: &str = "alscope-collector.alscope-system.svc.cluster.local:11800";
+/// The mesh's namespace.
+pub const MESH: &str = "istio-system";
+/// The field manager of what the operator writes.
+pub const MANAGER: &str = "alscope-operator";
 
 /// A condition of a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,10 +29,6 @@ pub struct Condition {
     pub reason: String,
     /// In a sentence.
     pub message: String,
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Installs the chart with real helm, and waits until the operator is available. Proxies' time to let go of the collector is
@@ -57,6 +57,13 @@ pub fn install() -> anyhow::Result<()> {
         arguments.extend(["--set-string", value]);
     }
     run("helm", &arguments).map(drop)
+}
+
+/// Installs what this build made. An operator of an earlier one would stay, because its image has the same tag.
+pub fn install_anew() -> anyhow::Result<()> {
+    load_images()?;
+    remove()?;
+    install()
 }
 
 /// Deletes every resource, removes the chart and its definition: the baseline.
@@ -150,51 +157,79 @@ pub fn condition(resource: &Value, type_: &str) -> Condition {
     }
 }
 
-/// Waits until a condition has a status and a reason; tells what it was instead.
-pub fn until_condition(
-    name: &str,
-    type_: &str,
-    (status, reason): (&str, &str),
-    deadline: Duration,
-) -> anyhow::Result<Condition> {
+/// Waits until a condition of the resource has a status and a reason; tells what it was instead.
+pub fn reaches(type_: &str, (status, reason): (&str, &str), deadline: Duration) -> anyhow::Result<Condition> {
     let mut last = Condition::default();
-    let what = format!("{name}: {type_}={status}/{reason}");
+    let what = format!("{RESOURCE}: {type_}={status}/{reason}");
     let waited = until(&what, deadline, || {
-        last = condition(&resource(name)?, type_);
+        last = condition(&resource(RESOURCE)?, type_);
         Ok((last.status == status && last.reason == reason).then(|| last.clone()))
     });
-    waited.with_context(|| format!("it is {last:?}"))
+    waited
+        .with_context(|| format!("it is {last:?}"))
+        .inspect_err(|_| explain())
 }
 
-/// The text of mesh config.
-pub fn mesh(namespace: &str, config_map: &str) -> anyhow::Result<String> {
-    let value = kubectl(&[
+/// Prints what a reader needs to see why a test failed.
+pub fn explain() {
+    show(&["get", "meshobs", "--output=yaml"]);
+    show(&["get", "pods", "--namespace", NAMESPACE, "--output=wide"]);
+    show(&[
+        "logs",
+        "deployment/alscope-operator",
+        "--namespace",
+        NAMESPACE,
+        "--tail=60",
+    ]);
+    show(&[
         "get",
         "configmap",
-        config_map,
+        "istio",
         "--namespace",
-        namespace,
-        "--output=json",
-    ])?;
-    let value: Value = serde_json::from_str(&value)?;
-    value["data"]["mesh"]
+        MESH,
+        "--output=yaml",
+        "--show-managed-fields",
+    ]);
+}
+
+/// The text of mesh config in a mesh's namespace.
+pub fn mesh(namespace: &str) -> anyhow::Result<String> {
+    config_map(namespace)?["data"]["mesh"]
         .as_str()
         .map(str::to_owned)
         .context("the ConfigMap has no key mesh")
 }
 
-/// The field managers that have an entry in the ConfigMap's `managedFields`.
-pub fn managers(namespace: &str, config_map: &str) -> anyhow::Result<Vec<String>> {
-    let value = kubectl(&[
+/// The field managers that have an entry in the `managedFields` of mesh config.
+pub fn managers(namespace: &str) -> anyhow::Result<Vec<String>> {
+    let object = config_map(namespace)?;
+    let entries = object["metadata"]["managedFields"].as_array();
+    let names = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry["manager"].as_str());
+    Ok(names.map(str::to_owned).collect())
+}
+
+fn config_map(namespace: &str) -> anyhow::Result<Value> {
+    let object = kubectl(&[
         "get",
         "configmap",
-        config_map,
+        "istio",
         "--namespace",
         namespace,
         "--show-managed-fields",
-        "--output=jsonpath={range .metadata.managedFields[*]}{.manager}{\"\\n\"}{end}",
+        "--output=json",
     ])?;
-    Ok(value.lines().map(str::to_owned).collect())
+    Ok(serde_json::from_str(&object)?)
+}
+
+/// Waits until the operator owns no part of mesh config any more.
+pub fn until_disowned(deadline: Duration) -> anyhow::Result<()> {
+    until("the operator's mark to go from managedFields", deadline, || {
+        let managers = managers(MESH)?;
+        Ok((!managers.iter().any(|manager| manager == MANAGER)).then_some(()))
+    })
 }
 
 /// Every object of every API resource, as `resource namespace name`, but for what changes by itself: Events, Leases, and

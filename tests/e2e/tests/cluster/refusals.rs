@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use alscope_e2e::cluster::{kubectl, until};
-use alscope_e2e::collector::load_images;
 use alscope_e2e::operator::{self, apply, apply_object, condition, resource, writes_since};
 use anyhow::ensure;
 use serde_json::{Value, json};
@@ -247,7 +246,7 @@ impl Refused {
         )?;
         let text = self.mesh.map(str::to_owned);
         ensure!(
-            text.is_none() || operator::mesh(&name, "istio").ok() == text,
+            text.is_none() || operator::mesh(&name).ok() == text,
             "{name}: mesh config was written"
         );
         Ok(())
@@ -256,9 +255,7 @@ impl Refused {
 
 #[test]
 fn where_it_can_not_be_sure_it_writes_nothing_and_says_why() -> anyhow::Result<()> {
-    load_images()?;
-    operator::install()?;
-    operator::delete_all()?;
+    operator::install_anew()?;
     let all = all();
     let objects: Vec<Value> = all.iter().flat_map(Refused::objects).collect();
     apply_object(&json!({"apiVersion": "v1", "kind": "List", "items": objects}))?;
@@ -283,8 +280,7 @@ fn where_it_can_not_be_sure_it_writes_nothing_and_says_why() -> anyhow::Result<(
 
 #[test]
 fn bad_resources_are_refused_with_what_to_write_instead() -> anyhow::Result<()> {
-    load_images()?;
-    operator::install()?;
+    operator::install_anew()?;
     for (name, spec, says) in [
         ("Alscope", json!({}), "a lowercase RFC 1123 subdomain"),
         ("1st", json!({}), "the first a letter"),

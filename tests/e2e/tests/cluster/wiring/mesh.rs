@@ -1,15 +1,15 @@
-//! The collector in a real mesh. These tests use the mesh's one collector, so they run one after the other.
+//! The collector in a real mesh: its counters are what was called.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use alscope_collector::topology::Topology;
-use alscope_e2e::bookinfo::{CONNECTIONS, Counted, Hop, REQUESTS, THOUSAND, deploy, manifest};
-use alscope_e2e::cluster::{Namespace, run, until};
-use alscope_e2e::collector::{Collector, load_images};
+use alscope_e2e::bookinfo::{CONNECTIONS, Counted, Hop, REQUESTS, THOUSAND, check_topology, deploy, load};
+use alscope_e2e::cluster::{Namespace, relay, until};
+use alscope_e2e::collector::Collector;
 use alscope_e2e::envoy::{self, AccessLogs};
 use alscope_e2e::exposition::Exposition;
-use alscope_e2e::operator;
+use alscope_e2e::operator::{self, RESOURCE, reaches};
+use alscope_e2e::release::load_images;
 use anyhow::{Context, ensure};
 use comfy_table::Table;
 use serde_json::{Value, json};
@@ -26,13 +26,8 @@ fn observed(
 ) -> anyhow::Result<()> {
     load_images()?;
     operator::install()?;
-    operator::apply(operator::RESOURCE, &json!({}))?;
-    operator::until_condition(
-        operator::RESOURCE,
-        "Ready",
-        ("True", "Ready"),
-        Duration::from_mins(1),
-    )?;
+    operator::apply(RESOURCE, &json!({}))?;
+    reaches("Ready", ("True", "Ready"), Duration::from_mins(1))?;
     let namespace = deploy(name)?;
     let result = Collector::observed().and_then(|collector| test(&collector, &namespace));
     if result.is_err() {
@@ -46,9 +41,7 @@ fn observed(
 fn thousand(collector: &Collector, namespace: &Namespace) -> anyhow::Result<()> {
     let before: BTreeMap<String, AccessLogs> = logs(namespace)?;
     let received_before = collector.metrics()?.sum("alscope_entries_received_total", &[]);
-    namespace.apply(&manifest("load.yaml"))?;
-    println!("  waiting for 1 000 requests");
-    namespace.kubectl(&["wait", "job/load", "--for=condition=Complete", "--timeout=120s"])?;
+    load(namespace)?;
     let sent = namespace.kubectl(&["logs", "job/load"])?;
     let sent: Value = serde_json::from_str(sent.lines().last().context("the generator said nothing")?)?;
     ensure!(
@@ -96,7 +89,8 @@ fn thousand(collector: &Collector, namespace: &Namespace) -> anyhow::Result<()> 
         "an entry has an unknown party"
     );
     a_doubled_reporter_is_noticed(&metrics, &namespace.name)?;
-    the_topology_is_the_mesh(collector, &namespace.name)
+    check_topology(collector, &namespace.name)?;
+    the_page_is_served(collector)
 }
 
 /// Each call is logged by the caller's proxy, if it has one, and by the called one's; a gateway's one entry is both its own
@@ -134,26 +128,7 @@ fn a_doubled_reporter_is_noticed(metrics: &Exposition, namespace: &str) -> anyho
     Ok(())
 }
 
-fn the_topology_is_the_mesh(collector: &Collector, namespace: &str) -> anyhow::Result<()> {
-    let topology: Topology = serde_json::from_str(&collector.web("/api/v1/topology?window=5m")?)?;
-    let of_mesh = topology
-        .edges
-        .iter()
-        .filter(|edge| edge.destination.starts_with(&format!("{namespace}/")));
-    let mut edges: Vec<(String, String)> = of_mesh
-        .map(|edge| (edge.source.clone(), edge.destination.clone()))
-        .collect();
-    edges.sort();
-    let id = |workload: &str| format!("{namespace}/{workload}");
-    let mut expected: Vec<(String, String)> = THOUSAND
-        .iter()
-        .map(|hop| (id(hop.source), id(hop.destination)))
-        .collect();
-    expected.sort();
-    ensure!(
-        edges == expected,
-        "the topology has {edges:?}, the mesh {expected:?}"
-    );
+fn the_page_is_served(collector: &Collector) -> anyhow::Result<()> {
     let page = collector.web("/")?;
     ensure!(
         page.contains("page.js"),
@@ -210,14 +185,8 @@ fn a_replaced_pod_keeps_its_calls_and_the_new_one_gets_its_own() -> anyhow::Resu
 /// Replaces details' pod by one of version v2 while requests run. Each answer says which version gave it: that is the truth
 /// that both reporters are compared with.
 fn replaced(collector: &Collector, namespace: &Namespace) -> anyhow::Result<()> {
-    let address = namespace.kubectl(&[
-        "get",
-        "service",
-        "bookinfo-gateway",
-        "--output=jsonpath={.spec.clusterIP}",
-    ])?;
-    let port = run("relay", &["add", "bookinfo", &format!("{address}:80")])?;
-    let url = format!("http://127.0.0.1:{}/productpage", port.trim());
+    let gateway = relay("bookinfo", &namespace.name, "bookinfo-gateway", 80)?;
+    let url = format!("{gateway}/productpage");
     let mut truth: BTreeMap<String, u64> = BTreeMap::new();
     request(&url, 100, &mut truth)?;
     namespace.kubectl(&["patch", "deployment", "details-v1", "--patch", VERSION_2])?;
