@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 STAGE := ci/stage
-FEATURES := --features als-proto/service
+FEATURES := --features als-proto/service,alscope-e2e/cluster
 export ALSCOPE_COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 .PHONY: help

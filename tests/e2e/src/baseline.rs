@@ -7,7 +7,7 @@ use anyhow::ensure;
 
 use crate::cluster::{kubectl, until};
 use crate::operator::{self, MANAGER, MESH};
-use crate::release::load_images;
+use crate::programs::load_images;
 
 /// Mesh config, and the cluster's objects.
 #[derive(Clone, Debug)]

@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::cluster::Forwarding;
-use crate::{operator, release};
+use crate::{operator, programs};
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
@@ -93,7 +93,7 @@ impl Operators {
     pub fn supervise(&self, identity: &str) -> Supervised {
         let stop = Arc::new(Mutex::new(false));
         let pid = Arc::new(Mutex::new(None));
-        let mut command = Command::new(release::program("alscope-operator"));
+        let mut command = Command::new(programs::program("alscope-operator"));
         command
             .args(["run", "--namespace", operator::NAMESPACE, "--identity", identity])
             .args([

@@ -10,5 +10,6 @@ pub mod collector;
 pub mod envoy;
 pub mod exposition;
 pub mod faults;
+pub mod meshes;
 pub mod operator;
-pub mod release;
+pub mod programs;

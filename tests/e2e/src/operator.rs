@@ -1,13 +1,14 @@
 //! The operator in the cluster: its chart, resources and their conditions, and what it wrote by the API server's own record.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use crate::cluster::{kubectl, run, show, until};
-use crate::release::{load_images, root};
+use crate::programs::{load_images, root};
 
 /// The operator's namespace.
 pub const NAMESPACE: &str = "alscope-system";
@@ -34,6 +35,10 @@ pub struct Condition {
 /// Installs the chart with real helm, and waits until the operator is available. Proxies' time to let go of the collector is
 /// short, because these tests do not wait for a minute.
 pub fn install() -> anyhow::Result<()> {
+    install_with(&[])
+}
+
+fn install_with(more: &[&str]) -> anyhow::Result<()> {
     let chart = root().join("charts/alscope");
     let chart = chart.to_string_lossy();
     let values = [
@@ -53,7 +58,7 @@ pub fn install() -> anyhow::Result<()> {
         "--timeout",
         "90s",
     ]);
-    for value in values {
+    for value in values.iter().chain(more) {
         arguments.extend(["--set-string", value]);
     }
     run("helm", &arguments).map(drop)
@@ -64,6 +69,21 @@ pub fn install_anew() -> anyhow::Result<()> {
     load_images()?;
     remove()?;
     install()
+}
+
+/// The chart, installed anew by the first test that asks, for tests that leave no trace of their resources. It may write the
+/// shared mesh config `istio-user`, where an istiod names it.
+pub fn installed() -> anyhow::Result<()> {
+    static INSTALLED: Mutex<bool> = Mutex::new(false);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if *installed {
+        return delete_all();
+    }
+    load_images()?;
+    remove()?;
+    install_with(&["mesh.sharedConfigMap=istio-user"])?;
+    *installed = true;
+    Ok(())
 }
 
 /// Deletes every resource, removes the chart and its definition: the baseline.

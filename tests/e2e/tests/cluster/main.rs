@@ -2,4 +2,5 @@
 //! what wires the mesh comes last, because `refusals` sorts before `wiring`.
 
 mod refusals;
+mod states;
 mod wiring;

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use alscope_e2e::cluster::{kubectl, until};
-use alscope_e2e::operator::{self, apply, apply_object, condition, resource, writes_since};
+use alscope_e2e::cluster::until;
+use alscope_e2e::meshes::{self, STOCK, istiod, rights, waypoint};
+use alscope_e2e::operator::{self, apply, condition, resource, writes_since};
 use anyhow::ensure;
 use serde_json::{Value, json};
 
@@ -26,9 +27,6 @@ struct Refused {
     /// What the message must name.
     says: &'static str,
 }
-
-const STOCK: &str =
-    "defaultConfig:\n  discoveryAddress: istiod.istio-system.svc:15012\ntrustDomain: cluster.local\n";
 
 impl Refused {
     fn new(name: &'static str, mesh: &'static str, reason: &'static str, says: &'static str) -> Self {
@@ -131,7 +129,7 @@ fn what_it_can_not_edit() -> Vec<Refused> {
             )
         },
         Refused {
-            objects: vec![gateway()],
+            objects: vec![waypoint()],
             ..Refused::new(
                 "gateways",
                 STOCK,
@@ -139,58 +137,6 @@ fn what_it_can_not_edit() -> Vec<Refused> {
                 "refused-gateways/waypoint",
             )
         },
-    ]
-}
-
-fn istiod(name: &str, revision: &str) -> Value {
-    deployment(
-        name,
-        &json!({"app": "istiod", "istio.io/rev": revision}),
-        revision,
-    )
-}
-
-fn gateway() -> Value {
-    deployment(
-        "waypoint",
-        &json!({"gateway.istio.io/managed": "istio.io-mesh-controller"}),
-        "",
-    )
-}
-
-fn deployment(name: &str, labels: &Value, revision: &str) -> Value {
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": name, "labels": labels},
-        "spec": {
-            "replicas": 0,
-            "selector": {"matchLabels": {"name": name}},
-            "template": {
-                "metadata": {"labels": {"name": name}},
-                "spec": {"containers": [{
-                    "name": "discovery", "image": "docker.io/istio/pilot:1",
-                    "env": [{"name": "REVISION", "value": revision}],
-                }]},
-            },
-        },
-    })
-}
-
-/// The chart's Role for another mesh's namespace.
-fn rights() -> [Value; 2] {
-    [
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "alscope-operator-mesh"},
-            "rules": [{
-                "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["istio", "istio-canary"],
-                "verbs": ["get", "list", "watch", "update", "patch"],
-            }],
-        }),
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "alscope-operator-mesh"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "alscope-operator-mesh"},
-            "subjects": [{"kind": "ServiceAccount", "name": "alscope-operator", "namespace": operator::NAMESPACE}],
-        }),
     ]
 }
 
@@ -202,20 +148,17 @@ impl Refused {
     fn objects(&self) -> Vec<Value> {
         let mut objects = vec![istiod("istiod", "default")];
         if let Some(text) = self.mesh {
-            let mut metadata = self.metadata.clone();
-            metadata["name"] = json!("istio");
-            objects.push(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"mesh": text}}));
+            let mut config_map = meshes::config_map("istio", text);
+            for key in ["annotations", "labels"] {
+                config_map["metadata"][key] = self.metadata[key].clone();
+            }
+            objects.push(config_map);
         }
         objects.extend(self.objects.clone());
         if self.has_rights {
             objects.extend(rights());
         }
-        for object in &mut objects {
-            object["metadata"]["namespace"] = json!(self.namespace());
-        }
-        let namespace =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace()}});
-        [vec![namespace], objects].concat()
+        objects
     }
 
     fn resource(&self) -> Value {
@@ -255,10 +198,11 @@ impl Refused {
 
 #[test]
 fn where_it_can_not_be_sure_it_writes_nothing_and_says_why() -> anyhow::Result<()> {
-    operator::install_anew()?;
+    operator::installed()?;
     let all = all();
-    let objects: Vec<Value> = all.iter().flat_map(Refused::objects).collect();
-    apply_object(&json!({"apiVersion": "v1", "kind": "List", "items": objects}))?;
+    let namespaces: Vec<(String, Vec<Value>)> =
+        all.iter().map(|one| (one.namespace(), one.objects())).collect();
+    meshes::make(&namespaces)?;
     let place = operator::place()?;
     for refused in &all {
         apply(&refused.namespace(), &refused.resource())?;
@@ -272,15 +216,13 @@ fn where_it_can_not_be_sure_it_writes_nothing_and_says_why() -> anyhow::Result<(
         .filter(|write| write.namespace.starts_with("refused-"))
         .collect();
     ensure!(written.is_empty(), "the operator wrote {written:?}");
-    let namespaces: Vec<String> = all.iter().map(Refused::namespace).collect();
-    let mut arguments = vec!["delete", "namespace", "--wait", "--timeout=120s"];
-    arguments.extend(namespaces.iter().map(String::as_str));
-    kubectl(&arguments).map(drop)
+    let namespaces: Vec<&str> = namespaces.iter().map(|(name, _)| name.as_str()).collect();
+    meshes::delete(&namespaces)
 }
 
 #[test]
 fn bad_resources_are_refused_with_what_to_write_instead() -> anyhow::Result<()> {
-    operator::install_anew()?;
+    operator::installed()?;
     for (name, spec, says) in [
         ("Alscope", json!({}), "a lowercase RFC 1123 subdomain"),
         ("1st", json!({}), "the first a letter"),

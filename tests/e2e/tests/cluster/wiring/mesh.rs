@@ -9,7 +9,7 @@ use alscope_e2e::collector::Collector;
 use alscope_e2e::envoy::{self, AccessLogs};
 use alscope_e2e::exposition::Exposition;
 use alscope_e2e::operator::{self, RESOURCE, reaches};
-use alscope_e2e::release::load_images;
+use alscope_e2e::programs::load_images;
 use anyhow::{Context, ensure};
 use comfy_table::Table;
 use serde_json::{Value, json};

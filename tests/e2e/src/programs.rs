@@ -1,4 +1,4 @@
-//! What cargo's release build made: the programs, and the images that hold them.
+//! The programs as cargo builds them for all tests, with its checks of arithmetic, and the images that hold them.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ pub fn root() -> PathBuf {
 /// A program of the project, in cargo's target directory.
 pub fn program(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("release").join(name)
+    target.join("debug").join(name)
 }
 
 /// Loads the images of the operator, the collector and bookinfo into the cluster.
