@@ -3,28 +3,41 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::nearest::choices;
+
 /// One set of rules that reads entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Analyzer {
     /// Identity from Kubernetes: addresses looked up in the directory.
     K8sMesh,
+    /// Identity from the proxies: what Istio's metadata exchange says about the peers.
+    MxMesh,
+    /// Keeps single entries of what the analyzers before it identified.
+    Persistence,
 }
 
 impl Analyzer {
-    /// Every analyzer of this version.
-    pub const ALL: [Self; 1] = [Self::K8sMesh];
+    /// Every analyzer that has a name.
+    pub const ALL: [Self; 3] = [Self::K8sMesh, Self::MxMesh, Self::Persistence];
 
-    /// `SkyWalking`'s analyzers that this version does not have.
-    const ABSENT: [&str; 2] = ["mx-mesh", "persistence"];
+    /// Whether this version has it; a chain with one that it does not have is refused.
+    pub const fn is_built(self) -> bool {
+        match self {
+            Self::K8sMesh => true,
+            Self::MxMesh | Self::Persistence => false,
+        }
+    }
 
     /// The name in the configuration file.
     pub const fn name(self) -> &'static str {
         match self {
             Self::K8sMesh => "k8s-mesh",
+            Self::MxMesh => "mx-mesh",
+            Self::Persistence => "persistence",
         }
     }
 
-    /// Parses a comma-separated chain; an empty text is an empty chain.
+    /// Parses a comma-separated chain; its order counts. An empty text is an empty chain.
     pub fn chain(text: &str) -> Result<Vec<Self>, AnalyzerError> {
         let mut chain = Vec::new();
         if text.trim().is_empty() {
@@ -32,6 +45,11 @@ impl Analyzer {
         }
         for name in text.split(',') {
             let analyzer: Self = name.parse()?;
+            if !analyzer.is_built() {
+                return Err(AnalyzerError::NotBuilt {
+                    name: analyzer.name(),
+                });
+            }
             if chain.contains(&analyzer) {
                 return Err(AnalyzerError::Twice {
                     name: analyzer.name(),
@@ -42,8 +60,10 @@ impl Analyzer {
         Ok(chain)
     }
 
-    fn known() -> String {
-        Self::ALL.map(Self::name).join(", ")
+    /// The names that a chain may have.
+    fn built() -> Vec<&'static str> {
+        let built = Self::ALL.into_iter().filter(|analyzer| analyzer.is_built());
+        built.map(Self::name).collect()
     }
 }
 
@@ -58,15 +78,10 @@ impl FromStr for Analyzer {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let name = text.trim();
-        if let Some(analyzer) = Self::ALL.into_iter().find(|analyzer| analyzer.name() == name) {
-            return Ok(analyzer);
-        }
-        match Self::ABSENT.into_iter().find(|absent| *absent == name) {
-            Some(name) => Err(AnalyzerError::Absent { name }),
-            None => Err(AnalyzerError::Unknown {
-                name: name.to_owned(),
-            }),
-        }
+        let analyzer = Self::ALL.into_iter().find(|analyzer| analyzer.name() == name);
+        analyzer.ok_or_else(|| AnalyzerError::Unknown {
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -74,15 +89,15 @@ impl FromStr for Analyzer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnalyzerError {
     /// No analyzer has this name.
-    #[error("`{name}` is not an analyzer; use {known}", known = Analyzer::known())]
+    #[error("`{name}` is not an analyzer; {choices}", choices = choices(name, &Analyzer::built()))]
     Unknown {
         /// The name as written.
         name: String,
     },
-    /// `SkyWalking` has this analyzer, this version does not.
-    #[error("the analyzer `{name}` is not in this version; use {known}", known = Analyzer::known())]
-    Absent {
-        /// `SkyWalking`'s name.
+    /// An analyzer that this version does not have.
+    #[error("the analyzer `{name}` is not in this version; use {built}", built = Analyzer::built().join(", "))]
+    NotBuilt {
+        /// The analyzer's name.
         name: &'static str,
     },
     /// One analyzer stands in the chain more than once.

@@ -1,36 +1,18 @@
 //! What a configuration would run, in words, for `alscope-collector check`.
 
-use crate::{Analyzer, Config, Directory};
+use crate::settings::SETTINGS;
+use crate::{Analyzer, Config};
 
 impl Config {
-    /// What would run, one line each: the key as in the file, and its value with defaults filled in.
+    /// What would run, one line each: the key as in the file, and its value with defaults filled in. Settings that this
+    /// version does not act on are left out.
     pub fn describe(&self) -> String {
-        let workers = self
-            .workers
-            .map_or("one for each core".to_owned(), |workers| workers.to_string());
-        let lines = [
-            ("listen.grpc", self.listen.grpc.to_string()),
-            ("listen.web", self.listen.web.to_string()),
-            ("listen.admin", self.listen.admin.to_string()),
-            ("directory", self.directory.describe()),
-            ("analysis.http", chain(&self.analysis.http)),
-            ("analysis.tcp", chain(&self.analysis.tcp)),
-            ("workers", workers),
-            ("limits.messageBytes", self.limits.message_bytes.to_string()),
-            (
-                "limits.entriesPerMessage",
-                self.limits.entries_per_message.to_string(),
-            ),
-            ("limits.stringBytes", self.limits.string_bytes.to_string()),
-            (
-                "limits.streamsPerConnection",
-                self.limits.streams_per_connection.to_string(),
-            ),
-            ("limits.streamsPerPeer", self.limits.streams_per_peer.to_string()),
-            ("limits.bufferedBytes", self.limits.buffered_bytes.to_string()),
-        ];
-        let mut description = lines.map(|(key, value)| format!("{key}: {value}")).join("\n");
-        description.push('\n');
+        let mut description = String::new();
+        for setting in SETTINGS.iter().filter(|setting| setting.missing.is_none()) {
+            if let Some(value) = setting.value(self) {
+                description.extend([setting.key, ": ", &value, "\n"]);
+            }
+        }
         description
     }
 
@@ -40,39 +22,20 @@ impl Config {
             ("analysis.http", "HTTP", &self.analysis.http),
             ("analysis.tcp", "TCP", &self.analysis.tcp),
         ];
-        chains
-            .into_iter()
-            .filter(|(_, _, chain)| chain.is_empty())
-            .map(|(key, kind, _)| {
-                format!(
+        let mut warnings = self.ignored.clone();
+        for (key, kind, chain) in chains {
+            match chain.first() {
+                None => warnings.push(format!(
                     "`{key}` lists no analyzer, so {kind} entries are counted and skipped; write `k8s-mesh`"
-                )
-            })
-            .collect()
-    }
-}
-
-impl Directory {
-    fn describe(&self) -> String {
-        match self {
-            Self::File(path) => format!("file {}", path.display()),
-            Self::Kubernetes(kubernetes) => match &kubernetes.kubeconfig {
-                Some(path) => format!("kubernetes by {}", path.display()),
-                None => "kubernetes".to_owned(),
-            },
+                )),
+                Some(Analyzer::Persistence) => warnings.push(format!(
+                    "`{key}` begins with `persistence`, which keeps only what an analyzer before it identified; write it last"
+                )),
+                Some(Analyzer::K8sMesh | Analyzer::MxMesh) => {}
+            }
         }
+        warnings
     }
-}
-
-fn chain(analyzers: &[Analyzer]) -> String {
-    if analyzers.is_empty() {
-        return "none".to_owned();
-    }
-    analyzers
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(",")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::analyzer::AnalyzerError;
 pub enum ConfigError {
     /// The file could not be read.
     #[error(
-        "cannot read the configuration file {file}; check that the path given to --config exists and is readable",
+        "cannot read the configuration file {file}; check that it exists and is readable",
         file = .file.display()
     )]
     Unreadable {
@@ -27,14 +27,14 @@ pub enum ConfigError {
         problem: String,
     },
     /// A key that this file does not have.
-    #[error("unknown key `{key}` in {place}; use {known}", known = .known.join(", "))]
+    #[error("unknown key `{key}` in {place}; {choices}")]
     UnknownKey {
         /// File and line.
         place: Place,
         /// The key with its parents, as in `listen.grpc`.
         key: String,
-        /// The keys that may stand there.
-        known: Vec<String>,
+        /// The nearest key that may stand there, and all of them.
+        choices: String,
     },
     /// A key that stands in the file more than once.
     #[error("`{key}` stands twice in {place}; keep one of them")]
@@ -51,7 +51,7 @@ pub enum ConfigError {
         place: Place,
         /// The key with its parents.
         key: String,
-        /// `keys` or `one value`.
+        /// `keys`, `one value` or `a list of values`.
         expected: &'static str,
     },
     /// A text or a list where the file's keys belong.
@@ -65,20 +65,49 @@ pub enum ConfigError {
     BadValue {
         /// File and line.
         place: Place,
-        /// The key with its parents.
-        key: &'static str,
-        /// The value as written.
+        /// The key with its parents, or the environment variable.
+        key: String,
+        /// The value, with its placeholders filled.
         value: String,
         /// What to write.
         remedy: &'static str,
+    },
+    /// A placeholder without default, of a variable that is not set.
+    #[error(
+        "`{key}` in {place} takes the environment variable {variable}, which is not set; set it, or write a default as in \
+         ${{{variable}:default}}"
+    )]
+    UnsetVariable {
+        /// File and line.
+        place: Place,
+        /// The key with its parents.
+        key: String,
+        /// The variable.
+        variable: String,
+    },
+    /// A setting that this version accepts at its default only.
+    #[error(
+        "`{key}` in {place} is `{value}`, but {subject} is not in this version; remove it to run with `{default}`"
+    )]
+    NotBuilt {
+        /// File and line.
+        place: Place,
+        /// The key with its parents, or the environment variable.
+        key: String,
+        /// The value.
+        value: String,
+        /// What is missing.
+        subject: &'static str,
+        /// The only value that is accepted.
+        default: String,
     },
     /// A chain of analyzers that cannot be used.
     #[error("`{key}` in {place}: {problem}")]
     BadAnalyzers {
         /// File and line.
         place: Place,
-        /// `analysis.http` or `analysis.tcp`.
-        key: &'static str,
+        /// The key with its parents, or the environment variable.
+        key: String,
         /// What is wrong with the chain.
         problem: AnalyzerError,
     },
@@ -118,34 +147,33 @@ pub enum ConfigError {
     },
 }
 
-/// A file, and a line of it when one is known.
+/// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    file: PathBuf,
-    line: Option<u64>,
+pub enum Place {
+    /// A file.
+    File(PathBuf),
+    /// A line of a file; the first is 1.
+    Line(PathBuf, u64),
+    /// The environment of the process.
+    Environment,
 }
 
 impl Place {
-    pub(crate) fn file(file: &Path) -> Self {
-        Self {
-            file: file.to_owned(),
-            line: None,
-        }
-    }
-
+    /// A line of a file; 0 stands for one that is not known.
     pub(crate) fn line(file: &Path, line: u64) -> Self {
-        Self {
-            file: file.to_owned(),
-            line: (line > 0).then_some(line),
+        if line == 0 {
+            return Self::File(file.to_owned());
         }
+        Self::Line(file.to_owned(), line)
     }
 }
 
 impl std::fmt::Display for Place {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.line {
-            Some(line) => write!(formatter, "{} line {line}", self.file.display()),
-            None => write!(formatter, "{}", self.file.display()),
+        match self {
+            Self::File(file) => write!(formatter, "{}", file.display()),
+            Self::Line(file, line) => write!(formatter, "{} line {line}", file.display()),
+            Self::Environment => formatter.write_str("the environment"),
         }
     }
 }

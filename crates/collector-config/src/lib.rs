@@ -1,6 +1,8 @@
 //! The configuration file of `alscope-collector`: one YAML file, written by a person or by the operator, read once at
 //! start. Every value is parsed here, so the collector trusts what it gets. An unknown key or a bad value is an error
-//! that names the file, the line, the key and what would be right.
+//! that names the file, the line, the key and what would be right. A value may hold placeholders of environment
+//! variables, and settings of Apache `SkyWalking` carry over: from its section `envoy-metric`, or from its environment
+//! variables.
 //!
 //! ```
 //! use std::path::Path;
@@ -13,23 +15,36 @@
 //! # Ok::<(), alscope_collector_config::ConfigError>(())
 //! ```
 
+mod analysis;
 mod analyzer;
+mod check;
 mod describe;
+mod environment;
 mod error;
-mod file;
 mod limits;
+mod nearest;
 mod parse;
+mod placeholder;
+mod settings;
+mod skywalking;
+mod written;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+pub use analysis::{Analysis, Endpoints, Naming, Persistence, Redaction};
 pub use analyzer::{Analyzer, AnalyzerError};
+pub use check::{Checked, Fate, Report, Row};
+pub use environment::Environment;
 pub use error::{ConfigError, Place};
 pub use limits::Limits;
+pub use settings::{Kind, SETTINGS, Setting};
+pub use skywalking::carried::Carried;
+pub use skywalking::carried::table::CARRIED;
 
 /// Everything that the configuration file decides, with defaults filled in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Where the collector listens.
     pub listen: Listen,
@@ -41,6 +56,22 @@ pub struct Config {
     pub workers: Option<NonZeroUsize>,
     /// What a client may send at most.
     pub limits: Limits,
+    /// Settings of `SkyWalking` that are written but have no effect here, one sentence each.
+    pub ignored: Vec<String>,
+}
+
+/// What runs with a file that says nothing but `directory: { kubernetes: {} }`.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Listen::default(),
+            directory: Directory::Kubernetes(Kubernetes::default()),
+            analysis: Analysis::default(),
+            workers: None,
+            limits: Limits::default(),
+            ignored: Vec::new(),
+        }
+    }
 }
 
 /// The three addresses that the collector listens on.
@@ -81,27 +112,28 @@ pub struct Kubernetes {
     pub kubeconfig: Option<PathBuf>,
 }
 
-/// The analyzers for each kind of entry, in order of precedence.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Analysis {
-    /// For HTTP entries; empty means that they are counted and skipped.
-    pub http: Vec<Analyzer>,
-    /// For TCP entries; empty means that they are counted and skipped.
-    pub tcp: Vec<Analyzer>,
+impl Config {
+    /// Reads and parses the file at `path`, with the environment of this process.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse_with(&read(path)?, path, &Environment::of_process())
+    }
+
+    /// Parses `text` as if no environment variable were set; `origin` is the file that it came from, for error messages
+    /// and relative paths.
+    pub fn parse(text: &str, origin: &Path) -> Result<Self, ConfigError> {
+        Self::parse_with(text, origin, &Environment::default())
+    }
+
+    /// Parses `text`. What neither its own keys nor its section `envoy-metric` set is taken from the environment
+    /// variables that `SkyWalking` takes it from.
+    pub fn parse_with(text: &str, origin: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        parse::config(text, origin, environment)
+    }
 }
 
-impl Config {
-    /// Reads and parses the file at `path`.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-            file: path.to_owned(),
-            source,
-        })?;
-        Self::parse(&text, path)
-    }
-
-    /// Parses `text`; `origin` is the file that it came from, for error messages and relative paths.
-    pub fn parse(text: &str, origin: &Path) -> Result<Self, ConfigError> {
-        parse::config(text, origin)
-    }
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        file: path.to_owned(),
+        source,
+    })
 }

@@ -1,43 +1,102 @@
-//! From the file's texts to the configuration: every value is checked here, and every refusal says where it stands.
+//! From a file's texts to the configuration: every value is checked here, and every refusal says where it stands.
+
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-
-use serde_saphyr::Spanned;
+use std::str::FromStr;
+use std::time::Duration;
 
 use crate::error::Place;
-use crate::file::{AnalysisBlock, DirectoryBlock, KubernetesBlock, LimitsBlock, ListenBlock, Text};
-use crate::{Analysis, Analyzer, Config, ConfigError, Directory, Kubernetes, Limits, Listen};
+use crate::settings::{SETTINGS, Setting};
+use crate::skywalking::carried::table::CARRIED;
+use crate::skywalking::{self, Given};
+use crate::written::{Form, Schema, Text, Written, read};
+use crate::{
+    Analysis, Analyzer, Config, ConfigError, Directory, Endpoints, Environment, Kubernetes, Limits, Listen,
+    Naming, Persistence, Redaction,
+};
 
 /// More threads than any machine has cores; a larger number is a slip of the hand.
 const MAX_WORKERS: usize = 1024;
 
 /// The configuration in `text`, which stands in the file `origin`.
-pub(crate) fn config(text: &str, origin: &Path) -> Result<Config, ConfigError> {
-    let file = crate::file::read(text, origin)?;
-    let values = Values { origin };
-    Ok(Config {
-        listen: values.listen(file.listen.unwrap_or_default())?,
-        directory: values.directory(file.directory)?,
-        analysis: values.analysis(file.analysis.unwrap_or_default())?,
-        workers: values.workers(file.workers)?,
-        limits: values.limits(file.limits.unwrap_or_default())?,
-    })
+pub(crate) fn config(text: &str, origin: &Path, environment: &Environment) -> Result<Config, ConfigError> {
+    let mut written = read(text, origin, &schema(), environment)?;
+    let given = Given::new(&written, environment);
+    let mut ignored = Vec::new();
+    for (key, text) in skywalking::carry_over(&given, &written, &mut ignored)? {
+        written.texts.entry(key.to_owned()).or_insert(text);
+    }
+    let config = Values {
+        origin,
+        written: &written,
+    }
+    .accepted()?;
+    Ok(Config { ignored, ..config })
+}
+
+/// What one setting makes of a text, with all others at their defaults.
+pub(crate) fn single(key: &str, text: Text, origin: &Path) -> Result<Config, ConfigError> {
+    let mut written = Written::default();
+    let kubernetes = "directory.kubernetes";
+    for block in ["directory", kubernetes] {
+        written
+            .blocks
+            .insert(block.to_owned(), Place::File(origin.to_owned()));
+    }
+    written.texts.insert(key.to_owned(), text);
+    Values {
+        origin,
+        written: &written,
+    }
+    .accepted()
+}
+
+/// The keys of the file: its own ones and `SkyWalking`'s section.
+fn schema() -> Schema {
+    let own = SETTINGS.iter().map(|setting| (setting.key, setting.kind.form()));
+    let carried = CARRIED.iter().filter(|carried| carried.is_of_the_section());
+    Schema {
+        keys: own
+            .chain(carried.map(|carried| (carried.key, Form::Text)))
+            .collect(),
+        strict: None,
+    }
 }
 
 /// Turns the texts of one file into values.
 struct Values<'a> {
     origin: &'a Path,
+    written: &'a Written,
 }
 
 impl Values<'_> {
-    fn listen(&self, block: ListenBlock) -> Result<Listen, ConfigError> {
+    fn accepted(&self) -> Result<Config, ConfigError> {
+        let config = self.config()?;
+        self.demand_defaults_of_what_is_missing(&config)?;
+        Ok(config)
+    }
+
+    fn config(&self) -> Result<Config, ConfigError> {
+        Ok(Config {
+            listen: self.listen()?,
+            directory: self.directory()?,
+            analysis: self.analysis()?,
+            workers: self.workers()?,
+            limits: self.limits()?,
+            ignored: Vec::new(),
+        })
+    }
+
+    fn listen(&self) -> Result<Listen, ConfigError> {
         let default = Listen::default();
         let listen = Listen {
-            grpc: self.address("listen.grpc", block.grpc, default.grpc)?,
-            web: self.address("listen.web", block.web, default.web)?,
-            admin: self.address("listen.admin", block.admin, default.admin)?,
+            grpc: self.address("listen.grpc", default.grpc)?,
+            web: self.address("listen.web", default.web)?,
+            admin: self.address("listen.admin", default.admin)?,
         };
         let named = [
             ("listen.grpc", listen.grpc),
@@ -61,61 +120,29 @@ impl Values<'_> {
         Ok(listen)
     }
 
-    fn address(
-        &self,
-        key: &'static str,
-        text: Option<Text>,
-        default: SocketAddr,
-    ) -> Result<SocketAddr, ConfigError> {
-        let Some(text) = text else { return Ok(default) };
-        let remedy = "write an IP address and a port, as in 127.0.0.1:8080 or [::1]:8080";
-        text.value.trim().parse().map_err(|_| self.bad(key, text, remedy))
-    }
-
-    fn directory(&self, block: Option<Spanned<DirectoryBlock>>) -> Result<Directory, ConfigError> {
-        let Some(block) = block else {
-            return Err(ConfigError::DirectorySource {
-                place: self.file(),
-                found: "no source",
-            });
+    fn directory(&self) -> Result<Directory, ConfigError> {
+        let kubernetes = self.written.blocks.contains_key("directory.kubernetes");
+        let found = match (kubernetes, self.text("directory.file")) {
+            (true, None) => {
+                let kubeconfig = self.text("directory.kubernetes.kubeconfig");
+                return Ok(Directory::Kubernetes(Kubernetes {
+                    kubeconfig: kubeconfig.map(|text| self.path(text)).transpose()?,
+                }));
+            }
+            (false, Some(file)) => return Ok(Directory::File(self.path(file)?)),
+            (false, None) => "no source",
+            (true, Some(_)) => "two sources",
         };
-        let place = self.line(&block);
-        match block.value {
-            DirectoryBlock {
-                kubernetes: Some(kubernetes),
-                file: None,
-            } => self.kubernetes(kubernetes),
-            DirectoryBlock {
-                kubernetes: None,
-                file: Some(file),
-            } => Ok(Directory::File(self.path("directory.file", file)?)),
-            DirectoryBlock {
-                kubernetes: None,
-                file: None,
-            } => Err(ConfigError::DirectorySource {
-                place,
-                found: "no source",
-            }),
-            DirectoryBlock {
-                kubernetes: Some(_),
-                file: Some(_),
-            } => Err(ConfigError::DirectorySource {
-                place,
-                found: "two sources",
-            }),
-        }
+        let block = self.written.blocks.get("directory").cloned();
+        Err(ConfigError::DirectorySource {
+            place: block.unwrap_or_else(|| self.file()),
+            found,
+        })
     }
 
-    fn kubernetes(&self, block: KubernetesBlock) -> Result<Directory, ConfigError> {
-        let path = |text| self.path("directory.kubernetes.kubeconfig", text);
-        Ok(Directory::Kubernetes(Kubernetes {
-            kubeconfig: block.kubeconfig.map(path).transpose()?,
-        }))
-    }
-
-    fn path(&self, key: &'static str, text: Text) -> Result<PathBuf, ConfigError> {
+    fn path(&self, text: &Text) -> Result<PathBuf, ConfigError> {
         if text.value.trim().is_empty() {
-            return Err(self.bad(key, text, "write the path of a file"));
+            return Err(bad(text, "write the path of a file"));
         }
         Ok(self
             .origin
@@ -124,59 +151,133 @@ impl Values<'_> {
             .join(text.value.trim()))
     }
 
-    fn analysis(&self, block: AnalysisBlock) -> Result<Analysis, ConfigError> {
+    fn analysis(&self) -> Result<Analysis, ConfigError> {
         Ok(Analysis {
-            http: self.chain("analysis.http", block.http)?,
-            tcp: self.chain("analysis.tcp", block.tcp)?,
+            http: self.chain("analysis.http")?,
+            tcp: self.chain("analysis.tcp")?,
+            naming: self.naming()?,
+            endpoints: self.endpoints()?,
+            persistence: self.persistence()?,
+            redaction: self.redaction()?,
+            trust_forwarded_address: self.switch("analysis.trustForwardedAddress", false)?,
         })
     }
 
-    fn chain(&self, key: &'static str, text: Option<Text>) -> Result<Vec<Analyzer>, ConfigError> {
-        let Some(text) = text else { return Ok(Vec::new()) };
+    fn chain(&self, key: &str) -> Result<Vec<Analyzer>, ConfigError> {
+        let Some(text) = self.text(key) else {
+            return Ok(Vec::new());
+        };
         Analyzer::chain(&text.value).map_err(|problem| ConfigError::BadAnalyzers {
-            place: self.line(&text),
-            key,
+            place: text.place.clone(),
+            key: text.name.clone(),
             problem,
         })
     }
 
-    fn workers(&self, text: Option<Text>) -> Result<Option<NonZeroUsize>, ConfigError> {
-        let Some(text) = text else { return Ok(None) };
-        match text.value.trim().parse::<NonZeroUsize>() {
-            Ok(workers) if workers.get() <= MAX_WORKERS => Ok(Some(workers)),
-            Ok(_) | Err(_) => {
-                let remedy =
-                    "write a number of threads from 1 to 1024, or leave the key out for one for each core";
-                Err(self.bad("workers", text, remedy))
-            }
-        }
+    fn naming(&self) -> Result<Naming, ConfigError> {
+        let default = Naming::default();
+        let rule = |key, default| {
+            self.parsed(key, default, "write a rule as in ${pod.metadata.name}", |text| {
+                (!text.is_empty()).then(|| text.to_owned())
+            })
+        };
+        let ignored = self.text("analysis.naming.istioServiceEntryIgnoredNamespaces");
+        let names = ignored
+            .iter()
+            .flat_map(|text| text.value.split(','))
+            .map(str::trim);
+        Ok(Naming {
+            k8s_service_name_rule: rule(
+                "analysis.naming.k8sServiceNameRule",
+                default.k8s_service_name_rule,
+            )?,
+            istio_service_name_rule: rule(
+                "analysis.naming.istioServiceNameRule",
+                default.istio_service_name_rule,
+            )?,
+            istio_service_entry_ignored_namespaces: names
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        })
     }
 
-    fn limits(&self, block: LimitsBlock) -> Result<Limits, ConfigError> {
+    fn endpoints(&self) -> Result<Endpoints, ConfigError> {
+        let default = Endpoints::default();
+        let remedy = "write the template of a path without its query, as in /users/{id}";
+        let is_path = |text: &str| {
+            text.starts_with('/')
+                && !text.contains(|letter: char| letter.is_whitespace() || "?#".contains(letter))
+        };
+        Ok(Endpoints {
+            rules: self.list("analysis.endpoints.rules", remedy, |text| {
+                is_path(text).then(|| text.to_owned())
+            })?,
+            per_service: self.number("analysis.endpoints.perService", default.per_service)?,
+        })
+    }
+
+    fn persistence(&self) -> Result<Persistence, ConfigError> {
+        let default = Persistence::default();
+        let slow = self.parsed(
+            "analysis.persistence.slowMilliseconds",
+            None,
+            "write a whole number of milliseconds from 1 on, or leave the key out",
+            |text| {
+                let milliseconds = text.parse::<u32>().ok().filter(|number| *number > 0)?;
+                Some(Some(Duration::from_millis(milliseconds.into())))
+            },
+        )?;
+        Ok(Persistence {
+            errors: self.switch("analysis.persistence.errors", default.errors)?,
+            slow,
+            sampled_share: self.parsed(
+                "analysis.persistence.sampledShare",
+                default.sampled_share,
+                "write a number from 0 to 1, as in 0.01",
+                |text| {
+                    let share = text.parse::<f64>().ok()?;
+                    (0.0..=1.0).contains(&share).then_some(share)
+                },
+            )?,
+            entries_per_minute: self.number(
+                "analysis.persistence.entriesPerMinute",
+                default.entries_per_minute,
+            )?,
+        })
+    }
+
+    fn redaction(&self) -> Result<Redaction, ConfigError> {
+        let default = Redaction::default();
+        let remedy = "write the name of a header, as in x-api-key";
+        let is_token = |letter: char| letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter);
+        Ok(Redaction {
+            enabled: self.switch("analysis.redaction.enabled", default.enabled)?,
+            headers: self.list("analysis.redaction.headers", remedy, |text| {
+                let is_name = !text.is_empty() && text.chars().all(is_token);
+                is_name.then(|| text.to_ascii_lowercase())
+            })?,
+        })
+    }
+
+    fn workers(&self) -> Result<Option<NonZeroUsize>, ConfigError> {
+        let remedy = "write a number of threads from 1 to 1024, or leave the key out for one for each core";
+        self.parsed("workers", None, remedy, |text| {
+            let workers = text.parse::<NonZeroUsize>().ok()?;
+            (workers.get() <= MAX_WORKERS).then_some(Some(workers))
+        })
+    }
+
+    fn limits(&self) -> Result<Limits, ConfigError> {
         let default = Limits::default();
         let limits = Limits {
-            message_bytes: self.limit("limits.messageBytes", block.message_bytes, default.message_bytes)?,
-            entries_per_message: self.limit(
-                "limits.entriesPerMessage",
-                block.entries_per_message,
-                default.entries_per_message,
-            )?,
-            string_bytes: self.limit("limits.stringBytes", block.string_bytes, default.string_bytes)?,
-            streams_per_connection: self.limit(
-                "limits.streamsPerConnection",
-                block.streams_per_connection,
-                default.streams_per_connection,
-            )?,
-            streams_per_peer: self.limit(
-                "limits.streamsPerPeer",
-                block.streams_per_peer,
-                default.streams_per_peer,
-            )?,
-            buffered_bytes: self.limit(
-                "limits.bufferedBytes",
-                block.buffered_bytes,
-                default.buffered_bytes,
-            )?,
+            message_bytes: self.number("limits.messageBytes", default.message_bytes)?,
+            entries_per_message: self.number("limits.entriesPerMessage", default.entries_per_message)?,
+            string_bytes: self.number("limits.stringBytes", default.string_bytes)?,
+            streams_per_connection: self
+                .number("limits.streamsPerConnection", default.streams_per_connection)?,
+            streams_per_peer: self.number("limits.streamsPerPeer", default.streams_per_peer)?,
+            buffered_bytes: self.number("limits.bufferedBytes", default.buffered_bytes)?,
         };
         if limits.message_bytes > limits.buffered_bytes {
             return Err(ConfigError::MessageOverBuffer {
@@ -188,34 +289,92 @@ impl Values<'_> {
         Ok(limits)
     }
 
-    fn limit(&self, key: &'static str, text: Option<Text>, default: usize) -> Result<usize, ConfigError> {
-        let Some(text) = text else { return Ok(default) };
-        // HTTP/2 and gRPC count in 32 bits, so a larger limit would not be one.
-        match text.value.trim().parse::<u32>() {
-            Ok(limit) if limit > 0 => Ok(limit as usize),
-            Ok(_) | Err(_) => Err(self.bad(
-                key,
-                text,
-                "write a whole number from 1 to 4294967295, without a unit",
-            )),
-        }
+    fn address(&self, key: &str, default: SocketAddr) -> Result<SocketAddr, ConfigError> {
+        let remedy = "write an IP address and a port, as in 127.0.0.1:8080 or [::1]:8080";
+        self.parsed(key, default, remedy, |text| text.parse().ok())
     }
 
-    fn bad(&self, key: &'static str, text: Text, remedy: &'static str) -> ConfigError {
-        ConfigError::BadValue {
-            place: self.line(&text),
-            key,
-            value: text.value,
-            remedy,
+    fn switch(&self, key: &str, default: bool) -> Result<bool, ConfigError> {
+        self.parsed(key, default, "write true or false", |text| {
+            bool::from_str(text).ok()
+        })
+    }
+
+    /// A limit. HTTP/2 and gRPC count in 32 bits, so a larger one would not be one.
+    fn number(&self, key: &str, default: usize) -> Result<usize, ConfigError> {
+        let remedy = "write a whole number from 1 to 4294967295, without a unit";
+        self.parsed(key, default, remedy, |text| {
+            let number = text.parse::<u32>().ok().filter(|number| *number > 0)?;
+            Some(number as usize)
+        })
+    }
+
+    fn parsed<T>(
+        &self,
+        key: &str,
+        default: T,
+        remedy: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        let Some(text) = self.text(key) else {
+            return Ok(default);
+        };
+        parse(text.value.trim()).ok_or_else(|| bad(text, remedy))
+    }
+
+    fn list(
+        &self,
+        key: &str,
+        remedy: &'static str,
+        parse: impl Fn(&str) -> Option<String>,
+    ) -> Result<Vec<String>, ConfigError> {
+        let texts = self.written.lists.get(key).into_iter().flatten();
+        texts
+            .map(|text| parse(text.value.trim()).ok_or_else(|| bad(text, remedy)))
+            .collect()
+    }
+
+    /// A setting that this version does not act on may say its default, and nothing else.
+    fn demand_defaults_of_what_is_missing(&self, config: &Config) -> Result<(), ConfigError> {
+        for setting in &SETTINGS {
+            let (Some(subject), Some(value)) = (setting.missing, setting.value(config)) else {
+                continue;
+            };
+            let default = setting.default_value().unwrap_or_default();
+            let first = self.text(setting.key).or_else(|| self.first_of_list(setting));
+            if let Some(text) = first.filter(|_| value != default) {
+                return Err(ConfigError::NotBuilt {
+                    place: text.place.clone(),
+                    key: text.name.clone(),
+                    value,
+                    subject,
+                    default,
+                });
+            }
         }
+        Ok(())
+    }
+
+    fn first_of_list(&self, setting: &Setting) -> Option<&Text> {
+        self.written.lists.get(setting.key)?.first()
+    }
+
+    fn text(&self, key: &str) -> Option<&Text> {
+        self.written.texts.get(key)
     }
 
     fn file(&self) -> Place {
-        Place::file(self.origin)
+        Place::File(self.origin.to_owned())
     }
+}
 
-    fn line<T>(&self, value: &Spanned<T>) -> Place {
-        Place::line(self.origin, value.referenced.line())
+/// The refusal of a value, with what to write instead.
+pub(crate) fn bad(text: &Text, remedy: &'static str) -> ConfigError {
+    ConfigError::BadValue {
+        place: text.place.clone(),
+        key: text.name.clone(),
+        value: text.value.clone(),
+        remedy,
     }
 }
 

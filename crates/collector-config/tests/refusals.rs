@@ -19,15 +19,15 @@ const DIRECTORY: &str = "directory: { kubernetes: {} }\n";
 #[rstest]
 #[case::unknown_key(
     "directory: { kubernetes: {} }\nlistn: {}",
-    "unknown key `listn` in collector.yaml line 2; use listen, directory, analysis, workers, limits"
+    "unknown key `listn` in collector.yaml line 2; the nearest is `listen`, of listen, directory, analysis, workers, limits, envoy-metric"
 )]
 #[case::unknown_inner_key(
     "listen:\n  web: 127.0.0.1:1\n  grcp: 127.0.0.1:2",
-    "unknown key `listen.grcp` in collector.yaml line 3; use grpc, web, admin"
+    "unknown key `listen.grcp` in collector.yaml line 3; the nearest is `grpc`, of grpc, web, admin"
 )]
 #[case::unknown_limit(
     "limits: { messagebytes: 1 }",
-    "unknown key `limits.messagebytes` in collector.yaml line 1; use messageBytes, entriesPerMessage, stringBytes, \
+    "unknown key `limits.messagebytes` in collector.yaml line 1; the nearest is `messageBytes`, of messageBytes, entriesPerMessage, stringBytes, \
      streamsPerConnection, streamsPerPeer, bufferedBytes"
 )]
 #[case::unknown_directory(
@@ -41,6 +41,39 @@ const DIRECTORY: &str = "directory: { kubernetes: {} }\n";
 #[case::key_twice(
     "limits:\n  stringBytes: 4\n  stringBytes: 5",
     "`limits.stringBytes` stands twice in collector.yaml line 3; keep one of them"
+)]
+#[case::unknown_key_of_another_block(
+    "http: k8s-mesh",
+    "unknown key `http` in collector.yaml line 1; use listen, directory, analysis, workers, limits, envoy-metric"
+)]
+#[case::key_with_a_dot(
+    "listen.grpc: \"127.0.0.1:1\"",
+    "unknown key `listen.grpc` in collector.yaml line 1; use listen, directory, analysis, workers, limits, envoy-metric"
+)]
+#[case::unknown_analysis(
+    "analysis:\n  nameing: {}",
+    "unknown key `analysis.nameing` in collector.yaml line 2; the nearest is `naming`, of http, tcp, naming, endpoints, \
+     persistence, redaction, trustForwardedAddress"
+)]
+#[case::unknown_rule(
+    "analysis:\n  naming:\n    k8sServiceNameRules: a",
+    "unknown key `analysis.naming.k8sServiceNameRules` in collector.yaml line 3; the nearest is `k8sServiceNameRule`, of \
+     k8sServiceNameRule, istioServiceNameRule, istioServiceEntryIgnoredNamespaces"
+)]
+#[case::unknown_key_of_skywalking(
+    "envoy-metric:\n  default:\n    alsHttpAnalysis: k8s-mesh",
+    "unknown key `envoy-metric.default.alsHttpAnalysis` in collector.yaml line 3; the nearest is `alsHTTPAnalysis`, of \
+     acceptMetricsService, enabledEnvoyMetricsRules, alsHTTPAnalysis, alsTCPAnalysis, k8sServiceNameRule, \
+     istioServiceNameRule, istioServiceEntryIgnoredNamespaces, gRPCHost, gRPCPort, maxConcurrentCallsPerConnection, \
+     maxMessageSize, gRPCThreadPoolSize, gRPCSslEnabled, gRPCSslKeyPath, gRPCSslCertChainPath, gRPCSslTrustedCAsPath"
+)]
+#[case::unknown_provider_of_skywalking(
+    "envoy-metric:\n  defualt: {}",
+    "unknown key `envoy-metric.defualt` in collector.yaml line 2; the nearest is `default`, of selector, default"
+)]
+#[case::key_twice_at_the_top(
+    "workers: 1\nworkers: 2",
+    "`workers` stands twice in collector.yaml line 2; keep one of them"
 )]
 fn keys_are_checked(#[case] text: &str, #[case] message: &str) {
     assert_eq!(refusal(text), message);
@@ -58,6 +91,18 @@ fn keys_are_checked(#[case] text: &str, #[case] message: &str) {
 #[case::directory_as_text(
     "directory: cluster.yaml",
     "`directory` in collector.yaml line 1 has the wrong form; write keys"
+)]
+#[case::keys_for_value(
+    "workers: { number: 3 }",
+    "`workers` in collector.yaml line 1 has the wrong form; write one value"
+)]
+#[case::text_for_list(
+    "analysis: { redaction: { headers: x-api-key } }",
+    "`analysis.redaction.headers` in collector.yaml line 1 has the wrong form; write a list of values"
+)]
+#[case::list_for_keys(
+    "- listen",
+    "collector.yaml line 1 holds no keys; write at least `directory: { kubernetes: {} }`"
 )]
 #[case::no_keys(
     "hello",
@@ -115,6 +160,26 @@ fn form_is_checked(#[case] text: &str, #[case] message: &str) {
     "analysis: { http: \"k8s-mesh,k8s-mesh\" }",
     "`analysis.http` in collector.yaml line 1: the analyzer `k8s-mesh` is listed twice; list it once"
 )]
+#[case::not_in_this_version(
+    "analysis: { endpoints: { perService: 501 } }",
+    "`analysis.endpoints.perService` in collector.yaml line 1 is `501`, but naming of endpoints is not in this version; \
+     remove it to run with `500`"
+)]
+#[case::list_not_in_this_version(
+    "analysis:\n  endpoints:\n    rules:\n      - /a\n      - /b",
+    "`analysis.endpoints.rules` in collector.yaml line 4 is `/a,/b`, but naming of endpoints is not in this version; remove \
+     it to run with `none`"
+)]
+#[case::placeholder_without_a_value(
+    "analysis:\n  http: \"${CHAIN}\"",
+    "`analysis.http` in collector.yaml line 2 takes the environment variable CHAIN, which is not set; set it, or write a \
+     default as in ${CHAIN:default}"
+)]
+#[case::placeholder_with_a_bad_default(
+    "workers: ${WORKERS:none}",
+    "`workers` in collector.yaml line 1 is `none`; write a number of threads from 1 to 1024, or leave the key out for one \
+     for each core"
+)]
 #[case::same_port(
     "listen: { grpc: \"0.0.0.0:8080\" }",
     "`listen.grpc` and `listen.web` in collector.yaml are both on port 8080; give each a port of its own"
@@ -154,7 +219,7 @@ fn missing_file_is_named_with_its_cause() {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot read the configuration file {}; check that the path given to --config exists and is readable",
+            "cannot read the configuration file {}; check that it exists and is readable",
             path.display()
         )
     );

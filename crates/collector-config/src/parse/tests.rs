@@ -1,0 +1,231 @@
+//! Every key of the file with a value that is not its default; and those that this version does not act on.
+
+use rstest::rstest;
+
+use super::*;
+use crate::Kind;
+
+const ORIGIN: &str = "/etc/alscope/collector.yaml";
+
+/// Every key that has a value of its own: the key, a text for it, and the value that is then described.
+const VALUES: [(&str, &str, &str); 25] = [
+    ("listen.grpc", "'127.0.0.1:1'", "127.0.0.1:1"),
+    ("listen.web", "'[::]:2'", "[::]:2"),
+    ("listen.admin", "'127.0.0.1:3'", "127.0.0.1:3"),
+    (
+        "directory.kubernetes.kubeconfig",
+        "admin.conf",
+        "kubernetes by /etc/alscope/admin.conf",
+    ),
+    ("directory.file", "cluster.yaml", "file /etc/alscope/cluster.yaml"),
+    ("analysis.http", "' k8s-mesh '", "k8s-mesh"),
+    ("analysis.tcp", "k8s-mesh", "k8s-mesh"),
+    (
+        "analysis.naming.k8sServiceNameRule",
+        "' ${pod.metadata.name} '",
+        "${pod.metadata.name}",
+    ),
+    (
+        "analysis.naming.istioServiceNameRule",
+        "'${serviceEntry.metadata.name}'",
+        "${serviceEntry.metadata.name}",
+    ),
+    (
+        "analysis.naming.istioServiceEntryIgnoredNamespaces",
+        "' a, ,b,'",
+        "a,b",
+    ),
+    (
+        "analysis.endpoints.rules",
+        "[' /users/{id} ', /]",
+        "/users/{id},/",
+    ),
+    ("analysis.endpoints.perService", "501", "501"),
+    ("analysis.persistence.errors", "false", "false"),
+    ("analysis.persistence.slowMilliseconds", "1500", "1500"),
+    ("analysis.persistence.sampledShare", "0.25", "0.25"),
+    ("analysis.persistence.entriesPerMinute", "60", "60"),
+    ("analysis.redaction.enabled", "false", "false"),
+    (
+        "analysis.redaction.headers",
+        "[X-API-Key, x-token]",
+        "x-api-key,x-token",
+    ),
+    ("analysis.trustForwardedAddress", "true", "true"),
+    ("workers", "3", "3"),
+    ("limits.messageBytes", "10", "10"),
+    ("limits.entriesPerMessage", "11", "11"),
+    ("limits.stringBytes", "12", "12"),
+    ("limits.streamsPerConnection", "13", "13"),
+    ("limits.streamsPerPeer", "14", "14"),
+];
+
+/// The keys that this version accepts at their defaults only.
+const MISSING: [&str; 12] = [
+    "analysis.naming.k8sServiceNameRule",
+    "analysis.naming.istioServiceNameRule",
+    "analysis.naming.istioServiceEntryIgnoredNamespaces",
+    "analysis.endpoints.rules",
+    "analysis.endpoints.perService",
+    "analysis.persistence.errors",
+    "analysis.persistence.slowMilliseconds",
+    "analysis.persistence.sampledShare",
+    "analysis.persistence.entriesPerMinute",
+    "analysis.redaction.enabled",
+    "analysis.redaction.headers",
+    "analysis.trustForwardedAddress",
+];
+
+/// A file in which `key` is `value`, and the directory is that of Kubernetes if no other is given.
+fn file(key: &str, value: &str) -> String {
+    let names: Vec<&str> = key.split('.').collect();
+    let indented = |(depth, name): (usize, &&str)| format!("{}{name}:", "  ".repeat(depth));
+    let lines: Vec<String> = names.iter().enumerate().map(indented).collect();
+    let directory = if key.starts_with("directory") {
+        ""
+    } else {
+        "\ndirectory: { kubernetes: {} }\n"
+    };
+    format!("{} {value}{directory}", lines.join("\n"))
+}
+
+/// What is read from a file, whether or not this version acts on it.
+fn read_values(text: &str) -> Result<Config, ConfigError> {
+    let written = read(text, Path::new(ORIGIN), &schema(), &Environment::default())?;
+    Values {
+        origin: Path::new(ORIGIN),
+        written: &written,
+    }
+    .config()
+}
+
+/// What is described under a key. The sources of the directory are described as one.
+fn described(key: &str, config: &Config) -> Option<String> {
+    let key = if key.starts_with("directory") {
+        "directory"
+    } else {
+        key
+    };
+    Setting::find(key).and_then(|setting| setting.value(config))
+}
+
+#[test]
+fn every_key_decides_what_is_described_under_it() {
+    for (key, value, expected) in VALUES {
+        let config = read_values(&file(key, value)).expect("the file is a configuration");
+        assert_eq!(described(key, &config).as_deref(), Some(expected), "{key}");
+        assert_ne!(
+            described(key, &Config::default()).as_deref(),
+            Some(expected),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn every_key_of_the_table_has_a_value_above() {
+    let has_value = |setting: &&Setting| setting.kind != Kind::Keys;
+    let keys: Vec<&str> = SETTINGS
+        .iter()
+        .filter(has_value)
+        .map(|setting| setting.key)
+        .collect();
+    let above: Vec<&str> = VALUES.iter().map(|(key, ..)| *key).collect();
+    assert_eq!([above, vec!["limits.bufferedBytes"]].concat(), keys);
+    let largest = read_values(&file("limits.bufferedBytes", "4294967295")).expect("a configuration");
+    assert_eq!(largest.limits.buffered_bytes, 4_294_967_295);
+}
+
+#[test]
+fn values_have_their_units() {
+    let slow = read_values(&file("analysis.persistence.slowMilliseconds", "1500")).expect("a configuration");
+    assert_eq!(slow.analysis.persistence.slow, Some(Duration::from_millis(1500)));
+    let share = read_values(&file("analysis.persistence.sampledShare", "1")).expect("a configuration");
+    assert_eq!(share.analysis.persistence.sampled_share, 1.0);
+}
+
+#[test]
+fn defaults_are_those_of_the_design() {
+    let analysis = read_values("directory: { kubernetes: {} }")
+        .expect("a configuration")
+        .analysis;
+    assert_eq!(
+        analysis.naming.k8s_service_name_rule,
+        "${pod.metadata.labels.(service.istio.io/canonical-name)}.${pod.metadata.namespace}"
+    );
+    assert_eq!(
+        analysis.naming.istio_service_name_rule,
+        "${serviceEntry.metadata.name}.${serviceEntry.metadata.namespace}"
+    );
+    assert_eq!(analysis.endpoints.per_service, 500);
+    assert_eq!(analysis.persistence.entries_per_minute, 6000);
+    assert!(analysis.persistence.errors && analysis.redaction.enabled);
+    assert!(!analysis.trust_forwarded_address);
+    assert_eq!(analysis.persistence.slow, None);
+    assert_eq!(analysis.persistence.sampled_share, 0.0);
+}
+
+#[test]
+fn what_this_version_does_not_have_is_refused_but_for_its_default() {
+    let missing = SETTINGS.iter().filter(|setting| setting.missing.is_some());
+    assert_eq!(missing.map(|setting| setting.key).collect::<Vec<_>>(), MISSING);
+    for (key, value, _) in VALUES {
+        let refused = matches!(
+            Config::parse(&file(key, value), Path::new(ORIGIN)),
+            Err(ConfigError::NotBuilt { key: named, .. }) if named == key
+        );
+        assert_eq!(refused, MISSING.contains(&key), "{key}");
+    }
+}
+
+#[rstest]
+#[case::rule(
+    "analysis.naming.k8sServiceNameRule",
+    "\"${pod.metadata.labels.(service.istio.io/canonical-name)}.${pod.metadata.namespace}\""
+)]
+#[case::list("analysis.endpoints.rules", "[]")]
+#[case::number("analysis.endpoints.perService", "500")]
+#[case::switch("analysis.redaction.enabled", "true")]
+#[case::share("analysis.persistence.sampledShare", "0.0")]
+fn default_of_what_is_missing_may_be_written(#[case] key: &str, #[case] value: &str) {
+    let config = Config::parse(&file(key, value), Path::new(ORIGIN)).expect("the default is accepted");
+    assert_eq!(config, Config::default());
+}
+
+#[rstest]
+#[case::blank_rule(
+    "analysis.naming.k8sServiceNameRule",
+    "' '",
+    "write a rule as in ${pod.metadata.name}"
+)]
+#[case::relative_path("analysis.endpoints.rules", "[users]", ENDPOINT)]
+#[case::path_with_query("analysis.endpoints.rules", "['/a?b']", ENDPOINT)]
+#[case::path_with_fragment("analysis.endpoints.rules", "['/a#b']", ENDPOINT)]
+#[case::path_with_blank("analysis.endpoints.rules", "['/a b']", ENDPOINT)]
+#[case::no_endpoints("analysis.endpoints.perService", "0", NUMBER)]
+#[case::yes("analysis.persistence.errors", "yes", "write true or false")]
+#[case::capital("analysis.redaction.enabled", "True", "write true or false")]
+#[case::never_slow("analysis.persistence.slowMilliseconds", "0", MILLISECONDS)]
+#[case::slow_with_unit("analysis.persistence.slowMilliseconds", "1s", MILLISECONDS)]
+#[case::share_in_percent("analysis.persistence.sampledShare", "5", SHARE)]
+#[case::negative_share("analysis.persistence.sampledShare", "-0.1", SHARE)]
+#[case::share_that_is_no_number("analysis.persistence.sampledShare", "NaN", SHARE)]
+#[case::no_rate("analysis.persistence.entriesPerMinute", "0", NUMBER)]
+#[case::blank_header("analysis.redaction.headers", "['']", HEADER)]
+#[case::header_with_colon("analysis.redaction.headers", "[':path']", HEADER)]
+#[case::trust_in_words("analysis.trustForwardedAddress", "2", "write true or false")]
+fn bad_value_says_what_to_write(#[case] key: &str, #[case] value: &str, #[case] remedy: &str) {
+    let error = read_values(&file(key, value)).expect_err("the value is bad");
+    let line = key.split('.').count();
+    let value = value.trim_matches(['[', ']']).trim_matches('\'');
+    assert_eq!(
+        error.to_string(),
+        format!("`{key}` in {ORIGIN} line {line} is `{value}`; {remedy}")
+    );
+}
+
+const ENDPOINT: &str = "write the template of a path without its query, as in /users/{id}";
+const NUMBER: &str = "write a whole number from 1 to 4294967295, without a unit";
+const MILLISECONDS: &str = "write a whole number of milliseconds from 1 on, or leave the key out";
+const SHARE: &str = "write a number from 0 to 1, as in 0.01";
+const HEADER: &str = "write the name of a header, as in x-api-key";

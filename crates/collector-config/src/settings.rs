@@ -1,0 +1,343 @@
+//! Every key of the file: what it is, what its default is, and whether this version acts on it. What the file may hold,
+//! what `check` prints and the page of reference come from this table.
+
+use std::fmt;
+
+use crate::written::Form;
+use crate::{Analyzer, Config, Directory};
+
+/// A key of the configuration file.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The key with its parents, as in `listen.grpc`.
+    pub key: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// What is set, in one sentence; the default in words where it is no value.
+    pub meaning: &'static str,
+    /// `None` when this version acts on it; else what this version does not have, and only the default is accepted.
+    pub missing: Option<&'static str>,
+    value: fn(&Config) -> Option<String>,
+}
+
+/// What the value of a key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Further keys.
+    Keys,
+    /// An IP address with a port.
+    Address,
+    /// A path, relative to the file's directory unless it is absolute.
+    File,
+    /// Comma-separated analyzers.
+    Analyzers,
+    /// A template of a service's name.
+    NamingRule,
+    /// Comma-separated names.
+    Names,
+    /// A list of texts.
+    List,
+    /// A whole number from 1 on.
+    Number,
+    /// A whole number of milliseconds from 1 on.
+    Milliseconds,
+    /// A number from 0 to 1.
+    Share,
+    /// `true` or `false`.
+    Switch,
+}
+
+impl Kind {
+    pub(crate) const fn form(self) -> Form {
+        match self {
+            Self::Keys => Form::Keys,
+            Self::List => Form::List,
+            Self::Address
+            | Self::File
+            | Self::Analyzers
+            | Self::NamingRule
+            | Self::Names
+            | Self::Number
+            | Self::Milliseconds
+            | Self::Share
+            | Self::Switch => Form::Text,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Keys => "keys",
+            Self::Address => "IP address and port",
+            Self::File => "path",
+            Self::Analyzers => "comma-separated analyzers",
+            Self::NamingRule => "naming rule",
+            Self::Names => "comma-separated names",
+            Self::List => "list",
+            Self::Number => "number from 1",
+            Self::Milliseconds => "milliseconds from 1",
+            Self::Share => "number from 0 to 1",
+            Self::Switch => "`true` or `false`",
+        })
+    }
+}
+
+impl Setting {
+    /// The setting with this key.
+    pub fn find(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+
+    /// The value in effect; `None` for one that says nothing by itself.
+    pub fn value(&self, config: &Config) -> Option<String> {
+        (self.value)(config)
+    }
+
+    /// The value when the file leaves it out; `None` for one that says nothing by itself.
+    pub fn default_value(&self) -> Option<String> {
+        (self.value)(&Config::default())
+    }
+
+    /// Takes a setting as one that this version does not act on.
+    const fn without(self, missing: &'static str) -> Self {
+        Self {
+            missing: Some(missing),
+            ..self
+        }
+    }
+}
+
+const fn setting(
+    key: &'static str,
+    kind: Kind,
+    value: fn(&Config) -> Option<String>,
+    meaning: &'static str,
+) -> Setting {
+    Setting {
+        key,
+        kind,
+        meaning,
+        missing: None,
+        value,
+    }
+}
+
+/// Every key of the file, in the order in which they are described. A row that ends in `without` is one that this version
+/// does not act on.
+pub const SETTINGS: [Setting; 28] = [
+    setting(
+        "listen.grpc",
+        Kind::Address,
+        |config| Some(config.listen.grpc.to_string()),
+        "Where Envoy's access-log streams come in.",
+    ),
+    setting(
+        "listen.web",
+        Kind::Address,
+        |config| Some(config.listen.web.to_string()),
+        "The page and its API. They show who calls whom, so they are on loopback unless this says otherwise.",
+    ),
+    setting(
+        "listen.admin",
+        Kind::Address,
+        |config| Some(config.listen.admin.to_string()),
+        "Probes and the Prometheus metrics.",
+    ),
+    setting(
+        "directory",
+        Kind::Keys,
+        |config| Some(config.directory.describe()),
+        "Where it is learnt who has which address. Required, with one of the two that follow.",
+    ),
+    setting(
+        "directory.kubernetes",
+        Kind::Keys,
+        |_| None,
+        "Watches of a Kubernetes API server. Without keys (`{}`) it is the one of the pod's service account, or else of the \
+         environment's kubeconfig.",
+    ),
+    setting(
+        "directory.kubernetes.kubeconfig",
+        Kind::File,
+        |_| None,
+        "A kubeconfig that leads to the API server.",
+    ),
+    setting(
+        "directory.file",
+        Kind::File,
+        |_| None,
+        "A file with what `kubectl get pods,services,endpointslices,nodes -A -o yaml` prints.",
+    ),
+    setting(
+        "analysis.http",
+        Kind::Analyzers,
+        |config| Some(chain(&config.analysis.http)),
+        "The analyzers of HTTP entries, the first with the most say. An empty text is none: entries are counted and skipped. \
+         A name that is not known, or is listed twice, is refused.",
+    ),
+    setting(
+        "analysis.tcp",
+        Kind::Analyzers,
+        |config| Some(chain(&config.analysis.tcp)),
+        "The same for TCP entries.",
+    ),
+    setting(
+        "analysis.naming.k8sServiceNameRule",
+        Kind::NamingRule,
+        |config| Some(config.analysis.naming.k8s_service_name_rule.clone()),
+        "The name of a service that was found by a pod. The objects of the rule are `pod` and `service`.",
+    )
+    .without("naming by rules"),
+    setting(
+        "analysis.naming.istioServiceNameRule",
+        Kind::NamingRule,
+        |config| Some(config.analysis.naming.istio_service_name_rule.clone()),
+        "The name of a service that was found by Istio's ServiceEntry. The object of the rule is `serviceEntry`.",
+    )
+    .without("naming by rules"),
+    setting(
+        "analysis.naming.istioServiceEntryIgnoredNamespaces",
+        Kind::Names,
+        |config| Some(list(&config.analysis.naming.istio_service_entry_ignored_namespaces)),
+        "Namespaces whose ServiceEntries name nothing.",
+    )
+    .without("naming by ServiceEntries"),
+    setting(
+        "analysis.endpoints.rules",
+        Kind::List,
+        |config| Some(list(&config.analysis.endpoints.rules)),
+        "Templates of paths, tried before any other. `{…}` stands for one segment, as in `/users/{id}`.",
+    )
+    .without("naming of endpoints"),
+    setting(
+        "analysis.endpoints.perService",
+        Kind::Number,
+        |config| Some(config.analysis.endpoints.per_service.to_string()),
+        "Endpoints of one service; further ones are one endpoint together.",
+    )
+    .without("naming of endpoints"),
+    setting(
+        "analysis.persistence.errors",
+        Kind::Switch,
+        |config| Some(config.analysis.persistence.errors.to_string()),
+        "Whether `persistence` keeps the entries of failed calls: a response code from 400 on, or a response flag.",
+    )
+    .without("the analyzer `persistence`"),
+    setting(
+        "analysis.persistence.slowMilliseconds",
+        Kind::Milliseconds,
+        |config| {
+            let slow = config.analysis.persistence.slow;
+            Some(slow.map_or("none".to_owned(), |slow| slow.as_millis().to_string()))
+        },
+        "From which duration on `persistence` keeps a call's entry because it was slow. The default is never.",
+    )
+    .without("the analyzer `persistence`"),
+    setting(
+        "analysis.persistence.sampledShare",
+        Kind::Share,
+        |config| Some(config.analysis.persistence.sampled_share.to_string()),
+        "The share of all the other entries that `persistence` keeps.",
+    )
+    .without("the analyzer `persistence`"),
+    setting(
+        "analysis.persistence.entriesPerMinute",
+        Kind::Number,
+        |config| Some(config.analysis.persistence.entries_per_minute.to_string()),
+        "Entries of one service with one response code, or with the same flags, that `persistence` keeps in a minute.",
+    )
+    .without("the analyzer `persistence`"),
+    setting(
+        "analysis.redaction.enabled",
+        Kind::Switch,
+        |config| Some(config.analysis.redaction.enabled.to_string()),
+        "Whether the values of queries, of `authorization`, of `cookie` and of the headers that follow stay in the collector.",
+    )
+    .without("an export of single entries"),
+    setting(
+        "analysis.redaction.headers",
+        Kind::List,
+        |config| Some(list(&config.analysis.redaction.headers)),
+        "Further headers whose values stay in the collector.",
+    )
+    .without("an export of single entries"),
+    setting(
+        "analysis.trustForwardedAddress",
+        Kind::Switch,
+        |config| Some(config.analysis.trust_forwarded_address.to_string()),
+        "Whether a gateway's caller is who Envoy says a request was forwarded for (X-Forwarded-For, PROXY protocol), not whom \
+         the connection came from.",
+    )
+    .without("trust in forwarded addresses"),
+    setting(
+        "workers",
+        Kind::Number,
+        |config| {
+            let workers = config.workers;
+            Some(workers.map_or("one for each core".to_owned(), |workers| workers.to_string()))
+        },
+        "Threads that receive, at most 1024.",
+    ),
+    setting(
+        "limits.messageBytes",
+        Kind::Number,
+        |config| Some(config.limits.message_bytes.to_string()),
+        "Bytes of one gRPC message. At most `limits.bufferedBytes`.",
+    ),
+    setting(
+        "limits.entriesPerMessage",
+        Kind::Number,
+        |config| Some(config.limits.entries_per_message.to_string()),
+        "Entries of one message.",
+    ),
+    setting(
+        "limits.stringBytes",
+        Kind::Number,
+        |config| Some(config.limits.string_bytes.to_string()),
+        "Bytes of one string of an entry.",
+    ),
+    setting(
+        "limits.streamsPerConnection",
+        Kind::Number,
+        |config| Some(config.limits.streams_per_connection.to_string()),
+        "Streams that one connection holds open.",
+    ),
+    setting(
+        "limits.streamsPerPeer",
+        Kind::Number,
+        |config| Some(config.limits.streams_per_peer.to_string()),
+        "Streams that all the connections of one address hold open.",
+    ),
+    setting(
+        "limits.bufferedBytes",
+        Kind::Number,
+        |config| Some(config.limits.buffered_bytes.to_string()),
+        "Bytes of unfinished messages over all the streams; beyond it streams wait.",
+    ),
+];
+
+/// `none` or the analyzers as the file has them.
+fn chain(analyzers: &[Analyzer]) -> String {
+    let names: Vec<String> = analyzers.iter().map(ToString::to_string).collect();
+    list(&names)
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.join(",")
+}
+
+impl Directory {
+    fn describe(&self) -> String {
+        match self {
+            Self::File(path) => format!("file {}", path.display()),
+            Self::Kubernetes(kubernetes) => match &kubernetes.kubeconfig {
+                Some(path) => format!("kubernetes by {}", path.display()),
+                None => "kubernetes".to_owned(),
+            },
+        }
+    }
+}

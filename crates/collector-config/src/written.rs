@@ -1,0 +1,279 @@
+//! A file as it is written: keys and texts with their lines, nothing decided yet but which keys there are. A block
+//! without keys is a block of defaults, because that is what is left when every line of it is commented out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_saphyr::Spanned;
+
+use crate::error::Place;
+use crate::nearest::choices;
+use crate::{ConfigError, Environment, placeholder};
+
+/// What may stand under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Keys,
+    Text,
+    List,
+}
+
+impl Form {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Text => "one value",
+            Self::List => "a list of values",
+        }
+    }
+}
+
+/// The keys that a file may have.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    /// Every key with its parents, as in `listen.grpc`, in the order in which errors list them.
+    pub(crate) keys: Vec<(&'static str, Form)>,
+    /// The only block in which other keys are errors; `None` is the whole file.
+    pub(crate) strict: Option<&'static str>,
+}
+
+/// A value of the file or of the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Text {
+    /// What it is the value of: a key with its parents, or a variable.
+    pub(crate) name: String,
+    pub(crate) place: Place,
+    pub(crate) value: String,
+}
+
+/// What a file has, by the key with its parents.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) blocks: BTreeMap<String, Place>,
+    pub(crate) texts: BTreeMap<String, Text>,
+    pub(crate) lists: BTreeMap<String, Vec<Text>>,
+}
+
+/// Reads the keys and texts of the file `origin`, with its placeholders filled.
+pub(crate) fn read(
+    text: &str,
+    origin: &Path,
+    schema: &Schema,
+    environment: &Environment,
+) -> Result<Written, ConfigError> {
+    let mut reading = Reading {
+        schema,
+        origin,
+        path: Vec::new(),
+        written: Written::default(),
+        refusal: None,
+    };
+    let options = serde_saphyr::options! { with_snippet: false };
+    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+        Block(&mut reading).deserialize(deserializer)
+    });
+    if let Some(refusal) = reading.refusal {
+        return Err(refusal);
+    }
+    read.map_err(|error| reading.unreadable(&error))?;
+    let mut written = reading.written;
+    let lists = written.lists.values_mut().flatten();
+    for text in written.texts.values_mut().chain(lists) {
+        text.fill(environment)?;
+    }
+    Ok(written)
+}
+
+impl Text {
+    fn fill(&mut self, environment: &Environment) -> Result<(), ConfigError> {
+        match placeholder::fill(&self.value, environment) {
+            Ok(value) => {
+                self.value = value;
+                Ok(())
+            }
+            Err(unset) => Err(ConfigError::UnsetVariable {
+                place: self.place.clone(),
+                key: self.name.clone(),
+                variable: unset.variable,
+            }),
+        }
+    }
+}
+
+impl Schema {
+    /// The form of a key that is known, or the one of a block that known keys stand in.
+    fn form(&self, path: &str) -> Option<Form> {
+        let known = self.keys.iter().find(|(key, _)| *key == path);
+        known.map(|(_, form)| *form).or_else(|| {
+            let is_block = self.keys.iter().any(|(key, _)| child(path, key).is_some());
+            is_block.then_some(Form::Keys)
+        })
+    }
+
+    /// The names that may stand in the block `path`.
+    fn names(&self, path: &str) -> Vec<&'static str> {
+        let mut names: Vec<&'static str> = Vec::new();
+        for name in self.keys.iter().filter_map(|(key, _)| child(path, key)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    fn is_strict(&self, path: &str) -> bool {
+        self.strict
+            .is_none_or(|block| path == block || child(block, path).is_some())
+    }
+}
+
+/// The first name of `key` below the block `path`.
+fn child<'a>(path: &str, key: &'a str) -> Option<&'a str> {
+    let below = match path {
+        "" => key,
+        path => key.strip_prefix(path)?.strip_prefix('.')?,
+    };
+    below.split('.').next().filter(|name| !name.is_empty())
+}
+
+struct Reading<'a> {
+    schema: &'a Schema,
+    origin: &'a Path,
+    /// The keys that lead to where the reading stands.
+    path: Vec<String>,
+    written: Written,
+    refusal: Option<ConfigError>,
+}
+
+impl Reading<'_> {
+    fn place(&self, line: u64) -> Place {
+        Place::line(self.origin, line)
+    }
+
+    fn text(&self, key: &str, text: Spanned<String>) -> Text {
+        Text {
+            name: key.to_owned(),
+            place: self.place(text.referenced.line()),
+            value: text.value,
+        }
+    }
+
+    /// Reads the value of the key that the path ends in.
+    fn value<'de, Map: MapAccess<'de>>(&mut self, map: &mut Map, line: u64) -> Result<(), Map::Error> {
+        let key = self.path.join(".");
+        // A name with a dot in it is no key with parents.
+        let is_name = self.path.last().is_some_and(|name| !name.contains('.'));
+        match self.schema.form(&key).filter(|_| is_name) {
+            Some(Form::Keys) => {
+                if map.next_value_seed(Block(self))? {
+                    self.written.blocks.insert(key, self.place(line));
+                }
+            }
+            Some(Form::Text) => {
+                if let Some(text) = map.next_value::<Option<Spanned<String>>>()? {
+                    self.written.texts.insert(key.clone(), self.text(&key, text));
+                }
+            }
+            Some(Form::List) => {
+                if let Some(list) = map.next_value::<Option<Vec<Spanned<String>>>>()? {
+                    let list = list.into_iter().map(|text| self.text(&key, text)).collect();
+                    self.written.lists.insert(key, list);
+                }
+            }
+            None => {
+                let parents = self.path.split_last().map(|(_, parents)| parents.join("."));
+                let parents = parents.unwrap_or_default();
+                if self.schema.is_strict(&parents) {
+                    let name = self.path.last().map_or("", String::as_str);
+                    self.refusal = Some(ConfigError::UnknownKey {
+                        place: self.place(line),
+                        choices: choices(name, &self.schema.names(&parents)),
+                        key,
+                    });
+                    return Err(Map::Error::custom("unknown key"));
+                }
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the text could not be read on from where the reading stands.
+    fn unreadable(&self, error: &serde_saphyr::Error) -> ConfigError {
+        let place = self.place(error.location().map_or(0, |location| location.line()));
+        let mut key = self.path.join(".");
+        match error {
+            serde_saphyr::Error::DuplicateMappingKey { key: name, .. } => {
+                if !key.is_empty() && name.is_some() {
+                    key.push('.');
+                }
+                key.push_str(name.as_deref().unwrap_or_default());
+                ConfigError::DuplicateKey { place, key }
+            }
+            serde_saphyr::Error::Unexpected { .. } if key.is_empty() => ConfigError::NotAMapping { place },
+            serde_saphyr::Error::Unexpected { .. } => ConfigError::WrongForm {
+                place,
+                expected: self.schema.form(&key).unwrap_or(Form::Keys).name(),
+                key,
+            },
+            serde_saphyr::Error::MultipleDocuments { .. } => ConfigError::NotYaml {
+                place,
+                problem: "a second document starts".to_owned(),
+            },
+            other => ConfigError::NotYaml {
+                place,
+                problem: message_without_place(other),
+            },
+        }
+    }
+}
+
+/// The keys where the reading stands; `false` when there is nothing.
+struct Block<'a, 'b>(&'a mut Reading<'b>);
+
+impl<'de> DeserializeSeed<'de> for Block<'_, '_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Block<'_, '_> {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("keys")
+    }
+
+    fn visit_none<E>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+
+    fn visit_map<Map: MapAccess<'de>>(self, mut map: Map) -> Result<bool, Map::Error> {
+        while let Some(key) = map.next_key::<Spanned<String>>()? {
+            self.0.path.push(key.value);
+            self.0.value(&mut map, key.referenced.line())?;
+            self.0.path.pop();
+        }
+        Ok(true)
+    }
+}
+
+/// The parser's message; the line is told apart from it.
+fn message_without_place(error: &serde_saphyr::Error) -> String {
+    let message = error.to_string();
+    message
+        .rsplit_once(" at line ")
+        .map_or(message.clone(), |(problem, _)| problem.to_owned())
+}
