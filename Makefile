@@ -38,13 +38,14 @@ lint: ## Formats, lints, documentation, licences and shell scripts, all without 
 	@$(STAGE) "licences and bans" 1200 ci/deny
 
 .PHONY: gen
-gen: ## Writes the generated files anew: protocol code, definition, rights, the page's library (needs npm)
+gen: ## Writes the generated files anew: protocol code, definition, rights, docs/configuration.md, the page's library (needs npm)
 	@$(STAGE) "protocol code" 900 env ALSCOPE_REGENERATE=1 cargo test -p als-proto --features service --test generated --locked
 	@$(STAGE) "definition and rights" 900 env ALSCOPE_REGENERATE=1 cargo test -p alscope-operator --test generated --locked
+	@$(STAGE) "configuration's page" 900 env ALSCOPE_REGENERATE=1 cargo test -p alscope-collector-config --test generated --locked
 	@$(STAGE) "vendored library" 300 crates/collector/assets/vendor/refresh
 
 .PHONY: fuzz
-fuzz: ## Fuzzes the readers and the edit of mesh config: make fuzz SECONDS=60
+fuzz: ## Fuzzes the readers, the edit of mesh config and the configuration: make fuzz SECONDS=60
 	@fuzz/run $(or $(SECONDS),30)
 
 .PHONY: cluster

@@ -1,0 +1,55 @@
+//! What holds for any text, configuration or not.
+
+use std::path::Path;
+
+use alscope_collector_config::{Checked, Config, ConfigError, Environment, SETTINGS};
+
+const FILE: &str = "any.yaml";
+
+/// Checks all that holds for `text` with `environment`, and returns what it is as a configuration.
+pub(crate) fn check(text: &str, environment: &Environment) -> Result<Config, ConfigError> {
+    let config = Config::parse_with(text, Path::new(FILE), environment);
+    match &config {
+        Ok(config) => assert_sound(config),
+        Err(refusal) => assert_tells_where(refusal),
+    }
+    match Checked::parse(text, Path::new(FILE), environment) {
+        Ok(Checked::Collector(checked)) => assert_eq!(config.as_ref().ok(), Some(&*checked), "{text:?}"),
+        Ok(Checked::SkyWalking(report)) => {
+            assert!(config.is_err(), "{text:?} has no directory");
+            let rows = report.rows.iter().map(|row| row.key);
+            assert!(
+                rows.clone()
+                    .all(|key| rows.clone().filter(|other| *other == key).count() == 1)
+            );
+        }
+        Err(refusal) => {
+            assert!(config.is_err(), "{text:?} is refused: {refusal}");
+            assert_tells_where(&refusal);
+        }
+    }
+    config
+}
+
+fn assert_sound(config: &Config) {
+    let limits = config.limits;
+    assert!(limits.message_bytes > 0 && limits.message_bytes <= limits.buffered_bytes);
+    assert!(limits.streams_per_connection > 0 && limits.streams_per_peer > 0);
+    for chain in [&config.analysis.http, &config.analysis.tcp] {
+        assert!(chain.iter().all(|analyzer| analyzer.is_built()));
+    }
+    for setting in SETTINGS.iter().filter(|setting| setting.missing.is_some()) {
+        assert_eq!(setting.value(config), setting.default_value(), "{}", setting.key);
+    }
+    let warnings = config.warnings();
+    assert!(config.ignored.iter().all(|ignored| warnings.contains(ignored)));
+    assert!(config.describe().starts_with("listen.grpc: "));
+}
+
+fn assert_tells_where(refusal: &ConfigError) {
+    let message = refusal.to_string();
+    assert!(
+        message.contains(FILE) || message.contains("the environment"),
+        "{message}"
+    );
+}

@@ -1,0 +1,152 @@
+//! The page of reference is what the tables of settings say.
+//!
+//! `make gen` runs this test with `ALSCOPE_REGENERATE=1`, which writes the page instead of comparing it.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use alscope_collector_config::{CARRIED, Carried, SETTINGS, Setting};
+
+const HEAD: &str = "<!-- Generated from crates/collector-config/src by `make gen`: change it there. -->
+
+# Configuration of the collector
+
+One YAML file, read once at start. `alscope-collector check FILE` says what would run with it, or what is wrong: an unknown key or a bad
+value is an error with file, line and remedy. Only `directory` is required:
+
+```yaml
+directory: { kubernetes: {} }
+analysis: { http: \"k8s-mesh\", tcp: \"k8s-mesh\" }
+```
+
+The operator writes this file by itself; see [Install on your cluster](install.md).
+
+## Where a value comes from
+
+The first of these that has it:
+
+1. the key in the file
+2. SkyWalking's key in the file's section `envoy-metric`, which has the form that it has in SkyWalking's `application.yml`
+3. SkyWalking's environment variable
+4. the default
+
+Any value in the file may hold placeholders: `${NAME}` is an environment variable, and `${NAME:default}` has a text for when it is not set,
+which may hold placeholders itself. Quotes around a whole value with placeholders are left out, so `${NAME:\"\"}` is an empty text. A variable
+that is not set and has no default is an error. `${…}` around anything but a variable's name stays, because naming rules are written so.
+
+A key that says **not in this version** is known, but only its default is accepted.
+";
+
+const SKYWALKING: &str = "
+## Settings of SkyWalking
+
+A user of SkyWalking keeps the section `envoy-metric` in the file, or the environment variables, or both. `alscope-collector check
+application.yml` takes SkyWalking's own file, as a whole or in part, and prints what becomes of each value in it.
+
+SkyWalking receives access logs on the first of three listeners that has a port: that of `envoy-metric`, that of
+`receiver-sharing-server`, that of `core`. The settings of the other two have no effect, there and here. Those outside of `envoy-metric` count
+as environment variables only. What is ignored though it differs from SkyWalking's default is told at start.
+
+| SkyWalking's key | environment variable | SkyWalking's default | here |
+|---|---|---|---|
+";
+
+#[test]
+fn page_is_what_the_tables_say() {
+    let page = page();
+    if env::var_os("ALSCOPE_REGENERATE").is_some() {
+        fs::write(path(), &page).expect("the page is writable");
+    }
+    let present = fs::read_to_string(path()).expect("the page is readable");
+    assert!(
+        present == page,
+        "docs/configuration.md is not up to date: run `make gen`"
+    );
+}
+
+#[test]
+fn meanings_are_sentences() {
+    for setting in SETTINGS {
+        let meaning = setting.meaning;
+        assert!(
+            meaning.ends_with('.') && !meaning.contains("  ") && !meaning.contains('|'),
+            "{meaning}"
+        );
+    }
+    for carried in CARRIED {
+        let meaning = carried.meaning();
+        assert!(
+            !meaning.ends_with('.') && !meaning.contains("  ") && !meaning.contains('|'),
+            "{meaning}"
+        );
+    }
+}
+
+#[test]
+fn every_key_that_skywalking_sets_is_a_key() {
+    for key in CARRIED.iter().filter_map(Carried::sets) {
+        assert!(Setting::find(key).is_some(), "{key}");
+    }
+}
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md")
+}
+
+fn page() -> String {
+    let mut page = HEAD.to_owned();
+    let mut section = "";
+    for setting in SETTINGS {
+        let of_the_setting = setting.key.split('.').next().unwrap_or_default();
+        if of_the_setting != section {
+            section = of_the_setting;
+            page.extend(["\n## `", section, "`\n\n"]);
+            page.push_str("| key | type | default | environment variable | SkyWalking's key | meaning |\n");
+            page.push_str("|---|---|---|---|---|---|\n");
+        }
+        page.push_str(&row(&setting));
+    }
+    page.push_str(SKYWALKING);
+    page.extend(CARRIED.iter().map(carried_row));
+    page
+}
+
+fn carried_row(carried: &Carried) -> String {
+    let (key, variable, shipped) = (carried.key, carried.variable, code(carried.shipped));
+    format!("| `{key}` | `{variable}` | {shipped} | {} |\n", carried.meaning())
+}
+
+fn row(setting: &Setting) -> String {
+    let carried: Vec<&Carried> = CARRIED
+        .iter()
+        .filter(|carried| carried.sets() == Some(setting.key) && carried.is_of_the_section())
+        .collect();
+    let variables: Vec<String> = carried.iter().map(|carried| code(carried.variable)).collect();
+    let keys: Vec<String> = carried
+        .iter()
+        .map(|carried| code(carried.key.rsplit('.').next().unwrap_or_default()))
+        .collect();
+    let default = match setting.default_value().unwrap_or_default() {
+        _ if setting.key == "directory" => String::new(),
+        words if words == "none" || words == "one for each core" => words,
+        value => code(&value),
+    };
+    let missing = setting.missing.map_or(String::new(), |missing| {
+        format!(" **Not in this version: {missing}.**")
+    });
+    format!(
+        "| `{}` | {} | {default} | {} | {} | {}{missing} |\n",
+        setting.key,
+        setting.kind,
+        variables.join(" "),
+        keys.join(" "),
+        setting.meaning
+    )
+}
+
+fn code(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    format!("`{text}`")
+}
