@@ -42,7 +42,7 @@ impl Config {
 mod tests {
     use std::path::Path;
 
-    use crate::Config;
+    use crate::{Analyzer, Config};
 
     fn config(text: &str) -> Config {
         Config::parse(text, Path::new("/etc/alscope/collector.yaml")).expect("the text is a configuration")
@@ -96,5 +96,25 @@ limits.bufferedBytes: 268435456
         assert_eq!(config("directory: { kubernetes: {} }").warnings(), [http, tcp]);
         let half = config("{ directory: { kubernetes: {} }, analysis: { http: k8s-mesh } }");
         assert_eq!(half.warnings(), [tcp]);
+    }
+
+    #[test]
+    fn persistence_with_nothing_before_it_is_a_warning() {
+        let mut config =
+            config("{ directory: { kubernetes: {} }, analysis: { http: k8s-mesh, tcp: k8s-mesh } }");
+        config.analysis.tcp = vec![Analyzer::Persistence, Analyzer::K8sMesh];
+        let warning = "`analysis.tcp` begins with `persistence`, which keeps only what an analyzer before it identified; \
+                       write it last";
+        assert_eq!(config.warnings(), [warning]);
+        config.analysis.tcp = vec![Analyzer::MxMesh, Analyzer::Persistence];
+        assert_eq!(config.warnings(), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_ignored_is_a_warning() {
+        let mut config =
+            config("{ directory: { kubernetes: {} }, analysis: { http: k8s-mesh, tcp: k8s-mesh } }");
+        config.ignored = vec!["ignored".to_owned()];
+        assert_eq!(config.warnings(), ["ignored"]);
     }
 }

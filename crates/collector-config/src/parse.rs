@@ -27,9 +27,9 @@ pub(crate) fn config(text: &str, origin: &Path, environment: &Environment) -> Re
     let mut written = read(text, origin, &schema(), environment)?;
     let given = Given::new(&written, environment);
     let mut ignored = Vec::new();
-    for (key, text) in skywalking::carry_over(&given, &written, &mut ignored)? {
-        written.texts.entry(key.to_owned()).or_insert(text);
-    }
+    let carried = skywalking::carry_over(&given, &written, &mut ignored)?;
+    let carried = carried.into_iter().map(|(key, text)| (key.to_owned(), text));
+    written.texts.extend(carried);
     let config = Values {
         origin,
         written: &written,
@@ -41,12 +41,10 @@ pub(crate) fn config(text: &str, origin: &Path, environment: &Environment) -> Re
 /// What one setting makes of a text, with all others at their defaults.
 pub(crate) fn single(key: &str, text: Text, origin: &Path) -> Result<Config, ConfigError> {
     let mut written = Written::default();
-    let kubernetes = "directory.kubernetes";
-    for block in ["directory", kubernetes] {
-        written
-            .blocks
-            .insert(block.to_owned(), Place::File(origin.to_owned()));
-    }
+    let directory = Place::File(origin.to_owned());
+    written
+        .blocks
+        .insert("directory.kubernetes".to_owned(), directory);
     written.texts.insert(key.to_owned(), text);
     Values {
         origin,

@@ -79,7 +79,6 @@ fn variable(inner: &str) -> Option<(&str, Option<&str>)> {
         Some((name, default)) => (name, Some(default)),
         None => (inner, None),
     };
-    let name = name.trim();
     let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && name
             .chars()

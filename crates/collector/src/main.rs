@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use alscope_collector::{directory, run, top};
-use alscope_collector_config::{Config, Directory};
-use clap::{Parser, Subcommand};
+use alscope_collector_config::{Checked, Config, Directory, Fate, Report};
+use clap::{Args, Parser, Subcommand};
+use comfy_table::{ContentArrangement, Table, presets};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -31,18 +32,25 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Checks a configuration file and prints what it would run
-    Check {
-        /// The configuration file
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-    },
+    /// Checks a configuration file and prints what it would run. For SkyWalking's application.yml, whole or in part:
+    /// what becomes of each setting here
+    Check(CheckArguments),
     /// Shows a running collector's calls as a live table: who calls whom, rate, errors, percentiles
     Top {
         /// The collector's web address
         #[arg(default_value = "http://127.0.0.1:8080")]
         url: String,
     },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct CheckArguments {
+    /// The file
+    file: Option<PathBuf>,
+    /// The file, as for a run
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 const VERSION: &str = concat!(
@@ -55,7 +63,10 @@ const VERSION: &str = concat!(
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match (arguments.command, arguments.config) {
-        (Some(Command::Check { config }), _) => check(&config),
+        (Some(Command::Check(CheckArguments { file, config })), _) => match file.or(config) {
+            Some(file) => check(&file),
+            None => unreachable_without_arguments(),
+        },
         (Some(Command::Top { url }), _) => top::run(&url).map_err(anyhow::Error::from),
         (None, Some(config)) => collect(&config),
         (None, None) => unreachable_without_arguments(),
@@ -71,16 +82,53 @@ fn main() -> ExitCode {
 
 /// Clap prints its help when there is no argument at all.
 fn unreachable_without_arguments() -> anyhow::Result<()> {
-    anyhow::bail!("no --config given; run alscope-collector --help")
+    anyhow::bail!("no file given; run alscope-collector --help")
 }
 
 fn check(path: &std::path::Path) -> anyhow::Result<()> {
-    let config = Config::load(path)?;
+    let config = match Checked::load(path)? {
+        Checked::Collector(config) => config,
+        Checked::SkyWalking(report) => {
+            print_report(&report);
+            anyhow::ensure!(
+                report.is_accepted(),
+                "settings of {} are refused; change them as the table says",
+                path.display()
+            );
+            return Ok(());
+        }
+    };
     if let Directory::File(file) = &config.directory {
         directory::file::load(file)?;
     }
     print!("{}", config.describe());
+    for warning in config.warnings() {
+        eprintln!("alscope-collector: warning: {warning}");
+    }
     Ok(())
+}
+
+fn print_report(report: &Report) {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(["SKYWALKING'S KEY", "VALUE", "HERE"]);
+    for row in &report.rows {
+        let here = match &row.fate {
+            Fate::Sets { key, value } => format!("{key}: {value}"),
+            Fate::Ignored(reason) => format!("ignored: {reason}"),
+            Fate::Refused(refusal) => format!("refused: {refusal}"),
+        };
+        table.add_row([row.key, &row.value, &here]);
+    }
+    println!("{}", table.trim_fmt());
+    if report.other_modules > 0 {
+        println!(
+            "\nignored: modules that have nothing to do with access logs: {}",
+            report.other_modules
+        );
+    }
 }
 
 fn collect(path: &std::path::Path) -> anyhow::Result<()> {
@@ -91,6 +139,9 @@ fn collect(path: &std::path::Path) -> anyhow::Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
+    for ignored in &config.ignored {
+        tracing::warn!("{ignored}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

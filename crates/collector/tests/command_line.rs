@@ -55,6 +55,7 @@ fn the_version_is_the_workspaces_with_a_commit() {
 #[case::nothing(&[])]
 #[case::an_unknown_flag(&["--verbose"])]
 #[case::check_without_a_file(&["check"])]
+#[case::check_of_two_files(&["check", "a", "--config", "b"])]
 fn wrong_usage_ends_with_2(#[case] arguments: &[&str]) {
     let output = ran(arguments);
     assert_eq!(output.status.code(), Some(2));
@@ -68,13 +69,52 @@ fn wrong_usage_ends_with_2(#[case] arguments: &[&str]) {
 #[test]
 fn check_prints_what_would_run() {
     let (_folder, file) = configured(&[ANYWHERE, DIRECTORY, ANALYSIS].concat());
-    let output = ran(&["check", "--config", &file]);
-    let printed = text(&output.stdout);
+    for arguments in [&["check", &file][..], &["check", "--config", &file]] {
+        let output = ran(arguments);
+        let printed = text(&output.stdout);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(
+            printed.contains("k8s-mesh") && printed.contains("cluster.yaml"),
+            "{printed}"
+        );
+    }
+}
+
+const SKYWALKING: &str = "\
+core: { default: { gRPCPort: 11900 } }
+cluster: {}
+envoy-metric:
+  default:
+    alsHTTPAnalysis: ";
+
+#[test]
+fn check_prints_what_becomes_of_settings_of_skywalking() {
+    let (_folder, file) = configured(&[SKYWALKING, "k8s-mesh\n"].concat());
+    let output = ran(&["check", &file]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(
-        printed.contains("k8s-mesh") && printed.contains("cluster.yaml"),
-        "{printed}"
-    );
+    let expected = "\
+SKYWALKING'S KEY                      VALUE     HERE
+envoy-metric.default.alsHTTPAnalysis  k8s-mesh  analysis.http: k8s-mesh
+core.default.gRPCPort                 11900     listen.grpc: 0.0.0.0:11900
+
+ignored: modules that have nothing to do with access logs: 1
+";
+    let printed = text(&output.stdout);
+    let lines = printed.lines().map(|line| line.trim().to_owned() + "\n");
+    assert_eq!(lines.collect::<String>(), expected, "{printed}");
+}
+
+#[rstest]
+#[case::refused_value("mx-mesh", &["refused: ", "line 5", "is not in this version", "change them as the table says"])]
+#[case::unknown_key("k8s-mesh\n    alsTcpAnalysis: a", &["collector.yaml line 6", "the nearest is `alsTCPAnalysis`"])]
+fn check_ends_with_1_on_settings_that_do_not_carry_over(#[case] rest: &str, #[case] named: &[&str]) {
+    let (_folder, file) = configured(&[SKYWALKING, rest, "\n"].concat());
+    let output = ran(&["check", &file]);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for word in named {
+        assert!(said.contains(word), "{word} is not in: {said}");
+    }
 }
 
 #[rstest]
