@@ -1,5 +1,8 @@
 //! The collector's objects once the mesh is wired: outages, other sizes, other images.
 
+use std::path::Path;
+
+use alscope_collector_config::{Analyzer, Config, Directory, Kubernetes};
 use alscope_operator::plan::step::Step;
 use alscope_operator::world::Kind;
 use serde_json::json;
@@ -7,6 +10,22 @@ use serde_json::json;
 use crate::cluster::{Cluster, Rollout};
 use crate::mesh::{CHART, WIRED};
 use crate::steps::names;
+
+/// The collector's own reader takes the file that the operator writes, and understands what the resource asks for.
+#[test]
+fn the_collector_reads_the_configuration_that_it_is_given() {
+    let cluster = Cluster::wired(&json!({}));
+    let written = cluster
+        .owned
+        .iter()
+        .find(|owned| owned.kind == Kind::ConfigMap)
+        .unwrap();
+    let text = written.object["data"]["collector.yaml"].as_str().unwrap();
+    let config = Config::parse(text, Path::new("collector.yaml")).unwrap();
+    assert_eq!(config.directory, Directory::Kubernetes(Kubernetes::default()));
+    assert_eq!(config.analysis.http, [Analyzer::K8sMesh]);
+    assert_eq!(config.analysis.tcp, [Analyzer::K8sMesh]);
+}
 
 #[test]
 fn an_outage_of_the_collector_does_not_touch_the_mesh() {
