@@ -1,10 +1,9 @@
 //! `envoy.service.accesslog.v3.StreamAccessLogsMessage.Identifier`: which Envoy sends, and which of its logs.
 
-mod metadata;
-
 use crate::Malformed;
 use crate::message::IDENTIFIER;
 use crate::occurrences::{NestedOccurrences, Occurrences};
+use crate::protobuf_struct::{self, Value};
 use crate::wire::{Fields, length_delimited};
 
 const NODE: u32 = length_delimited(1);
@@ -80,18 +79,14 @@ impl<'a> Identifier<'a> {
         self.log_name
     }
 
-    /// The string at `path` in `envoy.config.core.v3.Node.metadata`, such as `["LABELS", "app"]` or
-    /// `["CLUSTER_ID"]`. `None` if nothing is there, or something other than a string.
-    pub fn metadata(&self, path: &[&str]) -> Result<Option<&'a [u8]>, Malformed> {
-        let Some((name, path)) = path.split_first() else {
-            return Ok(None);
-        };
-        let mut field = None;
+    /// Shows every field of `envoy.config.core.v3.Node.metadata` as [`Struct::visit`](crate::Struct::visit)
+    /// does; Istio's have names such as `NAMESPACE`, `CLUSTER_ID` and `LABELS`, which is a struct.
+    pub fn visit_metadata(&self, mut visitor: impl FnMut(&'a [u8], Value<'a>)) -> Result<(), Malformed> {
         for node in NestedOccurrences::new(self.message, IDENTIFIER, NODE) {
             for metadata in Occurrences::new(node?, METADATA) {
-                metadata::find_field(metadata?, name, &mut field)?;
+                protobuf_struct::visit(metadata?, &mut visitor)?;
             }
         }
-        field.map_or(Ok(None), |field| metadata::string_at(field, path))
+        Ok(())
     }
 }

@@ -33,6 +33,7 @@ mod message;
 #[cfg(feature = "messages")]
 pub mod messages;
 mod occurrences;
+mod protobuf_struct;
 mod tcp;
 mod wire;
 mod wrappers;
@@ -46,4 +47,6 @@ pub use http::{HttpEntry, HttpRequest, HttpResponse};
 pub use identifier::Identifier;
 pub use malformed::Malformed;
 pub use message::Message;
+pub use protobuf_struct::{Struct, Value};
 pub use tcp::TcpEntry;
+pub use wrappers::wrapped_bytes;

@@ -1,11 +1,15 @@
 //! What an entry says, before anybody is looked up: one rule table to a file, each row with its source.
 
 pub mod addresses;
+pub mod chain;
+pub mod direction;
 pub mod final_entry;
 pub mod flags;
 pub mod k8s_mesh;
 pub mod latency;
+pub mod legs;
 pub mod measure;
+pub mod mx_mesh;
 pub mod protocol;
 pub mod role;
 pub mod service;

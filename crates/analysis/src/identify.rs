@@ -1,18 +1,21 @@
 //! From an entry's raw identity to counted calls, remembered by the bytes it was made from.
 
+pub mod key;
 pub mod memo;
 
 use als_proto::{CommonProperties, Malformed};
 
-use crate::accounting::{Rejected, Unattributed};
+use crate::accounting::Unattributed;
 use crate::aggregate::registry::{CallId, Registry};
 use crate::analyze::Ended;
-use crate::analyze::addresses::{Endpoint, endpoint};
-use crate::analyze::k8s_mesh::{Identity, Leg};
-use crate::analyze::tls::{self, Security};
-use crate::directory::{Owner, Pod};
+use crate::analyze::addresses::endpoint;
+use crate::analyze::chain::{Analyzer, Chain};
+use crate::analyze::legs::{Identity, Leg, Party};
+use crate::analyze::tls;
+use crate::directory::Pod;
 use crate::interner::{Interner, Symbol};
 use crate::party::{Call, PartyLabels, Reporter};
+use crate::peer::{Peer, Peers};
 use crate::stream::Stream;
 
 /// One observation to count.
@@ -37,9 +40,13 @@ pub enum Identified {
     Ended(Ended),
 }
 
-/// Takes the identity out of an entry. `authority` is left out where the cluster names the host, so that a gateway's many
-/// host names do not crowd the memo.
-pub fn identity<'a>(common: &CommonProperties<'a>, authority: &'a [u8]) -> Result<Identity<'a>, Malformed> {
+/// Takes what `chain` asks for out of an entry. `authority` is left out where the cluster names the host, so that a gateway's
+/// many host names do not crowd the memo.
+pub fn identity<'a>(
+    chain: Chain,
+    common: &CommonProperties<'a>,
+    authority: &'a [u8],
+) -> Result<Identity<'a>, Malformed> {
     let direct = endpoint(common.downstream_direct_remote_address()?);
     let remote = match direct {
         Some(direct) => Some(direct),
@@ -57,50 +64,12 @@ pub fn identity<'a>(common: &CommonProperties<'a>, authority: &'a [u8]) -> Resul
             authority
         },
         security: tls::security(common.tls_properties()?),
+        peers: if chain.has(Analyzer::MxMesh) {
+            Peers::read(common.filter_state_objects())
+        } else {
+            Peers::default()
+        },
     })
-}
-
-/// Refuses strings longer than `limit` bytes.
-pub fn check_lengths(identity: &Identity<'_>, limit: usize) -> Result<(), Rejected> {
-    let Security {
-        peer_principal,
-        local_principal,
-        ..
-    } = identity.security;
-    let strings = [
-        identity.cluster,
-        identity.authority,
-        peer_principal,
-        local_principal,
-    ];
-    if strings.iter().any(|string| string.len() > limit) {
-        Err(Rejected::StringTooLong)
-    } else {
-        Ok(())
-    }
-}
-
-/// Writes the bytes that decide who called whom into `key`: equal keys of one directory version mean equal parties. A caller's
-/// port is left out, because it changes with each connection and decides nothing.
-pub fn write_key(key: &mut Vec<u8>, stream: &Stream, identity: &Identity<'_>) {
-    key.clear();
-    key.extend_from_slice(&stream.memo_prefix);
-    let mut part = |bytes: &[u8]| {
-        key.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-        key.extend_from_slice(bytes);
-    };
-    let listening =
-        |endpoint: Option<Endpoint<'_>>| endpoint.map_or([0, 0], |endpoint| endpoint.port.to_le_bytes());
-    part(identity.remote.map_or(b"", |endpoint| endpoint.ip));
-    part(identity.local.map_or(b"", |endpoint| endpoint.ip));
-    part(&listening(identity.local));
-    part(identity.upstream.map_or(b"", |endpoint| endpoint.ip));
-    part(&listening(identity.upstream));
-    part(identity.cluster);
-    part(identity.authority);
-    part(identity.security.peer_principal);
-    part(identity.security.local_principal);
-    part(&[identity.security.policy as u8]);
 }
 
 /// Registers the calls of an entry's legs.
@@ -114,10 +83,10 @@ pub fn register(legs: &(Leg<'_>, Option<Leg<'_>>), stream: &Stream, registry: &R
     Identified::Legs(register(&legs.0), legs.1.as_ref().map(register))
 }
 
-fn missing(owner: &Owner) -> Option<Unattributed> {
-    match owner {
-        Owner::Unknown(reason) => Some(*reason),
-        Owner::Pod(_) | Owner::Service(_) => None,
+fn missing(party: &Party<'_>) -> Option<Unattributed> {
+    match party {
+        Party::Unknown(reason) => Some(*reason),
+        Party::Pod(_) | Party::Service(_) | Party::Peer(_) => None,
     }
 }
 
@@ -139,27 +108,41 @@ fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
     }
 }
 
-fn party(owner: &Owner, principal: &[u8], cluster: Symbol, interner: &mut Interner) -> PartyLabels {
-    let principal = if principal.is_empty() {
-        Symbol::UNKNOWN
-    } else {
-        interner.intern_bytes(principal)
-    };
-    match owner {
-        Owner::Pod(pod) => PartyLabels {
-            principal,
-            ..pod_labels(pod, cluster, interner)
-        },
-        Owner::Service(service) => PartyLabels {
-            principal,
+/// The labels of a party; `principal` is what its certificate proves.
+fn party(party: &Party<'_>, principal: &[u8], cluster: Symbol, interner: &mut Interner) -> PartyLabels {
+    let labels = match party {
+        Party::Pod(pod) => pod_labels(pod, cluster, interner),
+        Party::Service(service) => PartyLabels {
             namespace: interner.intern(&service.namespace),
             cluster,
             ..PartyLabels::UNKNOWN
         },
-        Owner::Unknown(_) => PartyLabels {
-            principal,
-            ..PartyLabels::UNKNOWN
+        Party::Peer(peer) => peer_labels(peer, interner),
+        Party::Unknown(_) => PartyLabels::UNKNOWN,
+    };
+    match principal {
+        b"" => labels,
+        principal => PartyLabels {
+            principal: interner.intern_bytes(principal),
+            ..labels
         },
+    }
+}
+
+fn peer_labels(peer: &Peer<&[u8]>, interner: &mut Interner) -> PartyLabels {
+    let labels = peer.map(|text| match *text {
+        b"" => Symbol::UNKNOWN,
+        text => interner.intern_bytes(text),
+    });
+    PartyLabels {
+        workload: labels.workload,
+        namespace: labels.namespace,
+        principal: labels.identity,
+        app: labels.app,
+        version: labels.version,
+        canonical_service: labels.canonical_service,
+        canonical_revision: labels.canonical_revision,
+        cluster: labels.cluster,
     }
 }
 

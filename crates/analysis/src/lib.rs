@@ -3,8 +3,8 @@
 //! This crate is pure: bytes, the [`directory::Directory`] and time come in as arguments, counted series go out. It knows no
 //! socket, no Kubernetes client and no clock, so that every rule can be tested, fuzzed and measured alone.
 //!
-//! The flow of one entry, each step a room: [`analyze`] decides what the entry is and which addresses matter,
-//! [`identify`] turns addresses into parties by the directory, [`aggregate`] counts. [`shard::Shard`] walks a message
+//! The flow of one entry, each step a room: [`analyze`] decides what the entry is and which addresses and peers matter,
+//! [`identify`] turns them into parties by the directory or by what [`peer`]s say, [`aggregate`] counts. [`shard::Shard`] walks a message
 //! through them.
 
 pub mod accounting;
@@ -15,5 +15,6 @@ pub mod identify;
 pub mod interner;
 pub mod moment;
 pub mod party;
+pub mod peer;
 pub mod shard;
 pub mod stream;

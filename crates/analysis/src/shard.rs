@@ -9,10 +9,13 @@ use crate::aggregate::deltas::Deltas;
 use crate::aggregate::registry::{Registry, SeriesId};
 use crate::aggregate::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::analyze::Ended;
+use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::final_entry::final_entry;
-use crate::analyze::k8s_mesh::{self, Identity, Lookup};
+use crate::analyze::k8s_mesh::Lookup;
+use crate::analyze::legs::{Identity, legs};
 use crate::analyze::measure::{self, HttpMeasure, TcpMeasure};
 use crate::directory::Directory;
+use crate::identify::key::{check_lengths, write_key};
 use crate::identify::memo::{Answer, Memo};
 use crate::identify::{self, Identified, IdentifiedLeg};
 use crate::moment::Moment;
@@ -21,10 +24,10 @@ use crate::stream::Stream;
 /// What the shards are told to do; the same for all of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Whether HTTP entries are analyzed.
-    pub http: bool,
-    /// Whether TCP entries are analyzed.
-    pub tcp: bool,
+    /// The analyzers of HTTP entries; without any they are skipped.
+    pub http: Chain,
+    /// The analyzers of TCP entries; without any they are skipped.
+    pub tcp: Chain,
     /// Entries of one message that are read.
     pub entries_per_message: usize,
     /// Bytes of a string that the rules read.
@@ -34,8 +37,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            http: true,
-            tcp: true,
+            http: Chain::new([Analyzer::K8sMesh]),
+            tcp: Chain::new([Analyzer::K8sMesh]),
             entries_per_message: 65_536,
             string_bytes: 4096,
         }
@@ -204,11 +207,12 @@ impl Shard {
         request: &HttpRequest<'_>,
     ) -> Result<bool, Ended> {
         final_entry(common)?;
-        if !self.settings.http {
+        let chain = self.settings.http;
+        if chain.is_empty() {
             return Err(Skipped::NoAnalyzer.into());
         }
-        let identity = identify::identity(common, request.authority)?;
-        let (first, second) = self.identified(context, common, &identity)?;
+        let identity = identify::identity(chain, common, request.authority)?;
+        let (first, second) = self.identified((context, chain), common, &identity)?;
         let measure = measure::http(common, entry, request)?;
         let attributed = self.http_leg(first, &measure);
         Ok(second.is_none_or(|second| self.http_leg(second, &measure)) && attributed)
@@ -221,11 +225,12 @@ impl Shard {
         entry: Option<&TcpEntry<'_>>,
     ) -> Result<bool, Ended> {
         final_entry(common)?;
-        if !self.settings.tcp {
+        let chain = self.settings.tcp;
+        if chain.is_empty() {
             return Err(Skipped::NoAnalyzer.into());
         }
-        let identity = identify::identity(common, b"")?;
-        let (first, second) = self.identified(context, common, &identity)?;
+        let identity = identify::identity(chain, common, b"")?;
+        let (first, second) = self.identified((context, chain), common, &identity)?;
         let measure = measure::tcp(common, entry);
         let attributed = self.tcp_leg(first, &measure);
         Ok(second.is_none_or(|second| self.tcp_leg(second, &measure)) && attributed)
@@ -233,16 +238,16 @@ impl Shard {
 
     fn identified(
         &mut self,
-        context: &Context<'_>,
+        (context, chain): (&Context<'_>, Chain),
         common: &CommonProperties<'_>,
         identity: &Identity<'_>,
     ) -> Result<(IdentifiedLeg, Option<IdentifiedLeg>), Ended> {
-        identify::check_lengths(identity, self.settings.string_bytes)?;
+        check_lengths(identity, self.settings.string_bytes)?;
         let start = common.start_time()?.map_or(context.received, Moment::from);
-        identify::write_key(&mut self.key, context.stream, identity);
+        write_key(&mut self.key, chain, context.stream, identity);
         let hash = self.memo.hash(&self.key);
         let known = self.memo.get(hash, &self.key, context.directory.version(), start);
-        match known.unwrap_or_else(|| self.identify(context, identity, hash, start)) {
+        match known.unwrap_or_else(|| self.identify((context, chain), identity, hash, start)) {
             Identified::Legs(first, second) => Ok((first, second)),
             Identified::Ended(ended) => Err(ended),
         }
@@ -251,13 +256,13 @@ impl Shard {
     #[cold]
     fn identify(
         &mut self,
-        context: &Context<'_>,
+        (context, chain): (&Context<'_>, Chain),
         identity: &Identity<'_>,
         hash: u64,
         start: Moment,
     ) -> Identified {
         let mut lookup = Lookup::new(context.directory, context.stream, start);
-        let identified = match k8s_mesh::legs(identity, &mut lookup) {
+        let identified = match legs(chain, identity, &mut lookup) {
             Ok(legs) => identify::register(&legs, context.stream, &self.registry),
             Err(ended) => Identified::Ended(ended),
         };

@@ -6,7 +6,9 @@ use als_proto::{Identifier, Malformed};
 
 use crate::aggregate::registry::Registry;
 use crate::analyze::role::Role;
+use crate::identify::key::write_peer;
 use crate::interner::Symbol;
+use crate::peer::Peer;
 
 /// The node behind a stream.
 #[derive(Clone, Debug)]
@@ -19,8 +21,12 @@ pub struct Stream {
     pub cluster: Symbol,
     /// The cluster's DNS domain, from the fourth part of Istio's node id.
     pub domain: Box<str>,
-    /// All of the above as bytes: the part of a memo's key that is the same for the whole stream.
+    /// What the node says about itself.
+    own: Peer<Box<[u8]>>,
+    /// The part of a memo's key that is the same for the whole stream: role, cluster, address and domain.
     pub memo_prefix: Box<[u8]>,
+    /// The same for analyzers that ask what the node says about itself.
+    pub own_memo_prefix: Box<[u8]>,
 }
 
 impl Stream {
@@ -35,9 +41,10 @@ impl Stream {
             .nth(1)
             .and_then(|suffix| Some(suffix.split_once(".svc.")?.1))
             .unwrap_or("cluster.local");
-        let cluster = match identifier.metadata(&["CLUSTER_ID"])? {
-            Some(id) if !id.is_empty() => registry.intern(&String::from_utf8_lossy(id)),
-            _ => Symbol::UNKNOWN,
+        let own = Peer::in_node(identifier)?;
+        let cluster = match own.cluster {
+            b"" => Symbol::UNKNOWN,
+            id => registry.intern(&String::from_utf8_lossy(id)),
         };
         let mut memo_prefix = vec![role as u8];
         memo_prefix.extend_from_slice(&cluster.number().to_le_bytes());
@@ -50,12 +57,21 @@ impl Stream {
         memo_prefix.push(b'~');
         memo_prefix.extend_from_slice(domain.as_bytes());
         memo_prefix.push(b'~');
+        let mut own_memo_prefix = Vec::new();
+        write_peer(&mut own_memo_prefix, Some(own));
         Ok(Stream {
             role,
             own_address,
             cluster,
             domain: domain.into(),
+            own: own.map(|text| Box::from(*text)),
             memo_prefix: memo_prefix.into(),
+            own_memo_prefix: own_memo_prefix.into(),
         })
+    }
+
+    /// What the node says about itself, if that names a workload or a service.
+    pub fn own_peer(&self) -> Option<Peer<&[u8]>> {
+        self.own.map(|text| &**text).named()
     }
 }

@@ -1,6 +1,6 @@
-//! The metadata of the node that sends.
+//! The metadata of the node that sends, and wrapped bytes.
 
-use als_proto::{Malformed, Message};
+use als_proto::{Malformed, Message, Value, wrapped_bytes};
 use rstest::rstest;
 
 use crate::encode::{message, string, varint};
@@ -26,12 +26,33 @@ fn message_with_metadata(occurrences: &[Vec<u8>]) -> Vec<u8> {
         .collect()
 }
 
+/// The string at `path` in the metadata.
 fn at(bytes: &[u8], path: &[&str]) -> Result<Option<String>, Malformed> {
     let identifier = Message::read(bytes)?
         .identifier()?
         .expect("the message has an identifier");
-    let found = identifier.metadata(path)?;
-    Ok(found.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+    let (first, rest) = path.split_first().expect("a path");
+    let mut found = Value::Other;
+    identifier.visit_metadata(|name, value| {
+        if name == first.as_bytes() {
+            found = value;
+        }
+    })?;
+    for step in rest {
+        let Value::Struct(inner) = found else {
+            return Ok(None);
+        };
+        found = Value::Other;
+        inner.visit(|name, value| {
+            if name == step.as_bytes() {
+                found = value;
+            }
+        })?;
+    }
+    Ok(match found {
+        Value::String(string) => Some(String::from_utf8_lossy(string).into_owned()),
+        Value::Struct(_) | Value::Other => None,
+    })
 }
 
 #[rstest]
@@ -42,7 +63,6 @@ fn at(bytes: &[u8], path: &[&str]) -> Result<Option<String>, Malformed> {
 #[case::a_struct_is_no_string(&["LABELS"], None)]
 #[case::a_string_has_no_fields(&["CLUSTER_ID", "app"], None)]
 #[case::a_bool_is_no_string(&["DEBUG"], None)]
-#[case::no_path(&[], None)]
 fn strings_are_found_by_path(#[case] path: &[&str], #[case] expected: Option<&str>) {
     let fields = [
         field("CLUSTER_ID", text("Kubernetes")),
@@ -71,6 +91,11 @@ fn strings_are_found_by_path(#[case] path: &[&str], #[case] expected: Option<&st
     &["a", "b"],
     None
 )]
+#[case::and_goes_on(
+    &[field("a", [structure([field("b", text("1"))]), text("x"), structure([]), structure([field("b", text("2"))])].concat())],
+    &["a", "b"],
+    Some("2")
+)]
 fn metadata_merges_as_protobuf_does(
     #[case] occurrences: &[Vec<u8>],
     #[case] path: &[&str],
@@ -83,6 +108,16 @@ fn metadata_merges_as_protobuf_does(
 #[test]
 fn broken_metadata_is_malformed_when_it_is_asked_for() {
     let bytes = message_with_metadata(&[vec![0x0a, 0x7f]]);
-    assert_eq!(at(&bytes, &[]), Ok(None));
     assert_eq!(at(&bytes, &["a"]), Err(Malformed));
+}
+
+#[rstest]
+#[case::value(string(1, "x"), Ok("x"))]
+#[case::the_last_wins([string(1, "x"), string(1, "y")].concat(), Ok("y"))]
+#[case::unknown_fields_are_skipped([string(1, "x"), string(2, "y")].concat(), Ok("x"))]
+#[case::absent(vec![], Ok(""))]
+#[case::wrong_wire_type(varint(1, 1), Err(Malformed))]
+#[case::cut_off(vec![0x0a, 0x02, b'x'], Err(Malformed))]
+fn a_wrapper_has_bytes(#[case] message: Vec<u8>, #[case] expected: Result<&str, Malformed>) {
+    assert_eq!(wrapped_bytes(&message), expected.map(str::as_bytes));
 }

@@ -1,6 +1,11 @@
 //! From Envoy's address messages to the text of an IP address and a port.
 
+use std::net::IpAddr;
+
 use als_proto::Address;
+
+use super::Ended;
+use crate::accounting::Rejected;
 
 /// An address that can belong to a party, still as the text that Envoy sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +38,15 @@ fn internal_endpoint(endpoint_id: &[u8]) -> Option<Endpoint<'_>> {
         .unwrap_or(ip);
     let port = std::str::from_utf8(port.get(1..)?).ok()?.parse().ok()?;
     (!ip.is_empty()).then_some(Endpoint { ip, port })
+}
+
+/// The IP address in `text`; an IPv4 address in IPv6 form is the IPv4 address.
+pub fn ip(text: &[u8]) -> Result<IpAddr, Ended> {
+    let text = std::str::from_utf8(text).ok();
+    let address: Option<IpAddr> = text.and_then(|text| text.parse().ok());
+    address
+        .map(|address| address.to_canonical())
+        .ok_or(Ended::Rejected(Rejected::BadAddress))
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::legs::Party;
 use super::upstream_cluster::UpstreamCluster;
-use crate::directory::{Directory, Owner, Pod, Service};
+use crate::directory::{Directory, Service};
 
 /// The three labels of the called service; a value that is not known is `unknown`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,17 +42,22 @@ impl<'a> DestinationService<'a> {
     }
 
     /// The service of a server-side entry: the oldest Service that sends to the pod's port, else the request's authority, else
-    /// the pod's canonical service.
+    /// the pod's canonical service. A peer's is its canonical service: the authority is the client's word, which Istio does not
+    /// take on the server side.
     pub fn served(
-        owner: &'a Owner,
+        party: &'a Party<'_>,
         port: u16,
         authority: &'a [u8],
         (directory, domain): (&'a Directory, &str),
     ) -> Self {
-        let pod = match owner {
-            Owner::Pod(pod) => pod,
-            Owner::Service(service) => return Self::of_service(service, domain),
-            Owner::Unknown(_) => return Self::of_authority(authority, directory),
+        let pod = match party {
+            Party::Pod(pod) => pod,
+            Party::Service(service) => return Self::of_service(service, domain),
+            Party::Peer(peer) => {
+                let name = String::from_utf8_lossy(peer.canonical_service);
+                return Self::of_canonical_service(name, String::from_utf8_lossy(peer.namespace));
+            }
+            Party::Unknown(_) => return Self::of_authority(authority, directory),
         };
         if let Some(service) = directory.service_of(pod, port) {
             return Self::of_service(service, domain);
@@ -61,7 +67,7 @@ impl<'a> DestinationService<'a> {
                 namespace: (&*pod.namespace).into(),
                 ..Self::of_host(host, directory)
             },
-            None => Self::of_canonical_service(pod),
+            None => Self::of_canonical_service((&*pod.canonical_service).into(), (&*pod.namespace).into()),
         }
     }
 
@@ -74,12 +80,11 @@ impl<'a> DestinationService<'a> {
         }
     }
 
-    fn of_canonical_service(pod: &'a Pod) -> Self {
-        let name: &str = &pod.canonical_service;
+    fn of_canonical_service(name: Cow<'a, str>, namespace: Cow<'a, str>) -> Self {
         DestinationService {
-            host: name.into(),
-            name: name.into(),
-            namespace: (&*pod.namespace).into(),
+            host: name.clone(),
+            name,
+            namespace: if namespace.is_empty() { UNKNOWN } else { namespace },
         }
     }
 

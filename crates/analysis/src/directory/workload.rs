@@ -16,10 +16,14 @@ pub const LABELS: &[&str] = &[
     ROLLOUTS_POD_TEMPLATE_HASH,
 ];
 
-const CANONICAL_NAME: &str = "service.istio.io/canonical-name";
-const CANONICAL_REVISION: &str = "service.istio.io/canonical-revision";
-const APP_NAME: &str = "app.kubernetes.io/name";
-const APP_VERSION: &str = "app.kubernetes.io/version";
+/// The label of Istio's canonical service.
+pub const CANONICAL_NAME: &str = "service.istio.io/canonical-name";
+/// The label of Istio's canonical revision.
+pub const CANONICAL_REVISION: &str = "service.istio.io/canonical-revision";
+/// Kubernetes' recommended label of an application's name.
+pub const APP_NAME: &str = "app.kubernetes.io/name";
+/// Kubernetes' recommended label of an application's version.
+pub const APP_VERSION: &str = "app.kubernetes.io/version";
 const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 const ROLLOUTS_POD_TEMPLATE_HASH: &str = "rollouts-pod-template-hash";
 

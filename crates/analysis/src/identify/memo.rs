@@ -8,10 +8,10 @@ use super::Identified;
 use crate::directory::tenure::Validity;
 use crate::moment::Moment;
 
-/// Slots of one worker; with [`LONGEST_KEY`] they bound the memo to 16 MiB.
+/// Slots of one worker; with [`LONGEST_KEY`] they bound the memo to 32 MiB.
 const SLOTS: usize = 1 << 15;
-/// Longer keys are looked up anew each time.
-const LONGEST_KEY: usize = 512;
+/// Longer keys are looked up anew each time. Two addresses, two principals and three peers take about 600 bytes.
+const LONGEST_KEY: usize = 1024;
 
 #[derive(Debug)]
 struct Slot {

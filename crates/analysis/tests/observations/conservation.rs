@@ -4,12 +4,17 @@ use als_proto::messages::envoy::data::accesslog::v3::HttpAccessLogEntry;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use alscope_analysis::accounting::{Rejected, Skipped};
 use alscope_analysis::aggregate::totals::Snapshot;
+use alscope_analysis::analyze::chain::Analyzer::{K8sMesh, MxMesh};
+use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::party::Reporter;
 use proptest::prelude::*;
 use prost::Message as _;
+use prost_types::Any;
 
 use crate::entry::*;
 use crate::mesh::*;
+use crate::objects::{any_bytes, any_struct, texts};
+use crate::peers::peer;
 
 fn address() -> impl Strategy<Value = Option<als_proto::messages::envoy::config::core::v3::Address>> {
     prop_oneof![
@@ -35,8 +40,40 @@ fn cluster() -> impl Strategy<Value = String> {
     prop_oneof![9 => prop::sample::select(names.map(str::to_owned).to_vec()), 1 => Just("x".repeat(5000))]
 }
 
+/// Objects of the filter state: readable peers, each with few answers so that they meet again, and others.
+fn objects() -> impl Strategy<Value = Vec<(String, Any)>> {
+    let keys = [
+        "upstream_peer",
+        "wasm.upstream_peer",
+        "downstream_peer",
+        "downstream_peer_obj",
+        "other",
+    ];
+    let object = prop_oneof![
+        4 => prop::sample::select(vec!["mx-a", "mx-b"]).prop_map(peer),
+        1 => Just(any_struct(&texts(&[("namespace", "demo")]))),
+        1 => Just(any_bytes(&[0x1c, 0, 0, 0])),
+    ];
+    prop::collection::vec(
+        (prop::sample::select(keys.map(str::to_owned).to_vec()), object),
+        0..4,
+    )
+}
+
+/// Any chain but the empty one.
+pub(crate) fn chain() -> impl Strategy<Value = Chain> {
+    let chains = [
+        vec![K8sMesh],
+        vec![MxMesh],
+        vec![K8sMesh, MxMesh],
+        vec![MxMesh, K8sMesh],
+    ];
+    prop::sample::select(chains.map(Chain::new).to_vec())
+}
+
 prop_compose! {
-    fn entry()(
+    pub(crate) fn entry()(
+        objects in objects(),
         (remote, local, upstream) in (address(), address(), address()),
         cluster in cluster(),
         access_log_type in 0..15_i32,
@@ -49,6 +86,7 @@ prop_compose! {
         common.access_log_type = if access_log_type > 10 { access_log_type } else { 6 };
         common.intermediate_log_entry = intermediate;
         common.start_time = timestamp(start);
+        common.filter_state_objects = objects.into_iter().collect();
         let mut entry = request(common, code);
         if !has_common {
             entry.common_properties = None;
@@ -60,7 +98,7 @@ prop_compose! {
     }
 }
 
-fn node() -> impl Strategy<Value = &'static str> {
+pub(crate) fn node() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         PRODUCTPAGE_NODE,
         REVIEWS_NODE,
@@ -70,7 +108,7 @@ fn node() -> impl Strategy<Value = &'static str> {
     ])
 }
 
-fn check(snapshot: &Snapshot) {
+pub(crate) fn check(snapshot: &Snapshot) {
     let accounting = &snapshot.accounting;
     let rejected: u64 = Rejected::ALL
         .iter()
@@ -113,9 +151,10 @@ fn check(snapshot: &Snapshot) {
 proptest! {
     #[test]
     fn every_entry_is_accounted_for_once(
+        chain in chain(),
         messages in prop::collection::vec((node(), prop::collection::vec(entry(), 0..8)), 1..6),
     ) {
-        let mut mesh = Mesh::new();
+        let mut mesh = Mesh::analyzed_by(&chain.iter().collect::<Vec<_>>());
         let sent: usize = messages.iter().map(|(_, entries)| entries.len()).sum();
         for (node, entries) in messages {
             mesh.take(node, http(entries));
@@ -127,6 +166,7 @@ proptest! {
 
     #[test]
     fn damaged_messages_break_no_law(
+        chain in chain(),
         entries in prop::collection::vec(entry(), 1..4),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
@@ -138,7 +178,7 @@ proptest! {
             bytes[place] = byte;
         }
         let whole = [identifier, bytes].concat();
-        let mut mesh = Mesh::new();
+        let mut mesh = Mesh::analyzed_by(&chain.iter().collect::<Vec<_>>());
         let readable = als_proto::Message::read(&whole).is_ok_and(|message| matches!(message.identifier(), Ok(Some(_))));
         if readable {
             mesh.take_bytes(&whole);

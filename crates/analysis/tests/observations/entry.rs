@@ -14,10 +14,10 @@ use als_proto::messages::envoy::data::accesslog::v3::{
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::{
     HttpAccessLogEntries, Identifier, LogEntries, TcpAccessLogEntries,
 };
-use prost_types::value::Kind;
-use prost_types::{Duration, Struct, Timestamp, Value};
+use prost_types::{Duration, Struct, Timestamp};
 
 use crate::mesh::NOW;
+use crate::objects::{texts, with_labels};
 
 pub(crate) type Logs = LogEntries;
 
@@ -28,12 +28,20 @@ pub(crate) const WAYPOINT_NODE: &str = "waypoint~10.0.0.9~waypoint-x.demo~demo.s
 pub(crate) const REVIEWS_CLUSTER: &str = "outbound|9080||reviews.demo.svc.cluster.local";
 
 pub(crate) fn identifier(node_id: &str) -> Identifier {
-    let cluster = Value {
-        kind: Some(Kind::StringValue("Kubernetes".into())),
-    };
-    let metadata = Struct {
-        fields: [("CLUSTER_ID".to_owned(), cluster)].into(),
-    };
+    identifier_with(node_id, texts(&[("CLUSTER_ID", "Kubernetes")]))
+}
+
+/// The identifier of a node that says of itself which workload it is.
+pub(crate) fn identifier_of(node_id: &str, workload: &str) -> Identifier {
+    let fields = [
+        ("CLUSTER_ID", "Kubernetes"),
+        ("NAMESPACE", "demo"),
+        ("WORKLOAD_NAME", workload),
+    ];
+    identifier_with(node_id, with_labels(&fields, "LABELS", &[("version", "v1")]))
+}
+
+fn identifier_with(node_id: &str, metadata: Struct) -> Identifier {
     let node = Node {
         id: node_id.into(),
         metadata: Some(metadata),

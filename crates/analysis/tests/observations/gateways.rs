@@ -4,18 +4,12 @@ use alscope_analysis::party::Reporter;
 use crate::entry::*;
 use crate::mesh::*;
 
-fn edges(mesh: &mut Mesh) -> Vec<String> {
-    let mut edges: Vec<String> = mesh.http().iter().map(|(labels, _)| labels.edge()).collect();
-    edges.sort();
-    edges
-}
-
 #[test]
 fn a_gateway_reports_its_downstream_and_its_upstream() {
     let mut mesh = Mesh::new();
     mesh.take(GATEWAY_NODE, ok(through_gateway()));
     assert_eq!(
-        edges(&mut mesh),
+        mesh.edges(),
         [
             "destination: unknown -> gateway",
             "source: gateway -> productpage"
@@ -36,7 +30,7 @@ fn behind_a_gateway_the_caller_is_the_direct_remote_address() {
     common.downstream_remote_address = socket("203.0.113.9", 50_000);
     common.downstream_direct_remote_address = socket(GATEWAY, 42_000);
     mesh.take(REVIEWS_NODE, ok(common));
-    assert_eq!(edges(&mut mesh), ["destination: gateway -> reviews"]);
+    assert_eq!(mesh.edges(), ["destination: gateway -> reviews"]);
 }
 
 #[test]
@@ -45,7 +39,7 @@ fn without_a_direct_address_the_caller_is_the_remote_address() {
     let mut common = inbound();
     common.downstream_direct_remote_address = None;
     mesh.take(REVIEWS_NODE, ok(common));
-    assert_eq!(edges(&mut mesh), ["destination: productpage -> reviews"]);
+    assert_eq!(mesh.edges(), ["destination: productpage -> reviews"]);
 }
 
 #[test]
@@ -55,7 +49,7 @@ fn a_gateways_own_answer_has_no_upstream() {
     (common.upstream_remote_address, common.upstream_cluster) = (None, String::new());
     mesh.take(GATEWAY_NODE, http([request(common, Some(404))]));
     assert_eq!(
-        edges(&mut mesh),
+        mesh.edges(),
         ["destination: unknown -> gateway", "source: gateway -> unknown"]
     );
     let source = mesh
@@ -74,7 +68,7 @@ fn an_envoy_that_is_not_istios_is_a_gateway() {
     common.upstream_cluster = "my-cluster".into();
     mesh.take("edge-7", ok(common));
     assert_eq!(
-        edges(&mut mesh),
+        mesh.edges(),
         [
             "destination: unknown -> gateway",
             "source: gateway -> productpage"
@@ -93,7 +87,7 @@ fn a_waypoint_reports_the_pods_at_both_ends() {
         cluster,
     );
     mesh.take(WAYPOINT_NODE, ok(common));
-    assert_eq!(edges(&mut mesh), ["waypoint: productpage -> reviews"]);
+    assert_eq!(mesh.edges(), ["waypoint: productpage -> reviews"]);
     assert_eq!(mesh.only_http().get("destination_service_name"), "reviews");
 }
 
@@ -101,10 +95,8 @@ fn a_waypoint_reports_the_pods_at_both_ends() {
 fn a_tcp_gateway_follows_the_same_rules() {
     let mut mesh = Mesh::new();
     mesh.take(GATEWAY_NODE, tcp(through_gateway(), 0, 0));
-    let mut edges: Vec<String> = mesh.tcp().iter().map(|(labels, _)| labels.edge()).collect();
-    edges.sort();
     assert_eq!(
-        edges,
+        mesh.edges(),
         [
             "destination: unknown -> gateway",
             "source: gateway -> productpage"

@@ -7,10 +7,14 @@
     reason = "tests: a panic is a failure, builders have the shape of the message's field, old proxies send old fields"
 )]
 
+mod chains;
 mod conservation;
 mod entry;
 mod gateways;
 mod mesh;
+#[path = "../peers/objects.rs"]
+mod objects;
+mod peers;
 mod refused;
 mod sidecars;
 mod times;

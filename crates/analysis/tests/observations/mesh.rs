@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use als_proto::Message;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
 use alscope_analysis::accounting::Accounting;
 use alscope_analysis::aggregate::labels::NAMES;
 use alscope_analysis::aggregate::registry::{Bounds, Registry};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
+use alscope_analysis::analyze::chain::{Analyzer, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord,
@@ -113,6 +115,17 @@ impl Mesh {
         Mesh::with(Settings::default(), Bounds::default())
     }
 
+    /// A mesh whose HTTP and TCP entries are analyzed by `chain`.
+    pub(crate) fn analyzed_by(chain: &[Analyzer]) -> Self {
+        let chain = Chain::new(chain.iter().copied());
+        let settings = Settings {
+            http: chain,
+            tcp: chain,
+            ..Settings::default()
+        };
+        Mesh::with(settings, Bounds::default())
+    }
+
     pub(crate) fn with(settings: Settings, bounds: Bounds) -> Self {
         let shard = Shard::new(settings, Arc::new(Registry::new(bounds)));
         Mesh {
@@ -124,8 +137,13 @@ impl Mesh {
 
     /// Takes a message with its identifier.
     pub(crate) fn take(&mut self, node_id: &str, logs: Logs) {
+        self.take_from(identifier(node_id), logs);
+    }
+
+    /// Takes a message with this identifier.
+    pub(crate) fn take_from(&mut self, identifier: Identifier, logs: Logs) {
         let message = StreamAccessLogsMessage {
-            identifier: Some(identifier(node_id)),
+            identifier: Some(identifier),
             log_entries: Some(logs),
         };
         self.take_bytes(&message.encode_to_vec());
@@ -172,6 +190,15 @@ impl Mesh {
         counted
             .map(|(_, labels, counts)| (Labels::of(&labels.values), counts.clone()))
             .collect()
+    }
+
+    /// The edges of all series, sorted.
+    pub(crate) fn edges(&mut self) -> Vec<String> {
+        let http = self.http().into_iter().map(|(labels, _)| labels.edge());
+        let tcp = self.tcp().into_iter().map(|(labels, _)| labels.edge());
+        let mut edges: Vec<String> = http.chain(tcp).collect();
+        edges.sort();
+        edges
     }
 
     /// The labels of the only HTTP series.

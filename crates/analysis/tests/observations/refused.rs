@@ -1,6 +1,7 @@
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use alscope_analysis::accounting::{Rejected, Skipped};
 use alscope_analysis::aggregate::registry::Bounds;
+use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::shard::Settings;
 use prost::Message as _;
 use rstest::rstest;
@@ -105,7 +106,7 @@ fn entries_beyond_the_limit_of_a_message_are_counted_and_not_read() {
 fn a_kind_without_an_analyzer_is_skipped() {
     let mut mesh = Mesh::with(
         Settings {
-            tcp: false,
+            tcp: Chain::default(),
             ..Settings::default()
         },
         Bounds::default(),

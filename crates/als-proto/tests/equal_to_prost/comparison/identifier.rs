@@ -1,7 +1,9 @@
 //! The identifier and its node's metadata.
 
+use std::collections::BTreeMap;
+
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message;
-use als_proto::{Identifier, Malformed};
+use als_proto::{Identifier, Malformed, Value};
 use prost_types::Struct;
 use prost_types::value::Kind;
 
@@ -20,36 +22,36 @@ pub(super) fn compare(
     let node = expected.node.clone().unwrap_or_default();
     assert_eq!(identifier.node_id(), node.id.as_bytes());
     assert_eq!(identifier.node_cluster(), node.cluster.as_bytes());
-    assert_eq!(identifier.metadata(&[]), Ok(None));
-    compare_struct(identifier, &mut Vec::new(), &node.metadata.unwrap_or_default());
+    let mut metadata = BTreeMap::new();
+    let result = identifier.visit_metadata(|name, value| {
+        metadata.insert(name, value);
+    });
+    assert_eq!(result, Ok(()));
+    compare_struct(&metadata, &node.metadata.unwrap_or_default());
 }
 
-/// Compares the values at all paths that start with `path`, where prost has `expected`.
-fn compare_struct<'e>(identifier: &Identifier<'_>, path: &mut Vec<&'e str>, expected: &'e Struct) {
-    let absent = expected
-        .fields
-        .keys()
-        .fold(String::from("absent"), |absent, name| absent + name);
-    let nowhere: Vec<&str> = path.iter().copied().chain([absent.as_str()]).collect();
-    assert_eq!(identifier.metadata(&nowhere), Ok(None));
-    for (name, value) in &expected.fields {
-        path.push(name);
-        let found = identifier.metadata(path);
-        match &value.kind {
-            Some(Kind::StringValue(string)) => {
-                assert_eq!(found, Ok(Some(string.as_bytes())), "at {path:?}");
-                let beyond: Vec<&str> = path.iter().copied().chain(["beyond"]).collect();
-                assert_eq!(identifier.metadata(&beyond), Ok(None));
+/// Compares a struct's fields, the last of each name, with prost's, and so on inside them.
+fn compare_struct(fields: &BTreeMap<&[u8], Value<'_>>, expected: &Struct) {
+    let names: Vec<&[u8]> = expected.fields.keys().map(String::as_bytes).collect();
+    assert_eq!(fields.keys().copied().collect::<Vec<_>>(), names);
+    for (value, (name, expected)) in fields.values().zip(&expected.fields) {
+        match (value, &expected.kind) {
+            (Value::String(string), Some(Kind::StringValue(expected))) => {
+                assert_eq!(*string, expected.as_bytes(), "the string {name}");
             }
-            Some(Kind::StructValue(inner)) => {
-                assert_eq!(found, Ok(None), "at {path:?}");
-                compare_struct(identifier, path, inner);
+            (Value::Struct(inner), Some(Kind::StructValue(expected))) => {
+                let mut fields = BTreeMap::new();
+                let result = inner.visit(|name, value| {
+                    fields.insert(name, value);
+                });
+                assert_eq!(result, Ok(()));
+                compare_struct(&fields, expected);
             }
-            Some(Kind::NullValue(_) | Kind::NumberValue(_) | Kind::BoolValue(_) | Kind::ListValue(_))
-            | None => {
-                assert_eq!(found, Ok(None), "at {path:?}");
+            (value, kind) => {
+                let is_other = matches!(value, Value::Other)
+                    && !matches!(kind, Some(Kind::StringValue(_) | Kind::StructValue(_)));
+                assert!(is_other, "{name} is {value:?} and should be {kind:?}");
             }
         }
-        path.pop();
     }
 }

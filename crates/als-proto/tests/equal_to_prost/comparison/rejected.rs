@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use als_proto::{CommonProperties, Entry, HttpEntry, Malformed, Message};
+use als_proto::{CommonProperties, Entry, HttpEntry, Malformed, Message, Value};
 
 /// Calls everything that a message offers.
 pub(super) fn read_all(bytes: &[u8]) {
@@ -13,8 +13,7 @@ pub(super) fn read_all(bytes: &[u8]) {
             identifier.node_cluster(),
             identifier.log_name(),
         ]);
-        read(identifier.metadata(&["LABELS", "app"]));
-        read(identifier.metadata(&["a", "b", "c"]));
+        read(identifier.visit_metadata(read_value).map(Some));
     }
     let mut entries = message.entries();
     // Every entry takes two bytes of the message, and what ends the iterator takes none.
@@ -69,6 +68,13 @@ fn read_common(common: Option<&CommonProperties<'_>>, most: usize) {
         common.response_flags.short_codes().count() as u32,
         common.response_flags.bits().count_ones()
     );
+}
+
+fn read_value(name: &[u8], value: Value<'_>) {
+    black_box(name);
+    if let Value::Struct(inner) = value {
+        read(inner.visit(read_value).map(Some));
+    }
 }
 
 /// Takes a value that was read, or the error instead of it: both are fine.

@@ -1,0 +1,83 @@
+//! The analyzers and the order in which they are asked.
+
+/// One way to find the parties of an entry, with SkyWalking's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Analyzer {
+    /// `k8s-mesh`: addresses, looked up in the directory.
+    K8sMesh,
+    /// `mx-mesh`: what the proxies say about themselves.
+    MxMesh,
+}
+
+/// Analyzers in the order in which they are asked, each at most once. An earlier one's answer about a party is final, a later one
+/// fills what is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chain {
+    analyzers: [Option<Analyzer>; 2],
+}
+
+impl Chain {
+    /// The chain of the analyzers in this order; one that comes again is left out.
+    pub fn new(analyzers: impl IntoIterator<Item = Analyzer>) -> Self {
+        let mut chain = Chain::default();
+        for analyzer in analyzers {
+            let free = chain
+                .analyzers
+                .iter_mut()
+                .find(|place| place.is_none_or(|known| known == analyzer));
+            if let Some(place) = free {
+                *place = Some(analyzer);
+            }
+        }
+        chain
+    }
+
+    /// The analyzers.
+    pub fn iter(self) -> impl Iterator<Item = Analyzer> {
+        self.analyzers.into_iter().flatten()
+    }
+
+    /// Whether there is no analyzer.
+    pub fn is_empty(self) -> bool {
+        self == Chain::default()
+    }
+
+    /// Whether `analyzer` is in the chain.
+    pub fn has(self, analyzer: Analyzer) -> bool {
+        self.analyzers.contains(&Some(analyzer))
+    }
+
+    /// A number that no other chain has, for use in a memo's key.
+    pub fn number(self) -> u8 {
+        self.iter()
+            .fold(0, |number, analyzer| number * 3 + 1 + analyzer as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::Analyzer::*;
+    use super::*;
+
+    #[rstest]
+    #[case::empty(&[], &[])]
+    #[case::one(&[MxMesh], &[MxMesh])]
+    #[case::in_order(&[MxMesh, K8sMesh], &[MxMesh, K8sMesh])]
+    #[case::each_once(&[K8sMesh, K8sMesh, MxMesh, K8sMesh, MxMesh], &[K8sMesh, MxMesh])]
+    fn a_chain_has_each_analyzer_once_in_order(#[case] listed: &[Analyzer], #[case] expected: &[Analyzer]) {
+        let chain = Chain::new(listed.iter().copied());
+        assert_eq!(chain.iter().collect::<Vec<_>>(), expected);
+        assert_eq!(chain.is_empty(), expected.is_empty());
+        assert_eq!(chain.has(MxMesh), expected.contains(&MxMesh));
+    }
+
+    #[test]
+    fn chains_have_different_numbers() {
+        let chains: [&[Analyzer]; 5] = [&[], &[K8sMesh], &[MxMesh], &[K8sMesh, MxMesh], &[MxMesh, K8sMesh]];
+        let mut numbers = chains.map(|chain| Chain::new(chain.iter().copied()).number());
+        numbers.sort_unstable();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    }
+}

@@ -1,0 +1,61 @@
+//! Which way a call went, as its reporter saw it.
+
+use super::Ended;
+use super::addresses::ip;
+use super::legs::Identity;
+use super::role::Role;
+use super::upstream_cluster::UpstreamCluster;
+use crate::accounting::Skipped;
+use crate::stream::Stream;
+
+/// The side of the call that the reporting proxy was on. It decides how many observations an entry has and who reports them, so
+/// it is found once for all analyzers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// A side-car in front of the called party.
+    Inbound,
+    /// A side-car behind the caller.
+    Outbound,
+    /// A gateway, called and calling.
+    Gateway,
+    /// A waypoint, between the two.
+    Waypoint,
+}
+
+/// The direction by the proxy's role and, for a side-car, by the cluster. Without a cluster the local address decides: inbound it
+/// is the pod's own, outbound it is where the application wanted to go. Where that is no address, the only peer decides: a
+/// side-car knows the downstream's peer inbound and the upstream's outbound (istio/proxy `peer_metadata`).
+pub fn direction(
+    identity: &Identity<'_>,
+    cluster: UpstreamCluster<'_>,
+    stream: &Stream,
+) -> Result<Direction, Ended> {
+    match (stream.role, cluster) {
+        (Role::Gateway, _) => Ok(Direction::Gateway),
+        (Role::Waypoint, _) => Ok(Direction::Waypoint),
+        (Role::Sidecar, UpstreamCluster::Inbound { .. } | UpstreamCluster::InboundPassthrough) => {
+            Ok(Direction::Inbound)
+        }
+        (Role::Sidecar, UpstreamCluster::Outbound { .. } | UpstreamCluster::Outside { .. }) => {
+            Ok(Direction::Outbound)
+        }
+        (Role::Sidecar, UpstreamCluster::InboundVip { .. } | UpstreamCluster::Other) => {
+            Err(Skipped::NotACall.into())
+        }
+        (Role::Sidecar, UpstreamCluster::Unset) => without_cluster(identity, stream),
+    }
+}
+
+fn without_cluster(identity: &Identity<'_>, stream: &Stream) -> Result<Direction, Ended> {
+    let local = identity.local.ok_or(Skipped::NoAddress.into());
+    match (
+        local.and_then(|local| ip(local.ip)),
+        identity.peers.downstream,
+        identity.peers.upstream,
+    ) {
+        (Ok(local), ..) if stream.own_address == Some(local) => Ok(Direction::Inbound),
+        (Err(_), Some(_), None) => Ok(Direction::Inbound),
+        (Ok(_), ..) | (Err(_), None, Some(_)) => Ok(Direction::Outbound),
+        (Err(ended), ..) => Err(ended),
+    }
+}

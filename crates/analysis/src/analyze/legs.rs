@@ -1,0 +1,209 @@
+//! The observations of one entry: which ends of the call they have, and who is asked about each end.
+
+use std::sync::Arc;
+
+use super::Ended;
+use super::addresses::Endpoint;
+use super::chain::{Analyzer, Chain};
+use super::direction::{Direction, direction};
+use super::k8s_mesh::Lookup;
+use super::mx_mesh;
+use super::service::DestinationService;
+use super::tls::Security;
+use super::upstream_cluster::UpstreamCluster;
+use crate::accounting::{Skipped, Unattributed};
+use crate::directory::{Owner, Pod, Service};
+use crate::party::Reporter;
+use crate::peer::{Peer, Peers};
+
+/// The parts of an entry that say who called whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// The caller: `downstream_direct_remote_address` where it is usable, else `downstream_remote_address`. Behind a gateway
+    /// the latter is the gateway's own client.
+    pub remote: Option<Endpoint<'a>>,
+    /// `downstream_local_address`.
+    pub local: Option<Endpoint<'a>>,
+    /// `upstream_remote_address`.
+    pub upstream: Option<Endpoint<'a>>,
+    /// `upstream_cluster`.
+    pub cluster: &'a [u8],
+    /// The request's authority; empty where the cluster names the host, and for TCP.
+    pub authority: &'a [u8],
+    /// The downstream connection's TLS.
+    pub security: Security<'a>,
+    /// The peers in the filter state; none when no analyzer asks for them.
+    pub peers: Peers<'a>,
+}
+
+/// One end of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Who reached the proxy, or whose side-car it is when that calls.
+    Caller,
+    /// Who the proxy stands for when it is called: a side-car's own pod, a gateway.
+    Listener,
+    /// Whom the proxy reached.
+    Upstream,
+}
+
+/// Who stands at one end of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Party<'a> {
+    /// A pod of the directory.
+    Pod(Arc<Pod>),
+    /// A Service's own (cluster or load-balancer) address.
+    Service(Arc<Service>),
+    /// A workload that described itself.
+    Peer(Peer<&'a [u8]>),
+    /// Nobody certain.
+    Unknown(Unattributed),
+}
+
+impl From<Owner> for Party<'_> {
+    fn from(owner: Owner) -> Self {
+        match owner {
+            Owner::Pod(pod) => Party::Pod(pod),
+            Owner::Service(service) => Party::Service(service),
+            Owner::Unknown(reason) => Party::Unknown(reason),
+        }
+    }
+}
+
+/// One observation's parties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leg<'a> {
+    /// Who reports it.
+    pub reporter: Reporter,
+    /// The caller.
+    pub source: Party<'a>,
+    /// The called party.
+    pub destination: Party<'a>,
+    /// The called service.
+    pub service: DestinationService<'a>,
+    /// The TLS between the two.
+    pub security: Security<'a>,
+}
+
+/// The observations of one entry: one of a side-car or waypoint, two of a gateway. The chain is asked about each end by itself, so
+/// whatever its order, no end stays unknown that one of its analyzers knows.
+pub fn legs<'a>(
+    chain: Chain,
+    identity: &Identity<'a>,
+    lookup: &mut Lookup<'a>,
+) -> Result<(Leg<'a>, Option<Leg<'a>>), Ended> {
+    let cluster = UpstreamCluster::parse(identity.cluster);
+    let direction = direction(identity, cluster, lookup.stream())?;
+    let mut party = |end| party(chain, identity, (direction, end), lookup);
+    let caller = party(End::Caller)?;
+    match direction {
+        Direction::Inbound => {
+            let parties = (caller, party(End::Listener)?);
+            Ok((served(identity, cluster, parties, lookup), None))
+        }
+        Direction::Outbound | Direction::Waypoint => {
+            let reporter = if direction == Direction::Waypoint {
+                Reporter::Waypoint
+            } else {
+                Reporter::Source
+            };
+            let parties = (caller, party(End::Upstream)?);
+            Ok((called(reporter, identity, cluster, parties, lookup), None))
+        }
+        Direction::Gateway => {
+            let gateway = party(End::Listener)?;
+            let upstream = party(End::Upstream)?;
+            let parties = (caller, gateway.clone());
+            let first = served(identity, UpstreamCluster::Unset, parties, lookup);
+            let parties = (gateway, upstream);
+            let second = called(Reporter::Source, identity, cluster, parties, lookup);
+            Ok((first, Some(second)))
+        }
+    }
+}
+
+/// The first answer of the chain that names a workload; else the first that says the most.
+fn party<'a>(
+    chain: Chain,
+    identity: &Identity<'a>,
+    (direction, end): (Direction, End),
+    lookup: &mut Lookup<'a>,
+) -> Result<Party<'a>, Ended> {
+    let mut best = Err(Skipped::NoAnalyzer.into());
+    for (place, analyzer) in chain.iter().enumerate() {
+        let answer = match analyzer {
+            Analyzer::K8sMesh => lookup.party(identity, end),
+            Analyzer::MxMesh => Ok(mx_mesh::party(identity, lookup.stream(), direction, end)),
+        };
+        if place == 0 || says(&answer) > says(&best) {
+            best = answer;
+        }
+        if says(&best) == Says::Workload {
+            break;
+        }
+    }
+    best
+}
+
+/// How much an analyzer's answer says about an end of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Says {
+    /// It needs what the entry lacks.
+    Nothing,
+    /// The end is there and unknown.
+    Unknown,
+    /// A Service's address: one of its workloads.
+    Service,
+    /// The workload.
+    Workload,
+}
+
+fn says(answer: &Result<Party<'_>, Ended>) -> Says {
+    match answer {
+        Ok(Party::Pod(_) | Party::Peer(_)) => Says::Workload,
+        Ok(Party::Service(_)) => Says::Service,
+        Ok(Party::Unknown(_)) => Says::Unknown,
+        Err(_) => Says::Nothing,
+    }
+}
+
+/// The downstream side: the caller reached the listener.
+fn served<'a>(
+    identity: &Identity<'a>,
+    cluster: UpstreamCluster<'a>,
+    (source, destination): (Party<'a>, Party<'a>),
+    lookup: &Lookup<'a>,
+) -> Leg<'a> {
+    let local_port = identity.local.map_or(0, |local| local.port);
+    let (port, authority) = match cluster {
+        UpstreamCluster::Inbound { port } => (port, identity.authority),
+        UpstreamCluster::InboundPassthrough => (local_port, identity.authority),
+        _ => (local_port, &b""[..]),
+    };
+    let context = (lookup.directory(), &*lookup.stream().domain);
+    let service = DestinationService::served(&destination, port, authority, context).into_owned();
+    Leg {
+        reporter: Reporter::Destination,
+        source,
+        destination,
+        service,
+        security: identity.security,
+    }
+}
+
+/// The upstream side: the source reached the upstream. The downstream connection's TLS says nothing about it.
+fn called<'a>(
+    reporter: Reporter,
+    identity: &Identity<'a>,
+    cluster: UpstreamCluster<'a>,
+    (source, destination): (Party<'a>, Party<'a>),
+    lookup: &Lookup<'a>,
+) -> Leg<'a> {
+    Leg {
+        reporter,
+        source,
+        destination,
+        service: DestinationService::called(cluster, identity.authority, lookup.directory()),
+        security: Security::UNKNOWN,
+    }
+}

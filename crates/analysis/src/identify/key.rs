@@ -1,0 +1,92 @@
+//! The bytes by which the memo knows an identity: equal keys of one directory version mean equal parties.
+//!
+//! Only what decides goes into a key, so that no more keys are made than there are answers. A caller's port changes with each
+//! connection and decides nothing. Where no analyzer looks addresses up, they are left out too.
+//!
+//! Peers are written as the labels that were read out of them and not as the bytes they came in. Protobuf sends a struct's fields
+//! in any order, a `FlatNode` holds all labels of a pod, and both name the pod itself: as raw bytes one workload would have as many
+//! keys as its pods have orders of fields, and long label sets would not fit. As labels it has one key, exact and without a
+//! hash that could collide, and [`check_lengths`] has bounded each of its eight strings.
+
+use crate::accounting::Rejected;
+use crate::analyze::addresses::Endpoint;
+use crate::analyze::chain::{Analyzer, Chain};
+use crate::analyze::legs::Identity;
+use crate::analyze::role::Role;
+use crate::analyze::tls::Security;
+use crate::peer::Peer;
+use crate::stream::Stream;
+
+/// Refuses strings longer than `limit` bytes.
+pub fn check_lengths(identity: &Identity<'_>, limit: usize) -> Result<(), Rejected> {
+    let Security {
+        peer_principal,
+        local_principal,
+        ..
+    } = identity.security;
+    let strings = [
+        identity.cluster,
+        identity.authority,
+        peer_principal,
+        local_principal,
+    ];
+    let peers = [identity.peers.upstream, identity.peers.downstream];
+    let labels = peers.iter().flatten().flat_map(Peer::labels);
+    if strings
+        .into_iter()
+        .chain(labels)
+        .any(|string| string.len() > limit)
+    {
+        Err(Rejected::StringTooLong)
+    } else {
+        Ok(())
+    }
+}
+
+/// Writes the key of an identity that `chain` analyzes.
+pub fn write_key(key: &mut Vec<u8>, chain: Chain, stream: &Stream, identity: &Identity<'_>) {
+    key.clear();
+    key.push(chain.number());
+    key.extend_from_slice(&stream.memo_prefix);
+    write_part(key, identity.cluster);
+    write_part(key, identity.authority);
+    write_part(key, identity.security.peer_principal);
+    write_part(key, identity.security.local_principal);
+    key.push(identity.security.policy as u8);
+    if chain.has(Analyzer::K8sMesh) {
+        write_addresses(key, identity);
+    }
+    if chain.has(Analyzer::MxMesh) {
+        key.extend_from_slice(&stream.own_memo_prefix);
+        write_peer(key, identity.peers.upstream);
+        write_peer(key, identity.peers.downstream);
+        // The two questions that are asked about addresses without looking them up.
+        key.push(u8::from(identity.upstream.is_some()));
+        if stream.role == Role::Sidecar && identity.cluster.is_empty() {
+            write_part(key, identity.local.map_or(b"", |endpoint| endpoint.ip));
+        }
+    }
+}
+
+fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
+    let listening =
+        |endpoint: Option<Endpoint<'_>>| endpoint.map_or([0, 0], |endpoint| endpoint.port.to_le_bytes());
+    write_part(key, identity.remote.map_or(b"", |endpoint| endpoint.ip));
+    write_part(key, identity.local.map_or(b"", |endpoint| endpoint.ip));
+    key.extend_from_slice(&listening(identity.local));
+    write_part(key, identity.upstream.map_or(b"", |endpoint| endpoint.ip));
+    key.extend_from_slice(&listening(identity.upstream));
+}
+
+/// Writes a peer's labels, or that there is no peer.
+pub fn write_peer(key: &mut Vec<u8>, peer: Option<Peer<&[u8]>>) {
+    key.push(u8::from(peer.is_some()));
+    for label in peer.iter().flat_map(Peer::labels) {
+        write_part(key, label);
+    }
+}
+
+fn write_part(key: &mut Vec<u8>, bytes: &[u8]) {
+    key.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+    key.extend_from_slice(bytes);
+}

@@ -1,0 +1,42 @@
+//! A peer as plain text, `type=deployment,workload=reviews,namespace=demo,…`: what Istio writes to text logs, or with the names of
+//! its `baggage` header, `k8s.deployment.name=reviews,k8s.namespace.name=demo,…` (istio/proxy `metadata_object`).
+
+use als_proto::Value;
+
+use super::Peer;
+use super::description::Description;
+
+/// The peer in `text`; `None` when it names nobody.
+pub(super) fn read(text: &[u8]) -> Option<Peer<&[u8]>> {
+    let mut description = Description::default();
+    for pair in text.split(|byte| *byte == b',') {
+        let Some(equals) = pair.iter().position(|byte| *byte == b'=') else {
+            continue;
+        };
+        let (token, value) = pair.split_at(equals);
+        let (token, value) = (
+            token.trim_ascii(),
+            value.get(1..).unwrap_or_default().trim_ascii(),
+        );
+        match token.strip_prefix(b"labels[]") {
+            Some(label) => description.labels.set(label, value),
+            None => description.set_field(field(token), Value::String(value)),
+        }
+    }
+    description.peer().ok()?.named()
+}
+
+/// The field that a name of the `baggage` header stands for.
+fn field(token: &[u8]) -> &[u8] {
+    match token {
+        b"k8s.deployment.name" | b"k8s.pod.name" | b"k8s.job.name" | b"k8s.cronjob.name" => b"workload",
+        b"k8s.namespace.name" => b"namespace",
+        b"k8s.cluster.name" => b"cluster",
+        b"k8s.instance.name" => b"name",
+        b"service.name" => b"service",
+        b"service.version" => b"revision",
+        b"app.name" => b"app",
+        b"app.version" => b"version",
+        token => token,
+    }
+}

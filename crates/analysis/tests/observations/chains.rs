@@ -1,0 +1,227 @@
+//! Chains of analyzers: an earlier one's party is final, a later one fills what is missing.
+
+use std::collections::BTreeMap;
+
+use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
+use alscope_analysis::accounting::{Rejected, Skipped};
+use alscope_analysis::aggregate::registry::Bounds;
+use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
+use alscope_analysis::analyze::chain::Chain;
+use alscope_analysis::shard::Settings;
+use proptest::prelude::*;
+use rstest::rstest;
+
+use crate::conservation;
+use crate::entry::*;
+use crate::mesh::*;
+use crate::peers::peer;
+
+/// An entry with a peer on both sides, called other than the directory calls them.
+fn with_peers(mut common: AccessLogCommon) -> AccessLogCommon {
+    common.filter_state_objects = [
+        ("upstream_peer".to_owned(), peer("mx-upstream")),
+        ("downstream_peer".to_owned(), peer("mx-downstream")),
+    ]
+    .into();
+    common
+}
+
+/// An entry whose upstream the directory does not know.
+fn upstream_unknown(mut common: AccessLogCommon) -> AccessLogCommon {
+    common.upstream_remote_address = socket("198.51.100.7", 443);
+    common
+}
+
+/// An entry whose upstream is a Service.
+fn to_a_service(mut common: AccessLogCommon) -> AccessLogCommon {
+    common.upstream_remote_address = socket(REVIEWS_SERVICE, 9080);
+    common
+}
+
+/// An entry whose caller the directory does not know.
+fn caller_unknown(mut common: AccessLogCommon) -> AccessLogCommon {
+    common.downstream_direct_remote_address = socket("198.51.100.7", 443);
+    common
+}
+
+#[rstest]
+#[case::k8s_alone("k8s-mesh alone reads no peer", &[K8sMesh], PRODUCTPAGE_NODE, upstream_unknown(with_peers(outbound())),
+    &["source: productpage -> unknown"])]
+#[case::mx_alone("mx-mesh alone looks nobody up", &[MxMesh], PRODUCTPAGE_NODE, outbound(),
+    &["source: mx-own -> unknown"])]
+#[case::k8s_first("k8s-mesh,mx-mesh: the directory's parties are final", &[K8sMesh, MxMesh], PRODUCTPAGE_NODE,
+    with_peers(outbound()), &["source: productpage -> reviews"])]
+#[case::mx_first("mx-mesh,k8s-mesh: the peers are final", &[MxMesh, K8sMesh], PRODUCTPAGE_NODE,
+    with_peers(outbound()), &["source: mx-own -> mx-upstream"])]
+#[case::mx_fills("k8s-mesh,mx-mesh: a peer fills the party that the directory lacks", &[K8sMesh, MxMesh], PRODUCTPAGE_NODE,
+    upstream_unknown(with_peers(outbound())), &["source: productpage -> mx-upstream"])]
+#[case::mx_fills_inbound("k8s-mesh,mx-mesh: the caller's party by itself", &[K8sMesh, MxMesh], REVIEWS_NODE,
+    caller_unknown(with_peers(inbound())), &["destination: mx-downstream -> reviews"])]
+#[case::mx_names_the_workload(
+    "k8s-mesh,mx-mesh: a Service's address names no workload, the peer does", &[K8sMesh, MxMesh], PRODUCTPAGE_NODE,
+    to_a_service(with_peers(outbound())), &["source: productpage -> mx-upstream"]
+)]
+#[case::k8s_fills("mx-mesh,k8s-mesh: the directory fills the party that has no peer", &[MxMesh, K8sMesh], PRODUCTPAGE_NODE,
+    outbound(), &["source: mx-own -> reviews"])]
+#[case::nobody_knows("a party that no analyzer knows is unknown", &[MxMesh, K8sMesh], PRODUCTPAGE_NODE,
+    upstream_unknown(outbound()), &["source: mx-own -> unknown"])]
+#[case::gateway_k8s_first("k8s-mesh,mx-mesh: each side of a gateway by itself", &[K8sMesh, MxMesh], GATEWAY_NODE,
+    with_peers(through_gateway()), &["destination: mx-downstream -> gateway", "source: gateway -> productpage"])]
+#[case::gateway_mx_first("mx-mesh,k8s-mesh: each side of a gateway by itself", &[MxMesh, K8sMesh], GATEWAY_NODE,
+    through_gateway(), &["destination: unknown -> mx-own", "source: mx-own -> productpage"])]
+fn an_earlier_analyzers_party_is_final(
+    #[case] rule: &str,
+    #[case] chain: &[Analyzer],
+    #[case] node: &str,
+    #[case] common: AccessLogCommon,
+    #[case] expected: &[&str],
+) {
+    for logs in [ok(common.clone()), tcp(common, 1, 1)] {
+        let mut mesh = Mesh::analyzed_by(chain);
+        mesh.take_from(identifier_of(node, "mx-own"), logs);
+        assert_eq!(mesh.edges(), expected, "{rule}");
+    }
+}
+
+#[rstest]
+#[case::k8s(&[K8sMesh], 1, &[])]
+#[case::k8s_first(&[K8sMesh, MxMesh], 0, &["source: mx-own -> reviews"])]
+#[case::mx_first(&[MxMesh, K8sMesh], 0, &["source: mx-own -> reviews"])]
+fn an_address_that_is_none_ends_only_what_depends_on_it(
+    #[case] chain: &[Analyzer],
+    #[case] rejected: u64,
+    #[case] expected: &[&str],
+) {
+    let mut common = outbound();
+    common.downstream_direct_remote_address = socket("no address", 1);
+    let mut mesh = Mesh::analyzed_by(chain);
+    mesh.take_from(identifier_of(PRODUCTPAGE_NODE, "mx-own"), ok(common));
+    assert_eq!(mesh.edges(), expected);
+    assert_eq!(mesh.accounting().rejected(Rejected::BadAddress), rejected);
+}
+
+#[test]
+fn a_services_address_is_attributed_when_there_is_no_peer() {
+    for chain in [[MxMesh, K8sMesh], [K8sMesh, MxMesh]] {
+        let mut mesh = Mesh::analyzed_by(&chain);
+        mesh.take_from(
+            identifier_of(PRODUCTPAGE_NODE, "mx-own"),
+            ok(to_a_service(outbound())),
+        );
+        assert_eq!(mesh.accounting().attributed, 1);
+        assert_eq!(mesh.only_http().get("destination_workload_namespace"), "demo");
+    }
+}
+
+#[test]
+fn http_and_tcp_have_chains_of_their_own() {
+    let settings = Settings {
+        http: Chain::new([MxMesh]),
+        tcp: Chain::new([K8sMesh]),
+        ..Settings::default()
+    };
+    let mut mesh = Mesh::with(settings, Bounds::default());
+    // TCP entries have no authority, and neither has this: apart from the chain they are the same identity.
+    mesh.take_from(
+        identifier_of(PRODUCTPAGE_NODE, "mx-own"),
+        ok(with_peers(outbound())),
+    );
+    mesh.take_from(
+        identifier_of(PRODUCTPAGE_NODE, "mx-own"),
+        tcp(with_peers(outbound()), 1, 1),
+    );
+    let edges = |labels: Vec<String>| labels.join(", ");
+    let http = edges(mesh.http().iter().map(|(labels, _)| labels.edge()).collect());
+    let tcp = edges(mesh.tcp().iter().map(|(labels, _)| labels.edge()).collect());
+    assert_eq!(http, "source: mx-own -> mx-upstream");
+    assert_eq!(tcp, "source: productpage -> reviews");
+}
+
+#[test]
+fn without_analyzers_every_entry_is_skipped() {
+    let mut mesh = Mesh::analyzed_by(&[]);
+    mesh.take(PRODUCTPAGE_NODE, ok(with_peers(outbound())));
+    mesh.take(PRODUCTPAGE_NODE, tcp(with_peers(outbound()), 1, 1));
+    assert_eq!(mesh.accounting().skipped(Skipped::NoAnalyzer), 2);
+}
+
+/// Who reports, and the two ends as far as they are known.
+type Known = BTreeMap<String, [Option<String>; 2]>;
+
+/// What `chain` finds in one entry.
+fn known(chain: &[Analyzer], node: &str, logs: Logs) -> Known {
+    let mut mesh = Mesh::analyzed_by(chain);
+    mesh.take_from(identifier_of(node, "mx-own"), logs);
+    let snapshot = mesh.snapshot();
+    conservation::check(&snapshot);
+    let ends = |labels: &Labels| {
+        ["source_canonical_service", "destination_canonical_service"].map(|name| {
+            let name = labels.get(name);
+            (name != "unknown").then(|| name.to_owned())
+        })
+    };
+    let http = mesh.http().into_iter().map(|(labels, _)| labels);
+    let tcp = mesh.tcp().into_iter().map(|(labels, _)| labels);
+    http.chain(tcp)
+        .map(|labels| (labels.get("reporter").to_owned(), ends(&labels)))
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn no_order_loses_what_an_analyzer_finds(entry in conservation::entry(), node in conservation::node()) {
+        let logs = http([entry]);
+        let [k8s, mx] = [K8sMesh, MxMesh].map(|analyzer| known(&[analyzer], node, logs.clone()));
+        for (chain, earlier, later) in [([K8sMesh, MxMesh], &k8s, &mx), ([MxMesh, K8sMesh], &mx, &k8s)] {
+            let both = known(&chain, node, logs.clone());
+            let reporters: Vec<&String> = both.keys().collect();
+            for reporter in k8s.keys().chain(mx.keys()) {
+                prop_assert!(reporters.contains(&reporter), "{chain:?} loses {reporter}");
+            }
+            // An analyzer that rejects an entry for one end may in a chain still answer for the other.
+            let is_observed_by_each = !k8s.is_empty() && !mx.is_empty();
+            for (reporter, ends) in &both {
+                let none = [None, None];
+                let (earlier, later) =
+                    (earlier.get(reporter).unwrap_or(&none), later.get(reporter).unwrap_or(&none));
+                for ((end, earlier), later) in ends.iter().zip(earlier).zip(later) {
+                    let expected = earlier.as_ref().or(later.as_ref());
+                    if is_observed_by_each {
+                        prop_assert_eq!(end.as_ref(), expected, "{:?}", chain);
+                    } else {
+                        prop_assert!(end.is_some() || expected.is_none(), "{chain:?} loses {expected:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is remembered of an entry says nothing about an entry that differs in anything that decides.
+    #[test]
+    fn entries_count_the_same_together_and_alone(
+        chains in [conservation::chain(), conservation::chain()],
+        entries in prop::collection::vec((conservation::node(), conservation::entry()), 1..12),
+    ) {
+        let [http_chain, tcp_chain] = chains;
+        let settings = Settings { http: http_chain, tcp: tcp_chain, ..Settings::default() };
+        let count = |mesh: &mut Mesh, counts: &mut BTreeMap<String, u64>| {
+            for (labels, http) in mesh.http() {
+                *counts.entry(format!("{:?}", labels.all())).or_default() += http.requests;
+            }
+            for (labels, tcp) in mesh.tcp() {
+                *counts.entry(format!("{:?}", labels.all())).or_default() += tcp.connections;
+            }
+        };
+        let mut together = Mesh::with(settings, Bounds::default());
+        let mut alone = BTreeMap::new();
+        for (node, entry) in entries {
+            together.take_from(identifier_of(node, "mx-own"), http([entry.clone()]));
+            let mut mesh = Mesh::with(settings, Bounds::default());
+            mesh.take_from(identifier_of(node, "mx-own"), http([entry]));
+            count(&mut mesh, &mut alone);
+        }
+        let mut counts = BTreeMap::new();
+        count(&mut together, &mut counts);
+        prop_assert_eq!(counts, alone);
+    }
+}

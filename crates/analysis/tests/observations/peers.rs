@@ -1,0 +1,362 @@
+//! The analyzer `mx-mesh`: who called whom by what the proxies say about themselves, for HTTP and TCP by the same rules.
+
+use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
+use alscope_analysis::accounting::{Rejected, Skipped, Unattributed};
+use alscope_analysis::analyze::chain::Analyzer::MxMesh;
+use prost_types::Any;
+use rstest::rstest;
+
+use crate::entry::*;
+use crate::mesh::*;
+use crate::objects::*;
+
+/// A peer in the words of Istio 1.24 and later.
+pub(crate) fn peer(workload: &str) -> Any {
+    let fields = [("workload", workload), ("namespace", "demo"), ("cluster", "west")];
+    any_struct(&texts(&fields))
+}
+
+/// An entry without any address, with objects of the filter state.
+fn without_addresses(cluster: &str, objects: &[(&str, Any)]) -> AccessLogCommon {
+    let objects = objects
+        .iter()
+        .map(|(key, object)| ((*key).to_owned(), object.clone()));
+    AccessLogCommon {
+        filter_state_objects: objects.collect(),
+        ..common(None, None, None, cluster)
+    }
+}
+
+const INBOUND: &str = "inbound|9080||";
+const TO_VIP: &str = "inbound-vip|9080|http|reviews.demo.svc.cluster.local";
+
+/// Objects of the filter state by keys: each names the workload that its key is.
+fn named(keys: &[&'static str]) -> Vec<(&'static str, Any)> {
+    let workload = |key: &str| {
+        if key.contains("upstream") {
+            "reviews"
+        } else {
+            "productpage"
+        }
+    };
+    keys.iter().map(|key| (*key, peer(workload(key)))).collect()
+}
+
+#[rstest]
+#[case::outbound(
+    "mx-mesh: upstream peer of a side-car's outbound entry",
+    PRODUCTPAGE_NODE, REVIEWS_CLUSTER, &["upstream_peer"], &["source: own -> reviews"]
+)]
+#[case::inbound(
+    "mx-mesh: downstream peer of a side-car's inbound entry",
+    REVIEWS_NODE, INBOUND, &["downstream_peer"], &["destination: productpage -> own"]
+)]
+#[case::outbound_with_both(
+    "mx-mesh: a side-car's outbound entry is one observation, whatever peers it has",
+    PRODUCTPAGE_NODE, REVIEWS_CLUSTER, &["upstream_peer", "downstream_peer"], &["source: own -> reviews"]
+)]
+#[case::inbound_with_both(
+    "mx-mesh: a side-car's inbound entry is one observation, whatever peers it has",
+    REVIEWS_NODE, INBOUND, &["upstream_peer", "downstream_peer"], &["destination: productpage -> own"]
+)]
+#[case::outbound_without(
+    "mx-mesh: an outbound entry without a peer called somebody unknown",
+    PRODUCTPAGE_NODE, REVIEWS_CLUSTER, &[], &["source: own -> unknown"]
+)]
+#[case::outbound_with_the_other(
+    "mx-mesh: a downstream peer is not whom an outbound entry called",
+    PRODUCTPAGE_NODE, REVIEWS_CLUSTER, &["downstream_peer"], &["source: own -> unknown"]
+)]
+#[case::inbound_without(
+    "mx-mesh: an inbound entry without a peer was called by somebody unknown",
+    REVIEWS_NODE, INBOUND, &["upstream_peer"], &["destination: unknown -> own"]
+)]
+#[case::passthrough(
+    "mx-mesh: the way out of the mesh is outbound",
+    PRODUCTPAGE_NODE, "PassthroughCluster", &[], &["source: own -> unknown"]
+)]
+#[case::inbound_passthrough(
+    "mx-mesh: a port that no service declares is inbound",
+    REVIEWS_NODE, "InboundPassthroughCluster", &["downstream_peer"], &["destination: productpage -> own"]
+)]
+#[case::gateway(
+    "mx-mesh: a gateway is called by its downstream peer and calls its upstream peer",
+    GATEWAY_NODE, REVIEWS_CLUSTER, &["upstream_peer", "downstream_peer"],
+    &["destination: productpage -> own", "source: own -> reviews"]
+)]
+#[case::external_client(
+    "mx-mesh: a gateway's client outside the mesh is unknown",
+    GATEWAY_NODE, REVIEWS_CLUSTER, &["upstream_peer"], &["destination: unknown -> own", "source: own -> reviews"]
+)]
+#[case::gateways_own_answer(
+    "mx-mesh: a gateway that answers by itself calls somebody unknown",
+    GATEWAY_NODE, "", &["downstream_peer"], &["destination: productpage -> own", "source: own -> unknown"]
+)]
+#[case::waypoint(
+    "mx-mesh: a waypoint stands between its peers and is none of them",
+    WAYPOINT_NODE, TO_VIP, &["upstream_peer", "downstream_peer"], &["waypoint: productpage -> reviews"]
+)]
+#[case::waypoint_without(
+    "mx-mesh: a waypoint without peers reports a call between unknown parties",
+    WAYPOINT_NODE, TO_VIP, &[], &["waypoint: unknown -> unknown"]
+)]
+#[case::both_spellings(
+    "mx-mesh: an entry with several spellings of a peer is counted once",
+    PRODUCTPAGE_NODE, REVIEWS_CLUSTER,
+    &["upstream_peer", "upstream_peer_obj", "wasm.upstream_peer", "envoy.wasm.metadata_exchange.upstream"],
+    &["source: own -> reviews"]
+)]
+#[case::old_spelling(
+    "mx-mesh: the spelling of Istio before 1.24 is as good",
+    REVIEWS_NODE, INBOUND, &["wasm.downstream_peer", "wasm.downstream_peer_id"], &["destination: productpage -> own"]
+)]
+#[case::no_cluster_called(
+    "mx-mesh: without cluster and address a side-car with a downstream peer was called",
+    REVIEWS_NODE, "", &["downstream_peer"], &["destination: productpage -> own"]
+)]
+#[case::no_cluster_calling(
+    "mx-mesh: without cluster and address a side-car with an upstream peer called",
+    PRODUCTPAGE_NODE, "", &["upstream_peer"], &["source: own -> reviews"]
+)]
+fn peers_are_the_parties(
+    #[case] rule: &str,
+    #[case] node: &str,
+    #[case] cluster: &str,
+    #[case] keys: &[&'static str],
+    #[case] expected: &[&str],
+) {
+    let common = without_addresses(cluster, &named(keys));
+    for logs in [ok(common.clone()), tcp(common, 1, 1)] {
+        let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+        mesh.take_from(identifier_of(node, "own"), logs);
+        assert_eq!(mesh.edges(), expected, "{rule}");
+        let accounting = mesh.accounting();
+        assert_eq!((accounting.received, accounting.observed), (1, 1), "{rule}");
+        let requests: u64 = mesh.http().iter().map(|(_, counts)| counts.requests).sum();
+        let connections: u64 = mesh.tcp().iter().map(|(_, counts)| counts.connections).sum();
+        assert_eq!(requests + connections, expected.len() as u64, "{rule}");
+    }
+}
+
+#[rstest]
+#[case::own_infrastructure("agent", &["upstream_peer"], Skipped::NotACall)]
+#[case::a_waypoints_cluster(TO_VIP, &["upstream_peer"], Skipped::NotACall)]
+#[case::no_sign_of_a_direction("", &[], Skipped::NoAddress)]
+#[case::signs_of_both_directions("", &["upstream_peer", "downstream_peer"], Skipped::NoAddress)]
+fn what_is_no_call_of_a_side_car_is_skipped(
+    #[case] cluster: &str,
+    #[case] keys: &[&'static str],
+    #[case] reason: Skipped,
+) {
+    let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+    mesh.take_from(
+        identifier_of(REVIEWS_NODE, "own"),
+        ok(without_addresses(cluster, &named(keys))),
+    );
+    assert_eq!(mesh.accounting().skipped(reason), 1);
+    assert_eq!(mesh.edges(), Vec::<String>::new());
+}
+
+#[rstest]
+#[case::own(REVIEWS, "destination: productpage -> own")]
+#[case::of_a_service(REVIEWS_SERVICE, "source: own -> reviews")]
+fn without_a_cluster_the_local_address_goes_before_the_peers(#[case] local: &str, #[case] expected: &str) {
+    let mut common = without_addresses("", &named(&["upstream_peer", "downstream_peer"]));
+    common.downstream_local_address = socket(local, 9080);
+    let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+    mesh.take_from(identifier_of(REVIEWS_NODE, "own"), ok(common));
+    assert_eq!(mesh.edges(), [expected]);
+}
+
+#[test]
+fn addresses_are_neither_needed_nor_read() {
+    let mut common = common(
+        socket("no address", 1),
+        socket("nor this", 1),
+        socket("nor that", 1),
+        REVIEWS_CLUSTER,
+    );
+    common.filter_state_objects = [("upstream_peer".to_owned(), peer("reviews"))].into();
+    let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+    mesh.take_from(identifier_of(PRODUCTPAGE_NODE, "own"), ok(common));
+    assert_eq!(mesh.edges(), ["source: own -> reviews"]);
+    assert_eq!(mesh.accounting().attributed, 1);
+}
+
+#[test]
+fn a_missing_peer_is_not_found_and_without_an_upstream_there_is_no_address() {
+    let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+    mesh.take_from(identifier_of(PRODUCTPAGE_NODE, "own"), ok(outbound()));
+    mesh.take_from(identifier_of(REVIEWS_NODE, "own"), ok(inbound()));
+    let mut no_upstream = outbound();
+    no_upstream.upstream_remote_address = None;
+    mesh.take_from(identifier_of(PRODUCTPAGE_NODE, "own"), ok(no_upstream));
+    let accounting = mesh.accounting();
+    assert_eq!((accounting.observed, accounting.unattributed), (3, 3));
+    assert_eq!(accounting.parties_unattributed(Unattributed::NotFound), 2);
+    assert_eq!(accounting.parties_unattributed(Unattributed::NoAddress), 1);
+}
+
+#[test]
+fn a_node_that_names_no_workload_is_unknown() {
+    let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+    mesh.take(
+        "edge-7",
+        ok(without_addresses(REVIEWS_CLUSTER, &named(&["upstream_peer"]))),
+    );
+    assert_eq!(
+        mesh.edges(),
+        ["destination: unknown -> unknown", "source: unknown -> reviews"]
+    );
+    assert_eq!(mesh.accounting().parties_unattributed(Unattributed::NotFound), 3);
+}
+
+#[test]
+fn the_client_side_has_the_labels_of_both_proxies() {
+    let identity = "spiffe://cluster.local/ns/books/sa/reviews";
+    let fields = [
+        ("workload", "reviews-v2"),
+        ("namespace", "books"),
+        ("cluster", "west"),
+        ("service", "reviews"),
+        ("revision", "v2"),
+        ("app", "reviews-app"),
+        ("version", "2.0"),
+        ("identity", identity),
+    ];
+    let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+    let common = without_addresses(REVIEWS_CLUSTER, &[("upstream_peer", any_struct(&texts(&fields)))]);
+    mesh.take_from(identifier_of(PRODUCTPAGE_NODE, "productpage-v1"), ok(common));
+    let labels = mesh.only_http();
+    let expected = [
+        ("connection_security_policy", "unknown"),
+        ("destination_app", "reviews-app"),
+        ("destination_canonical_revision", "v2"),
+        ("destination_canonical_service", "reviews"),
+        ("destination_cluster", "west"),
+        ("destination_principal", identity),
+        ("destination_service", "reviews.demo.svc.cluster.local"),
+        ("destination_service_name", "reviews"),
+        ("destination_service_namespace", "demo"),
+        ("destination_version", "2.0"),
+        ("destination_workload", "reviews-v2"),
+        ("destination_workload_namespace", "books"),
+        ("grpc_response_status", ""),
+        ("reporter", "source"),
+        ("request_protocol", "http"),
+        ("response_code", "200"),
+        ("response_flags", "-"),
+        ("source_app", "unknown"),
+        ("source_canonical_revision", "v1"),
+        ("source_canonical_service", "productpage-v1"),
+        ("source_cluster", "Kubernetes"),
+        ("source_principal", "unknown"),
+        ("source_version", "v1"),
+        ("source_workload", "productpage-v1"),
+        ("source_workload_namespace", "demo"),
+    ];
+    assert_eq!(labels.all().into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn the_server_side_takes_certificates_before_claims() {
+    let fields = [
+        ("workload", "productpage"),
+        ("namespace", "claimed"),
+        ("identity", "spiffe://claimed"),
+    ];
+    let mut common = inbound();
+    common.filter_state_objects = [("downstream_peer".to_owned(), any_struct(&texts(&fields)))].into();
+    let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+    mesh.take_from(identifier_of(REVIEWS_NODE, "reviews-v1"), ok(common));
+    let labels = mesh.only_http();
+    assert_eq!(labels.get("source_workload_namespace"), "demo");
+    assert_eq!(
+        labels.get("source_principal"),
+        "spiffe://cluster.local/ns/demo/sa/productpage"
+    );
+    assert_eq!(
+        labels.get("destination_principal"),
+        "spiffe://cluster.local/ns/demo/sa/reviews"
+    );
+    assert_eq!(labels.get("connection_security_policy"), "mutual_tls");
+}
+
+#[test]
+fn without_a_certificate_the_peers_own_word_counts() {
+    let fields = [
+        ("workload", "productpage"),
+        ("namespace", "claimed"),
+        ("identity", "spiffe://claimed"),
+    ];
+    let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+    let common = without_addresses(INBOUND, &[("downstream_peer", any_struct(&texts(&fields)))]);
+    mesh.take_from(identifier_of(REVIEWS_NODE, "reviews-v1"), ok(common));
+    let labels = mesh.only_http();
+    assert_eq!(labels.get("source_workload_namespace"), "claimed");
+    assert_eq!(labels.get("source_principal"), "spiffe://claimed");
+    assert_eq!(labels.get("source_cluster"), "unknown");
+}
+
+#[test]
+fn the_served_service_is_the_own_canonical_service_and_not_what_the_client_wrote() {
+    let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+    mesh.take_from(
+        identifier_of(REVIEWS_NODE, "reviews-v1"),
+        ok(without_addresses(INBOUND, &[])),
+    );
+    let labels = mesh.only_http();
+    assert_eq!(labels.get("destination_service"), "reviews-v1");
+    assert_eq!(labels.get("destination_service_name"), "reviews-v1");
+    assert_eq!(labels.get("destination_service_namespace"), "demo");
+}
+
+#[test]
+fn a_nodes_namespace_is_in_its_id_too() {
+    let mut identifier = identifier_of(
+        REVIEWS_NODE.replace("x.demo~", "x.y.books~").as_str(),
+        "reviews-v1",
+    );
+    let metadata = identifier.node.as_mut().unwrap().metadata.as_mut().unwrap();
+    metadata.fields.remove("NAMESPACE");
+    let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+    mesh.take_from(identifier, ok(without_addresses(INBOUND, &[])));
+    assert_eq!(mesh.only_http().get("destination_workload_namespace"), "books");
+}
+
+#[rstest]
+#[case::cut_short(any_bytes(&[0x1c, 0, 0, 0, 0, 0]))]
+#[case::of_another_type(packed("Duration", vec![]))]
+#[case::no_struct(packed("Struct", vec![0xff; 9]))]
+fn a_peer_that_cannot_be_read_is_missing_and_its_entry_counts(#[case] object: Any) {
+    let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+    let objects = [("upstream_peer", object.clone()), ("wasm.upstream_peer", object)];
+    mesh.take_from(
+        identifier_of(PRODUCTPAGE_NODE, "own"),
+        ok(without_addresses(REVIEWS_CLUSTER, &objects)),
+    );
+    assert_eq!(mesh.edges(), ["source: own -> unknown"]);
+}
+
+#[rstest]
+#[case::a_label_of_metrics("workload", 4097, 1)]
+#[case::at_the_limit("workload", 4096, 0)]
+#[case::the_pod_is_no_label("name", 4097, 0)]
+#[case::what_nobody_reads("other", 4097, 0)]
+fn a_peers_string_above_the_limit_rejects_its_entry(
+    #[case] field: &str,
+    #[case] length: usize,
+    #[case] rejected: u64,
+    #[values("upstream_peer", "downstream_peer")] key: &str,
+) {
+    let text = "x".repeat(length);
+    let object = any_struct(&texts(&[("service", "reviews"), (field, &text)]));
+    let mut mesh = Mesh::analyzed_by(&[MxMesh]);
+    mesh.take_from(
+        identifier_of(GATEWAY_NODE, "own"),
+        ok(without_addresses(REVIEWS_CLUSTER, &[(key, object)])),
+    );
+    let accounting = mesh.accounting();
+    assert_eq!(accounting.rejected(Rejected::StringTooLong), rejected);
+    assert_eq!(accounting.observed, 1 - rejected);
+}
