@@ -10,11 +10,12 @@ use crate::wire::{Fields, fixed64, length_delimited, varint};
 
 /// `google.protobuf.Struct.fields`.
 const FIELDS: u32 = length_delimited(1);
+const LAST_KNOWN_FIELD: u32 = 1;
 
 /// The name and the value of an entry of `google.protobuf.Struct.fields`.
 const NAME: u32 = length_delimited(1);
 const VALUE: u32 = length_delimited(2);
-const LAST_KNOWN_FIELD: u32 = 2;
+const LAST_KNOWN_FIELD_OF_ENTRY: u32 = 2;
 
 /// Members of the oneof `google.protobuf.Value.kind`.
 const NULL_VALUE: u32 = varint(1);
@@ -75,9 +76,15 @@ pub(crate) fn visit<'a>(
     occurrence: &'a [u8],
     visitor: &mut impl FnMut(&'a [u8], Value<'a>),
 ) -> Result<(), Malformed> {
-    for field in Occurrences::new(occurrence, FIELDS) {
-        let (name, value) = read_field(field?)?;
-        visitor(name, value);
+    let mut fields = Fields::new(occurrence);
+    while let Some(key) = fields.key()? {
+        match key {
+            FIELDS => {
+                let (name, value) = read_entry(fields.bytes()?)?;
+                visitor(name, value);
+            }
+            _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,
+        }
     }
     Ok(())
 }
@@ -100,7 +107,8 @@ fn visit_pieces<'a>(
     Ok(())
 }
 
-fn read_field(field: &[u8]) -> Result<(&[u8], Value<'_>), Malformed> {
+#[inline]
+fn read_entry(field: &[u8]) -> Result<(&[u8], Value<'_>), Malformed> {
     let mut name: &[u8] = &[];
     let mut value = Value::Other;
     let mut pieces = 0;
@@ -109,7 +117,7 @@ fn read_field(field: &[u8]) -> Result<(&[u8], Value<'_>), Malformed> {
         match key {
             NAME => name = fields.bytes()?,
             VALUE => value = value.merged(fields.bytes()?, field, &mut pieces)?,
-            _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,
+            _ => fields.skip_unknown(key, LAST_KNOWN_FIELD_OF_ENTRY)?,
         }
     }
     Ok((name, value))

@@ -5,9 +5,6 @@ use als_proto::{Malformed, Struct, Value};
 use super::Peer;
 use crate::directory::workload::{APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISION};
 
-/// The length of the longest name that [`Description::set_field`] knows: `workload_name`.
-const LONGEST_NAME: usize = 13;
-
 /// The fields that any rule reads, from either vocabulary; empty is unset.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Description<'a> {
@@ -39,18 +36,24 @@ pub(super) struct Labels<'a> {
 }
 
 impl<'a> Labels<'a> {
-    /// Labels are told apart by case, as in Kubernetes.
-    pub(super) fn set(&mut self, key: &[u8], value: &'a [u8]) {
-        let place = match std::str::from_utf8(key) {
-            Ok(CANONICAL_NAME) => &mut self.canonical_name,
-            Ok(CANONICAL_REVISION) => &mut self.canonical_revision,
-            Ok(APP_NAME) => &mut self.app_name,
-            Ok(APP_VERSION) => &mut self.app_version,
-            Ok("app") => &mut self.app,
-            Ok("version") => &mut self.version,
-            Ok(_) | Err(_) => return,
-        };
-        *place = value;
+    /// The place of a label's value, if a rule reads it. Labels are told apart by case, as in Kubernetes.
+    pub(super) fn place(&mut self, key: &[u8]) -> Option<&mut &'a [u8]> {
+        let is = |label: &str| key == label.as_bytes();
+        if is(CANONICAL_NAME) {
+            Some(&mut self.canonical_name)
+        } else if is(CANONICAL_REVISION) {
+            Some(&mut self.canonical_revision)
+        } else if is(APP_NAME) {
+            Some(&mut self.app_name)
+        } else if is(APP_VERSION) {
+            Some(&mut self.app_version)
+        } else if is("app") {
+            Some(&mut self.app)
+        } else if is("version") {
+            Some(&mut self.version)
+        } else {
+            None
+        }
     }
 }
 
@@ -58,36 +61,37 @@ impl<'a> Description<'a> {
     /// Sets a field of either vocabulary, by its name without regard to case, as SkyWalking looks them up. A field that comes
     /// again replaces the one before; a value of the wrong kind is none.
     pub(super) fn set_field(&mut self, name: &[u8], value: Value<'a>) {
-        let mut lower = [0; LONGEST_NAME];
-        let Some(lower) = lower.get_mut(..name.len()) else {
+        let is = |field: &[u8]| name.eq_ignore_ascii_case(field);
+        let place = if is(b"workload") || is(b"workload_name") {
+            &mut self.workload
+        } else if is(b"namespace") {
+            &mut self.namespace
+        } else if is(b"name") {
+            &mut self.name
+        } else if is(b"cluster") || is(b"cluster_id") {
+            &mut self.cluster
+        } else if is(b"service") {
+            &mut self.service
+        } else if is(b"revision") {
+            &mut self.revision
+        } else if is(b"app") {
+            &mut self.app
+        } else if is(b"version") {
+            &mut self.version
+        } else if is(b"owner") {
+            &mut self.owner
+        } else if is(b"identity") {
+            &mut self.identity
+        } else if is(b"labels") {
+            self.label_struct = match value {
+                Value::Struct(labels) => Some(labels),
+                Value::String(_) | Value::Other => None,
+            };
+            return;
+        } else {
             return;
         };
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        let place = match &*lower {
-            b"name" => &mut self.name,
-            b"namespace" => &mut self.namespace,
-            b"workload" | b"workload_name" => &mut self.workload,
-            b"owner" => &mut self.owner,
-            b"cluster" | b"cluster_id" => &mut self.cluster,
-            b"service" => &mut self.service,
-            b"revision" => &mut self.revision,
-            b"app" => &mut self.app,
-            b"version" => &mut self.version,
-            b"identity" => &mut self.identity,
-            b"labels" => {
-                self.label_struct = match value {
-                    Value::Struct(labels) => Some(labels),
-                    Value::String(_) | Value::Other => None,
-                };
-                return;
-            }
-            _ => return,
-        };
-        *place = match value {
-            Value::String(text) => text,
-            Value::Struct(_) | Value::Other => b"",
-        };
+        *place = text(value);
     }
 
     /// Names the pod where the description does not.
@@ -97,18 +101,15 @@ impl<'a> Description<'a> {
     }
 
     /// The peer by Istio's fall-back rules (istio/proxy `metadata_object`, istio `pkg/model` canonical service).
-    pub(super) fn peer(mut self) -> Result<Peer<&'a [u8]>, Malformed> {
-        if let Some(labels) = self.label_struct {
-            labels.visit(|key, value| {
-                let text = if let Value::String(text) = value {
-                    text
-                } else {
-                    b""
-                };
-                self.labels.set(key, text);
+    pub(super) fn peer(&self) -> Result<Peer<&'a [u8]>, Malformed> {
+        let mut labels = self.labels;
+        if let Some(fields) = self.label_struct {
+            fields.visit(|key, value| {
+                if let Some(place) = labels.place(key) {
+                    *place = text(value);
+                }
             })?;
         }
-        let labels = self.labels;
         let workload = first([self.workload, end_of_path(self.owner)]);
         let app = first([self.app, labels.app_name, labels.app]);
         let version = first([self.version, labels.app_version, labels.version]);
@@ -123,6 +124,14 @@ impl<'a> Description<'a> {
             version,
             identity: self.identity,
         })
+    }
+}
+
+/// A value that is no text is none.
+fn text(value: Value<'_>) -> &[u8] {
+    match value {
+        Value::String(text) => text,
+        Value::Struct(_) | Value::Other => b"",
     }
 }
 

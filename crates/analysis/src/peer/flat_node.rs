@@ -5,7 +5,7 @@
 //! two functions over its verifier read the seven fields that rules need. No table is followed deeper than `FlatNode.labels`, so
 //! the work is linear in the bytes, whatever points at what.
 
-use flatbuffers::{InvalidFlatbuffer, SIZE_UOFFSET, TableVerifier, VOffsetT, Verifier, VerifierOptions};
+use flatbuffers::{SIZE_UOFFSET, TableVerifier, VOffsetT, Verifier, VerifierOptions};
 
 use super::Peer;
 use super::description::{Description, Labels};
@@ -31,15 +31,11 @@ const fn slot(field: VOffsetT) -> VOffsetT {
 /// The peer that a `FlatNode` describes. `None` when an offset that leads to it is not what it should be, or when it names
 /// nobody.
 pub fn read(bytes: &[u8]) -> Option<Peer<&[u8]>> {
-    describe(bytes).ok()?.peer().ok()?.named()
-}
-
-fn describe(bytes: &[u8]) -> Result<Description<'_>, InvalidFlatbuffer> {
     let options = VerifierOptions::default();
     let mut verifier = Verifier::new(&options, bytes);
     let root = follow(&mut verifier, 0)?;
-    let mut node = verifier.visit_table(root)?;
-    Ok(Description {
+    let mut node = verifier.visit_table(root).ok()?;
+    let description = Description {
         name: string(&mut node, NAME, bytes)?,
         namespace: string(&mut node, NAMESPACE, bytes)?,
         workload: string(&mut node, WORKLOAD_NAME, bytes)?,
@@ -48,49 +44,42 @@ fn describe(bytes: &[u8]) -> Result<Description<'_>, InvalidFlatbuffer> {
         identity: string(&mut node, IDENTITY, bytes)?,
         labels: labels(&mut node, bytes)?,
         ..Description::default()
-    })
+    };
+    description.peer().ok()?.named()
 }
 
 /// Where the offset at `position` leads.
-fn follow(verifier: &mut Verifier<'_, '_>, position: usize) -> Result<usize, InvalidFlatbuffer> {
-    Ok(position.saturating_add(verifier.get_uoffset(position)? as usize))
+fn follow(verifier: &mut Verifier<'_, '_>, position: usize) -> Option<usize> {
+    position.checked_add(verifier.get_uoffset(position).ok()? as usize)
 }
 
-fn string<'a>(
-    table: &mut TableVerifier<'_, '_, '_>,
-    field: VOffsetT,
-    bytes: &'a [u8],
-) -> Result<&'a [u8], InvalidFlatbuffer> {
-    let Some(position) = table.deref(field)? else {
-        return Ok(b"");
+/// The string in a field of a table; empty when the table has no such field.
+fn string<'a>(table: &mut TableVerifier<'_, '_, '_>, field: VOffsetT, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    let Some(position) = table.deref(field).ok()? else {
+        return Some(b"");
     };
     let verifier = table.verifier();
     let position = follow(verifier, position)?;
-    let length = verifier.get_uoffset(position)? as usize;
-    let begin = position.saturating_add(SIZE_UOFFSET);
-    verifier.range_in_buffer(begin, length)?;
-    Ok(bytes.get(begin..begin.saturating_add(length)).unwrap_or_default())
+    let length = verifier.get_uoffset(position).ok()? as usize;
+    bytes.get(position..)?.get(SIZE_UOFFSET..)?.get(..length)
 }
 
-fn labels<'a>(
-    node: &mut TableVerifier<'_, '_, '_>,
-    bytes: &'a [u8],
-) -> Result<Labels<'a>, InvalidFlatbuffer> {
+fn labels<'a>(node: &mut TableVerifier<'_, '_, '_>, bytes: &'a [u8]) -> Option<Labels<'a>> {
     let mut labels = Labels::default();
-    let Some(position) = node.deref(LABELS)? else {
-        return Ok(labels);
+    let Some(position) = node.deref(LABELS).ok()? else {
+        return Some(labels);
     };
     let verifier = node.verifier();
     let position = follow(verifier, position)?;
-    let count = verifier.get_uoffset(position)? as usize;
-    let begin = position.saturating_add(SIZE_UOFFSET);
-    let length = count.saturating_mul(SIZE_UOFFSET);
-    verifier.range_in_buffer(begin, length)?;
-    for element in (begin..begin.saturating_add(length)).step_by(SIZE_UOFFSET) {
+    let count = verifier.get_uoffset(position).ok()? as usize;
+    // An offset outside the bytes ends this, however large the count is.
+    for element in (position..).step_by(SIZE_UOFFSET).skip(1).take(count) {
         let pair = follow(verifier, element)?;
-        let mut pair = verifier.visit_table(pair)?;
-        labels.set(string(&mut pair, KEY, bytes)?, string(&mut pair, VALUE, bytes)?);
+        let mut pair = verifier.visit_table(pair).ok()?;
+        if let Some(place) = labels.place(string(&mut pair, KEY, bytes)?) {
+            *place = string(&mut pair, VALUE, bytes)?;
+        }
         pair.finish();
     }
-    Ok(labels)
+    Some(labels)
 }

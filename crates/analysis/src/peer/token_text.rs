@@ -19,7 +19,11 @@ pub(super) fn read(text: &[u8]) -> Option<Peer<&[u8]>> {
             value.get(1..).unwrap_or_default().trim_ascii(),
         );
         match token.strip_prefix(b"labels[]") {
-            Some(label) => description.labels.set(label, value),
+            Some(label) => {
+                if let Some(place) = description.labels.place(label) {
+                    *place = value;
+                }
+            }
             None => description.set_field(field(token), Value::String(value)),
         }
     }

@@ -69,7 +69,7 @@ fn an_offset_that_leads_astray_is_followed_nowhere(
     for place in (0..bytes.len() - 3).step_by(2) {
         let mut bytes = bytes.clone();
         bytes[place..place + 4].copy_from_slice(&offset.to_le_bytes());
-        crate::laws::check_flat_node(&bytes);
+        crate::flat_node_law::check(&bytes);
     }
 }
 

@@ -4,11 +4,13 @@
 
 mod encodings;
 mod fall_backs;
+mod flat_node_law;
 mod flat_nodes;
 mod hostile;
-mod laws;
 mod objects;
 mod properties;
+mod stands_in;
+mod struct_law;
 
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use als_proto::{Entry, Message};

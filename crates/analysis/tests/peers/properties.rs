@@ -8,7 +8,7 @@ use prost_types::Struct;
 
 use crate::flat_nodes::FlatNode;
 use crate::objects::*;
-use crate::{laws, owned, peers};
+use crate::{flat_node_law, owned, peers, struct_law};
 
 const FIELDS: &[&str] = &[
     "workload",
@@ -66,7 +66,7 @@ proptest! {
         let labels_name = if upper { "LABELS" } else { "labels" };
         let structs = fields.iter().map(|(name, value)| texts(&[(name, value)]));
         let labels = with_labels(&[], labels_name, &borrowed(&labels));
-        laws::check_struct(&concatenated(structs.chain([labels])));
+        struct_law::check(&concatenated(structs.chain([labels])));
     }
 
     #[test]
@@ -124,13 +124,13 @@ proptest! {
             let place = index.index(bytes.len());
             bytes[place] = byte;
         }
-        laws::check_flat_node(&bytes);
+        flat_node_law::check(&bytes);
     }
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..200)) {
-        laws::check_flat_node(&bytes);
-        laws::check_struct(&bytes);
+        flat_node_law::check(&bytes);
+        struct_law::check(&bytes);
         for type_name in ["Struct", "BytesValue", "StringValue"] {
             peers(&[("upstream_peer", packed(type_name, bytes.clone()))]);
         }

@@ -1,21 +1,16 @@
-//! What holds for any bytes. The fuzz targets include this file too.
+//! What holds for any bytes as a struct. The fuzz target includes this file too.
 
 use std::collections::BTreeMap;
 
-use alscope_analysis::peer::{Peer, flat_node};
+use alscope_analysis::peer::Peer;
 use prost::Message as _;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 
-/// A `FlatNode` in any bytes is read or refused, and whatever is read of it stands in the bytes.
-pub(crate) fn check_flat_node(bytes: &[u8]) {
-    if let Some(peer) = flat_node::read(bytes) {
-        stands_in(bytes, &peer);
-    }
-}
+use super::stands_in::stands_in;
 
 /// A struct in any bytes is read or refused; where prost accepts it, the peer is the one that prost's struct says.
-pub(crate) fn check_struct(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     let peer = Peer::in_struct(bytes);
     if let Some(peer) = &peer {
         stands_in(bytes, peer);
@@ -26,15 +21,6 @@ pub(crate) fn check_struct(bytes: &[u8]) {
         let peer = peer.map(|peer| peer.map(|text| text.to_vec()));
         assert_eq!(peer, expected(&fields, &labels(&message)));
     }
-}
-
-fn stands_in(bytes: &[u8], peer: &Peer<&[u8]>) {
-    for text in peer.labels().into_iter().chain([peer.name]) {
-        let stands =
-            text == b"latest" || text.is_empty() || bytes.windows(text.len()).any(|window| window == text);
-        assert!(stands, "{text:?} is not in the bytes");
-    }
-    assert!(!peer.canonical_service.is_empty());
 }
 
 /// The fields by their lower-case names; `None` when two differ by case alone, because prost does not say which came last.
