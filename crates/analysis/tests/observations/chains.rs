@@ -200,7 +200,10 @@ proptest! {
     #[test]
     fn entries_count_the_same_together_and_alone(
         chains in [conservation::chain(), conservation::chain()],
-        entries in prop::collection::vec((conservation::node(), conservation::entry()), 1..12),
+        entries in prop::collection::vec(
+            (conservation::node(), prop::sample::select(vec!["mx-own", "mx-other"]), conservation::entry()),
+            1..12,
+        ),
     ) {
         let [http_chain, tcp_chain] = chains;
         let settings = Settings { http: http_chain, tcp: tcp_chain, ..Settings::default() };
@@ -214,10 +217,10 @@ proptest! {
         };
         let mut together = Mesh::with(settings, Bounds::default());
         let mut alone = BTreeMap::new();
-        for (node, entry) in entries {
-            together.take_from(identifier_of(node, "mx-own"), http([entry.clone()]));
+        for (node, own, entry) in entries {
+            together.take_from(identifier_of(node, own), http([entry.clone()]));
             let mut mesh = Mesh::with(settings, Bounds::default());
-            mesh.take_from(identifier_of(node, "mx-own"), http([entry]));
+            mesh.take_from(identifier_of(node, own), http([entry]));
             count(&mut mesh, &mut alone);
         }
         let mut counts = BTreeMap::new();

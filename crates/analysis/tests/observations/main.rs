@@ -11,6 +11,7 @@ mod chains;
 mod conservation;
 mod entry;
 mod gateways;
+mod memo_keys;
 mod mesh;
 #[path = "../peers/objects.rs"]
 mod objects;
