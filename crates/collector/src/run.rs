@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use alscope_analysis::aggregate::registry::Registry;
+use alscope_analysis::analyze::chain::{Analyzer, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::shard::{Settings, Shard};
 use alscope_collector_config::{Config, Directory as DirectorySource};
@@ -223,10 +224,16 @@ async fn until_synced(mut synced: watch::Receiver<bool>, stop: &CancellationToke
     }
 }
 
+fn chain(analyzers: &[alscope_collector_config::Analyzer]) -> Chain {
+    Chain::new(analyzers.iter().map(|analyzer| match analyzer {
+        alscope_collector_config::Analyzer::K8sMesh => Analyzer::K8sMesh,
+    }))
+}
+
 fn shards(config: &Config) -> Vec<Arc<Mutex<Shard>>> {
     let settings = Settings {
-        http: !config.analysis.http.is_empty(),
-        tcp: !config.analysis.tcp.is_empty(),
+        http: chain(&config.analysis.http),
+        tcp: chain(&config.analysis.tcp),
         entries_per_message: config.limits.entries_per_message,
         string_bytes: config.limits.string_bytes,
     };

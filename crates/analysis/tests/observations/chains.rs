@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
+use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry};
 use alscope_analysis::accounting::{Rejected, Skipped};
 use alscope_analysis::aggregate::registry::Bounds;
 use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
@@ -167,6 +167,77 @@ fn known(chain: &[Analyzer], node: &str, logs: Logs) -> Known {
         .collect()
 }
 
+/// An entry, its node, and the workload that the node says it is.
+#[derive(Clone, Debug)]
+struct Sent {
+    node: &'static str,
+    own: &'static str,
+    entry: HttpAccessLogEntry,
+}
+
+prop_compose! {
+    fn sent()(
+        node in conservation::node(),
+        own in prop::sample::select(vec!["mx-own", "mx-other"]),
+        entry in conservation::entry(),
+    ) -> Sent {
+        Sent { node, own, entry }
+    }
+}
+
+impl Sent {
+    /// The same with one aspect of `other`.
+    fn with(mut self, aspect: usize, other: &Sent) -> Self {
+        let empty = AccessLogCommon::default();
+        let theirs = other.entry.common_properties.as_ref().unwrap_or(&empty);
+        let mut unused = AccessLogCommon::default();
+        let ours = self.entry.common_properties.as_mut().unwrap_or(&mut unused);
+        match aspect {
+            0 => self.node = other.node,
+            1 => self.own = other.own,
+            2 => self.entry.request.clone_from(&other.entry.request),
+            3 => ours
+                .downstream_direct_remote_address
+                .clone_from(&theirs.downstream_direct_remote_address),
+            4 => ours
+                .downstream_local_address
+                .clone_from(&theirs.downstream_local_address),
+            5 => ours
+                .upstream_remote_address
+                .clone_from(&theirs.upstream_remote_address),
+            6 => ours.upstream_cluster.clone_from(&theirs.upstream_cluster),
+            7 => ours.start_time = theirs.start_time,
+            8 => ours.tls_properties.clone_from(&theirs.tls_properties),
+            _ => ours.filter_state_objects.clone_from(&theirs.filter_state_objects),
+        }
+        self
+    }
+}
+
+/// Series by their labels.
+type Counts = BTreeMap<String, u64>;
+
+/// What the entries count, one after the other in one mesh.
+fn counts<'a>(chain: Chain, entries: impl IntoIterator<Item = &'a Sent>) -> Counts {
+    let mut mesh = Mesh::analyzed_by(&chain.iter().collect::<Vec<_>>());
+    for Sent { node, own, entry } in entries {
+        mesh.take_from(identifier_of(node, own), http([entry.clone()]));
+    }
+    let http = mesh
+        .http()
+        .into_iter()
+        .map(|(labels, counts)| (labels, counts.requests));
+    let http: Vec<_> = http.collect();
+    let tcp = mesh
+        .tcp()
+        .into_iter()
+        .map(|(labels, counts)| (labels, counts.connections));
+    http.into_iter()
+        .chain(tcp)
+        .map(|(labels, count)| (format!("{:?}", labels.all()), count))
+        .collect()
+}
+
 proptest! {
     #[test]
     fn no_order_loses_what_an_analyzer_finds(entry in conservation::entry(), node in conservation::node()) {
@@ -199,32 +270,17 @@ proptest! {
     /// What is remembered of an entry says nothing about an entry that differs in anything that decides.
     #[test]
     fn entries_count_the_same_together_and_alone(
-        chains in [conservation::chain(), conservation::chain()],
-        entries in prop::collection::vec(
-            (conservation::node(), prop::sample::select(vec!["mx-own", "mx-other"]), conservation::entry()),
-            1..12,
-        ),
+        chain in conservation::chain(),
+        first in sent(),
+        other in sent(),
+        aspects in prop::collection::vec(0_usize..10, 1..3),
     ) {
-        let [http_chain, tcp_chain] = chains;
-        let settings = Settings { http: http_chain, tcp: tcp_chain, ..Settings::default() };
-        let count = |mesh: &mut Mesh, counts: &mut BTreeMap<String, u64>| {
-            for (labels, http) in mesh.http() {
-                *counts.entry(format!("{:?}", labels.all())).or_default() += http.requests;
-            }
-            for (labels, tcp) in mesh.tcp() {
-                *counts.entry(format!("{:?}", labels.all())).or_default() += tcp.connections;
-            }
-        };
-        let mut together = Mesh::with(settings, Bounds::default());
-        let mut alone = BTreeMap::new();
-        for (node, own, entry) in entries {
-            together.take_from(identifier_of(node, own), http([entry.clone()]));
-            let mut mesh = Mesh::with(settings, Bounds::default());
-            mesh.take_from(identifier_of(node, own), http([entry]));
-            count(&mut mesh, &mut alone);
+        let second = aspects.into_iter().fold(first.clone(), |sent, aspect| sent.with(aspect, &other));
+        let mut expected = counts(chain, [&first]);
+        for (labels, count) in counts(chain, [&second]) {
+            *expected.entry(labels).or_default() += count;
         }
-        let mut counts = BTreeMap::new();
-        count(&mut together, &mut counts);
-        prop_assert_eq!(counts, alone);
+        prop_assert_eq!(&counts(chain, [&first, &second]), &expected);
+        prop_assert_eq!(&counts(chain, [&second, &first]), &expected);
     }
 }
