@@ -23,8 +23,8 @@ impl Analyzer {
     /// Whether this version has it; a chain with one that it does not have is refused.
     pub const fn is_built(self) -> bool {
         match self {
-            Self::K8sMesh => true,
-            Self::MxMesh | Self::Persistence => false,
+            Self::K8sMesh | Self::MxMesh => true,
+            Self::Persistence => false,
         }
     }
 
@@ -119,18 +119,21 @@ mod tests {
     #[case::blank("  ", vec![])]
     #[case::one("k8s-mesh", vec![Analyzer::K8sMesh])]
     #[case::trimmed(" k8s-mesh ", vec![Analyzer::K8sMesh])]
+    #[case::in_order("mx-mesh, k8s-mesh", vec![Analyzer::MxMesh, Analyzer::K8sMesh])]
     fn chain_is_read(#[case] text: &str, #[case] expected: Vec<Analyzer>) {
         assert_eq!(Analyzer::chain(text), Ok(expected));
     }
 
     #[rstest]
-    #[case::unknown("k8s", "`k8s` is not an analyzer; use k8s-mesh")]
-    #[case::other_case("K8S-Mesh", "`K8S-Mesh` is not an analyzer; use k8s-mesh")]
-    #[case::gap("k8s-mesh,,", "`` is not an analyzer; use k8s-mesh")]
-    #[case::metadata_exchange("mx-mesh", "the analyzer `mx-mesh` is not in this version; use k8s-mesh")]
+    #[case::unknown("k8s", "`k8s` is not an analyzer; use k8s-mesh, mx-mesh")]
+    #[case::other_case(
+        "K8S-Mesh",
+        "`K8S-Mesh` is not an analyzer; the nearest is `k8s-mesh`, of k8s-mesh, mx-mesh"
+    )]
+    #[case::gap("k8s-mesh,,", "`` is not an analyzer; use k8s-mesh, mx-mesh")]
     #[case::persistence(
         "k8s-mesh, persistence",
-        "the analyzer `persistence` is not in this version; use k8s-mesh"
+        "the analyzer `persistence` is not in this version; use k8s-mesh, mx-mesh"
     )]
     #[case::twice("k8s-mesh,k8s-mesh", "the analyzer `k8s-mesh` is listed twice; list it once")]
     fn bad_chain_says_what_to_use(#[case] text: &str, #[case] message: &str) {

@@ -1,7 +1,7 @@
 //! What a configuration would run, in words, for `alscope-collector check`.
 
 use crate::settings::SETTINGS;
-use crate::{Analyzer, Config};
+use crate::{Analyzer, Config, Directory};
 
 impl Config {
     /// What would run, one line each: the key as in the file, and its value with defaults filled in. Settings that this
@@ -33,6 +33,11 @@ impl Config {
                 )),
                 Some(Analyzer::K8sMesh | Analyzer::MxMesh) => {}
             }
+            if self.directory == Directory::None && chain.contains(&Analyzer::K8sMesh) {
+                warnings.push(format!(
+                    "`{key}` lists `k8s-mesh`, which finds nobody with `directory: {{ none: {{}} }}`; write `mx-mesh`"
+                ));
+            }
         }
         warnings
     }
@@ -42,7 +47,7 @@ impl Config {
 mod tests {
     use std::path::Path;
 
-    use crate::{Analyzer, Config};
+    use crate::{Analyzer, Config, Directory};
 
     fn config(text: &str) -> Config {
         Config::parse(text, Path::new("/etc/alscope/collector.yaml")).expect("the text is a configuration")
@@ -85,6 +90,18 @@ limits.bufferedBytes: 268435456
             kubeconfig.contains("directory: kubernetes by /etc/alscope/admin.conf\n"),
             "{kubeconfig}"
         );
+    }
+
+    #[test]
+    fn addresses_that_nobody_looks_up_are_a_warning() {
+        let none =
+            config("{ directory: { none: {} }, analysis: { http: 'mx-mesh,k8s-mesh', tcp: mx-mesh } }");
+        assert_eq!(none.directory, Directory::None);
+        assert!(none.describe().contains("directory: none\n"));
+        let http = "`analysis.http` lists `k8s-mesh`, which finds nobody with `directory: { none: {} }`; write `mx-mesh`";
+        assert_eq!(none.warnings(), [http]);
+        let file = config("{ directory: { file: a }, analysis: { http: 'mx-mesh,k8s-mesh', tcp: mx-mesh } }");
+        assert_eq!(file.warnings(), Vec::<String>::new());
     }
 
     #[test]

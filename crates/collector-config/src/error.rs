@@ -111,14 +111,15 @@ pub enum ConfigError {
         /// What is wrong with the chain.
         problem: AnalyzerError,
     },
-    /// No source for the directory, or two.
+    /// No source for the directory, or several.
     #[error(
-        "{place} has {found} for `directory`; write `directory: {{ kubernetes: {{}} }}` or `directory: {{ file: PATH }}`"
+        "{place} has {found} for `directory`; write one of `directory: {{ kubernetes: {{}} }}`, `directory: {{ file: PATH }}` and \
+         `directory: {{ none: {{}} }}`"
     )]
     DirectorySource {
         /// File, and line when the key is there.
         place: Place,
-        /// `no source` or `two sources`.
+        /// `no source` or `more than one source`.
         found: &'static str,
     },
     /// Two listeners with one address.

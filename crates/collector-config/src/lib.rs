@@ -102,6 +102,8 @@ pub enum Directory {
     Kubernetes(Kubernetes),
     /// A snapshot in a YAML file; the path is already joined to the configuration file's directory.
     File(PathBuf),
+    /// Nowhere: no address is looked up, and no right is needed.
+    None,
 }
 
 /// How the Kubernetes API server is reached.

@@ -120,16 +120,18 @@ impl Values<'_> {
 
     fn directory(&self) -> Result<Directory, ConfigError> {
         let kubernetes = self.written.blocks.contains_key("directory.kubernetes");
-        let found = match (kubernetes, self.text("directory.file")) {
-            (true, None) => {
+        let none = self.written.blocks.contains_key("directory.none");
+        let found = match (kubernetes, self.text("directory.file"), none) {
+            (true, None, false) => {
                 let kubeconfig = self.text("directory.kubernetes.kubeconfig");
                 return Ok(Directory::Kubernetes(Kubernetes {
                     kubeconfig: kubeconfig.map(|text| self.path(text)).transpose()?,
                 }));
             }
-            (false, Some(file)) => return Ok(Directory::File(self.path(file)?)),
-            (false, None) => "no source",
-            (true, Some(_)) => "two sources",
+            (false, Some(file), false) => return Ok(Directory::File(self.path(file)?)),
+            (false, None, true) => return Ok(Directory::None),
+            (false, None, false) => "no source",
+            _ => "more than one source",
         };
         let block = self.written.blocks.get("directory").cloned();
         Err(ConfigError::DirectorySource {

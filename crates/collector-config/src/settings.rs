@@ -125,7 +125,7 @@ const fn setting(
 
 /// Every key of the file, in the order in which they are described. A row that ends in `without` is one that this version
 /// does not act on.
-pub const SETTINGS: [Setting; 28] = [
+pub const SETTINGS: [Setting; 29] = [
     setting(
         "listen.grpc",
         Kind::Address,
@@ -148,7 +148,7 @@ pub const SETTINGS: [Setting; 28] = [
         "directory",
         Kind::Keys,
         |config| Some(config.directory.describe()),
-        "Where it is learnt who has which address. Required, with one of the two that follow.",
+        "Where it is learnt who has which address. Required, with one of `kubernetes`, `file` and `none`.",
     ),
     setting(
         "directory.kubernetes",
@@ -168,6 +168,12 @@ pub const SETTINGS: [Setting; 28] = [
         Kind::File,
         |_| None,
         "A file with what `kubectl get pods,services,endpointslices,nodes -A -o yaml` prints.",
+    ),
+    setting(
+        "directory.none",
+        Kind::Keys,
+        |_| None,
+        "Nowhere (`{}`): no address is looked up and no right is needed. For the analyzer `mx-mesh` alone.",
     ),
     setting(
         "analysis.http",
@@ -333,6 +339,7 @@ fn list(names: &[String]) -> String {
 impl Directory {
     fn describe(&self) -> String {
         match self {
+            Self::None => "none".to_owned(),
             Self::File(path) => format!("file {}", path.display()),
             Self::Kubernetes(kubernetes) => match &kubernetes.kubeconfig {
                 Some(path) => format!("kubernetes by {}", path.display()),

@@ -31,8 +31,8 @@ const DIRECTORY: &str = "directory: { kubernetes: {} }\n";
      streamsPerConnection, streamsPerPeer, bufferedBytes"
 )]
 #[case::unknown_directory(
-    "directory: { none: {} }",
-    "unknown key `directory.none` in collector.yaml line 1; use kubernetes, file"
+    "directory: { consul: {} }",
+    "unknown key `directory.consul` in collector.yaml line 1; use kubernetes, file, none"
 )]
 #[case::unknown_kubernetes_key(
     "directory: { kubernetes: { kubeconfg: a } }",
@@ -150,11 +150,11 @@ fn form_is_checked(#[case] text: &str, #[case] message: &str) {
 )]
 #[case::unknown_analyzer(
     "analysis:\n  http: k8s-mesh, als",
-    "`analysis.http` in collector.yaml line 2: `als` is not an analyzer; use k8s-mesh"
+    "`analysis.http` in collector.yaml line 2: `als` is not an analyzer; use k8s-mesh, mx-mesh"
 )]
 #[case::absent_analyzer(
-    "analysis:\n  tcp: mx-mesh",
-    "`analysis.tcp` in collector.yaml line 2: the analyzer `mx-mesh` is not in this version; use k8s-mesh"
+    "analysis:\n  tcp: persistence",
+    "`analysis.tcp` in collector.yaml line 2: the analyzer `persistence` is not in this version; use k8s-mesh, mx-mesh"
 )]
 #[case::analyzer_twice(
     "analysis: { http: \"k8s-mesh,k8s-mesh\" }",
@@ -198,10 +198,15 @@ fn values_are_checked(#[case] text: &str, #[case] message: &str) {
 #[case::bare("\ndirectory: {}", "collector.yaml line 2 has no source")]
 #[case::both(
     "directory: { kubernetes: {}, file: a }",
-    "collector.yaml line 1 has two sources"
+    "collector.yaml line 1 has more than one source"
+)]
+#[case::none_and_another(
+    "directory: { none: {}, file: a }",
+    "collector.yaml line 1 has more than one source"
 )]
 fn one_source_of_the_directory_is_demanded(#[case] text: &str, #[case] start: &str) {
-    let rest = " for `directory`; write `directory: { kubernetes: {} }` or `directory: { file: PATH }`";
+    let rest = " for `directory`; write one of `directory: { kubernetes: {} }`, `directory: { file: PATH }` and \
+                `directory: { none: {} }`";
     assert_eq!(refusal(text), format!("{start}{rest}"));
 }
 

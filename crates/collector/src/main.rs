@@ -139,9 +139,6 @@ fn collect(path: &std::path::Path) -> anyhow::Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    for ignored in &config.ignored {
-        tracing::warn!("{ignored}");
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
+use alscope_analysis::analyze::chain::{self, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::shard::{Settings, Shard};
-use alscope_collector_config::{Config, Directory as DirectorySource};
+use alscope_collector_config::{Analyzer, Config, Directory as DirectorySource};
 use arc_swap::ArcSwap;
 use axum::Router;
 use tokio::net::TcpListener;
@@ -157,12 +157,8 @@ fn say_what_runs(config: &Config) {
         info!("analyzer {analyzer} active for {}", kinds.join(", "));
         named.push(*analyzer);
     }
-    for (kind, analyzers) in [("http", &analysis.http), ("tcp", &analysis.tcp)] {
-        if analyzers.is_empty() {
-            warn!(
-                "analysis.{kind} is empty: {kind} entries are counted and skipped; set analysis.{kind}: \"k8s-mesh\""
-            );
-        }
+    for warning in config.warnings() {
+        warn!("{warning}");
     }
 }
 
@@ -190,6 +186,9 @@ async fn source(
     match source {
         DirectorySource::File(path) => {
             directory.store(Arc::new(load(path)?));
+            synced.send_replace(true);
+        }
+        DirectorySource::None => {
             synced.send_replace(true);
         }
         DirectorySource::Kubernetes(settings) => {
@@ -224,9 +223,12 @@ async fn until_synced(mut synced: watch::Receiver<bool>, stop: &CancellationToke
     }
 }
 
-fn chain(analyzers: &[alscope_collector_config::Analyzer]) -> Chain {
-    Chain::new(analyzers.iter().map(|analyzer| match analyzer {
-        alscope_collector_config::Analyzer::K8sMesh => Analyzer::K8sMesh,
+/// The analyzers that find parties. `persistence` finds none: it keeps what others found.
+fn chain(analyzers: &[Analyzer]) -> Chain {
+    Chain::new(analyzers.iter().filter_map(|analyzer| match analyzer {
+        Analyzer::K8sMesh => Some(chain::Analyzer::K8sMesh),
+        Analyzer::MxMesh => Some(chain::Analyzer::MxMesh),
+        Analyzer::Persistence => None,
     }))
 }
 

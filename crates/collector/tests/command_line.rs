@@ -105,7 +105,7 @@ ignored: modules that have nothing to do with access logs: 1
 }
 
 #[rstest]
-#[case::refused_value("mx-mesh", &["refused: ", "line 5", "is not in this version", "change them as the table says"])]
+#[case::refused_value("persistence", &["refused: ", "line 5", "is not in this version", "change them as the table says"])]
 #[case::unknown_key("k8s-mesh\n    alsTcpAnalysis: a", &["collector.yaml line 6", "the nearest is `alsTCPAnalysis`"])]
 fn check_ends_with_1_on_settings_that_do_not_carry_over(#[case] rest: &str, #[case] named: &[&str]) {
     let (_folder, file) = configured(&[SKYWALKING, rest, "\n"].concat());

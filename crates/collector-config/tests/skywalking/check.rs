@@ -28,7 +28,7 @@ envoy-metric:
   selector: ${SW_ENVOY_METRIC:default}
   default:
     alsHTTPAnalysis: ${SW_ENVOY_METRIC_ALS_HTTP_ANALYSIS:\"\"}
-    alsTCPAnalysis: mx-mesh
+    alsTCPAnalysis: persistence
     enabledEnvoyMetricsRules:
 ";
     let environment = variables(&[
@@ -51,9 +51,9 @@ envoy-metric:
         ),
         (
             "envoy-metric.default.alsTCPAnalysis",
-            "mx-mesh",
-            "refused: `envoy-metric.default.alsTCPAnalysis` in application.yml line 19: the analyzer `mx-mesh` is not in this \
-             version; use k8s-mesh",
+            "persistence",
+            "refused: `envoy-metric.default.alsTCPAnalysis` in application.yml line 19: the analyzer `persistence` is not in this \
+             version; use k8s-mesh, mx-mesh",
         ),
         ("core.default.gRPCHost", "0.0.0.0", "listen.grpc: 0.0.0.0:11800"),
         ("core.default.gRPCPort", "11800", "listen.grpc: 0.0.0.0:11800"),
