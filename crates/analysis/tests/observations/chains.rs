@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry};
-use alscope_analysis::accounting::{Rejected, Skipped};
+use alscope_analysis::accounting::{Rejected, Skipped, Unattributed};
 use alscope_analysis::aggregate::registry::Bounds;
 use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
 use alscope_analysis::analyze::chain::Chain;
@@ -111,6 +111,20 @@ fn a_services_address_is_attributed_when_there_is_no_peer() {
         assert_eq!(mesh.accounting().attributed, 1);
         assert_eq!(mesh.only_http().get("destination_workload_namespace"), "demo");
     }
+}
+
+#[rstest]
+#[case::k8s_first([K8sMesh, MxMesh], Unattributed::NodeAddress)]
+#[case::mx_first([MxMesh, K8sMesh], Unattributed::NotFound)]
+fn the_first_analyzer_says_why_a_party_is_unknown(
+    #[case] chain: [Analyzer; 2],
+    #[case] reason: Unattributed,
+) {
+    let mut common = outbound();
+    common.upstream_remote_address = socket(NODE, 9080);
+    let mut mesh = Mesh::analyzed_by(&chain);
+    mesh.take_from(identifier_of(PRODUCTPAGE_NODE, "mx-own"), ok(common));
+    assert_eq!(mesh.accounting().parties_unattributed(reason), 1);
 }
 
 #[test]

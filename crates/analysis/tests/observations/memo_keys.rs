@@ -129,6 +129,23 @@ fn an_address_matters_to_who_looks_it_up(#[case] chain: &[Analyzer], #[case] is_
     assert_eq!(with_address(other_port), unchanged);
 }
 
+#[test]
+fn without_a_cluster_the_local_address_matters_to_every_analyzer() {
+    let registry = Registry::default();
+    let of = |local| {
+        let mut common = outbound();
+        common.upstream_cluster.clear();
+        common.downstream_local_address = socket(local, 9080);
+        key(
+            &registry,
+            &[MxMesh],
+            identifier_of(PRODUCTPAGE_NODE, "own"),
+            common,
+        )
+    };
+    assert_ne!(of(PRODUCTPAGE), of(REVIEWS_SERVICE));
+}
+
 #[rstest]
 #[case::k8s_does_not(&[K8sMesh], true)]
 #[case::mx_asks_the_node(&[MxMesh], false)]
