@@ -29,7 +29,7 @@ reasons! {
     Rejected {
         /// The message's own framing is not protobuf, or it arrived before the stream's identifier.
         MalformedMessage = "malformed-message",
-        /// The message is longer than `limits.messageBytes`.
+        /// The message, decompressed if it is compressed, is longer than `limits.messageBytes`.
         MessageTooLarge = "message-too-large",
         /// The entry lies behind the first `limits.entriesPerMessage` of its message.
         TooManyEntries = "too-many-entries",
@@ -39,7 +39,7 @@ reasons! {
         BadAddress = "bad-address",
         /// A string that the rules need is longer than `limits.stringBytes`.
         StringTooLong = "string-too-long",
-        /// The message is compressed and this collector advertises no compression.
+        /// The message is compressed in a way that is not served, or its compressed bytes are broken.
         Compression = "compression",
     }
 }

@@ -10,6 +10,7 @@ use alscope_analysis::accounting::Rejected;
 use alscope_collector::receive::Handler;
 use alscope_collector::receive::limits::Usage;
 use alscope_collector::receive::listener::Listener;
+use alscope_collector::receive::method::Method;
 use alscope_collector::receive::worker::Worker;
 use alscope_collector_config::Limits;
 use anyhow::Context as _;
@@ -105,13 +106,17 @@ impl Counting {
 impl Handler for Counting {
     type Stream = ();
 
+    fn begin(&self, _: Method) -> Option<()> {
+        Some(())
+    }
+
     fn message(&self, (): &mut (), message: &[u8]) -> impl Future<Output = ()> + Send {
         self.0.messages.fetch_add(1, Ordering::Relaxed);
         self.0.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
         ready(())
     }
 
-    fn reject(&self, _: Rejected) {
+    fn reject(&self, (): &mut (), _: Rejected) {
         self.0.rejected.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 
 use crate::clock;
 use crate::receive::Handler;
+use crate::receive::method::Method;
 
 /// Entries that are counted before other streams of the worker get their turn.
 const TURN: usize = 512;
@@ -33,33 +34,54 @@ impl Ingest {
         self.shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The stream's node, from its first message's identifier; kept for the stream's life.
-    fn identify(
-        &self,
-        stream: &mut Option<Stream>,
-        message: &Message<'_>,
-    ) -> Result<(), als_proto::Malformed> {
-        if stream.is_none()
+    /// Keeps the node that the message names. Envoy names its own once, in the stream's first message; on a Satellite's
+    /// stream each identifier begins another one's entries.
+    fn identify(&self, stream: &mut AccessLogs, message: &Message<'_>) -> Result<(), als_proto::Malformed> {
+        if (stream.node.is_none() || stream.method == Method::SatelliteAccessLogs)
             && let Some(identifier) = message.identifier()?
         {
             let registry = self.shard().registry().clone();
-            *stream = Some(Stream::identify(&identifier, &registry)?);
+            stream.node = Some(Stream::identify(&identifier, &registry)?);
         }
         Ok(())
     }
 }
 
-impl Handler for Ingest {
-    type Stream = Option<Stream>;
+/// What is kept of a stream of access logs.
+#[derive(Debug)]
+pub struct AccessLogs {
+    method: Method,
+    node: Option<Stream>,
+}
 
-    async fn message(&self, stream: &mut Option<Stream>, message: &[u8]) {
+impl AccessLogs {
+    /// After a message that could not be read: it may have named the node that the next entries are of.
+    fn forget_node(&mut self) {
+        match self.method {
+            Method::SatelliteAccessLogs => self.node = None,
+            Method::AccessLogs | Method::Metrics => {}
+        }
+    }
+}
+
+impl Handler for Ingest {
+    type Stream = AccessLogs;
+
+    fn begin(&self, method: Method) -> Option<AccessLogs> {
+        match method {
+            Method::AccessLogs | Method::SatelliteAccessLogs => Some(AccessLogs { method, node: None }),
+            Method::Metrics => None,
+        }
+    }
+
+    async fn message(&self, stream: &mut AccessLogs, message: &[u8]) {
         let Ok(message) = Message::read(message) else {
-            return self.reject(Rejected::MalformedMessage);
+            return self.reject(stream, Rejected::MalformedMessage);
         };
         if self.identify(stream, &message).is_err() {
-            return self.reject(Rejected::MalformedMessage);
+            return self.reject(stream, Rejected::MalformedMessage);
         }
-        let Some(stream) = stream else {
+        let Some(node) = &stream.node else {
             return self.shard().reject_entries(message.entries());
         };
         let mut progress = Progress::new(message.entries(), clock::now());
@@ -67,7 +89,7 @@ impl Handler for Ingest {
             // The newest directory for each turn: a guard is not kept across an await.
             let more = self
                 .shard()
-                .entries(&self.directory.load(), stream, &mut progress, TURN);
+                .entries(&self.directory.load(), node, &mut progress, TURN);
             if !more {
                 return;
             }
@@ -75,7 +97,8 @@ impl Handler for Ingest {
         }
     }
 
-    fn reject(&self, reason: Rejected) {
+    fn reject(&self, stream: &mut AccessLogs, reason: Rejected) {
+        stream.forget_node();
         self.shard().reject_message(reason);
     }
 }

@@ -4,7 +4,10 @@
 //! which is given back with the message: a proxy's first message has 62 KB, all later ones fit in a frame or two, and two
 //! thousand connections must not keep two thousand large buffers.
 
+use alscope_analysis::accounting::Rejected;
 use bytes::{Buf, Bytes};
+
+use super::encoding::Encoding;
 
 /// One byte of flags, four of length (gRPC over HTTP/2, `Length-Prefixed-Message`).
 const PREFIX: usize = 5;
@@ -14,14 +17,15 @@ const PREFIX: usize = 5;
 pub enum Next {
     /// Nothing whole: more data is needed.
     NeedMore,
-    /// A message of this many bytes begins that is not whole yet: call [`GrpcFrames::assemble`] once there is room for it.
+    /// A message begins that is not whole yet and takes this many bytes, decompressed too if it is compressed: call
+    /// [`GrpcFrames::assemble`] once there is room for it.
     NeedBuffer(usize),
     /// A message.
     Message(Bytes),
-    /// A message longer than the limit begins; its bytes are skipped.
-    TooLarge,
-    /// A compressed message begins; its bytes are skipped.
-    Compressed,
+    /// A message that is to be decompressed.
+    Compressed(Bytes),
+    /// A message begins that can't be read; its bytes are skipped.
+    Rejected(Rejected),
 }
 
 #[derive(Debug)]
@@ -42,12 +46,20 @@ const START: State = State::Prefix {
 pub struct GrpcFrames {
     state: State,
     limit: usize,
+    encoding: Encoding,
+    /// Whether the message that has begun is compressed.
+    is_compressed: bool,
 }
 
 impl GrpcFrames {
-    /// A stream that refuses messages of more than `limit` bytes.
-    pub fn new(limit: usize) -> Self {
-        GrpcFrames { state: START, limit }
+    /// A stream that refuses messages of more than `limit` bytes, and whose compressed messages are in `encoding`.
+    pub fn new(limit: usize, encoding: Encoding) -> Self {
+        GrpcFrames {
+            state: START,
+            limit,
+            encoding,
+            is_compressed: false,
+        }
     }
 
     /// Whether a message has begun that is not whole yet.
@@ -75,10 +87,12 @@ impl GrpcFrames {
                 }
                 State::Begun { length } if data.len() >= *length => {
                     let message = data.split_to(*length);
-                    self.state = START;
-                    return Next::Message(message);
+                    return self.message(message);
                 }
-                State::Begun { length } => return Next::NeedBuffer(*length),
+                State::Begun { length } => {
+                    let decompressed = if self.is_compressed { self.limit } else { 0 };
+                    return Next::NeedBuffer(*length + decompressed);
+                }
                 State::Assembling { length, buffer } => {
                     let taken = data.len().min(*length - buffer.len());
                     buffer.extend_from_slice(&data.split_to(taken));
@@ -86,8 +100,7 @@ impl GrpcFrames {
                         return Next::NeedMore;
                     }
                     let message = std::mem::take(buffer);
-                    self.state = START;
-                    return Next::Message(message.into());
+                    return self.message(message.into());
                 }
                 State::Skipping { left } => {
                     let taken = data.len().min(*left);
@@ -103,17 +116,26 @@ impl GrpcFrames {
     }
 
     fn begin(&mut self, flags: u8, length: usize) -> Option<Next> {
-        let refused = match flags {
-            _ if length > self.limit => Some(Next::TooLarge),
-            0 => None,
-            _ => Some(Next::Compressed),
+        self.is_compressed = flags != 0;
+        let rejected = match (flags, self.encoding) {
+            _ if length > self.limit => Some(Rejected::MessageTooLarge),
+            (0, _) | (1, Encoding::Gzip) => None,
+            _ => Some(Rejected::Compression),
         };
-        self.state = if refused.is_some() {
-            State::Skipping { left: length }
+        self.state = match rejected {
+            Some(_) => State::Skipping { left: length },
+            None => State::Begun { length },
+        };
+        rejected.map(Next::Rejected)
+    }
+
+    fn message(&mut self, message: Bytes) -> Next {
+        self.state = START;
+        if self.is_compressed {
+            Next::Compressed(message)
         } else {
-            State::Begun { length }
-        };
-        refused
+            Next::Message(message)
+        }
     }
 
     /// Makes room for the message that has begun.
@@ -130,6 +152,7 @@ impl GrpcFrames {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rstest::rstest;
 
     use super::*;
 
@@ -141,8 +164,8 @@ mod tests {
     }
 
     /// What comes out when the bytes arrive in pieces.
-    fn read(pieces: &[&[u8]], limit: usize) -> Vec<Next> {
-        let mut frames = GrpcFrames::new(limit);
+    fn read(pieces: &[&[u8]], limit: usize, encoding: Encoding) -> Vec<Next> {
+        let mut frames = GrpcFrames::new(limit, encoding);
         let mut seen = Vec::new();
         for piece in pieces {
             let mut data = Bytes::copy_from_slice(piece);
@@ -161,7 +184,7 @@ mod tests {
     fn a_message_within_one_frame_is_not_copied() {
         let mut data = Bytes::from(framed(0, b"hello"));
         let inside = data.slice(5..).as_ptr();
-        let Next::Message(message) = GrpcFrames::new(10).next(&mut data) else {
+        let Next::Message(message) = GrpcFrames::new(10, Encoding::Identity).next(&mut data) else {
             panic!("no message")
         };
         assert_eq!((&*message, message.as_ptr()), (&b"hello"[..], inside));
@@ -169,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_message_that_is_not_whole_asks_for_room_of_its_size() {
-        let mut frames = GrpcFrames::new(10);
+        let mut frames = GrpcFrames::new(10, Encoding::Identity);
         let mut data = Bytes::from(framed(0, b"hello")[..7].to_vec());
         assert_eq!(frames.next(&mut data), Next::NeedBuffer(5));
         frames.assemble();
@@ -183,25 +206,50 @@ mod tests {
     }
 
     #[test]
-    fn a_message_above_the_limit_is_skipped_and_the_next_one_is_read() {
-        let bytes = [framed(0, b"0123456789a"), framed(0, b"fits")].concat();
-        let expected = [Next::TooLarge, Next::Message(Bytes::from_static(b"fits"))];
-        assert_eq!(read(&[&bytes], 10), expected);
-        assert_eq!(read(&[&bytes[..9], &bytes[9..]], 10), expected);
+    fn a_compressed_message_asks_for_room_decompressed_too() {
+        let mut frames = GrpcFrames::new(10, Encoding::Gzip);
+        let mut data = Bytes::from(framed(1, b"zip")[..6].to_vec());
+        assert_eq!(frames.next(&mut data), Next::NeedBuffer(3 + 10));
     }
 
-    #[test]
-    fn a_compressed_message_is_skipped_and_the_next_one_is_read() {
+    #[rstest]
+    #[case::above_the_limit(0, b"0123456789a", Encoding::Identity, Rejected::MessageTooLarge)]
+    #[case::compressed_above_the_limit(1, b"0123456789a", Encoding::Gzip, Rejected::MessageTooLarge)]
+    #[case::compressed_without_an_encoding(1, b"zip", Encoding::Identity, Rejected::Compression)]
+    #[case::flags_that_grpc_does_not_know(2, b"zip", Encoding::Gzip, Rejected::Compression)]
+    fn a_message_that_cannot_be_read_is_skipped_and_the_next_one_is_read(
+        #[case] flags: u8,
+        #[case] message: &[u8],
+        #[case] encoding: Encoding,
+        #[case] reason: Rejected,
+    ) {
+        let bytes = [framed(flags, message), framed(0, b"fits")].concat();
+        let expected = [Next::Rejected(reason), Next::Message(Bytes::from_static(b"fits"))];
+        assert_eq!(read(&[&bytes], 10, encoding), expected);
+        assert_eq!(read(&[&bytes[..7], &bytes[7..]], 10, encoding), expected);
+    }
+
+    #[rstest]
+    #[case::in_one_frame(100)]
+    #[case::over_two_frames(7)]
+    fn compressed_and_plain_messages_of_one_stream_are_told_apart(#[case] cut: usize) {
         let bytes = [framed(1, b"zip"), framed(0, b"plain")].concat();
+        let (first, second) = bytes.split_at(cut.min(bytes.len()));
         assert_eq!(
-            read(&[&bytes], 10),
-            [Next::Compressed, Next::Message(Bytes::from_static(b"plain"))]
+            read(&[first, second], 10, Encoding::Gzip),
+            [
+                Next::Compressed(Bytes::from_static(b"zip")),
+                Next::Message(Bytes::from_static(b"plain"))
+            ]
         );
     }
 
     #[test]
     fn an_empty_message_is_a_message() {
-        assert_eq!(read(&[&framed(0, b"")], 10), [Next::Message(Bytes::new())]);
+        assert_eq!(
+            read(&[&framed(0, b"")], 10, Encoding::Identity),
+            [Next::Message(Bytes::new())]
+        );
     }
 
     proptest! {
@@ -220,7 +268,7 @@ mod tests {
             }
             pieces.push(rest);
             let expected: Vec<Next> = messages.into_iter().map(|message| Next::Message(message.into())).collect();
-            prop_assert_eq!(read(&pieces, 100), expected);
+            prop_assert_eq!(read(&pieces, 100, Encoding::Identity), expected);
         }
     }
 }

@@ -8,5 +8,7 @@
 )]
 
 mod bad_streams;
+mod encodings;
+mod methods;
 mod running;
 mod streams;

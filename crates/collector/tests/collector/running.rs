@@ -14,10 +14,14 @@ use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_messa
 };
 use alscope_collector::run::{self, Ports, StartError};
 use alscope_collector_config::Config;
+use http::uri::PathAndQuery;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding;
 use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+use tonic_prost::ProstCodec;
 
 const CLUSTER: &str = r#"
 kind: List
@@ -126,6 +130,26 @@ impl Collector {
         }
     }
 
+    /// Sends `messages` to the method `path` by a client that compresses them if there is an `encoding`; its answer.
+    pub(crate) async fn send<M: prost::Message + 'static, A: prost::Message + Default + 'static>(
+        &self,
+        path: &'static str,
+        messages: Vec<M>,
+        encoding: Option<CompressionEncoding>,
+    ) -> Result<Response<A>, Status> {
+        let endpoint = tonic::transport::Endpoint::new(format!("http://{}", self.grpc)).unwrap();
+        let mut client = tonic::client::Grpc::new(endpoint.connect().await.unwrap());
+        if let Some(encoding) = encoding {
+            client = client.send_compressed(encoding);
+        }
+        client.ready().await.unwrap();
+        let messages = Request::new(futures::stream::iter(messages));
+        let path = PathAndQuery::from_static(path);
+        client
+            .client_streaming(messages, path, ProstCodec::default())
+            .await
+    }
+
     pub(crate) async fn client(&self) -> AccessLogServiceClient<Channel> {
         AccessLogServiceClient::connect(format!("http://{}", self.grpc))
             .await
@@ -173,13 +197,35 @@ pub(crate) fn message(entries: Vec<HttpAccessLogEntry>) -> StreamAccessLogsMessa
 }
 
 pub(crate) fn first_message(entries: Vec<HttpAccessLogEntry>) -> StreamAccessLogsMessage {
-    let id = "sidecar~10.0.0.1~productpage.demo~demo.svc.cluster.local".to_owned();
-    let node = Some(Node {
-        id,
+    message_of(productpage(), entries)
+}
+
+/// The side-car of productpage.
+pub(crate) fn productpage() -> Node {
+    Node {
+        id: "sidecar~10.0.0.1~productpage.demo~demo.svc.cluster.local".into(),
         ..Node::default()
-    });
+    }
+}
+
+/// The same with these texts in its metadata.
+pub(crate) fn with_metadata<'a>(node: Node, texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Node {
+    let field = |(name, text): (&str, &str)| {
+        let kind = Some(prost_types::value::Kind::StringValue(text.to_owned()));
+        (name.to_owned(), prost_types::Value { kind })
+    };
+    Node {
+        metadata: Some(prost_types::Struct {
+            fields: texts.into_iter().map(field).collect(),
+        }),
+        ..node
+    }
+}
+
+/// A message that names the node that sends it.
+pub(crate) fn message_of(node: Node, entries: Vec<HttpAccessLogEntry>) -> StreamAccessLogsMessage {
     let identifier = Some(Identifier {
-        node,
+        node: Some(node),
         log_name: "http_envoy_accesslog".into(),
     });
     StreamAccessLogsMessage {

@@ -1,41 +1,64 @@
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
 
 use alscope_collector_config::Limits;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures::StreamExt;
+use http::Method as HttpMethod;
+use http_body::Frame;
 use http_body_util::StreamBody;
+use rstest::rstest;
 
 use super::*;
 
-/// Remembers the messages' lengths.
-#[derive(Clone, Default)]
-struct Lengths(Arc<Mutex<Vec<usize>>>);
-
-impl Handler for Lengths {
-    type Stream = ();
-
-    async fn message(&self, (): &mut (), message: &[u8]) {
-        self.0.lock().unwrap().push(message.len());
-    }
-
-    fn reject(&self, _: Rejected) {}
+/// What became of a message.
+#[derive(Debug, PartialEq, Eq)]
+enum Read {
+    /// It was handed over, with this length.
+    Message(usize),
+    Rejected(Rejected),
 }
 
-fn service(buffered_bytes: usize) -> Service<Lengths> {
-    let limits = Limits {
-        buffered_bytes,
-        ..Limits::default()
-    };
+/// Remembers what became of the messages; takes no metrics.
+#[derive(Clone, Default)]
+struct Reads(Arc<Mutex<Vec<Read>>>);
+
+impl Handler for Reads {
+    type Stream = ();
+
+    fn begin(&self, method: Method) -> Option<()> {
+        (method != Method::Metrics).then_some(())
+    }
+
+    async fn message(&self, (): &mut (), message: &[u8]) {
+        self.0.lock().unwrap().push(Read::Message(message.len()));
+    }
+
+    fn reject(&self, (): &mut (), reason: Rejected) {
+        self.0.lock().unwrap().push(Read::Rejected(reason));
+    }
+}
+
+fn service(limits: Limits) -> Service<Reads> {
     Service {
-        handler: Lengths::default(),
+        handler: Reads::default(),
         usage: Usage::new(limits),
         peer: Ipv4Addr::LOCALHOST.into(),
         stopping: CancellationToken::new(),
     }
 }
 
+fn buffered_bytes(buffered_bytes: usize) -> Limits {
+    Limits {
+        buffered_bytes,
+        ..Limits::default()
+    }
+}
+
 /// A body of these frames; one that stalls never ends.
-fn body(frames: &[&[u8]], stalls: bool) -> impl Body<Data = Bytes> + Unpin {
+fn body(frames: &[&[u8]], stalls: bool) -> impl Body<Data = Bytes> + Unpin + use<> {
     let frames: Vec<_> = frames
         .iter()
         .map(|bytes| Ok::<_, std::convert::Infallible>(Frame::data(Bytes::copy_from_slice(bytes))))
@@ -50,24 +73,134 @@ fn body(frames: &[&[u8]], stalls: bool) -> impl Body<Data = Bytes> + Unpin {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_is_not_finished_in_time_ends_its_stream_and_gives_its_room_back() {
-    let service = service(1024);
+    let service = service(buffered_bytes(1024));
     let begin = Instant::now();
-    let stalled = service.read(body(&[&[0, 0, 0, 0, 9, 1, 2]], true));
-    assert_eq!(stalled.await, Status::InvalidArgument);
+    let frames = body(&[&[0, 0, 0, 0, 9, 1, 2]], true);
+    let stalled = service.read(frames, &mut (), Encoding::Identity).await;
+    assert_eq!(stalled, Err(Refusal::WithinMessage));
     assert_eq!(begin.elapsed(), MESSAGE_DEADLINE);
-    let other = service.read(body(&[&[0, 0, 0, 0, 2, 1], &[2]], false));
-    assert_eq!(other.await, Status::Ok);
-    assert_eq!(*service.handler.0.lock().unwrap(), [2]);
+    let frames = body(&[&[0, 0, 0, 0, 2, 1], &[2]], false);
+    let other = service.read(frames, &mut (), Encoding::Identity).await;
+    assert_eq!(other, Ok(()));
+    assert_eq!(*service.handler.0.lock().unwrap(), [Read::Message(2)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_stream_between_messages_has_no_deadline() {
-    let service = service(1024);
-    let silent = service.read(body(&[&[0, 0, 0, 0, 1, 7]], true));
-    assert!(
-        tokio::time::timeout(Duration::from_hours(24), silent)
-            .await
-            .is_err()
-    );
-    assert_eq!(*service.handler.0.lock().unwrap(), [1]);
+    let service = service(buffered_bytes(1024));
+    let frames = body(&[&[0, 0, 0, 0, 1, 7]], true);
+    let mut stream = ();
+    let silent = service.read(frames, &mut stream, Encoding::Identity);
+    let day = tokio::time::timeout(Duration::from_hours(24), silent);
+    assert!(day.await.is_err());
+    assert_eq!(*service.handler.0.lock().unwrap(), [Read::Message(1)]);
+}
+
+/// A compressed message of zeros with its prefix.
+fn zeros(count: usize) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&vec![0; count]).unwrap();
+    let compressed = encoder.finish().unwrap();
+    let length = u32::try_from(compressed.len()).unwrap().to_be_bytes();
+    [&[1][..], &length, &compressed].concat()
+}
+
+#[rstest]
+#[case::within_the_limit(1000, Read::Message(1000))]
+#[case::above_the_limit(1001, Read::Rejected(Rejected::MessageTooLarge))]
+#[tokio::test]
+async fn the_limit_of_a_message_holds_for_what_it_is_decompressed_to(
+    #[case] size: usize,
+    #[case] expected: Read,
+    #[values(false, true)] in_pieces: bool,
+) {
+    let service = service(Limits {
+        message_bytes: 1000,
+        ..Limits::default()
+    });
+    let message = zeros(size);
+    let (first, second) = message.split_at(if in_pieces { 8 } else { message.len() });
+    let frames = body(&[first, second], false);
+    assert_eq!(service.read(frames, &mut (), Encoding::Gzip).await, Ok(()));
+    assert_eq!(*service.handler.0.lock().unwrap(), [expected]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_message_is_decompressed_when_there_is_room_for_it(#[values(false, true)] in_pieces: bool) {
+    let service = service(Limits {
+        message_bytes: 3000,
+        buffered_bytes: 4096,
+        ..Limits::default()
+    });
+    let held = service.usage.room(2000).await;
+    let message = zeros(100);
+    let (first, second) = message.split_at(if in_pieces { 8 } else { message.len() });
+    let frames = body(&[first, second], false);
+    let mut stream = ();
+    let reading = service.read(frames, &mut stream, Encoding::Gzip);
+    tokio::pin!(reading);
+    assert!(futures::poll!(&mut reading).is_pending());
+    assert_eq!(*service.handler.0.lock().unwrap(), []);
+    drop(held);
+    assert_eq!(reading.await, Ok(()));
+    assert_eq!(*service.handler.0.lock().unwrap(), [Read::Message(100)]);
+}
+
+const V3: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
+
+fn request(method: HttpMethod, path: &str, headers: &[(&str, &str)]) -> Request<()> {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap()
+}
+
+#[rstest]
+#[case::get(HttpMethod::GET, V3, "application/grpc", Refusal::NotGrpc)]
+#[case::no_grpc(HttpMethod::POST, V3, "application/json", Refusal::NotGrpc)]
+#[case::another_service(
+    HttpMethod::POST,
+    "/envoy.service.accesslog.v4.AccessLogService/StreamAccessLogs",
+    "application/grpc",
+    Refusal::UnknownMethod
+)]
+#[case::switched_off(
+    HttpMethod::POST,
+    "/envoy.service.metrics.v3.MetricsService/StreamMetrics",
+    "application/grpc",
+    Refusal::Metrics
+)]
+#[case::switched_off_v2(
+    HttpMethod::POST,
+    "/envoy.service.metrics.v2.MetricsService/StreamMetrics",
+    "application/grpc",
+    Refusal::Metrics
+)]
+fn a_request_that_is_no_served_stream_is_refused(
+    #[case] method: HttpMethod,
+    #[case] path: &str,
+    #[case] content_type: &str,
+    #[case] expected: Refusal,
+) {
+    let begun = service(Limits::default()).begin(&request(method, path, &[("content-type", content_type)]));
+    assert_eq!(begun.err(), Some(expected));
+}
+
+#[rstest]
+#[case::none(&[], Ok(Encoding::Identity))]
+#[case::gzip(&[("grpc-encoding", "gzip")], Ok(Encoding::Gzip))]
+#[case::another(&[("grpc-encoding", "deflate")], Err(Refusal::Encoding))]
+fn an_encoding_that_is_not_served_is_refused_and_counted(
+    #[case] headers: &[(&str, &str)],
+    #[case] expected: Result<Encoding, Refusal>,
+) {
+    let service = service(Limits::default());
+    let headers = [&[("content-type", "application/grpc+proto")], headers].concat();
+    let begun = service.begin(&request(HttpMethod::POST, V3, &headers));
+    assert_eq!(begun.map(|((), encoding)| encoding), expected);
+    let counted = usize::from(expected.is_err());
+    let rejected = [Read::Rejected(Rejected::Compression)];
+    assert_eq!(*service.handler.0.lock().unwrap(), rejected[..counted]);
 }

@@ -1,0 +1,117 @@
+//! What a stream is answered with: an empty message when all was read, else a status that says what to do.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body::{Body, Frame};
+
+use super::encoding::ACCEPTED;
+use super::method::METHODS;
+
+/// Why a request is not answered as it hoped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is no gRPC request.
+    NotGrpc,
+    /// No such method is served.
+    UnknownMethod,
+    /// Metrics are not taken.
+    Metrics,
+    /// Its messages are compressed in a way that is not served.
+    Encoding,
+    /// Its peer has as many streams as it may.
+    TooManyStreams,
+    /// It ended, or stalled, within a message.
+    WithinMessage,
+}
+
+impl Refusal {
+    /// The status code (gRPC `statuscodes`).
+    fn code(self) -> u16 {
+        match self {
+            Refusal::NotGrpc | Refusal::UnknownMethod | Refusal::Metrics | Refusal::Encoding => 12,
+            Refusal::TooManyStreams => 8,
+            Refusal::WithinMessage => 3,
+        }
+    }
+
+    fn message(self) -> String {
+        match self {
+            Refusal::NotGrpc => "this port serves gRPC".to_owned(),
+            Refusal::UnknownMethod => {
+                let served = METHODS.map(|(name, _)| name.trim_start_matches('/'));
+                format!("no such method; this port serves {}", served.join(", "))
+            }
+            Refusal::Metrics => {
+                "acceptMetricsService is false; set it to true, or let Envoy send its metrics elsewhere"
+                    .to_owned()
+            }
+            Refusal::Encoding => "this grpc-encoding is not served; send gzip or identity".to_owned(),
+            Refusal::TooManyStreams => {
+                "this peer has too many streams; raise limits.streamsPerPeer".to_owned()
+            }
+            Refusal::WithinMessage => {
+                "the stream ended within a message, or one took longer than 30 s".to_owned()
+            }
+        }
+    }
+
+    /// The response: trailers only, or of another protocol.
+    pub fn response(self) -> Response<Answer> {
+        let mut response = grpc(Answer::default());
+        if self == Refusal::NotGrpc {
+            *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        }
+        let headers = response.headers_mut();
+        headers.insert("grpc-status", self.code().into());
+        if let Ok(message) = HeaderValue::try_from(self.message()) {
+            headers.insert("grpc-message", message);
+        }
+        response
+    }
+}
+
+/// An empty `StreamAccessLogsResponse` or `StreamMetricsResponse`, with status 0.
+pub fn empty() -> Response<Answer> {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", 0.into());
+    grpc(Answer {
+        message: Some(Bytes::from_static(&[0; 5])),
+        trailers: Some(trailers),
+    })
+}
+
+fn grpc(body: Answer) -> Response<Answer> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-accept-encoding", ACCEPTED);
+    response
+}
+
+/// A body of one message and trailers, or of nothing.
+#[derive(Debug, Default)]
+pub struct Answer {
+    message: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let message = self.message.take().map(Frame::data);
+        let frame = message.or_else(|| self.trailers.take().map(Frame::trailers));
+        Poll::Ready(frame.map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.message.is_none() && self.trailers.is_none()
+    }
+}
