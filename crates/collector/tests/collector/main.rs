@@ -9,6 +9,7 @@
 
 mod bad_streams;
 mod encodings;
+mod limits;
 mod methods;
 mod running;
 mod streams;

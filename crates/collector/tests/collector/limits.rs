@@ -1,0 +1,191 @@
+//! Each limit, by a real client. Those of the size of a message are among the bad streams and the encodings.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::task::Poll;
+
+use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use bytes::Bytes;
+use futures::stream::unfold;
+use http_body::Frame;
+use http_body_util::StreamBody;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use prost::Message as _;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::bad_streams::framed;
+use crate::methods::V3;
+use crate::running::*;
+
+type Messages = mpsc::Sender<StreamAccessLogsMessage>;
+
+fn open_stream() -> (
+    Messages,
+    impl futures::Stream<Item = StreamAccessLogsMessage> + Send + 'static,
+) {
+    let (sender, receiver) = mpsc::channel(1);
+    let stream = unfold(receiver, async |mut receiver| {
+        Some((receiver.recv().await?, receiver))
+    });
+    (sender, Box::pin(stream))
+}
+
+#[tokio::test]
+async fn entries_behind_the_limit_of_their_message_are_rejected() {
+    let collector = Collector::with("limits: { entriesPerMessage: 3 }").await;
+    let messages = vec![
+        first_message(vec![entry("10.0.0.2"); 5]),
+        message(vec![entry("10.0.0.2"); 3]),
+    ];
+    let mut client = collector.client().await;
+    client
+        .stream_access_logs(futures::stream::iter(messages))
+        .await
+        .unwrap();
+    collector
+        .until_sample("alscope_entries_received_total", 8.0)
+        .await;
+    let rejected = "alscope_entries_rejected_total{reason=\"too-many-entries\"}";
+    assert_eq!(collector.sample(rejected).await, 2.0);
+    assert_eq!(collector.sample("alscope_entries_observed_total").await, 6.0);
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn an_entry_with_a_string_that_is_too_long_is_rejected_alone() {
+    let collector = Collector::with("limits: { stringBytes: 60 }").await;
+    let of_cluster = |bytes: usize| {
+        let mut entry = entry("10.0.0.2");
+        let common = entry.common_properties.as_mut().unwrap();
+        common.upstream_cluster = format!("outbound|9080||{:a<width$}", "", width = bytes - 15);
+        entry
+    };
+    let messages = vec![first_message(vec![
+        of_cluster(60),
+        of_cluster(61),
+        of_cluster(60),
+    ])];
+    let mut client = collector.client().await;
+    client
+        .stream_access_logs(futures::stream::iter(messages))
+        .await
+        .unwrap();
+    collector
+        .until_sample("alscope_entries_received_total", 3.0)
+        .await;
+    let rejected = "alscope_entries_rejected_total{reason=\"string-too-long\"}";
+    assert_eq!(collector.sample(rejected).await, 1.0);
+    assert_eq!(collector.sample("alscope_entries_observed_total").await, 2.0);
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_with_all_its_streams_open_holds_the_next_one_back() {
+    let collector = Collector::with("limits: { streamsPerConnection: 1 }").await;
+    let client = collector.client().await;
+    let (first, stream) = open_stream();
+    let mut of_first = client.clone();
+    let mut running = JoinSet::new();
+    running.spawn(async move { of_first.stream_access_logs(stream).await });
+    first.send(first_message(vec![entry("10.0.0.2")])).await.unwrap();
+    collector
+        .until_sample("alscope_entries_received_total", 1.0)
+        .await;
+
+    let mut of_second = client.clone();
+    let messages = futures::stream::iter(vec![first_message(vec![entry("10.0.0.2"); 10])]);
+    let mut second = pin!(of_second.stream_access_logs(messages));
+    assert!(futures::poll!(&mut second).is_pending());
+    // The connection goes on meanwhile, so the second stream had its chance.
+    for _ in 0..2 {
+        first.send(message(vec![entry("10.0.0.2")])).await.unwrap();
+    }
+    until_with(&collector, &mut second, 3.0).await;
+    assert_eq!(collector.sample("alscope_streams").await, 1.0);
+
+    drop(first);
+    running.join_next().await.unwrap().unwrap().unwrap();
+    second.await.unwrap();
+    collector
+        .until_sample("alscope_entries_received_total", 13.0)
+        .await;
+    collector.stop().await;
+}
+
+/// Waits until so many entries were received, while `pending` may run but must not end.
+async fn until_with(collector: &Collector, pending: &mut (impl Future + Unpin), received: f64) {
+    let mut until = pin!(collector.until_sample("alscope_entries_received_total", received));
+    std::future::poll_fn(|context| {
+        assert!(std::pin::Pin::new(&mut *pending).poll(context).is_pending());
+        match until.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await;
+}
+
+/// A request whose body is what is sent here.
+async fn raw_stream(collector: &Collector, running: &mut JoinSet<()>) -> mpsc::Sender<Vec<u8>> {
+    let socket = tokio::net::TcpStream::connect(collector.grpc).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
+            .await
+            .unwrap();
+    running.spawn(async move { connection.await.unwrap() });
+    let (bytes, receiver) = mpsc::channel::<Vec<u8>>(1);
+    let frames = unfold(receiver, async |mut receiver| {
+        let bytes = Bytes::from(receiver.recv().await?);
+        Some((Ok::<_, Infallible>(Frame::data(bytes)), receiver))
+    });
+    let request = http::Request::post(format!("http://{}{V3}", collector.grpc))
+        .header("content-type", "application/grpc")
+        .body(StreamBody::new(Box::pin(frames)))
+        .unwrap();
+    running.spawn(async move {
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(response.headers().get("grpc-status"), None);
+    });
+    bytes
+}
+
+#[tokio::test]
+async fn when_the_room_for_unfinished_messages_is_taken_others_wait_and_whole_ones_pass() {
+    let collector = Collector::with("limits: { messageBytes: 4000, bufferedBytes: 4000 }").await;
+    let whole = |entries| {
+        framed(
+            0,
+            &first_message(vec![entry("10.0.0.2"); entries]).encode_to_vec(),
+        )
+    };
+    let (many, more) = (whole(10), whole(20));
+    let mut running = JoinSet::new();
+    let first = raw_stream(&collector, &mut running).await;
+    // What is counted tells that what came with it has its room.
+    first.send([&whole(1), &many[..1000]].concat()).await.unwrap();
+    collector
+        .until_sample("alscope_entries_received_total", 1.0)
+        .await;
+
+    let second = raw_stream(&collector, &mut running).await;
+    second.send(more[..1000].to_vec()).await.unwrap();
+    second.send(more[1000..].to_vec()).await.unwrap();
+    let third = raw_stream(&collector, &mut running).await;
+    for counted in [2.0, 3.0] {
+        third.send(whole(1)).await.unwrap();
+        collector
+            .until_sample("alscope_entries_received_total", counted)
+            .await;
+    }
+    assert_eq!(collector.sample("alscope_streams").await, 3.0);
+
+    first.send(many[1000..].to_vec()).await.unwrap();
+    collector
+        .until_sample("alscope_entries_received_total", 33.0)
+        .await;
+    drop((first, second, third));
+    running.join_all().await;
+    collector.stop().await;
+}
