@@ -1,6 +1,6 @@
 //! `envoy.data.accesslog.v3.HTTPAccessLogEntry`.
 
-mod headers;
+pub(crate) mod headers;
 mod request;
 mod response;
 

@@ -3,7 +3,8 @@
 //! [`Message::read`] takes the bytes of one `envoy.service.accesslog.v3.StreamAccessLogsMessage` and hands
 //! out its [`Identifier`] and its [`Entry`]s, which borrow from those bytes. Numbers and strings that every
 //! entry needs are decoded at once; addresses, times and TLS properties are decoded when they are asked for.
-//! Strings stay bytes: whoever shows them checks that they are UTF-8.
+//! Strings stay bytes: whoever shows them checks that they are UTF-8. [`MetricsMessage::read`] does the same for
+//! Envoy's own metrics, `envoy.service.metrics.v3.StreamMetricsMessage`.
 //!
 //! Invariants: nothing allocates, nothing panics, work is linear in the bytes read. Every message that a
 //! protobuf library accepts is read with equal fields: a submessage that occurs again is merged into the one
@@ -32,6 +33,7 @@ mod malformed;
 mod message;
 #[cfg(feature = "messages")]
 pub mod messages;
+mod metrics;
 mod occurrences;
 mod protobuf_struct;
 mod tcp;
@@ -47,6 +49,7 @@ pub use http::{HttpEntry, HttpRequest, HttpResponse};
 pub use identifier::Identifier;
 pub use malformed::Malformed;
 pub use message::Message;
+pub use metrics::{Bucket, Histogram, Metric, MetricFamily, MetricsMessage, MetricValue};
 pub use protobuf_struct::{Struct, Value};
 pub use tcp::TcpEntry;
 pub use wrappers::wrapped_bytes;

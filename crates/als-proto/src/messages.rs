@@ -1,5 +1,5 @@
-//! The messages of `envoy.service.accesslog.v3` as owned prost types, and the client and server of
-//! `AccessLogService`.
+//! The messages of `envoy.service.accesslog.v3` and `envoy.service.metrics.v3` as owned prost types, and the
+//! clients and servers of `AccessLogService` and `MetricsService`.
 //!
 //! For what is off the hot path: load generators and tests. The modules are those of the proto packages. The
 //! code is generated from Envoy's .proto files, which document it, and is checked in; `make gen` writes it
@@ -41,10 +41,24 @@ pub mod envoy {
                 include!("gen/envoy.service.accesslog.v3.rs");
             }
         }
+        pub mod metrics {
+            pub mod v3 {
+                include!("gen/envoy.service.metrics.v3.rs");
+            }
+        }
     }
     pub mod r#type {
         pub mod v3 {
             include!("gen/envoy.r#type.v3.rs");
+        }
+    }
+}
+
+/// Packages `io.prometheus.*`.
+pub mod io {
+    pub mod prometheus {
+        pub mod client {
+            include!("gen/io.prometheus.client.rs");
         }
     }
 }

@@ -112,6 +112,13 @@ impl<'a> Fields<'a> {
         Ok(self.uint64()? != 0)
     }
 
+    /// The value of a `double` field.
+    pub(crate) fn double(&mut self) -> Result<f64, Malformed> {
+        let (value, rest) = self.rest.split_first_chunk().ok_or(Malformed)?;
+        self.rest = rest;
+        Ok(f64::from_le_bytes(*value))
+    }
+
     /// The value of a `string`, `bytes`, message or map field.
     #[inline]
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {

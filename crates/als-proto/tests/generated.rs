@@ -10,15 +10,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-const SERVICE_PROTO: &str = "envoy/service/accesslog/v3/als.proto";
-const SERVICE_PACKAGE: &str = "envoy.service.accesslog.v3";
+const SERVICE_PROTOS: [&str; 2] = [
+    "envoy/service/accesslog/v3/als.proto",
+    "envoy/service/metrics/v3/metrics_service.proto",
+];
+const SERVICE_PACKAGES: [&str; 2] = ["envoy.service.accesslog.v3", "envoy.service.metrics.v3"];
 
-/// The packages that the messages of [`SERVICE_PROTO`] use. The others that it imports hold annotations.
-const FILES: [&str; 5] = [
+/// The packages that the messages of [`SERVICE_PROTOS`] use. The others that they import hold annotations.
+const FILES: [&str; 7] = [
     "envoy.service.accesslog.v3.rs",
+    "envoy.service.metrics.v3.rs",
     "envoy.data.accesslog.v3.rs",
     "envoy.config.core.v3.rs",
     "envoy.r#type.v3.rs",
+    "io.prometheus.client.rs",
     "xds.core.v3.rs",
 ];
 
@@ -67,19 +72,23 @@ fn proto_directory() -> PathBuf {
 
 /// The code of [`FILES`] by file name.
 fn generate(protos: &Path) -> BTreeMap<String, String> {
-    let includes = ["data-plane-api", "xds", "protoc-gen-validate"].map(|repository| protos.join(repository));
-    let mut descriptors = protox::compile([SERVICE_PROTO], includes).expect("the .proto files compile");
+    let repositories = ["data-plane-api", "xds", "protoc-gen-validate", "client_model"];
+    let includes = repositories.map(|repository| protos.join(repository));
+    let mut descriptors = protox::compile(SERVICE_PROTOS, includes).expect("the .proto files compile");
     for file in &mut descriptors.file {
         // The comments in it were written for another documentation tool and are no valid rustdoc.
         file.source_code_info = None;
     }
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated");
     fs::create_dir_all(&directory).expect("the target directory is writable");
-    tonic_prost_build::configure()
-        // The same message has the same bytes every time.
-        .btree_map(".")
-        .client_mod_attribute(SERVICE_PACKAGE, "#[cfg(feature = \"service\")]")
-        .server_mod_attribute(SERVICE_PACKAGE, "#[cfg(feature = \"service\")]")
+    // The same message has the same bytes every time.
+    let mut builder = tonic_prost_build::configure().btree_map(".");
+    for package in SERVICE_PACKAGES {
+        builder = builder
+            .client_mod_attribute(package, "#[cfg(feature = \"service\")]")
+            .server_mod_attribute(package, "#[cfg(feature = \"service\")]");
+    }
+    builder
         .out_dir(&directory)
         .compile_fds(descriptors)
         .expect("the code is generated");

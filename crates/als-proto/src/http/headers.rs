@@ -26,7 +26,8 @@ pub(super) fn header<'a>(
     Ok(found)
 }
 
-fn key_and_value(entry: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+/// A map's entry, or any message with a name and a value in the fields 1 and 2.
+pub(crate) fn key_and_value(entry: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     let mut header: (&[u8], &[u8]) = (&[], &[]);
     let mut fields = Fields::new(entry);
     while let Some(key) = fields.key()? {

@@ -1,4 +1,4 @@
-//! The messages of `StreamAccessLogsMessage` as tables: which fields there are, and what they hold.
+//! The messages of `StreamAccessLogsMessage` and `StreamMetricsMessage` as tables: which fields there are, and what they hold.
 
 /// What a field holds.
 #[derive(Clone, Copy)]
@@ -186,3 +186,42 @@ static RESPONSE_FLAGS: Schema = Schema(&[
     (28, Varint),
 ]);
 static UNAUTHORIZED: Schema = Schema(&[(1, Varint)]);
+
+pub(crate) static STREAM_METRICS_MESSAGE: Schema =
+    Schema(&[(1, Message(&METRICS_IDENTIFIER)), (2, Message(&METRIC_FAMILY))]);
+static METRICS_IDENTIFIER: Schema = Schema(&[(1, Message(&NODE))]);
+static METRIC_FAMILY: Schema = Schema(&[
+    (1, String),
+    (2, String),
+    (3, Varint),
+    (4, Message(&METRIC)),
+    (5, String),
+]);
+static METRIC: Schema = Schema(&[
+    (1, Message(&HEADER)),
+    (2, Message(&GAUGE)),
+    (3, Message(&COUNTER)),
+    (4, Message(&SUMMARY)),
+    (5, Message(&GAUGE)),
+    (6, Varint),
+    (7, Message(&HISTOGRAM)),
+]);
+static GAUGE: Schema = Schema(&[(1, Fixed64)]);
+static COUNTER: Schema = Schema(&[(1, Fixed64), (2, Message(&EXEMPLAR)), (3, Message(&TIME))]);
+static EXEMPLAR: Schema = Schema(&[(1, Message(&HEADER)), (2, Fixed64), (3, Message(&TIME))]);
+static SUMMARY: Schema = Schema(&[
+    (1, Varint),
+    (2, Fixed64),
+    (3, Message(&QUANTILE)),
+    (4, Message(&TIME)),
+]);
+static QUANTILE: Schema = Schema(&[(1, Fixed64), (2, Fixed64)]);
+static HISTOGRAM: Schema = Schema(&[
+    (1, Varint),
+    (2, Fixed64),
+    (3, Message(&BUCKET)),
+    (4, Fixed64),
+    (5, Varint),
+    (15, Message(&TIME)),
+]);
+static BUCKET: Schema = Schema(&[(1, Varint), (2, Fixed64), (3, Message(&EXEMPLAR)), (4, Fixed64)]);

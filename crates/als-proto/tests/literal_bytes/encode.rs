@@ -12,6 +12,15 @@ pub(crate) fn signed(number: u32, value: i64) -> Vec<u8> {
     varint(number, value.cast_unsigned())
 }
 
+/// A field that holds a double.
+pub(crate) fn double(number: u32, value: f64) -> Vec<u8> {
+    [
+        &plain_varint(u64::from(number << 3 | 1)),
+        &value.to_le_bytes()[..],
+    ]
+    .concat()
+}
+
 /// A field that holds a string, or bytes.
 pub(crate) fn string(number: u32, value: impl AsRef<[u8]>) -> Vec<u8> {
     let value = value.as_ref();

@@ -7,4 +7,5 @@ mod encode;
 mod http;
 mod message;
 mod metadata;
+mod metrics;
 mod wire;
