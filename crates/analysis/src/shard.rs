@@ -76,6 +76,11 @@ impl<'a> Progress<'a> {
             received,
         }
     }
+
+    /// Entries that were read, whatever became of them.
+    pub fn entries_read(&self) -> usize {
+        self.read
+    }
 }
 
 impl Shard {
@@ -126,7 +131,10 @@ impl Shard {
                 Ok(Entry::Http(entry)) => self.http_entry(directory, stream, &entry, progress.received),
                 Ok(Entry::Tcp(entry)) => self.tcp_entry(directory, stream, &entry, progress.received),
                 Err(Unreadable::Entry) => self.reject(Rejected::MalformedEntry),
-                Err(Unreadable::Rest) => self.reject_message(Rejected::MalformedMessage),
+                Err(Unreadable::Rest) => {
+                    self.reject_message(Rejected::MalformedMessage);
+                    return false;
+                }
             }
             progress.read += 1;
         }

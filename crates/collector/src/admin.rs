@@ -15,6 +15,7 @@ use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::envoy_metrics::Proxies;
 use crate::export::prometheus::families::Gauges;
 use crate::export::prometheus::{CONTENT_TYPE, Prometheus};
 use crate::receive::limits::Usage;
@@ -48,6 +49,8 @@ pub struct Admin {
     pub readiness: Readiness,
     /// Analyzers that are configured for any kind of entry.
     pub analyzers: usize,
+    /// What Envoys reported about themselves.
+    pub proxies: Arc<Proxies>,
     /// Renders the metrics.
     pub prometheus: Arc<Prometheus>,
 }
@@ -77,7 +80,9 @@ async fn metrics(State(admin): State<Admin>) -> Response {
         streams: admin.usage.streams(),
         directory_version: admin.directory.load().version(),
     };
-    let text = admin.prometheus.render(&admin.published.load(), &gauges);
+    let text = admin
+        .prometheus
+        .render(&admin.published.load(), &gauges, &admin.proxies);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
 }
 

@@ -1,8 +1,9 @@
-//! What a worker does with a message: decode, identify, analyze and count it in the worker's own shard, inline.
+//! What a worker does with a message: decode, identify, analyze and count it in the worker's own shard, inline. Messages of
+//! metrics go to what is known of their proxy.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use als_proto::Message;
+use als_proto::{Malformed, Message, MetricsMessage};
 use alscope_analysis::accounting::Rejected;
 use alscope_analysis::directory::Directory;
 use alscope_analysis::shard::{Progress, Shard};
@@ -10,95 +11,161 @@ use alscope_analysis::stream::Stream;
 use arc_swap::ArcSwap;
 
 use crate::clock;
+use crate::envoy_metrics::{Proxies, Proxy};
 use crate::receive::Handler;
 use crate::receive::method::Method;
 
 /// Entries that are counted before other streams of the worker get their turn.
 const TURN: usize = 512;
 
-/// One worker's shard with the directory that all workers share.
-#[derive(Clone, Debug)]
-pub struct Ingest {
-    shard: Arc<Mutex<Shard>>,
-    directory: Arc<ArcSwap<Directory>>,
+/// Whether Envoy's own metrics are taken: SkyWalking's setting `acceptMetricsService`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetricsService {
+    /// They are.
+    #[default]
+    Accepted,
+    /// Their streams are refused.
+    Refused,
 }
 
-impl Ingest {
-    /// The handler of one worker.
-    pub fn new(shard: Arc<Mutex<Shard>>, directory: Arc<ArcSwap<Directory>>) -> Self {
-        Ingest { shard, directory }
-    }
+/// One worker's shard with what all workers share.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    /// The worker's own.
+    pub shard: Arc<Mutex<Shard>>,
+    /// The published directory.
+    pub directory: Arc<ArcSwap<Directory>>,
+    /// Who sends, and what they report about themselves.
+    pub proxies: Arc<Proxies>,
+    /// Whether that is taken.
+    pub metrics_service: MetricsService,
+}
 
-    /// Held for a turn, never across an await. Only the control task's drain contends for it, once a second.
-    fn shard(&self) -> MutexGuard<'_, Shard> {
-        self.shard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps the node that the message names. Envoy names its own once, in the stream's first message; on a Satellite's
-    /// stream each identifier begins another one's entries.
-    fn identify(&self, stream: &mut AccessLogs, message: &Message<'_>) -> Result<(), als_proto::Malformed> {
-        if (stream.node.is_none() || stream.method == Method::SatelliteAccessLogs)
-            && let Some(identifier) = message.identifier()?
-        {
-            let registry = self.shard().registry().clone();
-            stream.node = Some(Stream::identify(&identifier, &registry)?);
-        }
-        Ok(())
-    }
+/// What is kept of a stream.
+#[derive(Debug)]
+pub enum Incoming {
+    /// Of access logs.
+    AccessLogs(AccessLogs),
+    /// Of metrics: the proxy, once it said who it is.
+    Metrics(Option<Arc<Proxy>>),
 }
 
 /// What is kept of a stream of access logs.
 #[derive(Debug)]
 pub struct AccessLogs {
-    method: Method,
-    node: Option<Stream>,
+    identifiers: Identifiers,
+    /// The node that the next entries are of, once it is known.
+    node: Option<Node>,
 }
 
-impl AccessLogs {
-    /// After a message that could not be read: it may have named the node that the next entries are of.
-    fn forget_node(&mut self) {
-        match self.method {
-            Method::SatelliteAccessLogs => self.node = None,
-            Method::AccessLogs | Method::Metrics => {}
-        }
-    }
+/// Which messages of a stream of access logs name a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Identifiers {
+    /// The first one: the stream is of one Envoy.
+    First,
+    /// Any: each begins another Envoy's entries.
+    Any,
 }
 
-impl Handler for Ingest {
-    type Stream = AccessLogs;
+#[derive(Debug)]
+struct Node {
+    stream: Stream,
+    proxy: Arc<Proxy>,
+}
 
-    fn begin(&self, method: Method) -> Option<AccessLogs> {
-        match method {
-            Method::AccessLogs | Method::SatelliteAccessLogs => Some(AccessLogs { method, node: None }),
-            Method::Metrics => None,
-        }
+impl Ingest {
+    /// Held for a turn, never across an await. Only the control task's drain contends for it, once a second.
+    fn shard(&self) -> MutexGuard<'_, Shard> {
+        self.shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn message(&self, stream: &mut AccessLogs, message: &[u8]) {
-        let Ok(message) = Message::read(message) else {
-            return self.reject(stream, Rejected::MalformedMessage);
-        };
-        if self.identify(stream, &message).is_err() {
-            return self.reject(stream, Rejected::MalformedMessage);
+    /// Keeps the node that the message names.
+    fn identify(&self, logs: &mut AccessLogs, message: &Message<'_>) -> Result<(), Malformed> {
+        if (logs.node.is_none() || logs.identifiers == Identifiers::Any)
+            && let Some(identifier) = message.identifier()?
+        {
+            let registry = self.shard().registry().clone();
+            logs.node = Some(Node {
+                stream: Stream::identify(&identifier, &registry)?,
+                proxy: self.proxies.proxy(&identifier, clock::now())?,
+            });
         }
-        let Some(node) = &stream.node else {
-            return self.shard().reject_entries(message.entries());
+        Ok(())
+    }
+
+    async fn access_logs(&self, logs: &mut AccessLogs, message: &[u8]) -> Result<(), Malformed> {
+        let message = Message::read(message)?;
+        self.identify(logs, &message)?;
+        let Some(node) = &logs.node else {
+            self.shard().reject_entries(message.entries());
+            return Ok(());
         };
         let mut progress = Progress::new(message.entries(), clock::now());
         loop {
+            let before = progress.entries_read();
             // The newest directory for each turn: a guard is not kept across an await.
             let more = self
                 .shard()
-                .entries(&self.directory.load(), node, &mut progress, TURN);
+                .entries(&self.directory.load(), &node.stream, &mut progress, TURN);
+            node.proxy.add_received(progress.entries_read() - before);
             if !more {
-                return;
+                return Ok(());
             }
             tokio::task::yield_now().await;
         }
     }
 
-    fn reject(&self, stream: &mut AccessLogs, reason: Rejected) {
-        stream.forget_node();
+    fn metrics(&self, proxy: &mut Option<Arc<Proxy>>, message: &[u8]) -> Result<(), Malformed> {
+        let message = MetricsMessage::read(message)?;
+        let now = clock::now();
+        if proxy.is_none()
+            && let Some(identifier) = message.identifier()?
+        {
+            *proxy = Some(self.proxies.proxy(&identifier, now)?);
+        }
+        // Metrics before their stream said whose they are.
+        let proxy = proxy.as_ref().ok_or(Malformed)?;
+        self.proxies.report(proxy, &message, now)
+    }
+}
+
+impl Handler for Ingest {
+    type Stream = Incoming;
+
+    fn begin(&self, method: Method) -> Option<Incoming> {
+        let access_logs = |identifiers| {
+            Incoming::AccessLogs(AccessLogs {
+                identifiers,
+                node: None,
+            })
+        };
+        match (method, self.metrics_service) {
+            (Method::AccessLogs, _) => Some(access_logs(Identifiers::First)),
+            (Method::SatelliteAccessLogs, _) => Some(access_logs(Identifiers::Any)),
+            (Method::Metrics, MetricsService::Accepted) => Some(Incoming::Metrics(None)),
+            (Method::Metrics, MetricsService::Refused) => None,
+        }
+    }
+
+    async fn message(&self, stream: &mut Incoming, message: &[u8]) {
+        let read = match stream {
+            Incoming::AccessLogs(logs) => self.access_logs(logs, message).await,
+            Incoming::Metrics(proxy) => self.metrics(proxy, message),
+        };
+        if read.is_err() {
+            self.reject(stream, Rejected::MalformedMessage);
+        }
+    }
+
+    fn reject(&self, stream: &mut Incoming, reason: Rejected) {
+        // It may have named the node of the entries after it.
+        if let Incoming::AccessLogs(AccessLogs {
+            identifiers: Identifiers::Any,
+            node,
+        }) = stream
+        {
+            *node = None;
+        }
         self.shard().reject_message(reason);
     }
 }

@@ -7,6 +7,7 @@ pub mod assets;
 pub mod clock;
 pub mod control;
 pub mod directory;
+pub mod envoy_metrics;
 pub mod export;
 pub mod ingest;
 pub mod receive;

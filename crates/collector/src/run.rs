@@ -24,7 +24,8 @@ use crate::admin::{self, Admin, Readiness};
 use crate::control::Control;
 use crate::directory::publisher;
 use crate::directory::{file, kubernetes};
-use crate::ingest::Ingest;
+use crate::envoy_metrics::Proxies;
+use crate::ingest::{Ingest, MetricsService};
 use crate::receive::limits::Usage;
 use crate::receive::listener::Listener;
 use crate::receive::worker::Worker;
@@ -100,6 +101,8 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let synced = source(&config.directory, &directory, &stages, &mut tasks).await?;
 
     let usage = Usage::new(config.limits);
+    let proxies = Arc::new(Proxies::default());
+    tasks.spawn(proxies.clone().forget(stages.rest.clone()));
     let shards = shards(config);
     let (control, published) = Control::new(shards.clone());
     let admin = Admin {
@@ -108,6 +111,7 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
         usage: usage.clone(),
         readiness: readiness.clone(),
         analyzers: analyzers(config),
+        proxies: proxies.clone(),
         prometheus: Arc::new(export::prometheus::Prometheus::default()),
     };
     tasks.spawn(serve(ports.web, web::router(published), stages.rest.clone()));
@@ -116,7 +120,8 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     control_task.spawn(control.run(stages.control.clone()));
 
     if until_synced(synced, &stop).await {
-        let listener = listener(ports.grpc, shards, &directory, &usage, &stages.receive)?;
+        let handlers = ingest(shards, &directory, &proxies);
+        let listener = listener(ports.grpc, handlers, &usage, &stages.receive)?;
         info!(address = %config.listen.grpc, "receiving access logs");
         readiness.set(true);
         let mut receive = JoinSet::new();
@@ -247,18 +252,30 @@ fn shards(config: &Config) -> Vec<Arc<Mutex<Shard>>> {
         .collect()
 }
 
-fn listener(
-    socket: TcpListener,
+fn ingest(
     shards: Vec<Arc<Mutex<Shard>>>,
     directory: &Arc<ArcSwap<Directory>>,
+    proxies: &Arc<Proxies>,
+) -> Vec<Ingest> {
+    let ingest = |shard| Ingest {
+        shard,
+        directory: directory.clone(),
+        proxies: proxies.clone(),
+        metrics_service: MetricsService::default(),
+    };
+    shards.into_iter().map(ingest).collect()
+}
+
+fn listener(
+    socket: TcpListener,
+    handlers: Vec<Ingest>,
     usage: &Arc<Usage>,
     stopping: &CancellationToken,
 ) -> Result<Listener, StartError> {
-    let worker = |(number, shard)| {
-        let handler = Ingest::new(shard, directory.clone());
+    let worker = |(number, handler)| {
         Worker::start(number, handler, usage.clone(), stopping.clone()).map_err(StartError::Worker)
     };
-    let workers: Result<Vec<Worker>, StartError> = shards.into_iter().enumerate().map(worker).collect();
+    let workers: Result<Vec<Worker>, StartError> = handlers.into_iter().enumerate().map(worker).collect();
     Ok(Listener::new(socket, workers?))
 }
 

@@ -1,6 +1,7 @@
 //! The Prometheus text format (version 0.0.4) of a snapshot. A series' labels are rendered once, when it first appears.
 
 pub mod families;
+pub mod proxies;
 
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +11,8 @@ use alscope_analysis::aggregate::labels::{NAMES, SeriesLabels, TCP_NAMES};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::totals::{Family, Snapshot};
 
+use crate::envoy_metrics::Proxies;
+use crate::envoy_metrics::names::push_label;
 use families::{Gauges, HISTOGRAMS, HTTP_REQUESTS, Metric, TCP_COUNTERS};
 
 /// The content type of the format.
@@ -28,8 +31,8 @@ struct Rendered {
 }
 
 impl Prometheus {
-    /// The exposition of `snapshot`, with the gauges that are read at this moment.
-    pub fn render(&self, snapshot: &Snapshot, gauges: &Gauges) -> String {
+    /// The exposition of `snapshot`, with the gauges that are read at this moment and what the proxies said last.
+    pub fn render(&self, snapshot: &Snapshot, gauges: &Gauges, proxies: &Proxies) -> String {
         let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
         learn(&mut rendered.http, &snapshot.http, NAMES.len());
         learn(&mut rendered.tcp, &snapshot.tcp, TCP_NAMES);
@@ -37,6 +40,7 @@ impl Prometheus {
         families::own(&mut text, &snapshot.accounting, gauges);
         http(&mut text, &snapshot.http, &rendered.http);
         tcp(&mut text, &snapshot.tcp, &rendered.tcp);
+        proxies::proxies(&mut text, proxies);
         text
     }
 }
@@ -50,22 +54,9 @@ fn learn<C: Clone + Default>(rendered: &mut Vec<Box<str>>, family: &Family<C>, n
 fn label_text(labels: &SeriesLabels, names: usize) -> String {
     let mut text = String::new();
     for (name, value) in NAMES.iter().zip(&labels.values).take(names) {
-        let separator = if text.is_empty() { "" } else { "," };
-        push(&mut text, format_args!("{separator}{name}=\"{}\"", escape(value)));
+        push_label(&mut text, name, value);
     }
     text
-}
-
-fn escape(value: &str) -> std::borrow::Cow<'_, str> {
-    if value.contains(['\\', '"', '\n']) {
-        value
-            .replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('\n', "\\n")
-            .into()
-    } else {
-        value.into()
-    }
 }
 
 fn http(text: &mut String, family: &Family<HttpCounts>, rendered: &[Box<str>]) {

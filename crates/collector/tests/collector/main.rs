@@ -11,5 +11,6 @@ mod bad_streams;
 mod encodings;
 mod limits;
 mod methods;
+mod metrics;
 mod running;
 mod streams;

@@ -130,24 +130,14 @@ impl Collector {
         }
     }
 
-    /// Sends `messages` to the method `path` by a client that compresses them if there is an `encoding`; its answer.
+    /// Sends `messages` as [`send_to`] does.
     pub(crate) async fn send<M: prost::Message + 'static, A: prost::Message + Default + 'static>(
         &self,
         path: &'static str,
         messages: Vec<M>,
         encoding: Option<CompressionEncoding>,
     ) -> Result<Response<A>, Status> {
-        let endpoint = tonic::transport::Endpoint::new(format!("http://{}", self.grpc)).unwrap();
-        let mut client = tonic::client::Grpc::new(endpoint.connect().await.unwrap());
-        if let Some(encoding) = encoding {
-            client = client.send_compressed(encoding);
-        }
-        client.ready().await.unwrap();
-        let messages = Request::new(futures::stream::iter(messages));
-        let path = PathAndQuery::from_static(path);
-        client
-            .client_streaming(messages, path, ProstCodec::default())
-            .await
+        send_to(self.grpc, path, messages, encoding).await
     }
 
     pub(crate) async fn client(&self) -> AccessLogServiceClient<Channel> {
@@ -155,6 +145,26 @@ impl Collector {
             .await
             .unwrap()
     }
+}
+
+/// Sends `messages` to the method `path` by a client that compresses them if there is an `encoding`; its answer.
+pub(crate) async fn send_to<M: prost::Message + 'static, A: prost::Message + Default + 'static>(
+    address: SocketAddr,
+    path: &'static str,
+    messages: Vec<M>,
+    encoding: Option<CompressionEncoding>,
+) -> Result<Response<A>, Status> {
+    let endpoint = tonic::transport::Endpoint::new(format!("http://{address}")).unwrap();
+    let mut client = tonic::client::Grpc::new(endpoint.connect().await.unwrap());
+    if let Some(encoding) = encoding {
+        client = client.send_compressed(encoding);
+    }
+    client.ready().await.unwrap();
+    let messages = Request::new(futures::stream::iter(messages));
+    let path = PathAndQuery::from_static(path);
+    client
+        .client_streaming(messages, path, ProstCodec::default())
+        .await
 }
 
 fn socket(address: &str) -> Option<Address> {

@@ -14,7 +14,8 @@ pub struct Metric {
     kind: &'static str,
 }
 
-const fn counter(name: &'static str, help: &'static str) -> Metric {
+/// A counter.
+pub const fn counter(name: &'static str, help: &'static str) -> Metric {
     Metric {
         name,
         help,
@@ -103,7 +104,7 @@ const UNATTRIBUTED: Metric = counter(
 const PARTIES: Metric = counter("alscope_parties_unattributed_total", "Parties that are unknown.");
 const MESSAGES: Metric = counter(
     "alscope_messages_rejected_total",
-    "Messages whose entries could not be counted.",
+    "Messages that could not be read, so that what they hold could not be counted.",
 );
 const OVERFLOWED: Metric = counter(
     "alscope_observations_overflowed_total",
@@ -113,7 +114,7 @@ const ANALYZERS: Metric = gauge(
     "alscope_analyzers_active",
     "Analyzers that are configured for any kind of entry.",
 );
-const STREAMS: Metric = gauge("alscope_streams", "Open access-log streams.");
+const STREAMS: Metric = gauge("alscope_streams", "Open streams, of access logs and of metrics.");
 const DIRECTORY: Metric = gauge(
     "alscope_directory_version",
     "Version of the directory; grows when an answer changes.",
@@ -125,7 +126,7 @@ const BUILD: Metric = gauge("alscope_build_info", "Version and commit of this co
 pub struct Gauges {
     /// Analyzers that are configured for any kind of entry.
     pub analyzers: usize,
-    /// Open access-log streams.
+    /// Open streams.
     pub streams: i64,
     /// Version of the directory.
     pub directory_version: u64,
@@ -182,7 +183,8 @@ pub fn own(text: &mut String, accounting: &Accounting, gauges: &Gauges) {
     labelled(text, &OBSERVATIONS, "reporter", observations);
 }
 
-fn labelled(
+/// One sample for each word.
+pub fn labelled(
     text: &mut String,
     metric: &Metric,
     label: &str,

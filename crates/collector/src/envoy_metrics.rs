@@ -1,0 +1,243 @@
+//! What Envoys report about themselves (Envoy's `MetricsService`): the latest values of each proxy, within bounds, to be shown
+//! beside the collector's own metrics.
+//!
+//! Input: identifiers and messages, with the time at which they came. Output: the known proxies with their labels, values and
+//! the entries received from them. [`identity`], [`names`] and [`latest`] are pure; here are the locks, one for the list of
+//! proxies and one for each proxy's values, never two at a time and never across an await.
+
+pub mod identity;
+pub mod latest;
+pub mod names;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use als_proto::{Identifier, Malformed, MetricsMessage};
+use alscope_analysis::moment::Moment;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use identity::Identity;
+use latest::{KEPT, Latest, Samples};
+
+/// How often it is looked for what is to be forgotten.
+const FORGET: Duration = Duration::from_secs(30);
+
+/// How much is kept of what Envoys say.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Proxies that are told apart.
+    pub proxies: usize,
+    /// Lines of the exposition over all proxies; a histogram is one for each bucket and three more.
+    pub samples: usize,
+    /// The same of one proxy, so that one that reports everything leaves room for the others.
+    pub samples_per_proxy: usize,
+    /// Bytes of the name and the labels of one series, and of the labels of one proxy.
+    pub series_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds {
+            proxies: 4096,
+            samples: 50_000,
+            samples_per_proxy: 2_000,
+            series_bytes: 1024,
+        }
+    }
+}
+
+/// Metrics that were not kept, by the bound that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// Of a proxy beyond [`Bounds::proxies`].
+    Proxies = 0,
+    /// Beyond [`Bounds::samples`] or [`Bounds::samples_per_proxy`].
+    Samples = 1,
+    /// With a name and labels longer than [`Bounds::series_bytes`].
+    LabelBytes = 2,
+}
+
+impl Overflow {
+    /// Every bound.
+    pub const ALL: [Overflow; 3] = [Overflow::Proxies, Overflow::Samples, Overflow::LabelBytes];
+
+    /// The bound's word in the label `reason`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Overflow::Proxies => "proxies",
+            Overflow::Samples => "samples",
+            Overflow::LabelBytes => "label-bytes",
+        }
+    }
+}
+
+/// All proxies that have a stream, or had one until a while ago.
+#[derive(Debug)]
+pub struct Proxies {
+    bounds: Bounds,
+    samples: Samples,
+    overflowed: [AtomicU64; Overflow::ALL.len()],
+    known: Mutex<HashMap<Box<str>, Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    proxy: Arc<Proxy>,
+    /// When it last had a stream.
+    seen: Moment,
+}
+
+/// One proxy. Its streams hold it.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Its labels.
+    pub identity: Identity,
+    received: AtomicU64,
+    /// `None` for a proxy beyond the bounds, of which nothing is shown.
+    latest: Option<Mutex<Latest>>,
+}
+
+impl Proxy {
+    fn new(identity: Identity, is_kept: bool) -> Arc<Self> {
+        Arc::new(Proxy {
+            identity,
+            received: AtomicU64::new(0),
+            latest: is_kept.then(Mutex::default),
+        })
+    }
+
+    /// Adds access-log entries that were received from the proxy.
+    pub fn add_received(&self, entries: usize) {
+        self.received.fetch_add(entries as u64, Ordering::Relaxed);
+    }
+
+    /// Access-log entries that were received from the proxy.
+    pub fn entries_received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Its latest values, locked.
+    pub fn latest(&self) -> Option<MutexGuard<'_, Latest>> {
+        let latest = self.latest.as_ref()?;
+        Some(latest.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Default for Proxies {
+    fn default() -> Self {
+        Self::new(Bounds::default())
+    }
+}
+
+impl Proxies {
+    /// Nothing known yet.
+    pub fn new(bounds: Bounds) -> Self {
+        Proxies {
+            bounds,
+            samples: Samples::new(bounds.samples),
+            overflowed: Default::default(),
+            known: Mutex::default(),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Box<str>, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The proxy that an identifier names. All its streams share it.
+    pub fn proxy(&self, identifier: &Identifier<'_>, now: Moment) -> Result<Arc<Proxy>, Malformed> {
+        let identity = Identity::read(identifier)?;
+        let mut known = self.known();
+        if let Some(known) = known.get_mut(&identity.key) {
+            known.seen = now;
+            return Ok(known.proxy.clone());
+        }
+        let bytes = identity.key.len() + identity.service.len();
+        let is_kept = known.len() < self.bounds.proxies && bytes <= self.bounds.series_bytes;
+        let proxy = Proxy::new(identity, is_kept);
+        if is_kept {
+            let key = proxy.identity.key.clone();
+            let proxy = proxy.clone();
+            known.insert(key, Known { proxy, seen: now });
+        }
+        Ok(proxy)
+    }
+
+    /// Keeps what a proxy reported at `now`.
+    pub fn report(&self, proxy: &Proxy, message: &MetricsMessage<'_>, now: Moment) -> Result<(), Malformed> {
+        let Some(mut latest) = proxy.latest() else {
+            for family in message.families() {
+                self.overflow(Overflow::Proxies, family?.metrics().count() as u64);
+            }
+            return Ok(());
+        };
+        let (overflowed, read) = latest.report(message, now, (&self.bounds, &self.samples));
+        self.overflow(Overflow::Samples, overflowed.samples);
+        self.overflow(Overflow::LabelBytes, overflowed.labels);
+        read
+    }
+
+    fn overflow(&self, bound: Overflow, metrics: u64) {
+        if let Some(counter) = self.overflowed.get(bound as usize) {
+            counter.fetch_add(metrics, Ordering::Relaxed);
+        }
+    }
+
+    /// Metrics that were not kept because `bound` was reached.
+    pub fn overflowed(&self, bound: Overflow) -> u64 {
+        let counter = self.overflowed.get(bound as usize);
+        counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// The known proxies, by their labels.
+    pub fn all(&self) -> Vec<Arc<Proxy>> {
+        let mut proxies: Vec<_> = self.known().values().map(|known| known.proxy.clone()).collect();
+        proxies.sort_by(|one, other| one.identity.key.cmp(&other.identity.key));
+        proxies
+    }
+
+    /// Forgets values that were not reported for a while before `now`, and proxies whose last stream ended as long ago.
+    pub fn expire(&self, now: Moment) {
+        for proxy in self.all() {
+            if let Some(mut latest) = proxy.latest() {
+                latest.expire(now, &self.samples);
+            }
+        }
+        let mut gone = Vec::new();
+        self.known().retain(|_, known| {
+            // Who lists the proxies holds them for a moment only: then one is forgotten the next time.
+            if Arc::strong_count(&known.proxy) > 1 {
+                known.seen = now;
+            }
+            let is_kept = now.since(known.seen) <= KEPT;
+            if !is_kept {
+                gone.push(known.proxy.clone());
+            }
+            is_kept
+        });
+        for proxy in gone {
+            if let Some(mut latest) = proxy.latest() {
+                latest.expire(Moment::MAX, &self.samples);
+            }
+        }
+    }
+
+    /// Expires until `stopping`.
+    pub async fn forget(self: Arc<Self>, stopping: CancellationToken) {
+        let mut ticks = interval(FORGET);
+        loop {
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => return,
+                _ = ticks.tick() => self.expire(clock::now()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Who reports: a node's identifier as labels.
+
+use als_proto::{Identifier, Malformed};
+
+use super::names::push_label;
+
+/// Labels of Istio that name a service, the one that wins first, as in SkyWalking's default mapping of metadata.
+const SERVICE_LABELS: [&str; 4] = [
+    "service.istio.io/canonical-name",
+    "app.kubernetes.io/name",
+    "app",
+    "k8s-app",
+];
+/// What stands for a name that the node does not say.
+const NONE: &str = "-";
+
+/// The labels of a proxy, rendered. Two nodes with the same `key` are one proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `cluster="…",proxy="…"`: node metadata `CLUSTER_ID`, and pod and namespace from Istio's node id or the whole id of
+    /// a plain Envoy.
+    pub key: Box<str>,
+    /// `app="…",instance="…"`: the service and the pod by SkyWalking's default mapping of the node's metadata.
+    pub service: Box<str>,
+}
+
+impl Identity {
+    /// Reads the node of an identifier.
+    pub fn read(identifier: &Identifier<'_>) -> Result<Self, Malformed> {
+        let metadata = |path: &[&str]| -> Result<Option<String>, Malformed> {
+            let text = identifier.metadata(path)?.map(String::from_utf8_lossy);
+            Ok(text
+                .filter(|text| !text.is_empty() && text != NONE)
+                .map(String::from))
+        };
+        let mut service = None;
+        for label in SERVICE_LABELS {
+            service = match service {
+                Some(service) => Some(service),
+                None => metadata(&["LABELS", label])?,
+            };
+        }
+        let or_none = |name: Option<String>| name.unwrap_or_else(|| NONE.to_owned());
+        let app = format!("{}.{}", or_none(service), or_none(metadata(&["NAMESPACE"])?));
+        let instance = or_none(metadata(&["NAME"])?);
+        let cluster = metadata(&["CLUSTER_ID"])?.unwrap_or_else(|| "unknown".to_owned());
+        let id = String::from_utf8_lossy(identifier.node_id());
+        Ok(Identity {
+            key: labels([("cluster", &cluster), ("proxy", proxy(&id))]),
+            service: labels([("app", &app), ("instance", &instance)]),
+        })
+    }
+}
+
+fn labels(labels: [(&str, &str); 2]) -> Box<str> {
+    let mut text = String::new();
+    for (name, value) in labels {
+        push_label(&mut text, name, value);
+    }
+    text.into()
+}
+
+/// `pod.namespace` of Istio's node ids, which are `type~address~pod.namespace~namespace.svc.domain` (istio `pkg/model`
+/// `ServiceNode`).
+fn proxy(id: &str) -> &str {
+    let parts: Vec<&str> = id.split('~').collect();
+    match parts[..] {
+        [_, _, pod, _] if !pod.is_empty() => pod,
+        _ if id.is_empty() => NONE,
+        _ => id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use als_proto::MetricsMessage;
+    use als_proto::messages::envoy::config::core::v3::Node;
+    use als_proto::messages::envoy::service::metrics::v3::StreamMetricsMessage;
+    use als_proto::messages::envoy::service::metrics::v3::stream_metrics_message::Identifier;
+    use prost::Message as _;
+    use prost_types::value::Kind;
+    use prost_types::{Struct, Value};
+    use rstest::rstest;
+
+    use super::*;
+
+    fn structure(fields: &[(&str, Value)]) -> Struct {
+        Struct {
+            fields: fields
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
+        }
+    }
+
+    fn text(text: &str) -> Value {
+        Value {
+            kind: Some(Kind::StringValue(text.to_owned())),
+        }
+    }
+
+    fn read(id: &str, metadata: &[(&str, Value)]) -> Identity {
+        let node = Node {
+            id: id.to_owned(),
+            metadata: Some(structure(metadata)),
+            ..Node::default()
+        };
+        let bytes = StreamMetricsMessage {
+            identifier: Some(Identifier { node: Some(node) }),
+            envoy_metrics: vec![],
+        }
+        .encode_to_vec();
+        let message = MetricsMessage::read(&bytes).unwrap();
+        Identity::read(&message.identifier().unwrap().unwrap()).unwrap()
+    }
+
+    #[rstest]
+    #[case::side_car("sidecar~10.0.0.1~reviews-v1.demo~demo.svc.cluster.local", "reviews-v1.demo")]
+    #[case::plain_envoy("edge-7", "edge-7")]
+    #[case::two_parts("a~b", "a~b")]
+    #[case::no_pod(
+        "sidecar~10.0.0.1~~demo.svc.cluster.local",
+        "sidecar~10.0.0.1~~demo.svc.cluster.local"
+    )]
+    #[case::nothing("", "-")]
+    #[case::escaped("a\"b", "a\\\"b")]
+    fn a_proxy_is_named_by_its_node_id(#[case] id: &str, #[case] proxy: &str) {
+        let expected = format!("cluster=\"unknown\",proxy=\"{proxy}\"");
+        assert_eq!(&*read(id, &[]).key, expected);
+    }
+
+    #[test]
+    fn the_kubernetes_cluster_is_part_of_the_key() {
+        let identity = read("edge", &[("CLUSTER_ID", text("east"))]);
+        assert_eq!(&*identity.key, "cluster=\"east\",proxy=\"edge\"");
+    }
+
+    #[rstest]
+    #[case::all(
+        &["service.istio.io/canonical-name", "app.kubernetes.io/name", "app", "k8s-app"],
+        "service.istio.io/canonical-name"
+    )]
+    #[case::without_canonical_name(&["app.kubernetes.io/name", "app", "k8s-app"], "app.kubernetes.io/name")]
+    #[case::app(&["app", "k8s-app"], "app")]
+    #[case::last(&["k8s-app"], "k8s-app")]
+    #[case::none(&["version"], "-")]
+    fn the_first_label_that_names_a_service_wins(#[case] labels: &[&str], #[case] expected: &str) {
+        let labels: Vec<(&str, Value)> = labels.iter().map(|label| (*label, text(label))).collect();
+        let labels = Value {
+            kind: Some(Kind::StructValue(structure(&labels))),
+        };
+        let identity = read(
+            "edge",
+            &[
+                ("LABELS", labels),
+                ("NAMESPACE", text("demo")),
+                ("NAME", text("pod-1")),
+            ],
+        );
+        assert_eq!(
+            &*identity.service,
+            format!("app=\"{expected}.demo\",instance=\"pod-1\"")
+        );
+    }
+
+    #[test]
+    fn a_node_without_metadata_has_placeholders() {
+        assert_eq!(&*read("edge", &[]).service, "app=\"-.-\",instance=\"-\"");
+    }
+}

@@ -1,0 +1,260 @@
+//! The latest values of one proxy's metrics: messages go in, what is shown comes out. Knows no clock and no lock.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use als_proto::{Malformed, Metric, MetricFamily, MetricsMessage, Value as WireValue};
+use alscope_analysis::moment::Moment;
+
+use super::Bounds;
+use super::names::write_series;
+
+/// How long a series is shown after it was last reported. Envoy reports at least every five minutes
+/// (`stats_flush_interval`), usually every few seconds.
+pub const KEPT: Duration = Duration::from_mins(6);
+
+/// Labels of one metric; Envoy has a handful.
+const LABELS: usize = 64;
+
+/// Where Envoy says how many access-log entries it handed to its gRPC streams; the second, which every Envoy has, counts them
+/// when they are put into the buffer (Envoy's gRPC access log statistics, `access_logs.grpc_access_log.*`).
+const FLUSHED: [&str; 2] = [
+    "envoy_access_logs_grpc_access_log_grpc_entries_flushed{",
+    "envoy_access_logs_grpc_access_log_logs_written{",
+];
+
+/// The value of a series.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// It only grows, until the proxy starts anew.
+    Counter(f64),
+    /// It goes up and down.
+    Gauge(f64),
+    /// Samples by size.
+    Histogram {
+        /// All samples.
+        count: u64,
+        /// Their sum.
+        sum: f64,
+        /// Upper bounds, inclusive, with the samples up to there.
+        buckets: Box<[(f64, u64)]>,
+    },
+}
+
+impl Value {
+    /// Lines of the exposition.
+    fn samples(&self) -> usize {
+        match self {
+            Value::Counter(_) | Value::Gauge(_) => 1,
+            Value::Histogram { buckets, .. } => buckets.len() + 3,
+        }
+    }
+}
+
+/// Samples of all proxies together, with their bound.
+#[derive(Debug)]
+pub struct Samples {
+    kept: AtomicUsize,
+    bound: usize,
+}
+
+impl Samples {
+    /// None yet.
+    pub fn new(bound: usize) -> Self {
+        Samples {
+            kept: AtomicUsize::new(0),
+            bound,
+        }
+    }
+
+    /// Samples that are kept.
+    pub fn kept(&self) -> usize {
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, more: usize) -> bool {
+        let taken = |kept: usize| Some(kept + more).filter(|kept| *kept <= self.bound);
+        self.kept
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken)
+            .is_ok()
+    }
+
+    fn give_back(&self, samples: usize) {
+        self.kept.fetch_sub(samples, Ordering::Relaxed);
+    }
+}
+
+/// What a message brought that was not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overflowed {
+    /// Metrics beyond the bounds of samples.
+    pub samples: u64,
+    /// Metrics whose name and labels are longer, or more, than the bound.
+    pub labels: u64,
+}
+
+/// One series of a proxy.
+#[derive(Clone, Debug)]
+struct Reported {
+    /// Bytes of the metric's name at the beginning of the series' text.
+    name: usize,
+    value: Value,
+    at: Moment,
+}
+
+/// The series of one proxy by `name{label="value",…`.
+#[derive(Debug, Default)]
+pub struct Latest {
+    series: BTreeMap<Box<str>, Reported>,
+    samples: usize,
+}
+
+impl Latest {
+    /// Keeps the values of a message that came at `now`. What stands before a malformed part is kept.
+    pub fn report(
+        &mut self,
+        message: &MetricsMessage<'_>,
+        now: Moment,
+        (bounds, samples): (&Bounds, &Samples),
+    ) -> (Overflowed, Result<(), Malformed>) {
+        let mut report = Report {
+            latest: self,
+            now,
+            bounds,
+            samples,
+            series: String::new(),
+            overflowed: Overflowed::default(),
+        };
+        let read = message.families().try_for_each(|family| report.family(&family?));
+        (report.overflowed, read)
+    }
+
+    /// Forgets what was last reported more than [`KEPT`] before `now`.
+    pub fn expire(&mut self, now: Moment, samples: &Samples) {
+        let mut gone = 0;
+        self.series.retain(|_, reported| {
+            let is_kept = now.since(reported.at) <= KEPT;
+            gone += if is_kept { 0 } else { reported.value.samples() };
+            is_kept
+        });
+        self.samples -= gone;
+        samples.give_back(gone);
+    }
+
+    /// Name, labels without the closing brace, and value of each series, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Value)> {
+        self.series.iter().map(|(series, reported)| {
+            let (name, labels) = series.split_at_checked(reported.name).unwrap_or((series, "{"));
+            (name, labels, &reported.value)
+        })
+    }
+
+    /// Access-log entries that the proxy says it handed to its streams; `None` when it does not say.
+    pub fn entries_flushed(&self) -> Option<f64> {
+        let counter = |series: &&str| match self.series.get(*series)?.value {
+            Value::Counter(value) => Some(value),
+            Value::Gauge(_) | Value::Histogram { .. } => None,
+        };
+        FLUSHED.iter().find_map(counter)
+    }
+}
+
+/// A message on its way into the latest values.
+struct Report<'a> {
+    latest: &'a mut Latest,
+    now: Moment,
+    bounds: &'a Bounds,
+    samples: &'a Samples,
+    /// The series at hand.
+    series: String,
+    overflowed: Overflowed,
+}
+
+impl Report<'_> {
+    fn family(&mut self, family: &MetricFamily<'_>) -> Result<(), Malformed> {
+        // A long name is not copied for each metric of its family.
+        let name =
+            (family.name.len() <= self.bounds.series_bytes).then(|| String::from_utf8_lossy(family.name));
+        for metric in family.metrics() {
+            let metric = metric?;
+            let Some(value) = self.value(&metric)? else {
+                continue;
+            };
+            match &name {
+                Some(name) => self.metric(name, &metric, value)?,
+                None => self.overflowed.labels += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// The value; `None` for kinds that are not kept.
+    fn value(&self, metric: &Metric<'_>) -> Result<Option<Value>, Malformed> {
+        Ok(match metric.value {
+            WireValue::Counter(value) => Some(Value::Counter(value)),
+            WireValue::Gauge(value) => Some(Value::Gauge(value)),
+            WireValue::Histogram(histogram) => {
+                let bucket = |bucket: als_proto::Bucket| (bucket.upper_bound, bucket.cumulative_count);
+                let buckets: Result<_, Malformed> = histogram
+                    .buckets()
+                    // One more than may be kept, so that what is too much is seen as that.
+                    .take(self.bounds.samples_per_proxy)
+                    .map(|read| read.map(bucket))
+                    .filter(|read| !matches!(read, Ok((bound, _)) if bound.is_infinite()))
+                    .collect();
+                Some(Value::Histogram {
+                    count: histogram.count,
+                    sum: histogram.sum,
+                    buckets: buckets?,
+                })
+            }
+            WireValue::Other => None,
+        })
+    }
+
+    fn metric(&mut self, family: &str, metric: &Metric<'_>, value: Value) -> Result<(), Malformed> {
+        let labels: Result<Vec<_>, Malformed> = metric.labels().take(LABELS + 1).collect();
+        let labels = labels?;
+        let bytes: usize = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if labels.len() > LABELS || family.len() + bytes > self.bounds.series_bytes {
+            self.overflowed.labels += 1;
+            return Ok(());
+        }
+        let is_histogram = matches!(value, Value::Histogram { .. });
+        let name = write_series(&mut self.series, family, &labels, is_histogram);
+        if self.series.len() > self.bounds.series_bytes {
+            self.overflowed.labels += 1;
+        } else {
+            self.keep(name, value);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, name: usize, value: Value) {
+        let known = self.latest.series.get_mut(self.series.as_str());
+        let before = known.as_ref().map_or(0, |known| known.value.samples());
+        let after = value.samples();
+        let more = after.saturating_sub(before);
+        if self.latest.samples + more > self.bounds.samples_per_proxy || !self.samples.take(more) {
+            self.overflowed.samples += 1;
+            return;
+        }
+        let fewer = before.saturating_sub(after);
+        self.samples.give_back(fewer);
+        self.latest.samples = self.latest.samples + more - fewer;
+        let reported = Reported {
+            name,
+            value,
+            at: self.now,
+        };
+        if let Some(known) = known {
+            *known = reported;
+        } else {
+            self.latest.series.insert(self.series.as_str().into(), reported);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
