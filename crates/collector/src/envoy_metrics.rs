@@ -53,9 +53,9 @@ impl Default for Bounds {
 /// Metrics that were not kept, by the bound that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
-    /// Of a proxy beyond [`Bounds::proxies`].
+    /// Of a proxy beyond [`Bounds::proxies`], or with labels longer than [`Bounds::series_bytes`].
     Proxies = 0,
-    /// Beyond [`Bounds::samples`] or [`Bounds::samples_per_proxy`].
+    /// Of a known proxy, beyond [`Bounds::samples`] or [`Bounds::samples_per_proxy`].
     Samples = 1,
     /// With a name and labels longer than [`Bounds::series_bytes`].
     LabelBytes = 2,

@@ -11,6 +11,7 @@ use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -103,45 +104,51 @@ impl<H: Handler> Service<H> {
     ) -> ControlFlow<()> {
         let mut held = None;
         loop {
-            match frames.next(data) {
+            let (message, _room) = match frames.next(data) {
                 // The room is held until the message is whole, so the rest of it is read here.
-                Next::NeedMore => match &held {
-                    None => return ControlFlow::Continue(()),
-                    Some((_, deadline)) => match timeout_at(*deadline, self.data(body)).await {
+                Next::NeedMore => {
+                    let Some((_, deadline)) = &held else {
+                        return ControlFlow::Continue(());
+                    };
+                    match timeout_at(*deadline, self.data(body)).await {
                         Ok(Some(more)) => *data = more,
                         Ok(None) | Err(_) => return ControlFlow::Break(()),
-                    },
-                },
+                    }
+                    continue;
+                }
                 Next::NeedBuffer(bytes) => {
-                    let room = self.usage.room(bytes).await;
-                    held = Some((room, Instant::now() + MESSAGE_DEADLINE));
+                    held = Some(self.hold(bytes).await);
                     frames.assemble();
+                    continue;
                 }
-                Next::Message(message) => {
-                    self.handler.message(stream, &message).await;
-                    held = None;
+                Next::Rejected(reason) => {
+                    self.handler.reject(stream, reason);
+                    continue;
                 }
+                Next::Message(message) => (message, held.take()),
                 Next::Compressed(compressed) => {
-                    self.compressed(&compressed, held.is_some(), stream).await;
-                    held = None;
+                    let limit = self.usage.limits().message_bytes;
+                    let room = match held.take() {
+                        Some(room) => room,
+                        None => self.hold(limit).await,
+                    };
+                    match encoding::decompress(&compressed, limit) {
+                        Ok(message) => (message.into(), Some(room)),
+                        Err(reason) => {
+                            self.handler.reject(stream, reason);
+                            continue;
+                        }
+                    }
                 }
-                Next::Rejected(reason) => self.handler.reject(stream, reason),
-            }
+            };
+            self.handler.message(stream, &message).await;
         }
     }
 
-    /// Decompresses a message and hands it over. Its room was taken already if it came in pieces.
-    async fn compressed(&self, compressed: &[u8], has_room: bool, stream: &mut H::Stream) {
-        let limit = self.usage.limits().message_bytes;
-        let _room = if has_room {
-            None
-        } else {
-            self.usage.room(limit).await
-        };
-        match encoding::decompress(compressed, limit) {
-            Ok(message) => self.handler.message(stream, &message).await,
-            Err(reason) => self.handler.reject(stream, reason),
-        }
+    /// Room for an unfinished or a compressed message, and until when it may be held for the rest of it.
+    async fn hold(&self, bytes: usize) -> (Option<SemaphorePermit<'_>>, Instant) {
+        let room = self.usage.room(bytes).await;
+        (room, Instant::now() + MESSAGE_DEADLINE)
     }
 
     /// The next data frame; `None` at the end of the stream, or when the collector stops and the stream is silent.
