@@ -49,7 +49,7 @@ pub use http::{HttpEntry, HttpRequest, HttpResponse};
 pub use identifier::Identifier;
 pub use malformed::Malformed;
 pub use message::Message;
-pub use metrics::{Bucket, Histogram, Metric, MetricFamily, MetricsMessage, MetricValue};
+pub use metrics::{Bucket, Histogram, Metric, MetricFamily, MetricValue, MetricsMessage};
 pub use protobuf_struct::{Struct, Value};
 pub use tcp::TcpEntry;
 pub use wrappers::wrapped_bytes;

@@ -22,7 +22,7 @@ pub struct Stream {
     /// The cluster's DNS domain, from the fourth part of Istio's node id.
     pub domain: Box<str>,
     /// What the node says about itself.
-    own: Peer<Box<[u8]>>,
+    own: Box<Peer<Box<[u8]>>>,
     /// The part of a memo's key that is the same for the whole stream: role, cluster, address and domain.
     pub memo_prefix: Box<[u8]>,
     /// The same for analyzers that ask what the node says about itself.
@@ -64,7 +64,7 @@ impl Stream {
             own_address,
             cluster,
             domain: domain.into(),
-            own: own.map(|text| Box::from(*text)),
+            own: Box::new(own.map(|text| Box::from(*text))),
             memo_prefix: memo_prefix.into(),
             own_memo_prefix: own_memo_prefix.into(),
         })

@@ -2,7 +2,7 @@
 
 use als_proto::messages::envoy::service::metrics::v3::StreamMetricsMessage;
 use als_proto::messages::io::prometheus::client;
-use als_proto::{Histogram, Malformed, Metric, MetricFamily, MetricsMessage, MetricValue};
+use als_proto::{Histogram, Malformed, Metric, MetricFamily, MetricValue, MetricsMessage};
 use prost::Message as _;
 
 /// Panics if the reader does with `bytes` anything else than it should.

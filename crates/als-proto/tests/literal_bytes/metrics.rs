@@ -1,6 +1,6 @@
 //! Envoy's own metrics.
 
-use als_proto::{Bucket, Malformed, Metric, MetricsMessage, MetricValue};
+use als_proto::{Bucket, Malformed, Metric, MetricValue, MetricsMessage};
 use rstest::rstest;
 
 use crate::encode::{double, message, string, varint};

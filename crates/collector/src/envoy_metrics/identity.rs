@@ -1,6 +1,6 @@
 //! Who reports: a node's identifier as labels.
 
-use als_proto::{Identifier, Malformed};
+use als_proto::{Identifier, Malformed, Value};
 
 use super::names::push_label;
 
@@ -27,29 +27,43 @@ pub struct Identity {
 impl Identity {
     /// Reads the node of an identifier.
     pub fn read(identifier: &Identifier<'_>) -> Result<Self, Malformed> {
-        let metadata = |path: &[&str]| -> Result<Option<String>, Malformed> {
-            let text = identifier.metadata(path)?.map(String::from_utf8_lossy);
-            Ok(text
-                .filter(|text| !text.is_empty() && text != NONE)
-                .map(String::from))
-        };
-        let mut service = None;
-        for label in SERVICE_LABELS {
-            service = match service {
-                Some(service) => Some(service),
-                None => metadata(&["LABELS", label])?,
-            };
+        let (mut name, mut namespace, mut cluster) = (None, None, None);
+        let mut labels_of_pod = None;
+        identifier.visit_metadata(|key, value| match (key, value) {
+            (b"NAME", Value::String(text)) => name = said(text),
+            (b"NAMESPACE", Value::String(text)) => namespace = said(text),
+            (b"CLUSTER_ID", Value::String(text)) => cluster = said(text),
+            (b"LABELS", Value::Struct(found)) => labels_of_pod = Some(found),
+            _ => {}
+        })?;
+        let mut services = [const { None }; SERVICE_LABELS.len()];
+        if let Some(found) = labels_of_pod {
+            found.visit(|key, value| {
+                let label = SERVICE_LABELS.iter().position(|label| label.as_bytes() == key);
+                if let (Some(place), Value::String(text)) =
+                    (label.and_then(|label| services.get_mut(label)), value)
+                {
+                    *place = said(text);
+                }
+            })?;
         }
+        let service = services.into_iter().flatten().next();
         let or_none = |name: Option<String>| name.unwrap_or_else(|| NONE.to_owned());
-        let app = format!("{}.{}", or_none(service), or_none(metadata(&["NAMESPACE"])?));
-        let instance = or_none(metadata(&["NAME"])?);
-        let cluster = metadata(&["CLUSTER_ID"])?.unwrap_or_else(|| "unknown".to_owned());
+        let app = format!("{}.{}", or_none(service), or_none(namespace));
+        let instance = or_none(name);
+        let cluster = cluster.unwrap_or_else(|| "unknown".to_owned());
         let id = String::from_utf8_lossy(identifier.node_id());
         Ok(Identity {
             key: labels([("cluster", &cluster), ("proxy", proxy(&id))]),
             service: labels([("app", &app), ("instance", &instance)]),
         })
     }
+}
+
+/// What a text of the metadata says; SkyWalking takes its placeholder for nothing.
+fn said(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    (!text.is_empty() && text != NONE).then(|| text.into_owned())
 }
 
 fn labels(labels: [(&str, &str); 2]) -> Box<str> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use als_proto::{Malformed, Metric, MetricFamily, MetricsMessage, Value as WireValue};
+use als_proto::{Malformed, Metric, MetricFamily, MetricValue, MetricsMessage};
 use alscope_analysis::moment::Moment;
 
 use super::Bounds;
@@ -192,9 +192,9 @@ impl Report<'_> {
     /// The value; `None` for kinds that are not kept.
     fn value(&self, metric: &Metric<'_>) -> Result<Option<Value>, Malformed> {
         Ok(match metric.value {
-            WireValue::Counter(value) => Some(Value::Counter(value)),
-            WireValue::Gauge(value) => Some(Value::Gauge(value)),
-            WireValue::Histogram(histogram) => {
+            MetricValue::Counter(value) => Some(Value::Counter(value)),
+            MetricValue::Gauge(value) => Some(Value::Gauge(value)),
+            MetricValue::Histogram(histogram) => {
                 let bucket = |bucket: als_proto::Bucket| (bucket.upper_bound, bucket.cumulative_count);
                 let buckets: Result<_, Malformed> = histogram
                     .buckets()
@@ -209,7 +209,7 @@ impl Report<'_> {
                     buckets: buckets?,
                 })
             }
-            WireValue::Other => None,
+            MetricValue::Other => None,
         })
     }
 
