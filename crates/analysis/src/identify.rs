@@ -40,12 +40,22 @@ pub enum Identified {
     Ended(Ended),
 }
 
-/// Takes what `chain` asks for out of an entry. `authority` is left out where the cluster names the host, so that a gateway's
-/// many host names do not crowd the memo.
+/// The peers of an entry, if an analyzer of the chain asks for them.
+pub fn peers<'a>(chain: Chain, common: &CommonProperties<'a>) -> Peers<'a> {
+    if chain.has(Analyzer::MxMesh) {
+        Peers::read(common.filter_state_objects())
+    } else {
+        Peers::default()
+    }
+}
+
+/// Takes the identity out of an entry. `authority` is left out where the cluster names the host, so that a gateway's many
+/// host names do not crowd the memo.
+#[inline]
 pub fn identity<'a>(
-    chain: Chain,
     common: &CommonProperties<'a>,
     authority: &'a [u8],
+    peers: &'a Peers<'a>,
 ) -> Result<Identity<'a>, Malformed> {
     let direct = endpoint(common.downstream_direct_remote_address()?);
     let remote = match direct {
@@ -64,11 +74,7 @@ pub fn identity<'a>(
             authority
         },
         security: tls::security(common.tls_properties()?),
-        peers: if chain.has(Analyzer::MxMesh) {
-            Peers::read(common.filter_state_objects())
-        } else {
-            Peers::default()
-        },
+        peers,
     })
 }
 

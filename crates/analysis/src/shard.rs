@@ -219,7 +219,8 @@ impl Shard {
         if chain.is_empty() {
             return Err(Skipped::NoAnalyzer.into());
         }
-        let identity = identify::identity(chain, common, request.authority)?;
+        let peers = identify::peers(chain, common);
+        let identity = identify::identity(common, request.authority, &peers)?;
         let (first, second) = self.identified((context, chain), common, &identity)?;
         let measure = measure::http(common, entry, request)?;
         let attributed = self.http_leg(first, &measure);
@@ -237,7 +238,8 @@ impl Shard {
         if chain.is_empty() {
             return Err(Skipped::NoAnalyzer.into());
         }
-        let identity = identify::identity(chain, common, b"")?;
+        let peers = identify::peers(chain, common);
+        let identity = identify::identity(common, b"", &peers)?;
         let (first, second) = self.identified((context, chain), common, &identity)?;
         let measure = measure::tcp(common, entry);
         let attributed = self.tcp_leg(first, &measure);

@@ -58,7 +58,7 @@ impl Stream {
         memo_prefix.extend_from_slice(domain.as_bytes());
         memo_prefix.push(b'~');
         let mut own_memo_prefix = Vec::new();
-        write_peer(&mut own_memo_prefix, Some(own));
+        write_peer(&mut own_memo_prefix, Some(&own));
         Ok(Stream {
             role,
             own_address,

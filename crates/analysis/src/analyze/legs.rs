@@ -33,7 +33,7 @@ pub struct Identity<'a> {
     /// The downstream connection's TLS.
     pub security: Security<'a>,
     /// The peers in the filter state; none when no analyzer asks for them.
-    pub peers: Peers<'a>,
+    pub peers: &'a Peers<'a>,
 }
 
 /// One end of a call.

@@ -30,13 +30,10 @@ pub fn check_lengths(identity: &Identity<'_>, limit: usize) -> Result<(), Reject
         peer_principal,
         local_principal,
     ];
-    let peers = [identity.peers.upstream, identity.peers.downstream];
-    let labels = peers.iter().flatten().flat_map(Peer::labels);
-    if strings
-        .into_iter()
-        .chain(labels)
-        .any(|string| string.len() > limit)
-    {
+    let is_too_long = |string: &[u8]| string.len() > limit;
+    let peers = [&identity.peers.upstream, &identity.peers.downstream];
+    let mut peers = peers.into_iter().flatten();
+    if strings.into_iter().any(is_too_long) || peers.any(|peer| peer.labels().into_iter().any(is_too_long)) {
         Err(Rejected::StringTooLong)
     } else {
         Ok(())
@@ -58,8 +55,8 @@ pub fn write_key(key: &mut Vec<u8>, chain: Chain, stream: &Stream, identity: &Id
     }
     if chain.has(Analyzer::MxMesh) {
         key.extend_from_slice(&stream.own_memo_prefix);
-        write_peer(key, identity.peers.upstream);
-        write_peer(key, identity.peers.downstream);
+        write_peer(key, identity.peers.upstream.as_ref());
+        write_peer(key, identity.peers.downstream.as_ref());
         // The two questions that are asked about addresses without looking them up.
         key.push(u8::from(identity.upstream.is_some()));
         if stream.role == Role::Sidecar && identity.cluster.is_empty() {
@@ -79,10 +76,12 @@ fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
 }
 
 /// Writes a peer's labels, or that there is no peer.
-pub fn write_peer(key: &mut Vec<u8>, peer: Option<Peer<&[u8]>>) {
+pub fn write_peer(key: &mut Vec<u8>, peer: Option<&Peer<&[u8]>>) {
     key.push(u8::from(peer.is_some()));
-    for label in peer.iter().flat_map(Peer::labels) {
-        write_part(key, label);
+    if let Some(peer) = peer {
+        for label in peer.labels() {
+            write_part(key, label);
+        }
     }
 }
 
