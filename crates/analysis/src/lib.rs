@@ -14,6 +14,7 @@ pub mod directory;
 pub mod identify;
 pub mod interner;
 pub mod moment;
+pub mod names;
 pub mod party;
 pub mod peer;
 pub mod shard;
