@@ -1,7 +1,18 @@
 //! What services and endpoints are called.
 //!
 //! [`template`] turns a naming rule of `SkyWalking`'s into a program, once, and a party's metadata into a service name.
+//! [`target`] cuts a request into canonical segments, [`segment`] tells which of them are values, [`rule`] holds the user's
+//! own path templates, [`trie`] learns the rest within a bound, and [`endpoint`] asks them in that order.
+//!
+//! What a client sends never panics here, and a known name is found without allocating.
 
+pub mod endpoint;
+mod escape;
 pub mod kubernetes_name;
 pub mod metadata_name;
+pub mod method;
+pub mod rule;
+pub mod segment;
+pub mod target;
 pub mod template;
+pub mod trie;

@@ -1,0 +1,203 @@
+//! Endpoint names: a method and a path template, such as `GET /products/{int}`.
+//!
+//! In this order: the user's rules ([`super::rule`]); a gRPC call's path as it is; typed segments ([`super::segment`]), and
+//! among the remaining words what the service's trie has learned ([`super::trie`]). What has no place any more is
+//! [`Endpoint::OVERFLOW`]. Names hold no query, no fragment and nothing but printable ASCII.
+//!
+//! A worker reads a request into its own [`Target`]. [`Endpoints::find`] then answers for what is known, without a write and
+//! without an allocation, so that workers can share one table; only when it has no answer is [`Endpoints::learn`] due.
+//!
+//! A scanner's paths would fill a table with names that no service has, so a caller should not learn from requests that were
+//! answered 404 or had no route, nor from gRPC calls that were answered `UNIMPLEMENTED`: without a name they are
+//! [`Endpoint::OVERFLOW`].
+//!
+//! # Bounds
+//!
+//! One service has at most [`Limits::names`] names, and besides them the user's rules (each with every method), `OPTIONS *`,
+//! `CONNECT {authority}` and `{other}`. All services together use at most [`Settings::bytes`], counted as 128 bytes and the
+//! text for each segment of the trie, the text of each name, 48 bytes and the text for each gRPC call, and 256 bytes, the name
+//! and four bytes for each of its rules for a service; while a position collapses, its service counts twice.
+
+use std::fmt;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use super::method::Method;
+use super::rule::EndpointRule;
+use super::target::{Form, Target};
+use super::trie::{Limits, Trie};
+
+/// The longest endpoint name that `SkyWalking` keeps by default (`SW_ENDPOINT_NAME_MAX_LENGTH`).
+pub const SKYWALKING_NAME_BYTES: usize = 150;
+
+/// Bytes of a service besides its name, its rules and its trie, with what an allocator adds to them.
+const SERVICE_BYTES: usize = 256;
+
+/// The bounds of all names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The bounds of each service.
+    pub service: Limits,
+    /// Bytes of all services' names.
+    pub bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            service: Limits {
+                names: 500,
+                values_per_position: 50,
+                name_bytes: None,
+            },
+            bytes: 32 << 20,
+        }
+    }
+}
+
+/// An endpoint's name. It is displayed as `GET /products/{int}`, without a method as the path alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint<'a> {
+    /// The method; `None` for gRPC, whose method is always POST, and for the overflow.
+    pub method: Option<Method>,
+    /// The path template.
+    pub path: &'a str,
+}
+
+impl Endpoint<'_> {
+    /// Whatever has no name because a bound was reached.
+    pub const OVERFLOW: Endpoint<'static> = Endpoint {
+        method: None,
+        path: "{other}",
+    };
+}
+
+impl fmt::Display for Endpoint<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.method {
+            Some(method) => write!(formatter, "{} {}", method.word(), self.path),
+            None => formatter.write_str(self.path),
+        }
+    }
+}
+
+/// A service whose endpoints have names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ServiceId(usize);
+
+impl ServiceId {
+    /// The service that stands for all that came when there was no room for one more.
+    pub const OVERFLOW: ServiceId = ServiceId(0);
+}
+
+/// The names of all services' endpoints.
+#[derive(Debug)]
+pub struct Endpoints {
+    settings: Settings,
+    rules: Vec<EndpointRule>,
+    ids: HashMap<Box<str>, ServiceId, RandomState>,
+    services: Vec<ServiceEndpoints>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct ServiceEndpoints {
+    /// Which of the rules are for this service.
+    rules: Box<[u32]>,
+    trie: Trie,
+}
+
+impl Endpoints {
+    /// No names yet. Of the rules, the first that matches counts.
+    pub fn new(settings: Settings, rules: Vec<EndpointRule>) -> Self {
+        let mut endpoints = Endpoints {
+            settings,
+            rules,
+            ids: HashMap::default(),
+            services: Vec::new(),
+            bytes: 0,
+        };
+        endpoints.push("overflow");
+        endpoints
+    }
+
+    /// The service called `name`; [`ServiceId::OVERFLOW`] when there is no room for a new one.
+    pub fn service(&mut self, name: &str) -> ServiceId {
+        if let Some(id) = self.ids.get(name) {
+            return *id;
+        }
+        if self.bytes + self.service_bytes(name) > self.settings.bytes {
+            return ServiceId::OVERFLOW;
+        }
+        let id = self.push(name);
+        self.ids.insert(name.into(), id);
+        id
+    }
+
+    /// The endpoint of `target`, if it is known.
+    pub fn find(&self, service: ServiceId, target: &Target) -> Option<Endpoint<'_>> {
+        let method = Some(target.method);
+        match target.form {
+            Form::Asterisk => return Some(Endpoint { method, path: "*" }),
+            Form::Authority => {
+                return Some(Endpoint {
+                    method,
+                    path: "{authority}",
+                });
+            }
+            Form::Path | Form::Grpc => {}
+        }
+        let service = self.services.get(service.0)?;
+        let rules = service
+            .rules
+            .iter()
+            .filter_map(|index| self.rules.get(*index as usize));
+        if let Some(rule) = rules.into_iter().find(|rule| rule.matches(target)) {
+            return Some(Endpoint {
+                method,
+                path: rule.path(),
+            });
+        }
+        let method = method.filter(|_| target.form != Form::Grpc);
+        let path = service.trie.find(target)?;
+        Some(Endpoint { method, path })
+    }
+
+    /// The endpoint of `target`, which gets a name if it has none and if there is room.
+    pub fn learn(&mut self, id: ServiceId, target: &Target) -> Endpoint<'_> {
+        let free = self.settings.bytes.saturating_sub(self.bytes);
+        if self.find(id, target).is_none()
+            && let Some(service) = self.services.get_mut(id.0)
+        {
+            let before = service.trie.bytes();
+            service.trie.learn(target, free);
+            self.bytes = self.bytes - before + service.trie.bytes();
+        }
+        self.find(id, target).unwrap_or(Endpoint::OVERFLOW)
+    }
+
+    /// Bytes that the names use, at most; see the module's bounds.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn service_bytes(&self, name: &str) -> usize {
+        let rules = self.rules.iter().filter(|rule| rule.is_for(name)).count();
+        SERVICE_BYTES + name.len() + rules * size_of::<u32>()
+    }
+
+    fn push(&mut self, name: &str) -> ServiceId {
+        let id = ServiceId(self.services.len());
+        self.bytes += self.service_bytes(name);
+        let rules = (0..).zip(&self.rules).filter(|(_, rule)| rule.is_for(name));
+        self.services.push(ServiceEndpoints {
+            rules: rules.map(|(index, _)| index).collect(),
+            trie: Trie::new(self.settings.service),
+        });
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! Which path segments are values and not words of the API: a closed list of types, each decided by the segment alone.
+//!
+//! A type must be certain: what is missed here, the trie still collapses by its number of values, while a word taken for a
+//! value is lost from every name. So a type asks for a shape that words, slugs and versions do not have.
+
+mod base64;
+mod credential;
+mod date;
+mod email;
+
+use credential::has_credential;
+use email::has_email;
+
+/// What stands in a name for values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Placeholder {
+    /// Decimal digits: ids, years, pages.
+    Int,
+    /// A UUID with its dashes.
+    Uuid,
+    /// A hexadecimal number, such as a hash or a `MongoDB` id.
+    Hex,
+    /// Random bytes as text: base64, base64url, a JWT, a ULID.
+    Base64,
+    /// An ISO 8601 month, date or date and time.
+    Date,
+    /// Anything with an e-mail address in it.
+    Email,
+    /// Any value: of a position with too many of them, too long for a word, a credential, or written like a query.
+    Any,
+    /// Any number of further segments.
+    Rest,
+}
+
+type Rule = (Placeholder, fn(&[u8]) -> bool);
+
+/// What each type looks like; the first that fits counts.
+const RULES: [Rule; 8] = [
+    (Placeholder::Email, has_email),
+    (Placeholder::Int, is_int),
+    (Placeholder::Uuid, is_uuid),
+    (Placeholder::Date, date::is_date),
+    (Placeholder::Hex, is_hex),
+    (Placeholder::Base64, base64::is_base64),
+    (Placeholder::Any, has_credential),
+    (Placeholder::Any, is_like_a_query),
+];
+
+impl Placeholder {
+    /// Every placeholder.
+    pub const ALL: [Placeholder; 8] = [
+        Placeholder::Int,
+        Placeholder::Uuid,
+        Placeholder::Hex,
+        Placeholder::Base64,
+        Placeholder::Date,
+        Placeholder::Email,
+        Placeholder::Any,
+        Placeholder::Rest,
+    ];
+
+    /// The placeholder as it stands in a name.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Placeholder::Int => "{int}",
+            Placeholder::Uuid => "{uuid}",
+            Placeholder::Hex => "{hex}",
+            Placeholder::Base64 => "{base64}",
+            Placeholder::Date => "{date}",
+            Placeholder::Email => "{email}",
+            Placeholder::Any => "{any}",
+            Placeholder::Rest => "**",
+        }
+    }
+
+    /// The placeholder for a segment, percent-decoded and without its matrix parameters; `None` for a word.
+    ///
+    /// A placeholder's own text stays what it is, so that a name is named like itself.
+    pub fn of(segment: &[u8]) -> Option<Self> {
+        let itself = Self::ALL
+            .into_iter()
+            .find(|placeholder| placeholder.text().as_bytes() == segment);
+        if itself.is_some() {
+            return itself;
+        }
+        RULES
+            .into_iter()
+            .find_map(|(placeholder, is)| is(segment).then_some(placeholder))
+    }
+}
+
+/// Nothing but digits, also where they could be a year or a date: each of them is a value.
+fn is_int(segment: &[u8]) -> bool {
+    !segment.is_empty() && segment.iter().all(u8::is_ascii_digit)
+}
+
+/// RFC 9562's text form: groups of 8, 4, 4, 4 and 12 hexadecimal digits, of any version.
+fn is_uuid(segment: &[u8]) -> bool {
+    segment.len() == 36
+        && segment
+            .split(|byte| *byte == b'-')
+            .map(<[u8]>::len)
+            .eq([8, 4, 4, 4, 12])
+        && segment
+            .iter()
+            .all(|byte| *byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+/// Shorter runs of hexadecimal digits are words too often.
+const SHORTEST_HEX: usize = 8;
+/// From here on, no word of digits and the letters a to f is known.
+const CERTAIN_HEX: usize = 16;
+/// How often a short hexadecimal number goes from letters to digits or back; `face2face` does so twice.
+const HEX_CHANGES: usize = 3;
+
+/// At least eight hexadecimal digits, both letters and decimals, below sixteen well mixed; or `0x` before any number of them.
+fn is_hex(segment: &[u8]) -> bool {
+    if let Some(digits) = segment.strip_prefix(b"0x") {
+        return !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    }
+    let changes = segment
+        .iter()
+        .zip(segment.iter().skip(1))
+        .filter(|(one, next)| one.is_ascii_digit() != next.is_ascii_digit())
+        .count();
+    let is_mixed = if segment.len() < CERTAIN_HEX {
+        changes >= HEX_CHANGES
+    } else {
+        changes > 0
+    };
+    segment.len() >= SHORTEST_HEX && is_mixed && segment.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// A pair `key=value`, `user:password@host`, or what else belongs into a query or an authority: it could hold a secret.
+fn is_like_a_query(segment: &[u8]) -> bool {
+    let is_delimiter = |byte: &u8| matches!(byte, b'?' | b'#' | b'&' | b'=');
+    let at = segment.iter().position(|byte| *byte == b'@');
+    let has_password = at.is_some_and(|at| segment.iter().take(at).any(|byte| *byte == b':'));
+    has_password || segment.iter().any(is_delimiter)
+}
+
+#[cfg(test)]
+mod tests;

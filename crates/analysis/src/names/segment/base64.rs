@@ -1,0 +1,95 @@
+//! Random bytes as text.
+
+/// Sixteen random bytes are 22 characters of base64, fifteen are 20.
+const SHORTEST: usize = 20;
+/// Padding is rare enough in words to trust much shorter texts.
+const SHORTEST_PADDED: usize = 8;
+/// Characters of base64url that begin with `eyJ`, which is `{"`.
+pub(super) const SHORTEST_JSON: usize = 10;
+
+/// Whether `segment` is random bytes as text: a JWT, a ULID, padded base64, or 20 and more characters of base64 or base64url
+/// that are mixed as random ones are.
+pub(super) fn is_base64(segment: &[u8]) -> bool {
+    is_jwt(segment) || is_ulid(segment) || is_padded(segment) || is_mixed(segment)
+}
+
+/// A JSON object's beginning `{"` in base64url, and at least two more parts (RFC 7519; an encrypted one has four more).
+fn is_jwt(text: &[u8]) -> bool {
+    let parts = || text.split(|byte| *byte == b'.');
+    let is_header = |part: &[u8]| part.starts_with(b"eyJ") && part.len() >= SHORTEST_JSON;
+    parts().next().is_some_and(is_header)
+        && parts().count() >= 3
+        && parts().all(|part| part.iter().all(|byte| is_base64url(*byte)))
+}
+
+/// 26 characters of Crockford's base32, whose first one holds three bits.
+fn is_ulid(segment: &[u8]) -> bool {
+    let is_digit = |byte: &u8| {
+        byte.is_ascii_digit() || byte.is_ascii_uppercase() && !matches!(byte, b'I' | b'L' | b'O' | b'U')
+    };
+    segment.len() == 26
+        && matches!(segment.first(), Some(b'0'..=b'7'))
+        && segment.iter().any(u8::is_ascii_uppercase)
+        && segment.iter().all(is_digit)
+}
+
+/// Whole groups of four that end in padding, with letters of both cases.
+fn is_padded(segment: &[u8]) -> bool {
+    let text = without_padding(segment);
+    segment.len() >= SHORTEST_PADDED
+        && segment.len().is_multiple_of(4)
+        && (1..=2).contains(&(segment.len() - text.len()))
+        && text.iter().all(|byte| is_alphabet(*byte))
+        && text.iter().any(u8::is_ascii_uppercase)
+        && text.iter().any(u8::is_ascii_lowercase)
+}
+
+/// Letters of both cases and digits, of which at least two in five are followed by one of another class. In random text about
+/// two in three are, in `camelCaseWords` and `Title-Case-Slugs-2024` about one in four. Separators count for nothing.
+fn is_mixed(segment: &[u8]) -> bool {
+    let text = without_padding(segment);
+    if text.len() < SHORTEST || !text.iter().all(|byte| is_alphabet(*byte)) {
+        return false;
+    }
+    let has = |class: Class| text.iter().any(|byte| Class::of(*byte) == Some(class));
+    let neighbours = text.iter().zip(text.iter().skip(1));
+    let (mut pairs, mut changes) = (0, 0);
+    for (one, next) in neighbours {
+        if let (Some(one), Some(next)) = (Class::of(*one), Class::of(*next)) {
+            pairs += 1;
+            changes += usize::from(one != next);
+        }
+    }
+    has(Class::Upper) && has(Class::Lower) && has(Class::Digit) && changes * 5 >= pairs * 2
+}
+
+fn without_padding(segment: &[u8]) -> &[u8] {
+    let text = segment.strip_suffix(b"=").unwrap_or(segment);
+    text.strip_suffix(b"=").unwrap_or(text)
+}
+
+fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+fn is_alphabet(byte: u8) -> bool {
+    is_base64url(byte) || matches!(byte, b'+' | b'/')
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Upper,
+    Lower,
+    Digit,
+}
+
+impl Class {
+    fn of(byte: u8) -> Option<Self> {
+        match byte {
+            b'A'..=b'Z' => Some(Class::Upper),
+            b'a'..=b'z' => Some(Class::Lower),
+            b'0'..=b'9' => Some(Class::Digit),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Tokens and keys that are known by their form.
+
+use super::base64::{SHORTEST_JSON, is_base64};
+
+/// How issuers mark their keys, so that scanners find leaked ones. Marks that also begin words, such as `npm_`, are left out.
+const PREFIXES: [&[u8]; 17] = [
+    b"ghp_",
+    b"gho_",
+    b"ghu_",
+    b"ghs_",
+    b"ghr_",
+    b"github_pat_",
+    b"glpat-",
+    b"xoxa-",
+    b"xoxb-",
+    b"xoxp-",
+    b"xoxs-",
+    b"sk_live_",
+    b"sk_test_",
+    b"rk_live_",
+    b"AIza",
+    b"dop_v1_",
+    b"shpat_",
+];
+/// Characters after a prefix.
+const SHORTEST_KEY: usize = 12;
+
+/// Whether a token or key stands anywhere in `text`: random base64, JSON in base64 as in a JWT, a key that its issuer marks, or
+/// something after `Bearer` or `Basic`.
+pub(in crate::names) fn has_credential(text: &[u8]) -> bool {
+    is_after_scheme(text)
+        || text
+            .split(|byte| !is_part(*byte))
+            .any(|piece| is_base64(piece) || is_key(piece) || has_json(piece))
+}
+
+fn is_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b'/' | b'=')
+}
+
+/// The credentials of RFC 9110's `Authorization`: a scheme, a blank and something; a colon is taken for the blank.
+fn is_after_scheme(text: &[u8]) -> bool {
+    let end = text.iter().position(|byte| matches!(byte, b' ' | b':' | b'+'));
+    end.and_then(|end| text.split_at_checked(end))
+        .is_some_and(|(scheme, rest)| is_scheme(scheme) && rest.len() > 1)
+}
+
+/// An authentication scheme whose credentials are a secret.
+pub(in crate::names) fn is_scheme(word: &[u8]) -> bool {
+    [&b"bearer"[..], b"basic", b"digest", b"negotiate", b"apikey"]
+        .iter()
+        .any(|scheme| word.eq_ignore_ascii_case(scheme))
+}
+
+fn is_key(piece: &[u8]) -> bool {
+    let after_prefix = PREFIXES.iter().find_map(|prefix| piece.strip_prefix(*prefix));
+    after_prefix.is_some_and(|rest| rest.len() >= SHORTEST_KEY) || is_access_key(piece)
+}
+
+/// The id of an AWS access key, long-lived or temporary.
+fn is_access_key(piece: &[u8]) -> bool {
+    piece.len() == 20
+        && (piece.starts_with(b"AKIA") || piece.starts_with(b"ASIA"))
+        && piece
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+fn has_json(piece: &[u8]) -> bool {
+    let start = piece.windows(3).position(|window| window == b"eyJ");
+    start.is_some_and(|start| piece.len() - start >= SHORTEST_JSON)
+}

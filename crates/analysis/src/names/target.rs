@@ -1,0 +1,207 @@
+//! A request's target in canonical segments: what all spellings of one endpoint have in common.
+//!
+//! | target | read as |
+//! |---|---|
+//! | from the first `?` or `#` on | left out |
+//! | `http://host/path` (absolute-form) | `/path` |
+//! | `*` of OPTIONS (asterisk-form) | `*` |
+//! | `host:port` or nothing, of CONNECT (authority-form) | `{authority}` |
+//! | nothing, of another method | `/` |
+//! | text without a `/` before it | as if it had one |
+//! | empty segments: `//`, a last `/` | left out |
+//! | matrix parameters `;name=value` | left out |
+//! | escapes | RFC 3986's unreserved characters plain, others in capitals |
+//! | bytes that are not ASCII or that no path may hold | escaped |
+//! | a segment of more than [`SEGMENT_BYTES`] that is of no type | `{any}` |
+//! | an escaped segment of more than [`ESCAPED_BYTES`], or with escaped escapes | `{any}` |
+//! | segments after the first [`SEGMENTS`] | `**` |
+//! | `.` and `..` | words: proxies have already resolved those that they resolve |
+//! | a gRPC call's `/package.Service/Method` | as it is |
+
+use super::escape;
+use super::method::Method;
+use super::segment::Placeholder;
+
+/// Segments of a path that a name has.
+pub const SEGMENTS: usize = 16;
+/// Bytes of a word in its canonical spelling.
+pub const SEGMENT_BYTES: usize = 64;
+/// Bytes that an escaped segment decodes to before it is no longer looked at.
+pub const ESCAPED_BYTES: usize = 256;
+/// Bytes of a gRPC call's path; a longer one is named like any path.
+pub const GRPC_BYTES: usize = 256;
+
+/// A request as the rules of naming see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The method.
+    pub method: Method,
+    /// `HTTPRequestProperties.path`, in whatever form the client sent.
+    pub path: &'a [u8],
+    /// Whether the call is gRPC.
+    pub is_grpc: bool,
+}
+
+/// The forms of a target that have names of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Path,
+    /// A gRPC call's path, whose words are kept as they are.
+    Grpc,
+    Asterisk,
+    Authority,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    /// Where its text ends; it starts with a `/` where the one before it ends.
+    end: usize,
+    placeholder: Option<Placeholder>,
+}
+
+/// A request's target. It is read into again and again, so that a known path allocates nothing.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub(super) method: Method,
+    pub(super) form: Form,
+    /// The segments' texts, each after a `/`; of a value that is no word's length, only the `/`.
+    text: String,
+    segments: Vec<Segment>,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Target {
+            method: Method::Other,
+            form: Form::Path,
+            text: String::with_capacity((SEGMENTS + 1) * (SEGMENT_BYTES + 4)),
+            segments: Vec::with_capacity(SEGMENTS + 1),
+        }
+    }
+}
+
+impl Target {
+    /// Reads `request`, in the place of what was read before.
+    pub fn read(&mut self, request: &Request<'_>) {
+        self.method = request.method;
+        self.text.clear();
+        self.segments.clear();
+        let target = without_query(request.path);
+        self.form = match (request.method, target) {
+            (Method::Options, b"*") => Form::Asterisk,
+            (Method::Connect, target) if !target.starts_with(b"/") => Form::Authority,
+            _ if request.is_grpc && is_grpc_path(target) => Form::Grpc,
+            _ => Form::Path,
+        };
+        if self.form == Form::Asterisk || self.form == Form::Authority {
+            return;
+        }
+        let mut buffer = [0; ESCAPED_BYTES];
+        for segment in path(target).split(|byte| *byte == b'/') {
+            let end = segment.iter().position(|byte| *byte == b';');
+            let segment = segment.get(..end.unwrap_or(segment.len())).unwrap_or_default();
+            if segment.is_empty() {
+                continue;
+            }
+            if self.segments.len() == SEGMENTS {
+                self.push(b"**", Some(Placeholder::Rest));
+                break;
+            }
+            self.push_segment(segment, &mut buffer);
+        }
+    }
+
+    /// The segments, each with its text and what it is when it is not a word.
+    pub(super) fn segments(&self) -> impl Iterator<Item = (&str, Option<Placeholder>)> {
+        let mut start = 0;
+        self.segments.iter().map(move |segment| {
+            let text = self.text.get(start + 1..segment.end).unwrap_or_default();
+            start = segment.end;
+            (text, segment.placeholder)
+        })
+    }
+
+    /// The whole path with the segments' own texts.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn push_segment(&mut self, segment: &[u8], buffer: &mut [u8]) {
+        if self.form == Form::Grpc {
+            return self.push(segment, None);
+        }
+        let placeholder = match escape::decoded(segment, buffer) {
+            Some(decoded) if escape::has_escape(decoded) => Some(Placeholder::Any),
+            Some(decoded) => Placeholder::of(decoded),
+            None => Some(Placeholder::Any),
+        };
+        self.push(segment, placeholder);
+    }
+
+    fn push(&mut self, segment: &[u8], placeholder: Option<Placeholder>) {
+        self.text.push('/');
+        let start = self.text.len();
+        let bound = match self.form {
+            Form::Grpc => GRPC_BYTES,
+            Form::Path | Form::Asterisk | Form::Authority => SEGMENT_BYTES,
+        };
+        let mut placeholder = placeholder;
+        for (byte, is_escaped) in escape::bytes(segment) {
+            escape::write_byte(byte, is_escaped, &mut self.text);
+            if self.text.len() - start > bound {
+                self.text.truncate(start);
+                placeholder = placeholder.or(Some(Placeholder::Any));
+                break;
+            }
+        }
+        self.segments.push(Segment {
+            end: self.text.len(),
+            placeholder,
+        });
+    }
+}
+
+/// What stands before the query and the fragment.
+pub(super) fn without_query(target: &[u8]) -> &[u8] {
+    let end = target.iter().position(|byte| matches!(byte, b'?' | b'#'));
+    target.get(..end.unwrap_or(target.len())).unwrap_or_default()
+}
+
+/// Scheme, authority and the rest of an absolute-form.
+pub(super) fn absolute_form(target: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let colon = target.windows(3).position(|window| window == b"://")?;
+    let (scheme, rest) = target.split_at_checked(colon)?;
+    let (first, others) = scheme.split_first()?;
+    let is_scheme = first.is_ascii_alphabetic()
+        && others
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
+    let rest = rest.get(3..)?;
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    let (authority, rest) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+    is_scheme.then_some((scheme, authority, rest))
+}
+
+fn path(target: &[u8]) -> &[u8] {
+    absolute_form(target).map_or(target, |(_, _, path)| path)
+}
+
+/// Two segments of letters, digits, dots and underscores, neither a value.
+fn is_grpc_path(path: &[u8]) -> bool {
+    let is_name = |name: &[u8]| {
+        !name.is_empty()
+            && name
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'))
+            && Placeholder::of(name).is_none()
+    };
+    let mut segments = path.split(|byte| *byte == b'/');
+    path.len() <= GRPC_BYTES
+        && segments.next().is_some_and(<[u8]>::is_empty)
+        && segments.next().is_some_and(is_name)
+        && segments.next().is_some_and(is_name)
+        && segments.next().is_none()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! The names of one service's endpoints, learned from its traffic: a trie over segments with a bound of names.
+//!
+//! A position is what may follow one beginning of a path. Once it has had more distinct words than
+//! [`Limits::values_per_position`], its words are values: they become one `{any}`, and what followed them is merged. What comes
+//! out depends only on the order in which paths arrive.
+//!
+//! A name that was handed out stays, except that a collapse replaces the word by `{any}` in the names that go through its
+//! position: once for each position of a path, and never back. A path that has a name never loses it to the overflow: when the
+//! names after a collapse would not fit, the trie learns nothing any more.
+
+mod merge;
+
+use std::collections::BTreeSet;
+
+use super::method::Method;
+use super::segment::Placeholder;
+use super::target::{Form, Target};
+
+/// Bytes of a node besides its texts, with what an allocator adds to them.
+pub(super) const NODE_BYTES: usize = 128;
+
+/// Bytes of a gRPC call's name besides its text.
+const GRPC_NAME_BYTES: usize = 48;
+
+/// Bytes left free before the path of a name with a bound: the longest method, and what stands between.
+const METHOD_BYTES: usize = "OPTIONS ".len();
+
+/// The bounds of a trie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Distinct names that are ever handed out.
+    pub names: usize,
+    /// Distinct words at one position before they are values.
+    pub values_per_position: usize,
+    /// Bytes of a name with its method; what is longer ends in `/**`. Without it a name has at most
+    /// [`SEGMENTS`](super::target::SEGMENTS) × ([`SEGMENT_BYTES`](super::target::SEGMENT_BYTES) + 1) bytes and a few.
+    pub name_bytes: Option<usize>,
+}
+
+/// What one service's endpoints are called.
+#[derive(Clone, Debug)]
+pub(super) struct Trie {
+    limits: Limits,
+    root: Node,
+    /// gRPC calls, sorted; a service's methods are a closed list, so they never collapse.
+    grpc: Vec<Box<str>>,
+    names: usize,
+    bytes: usize,
+    is_full: bool,
+}
+
+/// What follows one beginning of a path.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    /// Words and placeholders, sorted by text.
+    children: Vec<(Box<str>, Node)>,
+    is_collapsed: bool,
+    /// The methods with which the path that ends here has been named.
+    methods: Methods,
+    /// The path that ends here, as names show it; empty until it is named.
+    path: Box<str>,
+}
+
+/// A set of methods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Methods(u16);
+
+impl Methods {
+    fn has(self, method: Method) -> bool {
+        self.0 & (1 << method as u16) != 0
+    }
+
+    fn insert(&mut self, method: Method) {
+        self.0 |= 1 << method as u16;
+    }
+
+    fn all(self) -> impl Iterator<Item = Method> {
+        Method::ALL.into_iter().filter(move |method| self.has(*method))
+    }
+}
+
+impl Trie {
+    pub(super) fn new(limits: Limits) -> Self {
+        Trie {
+            limits,
+            root: Node::default(),
+            grpc: Vec::new(),
+            names: 0,
+            bytes: 0,
+            is_full: false,
+        }
+    }
+
+    /// Bytes that are in use, at most.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The path of the name that `target` has been given.
+    pub(super) fn find(&self, target: &Target) -> Option<&str> {
+        if target.form == Form::Grpc {
+            let index = self.grpc_index(target).ok()?;
+            return self.grpc.get(index).map(|path| &**path);
+        }
+        let mut node = &self.root;
+        for (text, placeholder) in target.segments() {
+            node = node.child(node.key(text, placeholder))?;
+        }
+        node.methods.has(target.method).then_some(&*node.path)
+    }
+
+    /// Gives `target` a name, unless a bound is reached; `free` are the bytes that may be taken.
+    pub(super) fn learn(&mut self, target: &Target, free: usize) {
+        if self.is_full || self.names >= self.limits.names || self.find(target).is_some() {
+            return;
+        }
+        if target.form == Form::Grpc {
+            return self.learn_grpc(target, free);
+        }
+        while let Some(depth) = self.crowded_position(target) {
+            if !self.collapse(target, depth, free) {
+                self.is_full = true;
+                return;
+            }
+        }
+        if self.find(target).is_some() {
+            return;
+        }
+        let cost = self.cost(target);
+        if self.names < self.limits.names && cost <= free {
+            self.insert(target);
+            self.bytes += cost;
+        }
+    }
+
+    fn grpc_index(&self, target: &Target) -> Result<usize, usize> {
+        self.grpc.binary_search_by(|path| (**path).cmp(target.text()))
+    }
+
+    fn learn_grpc(&mut self, target: &Target, free: usize) {
+        let cost = GRPC_NAME_BYTES + target.text().len();
+        if let (Err(index), true) = (self.grpc_index(target), cost <= free) {
+            self.grpc.insert(index, target.text().into());
+            self.names += 1;
+            self.bytes += cost;
+        }
+    }
+
+    /// How deep on the way of `target` the position lies that can't take one more word.
+    fn crowded_position(&self, target: &Target) -> Option<usize> {
+        let mut node = &self.root;
+        for (depth, (text, placeholder)) in target.segments().enumerate() {
+            match node.child(node.key(text, placeholder)) {
+                Some(child) => node = child,
+                None if placeholder.is_some() || node.is_collapsed => return None,
+                None => return (node.words() >= self.limits.values_per_position).then_some(depth),
+            }
+        }
+        None
+    }
+
+    /// Collapses the position at `depth`, if the names that follow from it still fit.
+    fn collapse(&mut self, target: &Target, depth: usize, free: usize) -> bool {
+        let mut collapsed = self.root.clone();
+        let mut node = &mut collapsed;
+        for (text, placeholder) in target.segments().take(depth) {
+            let key = node.key(text, placeholder).to_owned();
+            node = node.child_or_new(&key);
+        }
+        node.collapse(self.limits.values_per_position);
+        collapsed.name_again(&mut String::new(), self.limits.name_bytes);
+        let before = self.root.names();
+        let new = collapsed.names().difference(&before).count();
+        let (bytes_before, bytes) = (self.root.bytes(), collapsed.bytes());
+        if self.names + new > self.limits.names || bytes > bytes_before + free {
+            return false;
+        }
+        self.names += new;
+        self.bytes = self.bytes - bytes_before + bytes;
+        self.root = collapsed;
+        true
+    }
+
+    /// The bytes that naming `target` would take.
+    fn cost(&self, target: &Target) -> usize {
+        let mut node = Some(&self.root);
+        let (mut cost, mut path) = (0, 0);
+        for (text, placeholder) in target.segments() {
+            let is_collapsed = node.is_some_and(|node| node.is_collapsed);
+            let key = key(is_collapsed, text, placeholder);
+            node = node.and_then(|node| node.child(key));
+            cost += if node.is_none() { NODE_BYTES + key.len() } else { 0 };
+            path += 1 + key.len();
+        }
+        let is_named = node.is_some_and(|node| node.methods != Methods::default());
+        cost + if is_named { 0 } else { path.max("/**".len()) }
+    }
+
+    fn insert(&mut self, target: &Target) {
+        let mut path = String::new();
+        let mut node = &mut self.root;
+        for (text, placeholder) in target.segments() {
+            let is_collapsed = node.is_collapsed;
+            let key = key(is_collapsed, text, placeholder);
+            path.push('/');
+            path.push_str(key);
+            node = node.child_or_new(key);
+        }
+        node.methods.insert(target.method);
+        node.path = shown(&path, self.limits.name_bytes).into();
+        self.names += 1;
+    }
+}
+
+impl Node {
+    fn key<'a>(&self, text: &'a str, placeholder: Option<Placeholder>) -> &'a str {
+        key(self.is_collapsed, text, placeholder)
+    }
+
+    fn index(&self, key: &str) -> Result<usize, usize> {
+        self.children.binary_search_by(|(other, _)| (**other).cmp(key))
+    }
+
+    fn child(&self, key: &str) -> Option<&Node> {
+        let index = self.index(key).ok()?;
+        self.children.get(index).map(|(_, child)| child)
+    }
+
+    fn child_or_new(&mut self, key: &str) -> &mut Node {
+        let index = self.index(key).unwrap_or_else(|index| {
+            self.children.reserve_exact(1);
+            self.children.insert(index, (key.into(), Node::default()));
+            index
+        });
+        &mut self.children[index].1
+    }
+
+    fn words(&self) -> usize {
+        self.children.iter().filter(|(key, _)| is_word(key)).count()
+    }
+
+    /// Every name below, with its method.
+    fn names(&self) -> BTreeSet<(&str, Method)> {
+        let mut names: BTreeSet<(&str, Method)> =
+            self.methods.all().map(|method| (&*self.path, method)).collect();
+        for (_, child) in &self.children {
+            names.extend(child.names());
+        }
+        names
+    }
+
+    fn bytes(&self) -> usize {
+        let children = self.children.iter();
+        let below: usize = children
+            .map(|(key, child)| NODE_BYTES + key.len() + child.bytes())
+            .sum();
+        below + self.path.len()
+    }
+}
+
+/// The text of the child that a segment leads to.
+fn key(is_collapsed: bool, text: &str, placeholder: Option<Placeholder>) -> &str {
+    match placeholder {
+        Some(placeholder) => placeholder.text(),
+        None if is_collapsed => Placeholder::Any.text(),
+        None => text,
+    }
+}
+
+/// Whether the text of a child is a word: a word's spelling has no braces, and `**` is a placeholder.
+fn is_word(key: &str) -> bool {
+    !key.starts_with('{') && key != Placeholder::Rest.text()
+}
+
+/// The path as a name shows it: when the name would be too long, the segments that fit, and `/**`.
+fn shown(path: &str, name_bytes: Option<usize>) -> String {
+    if path.is_empty() {
+        return "/".to_owned();
+    }
+    let Some(bound) = name_bytes.map(|bytes| bytes.saturating_sub(METHOD_BYTES)) else {
+        return path.to_owned();
+    };
+    if path.len() <= bound {
+        return path.to_owned();
+    }
+    let rest = "/**";
+    let ends = path.match_indices('/').map(|(index, _)| index);
+    let end = ends.take_while(|end| end + rest.len() <= bound).last();
+    format!("{}{rest}", path.get(..end.unwrap_or(0)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

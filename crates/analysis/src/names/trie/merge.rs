@@ -1,0 +1,62 @@
+//! The collapse of a position: its words become one, and what followed them is merged.
+
+use std::collections::BTreeMap;
+
+use super::{Methods, Node, is_word, shown};
+use crate::names::segment::Placeholder;
+
+impl Node {
+    /// Makes this position's words one `{any}`. Below it, positions that now have more words than `limit`, or that had
+    /// collapsed after one of the words, collapse too.
+    pub(super) fn collapse(&mut self, limit: usize) {
+        let any = Placeholder::Any.text();
+        let children = std::mem::take(&mut self.children);
+        let (values, kept): (Vec<_>, Vec<_>) = children
+            .into_iter()
+            .partition(|(key, _)| is_word(key) || **key == *any);
+        self.children = kept;
+        self.is_collapsed = true;
+        let values = values.into_iter().map(|(_, node)| node).collect();
+        *self.child_or_new(any) = Node::merged(values, limit);
+    }
+
+    fn merged(nodes: Vec<Node>, limit: usize) -> Node {
+        let mut methods = Methods::default();
+        let mut was_collapsed = false;
+        let mut groups: BTreeMap<Box<str>, Vec<Node>> = BTreeMap::new();
+        for node in nodes {
+            methods.0 |= node.methods.0;
+            was_collapsed |= node.is_collapsed;
+            for (key, child) in node.children {
+                groups.entry(key).or_default().push(child);
+            }
+        }
+        let mut merged = Node {
+            methods,
+            ..Node::default()
+        };
+        // Sorted, as the children of a node have to be.
+        let children = groups.into_iter();
+        merged.children = children
+            .map(|(key, nodes)| (key, Node::merged(nodes, limit)))
+            .collect();
+        if was_collapsed || merged.words() > limit {
+            merged.collapse(limit);
+        }
+        merged
+    }
+
+    /// Writes the paths anew after a collapse; `path` is that of this node.
+    pub(super) fn name_again(&mut self, path: &mut String, name_bytes: Option<usize>) {
+        if self.methods != Methods::default() {
+            self.path = shown(path, name_bytes).into();
+        }
+        for (key, child) in &mut self.children {
+            let length = path.len();
+            path.push('/');
+            path.push_str(key);
+            child.name_again(path, name_bytes);
+            path.truncate(length);
+        }
+    }
+}
