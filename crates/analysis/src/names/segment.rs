@@ -8,8 +8,8 @@ mod credential;
 mod date;
 mod email;
 
-use credential::has_credential;
-use email::has_email;
+pub(super) use credential::{has_credential, is_scheme};
+pub(super) use email::has_email;
 
 /// What stands in a name for values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
