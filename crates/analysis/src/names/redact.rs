@@ -18,7 +18,7 @@ mod header;
 use std::borrow::Cow;
 
 use super::escape;
-use super::segment::{Placeholder, has_credential, has_email};
+use super::segment::{Classes, Placeholder, has_credential, has_email};
 use super::target::absolute_form;
 
 /// What stands for a secret.
@@ -120,6 +120,10 @@ fn write_path(path: &[u8], output: &mut String) {
 }
 
 fn write_segment(segment: &[u8], output: &mut String) {
+    // A word of small letters needs none of the rules.
+    if Classes::of(segment).are_none() {
+        return escape::write_segment(segment, output);
+    }
     let decoded = decoded(segment);
     if is_hidden(&decoded, output) {
         return;

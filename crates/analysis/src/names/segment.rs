@@ -4,10 +4,12 @@
 //! value is lost from every name. So a type asks for a shape that words, slugs and versions do not have.
 
 mod base64;
+mod classes;
 mod credential;
 mod date;
 mod email;
 
+pub(super) use classes::Classes;
 pub(super) use credential::{has_credential, is_scheme};
 pub(super) use email::has_email;
 
@@ -32,18 +34,21 @@ pub enum Placeholder {
     Rest,
 }
 
-type Rule = (Placeholder, fn(&[u8]) -> bool);
+const CREDENTIAL: Classes = Classes::UPPER.or(Classes::DASH).or(Classes::BLANK);
+const QUERY: Classes = Classes::QUERY.or(Classes::AT);
 
-/// What each type looks like; the first that fits counts.
+type Rule = (Placeholder, Classes, fn(&[u8]) -> bool);
+
+/// What each type looks like, and of what characters it needs at least one kind; the first that fits counts.
 const RULES: [Rule; 8] = [
-    (Placeholder::Email, has_email),
-    (Placeholder::Int, is_int),
-    (Placeholder::Uuid, is_uuid),
-    (Placeholder::Date, date::is_date),
-    (Placeholder::Hex, is_hex),
-    (Placeholder::Base64, base64::is_base64),
-    (Placeholder::Any, has_credential),
-    (Placeholder::Any, is_like_a_query),
+    (Placeholder::Email, Classes::AT, has_email),
+    (Placeholder::Int, Classes::DIGIT, is_int),
+    (Placeholder::Uuid, Classes::DASH, is_uuid),
+    (Placeholder::Date, Classes::DIGIT, date::is_date),
+    (Placeholder::Hex, Classes::DIGIT, is_hex),
+    (Placeholder::Base64, Classes::UPPER, base64::is_base64),
+    (Placeholder::Any, CREDENTIAL, has_credential),
+    (Placeholder::Any, QUERY, is_like_a_query),
 ];
 
 impl Placeholder {
@@ -77,15 +82,18 @@ impl Placeholder {
     ///
     /// A placeholder's own text stays what it is, so that a name is named like itself.
     pub fn of(segment: &[u8]) -> Option<Self> {
-        let itself = Self::ALL
-            .into_iter()
-            .find(|placeholder| placeholder.text().as_bytes() == segment);
-        if itself.is_some() {
-            return itself;
+        Self::of_classes(segment, Classes::of(segment))
+    }
+
+    /// The same, when the classes of the segment's characters are known.
+    pub(super) fn of_classes(segment: &[u8], classes: Classes) -> Option<Self> {
+        if matches!(segment.first(), Some(b'{' | b'*')) {
+            let is_itself = |placeholder: &Placeholder| placeholder.text().as_bytes() == segment;
+            return Self::ALL.into_iter().find(is_itself);
         }
         RULES
             .into_iter()
-            .find_map(|(placeholder, is)| is(segment).then_some(placeholder))
+            .find_map(|(placeholder, needs, is)| (classes.have(needs) && is(segment)).then_some(placeholder))
     }
 }
 
@@ -118,17 +126,19 @@ fn is_hex(segment: &[u8]) -> bool {
     if let Some(digits) = segment.strip_prefix(b"0x") {
         return !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
     }
-    let changes = segment
-        .iter()
-        .zip(segment.iter().skip(1))
+    if segment.len() < SHORTEST_HEX || !segment.iter().all(u8::is_ascii_hexdigit) {
+        return false;
+    }
+    let neighbours = segment.iter().zip(segment.iter().skip(1));
+    let changes = neighbours
         .filter(|(one, next)| one.is_ascii_digit() != next.is_ascii_digit())
         .count();
-    let is_mixed = if segment.len() < CERTAIN_HEX {
-        changes >= HEX_CHANGES
+    let least = if segment.len() < CERTAIN_HEX {
+        HEX_CHANGES
     } else {
-        changes > 0
+        1
     };
-    segment.len() >= SHORTEST_HEX && is_mixed && segment.iter().all(u8::is_ascii_hexdigit)
+    changes >= least
 }
 
 /// A pair `key=value`, `user:password@host`, or what else belongs into a query or an authority: it could hold a secret.

@@ -20,7 +20,7 @@
 
 use super::escape;
 use super::method::Method;
-use super::segment::Placeholder;
+use super::segment::{Classes, Placeholder};
 
 /// Segments of a path that a name has.
 pub const SEGMENTS: usize = 16;
@@ -96,18 +96,24 @@ impl Target {
         if self.form == Form::Asterisk || self.form == Form::Authority {
             return;
         }
-        let mut buffer = [0; ESCAPED_BYTES];
         for segment in path(target).split(|byte| *byte == b'/') {
-            let end = segment.iter().position(|byte| *byte == b';');
-            let segment = segment.get(..end.unwrap_or(segment.len())).unwrap_or_default();
+            let classes = Classes::of(segment);
+            let segment = if classes.have(Classes::SEMICOLON) {
+                without_parameters(segment)
+            } else {
+                segment
+            };
             if segment.is_empty() {
                 continue;
             }
             if self.segments.len() == SEGMENTS {
-                self.push(b"**", Some(Placeholder::Rest));
+                self.push("", Some(Placeholder::Rest));
                 break;
             }
-            self.push_segment(segment, &mut buffer);
+            match std::str::from_utf8(segment) {
+                Ok(text) if !classes.have(Classes::ESCAPE) => self.push_plain(text, classes),
+                _ => self.push_escaped(segment),
+            }
         }
     }
 
@@ -126,39 +132,57 @@ impl Target {
         &self.text
     }
 
-    fn push_segment(&mut self, segment: &[u8], buffer: &mut [u8]) {
+    /// A segment that is its own canonical spelling.
+    fn push_plain(&mut self, segment: &str, classes: Classes) {
         if self.form == Form::Grpc {
             return self.push(segment, None);
         }
-        let placeholder = match escape::decoded(segment, buffer) {
+        let placeholder = Placeholder::of_classes(segment.as_bytes(), classes);
+        if segment.len() > SEGMENT_BYTES {
+            self.push("", placeholder.or(Some(Placeholder::Any)));
+        } else {
+            self.push(segment, placeholder);
+        }
+    }
+
+    fn push_escaped(&mut self, segment: &[u8]) {
+        let mut buffer = [0; ESCAPED_BYTES];
+        let placeholder = match escape::decoded(segment, &mut buffer) {
             Some(decoded) if escape::has_escape(decoded) => Some(Placeholder::Any),
             Some(decoded) => Placeholder::of(decoded),
             None => Some(Placeholder::Any),
         };
-        self.push(segment, placeholder);
-    }
-
-    fn push(&mut self, segment: &[u8], placeholder: Option<Placeholder>) {
-        self.text.push('/');
+        self.push("", placeholder);
         let start = self.text.len();
-        let bound = match self.form {
-            Form::Grpc => GRPC_BYTES,
-            Form::Path | Form::Asterisk | Form::Authority => SEGMENT_BYTES,
-        };
-        let mut placeholder = placeholder;
         for (byte, is_escaped) in escape::bytes(segment) {
             escape::write_byte(byte, is_escaped, &mut self.text);
-            if self.text.len() - start > bound {
+            if self.text.len() - start > SEGMENT_BYTES {
                 self.text.truncate(start);
-                placeholder = placeholder.or(Some(Placeholder::Any));
                 break;
             }
         }
+        let end = self.text.len();
+        if let Some(segment) = self.segments.last_mut() {
+            segment.end = end;
+            if end == start {
+                segment.placeholder = placeholder.or(Some(Placeholder::Any));
+            }
+        }
+    }
+
+    fn push(&mut self, text: &str, placeholder: Option<Placeholder>) {
+        self.text.push('/');
+        self.text.push_str(text);
         self.segments.push(Segment {
             end: self.text.len(),
             placeholder,
         });
     }
+}
+
+/// What stands before the matrix parameters.
+fn without_parameters(segment: &[u8]) -> &[u8] {
+    segment.split(|byte| *byte == b';').next().unwrap_or_default()
 }
 
 /// What stands before the query and the fragment.
@@ -183,6 +207,9 @@ pub(super) fn absolute_form(target: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 }
 
 fn path(target: &[u8]) -> &[u8] {
+    if target.starts_with(b"/") {
+        return target;
+    }
     absolute_form(target).map_or(target, |(_, _, path)| path)
 }
 

@@ -53,6 +53,9 @@ pub(in crate::names) fn is_scheme(word: &[u8]) -> bool {
 }
 
 fn is_key(piece: &[u8]) -> bool {
+    if piece.len() < SHORTEST_KEY {
+        return false;
+    }
     let after_prefix = PREFIXES.iter().find_map(|prefix| piece.strip_prefix(*prefix));
     after_prefix.is_some_and(|rest| rest.len() >= SHORTEST_KEY) || is_access_key(piece)
 }
