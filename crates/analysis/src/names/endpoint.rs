@@ -34,7 +34,7 @@ pub const SKYWALKING_NAME_BYTES: usize = 150;
 /// Bytes of a service besides its name, its rules and its trie, with what an allocator adds to them.
 const SERVICE_BYTES: usize = 256;
 
-/// The bounds of all names.
+/// The bounds of all names; by default 500 names a service, 50 words a position, and 32 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The bounds of each service.

@@ -205,7 +205,6 @@ mod tests {
     #[case::pod("${pod.metadata.name}", &[], "clash-pod")]
     #[case::annotation("${pod.metadata.annotations.team}", &[], "red")]
     #[case::key_in_needless_parentheses("${pod.metadata.labels.(app)}", &[("app", "clash-x")], "clash-x")]
-    #[case::literal("mesh", &[], "mesh")]
     fn rules_read_pods_and_services(
         #[case] rule: &str,
         #[case] labels: &[(&str, &str)],
@@ -217,6 +216,11 @@ mod tests {
     #[test]
     fn text_after_the_last_variable_is_kept_where_skywalking_loses_it() {
         assert_eq!(named("${pod.metadata.name}.svc", &[]), "clash-pod.svc");
+    }
+
+    #[test]
+    fn a_rule_without_variables_is_its_text_where_skywalking_gives_nothing() {
+        assert_eq!(named("mesh", &[]), "mesh");
     }
 
     #[rstest]

@@ -125,7 +125,10 @@ fn write_segment(segment: &[u8], output: &mut String) {
         return escape::write_segment(segment, output);
     }
     let decoded = decoded(segment);
-    if is_hidden(&decoded, output) {
+    if has_long_hex(&decoded) {
+        return output.push_str(REDACTED);
+    }
+    if hide(&decoded, output) {
         return;
     }
     let is_delimiter = |byte: &u8| matches!(byte, b'=' | b';' | b'?' | b'&' | b'#');
@@ -133,8 +136,7 @@ fn write_segment(segment: &[u8], output: &mut String) {
     let at = decoded.iter().position(|byte| *byte == b'@');
     let colon = decoded.iter().position(|byte| *byte == b':');
     let password = colon.filter(|colon| at.is_some_and(|at| *colon < at));
-    let url = decoded.windows(3).position(|window| window == b"://");
-    match [delimiter, password, url].into_iter().flatten().min() {
+    match [delimiter, password].into_iter().flatten().min() {
         None => escape::write_segment(segment, output),
         // What stands before a password is a name that belongs to it.
         Some(start) if password == Some(start) => output.push_str(REDACTED),
@@ -149,16 +151,9 @@ fn write_segment(segment: &[u8], output: &mut String) {
     }
 }
 
-/// Writes the placeholder for a text that holds an e-mail address or is a secret; answers whether it did.
-fn is_hidden(decoded: &[u8], output: &mut String) -> bool {
-    let is_long_hex =
-        |piece: &[u8]| piece.len() >= SECRET_HEX && Placeholder::of(piece) == Some(Placeholder::Hex);
-    let has_long_hex = || {
-        decoded
-            .split(|byte| !byte.is_ascii_alphanumeric())
-            .any(is_long_hex)
-    };
-    if has_credential(decoded) || has_long_hex() {
+/// Appends the placeholder for a text that holds a credential or an e-mail address; answers whether it does.
+fn hide(decoded: &[u8], output: &mut String) -> bool {
+    if has_credential(decoded) {
         output.push_str(REDACTED);
     } else if has_email(decoded) {
         output.push_str(Placeholder::Email.text());
@@ -166,6 +161,14 @@ fn is_hidden(decoded: &[u8], output: &mut String) -> bool {
         return false;
     }
     true
+}
+
+fn has_long_hex(decoded: &[u8]) -> bool {
+    let is_long_hex =
+        |piece: &[u8]| piece.len() >= SECRET_HEX && Placeholder::of(piece) == Some(Placeholder::Hex);
+    decoded
+        .split(|byte| !byte.is_ascii_alphanumeric())
+        .any(is_long_hex)
 }
 
 fn write_query(query: &[u8], output: &mut String) {
@@ -206,10 +209,10 @@ fn write_key(key: &[u8], output: &mut String) {
     let is_name = key
         .iter()
         .all(|byte| byte.is_ascii_alphanumeric() || b"_-.[]$:".contains(byte));
-    if is_hidden(key, output) {
+    if hide(key, output) {
         return;
     }
-    if is_name && key.len() <= KEY_BYTES {
+    if is_name && key.len() <= KEY_BYTES && !has_long_hex(key) {
         output.extend(key.iter().map(|byte| char::from(*byte)));
     } else {
         output.push_str(REDACTED);

@@ -136,7 +136,7 @@ impl EndpointRule {
             .segments
             .iter()
             .all(|pattern| match (pattern, segments.next()) {
-                (_, None | Some((_, Some(Placeholder::Rest)))) => false,
+                (_, None) => false,
                 (Pattern::Variable, Some(_)) => true,
                 (Pattern::Word(word), Some((text, _))) => **word == *text,
             });

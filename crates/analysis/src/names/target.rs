@@ -26,7 +26,7 @@ use super::segment::{Classes, Placeholder};
 pub const SEGMENTS: usize = 16;
 /// Bytes of a word in its canonical spelling.
 pub const SEGMENT_BYTES: usize = 64;
-/// Bytes that an escaped segment decodes to before it is no longer looked at.
+/// Bytes that an escaped segment decodes to before its type is no longer looked for.
 pub const ESCAPED_BYTES: usize = 256;
 /// Bytes of a gRPC call's path; a longer one is named like any path.
 pub const GRPC_BYTES: usize = 256;
@@ -150,9 +150,9 @@ impl Target {
         let placeholder = match escape::decoded(segment, &mut buffer) {
             Some(decoded) if escape::has_escape(decoded) => Some(Placeholder::Any),
             Some(decoded) => Placeholder::of(decoded),
-            None => Some(Placeholder::Any),
+            None => None,
         };
-        self.push("", placeholder);
+        self.text.push('/');
         let start = self.text.len();
         for (byte, is_escaped) in escape::bytes(segment) {
             escape::write_byte(byte, is_escaped, &mut self.text);
@@ -162,12 +162,11 @@ impl Target {
             }
         }
         let end = self.text.len();
-        if let Some(segment) = self.segments.last_mut() {
-            segment.end = end;
-            if end == start {
-                segment.placeholder = placeholder.or(Some(Placeholder::Any));
-            }
-        }
+        let too_long = (end == start).then_some(Placeholder::Any);
+        self.segments.push(Segment {
+            end,
+            placeholder: placeholder.or(too_long),
+        });
     }
 
     fn push(&mut self, text: &str, placeholder: Option<Placeholder>) {
@@ -186,12 +185,12 @@ fn without_parameters(segment: &[u8]) -> &[u8] {
 }
 
 /// What stands before the query and the fragment.
-pub(super) fn without_query(target: &[u8]) -> &[u8] {
+fn without_query(target: &[u8]) -> &[u8] {
     let end = target.iter().position(|byte| matches!(byte, b'?' | b'#'));
     target.get(..end.unwrap_or(target.len())).unwrap_or_default()
 }
 
-/// Scheme, authority and the rest of an absolute-form.
+/// Scheme, authority and path of an absolute-form without query.
 pub(super) fn absolute_form(target: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let colon = target.windows(3).position(|window| window == b"://")?;
     let (scheme, rest) = target.split_at_checked(colon)?;
@@ -201,9 +200,9 @@ pub(super) fn absolute_form(target: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
     let rest = rest.get(3..)?;
-    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
-    let (authority, rest) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
-    is_scheme.then_some((scheme, authority, rest))
+    let end = rest.iter().position(|byte| *byte == b'/');
+    let (authority, path) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+    is_scheme.then_some((scheme, authority, path))
 }
 
 fn path(target: &[u8]) -> &[u8] {

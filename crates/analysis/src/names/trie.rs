@@ -152,7 +152,7 @@ impl Trie {
         for (depth, (text, placeholder)) in target.segments().enumerate() {
             match node.child(node.key(text, placeholder)) {
                 Some(child) => node = child,
-                None if placeholder.is_some() || node.is_collapsed => return None,
+                None if placeholder.is_some() => return None,
                 None => return (node.words() >= self.limits.values_per_position).then_some(depth),
             }
         }

@@ -8,8 +8,8 @@
 //! | `:authority`, `host` | as an authority |
 //! | others | word by word: URLs and paths as targets, tokens and e-mail addresses hidden, and what follows a secret's name |
 
-use super::{REDACTED, is_hidden, write_authority, write_printable, write_target};
-use crate::names::segment::{has_credential, has_email, is_scheme};
+use super::{REDACTED, hide, write_authority, write_printable, write_target};
+use crate::names::segment::is_scheme;
 
 /// Parts of names that always mean a secret.
 const SECRETS: [&[u8]; 13] = [
@@ -85,7 +85,7 @@ fn write_words(value: &[u8], output: &mut String) {
     }
 }
 
-/// `Bearer`, `token:`, `"password" :` and the like.
+/// `Bearer`, `token:`, `"password":` and the like.
 fn announces_a_secret(word: &[u8]) -> bool {
     let is_punctuation = |byte: &u8| !byte.is_ascii_alphanumeric();
     let start = word.iter().position(|byte| !is_punctuation(byte));
@@ -120,8 +120,7 @@ fn write_word(word: &[u8], output: &mut String) {
         write_printable(key, output);
         return output.push_str(REDACTED);
     }
-    let is_value_hidden = (has_credential(text) || has_email(text)) && is_hidden(text, output);
-    if !is_value_hidden {
+    if !hide(text, output) {
         write_without_password(text, output);
     }
 }

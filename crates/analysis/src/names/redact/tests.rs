@@ -52,6 +52,9 @@ fn header(name: &str, value: &[u8]) -> String {
 #[case::bearer(b"/auth/Bearer%20hunter2", "/auth/{redacted}")]
 #[case::url_in_a_path(b"/proxy/http://user:pass@internal/x", "/proxy/http://internal/x")]
 #[case::escaped_url_in_a_path(b"/proxy/http%3A%2F%2Fuser%3Apass%40internal%2Fx", "/proxy/{redacted}")]
+#[case::escaped_url_with_a_token(b"/proxy/http%3A%2F%2Ftoken%40internal", "/proxy/{redacted}")]
+#[case::escaped_url(b"/proxy/http%3a%2f%2Finternal", "/proxy/http%3A%2F%2Finternal")]
+#[case::version(b"/npm/react@18.2.0", "/npm/react@18.2.0")]
 #[case::escaped_query(b"/a%3Fb=c", "/a{redacted}")]
 #[case::escaped_escape(b"/users/alice%2540example.com", "/users/{email}")]
 #[case::authority_form(b"db.example.com:5432", "db.example.com:5432")]
@@ -151,6 +154,7 @@ fn headers_of_secrets_are_never_shown(#[case] name: &str) {
 #[case::email("from", b"Alice <alice@example.com>", "Alice <{email}")]
 #[case::token("x-note", b"is eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", "is {redacted}")]
 #[case::password("x-note", b"user:hunter2@shop", "{redacted}@shop")]
+#[case::version("x-note", b"react@18", "react@18")]
 #[case::controls("x-note", b"a\r\nb\xff", "a\u{fffd}\u{fffd}b\u{fffd}")]
 fn other_headers_are_shown_without_secrets(#[case] name: &str, #[case] value: &[u8], #[case] expected: &str) {
     assert_eq!(header(name, value), expected);

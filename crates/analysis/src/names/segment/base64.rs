@@ -27,10 +27,7 @@ fn is_ulid(segment: &[u8]) -> bool {
     let is_digit = |byte: &u8| {
         byte.is_ascii_digit() || byte.is_ascii_uppercase() && !matches!(byte, b'I' | b'L' | b'O' | b'U')
     };
-    segment.len() == 26
-        && matches!(segment.first(), Some(b'0'..=b'7'))
-        && segment.iter().any(u8::is_ascii_uppercase)
-        && segment.iter().all(is_digit)
+    segment.len() == 26 && matches!(segment.first(), Some(b'0'..=b'7')) && segment.iter().all(is_digit)
 }
 
 /// Whole groups of four that end in padding, with letters of both cases.

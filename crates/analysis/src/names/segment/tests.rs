@@ -142,10 +142,24 @@ fn random_text_is_base64(#[case] segment: &str) {
 #[case::short_random("dQw4w9WgXcQ")]
 #[case::nineteen("n4bQgYhMfWWaL1qgxVr")]
 #[case::letter_outside_base32("01ARZ3NDEKTSV4RRFFQ69G5FAU")]
+#[case::short_ulid("01ARZ3NDEKTSV4RRFFQ69G5FA")]
+#[case::long_ulid("01ARZ3NDEKTSV4RRFFQ69G5FAVA")]
 #[case::ulid_out_of_range("81ARZ3NDEKTSV4RRFFQ69G5FAV")]
 #[case::file("eyJ.min.j$s")]
 fn words_and_slugs_are_no_base64(#[case] segment: &str) {
     assert_eq!(Placeholder::of(segment.as_bytes()), None);
+}
+
+#[rstest]
+#[case::no_group_of_four("YWxpY2V4Y=")]
+#[case::short("aBc=")]
+#[case::small_letters("orderby=")]
+#[case::capitals("ORDERBY=")]
+#[case::digits_and_padding("1234567=")]
+#[case::three_times("YWxpY===")]
+#[case::other_letter("YWxp!2U=")]
+fn pairs_without_a_value_are_no_base64(#[case] segment: &str) {
+    assert_eq!(text_of(segment), "{any}");
 }
 
 #[rstest]
@@ -211,6 +225,7 @@ fn credentials_are_values(#[case] segment: &str) {
 
 #[rstest]
 #[case::bearer_alone("bearer")]
+#[case::bearer_of_nothing("bearer:")]
 #[case::bearer_of_a_name("bearer-tokens")]
 #[case::basic_word("basics")]
 #[case::prefix_alone("ghp_")]

@@ -80,6 +80,18 @@ fn a_long_segment_is_a_value(#[case] length: usize, #[case] is_value: bool) {
 }
 
 #[test]
+fn the_bound_of_a_word_is_that_of_its_spelling() {
+    let word = "x".repeat(SEGMENT_BYTES);
+    let escaped = format!("/%78{}", "x".repeat(SEGMENT_BYTES - 1));
+    assert_eq!(
+        shown(&read(Method::Get, escaped.as_bytes(), false)),
+        format!("/{word}")
+    );
+    let longer = format!("/%78{word}");
+    assert_eq!(shown(&read(Method::Get, longer.as_bytes(), false)), "/{any}");
+}
+
+#[test]
 fn a_long_token_keeps_its_type() {
     let jwt = format!("/reset/eyJ{}.eyJ{}.sig", "a".repeat(300), "b".repeat(300));
     assert_eq!(

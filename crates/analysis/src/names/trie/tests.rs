@@ -85,7 +85,7 @@ fn a_collapse_leaves_other_positions_alone() {
 fn typed_values_are_no_words_and_stay_beside_any() {
     let mut trie = learned(
         limits(100, 2),
-        &["/u/1", "/u/a@b.org", "/u/2024-05-12", "/u/ann", "/u/bob"],
+        &["/u/1", "/u/a@b.org", "/u/ann", "/u/bob", "/u/2024-05-12"],
     );
     assert_eq!(named(&mut trie, "/u/bob"), Some("/u/bob"));
     assert_eq!(named(&mut trie, "/u/cid"), Some("/u/{any}"));
@@ -207,6 +207,29 @@ fn bytes_bound_what_is_learned() {
     assert_eq!(trie.find(&grpc), None);
     trie.learn(&grpc, GRPC_NAME_BYTES + 6);
     assert_eq!(trie.bytes(), cost + GRPC_NAME_BYTES + 6);
+}
+
+#[test]
+fn a_collapse_gives_bytes_back() {
+    let mut trie = learned(limits(10, 2), &["/u/ann", "/u/bob"]);
+    let before = 3 * NODE_BYTES + "u".len() + 2 * ("ann".len() + "/u/ann".len());
+    assert_eq!(trie.bytes(), before);
+    named(&mut trie, "/u/cid");
+    let after = 2 * NODE_BYTES + "u".len() + "{any}".len() + "/u/{any}".len();
+    assert_eq!(trie.bytes(), after);
+}
+
+#[test]
+fn a_collapse_that_needs_more_bytes_than_are_free_ends_the_learning() {
+    let growth = "{any}".len() + "/{any}".len() - "a".len() - "/a".len();
+    let next = target(Method::Get, "/b", false);
+    let mut trie = learned(limits(10, 1), &["/a"]);
+    trie.learn(&next, growth - 1);
+    assert_eq!(trie.find(&next), None);
+    assert_eq!(named(&mut trie, "/a"), Some("/a"));
+    let mut trie = learned(limits(10, 1), &["/a"]);
+    trie.learn(&next, growth);
+    assert_eq!(trie.find(&next), Some("/{any}"));
 }
 
 /// Paths that share beginnings, so that positions fill up.
