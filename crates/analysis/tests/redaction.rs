@@ -60,7 +60,7 @@ fn no_secret_of_the_corpus_is_shown() {
         }
         cases += 1;
     }
-    assert_eq!(cases, 95);
+    assert_eq!(cases, 97);
 }
 
 /// A place for a secret, with what `SECRET` stands for.
@@ -114,8 +114,6 @@ const PLACES: &[(&str, &str)] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
-
     #[test]
     fn a_planted_secret_is_shown_nowhere(secret in "[A-Za-z0-9_-]{7,40}[0-9]") {
         for (kind, place) in PLACES {

@@ -89,7 +89,9 @@ impl Placeholder {
     pub(super) fn of_classes(segment: &[u8], classes: Classes) -> Option<Self> {
         if matches!(segment.first(), Some(b'{' | b'*')) {
             let is_itself = |placeholder: &Placeholder| placeholder.text().as_bytes() == segment;
-            return Self::ALL.into_iter().find(is_itself);
+            if let Some(itself) = Self::ALL.into_iter().find(is_itself) {
+                return Some(itself);
+            }
         }
         RULES
             .into_iter()

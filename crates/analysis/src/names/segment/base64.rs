@@ -35,7 +35,7 @@ fn is_padded(segment: &[u8]) -> bool {
     let text = without_padding(segment);
     segment.len() >= SHORTEST_PADDED
         && segment.len().is_multiple_of(4)
-        && (1..=2).contains(&(segment.len() - text.len()))
+        && text.len() < segment.len()
         && text.iter().all(|byte| is_alphabet(*byte))
         && text.iter().any(u8::is_ascii_uppercase)
         && text.iter().any(u8::is_ascii_lowercase)

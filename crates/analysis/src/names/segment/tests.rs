@@ -174,6 +174,8 @@ fn pairs_without_a_value_are_no_base64(#[case] segment: &str) {
 #[case::punycode("alice@xn--bcher-kva.xn--p1ai")]
 #[case::unicode("alice@bücher.de")]
 #[case::domain_2x("bob@2x.com")]
+#[case::in_braces("{alice@example.com}")]
+#[case::after_a_star("*alice@example.com")]
 fn email_addresses_are_found(#[case] segment: &str) {
     assert_eq!(text_of(segment), "{email}");
 }
