@@ -186,6 +186,13 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_all_of_its_keys() {
+        let path = parse_path(0, "LABELS.app").expect("the path is good");
+        assert!(path.is(&["labels", "APP"]));
+        assert!(!path.is(&["LABELS"]) && !path.is(&["LABELS", "app", "x"]) && !path.is(&["app", "LABELS"]));
+    }
+
+    #[test]
     fn keys_are_cut_at_dots_outside_of_quotes() {
         let keys = |path| {
             let path = parse_path(0, path).expect("the path is good");

@@ -148,6 +148,7 @@ fn headers_of_secrets_are_never_shown(#[case] name: &str) {
 #[case::location("location", b"/login?next=/a", "/login?next={redacted}")]
 #[case::scheme("x-forwarded-credentials-of", b"Bearer hunter2", "{redacted}")]
 #[case::bearer("x-original", b"Bearer hunter2, gzip", "Bearer {redacted}, gzip")]
+#[case::relative_url("x-note", b"a?b=hunter2", "a?b={redacted}")]
 #[case::pair("x-note", b"token=hunter2 a=b", "token={redacted} a=b")]
 #[case::json("x-note", b"{\"password\":\"hunter2\"}", "{\"password\":{redacted}")]
 #[case::spaced_json("x-note", b"{\"password\": \"hunter2\"}", "{\"password\": {redacted}")]
