@@ -252,7 +252,7 @@ impl Shard {
         common: &CommonProperties<'_>,
         identity: &Identity<'_>,
     ) -> Result<(IdentifiedLeg, Option<IdentifiedLeg>), Ended> {
-        check_lengths(identity, self.settings.string_bytes)?;
+        check_lengths(chain, context.stream, identity, self.settings.string_bytes)?;
         let start = common.start_time()?.map_or(context.received, Moment::from);
         write_key(&mut self.key, chain, context.stream, identity);
         let hash = self.memo.hash(&self.key);

@@ -23,6 +23,8 @@ pub struct Stream {
     pub domain: Box<str>,
     /// What the node says about itself.
     own: Box<Peer<Box<[u8]>>>,
+    /// Bytes of the longest label in it.
+    pub longest_own_label: usize,
     /// The part of a memo's key that is the same for the whole stream: role, cluster, address and domain.
     pub memo_prefix: Box<[u8]>,
     /// The same for analyzers that ask what the node says about itself.
@@ -64,6 +66,7 @@ impl Stream {
             own_address,
             cluster,
             domain: domain.into(),
+            longest_own_label: own.labels().map(<[u8]>::len).into_iter().max().unwrap_or(0),
             own: Box::new(own.map(|text| Box::from(*text))),
             memo_prefix: memo_prefix.into(),
             own_memo_prefix: own_memo_prefix.into(),

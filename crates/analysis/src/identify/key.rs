@@ -17,8 +17,13 @@ use crate::analyze::tls::Security;
 use crate::peer::Peer;
 use crate::stream::Stream;
 
-/// Refuses strings longer than `limit` bytes.
-pub fn check_lengths(identity: &Identity<'_>, limit: usize) -> Result<(), Rejected> {
+/// Refuses strings longer than `limit` bytes, of those that `chain` asks for.
+pub fn check_lengths(
+    chain: Chain,
+    stream: &Stream,
+    identity: &Identity<'_>,
+    limit: usize,
+) -> Result<(), Rejected> {
     let Security {
         peer_principal,
         local_principal,
@@ -33,7 +38,10 @@ pub fn check_lengths(identity: &Identity<'_>, limit: usize) -> Result<(), Reject
     let is_too_long = |string: &[u8]| string.len() > limit;
     let peers = [&identity.peers.upstream, &identity.peers.downstream];
     let mut peers = peers.into_iter().flatten();
-    if strings.into_iter().any(is_too_long) || peers.any(|peer| peer.labels().into_iter().any(is_too_long)) {
+    if strings.into_iter().any(is_too_long)
+        || peers.any(|peer| peer.labels().into_iter().any(is_too_long))
+        || (chain.has(Analyzer::MxMesh) && stream.longest_own_label > limit)
+    {
         Err(Rejected::StringTooLong)
     } else {
         Ok(())

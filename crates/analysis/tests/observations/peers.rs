@@ -2,7 +2,7 @@
 
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use alscope_analysis::accounting::{Rejected, Skipped, Unattributed};
-use alscope_analysis::analyze::chain::Analyzer::MxMesh;
+use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
 use prost_types::Any;
 use rstest::rstest;
 
@@ -356,6 +356,23 @@ fn a_peers_string_above_the_limit_rejects_its_entry(
         identifier_of(GATEWAY_NODE, "own"),
         ok(without_addresses(REVIEWS_CLUSTER, &[(key, object)])),
     );
+    let accounting = mesh.accounting();
+    assert_eq!(accounting.rejected(Rejected::StringTooLong), rejected);
+    assert_eq!(accounting.observed, 1 - rejected);
+}
+
+#[rstest]
+#[case::above_the_limit(4097, MxMesh, 1)]
+#[case::at_the_limit(4096, MxMesh, 0)]
+#[case::nobody_asks_the_node(4097, K8sMesh, 0)]
+fn a_nodes_string_above_the_limit_rejects_its_entries(
+    #[case] length: usize,
+    #[case] analyzer: Analyzer,
+    #[case] rejected: u64,
+) {
+    let mut mesh = Mesh::analyzed_by(&[analyzer]);
+    let identifier = identifier_of(PRODUCTPAGE_NODE, &"x".repeat(length));
+    mesh.take_from(identifier, ok(outbound()));
     let accounting = mesh.accounting();
     assert_eq!(accounting.rejected(Rejected::StringTooLong), rejected);
     assert_eq!(accounting.observed, 1 - rejected);
