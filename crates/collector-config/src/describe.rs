@@ -62,6 +62,7 @@ listen.admin: 0.0.0.0:9090
 directory: kubernetes
 analysis.http: none
 analysis.tcp: none
+acceptMetricsService: true
 workers: one for each core
 limits.messageBytes: 1048576
 limits.entriesPerMessage: 65536
@@ -82,7 +83,9 @@ limits.bufferedBytes: 268435456
             "{description}"
         );
         assert!(
-            description.contains("analysis.http: none\nanalysis.tcp: k8s-mesh\nworkers: 3\n"),
+            description.contains(
+                "analysis.http: none\nanalysis.tcp: k8s-mesh\nacceptMetricsService: true\nworkers: 3\n"
+            ),
             "{description}"
         );
         let kubeconfig = config("directory: { kubernetes: { kubeconfig: admin.conf } }").describe();

@@ -52,6 +52,8 @@ pub struct Config {
     pub directory: Directory,
     /// Which rules read the entries.
     pub analysis: Analysis,
+    /// Whether Envoy's own metrics are taken beside its access logs.
+    pub accept_metrics_service: bool,
     /// Number of ingest threads; `None` is one for each core.
     pub workers: Option<NonZeroUsize>,
     /// What a client may send at most.
@@ -67,6 +69,7 @@ impl Default for Config {
             listen: Listen::default(),
             directory: Directory::Kubernetes(Kubernetes::default()),
             analysis: Analysis::default(),
+            accept_metrics_service: true,
             workers: None,
             limits: Limits::default(),
             ignored: Vec::new(),

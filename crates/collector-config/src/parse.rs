@@ -83,6 +83,7 @@ impl Values<'_> {
             listen: self.listen()?,
             directory: self.directory()?,
             analysis: self.analysis()?,
+            accept_metrics_service: self.switch("acceptMetricsService", true)?,
             workers: self.workers()?,
             limits: self.limits()?,
             ignored: Vec::new(),

@@ -125,7 +125,7 @@ const fn setting(
 
 /// Every key of the file, in the order in which they are described. A row that ends in `without` is one that this version
 /// does not act on.
-pub const SETTINGS: [Setting; 29] = [
+pub const SETTINGS: [Setting; 30] = [
     setting(
         "listen.grpc",
         Kind::Address,
@@ -276,6 +276,12 @@ pub const SETTINGS: [Setting; 29] = [
          the connection came from.",
     )
     .without("trust in forwarded addresses"),
+    setting(
+        "acceptMetricsService",
+        Kind::Switch,
+        |config| Some(config.accept_metrics_service.to_string()),
+        "Whether the metrics that Envoys report about themselves (Envoy's Metrics Service) are taken, and shown at `/metrics`.",
+    ),
     setting(
         "workers",
         Kind::Number,

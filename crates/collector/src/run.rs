@@ -120,7 +120,7 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     control_task.spawn(control.run(stages.control.clone()));
 
     if until_synced(synced, &stop).await {
-        let handlers = ingest(shards, &directory, &proxies);
+        let handlers = ingest(shards, &directory, &proxies, config);
         let listener = listener(ports.grpc, handlers, &usage, &stages.receive)?;
         info!(address = %config.listen.grpc, "receiving access logs");
         readiness.set(true);
@@ -256,12 +256,18 @@ fn ingest(
     shards: Vec<Arc<Mutex<Shard>>>,
     directory: &Arc<ArcSwap<Directory>>,
     proxies: &Arc<Proxies>,
+    config: &Config,
 ) -> Vec<Ingest> {
+    let metrics_service = if config.accept_metrics_service {
+        MetricsService::Accepted
+    } else {
+        MetricsService::Refused
+    };
     let ingest = |shard| Ingest {
         shard,
         directory: directory.clone(),
         proxies: proxies.clone(),
-        metrics_service: MetricsService::default(),
+        metrics_service,
     };
     shards.into_iter().map(ingest).collect()
 }

@@ -13,7 +13,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use analysis::{AnalysisSpec, AnalyzerName};
+pub use analysis::{AnalysisSpec, Analyzers};
 pub use collector::{CollectorSpec, Scheduling};
 pub use definition::definition;
 pub use mesh::{ConfigSource, ConflictPolicy, MeshSpec, Restart, Wiring};

@@ -8,7 +8,7 @@ use crate::Kind;
 const ORIGIN: &str = "/etc/alscope/collector.yaml";
 
 /// Every key that has a value of its own: the key, a text for it, and the value that is then described.
-const VALUES: [(&str, &str, &str); 25] = [
+const VALUES: [(&str, &str, &str); 26] = [
     ("listen.grpc", "'127.0.0.1:1'", "127.0.0.1:1"),
     ("listen.web", "'[::]:2'", "[::]:2"),
     ("listen.admin", "'127.0.0.1:3'", "127.0.0.1:3"),
@@ -52,6 +52,7 @@ const VALUES: [(&str, &str, &str); 25] = [
         "x-api-key,x-token",
     ),
     ("analysis.trustForwardedAddress", "true", "true"),
+    ("acceptMetricsService", "false", "false"),
     ("workers", "3", "3"),
     ("limits.messageBytes", "10", "10"),
     ("limits.entriesPerMessage", "11", "11"),

@@ -82,7 +82,7 @@ fn told_of(config: Result<Config, ConfigError>, name: &str) -> String {
 #[rstest]
 #[case::selector("selector", "default", &[], "")]
 #[case::selector_off("selector", "-", &[], "refused: `NAME` in PLACE is `-`; there is no other provider; set it to default, or run no collector to receive nothing")]
-#[case::metrics("default.acceptMetricsService", "false", &[], "ignored: Envoy's Metrics Service is not in this version")]
+#[case::metrics("default.acceptMetricsService", "false", &[], "acceptMetricsService: false")]
 #[case::metrics_rules("default.enabledEnvoyMetricsRules", "envoy", &[], "ignored: there are no MAL rules here")]
 #[case::http("default.alsHTTPAnalysis", "k8s-mesh", &[], "analysis.http: k8s-mesh")]
 #[case::http_chain("default.alsHTTPAnalysis", "mx-mesh,k8s-mesh", &[], "analysis.http: mx-mesh,k8s-mesh")]
@@ -307,11 +307,7 @@ fn shipped_section_with_the_usual_variables_is_the_usual_configuration() {
     expected.analysis.tcp = vec![Analyzer::K8sMesh];
     expected.listen.grpc = "0.0.0.0:11802".parse().expect("an address");
     expected.limits.streams_per_connection = 16;
-    expected.ignored = vec![
-        "`envoy-metric.default.acceptMetricsService` in collector.yaml line 5 is ignored: Envoy's Metrics Service is not in \
-         this version"
-            .to_owned(),
-    ];
+    expected.accept_metrics_service = false;
     assert_eq!(config, expected);
 }
 

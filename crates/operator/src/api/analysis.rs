@@ -7,28 +7,48 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisSpec {
-    /// The analyzer of HTTP entries, by `SkyWalking`'s name.
+    /// The analyzers of HTTP entries, by `SkyWalking`'s names: what an earlier one knows is final, a later one fills what is missing.
     #[serde(default)]
-    pub http: AnalyzerName,
-    /// The analyzer of TCP entries, by `SkyWalking`'s name.
+    pub http: Analyzers,
+    /// The analyzers of TCP entries, in the same way.
     #[serde(default)]
-    pub tcp: AnalyzerName,
+    pub tcp: Analyzers,
 }
 
-/// An analyzer of this version.
+/// The analyzers of this version, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum AnalyzerName {
+pub enum Analyzers {
     /// Addresses are looked up in what the Kubernetes API says about pods and services.
     #[default]
     #[serde(rename = "k8s-mesh")]
     K8sMesh,
+    /// The proxies' own descriptions, which Istio's metadata exchange puts into the entries.
+    #[serde(rename = "mx-mesh")]
+    MxMesh,
+    /// Addresses first.
+    #[serde(rename = "k8s-mesh,mx-mesh")]
+    K8sMeshThenMxMesh,
+    /// The proxies' own descriptions first.
+    #[serde(rename = "mx-mesh,k8s-mesh")]
+    MxMeshThenK8sMesh,
 }
 
-impl AnalyzerName {
-    /// The name in the collector's configuration.
-    pub const fn name(self) -> &'static str {
+impl Analyzers {
+    /// All that there are.
+    pub const ALL: [Self; 4] = [
+        Self::K8sMesh,
+        Self::MxMesh,
+        Self::K8sMeshThenMxMesh,
+        Self::MxMeshThenK8sMesh,
+    ];
+
+    /// The names in the collector's configuration.
+    pub const fn names(self) -> &'static str {
         match self {
             Self::K8sMesh => "k8s-mesh",
+            Self::MxMesh => "mx-mesh",
+            Self::K8sMeshThenMxMesh => "k8s-mesh,mx-mesh",
+            Self::MxMeshThenK8sMesh => "mx-mesh,k8s-mesh",
         }
     }
 }

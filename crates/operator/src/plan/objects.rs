@@ -151,8 +151,8 @@ fn config(resource: &MeshObservability) -> String {
     let analysis = &resource.spec.analysis;
     format!(
         "directory: {{ kubernetes: {{}} }}\nanalysis: {{ http: \"{}\", tcp: \"{}\" }}\n",
-        analysis.http.name(),
-        analysis.tcp.name()
+        analysis.http.names(),
+        analysis.tcp.names()
     )
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use alscope_collector_config::{Analyzer, Config, Directory, Kubernetes};
+use alscope_operator::api::Analyzers;
 use alscope_operator::plan::step::Step;
 use alscope_operator::world::Kind;
 use serde_json::json;
@@ -14,17 +15,19 @@ use crate::steps::names;
 /// The collector's own reader takes the file that the operator writes, and understands what the resource asks for.
 #[test]
 fn the_collector_reads_the_configuration_that_it_is_given() {
-    let cluster = Cluster::wired(&json!({}));
-    let written = cluster
-        .owned
-        .iter()
-        .find(|owned| owned.kind == Kind::ConfigMap)
-        .unwrap();
-    let text = written.object["data"]["collector.yaml"].as_str().unwrap();
-    let config = Config::parse(text, Path::new("collector.yaml")).unwrap();
-    assert_eq!(config.directory, Directory::Kubernetes(Kubernetes::default()));
-    assert_eq!(config.analysis.http, [Analyzer::K8sMesh]);
-    assert_eq!(config.analysis.tcp, [Analyzer::K8sMesh]);
+    for analyzers in Analyzers::ALL {
+        let names = json!(analyzers);
+        let cluster = Cluster::wired(&json!({"analysis": {"http": names, "tcp": "mx-mesh"}}));
+        let written = cluster.owned.iter().find(|owned| owned.kind == Kind::ConfigMap);
+        let text = written.unwrap().object["data"]["collector.yaml"]
+            .as_str()
+            .unwrap();
+        let config = Config::parse(text, Path::new("collector.yaml")).unwrap();
+        assert_eq!(config.directory, Directory::Kubernetes(Kubernetes::default()));
+        let expected: Vec<String> = config.analysis.http.iter().map(ToString::to_string).collect();
+        assert_eq!(json!(expected.join(",")), names);
+        assert_eq!(config.analysis.tcp, [Analyzer::MxMesh]);
+    }
 }
 
 #[test]

@@ -228,8 +228,8 @@ fn bad_resources_are_refused_with_what_to_write_instead() -> anyhow::Result<()> 
         ("1st", json!({}), "the first a letter"),
         (
             "alscope",
-            json!({"analysis": {"http": "mx-mesh"}}),
-            "supported values: \"k8s-mesh\"",
+            json!({"analysis": {"http": "persistence"}}),
+            "supported values: \"k8s-mesh\", \"mx-mesh\", \"k8s-mesh,mx-mesh\", \"mx-mesh,k8s-mesh\"",
         ),
         (
             "alscope",

@@ -51,7 +51,7 @@ pub const CARRIED: [Carried; 39] = [
         "envoy-metric.default.acceptMetricsService",
         "SW_ENVOY_METRIC_SERVICE",
         "true",
-        Meaning::Ignored("Envoy's Metrics Service is not in this version"),
+        Meaning::Sets("acceptMetricsService"),
     ),
     carried(
         "envoy-metric.default.enabledEnvoyMetricsRules",
