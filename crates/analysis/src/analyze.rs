@@ -10,6 +10,7 @@ pub mod latency;
 pub mod legs;
 pub mod measure;
 pub mod mx_mesh;
+pub mod port_protocol;
 pub mod protocol;
 pub mod role;
 pub mod service;

@@ -3,6 +3,9 @@
 //! A [`state::State`] takes the watched objects as [`records`] and publishes a new [`Directory`] when an answer changed.
 //! Lookups take no lock and guess nothing: what is not certain is [`Unattributed`] with its reason.
 
+pub mod block;
+pub mod claims;
+mod outside;
 pub mod records;
 pub mod state;
 pub mod tenure;
@@ -14,7 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::accounting::Unattributed;
+use crate::analyze::port_protocol::PortProtocol;
 use crate::moment::Moment;
+use claims::Claims;
 use tenure::{Tenures, Validity};
 
 /// How much earlier than a tenure a call may seem to start: clocks of nodes differ.
@@ -50,6 +55,32 @@ pub struct Service {
     pub namespace: Arc<str>,
     /// `metadata.creationTimestamp`: of several Services that select a pod the oldest is taken, as istiod does.
     pub created: Moment,
+    /// `spec.ports`.
+    pub ports: Arc<[Port]>,
+}
+
+/// A port and the protocol that it declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// The port.
+    pub number: u16,
+    /// What it speaks.
+    pub protocol: PortProtocol,
+}
+
+/// A host outside the mesh that a `ServiceEntry` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct External {
+    /// One of `spec.hosts`.
+    pub host: Arc<str>,
+    /// `metadata.namespace`.
+    pub namespace: Arc<str>,
+    /// `metadata.name`.
+    pub entry: Arc<str>,
+    /// `metadata.creationTimestamp`: of several entries for one host the oldest is taken, as istiod does.
+    pub created: Moment,
+    /// `spec.ports`.
+    pub ports: Arc<[Port]>,
 }
 
 /// Who an address belongs to.
@@ -57,8 +88,10 @@ pub struct Service {
 pub enum Owner {
     /// A pod.
     Pod(Arc<Pod>),
-    /// A Service's own (cluster or load-balancer) address.
+    /// A Service's own (cluster or load-balancer) address, or an address without a pod that its `EndpointSlices` name.
     Service(Arc<Service>),
+    /// A host outside the mesh.
+    External(Arc<External>),
     /// Nobody certain.
     Unknown(Unattributed),
 }
@@ -80,7 +113,7 @@ struct Backend {
     /// Namespace and name of the Service.
     service: Arc<str>,
     /// The port that the pod listens on.
-    port: u16,
+    port: Port,
 }
 
 /// One published version of the index.
@@ -93,6 +126,9 @@ pub struct Directory {
     nodes: HashMap<IpAddr, u32>,
     backends: HashMap<Arc<str>, Vec<Backend>>,
     services: HashMap<Arc<str>, Arc<Service>>,
+    endpoints: Claims<Service>,
+    external: Claims<External>,
+    external_hosts: HashMap<Arc<str>, Vec<Arc<External>>>,
 }
 
 impl Directory {
@@ -108,50 +144,86 @@ impl Directory {
 
     /// Who owned `address` when a call started at `start`. `port` is the port of a listening side; a caller's own port says
     /// nothing and is `None`.
+    ///
+    /// What stands first wins: a pod of its own address, a host-network pod by its port, a node, a Service, an endpoint without
+    /// a pod, a `ServiceEntry`. (SkyWalking asks `ServiceEntries` first; then a wide CIDR block would hide the mesh's own pods.)
     pub fn owner(&self, address: IpAddr, port: Option<u16>, start: Moment) -> Found {
         let address = address.to_canonical();
-        if self.nodes.contains_key(&address) {
-            return self.host_network_owner(address, port, start);
-        }
-        if let Some(tenures) = self.pods.get(&address) {
-            return tenures.owner(start).map(Owner::Pod);
-        }
-        if let Some(tenures) = self.service_addresses.get(&address) {
-            return tenures.owner(start).map(Owner::Service);
-        }
-        Found {
-            owner: Owner::Unknown(Unattributed::NotFound),
-            validity: Validity::ALWAYS,
-        }
-    }
-
-    fn host_network_owner(&self, address: IpAddr, port: Option<u16>, start: Moment) -> Found {
-        let nobody = Found {
-            owner: Owner::Unknown(Unattributed::NodeAddress),
-            validity: Validity::ALWAYS,
+        let by_port = || self.host_network.get(&(address, port?));
+        let node = || {
+            self.nodes.contains_key(&address).then_some(Found {
+                owner: Owner::Unknown(Unattributed::NodeAddress),
+                validity: Validity::ALWAYS,
+            })
         };
-        let Some(port) = port else { return nobody };
-        match self.host_network.get(&(address, port)) {
-            Some(tenures) => tenures.owner(start).map(Owner::Pod),
-            None => nobody,
+        Found::NOBODY
+            .or_else(|| Some(self.pods.get(&address)?.owner(start).map(Owner::Pod)))
+            .or_else(|| Some(by_port()?.owner(start).map(Owner::Pod)))
+            .or_else(node)
+            .or_else(|| {
+                Some(
+                    self.service_addresses
+                        .get(&address)?
+                        .owner(start)
+                        .map(Owner::Service),
+                )
+            })
+            .or_else(|| Some(self.endpoints.owner(address, port, start).map(Owner::Service)))
+            .or_else(|| Some(self.external.owner(address, port, start).map(Owner::External)))
+    }
+
+    /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is the oldest, as istiod takes
+    /// it, then the first by namespace and name.
+    pub fn service_of(&self, pod: &Pod, port: u16) -> Option<(&Arc<Service>, PortProtocol)> {
+        let backends = self.backends.get(&pod.uid)?.iter();
+        let backends = backends.filter(|backend| backend.port.number == port);
+        let services = backends
+            .filter_map(|backend| Some((self.services.get(&backend.service)?, backend.port.protocol)));
+        services.min_by(|(a, _), (b, _)| {
+            (a.created, &a.namespace, &a.name).cmp(&(b.created, &b.namespace, &b.name))
+        })
+    }
+
+    /// The Service of this name.
+    pub fn service(&self, namespace: &str, name: &str) -> Option<&Arc<Service>> {
+        self.services.get(records::qualified(namespace, name).as_str())
+    }
+
+    /// The outside host of this name, by itself or by a wildcard: the longest that fits, of the oldest `ServiceEntry`.
+    pub fn external(&self, host: &str) -> Option<&Arc<External>> {
+        if let Some(named) = self.external_hosts.get(host) {
+            return named.first();
         }
+        let dots = host.char_indices().filter(|(_, character)| *character == '.');
+        let mut wildcards = dots.filter_map(|(dot, _)| Some(format!("*{}", host.get(dot..)?)));
+        wildcards.find_map(|wildcard| self.external_hosts.get(wildcard.as_str())?.first())
     }
+}
 
-    /// The oldest Service that sends to `port` of `pod`.
-    pub fn service_of(&self, pod: &Pod, port: u16) -> Option<&Arc<Service>> {
-        let backends = self
-            .backends
-            .get(&pod.uid)?
-            .iter()
-            .filter(|backend| backend.port == port);
-        let services = backends.filter_map(|backend| self.services.get(&backend.service));
-        services.min_by(|a, b| (a.created, &a.namespace, &a.name).cmp(&(b.created, &b.namespace, &b.name)))
-    }
+/// What the port with this number speaks.
+pub fn protocol_of(ports: &[Port], number: u16) -> PortProtocol {
+    let port = ports.iter().find(|port| port.number == number);
+    port.map_or(PortProtocol::Undeclared, |port| port.protocol)
+}
 
-    /// Whether a Service of this name exists.
-    pub fn has_service(&self, namespace: &str, name: &str) -> bool {
-        self.services
-            .contains_key(records::qualified(namespace, name).as_str())
+impl Found {
+    const NOBODY: Found = Found {
+        owner: Owner::Unknown(Unattributed::NotFound),
+        validity: Validity::ALWAYS,
+    };
+
+    /// This answer, else the next source's; both must hold for the answer to hold.
+    fn or_else(self, next: impl FnOnce() -> Option<Found>) -> Found {
+        if self.owner != Owner::Unknown(Unattributed::NotFound) {
+            return self;
+        }
+        match next() {
+            Some(next) => Found {
+                owner: next.owner,
+                validity: self.validity.and(next.validity),
+            },
+            None => self,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::analyze::Ended;
 use crate::analyze::addresses::endpoint;
 use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::legs::{Identity, Leg, Party};
+use crate::analyze::port_protocol::PortProtocol;
 use crate::analyze::tls;
 use crate::directory::Pod;
 use crate::interner::{Interner, Symbol};
@@ -25,6 +26,8 @@ pub struct IdentifiedLeg {
     pub reporter: Reporter,
     /// Who called whom.
     pub call: CallId,
+    /// What the called port declares.
+    pub protocol: PortProtocol,
     /// Why the caller is unknown.
     pub source_missing: Option<Unattributed>,
     /// Why the called party is unknown.
@@ -62,7 +65,7 @@ pub fn identity<'a>(
         Some(direct) => Some(direct),
         None => endpoint(common.downstream_remote_address()?),
     };
-    let cluster = common.upstream_cluster;
+    let cluster = cluster(common);
     Ok(Identity {
         remote,
         local: endpoint(common.downstream_local_address()?),
@@ -78,11 +81,21 @@ pub fn identity<'a>(
     })
 }
 
+/// The upstream cluster. Istio's routes that answer or pass on traffic to no service stand for the clusters of that traffic.
+fn cluster<'a>(common: &CommonProperties<'a>) -> &'a [u8] {
+    match (common.upstream_cluster, common.route_name) {
+        (b"", b"block_all") => b"BlackHoleCluster",
+        (b"", b"allow_any") => b"PassthroughCluster",
+        (cluster, _) => cluster,
+    }
+}
+
 /// Registers the calls of an entry's legs.
 pub fn register(legs: &(Leg<'_>, Option<Leg<'_>>), stream: &Stream, registry: &Registry) -> Identified {
     let register = |leg: &Leg<'_>| IdentifiedLeg {
         reporter: leg.reporter,
         call: registry.call(|interner| call(leg, stream, interner)),
+        protocol: leg.service.protocol,
         source_missing: missing(&leg.source),
         destination_missing: missing(&leg.destination),
     };
@@ -92,21 +105,24 @@ pub fn register(legs: &(Leg<'_>, Option<Leg<'_>>), stream: &Stream, registry: &R
 fn missing(party: &Party<'_>) -> Option<Unattributed> {
     match party {
         Party::Unknown(reason) => Some(*reason),
-        Party::Pod(_) | Party::Service(_) | Party::Peer(_) => None,
+        Party::Pod(_) | Party::Service(_) | Party::External(_) | Party::Peer(_) => None,
     }
 }
 
 fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
     let security = leg.security;
+    let latest = interner.intern("latest");
+    let (source, destination) = match leg.reporter {
+        Reporter::Source | Reporter::Destination => (latest, latest),
+        Reporter::Waypoint => (latest, Symbol::UNKNOWN),
+    };
+    let cluster = stream.cluster;
+    let source = (&leg.source, security.peer_principal, source);
+    let destination = (&leg.destination, security.local_principal, destination);
     Call {
         reporter: leg.reporter,
-        source: party(&leg.source, security.peer_principal, stream.cluster, interner),
-        destination: party(
-            &leg.destination,
-            security.local_principal,
-            stream.cluster,
-            interner,
-        ),
+        source: party(source, cluster, interner),
+        destination: party(destination, cluster, interner),
         service: interner.intern(&leg.service.host),
         service_name: interner.intern(&leg.service.name),
         service_namespace: interner.intern(&leg.service.namespace),
@@ -114,17 +130,37 @@ fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
     }
 }
 
-/// The labels of a party; `principal` is what its certificate proves.
-fn party(party: &Party<'_>, principal: &[u8], cluster: Symbol, interner: &mut Interner) -> PartyLabels {
+/// The labels of a party. `principal` is what its certificate proves: also the namespace of a party that was not found. A
+/// revision that nobody knows is Istio's `latest`, but `unknown` of what a waypoint calls (istio/proxy `istio_stats`).
+fn party(
+    (party, principal, revision): (&Party<'_>, &[u8], Symbol),
+    cluster: Symbol,
+    interner: &mut Interner,
+) -> PartyLabels {
+    let unknown = PartyLabels {
+        canonical_revision: revision,
+        ..PartyLabels::UNKNOWN
+    };
     let labels = match party {
         Party::Pod(pod) => pod_labels(pod, cluster, interner),
         Party::Service(service) => PartyLabels {
             namespace: interner.intern(&service.namespace),
             cluster,
-            ..PartyLabels::UNKNOWN
+            ..unknown
+        },
+        Party::External(external) => PartyLabels {
+            workload: interner.intern(&external.host),
+            namespace: interner.intern(&external.namespace),
+            canonical_service: interner.intern(&external.host),
+            cluster,
+            ..unknown
         },
         Party::Peer(peer) => peer_labels(peer, interner),
-        Party::Unknown(_) => PartyLabels::UNKNOWN,
+        Party::Unknown(_) => PartyLabels {
+            namespace: tls::namespace(principal)
+                .map_or(Symbol::UNKNOWN, |namespace| interner.intern_bytes(namespace)),
+            ..unknown
+        },
     };
     match principal {
         b"" => labels,

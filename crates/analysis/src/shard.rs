@@ -10,7 +10,7 @@ use crate::aggregate::registry::{Registry, SeriesId};
 use crate::aggregate::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::analyze::Ended;
 use crate::analyze::chain::{Analyzer, Chain};
-use crate::analyze::final_entry::final_entry;
+use crate::analyze::final_entry::{final_entry, no_tunnel};
 use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::legs::{Identity, legs};
 use crate::analyze::measure::{self, HttpMeasure, TcpMeasure};
@@ -215,6 +215,7 @@ impl Shard {
         request: &HttpRequest<'_>,
     ) -> Result<bool, Ended> {
         final_entry(common)?;
+        no_tunnel(context.stream.role, common, request.method)?;
         let chain = self.settings.http;
         if chain.is_empty() {
             return Err(Skipped::NoAnalyzer.into());
@@ -222,7 +223,9 @@ impl Shard {
         let peers = identify::peers(chain, common);
         let identity = identify::identity(common, request.authority, &peers)?;
         let (first, second) = self.identified((context, chain), common, &identity)?;
-        let measure = measure::http(common, entry, request)?;
+        // A gateway's upstream is the port that the request was for.
+        let port = second.unwrap_or(first).protocol;
+        let measure = measure::http(common, entry, request, port)?;
         let attributed = self.http_leg(first, &measure);
         Ok(second.is_none_or(|second| self.http_leg(second, &measure)) && attributed)
     }

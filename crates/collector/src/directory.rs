@@ -4,3 +4,4 @@ pub mod file;
 pub mod kubernetes;
 pub mod objects;
 pub mod publisher;
+pub mod service_entry;

@@ -20,6 +20,8 @@ pub enum Direction {
     Gateway,
     /// A waypoint, between the two.
     Waypoint,
+    /// A waypoint, where the caller used the pod's own address.
+    Direct,
 }
 
 /// The direction by the proxy's role and, for a side-car, by the cluster. Without a cluster the local address decides: inbound it
@@ -31,17 +33,22 @@ pub fn direction(
     stream: &Stream,
 ) -> Result<Direction, Ended> {
     match (stream.role, cluster) {
+        (_, UpstreamCluster::Tunnel) | (Role::Waypoint, UpstreamCluster::Other) => {
+            Err(Skipped::NotACall.into())
+        }
         (Role::Gateway, _) => Ok(Direction::Gateway),
+        (Role::Waypoint, UpstreamCluster::Direct) => Ok(Direction::Direct),
         (Role::Waypoint, _) => Ok(Direction::Waypoint),
-        (Role::Sidecar, UpstreamCluster::Inbound { .. } | UpstreamCluster::InboundPassthrough) => {
+        (Role::Sidecar, UpstreamCluster::Inbound { .. } | UpstreamCluster::InboundPassthrough { .. }) => {
             Ok(Direction::Inbound)
         }
         (Role::Sidecar, UpstreamCluster::Outbound { .. } | UpstreamCluster::Outside { .. }) => {
             Ok(Direction::Outbound)
         }
-        (Role::Sidecar, UpstreamCluster::InboundVip { .. } | UpstreamCluster::Other) => {
-            Err(Skipped::NotACall.into())
-        }
+        (
+            Role::Sidecar,
+            UpstreamCluster::InboundVip { .. } | UpstreamCluster::Direct | UpstreamCluster::Other,
+        ) => Err(Skipped::NotACall.into()),
         (Role::Sidecar, UpstreamCluster::Unset) => without_cluster(identity, stream),
     }
 }

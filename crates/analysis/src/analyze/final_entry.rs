@@ -2,6 +2,7 @@
 
 use als_proto::CommonProperties;
 
+use super::role::Role;
 use crate::accounting::Skipped;
 
 /// How `access_log_type` (envoy `data/accesslog/v3` `AccessLogType`) is taken. Proxies before Envoy 1.26 leave it 0.
@@ -20,36 +21,91 @@ pub fn final_entry(common: &CommonProperties<'_>) -> Result<(), Skipped> {
     }
 }
 
+/// `RequestMethod.CONNECT`.
+const CONNECT: i32 = 6;
+
+/// Whether a request opens an HBONE tunnel at a waypoint: what goes through it has entries of its own. A client's own CONNECT has
+/// a cluster.
+pub fn no_tunnel(role: Role, common: &CommonProperties<'_>, method: i32) -> Result<(), Skipped> {
+    if method == CONNECT && role == Role::Waypoint && common.upstream_cluster.is_empty() {
+        return Err(Skipped::NotACall);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
-    #[test]
-    fn only_ends_of_calls_are_final() {
-        let of_type = |access_log_type| {
-            let mut common = CommonProperties::default();
-            common.access_log_type = access_log_type;
-            final_entry(&common).err()
-        };
-        let periodic = Some(Skipped::Periodic);
-        let not_a_call = Some(Skipped::NotACall);
-        let expected = [
-            None, periodic, periodic, None, periodic, periodic, None, periodic, periodic, not_a_call,
-            periodic, periodic, periodic, not_a_call, None,
-        ];
-        for (access_log_type, expected) in (0..).zip(expected) {
-            assert_eq!(
-                of_type(access_log_type),
-                expected,
-                "access_log_type {access_log_type}"
-            );
-        }
+    const PERIODIC: Option<Skipped> = Some(Skipped::Periodic);
+    const NOT_A_CALL: Option<Skipped> = Some(Skipped::NotACall);
+
+    #[rstest]
+    // proves: final/not-set
+    #[case::not_set(0, None)]
+    // proves: final/start
+    #[case::tcp_upstream_connected(1, PERIODIC)]
+    // proves: final/periodic
+    #[case::tcp_periodic(2, PERIODIC)]
+    // proves: final/end
+    #[case::tcp_connection_end(3, None)]
+    // proves: final/start
+    #[case::downstream_start(4, PERIODIC)]
+    // proves: final/periodic
+    #[case::downstream_periodic(5, PERIODIC)]
+    // proves: final/end
+    #[case::downstream_end(6, None)]
+    // proves: final/start
+    #[case::upstream_pool_ready(7, PERIODIC)]
+    // proves: final/periodic
+    #[case::upstream_periodic(8, PERIODIC)]
+    // proves: final/upstream-end
+    #[case::upstream_end(9, NOT_A_CALL)]
+    // proves: final/tunnel-established
+    #[case::downstream_tunnel_successfully_established(10, PERIODIC)]
+    // proves: final/start
+    #[case::udp_tunnel_upstream_connected(11, PERIODIC)]
+    // proves: final/periodic
+    #[case::udp_periodic(12, PERIODIC)]
+    // proves: final/udp
+    #[case::udp_session_end(13, NOT_A_CALL)]
+    // proves: final/unknown-type
+    #[case::a_later_type(14, None)]
+    fn only_ends_of_calls_are_final(#[case] access_log_type: i32, #[case] expected: Option<Skipped>) {
+        let mut common = CommonProperties::default();
+        common.access_log_type = access_log_type;
+        assert_eq!(final_entry(&common).err(), expected);
     }
 
+    // proves: final/intermediate
     #[test]
     fn an_intermediate_entry_is_not_final_whatever_its_type() {
         let mut common = CommonProperties::default();
         (common.intermediate_log_entry, common.access_log_type) = (true, 6);
         assert_eq!(final_entry(&common), Err(Skipped::Periodic));
+    }
+
+    #[rstest]
+    // proves: k8s-mesh/tunnel-connect
+    #[case::opens_a_tunnel(Role::Waypoint, "", CONNECT, NOT_A_CALL)]
+    #[case::a_clients_own(
+        Role::Waypoint,
+        "inbound-vip|80|http|web.demo.svc.cluster.local",
+        CONNECT,
+        None
+    )]
+    #[case::refused_by_a_gateway(Role::Gateway, "", CONNECT, None)]
+    #[case::another_method(Role::Waypoint, "", 1, None)]
+    fn only_the_request_for_a_tunnel_is_no_call(
+        #[case] role: Role,
+        #[case] cluster: &str,
+        #[case] method: i32,
+        #[case] expected: Option<Skipped>,
+    ) {
+        let mut common = CommonProperties::default();
+        common.upstream_cluster = cluster.as_bytes();
+        assert_eq!(no_tunnel(role, &common, method).err(), expected);
     }
 }

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use super::Ended;
 use super::addresses::{Endpoint, ip};
 use super::legs::{End, Identity, Party};
+use super::upstream_cluster::UpstreamCluster;
 use crate::accounting::{Skipped, Unattributed};
 use crate::directory::tenure::Validity;
 use crate::directory::{Directory, Owner};
@@ -57,7 +58,7 @@ impl<'a> Lookup<'a> {
             End::Caller => self.caller(identity.remote.ok_or(Skipped::NoAddress)?)?,
             End::Listener => self.listener(identity.local.ok_or(Skipped::NoAddress)?)?,
             End::Upstream => match identity.upstream {
-                Some(upstream) => self.listener(upstream)?,
+                Some(upstream) => self.upstream(upstream, identity.cluster)?,
                 None => Owner::Unknown(Unattributed::NoAddress),
             },
         };
@@ -76,6 +77,25 @@ impl<'a> Lookup<'a> {
         match (&owner, self.stream.own_address) {
             (Owner::Unknown(Unattributed::NotFound), Some(own)) if ip(endpoint.ip)?.is_loopback() => {
                 Ok(self.owner_of(own, None))
+            }
+            _ => Ok(owner),
+        }
+    }
+
+    /// Whom the proxy reached. What has no address in the directory is the outside host that the cluster names: a `ServiceEntry`
+    /// that asks DNS has its addresses from there.
+    fn upstream(&mut self, endpoint: Endpoint<'_>, cluster: &[u8]) -> Result<Owner, Ended> {
+        let owner = self.listener(endpoint)?;
+        let is_outside = matches!(
+            owner,
+            Owner::External(_) | Owner::Unknown(Unattributed::NotFound | Unattributed::NodeAddress)
+        );
+        match UpstreamCluster::parse(cluster) {
+            UpstreamCluster::Outbound { host, .. } | UpstreamCluster::InboundVip { host, .. }
+                if is_outside =>
+            {
+                let named = self.directory.external(host);
+                Ok(named.map_or(owner, |named| Owner::External(named.clone())))
             }
             _ => Ok(owner),
         }

@@ -11,6 +11,35 @@ pub fn microseconds(common: &CommonProperties<'_>) -> Result<u64, Malformed> {
     Ok(common.time_to_last_downstream_tx_byte()?.map_or(0, of))
 }
 
+/// Where a request's time went, in microseconds. The three parts add up to the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// From the request's first byte until the proxy began to send it on.
+    pub request: u64,
+    /// From there until the upstream began to answer.
+    pub upstream: u64,
+    /// From there until the caller had all of the response.
+    pub response: u64,
+}
+
+/// The parts of the time by `time_to_first_upstream_tx_byte` and `time_to_first_upstream_rx_byte`; `None` when the upstream did not
+/// answer. A time that seems to run backwards is none.
+pub fn parts(common: &CommonProperties<'_>) -> Result<Option<Parts>, Malformed> {
+    let sent = common.time_to_first_upstream_tx_byte()?.map(of);
+    let answered = common.time_to_first_upstream_rx_byte()?.map(of);
+    let (Some(sent), Some(answered)) = (sent, answered) else {
+        return Ok(None);
+    };
+    let whole = microseconds(common)?;
+    let answered = answered.min(whole);
+    let sent = sent.min(answered);
+    Ok(Some(Parts {
+        request: sent,
+        upstream: answered - sent,
+        response: whole - answered,
+    }))
+}
+
 /// A negative duration is none.
 fn of(duration: Duration) -> u64 {
     let microseconds = duration

@@ -12,7 +12,7 @@ use super::service::DestinationService;
 use super::tls::Security;
 use super::upstream_cluster::UpstreamCluster;
 use crate::accounting::{Skipped, Unattributed};
-use crate::directory::{Owner, Pod, Service};
+use crate::directory::{External, Owner, Pod, Service};
 use crate::party::Reporter;
 use crate::peer::{Peer, Peers};
 
@@ -26,7 +26,7 @@ pub struct Identity<'a> {
     pub local: Option<Endpoint<'a>>,
     /// `upstream_remote_address`.
     pub upstream: Option<Endpoint<'a>>,
-    /// `upstream_cluster`.
+    /// `upstream_cluster`; the name that Istio gives it where only the route tells.
     pub cluster: &'a [u8],
     /// The request's authority; empty where the cluster names the host, and for TCP.
     pub authority: &'a [u8],
@@ -54,6 +54,8 @@ pub enum Party<'a> {
     Pod(Arc<Pod>),
     /// A Service's own (cluster or load-balancer) address.
     Service(Arc<Service>),
+    /// A host outside the mesh.
+    External(Arc<External>),
     /// A workload that described itself.
     Peer(Peer<&'a [u8]>),
     /// Nobody certain.
@@ -65,6 +67,7 @@ impl From<Owner> for Party<'_> {
         match owner {
             Owner::Pod(pod) => Party::Pod(pod),
             Owner::Service(service) => Party::Service(service),
+            Owner::External(external) => Party::External(external),
             Owner::Unknown(reason) => Party::Unknown(reason),
         }
     }
@@ -94,6 +97,12 @@ pub fn legs<'a>(
 ) -> Result<(Leg<'a>, Option<Leg<'a>>), Ended> {
     let cluster = UpstreamCluster::parse(identity.cluster);
     let direction = direction(identity, cluster, lookup.stream())?;
+    // What was sent to a pod's own address needs no other.
+    let reached = identity.local.filter(|_| direction == Direction::Direct);
+    let identity = &Identity {
+        upstream: identity.upstream.or(reached),
+        ..*identity
+    };
     let mut party = |end| party(chain, identity, (direction, end), lookup);
     let caller = party(End::Caller)?;
     match direction {
@@ -109,6 +118,15 @@ pub fn legs<'a>(
             };
             let parties = (caller, party(End::Upstream)?);
             Ok((called(reporter, identity, cluster, parties, lookup), None))
+        }
+        Direction::Direct => {
+            let parties = (caller, party(End::Upstream)?);
+            let leg = Leg {
+                reporter: Reporter::Waypoint,
+                security: Security::UNKNOWN,
+                ..served(identity, cluster, parties, lookup)
+            };
+            Ok((leg, None))
         }
         Direction::Gateway => {
             let gateway = party(End::Listener)?;
@@ -149,7 +167,7 @@ enum Says {
     Nothing,
     /// The end is there and unknown.
     Unknown,
-    /// A Service's address: one of its workloads.
+    /// A Service's address or an outside host: one of its workloads.
     Service,
     /// The workload.
     Workload,
@@ -158,7 +176,7 @@ enum Says {
 fn says(answer: &Result<Party<'_>, Ended>) -> Says {
     match answer {
         Ok(Party::Pod(_) | Party::Peer(_)) => Says::Workload,
-        Ok(Party::Service(_)) => Says::Service,
+        Ok(Party::Service(_) | Party::External(_)) => Says::Service,
         Ok(Party::Unknown(_)) => Says::Unknown,
         Err(_) => Says::Nothing,
     }
@@ -174,11 +192,14 @@ fn served<'a>(
     let local_port = identity.local.map_or(0, |local| local.port);
     let (port, authority) = match cluster {
         UpstreamCluster::Inbound { port } => (port, identity.authority),
-        UpstreamCluster::InboundPassthrough => (local_port, identity.authority),
+        UpstreamCluster::InboundPassthrough { .. } => (local_port, identity.authority),
         _ => (local_port, &b""[..]),
     };
     let context = (lookup.directory(), &*lookup.stream().domain);
-    let service = DestinationService::served(&destination, port, authority, context).into_owned();
+    let mut service = DestinationService::served(&destination, port, authority, context).into_owned();
+    if let UpstreamCluster::InboundPassthrough { name } = cluster {
+        service.name = name.into();
+    }
     Leg {
         reporter: Reporter::Destination,
         source,

@@ -3,6 +3,7 @@
 use als_proto::{CommonProperties, HttpEntry, HttpRequest, Malformed, ResponseFlags, TcpEntry};
 
 use super::latency;
+use super::port_protocol::PortProtocol;
 use super::protocol::{self, Protocol};
 
 /// What an HTTP request came to.
@@ -39,6 +40,7 @@ pub fn http(
     common: &CommonProperties<'_>,
     entry: &HttpEntry<'_>,
     request: &HttpRequest<'_>,
+    port: PortProtocol,
 ) -> Result<HttpMeasure, Malformed> {
     let (code, response_bytes) = match &entry.response {
         Some(response) => (
@@ -49,7 +51,7 @@ pub fn http(
     };
     let request_bytes = request.headers_bytes.saturating_add(request.body_bytes);
     Ok(HttpMeasure {
-        protocol: protocol::protocol(entry, request)?,
+        protocol: protocol::protocol(entry, request, port)?,
         code,
         flags: common.response_flags,
         microseconds: latency::microseconds(common)?,
@@ -68,6 +70,30 @@ pub fn tcp(common: &CommonProperties<'_>, entry: Option<&TcpEntry<'_>>) -> TcpMe
     }
 }
 
+/// How often the proxy tried an upstream again (`upstream_request_attempt_count`); the attempts are one request.
+pub fn retries(common: &CommonProperties<'_>) -> u32 {
+    common.upstream_request_attempt_count.saturating_sub(1)
+}
+
 fn non_zero_or(value: u64, otherwise: u64) -> u64 {
     if value == 0 { otherwise } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::no_upstream(0, 0)]
+    // proves: measure/retries
+    #[case::first_attempt(1, 0)]
+    // proves: measure/retries
+    #[case::two_retries(3, 2)]
+    fn retries_are_the_attempts_after_the_first(#[case] attempts: u32, #[case] expected: u32) {
+        let mut common = CommonProperties::default();
+        common.upstream_request_attempt_count = attempts;
+        assert_eq!(retries(&common), expected);
+    }
 }

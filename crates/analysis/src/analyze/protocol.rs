@@ -2,6 +2,8 @@
 
 use als_proto::{HttpEntry, HttpRequest, Malformed};
 
+use super::port_protocol::PortProtocol;
+
 /// Istio's label `request_protocol`, with the gRPC status where it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
@@ -40,13 +42,20 @@ const HTTP2: i32 = 3;
 /// `RequestMethod.POST`.
 const POST: i32 = 3;
 
-/// The protocol of an HTTP entry. gRPC is told by the content type where it is logged, else by its shape: POST over HTTP/2 to
-/// `/package.Service/Method`. Istio's mesh-config logger carries no headers, so there the shape decides and the status stays
-/// unknown.
-pub fn protocol(entry: &HttpEntry<'_>, request: &HttpRequest<'_>) -> Result<Protocol, Malformed> {
-    let is_grpc = match request.header(b"content-type")? {
-        Some(content_type) => content_type.starts_with(b"application/grpc"),
-        None => entry.protocol_version == HTTP2 && request.method == POST && is_grpc_path(request.path),
+/// The protocol of an HTTP entry. gRPC is told by the content type where it is logged, else by what the called port declares, else
+/// by the request's shape: POST over HTTP/2 to `/package.Service/Method`. Istio's mesh-config logger carries no headers, so there
+/// port and shape decide and the status stays unknown.
+pub fn protocol(
+    entry: &HttpEntry<'_>,
+    request: &HttpRequest<'_>,
+    port: PortProtocol,
+) -> Result<Protocol, Malformed> {
+    let can_be_grpc = entry.protocol_version == HTTP2 && request.method == POST;
+    let is_grpc = match (request.header(b"content-type")?, port) {
+        (Some(content_type), _) => is_grpc_content(content_type),
+        (None, PortProtocol::Grpc) => can_be_grpc,
+        (None, PortProtocol::Http) => false,
+        (None, PortProtocol::Undeclared) => can_be_grpc && is_grpc_path(request.path),
     };
     if !is_grpc {
         return Ok(Protocol::Http);
@@ -60,6 +69,13 @@ pub fn protocol(entry: &HttpEntry<'_>, request: &HttpRequest<'_>) -> Result<Prot
     };
     let status = status.and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
     Ok(status.map_or(Protocol::GrpcUnknown, Protocol::Grpc))
+}
+
+/// `application/grpc`, also with a codec as in `application/grpc+proto`, but not `application/grpc-web` (envoy
+/// `source/common/grpc/common.cc` `hasGrpcContentType`).
+fn is_grpc_content(content_type: &[u8]) -> bool {
+    let rest = content_type.strip_prefix(b"application/grpc");
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 /// `/package.Service/Method`: two segments, the first with a dot, neither with a character that names can't have.
@@ -86,8 +102,26 @@ mod tests {
     use super::*;
 
     #[rstest]
+    // proves: protocol/grpc-content-type
+    #[case("application/grpc", true)]
+    // proves: protocol/grpc-content-type
+    #[case("application/grpc+proto", true)]
+    #[case("application/grpc; charset=utf-8", true)]
+    // proves: protocol/grpc-web
+    #[case("application/grpc-web", false)]
+    // proves: protocol/grpc-web
+    #[case("application/grpc-web+proto", false)]
+    #[case("application/json", false)]
+    #[case("", false)]
+    fn grpc_has_a_content_type_of_its_own(#[case] content_type: &str, #[case] expected: bool) {
+        assert_eq!(is_grpc_content(content_type.as_bytes()), expected);
+    }
+
+    #[rstest]
+    // proves: protocol/grpc-shape
     #[case("/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs", true)]
     #[case("/helloworld.Greeter/SayHello", true)]
+    // proves: protocol/grpc-shape
     #[case("/Greeter/SayHello", false)]
     #[case("/helloworld.Greeter/SayHello/more", false)]
     #[case("/helloworld.Greeter/", false)]

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use super::legs::Party;
+use super::port_protocol::PortProtocol;
 use super::upstream_cluster::UpstreamCluster;
-use crate::directory::{Directory, Service};
+use crate::directory::{Directory, External, Service, protocol_of};
 
-/// The three labels of the called service; a value that is not known is `unknown`.
+/// The three labels of the called service, where a value that is not known is `unknown`, and what its port speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestinationService<'a> {
     /// Istio's `destination_service`.
@@ -15,6 +16,8 @@ pub struct DestinationService<'a> {
     pub name: Cow<'a, str>,
     /// Istio's `destination_service_namespace`.
     pub namespace: Cow<'a, str>,
+    /// What the called port declares.
+    pub protocol: PortProtocol,
 }
 
 const UNKNOWN: Cow<'static, str> = Cow::Borrowed("unknown");
@@ -24,14 +27,15 @@ impl<'a> DestinationService<'a> {
         host: UNKNOWN,
         name: UNKNOWN,
         namespace: UNKNOWN,
+        protocol: PortProtocol::Undeclared,
     };
 
     /// The service of a client-side entry: the cluster's host, else the request's authority. Traffic to no service keeps the
     /// cluster's name as the service's name, as Istio does.
     pub fn called(cluster: UpstreamCluster<'a>, authority: &'a [u8], directory: &Directory) -> Self {
         match cluster {
-            UpstreamCluster::Outbound { host } | UpstreamCluster::InboundVip { host } => {
-                Self::of_host(host, directory)
+            UpstreamCluster::Outbound { port, host } | UpstreamCluster::InboundVip { port, host } => {
+                Self::of_host(host, port, directory)
             }
             UpstreamCluster::Outside { name } => DestinationService {
                 name: name.into(),
@@ -52,20 +56,24 @@ impl<'a> DestinationService<'a> {
     ) -> Self {
         let pod = match party {
             Party::Pod(pod) => pod,
-            Party::Service(service) => return Self::of_service(service, domain),
+            Party::Service(service) => {
+                let protocol = protocol_of(&service.ports, port);
+                return Self::of_service(service, protocol, domain);
+            }
+            Party::External(external) => return Self::of_external(external, &external.host, port),
             Party::Peer(peer) => {
                 let name = String::from_utf8_lossy(peer.canonical_service);
                 return Self::of_canonical_service(name, String::from_utf8_lossy(peer.namespace));
             }
             Party::Unknown(_) => return Self::of_authority(authority, directory),
         };
-        if let Some(service) = directory.service_of(pod, port) {
-            return Self::of_service(service, domain);
+        if let Some((service, protocol)) = directory.service_of(pod, port) {
+            return Self::of_service(service, protocol, domain);
         }
         match host_of(authority) {
             Some(host) => DestinationService {
                 namespace: (&*pod.namespace).into(),
-                ..Self::of_host(host, directory)
+                ..Self::of_host(host, 0, directory)
             },
             None => Self::of_canonical_service((&*pod.canonical_service).into(), (&*pod.namespace).into()),
         }
@@ -77,6 +85,7 @@ impl<'a> DestinationService<'a> {
             host: Cow::Owned(self.host.into_owned()),
             name: Cow::Owned(self.name.into_owned()),
             namespace: Cow::Owned(self.namespace.into_owned()),
+            protocol: self.protocol,
         }
     }
 
@@ -85,29 +94,42 @@ impl<'a> DestinationService<'a> {
             host: name.clone(),
             name,
             namespace: if namespace.is_empty() { UNKNOWN } else { namespace },
+            protocol: PortProtocol::Undeclared,
         }
     }
 
-    fn of_service(service: &'a Service, domain: &str) -> Self {
+    /// Istio names the service of an outside host after the host.
+    fn of_external(external: &External, host: &'a str, port: u16) -> Self {
+        DestinationService {
+            host: host.into(),
+            name: host.into(),
+            namespace: external.namespace.to_string().into(),
+            protocol: protocol_of(&external.ports, port),
+        }
+    }
+
+    fn of_service(service: &'a Service, protocol: PortProtocol, domain: &str) -> Self {
         DestinationService {
             host: format!("{}.{}.svc.{domain}", service.name, service.namespace).into(),
             name: (&*service.name).into(),
             namespace: (&*service.namespace).into(),
+            protocol,
         }
     }
 
     fn of_authority(authority: &'a [u8], directory: &Directory) -> Self {
-        host_of(authority).map_or(Self::UNKNOWN, |host| Self::of_host(host, directory))
+        host_of(authority).map_or(Self::UNKNOWN, |host| Self::of_host(host, 0, directory))
     }
 
     /// `name.namespace.svc…` is a Kubernetes Service, and so is a shorter form when the directory has it; any other host is its
-    /// own name.
-    fn of_host(host: &'a str, directory: &Directory) -> Self {
+    /// own name, in the namespace of its `ServiceEntry`. `port` is the Service's, 0 where it is not told.
+    fn of_host(host: &'a str, port: u16, directory: &Directory) -> Self {
         let mut parts = host.split('.');
         if let (Some(name), Some(namespace), rest) = (parts.next(), parts.next(), parts.next()) {
+            let service = directory.service(namespace, name);
             let is_service = match rest {
                 Some("svc") => true,
-                None => directory.has_service(namespace, name),
+                None => service.is_some(),
                 Some(_) => false,
             };
             if is_service {
@@ -115,13 +137,19 @@ impl<'a> DestinationService<'a> {
                     host: host.into(),
                     name: name.into(),
                     namespace: namespace.into(),
+                    protocol: service
+                        .map(|service| protocol_of(&service.ports, port))
+                        .unwrap_or_default(),
                 };
             }
         }
-        DestinationService {
-            host: host.into(),
-            name: host.into(),
-            namespace: UNKNOWN,
+        match directory.external(host) {
+            Some(external) => Self::of_external(external, host, port),
+            None => DestinationService {
+                host: host.into(),
+                name: host.into(),
+                ..Self::UNKNOWN
+            },
         }
     }
 }

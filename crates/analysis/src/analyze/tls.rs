@@ -41,9 +41,22 @@ pub fn security(tls: Option<TlsProperties<'_>>) -> Security<'_> {
     }
 }
 
+/// The namespace in `spiffe://trust.domain/ns/NAMESPACE/sa/ACCOUNT`.
+pub fn namespace(principal: &[u8]) -> Option<&[u8]> {
+    let mut parts = principal
+        .strip_prefix(b"spiffe://")?
+        .split(|byte| *byte == b'/')
+        .skip(1);
+    let (b"ns", namespace) = (parts.next()?, parts.next()?) else {
+        return None;
+    };
+    (!namespace.is_empty()).then_some(namespace)
+}
+
 #[cfg(test)]
 mod tests {
     use als_proto::Certificate;
+    use rstest::rstest;
 
     use super::*;
 
@@ -94,5 +107,15 @@ mod tests {
             SecurityPolicy::None
         );
         assert_eq!(security(None).policy, SecurityPolicy::None);
+    }
+
+    #[rstest]
+    #[case::istios("spiffe://cluster.local/ns/demo/sa/reviews", Some("demo"))]
+    #[case::other_path("spiffe://cluster.local/host/demo", None)]
+    #[case::no_namespace("spiffe://cluster.local/ns/", None)]
+    #[case::other_scheme("https://cluster.local/ns/demo/sa/reviews", None)]
+    #[case::none("", None)]
+    fn a_principal_proves_the_namespace(#[case] principal: &str, #[case] expected: Option<&str>) {
+        assert_eq!(namespace(principal.as_bytes()), expected.map(str::as_bytes));
     }
 }

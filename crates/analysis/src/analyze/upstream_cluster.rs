@@ -3,8 +3,10 @@
 /// `common_properties.upstream_cluster`, taken apart (istio `pkg/model` `BuildSubsetKey`, `pilot/pkg/networking/util`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpstreamCluster<'a> {
-    /// `outbound|port|subset|host`.
+    /// `outbound|port|subset|host`; at east-west gateways `outbound_.port_.subset_.host`.
     Outbound {
+        /// The called port of the Service.
+        port: u16,
         /// The called host.
         host: &'a str,
     },
@@ -15,6 +17,8 @@ pub enum UpstreamCluster<'a> {
     },
     /// `inbound-vip|port|protocol|host`, at waypoints.
     InboundVip {
+        /// The called port of the Service.
+        port: u16,
         /// The called host.
         host: &'a str,
     },
@@ -24,12 +28,28 @@ pub enum UpstreamCluster<'a> {
         name: &'a str,
     },
     /// `InboundPassthroughCluster…`: inbound traffic to a port that no service declares.
-    InboundPassthrough,
+    InboundPassthrough {
+        /// The cluster's name.
+        name: &'a str,
+    },
+    /// `encap`: a waypoint's traffic to a pod's own address.
+    Direct,
+    /// The inner ends of HBONE tunnels: what goes through them has an entry of its own.
+    Tunnel,
     /// No cluster was chosen.
     Unset,
     /// A cluster that is not one of Istio's for workloads.
     Other,
 }
+
+/// Clusters between the listeners of one Envoy (istio `pilot/pkg/networking/core` `waypoint.go`, `hbone.go`).
+const TUNNELS: [&str; 5] = [
+    "main_internal",
+    "connect_originate",
+    "connect_terminate",
+    "inner_connect_originate",
+    "outer_connect_originate",
+];
 
 impl<'a> UpstreamCluster<'a> {
     /// Takes the name apart. A name that is not UTF-8 is [`UpstreamCluster::Other`].
@@ -37,18 +57,26 @@ impl<'a> UpstreamCluster<'a> {
         let Ok(name) = std::str::from_utf8(name) else {
             return UpstreamCluster::Other;
         };
-        let mut parts = name.split('|');
+        let separator = if name.starts_with("outbound_.") { "_." } else { "|" };
+        let mut parts = name.split(separator);
+        let number = |port: &str| port.parse().unwrap_or(0);
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(""), None, ..) => UpstreamCluster::Unset,
-            (Some("outbound"), Some(_), Some(_), Some(host)) => UpstreamCluster::Outbound { host },
-            (Some("inbound"), Some(port), ..) => UpstreamCluster::Inbound {
-                port: port.parse().unwrap_or(0),
+            (Some("outbound"), Some(port), Some(_), Some(host)) => UpstreamCluster::Outbound {
+                port: number(port),
+                host,
             },
-            (Some("inbound-vip"), Some(_), Some(_), Some(host)) => UpstreamCluster::InboundVip { host },
+            (Some("inbound"), Some(port), ..) => UpstreamCluster::Inbound { port: number(port) },
+            (Some("inbound-vip"), Some(port), Some(_), Some(host)) => UpstreamCluster::InboundVip {
+                port: number(port),
+                host,
+            },
             (Some("PassthroughCluster" | "BlackHoleCluster"), None, ..) => UpstreamCluster::Outside { name },
             (Some(first), None, ..) if first.starts_with("InboundPassthroughCluster") => {
-                UpstreamCluster::InboundPassthrough
+                UpstreamCluster::InboundPassthrough { name }
             }
+            (Some("encap"), None, ..) => UpstreamCluster::Direct,
+            (Some(first), None, ..) if TUNNELS.contains(&first) => UpstreamCluster::Tunnel,
             _ => UpstreamCluster::Other,
         }
     }
@@ -62,16 +90,36 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("outbound|9080||reviews.demo.svc.cluster.local", Outbound { host: "reviews.demo.svc.cluster.local" })]
-    #[case("outbound|9080|v1|reviews.demo.svc.cluster.local", Outbound { host: "reviews.demo.svc.cluster.local" })]
+    // proves: cluster/outbound
+    #[case("outbound|9080||reviews.demo.svc.cluster.local", Outbound { port: 9080, host: "reviews.demo.svc.cluster.local" })]
+    // proves: cluster/outbound
+    #[case("outbound|9080|v1|reviews.demo.svc.cluster.local", Outbound { port: 9080, host: "reviews.demo.svc.cluster.local" })]
+    // proves: cluster/east-west
+    #[case("outbound_.9080_.v1_.reviews.demo.svc.cluster.local", Outbound { port: 9080, host: "reviews.demo.svc.cluster.local" })]
+    // proves: cluster/inbound
     #[case("inbound|8080||", Inbound { port: 8080 })]
-    #[case("inbound-vip|80|http|web.demo.svc.cluster.local", InboundVip { host: "web.demo.svc.cluster.local" })]
+    // proves: cluster/inbound-vip
+    #[case("inbound-vip|80|http|web.demo.svc.cluster.local", InboundVip { port: 80, host: "web.demo.svc.cluster.local" })]
+    // proves: cluster/inbound-vip
+    #[case("inbound-vip|80|tcp/v1|web.demo.svc.cluster.local", InboundVip { port: 80, host: "web.demo.svc.cluster.local" })]
+    // proves: cluster/outside
     #[case("PassthroughCluster", Outside { name: "PassthroughCluster" })]
+    // proves: cluster/outside
     #[case("BlackHoleCluster", Outside { name: "BlackHoleCluster" })]
-    #[case("InboundPassthroughCluster", InboundPassthrough)]
-    #[case("InboundPassthroughClusterIpv4", InboundPassthrough)]
+    // proves: cluster/inbound-passthrough
+    #[case("InboundPassthroughCluster", InboundPassthrough { name: "InboundPassthroughCluster" })]
+    // proves: cluster/inbound-passthrough
+    #[case("InboundPassthroughClusterIpv4", InboundPassthrough { name: "InboundPassthroughClusterIpv4" })]
+    // proves: cluster/direct
+    #[case("encap", Direct)]
+    // proves: cluster/tunnel
+    #[case("main_internal", Tunnel)]
+    // proves: cluster/tunnel
+    #[case("connect_originate", Tunnel)]
     #[case("", Unset)]
+    // proves: cluster/infrastructure
     #[case("agent", Other)]
+    // proves: cluster/infrastructure
     #[case("xds-grpc", Other)]
     #[case("outbound|80", Other)]
     fn names_are_taken_apart(#[case] name: &str, #[case] expected: UpstreamCluster<'_>) {

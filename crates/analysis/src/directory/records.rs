@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::Port;
+use super::block::Block;
 use crate::moment::Moment;
 
 /// A Pod.
@@ -48,6 +50,8 @@ pub struct ServiceRecord {
     pub namespace: String,
     /// `spec.clusterIPs`, `spec.externalIPs` and `status.loadBalancer.ingress[].ip`.
     pub addresses: Vec<IpAddr>,
+    /// `spec.ports`: those that callers use.
+    pub ports: Vec<Port>,
     /// `metadata.creationTimestamp`.
     pub created: Moment,
 }
@@ -61,10 +65,14 @@ pub struct EndpointSliceRecord {
     pub namespace: String,
     /// Label `kubernetes.io/service-name`.
     pub service: String,
-    /// `ports[].port`: the ports that the pods listen on.
-    pub ports: Vec<u16>,
+    /// `ports`: those that the endpoints listen on.
+    pub ports: Vec<Port>,
     /// `endpoints[].targetRef.uid` of Pods, ready or not.
     pub pods: Vec<String>,
+    /// `endpoints[].addresses` of endpoints without a Pod.
+    pub addresses: Vec<IpAddr>,
+    /// `metadata.creationTimestamp`.
+    pub created: Moment,
 }
 
 /// A Node.
@@ -74,6 +82,24 @@ pub struct NodeRecord {
     pub name: String,
     /// `status.addresses` that are IP addresses.
     pub addresses: Vec<IpAddr>,
+}
+
+/// Istio's `ServiceEntry`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceEntryRecord {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `spec.hosts`, in the entry's order.
+    pub hosts: Vec<String>,
+    /// `spec.addresses` and `spec.endpoints[].address` that are IP addresses or CIDR blocks; none where `spec.resolution` asks
+    /// DNS, because then the addresses are made up or anybody's.
+    pub addresses: Vec<Block>,
+    /// `spec.ports`.
+    pub ports: Vec<Port>,
+    /// `metadata.creationTimestamp`.
+    pub created: Moment,
 }
 
 /// One object of any watched kind.
@@ -87,6 +113,8 @@ pub enum Record {
     EndpointSlice(EndpointSliceRecord),
     /// A Node.
     Node(NodeRecord),
+    /// A `ServiceEntry`.
+    ServiceEntry(ServiceEntryRecord),
 }
 
 /// The watched kinds.
@@ -100,6 +128,19 @@ pub enum Kind {
     EndpointSlice,
     /// Nodes.
     Node,
+    /// Istio's `ServiceEntries`.
+    ServiceEntry,
+}
+
+impl Kind {
+    /// Every kind; a source lists all of them before its directory is complete.
+    pub const ALL: [Kind; 5] = [
+        Kind::Pod,
+        Kind::Service,
+        Kind::EndpointSlice,
+        Kind::Node,
+        Kind::ServiceEntry,
+    ];
 }
 
 /// What tells two objects apart: a Pod's uid, the others' namespace and name.
@@ -130,6 +171,10 @@ impl Record {
             Record::Node(node) => Key {
                 kind: Kind::Node,
                 id: node.name.clone(),
+            },
+            Record::ServiceEntry(entry) => Key {
+                kind: Kind::ServiceEntry,
+                id: qualified(&entry.namespace, &entry.name),
             },
         }
     }

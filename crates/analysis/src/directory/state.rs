@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::records::{
-    EndpointSliceRecord, Key, Kind, NodeRecord, PodRecord, Record, ServiceRecord, qualified,
+    EndpointSliceRecord, Key, Kind, NodeRecord, PodRecord, Record, ServiceEntryRecord, ServiceRecord,
+    qualified,
 };
 use super::tenure::{Tenure, Validity};
-use super::{Backend, Directory, Pod, Service, workload};
+use super::{Backend, Directory, Pod, Port, Service, workload};
 use crate::moment::Moment;
 
 /// How long an address remembers a pod or Service that is gone.
@@ -62,10 +63,11 @@ impl State {
             }
             (Record::Service(service), _) => self.apply_service(&service, None, now),
             (Record::EndpointSlice(slice), before) => {
-                if let Some(Record::EndpointSlice(before)) = before {
-                    self.remove_slice(&before);
-                }
-                self.add_slice(&slice);
+                let before = match before {
+                    Some(Record::EndpointSlice(before)) => Some(before),
+                    _ => None,
+                };
+                self.apply_slice(&slice, before.as_ref(), now);
                 true
             }
             (Record::Node(node), before) => {
@@ -73,6 +75,14 @@ impl State {
                     self.remove_node(&before);
                 }
                 self.add_node(&node);
+                true
+            }
+            (Record::ServiceEntry(entry), before) => {
+                let before = match before {
+                    Some(Record::ServiceEntry(before)) => Some(before),
+                    _ => None,
+                };
+                self.apply_service_entry(&entry, before.as_ref(), now);
                 true
             }
         };
@@ -92,8 +102,12 @@ impl State {
                     .remove(qualified(&service.namespace, &service.name).as_str());
                 self.end_service_addresses(&service, &service.addresses, now);
             }
-            Record::EndpointSlice(slice) => self.remove_slice(&slice),
+            Record::EndpointSlice(slice) => {
+                self.remove_slice(&slice);
+                self.directory.end_endpoints(&slice, &[], now);
+            }
             Record::Node(node) => self.remove_node(&node),
+            Record::ServiceEntry(entry) => self.directory.end_external(&entry, &[], now),
         }
     }
 
@@ -113,6 +127,8 @@ impl State {
             .retain(|_, tenures| tenures.forget_ended_before(limit));
         let after = directory.pods.len() + directory.host_network.len() + directory.service_addresses.len();
         self.changed |= before != after;
+        self.changed |= directory.endpoints.forget_ended_before(limit);
+        self.changed |= directory.external.forget_ended_before(limit);
     }
 
     /// A new version, if an answer changed since the last one.
@@ -178,6 +194,7 @@ impl State {
             name: record.name.as_str().into(),
             namespace: record.namespace.as_str().into(),
             created: record.created,
+            ports: record.ports.as_slice().into(),
         });
         let key: Arc<str> = qualified(&record.namespace, &record.name).into();
         self.directory.services.insert(key, service.clone());
@@ -192,7 +209,7 @@ impl State {
                     held,
                     holder: service.clone(),
                 },
-                |other| *other == *service,
+                |other| is_same_service(other, record),
             );
         }
         if let Some(before) = before {
@@ -210,11 +227,38 @@ impl State {
     fn end_service_addresses(&mut self, service: &ServiceRecord, addresses: &[IpAddr], now: Moment) {
         for address in addresses {
             if let Some(tenures) = self.directory.service_addresses.get_mut(address) {
-                tenures.end(now, |other| {
-                    *other.name == *service.name && *other.namespace == *service.namespace
-                });
+                tenures.end(now, |other| is_same_service(other, service));
             }
         }
+    }
+
+    /// An endpoint that was there at once has been there since the object was; one that came later, since now.
+    fn apply_slice(
+        &mut self,
+        slice: &EndpointSliceRecord,
+        before: Option<&EndpointSliceRecord>,
+        now: Moment,
+    ) {
+        if let Some(before) = before {
+            self.remove_slice(before);
+            self.directory.end_endpoints(before, &slice.addresses, now);
+        }
+        self.add_slice(slice);
+        let since = if before.is_some() { now } else { slice.created };
+        self.directory.claim_endpoints(slice, since);
+    }
+
+    fn apply_service_entry(
+        &mut self,
+        entry: &ServiceEntryRecord,
+        before: Option<&ServiceEntryRecord>,
+        now: Moment,
+    ) {
+        if let Some(before) = before {
+            self.directory.end_external(before, &entry.addresses, now);
+        }
+        let since = if before.is_some() { now } else { entry.created };
+        self.directory.claim_external(entry, since);
     }
 
     fn add_slice(&mut self, slice: &EndpointSliceRecord) {
@@ -222,7 +266,7 @@ impl State {
         let service: Arc<str> = qualified(&slice.namespace, &slice.service).into();
         for uid in &slice.pods {
             let backends = self.directory.backends.entry(uid.as_str().into()).or_default();
-            let backend = |port: &u16| Backend {
+            let backend = |port: &Port| Backend {
                 slice: name.clone(),
                 service: service.clone(),
                 port: *port,
@@ -259,6 +303,12 @@ impl State {
             }
         }
     }
+}
+
+/// A Service that comes back under its old name is another one.
+fn is_same_service(service: &Service, record: &ServiceRecord) -> bool {
+    (&*service.namespace, &*service.name, service.created)
+        == (&*record.namespace, &*record.name, record.created)
 }
 
 fn pod_of(record: &PodRecord) -> Pod {

@@ -35,6 +35,17 @@ impl Validity {
             until: self.until.min(other.until),
         }
     }
+
+    /// The part on the side of `edge` where `start` is.
+    #[must_use]
+    pub fn split_at(mut self, edge: Moment, start: Moment) -> Validity {
+        if edge <= start {
+            self.since = self.since.max(edge);
+        } else {
+            self.until = self.until.min(edge);
+        }
+        self
+    }
 }
 
 /// One holder of an address, and when.
@@ -59,11 +70,16 @@ impl<T> Default for Tenures<T> {
 /// What the tenures of an address say about one moment.
 #[derive(Debug)]
 pub struct Held<T> {
-    holder: Result<Arc<T>, Unattributed>,
-    validity: Validity,
+    pub(super) holder: Result<Arc<T>, Unattributed>,
+    pub(super) validity: Validity,
 }
 
 impl<T> Held<T> {
+    /// An answer and the start times for which it holds.
+    pub fn new(holder: Result<Arc<T>, Unattributed>, validity: Validity) -> Self {
+        Held { holder, validity }
+    }
+
     /// The answer, with a holder wrapped as `owner` says.
     pub fn map(self, owner: impl FnOnce(Arc<T>) -> Owner) -> Found {
         Found {
@@ -136,7 +152,7 @@ impl<T> Tenures<T> {
             (None, _) if start < earliest.minus(CLOCK_SKEW) => Err(Unattributed::BeforeHistory),
             (None, _) => Err(Unattributed::NotFound),
         };
-        Held { holder, validity }
+        Held::new(holder, validity)
     }
 
     /// The longest span around `start` in which no tenure begins or ends.
@@ -147,11 +163,7 @@ impl<T> Tenures<T> {
             .flat_map(|tenure| [tenure.held.since, tenure.held.until]);
         let mut validity = Validity::ALWAYS;
         for edge in edges.chain([earliest.minus(CLOCK_SKEW)]) {
-            if edge <= start {
-                validity.since = validity.since.max(edge);
-            } else {
-                validity.until = validity.until.min(edge);
-            }
+            validity = validity.split_at(edge, start);
         }
         validity
     }

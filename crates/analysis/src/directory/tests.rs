@@ -28,11 +28,19 @@ fn pod(name: &str, address: u8, started: i64) -> PodRecord {
     }
 }
 
+fn port_of(number: u16) -> Port {
+    Port {
+        number,
+        protocol: PortProtocol::Undeclared,
+    }
+}
+
 fn service(name: &str, address: u8, created: i64) -> ServiceRecord {
     ServiceRecord {
         name: name.into(),
         namespace: "demo".into(),
         addresses: vec![ip(address)],
+        ports: vec![],
         created: at(created),
     }
 }
@@ -41,6 +49,7 @@ fn name_of(found: &Found) -> Result<String, Unattributed> {
     match &found.owner {
         Owner::Pod(pod) => Ok(pod.name.to_string()),
         Owner::Service(service) => Ok(format!("service {}", service.name)),
+        Owner::External(external) => Ok(format!("external {}", external.host)),
         Owner::Unknown(reason) => Err(*reason),
     }
 }
@@ -202,8 +211,8 @@ fn a_cluster_address_is_its_service() {
         name_of(&directory.owner(ip(96), Some(80), at(60))),
         Ok("service web".into())
     );
-    assert!(directory.has_service("demo", "web"));
-    assert!(!directory.has_service("other", "web"));
+    assert!(directory.service("demo", "web").is_some());
+    assert!(directory.service("other", "web").is_none());
 }
 
 #[test]
@@ -213,8 +222,10 @@ fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
         name: format!("{service}-x"),
         namespace: "demo".into(),
         service: service.into(),
-        ports: vec![port],
+        ports: vec![port_of(port)],
         pods: vec!["uid-a".into()],
+        addresses: vec![],
+        created: at(80),
     };
     for (name, created, port) in [("young", 70_u8, 9080), ("old", 60, 9080), ("oldest", 50, 9090)] {
         state.apply(Record::Service(service(name, created, created.into())), at(80));
@@ -225,8 +236,11 @@ fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
     let Owner::Pod(found) = directory.owner(ip(1), None, at(150)).owner else {
         panic!("no pod")
     };
-    let service_name =
-        |directory: &Directory, port| directory.service_of(&found, port).map(|s| s.name.to_string());
+    let service_name = |directory: &Directory, port| {
+        directory
+            .service_of(&found, port)
+            .map(|(service, _)| service.name.to_string())
+    };
     assert_eq!(service_name(&directory, 9080).as_deref(), Some("old"));
     assert_eq!(service_name(&directory, 9090).as_deref(), Some("oldest"));
     assert_eq!(service_name(&directory, 1), None);

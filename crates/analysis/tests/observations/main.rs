@@ -7,15 +7,20 @@
     reason = "tests: a panic is a failure, builders have the shape of the message's field, old proxies send old fields"
 )]
 
+mod ambient;
 mod chains;
 mod conservation;
 mod entry;
 mod gateways;
+mod labels;
+mod latency;
 mod memo_keys;
 mod mesh;
 #[path = "../peers/objects.rs"]
 mod objects;
+mod outside;
 mod peers;
+mod protocols;
 mod refused;
 mod sidecars;
 mod times;

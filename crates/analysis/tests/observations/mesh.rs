@@ -12,11 +12,12 @@ use alscope_analysis::aggregate::registry::{Bounds, Registry};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::analyze::chain::{Analyzer, Chain};
-use alscope_analysis::directory::Directory;
+use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord,
 };
 use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::{Directory, Port};
 use alscope_analysis::moment::Moment;
 use alscope_analysis::shard::{Progress, Settings, Shard};
 use alscope_analysis::stream::Stream;
@@ -66,6 +67,23 @@ pub(crate) fn pod(workload: &str, address: &str) -> PodRecord {
     }
 }
 
+/// A port that declares nothing.
+pub(crate) fn port(number: u16) -> Port {
+    Port {
+        number,
+        protocol: PortProtocol::Undeclared,
+    }
+}
+
+/// The directory of [`state`] and `records`.
+pub(crate) fn directory_with(records: impl IntoIterator<Item = Record>) -> Directory {
+    let mut state = state();
+    for record in records {
+        state.apply(record, at(STARTED));
+    }
+    state.publish().unwrap()
+}
+
 pub(crate) fn state() -> State {
     let mut state = State::default();
     for (workload, address) in [
@@ -80,6 +98,7 @@ pub(crate) fn state() -> State {
         name: "reviews".into(),
         namespace: "demo".into(),
         addresses,
+        ports: vec![port(9080)],
         created: at(STARTED),
     };
     state.apply(Record::Service(service), at(STARTED));
@@ -87,8 +106,10 @@ pub(crate) fn state() -> State {
         name: "reviews-abc".into(),
         namespace: "demo".into(),
         service: "reviews".into(),
-        ports: vec![9080],
+        ports: vec![port(9080)],
         pods: vec!["uid-reviews".into()],
+        addresses: vec![],
+        created: at(STARTED),
     };
     state.apply(Record::EndpointSlice(slice), at(STARTED));
     let node = NodeRecord {

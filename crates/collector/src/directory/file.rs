@@ -1,4 +1,5 @@
-//! The directory source `file`: what `kubectl get pods,services,endpointslices,nodes -A -o yaml` prints.
+//! The directory source `file`: what `kubectl get pods,services,endpointslices,nodes,serviceentries -A -o yaml` prints; clusters
+//! without Istio's definitions have no `serviceentries`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::objects::Object;
+use super::service_entry::ServiceEntry;
 use crate::clock;
 
 /// Why a directory file can't be used.
@@ -102,6 +104,7 @@ fn record(item: &Value) -> Result<Option<Record>, serde_json::Error> {
         Some("Service") => object::<Service>(item)?,
         Some("EndpointSlice") => object::<EndpointSlice>(item)?,
         Some("Node") => object::<Node>(item)?,
+        Some("ServiceEntry") => object::<ServiceEntry>(item)?,
         _ => return Ok(None),
     }))
 }

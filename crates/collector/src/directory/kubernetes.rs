@@ -1,4 +1,5 @@
-//! The directory source `kubernetes`: watches of Pods, Services, `EndpointSlices` and Nodes.
+//! The directory source `kubernetes`: watches of Pods, Services, `EndpointSlices`, Nodes and, where Istio's definitions are
+//! installed, `ServiceEntries`.
 //!
 //! Each object is reduced to its record when it arrives, so that ten thousand pods cost what identity needs of them.
 
@@ -19,6 +20,7 @@ use tracing::{info, warn};
 
 use super::objects::Object;
 use super::publisher::Change;
+use super::service_entry::ServiceEntry;
 
 /// A client for the API server: of `kubeconfig`, else of the pod's service account, else of the environment.
 pub async fn client(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<Client> {
@@ -39,7 +41,8 @@ pub async fn watch_all(client: Client, changes: mpsc::Sender<Change>, stopping: 
         source.watch(Api::<Pod>::all(client.clone()), Kind::Pod),
         source.watch(Api::<Service>::all(client.clone()), Kind::Service),
         source.watch(Api::<EndpointSlice>::all(client.clone()), Kind::EndpointSlice),
-        source.watch(Api::<Node>::all(client), Kind::Node),
+        source.watch(Api::<Node>::all(client.clone()), Kind::Node),
+        source.watch(Api::<ServiceEntry>::all(client), Kind::ServiceEntry),
     );
 }
 
@@ -67,6 +70,14 @@ impl Source {
                         return;
                     }
                 }
+                Err(error) if kind == Kind::ServiceEntry && is_absent(&error) => {
+                    let none = [Change::BeginList(kind), Change::EndList(kind)];
+                    for change in none {
+                        if self.changes.send(change).await.is_err() {
+                            return;
+                        }
+                    }
+                }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
                         let plural = K::plural(&());
@@ -91,4 +102,15 @@ impl Source {
         };
         self.changes.send(change).await
     }
+}
+
+/// Whether the kind is not installed: then there are none of it, until it is.
+fn is_absent(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(source)
+    | watcher::Error::WatchStartFailed(source)
+    | watcher::Error::WatchFailed(source)) = error
+    else {
+        return false;
+    };
+    matches!(source, kube::Error::Api(status) if status.code == 404)
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use alscope_analysis::analyze::port_protocol::PortProtocol;
+use alscope_analysis::directory::Port;
 use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord,
 };
 use alscope_analysis::directory::workload::LABELS;
 use alscope_analysis::moment::Moment;
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 
 /// An object that the directory knows.
@@ -79,11 +81,13 @@ impl Object for Service {
             name: self.metadata.name.clone().unwrap_or_default(),
             namespace: self.metadata.namespace.clone().unwrap_or_default(),
             addresses,
-            created: self
-                .metadata
-                .creation_timestamp
-                .as_ref()
-                .map_or(Moment::MIN, moment),
+            ports: spec
+                .ports
+                .iter()
+                .flatten()
+                .filter_map(|port| declared(port.port, port.app_protocol.as_deref(), port.name.as_deref()))
+                .collect(),
+            created: created(&self.metadata),
         })
     }
 }
@@ -96,27 +100,31 @@ impl Object for EndpointSlice {
             .iter()
             .flatten()
             .find(|(key, _)| *key == "kubernetes.io/service-name");
-        let targets = self
-            .endpoints
-            .iter()
-            .filter_map(|endpoint| endpoint.target_ref.as_ref());
-        let pods = targets.filter(|target| target.kind.as_deref() == Some("Pod"));
+        let pod = |endpoint: &Endpoint| {
+            let target = endpoint.target_ref.clone()?;
+            (target.kind.as_deref() == Some("Pod")).then_some(target)
+        };
         let namespace = self.metadata.namespace.clone().unwrap_or_default();
         let uid = |name: &Option<String>| format!("{namespace}/{}", name.as_deref().unwrap_or_default());
+        let pods = self.endpoints.iter().filter_map(pod);
         let pods = pods
             .map(|pod| pod.uid.clone().unwrap_or_else(|| uid(&pod.name)))
             .collect();
-        let ports = self
-            .ports
-            .iter()
-            .flatten()
-            .filter_map(|port| u16::try_from(port.port?).ok())
+        let outside = self.endpoints.iter().filter(|endpoint| pod(endpoint).is_none());
+        let outside = outside
+            .flat_map(|endpoint| &endpoint.addresses)
+            .map(String::as_str);
+        let ports = self.ports.iter().flatten();
+        let ports = ports
+            .filter_map(|port| declared(port.port?, port.app_protocol.as_deref(), port.name.as_deref()))
             .collect();
         Record::EndpointSlice(EndpointSliceRecord {
             name: self.metadata.name.clone().unwrap_or_default(),
             service: service.map(|(_, name)| name.clone()).unwrap_or_default(),
             ports,
             pods,
+            addresses: addresses(outside),
+            created: created(&self.metadata),
             namespace,
         })
     }
@@ -133,6 +141,19 @@ impl Object for Node {
             addresses: addresses(listed.map(|address| address.address.as_str())),
         })
     }
+}
+
+/// A port with the protocol that it declares; `None` when the number is no port.
+pub(super) fn declared(number: i32, app_protocol: Option<&str>, name: Option<&str>) -> Option<Port> {
+    Some(Port {
+        number: u16::try_from(number).ok()?,
+        protocol: PortProtocol::declared(app_protocol, name),
+    })
+}
+
+/// `metadata.creationTimestamp`.
+pub(super) fn created(metadata: &ObjectMeta) -> Moment {
+    metadata.creation_timestamp.as_ref().map_or(Moment::MIN, moment)
 }
 
 fn labels(metadata: &ObjectMeta) -> BTreeMap<String, String> {

@@ -19,8 +19,6 @@ use crate::clock;
 const SHORTEST: Duration = Duration::from_millis(50);
 /// How often ended tenures are looked through.
 const FORGET: Duration = Duration::from_secs(30);
-/// Watched kinds.
-const KINDS: usize = 4;
 /// Changes that are taken together.
 const BATCH: usize = 1024;
 
@@ -72,7 +70,7 @@ pub async fn publish(
             published.store(Arc::new(directory));
             next = Instant::now() + SHORTEST;
         }
-        if listed.len() == KINDS {
+        if listed.len() == Kind::ALL.len() {
             synced.send_if_modified(|synced| !std::mem::replace(synced, true));
         }
     }

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
-use alscope_analysis::directory::Owner;
+use alscope_analysis::analyze::port_protocol::PortProtocol;
+use alscope_analysis::directory::{Owner, protocol_of};
 use alscope_analysis::moment::Moment;
 use rstest::rstest;
 
@@ -43,7 +44,7 @@ items:
 - apiVersion: v1
   kind: Service
   metadata: {name: reviews, namespace: demo, creationTimestamp: "2026-01-01T00:00:00Z"}
-  spec: {clusterIP: 10.96.0.2, clusterIPs: [10.96.0.2], ports: [{port: 9080}]}
+  spec: {clusterIP: 10.96.0.2, clusterIPs: [10.96.0.2], ports: [{port: 9080, name: http-web}]}
 - apiVersion: v1
   kind: Service
   metadata: {name: headless, namespace: demo}
@@ -56,6 +57,25 @@ items:
   - addresses: [10.0.0.2]
     targetRef: {kind: Pod, name: reviews-v1-5d4f-abcde, namespace: demo, uid: 0d3c7a}
   ports: [{name: http, port: 9080, protocol: TCP}]
+- apiVersion: discovery.k8s.io/v1
+  kind: EndpointSlice
+  addressType: IPv4
+  metadata: {name: database-manual, namespace: demo, labels: {kubernetes.io/service-name: database}}
+  endpoints: [{addresses: [192.0.2.7]}]
+  ports: [{name: tcp-db, port: 5432, protocol: TCP}]
+- apiVersion: networking.istio.io/v1
+  kind: ServiceEntry
+  metadata: {name: legacy, namespace: outside, creationTimestamp: "2026-01-01T00:00:00Z"}
+  spec:
+    hosts: [legacy.example.com]
+    addresses: [198.51.100.0/24]
+    resolution: STATIC
+    endpoints: [{address: 192.0.2.9}, {address: unix:///run/x.sock}]
+    ports: [{number: 443, name: https, protocol: HTTPS}]
+- apiVersion: networking.istio.io/v1
+  kind: ServiceEntry
+  metadata: {name: api, namespace: outside}
+  spec: {hosts: [api.example.com], addresses: [203.0.113.5], resolution: DNS, ports: [{number: 443, name: grpc-api, protocol: GRPC}]}
 - apiVersion: v1
   kind: Node
   metadata: {name: node0}
@@ -78,13 +98,14 @@ fn owner(directory: &Directory, address: &str, time: &str) -> String {
         Owner::Pod(pod) => {
             let service = directory
                 .service_of(&pod, 9080)
-                .map_or("-", |service| &service.name);
+                .map_or("-", |(service, _)| &service.name);
             format!(
                 "{} {} {} {service}",
                 pod.workload, pod.canonical_service, pod.canonical_revision
             )
         }
         Owner::Service(service) => format!("service {}", service.name),
+        Owner::External(external) => format!("external {}.{}", external.host, external.namespace),
         Owner::Unknown(reason) => reason.word().to_owned(),
     }
 }
@@ -112,6 +133,21 @@ fn what_kubectl_prints_becomes_the_directory() {
         "done done latest -"
     );
     assert_eq!(owner(&directory, "10.0.0.3", "2026-01-01T00:02:01Z"), "not-found");
+}
+
+#[test]
+fn what_is_outside_is_in_the_directory_by_address_or_by_host() {
+    let directory = parse(LIST, Path::new("cluster.yaml")).unwrap();
+    let owner = |address| owner(&directory, address, "2026-01-02T00:00:00Z");
+    assert_eq!(owner("192.0.2.7"), "service database");
+    assert_eq!(owner("192.0.2.9"), "external legacy.example.com.outside");
+    assert_eq!(owner("198.51.100.255"), "external legacy.example.com.outside");
+    assert_eq!(owner("203.0.113.5"), "not-found");
+    let api = directory.external("api.example.com").unwrap();
+    assert_eq!((&*api.namespace, &*api.entry), ("outside", "api"));
+    assert_eq!(protocol_of(&api.ports, 443), PortProtocol::Grpc);
+    let reviews = directory.service("demo", "reviews").unwrap();
+    assert_eq!(protocol_of(&reviews.ports, 9080), PortProtocol::Http);
 }
 
 #[rstest]

@@ -1,0 +1,216 @@
+//! Addresses that objects say are theirs, without a pod behind them: `EndpointSlices` to outside addresses and Istio's
+//! `ServiceEntries`.
+//!
+//! Several objects may claim one address. The answer is always the same: the longest prefix, then a claim to the port, then the
+//! oldest object, then namespace and name. (SkyWalking takes any.)
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::block::Block;
+use super::tenure::{Held, Validity};
+use super::{CLOCK_SKEW, Port};
+use crate::accounting::Unattributed;
+use crate::moment::Moment;
+
+/// One object's claim to a block of addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim<T> {
+    /// What tells the object apart: namespace and name.
+    pub object: Arc<str>,
+    /// `metadata.creationTimestamp`.
+    pub created: Moment,
+    /// The ports that the object declares.
+    pub ports: Arc<[Port]>,
+    /// The claiming party.
+    pub holder: Arc<T>,
+    /// From when until when it was claimed.
+    pub held: Validity,
+}
+
+/// All claims, by the length of their prefix.
+#[derive(Clone, Debug)]
+pub struct Claims<T>(BTreeMap<Reverse<u8>, HashMap<Block, Vec<Claim<T>>>>);
+
+impl<T> Default for Claims<T> {
+    fn default() -> Self {
+        Claims(BTreeMap::new())
+    }
+}
+
+impl<T> Claims<T> {
+    /// Sets the claim of an object to `block`, in place of its earlier one. One that did not end keeps its beginning.
+    pub fn set(&mut self, block: Block, mut claim: Claim<T>) {
+        let blocks = self.0.entry(Reverse(block.length())).or_default();
+        let claims = blocks.entry(block).or_default();
+        match claims.iter_mut().find(|known| known.object == claim.object) {
+            Some(known) => {
+                if known.held.until == Moment::MAX {
+                    claim.held.since = known.held.since;
+                }
+                *known = claim;
+            }
+            None => claims.push(claim),
+        }
+    }
+
+    /// Ends the claim of `object` to `block`.
+    pub fn end(&mut self, block: Block, object: &str, now: Moment) {
+        let blocks = self.0.get_mut(&Reverse(block.length()));
+        let claims = blocks.and_then(|blocks| blocks.get_mut(&block));
+        for claim in claims
+            .into_iter()
+            .flatten()
+            .filter(|claim| *claim.object == *object)
+        {
+            claim.held.until = claim.held.until.min(now);
+        }
+    }
+
+    /// Forgets claims that ended before `limit`. Answers whether there were any.
+    pub fn forget_ended_before(&mut self, limit: Moment) -> bool {
+        let mut forgot = false;
+        self.0.retain(|_, blocks| {
+            blocks.retain(|_, claims| {
+                let before = claims.len();
+                claims.retain(|claim| claim.held.until >= limit);
+                forgot |= claims.len() < before;
+                !claims.is_empty()
+            });
+            !blocks.is_empty()
+        });
+        forgot
+    }
+
+    /// Whose claim to `address` counted at `start`; `port` is that of a listening side.
+    pub fn owner(&self, address: IpAddr, port: Option<u16>, start: Moment) -> Held<T> {
+        let mut validity = Validity::ALWAYS;
+        for (Reverse(length), blocks) in &self.0 {
+            let claims = Block::around(address, *length).and_then(|block| blocks.get(&block));
+            let claims = claims.map(Vec::as_slice).unwrap_or_default();
+            for edge in claims.iter().flat_map(|claim| {
+                let held = within(claim);
+                [held.since, held.until]
+            }) {
+                validity = validity.split_at(edge, start);
+            }
+            let held = claims.iter().filter(|claim| within(claim).contains(start));
+            let first = held.min_by_key(|claim| {
+                let is_its_port = port.is_some_and(|port| claim.ports.iter().any(|own| own.number == port));
+                (!is_its_port, claim.created, claim.object.clone())
+            });
+            if let Some(claim) = first {
+                return Held::new(Ok(claim.holder.clone()), validity);
+            }
+        }
+        Held::new(Err(Unattributed::NotFound), validity)
+    }
+}
+
+/// The clocks of the API server and of a node differ.
+fn within<T>(claim: &Claim<T>) -> Validity {
+    Validity {
+        since: claim.held.since.minus(CLOCK_SKEW),
+        until: claim.held.until,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::analyze::port_protocol::PortProtocol;
+
+    fn at(seconds: i64) -> Moment {
+        Moment(seconds * 1_000_000_000)
+    }
+
+    fn claim(object: &str, created: i64, port: u16) -> Claim<String> {
+        let port = Port {
+            number: port,
+            protocol: PortProtocol::Undeclared,
+        };
+        Claim {
+            object: object.into(),
+            created: at(created),
+            ports: [port].into(),
+            holder: Arc::new(object.to_owned()),
+            held: Validity {
+                since: at(created),
+                until: Moment::MAX,
+            },
+        }
+    }
+
+    fn owner(claims: &Claims<String>, address: &str, port: Option<u16>, start: i64) -> Option<String> {
+        let held = claims.owner(address.parse().unwrap(), port, at(start));
+        assert!(held.validity.contains(at(start)));
+        held.holder.ok().map(|holder| holder.as_ref().clone())
+    }
+
+    fn claims(of: &[(&str, Claim<String>)]) -> Claims<String> {
+        let mut claims = Claims::default();
+        for (block, claim) in of {
+            claims.set(block.parse().unwrap(), claim.clone());
+        }
+        claims
+    }
+
+    #[rstest]
+    // proves: directory/claim-longest-prefix
+    #[case::longest_prefix("10.1.2.3", None, Some("host"))]
+    #[case::block("10.1.2.4", None, Some("block"))]
+    #[case::net("10.1.9.9", None, Some("net"))]
+    #[case::nobody("10.2.0.0", None, None)]
+    // proves: directory/claim-port
+    #[case::port("10.3.0.1", Some(3306), Some("young"))]
+    // proves: directory/claim-oldest
+    #[case::no_such_port("10.3.0.1", Some(1), Some("old"))]
+    #[case::no_port("10.3.0.1", None, Some("old"))]
+    // proves: directory/claim-name
+    #[case::name("10.4.0.1", None, Some("a"))]
+    fn of_several_claims_one_counts(
+        #[case] address: &str,
+        #[case] port: Option<u16>,
+        #[case] expected: Option<&str>,
+    ) {
+        let claims = claims(&[
+            ("10.1.0.0/16", claim("net", 1, 80)),
+            ("10.1.2.3/32", claim("host", 9, 80)),
+            ("10.1.2.0/24", claim("block", 1, 80)),
+            ("10.3.0.1", claim("young", 20, 3306)),
+            ("10.3.0.1", claim("old", 10, 5432)),
+            ("10.4.0.1", claim("b", 10, 80)),
+            ("10.4.0.1", claim("a", 10, 80)),
+        ]);
+        assert_eq!(owner(&claims, address, port, 100).as_deref(), expected);
+    }
+
+    #[rstest]
+    // proves: directory/claim-history
+    #[case::before_it_ended(199, Some("old"))]
+    // proves: directory/claim-history
+    #[case::after_it_ended(200, Some("new"))]
+    #[case::before_all(94, None)]
+    #[case::clock_skew(95, Some("old"))]
+    fn a_claim_counts_from_its_beginning_to_its_end(#[case] start: i64, #[case] expected: Option<&str>) {
+        let mut claims = claims(&[
+            ("10.1.2.3", claim("old", 100, 80)),
+            ("10.1.0.0/16", claim("new", 150, 80)),
+        ]);
+        claims.end("10.1.2.3".parse().unwrap(), "old", at(200));
+        assert_eq!(owner(&claims, "10.1.2.3", None, start).as_deref(), expected);
+    }
+
+    #[test]
+    fn an_ended_claim_is_forgotten() {
+        let mut claims = claims(&[("10.1.2.3", claim("old", 100, 80))]);
+        claims.end("10.1.2.3".parse().unwrap(), "old", at(200));
+        assert!(!claims.forget_ended_before(at(200)));
+        assert!(claims.forget_ended_before(at(201)));
+        assert_eq!(owner(&claims, "10.1.2.3", None, 150), None);
+    }
+}

@@ -1,0 +1,106 @@
+//! Istio's `ServiceEntry`: the fields that the directory reads.
+
+use std::borrow::Cow;
+
+use alscope_analysis::directory::block::Block;
+use alscope_analysis::directory::records::{Record, ServiceEntryRecord};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::Deserialize;
+
+use super::objects::{Object, created, declared};
+
+/// `networking.istio.io` `ServiceEntry`. Version `v1beta1` is served by every Istio since 1.6.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ServiceEntry {
+    /// `metadata`.
+    pub metadata: ObjectMeta,
+    /// `spec`.
+    #[serde(default)]
+    pub spec: Spec,
+}
+
+/// `spec` of a `ServiceEntry`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Spec {
+    hosts: Vec<String>,
+    addresses: Vec<String>,
+    endpoints: Vec<Endpoint>,
+    ports: Vec<Port>,
+    resolution: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Endpoint {
+    address: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Port {
+    number: i32,
+    protocol: Option<String>,
+    name: Option<String>,
+}
+
+impl Object for ServiceEntry {
+    fn record(&self) -> Record {
+        let spec = &self.spec;
+        let listed = spec.addresses.iter();
+        let listed = listed.chain(spec.endpoints.iter().map(|endpoint| &endpoint.address));
+        // With DNS the addresses are made up for clients, and the endpoints are names.
+        let asks_dns = spec
+            .resolution
+            .as_deref()
+            .is_some_and(|resolution| resolution.starts_with("DNS"));
+        let mut addresses: Vec<Block> = listed
+            .filter(|_| !asks_dns)
+            .filter_map(|text| text.parse().ok())
+            .collect();
+        addresses.sort();
+        addresses.dedup();
+        let ports = spec.ports.iter();
+        let ports = ports
+            .filter_map(|port| declared(port.number, port.protocol.as_deref(), port.name.as_deref()))
+            .collect();
+        Record::ServiceEntry(ServiceEntryRecord {
+            name: self.metadata.name.clone().unwrap_or_default(),
+            namespace: self.metadata.namespace.clone().unwrap_or_default(),
+            hosts: spec.hosts.clone(),
+            addresses,
+            ports,
+            created: created(&self.metadata),
+        })
+    }
+}
+
+impl Resource for ServiceEntry {
+    type DynamicType = ();
+    type Scope = k8s_openapi::NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "ServiceEntry".into()
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        "networking.istio.io".into()
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        "v1beta1".into()
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        "serviceentries".into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
