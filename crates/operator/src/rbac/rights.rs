@@ -198,7 +198,7 @@ pub(super) const MESH: [Right; 3] = [
 ];
 
 /// The rights of the others.
-pub(super) const OTHERS: [Right; 3] = [
+pub(super) const OTHERS: [Right; 4] = [
     Right::new(
         Scope::Collector,
         "",
@@ -212,6 +212,13 @@ pub(super) const OTHERS: [Right; 3] = [
         &["endpointslices"],
         READ,
         "Which pods are behind a service's address.",
+    ),
+    Right::new(
+        Scope::Collector,
+        "networking.istio.io",
+        &["serviceentries"],
+        READ,
+        "Which hosts outside the mesh have which addresses.",
     ),
     Right::new(
         Scope::Drain,
