@@ -130,7 +130,7 @@ fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
     }
 }
 
-/// The labels of a party. `principal` is what its certificate proves: also the namespace of a party that was not found. A
+/// The labels of a party. `principal` is what its certificate says: also the namespace of a party that was not found. A
 /// revision that nobody knows is Istio's `latest`, but `unknown` of what a waypoint calls (istio/proxy `istio_stats`).
 fn party(
     (party, principal, revision): (&Party<'_>, &[u8], Symbol),

@@ -70,14 +70,21 @@ mod tests {
     }
 
     #[rstest]
+    // proves: address/socket
     #[case::socket(Some(socket("10.0.0.1", 9080)), Some(("10.0.0.1", 9080)))]
     #[case::port_beyond_range(Some(socket("10.0.0.1", 70_000)), Some(("10.0.0.1", 0)))]
+    // proves: address/none
     #[case::blank(Some(socket("", 9080)), None)]
+    // proves: address/internal
     #[case::internal(Some(internal("10.0.0.1:8080")), Some(("10.0.0.1", 8080)))]
+    // proves: address/internal
     #[case::internal_ipv6(Some(internal("[fd00::1]:8080")), Some(("fd00::1", 8080)))]
     #[case::internal_without_port(Some(internal("10.0.0.1")), None)]
+    // proves: address/none
     #[case::internal_blank(Some(internal("")), None)]
+    // proves: address/none
     #[case::pipe(Some(Address::Pipe { path: b"/run/x.sock" }), None)]
+    // proves: address/none
     #[case::unset(Some(Address::Unset), None)]
     #[case::absent(None, None)]
     fn an_endpoint_is_an_address_that_a_party_can_have(

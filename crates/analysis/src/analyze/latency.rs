@@ -53,6 +53,7 @@ fn of(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
+    // proves: latency/above-a-second, latency/exact
     #[test]
     fn seconds_count_in_full_and_microseconds_are_kept() {
         assert_eq!(

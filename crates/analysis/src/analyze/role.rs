@@ -26,6 +26,7 @@ impl Role {
 mod tests {
     use super::*;
 
+    // proves: role/node-type
     #[test]
     fn each_node_type_has_its_role_and_a_plain_envoy_is_a_gateway() {
         let roles = ["sidecar", "router", "waypoint", "edge-7", ""].map(Role::from_node_type);

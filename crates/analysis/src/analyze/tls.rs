@@ -72,6 +72,7 @@ mod tests {
         }
     }
 
+    // proves: tls/mutual
     #[test]
     fn a_peer_certificate_is_mutual_tls_with_both_principals() {
         let peer = Certificate {
@@ -90,6 +91,7 @@ mod tests {
         );
     }
 
+    // proves: tls/subject
     #[test]
     fn a_subject_alone_is_mutual_tls_too() {
         let peer = Certificate {
@@ -99,6 +101,7 @@ mod tests {
         assert_eq!(security(Some(tls(Some(peer)))).policy, SecurityPolicy::MutualTls);
     }
 
+    // proves: tls/none
     #[test]
     fn without_a_peer_certificate_there_is_none() {
         assert_eq!(security(Some(tls(None))).policy, SecurityPolicy::None);
@@ -110,9 +113,12 @@ mod tests {
     }
 
     #[rstest]
+    // proves: tls/namespace
     #[case::istios("spiffe://cluster.local/ns/demo/sa/reviews", Some("demo"))]
+    // proves: tls/namespace
     #[case::other_path("spiffe://cluster.local/host/demo", None)]
     #[case::no_namespace("spiffe://cluster.local/ns/", None)]
+    // proves: tls/namespace
     #[case::other_scheme("https://cluster.local/ns/demo/sa/reviews", None)]
     #[case::none("", None)]
     fn a_principal_proves_the_namespace(#[case] principal: &str, #[case] expected: Option<&str>) {

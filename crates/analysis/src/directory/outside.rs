@@ -104,3 +104,208 @@ fn claim<T>(object: &str, ports: &[Port], created: Moment, since: Moment, holder
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::records::{NodeRecord, PodRecord, Record, ServiceRecord};
+    use super::super::state::State;
+    use super::super::{Owner, protocol_of};
+    use super::*;
+    use crate::accounting::Unattributed;
+    use crate::analyze::port_protocol::PortProtocol;
+
+    fn at(seconds: i64) -> Moment {
+        Moment(seconds * 1_000_000_000)
+    }
+
+    fn port(number: u16, protocol: PortProtocol) -> Port {
+        Port { number, protocol }
+    }
+
+    fn entry(name: &str, created: i64, hosts: &[&str], addresses: &[&str]) -> ServiceEntryRecord {
+        ServiceEntryRecord {
+            name: name.into(),
+            namespace: "outside".into(),
+            hosts: hosts.iter().map(ToString::to_string).collect(),
+            addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            ports: vec![port(443, PortProtocol::Grpc)],
+            created: at(created),
+        }
+    }
+
+    fn slice(name: &str, addresses: &[&str]) -> EndpointSliceRecord {
+        EndpointSliceRecord {
+            name: name.into(),
+            namespace: "demo".into(),
+            service: "database".into(),
+            ports: vec![port(5432, PortProtocol::Undeclared)],
+            pods: vec![],
+            addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            created: at(100),
+        }
+    }
+
+    fn pod(address: &str, started: i64) -> PodRecord {
+        PodRecord {
+            name: "pod".into(),
+            namespace: "demo".into(),
+            uid: "uid".into(),
+            labels: [].into(),
+            controller: None,
+            addresses: vec![address.parse().unwrap()],
+            host_network: false,
+            ports: vec![],
+            started: Some(at(started)),
+            finished: None,
+        }
+    }
+
+    fn owner(directory: &Directory, address: &str, start: i64) -> String {
+        let found = directory.owner(address.parse().unwrap(), Some(443), at(start));
+        assert!(found.validity.contains(at(start)));
+        match found.owner {
+            Owner::Pod(pod) => pod.name.to_string(),
+            Owner::Service(service) => format!("service {}", service.name),
+            Owner::External(external) => external.host.to_string(),
+            Owner::Unknown(reason) => reason.word().to_owned(),
+        }
+    }
+
+    #[rstest]
+    // proves: k8s-mesh/pod-first
+    #[case::pod(Record::Pod(pod("10.1.0.1", 100)), "pod")]
+    // proves: k8s-mesh/node-address
+    #[case::node(Record::Node(NodeRecord { name: "n".into(), addresses: vec!["10.1.0.1".parse().unwrap()] }), "node-address")]
+    // proves: directory/service-address
+    #[case::service(Record::Service(ServiceRecord { name: "web".into(), namespace: "demo".into(),
+        addresses: vec!["10.1.0.1".parse().unwrap()], ports: vec![], created: at(100) }), "service web")]
+    // proves: k8s-mesh/endpoint-without-pod
+    #[case::endpoint(Record::EndpointSlice(slice("a", &["10.1.0.1"])), "service database")]
+    #[case::nothing_else(Record::Node(NodeRecord { name: "n".into(), addresses: vec![] }), "a.example.com")]
+    fn a_service_entry_is_asked_last(#[case] other: Record, #[case] expected: &str) {
+        let mut state = State::default();
+        state.apply(
+            Record::ServiceEntry(entry("a", 100, &["a.example.com"], &["10.1.0.1", "10.0.0.0/8"])),
+            at(100),
+        );
+        state.apply(other, at(100));
+        assert_eq!(owner(&state.publish().unwrap(), "10.1.0.1", 200), expected);
+    }
+
+    // proves: directory/tenure
+    #[test]
+    fn an_address_that_a_pod_gave_back_is_its_next_holders() {
+        let mut state = State::default();
+        state.apply(Record::Pod(pod("10.1.0.1", 100)), at(100));
+        state.delete(&Record::Pod(pod("10.1.0.1", 100)).key(), at(200));
+        state.apply(
+            Record::ServiceEntry(entry("vm", 300, &["vm.example.com"], &["10.1.0.1"])),
+            at(300),
+        );
+        let directory = state.publish().unwrap();
+        let owners = [50, 150, 250, 300].map(|start| owner(&directory, "10.1.0.1", start));
+        assert_eq!(owners, ["before-history", "pod", "not-found", "vm.example.com"]);
+    }
+
+    // proves: directory/claim-history
+    #[test]
+    fn an_edited_entry_keeps_what_it_had_and_gets_what_is_new_from_then_on() {
+        let mut state = State::default();
+        state.apply(
+            Record::ServiceEntry(entry("a", 100, &["a.example.com"], &["10.1.0.1", "10.1.0.2"])),
+            at(100),
+        );
+        state.apply(
+            Record::ServiceEntry(entry("a", 100, &["b.example.com"], &["10.1.0.2", "10.1.0.3"])),
+            at(200),
+        );
+        let directory = state.publish().unwrap();
+        let owners = |address| [150, 200].map(|start| owner(&directory, address, start));
+        assert_eq!(owners("10.1.0.1"), ["a.example.com", "not-found"]);
+        assert_eq!(owners("10.1.0.2"), ["b.example.com", "b.example.com"]);
+        assert_eq!(owners("10.1.0.3"), ["not-found", "b.example.com"]);
+        assert!(directory.external("a.example.com").is_none());
+        state.forget(at(1000));
+        assert_eq!(owner(&state.publish().unwrap(), "10.1.0.1", 150), "not-found");
+    }
+
+    // proves: directory/claim-history
+    #[test]
+    fn an_endpoint_that_left_its_slice_is_remembered() {
+        let mut state = State::default();
+        state.apply(Record::EndpointSlice(slice("a", &["10.1.0.1"])), at(100));
+        state.apply(Record::EndpointSlice(slice("a", &["10.1.0.2"])), at(200));
+        state.delete(&Record::EndpointSlice(slice("a", &[])).key(), at(300));
+        let directory = state.publish().unwrap();
+        let owners = |address| [150, 250, 300].map(|start| owner(&directory, address, start));
+        assert_eq!(owners("10.1.0.1"), ["service database", "not-found", "not-found"]);
+        assert_eq!(owners("10.1.0.2"), ["not-found", "service database", "not-found"]);
+    }
+
+    #[rstest]
+    // proves: directory/claim-oldest
+    #[case::exact("a.example.com", Some("old"))]
+    // proves: k8s-mesh/service-entry-host
+    #[case::wildcard("x.b.example.com", Some("wild"))]
+    // proves: k8s-mesh/service-entry-host
+    #[case::longest_wildcard("x.c.b.example.com", Some("longer"))]
+    #[case::the_wildcard_itself("*.b.example.com", Some("wild"))]
+    #[case::not_below_the_wildcard("b.example.com", None)]
+    #[case::another("a.example.org", None)]
+    fn a_host_is_that_of_the_oldest_entry(#[case] host: &str, #[case] expected: Option<&str>) {
+        let mut state = State::default();
+        for (name, created, host) in [
+            ("young", 200, "a.example.com"),
+            ("old", 100, "a.example.com"),
+            ("wild", 100, "*.b.example.com"),
+            ("longer", 100, "*.c.b.example.com"),
+        ] {
+            state.apply(Record::ServiceEntry(entry(name, created, &[host], &[])), at(200));
+        }
+        let directory = state.publish().unwrap();
+        let found = directory.external(host);
+        assert_eq!(found.map(|external| &*external.entry), expected);
+        if let Some(found) = found {
+            let protocols = [443, 80].map(|number| protocol_of(&found.ports, number));
+            assert_eq!(protocols, [PortProtocol::Grpc, PortProtocol::Undeclared]);
+        }
+    }
+
+    // proves: directory/service-entry-ignored
+    #[test]
+    fn entries_of_ignored_namespaces_are_not_there() {
+        let mut state = State::ignoring(["outside".to_owned()]);
+        state.apply(
+            Record::ServiceEntry(entry("a", 100, &["a.example.com"], &["10.1.0.1"])),
+            at(100),
+        );
+        assert!(state.publish().is_none());
+        let elsewhere = ServiceEntryRecord {
+            namespace: "elsewhere".into(),
+            ..entry("a", 100, &["a.example.com"], &["10.1.0.1"])
+        };
+        state.apply(Record::ServiceEntry(elsewhere), at(100));
+        assert_eq!(owner(&state.publish().unwrap(), "10.1.0.1", 150), "a.example.com");
+    }
+
+    // proves: directory/node
+    #[test]
+    fn the_reason_of_a_node_is_its_own() {
+        let mut state = State::default();
+        let addresses = vec!["10.1.0.1".parse().unwrap()];
+        state.apply(
+            Record::Node(NodeRecord {
+                name: "n".into(),
+                addresses,
+            }),
+            at(100),
+        );
+        let found = state
+            .publish()
+            .unwrap()
+            .owner("10.1.0.1".parse().unwrap(), None, at(50));
+        assert_eq!(found.owner, Owner::Unknown(Unattributed::NodeAddress));
+    }
+}

@@ -23,10 +23,20 @@ pub struct State {
     records: HashMap<Key, Record>,
     /// Of a kind that is being listed anew: what the list has not named yet.
     unlisted: HashMap<Kind, HashSet<Key>>,
+    /// Namespaces whose `ServiceEntries` are not there (SkyWalking `istioServiceEntryIgnoredNamespaces`).
+    ignored: HashSet<String>,
     changed: bool,
 }
 
 impl State {
+    /// A state that ignores the `ServiceEntries` of these namespaces.
+    pub fn ignoring(namespaces: impl IntoIterator<Item = String>) -> Self {
+        State {
+            ignored: namespaces.into_iter().collect(),
+            ..State::default()
+        }
+    }
+
     /// Begins a complete list of `kind`: what it does not name by [`State::end_list`] is gone.
     pub fn begin_list(&mut self, kind: Kind) {
         let known = self
@@ -47,6 +57,9 @@ impl State {
 
     /// Takes an object as it is at `now`.
     pub fn apply(&mut self, record: Record, now: Moment) {
+        if matches!(&record, Record::ServiceEntry(entry) if self.ignored.contains(&entry.namespace)) {
+            return;
+        }
         let key = record.key();
         if let Some(unlisted) = self.unlisted.get_mut(&key.kind) {
             unlisted.remove(&key);

@@ -54,6 +54,7 @@ fn name_of(found: &Found) -> Result<String, Unattributed> {
     }
 }
 
+// proves: directory/tenure, directory/before-history
 #[test]
 fn a_replaced_pod_keeps_its_calls_and_its_successor_gets_its_own() {
     let mut state = State::default();
@@ -68,6 +69,7 @@ fn a_replaced_pod_keeps_its_calls_and_its_successor_gets_its_own() {
     assert_eq!(owner(90), Err(Unattributed::BeforeHistory));
 }
 
+// proves: directory/finished-pod
 #[test]
 fn a_finished_pod_ends_its_tenure_when_its_last_container_did() {
     let mut state = State::default();
@@ -85,6 +87,7 @@ fn a_finished_pod_ends_its_tenure_when_its_last_container_did() {
     assert_eq!(name_of(&directory.owner(ip(1), None, at(155))), Ok("next".into()));
 }
 
+// proves: directory/memory
 #[test]
 fn a_gone_pod_is_remembered_for_ten_minutes() {
     let mut state = State::default();
@@ -139,6 +142,7 @@ fn a_new_list_ends_what_it_does_not_name() {
     assert_eq!(name_of(&directory.owner(ip(2), None, at(150))), Ok("gone".into()));
 }
 
+// proves: directory/tenure
 #[test]
 fn an_address_that_a_pod_lost_ends_then() {
     let mut state = State::default();
@@ -159,6 +163,7 @@ fn an_address_that_a_pod_lost_ends_then() {
     assert_eq!(name_of(&directory.owner(ip(2), None, at(200))), Ok("a".into()));
 }
 
+// proves: directory/host-network, directory/node
 #[test]
 fn a_node_address_is_a_host_network_pod_only_by_its_port() {
     let mut state = State::default();
@@ -202,6 +207,7 @@ fn a_node_address_is_a_host_network_pod_only_by_its_port() {
     );
 }
 
+// proves: directory/service-address
 #[test]
 fn a_cluster_address_is_its_service() {
     let mut state = State::default();
@@ -215,6 +221,7 @@ fn a_cluster_address_is_its_service() {
     assert!(directory.service("other", "web").is_none());
 }
 
+// proves: directory/service-of-port
 #[test]
 fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
     let mut state = State::default();

@@ -96,14 +96,21 @@ mod tests {
     }
 
     #[rstest]
+    // proves: workload/deployment
     #[case::deployment(Some(("ReplicaSet", "reviews-v1-5d4f")), &[("pod-template-hash", "5d4f")], "reviews-v1")]
+    // proves: workload/rollout
     #[case::rollout(Some(("ReplicaSet", "reviews-5d4f")), &[("rollouts-pod-template-hash", "5d4f")], "reviews")]
+    // proves: workload/controller
     #[case::bare_replica_set(Some(("ReplicaSet", "reviews-abc")), &[], "reviews-abc")]
     #[case::hash_of_another(Some(("ReplicaSet", "reviews-abc")), &[("pod-template-hash", "5d4f")], "reviews-abc")]
+    // proves: workload/controller
     #[case::stateful_set(Some(("StatefulSet", "mongodb")), &[], "mongodb")]
+    // proves: workload/cron-job
     #[case::cron_job(Some(("Job", "backup-29381040")), &[], "backup")]
+    // proves: workload/controller
     #[case::job(Some(("Job", "migrate-2024")), &[], "migrate-2024")]
     #[case::job_of_digits(Some(("Job", "-29381040")), &[], "-29381040")]
+    // proves: workload/pod
     #[case::bare_pod(None, &[("app", "x")], "pod-0")]
     fn the_workload_is_the_owner(
         #[case] controller: Option<(&str, &str)>,
@@ -130,23 +137,28 @@ mod tests {
     }
 
     #[rstest]
+    // proves: workload/canonical-service
     #[case(&[(CANONICAL_NAME, "a"), (APP_NAME, "b"), ("app", "c")], "a")]
     #[case(&[(APP_NAME, "b"), ("app", "c")], "b")]
     #[case(&[("app", "c")], "c")]
+    // proves: workload/canonical-service
     #[case(&[("app", "")], "the-workload")]
     fn the_canonical_service_falls_back(#[case] pairs: &[(&str, &str)], #[case] expected: &str) {
         assert_eq!(canonical_service(&labels(pairs), "the-workload"), expected);
     }
 
     #[rstest]
+    // proves: workload/canonical-revision
     #[case(&[(CANONICAL_REVISION, "a"), (APP_VERSION, "b"), ("version", "c")], "a")]
     #[case(&[(APP_VERSION, "b"), ("version", "c")], "b")]
     #[case(&[("version", "c")], "c")]
+    // proves: workload/canonical-revision
     #[case(&[], "latest")]
     fn the_canonical_revision_falls_back(#[case] pairs: &[(&str, &str)], #[case] expected: &str) {
         assert_eq!(canonical_revision(&labels(pairs)), expected);
     }
 
+    // proves: workload/app-and-version
     #[test]
     fn app_and_version_prefer_the_recommended_labels() {
         let both = labels(&[

@@ -4,6 +4,7 @@ use alscope_analysis::party::Reporter;
 use crate::entry::*;
 use crate::mesh::*;
 
+// proves: k8s-mesh/gateway
 #[test]
 fn a_gateway_reports_its_downstream_and_its_upstream() {
     let mut mesh = Mesh::new();
@@ -23,6 +24,7 @@ fn a_gateway_reports_its_downstream_and_its_upstream() {
     assert_eq!((accounting.attributed, accounting.unattributed), (0, 1));
 }
 
+// proves: k8s-mesh/direct-caller
 #[test]
 fn behind_a_gateway_the_caller_is_the_direct_remote_address() {
     let mut mesh = Mesh::new();
@@ -33,6 +35,7 @@ fn behind_a_gateway_the_caller_is_the_direct_remote_address() {
     assert_eq!(mesh.edges(), ["destination: gateway -> reviews"]);
 }
 
+// proves: k8s-mesh/remote-caller
 #[test]
 fn without_a_direct_address_the_caller_is_the_remote_address() {
     let mut mesh = Mesh::new();
@@ -42,6 +45,7 @@ fn without_a_direct_address_the_caller_is_the_remote_address() {
     assert_eq!(mesh.edges(), ["destination: productpage -> reviews"]);
 }
 
+// proves: k8s-mesh/local-reply, labels/service-of-authority
 #[test]
 fn a_gateways_own_answer_has_no_upstream() {
     let mut mesh = Mesh::new();
@@ -61,6 +65,7 @@ fn a_gateways_own_answer_has_no_upstream() {
     assert_eq!(source.get("destination_service"), "reviews");
 }
 
+// proves: k8s-mesh/plain-envoy
 #[test]
 fn an_envoy_that_is_not_istios_is_a_gateway() {
     let mut mesh = Mesh::new();
@@ -76,21 +81,7 @@ fn an_envoy_that_is_not_istios_is_a_gateway() {
     );
 }
 
-#[test]
-fn a_waypoint_reports_the_pods_at_both_ends() {
-    let mut mesh = Mesh::new();
-    let cluster = "inbound-vip|9080|http|reviews.demo.svc.cluster.local";
-    let common = common(
-        socket(PRODUCTPAGE, 40_000),
-        socket(REVIEWS_SERVICE, 9080),
-        internal("10.0.0.2:9080"),
-        cluster,
-    );
-    mesh.take(WAYPOINT_NODE, ok(common));
-    assert_eq!(mesh.edges(), ["waypoint: productpage -> reviews"]);
-    assert_eq!(mesh.only_http().get("destination_service_name"), "reviews");
-}
-
+// proves: k8s-mesh/tcp
 #[test]
 fn a_tcp_gateway_follows_the_same_rules() {
     let mut mesh = Mesh::new();

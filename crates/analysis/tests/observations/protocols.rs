@@ -139,16 +139,6 @@ fn the_status_of_a_grpc_call(
     assert_eq!(mesh.only_http().get("grpc_response_status"), expected);
 }
 
-// proves: protocol/tcp-without-request
-#[test]
-fn an_http_entry_that_a_tcp_proxy_wrote_is_a_connection() {
-    let mut mesh = Mesh::new();
-    let mut entry = request(outbound(), None);
-    entry.request = None;
-    mesh.take(PRODUCTPAGE_NODE, http([entry]));
-    assert_eq!((mesh.http().len(), mesh.tcp().len()), (0, 1));
-}
-
 #[rstest]
 // proves: final/start, final/end
 #[case::with_its_start(&[4, 6], 1)]

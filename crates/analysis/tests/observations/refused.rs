@@ -30,8 +30,11 @@ fn between_good_ones(bad: AccessLogCommon) -> Mesh {
 }
 
 #[rstest]
+// proves: k8s-mesh/no-address
 #[case::none(None, None)]
+// proves: k8s-mesh/no-address
 #[case::pipe(pipe("/run/envoy.sock"), socket(REVIEWS_SERVICE, 9080))]
+// proves: k8s-mesh/no-address
 #[case::blank(socket("", 9080), socket(REVIEWS_SERVICE, 9080))]
 fn an_entry_without_the_callers_address_is_skipped(
     #[case] remote: Option<als_proto::messages::envoy::config::core::v3::Address>,
@@ -41,6 +44,7 @@ fn an_entry_without_the_callers_address_is_skipped(
     assert_eq!(mesh.accounting().skipped(Skipped::NoAddress), 1);
 }
 
+// proves: k8s-mesh/bad-address
 #[test]
 fn an_address_that_is_none_rejects_its_entry() {
     let bad = common(
@@ -69,6 +73,7 @@ fn a_periodic_entry_is_no_request() {
     assert_eq!(mesh.accounting().skipped(Skipped::Periodic), 1);
 }
 
+// proves: k8s-mesh/infrastructure
 #[test]
 fn a_call_to_the_proxys_own_infrastructure_is_no_call() {
     let mut bad = outbound();

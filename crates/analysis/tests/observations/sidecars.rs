@@ -5,6 +5,7 @@ use alscope_analysis::party::Reporter;
 use crate::entry::*;
 use crate::mesh::*;
 
+// proves: k8s-mesh/sidecar-outbound, labels/standard-set
 #[test]
 fn the_client_side_reports_source_with_istios_labels() {
     let mut mesh = Mesh::new();
@@ -42,6 +43,7 @@ fn the_client_side_reports_source_with_istios_labels() {
     assert_eq!((accounting.attributed, accounting.unattributed), (1, 0));
 }
 
+// proves: k8s-mesh/sidecar-inbound, labels/principals
 #[test]
 fn the_server_side_reports_destination_with_principals() {
     let mut mesh = Mesh::new();
@@ -63,6 +65,7 @@ fn the_server_side_reports_destination_with_principals() {
     );
 }
 
+// proves: latency/exact, measure/wire-bytes
 #[test]
 fn time_and_bytes_are_counted_once() {
     let mut mesh = Mesh::new();
@@ -76,6 +79,7 @@ fn time_and_bytes_are_counted_once() {
     assert_eq!((counts.request_bytes.sum, counts.response_bytes.sum), (400, 2000));
 }
 
+// proves: measure/old-proxies
 #[test]
 fn bytes_of_old_proxies_are_headers_and_body() {
     let mut mesh = Mesh::new();
@@ -94,6 +98,7 @@ fn bytes_of_old_proxies_are_headers_and_body() {
     assert_eq!((counts.request_bytes.sum, counts.response_bytes.sum), (75, 39));
 }
 
+// proves: measure/no-response
 #[test]
 fn a_request_without_a_response_has_code_0() {
     let mut mesh = Mesh::new();
@@ -110,20 +115,7 @@ fn a_request_without_a_response_has_code_0() {
     );
 }
 
-#[test]
-fn every_response_flag_is_kept() {
-    let mut mesh = Mesh::new();
-    let mut entry = request(outbound(), Some(503));
-    entry.common_properties.as_mut().unwrap().response_flags = Some(ResponseFlags {
-        upstream_connection_failure: true,
-        upstream_retry_limit_exceeded: true,
-        upstream_remote_reset: true,
-        ..ResponseFlags::default()
-    });
-    mesh.take(PRODUCTPAGE_NODE, http([entry]));
-    assert_eq!(mesh.only_http().get("response_flags"), "UR,UF,URX");
-}
-
+// proves: k8s-mesh/no-upstream
 #[test]
 fn without_an_upstream_the_service_is_known_and_the_workload_is_not() {
     let mut mesh = Mesh::new();
@@ -145,6 +137,7 @@ fn without_an_upstream_the_service_is_known_and_the_workload_is_not() {
     assert_eq!((accounting.attributed, accounting.unattributed), (0, 1));
 }
 
+// proves: k8s-mesh/no-cluster
 #[test]
 fn without_a_route_the_local_address_tells_the_direction() {
     let mut mesh = Mesh::new();
@@ -166,43 +159,7 @@ fn without_a_route_the_local_address_tells_the_direction() {
     assert_eq!(mesh.only_http().edge(), "destination: productpage -> reviews");
 }
 
-#[test]
-fn passthrough_keeps_the_clusters_name_as_the_service() {
-    let mut mesh = Mesh::new();
-    let target = socket("198.51.100.7", 443);
-    mesh.take(
-        PRODUCTPAGE_NODE,
-        ok(common(
-            socket(PRODUCTPAGE, 40_000),
-            target.clone(),
-            target,
-            "PassthroughCluster",
-        )),
-    );
-    let labels = mesh.only_http();
-    assert_eq!(labels.edge(), "source: productpage -> unknown");
-    assert_eq!(labels.get("destination_service_name"), "PassthroughCluster");
-    assert_eq!(mesh.accounting().parties_unattributed(Unattributed::NotFound), 1);
-}
-
-#[test]
-fn a_service_address_is_its_service() {
-    let mut mesh = Mesh::new();
-    let target = socket(REVIEWS_SERVICE, 9080);
-    mesh.take(
-        PRODUCTPAGE_NODE,
-        ok(common(
-            socket(PRODUCTPAGE, 40_000),
-            target.clone(),
-            target,
-            "PassthroughCluster",
-        )),
-    );
-    let labels = mesh.only_http();
-    assert_eq!(labels.get("destination_workload_namespace"), "demo");
-    assert_eq!(mesh.accounting().attributed, 1);
-}
-
+// proves: k8s-mesh/loopback-caller
 #[test]
 fn a_loopback_caller_is_the_proxys_own_pod() {
     let mut mesh = Mesh::new();
@@ -216,6 +173,7 @@ fn a_loopback_caller_is_the_proxys_own_pod() {
     assert_eq!(mesh.only_http().edge(), "source: productpage -> reviews");
 }
 
+// proves: k8s-mesh/node-address
 #[test]
 fn a_node_that_probes_is_unattributed_as_a_node() {
     let mut mesh = Mesh::new();
@@ -233,6 +191,7 @@ fn a_node_that_probes_is_unattributed_as_a_node() {
     );
 }
 
+// proves: k8s-mesh/tcp, measure/tcp-bytes
 #[test]
 fn a_tcp_connection_counts_its_bytes_from_the_callers_view() {
     let mut mesh = Mesh::new();
@@ -253,6 +212,7 @@ fn a_tcp_connection_counts_its_bytes_from_the_callers_view() {
     assert!(mesh.http().is_empty());
 }
 
+// proves: protocol/tcp-without-request
 #[test]
 fn an_http_entry_without_a_request_is_a_tcp_connection() {
     let mut mesh = Mesh::new();
@@ -267,45 +227,7 @@ fn an_http_entry_without_a_request_is_a_tcp_connection() {
     assert!(mesh.http().is_empty());
 }
 
-#[test]
-fn grpc_is_told_by_its_shape_and_its_status_by_the_trailer() {
-    let mut mesh = Mesh::new();
-    let mut entry = request(outbound(), Some(200));
-    entry.protocol_version = 3;
-    let of_request = entry.request.as_mut().unwrap();
-    (of_request.request_method, of_request.path) = (3, "/demo.Reviews/List".into());
-    mesh.take(PRODUCTPAGE_NODE, http([entry.clone()]));
-    let labels = mesh.only_http();
-    assert_eq!(
-        (labels.get("request_protocol"), labels.get("grpc_response_status")),
-        ("grpc", "unknown")
-    );
-
-    let mut mesh = Mesh::new();
-    entry
-        .response
-        .as_mut()
-        .unwrap()
-        .response_trailers
-        .insert("grpc-status".into(), "14".into());
-    mesh.take(PRODUCTPAGE_NODE, http([entry]));
-    assert_eq!(mesh.only_http().get("grpc_response_status"), "14");
-}
-
-#[test]
-fn the_content_type_overrules_the_shape() {
-    let mut mesh = Mesh::new();
-    let mut entry = request(outbound(), Some(200));
-    entry
-        .request
-        .as_mut()
-        .unwrap()
-        .request_headers
-        .insert("content-type".into(), "application/grpc+proto".into());
-    mesh.take(PRODUCTPAGE_NODE, http([entry]));
-    assert_eq!(mesh.only_http().get("request_protocol"), "grpc");
-}
-
+// proves: k8s-mesh/both-sides
 #[test]
 fn both_sides_of_one_call_are_two_observations_of_two_entries() {
     let mut mesh = Mesh::new();

@@ -22,6 +22,7 @@ fn edge_at(mesh: &mut Mesh, start: i64) {
     mesh.take(PRODUCTPAGE_NODE, ok(common));
 }
 
+// proves: directory/tenure
 #[test]
 fn a_call_belongs_to_the_pod_that_had_the_address_when_it_started() {
     let mut mesh = replaced();
@@ -43,6 +44,7 @@ fn a_call_belongs_to_the_pod_that_had_the_address_when_it_started() {
     );
 }
 
+// proves: directory/tenure
 #[test]
 fn between_two_pods_the_address_is_nobodys() {
     let mut mesh = replaced();
@@ -51,6 +53,7 @@ fn between_two_pods_the_address_is_nobodys() {
     assert_eq!(mesh.accounting().parties_unattributed(Unattributed::NotFound), 1);
 }
 
+// proves: directory/before-history
 #[test]
 fn a_call_before_all_history_is_not_guessed() {
     let mut mesh = Mesh::new();
@@ -63,6 +66,7 @@ fn a_call_before_all_history_is_not_guessed() {
     );
 }
 
+// proves: directory/ambiguous
 #[test]
 fn two_pods_with_one_address_at_one_time_are_ambiguous() {
     let mut mesh = Mesh::new();
@@ -93,6 +97,7 @@ fn a_new_version_of_the_directory_is_asked_again() {
     );
 }
 
+// proves: directory/received-time
 #[test]
 fn an_entry_without_a_start_time_starts_when_it_is_received() {
     let mut mesh = Mesh::new();

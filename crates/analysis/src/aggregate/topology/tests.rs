@@ -197,10 +197,14 @@ fn edges_beyond_the_bound_become_one() {
 #[rstest]
 #[case(Protocol::Http, 200, Verdict::Success)]
 #[case(Protocol::Http, 404, Verdict::Success)]
+// proves: outcome/error
 #[case(Protocol::Http, 500, Verdict::Error)]
+// proves: outcome/error
 #[case(Protocol::Http, 0, Verdict::Error)]
 #[case(Protocol::Grpc(0), 200, Verdict::Success)]
+// proves: outcome/error
 #[case(Protocol::Grpc(5), 200, Verdict::Error)]
+// proves: outcome/unknown
 #[case(Protocol::GrpcUnknown, 200, Verdict::Unknown)]
 #[case(Protocol::GrpcUnknown, 503, Verdict::Error)]
 #[case(Protocol::Tcp, 0, Verdict::Unknown)]
