@@ -44,16 +44,17 @@ pub struct Service<H> {
 impl<H: Handler> Service<H> {
     /// Serves one request from its first frame to its answer.
     pub async fn serve(self, request: Request<Incoming>) -> Response<Answer> {
-        match self.stream(request).await {
+        let (mut stream, encoding) = match self.begin(&request) {
+            Ok(begun) => begun,
+            Err(refusal) => return refusal.response(),
+        };
+        let Some(_place) = self.usage.stream(self.peer) else {
+            return Refusal::TooManyStreams.response();
+        };
+        match self.read(request.into_body(), &mut stream, encoding).await {
             Ok(()) => answer::empty(),
             Err(refusal) => refusal.response(),
         }
-    }
-
-    async fn stream(&self, request: Request<Incoming>) -> Result<(), Refusal> {
-        let (mut stream, encoding) = self.begin(&request)?;
-        let _place = self.usage.stream(self.peer).ok_or(Refusal::TooManyStreams)?;
-        self.read(request.into_body(), &mut stream, encoding).await
     }
 
     fn begin<B>(&self, request: &Request<B>) -> Result<(H::Stream, Encoding), Refusal> {
