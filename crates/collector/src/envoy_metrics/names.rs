@@ -114,8 +114,8 @@ fn label_name(label: &str) -> String {
 
 /// The service and namespace behind a cluster, as SkyWalking names them: `reviews.demo` of
 /// `cluster.outbound|9080|v1|reviews.demo.svc.cluster.local.upstream_rq_total`, `inbound:9080.-` of
-/// `cluster.inbound|9080||.upstream_rq_total`, `sds-grpc.-` of `cluster.sds-grpc.upstream_rq_total`, else `-.-`. A cluster's `tag` is
-/// its name alone, for families that have no longer got it in theirs.
+/// `cluster.inbound|9080||.upstream_rq_total`, `sds-grpc.-` of `cluster.sds-grpc.upstream_rq_total`, else `-.-`. The `tag` is a
+/// cluster's name alone, for families that have no longer got it in theirs.
 fn cluster_name(family: &str, tag: Option<&str>) -> String {
     let tagged = tag.map(|tag| format!("cluster.{tag}."));
     let family = tagged.as_deref().unwrap_or(family);
