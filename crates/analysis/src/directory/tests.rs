@@ -257,3 +257,64 @@ fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
         Some("young")
     );
 }
+
+// proves: directory/dual-stack
+#[test]
+fn each_address_of_a_pod_is_the_pods_also_written_as_ipv6() {
+    let mut state = State::default();
+    let addresses = vec![ip(1), "fd00::1".parse().unwrap()];
+    state.apply(
+        Record::Pod(PodRecord {
+            addresses,
+            ..pod("a", 1, 100)
+        }),
+        at(101),
+    );
+    let directory = state.publish().unwrap();
+    for address in ["10.0.0.1", "fd00::1", "::ffff:10.0.0.1"] {
+        let found = directory.owner(address.parse().unwrap(), None, at(150));
+        assert_eq!(name_of(&found), Ok("a".into()), "{address}");
+    }
+}
+
+// proves: directory/service-recreated
+#[test]
+fn a_service_that_comes_back_keeps_the_calls_of_the_first_one() {
+    let mut state = State::default();
+    state.apply(Record::Service(service("web", 96, 50)), at(51));
+    state.delete(&Record::Service(service("web", 96, 50)).key(), at(100));
+    state.apply(Record::Service(service("web", 96, 200)), at(201));
+    let directory = state.publish().unwrap();
+    let owner = |start| name_of(&directory.owner(ip(96), Some(80), at(start)));
+    let web: Result<String, Unattributed> = Ok("service web".into());
+    assert_eq!(
+        [60, 150, 200].map(owner),
+        [web.clone(), Err(Unattributed::NotFound), web]
+    );
+    state.delete(&Record::Service(service("web", 96, 200)).key(), at(300));
+    let directory = state.publish().unwrap();
+    assert_eq!(
+        name_of(&directory.owner(ip(96), Some(80), at(300))),
+        Err(Unattributed::NotFound)
+    );
+}
+
+// proves: directory/service-edited
+#[test]
+fn an_edited_service_keeps_its_address_and_gets_its_new_ports() {
+    let mut state = State::default();
+    state.apply(Record::Service(service("web", 96, 50)), at(51));
+    let edited = ServiceRecord {
+        ports: vec![Port {
+            number: 80,
+            protocol: PortProtocol::Grpc,
+        }],
+        ..service("web", 96, 50)
+    };
+    state.apply(Record::Service(edited), at(100));
+    let directory = state.publish().unwrap();
+    let Owner::Service(found) = directory.owner(ip(96), Some(80), at(60)).owner else {
+        panic!("no service")
+    };
+    assert_eq!(protocol_of(&found.ports, 80), PortProtocol::Grpc);
+}

@@ -1,9 +1,10 @@
 //! The directory source `kubernetes`: watches of Pods, Services, `EndpointSlices`, Nodes and, where Istio's definitions are
-//! installed, `ServiceEntries`.
+//! installed and may be read, `ServiceEntries`.
 //!
 //! Each object is reduced to its record when it arrives, so that ten thousand pods cost what identity needs of them.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use alscope_analysis::directory::records::Kind;
 use futures::{StreamExt, TryStreamExt};
@@ -15,6 +16,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -46,6 +48,13 @@ pub async fn watch_all(client: Client, changes: mpsc::Sender<Change>, stopping: 
     );
 }
 
+/// The API server's answer about a kind that is not installed.
+const ABSENT: u16 = 404;
+/// Its answer to who may not read a kind.
+const FORBIDDEN: u16 = 403;
+/// How long until it is asked again: it is asked anew, without kube's growing pauses.
+const REFUSED: Duration = Duration::from_secs(30);
+
 struct Source {
     changes: mpsc::Sender<Change>,
     stopping: CancellationToken,
@@ -63,29 +72,43 @@ impl Source {
             match events.try_next().await {
                 Ok(None) => return,
                 Ok(Some(event)) => {
-                    if std::mem::take(&mut failing) {
+                    // A list that is only begun can still fail.
+                    if !matches!(event, Event::Init) && std::mem::take(&mut failing) {
                         info!(?kind, "watch is back");
                     }
                     if self.forward(event, kind).await.is_err() {
                         return;
                     }
                 }
-                Err(error) if kind == Kind::ServiceEntry && is_absent(&error) => {
-                    let none = [Change::BeginList(kind), Change::EndList(kind)];
-                    for change in none {
-                        if self.changes.send(change).await.is_err() {
-                            return;
-                        }
-                    }
-                }
                 Err(error) => {
-                    if !std::mem::replace(&mut failing, true) {
+                    let refusal = refusal(&error);
+                    let need_not_be = kind == Kind::ServiceEntry;
+                    let is_absent = need_not_be && refusal == Some(ABSENT);
+                    if !is_absent && !std::mem::replace(&mut failing, true) {
                         let plural = K::plural(&());
                         warn!(%error, "watch of {plural} failed and is tried again; \
                             check that the service account may get, list and watch {plural}");
                     }
+                    let is_refused = matches!(refusal, Some(ABSENT | FORBIDDEN));
+                    if need_not_be && is_refused && !self.without(kind).await {
+                        return;
+                    }
                 }
             }
+        }
+    }
+
+    /// Goes on without the objects of a kind that need not be there, and waits before it is tried again. `false` when told to
+    /// stop.
+    async fn without(&self, kind: Kind) -> bool {
+        for change in [Change::BeginList(kind), Change::EndList(kind)] {
+            if self.changes.send(change).await.is_err() {
+                return false;
+            }
+        }
+        tokio::select! {
+            () = self.stopping.cancelled() => false,
+            () = sleep(REFUSED) => true,
         }
     }
 
@@ -104,13 +127,15 @@ impl Source {
     }
 }
 
-/// Whether the kind is not installed: then there are none of it, until it is.
-fn is_absent(error: &watcher::Error) -> bool {
-    let (watcher::Error::InitialListFailed(source)
-    | watcher::Error::WatchStartFailed(source)
-    | watcher::Error::WatchFailed(source)) = error
-    else {
-        return false;
-    };
-    matches!(source, kube::Error::Api(status) if status.code == 404)
+/// The status with which the API server refused a watch.
+fn refusal(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
+        _ => None,
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,11 @@ items:
   spec: {clusterIP: 10.96.0.2, clusterIPs: [10.96.0.2], ports: [{port: 9080, name: http-web}]}
 - apiVersion: v1
   kind: Service
+  metadata: {name: edge, namespace: demo}
+  spec: {clusterIP: 10.96.0.9, clusterIPs: [10.96.0.9, "fd00:96::9"], externalIPs: [192.0.2.1]}
+  status: {loadBalancer: {ingress: [{ip: 192.0.2.2}, {hostname: edge.example.com}]}}
+- apiVersion: v1
+  kind: Service
   metadata: {name: headless, namespace: demo}
   spec: {clusterIP: None, clusterIPs: [None]}
 - apiVersion: discovery.k8s.io/v1
@@ -127,6 +132,9 @@ fn what_kubectl_prints_becomes_the_directory() {
         "before-history"
     );
     assert_eq!(owner(&directory, "10.96.0.2", later), "service reviews");
+    for address in ["10.96.0.9", "fd00:96::9", "192.0.2.1", "192.0.2.2"] {
+        assert_eq!(owner(&directory, address, later), "service edge");
+    }
     assert_eq!(owner(&directory, "10.0.0.100", later), "node-address");
     assert_eq!(
         owner(&directory, "10.0.0.3", "2026-01-01T00:02:00Z"),
