@@ -2,11 +2,13 @@
 
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use alscope_analysis::accounting::Unattributed;
+use alscope_analysis::analyze::chain::Analyzer::{K8sMesh, MxMesh};
 use alscope_analysis::directory::records::{EndpointSliceRecord, PodRecord, Record, ServiceEntryRecord};
 use rstest::rstest;
 
 use crate::entry::*;
 use crate::mesh::*;
+use crate::peers::peer;
 
 /// A `ServiceEntry` with these hosts and addresses.
 fn entry(name: &str, hosts: &[&str], addresses: &[&str]) -> Record {
@@ -178,4 +180,21 @@ fn a_caller_outside_the_mesh_is_known_by_its_address() {
     common.downstream_direct_remote_address = socket("198.51.100.9", 50_000);
     mesh.take(REVIEWS_NODE, ok(common));
     assert_eq!(mesh.only_http().edge(), "destination: vm.example.com -> reviews");
+}
+
+#[rstest]
+// proves: chain/outside-is-no-workload
+#[case::described(Some("reviews-west"), "source: productpage -> reviews-west")]
+#[case::not_described(None, "source: productpage -> legacy.example.com")]
+fn a_workload_behind_an_outside_address_may_describe_itself(
+    #[case] described: Option<&str>,
+    #[case] expected: &str,
+) {
+    let mut mesh = Mesh::analyzed_by(&[K8sMesh, MxMesh]);
+    mesh.directory = self::mesh().directory;
+    let mut common = reached("198.51.100.8", 443, OUT);
+    let object = described.map(|workload| ("upstream_peer".to_owned(), peer(workload)));
+    common.filter_state_objects.extend(object);
+    mesh.take(PRODUCTPAGE_NODE, ok(common));
+    assert_eq!(mesh.edges(), [expected]);
 }
