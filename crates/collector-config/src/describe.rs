@@ -62,6 +62,7 @@ listen.admin: 0.0.0.0:9090
 directory: kubernetes
 analysis.http: none
 analysis.tcp: none
+analysis.naming.istioServiceEntryIgnoredNamespaces: none
 acceptMetricsService: true
 workers: one for each core
 limits.messageBytes: 1048576
@@ -84,7 +85,7 @@ limits.bufferedBytes: 268435456
         );
         assert!(
             description.contains(
-                "analysis.http: none\nanalysis.tcp: k8s-mesh\nacceptMetricsService: true\nworkers: 3\n"
+                "analysis.http: none\nanalysis.tcp: k8s-mesh\nanalysis.naming.istioServiceEntryIgnoredNamespaces: none\nacceptMetricsService: true\nworkers: 3\n"
             ),
             "{description}"
         );

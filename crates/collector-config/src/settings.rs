@@ -207,8 +207,7 @@ pub const SETTINGS: [Setting; 30] = [
         Kind::Names,
         |config| Some(list(&config.analysis.naming.istio_service_entry_ignored_namespaces)),
         "Namespaces whose ServiceEntries name nothing.",
-    )
-    .without("naming by ServiceEntries"),
+    ),
     setting(
         "analysis.endpoints.rules",
         Kind::List,

@@ -5,3 +5,12 @@ pub mod kubernetes;
 pub mod objects;
 pub mod publisher;
 pub mod service_entry;
+
+use alscope_analysis::directory::state::State;
+use alscope_collector_config::Config;
+
+/// The directory before its source is read, with what the configuration says about every object.
+pub fn empty(config: &Config) -> State {
+    let naming = &config.analysis.naming;
+    State::ignoring(naming.istio_service_entry_ignored_namespaces.iter().cloned())
+}

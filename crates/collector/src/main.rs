@@ -99,7 +99,7 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
         }
     };
     if let Directory::File(file) = &config.directory {
-        directory::file::load(file)?;
+        directory::file::load(file, directory::empty(&config))?;
     }
     print!("{}", config.describe());
     for warning in config.warnings() {

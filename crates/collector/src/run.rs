@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::analyze::chain::{self, Chain};
 use alscope_analysis::directory::Directory;
+use alscope_analysis::directory::state::State;
 use alscope_analysis::shard::{Settings, Shard};
 use alscope_collector_config::{Analyzer, Config, Directory as DirectorySource};
 use arc_swap::ArcSwap;
@@ -23,7 +24,7 @@ use tracing::{error, info, warn};
 use crate::admin::{self, Admin, Readiness};
 use crate::control::Control;
 use crate::directory::publisher;
-use crate::directory::{file, kubernetes};
+use crate::directory::{empty, file, kubernetes};
 use crate::envoy_metrics::Proxies;
 use crate::ingest::{Ingest, MetricsService};
 use crate::receive::limits::Usage;
@@ -98,7 +99,7 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let mut tasks = JoinSet::new();
     let readiness = Readiness::default();
     let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
-    let synced = source(&config.directory, &directory, &stages, &mut tasks).await?;
+    let synced = source(config, &directory, &stages, &mut tasks).await?;
 
     let usage = Usage::new(config.limits);
     let proxies = Arc::new(Proxies::default());
@@ -182,15 +183,16 @@ fn analyzers(config: &Config) -> usize {
 
 /// Starts the directory's source. The answer turns true when the directory is complete.
 async fn source(
-    source: &DirectorySource,
+    config: &Config,
     directory: &Arc<ArcSwap<Directory>>,
     stages: &Stages,
     tasks: &mut JoinSet<()>,
 ) -> Result<watch::Receiver<bool>, StartError> {
     let (synced, is_synced) = watch::channel(false);
-    match source {
+    let state = empty(config);
+    match &config.directory {
         DirectorySource::File(path) => {
-            directory.store(Arc::new(load(path)?));
+            directory.store(Arc::new(load(path, state)?));
             synced.send_replace(true);
         }
         DirectorySource::None => {
@@ -202,6 +204,7 @@ async fn source(
                 .map_err(StartError::Kubernetes)?;
             let (changes, taken) = mpsc::channel(CHANGES);
             tasks.spawn(publisher::publish(
+                state,
                 taken,
                 directory.clone(),
                 synced,
@@ -213,8 +216,8 @@ async fn source(
     Ok(is_synced)
 }
 
-fn load(path: &Path) -> Result<Directory, StartError> {
-    let directory = file::load(path)?;
+fn load(path: &Path, state: State) -> Result<Directory, StartError> {
+    let directory = file::load(path, state)?;
     info!(addresses = directory.pod_addresses(), file = %path.display(), "directory read");
     Ok(directory)
 }

@@ -62,10 +62,9 @@ const VALUES: [(&str, &str, &str); 26] = [
 ];
 
 /// The keys that this version accepts at their defaults only.
-const MISSING: [&str; 12] = [
+const MISSING: [&str; 11] = [
     "analysis.naming.k8sServiceNameRule",
     "analysis.naming.istioServiceNameRule",
-    "analysis.naming.istioServiceEntryIgnoredNamespaces",
     "analysis.endpoints.rules",
     "analysis.endpoints.perService",
     "analysis.persistence.errors",

@@ -93,7 +93,7 @@ fn told_of(config: Result<Config, ConfigError>, name: &str) -> String {
 #[case::blank_service_names("default.k8sServiceNameRule", "", &[], "refused: `NAME` in PLACE is `${pod.metadata.labels.(service.istio.io/canonical-name),pod.metadata.labels.(app.kubernetes.io/name),pod.metadata.labels.app}`, but naming by rules is not in this version; remove it to run with `${pod.metadata.labels.(service.istio.io/canonical-name)}.${pod.metadata.namespace}`")]
 #[case::entry_names("default.istioServiceNameRule", "${serviceEntry.metadata.name}", &[], "refused: `NAME` in PLACE is `${serviceEntry.metadata.name}`, but naming by rules is not in this version; remove it to run with `${serviceEntry.metadata.name}.${serviceEntry.metadata.namespace}`")]
 #[case::blank_entry_names("default.istioServiceNameRule", "", &[], "ignored: a blank rule leaves the default")]
-#[case::ignored_namespaces("default.istioServiceEntryIgnoredNamespaces", "a, b", &[], "refused: `NAME` in PLACE is `a,b`, but naming by ServiceEntries is not in this version; remove it to run with `none`")]
+#[case::ignored_namespaces("default.istioServiceEntryIgnoredNamespaces", "a, b", &[], "analysis.naming.istioServiceEntryIgnoredNamespaces: a,b")]
 #[case::host("default.gRPCHost", "10.0.0.1", &["gRPCPort"], "listen.grpc: 10.0.0.1:11801")]
 #[case::host_v6("default.gRPCHost", "::", &["gRPCPort"], "listen.grpc: [::]:11801")]
 #[case::host_name("default.gRPCHost", "localhost", &["gRPCPort"], "refused: `NAME` in PLACE is `localhost`; write an IP address, as in 0.0.0.0 or ::")]

@@ -59,16 +59,16 @@ pub enum FileError {
 /// The command that writes such a file.
 const KUBECTL: &str = "kubectl get pods,services,endpointslices,nodes -A -o yaml";
 
-/// Reads the file as the directory's only version.
-pub fn load(path: &Path) -> Result<Directory, FileError> {
+/// Reads the file into `state`, as the directory's only version.
+pub fn load(path: &Path, state: State) -> Result<Directory, FileError> {
     let text = std::fs::read_to_string(path).map_err(|source| FileError::Unreadable {
         path: path.to_owned(),
         source,
     })?;
-    parse(&text, path)
+    parse(&text, path, state)
 }
 
-fn parse(text: &str, path: &Path) -> Result<Directory, FileError> {
+fn parse(text: &str, path: &Path, mut state: State) -> Result<Directory, FileError> {
     let list: Value = serde_saphyr::from_str(text).map_err(|error| FileError::NotYaml {
         path: path.to_owned(),
         message: error.to_string(),
@@ -81,7 +81,6 @@ fn parse(text: &str, path: &Path) -> Result<Directory, FileError> {
             found,
         });
     };
-    let mut state = State::default();
     let now = clock::now();
     for (index, item) in items.iter().enumerate() {
         let record = record(item).map_err(|error| FileError::BadItem {

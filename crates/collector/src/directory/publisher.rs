@@ -35,14 +35,14 @@ pub enum Change {
     EndList(Kind),
 }
 
-/// Takes changes until the source ends or `stopping`. `synced` becomes true with the first version that has all kinds.
+/// Takes changes into `state` until the source ends or `stopping`. `synced` becomes true with the first version that has all kinds.
 pub async fn publish(
+    mut state: State,
     mut changes: mpsc::Receiver<Change>,
     published: Arc<ArcSwap<Directory>>,
     synced: watch::Sender<bool>,
     stopping: CancellationToken,
 ) {
-    let mut state = State::default();
     let mut listed = HashSet::new();
     let mut batch = Vec::with_capacity(BATCH);
     let mut forget = interval(FORGET);

@@ -117,7 +117,7 @@ fn owner(directory: &Directory, address: &str, time: &str) -> String {
 
 #[test]
 fn what_kubectl_prints_becomes_the_directory() {
-    let directory = parse(LIST, Path::new("cluster.yaml")).unwrap();
+    let directory = parse(LIST, Path::new("cluster.yaml"), State::default()).unwrap();
     let later = "2026-01-02T00:00:00Z";
     assert_eq!(
         owner(&directory, "10.0.0.2", later),
@@ -145,7 +145,7 @@ fn what_kubectl_prints_becomes_the_directory() {
 
 #[test]
 fn what_is_outside_is_in_the_directory_by_address_or_by_host() {
-    let directory = parse(LIST, Path::new("cluster.yaml")).unwrap();
+    let directory = parse(LIST, Path::new("cluster.yaml"), State::default()).unwrap();
     let owner = |address| owner(&directory, address, "2026-01-02T00:00:00Z");
     assert_eq!(owner("192.0.2.7"), "service database");
     assert_eq!(owner("192.0.2.9"), "external legacy.example.com.outside");
@@ -156,6 +156,21 @@ fn what_is_outside_is_in_the_directory_by_address_or_by_host() {
     assert_eq!(protocol_of(&api.ports, 443), PortProtocol::Grpc);
     let reviews = directory.service("demo", "reviews").unwrap();
     assert_eq!(protocol_of(&reviews.ports, 9080), PortProtocol::Http);
+}
+
+/// SkyWalking's setting `istioServiceEntryIgnoredNamespaces`, all the way from its section.
+#[test]
+fn service_entries_of_ignored_namespaces_are_not_there() {
+    let text =
+        "directory: { file: a }\nenvoy-metric: { default: { istioServiceEntryIgnoredNamespaces: outside } }";
+    let config = alscope_collector_config::Config::parse(text, Path::new("collector.yaml")).unwrap();
+    let state = crate::directory::empty(&config);
+    let directory = parse(LIST, Path::new("cluster.yaml"), state).unwrap();
+    assert_eq!(
+        owner(&directory, "192.0.2.9", "2026-01-02T00:00:00Z"),
+        "not-found"
+    );
+    assert!(directory.external("api.example.com").is_none());
 }
 
 #[rstest]
@@ -170,7 +185,9 @@ fn what_is_outside_is_in_the_directory_by_address_or_by_host() {
     "directory file cluster.yaml: items[1] (Pod b/a): "
 )]
 fn a_bad_file_is_an_error_that_says_where(#[case] text: &str, #[case] expected: &str) {
-    let error = parse(text, Path::new("cluster.yaml")).unwrap_err().to_string();
+    let error = parse(text, Path::new("cluster.yaml"), State::default())
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with(expected), "{error}");
     assert!(
         error.contains("kubectl get pods,services,endpointslices,nodes -A -o yaml"),
@@ -180,7 +197,9 @@ fn a_bad_file_is_an_error_that_says_where(#[case] text: &str, #[case] expected: 
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = load(Path::new("/nowhere/cluster.yaml")).unwrap_err().to_string();
+    let error = load(Path::new("/nowhere/cluster.yaml"), State::default())
+        .unwrap_err()
+        .to_string();
     assert!(
         error.starts_with("directory file /nowhere/cluster.yaml: No such file"),
         "{error}"
