@@ -8,6 +8,7 @@
 //!   uint64 stream = 1;               // the same for all messages of one stream
 //!   uint64 received_unix_nanos = 2;  // when the message was received
 //!   bytes message = 3;               // a StreamAccessLogsMessage
+//!   bool satellite = 4;              // each message with an identifier begins another Envoy's
 //! }
 //! ```
 //!
@@ -25,6 +26,7 @@ const FORMAT: &[u8] = b"alscope recording 1\n";
 const STREAM: u32 = varint(1);
 const RECEIVED: u32 = varint(2);
 const MESSAGE: u32 = length_delimited(3);
+const SATELLITE: u32 = varint(4);
 
 /// One message of a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,24 +37,28 @@ pub struct Record<'a> {
     pub received_unix_nanos: u64,
     /// The bytes of a `StreamAccessLogsMessage`.
     pub message: &'a [u8],
+    /// Whether the stream is of SkyWalking's Satellite, where each message with an identifier begins another Envoy's entries.
+    pub satellite: bool,
 }
 
 impl Record<'_> {
     /// Appends the record to a recording; the first one begins it.
     pub fn write(&self, recording: &mut Vec<u8>) {
-        let length = [STREAM, RECEIVED, MESSAGE].map(|key| varint_length(u64::from(key)));
-        let length = length.iter().sum::<usize>()
-            + varint_length(self.stream)
-            + varint_length(self.received_unix_nanos)
-            + varint_length(self.message.len() as u64)
-            + self.message.len();
-        write_varint(recording, length as u64);
-        write_varint(recording, u64::from(STREAM));
-        write_varint(recording, self.stream);
-        write_varint(recording, u64::from(RECEIVED));
-        write_varint(recording, self.received_unix_nanos);
-        write_varint(recording, u64::from(MESSAGE));
-        write_varint(recording, self.message.len() as u64);
+        let fields = [
+            (STREAM, self.stream),
+            (RECEIVED, self.received_unix_nanos),
+            (SATELLITE, u64::from(self.satellite)),
+            (MESSAGE, self.message.len() as u64),
+        ];
+        let headers: usize = fields
+            .iter()
+            .map(|(key, value)| varint_length(u64::from(*key)) + varint_length(*value))
+            .sum();
+        write_varint(recording, (headers + self.message.len()) as u64);
+        for (key, value) in fields {
+            write_varint(recording, u64::from(key));
+            write_varint(recording, value);
+        }
         recording.extend_from_slice(self.message);
     }
 
@@ -64,6 +70,7 @@ impl Record<'_> {
                 STREAM => record.stream = fields.uint64()?,
                 RECEIVED => record.received_unix_nanos = fields.uint64()?,
                 MESSAGE => record.message = fields.bytes()?,
+                SATELLITE => record.satellite = fields.boolean()?,
                 _ => fields.skip(key)?,
             }
         }
@@ -150,6 +157,8 @@ mod tests {
         received_unix_nanos: u64,
         #[prost(bytes = "vec", tag = "3")]
         message: Vec<u8>,
+        #[prost(bool, tag = "4")]
+        satellite: bool,
     }
 
     fn record() -> impl Strategy<Value = ProstRecord> {
@@ -167,6 +176,7 @@ mod tests {
             stream: record.stream,
             received_unix_nanos: record.received_unix_nanos,
             message: &record.message,
+            satellite: record.satellite,
         }
     }
 
@@ -235,12 +245,12 @@ mod tests {
 
     #[test]
     fn a_later_field_is_passed_over() {
-        let bytes = [Recording::BEGINNING, b"\x07\x08\x05\x22\x01x\x10\x09"].concat();
+        let bytes = [Recording::BEGINNING, b"\x07\x08\x05\x2a\x01x\x10\x09"].concat();
         let read: Vec<_> = Recording::read(&bytes).unwrap().collect();
         let record = Record {
             stream: 5,
             received_unix_nanos: 9,
-            message: b"",
+            ..Record::default()
         };
         assert_eq!(read, [Ok(record)]);
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use als_proto::{Malformed, Message, MetricsMessage};
 use alscope_analysis::accounting::Rejected;
 use alscope_analysis::directory::Directory;
+use alscope_analysis::moment::Moment;
 use alscope_analysis::shard::{Progress, Shard};
 use alscope_analysis::stream::Stream;
 use arc_swap::ArcSwap;
@@ -80,27 +81,37 @@ impl Ingest {
     }
 
     /// Keeps the node that the message names.
-    fn identify(&self, logs: &mut AccessLogs, message: &Message<'_>) -> Result<(), Malformed> {
+    fn identify(
+        &self,
+        logs: &mut AccessLogs,
+        message: &Message<'_>,
+        received: Moment,
+    ) -> Result<(), Malformed> {
         if (logs.node.is_none() || logs.identifiers == Identifiers::Any)
             && let Some(identifier) = message.identifier()?
         {
             let registry = self.shard().registry().clone();
             logs.node = Some(Node {
                 stream: Stream::identify(&identifier, &registry)?,
-                proxy: self.proxies.proxy(&identifier, clock::now())?,
+                proxy: self.proxies.proxy(&identifier, received)?,
             });
         }
         Ok(())
     }
 
-    async fn access_logs(&self, logs: &mut AccessLogs, message: &[u8]) -> Result<(), Malformed> {
+    async fn access_logs(
+        &self,
+        logs: &mut AccessLogs,
+        message: &[u8],
+        received: Moment,
+    ) -> Result<(), Malformed> {
         let message = Message::read(message)?;
-        self.identify(logs, &message)?;
+        self.identify(logs, &message, received)?;
         let Some(node) = &logs.node else {
             self.shard().reject_entries(message.entries());
             return Ok(());
         };
-        let mut progress = Progress::new(message.entries(), clock::now());
+        let mut progress = Progress::new(message.entries(), received);
         loop {
             let before = progress.entries_read();
             // The newest directory for each turn: a guard is not kept across an await.
@@ -115,9 +126,8 @@ impl Ingest {
         }
     }
 
-    fn metrics(&self, proxy: &mut Option<Arc<Proxy>>, message: &[u8]) -> Result<(), Malformed> {
+    fn metrics(&self, proxy: &mut Option<Arc<Proxy>>, message: &[u8], now: Moment) -> Result<(), Malformed> {
         let message = MetricsMessage::read(message)?;
-        let now = clock::now();
         if proxy.is_none()
             && let Some(identifier) = message.identifier()?
         {
@@ -126,6 +136,19 @@ impl Ingest {
         // Metrics before their stream said whose they are.
         let proxy = proxy.as_ref().ok_or(Malformed)?;
         self.proxies.report(proxy, &message, now)
+    }
+}
+
+impl Ingest {
+    /// Takes one message that was received at `received`.
+    pub async fn message_at(&self, stream: &mut Incoming, message: &[u8], received: Moment) {
+        let read = match stream {
+            Incoming::AccessLogs(logs) => self.access_logs(logs, message, received).await,
+            Incoming::Metrics(proxy) => self.metrics(proxy, message, received),
+        };
+        if read.is_err() {
+            self.reject(stream, Rejected::MalformedMessage);
+        }
     }
 }
 
@@ -148,13 +171,7 @@ impl Handler for Ingest {
     }
 
     async fn message(&self, stream: &mut Incoming, message: &[u8]) {
-        let read = match stream {
-            Incoming::AccessLogs(logs) => self.access_logs(logs, message).await,
-            Incoming::Metrics(proxy) => self.metrics(proxy, message),
-        };
-        if read.is_err() {
-            self.reject(stream, Rejected::MalformedMessage);
-        }
+        self.message_at(stream, message, clock::now()).await;
     }
 
     fn reject(&self, stream: &mut Incoming, reason: Rejected) {

@@ -11,6 +11,8 @@ pub mod envoy_metrics;
 pub mod export;
 pub mod ingest;
 pub mod receive;
+pub mod record;
+pub mod replay;
 pub mod run;
 pub mod top;
 pub mod topology;

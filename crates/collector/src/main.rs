@@ -1,10 +1,16 @@
 //! `alscope-collector`: receives Envoy access logs and tells who called whom.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use alscope_collector::{directory, run, top};
+use alscope_analysis::names::redact::Redaction;
+use alscope_collector::envoy_metrics::Proxies;
+use alscope_collector::export::prometheus::Prometheus;
+use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::{directory, record, replay, run, top};
 use alscope_collector_config::{Checked, Config, Directory, Fate, Report};
 use clap::{Args, Parser, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -35,12 +41,40 @@ enum Command {
     /// Checks a configuration file and prints what it would run. For SkyWalking's application.yml, whole or in part:
     /// what becomes of each setting here
     Check(CheckArguments),
+    /// Writes streams of access logs into a file, without secrets, for a bug report or a test
+    Record(RecordArguments),
+    /// Takes a recording as if it came in now, and prints what a scrape of /metrics would show
+    Replay {
+        /// The recording
+        file: PathBuf,
+        /// The configuration file, with the directory of the time of the recording
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Shows a running collector's calls as a live table: who calls whom, rate, errors, percentiles
     Top {
         /// The collector's web address
         #[arg(default_value = "http://127.0.0.1:8080")]
         url: String,
     },
+}
+
+#[derive(Debug, Args)]
+struct RecordArguments {
+    /// The file to write
+    file: PathBuf,
+    /// Where Envoys send
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:11800")]
+    listen: SocketAddr,
+    /// Ends after so long; without it, at Ctrl-C
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Ends when the file is so large
+    #[arg(long, default_value = "64")]
+    mebibytes: u64,
+    /// Writes messages as they came, with secrets and with fields that this version does not know
+    #[arg(long)]
+    unredacted: bool,
 }
 
 #[derive(Debug, Args)]
@@ -67,6 +101,8 @@ fn main() -> ExitCode {
             Some(file) => check(&file),
             None => unreachable_without_arguments(),
         },
+        (Some(Command::Record(arguments)), _) => record_streams(arguments),
+        (Some(Command::Replay { file, config }), _) => replay_file(file, &config),
         (Some(Command::Top { url }), _) => top::run(&url).map_err(anyhow::Error::from),
         (None, Some(config)) => collect(&config),
         (None, None) => unreachable_without_arguments(),
@@ -149,6 +185,73 @@ fn collect(path: &std::path::Path) -> anyhow::Result<()> {
         let ports = run::Ports::bind(&config).await?;
         Ok(run::run(&config, ports, stop).await?)
     })
+}
+
+fn record_streams(arguments: RecordArguments) -> anyhow::Result<()> {
+    let RecordArguments {
+        file,
+        listen,
+        seconds,
+        mebibytes,
+        unredacted,
+    } = arguments;
+    let redaction = if unredacted {
+        Redaction::Off
+    } else {
+        Redaction::default()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let stop = CancellationToken::new();
+    runtime.spawn(on_signals(stop.clone()));
+    if let Some(seconds) = seconds {
+        let stop = stop.clone();
+        runtime.spawn(async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            stop.cancel();
+        });
+    }
+    let recorded = runtime.block_on(async {
+        let socket = record::bind(listen).await?;
+        let until = seconds.map_or_else(|| "until Ctrl-C".to_owned(), |seconds| format!("for {seconds} s"));
+        eprintln!(
+            "recording what Envoys send to {} into {}, {until}",
+            socket.local_addr()?,
+            file.display()
+        );
+        let options = record::Options {
+            file,
+            bytes: mebibytes << 20,
+            redaction,
+        };
+        anyhow::Ok(record::record(socket, options, stop).await?)
+    })?;
+    println!(
+        "{} messages, {} bytes; {} messages could not be read and are left out",
+        recorded.messages, recorded.bytes, recorded.left_out
+    );
+    Ok(())
+}
+
+fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
+    let config = Config::load(config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let replayed = runtime.block_on(replay::replay(&config, file))?;
+    let gauges = Gauges {
+        analyzers: run::analyzers(&config),
+        streams: 0,
+        directory_version: replayed.directory_version,
+    };
+    print!(
+        "{}",
+        Prometheus::default().render(&replayed.snapshot, &gauges, &Proxies::default())
+    );
+    if replayed.is_cut_off {
+        eprintln!("alscope-collector: warning: the recording ends within a message, which is left out");
+    }
+    Ok(())
 }
 
 /// The first signal ends the collector in order, the second at once.

@@ -168,7 +168,8 @@ fn say_what_runs(config: &Config) {
     }
 }
 
-fn analyzers(config: &Config) -> usize {
+/// How many analyzers are configured, each counted once.
+pub fn analyzers(config: &Config) -> usize {
     let mut names: Vec<String> = config
         .analysis
         .http
@@ -240,13 +241,18 @@ fn chain(analyzers: &[Analyzer]) -> Chain {
     }))
 }
 
-fn shards(config: &Config) -> Vec<Arc<Mutex<Shard>>> {
-    let settings = Settings {
+/// What a configuration tells the shards.
+pub fn settings(config: &Config) -> Settings {
+    Settings {
         http: chain(&config.analysis.http),
         tcp: chain(&config.analysis.tcp),
         entries_per_message: config.limits.entries_per_message,
         string_bytes: config.limits.string_bytes,
-    };
+    }
+}
+
+fn shards(config: &Config) -> Vec<Arc<Mutex<Shard>>> {
+    let settings = settings(config);
     let registry = Arc::new(Registry::default());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = config.workers.map_or(cores, usize::from);

@@ -158,7 +158,7 @@ fn crates_depend_on_no_more_than_the_page_says() {
             .difference(&names(&row[3]))
             .cloned()
             .collect();
-        // als-proto's optional dependencies are features that the collector does not use.
+        // als-proto's optional dependencies are features, which analysis does not use.
         let is_optional =
             |name: &String| manifest.contains(&format!("{name} = {{ workspace = true, optional = true }}"));
         let more: Vec<&String> = more.iter().filter(|name| !is_optional(name)).collect();

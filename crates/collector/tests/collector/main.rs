@@ -12,5 +12,6 @@ mod encodings;
 mod limits;
 mod methods;
 mod metrics;
+mod recordings;
 mod running;
 mod streams;

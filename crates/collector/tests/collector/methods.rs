@@ -8,12 +8,12 @@ use crate::running::*;
 
 pub(crate) const V3: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
 const V2: &str = "/envoy.service.accesslog.v2.AccessLogService/StreamAccessLogs";
-const SATELLITE: &str = "/satellite.envoy.accesslog.v3.SatelliteAccessLogService/StreamAccessLogs";
+pub(crate) const SATELLITE: &str = "/satellite.envoy.accesslog.v3.SatelliteAccessLogService/StreamAccessLogs";
 
-type Answered = Result<Response<StreamAccessLogsResponse>, Status>;
+pub(crate) type Answered = Result<Response<StreamAccessLogsResponse>, Status>;
 
 /// A message of a productpage whose Kubernetes has this name.
-fn of_cluster(cluster: &str, entries: usize) -> StreamAccessLogsMessage {
+pub(crate) fn of_cluster(cluster: &str, entries: usize) -> StreamAccessLogsMessage {
     let node = with_metadata(productpage(), [("CLUSTER_ID", cluster)]);
     message_of(node, vec![entry("10.0.0.2"); entries])
 }

@@ -1,6 +1,7 @@
 //! A collector that runs for one test.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use als_proto::messages::envoy::config::core::v3::{Address, Node, SocketAddress, address, socket_address};
@@ -30,6 +31,16 @@ items:
 - {kind: Pod, metadata: {name: reviews, namespace: demo, uid: "2"}, spec: {containers: []}, status: {podIP: 10.0.0.2}}
 "#;
 
+/// A configuration with the directory of these tests, which is written into `folder`, and with more lines.
+pub(crate) fn configuration(folder: &Path, more: &str) -> Config {
+    std::fs::write(folder.join("cluster.yaml"), CLUSTER).unwrap();
+    let text = format!(
+        "listen: {{ grpc: \"127.0.0.1:0\", web: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }}\n\
+         directory: {{ file: cluster.yaml }}\nanalysis: {{ http: k8s-mesh, tcp: k8s-mesh }}\n{more}"
+    );
+    Config::parse(&text, &folder.join("collector.yaml")).unwrap()
+}
+
 pub(crate) struct Collector {
     pub(crate) grpc: SocketAddr,
     pub(crate) web: SocketAddr,
@@ -47,12 +58,7 @@ impl Collector {
     /// Starts with more lines of configuration.
     pub(crate) async fn with(more: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("cluster.yaml"), CLUSTER).unwrap();
-        let text = format!(
-            "listen: {{ grpc: \"127.0.0.1:0\", web: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }}\n\
-             directory: {{ file: cluster.yaml }}\nanalysis: {{ http: k8s-mesh, tcp: k8s-mesh }}\n{more}"
-        );
-        let config = Config::parse(&text, &directory.path().join("collector.yaml")).unwrap();
+        let config = configuration(directory.path(), more);
         let ports = Ports::bind(&config).await.unwrap();
         let address = |socket: &tokio::net::TcpListener| socket.local_addr().unwrap();
         let (grpc, web, admin) = (address(&ports.grpc), address(&ports.web), address(&ports.admin));

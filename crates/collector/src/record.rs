@@ -1,0 +1,212 @@
+//! Writes streams of access logs into a file as they come, to be replayed: for bug reports and for tests.
+
+pub mod redacted;
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use als_proto::{Record, Recording};
+use alscope_analysis::accounting::Rejected;
+use alscope_analysis::names::redact::Redaction;
+use alscope_collector_config::Limits;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::receive::Handler;
+use crate::receive::limits::Usage;
+use crate::receive::listener::Listener;
+use crate::receive::method::Method;
+use crate::receive::worker::Worker;
+
+/// What to record.
+#[derive(Debug)]
+pub struct Options {
+    /// The file to write.
+    pub file: PathBuf,
+    /// It ends when it is so large.
+    pub bytes: u64,
+    /// What is hidden; off writes messages as they came.
+    pub redaction: Redaction,
+}
+
+/// What was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Messages in it.
+    pub messages: u64,
+    /// Messages that are not in it, because they could not be read.
+    pub left_out: u64,
+}
+
+/// Why nothing, or no more, could be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The port is taken.
+    #[error("{address} can't be listened on: {source}; end what listens there or give another --listen")]
+    Port {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file can't be written.
+    #[error("{file} can't be written: {source}; give a file in a directory that has room", file = file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system gave no thread or runtime.
+    #[error("a thread can't be started: {0}; raise the limit of threads")]
+    Worker(std::io::Error),
+}
+
+/// Binds the address that Envoys send to.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, RecordError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| RecordError::Port { address, source })
+}
+
+/// Records what comes to `socket` until `stop`, or until the file is as large as it may be.
+pub async fn record(
+    socket: TcpListener,
+    options: Options,
+    stop: CancellationToken,
+) -> Result<Recorded, RecordError> {
+    let Options {
+        file,
+        bytes,
+        redaction,
+    } = options;
+    let output = File::create(&file).map_err(|source| RecordError::File {
+        file: file.clone(),
+        source,
+    })?;
+    let recorder = Recorder(Arc::new(Shared {
+        output: Mutex::new(Output {
+            file: BufWriter::new(output),
+            recorded: Recorded::default(),
+            failure: None,
+            record: Recording::BEGINNING.to_vec(),
+        }),
+        streams: AtomicU64::new(0),
+        bytes,
+        redaction,
+        full: stop.clone(),
+    }));
+    recorder.output().append(bytes);
+    let usage = Usage::new(Limits::default());
+    let worker = Worker::start(0, recorder.clone(), usage, stop.clone()).map_err(RecordError::Worker)?;
+    Listener::new(socket, vec![worker]).run(stop).await;
+    let mut output = recorder.output();
+    let flushed = output.file.flush();
+    match output.failure.take().map_or(flushed, Err) {
+        Ok(()) => Ok(output.recorded),
+        Err(source) => Err(RecordError::File { file, source }),
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Recorder(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    output: Mutex<Output>,
+    /// Streams so far.
+    streams: AtomicU64,
+    bytes: u64,
+    redaction: Redaction,
+    full: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Output {
+    file: BufWriter<File>,
+    recorded: Recorded,
+    failure: Option<std::io::Error>,
+    /// What is appended next.
+    record: Vec<u8>,
+}
+
+impl Output {
+    /// Appends what is to be; `false` when that was the last.
+    fn append(&mut self, bytes: u64) -> bool {
+        if let Err(error) = self.file.write_all(&self.record) {
+            self.failure = Some(error);
+            return false;
+        }
+        self.recorded.bytes += self.record.len() as u64;
+        self.record.clear();
+        self.recorded.bytes < bytes
+    }
+}
+
+/// A stream's number in the recording.
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    number: u64,
+    satellite: bool,
+}
+
+impl Recorder {
+    fn output(&self) -> MutexGuard<'_, Output> {
+        self.0.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self, stream: Stream, message: &[u8]) {
+        let received = clock::now();
+        let mut output = self.output();
+        if self.0.full.is_cancelled() {
+            return;
+        }
+        let record = Record {
+            stream: stream.number,
+            received_unix_nanos: u64::try_from(received.0).unwrap_or_default(),
+            message,
+            satellite: stream.satellite,
+        };
+        record.write(&mut output.record);
+        output.recorded.messages += 1;
+        if !output.append(self.0.bytes) {
+            self.0.full.cancel();
+        }
+    }
+}
+
+impl Handler for Recorder {
+    type Stream = Stream;
+
+    fn begin(&self, method: Method) -> Option<Stream> {
+        let satellite = match method {
+            Method::AccessLogs => false,
+            Method::SatelliteAccessLogs => true,
+            Method::Metrics => return None,
+        };
+        let number = self.0.streams.fetch_add(1, Ordering::Relaxed);
+        Some(Stream { number, satellite })
+    }
+
+    async fn message(&self, stream: &mut Stream, message: &[u8]) {
+        if self.0.redaction == Redaction::Off {
+            return self.record(*stream, message);
+        }
+        match redacted::message(message, &self.0.redaction) {
+            Ok(message) => self.record(*stream, &message),
+            // What can't be read can't be redacted.
+            Err(_) => self.output().recorded.left_out += 1,
+        }
+    }
+
+    fn reject(&self, _: &mut Stream, _: Rejected) {
+        self.output().recorded.left_out += 1;
+    }
+}

@@ -1,0 +1,125 @@
+//! Takes a recording as if its messages came in now, each at its own time, and tells what a scrape would show: for bug reports,
+//! and for tests that hold the rules to streams of real proxies.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use als_proto::{NotARecording, Recording};
+use alscope_analysis::aggregate::registry::Registry;
+use alscope_analysis::aggregate::totals::{Snapshot, Totals};
+use alscope_analysis::directory::Directory;
+use alscope_analysis::moment::Moment;
+use alscope_analysis::shard::Shard;
+use alscope_collector_config::{Config, Directory as Source};
+use arc_swap::ArcSwap;
+
+use crate::directory::{empty, file};
+use crate::envoy_metrics::Proxies;
+use crate::ingest::{Ingest, MetricsService};
+use crate::receive::Handler as _;
+use crate::receive::method::Method;
+use crate::run;
+
+/// Why a recording can't be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The file can't be read.
+    #[error("{path}: {source}; give a file that `alscope-collector record` wrote", path = path.display())]
+    Unreadable {
+        /// The recording.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is another.
+    #[error("{path}: {source}; give a file that `alscope-collector record` wrote", path = path.display())]
+    NotARecording {
+        /// The recording.
+        path: PathBuf,
+        /// Why.
+        source: NotARecording,
+    },
+    /// The directory's file can't be used.
+    #[error(transparent)]
+    Directory(#[from] file::FileError),
+    /// Pods of now say nothing about calls of then.
+    #[error(
+        "directory.kubernetes says who has an address now, not who had it when the recording was made; write what \
+         `kubectl get pods,services,endpointslices,nodes -A -o yaml` printed then to a file and name it in directory.file, or \
+         write `directory: {{ none: {{}} }}` for mx-mesh alone"
+    )]
+    LiveDirectory,
+}
+
+/// What a recording comes to.
+#[derive(Debug)]
+pub struct Replayed {
+    /// All that was counted.
+    pub snapshot: Snapshot,
+    /// The directory's version, for the exposition.
+    pub directory_version: u64,
+    /// Whether the recording ends within a record.
+    pub is_cut_off: bool,
+}
+
+/// Replays the file at `path` with a configuration.
+pub async fn replay(config: &Config, path: PathBuf) -> Result<Replayed, ReplayError> {
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(source) => return Err(ReplayError::Unreadable { path, source }),
+    };
+    let recording = match Recording::read(&bytes) {
+        Ok(recording) => recording,
+        Err(source) => return Err(ReplayError::NotARecording { path, source }),
+    };
+    let directory = directory(config)?;
+    let directory_version = directory.version();
+    let shard = Arc::new(Mutex::new(Shard::new(
+        run::settings(config),
+        Arc::new(Registry::default()),
+    )));
+    let ingest = Ingest {
+        shard: shard.clone(),
+        directory: Arc::new(ArcSwap::from_pointee(directory)),
+        proxies: Arc::new(Proxies::default()),
+        metrics_service: MetricsService::Refused,
+    };
+    let mut streams = HashMap::new();
+    let mut last = Moment(0);
+    let mut is_cut_off = false;
+    for record in recording {
+        let Ok(record) = record else {
+            is_cut_off = true;
+            break;
+        };
+        last = Moment(i64::try_from(record.received_unix_nanos).unwrap_or(i64::MAX));
+        let method = if record.satellite {
+            Method::SatelliteAccessLogs
+        } else {
+            Method::AccessLogs
+        };
+        let stream = streams
+            .entry(record.stream)
+            .or_insert_with(|| ingest.begin(method));
+        if let Some(stream) = stream {
+            ingest.message_at(stream, record.message, last).await;
+        }
+    }
+    let mut totals = Totals::new(last);
+    let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+    totals.drain(&mut shard, usize::MAX, last);
+    Ok(Replayed {
+        snapshot: totals.publish(last),
+        directory_version,
+        is_cut_off,
+    })
+}
+
+fn directory(config: &Config) -> Result<Directory, ReplayError> {
+    match &config.directory {
+        Source::File(path) => Ok(file::load(path, empty(config))?),
+        Source::None => Ok(Directory::default()),
+        Source::Kubernetes(_) => Err(ReplayError::LiveDirectory),
+    }
+}
