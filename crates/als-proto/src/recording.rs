@@ -162,13 +162,18 @@ mod tests {
     }
 
     fn record() -> impl Strategy<Value = ProstRecord> {
-        (any::<u64>(), any::<u64>(), vec(any::<u8>(), 0..300)).prop_map(
-            |(stream, received_unix_nanos, message)| ProstRecord {
-                stream,
-                received_unix_nanos,
-                message,
-            },
-        )
+        let parts = (
+            any::<u64>(),
+            any::<u64>(),
+            vec(any::<u8>(), 0..300),
+            any::<bool>(),
+        );
+        parts.prop_map(|(stream, received_unix_nanos, message, satellite)| ProstRecord {
+            stream,
+            received_unix_nanos,
+            message,
+            satellite,
+        })
     }
 
     fn ours(record: &ProstRecord) -> Record<'_> {

@@ -184,3 +184,29 @@ fn terminate(child: &Child) {
     let ended = Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(ended.success());
 }
+
+#[test]
+fn a_recording_is_made_and_replayed_by_the_command_line() {
+    let (folder, config) = configured("directory: { none: {} }\nanalysis: { http: mx-mesh, tcp: mx-mesh }\n");
+    let file = folder.path().join("streams.als");
+    let file = file.to_str().unwrap();
+    let recorded = ran(&["record", "--listen", "127.0.0.1:0", "--seconds", "1", file]);
+    assert!(recorded.status.success(), "{}", text(&recorded.stderr));
+    let expected = "0 messages, 20 bytes; 0 messages could not be read and are left out\n";
+    assert_eq!(text(&recorded.stdout), expected);
+    let replayed = ran(&["replay", "--config", &config, file]);
+    assert!(replayed.status.success(), "{}", text(&replayed.stderr));
+    let printed = text(&replayed.stdout);
+    assert!(
+        printed.contains("alscope_entries_received_total 0\n")
+            && printed.contains("alscope_analyzers_active 1\n"),
+        "{printed}"
+    );
+    let missing = ran(&["replay", "--config", &config, "nowhere.als"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(
+        text(&missing.stderr).contains("nowhere.als: No such file"),
+        "{}",
+        text(&missing.stderr)
+    );
+}

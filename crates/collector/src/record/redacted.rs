@@ -69,7 +69,7 @@ fn http(entry: &mut HttpAccessLogEntry, redaction: &Redaction) {
 }
 
 fn http_request(request: &mut HttpRequestProperties, redaction: &Redaction) {
-    let mut replace = |text: &mut String, redact: fn(&Redaction, &[u8], &mut String)| {
+    let replace = |text: &mut String, redact: fn(&Redaction, &[u8], &mut String)| {
         let mut shown = String::new();
         redact(redaction, text.as_bytes(), &mut shown);
         *text = shown;

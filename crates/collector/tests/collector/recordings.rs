@@ -12,7 +12,6 @@ use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
 use alscope_collector::record::{self, Options, RecordError, Recorded};
 use alscope_collector::replay::replay;
-use prost::Message as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -128,9 +127,9 @@ async fn a_replay_counts_what_a_collector_counts_that_gets_the_same_streams() {
         .until_sample("alscope_entries_observed_total", 33.0)
         .await;
     let file = recorder.file.clone();
-    let (recorded, bytes, folder) = recorder.stop().await;
-    assert_eq!((recorded.messages, recorded.left_out), (6, 0));
-    assert_eq!(recorded.bytes, bytes.len() as u64);
+    let (summary, bytes, folder) = recorder.stop().await;
+    assert_eq!((summary.messages, summary.left_out), (6, 0));
+    assert_eq!(summary.bytes, bytes.len() as u64);
     let live = lines(&collector.get(collector.admin, "/metrics").await.1);
     let replayed = requests(folder.path(), "", file).await;
     assert_eq!(replayed, live);
@@ -192,13 +191,14 @@ async fn a_recording_ends_when_it_is_as_large_as_it_may_be() {
     let messages = vec![first_message(vec![entry("10.0.0.2"); 4]); 100];
     let stop = recorder.stop.clone();
     // The recorder ends the stream in its middle.
-    let _: Answered = send_to(recorder.address, V3, messages, None).await;
+    let answered: Answered = send_to(recorder.address, V3, messages, None).await;
+    drop(answered);
     stop.cancelled().await;
-    let (recorded, bytes, _folder) = recorder.stop().await;
+    let (summary, bytes, _folder) = recorder.stop().await;
     assert!((1000..2500).contains(&bytes.len()), "{}", bytes.len());
     assert_eq!(
         Recording::read(&bytes).unwrap().flatten().count() as u64,
-        recorded.messages
+        summary.messages
     );
 }
 
@@ -208,8 +208,8 @@ async fn metrics_are_not_recorded() {
     let path = "/envoy.service.metrics.v3.MetricsService/StreamMetrics";
     let answered: Answered = send_to(recorder.address, path, vec![first_message(vec![])], None).await;
     assert_eq!(answered.unwrap_err().code(), Code::Unimplemented);
-    let (recorded, ..) = recorder.stop().await;
-    assert_eq!(recorded.messages, 0);
+    let (summary, ..) = recorder.stop().await;
+    assert_eq!(summary.messages, 0);
 }
 
 #[tokio::test]
