@@ -19,16 +19,6 @@ use crate::receive::method::Method;
 /// Entries that are counted before other streams of the worker get their turn.
 const TURN: usize = 512;
 
-/// Whether Envoy's own metrics are taken: SkyWalking's setting `acceptMetricsService`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MetricsService {
-    /// They are.
-    #[default]
-    Accepted,
-    /// Their streams are refused.
-    Refused,
-}
-
 /// One worker's shard with what all workers share.
 #[derive(Clone, Debug)]
 pub struct Ingest {
@@ -38,8 +28,8 @@ pub struct Ingest {
     pub directory: Arc<ArcSwap<Directory>>,
     /// Who sends, and what they report about themselves.
     pub proxies: Arc<Proxies>,
-    /// Whether that is taken.
-    pub metrics_service: MetricsService,
+    /// Whether that is taken: SkyWalking's setting `acceptMetricsService`.
+    pub accept_metrics_service: bool,
 }
 
 /// What is kept of a stream.
@@ -162,11 +152,10 @@ impl Handler for Ingest {
                 node: None,
             })
         };
-        match (method, self.metrics_service) {
-            (Method::AccessLogs, _) => Some(access_logs(Identifiers::First)),
-            (Method::SatelliteAccessLogs, _) => Some(access_logs(Identifiers::Any)),
-            (Method::Metrics, MetricsService::Accepted) => Some(Incoming::Metrics(None)),
-            (Method::Metrics, MetricsService::Refused) => None,
+        match method {
+            Method::AccessLogs => Some(access_logs(Identifiers::First)),
+            Method::SatelliteAccessLogs => Some(access_logs(Identifiers::Any)),
+            Method::Metrics => self.accept_metrics_service.then_some(Incoming::Metrics(None)),
         }
     }
 

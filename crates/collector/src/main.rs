@@ -14,6 +14,7 @@ use alscope_collector::{directory, record, replay, run, top};
 use alscope_collector_config::{Checked, Config, Directory, Fate, Report};
 use clap::{Args, Parser, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -175,12 +176,7 @@ fn collect(path: &std::path::Path) -> anyhow::Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    let stop = CancellationToken::new();
-    runtime.spawn(on_signals(stop.clone()));
+    let (runtime, stop) = until_signals()?;
     runtime.block_on(async {
         let ports = run::Ports::bind(&config).await?;
         Ok(run::run(&config, ports, stop).await?)
@@ -200,12 +196,7 @@ fn record_streams(arguments: RecordArguments) -> anyhow::Result<()> {
     } else {
         Redaction::default()
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    let stop = CancellationToken::new();
-    runtime.spawn(on_signals(stop.clone()));
+    let (runtime, stop) = until_signals()?;
     if let Some(seconds) = seconds {
         let stop = stop.clone();
         runtime.spawn(async move {
@@ -252,6 +243,17 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
         eprintln!("alscope-collector: warning: the recording ends within a message, which is left out");
     }
     Ok(())
+}
+
+/// A runtime, and what the first signal cancels.
+fn until_signals() -> std::io::Result<(Runtime, CancellationToken)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let stop = CancellationToken::new();
+    runtime.spawn(on_signals(stop.clone()));
+    Ok((runtime, stop))
 }
 
 /// The first signal ends the collector in order, the second at once.

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 
 use crate::directory::{empty, file};
 use crate::envoy_metrics::Proxies;
-use crate::ingest::{Ingest, MetricsService};
+use crate::ingest::Ingest;
 use crate::receive::Handler as _;
 use crate::receive::method::Method;
 use crate::run;
@@ -83,7 +83,7 @@ pub async fn replay(config: &Config, path: PathBuf) -> Result<Replayed, ReplayEr
         shard: shard.clone(),
         directory: Arc::new(ArcSwap::from_pointee(directory)),
         proxies: Arc::new(Proxies::default()),
-        metrics_service: MetricsService::Refused,
+        accept_metrics_service: false,
     };
     let mut streams = HashMap::new();
     let mut last = Moment(0);

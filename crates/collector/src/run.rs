@@ -26,7 +26,7 @@ use crate::control::Control;
 use crate::directory::publisher;
 use crate::directory::{empty, file, kubernetes};
 use crate::envoy_metrics::Proxies;
-use crate::ingest::{Ingest, MetricsService};
+use crate::ingest::Ingest;
 use crate::receive::limits::Usage;
 use crate::receive::listener::Listener;
 use crate::receive::worker::Worker;
@@ -267,16 +267,11 @@ fn ingest(
     proxies: &Arc<Proxies>,
     config: &Config,
 ) -> Vec<Ingest> {
-    let metrics_service = if config.accept_metrics_service {
-        MetricsService::Accepted
-    } else {
-        MetricsService::Refused
-    };
     let ingest = |shard| Ingest {
         shard,
         directory: directory.clone(),
         proxies: proxies.clone(),
-        metrics_service,
+        accept_metrics_service: config.accept_metrics_service,
     };
     shards.into_iter().map(ingest).collect()
 }

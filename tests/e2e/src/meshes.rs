@@ -1,6 +1,5 @@
 //! Meshes of a test's own: a namespace with a ConfigMap of mesh config and an istiod that is scaled to 0.
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use crate::cluster::kubectl;
@@ -98,25 +97,4 @@ pub fn make(namespaces: &[(String, Vec<Value>)]) -> anyhow::Result<()> {
 pub fn delete(namespaces: &[&str]) -> anyhow::Result<()> {
     let command = ["delete", "namespace", "--wait", "--timeout=120s"];
     kubectl(&[&command[..], namespaces].concat()).map(drop)
-}
-
-/// The text of a ConfigMap of mesh config; `None` where there is no ConfigMap.
-pub fn text(namespace: &str, name: &str) -> anyhow::Result<Option<String>> {
-    let found = kubectl(&[
-        "get",
-        "configmap",
-        name,
-        "--namespace",
-        namespace,
-        "--ignore-not-found",
-        "--output=json",
-    ])?;
-    if found.trim().is_empty() {
-        return Ok(None);
-    }
-    let object: Value = serde_json::from_str(&found)?;
-    let text = object["data"]["mesh"]
-        .as_str()
-        .context("the ConfigMap has no key mesh")?;
-    Ok(Some(text.to_owned()))
 }

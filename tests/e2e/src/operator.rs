@@ -18,6 +18,8 @@ pub const RESOURCE: &str = "alscope";
 pub const ADDRESS: &str = "alscope-collector.alscope-system.svc.cluster.local:11800";
 /// The mesh's namespace.
 pub const MESH: &str = "istio-system";
+/// The ConfigMap of the default revision's mesh config.
+const MESH_CONFIG: &str = "istio";
 /// The field manager of what the operator writes.
 pub const MANAGER: &str = "alscope-operator";
 
@@ -177,12 +179,17 @@ pub fn condition(resource: &Value, type_: &str) -> Condition {
     }
 }
 
-/// Waits until a condition of the resource has a status and a reason; tells what it was instead.
-pub fn reaches(type_: &str, (status, reason): (&str, &str), deadline: Duration) -> anyhow::Result<Condition> {
+/// Waits until a condition of a resource has a status and a reason; tells what it was instead.
+pub fn reaches(
+    name: &str,
+    type_: &str,
+    (status, reason): (&str, &str),
+    deadline: Duration,
+) -> anyhow::Result<Condition> {
     let mut last = Condition::default();
-    let what = format!("{RESOURCE}: {type_}={status}/{reason}");
+    let what = format!("{name}: {type_}={status}/{reason}");
     let waited = until(&what, deadline, || {
-        last = condition(&resource(RESOURCE)?, type_);
+        last = condition(&resource(name)?, type_);
         Ok((last.status == status && last.reason == reason).then(|| last.clone()))
     });
     waited
@@ -214,15 +221,22 @@ pub fn explain() {
 
 /// The text of mesh config in a mesh's namespace.
 pub fn mesh(namespace: &str) -> anyhow::Result<String> {
-    config_map(namespace)?["data"]["mesh"]
-        .as_str()
-        .map(str::to_owned)
-        .context("the ConfigMap has no key mesh")
+    text(namespace, MESH_CONFIG)?.context("there is no ConfigMap istio")
+}
+
+/// The text of a ConfigMap of mesh config; `None` where there is no ConfigMap.
+pub fn text(namespace: &str, name: &str) -> anyhow::Result<Option<String>> {
+    let Some(object) = config_map(namespace, name)? else {
+        return Ok(None);
+    };
+    let text = object["data"]["mesh"].as_str();
+    let text = text.context("the ConfigMap has no key mesh")?;
+    Ok(Some(text.to_owned()))
 }
 
 /// The field managers that have an entry in the `managedFields` of mesh config.
 pub fn managers(namespace: &str) -> anyhow::Result<Vec<String>> {
-    let object = config_map(namespace)?;
+    let object = config_map(namespace, MESH_CONFIG)?.context("there is no ConfigMap istio")?;
     let entries = object["metadata"]["managedFields"].as_array();
     let names = entries
         .into_iter()
@@ -231,17 +245,21 @@ pub fn managers(namespace: &str) -> anyhow::Result<Vec<String>> {
     Ok(names.map(str::to_owned).collect())
 }
 
-fn config_map(namespace: &str) -> anyhow::Result<Value> {
+fn config_map(namespace: &str, name: &str) -> anyhow::Result<Option<Value>> {
     let object = kubectl(&[
         "get",
         "configmap",
-        "istio",
+        name,
         "--namespace",
         namespace,
+        "--ignore-not-found",
         "--show-managed-fields",
         "--output=json",
     ])?;
-    Ok(serde_json::from_str(&object)?)
+    if object.trim().is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_str(&object)?))
 }
 
 /// Waits until the operator owns no part of mesh config any more.

@@ -90,10 +90,11 @@ impl<'a> Lookup<'a> {
             owner,
             Owner::External(_) | Owner::Unknown(Unattributed::NotFound | Unattributed::NodeAddress)
         );
+        if !is_outside {
+            return Ok(owner);
+        }
         match UpstreamCluster::parse(cluster) {
-            UpstreamCluster::Outbound { host, .. } | UpstreamCluster::InboundVip { host, .. }
-                if is_outside =>
-            {
+            UpstreamCluster::Outbound { host, .. } | UpstreamCluster::InboundVip { host, .. } => {
                 let named = self.directory.external(host);
                 Ok(named.map_or(owner, |named| Owner::External(named.clone())))
             }

@@ -230,4 +230,4 @@ fn is_grpc_path(path: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -39,11 +39,7 @@ async fn entries_behind_the_limit_of_their_message_are_rejected() {
         first_message(vec![entry("10.0.0.2"); 5]),
         message(vec![entry("10.0.0.2"); 3]),
     ];
-    let mut client = collector.client().await;
-    client
-        .stream_access_logs(futures::stream::iter(messages))
-        .await
-        .unwrap();
+    collector.stream(messages).await;
     collector
         .until_sample("alscope_entries_received_total", 8.0)
         .await;
@@ -67,11 +63,7 @@ async fn an_entry_with_a_string_that_is_too_long_is_rejected_alone() {
         of_cluster(61),
         of_cluster(60),
     ])];
-    let mut client = collector.client().await;
-    client
-        .stream_access_logs(futures::stream::iter(messages))
-        .await
-        .unwrap();
+    collector.stream(messages).await;
     collector
         .until_sample("alscope_entries_received_total", 3.0)
         .await;

@@ -8,7 +8,7 @@ use als_proto::messages::envoy::service::metrics::v3::{StreamMetricsMessage, Str
 use als_proto::messages::io::prometheus::client::{Counter, Gauge, Metric, MetricFamily, MetricType};
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::shard::{Settings, Shard};
-use alscope_collector::ingest::{Ingest, MetricsService};
+use alscope_collector::ingest::Ingest;
 use alscope_collector::receive::limits::Usage;
 use alscope_collector::receive::listener::Listener;
 use alscope_collector::receive::worker::Worker;
@@ -155,11 +155,11 @@ async fn metrics_beyond_the_bound_are_counted() {
 }
 
 #[rstest]
-#[case::accepted(MetricsService::Accepted, None)]
-#[case::refused(MetricsService::Refused, Some(Code::Unimplemented))]
+#[case::accepted(true, None)]
+#[case::refused(false, Some(Code::Unimplemented))]
 #[tokio::test]
 async fn metrics_are_refused_with_the_setting_that_does_it(
-    #[case] metrics_service: MetricsService,
+    #[case] accept_metrics_service: bool,
     #[case] expected: Option<Code>,
     #[values(V3, V2)] path: &'static str,
 ) {
@@ -168,7 +168,7 @@ async fn metrics_are_refused_with_the_setting_that_does_it(
         shard: Arc::new(Mutex::new(shard)),
         directory: Arc::default(),
         proxies: Arc::default(),
-        metrics_service,
+        accept_metrics_service,
     };
     let stopping = CancellationToken::new();
     let worker = Worker::start(0, ingest, Usage::new(Limits::default()), stopping.clone()).unwrap();

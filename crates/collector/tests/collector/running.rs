@@ -146,6 +146,12 @@ impl Collector {
         send_to(self.grpc, path, messages, encoding).await
     }
 
+    /// Sends `messages` as one stream of access logs, which is answered.
+    pub(crate) async fn stream(&self, messages: Vec<StreamAccessLogsMessage>) {
+        let messages = futures::stream::iter(messages);
+        self.client().await.stream_access_logs(messages).await.unwrap();
+    }
+
     pub(crate) async fn client(&self) -> AccessLogServiceClient<Channel> {
         AccessLogServiceClient::connect(format!("http://{}", self.grpc))
             .await

@@ -16,11 +16,7 @@ async fn the_admin_port_tells_in_a_few_bytes_what_came_in() {
     assert_eq!(intake().await, nothing);
     let began = jiff::Timestamp::now();
     let messages = vec![first_message(vec![entry("10.0.0.2"); 3])];
-    let mut client = collector.client().await;
-    client
-        .stream_access_logs(futures::stream::iter(messages))
-        .await
-        .unwrap();
+    collector.stream(messages).await;
     collector
         .until_sample("alscope_entries_received_total", 3.0)
         .await;
@@ -37,12 +33,7 @@ async fn a_stream_is_counted_and_answered_once() {
         first_message(vec![entry("10.0.0.2"); 3]),
         message(vec![entry("10.0.0.2"); 4]),
     ];
-    collector
-        .client()
-        .await
-        .stream_access_logs(futures::stream::iter(messages))
-        .await
-        .unwrap();
+    collector.stream(messages).await;
     collector
         .until_sample("alscope_entries_received_total", 7.0)
         .await;
@@ -79,12 +70,7 @@ async fn a_stream_is_counted_and_answered_once() {
 async fn the_topology_is_served_as_json_and_the_page_with_its_policy() {
     let collector = Collector::start().await;
     let messages = vec![first_message(vec![entry("10.0.0.2"), entry("10.0.0.77")])];
-    collector
-        .client()
-        .await
-        .stream_access_logs(futures::stream::iter(messages))
-        .await
-        .unwrap();
+    collector.stream(messages).await;
     collector
         .until_sample("alscope_entries_received_total", 2.0)
         .await;

@@ -41,14 +41,4 @@ impl Analyzers {
         Self::K8sMeshThenMxMesh,
         Self::MxMeshThenK8sMesh,
     ];
-
-    /// The names in the collector's configuration.
-    pub const fn names(self) -> &'static str {
-        match self {
-            Self::K8sMesh => "k8s-mesh",
-            Self::MxMesh => "mx-mesh",
-            Self::K8sMeshThenMxMesh => "k8s-mesh,mx-mesh",
-            Self::MxMeshThenK8sMesh => "mx-mesh,k8s-mesh",
-        }
-    }
 }

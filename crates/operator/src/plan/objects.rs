@@ -150,9 +150,9 @@ fn owner(resource: &MeshObservability) -> Value {
 fn config(resource: &MeshObservability) -> String {
     let analysis = &resource.spec.analysis;
     format!(
-        "directory: {{ kubernetes: {{}} }}\nanalysis: {{ http: \"{}\", tcp: \"{}\" }}\n",
-        analysis.http.names(),
-        analysis.tcp.names()
+        "directory: {{ kubernetes: {{}} }}\nanalysis: {{ http: {}, tcp: {} }}\n",
+        json!(analysis.http),
+        json!(analysis.tcp)
     )
 }
 

@@ -2,23 +2,15 @@
 
 use std::time::Duration;
 
-use alscope_e2e::cluster::{kubectl, until};
-use alscope_e2e::meshes::{self, STOCK, config_map, istiod, istiod_with_shared, rights, text};
-use alscope_e2e::operator::{self, apply, condition, resource};
+use alscope_e2e::cluster::kubectl;
+use alscope_e2e::meshes::{self, STOCK, config_map, istiod, istiod_with_shared, rights};
+use alscope_e2e::operator::{self, apply, text};
 use anyhow::ensure;
 use serde_json::{Value, json};
 
 /// Waits until a condition has a status and a reason.
-fn reaches(name: &str, type_: &str, (status, reason): (&str, &str)) -> anyhow::Result<()> {
-    let what = format!("{name}: {type_}={status}/{reason}");
-    until(&what, Duration::from_secs(30), || {
-        let found = condition(&resource(name)?, type_);
-        ensure!(
-            (found.status.as_str(), found.reason.as_str()) == (status, reason),
-            "it is {found:?}"
-        );
-        Ok(Some(()))
-    })
+fn reaches(name: &str, type_: &str, state: (&str, &str)) -> anyhow::Result<()> {
+    operator::reaches(name, type_, state, Duration::from_secs(30)).map(drop)
 }
 
 /// A mesh's text, with what the operator adds for a resource's collector.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::names::target::Request;
+use crate::names::target::tests::read as target;
 
 fn endpoints(rules: &[(&str, Option<&str>)]) -> Endpoints {
     let parsed = rules
@@ -12,16 +12,6 @@ fn endpoints(rules: &[(&str, Option<&str>)]) -> Endpoints {
         .map(|(rule, service)| EndpointRule::parse(rule, *service));
     let rules: Result<Vec<EndpointRule>, _> = parsed.collect();
     Endpoints::new(Settings::default(), rules.expect("the rules are good"))
-}
-
-fn target(method: Method, path: &[u8], is_grpc: bool) -> Target {
-    let mut target = Target::default();
-    target.read(&Request {
-        method,
-        path,
-        is_grpc,
-    });
-    target
 }
 
 /// The name of a request to the service `web.demo`.

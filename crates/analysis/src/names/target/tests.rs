@@ -3,7 +3,7 @@ use rstest::rstest;
 
 use super::*;
 
-fn read(method: Method, path: &[u8], is_grpc: bool) -> Target {
+pub(in crate::names) fn read(method: Method, path: &[u8], is_grpc: bool) -> Target {
     let mut target = Target::default();
     target.read(&Request {
         method,

@@ -43,7 +43,7 @@ fn up_and_down() -> anyhow::Result<()> {
         baseline.mesh
     );
     operator::apply(RESOURCE, &json!({}))?;
-    reaches("Ready", ("True", "Ready"), Duration::from_mins(2))?;
+    reaches(RESOURCE, "Ready", ("True", "Ready"), Duration::from_mins(2))?;
     ensure!(
         operator::mesh(MESH)?.contains(ADDRESS),
         "Ready, but the mesh is not wired"

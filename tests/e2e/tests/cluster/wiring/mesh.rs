@@ -27,7 +27,7 @@ fn observed(
     load_images()?;
     operator::install()?;
     operator::apply(RESOURCE, &json!({}))?;
-    reaches("Ready", ("True", "Ready"), Duration::from_mins(1))?;
+    reaches(RESOURCE, "Ready", ("True", "Ready"), Duration::from_mins(1))?;
     let namespace = deploy(name)?;
     let result = Collector::observed().and_then(|collector| test(&collector, &namespace));
     if result.is_err() {

@@ -86,6 +86,7 @@ fn nothing_is_written_in_a_quiet_minute() -> anyhow::Result<()> {
 
 fn restart_what_is_named(before: &BTreeSet<String>) -> anyhow::Result<()> {
     reaches(
+        RESOURCE,
         "ProxiesUpToDate",
         ("False", "RestartNeeded"),
         Duration::from_secs(10),
@@ -97,12 +98,19 @@ fn restart_what_is_named(before: &BTreeSet<String>) -> anyhow::Result<()> {
         "to restart: {pending:?}, started before: {before:?}"
     );
     restart(&status)?;
-    reaches("ProxiesUpToDate", ("True", "UpToDate"), Duration::from_mins(1)).map(drop)
+    reaches(
+        RESOURCE,
+        "ProxiesUpToDate",
+        ("True", "UpToDate"),
+        Duration::from_mins(1),
+    )
+    .map(drop)
 }
 
 fn the_table_tells_the_story(namespace: &Namespace) -> anyhow::Result<()> {
     load(namespace)?;
     reaches(
+        RESOURCE,
         "DataFlowing",
         ("True", "EntriesReceived"),
         Duration::from_secs(30),

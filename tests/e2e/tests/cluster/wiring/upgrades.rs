@@ -12,7 +12,7 @@ use serde_json::json;
 fn helm_uninstall_first_leaves_nothing_behind() -> anyhow::Result<()> {
     let baseline = Baseline::installed()?;
     operator::apply(RESOURCE, &json!({}))?;
-    reaches("Ready", ("True", "Ready"), Duration::from_secs(30))?;
+    reaches(RESOURCE, "Ready", ("True", "Ready"), Duration::from_secs(30))?;
     let begin = now();
     run(
         "helm",
@@ -38,7 +38,7 @@ fn helm_uninstall_first_leaves_nothing_behind() -> anyhow::Result<()> {
 fn an_upgrade_of_istiod_passes_and_is_wired_again_once() -> anyhow::Result<()> {
     let baseline = Baseline::installed()?;
     operator::apply(RESOURCE, &json!({}))?;
-    reaches("Ready", ("True", "Ready"), Duration::from_secs(30))?;
+    reaches(RESOURCE, "Ready", ("True", "Ready"), Duration::from_secs(30))?;
     until_disowned(Duration::from_secs(10))?;
     let charts = run("helm", &["--charts"])?;
     let istiod = format!("{}/istiod", charts.trim());
@@ -49,6 +49,7 @@ fn an_upgrade_of_istiod_passes_and_is_wired_again_once() -> anyhow::Result<()> {
     let place = operator::place()?;
     upgrade(&istiod)?;
     let fight = reaches(
+        RESOURCE,
         "MeshConfigured",
         ("False", "MeshConfigContended"),
         Duration::from_secs(20),
@@ -68,7 +69,12 @@ fn an_upgrade_of_istiod_passes_and_is_wired_again_once() -> anyhow::Result<()> {
         RESOURCE,
         &json!({"collector": {"replicas": 1}, "mesh": {"conflictPolicy": "Overwrite"}}),
     )?;
-    reaches("MeshConfigured", ("True", "Wired"), Duration::from_secs(20))?;
+    reaches(
+        RESOURCE,
+        "MeshConfigured",
+        ("True", "Wired"),
+        Duration::from_secs(20),
+    )?;
     operator::delete_all()?;
     baseline.check()
 }
@@ -83,7 +89,13 @@ fn is_wired_again() -> anyhow::Result<()> {
         "  wired again {:.1} s after the upgrade",
         begin.elapsed().as_secs_f64()
     );
-    reaches("MeshConfigured", ("True", "Wired"), Duration::from_secs(10)).map(drop)
+    reaches(
+        RESOURCE,
+        "MeshConfigured",
+        ("True", "Wired"),
+        Duration::from_secs(10),
+    )
+    .map(drop)
 }
 
 /// What changes in the chart's text is left to the chart: the same values again.
