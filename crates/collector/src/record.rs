@@ -3,7 +3,7 @@
 pub mod redacted;
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -93,7 +93,7 @@ pub async fn record(
     })?;
     let recorder = Recorder(Arc::new(Shared {
         output: Mutex::new(Output {
-            file: BufWriter::new(output),
+            file: output,
             recorded: Recorded::default(),
             failure: None,
             record: Recording::BEGINNING.to_vec(),
@@ -108,10 +108,9 @@ pub async fn record(
     let worker = Worker::start(0, recorder.clone(), usage, stop.clone()).map_err(RecordError::Worker)?;
     Listener::new(socket, vec![worker]).run(stop).await;
     let mut output = recorder.output();
-    let flushed = output.file.flush();
-    match output.failure.take().map_or(flushed, Err) {
-        Ok(()) => Ok(output.recorded),
-        Err(source) => Err(RecordError::File { file, source }),
+    match output.failure.take() {
+        None => Ok(output.recorded),
+        Some(source) => Err(RecordError::File { file, source }),
     }
 }
 
@@ -130,7 +129,8 @@ struct Shared {
 
 #[derive(Debug)]
 struct Output {
-    file: BufWriter<File>,
+    /// Each message is written as it comes, so that the file can be read meanwhile.
+    file: File,
     recorded: Recorded,
     failure: Option<std::io::Error>,
     /// What is appended next.

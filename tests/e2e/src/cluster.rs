@@ -14,6 +14,15 @@ pub fn programs() -> PathBuf {
 
 /// Runs one of the cluster's programs and answers what it printed.
 pub fn run(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    Ok(String::from_utf8(bytes(program, arguments)?)?)
+}
+
+/// The bytes of a file within the cluster's namespaces.
+pub fn read(path: &str) -> anyhow::Result<Vec<u8>> {
+    bytes("enter", &["cat", path])
+}
+
+fn bytes(program: &str, arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
     let path = programs().join(program);
     let output = Command::new(&path)
         .args(arguments)
@@ -29,7 +38,7 @@ pub fn run(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let error = String::from_utf8_lossy(&output.stderr);
         bail!("{program} {}: {}", arguments.join(" "), error.trim());
     }
-    Ok(String::from_utf8(output.stdout)?)
+    Ok(output.stdout)
 }
 
 /// Runs kubectl and answers what it printed.
@@ -159,6 +168,13 @@ impl Namespace {
     pub fn apply(&self, file: &Path) -> anyhow::Result<()> {
         let file = file.to_string_lossy();
         kubectl(&["apply", "--namespace", &self.name, "--filename", &file]).map(drop)
+    }
+
+    /// Applies a manifest's text.
+    pub fn apply_text(&self, text: &str) -> anyhow::Result<()> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), text)?;
+        self.apply(file.path())
     }
 
     /// kubectl in this namespace.

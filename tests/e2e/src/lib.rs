@@ -10,6 +10,7 @@ pub mod collector;
 pub mod envoy;
 pub mod exposition;
 pub mod faults;
+pub mod golden;
 pub mod meshes;
 pub mod operator;
 pub mod programs;

@@ -22,12 +22,16 @@ pub fn load_images() -> anyhow::Result<()> {
         ("collector", "alscope-collector"),
         ("bookinfo", "bookinfo"),
     ];
-    for (name, binary) in images {
-        let containerfile = root().join(format!("deploy/images/{name}.Containerfile"));
-        let binary = program(binary);
-        let image = format!("alscope/{name}");
-        let paths = [containerfile.to_string_lossy(), binary.to_string_lossy()];
-        run("load-image", &[&image, "e2e", &paths[0], &paths[1]])?;
-    }
-    Ok(())
+    images
+        .iter()
+        .try_for_each(|(name, binary)| load_image(name, binary))
+}
+
+/// Loads the image called `name` of one program.
+pub fn load_image(name: &str, binary: &str) -> anyhow::Result<()> {
+    let containerfile = root().join(format!("deploy/images/{name}.Containerfile"));
+    let binary = program(binary);
+    let image = format!("alscope/{name}");
+    let paths = [containerfile.to_string_lossy(), binary.to_string_lossy()];
+    run("load-image", &[&image, "e2e", &paths[0], &paths[1]]).map(drop)
 }

@@ -16,6 +16,7 @@ key() {
     case $1 in
     kubernetes) with_toolchain kubernetes/go.mod kubernetes/go.sum kubernetes/main.go kubernetes/coredns/main.go ;;
     istio) with_toolchain istio/go.mod istio/go.sum ;;
+    flat-node) with_toolchain flat-node/go.mod flat-node/go.sum flat-node/main.go ;;
     wheels) printf %s "$ENVOY_SHA256 $HELM_KUBECTL_SHA256" | sha256sum | cut -c1-12 ;;
     esac
 }
@@ -28,11 +29,12 @@ with_toolchain() {
 # shellcheck disable=SC2034 # KEYS is read by the functions below
 compute_keys() {
     local piece
-    for piece in kubernetes istio wheels; do KEYS[$piece]=$(key "$piece"); done
+    for piece in kubernetes istio flat-node wheels; do KEYS[$piece]=$(key "$piece"); done
 }
 
 kubernetes_directory() { printf '%s\n' "$CACHE/kubernetes-${KEYS[kubernetes]}"; }
 istio_directory() { printf '%s\n' "$CACHE/istio-${KEYS[istio]}"; }
+flat_node_directory() { printf '%s\n' "$CACHE/flat-node-${KEYS[flat-node]}"; }
 wheels_directory() { printf '%s\n' "$CACHE/wheels-${KEYS[wheels]}"; }
 
 # image_file NAME: the archive of one of the cluster's own images (images/NAME.Containerfile).
@@ -42,7 +44,7 @@ image_file() {
     case $name in
     coredns) of=${KEYS[kubernetes]} ;;
     pilot) of=${KEYS[istio]} ;;
-    proxyv2) of="${KEYS[istio]} ${KEYS[wheels]}" ;;
+    proxyv2) of="${KEYS[istio]} ${KEYS[flat-node]} ${KEYS[wheels]}" ;;
     esac
     printf '%s/images/%s-%s.tar\n' "$CACHE" "$name" \
         "$(printf '%s %s' "$(fingerprint "${parts[@]}")" "$of" | sha256sum | cut -c1-12)"

@@ -1,0 +1,108 @@
+//! The server's four ports.
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, Request};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use axum::serve::Listener;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+/// The client's proxy counts its attempts in this header.
+const ATTEMPTS: &str = "x-envoy-attempt-count";
+
+/// Serves until the process is asked to end.
+pub(crate) async fn run() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let http = listen(8080).await?;
+    let resets = listen(8081).await?;
+    let echo = listen(7000).await?;
+    let (health, grpc) = tonic_health::server::health_reporter();
+    health
+        .set_service_status("", tonic_health::ServingStatus::Serving)
+        .await;
+    let grpc = tonic::transport::Server::builder()
+        .add_service(grpc)
+        .serve(([0, 0, 0, 0], 9090).into());
+    println!("listening");
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        ended = axum::serve(http, router()).into_future() => ended.context("HTTP ended"),
+        ended = grpc => ended.context("gRPC ended"),
+        () = each(resets, reset) => Ok(()),
+        () = each(echo, send_back) => Ok(()),
+    }
+}
+
+async fn listen(port: u16) -> anyhow::Result<TcpListener> {
+    let address = ([0, 0, 0, 0], port);
+    TcpListener::bind(std::net::SocketAddr::from(address))
+        .await
+        .with_context(|| format!("port {port} can't be listened on; end what listens there"))
+}
+
+fn router() -> Router {
+    Router::new()
+        .route("/status/{code}", get(status))
+        .route("/flaky", get(flaky))
+        .route("/never", get(std::future::pending::<()>))
+        .route(
+            "/socket",
+            get(async |upgrade: WebSocketUpgrade| -> Response { upgrade.on_upgrade(socket) }),
+        )
+}
+
+async fn status(Path(code): Path<u16>) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+async fn flaky(request: Request) -> StatusCode {
+    match request.headers().get(ATTEMPTS) {
+        Some(attempts) if attempts != "1" => StatusCode::OK,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+async fn socket(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        if let Message::Text(_) = message
+            && socket.send(message).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Handles connection after connection, all at once.
+async fn each<F: Future<Output = ()> + Send + 'static>(
+    mut listener: TcpListener,
+    handle: fn(TcpStream) -> F,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        // axum's accept waits where the system is out of descriptors, and skips connections that are gone.
+        let (stream, _) = Listener::accept(&mut listener).await;
+        connections.spawn(handle(stream));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// Reads a little, so that the request was sent, and resets the connection.
+async fn reset(mut stream: TcpStream) {
+    let mut request = [0; 16];
+    if stream.read(&mut request).await.is_ok() && stream.set_zero_linger().is_err() {
+        eprintln!("every-call: a connection ends without a reset");
+    }
+}
+
+async fn send_back(mut stream: TcpStream) {
+    let (mut from, mut to) = stream.split();
+    if let Err(error) = tokio::io::copy(&mut from, &mut to).await {
+        eprintln!("every-call: a connection broke: {error}");
+    }
+}
