@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use alscope_collector::topology::Topology;
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
-use crate::cluster::{Forwarding, relay, until};
+use crate::cluster::{Forwarding, kubectl, relay, until};
 use crate::exposition::{Exposition, get};
 use crate::operator;
 
@@ -62,4 +62,34 @@ impl Collector {
     pub fn page(&self) -> &str {
         &self.page
     }
+}
+
+/// Fails unless every entry that the operator's collector received is accounted for. Where none runs, there is nothing to ask.
+pub fn check_conservation() -> anyhow::Result<()> {
+    let deployment = ["get", "deployment", "alscope-collector", "--ignore-not-found"];
+    let available = "--output=jsonpath={.status.availableReplicas}";
+    if kubectl(&[&deployment[..], &["--namespace", operator::NAMESPACE, available]].concat())?.is_empty() {
+        return Ok(());
+    }
+    let path = format!(
+        "--raw=/api/v1/namespaces/{}/services/alscope-collector:9090/proxy/metrics",
+        operator::NAMESPACE
+    );
+    let metrics = Exposition::parse(&kubectl(&["get", &path])?)?;
+    let count = |name: &str| metrics.sum(&format!("alscope_entries_{name}_total"), &[]);
+    let laws = [
+        ("received", ["analyzed", "rejected"]),
+        ("analyzed", ["observed", "skipped"]),
+        ("observed", ["attributed", "unattributed"]),
+    ];
+    for (whole, parts) in laws {
+        let (counted, sum) = (count(whole), parts.map(count).iter().sum::<u64>());
+        ensure!(
+            counted == sum,
+            "{counted} entries {whole}, but {sum} {}",
+            parts.join(" and ")
+        );
+    }
+    println!("  all of {} entries are accounted for", count("received"));
+    Ok(())
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use crate::cluster::{kubectl, run, show, until};
+use crate::collector::check_conservation;
 use crate::programs::{load_images, root};
 
 /// The operator's namespace.
@@ -144,8 +145,9 @@ pub fn apply_object(object: &Value) -> anyhow::Result<()> {
     kubectl(&["apply", "--filename", &file.path().to_string_lossy()]).map(drop)
 }
 
-/// Deletes every resource, and waits as a user would.
+/// Deletes every resource, and waits as a user would. Whatever the collector received until then must be accounted for.
 pub fn delete_all() -> anyhow::Result<()> {
+    check_conservation()?;
     kubectl(&["delete", "meshobs", "--all", "--wait", "--timeout=120s"]).map(drop)
 }
 
