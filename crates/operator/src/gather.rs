@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod intake;
 pub mod prune;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
