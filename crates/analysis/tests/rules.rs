@@ -1,6 +1,7 @@
 //! Each rule of the analysis has a row that proves it, and each row names rules that there are.
 //!
-//! A row is a `#[case]`, a `#[test]` or an `#[rstest]` below the comment `// proves: id, id`.
+//! A row is a `#[case]`, a `#[test]` or an `#[rstest]` below the comment `// proves: id, id`. Rows are in this crate, and in the
+//! tests of what the collector decides before it: which analyzers are asked, and what of an object becomes a record.
 
 #![expect(clippy::unwrap_used, reason = "tests: a panic is a failure")]
 
@@ -41,8 +42,10 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 fn rows() -> BTreeMap<String, usize> {
     let mut rows = BTreeMap::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let before = ["../collector-config/tests", "../collector/src/directory"];
     for path in ["src", "tests"]
         .iter()
+        .chain(&before)
         .flat_map(|directory| sources(&root.join(directory)))
     {
         let text = fs::read_to_string(&path).unwrap();

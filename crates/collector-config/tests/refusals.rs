@@ -148,6 +148,7 @@ fn form_is_checked(#[case] text: &str, #[case] message: &str) {
     "limits: { messageBytes: 1Mi }",
     "`limits.messageBytes` in collector.yaml line 1 is `1Mi`; write a whole number from 1 to 4294967295, without a unit"
 )]
+// proves: chain/unknown-analyzer
 #[case::unknown_analyzer(
     "analysis:\n  http: k8s-mesh, als",
     "`analysis.http` in collector.yaml line 2: `als` is not an analyzer; use k8s-mesh, mx-mesh"

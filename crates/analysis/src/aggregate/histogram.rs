@@ -94,11 +94,14 @@ mod tests {
 
     #[rstest]
     #[case(0, "0.5")]
+    // proves: measure/buckets
     #[case(500, "0.5")]
+    // proves: measure/buckets
     #[case(501, "1")]
     #[case(1_000, "1")]
     #[case(1_001, "5")]
     #[case(3_600_000_000, "3600000")]
+    // proves: measure/buckets
     #[case(3_600_000_001, "+Inf")]
     fn a_bound_belongs_to_its_bucket(#[case] microseconds: u64, #[case] expected: &str) {
         assert_eq!(bucket_of(microseconds), expected);

@@ -65,6 +65,7 @@ mod tests {
     #[case::empty(&[], &[])]
     #[case::one(&[MxMesh], &[MxMesh])]
     #[case::in_order(&[MxMesh, K8sMesh], &[MxMesh, K8sMesh])]
+    // proves: chain/each-once
     #[case::each_once(&[K8sMesh, K8sMesh, MxMesh, K8sMesh, MxMesh], &[K8sMesh, MxMesh])]
     fn a_chain_has_each_analyzer_once_in_order(#[case] listed: &[Analyzer], #[case] expected: &[Analyzer]) {
         let chain = Chain::new(listed.iter().copied());

@@ -28,7 +28,7 @@ fn edges(node: &str, logs: Logs) -> Vec<String> {
     mesh.edges()
 }
 
-// proves: k8s-mesh/waypoint, k8s-mesh/endpoint-id, k8s-mesh/unusable-direct-caller
+// proves: k8s-mesh/waypoint, k8s-mesh/endpoint-id, k8s-mesh/unusable-direct-caller, labels/reporter, k8s-mesh/tcp
 #[test]
 fn a_waypoint_stands_between_two_pods_for_http_and_tcp() {
     let expected = ["waypoint: productpage -> reviews"];
@@ -36,6 +36,26 @@ fn a_waypoint_stands_between_two_pods_for_http_and_tcp() {
     assert_eq!(
         edges(WAYPOINT_NODE, tcp(through_waypoint(TO_VIP), 1, 1)),
         expected
+    );
+}
+
+#[rstest]
+// proves: k8s-mesh/waypoint-local
+#[case::none(None)]
+// proves: k8s-mesh/waypoint-local
+#[case::no_address(socket("no address", 1))]
+// proves: k8s-mesh/waypoint-local
+#[case::of_another_pod(socket(GATEWAY, 8080))]
+fn where_a_waypoint_was_reached_says_nothing(
+    #[case] local: Option<als_proto::messages::envoy::config::core::v3::Address>,
+) {
+    let common = AccessLogCommon {
+        downstream_local_address: local,
+        ..through_waypoint(TO_VIP)
+    };
+    assert_eq!(
+        edges(WAYPOINT_NODE, ok(common)),
+        ["waypoint: productpage -> reviews"]
     );
 }
 

@@ -45,28 +45,39 @@ fn caller_unknown(mut common: AccessLogCommon) -> AccessLogCommon {
 }
 
 #[rstest]
+// proves: k8s-mesh/no-peers
 #[case::k8s_alone("k8s-mesh alone reads no peer", &[K8sMesh], PRODUCTPAGE_NODE, upstream_unknown(with_peers(outbound())),
     &["source: productpage -> unknown"])]
+// proves: mx-mesh/no-directory
 #[case::mx_alone("mx-mesh alone looks nobody up", &[MxMesh], PRODUCTPAGE_NODE, outbound(),
     &["source: mx-own -> unknown"])]
+// proves: chain/earlier-is-final
 #[case::k8s_first("k8s-mesh,mx-mesh: the directory's parties are final", &[K8sMesh, MxMesh], PRODUCTPAGE_NODE,
     with_peers(outbound()), &["source: productpage -> reviews"])]
+// proves: chain/earlier-is-final
 #[case::mx_first("mx-mesh,k8s-mesh: the peers are final", &[MxMesh, K8sMesh], PRODUCTPAGE_NODE,
     with_peers(outbound()), &["source: mx-own -> mx-upstream"])]
+// proves: chain/later-fills
 #[case::mx_fills("k8s-mesh,mx-mesh: a peer fills the party that the directory lacks", &[K8sMesh, MxMesh], PRODUCTPAGE_NODE,
     upstream_unknown(with_peers(outbound())), &["source: productpage -> mx-upstream"])]
+// proves: chain/later-fills
 #[case::mx_fills_inbound("k8s-mesh,mx-mesh: the caller's party by itself", &[K8sMesh, MxMesh], REVIEWS_NODE,
     caller_unknown(with_peers(inbound())), &["destination: mx-downstream -> reviews"])]
+// proves: chain/service-is-no-workload
 #[case::mx_names_the_workload(
     "k8s-mesh,mx-mesh: a Service's address names no workload, the peer does", &[K8sMesh, MxMesh], PRODUCTPAGE_NODE,
     to_a_service(with_peers(outbound())), &["source: productpage -> mx-upstream"]
 )]
+// proves: chain/later-fills
 #[case::k8s_fills("mx-mesh,k8s-mesh: the directory fills the party that has no peer", &[MxMesh, K8sMesh], PRODUCTPAGE_NODE,
     outbound(), &["source: mx-own -> reviews"])]
+// proves: chain/nobody-knows
 #[case::nobody_knows("a party that no analyzer knows is unknown", &[MxMesh, K8sMesh], PRODUCTPAGE_NODE,
     upstream_unknown(outbound()), &["source: mx-own -> unknown"])]
+// proves: chain/each-end
 #[case::gateway_k8s_first("k8s-mesh,mx-mesh: each side of a gateway by itself", &[K8sMesh, MxMesh], GATEWAY_NODE,
     with_peers(through_gateway()), &["destination: mx-downstream -> gateway", "source: gateway -> productpage"])]
+// proves: chain/each-end
 #[case::gateway_mx_first("mx-mesh,k8s-mesh: each side of a gateway by itself", &[MxMesh, K8sMesh], GATEWAY_NODE,
     through_gateway(), &["destination: unknown -> mx-own", "source: mx-own -> productpage"])]
 fn an_earlier_analyzers_party_is_final(
@@ -84,8 +95,11 @@ fn an_earlier_analyzers_party_is_final(
 }
 
 #[rstest]
+// proves: k8s-mesh/bad-address
 #[case::k8s(&[K8sMesh], 1, &[])]
+// proves: chain/bad-address
 #[case::k8s_first(&[K8sMesh, MxMesh], 0, &["source: mx-own -> reviews"])]
+// proves: chain/bad-address
 #[case::mx_first(&[MxMesh, K8sMesh], 0, &["source: mx-own -> reviews"])]
 fn an_address_that_is_none_ends_only_what_depends_on_it(
     #[case] chain: &[Analyzer],
@@ -100,6 +114,7 @@ fn an_address_that_is_none_ends_only_what_depends_on_it(
     assert_eq!(mesh.accounting().rejected(Rejected::BadAddress), rejected);
 }
 
+// proves: chain/service-without-peer
 #[test]
 fn a_services_address_is_attributed_when_there_is_no_peer() {
     for chain in [[MxMesh, K8sMesh], [K8sMesh, MxMesh]] {
@@ -114,7 +129,9 @@ fn a_services_address_is_attributed_when_there_is_no_peer() {
 }
 
 #[rstest]
+// proves: chain/first-says-why
 #[case::k8s_first([K8sMesh, MxMesh], Unattributed::NodeAddress)]
+// proves: chain/first-says-why
 #[case::mx_first([MxMesh, K8sMesh], Unattributed::NotFound)]
 fn the_first_analyzer_says_why_a_party_is_unknown(
     #[case] chain: [Analyzer; 2],
@@ -127,6 +144,7 @@ fn the_first_analyzer_says_why_a_party_is_unknown(
     assert_eq!(mesh.accounting().parties_unattributed(reason), 1);
 }
 
+// proves: chain/http-and-tcp
 #[test]
 fn http_and_tcp_have_chains_of_their_own() {
     let settings = Settings {
@@ -151,6 +169,27 @@ fn http_and_tcp_have_chains_of_their_own() {
     assert_eq!(tcp, "source: productpage -> reviews");
 }
 
+#[rstest]
+// proves: role/tcp-alone
+#[case::side_car(PRODUCTPAGE_NODE, outbound(), &["source: productpage -> reviews"])]
+// proves: role/tcp-alone
+#[case::gateway(GATEWAY_NODE, through_gateway(), &["destination: unknown -> gateway", "source: gateway -> productpage"])]
+fn where_tcp_alone_is_analyzed_the_proxys_role_is_known_too(
+    #[case] node: &str,
+    #[case] common: AccessLogCommon,
+    #[case] expected: &[&str],
+) {
+    let settings = Settings {
+        http: Chain::default(),
+        tcp: Chain::new([K8sMesh]),
+        ..Settings::default()
+    };
+    let mut mesh = Mesh::with(settings, Bounds::default());
+    mesh.take(node, tcp(common, 1, 1));
+    assert_eq!(mesh.edges(), expected);
+}
+
+// proves: chain/empty
 #[test]
 fn without_analyzers_every_entry_is_skipped() {
     let mut mesh = Mesh::analyzed_by(&[]);

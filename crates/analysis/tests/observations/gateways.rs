@@ -4,7 +4,7 @@ use alscope_analysis::party::Reporter;
 use crate::entry::*;
 use crate::mesh::*;
 
-// proves: k8s-mesh/gateway
+// proves: k8s-mesh/gateway, labels/reporter, k8s-mesh/unknown-caller
 #[test]
 fn a_gateway_reports_its_downstream_and_its_upstream() {
     let mut mesh = Mesh::new();
@@ -93,4 +93,51 @@ fn a_tcp_gateway_follows_the_same_rules() {
             "source: gateway -> productpage"
         ]
     );
+}
+
+// proves: k8s-mesh/gateway-any-cluster
+#[test]
+fn whatever_a_gateway_calls_its_clusters_its_entries_are_calls() {
+    for cluster in ["my-cluster", "xds-grpc", "inbound|8080||"] {
+        let mut mesh = Mesh::new();
+        let mut common = through_gateway();
+        common.upstream_cluster = cluster.into();
+        mesh.take(GATEWAY_NODE, ok(common));
+        let expected = [
+            "destination: unknown -> gateway",
+            "source: gateway -> productpage",
+        ];
+        assert_eq!(mesh.edges(), expected, "{cluster}");
+    }
+}
+
+// proves: labels/gateway-security
+#[test]
+fn a_gateways_clients_certificate_says_nothing_about_whom_it_calls() {
+    let mut mesh = Mesh::new();
+    let mut common = through_gateway();
+    common.tls_properties = inbound().tls_properties;
+    mesh.take(GATEWAY_NODE, ok(common));
+    let names = [
+        "reporter",
+        "connection_security_policy",
+        "source_principal",
+        "destination_principal",
+    ];
+    let mut found: Vec<_> = mesh
+        .http()
+        .iter()
+        .map(|(labels, _)| names.map(|name| labels.get(name).to_owned()))
+        .collect();
+    found.sort();
+    let expected = [
+        [
+            "destination",
+            "mutual_tls",
+            "spiffe://cluster.local/ns/demo/sa/productpage",
+            "spiffe://cluster.local/ns/demo/sa/reviews",
+        ],
+        ["source", "unknown", "unknown", "unknown"],
+    ];
+    assert_eq!(found, expected);
 }

@@ -175,3 +175,11 @@ fn the_policy_of_the_connection(#[case] node: &str, #[case] common: AccessLogCom
         [expected]
     );
 }
+
+// proves: labels/domain
+#[test]
+fn a_service_is_named_with_the_domain_of_the_reporting_node() {
+    let node = REVIEWS_NODE.replace("cluster.local", "mesh.example");
+    let service = values(Mesh::new(), &node, inbound(), SERVICE);
+    assert_eq!(service, ["reviews.demo.svc.mesh.example", "reviews", "demo"]);
+}

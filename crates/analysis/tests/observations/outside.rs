@@ -69,6 +69,8 @@ const OUT: &str = "PassthroughCluster";
 #[rstest]
 // proves: k8s-mesh/pod-first
 #[case::a_pod_in_a_block(reached(REVIEWS, 9080, OUT), "reviews", "demo")]
+// proves: k8s-mesh/pod-without-service
+#[case::a_pod_without_a_service(reached(GATEWAY, 7000, OUT), "gateway", "demo")]
 // proves: k8s-mesh/host-network
 #[case::host_network(reached(NODE, 9100, OUT), "agent", "demo")]
 // proves: k8s-mesh/node-address

@@ -43,77 +43,95 @@ fn named(keys: &[&'static str]) -> Vec<(&'static str, Any)> {
 }
 
 #[rstest]
+// proves: mx-mesh/outbound
 #[case::outbound(
     "mx-mesh: upstream peer of a side-car's outbound entry",
     PRODUCTPAGE_NODE, REVIEWS_CLUSTER, &["upstream_peer"], &["source: own -> reviews"]
 )]
+// proves: mx-mesh/inbound
 #[case::inbound(
     "mx-mesh: downstream peer of a side-car's inbound entry",
     REVIEWS_NODE, INBOUND, &["downstream_peer"], &["destination: productpage -> own"]
 )]
+// proves: mx-mesh/one-observation
 #[case::outbound_with_both(
     "mx-mesh: a side-car's outbound entry is one observation, whatever peers it has",
     PRODUCTPAGE_NODE, REVIEWS_CLUSTER, &["upstream_peer", "downstream_peer"], &["source: own -> reviews"]
 )]
+// proves: mx-mesh/one-observation
 #[case::inbound_with_both(
     "mx-mesh: a side-car's inbound entry is one observation, whatever peers it has",
     REVIEWS_NODE, INBOUND, &["upstream_peer", "downstream_peer"], &["destination: productpage -> own"]
 )]
+// proves: mx-mesh/no-peer
 #[case::outbound_without(
     "mx-mesh: an outbound entry without a peer called somebody unknown",
     PRODUCTPAGE_NODE, REVIEWS_CLUSTER, &[], &["source: own -> unknown"]
 )]
+// proves: mx-mesh/outbound
 #[case::outbound_with_the_other(
     "mx-mesh: a downstream peer is not whom an outbound entry called",
     PRODUCTPAGE_NODE, REVIEWS_CLUSTER, &["downstream_peer"], &["source: own -> unknown"]
 )]
+// proves: mx-mesh/inbound
 #[case::inbound_without(
     "mx-mesh: an inbound entry without a peer was called by somebody unknown",
     REVIEWS_NODE, INBOUND, &["upstream_peer"], &["destination: unknown -> own"]
 )]
+// proves: mx-mesh/outbound, mx-mesh/no-peer
 #[case::passthrough(
     "mx-mesh: the way out of the mesh is outbound",
     PRODUCTPAGE_NODE, "PassthroughCluster", &[], &["source: own -> unknown"]
 )]
+// proves: mx-mesh/inbound
 #[case::inbound_passthrough(
     "mx-mesh: a port that no service declares is inbound",
     REVIEWS_NODE, "InboundPassthroughCluster", &["downstream_peer"], &["destination: productpage -> own"]
 )]
+// proves: mx-mesh/gateway
 #[case::gateway(
     "mx-mesh: a gateway is called by its downstream peer and calls its upstream peer",
     GATEWAY_NODE, REVIEWS_CLUSTER, &["upstream_peer", "downstream_peer"],
     &["destination: productpage -> own", "source: own -> reviews"]
 )]
+// proves: mx-mesh/gateway-client
 #[case::external_client(
     "mx-mesh: a gateway's client outside the mesh is unknown",
     GATEWAY_NODE, REVIEWS_CLUSTER, &["upstream_peer"], &["destination: unknown -> own", "source: own -> reviews"]
 )]
+// proves: mx-mesh/local-reply
 #[case::gateways_own_answer(
     "mx-mesh: a gateway that answers by itself calls somebody unknown",
     GATEWAY_NODE, "", &["downstream_peer"], &["destination: productpage -> own", "source: own -> unknown"]
 )]
+// proves: mx-mesh/waypoint
 #[case::waypoint(
     "mx-mesh: a waypoint stands between its peers and is none of them",
     WAYPOINT_NODE, TO_VIP, &["upstream_peer", "downstream_peer"], &["waypoint: productpage -> reviews"]
 )]
+// proves: mx-mesh/waypoint, mx-mesh/no-peer
 #[case::waypoint_without(
     "mx-mesh: a waypoint without peers reports a call between unknown parties",
     WAYPOINT_NODE, TO_VIP, &[], &["waypoint: unknown -> unknown"]
 )]
+// proves: mx-mesh/spellings-once
 #[case::both_spellings(
     "mx-mesh: an entry with several spellings of a peer is counted once",
     PRODUCTPAGE_NODE, REVIEWS_CLUSTER,
     &["upstream_peer", "upstream_peer_obj", "wasm.upstream_peer", "envoy.wasm.metadata_exchange.upstream"],
     &["source: own -> reviews"]
 )]
+// proves: peer/keys
 #[case::old_spelling(
     "mx-mesh: the spelling of Istio before 1.24 is as good",
     REVIEWS_NODE, INBOUND, &["wasm.downstream_peer", "wasm.downstream_peer_id"], &["destination: productpage -> own"]
 )]
+// proves: mx-mesh/no-cluster
 #[case::no_cluster_called(
     "mx-mesh: without cluster and address a side-car with a downstream peer was called",
     REVIEWS_NODE, "", &["downstream_peer"], &["destination: productpage -> own"]
 )]
+// proves: mx-mesh/no-cluster
 #[case::no_cluster_calling(
     "mx-mesh: without cluster and address a side-car with an upstream peer called",
     PRODUCTPAGE_NODE, "", &["upstream_peer"], &["source: own -> reviews"]
@@ -139,9 +157,13 @@ fn peers_are_the_parties(
 }
 
 #[rstest]
+// proves: mx-mesh/infrastructure
 #[case::own_infrastructure("agent", &["upstream_peer"], Skipped::NotACall)]
+// proves: mx-mesh/infrastructure
 #[case::a_waypoints_cluster(TO_VIP, &["upstream_peer"], Skipped::NotACall)]
+// proves: mx-mesh/no-cluster
 #[case::no_sign_of_a_direction("", &[], Skipped::NoAddress)]
+// proves: mx-mesh/no-cluster
 #[case::signs_of_both_directions("", &["upstream_peer", "downstream_peer"], Skipped::NoAddress)]
 fn what_is_no_call_of_a_side_car_is_skipped(
     #[case] cluster: &str,
@@ -158,7 +180,9 @@ fn what_is_no_call_of_a_side_car_is_skipped(
 }
 
 #[rstest]
+// proves: mx-mesh/local-address-first
 #[case::own(REVIEWS, "destination: productpage -> own")]
+// proves: mx-mesh/local-address-first
 #[case::of_a_service(REVIEWS_SERVICE, "source: own -> reviews")]
 fn without_a_cluster_the_local_address_goes_before_the_peers(#[case] local: &str, #[case] expected: &str) {
     let mut common = without_addresses("", &named(&["upstream_peer", "downstream_peer"]));
@@ -168,6 +192,7 @@ fn without_a_cluster_the_local_address_goes_before_the_peers(#[case] local: &str
     assert_eq!(mesh.edges(), [expected]);
 }
 
+// proves: mx-mesh/no-directory
 #[test]
 fn addresses_are_neither_needed_nor_read() {
     let mut common = common(
@@ -183,6 +208,7 @@ fn addresses_are_neither_needed_nor_read() {
     assert_eq!(mesh.accounting().attributed, 1);
 }
 
+// proves: mx-mesh/no-peer, mx-mesh/no-upstream
 #[test]
 fn a_missing_peer_is_not_found_and_without_an_upstream_there_is_no_address() {
     let mut mesh = Mesh::analyzed_by(&[MxMesh]);
@@ -197,6 +223,7 @@ fn a_missing_peer_is_not_found_and_without_an_upstream_there_is_no_address() {
     assert_eq!(accounting.parties_unattributed(Unattributed::NoAddress), 1);
 }
 
+// proves: mx-mesh/own-node
 #[test]
 fn a_node_that_names_no_workload_is_unknown() {
     let mut mesh = Mesh::analyzed_by(&[MxMesh]);
@@ -211,6 +238,7 @@ fn a_node_that_names_no_workload_is_unknown() {
     assert_eq!(mesh.accounting().parties_unattributed(Unattributed::NotFound), 3);
 }
 
+// proves: mx-mesh/labels, mx-mesh/own-node
 #[test]
 fn the_client_side_has_the_labels_of_both_proxies() {
     let identity = "spiffe://cluster.local/ns/books/sa/reviews";
@@ -258,6 +286,7 @@ fn the_client_side_has_the_labels_of_both_proxies() {
     assert_eq!(labels.all().into_iter().collect::<Vec<_>>(), expected);
 }
 
+// proves: mx-mesh/certificate-first
 #[test]
 fn the_server_side_takes_certificates_before_claims() {
     let fields = [
@@ -282,6 +311,7 @@ fn the_server_side_takes_certificates_before_claims() {
     assert_eq!(labels.get("connection_security_policy"), "mutual_tls");
 }
 
+// proves: mx-mesh/identity, labels/cluster
 #[test]
 fn without_a_certificate_the_peers_own_word_counts() {
     let fields = [
@@ -298,6 +328,7 @@ fn without_a_certificate_the_peers_own_word_counts() {
     assert_eq!(labels.get("source_cluster"), "unknown");
 }
 
+// proves: mx-mesh/served-service
 #[test]
 fn the_served_service_is_the_own_canonical_service_and_not_what_the_client_wrote() {
     let mut mesh = Mesh::analyzed_by(&[MxMesh]);
@@ -311,6 +342,7 @@ fn the_served_service_is_the_own_canonical_service_and_not_what_the_client_wrote
     assert_eq!(labels.get("destination_service_namespace"), "demo");
 }
 
+// proves: mx-mesh/node-id
 #[test]
 fn a_nodes_namespace_is_in_its_id_too() {
     let mut identifier = identifier_of(
@@ -325,8 +357,11 @@ fn a_nodes_namespace_is_in_its_id_too() {
 }
 
 #[rstest]
+// proves: mx-mesh/unreadable
 #[case::cut_short(any_bytes(&[0x1c, 0, 0, 0, 0, 0]))]
+// proves: mx-mesh/unreadable
 #[case::of_another_type(packed("Duration", vec![]))]
+// proves: mx-mesh/unreadable
 #[case::no_struct(packed("Struct", vec![0xff; 9]))]
 fn a_peer_that_cannot_be_read_is_missing_and_its_entry_counts(#[case] object: Any) {
     let mut mesh = Mesh::analyzed_by(&[MxMesh]);

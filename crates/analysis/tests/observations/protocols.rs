@@ -166,7 +166,7 @@ fn a_request_is_counted_once(#[case] types: &[i32], #[case] requests: u64) {
     assert_eq!(skipped.iter().sum::<u64>() + requests, types.len() as u64);
 }
 
-// proves: final/periodic
+// proves: final/periodic, measure/tcp-connection
 #[test]
 fn the_bytes_of_a_connection_are_those_of_its_end() {
     let mut mesh = Mesh::new();

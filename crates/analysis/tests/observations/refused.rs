@@ -65,6 +65,7 @@ fn a_string_above_the_limit_rejects_its_entry() {
     assert_eq!(mesh.accounting().rejected(Rejected::StringTooLong), 1);
 }
 
+// proves: final/periodic
 #[test]
 fn a_periodic_entry_is_no_request() {
     let mut bad = outbound();
@@ -82,6 +83,7 @@ fn a_call_to_the_proxys_own_infrastructure_is_no_call() {
     assert_eq!(mesh.accounting().skipped(Skipped::NotACall), 1);
 }
 
+// proves: entry/no-common-properties
 #[test]
 fn an_entry_without_common_properties_is_skipped() {
     let mut mesh = Mesh::new();
@@ -107,6 +109,7 @@ fn entries_beyond_the_limit_of_a_message_are_counted_and_not_read() {
     assert_eq!(accounting.rejected(Rejected::TooManyEntries), 3);
 }
 
+// proves: chain/empty, chain/http-and-tcp
 #[test]
 fn a_kind_without_an_analyzer_is_skipped() {
     let mut mesh = Mesh::with(

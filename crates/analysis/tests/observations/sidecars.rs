@@ -1,11 +1,12 @@
 use als_proto::messages::envoy::data::accesslog::v3::ResponseFlags;
 use alscope_analysis::accounting::Unattributed;
 use alscope_analysis::party::Reporter;
+use rstest::rstest;
 
 use crate::entry::*;
 use crate::mesh::*;
 
-// proves: k8s-mesh/sidecar-outbound, labels/standard-set
+// proves: k8s-mesh/sidecar-outbound, labels/standard-set, labels/reporter, labels/cluster, protocol/no-grpc-status
 #[test]
 fn the_client_side_reports_source_with_istios_labels() {
     let mut mesh = Mesh::new();
@@ -43,7 +44,7 @@ fn the_client_side_reports_source_with_istios_labels() {
     assert_eq!((accounting.attributed, accounting.unattributed), (1, 0));
 }
 
-// proves: k8s-mesh/sidecar-inbound, labels/principals
+// proves: k8s-mesh/sidecar-inbound, labels/principals, labels/reporter
 #[test]
 fn the_server_side_reports_destination_with_principals() {
     let mut mesh = Mesh::new();
@@ -98,11 +99,14 @@ fn bytes_of_old_proxies_are_headers_and_body() {
     assert_eq!((counts.request_bytes.sum, counts.response_bytes.sum), (75, 39));
 }
 
+#[rstest]
 // proves: measure/no-response
-#[test]
-fn a_request_without_a_response_has_code_0() {
+#[case::no_response(None)]
+// proves: measure/no-response
+#[case::no_code(Some(0))]
+fn a_request_without_a_response_has_code_0(#[case] code: Option<u32>) {
     let mut mesh = Mesh::new();
-    let mut entry = request(outbound(), None);
+    let mut entry = request(outbound(), code);
     entry.common_properties.as_mut().unwrap().response_flags = Some(ResponseFlags {
         downstream_connection_termination: true,
         ..ResponseFlags::default()
@@ -173,7 +177,7 @@ fn a_loopback_caller_is_the_proxys_own_pod() {
     assert_eq!(mesh.only_http().edge(), "source: productpage -> reviews");
 }
 
-// proves: k8s-mesh/node-address
+// proves: k8s-mesh/node-address, k8s-mesh/unknown-caller
 #[test]
 fn a_node_that_probes_is_unattributed_as_a_node() {
     let mut mesh = Mesh::new();

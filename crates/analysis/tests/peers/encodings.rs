@@ -83,20 +83,31 @@ const BAGGAGE: &str = "k8s.deployment.name=reviews-v1,k8s.namespace.name=demo,k8
     service.version=v1,app.name=reviews-app,app.version=1.0,k8s.instance.name=reviews-v1-7d9f-x";
 
 #[rstest]
+// proves: peer/tokens, peer/keys
 #[case::tokens("upstream_peer", "downstream_peer", tokens())]
+// proves: peer/additional-labels
 #[case::tokens_with_labels("upstream_peer", "downstream_peer", tokens_with_labels())]
+// proves: peer/keys
 #[case::tokens_of_an_object("upstream_peer_obj", "downstream_peer_obj", tokens())]
+// proves: peer/flat-node, peer/keys
 #[case::flat_node("wasm.upstream_peer", "wasm.downstream_peer", flat_node())]
+// proves: peer/node-metadata, peer/keys
 #[case::wrapped_metadata(
     "envoy.wasm.metadata_exchange.upstream",
     "envoy.wasm.metadata_exchange.downstream",
     wrapped_metadata()
 )]
+// proves: peer/node-metadata
 #[case::metadata_as_a_struct("upstream_peer", "downstream_peer", any_struct(&with_labels(METADATA, "LABELS", LABELS)))]
+// proves: peer/text
 #[case::text("upstream_peer", "downstream_peer", any_text(TOKEN_TEXT))]
+// proves: peer/text
 #[case::text_in_bytes("wasm.upstream_peer", "wasm.downstream_peer", any_bytes(TOKEN_TEXT.as_bytes()))]
+// proves: peer/text
 #[case::text_with_labels("upstream_peer", "downstream_peer", any_text(LABEL_TEXT))]
+// proves: peer/baggage
 #[case::baggage("upstream_peer", "downstream_peer", any_text(BAGGAGE))]
+// proves: peer/baggage
 #[case::spaced_baggage("upstream_peer", "downstream_peer", any_text(&BAGGAGE.replace(',', " , ").replace('=', "= ")))]
 fn every_encoding_of_a_peer_is_the_same_peer(
     #[case] upstream: &str,
@@ -108,15 +119,20 @@ fn every_encoding_of_a_peer_is_the_same_peer(
 }
 
 #[rstest]
+// proves: peer/other-keys
 #[case::node_id("wasm.upstream_peer_id")]
+// proves: peer/other-keys
 #[case::old_node_id("envoy.wasm.metadata_exchange.upstream_id")]
+// proves: peer/other-keys
 #[case::other_case("Upstream_Peer")]
+// proves: peer/other-keys
 #[case::custom("my.upstream_peer")]
 #[case::empty("")]
 fn another_key_is_no_peer(#[case] key: &str) {
     assert_eq!(peers(&[(key, tokens())]), [None, None]);
 }
 
+// proves: peer/type-url
 #[test]
 fn a_type_is_known_by_its_name_whatever_serves_it() {
     let mut object = tokens();
@@ -124,6 +140,7 @@ fn a_type_is_known_by_its_name_whatever_serves_it() {
     assert_eq!(peers(&[("upstream_peer", object)]), [Some(reviews()), None]);
 }
 
+// proves: peer/key-order
 #[rstest]
 fn keys_win_in_the_order_of_their_age_wherever_they_stand(
     #[values(
@@ -142,6 +159,7 @@ fn keys_win_in_the_order_of_their_age_wherever_they_stand(
     assert_eq!(found.collect::<Vec<_>>(), [keys[first]]);
 }
 
+// proves: peer/last-object
 #[test]
 fn of_a_key_that_comes_again_the_last_object_counts() {
     let other = any_struct(&texts(&[("workload", "other")]));
@@ -152,9 +170,12 @@ fn of_a_key_that_comes_again_the_last_object_counts() {
 }
 
 #[rstest]
+// proves: peer/key-order
 #[case::unreadable(packed("Struct", vec![0x0a, 0x7f]))]
 #[case::of_another_type(packed("Duration", vec![]))]
+// proves: peer/names-somebody
 #[case::naming_nobody(any_struct(&texts(&[("namespace", "demo"), ("name", "pod"), ("cluster", "c")])))]
+// proves: peer/names-somebody
 #[case::empty(any_struct(&texts(&[])))]
 fn a_peer_that_says_nothing_leaves_the_place_to_the_next_key(#[case] object: Any) {
     assert_eq!(

@@ -34,12 +34,15 @@ fn all_encodings(owner: &str, workload: &str, labels: &[(&str, &str)]) -> [Optio
 }
 
 #[rstest]
+// proves: peer/workload
 #[case::the_workload_is_its_own_field(
     "kubernetes://apis/apps/v1/namespaces/demo/deployments/owner",
     "own",
     "own"
 )]
+// proves: peer/workload
 #[case::else_the_owner("kubernetes://apis/apps/v1/namespaces/demo/deployments/owner", "", "owner")]
+// proves: peer/workload
 #[case::an_owner_that_is_no_path("owner", "own", "own")]
 fn the_workload(#[case] owner: &str, #[case] workload: &str, #[case] expected: &str) {
     for peer in all_encodings(owner, workload, &[]) {
@@ -48,9 +51,13 @@ fn the_workload(#[case] owner: &str, #[case] workload: &str, #[case] expected: &
 }
 
 #[rstest]
+// proves: peer/canonical-service
 #[case::canonical_name(&[("service.istio.io/canonical-name", "a"), ("app.kubernetes.io/name", "b"), ("app", "c")], "a")]
+// proves: peer/canonical-service
 #[case::then_the_recommended_label(&[("app.kubernetes.io/name", "b"), ("app", "c")], "b")]
+// proves: peer/canonical-service
 #[case::then_app(&[("app", "c")], "c")]
+// proves: peer/canonical-service
 #[case::then_the_workload(&[("app", ""), ("App", "d")], "the-workload")]
 fn the_canonical_service(#[case] labels: &[(&str, &str)], #[case] expected: &str) {
     for peer in all_encodings("", "the-workload", labels) {
@@ -59,12 +66,16 @@ fn the_canonical_service(#[case] labels: &[(&str, &str)], #[case] expected: &str
 }
 
 #[rstest]
+// proves: peer/canonical-revision
 #[case::canonical_revision(
     &[("service.istio.io/canonical-revision", "a"), ("app.kubernetes.io/version", "b"), ("version", "c")],
     "a"
 )]
+// proves: peer/canonical-revision
 #[case::then_the_recommended_label(&[("app.kubernetes.io/version", "b"), ("version", "c")], "b")]
+// proves: peer/canonical-revision
 #[case::then_version(&[("version", "c")], "c")]
+// proves: peer/canonical-revision
 #[case::then_latest(&[], "latest")]
 fn the_canonical_revision(#[case] labels: &[(&str, &str)], #[case] expected: &str) {
     for peer in all_encodings("", "the-workload", labels) {
@@ -73,8 +84,11 @@ fn the_canonical_revision(#[case] labels: &[(&str, &str)], #[case] expected: &st
 }
 
 #[rstest]
+// proves: peer/app-and-version
 #[case::recommended(&[("app.kubernetes.io/name", "b"), ("app", "c"), ("app.kubernetes.io/version", "2"), ("version", "1")], "b", "2")]
+// proves: peer/app-and-version
 #[case::plain(&[("app", "c"), ("version", "1")], "c", "1")]
+// proves: peer/app-and-version
 #[case::none(&[("service.istio.io/canonical-name", "a")], "", "")]
 fn app_and_version(#[case] labels: &[(&str, &str)], #[case] app: &str, #[case] version: &str) {
     for peer in all_encodings("", "the-workload", labels) {
@@ -83,6 +97,7 @@ fn app_and_version(#[case] labels: &[(&str, &str)], #[case] app: &str, #[case] v
     }
 }
 
+// proves: peer/names-somebody
 #[test]
 fn a_label_names_somebody_too_and_nothing_else_does() {
     for peer in all_encodings("", "", &[("app", "c")]) {
@@ -96,8 +111,11 @@ fn a_label_names_somebody_too_and_nothing_else_does() {
 }
 
 #[rstest]
+// proves: peer/canonical-service
 #[case::service_is_the_canonical_service(&[("workload", "w"), ("service", "s"), ("app", "a")], "s", "latest")]
+// proves: peer/canonical-service
 #[case::else_app(&[("workload", "w"), ("app", "a"), ("version", "1")], "a", "1")]
+// proves: peer/canonical-service
 #[case::else_the_workload(&[("workload", "w"), ("revision", "r"), ("version", "1")], "w", "r")]
 fn tokens(#[case] fields: &[(&str, &str)], #[case] service: &str, #[case] revision: &str) {
     let peer = Peer::in_struct(&texts(fields).encode_to_vec())
@@ -109,6 +127,7 @@ fn tokens(#[case] fields: &[(&str, &str)], #[case] service: &str, #[case] revisi
     );
 }
 
+// proves: peer/identity
 #[test]
 fn an_identity_is_kept() {
     let identity = "spiffe://cluster.local/ns/demo/sa/reviews";
@@ -131,9 +150,13 @@ fn in_order(structs: &[Struct]) -> Option<Peer<String>> {
 }
 
 #[rstest]
+// proves: peer/any-case
 #[case::names_have_no_case(&[texts(&[("WorkLoad", "w"), ("NameSpace", "n")])], ("w", "n", "w"))]
+// proves: peer/last-field
 #[case::the_last_field_wins(&[texts(&[("workload", "old")]), texts(&[("workload", "w")])], ("w", "", "w"))]
+// proves: peer/last-field
 #[case::in_another_case_too(&[texts(&[("workload", "w")]), texts(&[("WORKLOAD", "x")])], ("x", "", "x"))]
+// proves: peer/last-field
 #[case::labels_are_replaced_whole(
     &[with_labels(&[("workload", "w")], "labels", &[("app", "a")]), with_labels(&[], "LABELS", &[("version", "1")])],
     ("w", "", "w")
@@ -142,6 +165,7 @@ fn in_order(structs: &[Struct]) -> Option<Peer<String>> {
     &[with_labels(&[("workload", "w")], "labels", &[("app", "a")]), texts(&[("labels", "app=b")])],
     ("w", "", "w")
 )]
+// proves: peer/last-field
 #[case::a_struct_is_no_text(&[texts(&[("workload", "w"), ("app", "a")]), with_labels(&[], "app", &[])], ("w", "", "w"))]
 #[case::longer_names_are_others(&[texts(&[("workload", "w"), ("workload_name_of_old", "x"), ("apps", "a")])], ("w", "", "w"))]
 fn fields_of_a_struct(#[case] structs: &[Struct], #[case] expected: (&str, &str, &str)) {

@@ -28,15 +28,21 @@ fn full_flat_node() -> Vec<u8> {
 
 #[rstest]
 #[case::no_bytes(any_bytes(&[]))]
+// proves: peer/unreadable
 #[case::flat_node_cut_short(any_bytes(&full_flat_node()[..40]))]
 #[case::flat_node_unwrapped(packed("BytesValue", full_flat_node()))]
+// proves: peer/unreadable
 #[case::flat_node_as_a_struct(packed("Struct", full_flat_node()))]
+// proves: peer/unreadable
 #[case::struct_as_another_message(packed("ListValue", texts(&[("workload", "w")]).encode_to_vec()))]
+// proves: peer/unreadable
 #[case::struct_cut_short(packed("Struct", texts(&[("workload", "reviews")]).encode_to_vec()[..12].to_vec()))]
 #[case::text_as_a_struct(packed("Struct", b"workload=w".to_vec()))]
 #[case::text_without_tokens(any_bytes(b"reviews"))]
 #[case::text_of_other_tokens(any_bytes(b"a=b,=c,=,,type=pod"))]
+// proves: peer/type-url
 #[case::no_type(Any { type_url: String::new(), value: texts(&[("workload", "w")]).encode_to_vec() })]
+// proves: peer/type-url
 #[case::a_type_in_another_package(Any {
     type_url: "type.googleapis.com/other.Struct".into(),
     value: texts(&[("workload", "w")]).encode_to_vec()
@@ -84,6 +90,7 @@ fn with_offsets(labels: u32, element: u32) -> Vec<u8> {
     bytes
 }
 
+// proves: peer/unreadable
 #[rstest]
 #[case::a_label_that_is_the_node(with_offsets(4, 24_u32.wrapping_sub(36)))]
 #[case::a_label_that_is_its_own_offset(with_offsets(4, 0))]

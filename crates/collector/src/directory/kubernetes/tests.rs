@@ -78,9 +78,13 @@ async fn without_service_entries_the_directory_is_complete(#[case] refused: (u16
 }
 
 #[rstest]
+// proves: directory/service-entry-resolution
 #[case::fixed("STATIC", &["198.51.100.0/24", "192.0.2.9"])]
+// proves: directory/service-entry-resolution
 #[case::passed_on("NONE", &["198.51.100.0/24", "192.0.2.9"])]
+// proves: directory/service-entry-resolution
 #[case::by_name("DNS", &[])]
+// proves: directory/service-entry-resolution
 #[case::by_name_round_robin("DNS_ROUND_ROBIN", &[])]
 #[tokio::test]
 async fn service_entries_are_listed(#[case] resolution: &str, #[case] addresses: &[&str]) {
