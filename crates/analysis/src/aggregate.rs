@@ -1,6 +1,8 @@
 //! From observations to series: deltas in each worker's shard, one total table, windows for the page.
 
 pub mod deltas;
+pub mod evidence;
+pub mod example;
 pub mod histogram;
 pub mod labels;
 pub mod registry;

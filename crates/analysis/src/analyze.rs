@@ -13,6 +13,7 @@ pub mod mx_mesh;
 pub mod port_protocol;
 pub mod protocol;
 pub mod role;
+pub mod rule;
 pub mod service;
 pub mod tls;
 pub mod upstream_cluster;

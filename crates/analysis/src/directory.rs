@@ -18,7 +18,9 @@ use std::time::Duration;
 
 use crate::accounting::Unattributed;
 use crate::analyze::port_protocol::PortProtocol;
+use crate::analyze::rule::Rule;
 use crate::moment::Moment;
+use block::Block;
 use claims::Claims;
 use tenure::{Tenures, Validity};
 
@@ -101,6 +103,8 @@ pub enum Owner {
 pub struct Found {
     /// The owner.
     pub owner: Owner,
+    /// The rule by which it is the owner, or by which nobody is.
+    pub rule: Rule,
     /// The start times for which the answer holds.
     pub validity: Validity,
 }
@@ -149,27 +153,33 @@ impl Directory {
     /// a pod, a `ServiceEntry`. (SkyWalking asks `ServiceEntries` first; then a wide CIDR block would hide the mesh's own pods.)
     pub fn owner(&self, address: IpAddr, port: Option<u16>, start: Moment) -> Found {
         let address = address.to_canonical();
-        let by_port = || self.host_network.get(&(address, port?));
         let node = || {
-            self.nodes.contains_key(&address).then_some(Found {
-                owner: Owner::Unknown(Unattributed::NodeAddress),
-                validity: Validity::ALWAYS,
-            })
+            let is_node = self.nodes.contains_key(&address);
+            is_node.then(|| Found::unknown(Unattributed::NodeAddress, Validity::ALWAYS))
         };
-        Found::NOBODY
-            .or_else(|| Some(self.pods.get(&address)?.owner(start).map(Owner::Pod)))
-            .or_else(|| Some(by_port()?.owner(start).map(Owner::Pod)))
+        let external = || {
+            let (held, length) = self.external.owner(address, port, start);
+            let rule = if length == Some(Block::from(address).length()) {
+                Rule::ServiceEntryAddress
+            } else {
+                Rule::ServiceEntryBlock
+            };
+            held.map(rule, Owner::External)
+        };
+        let endpoint = || {
+            let (held, _) = self.endpoints.owner(address, port, start);
+            held.map(Rule::EndpointWithoutPod, Owner::Service)
+        };
+        let pod = || Some(self.pods.get(&address)?.owner(start));
+        let host_network = || Some(self.host_network.get(&(address, port?))?.owner(start));
+        let service = || Some(self.service_addresses.get(&address)?.owner(start));
+        Found::unknown(Unattributed::NotFound, Validity::ALWAYS)
+            .or_else(|| Some(pod()?.map(Rule::PodAddress, Owner::Pod)))
+            .or_else(|| Some(host_network()?.map(Rule::HostNetwork, Owner::Pod)))
             .or_else(node)
-            .or_else(|| {
-                Some(
-                    self.service_addresses
-                        .get(&address)?
-                        .owner(start)
-                        .map(Owner::Service),
-                )
-            })
-            .or_else(|| Some(self.endpoints.owner(address, port, start).map(Owner::Service)))
-            .or_else(|| Some(self.external.owner(address, port, start).map(Owner::External)))
+            .or_else(|| Some(service()?.map(Rule::ServiceAddress, Owner::Service)))
+            .or_else(|| Some(endpoint()))
+            .or_else(|| Some(external()))
     }
 
     /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is the oldest, as istiod takes
@@ -207,20 +217,33 @@ pub fn protocol_of(ports: &[Port], number: u16) -> PortProtocol {
 }
 
 impl Found {
-    const NOBODY: Found = Found {
-        owner: Owner::Unknown(Unattributed::NotFound),
-        validity: Validity::ALWAYS,
-    };
+    /// Nobody certain.
+    fn unknown(reason: Unattributed, validity: Validity) -> Self {
+        Found {
+            owner: Owner::Unknown(reason),
+            rule: reason.into(),
+            validity,
+        }
+    }
+
+    /// The same answer by `rule`, if an owner was found.
+    #[must_use]
+    pub fn by(self, rule: Rule) -> Self {
+        match self.owner {
+            Owner::Unknown(_) => self,
+            Owner::Pod(_) | Owner::Service(_) | Owner::External(_) => Found { rule, ..self },
+        }
+    }
 
     /// This answer, else the next source's; both must hold for the answer to hold.
     fn or_else(self, next: impl FnOnce() -> Option<Found>) -> Found {
-        if self.owner != Owner::Unknown(Unattributed::NotFound) {
+        if self.rule != Rule::NotFound {
             return self;
         }
         match next() {
             Some(next) => Found {
-                owner: next.owner,
                 validity: self.validity.and(next.validity),
+                ..next
             },
             None => self,
         }

@@ -5,13 +5,14 @@ pub mod memo;
 
 use als_proto::{CommonProperties, Malformed};
 
-use crate::accounting::Unattributed;
+use crate::aggregate::evidence::EvidenceId;
 use crate::aggregate::registry::{CallId, Registry};
 use crate::analyze::Ended;
 use crate::analyze::addresses::endpoint;
 use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::legs::{Identity, Leg, Party};
 use crate::analyze::port_protocol::PortProtocol;
+use crate::analyze::rule::Rule;
 use crate::analyze::tls;
 use crate::directory::Pod;
 use crate::interner::{Interner, Symbol};
@@ -28,10 +29,12 @@ pub struct IdentifiedLeg {
     pub call: CallId,
     /// What the called port declares.
     pub protocol: PortProtocol,
-    /// Why the caller is unknown.
-    pub source_missing: Option<Unattributed>,
-    /// Why the called party is unknown.
-    pub destination_missing: Option<Unattributed>,
+    /// What says who the caller is.
+    pub source_rule: Rule,
+    /// What says who the called party is.
+    pub destination_rule: Rule,
+    /// The number of these rules on this edge.
+    pub evidence: EvidenceId,
 }
 
 /// What an entry's identity comes to.
@@ -92,21 +95,20 @@ fn cluster<'a>(common: &CommonProperties<'a>) -> &'a [u8] {
 
 /// Registers the calls of an entry's legs.
 pub fn register(legs: &(Leg<'_>, Option<Leg<'_>>), stream: &Stream, registry: &Registry) -> Identified {
-    let register = |leg: &Leg<'_>| IdentifiedLeg {
-        reporter: leg.reporter,
-        call: registry.call(|interner| call(leg, stream, interner)),
-        protocol: leg.service.protocol,
-        source_missing: missing(&leg.source),
-        destination_missing: missing(&leg.destination),
+    let register = |leg: &Leg<'_>| {
+        let (source_rule, destination_rule) = (leg.source.rule, leg.destination.rule);
+        let rules = [source_rule, destination_rule];
+        let (call, evidence) = registry.call(rules, |interner| call(leg, stream, interner));
+        IdentifiedLeg {
+            reporter: leg.reporter,
+            call,
+            protocol: leg.service.protocol,
+            source_rule,
+            destination_rule,
+            evidence,
+        }
     };
     Identified::Legs(register(&legs.0), legs.1.as_ref().map(register))
-}
-
-fn missing(party: &Party<'_>) -> Option<Unattributed> {
-    match party {
-        Party::Unknown(reason) => Some(*reason),
-        Party::Pod(_) | Party::Service(_) | Party::External(_) | Party::Peer(_) => None,
-    }
 }
 
 fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
@@ -117,8 +119,8 @@ fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
         Reporter::Waypoint => (latest, Symbol::UNKNOWN),
     };
     let cluster = stream.cluster;
-    let source = (&leg.source, security.peer_principal, source);
-    let destination = (&leg.destination, security.local_principal, destination);
+    let source = (&leg.source.party, security.peer_principal, source);
+    let destination = (&leg.destination.party, security.local_principal, destination);
     Call {
         reporter: leg.reporter,
         source: party(source, cluster, interner),
@@ -156,7 +158,7 @@ fn party(
             ..unknown
         },
         Party::Peer(peer) => peer_labels(peer, interner),
-        Party::Unknown(_) => PartyLabels {
+        Party::Unknown => PartyLabels {
             namespace: tls::namespace(principal)
                 .map_or(Symbol::UNKNOWN, |namespace| interner.intern_bytes(namespace)),
             ..unknown

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use als_proto::{CommonProperties, Entries, Entry, HttpEntry, HttpRequest, TcpEntry, Unreadable};
 
-use crate::accounting::{Accounting, Rejected, Skipped, Unattributed};
+use crate::accounting::{Accounting, Rejected, Skipped};
 use crate::aggregate::deltas::Deltas;
+use crate::aggregate::evidence::EvidenceDeltas;
+use crate::aggregate::example::{Example, Shown};
 use crate::aggregate::registry::{Registry, SeriesId};
 use crate::aggregate::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::analyze::Ended;
@@ -14,11 +16,13 @@ use crate::analyze::final_entry::{final_entry, no_tunnel};
 use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::legs::{Identity, legs};
 use crate::analyze::measure::{self, HttpMeasure, TcpMeasure};
+use crate::analyze::rule::Rule;
 use crate::directory::Directory;
 use crate::identify::key::{check_lengths, write_key};
 use crate::identify::memo::{Answer, Memo};
 use crate::identify::{self, Identified, IdentifiedLeg};
 use crate::moment::Moment;
+use crate::peer::Peers;
 use crate::stream::Stream;
 
 /// What the shards are told to do; the same for all of them.
@@ -52,6 +56,8 @@ pub struct Shard {
     pub http: Deltas<HttpCounts>,
     /// TCP series since the last drain.
     pub tcp: Deltas<TcpCounts>,
+    /// What the calls rest on, since the last drain.
+    pub evidence: EvidenceDeltas,
     settings: Settings,
     registry: Arc<Registry>,
     memo: Memo,
@@ -89,6 +95,7 @@ impl Shard {
         Shard {
             http: Deltas::default(),
             tcp: Deltas::default(),
+            evidence: EvidenceDeltas::default(),
             settings,
             registry,
             memo: Memo::default(),
@@ -222,12 +229,17 @@ impl Shard {
         }
         let peers = identify::peers(chain, common);
         let identity = identify::identity(common, request.authority, &peers)?;
-        let (first, second) = self.identified((context, chain), common, &identity)?;
+        let legs = self.identified((context, chain), common, &identity)?;
+        let Legs { first, second, .. } = legs;
         // A gateway's upstream is the port that the request was for.
         let port = second.unwrap_or(first).protocol;
         let measure = measure::http(common, entry, request, port)?;
         let attributed = self.http_leg(first, &measure);
-        Ok(second.is_none_or(|second| self.http_leg(second, &measure)) && attributed)
+        let attributed = second.is_none_or(|second| self.http_leg(second, &measure)) && attributed;
+        if legs.are_new {
+            self.give_example(legs, &context.shown(common, &peers, Some((entry, request))));
+        }
+        Ok(attributed)
     }
 
     fn tcp_call(
@@ -243,10 +255,15 @@ impl Shard {
         }
         let peers = identify::peers(chain, common);
         let identity = identify::identity(common, b"", &peers)?;
-        let (first, second) = self.identified((context, chain), common, &identity)?;
+        let legs = self.identified((context, chain), common, &identity)?;
+        let Legs { first, second, .. } = legs;
         let measure = measure::tcp(common, entry);
         let attributed = self.tcp_leg(first, &measure);
-        Ok(second.is_none_or(|second| self.tcp_leg(second, &measure)) && attributed)
+        let attributed = second.is_none_or(|second| self.tcp_leg(second, &measure)) && attributed;
+        if legs.are_new {
+            self.give_example(legs, &context.shown(common, &peers, None));
+        }
+        Ok(attributed)
     }
 
     fn identified(
@@ -254,14 +271,19 @@ impl Shard {
         (context, chain): (&Context<'_>, Chain),
         common: &CommonProperties<'_>,
         identity: &Identity<'_>,
-    ) -> Result<(IdentifiedLeg, Option<IdentifiedLeg>), Ended> {
+    ) -> Result<Legs, Ended> {
         check_lengths(chain, context.stream, identity, self.settings.string_bytes)?;
         let start = common.start_time()?.map_or(context.received, Moment::from);
         write_key(&mut self.key, chain, context.stream, identity);
         let hash = self.memo.hash(&self.key);
         let known = self.memo.get(hash, &self.key, context.directory.version(), start);
+        let are_new = known.is_none();
         match known.unwrap_or_else(|| self.identify((context, chain), identity, hash, start)) {
-            Identified::Legs(first, second) => Ok((first, second)),
+            Identified::Legs(first, second) => Ok(Legs {
+                first,
+                second,
+                are_new,
+            }),
             Identified::Ended(ended) => Err(ended),
         }
     }
@@ -289,6 +311,15 @@ impl Shard {
         identified
     }
 
+    /// Keeps an entry that was looked up as an example of what its calls rest on.
+    #[cold]
+    fn give_example(&mut self, legs: Legs, shown: &Shown<'_>) {
+        let legs = [Some(legs.first), legs.second].into_iter().flatten();
+        let evidence = legs.map(|leg| leg.evidence);
+        self.evidence
+            .give(evidence, shown.received, || Example::of(shown).ok());
+    }
+
     fn http_leg(&mut self, leg: IdentifiedLeg, measure: &HttpMeasure) -> bool {
         let key = SeriesKey {
             call: leg.call,
@@ -311,7 +342,8 @@ impl Shard {
     fn leg(&mut self, leg: IdentifiedLeg, id: SeriesId) -> bool {
         self.accounting.observe(leg.reporter);
         self.accounting.overflowed += u64::from(id == SeriesId::OVERFLOW);
-        let missing: [Option<Unattributed>; 2] = [leg.source_missing, leg.destination_missing];
+        self.evidence.add(leg.evidence);
+        let missing = [leg.source_rule, leg.destination_rule].map(Rule::unattributed);
         for reason in missing.iter().flatten() {
             self.accounting.miss(*reason);
         }
@@ -319,8 +351,35 @@ impl Shard {
     }
 }
 
+/// The observations of an entry.
+#[derive(Clone, Copy)]
+struct Legs {
+    first: IdentifiedLeg,
+    second: Option<IdentifiedLeg>,
+    /// Whether they had to be looked up.
+    are_new: bool,
+}
+
 struct Context<'a> {
     directory: &'a Directory,
     stream: &'a Stream,
     received: Moment,
+}
+
+impl Context<'_> {
+    /// What of an entry an example shows.
+    fn shown<'e>(
+        &'e self,
+        common: &'e CommonProperties<'e>,
+        peers: &'e Peers<'e>,
+        http: Option<(&'e HttpEntry<'e>, &'e HttpRequest<'e>)>,
+    ) -> Shown<'e> {
+        Shown {
+            proxy: &self.stream.node_id,
+            received: self.received,
+            common,
+            peers,
+            http,
+        }
+    }
 }

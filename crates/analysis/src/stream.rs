@@ -10,9 +10,14 @@ use crate::identify::key::write_peer;
 use crate::interner::Symbol;
 use crate::peer::Peer;
 
+/// Bytes of a node's id that are kept to be shown.
+const NODE_ID: usize = 256;
+
 /// The node behind a stream.
 #[derive(Clone, Debug)]
 pub struct Stream {
+    /// The beginning of the node's id.
+    pub node_id: Box<[u8]>,
     /// What the node does in the mesh.
     pub role: Role,
     /// The node's own address, the second part of Istio's node id.
@@ -61,7 +66,9 @@ impl Stream {
         memo_prefix.push(b'~');
         let mut own_memo_prefix = Vec::new();
         write_peer(&mut own_memo_prefix, Some(&own));
+        let beginning = identifier.node_id().iter().take(NODE_ID).copied();
         Ok(Stream {
+            node_id: beginning.collect(),
             role,
             own_address,
             cluster,

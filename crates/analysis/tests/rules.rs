@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use alscope_analysis::analyze::rule::Rule;
+
 const LIST: &str = include_str!("rules.txt");
 
 /// The ids of the list, in its order.
@@ -76,6 +78,17 @@ fn the_list_is_sorted_and_names_each_rule_once() {
     let listed = listed();
     let sorted: BTreeSet<&str> = listed.iter().copied().collect();
     assert_eq!(listed, sorted.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn what_says_who_a_party_is_is_a_listed_rule() {
+    let listed = listed();
+    let unlisted: Vec<&str> = Rule::ALL
+        .iter()
+        .map(|rule| rule.id())
+        .filter(|id| !listed.contains(id))
+        .collect();
+    assert!(unlisted.is_empty(), "{unlisted:?}");
 }
 
 #[test]

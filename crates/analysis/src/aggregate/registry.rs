@@ -4,9 +4,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::evidence::{Evidence, EvidenceId, EvidenceKey, MOST_EVIDENCE};
 use super::labels::{SeriesLabels, series_labels};
 use super::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::analyze::protocol::Protocol;
+use crate::analyze::rule::Rule;
 use crate::interner::{Interner, Symbol};
 use crate::party::Call;
 use als_proto::ResponseFlags;
@@ -43,6 +45,8 @@ pub struct Bounds {
     pub calls: usize,
     /// Samples of the exposition.
     pub samples: usize,
+    /// Edges with the rules that found their parties.
+    pub evidence: usize,
 }
 
 impl Default for Bounds {
@@ -51,6 +55,7 @@ impl Default for Bounds {
             string_bytes: 64 << 20,
             calls: 200_000,
             samples: 500_000,
+            evidence: MOST_EVIDENCE,
         }
     }
 }
@@ -63,6 +68,8 @@ struct Tables {
     http: Family,
     tcp: Family,
     samples: usize,
+    evidence: Vec<EvidenceKey>,
+    evidence_ids: HashMap<EvidenceKey, EvidenceId>,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +101,8 @@ impl Registry {
             http: Family::default(),
             tcp: Family::default(),
             samples: 0,
+            evidence: Vec::new(),
+            evidence_ids: HashMap::new(),
         };
         let overflow = |protocol| SeriesKey {
             call: CallId::OVERFLOW,
@@ -121,20 +130,23 @@ impl Registry {
         self.tables().interner.intern(text)
     }
 
-    /// The id of the call that `make` makes with the interner.
-    pub fn call(&self, make: impl FnOnce(&mut Interner) -> Call) -> CallId {
-        let mut tables = self.tables();
+    /// The ids of the call that `make` makes with the interner, and of the evidence for it: the rules that found its source
+    /// and its destination.
+    pub fn call(&self, rules: [Rule; 2], make: impl FnOnce(&mut Interner) -> Call) -> (CallId, EvidenceId) {
+        let tables = &mut *self.tables();
         let call = make(&mut tables.interner);
-        if let Some(id) = tables.call_ids.get(&call) {
-            return *id;
-        }
-        let id = match u32::try_from(tables.calls.len()) {
-            Ok(next) if tables.calls.len() < self.bounds.calls => CallId(next),
-            _ => return CallId::OVERFLOW,
-        };
-        tables.calls.push(call);
-        tables.call_ids.insert(call, id);
-        id
+        let (id, call) = tables.call(call, self.bounds.calls);
+        (
+            id,
+            tables.evidence(EvidenceKey::new(&call, rules), self.bounds.evidence),
+        )
+    }
+
+    /// The evidence from the place `known` on.
+    pub fn evidence(&self, known: usize) -> Vec<Evidence> {
+        let tables = self.tables();
+        let new = tables.evidence.get(known..).unwrap_or_default().iter();
+        new.map(|key| key.evidence(&tables.interner)).collect()
     }
 
     /// The id of an HTTP series.
@@ -184,6 +196,33 @@ impl Family {
 }
 
 impl Tables {
+    /// The id of a call, and as what it is counted.
+    fn call(&mut self, call: Call, most: usize) -> (CallId, Call) {
+        if let Some(id) = self.call_ids.get(&call) {
+            return (*id, call);
+        }
+        let id = match u32::try_from(self.calls.len()) {
+            Ok(next) if self.calls.len() < most => CallId(next),
+            _ => return (CallId::OVERFLOW, Call::OVERFLOW),
+        };
+        self.calls.push(call);
+        self.call_ids.insert(call, id);
+        (id, call)
+    }
+
+    fn evidence(&mut self, key: EvidenceKey, most: usize) -> EvidenceId {
+        if let Some(id) = self.evidence_ids.get(&key) {
+            return *id;
+        }
+        if self.evidence.len() >= most {
+            return EvidenceId::OVERFLOW;
+        }
+        let id = EvidenceId::at(self.evidence.len());
+        self.evidence.push(key);
+        self.evidence_ids.insert(key, id);
+        id
+    }
+
     fn labels(&self, family: &Family, known: usize) -> Vec<SeriesLabels> {
         let new = family.keys.get(known..).unwrap_or_default();
         let call = |key: &SeriesKey| {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::evidence::EvidenceTable;
 use super::labels::SeriesLabels;
 use super::registry::SeriesId;
 use super::series::{Counts, HttpCounts, TcpCounts};
@@ -63,6 +64,8 @@ impl<C: Clone + Default> Family<C> {
 /// What all workers counted since the start, as of one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
+    /// Since when it counts.
+    pub started: Moment,
     /// When it was taken.
     pub taken: Moment,
     /// What became of every entry.
@@ -75,6 +78,8 @@ pub struct Snapshot {
     pub tcp: Family<TcpCounts>,
     /// The last hour by edge.
     pub window: Window,
+    /// What the edges rest on.
+    pub evidence: EvidenceTable,
 }
 
 /// Gathers what the shards counted. Only the control task has it.
@@ -87,17 +92,19 @@ impl Totals {
     /// Nothing counted yet.
     pub fn new(started: Moment) -> Self {
         let snapshot = Snapshot {
+            started,
             taken: started,
             accounting: Accounting::default(),
             last_entry: None,
             http: Family::default(),
             tcp: Family::default(),
             window: Window::new(started),
+            evidence: EvidenceTable::default(),
         };
         Totals { snapshot }
     }
 
-    /// Takes what at most `limit` series of each family counted in a shard, and its accounting. Answers whether more is left:
+    /// Takes what at most `limit` series of each family and pieces of evidence counted in a shard, and its accounting. Answers whether more is left:
     /// then release the shard for a moment and call again.
     pub fn drain(&mut self, shard: &mut Shard, limit: usize, now: Moment) -> bool {
         let Snapshot {
@@ -106,6 +113,7 @@ impl Totals {
             http,
             tcp,
             window,
+            evidence,
             ..
         } = &mut self.snapshot;
         let taken = shard.take_accounting();
@@ -126,7 +134,10 @@ impl Totals {
                 window.add_tcp(series.edge, counts, now);
             }
         });
-        more_http || more_tcp
+        let more_evidence = shard
+            .evidence
+            .drain(limit, |id, delta| evidence.add(id, delta, &registry));
+        more_http || more_tcp || more_evidence
     }
 
     /// A snapshot as of `now`.

@@ -14,6 +14,8 @@ pub struct Endpoint<'a> {
     pub ip: &'a [u8],
     /// The port; 0 when there is none.
     pub port: u16,
+    /// Whether the address is an `endpoint_id`, which Envoy reaches through a tunnel.
+    pub is_endpoint_id: bool,
 }
 
 /// The endpoint of `address`. A socket address is taken as it is; an Envoy-internal address names the pod behind it in
@@ -23,6 +25,7 @@ pub fn endpoint(address: Option<Address<'_>>) -> Option<Endpoint<'_>> {
         Address::Socket { address, port } if !address.is_empty() => Some(Endpoint {
             ip: address,
             port: u16::try_from(port).unwrap_or(0),
+            is_endpoint_id: false,
         }),
         Address::Internal { endpoint_id, .. } => internal_endpoint(endpoint_id),
         Address::Socket { .. } | Address::Pipe { .. } | Address::Unset => None,
@@ -37,7 +40,11 @@ fn internal_endpoint(endpoint_id: &[u8]) -> Option<Endpoint<'_>> {
         .and_then(|ip| ip.strip_suffix(b"]"))
         .unwrap_or(ip);
     let port = std::str::from_utf8(port.get(1..)?).ok()?.parse().ok()?;
-    (!ip.is_empty()).then_some(Endpoint { ip, port })
+    (!ip.is_empty()).then_some(Endpoint {
+        ip,
+        port,
+        is_endpoint_id: true,
+    })
 }
 
 /// The IP address in `text`; an IPv4 address in IPv6 form is the IPv4 address.
@@ -94,6 +101,7 @@ mod tests {
         let expected = expected.map(|(ip, port)| Endpoint {
             ip: ip.as_bytes(),
             port,
+            is_endpoint_id: matches!(address, Some(Address::Internal { .. })),
         });
         assert_eq!(endpoint(address), expected);
     }

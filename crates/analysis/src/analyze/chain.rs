@@ -9,6 +9,16 @@ pub enum Analyzer {
     MxMesh,
 }
 
+impl Analyzer {
+    /// The analyzer's name in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Analyzer::K8sMesh => "k8s-mesh",
+            Analyzer::MxMesh => "mx-mesh",
+        }
+    }
+}
+
 /// Analyzers in the order in which they are asked, each at most once. An earlier one's answer about a party is final, a later one
 /// fills what is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

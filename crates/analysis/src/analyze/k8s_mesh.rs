@@ -8,11 +8,12 @@ use std::net::IpAddr;
 
 use super::Ended;
 use super::addresses::{Endpoint, ip};
-use super::legs::{End, Identity, Party};
+use super::legs::{Attribution, End, Identity};
+use super::rule::Rule;
 use super::upstream_cluster::UpstreamCluster;
-use crate::accounting::{Skipped, Unattributed};
+use crate::accounting::Skipped;
 use crate::directory::tenure::Validity;
-use crate::directory::{Directory, Owner};
+use crate::directory::{Directory, Found, Owner};
 use crate::moment::Moment;
 use crate::stream::Stream;
 
@@ -53,62 +54,70 @@ impl<'a> Lookup<'a> {
 
     /// Who stands at one end of a call. An entry without the address of its caller or of the proxied side ends; one without an
     /// upstream address is a call that reached nobody.
-    pub fn party<'b>(&mut self, identity: &Identity<'_>, end: End) -> Result<Party<'b>, Ended> {
-        let owner = match end {
+    pub fn party<'b>(&mut self, identity: &Identity<'_>, end: End) -> Result<Attribution<'b>, Ended> {
+        let found = match end {
             End::Caller => self.caller(identity.remote.ok_or(Skipped::NoAddress)?)?,
             End::Listener => self.listener(identity.local.ok_or(Skipped::NoAddress)?)?,
             End::Upstream => match identity.upstream {
                 Some(upstream) => self.upstream(upstream, identity.cluster)?,
-                None => Owner::Unknown(Unattributed::NoAddress),
+                None => return Ok(Attribution::unknown(Rule::NoUpstream)),
             },
         };
-        Ok(owner.into())
+        Ok(found.into())
     }
 
     /// Who has a listening side's address.
-    fn listener(&mut self, endpoint: Endpoint<'_>) -> Result<Owner, Ended> {
-        self.owner(endpoint.ip, Some(endpoint.port))
+    fn listener(&mut self, endpoint: Endpoint<'_>) -> Result<Found, Ended> {
+        self.owner(endpoint, Some(endpoint.port))
     }
 
     /// Who has a caller's address: its port is ephemeral and says nothing. A loopback address that the directory does not know
     /// is the proxy's own pod.
-    fn caller(&mut self, endpoint: Endpoint<'_>) -> Result<Owner, Ended> {
-        let owner = self.owner(endpoint.ip, None)?;
-        match (&owner, self.stream.own_address) {
-            (Owner::Unknown(Unattributed::NotFound), Some(own)) if ip(endpoint.ip)?.is_loopback() => {
-                Ok(self.owner_of(own, None))
+    fn caller(&mut self, endpoint: Endpoint<'_>) -> Result<Found, Ended> {
+        let found = self.owner(endpoint, None)?;
+        match (found.rule, self.stream.own_address) {
+            (Rule::NotFound, Some(own)) if ip(endpoint.ip)?.is_loopback() => {
+                Ok(self.owner_of(own, None).by(Rule::LoopbackCaller))
             }
-            _ => Ok(owner),
+            _ => Ok(found),
         }
     }
 
     /// Whom the proxy reached. What has no address in the directory is the outside host that the cluster names: a `ServiceEntry`
     /// that asks DNS has its addresses from there.
-    fn upstream(&mut self, endpoint: Endpoint<'_>, cluster: &[u8]) -> Result<Owner, Ended> {
-        let owner = self.listener(endpoint)?;
-        let is_outside = matches!(
-            owner,
-            Owner::External(_) | Owner::Unknown(Unattributed::NotFound | Unattributed::NodeAddress)
-        );
+    fn upstream(&mut self, endpoint: Endpoint<'_>, cluster: &[u8]) -> Result<Found, Ended> {
+        let found = self.listener(endpoint)?;
+        let is_outside = matches!(found.owner, Owner::External(_))
+            || matches!(found.rule, Rule::NotFound | Rule::NodeAddress);
         if !is_outside {
-            return Ok(owner);
+            return Ok(found);
         }
         match UpstreamCluster::parse(cluster) {
             UpstreamCluster::Outbound { host, .. } | UpstreamCluster::InboundVip { host, .. } => {
-                let named = self.directory.external(host);
-                Ok(named.map_or(owner, |named| Owner::External(named.clone())))
+                Ok(match self.directory.external(host) {
+                    Some(named) => Found {
+                        owner: Owner::External(named.clone()),
+                        rule: Rule::ServiceEntryHost,
+                        ..found
+                    },
+                    None => found,
+                })
             }
-            _ => Ok(owner),
+            _ => Ok(found),
         }
     }
 
-    fn owner(&mut self, text: &[u8], port: Option<u16>) -> Result<Owner, Ended> {
-        Ok(self.owner_of(ip(text)?, port))
+    fn owner(&mut self, endpoint: Endpoint<'_>, port: Option<u16>) -> Result<Found, Ended> {
+        let found = self.owner_of(ip(endpoint.ip)?, port);
+        Ok(match found.rule {
+            Rule::PodAddress if endpoint.is_endpoint_id => found.by(Rule::EndpointId),
+            _ => found,
+        })
     }
 
-    fn owner_of(&mut self, address: IpAddr, port: Option<u16>) -> Owner {
+    fn owner_of(&mut self, address: IpAddr, port: Option<u16>) -> Found {
         let found = self.directory.owner(address, port, self.start);
         self.validity = self.validity.and(found.validity);
-        found.owner
+        found
     }
 }

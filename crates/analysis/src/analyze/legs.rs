@@ -8,11 +8,12 @@ use super::chain::{Analyzer, Chain};
 use super::direction::{Direction, direction};
 use super::k8s_mesh::Lookup;
 use super::mx_mesh;
+use super::rule::Rule;
 use super::service::DestinationService;
 use super::tls::Security;
 use super::upstream_cluster::UpstreamCluster;
-use crate::accounting::{Skipped, Unattributed};
-use crate::directory::{External, Owner, Pod, Service};
+use crate::accounting::Skipped;
+use crate::directory::{External, Found, Owner, Pod, Service};
 use crate::party::Reporter;
 use crate::peer::{Peer, Peers};
 
@@ -59,16 +60,39 @@ pub enum Party<'a> {
     /// A workload that described itself.
     Peer(Peer<&'a [u8]>),
     /// Nobody certain.
-    Unknown(Unattributed),
+    Unknown,
 }
 
-impl From<Owner> for Party<'_> {
-    fn from(owner: Owner) -> Self {
-        match owner {
+/// Who stands at one end of a call, by which rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribution<'a> {
+    /// Who.
+    pub party: Party<'a>,
+    /// The rule that found the party, or that says why it is unknown.
+    pub rule: Rule,
+}
+
+impl Attribution<'_> {
+    /// Nobody certain.
+    pub fn unknown(rule: Rule) -> Self {
+        Attribution {
+            party: Party::Unknown,
+            rule,
+        }
+    }
+}
+
+impl From<Found> for Attribution<'_> {
+    fn from(found: Found) -> Self {
+        let party = match found.owner {
             Owner::Pod(pod) => Party::Pod(pod),
             Owner::Service(service) => Party::Service(service),
             Owner::External(external) => Party::External(external),
-            Owner::Unknown(reason) => Party::Unknown(reason),
+            Owner::Unknown(_) => Party::Unknown,
+        };
+        Attribution {
+            party,
+            rule: found.rule,
         }
     }
 }
@@ -79,9 +103,9 @@ pub struct Leg<'a> {
     /// Who reports it.
     pub reporter: Reporter,
     /// The caller.
-    pub source: Party<'a>,
+    pub source: Attribution<'a>,
     /// The called party.
-    pub destination: Party<'a>,
+    pub destination: Attribution<'a>,
     /// The called service.
     pub service: DestinationService<'a>,
     /// The TLS between the two.
@@ -146,7 +170,7 @@ fn party<'a>(
     identity: &Identity<'a>,
     (direction, end): (Direction, End),
     lookup: &mut Lookup<'a>,
-) -> Result<Party<'a>, Ended> {
+) -> Result<Attribution<'a>, Ended> {
     let mut best = Err(Skipped::NoAnalyzer.into());
     for (place, analyzer) in chain.iter().enumerate() {
         let answer = match analyzer {
@@ -173,11 +197,11 @@ enum Says {
     Workload,
 }
 
-fn says(answer: &Result<Party<'_>, Ended>) -> Says {
-    match answer {
+fn says(answer: &Result<Attribution<'_>, Ended>) -> Says {
+    match answer.as_ref().map(|attribution| &attribution.party) {
         Ok(Party::Pod(_) | Party::Peer(_)) => Says::Workload,
         Ok(Party::Service(_) | Party::External(_)) => Says::Service,
-        Ok(Party::Unknown(_)) => Says::Unknown,
+        Ok(Party::Unknown) => Says::Unknown,
         Err(_) => Says::Nothing,
     }
 }
@@ -186,7 +210,7 @@ fn says(answer: &Result<Party<'_>, Ended>) -> Says {
 fn served<'a>(
     identity: &Identity<'a>,
     cluster: UpstreamCluster<'a>,
-    (source, destination): (Party<'a>, Party<'a>),
+    (source, destination): (Attribution<'a>, Attribution<'a>),
     lookup: &Lookup<'a>,
 ) -> Leg<'a> {
     let local_port = identity.local.map_or(0, |local| local.port);
@@ -196,7 +220,7 @@ fn served<'a>(
         _ => (local_port, &b""[..]),
     };
     let context = (lookup.directory(), &*lookup.stream().domain);
-    let mut service = DestinationService::served(&destination, port, authority, context).into_owned();
+    let mut service = DestinationService::served(&destination.party, port, authority, context).into_owned();
     if let UpstreamCluster::InboundPassthrough { name } = cluster {
         service.name = name.into();
     }
@@ -214,7 +238,7 @@ fn called<'a>(
     reporter: Reporter,
     identity: &Identity<'a>,
     cluster: UpstreamCluster<'a>,
-    (source, destination): (Party<'a>, Party<'a>),
+    (source, destination): (Attribution<'a>, Attribution<'a>),
     lookup: &Lookup<'a>,
 ) -> Leg<'a> {
     Leg {

@@ -5,27 +5,35 @@
 //! is an unknown party and not a missing observation.
 
 use super::direction::Direction;
-use super::legs::{End, Identity, Party};
+use super::legs::{Attribution, End, Identity, Party};
+use super::rule::Rule;
 use super::tls;
-use crate::accounting::Unattributed;
 use crate::peer::Peer;
 use crate::stream::Stream;
 
 /// Who stands at one end of a call.
-pub fn party<'a>(identity: &Identity<'a>, stream: &'a Stream, direction: Direction, end: End) -> Party<'a> {
-    let found = match (direction, end) {
-        (Direction::Outbound, End::Caller) | (_, End::Listener) => stream.own_peer(),
+pub fn party<'a>(
+    identity: &Identity<'a>,
+    stream: &'a Stream,
+    direction: Direction,
+    end: End,
+) -> Attribution<'a> {
+    let (found, rule) = match (direction, end) {
+        (Direction::Outbound, End::Caller) | (_, End::Listener) => (stream.own_peer(), Rule::OwnNode),
         (Direction::Inbound | Direction::Gateway | Direction::Waypoint | Direction::Direct, End::Caller) => {
-            downstream(identity)
+            (downstream(identity), Rule::DownstreamPeer)
         }
-        (_, End::Upstream) => identity.peers.upstream,
+        (_, End::Upstream) => (identity.peers.upstream, Rule::UpstreamPeer),
     };
     match found {
-        Some(peer) => Party::Peer(peer),
+        Some(peer) => Attribution {
+            party: Party::Peer(peer),
+            rule,
+        },
         None if end == End::Upstream && identity.upstream.is_none() => {
-            Party::Unknown(Unattributed::NoAddress)
+            Attribution::unknown(Rule::NoUpstreamPeer)
         }
-        None => Party::Unknown(Unattributed::NotFound),
+        None => Attribution::unknown(Rule::NoPeer),
     }
 }
 

@@ -65,7 +65,7 @@ impl<'a> DestinationService<'a> {
                 let name = String::from_utf8_lossy(peer.canonical_service);
                 return Self::of_canonical_service(name, String::from_utf8_lossy(peer.namespace));
             }
-            Party::Unknown(_) => return Self::of_authority(authority, directory),
+            Party::Unknown => return Self::of_authority(authority, directory),
         };
         if let Some((service, protocol)) = directory.service_of(pod, port) {
             return Self::of_service(service, protocol, domain);

@@ -84,8 +84,8 @@ impl<T> Claims<T> {
         forgot
     }
 
-    /// Whose claim to `address` counted at `start`; `port` is that of a listening side.
-    pub fn owner(&self, address: IpAddr, port: Option<u16>, start: Moment) -> Held<T> {
+    /// Whose claim to `address` counted at `start`, and the length of the claimed prefix; `port` is that of a listening side.
+    pub fn owner(&self, address: IpAddr, port: Option<u16>, start: Moment) -> (Held<T>, Option<u8>) {
         let mut validity = Validity::ALWAYS;
         for (Reverse(length), blocks) in &self.0 {
             let claims = Block::around(address, *length).and_then(|block| blocks.get(&block));
@@ -102,10 +102,10 @@ impl<T> Claims<T> {
                 (!is_its_port, claim.created, claim.object.clone())
             });
             if let Some(claim) = first {
-                return Held::new(Ok(claim.holder.clone()), validity);
+                return (Held::new(Ok(claim.holder.clone()), validity), Some(*length));
             }
         }
-        Held::new(Err(Unattributed::NotFound), validity)
+        (Held::new(Err(Unattributed::NotFound), validity), None)
     }
 }
 
@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn owner(claims: &Claims<String>, address: &str, port: Option<u16>, start: i64) -> Option<String> {
-        let held = claims.owner(address.parse().unwrap(), port, at(start));
+        let (held, _) = claims.owner(address.parse().unwrap(), port, at(start));
         assert!(held.validity.contains(at(start)));
         held.holder.ok().map(|holder| holder.as_ref().clone())
     }

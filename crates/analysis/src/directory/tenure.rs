@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{CLOCK_SKEW, Found, Owner};
 use crate::accounting::Unattributed;
+use crate::analyze::rule::Rule;
 use crate::moment::Moment;
 
 /// A half-open span of start times: from `since`, before `until`.
@@ -80,11 +81,15 @@ impl<T> Held<T> {
         Held { holder, validity }
     }
 
-    /// The answer, with a holder wrapped as `owner` says.
-    pub fn map(self, owner: impl FnOnce(Arc<T>) -> Owner) -> Found {
-        Found {
-            owner: self.holder.map_or_else(Owner::Unknown, owner),
-            validity: self.validity,
+    /// The answer, with a holder that is found by `rule` wrapped as `owner` says.
+    pub fn map(self, rule: Rule, owner: impl FnOnce(Arc<T>) -> Owner) -> Found {
+        match self.holder {
+            Ok(holder) => Found {
+                owner: owner(holder),
+                rule,
+                validity: self.validity,
+            },
+            Err(reason) => Found::unknown(reason, self.validity),
         }
     }
 }

@@ -65,8 +65,9 @@ pub fn write_key(key: &mut Vec<u8>, chain: Chain, stream: &Stream, identity: &Id
         key.extend_from_slice(&stream.own_memo_prefix);
         write_peer(key, identity.peers.upstream.as_ref());
         write_peer(key, identity.peers.downstream.as_ref());
-        // The two questions that are asked about addresses without looking them up.
+        // The questions that are asked about addresses without looking them up.
         key.push(u8::from(identity.upstream.is_some()));
+        key.push(u8::from(identity.local.is_some()));
         if stream.role == Role::Sidecar && identity.cluster.is_empty() {
             write_part(key, identity.local.map_or(b"", |endpoint| endpoint.ip));
         }
@@ -81,6 +82,8 @@ fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
     key.extend_from_slice(&listening(identity.local));
     write_part(key, identity.upstream.map_or(b"", |endpoint| endpoint.ip));
     key.extend_from_slice(&listening(identity.upstream));
+    let ends = [identity.remote, identity.local, identity.upstream];
+    key.extend(ends.map(|end| u8::from(end.is_some_and(|endpoint| endpoint.is_endpoint_id))));
 }
 
 /// Writes a peer's labels, or that there is no peer.

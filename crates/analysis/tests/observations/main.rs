@@ -11,6 +11,7 @@ mod ambient;
 mod chains;
 mod conservation;
 mod entry;
+mod evidence;
 mod gateways;
 mod labels;
 mod latency;

@@ -170,12 +170,25 @@ impl Mesh {
         self.take_bytes(&message.encode_to_vec());
     }
 
+    /// Takes a message that is received at this second.
+    pub(crate) fn take_at(&mut self, node_id: &str, logs: Logs, received: i64) {
+        let message = StreamAccessLogsMessage {
+            identifier: Some(identifier(node_id)),
+            log_entries: Some(logs),
+        };
+        self.take_bytes_at(&message.encode_to_vec(), received);
+    }
+
     /// Takes a message's bytes.
     pub(crate) fn take_bytes(&mut self, bytes: &[u8]) {
+        self.take_bytes_at(bytes, NOW);
+    }
+
+    fn take_bytes_at(&mut self, bytes: &[u8], received: i64) {
         let message = Message::read(bytes).unwrap();
         let stream =
             Stream::identify(&message.identifier().unwrap().unwrap(), self.shard.registry()).unwrap();
-        let mut progress = Progress::new(message.entries(), at(NOW));
+        let mut progress = Progress::new(message.entries(), at(received));
         while self.shard.entries(&self.directory, &stream, &mut progress, 3) {}
     }
 

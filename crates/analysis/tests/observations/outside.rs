@@ -23,7 +23,7 @@ fn entry(name: &str, hosts: &[&str], addresses: &[&str]) -> Record {
 }
 
 /// The mesh with hosts outside it, an endpoint without a pod and a pod of the host network.
-fn mesh() -> Mesh {
+pub(crate) fn mesh() -> Mesh {
     let endpoint = EndpointSliceRecord {
         name: "database-manual".into(),
         namespace: "demo".into(),
@@ -55,7 +55,7 @@ fn mesh() -> Mesh {
 }
 
 /// productpage reaches `address` by `cluster`.
-fn reached(address: &str, port: u32, cluster: &str) -> AccessLogCommon {
+pub(crate) fn reached(address: &str, port: u32, cluster: &str) -> AccessLogCommon {
     common(
         socket(PRODUCTPAGE, 40_000),
         socket(address, port),
@@ -64,7 +64,7 @@ fn reached(address: &str, port: u32, cluster: &str) -> AccessLogCommon {
     )
 }
 
-const OUT: &str = "PassthroughCluster";
+pub(crate) const OUT: &str = "PassthroughCluster";
 
 #[rstest]
 // proves: k8s-mesh/pod-first

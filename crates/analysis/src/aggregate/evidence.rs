@@ -1,0 +1,207 @@
+//! What the calls of an edge rest on: which rules found its parties, how often, each with an example.
+//!
+//! A worker counts by a small number; the texts are made once, where the totals are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::example::Example;
+use super::labels::Node;
+use super::registry::Registry;
+use crate::analyze::rule::Rule;
+use crate::interner::{Interner, Symbol};
+use crate::moment::Moment;
+use crate::party::{Call, PartyLabels, Reporter};
+
+/// Evidence that is kept apart; with its examples at most 20 MiB.
+pub const MOST_EVIDENCE: usize = 10_000;
+/// How old an example gets before a worker gives a newer one, if it has one.
+const EXAMPLE_AGE: Duration = Duration::from_secs(10);
+
+/// The number of a piece of evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EvidenceId(u32);
+
+impl EvidenceId {
+    /// Stands for all that is not kept apart, because a bound was reached.
+    pub const OVERFLOW: EvidenceId = EvidenceId(0);
+
+    /// The id of the evidence at `place`.
+    pub fn at(place: usize) -> Self {
+        EvidenceId(u32::try_from(place).map_or(0, |place| place.saturating_add(1)))
+    }
+
+    /// The place among the evidence that is kept apart.
+    pub fn place(self) -> Option<usize> {
+        (self.0 as usize).checked_sub(1)
+    }
+}
+
+/// An edge and the rules that found its parties, in symbols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EvidenceKey {
+    reporter: Reporter,
+    nodes: [[Symbol; 2]; 2],
+    rules: [Rule; 2],
+}
+
+impl EvidenceKey {
+    /// The evidence of a call whose source and destination were found by `rules`.
+    pub fn new(call: &Call, rules: [Rule; 2]) -> Self {
+        let node = |party: &PartyLabels| [party.namespace, party.workload];
+        EvidenceKey {
+            reporter: call.reporter,
+            nodes: [node(&call.source), node(&call.destination)],
+            rules,
+        }
+    }
+
+    /// The same in text.
+    pub fn evidence(&self, interner: &Interner) -> Evidence {
+        let [source, destination] = self.nodes.map(|[namespace, workload]| Node {
+            namespace: interner.text(namespace),
+            workload: interner.text(workload),
+        });
+        let [source_rule, destination_rule] = self.rules;
+        Evidence {
+            reporter: self.reporter,
+            source,
+            destination,
+            source_rule,
+            destination_rule,
+        }
+    }
+}
+
+/// An edge and the rules that found its parties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Who reports the calls.
+    pub reporter: Reporter,
+    /// The caller.
+    pub source: Node,
+    /// The called workload.
+    pub destination: Node,
+    /// What says who the caller is.
+    pub source_rule: Rule,
+    /// What says who the called party is.
+    pub destination_rule: Rule,
+}
+
+/// Evidence and what it is of.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    /// The edge and the rules.
+    pub evidence: Arc<Evidence>,
+    /// Observations since the start.
+    pub observations: u64,
+    /// One of them, a recent one of those that had to be looked up.
+    pub example: Option<Arc<Example>>,
+}
+
+/// All evidence since the start.
+#[derive(Clone, Debug, Default)]
+pub struct EvidenceTable {
+    /// What is kept apart.
+    pub rows: Vec<Counted>,
+    /// Observations whose evidence is not, because there was too much of it.
+    pub overflowed: u64,
+}
+
+impl EvidenceTable {
+    /// Adds what a worker counted.
+    pub fn add(&mut self, id: EvidenceId, delta: Delta, registry: &Registry) {
+        let Some(place) = id.place() else {
+            self.overflowed += delta.observations;
+            return;
+        };
+        if self.rows.len() <= place {
+            let new = registry.evidence(self.rows.len()).into_iter();
+            self.rows.extend(new.map(|evidence| Counted {
+                evidence: Arc::new(evidence),
+                observations: 0,
+                example: None,
+            }));
+        }
+        if let Some(row) = self.rows.get_mut(place) {
+            row.observations += delta.observations;
+            row.example = delta.example.or(row.example.take());
+        }
+    }
+}
+
+/// What a worker knows of one piece of evidence since it was last drained.
+#[derive(Clone, Debug, Default)]
+pub struct Delta {
+    observations: u64,
+    example: Option<Arc<Example>>,
+    /// When the last example was given.
+    given: Option<Moment>,
+}
+
+/// What one worker counted since it was last drained, by evidence.
+#[derive(Debug, Default)]
+pub struct EvidenceDeltas {
+    by_id: Vec<Delta>,
+    touched: Vec<EvidenceId>,
+}
+
+impl EvidenceDeltas {
+    /// Counts an observation.
+    #[inline]
+    pub fn add(&mut self, id: EvidenceId) {
+        match self.by_id.get_mut(id.0 as usize) {
+            Some(delta) => {
+                if delta.observations == 0 {
+                    self.touched.push(id);
+                }
+                delta.observations += 1;
+            }
+            None => self.learn(id),
+        }
+    }
+
+    #[cold]
+    fn learn(&mut self, id: EvidenceId) {
+        self.by_id.resize_with(id.0 as usize + 1, Delta::default);
+        self.add(id);
+    }
+
+    /// Gives an example for each of `ids` whose last one is too old at `now`; it is made only if there is one.
+    pub fn give(
+        &mut self,
+        ids: impl IntoIterator<Item = EvidenceId>,
+        now: Moment,
+        make: impl FnOnce() -> Option<Example>,
+    ) {
+        let (mut make, mut example) = (Some(make), None);
+        for id in ids.into_iter().filter(|id| *id != EvidenceId::OVERFLOW) {
+            let Some(delta) = self.by_id.get_mut(id.0 as usize) else {
+                continue;
+            };
+            if delta.given.is_some_and(|given| now.since(given) < EXAMPLE_AGE) {
+                continue;
+            }
+            if let Some(make) = make.take() {
+                example = make().map(Arc::new);
+            }
+            delta.given = Some(now);
+            delta.example.clone_from(&example);
+        }
+    }
+
+    /// Hands over at most `limit` pieces of evidence and starts them anew. Answers whether more is left.
+    pub fn drain(&mut self, limit: usize, mut take: impl FnMut(EvidenceId, Delta)) -> bool {
+        for _ in 0..limit {
+            let Some(id) = self.touched.pop() else {
+                return false;
+            };
+            if let Some(delta) = self.by_id.get_mut(id.0 as usize) {
+                let given = delta.given;
+                take(id, std::mem::take(delta));
+                delta.given = given;
+            }
+        }
+        !self.touched.is_empty()
+    }
+}

@@ -1,0 +1,150 @@
+//! One entry as it may be shown: without secrets, within a bound of bytes, in printable text.
+
+use als_proto::{Address, CommonProperties, HttpEntry, HttpRequest, Malformed};
+
+use crate::analyze::flags;
+use crate::moment::Moment;
+use crate::names::method::Method;
+use crate::names::redact::{REDACTED, Redaction};
+use crate::peer::{Peer, Peers};
+
+/// Bytes of a text that are shown.
+const SHOWN: usize = 128;
+/// Bytes of a path or authority that are looked through for secrets; a longer one is not shown.
+const READ: usize = 4096;
+
+/// An entry as it may be shown. What the entry does not say is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// When the call started, by the entry's `start_time`, else when it was received.
+    pub started: Moment,
+    /// The node id of the proxy that logged it.
+    pub proxy: Box<str>,
+    /// What was asked for; none of TCP.
+    pub request: Option<ExampleRequest>,
+    /// Envoy's short codes of `response_flags`, joined by commas; `-` if none.
+    pub response_flags: Box<str>,
+    /// `upstream_cluster`.
+    pub upstream_cluster: Box<str>,
+    /// `route_name`.
+    pub route_name: Box<str>,
+    /// `downstream_direct_remote_address` as `ip:port`, an address inside Envoy as `listener/endpoint_id`.
+    pub downstream_direct_remote_address: Box<str>,
+    /// The same of `downstream_remote_address`.
+    pub downstream_remote_address: Box<str>,
+    /// The same of `downstream_local_address`.
+    pub downstream_local_address: Box<str>,
+    /// The same of `upstream_remote_address`.
+    pub upstream_remote_address: Box<str>,
+    /// The downstream's peer as `namespace/workload`, where an analyzer asks for peers.
+    pub downstream_peer: Box<str>,
+    /// The same of the upstream's peer.
+    pub upstream_peer: Box<str>,
+}
+
+/// The request of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExampleRequest {
+    /// The method.
+    pub method: Method,
+    /// The authority.
+    pub authority: Box<str>,
+    /// The path, and the keys of its query.
+    pub path: Box<str>,
+    /// The response's code; 0 when there was none.
+    pub response_code: u32,
+}
+
+/// The parts of an entry that an example shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The node id of the proxy that logged it.
+    pub proxy: &'a [u8],
+    /// When the entry was received.
+    pub received: Moment,
+    /// The entry's common properties.
+    pub common: &'a CommonProperties<'a>,
+    /// The entry's peers.
+    pub peers: &'a Peers<'a>,
+    /// The entry and its request; none of TCP.
+    pub http: Option<(&'a HttpEntry<'a>, &'a HttpRequest<'a>)>,
+}
+
+impl Example {
+    /// The entry as it may be shown.
+    pub fn of(shown: &Shown<'_>) -> Result<Self, Malformed> {
+        let Shown { common, peers, .. } = shown;
+        Ok(Example {
+            started: common.start_time()?.map_or(shown.received, Moment::from),
+            proxy: text(shown.proxy),
+            request: shown
+                .http
+                .map(|(entry, request)| ExampleRequest::of(entry, request)),
+            response_flags: cut(flags::text(common.response_flags)),
+            upstream_cluster: text(common.upstream_cluster),
+            route_name: text(common.route_name),
+            downstream_direct_remote_address: address(common.downstream_direct_remote_address()?),
+            downstream_remote_address: address(common.downstream_remote_address()?),
+            downstream_local_address: address(common.downstream_local_address()?),
+            upstream_remote_address: address(common.upstream_remote_address()?),
+            downstream_peer: peer(peers.downstream),
+            upstream_peer: peer(peers.upstream),
+        })
+    }
+}
+
+impl ExampleRequest {
+    fn of(entry: &HttpEntry<'_>, request: &HttpRequest<'_>) -> Self {
+        let redacted = |text: &[u8], redact: fn(&Redaction, &[u8], &mut String)| {
+            if text.len() > READ {
+                return REDACTED.into();
+            }
+            let mut shown = String::new();
+            redact(&Redaction::default(), text, &mut shown);
+            cut(shown)
+        };
+        ExampleRequest {
+            method: Method::from_number(request.method),
+            authority: redacted(request.authority, Redaction::authority),
+            path: redacted(request.path, Redaction::target),
+            response_code: entry.response.and_then(|response| response.code).unwrap_or(0),
+        }
+    }
+}
+
+fn address(address: Option<Address<'_>>) -> Box<str> {
+    match address.unwrap_or_default() {
+        Address::Socket { address: b"", .. } | Address::Unset => Box::default(),
+        Address::Socket { address, port } if address.contains(&b':') => {
+            cut(format!("[{}]:{port}", text(address)))
+        }
+        Address::Socket { address, port } => cut(format!("{}:{port}", text(address))),
+        Address::Pipe { path } => text(path),
+        Address::Internal {
+            server_listener_name,
+            endpoint_id,
+        } => cut(format!("{}/{}", text(server_listener_name), text(endpoint_id))),
+    }
+}
+
+fn peer(peer: Option<Peer<&[u8]>>) -> Box<str> {
+    peer.map_or_else(Box::default, |peer| {
+        cut(format!("{}/{}", text(peer.namespace), text(peer.workload)))
+    })
+}
+
+/// Bytes from the network as text that a terminal can print, as much as is shown of it.
+fn text(bytes: &[u8]) -> Box<str> {
+    let begin = bytes.get(..SHOWN + 1).unwrap_or(bytes);
+    let printable = String::from_utf8_lossy(begin).into_owned();
+    cut(printable.replace(char::is_control, "\u{fffd}"))
+}
+
+/// The beginning of a longer text, with a sign that there is more.
+fn cut(mut text: String) -> Box<str> {
+    if text.len() > SHOWN {
+        text.truncate(text.floor_char_boundary(SHOWN));
+        text.push('…');
+    }
+    text.into()
+}
