@@ -4,16 +4,20 @@
 
 pub mod admin;
 pub mod assets;
+pub mod client;
 pub mod clock;
 pub mod control;
 pub mod directory;
 pub mod envoy_metrics;
+pub mod evidence;
 pub mod export;
 pub mod ingest;
 pub mod receive;
 pub mod record;
 pub mod replay;
 pub mod run;
+pub mod terminal;
 pub mod top;
 pub mod topology;
 pub mod web;
+pub mod why;

@@ -10,7 +10,7 @@ use alscope_analysis::names::redact::Redaction;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
-use alscope_collector::{directory, record, replay, run, top};
+use alscope_collector::{directory, record, replay, run, top, why};
 use alscope_collector_config::{Checked, Config, Directory, Fate, Report};
 use clap::{Args, Parser, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -58,6 +58,28 @@ enum Command {
         #[arg(default_value = "http://127.0.0.1:8080")]
         url: String,
     },
+    /// Says which rules found the parties of a running collector's calls, how often, with an example of each
+    ///
+    /// For one edge, name its ends as `top` and the page do; without, it tells of all edges and of the entries that came to
+    /// nothing. Counts are since the collector started.
+    ///
+    ///   alscope-collector why
+    ///   alscope-collector why demo/productpage-v1 demo/reviews-v2
+    ///   alscope-collector why unknown istio-system/istio-ingressgateway
+    #[command(verbatim_doc_comment)]
+    Why(WhyArguments),
+}
+
+#[derive(Debug, Args)]
+struct WhyArguments {
+    /// The caller
+    #[arg(requires = "destination")]
+    source: Option<String>,
+    /// The called party
+    destination: Option<String>,
+    /// The collector's web address
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    url: String,
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +127,7 @@ fn main() -> ExitCode {
         (Some(Command::Record(arguments)), _) => record_streams(arguments),
         (Some(Command::Replay { file, config }), _) => replay_file(file, &config),
         (Some(Command::Top { url }), _) => top::run(&url).map_err(anyhow::Error::from),
+        (Some(Command::Why(arguments)), _) => explain(&arguments),
         (None, Some(config)) => collect(&config),
         (None, None) => unreachable_without_arguments(),
     };
@@ -181,6 +204,11 @@ fn collect(path: &std::path::Path) -> anyhow::Result<()> {
         let ports = run::Ports::bind(&config).await?;
         Ok(run::run(&config, ports, stop).await?)
     })
+}
+
+fn explain(arguments: &WhyArguments) -> anyhow::Result<()> {
+    let edge = arguments.source.as_deref().zip(arguments.destination.as_deref());
+    Ok(why::run(&arguments.url, edge)?)
 }
 
 fn record_streams(arguments: RecordArguments) -> anyhow::Result<()> {

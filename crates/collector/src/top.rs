@@ -2,16 +2,17 @@
 //!
 //! In a terminal it refreshes every second until `q` or Ctrl-C; into a pipe or file it prints one table and ends.
 
-mod fetch;
 mod screen;
 mod table;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
-use fetch::Collector;
-pub use fetch::FetchError;
 use screen::Screen;
 pub use table::table;
+
+use crate::client::{Collector, FetchError};
+use crate::terminal;
+use crate::topology::Topology;
 
 /// Wide enough that no name is cut where no terminal limits the width.
 const UNLIMITED_WIDTH: u16 = u16::MAX;
@@ -31,18 +32,19 @@ pub enum TopError {
 pub fn run(url: &str) -> Result<(), TopError> {
     let collector = Collector::at(url)?;
     // The first answer comes before the screen is taken, so that a wrong address is an ordinary message.
-    let topology = collector.topology()?;
+    let topology = topology(&collector)?;
     if io::stdout().is_terminal() {
         return Screen::take()
             .and_then(|screen| screen.follow(&collector, topology))
             .map_err(TopError::Terminal);
     }
     let text = table(&topology, UNLIMITED_WIDTH);
-    match io::stdout().write_all(format!("{text}\n").as_bytes()) {
-        // The reader of the pipe has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(TopError::Terminal),
-    }
+    terminal::print(&text).map_err(TopError::Terminal)
+}
+
+/// The calls of the last minute.
+fn topology(collector: &Collector) -> Result<Topology, FetchError> {
+    collector.get("/api/v1/topology", &[("window", "60s")])
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The page and its API on the web port. They read the published snapshot only.
 
+mod why;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +31,9 @@ type Published = Arc<ArcSwap<Snapshot>>;
 
 /// The web port's routes.
 pub fn router(published: Published) -> Router {
-    let mut router = Router::new().route("/api/v1/topology", get(topology));
+    let mut router = Router::new()
+        .route("/api/v1/topology", get(topology))
+        .route("/api/v1/why", get(why::why));
     for asset in assets::ALL {
         router = router.route(asset.path, get(|| async { page(asset) }));
     }

@@ -55,6 +55,7 @@ fn the_version_is_the_workspaces_with_a_commit() {
 #[case::nothing(&[])]
 #[case::an_unknown_flag(&["--verbose"])]
 #[case::check_without_a_file(&["check"])]
+#[case::why_of_half_an_edge(&["why", "demo/web"])]
 #[case::check_of_two_files(&["check", "a", "--config", "b"])]
 fn wrong_usage_ends_with_2(#[case] arguments: &[&str]) {
     let output = ran(arguments);

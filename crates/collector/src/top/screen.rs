@@ -6,8 +6,8 @@ use std::time::Duration;
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crossterm::{cursor, execute, queue, style, terminal};
 
-use super::fetch::Collector;
-use super::table;
+use super::{table, topology};
+use crate::client::Collector;
 use crate::topology::Topology;
 
 const REFRESH: Duration = Duration::from_secs(1);
@@ -27,23 +27,23 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Draws `topology` and every later one until a person quits. A collector that stops answering leaves the last
+    /// Draws `shown` and every later one until a person quits. A collector that stops answering leaves the last
     /// table on the screen, with what is wrong above it.
-    pub(super) fn follow(mut self, collector: &Collector, mut topology: Topology) -> io::Result<()> {
+    pub(super) fn follow(mut self, collector: &Collector, mut shown: Topology) -> io::Result<()> {
         let mut trouble = None;
         loop {
             self.draw(&lines(
                 collector.url(),
-                &topology,
+                &shown,
                 trouble.as_deref(),
                 terminal::size()?,
             ))?;
             if is_quit_within(REFRESH)? {
                 return Ok(());
             }
-            trouble = match collector.topology() {
+            trouble = match topology(collector) {
                 Ok(newer) => {
-                    topology = newer;
+                    shown = newer;
                     None
                 }
                 Err(error) => Some(error.to_string()),

@@ -2,6 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, presets};
 
+use crate::terminal::printable;
 use crate::topology::{Edge, Topology};
 
 /// Narrower terminals show fewer columns rather than cut names.
@@ -111,19 +112,6 @@ fn row(columns: &[&Column], text: impl Fn(&Column) -> String) -> Row {
     let mut row = Row::from(cells.collect::<Vec<_>>());
     row.max_height(1);
     row
-}
-
-/// Names come from whoever sends access logs, and a control character would reach the terminal.
-fn printable(name: &str) -> String {
-    name.chars()
-        .map(|character| {
-            if character.is_control() {
-                '\u{fffd}'
-            } else {
-                character
-            }
-        })
-        .collect()
 }
 
 fn known(value: Option<f64>, text: fn(f64) -> String) -> String {

@@ -4,9 +4,10 @@ use std::net::TcpListener;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use rstest::rstest;
 
-use super::fetch::Collector;
 use super::screen::{is_quit, lines};
 use super::table::table;
+use super::topology;
+use crate::client::Collector;
 use crate::topology::{Edge, Topology, TopologyNode};
 
 fn edge(source: &str, destination: &str, protocol: &str, requests_per_second: f64) -> Edge {
@@ -200,10 +201,8 @@ fn topology_is_read_from_the_web_port() {
          \"reporter\":\"source\",\"requestsPerSecond\":2.5,\"errorShare\":null,\"p50Milliseconds\":null,\
          \"p95Milliseconds\":null,\"p99Milliseconds\":null}]}",
     );
-    let topology = Collector::at(&url)
-        .expect("an address")
-        .topology()
-        .expect("a topology");
+    let collector = Collector::at(&url).expect("an address");
+    let topology = topology(&collector).expect("a topology");
     assert_eq!(topology.edges, [edge("a/b", "unknown", "tcp", 2.5)]);
 }
 
@@ -214,14 +213,12 @@ fn topology_is_read_from_the_web_port() {
 )]
 #[case::not_json(
     "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
-    "answered with something else than a topology; use a collector and a top of the same version"
+    "answered with something else than was asked for; use a collector and a command of the same version"
 )]
 fn other_answers_say_what_to_check(#[case] answer: &'static str, #[case] rest: &str) {
     let url = answering(answer);
-    let error = Collector::at(&url)
-        .expect("an address")
-        .topology()
-        .expect_err("no topology");
+    let collector = Collector::at(&url).expect("an address");
+    let error = topology(&collector).expect_err("no topology");
     assert_eq!(error.to_string(), format!("{} {rest}", url.trim_end_matches('/')));
 }
 

@@ -15,3 +15,4 @@ mod metrics;
 mod recordings;
 mod running;
 mod streams;
+mod why;

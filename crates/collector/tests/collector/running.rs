@@ -59,6 +59,11 @@ impl Collector {
     pub(crate) async fn with(more: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config = configuration(directory.path(), more);
+        Self::running(config, directory).await
+    }
+
+    /// Starts with a configuration whose directory is in a folder.
+    pub(crate) async fn running(config: Config, directory: tempfile::TempDir) -> Self {
         let ports = Ports::bind(&config).await.unwrap();
         let address = |socket: &tokio::net::TcpListener| socket.local_addr().unwrap();
         let (grpc, web, admin) = (address(&ports.grpc), address(&ports.web), address(&ports.admin));

@@ -1,15 +1,14 @@
-//! The topology from a collector's web port.
+//! The API of a running collector, as commands ask for it.
 
 use std::time::Duration;
 
-use ureq::http::Uri;
-
-use crate::topology::Topology;
+use serde::de::DeserializeOwned;
+use ureq::http::{StatusCode, Uri, header};
 
 /// Short enough that a hanging collector does not make the keyboard feel dead.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why there is no topology.
+/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The address is none.
@@ -29,6 +28,9 @@ pub enum FetchError {
         /// What went wrong on the way; inside the sentence, because a command to copy ends it.
         problem: String,
     },
+    /// The collector says what is wrong with the question.
+    #[error("{0}")]
+    Refused(String),
     /// Somebody answered, but not as a collector's web port does.
     #[error("{url} answered with status {status}; check that it is a collector's web port, by default 8080")]
     Status {
@@ -37,11 +39,11 @@ pub enum FetchError {
         /// The HTTP status.
         status: u16,
     },
-    /// The answer is no topology.
+    /// The answer is another one than was asked for.
     #[error(
-        "{url} answered with something else than a topology; use a collector and a top of the same version"
+        "{url} answered with something else than was asked for; use a collector and a command of the same version"
     )]
-    NotTopology {
+    Other {
         /// The collector's address.
         url: String,
         /// What is wrong with the answer.
@@ -51,13 +53,14 @@ pub enum FetchError {
 
 /// A collector's web port.
 #[derive(Debug)]
-pub(super) struct Collector {
+pub struct Collector {
     agent: ureq::Agent,
     url: String,
 }
 
 impl Collector {
-    pub(super) fn at(address: &str) -> Result<Self, FetchError> {
+    /// The collector whose web port is at `address`.
+    pub fn at(address: &str) -> Result<Self, FetchError> {
         let url = address.trim_end_matches('/');
         let is_http =
             |uri: Uri| uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty());
@@ -69,6 +72,7 @@ impl Collector {
         // A collector is on this machine or behind a port-forward; a proxy of the environment would not find it.
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(PATIENCE))
+            .http_status_as_error(false)
             .proxy(None)
             .build();
         Ok(Self {
@@ -77,28 +81,45 @@ impl Collector {
         })
     }
 
-    pub(super) fn url(&self) -> &str {
+    /// Its address.
+    pub fn url(&self) -> &str {
         &self.url
     }
 
-    pub(super) fn topology(&self) -> Result<Topology, FetchError> {
+    /// What it answers to `path` with a query.
+    pub fn get<Answer: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Answer, FetchError> {
         let url = self.url.clone();
-        let answer = self.agent.get(format!("{url}/api/v1/topology?window=60s")).call();
-        match answer.and_then(|mut response| response.body_mut().read_json()) {
-            Ok(topology) => Ok(topology),
-            Err(ureq::Error::StatusCode(status)) => Err(FetchError::Status { url, status }),
-            Err(source @ ureq::Error::Json(_)) => Err(FetchError::NotTopology {
+        let unreachable = |problem: ureq::Error| FetchError::Unreachable {
+            url: self.url.clone(),
+            problem: match problem {
+                ureq::Error::Io(problem) => problem.to_string(),
+                problem => problem.to_string(),
+            },
+        };
+        let request = self.agent.get(format!("{url}{path}"));
+        let mut response = request
+            .query_pairs(query.iter().copied())
+            .call()
+            .map_err(unreachable)?;
+        if response.status() != StatusCode::OK {
+            let status = response.status().as_u16();
+            let content_type = response.headers().get(header::CONTENT_TYPE);
+            let is_sentence = content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/plain"));
+            return match response.body_mut().read_to_string() {
+                Ok(sentence) if is_sentence => Err(FetchError::Refused(sentence.trim_end().to_owned())),
+                _ => Err(FetchError::Status { url, status }),
+            };
+        }
+        match response.body_mut().read_json() {
+            Err(source @ ureq::Error::Json(_)) => Err(FetchError::Other {
                 url,
                 source: Box::new(source),
             }),
-            Err(ureq::Error::Io(problem)) => Err(FetchError::Unreachable {
-                url,
-                problem: problem.to_string(),
-            }),
-            Err(problem) => Err(FetchError::Unreachable {
-                url,
-                problem: problem.to_string(),
-            }),
+            answer => answer.map_err(unreachable),
         }
     }
 }

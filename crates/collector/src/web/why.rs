@@ -1,0 +1,167 @@
+//! What the calls of an edge rest on, by rule, from the evidence of the snapshot.
+
+use std::collections::BTreeMap;
+
+use alscope_analysis::accounting::{Accounting, Rejected, Skipped};
+use alscope_analysis::aggregate::evidence::Counted;
+use alscope_analysis::aggregate::example::Example as Entry;
+use alscope_analysis::aggregate::totals::Snapshot;
+use alscope_analysis::analyze::rule::Rule;
+use alscope_analysis::moment::Moment;
+use alscope_analysis::party::Reporter;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use serde::Deserialize;
+
+use super::{Published, id};
+use crate::evidence::{Entries, Evidence, Example, Why};
+
+#[derive(Debug, Deserialize)]
+pub(super) struct WhyQuery {
+    edge: Option<String>,
+}
+
+pub(super) async fn why(State(published): State<Published>, Query(query): Query<WhyQuery>) -> Response {
+    match answer(&published.load(), query.edge.as_deref()) {
+        Ok(why) => Json(why).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// The evidence of an edge, which is written `source,destination` with the node ids of the topology, or of all.
+pub(super) fn answer(snapshot: &Snapshot, edge: Option<&str>) -> Result<Why, (StatusCode, String)> {
+    let rows = snapshot.evidence.rows.iter();
+    let rows: Vec<&Counted> = rows
+        .filter(|row| edge.is_none_or(|edge| ends(row).join(",") == edge))
+        .collect();
+    let [source, destination] = match (edge, rows.first()) {
+        (None, _) => [None, None],
+        (Some(_), Some(row)) => ends(row).map(Some),
+        (Some(edge), None) => return Err(refusal(edge)),
+    };
+    Ok(Why {
+        source,
+        destination,
+        since: time(snapshot.started),
+        observations: rows.iter().map(|row| row.observations).sum(),
+        evidence: evidence(&rows),
+        overflowed: snapshot.evidence.overflowed,
+        entries: edge.is_none().then(|| entries(&snapshot.accounting)),
+    })
+}
+
+fn refusal(edge: &str) -> (StatusCode, String) {
+    if edge.contains(',') {
+        let message = format!(
+            "edge={edge} was not observed since the collector started; /api/v1/topology?window=1h lists the edges, by id\n"
+        );
+        (StatusCode::NOT_FOUND, message)
+    } else {
+        let message = format!(
+            "edge={edge} is no edge; write it with the ids of the topology, like edge=demo/productpage-v1,demo/reviews-v2\n"
+        );
+        (StatusCode::BAD_REQUEST, message)
+    }
+}
+
+fn ends(row: &Counted) -> [String; 2] {
+    [&row.evidence.source, &row.evidence.destination].map(id)
+}
+
+/// One party of the calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Party {
+    Source,
+    Destination,
+}
+
+fn evidence(rows: &[&Counted]) -> Vec<Evidence> {
+    let mut by_reporter: BTreeMap<Reporter, u64> = BTreeMap::new();
+    let mut by_rule: BTreeMap<(Reporter, Party, Rule), Vec<&Counted>> = BTreeMap::new();
+    for row in rows {
+        let of = &row.evidence;
+        *by_reporter.entry(of.reporter).or_default() += row.observations;
+        for (party, rule) in [
+            (Party::Source, of.source_rule),
+            (Party::Destination, of.destination_rule),
+        ] {
+            by_rule.entry((of.reporter, party, rule)).or_default().push(row);
+        }
+    }
+    let mut evidence: Vec<_> = by_rule
+        .into_iter()
+        .map(|((reporter, party, rule), rows)| {
+            let of_reporter = by_reporter.get(&reporter).copied().unwrap_or(0);
+            (
+                (reporter, party),
+                row(reporter, (party, rule), &rows, of_reporter),
+            )
+        })
+        .collect();
+    evidence.sort_by(|(one, of_one), (other, of_other)| {
+        one.cmp(other)
+            .then(of_other.observations.cmp(&of_one.observations))
+    });
+    evidence.into_iter().map(|(_, evidence)| evidence).collect()
+}
+
+fn row(reporter: Reporter, (party, rule): (Party, Rule), rows: &[&Counted], of_reporter: u64) -> Evidence {
+    let observations: u64 = rows.iter().map(|row| row.observations).sum();
+    let examples = rows.iter().filter_map(|row| row.example.as_deref());
+    Evidence {
+        reporter: reporter.word().to_owned(),
+        party: match party {
+            Party::Source => "source".to_owned(),
+            Party::Destination => "destination".to_owned(),
+        },
+        analyzer: rule.analyzer().word().to_owned(),
+        rule: rule.id().to_owned(),
+        unattributed: rule.unattributed().map(|reason| reason.word().to_owned()),
+        observations,
+        share: observations as f64 / of_reporter.max(1) as f64,
+        example: examples.max_by_key(|example| example.started).map(example),
+    }
+}
+
+fn example(entry: &Entry) -> Example {
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let request = entry.request.as_ref();
+    Example {
+        start_time: time(entry.started),
+        proxy: known(&entry.proxy),
+        method: request.map(|request| request.method.word().to_owned()),
+        authority: request.and_then(|request| known(&request.authority)),
+        path: request.and_then(|request| known(&request.path)),
+        response_code: request.map(|request| request.response_code),
+        response_flags: known(&entry.response_flags),
+        upstream_cluster: known(&entry.upstream_cluster),
+        route_name: known(&entry.route_name),
+        downstream_direct_remote_address: known(&entry.downstream_direct_remote_address),
+        downstream_remote_address: known(&entry.downstream_remote_address),
+        downstream_local_address: known(&entry.downstream_local_address),
+        upstream_remote_address: known(&entry.upstream_remote_address),
+        downstream_peer: known(&entry.downstream_peer),
+        upstream_peer: known(&entry.upstream_peer),
+    }
+}
+
+fn entries(accounting: &Accounting) -> Entries {
+    let rejected = Rejected::ALL.iter();
+    let skipped = Skipped::ALL.iter();
+    Entries {
+        received: accounting.received,
+        observed: accounting.observed,
+        rejected: rejected
+            .map(|reason| (reason.word().to_owned(), accounting.rejected(*reason)))
+            .collect(),
+        skipped: skipped
+            .map(|reason| (reason.word().to_owned(), accounting.skipped(*reason)))
+            .collect(),
+    }
+}
+
+fn time(moment: Moment) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(moment.0))
+        .map_or_else(|_| String::new(), |time| time.to_string())
+}
