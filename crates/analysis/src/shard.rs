@@ -1,5 +1,7 @@
 //! One worker's share of the work: from a message's bytes to counted observations, by plain function calls.
 
+mod progress;
+
 use std::sync::Arc;
 
 use als_proto::{CommonProperties, Entries, Entry, HttpEntry, HttpRequest, TcpEntry, Unreadable};
@@ -24,6 +26,7 @@ use crate::identify::{self, Identified, IdentifiedLeg};
 use crate::moment::Moment;
 use crate::peer::Peers;
 use crate::stream::Stream;
+pub use progress::Progress;
 
 /// What the shards are told to do; the same for all of them.
 #[derive(Clone, Copy, Debug)]
@@ -63,30 +66,6 @@ pub struct Shard {
     memo: Memo,
     accounting: Accounting,
     key: Vec<u8>,
-}
-
-/// How far a message has been read.
-#[derive(Clone, Debug)]
-pub struct Progress<'a> {
-    entries: Entries<'a>,
-    read: usize,
-    received: Moment,
-}
-
-impl<'a> Progress<'a> {
-    /// The beginning of a message that was received at `received`.
-    pub fn new(entries: Entries<'a>, received: Moment) -> Self {
-        Progress {
-            entries,
-            read: 0,
-            received,
-        }
-    }
-
-    /// Entries that were read, whatever became of them.
-    pub fn entries_read(&self) -> usize {
-        self.read
-    }
 }
 
 impl Shard {

@@ -175,7 +175,7 @@ impl EvidenceDeltas {
         make: impl FnOnce() -> Option<Example>,
     ) {
         let (mut make, mut example) = (Some(make), None);
-        for id in ids.into_iter().filter(|id| *id != EvidenceId::OVERFLOW) {
+        for id in ids {
             let Some(delta) = self.by_id.get_mut(id.0 as usize) else {
                 continue;
             };

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use als_proto::Message;
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
+use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use alscope_analysis::aggregate::evidence::Counted;
 use alscope_analysis::aggregate::example::ExampleRequest;
 use alscope_analysis::aggregate::labels::Edge;
@@ -14,8 +16,10 @@ use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::records::Record;
 use alscope_analysis::names::method::Method;
 use alscope_analysis::party::Reporter;
-use alscope_analysis::shard::Settings;
+use alscope_analysis::shard::{Progress, Settings};
+use alscope_analysis::stream::Stream;
 use proptest::prelude::*;
+use prost::Message as _;
 use rstest::rstest;
 
 use crate::conservation;
@@ -315,6 +319,31 @@ fn an_example_is_renewed(#[case] seconds: i64, #[case] expected: &str) {
     }
     let example = mesh.snapshot().evidence.rows[0].example.clone().unwrap();
     assert_eq!(&*example.request.clone().unwrap().path, expected);
+}
+
+/// Whatever its age, an example is taken only of what had to be looked up.
+#[test]
+fn a_known_identity_allocates_nothing() {
+    let mut mesh = Mesh::new();
+    let mut other = outbound();
+    other.upstream_remote_address = None;
+    let entries = [outbound(), other, through_a_tunnel()].map(|common| request(common, Some(200)));
+    let message = StreamAccessLogsMessage {
+        identifier: Some(identifier(PRODUCTPAGE_NODE)),
+        log_entries: Some(http(entries)),
+    };
+    let bytes = message.encode_to_vec();
+    let message = Message::read(&bytes).unwrap();
+    let identifier = message.identifier().unwrap().unwrap();
+    let stream = Stream::identify(&identifier, mesh.shard.registry()).unwrap();
+    let mut take = |received: i64| {
+        let mut progress = Progress::new(message.entries(), at(received));
+        while mesh.shard.entries(&mesh.directory, &stream, &mut progress, 3) {}
+    };
+    take(NOW);
+    let allocations = allocation_counter::measure(|| take(NOW + 60));
+    assert_eq!(allocations.count_total, 0);
+    assert_eq!(mesh.accounting().observed, 6);
 }
 
 /// An entry that came to nothing is no example of anything.

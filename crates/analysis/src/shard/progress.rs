@@ -1,0 +1,29 @@
+//! How far a message has been read: long ones are read in turns.
+
+use als_proto::Entries;
+
+use crate::moment::Moment;
+
+/// How far a message has been read.
+#[derive(Clone, Debug)]
+pub struct Progress<'a> {
+    pub(super) entries: Entries<'a>,
+    pub(super) read: usize,
+    pub(super) received: Moment,
+}
+
+impl<'a> Progress<'a> {
+    /// The beginning of a message that was received at `received`.
+    pub fn new(entries: Entries<'a>, received: Moment) -> Self {
+        Progress {
+            entries,
+            read: 0,
+            received,
+        }
+    }
+
+    /// Entries that were read, whatever became of them.
+    pub fn entries_read(&self) -> usize {
+        self.read
+    }
+}
