@@ -1,6 +1,5 @@
-//! What services and endpoints are called, and what of a request may be shown at all.
+//! What endpoints are called, and what of a request may be shown at all.
 //!
-//! [`template`] turns a naming rule of `SkyWalking`'s into a program, once, and a party's metadata into a service name.
 //! [`target`] cuts a request into canonical segments, [`segment`] tells which of them are values, [`rule`] holds the user's
 //! own path templates, [`trie`] learns the rest within a bound, and [`endpoint`] asks them in that order. [`redact`] hides
 //! secrets in what is shown whole: paths, authorities and headers.
@@ -9,12 +8,9 @@
 
 pub mod endpoint;
 mod escape;
-pub mod kubernetes_name;
-pub mod metadata_name;
 pub mod method;
 pub mod redact;
 pub mod rule;
 pub mod segment;
 pub mod target;
-pub mod template;
 pub mod trie;

@@ -1,11 +1,11 @@
 //! A known name costs no allocation, and what names use is within what is counted.
 
 use alscope_analysis::names::endpoint::{Endpoints, ServiceId, Settings};
-use alscope_analysis::names::kubernetes_name::{KubernetesPath, Object, k8s_service_name};
 use alscope_analysis::names::method::Method;
 use alscope_analysis::names::rule::EndpointRule;
 use alscope_analysis::names::target::{Request, Target};
 use alscope_analysis::names::trie::Limits;
+use alscope_naming::kubernetes_name::{KubernetesPath, Object, k8s_service_name};
 
 fn read(target: &mut Target, path: &[u8], is_grpc: bool) {
     target.read(&Request {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use alscope_naming::kubernetes_name::{KubernetesPath, default_istio_service_name, default_k8s_service_name};
+use alscope_naming::template::Template;
+
 use crate::Analyzer;
 
 /// The analyzers for each kind of entry, in order of precedence, and what they are told.
@@ -29,27 +32,18 @@ pub struct Analysis {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
     /// The name of a service that was found by a pod; the template's objects are `pod` and `service`.
-    pub k8s_service_name_rule: String,
+    pub k8s_service_name_rule: Template<KubernetesPath>,
     /// The name of a service that was found by Istio's `ServiceEntry`; the template's object is `serviceEntry`.
-    pub istio_service_name_rule: String,
+    pub istio_service_name_rule: Template<KubernetesPath>,
     /// Namespaces whose `ServiceEntry` objects name nothing.
     pub istio_service_entry_ignored_namespaces: Vec<String>,
-}
-
-impl Naming {
-    /// What `SkyWalking` takes when its `k8sServiceNameRule` is blank.
-    pub(crate) const BLANK_K8S_SERVICE_NAME_RULE: &str = "${pod.metadata.labels.(service.istio.io/canonical-name),\
-         pod.metadata.labels.(app.kubernetes.io/name),pod.metadata.labels.app}";
 }
 
 impl Default for Naming {
     fn default() -> Self {
         Self {
-            k8s_service_name_rule:
-                "${pod.metadata.labels.(service.istio.io/canonical-name)}.${pod.metadata.namespace}"
-                    .to_owned(),
-            istio_service_name_rule: "${serviceEntry.metadata.name}.${serviceEntry.metadata.namespace}"
-                .to_owned(),
+            k8s_service_name_rule: default_k8s_service_name(),
+            istio_service_name_rule: default_istio_service_name(),
             istio_service_entry_ignored_namespaces: Vec::new(),
         }
     }

@@ -62,6 +62,8 @@ listen.admin: 0.0.0.0:9090
 directory: kubernetes
 analysis.http: none
 analysis.tcp: none
+analysis.naming.k8sServiceNameRule: ${pod.metadata.labels.(service.istio.io/canonical-name)}.${pod.metadata.namespace}
+analysis.naming.istioServiceNameRule: ${serviceEntry.metadata.name}.${serviceEntry.metadata.namespace}
 analysis.naming.istioServiceEntryIgnoredNamespaces: none
 acceptMetricsService: true
 workers: one for each core
@@ -77,16 +79,23 @@ limits.bufferedBytes: 268435456
 
     #[test]
     fn values_of_the_file_are_described() {
-        let text = "{ directory: { file: cluster.yaml }, analysis: { tcp: k8s-mesh }, workers: 3 }";
-        let description = config(text).describe();
+        let naming = "naming: { k8sServiceNameRule: '${service.metadata.name}' }";
+        let text = format!(
+            "{{ directory: {{ file: cluster.yaml }}, analysis: {{ tcp: k8s-mesh, {naming} }}, workers: 3 }}"
+        );
+        let description = config(&text).describe();
         assert!(
             description.contains("directory: file /etc/alscope/cluster.yaml\n"),
             "{description}"
         );
         assert!(
             description.contains(
-                "analysis.http: none\nanalysis.tcp: k8s-mesh\nanalysis.naming.istioServiceEntryIgnoredNamespaces: none\nacceptMetricsService: true\nworkers: 3\n"
+                "analysis.http: none\nanalysis.tcp: k8s-mesh\nanalysis.naming.k8sServiceNameRule: ${service.metadata.name}\n"
             ),
+            "{description}"
+        );
+        assert!(
+            description.contains("\nacceptMetricsService: true\nworkers: 3\n"),
             "{description}"
         );
         let kubeconfig = config("directory: { kubernetes: { kubeconfig: admin.conf } }").describe();

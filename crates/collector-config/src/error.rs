@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use alscope_naming::template::TemplateError;
+
 use crate::analyzer::AnalyzerError;
 
 /// Why a configuration file was refused.
@@ -110,6 +112,16 @@ pub enum ConfigError {
         key: String,
         /// What is wrong with the chain.
         problem: AnalyzerError,
+    },
+    /// A naming rule that cannot be used.
+    #[error("`{key}` in {place}: {problem}")]
+    BadNamingRule {
+        /// File and line.
+        place: Place,
+        /// The key with its parents, or the environment variable.
+        key: String,
+        /// What is wrong with the rule.
+        problem: TemplateError,
     },
     /// No source for the directory, or several.
     #[error(

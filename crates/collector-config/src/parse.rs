@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use alscope_naming::kubernetes_name::{KubernetesPath, istio_service_name, k8s_service_name};
+use alscope_naming::template::{Template, TemplateError};
+
 use crate::error::Place;
 use crate::settings::{SETTINGS, Setting};
 use crate::skywalking::carried::table::CARRIED;
@@ -177,10 +180,18 @@ impl Values<'_> {
 
     fn naming(&self) -> Result<Naming, ConfigError> {
         let default = Naming::default();
-        let rule = |key, default| {
-            self.parsed(key, default, "write a rule as in ${pod.metadata.name}", |text| {
-                (!text.is_empty()).then(|| text.to_owned())
-            })
+        let rule = |key, default, parse: fn(&str) -> Result<Template<KubernetesPath>, TemplateError>| {
+            let Some(text) = self.text(key) else {
+                return Ok(default);
+            };
+            match text.value.trim() {
+                "" => Err(bad(text, "write a rule as in ${pod.metadata.name}")),
+                rule => parse(rule).map_err(|problem| ConfigError::BadNamingRule {
+                    place: text.place.clone(),
+                    key: text.name.clone(),
+                    problem,
+                }),
+            }
         };
         let ignored = self.text("analysis.naming.istioServiceEntryIgnoredNamespaces");
         let names = ignored
@@ -191,10 +202,12 @@ impl Values<'_> {
             k8s_service_name_rule: rule(
                 "analysis.naming.k8sServiceNameRule",
                 default.k8s_service_name_rule,
+                k8s_service_name,
             )?,
             istio_service_name_rule: rule(
                 "analysis.naming.istioServiceNameRule",
                 default.istio_service_name_rule,
+                istio_service_name,
             )?,
             istio_service_entry_ignored_namespaces: names
                 .filter(|name| !name.is_empty())

@@ -191,17 +191,15 @@ pub const SETTINGS: [Setting; 30] = [
     setting(
         "analysis.naming.k8sServiceNameRule",
         Kind::NamingRule,
-        |config| Some(config.analysis.naming.k8s_service_name_rule.clone()),
+        |config| Some(config.analysis.naming.k8s_service_name_rule.text().to_owned()),
         "The name of a service that was found by a pod. The objects of the rule are `pod` and `service`.",
-    )
-    .without("naming by rules"),
+    ),
     setting(
         "analysis.naming.istioServiceNameRule",
         Kind::NamingRule,
-        |config| Some(config.analysis.naming.istio_service_name_rule.clone()),
+        |config| Some(config.analysis.naming.istio_service_name_rule.text().to_owned()),
         "The name of a service that was found by Istio's ServiceEntry. The object of the rule is `serviceEntry`.",
-    )
-    .without("naming by rules"),
+    ),
     setting(
         "analysis.naming.istioServiceEntryIgnoredNamespaces",
         Kind::Names,

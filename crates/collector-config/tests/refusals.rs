@@ -161,6 +161,23 @@ fn form_is_checked(#[case] text: &str, #[case] message: &str) {
     "analysis: { http: \"k8s-mesh,k8s-mesh\" }",
     "`analysis.http` in collector.yaml line 1: the analyzer `k8s-mesh` is listed twice; list it once"
 )]
+#[case::path_of_no_object(
+    "analysis:\n  naming:\n    k8sServiceNameRule: ' ${pod.metadata.name}.${pods.metadata.name}'",
+    "`analysis.naming.k8sServiceNameRule` in collector.yaml line 3: the naming rule knows no path `pods.metadata.name`, at \
+     byte 23; write `pod` or `service` with `.metadata.name`, `.metadata.namespace`, `.metadata.labels.KEY` or \
+     `.metadata.annotations.KEY`, a KEY with dots in parentheses"
+)]
+#[case::object_of_the_other_rule(
+    "analysis: { naming: { istioServiceNameRule: '${service.metadata.name}' } }",
+    "`analysis.naming.istioServiceNameRule` in collector.yaml line 1: the naming rule knows no path \
+     `service.metadata.name`, at byte 2; write `serviceEntry` with `.metadata.name`, `.metadata.namespace`, \
+     `.metadata.labels.KEY` or `.metadata.annotations.KEY`, a KEY with dots in parentheses"
+)]
+#[case::open_variable(
+    "analysis: { naming: { k8sServiceNameRule: '${pod.metadata.name' } }",
+    "`analysis.naming.k8sServiceNameRule` in collector.yaml line 1: the variable at byte 0 of the naming rule has no end; \
+     write `}` after it"
+)]
 #[case::not_in_this_version(
     "analysis: { endpoints: { perService: 501 } }",
     "`analysis.endpoints.perService` in collector.yaml line 1 is `501`, but naming of endpoints is not in this version; \

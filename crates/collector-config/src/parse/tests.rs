@@ -62,9 +62,7 @@ const VALUES: [(&str, &str, &str); 26] = [
 ];
 
 /// The keys that this version accepts at their defaults only.
-const MISSING: [&str; 11] = [
-    "analysis.naming.k8sServiceNameRule",
-    "analysis.naming.istioServiceNameRule",
+const MISSING: [&str; 9] = [
     "analysis.endpoints.rules",
     "analysis.endpoints.perService",
     "analysis.persistence.errors",
@@ -150,11 +148,11 @@ fn defaults_are_those_of_the_design() {
         .expect("a configuration")
         .analysis;
     assert_eq!(
-        analysis.naming.k8s_service_name_rule,
+        analysis.naming.k8s_service_name_rule.text(),
         "${pod.metadata.labels.(service.istio.io/canonical-name)}.${pod.metadata.namespace}"
     );
     assert_eq!(
-        analysis.naming.istio_service_name_rule,
+        analysis.naming.istio_service_name_rule.text(),
         "${serviceEntry.metadata.name}.${serviceEntry.metadata.namespace}"
     );
     assert_eq!(analysis.endpoints.per_service, 500);
@@ -179,10 +177,6 @@ fn what_this_version_does_not_have_is_refused_but_for_its_default() {
 }
 
 #[rstest]
-#[case::rule(
-    "analysis.naming.k8sServiceNameRule",
-    "\"${pod.metadata.labels.(service.istio.io/canonical-name)}.${pod.metadata.namespace}\""
-)]
 #[case::list("analysis.endpoints.rules", "[]")]
 #[case::number("analysis.endpoints.perService", "500")]
 #[case::switch("analysis.redaction.enabled", "true")]

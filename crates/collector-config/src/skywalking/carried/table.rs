@@ -1,6 +1,8 @@
 //! Every setting of Apache `SkyWalking` that concerns access logs, with what becomes of it here. The keys, variables and
 //! defaults are those of its `application.yml`.
 
+use alscope_naming::kubernetes_name::BLANK_K8S_SERVICE_NAME_RULE;
+
 use super::{Carried, Listener, Meaning};
 
 const fn carried(
@@ -77,7 +79,7 @@ pub const CARRIED: [Carried; 39] = [
         "${pod.metadata.labels.(service.istio.io/canonical-name)}.${pod.metadata.namespace}",
         Meaning::Names(
             "analysis.naming.k8sServiceNameRule",
-            Some(crate::Naming::BLANK_K8S_SERVICE_NAME_RULE),
+            Some(BLANK_K8S_SERVICE_NAME_RULE),
         ),
     ),
     carried(

@@ -5,15 +5,17 @@
 //! without regard to case, because Istio up to 1.23 writes `NAMESPACE` and later ones `namespace`.
 //!
 //! Where a rule asks for the canonical name and neither it nor another alternative is there, Istio's own fall-back stands, as
-//! in [`super::kubernetes_name`].
+//! in [`crate::kubernetes_name`].
 
-use super::template::{Template, TemplateError};
+use crate::template::{Part, Template, TemplateError};
 
 /// The mapping for a blank rule: the canonical name by either of Istio's spellings, and the namespace.
 pub const SERVICE_NAME_RULE: &str = r#"${LABELS."service.istio.io/canonical-name",SERVICE}.${NAMESPACE}"#;
 
 const PATHS: &str =
     "keys between dots, a key with dots in double quotes, such as `LABELS.\"app.kubernetes.io/name\"`";
+
+const CANONICAL_NAME: &[&str] = &["LABELS", "service.istio.io/canonical-name"];
 
 /// Where Istio finds a canonical name without its label, best first; `SERVICE` and `WORKLOAD` are the later spelling.
 const FALL_BACK: [&[&str]; 5] = [
@@ -31,6 +33,12 @@ pub struct MetadataPath {
 }
 
 impl MetadataPath {
+    fn of(keys: &[&str]) -> Self {
+        MetadataPath {
+            keys: keys.iter().map(|key| (*key).into()).collect(),
+        }
+    }
+
     /// The keys, outermost first.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|key| &**key)
@@ -58,16 +66,23 @@ pub fn metadata_name(rule: &str) -> Result<Template<MetadataPath>, TemplateError
             .iter()
             .map(|(position, path)| parse_path(*position, path));
         let mut paths: Vec<MetadataPath> = paths.collect::<Result<_, _>>()?;
-        if paths
-            .iter()
-            .any(|path| path.is(&["LABELS", "service.istio.io/canonical-name"]))
-        {
-            paths.extend(FALL_BACK.map(|keys| MetadataPath {
-                keys: keys.iter().map(|key| (*key).into()).collect(),
-            }));
+        if paths.iter().any(|path| path.is(CANONICAL_NAME)) {
+            paths.extend(FALL_BACK.map(MetadataPath::of));
         }
         Ok(paths)
     })
+}
+
+/// The mapping when nothing is configured, [`SERVICE_NAME_RULE`].
+pub fn default_metadata_name() -> Template<MetadataPath> {
+    let mut names = vec![MetadataPath::of(CANONICAL_NAME), MetadataPath::of(&["SERVICE"])];
+    names.extend(FALL_BACK.map(MetadataPath::of));
+    let parts = vec![
+        Part::Variable(names),
+        Part::Text(".".into()),
+        Part::Variable(vec![MetadataPath::of(&["NAMESPACE"])]),
+    ];
+    Template::known(SERVICE_NAME_RULE, parts)
 }
 
 fn parse_path(position: usize, path: &str) -> Result<MetadataPath, TemplateError> {
@@ -178,6 +193,11 @@ mod tests {
     #[case::nothing(&[], "-.-")]
     fn a_blank_rule_is_canonical_name_and_namespace(#[case] metadata: Metadata<'_>, #[case] expected: &str) {
         assert_eq!(named(" ", metadata), expected);
+    }
+
+    #[test]
+    fn the_default_is_what_its_text_says() {
+        assert_eq!(Ok(default_metadata_name()), metadata_name(SERVICE_NAME_RULE));
     }
 
     #[test]

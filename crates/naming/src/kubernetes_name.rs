@@ -12,7 +12,7 @@
 //! `app.kubernetes.io/name`, else `app`, else its workload. Where `SkyWalking` writes `-` for the missing label, that name
 //! stands, unless another alternative has a value.
 
-use super::template::{Template, TemplateError};
+use crate::template::{Part, Template, TemplateError};
 
 /// `SkyWalking`'s default of `k8sServiceNameRule`.
 pub const K8S_SERVICE_NAME_RULE: &str =
@@ -21,7 +21,7 @@ pub const K8S_SERVICE_NAME_RULE: &str =
 pub const ISTIO_SERVICE_NAME_RULE: &str = "${serviceEntry.metadata.name}.${serviceEntry.metadata.namespace}";
 
 /// What `SkyWalking` builds in for a blank `k8sServiceNameRule`.
-const BLANK_K8S_RULE: &str = "${pod.metadata.labels.(service.istio.io/canonical-name),\
+pub const BLANK_K8S_SERVICE_NAME_RULE: &str = "${pod.metadata.labels.(service.istio.io/canonical-name),\
      pod.metadata.labels.(app.kubernetes.io/name),pod.metadata.labels.app}";
 
 const CANONICAL_NAME: &str = "service.istio.io/canonical-name";
@@ -62,7 +62,7 @@ pub enum KubernetesPath {
 pub fn k8s_service_name(rule: &str) -> Result<Template<KubernetesPath>, TemplateError> {
     let objects = [("pod", Object::Pod), ("service", Object::Service)];
     let rule = if rule.trim().is_empty() {
-        BLANK_K8S_RULE
+        BLANK_K8S_SERVICE_NAME_RULE
     } else {
         rule
     };
@@ -74,6 +74,27 @@ pub fn istio_service_name(rule: &str) -> Result<Template<KubernetesPath>, Templa
     let is_blank = rule.trim().is_empty();
     let rule = if is_blank { ISTIO_SERVICE_NAME_RULE } else { rule };
     parse(rule, &[("serviceEntry", Object::ServiceEntry)], ISTIO_PATHS)
+}
+
+/// The default of `k8sServiceNameRule`, [`K8S_SERVICE_NAME_RULE`].
+pub fn default_k8s_service_name() -> Template<KubernetesPath> {
+    let canonical_name = KubernetesPath::Label(Object::Pod, CANONICAL_NAME.into());
+    let parts = vec![
+        Part::Variable(vec![canonical_name, KubernetesPath::CanonicalService]),
+        Part::Text(".".into()),
+        Part::Variable(vec![KubernetesPath::Namespace(Object::Pod)]),
+    ];
+    Template::known(K8S_SERVICE_NAME_RULE, parts)
+}
+
+/// The default of `istioServiceNameRule`, [`ISTIO_SERVICE_NAME_RULE`].
+pub fn default_istio_service_name() -> Template<KubernetesPath> {
+    let parts = vec![
+        Part::Variable(vec![KubernetesPath::Name(Object::ServiceEntry)]),
+        Part::Text(".".into()),
+        Part::Variable(vec![KubernetesPath::Namespace(Object::ServiceEntry)]),
+    ];
+    Template::known(ISTIO_SERVICE_NAME_RULE, parts)
 }
 
 fn parse(
@@ -144,7 +165,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::directory::workload::canonical_service;
 
     /// What a rule makes of a pod with these labels, of workload `clash-workload`, behind a Service `clash`.
     fn named(rule: &str, labels: &[(&str, &str)]) -> String {
@@ -152,7 +172,10 @@ mod tests {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
-        let canonical = canonical_service(&labels, "clash-workload");
+        let canonical = [CANONICAL_NAME, "app.kubernetes.io/name", "app"]
+            .into_iter()
+            .find_map(|key| labels.get(key))
+            .map_or("clash-workload", String::as_str);
         let mut name = String::new();
         let template = k8s_service_name(rule).expect("the rule is good");
         template.render(&mut name, |path| match path {
@@ -161,7 +184,7 @@ mod tests {
             KubernetesPath::Namespace(Object::Pod | Object::Service) => Some("demo"),
             KubernetesPath::Label(Object::Pod, key) => labels.get(&**key).map(String::as_str),
             KubernetesPath::Annotation(Object::Pod, key) if **key == *"team" => Some("red"),
-            KubernetesPath::CanonicalService => Some(&canonical),
+            KubernetesPath::CanonicalService => Some(canonical),
             _ => None,
         });
         name
@@ -211,6 +234,18 @@ mod tests {
         #[case] expected: &str,
     ) {
         assert_eq!(named(rule, labels), expected);
+    }
+
+    #[test]
+    fn the_defaults_are_what_their_texts_say() {
+        assert_eq!(
+            Ok(default_k8s_service_name()),
+            k8s_service_name(K8S_SERVICE_NAME_RULE)
+        );
+        assert_eq!(
+            Ok(default_istio_service_name()),
+            istio_service_name(ISTIO_SERVICE_NAME_RULE)
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! value gives it, and `-` stands where none has. A value that is empty or `-` itself is none. Text around variables is kept,
 //! also after the last one, and a template without variables is its text: `SkyWalking` loses both.
 //!
-//! What a path may be is up to the rule: [`super::kubernetes_name`] and [`super::metadata_name`].
+//! What a path may be is up to the rule: [`crate::kubernetes_name`] and [`crate::metadata_name`].
 
 /// What stands for a variable without a value.
 pub const MISSING: &str = "-";
@@ -12,11 +12,12 @@ pub const MISSING: &str = "-";
 /// A parsed template over paths of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template<P> {
+    text: Box<str>,
     parts: Vec<Part<P>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part<P> {
+pub(crate) enum Part<P> {
     Text(Box<str>),
     Variable(Vec<P>),
 }
@@ -63,8 +64,14 @@ pub enum TemplateError {
 }
 
 impl<P> Template<P> {
+    /// The template that `text` is known to parse to.
+    pub(crate) fn known(text: &str, parts: Vec<Part<P>>) -> Self {
+        let text = text.into();
+        Template { text, parts }
+    }
+
     /// Parses a template; `variable` makes the alternatives of one variable, each given with its position.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         text: &str,
         variable: impl Fn(&[(usize, &str)]) -> Result<Vec<P>, TemplateError>,
     ) -> Result<Self, TemplateError> {
@@ -86,7 +93,21 @@ impl<P> Template<P> {
         if !rest.is_empty() {
             parts.push(Part::Text(rest.into()));
         }
-        Ok(Template { parts })
+        let text = text.into();
+        Ok(Template { text, parts })
+    }
+
+    /// The template as it is written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Every path that a name may depend on.
+    pub fn paths(&self) -> impl Iterator<Item = &P> {
+        self.parts.iter().flat_map(|part| match part {
+            Part::Text(_) => [].as_slice(),
+            Part::Variable(paths) => paths,
+        })
     }
 
     /// Writes the name into `output`, in the place of what is there; `value` answers for one path.
@@ -203,6 +224,13 @@ mod tests {
         let template = parse("${a, b,c}").expect("the template is good");
         let variable = Part::Variable(vec!["2a".to_owned(), "5b".to_owned(), "7c".to_owned()]);
         assert_eq!(template.parts, [variable]);
+        assert_eq!(template.text(), "${a, b,c}");
+    }
+
+    #[test]
+    fn paths_are_those_of_all_variables() {
+        let template = parse("x${a,b}.${c}y").expect("the template is good");
+        assert_eq!(template.paths().collect::<Vec<_>>(), ["3a", "5b", "10c"]);
     }
 
     #[rstest]
