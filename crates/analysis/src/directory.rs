@@ -5,6 +5,8 @@
 
 pub mod block;
 pub mod claims;
+pub mod name_history;
+pub mod naming;
 mod outside;
 pub mod records;
 pub mod state;
@@ -22,6 +24,7 @@ use crate::analyze::rule::Rule;
 use crate::moment::Moment;
 use block::Block;
 use claims::Claims;
+use name_history::NameHistory;
 use tenure::{Tenures, Validity};
 
 /// How much earlier than a tenure a call may seem to start: clocks of nodes differ.
@@ -46,6 +49,8 @@ pub struct Pod {
     pub canonical_service: Arc<str>,
     /// Istio's canonical revision.
     pub canonical_revision: Arc<str>,
+    /// Its service's names.
+    pub names: NameHistory,
 }
 
 /// A Service as a party and as the destination of calls.
@@ -59,6 +64,8 @@ pub struct Service {
     pub created: Moment,
     /// `spec.ports`.
     pub ports: Arc<[Port]>,
+    /// The service's names.
+    pub names: NameHistory,
 }
 
 /// A port and the protocol that it declares.
@@ -83,6 +90,8 @@ pub struct External {
     pub created: Moment,
     /// `spec.ports`.
     pub ports: Arc<[Port]>,
+    /// The service's names.
+    pub names: NameHistory,
 }
 
 /// Who an address belongs to.
@@ -116,8 +125,8 @@ struct Backend {
     slice: Arc<str>,
     /// Namespace and name of the Service.
     service: Arc<str>,
-    /// The port that the pod listens on.
-    port: Port,
+    /// The port that the pod listens on; a Service without ports sends to none in particular.
+    port: Option<Port>,
 }
 
 /// One published version of the index.
@@ -185,10 +194,19 @@ impl Directory {
     /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is the oldest, as istiod takes
     /// it, then the first by namespace and name.
     pub fn service_of(&self, pod: &Pod, port: u16) -> Option<(&Arc<Service>, PortProtocol)> {
-        let backends = self.backends.get(&pod.uid)?.iter();
-        let backends = backends.filter(|backend| backend.port.number == port);
-        let services = backends
-            .filter_map(|backend| Some((self.services.get(&backend.service)?, backend.port.protocol)));
+        let protocol = |backend: &Backend| Some(backend.port.filter(|own| own.number == port)?.protocol);
+        self.oldest_service(&pod.uid, protocol)
+    }
+
+    /// The oldest of the Services that send to a pod, of those of which `tell` tells something.
+    fn oldest_service<T>(
+        &self,
+        uid: &str,
+        tell: impl Fn(&Backend) -> Option<T>,
+    ) -> Option<(&Arc<Service>, T)> {
+        let backends = self.backends.get(uid)?.iter();
+        let services =
+            backends.filter_map(|backend| Some((self.services.get(&backend.service)?, tell(backend)?)));
         services.min_by(|(a, _), (b, _)| {
             (a.created, &a.namespace, &a.name).cmp(&(b.created, &b.namespace, &b.name))
         })

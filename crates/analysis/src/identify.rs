@@ -2,6 +2,7 @@
 
 pub mod key;
 pub mod memo;
+mod service_name;
 
 use als_proto::{CommonProperties, Malformed};
 
@@ -10,6 +11,7 @@ use crate::aggregate::registry::{CallId, Registry};
 use crate::analyze::Ended;
 use crate::analyze::addresses::endpoint;
 use crate::analyze::chain::{Analyzer, Chain};
+use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::legs::{Identity, Leg, Party};
 use crate::analyze::port_protocol::PortProtocol;
 use crate::analyze::rule::Rule;
@@ -19,6 +21,7 @@ use crate::interner::{Interner, Symbol};
 use crate::party::{Call, PartyLabels, Reporter};
 use crate::peer::{Peer, Peers};
 use crate::stream::Stream;
+use service_name::service_name;
 
 /// One observation to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,10 @@ pub struct IdentifiedLeg {
     pub destination_rule: Rule,
     /// The number of these rules on this edge.
     pub evidence: EvidenceId,
+    /// The name of the caller's service.
+    pub source_name: Symbol,
+    /// The name of the called party's service.
+    pub destination_name: Symbol,
 }
 
 /// What an entry's identity comes to.
@@ -93,9 +100,14 @@ fn cluster<'a>(common: &CommonProperties<'a>) -> &'a [u8] {
     }
 }
 
-/// Registers the calls of an entry's legs.
-pub fn register(legs: &(Leg<'_>, Option<Leg<'_>>), stream: &Stream, registry: &Registry) -> Identified {
-    let register = |leg: &Leg<'_>| {
+/// Registers the calls of an entry's legs, which `lookup` found.
+pub fn register(
+    legs: &(Leg<'_>, Option<Leg<'_>>),
+    lookup: &mut Lookup<'_>,
+    registry: &Registry,
+) -> Identified {
+    let stream = lookup.stream();
+    let mut register = |leg: &Leg<'_>| {
         let (source_rule, destination_rule) = (leg.source.rule, leg.destination.rule);
         let rules = [source_rule, destination_rule];
         let (call, evidence) = registry.call(rules, |interner| call(leg, stream, interner));
@@ -106,6 +118,8 @@ pub fn register(legs: &(Leg<'_>, Option<Leg<'_>>), stream: &Stream, registry: &R
             source_rule,
             destination_rule,
             evidence,
+            source_name: service_name(&leg.source.party, lookup, registry),
+            destination_name: service_name(&leg.destination.party, lookup, registry),
         }
     };
     Identified::Legs(register(&legs.0), legs.1.as_ref().map(register))

@@ -277,7 +277,7 @@ impl Shard {
     ) -> Identified {
         let mut lookup = Lookup::new(context.directory, context.stream, start);
         let identified = match legs(chain, identity, &mut lookup) {
-            Ok(legs) => identify::register(&legs, context.stream, &self.registry),
+            Ok(legs) => identify::register(&legs, &mut lookup, &self.registry),
             Err(ended) => Identified::Ended(ended),
         };
         let directory_version = context.directory.version();

@@ -204,6 +204,7 @@ async fn source(
                 .await
                 .map_err(StartError::Kubernetes)?;
             let (changes, taken) = mpsc::channel(CHANGES);
+            let rules = state.naming_rules().clone();
             tasks.spawn(publisher::publish(
                 state,
                 taken,
@@ -211,7 +212,7 @@ async fn source(
                 synced,
                 stages.rest.clone(),
             ));
-            tasks.spawn(kubernetes::watch_all(client, changes, stages.rest.clone()));
+            tasks.spawn(kubernetes::watch_all(client, rules, changes, stages.rest.clone()));
         }
     }
     Ok(is_synced)

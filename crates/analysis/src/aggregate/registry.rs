@@ -2,7 +2,7 @@
 //! is off the hot path.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::evidence::{Evidence, EvidenceId, EvidenceKey, MOST_EVIDENCE};
 use super::labels::{SeriesLabels, series_labels};
@@ -128,6 +128,11 @@ impl Registry {
     /// The symbol of a string.
     pub fn intern(&self, text: &str) -> Symbol {
         self.tables().interner.intern(text)
+    }
+
+    /// The string of a symbol.
+    pub fn text(&self, symbol: Symbol) -> Arc<str> {
+        self.tables().interner.text(symbol)
     }
 
     /// The ids of the call that `make` makes with the interner, and of the evidence for it: the rules that found its source

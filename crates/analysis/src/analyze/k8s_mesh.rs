@@ -12,6 +12,7 @@ use super::legs::{Attribution, End, Identity};
 use super::rule::Rule;
 use super::upstream_cluster::UpstreamCluster;
 use crate::accounting::Skipped;
+use crate::directory::name_history::NameHistory;
 use crate::directory::tenure::Validity;
 use crate::directory::{Directory, Found, Owner};
 use crate::moment::Moment;
@@ -40,6 +41,13 @@ impl<'a> Lookup<'a> {
     /// The start times for which all answers so far hold.
     pub fn validity(&self) -> Validity {
         self.validity
+    }
+
+    /// Of the names of a party the one when the call started.
+    pub fn name<'b>(&mut self, names: &'b NameHistory) -> &'b str {
+        let (name, validity) = names.at(self.start);
+        self.validity = self.validity.and(validity);
+        name
     }
 
     /// The directory.

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use super::block::Block;
 use super::claims::Claim;
+use super::name_history::NameHistory;
 use super::records::{EndpointSliceRecord, ServiceEntryRecord, qualified};
 use super::tenure::Validity;
 use super::{Directory, External, Port, Service};
 use crate::moment::Moment;
 
 impl Directory {
-    /// Adds what a slice says about addresses without a pod. The Service may be listed later, or be none of Kubernetes'.
-    pub(super) fn claim_endpoints(&mut self, slice: &EndpointSliceRecord, since: Moment) {
+    /// Adds what a slice says about addresses without a pod. The Service may be listed later, or be none of Kubernetes'; until
+    /// then it is called `name`.
+    pub(super) fn claim_endpoints(&mut self, slice: &EndpointSliceRecord, name: Arc<str>, since: Moment) {
         if slice.service.is_empty() || slice.addresses.is_empty() {
             return;
         }
@@ -21,6 +23,7 @@ impl Directory {
             namespace: slice.namespace.as_str().into(),
             created: slice.created,
             ports: [].into(),
+            names: NameHistory::new(name),
         });
         let claim = claim(
             &qualified(&slice.namespace, &slice.name),
@@ -42,8 +45,15 @@ impl Directory {
         }
     }
 
-    /// Adds the hosts and addresses of a `ServiceEntry`. Its addresses are named after its first host.
-    pub(super) fn claim_external(&mut self, entry: &ServiceEntryRecord, since: Moment) {
+    /// What the hosts of a `ServiceEntry` are called so far.
+    pub(super) fn names_of_external(&self, entry: &ServiceEntryRecord) -> Option<&NameHistory> {
+        let of_host = self.external_hosts.get(entry.hosts.first()?.as_str())?;
+        let own = of_host.iter().find(|external| is_of(external, entry));
+        own.map(|external| &external.names)
+    }
+
+    /// Adds the hosts and addresses of a `ServiceEntry`. Its addresses are those of its first host.
+    pub(super) fn claim_external(&mut self, entry: &ServiceEntryRecord, names: &NameHistory, since: Moment) {
         let ports: Arc<[Port]> = entry.ports.as_slice().into();
         let external = |host: &String| {
             Arc::new(External {
@@ -52,6 +62,7 @@ impl Directory {
                 entry: entry.name.as_str().into(),
                 created: entry.created,
                 ports: ports.clone(),
+                names: names.clone(),
             })
         };
         for external in entry.hosts.iter().map(external) {
@@ -77,9 +88,7 @@ impl Directory {
     pub(super) fn end_external(&mut self, entry: &ServiceEntryRecord, kept: &[Block], now: Moment) {
         for host in &entry.hosts {
             if let Some(of_host) = self.external_hosts.get_mut(host.as_str()) {
-                of_host.retain(|external| {
-                    (&*external.namespace, &*external.entry) != (&*entry.namespace, &*entry.name)
-                });
+                of_host.retain(|external| !is_of(external, entry));
                 if of_host.is_empty() {
                     self.external_hosts.remove(host.as_str());
                 }
@@ -90,6 +99,10 @@ impl Directory {
             self.external.end(*block, &object, now);
         }
     }
+}
+
+fn is_of(external: &External, entry: &ServiceEntryRecord) -> bool {
+    (&*external.namespace, &*external.entry) == (&*entry.namespace, &*entry.name)
 }
 
 fn claim<T>(object: &str, ports: &[Port], created: Moment, since: Moment, holder: Arc<T>) -> Claim<T> {
@@ -128,6 +141,8 @@ mod tests {
         ServiceEntryRecord {
             name: name.into(),
             namespace: "outside".into(),
+            labels: [].into(),
+            annotations: [].into(),
             hosts: hosts.iter().map(ToString::to_string).collect(),
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
             ports: vec![port(443, PortProtocol::Grpc)],
@@ -153,6 +168,7 @@ mod tests {
             namespace: "demo".into(),
             uid: "uid".into(),
             labels: [].into(),
+            annotations: [].into(),
             controller: None,
             addresses: vec![address.parse().unwrap()],
             host_network: false,
@@ -180,7 +196,7 @@ mod tests {
     #[case::node(Record::Node(NodeRecord { name: "n".into(), addresses: vec!["10.1.0.1".parse().unwrap()] }), "node-address")]
     // proves: directory/service-address
     #[case::service(Record::Service(ServiceRecord { name: "web".into(), namespace: "demo".into(),
-        addresses: vec!["10.1.0.1".parse().unwrap()], ports: vec![], created: at(100) }), "service web")]
+        labels: [].into(), annotations: [].into(), addresses: vec!["10.1.0.1".parse().unwrap()], ports: vec![], created: at(100) }), "service web")]
     // proves: k8s-mesh/endpoint-without-pod
     #[case::endpoint(Record::EndpointSlice(slice("a", &["10.1.0.1"])), "service database")]
     #[case::nothing_else(Record::Node(NodeRecord { name: "n".into(), addresses: vec![] }), "a.example.com")]

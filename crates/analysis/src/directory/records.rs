@@ -16,8 +16,10 @@ pub struct PodRecord {
     pub namespace: String,
     /// `metadata.uid`: a pod that comes back under its old name is another pod.
     pub uid: String,
-    /// `metadata.labels`, only those in [`super::workload::LABELS`].
+    /// `metadata.labels`, only those in [`super::workload::LABELS`] and what naming rules read.
     pub labels: BTreeMap<String, String>,
+    /// `metadata.annotations`, only what naming rules read.
+    pub annotations: BTreeMap<String, String>,
     /// `metadata.ownerReferences` with `controller: true`.
     pub controller: Option<Controller>,
     /// `status.podIPs`.
@@ -48,6 +50,10 @@ pub struct ServiceRecord {
     pub name: String,
     /// `metadata.namespace`.
     pub namespace: String,
+    /// `metadata.labels`, only what naming rules read.
+    pub labels: BTreeMap<String, String>,
+    /// `metadata.annotations`, only what naming rules read.
+    pub annotations: BTreeMap<String, String>,
     /// `spec.clusterIPs`, `spec.externalIPs` and `status.loadBalancer.ingress[].ip`.
     pub addresses: Vec<IpAddr>,
     /// `spec.ports`: those that callers use.
@@ -91,6 +97,10 @@ pub struct ServiceEntryRecord {
     pub name: String,
     /// `metadata.namespace`.
     pub namespace: String,
+    /// `metadata.labels`, only what naming rules read.
+    pub labels: BTreeMap<String, String>,
+    /// `metadata.annotations`, only what naming rules read.
+    pub annotations: BTreeMap<String, String>,
     /// `spec.hosts`, in the entry's order.
     pub hosts: Vec<String>,
     /// `spec.addresses` and `spec.endpoints[].address` that are IP addresses or CIDR blocks; none where `spec.resolution` asks

@@ -1,17 +1,21 @@
 //! The working copy of the directory: takes watched objects, publishes a version when an answer changed.
 
+mod renaming;
+
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::naming::NamingRules;
 use super::records::{
     EndpointSliceRecord, Key, Kind, NodeRecord, PodRecord, Record, ServiceEntryRecord, ServiceRecord,
     qualified,
 };
 use super::tenure::{Tenure, Validity};
-use super::{Backend, Directory, Pod, Port, Service, workload};
+use super::{Backend, Directory, Pod, Service};
 use crate::moment::Moment;
+use renaming::names;
 
 /// How long an address remembers a pod or Service that is gone.
 pub const MEMORY: Duration = Duration::from_mins(10);
@@ -20,6 +24,7 @@ pub const MEMORY: Duration = Duration::from_mins(10);
 #[derive(Debug, Default)]
 pub struct State {
     directory: Directory,
+    rules: Arc<NamingRules>,
     records: HashMap<Key, Record>,
     /// Of a kind that is being listed anew: what the list has not named yet.
     unlisted: HashMap<Kind, HashSet<Key>>,
@@ -35,6 +40,18 @@ impl State {
             ignored: namespaces.into_iter().collect(),
             ..State::default()
         }
+    }
+
+    /// The state with these rules of names, before it takes any object.
+    #[must_use]
+    pub fn named_by(self, rules: NamingRules) -> Self {
+        let rules = Arc::new(rules);
+        State { rules, ..self }
+    }
+
+    /// The rules of names: sources keep the metadata that they read.
+    pub fn naming_rules(&self) -> &Arc<NamingRules> {
+        &self.rules
     }
 
     /// Begins a complete list of `kind`: what it does not name by [`State::end_list`] is gone.
@@ -114,10 +131,13 @@ impl State {
                     .services
                     .remove(qualified(&service.namespace, &service.name).as_str());
                 self.end_service_addresses(&service, &service.addresses, now);
+                self.rename_pods_of(&service, now);
             }
             Record::EndpointSlice(slice) => {
                 self.remove_slice(&slice);
                 self.directory.end_endpoints(&slice, &[], now);
+                let renamed: Vec<_> = slice.pods.into_iter().map(|uid| (uid, now)).collect();
+                self.rename_pods(&renamed);
             }
             Record::Node(node) => self.remove_node(&node),
             Record::ServiceEntry(entry) => self.directory.end_external(&entry, &[], now),
@@ -154,7 +174,7 @@ impl State {
     }
 
     fn apply_pod(&mut self, record: &PodRecord, before: Option<&PodRecord>, now: Moment) -> bool {
-        let pod = Arc::new(pod_of(record));
+        let pod = Arc::new(self.pod(record, now));
         let held = Validity {
             since: record.started.unwrap_or(Moment::MIN),
             until: record.finished.unwrap_or(Moment::MAX),
@@ -203,13 +223,16 @@ impl State {
     }
 
     fn apply_service(&mut self, record: &ServiceRecord, before: Option<&ServiceRecord>, now: Moment) -> bool {
+        let key: Arc<str> = qualified(&record.namespace, &record.name).into();
+        let known = self.directory.services.get(&key);
+        let known = known.filter(|known| is_same_service(known, record));
         let service = Arc::new(Service {
             name: record.name.as_str().into(),
             namespace: record.namespace.as_str().into(),
             created: record.created,
             ports: record.ports.as_slice().into(),
+            names: names(known.map(|known| &known.names), self.rules.service(record), now),
         });
-        let key: Arc<str> = qualified(&record.namespace, &record.name).into();
         self.directory.services.insert(key, service.clone());
         for address in &record.addresses {
             let held = Validity {
@@ -234,6 +257,7 @@ impl State {
                 .collect();
             self.end_service_addresses(before, &lost, now);
         }
+        self.rename_pods_of(record, if before.is_some() { now } else { record.created });
         true
     }
 
@@ -252,13 +276,16 @@ impl State {
         before: Option<&EndpointSliceRecord>,
         now: Moment,
     ) {
+        let renamed = self.renamed_by(slice, before, now);
         if let Some(before) = before {
             self.remove_slice(before);
             self.directory.end_endpoints(before, &slice.addresses, now);
         }
         self.add_slice(slice);
         let since = if before.is_some() { now } else { slice.created };
-        self.directory.claim_endpoints(slice, since);
+        let name = self.rules.endpoint(slice);
+        self.directory.claim_endpoints(slice, name, since);
+        self.rename_pods(&renamed);
     }
 
     fn apply_service_entry(
@@ -267,11 +294,13 @@ impl State {
         before: Option<&ServiceEntryRecord>,
         now: Moment,
     ) {
+        let known = before.and_then(|before| self.directory.names_of_external(before));
+        let names = names(known, self.rules.service_entry(entry), now);
         if let Some(before) = before {
             self.directory.end_external(before, &entry.addresses, now);
         }
         let since = if before.is_some() { now } else { entry.created };
-        self.directory.claim_external(entry, since);
+        self.directory.claim_external(entry, &names, since);
     }
 
     fn add_slice(&mut self, slice: &EndpointSliceRecord) {
@@ -279,12 +308,15 @@ impl State {
         let service: Arc<str> = qualified(&slice.namespace, &slice.service).into();
         for uid in &slice.pods {
             let backends = self.directory.backends.entry(uid.as_str().into()).or_default();
-            let backend = |port: &Port| Backend {
+            let backend = |port| Backend {
                 slice: name.clone(),
                 service: service.clone(),
-                port: *port,
+                port,
             };
-            backends.extend(slice.ports.iter().map(backend));
+            if slice.ports.is_empty() {
+                backends.push(backend(None));
+            }
+            backends.extend(slice.ports.iter().copied().map(Some).map(backend));
         }
     }
 
@@ -322,18 +354,4 @@ impl State {
 fn is_same_service(service: &Service, record: &ServiceRecord) -> bool {
     (&*service.namespace, &*service.name, service.created)
         == (&*record.namespace, &*record.name, record.created)
-}
-
-fn pod_of(record: &PodRecord) -> Pod {
-    let workload = workload::workload(record);
-    Pod {
-        name: record.name.as_str().into(),
-        namespace: record.namespace.as_str().into(),
-        uid: record.uid.as_str().into(),
-        app: workload::app(&record.labels).unwrap_or_default().into(),
-        version: workload::version(&record.labels).unwrap_or_default().into(),
-        canonical_service: workload::canonical_service(&record.labels, &workload).into(),
-        canonical_revision: workload::canonical_revision(&record.labels).into(),
-        workload: workload.into(),
-    }
 }

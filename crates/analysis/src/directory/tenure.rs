@@ -113,6 +113,14 @@ impl<T> Tenures<T> {
         }
     }
 
+    /// The holder that `same` recognises.
+    pub fn holder(&self, same: impl Fn(&T) -> bool) -> Option<&Arc<T>> {
+        self.0
+            .iter()
+            .map(|tenure| &tenure.holder)
+            .find(|holder| same(holder))
+    }
+
     /// Ends the tenure that `same` recognises at `until`, unless it has ended before. Answers whether anything changed.
     pub fn end(&mut self, until: Moment, same: impl Fn(&T) -> bool) -> bool {
         let Some(known) = self.0.iter_mut().find(|known| same(&known.holder)) else {

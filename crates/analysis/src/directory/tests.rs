@@ -19,6 +19,7 @@ fn pod(name: &str, address: u8, started: i64) -> PodRecord {
         namespace: "demo".into(),
         uid: format!("uid-{name}"),
         labels: BTreeMap::from([("app".into(), name.into())]),
+        annotations: BTreeMap::new(),
         controller: None,
         addresses: vec![ip(address)],
         host_network: false,
@@ -39,6 +40,8 @@ fn service(name: &str, address: u8, created: i64) -> ServiceRecord {
     ServiceRecord {
         name: name.into(),
         namespace: "demo".into(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
         addresses: vec![ip(address)],
         ports: vec![],
         created: at(created),

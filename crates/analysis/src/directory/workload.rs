@@ -126,6 +126,7 @@ mod tests {
             namespace: "demo".into(),
             uid: "1".into(),
             labels: labels(pairs),
+            annotations: [].into(),
             controller,
             addresses: vec![],
             host_network: false,

@@ -23,5 +23,6 @@ mod outside;
 mod peers;
 mod protocols;
 mod refused;
+mod service_names;
 mod sidecars;
 mod times;

@@ -55,6 +55,7 @@ pub(crate) fn pod(workload: &str, address: &str) -> PodRecord {
             .iter()
             .map(|(key, value)| ((*key).into(), (*value).into()))
             .collect(),
+        annotations: [].into(),
         controller: Some(Controller {
             kind: "ReplicaSet".into(),
             name: format!("{workload}-7d9f"),
@@ -85,7 +86,11 @@ pub(crate) fn directory_with(records: impl IntoIterator<Item = Record>) -> Direc
 }
 
 pub(crate) fn state() -> State {
-    let mut state = State::default();
+    in_mesh(State::default())
+}
+
+/// The mesh's objects in a state without any.
+pub(crate) fn in_mesh(mut state: State) -> State {
     for (workload, address) in [
         ("productpage", PRODUCTPAGE),
         ("reviews", REVIEWS),
@@ -97,6 +102,8 @@ pub(crate) fn state() -> State {
     let service = ServiceRecord {
         name: "reviews".into(),
         namespace: "demo".into(),
+        labels: [].into(),
+        annotations: [].into(),
         addresses,
         ports: vec![port(9080)],
         created: at(STARTED),

@@ -15,6 +15,8 @@ fn entry(name: &str, hosts: &[&str], addresses: &[&str]) -> Record {
     Record::ServiceEntry(ServiceEntryRecord {
         name: name.into(),
         namespace: "outside".into(),
+        labels: [].into(),
+        annotations: [].into(),
         hosts: hosts.iter().map(ToString::to_string).collect(),
         addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
         ports: vec![port(443)],

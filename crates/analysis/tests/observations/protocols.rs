@@ -19,6 +19,8 @@ fn declaring(protocol: PortProtocol) -> Mesh {
     let service = ServiceRecord {
         name: "reviews".into(),
         namespace: "demo".into(),
+        labels: [].into(),
+        annotations: [].into(),
         addresses: vec![REVIEWS_SERVICE.parse().unwrap()],
         ports: ports.clone(),
         created: at(STARTED),

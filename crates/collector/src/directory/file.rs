@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use alscope_analysis::directory::Directory;
+use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::Record;
 use alscope_analysis::directory::state::State;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
@@ -83,7 +84,7 @@ fn parse(text: &str, path: &Path, mut state: State) -> Result<Directory, FileErr
     };
     let now = clock::now();
     for (index, item) in items.iter().enumerate() {
-        let record = record(item).map_err(|error| FileError::BadItem {
+        let record = record(item, state.naming_rules()).map_err(|error| FileError::BadItem {
             path: path.to_owned(),
             index,
             object: describe(item),
@@ -97,19 +98,22 @@ fn parse(text: &str, path: &Path, mut state: State) -> Result<Directory, FileErr
 }
 
 /// The item's record; `None` of a kind that the directory does not use.
-fn record(item: &Value) -> Result<Option<Record>, serde_json::Error> {
+fn record(item: &Value, rules: &NamingRules) -> Result<Option<Record>, serde_json::Error> {
     Ok(Some(match item.get("kind").and_then(Value::as_str) {
-        Some("Pod") => object::<Pod>(item)?,
-        Some("Service") => object::<Service>(item)?,
-        Some("EndpointSlice") => object::<EndpointSlice>(item)?,
-        Some("Node") => object::<Node>(item)?,
-        Some("ServiceEntry") => object::<ServiceEntry>(item)?,
+        Some("Pod") => object::<Pod>(item, rules)?,
+        Some("Service") => object::<Service>(item, rules)?,
+        Some("EndpointSlice") => object::<EndpointSlice>(item, rules)?,
+        Some("Node") => object::<Node>(item, rules)?,
+        Some("ServiceEntry") => object::<ServiceEntry>(item, rules)?,
         _ => return Ok(None),
     }))
 }
 
-fn object<K: Object + DeserializeOwned>(item: &Value) -> Result<Record, serde_json::Error> {
-    Ok(K::deserialize(item)?.record())
+fn object<K: Object + DeserializeOwned>(
+    item: &Value,
+    rules: &NamingRules,
+) -> Result<Record, serde_json::Error> {
+    Ok(K::deserialize(item)?.record(rules))
 }
 
 fn describe(item: &Value) -> String {

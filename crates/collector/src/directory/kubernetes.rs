@@ -4,8 +4,10 @@
 //! Each object is reduced to its record when it arrives, so that ten thousand pods cost what identity needs of them.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
+use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::Kind;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
@@ -36,9 +38,18 @@ pub async fn client(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<Clie
     Ok(Client::try_from(config)?)
 }
 
-/// Watches all kinds until `stopping`.
-pub async fn watch_all(client: Client, changes: mpsc::Sender<Change>, stopping: CancellationToken) {
-    let source = Source { changes, stopping };
+/// Watches all kinds until `stopping`; `rules` say which metadata is kept.
+pub async fn watch_all(
+    client: Client,
+    rules: Arc<NamingRules>,
+    changes: mpsc::Sender<Change>,
+    stopping: CancellationToken,
+) {
+    let source = Source {
+        rules,
+        changes,
+        stopping,
+    };
     tokio::join!(
         source.watch(Api::<Pod>::all(client.clone()), Kind::Pod),
         source.watch(Api::<Service>::all(client.clone()), Kind::Service),
@@ -56,6 +67,7 @@ const FORBIDDEN: u16 = 403;
 const REFUSED: Duration = Duration::from_secs(30);
 
 struct Source {
+    rules: Arc<NamingRules>,
     changes: mpsc::Sender<Change>,
     stopping: CancellationToken,
 }
@@ -119,8 +131,8 @@ impl Source {
     ) -> Result<(), mpsc::error::SendError<Change>> {
         let change = match event {
             Event::Init => Change::BeginList(kind),
-            Event::InitApply(object) | Event::Apply(object) => Change::Apply(object.record()),
-            Event::Delete(object) => Change::Delete(object.record().key()),
+            Event::InitApply(object) | Event::Apply(object) => Change::Apply(object.record(&self.rules)),
+            Event::Delete(object) => Change::Delete(object.record(&self.rules).key()),
             Event::InitDone => Change::EndList(kind),
         };
         self.changes.send(change).await

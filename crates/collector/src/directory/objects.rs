@@ -6,23 +6,25 @@ use std::time::Duration;
 
 use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
+use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord,
 };
 use alscope_analysis::directory::workload::LABELS;
 use alscope_analysis::moment::Moment;
+use alscope_naming::kubernetes_name as naming;
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 
 /// An object that the directory knows.
 pub trait Object {
-    /// The object's record.
-    fn record(&self) -> Record;
+    /// The object's record, with the metadata that `rules` read.
+    fn record(&self, rules: &NamingRules) -> Record;
 }
 
 impl Object for Pod {
-    fn record(&self) -> Record {
+    fn record(&self, rules: &NamingRules) -> Record {
         let spec = self.spec.clone().unwrap_or_default();
         let status = self.status.clone().unwrap_or_default();
         let host_network = spec.host_network.unwrap_or(false);
@@ -51,7 +53,10 @@ impl Object for Pod {
             name,
             namespace,
             uid,
-            labels: labels(&self.metadata),
+            labels: kept(self.metadata.labels.as_ref(), |key| {
+                LABELS.contains(&key) || rules.read_label(naming::Object::Pod, key)
+            }),
+            annotations: annotations(&self.metadata, rules, naming::Object::Pod),
             controller: controller(&self.metadata),
             addresses: addresses(ips.flatten()),
             host_network,
@@ -63,7 +68,7 @@ impl Object for Pod {
 }
 
 impl Object for Service {
-    fn record(&self) -> Record {
+    fn record(&self, rules: &NamingRules) -> Record {
         let spec = self.spec.clone().unwrap_or_default();
         let ingress = self.status.iter().flat_map(|status| status.load_balancer.iter());
         let ingress = ingress
@@ -80,6 +85,8 @@ impl Object for Service {
         Record::Service(ServiceRecord {
             name: self.metadata.name.clone().unwrap_or_default(),
             namespace: self.metadata.namespace.clone().unwrap_or_default(),
+            labels: labels(&self.metadata, rules, naming::Object::Service),
+            annotations: annotations(&self.metadata, rules, naming::Object::Service),
             addresses,
             ports: spec
                 .ports
@@ -93,7 +100,7 @@ impl Object for Service {
 }
 
 impl Object for EndpointSlice {
-    fn record(&self) -> Record {
+    fn record(&self, _: &NamingRules) -> Record {
         let service = self
             .metadata
             .labels
@@ -131,7 +138,7 @@ impl Object for EndpointSlice {
 }
 
 impl Object for Node {
-    fn record(&self) -> Record {
+    fn record(&self, _: &NamingRules) -> Record {
         let listed = self
             .status
             .iter()
@@ -156,11 +163,29 @@ pub(super) fn created(metadata: &ObjectMeta) -> Moment {
     metadata.creation_timestamp.as_ref().map_or(Moment::MIN, moment)
 }
 
-fn labels(metadata: &ObjectMeta) -> BTreeMap<String, String> {
-    let all = metadata.labels.iter().flatten();
-    all.filter(|(key, _)| LABELS.contains(&key.as_str()))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
+/// The labels that the rules read of such an object.
+pub(super) fn labels(
+    metadata: &ObjectMeta,
+    rules: &NamingRules,
+    object: naming::Object,
+) -> BTreeMap<String, String> {
+    kept(metadata.labels.as_ref(), |key| rules.read_label(object, key))
+}
+
+/// The annotations that the rules read of such an object.
+pub(super) fn annotations(
+    metadata: &ObjectMeta,
+    rules: &NamingRules,
+    object: naming::Object,
+) -> BTreeMap<String, String> {
+    kept(metadata.annotations.as_ref(), |key| {
+        rules.read_annotation(object, key)
+    })
+}
+
+fn kept(all: Option<&BTreeMap<String, String>>, is_kept: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+    let kept = all.into_iter().flatten().filter(|(key, _)| is_kept(key));
+    kept.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 fn controller(metadata: &ObjectMeta) -> Option<Controller> {

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use alscope_analysis::directory::block::Block;
+use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{Record, ServiceEntryRecord};
+use alscope_naming::kubernetes_name as naming;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::Deserialize;
 
-use super::objects::{Object, created, declared};
+use super::objects::{Object, annotations, created, declared, labels};
 
 /// `networking.istio.io` `ServiceEntry`. Version `v1beta1` is served by every Istio since 1.6.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,7 +48,7 @@ struct Port {
 }
 
 impl Object for ServiceEntry {
-    fn record(&self) -> Record {
+    fn record(&self, rules: &NamingRules) -> Record {
         let spec = &self.spec;
         let listed = spec.addresses.iter();
         let listed = listed.chain(spec.endpoints.iter().map(|endpoint| &endpoint.address));
@@ -68,6 +70,8 @@ impl Object for ServiceEntry {
         Record::ServiceEntry(ServiceEntryRecord {
             name: self.metadata.name.clone().unwrap_or_default(),
             namespace: self.metadata.namespace.clone().unwrap_or_default(),
+            labels: labels(&self.metadata, rules, naming::Object::ServiceEntry),
+            annotations: annotations(&self.metadata, rules, naming::Object::ServiceEntry),
             hosts: spec.hosts.clone(),
             addresses,
             ports,

@@ -52,7 +52,12 @@ async fn seen(entries: ServiceEntries) -> Vec<Change> {
     tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
     let client = Client::try_from(Config::new(url.parse().unwrap())).unwrap();
     let (changes, mut taken) = mpsc::channel(16);
-    tasks.spawn(watch_all(client, changes, CancellationToken::new()));
+    tasks.spawn(watch_all(
+        client,
+        Arc::default(),
+        changes,
+        CancellationToken::new(),
+    ));
     let mut missing = Kind::ALL.to_vec();
     let mut seen = Vec::new();
     while !missing.is_empty() {

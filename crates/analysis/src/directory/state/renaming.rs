@@ -1,0 +1,125 @@
+//! What parties are called, as the objects change that their names are made of. Calls keep the name of their time.
+
+use std::sync::Arc;
+
+use super::{MEMORY, State};
+use crate::directory::name_history::NameHistory;
+use crate::directory::records::{
+    EndpointSliceRecord, Key, Kind, PodRecord, Record, ServiceRecord, qualified,
+};
+use crate::directory::{Pod, workload};
+use crate::moment::Moment;
+
+/// The names of a party that is `name` from `now` on.
+pub(super) fn names(known: Option<&NameHistory>, name: Arc<str>, now: Moment) -> NameHistory {
+    let Some(known) = known else {
+        return NameHistory::new(name);
+    };
+    let mut names = known.clone();
+    names.set(name, now);
+    names.forget_ended_before(now.minus(MEMORY));
+    names
+}
+
+impl State {
+    /// The pods that a slice may give another Service, by uid, and from when on; asked before the slice is taken.
+    pub(super) fn renamed_by(
+        &self,
+        slice: &EndpointSliceRecord,
+        before: Option<&EndpointSliceRecord>,
+        now: Moment,
+    ) -> Vec<(String, Moment)> {
+        if !self.rules.read_services() {
+            return Vec::new();
+        }
+        let earlier = before.into_iter().flat_map(|before| &before.pods);
+        let since = |uid: &String| {
+            // A slice names a pod soon after it got its address: the first that does was the pod's from the beginning.
+            let is_first = !self.directory.backends.contains_key(uid.as_str());
+            if is_first || before.is_none() {
+                slice.created
+            } else {
+                now
+            }
+        };
+        let pods = earlier.chain(&slice.pods);
+        pods.map(|uid| (uid.clone(), since(uid))).collect()
+    }
+
+    /// Names pods anew, each from a moment on.
+    pub(super) fn rename_pods(&mut self, pods: &[(String, Moment)]) {
+        if !self.rules.read_services() {
+            return;
+        }
+        for (uid, since) in pods {
+            let key = Key {
+                kind: Kind::Pod,
+                id: uid.clone(),
+            };
+            if let Some(Record::Pod(pod)) = self.records.get(&key) {
+                let pod = pod.clone();
+                self.apply_pod(&pod, None, *since);
+            }
+        }
+    }
+
+    /// Names the pods anew that a Service sends to.
+    pub(super) fn rename_pods_of(&mut self, service: &ServiceRecord, since: Moment) {
+        if !self.rules.read_services() {
+            return;
+        }
+        let key = qualified(&service.namespace, &service.name);
+        let backends = self.directory.backends.iter();
+        let pods = backends.filter(|(_, backends)| backends.iter().any(|backend| *backend.service == *key));
+        let pods: Vec<_> = pods.map(|(uid, _)| (uid.to_string(), since)).collect();
+        self.rename_pods(&pods);
+    }
+
+    /// The pod of a record. It keeps the names that it had before `now`.
+    pub(super) fn pod(&self, record: &PodRecord, now: Moment) -> Pod {
+        let workload = workload::workload(record);
+        let canonical_service = workload::canonical_service(&record.labels, &workload);
+        let name = self
+            .rules
+            .pod(record, &canonical_service, self.service_of(record));
+        Pod {
+            name: record.name.as_str().into(),
+            namespace: record.namespace.as_str().into(),
+            uid: record.uid.as_str().into(),
+            app: workload::app(&record.labels).unwrap_or_default().into(),
+            version: workload::version(&record.labels).unwrap_or_default().into(),
+            canonical_service: canonical_service.into(),
+            canonical_revision: workload::canonical_revision(&record.labels).into(),
+            workload: workload.into(),
+            names: names(self.names_of(record), name, now),
+        }
+    }
+
+    /// The Service that a pod is named by: the oldest that sends to it, at whatever port.
+    fn service_of(&self, pod: &PodRecord) -> Option<&ServiceRecord> {
+        let (service, ()) = self.directory.oldest_service(&pod.uid, |_| Some(()))?;
+        let key = Key {
+            kind: Kind::Service,
+            id: qualified(&service.namespace, &service.name),
+        };
+        match self.records.get(&key)? {
+            Record::Service(service) => Some(service),
+            _ => None,
+        }
+    }
+
+    /// What a pod is called so far, where it has an address.
+    fn names_of(&self, pod: &PodRecord) -> Option<&NameHistory> {
+        let directory = &self.directory;
+        let mut tenures = pod.addresses.iter().flat_map(|address| {
+            let by_port = |port: &u16| directory.host_network.get(&(*address, *port));
+            let own = directory.pods.get(address);
+            own.into_iter().chain(pod.ports.iter().filter_map(by_port))
+        });
+        let known = tenures.find_map(|tenures| tenures.holder(|other| *other.uid == *pod.uid));
+        known.map(|known| &known.names)
+    }
+}
+
+#[cfg(test)]
+mod tests;

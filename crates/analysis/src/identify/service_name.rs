@@ -1,0 +1,58 @@
+//! The name of a party's service by `SkyWalking`'s rules, which is what its users know a party by; it is no label of a series.
+//!
+//! A party of the directory has its name there, as of the call's start ([`crate::directory::naming`]). A workload that
+//! described itself is named by `SkyWalking`'s default mapping of metadata: canonical service and namespace. Nobody is `unknown`.
+
+use std::sync::LazyLock;
+
+use alscope_naming::metadata_name::{MetadataPath, default_metadata_name};
+use alscope_naming::template::Template;
+
+use crate::aggregate::registry::Registry;
+use crate::analyze::k8s_mesh::Lookup;
+use crate::analyze::legs::Party;
+use crate::directory::Service;
+use crate::directory::name_history::NameHistory;
+use crate::interner::Symbol;
+use crate::peer::Peer;
+
+static OF_PEERS: LazyLock<Template<MetadataPath>> = LazyLock::new(default_metadata_name);
+
+/// The name of a party when the call of `lookup` started.
+pub(super) fn service_name(party: &Party<'_>, lookup: &mut Lookup<'_>, registry: &Registry) -> Symbol {
+    match party {
+        Party::Pod(pod) => registry.intern(lookup.name(&pod.names)),
+        Party::Service(service) => {
+            let listed = lookup.directory().service(&service.namespace, &service.name);
+            registry.intern(lookup.name(names(service, listed.map(|listed| &**listed))))
+        }
+        Party::External(external) => registry.intern(lookup.name(&external.names)),
+        Party::Peer(peer) => registry.intern(&of_peer(peer)),
+        Party::Unknown => Symbol::UNKNOWN,
+    }
+}
+
+/// The names of an address: an endpoint without a pod, which is younger than its Service, knows no more of it than the name. A
+/// Service that is younger than the address is another.
+fn names<'a>(service: &'a Service, listed: Option<&'a Service>) -> &'a NameHistory {
+    match listed {
+        Some(listed) if listed.created <= service.created => &listed.names,
+        _ => &service.names,
+    }
+}
+
+fn of_peer(peer: &Peer<&[u8]>) -> String {
+    let peer = peer.map(|text| String::from_utf8_lossy(text));
+    let mut name = String::new();
+    // A peer's canonical service is what Istio's fall-back made of all its labels.
+    OF_PEERS.render(&mut name, |path| {
+        if path.is(&["SERVICE"]) {
+            Some(&peer.canonical_service)
+        } else if path.is(&["NAMESPACE"]) {
+            Some(&peer.namespace)
+        } else {
+            None
+        }
+    });
+    name
+}
