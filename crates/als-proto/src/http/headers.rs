@@ -17,13 +17,21 @@ pub(super) fn header<'a>(
     name: &[u8],
 ) -> Result<Option<&'a [u8]>, Malformed> {
     let mut found = None;
-    for entry in headers.occurrences(map) {
-        let (key, value) = key_and_value(entry?)?;
+    for header in self::headers(headers, map) {
+        let (key, value) = header?;
         if key == name {
             found = Some(value);
         }
     }
     Ok(found)
+}
+
+/// The headers of the map whose field has the key `map`, in the order they were sent; a name may occur again, then the last counts.
+pub(super) fn headers(
+    headers: RepeatedField<'_>,
+    map: u32,
+) -> impl Iterator<Item = Result<(&[u8], &[u8]), Malformed>> {
+    headers.occurrences(map).map(|entry| key_and_value(entry?))
 }
 
 /// A map's entry, or any message with a name and a value in the fields 1 and 2.

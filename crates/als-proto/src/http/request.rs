@@ -1,6 +1,6 @@
 //! `envoy.data.accesslog.v3.HTTPRequestProperties`.
 
-use super::headers::header;
+use super::headers::{header, headers};
 use crate::Malformed;
 use crate::occurrences::RepeatedField;
 use crate::wire::{Fields, length_delimited, varint};
@@ -104,5 +104,11 @@ impl<'a> HttpRequest<'a> {
     /// the comparison is exact.
     pub fn header(&self, name: &[u8]) -> Result<Option<&'a [u8]>, Malformed> {
         header(self.headers, REQUEST_HEADERS, name)
+    }
+
+    /// Names and values of `HTTPRequestProperties.request_headers`, in the order they were sent. A name may occur again: then the last
+    /// value counts. A malformed header leaves those behind it.
+    pub fn headers(&self) -> impl Iterator<Item = Result<(&'a [u8], &'a [u8]), Malformed>> + use<'a> {
+        headers(self.headers, REQUEST_HEADERS)
     }
 }

@@ -1,6 +1,6 @@
 //! `envoy.data.accesslog.v3.HTTPResponseProperties`.
 
-use super::headers::header;
+use super::headers::{header, headers};
 use crate::Malformed;
 use crate::occurrences::RepeatedField;
 use crate::wire::{Fields, length_delimited, varint};
@@ -85,5 +85,17 @@ impl<'a> HttpResponse<'a> {
     /// the comparison is exact.
     pub fn trailer(&self, name: &[u8]) -> Result<Option<&'a [u8]>, Malformed> {
         header(self.trailers, RESPONSE_TRAILERS, name)
+    }
+
+    /// Names and values of `HTTPResponseProperties.response_headers`, in the order they were sent. A name may occur again: then the last
+    /// value counts. A malformed header leaves those behind it.
+    pub fn headers(&self) -> impl Iterator<Item = Result<(&'a [u8], &'a [u8]), Malformed>> + use<'a> {
+        headers(self.headers, RESPONSE_HEADERS)
+    }
+
+    /// Names and values of `HTTPResponseProperties.response_trailers`, in the order they were sent. A name may occur again: then the last
+    /// value counts. A malformed header leaves those behind it.
+    pub fn trailers(&self) -> impl Iterator<Item = Result<(&'a [u8], &'a [u8]), Malformed>> + use<'a> {
+        headers(self.trailers, RESPONSE_TRAILERS)
     }
 }

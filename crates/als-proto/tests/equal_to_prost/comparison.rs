@@ -97,3 +97,15 @@ fn compare_map<'a>(
         .fold(String::from("absent"), |absent, name| absent + name);
     assert_eq!(value_of(absent.as_bytes()), Ok(None));
 }
+
+/// Headers in the order they were sent are the map's, when the last value of a name counts.
+fn compare_headers<'a>(
+    headers: impl Iterator<Item = Result<(&'a [u8], &'a [u8]), Malformed>>,
+    expected: &BTreeMap<String, String>,
+) {
+    let headers: Result<BTreeMap<&[u8], &[u8]>, Malformed> = headers.collect();
+    let expected = expected
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    assert_eq!(headers, Ok(expected.collect()));
+}

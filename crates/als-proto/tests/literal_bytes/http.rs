@@ -110,6 +110,8 @@ fn headers_of_all_pieces_of_a_request_are_found_and_the_last_wins() {
     assert_eq!(request.path, b"/new");
     assert_eq!(request.header(b"a"), Ok(Some(b"new".as_slice())));
     assert_eq!(request.header(b"b"), Ok(Some(b"1".as_slice())));
+    let headers: Vec<_> = request.headers().flatten().collect();
+    assert_eq!(headers, [(&b"a"[..], &b"old"[..]), (b"b", b"1"), (b"a", b"new")]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use als_proto::messages::envoy::data::accesslog::v3::{HttpRequestProperties, HttpResponseProperties};
 use als_proto::{HttpRequest, HttpResponse};
 
-use super::{both, compare_map};
+use super::{both, compare_headers, compare_map};
 
 pub(super) fn compare_request(request: Option<&HttpRequest<'_>>, expected: Option<&HttpRequestProperties>) {
     let Some((request, expected)) = both(request, expected, "request") else {
@@ -40,6 +40,7 @@ pub(super) fn compare_request(request: Option<&HttpRequest<'_>>, expected: Optio
     assert_eq!(headers_bytes, expected.request_headers_bytes);
     assert_eq!(body_bytes, expected.request_body_bytes);
     compare_map(|name| request.header(name), &expected.request_headers);
+    compare_headers(request.headers(), &expected.request_headers);
 }
 
 pub(super) fn compare_response(
@@ -61,5 +62,7 @@ pub(super) fn compare_response(
     assert_eq!(body_bytes, expected.response_body_bytes);
     assert_eq!(code_details, expected.response_code_details.as_bytes());
     compare_map(|name| response.header(name), &expected.response_headers);
+    compare_headers(response.headers(), &expected.response_headers);
     compare_map(|name| response.trailer(name), &expected.response_trailers);
+    compare_headers(response.trailers(), &expected.response_trailers);
 }

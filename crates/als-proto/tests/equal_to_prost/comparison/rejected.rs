@@ -31,10 +31,13 @@ fn read_http(entry: &HttpEntry<'_>, most: usize) {
     read_common(entry.common_properties(), most);
     if let Some(request) = &entry.request {
         read(request.header(b"a"));
+        assert!(request.headers().count() <= most);
     }
     if let Some(response) = &entry.response {
         read(response.header(b"a"));
+        assert!(response.headers().count() <= most);
         read(response.trailer(b"a"));
+        assert!(response.trailers().count() <= most);
     }
 }
 
