@@ -76,6 +76,20 @@ reasons! {
     }
 }
 
+reasons! {
+    /// Why the analyzer `persistence` keeps an observed entry.
+    Kept {
+        /// The call failed.
+        Error = "error",
+        /// It did not fail, but Envoy marked it with a response flag.
+        Flag = "flag",
+        /// It took long.
+        Slow = "slow",
+        /// It is of the share that is kept of all the others.
+        Sampled = "sampled",
+    }
+}
+
 /// Counters of entries since the start, of one shard or of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounting {
@@ -91,11 +105,14 @@ pub struct Accounting {
     pub unattributed: u64,
     /// Observations that went into the overflow series because a bound was reached.
     pub overflowed: u64,
+    /// Entries that would have been kept, had not as many of their kind been kept in that minute.
+    pub over_rate: u64,
     rejected: [u64; Rejected::ALL.len()],
     messages_rejected: [u64; Rejected::ALL.len()],
     skipped: [u64; Skipped::ALL.len()],
     observations: [u64; Reporter::ALL.len()],
     parties_unattributed: [u64; Unattributed::ALL.len()],
+    kept: [u64; Kept::ALL.len()],
 }
 
 impl Accounting {
@@ -124,6 +141,11 @@ impl Accounting {
         self.parties_unattributed[reason as usize] += 1;
     }
 
+    /// Counts an entry that is kept.
+    pub fn keep(&mut self, reason: Kept) {
+        self.kept[reason as usize] += 1;
+    }
+
     /// Entries rejected for `reason`.
     pub fn rejected(&self, reason: Rejected) -> u64 {
         self.rejected[reason as usize]
@@ -149,6 +171,11 @@ impl Accounting {
         self.parties_unattributed[reason as usize]
     }
 
+    /// Entries kept for `reason`.
+    pub fn kept(&self, reason: Kept) -> u64 {
+        self.kept[reason as usize]
+    }
+
     /// Adds the counters of `other`.
     pub fn add(&mut self, other: &Accounting) {
         self.received += other.received;
@@ -157,11 +184,13 @@ impl Accounting {
         self.attributed += other.attributed;
         self.unattributed += other.unattributed;
         self.overflowed += other.overflowed;
+        self.over_rate += other.over_rate;
         add_each(&mut self.rejected, &other.rejected);
         add_each(&mut self.messages_rejected, &other.messages_rejected);
         add_each(&mut self.skipped, &other.skipped);
         add_each(&mut self.observations, &other.observations);
         add_each(&mut self.parties_unattributed, &other.parties_unattributed);
+        add_each(&mut self.kept, &other.kept);
     }
 
     /// The first conservation law that does not hold, in words; `None` when all hold.
@@ -228,6 +257,7 @@ mod tests {
             attributed: 4,
             unattributed: 5,
             overflowed: 6,
+            over_rate: 7,
             ..Accounting::default()
         };
         one.reject(Rejected::Compression);
@@ -235,6 +265,7 @@ mod tests {
         one.skip(Skipped::NotACall);
         one.observe(Reporter::Waypoint);
         one.miss(Unattributed::BeforeHistory);
+        one.keep(Kept::Slow);
         let mut sum = one.clone();
         sum.add(&one);
         assert_eq!(
@@ -244,14 +275,16 @@ mod tests {
                 sum.observed,
                 sum.attributed,
                 sum.unattributed,
-                sum.overflowed
+                sum.overflowed,
+                sum.over_rate
             ),
-            (2, 4, 6, 8, 10, 12)
+            (2, 4, 6, 8, 10, 12, 14)
         );
         assert_eq!(sum.rejected(Rejected::Compression), 2);
         assert_eq!(sum.messages_rejected(Rejected::MessageTooLarge), 2);
         assert_eq!(sum.skipped(Skipped::NotACall), 2);
         assert_eq!(sum.observations(Reporter::Waypoint), 2);
         assert_eq!(sum.parties_unattributed(Unattributed::BeforeHistory), 2);
+        assert_eq!(sum.kept(Kept::Slow), 2);
     }
 }

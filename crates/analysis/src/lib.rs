@@ -4,8 +4,8 @@
 //! socket, no Kubernetes client and no clock, so that every rule can be tested, fuzzed and measured alone.
 //!
 //! The flow of one entry, each step a room: [`analyze`] decides what the entry is and which addresses and peers matter,
-//! [`identify`] turns them into parties by the directory or by what [`peer`]s say, [`aggregate`] counts. [`shard::Shard`] walks a message
-//! through them.
+//! [`identify`] turns them into parties by the directory or by what [`peer`]s say, [`aggregate`] counts, [`persistence`] keeps single
+//! entries. [`shard::Shard`] walks a message through them.
 
 pub mod accounting;
 pub mod aggregate;
@@ -17,5 +17,6 @@ pub mod moment;
 pub mod names;
 pub mod party;
 pub mod peer;
+pub mod persistence;
 pub mod shard;
 pub mod stream;

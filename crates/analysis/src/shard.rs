@@ -25,6 +25,8 @@ use crate::identify::memo::{Answer, Memo};
 use crate::identify::{self, Identified, IdentifiedLeg};
 use crate::moment::Moment;
 use crate::peer::Peers;
+use crate::persistence::kept_entry::{Observed, Subject};
+use crate::persistence::{Batch, Keeper, Persistence};
 use crate::stream::Stream;
 pub use progress::Progress;
 
@@ -66,6 +68,8 @@ pub struct Shard {
     memo: Memo,
     accounting: Accounting,
     key: Vec<u8>,
+    /// What keeps HTTP entries and TCP entries.
+    keeper: Option<Keeper>,
 }
 
 impl Shard {
@@ -80,7 +84,22 @@ impl Shard {
             memo: Memo::default(),
             accounting: Accounting::default(),
             key: Vec::new(),
+            keeper: None,
         }
+    }
+
+    /// A shard that also keeps entries.
+    #[must_use]
+    pub fn keeping(self, persistence: Arc<Persistence>) -> Self {
+        Shard {
+            keeper: Some(Keeper::new(persistence)),
+            ..self
+        }
+    }
+
+    /// The entries that were kept since this was last called, once they are at least `bytes`.
+    pub fn take_kept(&mut self, bytes: usize) -> Option<Batch> {
+        self.keeper.as_mut()?.take(bytes)
     }
 
     /// The registry that all shards share.
@@ -213,6 +232,12 @@ impl Shard {
         // A gateway's upstream is the port that the request was for.
         let port = second.unwrap_or(first).protocol;
         let measure = measure::http(common, entry, request, port)?;
+        let subject = Subject::Request {
+            entry,
+            request,
+            measure: &measure,
+        };
+        self.keep(context, common, (first, second), subject);
         let attributed = self.http_leg(first, &measure);
         let attributed = second.is_none_or(|second| self.http_leg(second, &measure)) && attributed;
         if legs.are_new {
@@ -237,6 +262,8 @@ impl Shard {
         let legs = self.identified((context, chain), common, &identity)?;
         let Legs { first, second, .. } = legs;
         let measure = measure::tcp(common, entry);
+        let subject = Subject::Connection { measure: &measure };
+        self.keep(context, common, (first, second), subject);
         let attributed = self.tcp_leg(first, &measure);
         let attributed = second.is_none_or(|second| self.tcp_leg(second, &measure)) && attributed;
         if legs.are_new {
@@ -297,6 +324,26 @@ impl Shard {
         let evidence = legs.map(|leg| leg.evidence);
         self.evidence
             .give(evidence, shown.received, || Example::of(shown).ok());
+    }
+
+    #[inline]
+    fn keep(
+        &mut self,
+        context: &Context<'_>,
+        common: &CommonProperties<'_>,
+        legs: (IdentifiedLeg, Option<IdentifiedLeg>),
+        subject: Subject<'_, '_>,
+    ) {
+        if let Some(keeper) = &mut self.keeper {
+            let observed = Observed {
+                stream: context.stream,
+                received: context.received,
+                common,
+                legs,
+                subject,
+            };
+            keeper.observe(&observed, &self.registry, &mut self.accounting);
+        }
     }
 
     fn http_leg(&mut self, leg: IdentifiedLeg, measure: &HttpMeasure) -> bool {

@@ -154,6 +154,12 @@ impl Registry {
         new.map(|key| key.evidence(&tables.interner)).collect()
     }
 
+    /// What `read` reads of a call, with the interner of its symbols.
+    pub fn read_call<T>(&self, id: CallId, read: impl FnOnce(&Call, &Interner) -> T) -> T {
+        let tables = self.tables();
+        read(&tables.call_of(id), &tables.interner)
+    }
+
     /// The id of an HTTP series.
     pub fn http_series(&self, key: SeriesKey) -> SeriesId {
         let tables = &mut *self.tables();
@@ -228,16 +234,14 @@ impl Tables {
         id
     }
 
+    fn call_of(&self, id: CallId) -> Call {
+        self.calls.get(id.0 as usize).copied().unwrap_or(Call::OVERFLOW)
+    }
+
     fn labels(&self, family: &Family, known: usize) -> Vec<SeriesLabels> {
         let new = family.keys.get(known..).unwrap_or_default();
-        let call = |key: &SeriesKey| {
-            self.calls
-                .get(key.call.0 as usize)
-                .copied()
-                .unwrap_or(Call::OVERFLOW)
-        };
         new.iter()
-            .map(|key| series_labels(&call(key), key.outcome, &self.interner))
+            .map(|key| series_labels(&self.call_of(key.call), key.outcome, &self.interner))
             .collect()
     }
 }

@@ -135,6 +135,11 @@ impl Endpoints {
         id
     }
 
+    /// The service called `name`; [`ServiceId::OVERFLOW`], which has the rules for all services, when it is not known.
+    pub fn known_service(&self, name: &str) -> ServiceId {
+        self.ids.get(name).copied().unwrap_or(ServiceId::OVERFLOW)
+    }
+
     /// The endpoint of `target`, if it is known.
     pub fn find(&self, service: ServiceId, target: &Target) -> Option<Endpoint<'_>> {
         let method = Some(target.method);

@@ -21,6 +21,7 @@ mod mesh;
 mod objects;
 mod outside;
 mod peers;
+mod persistence;
 mod protocols;
 mod refused;
 mod service_names;

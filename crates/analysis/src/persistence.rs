@@ -1,0 +1,120 @@
+//! The analyzer `persistence`: which observed entries are kept one by one, and what is known of them.
+//!
+//! A worker's [`Keeper`] gets every observed entry, still borrowed from the message. [`reason`] says why it is kept, if it is;
+//! [`rate`] bounds how many of a kind are. Only then are the texts of its parties and its endpoint's name looked up, and an
+//! encoder writes it into the worker's [`Batch`]. An entry is kept once, also one of a gateway, which is two observations.
+//!
+//! An entry that is not kept costs no lock and no allocation.
+
+pub mod endpoint_names;
+pub mod kept_entry;
+pub mod rate;
+pub mod reason;
+pub mod sample;
+
+use std::sync::Arc;
+
+use crate::accounting::Accounting;
+use crate::aggregate::registry::Registry;
+use crate::names::endpoint::Endpoints;
+use crate::names::redact::Redaction;
+use endpoint_names::{EndpointNames, WorkerNames};
+use kept_entry::{KeptEntry, Observed};
+use rate::{Kind, Rate, WorkerRate};
+use reason::Rules;
+
+/// Writes an entry to the end of a batch's bytes. What it writes holds no secret: it asks [`KeptEntry::redaction`].
+pub type Encode = fn(&KeptEntry<'_, '_>, &mut Vec<u8>);
+
+/// What the analyzer is told, and what its workers share.
+#[derive(Debug)]
+pub struct Persistence {
+    rules: Rules,
+    rate: Rate,
+    endpoints: EndpointNames,
+    redaction: Redaction,
+    encode: Encode,
+}
+
+impl Persistence {
+    /// Keeps entries by `rules`, at most `entries_per_minute` of a kind in a minute. Endpoints are named by `endpoints`.
+    pub fn new(rules: Rules, entries_per_minute: usize, endpoints: Endpoints, encode: Encode) -> Self {
+        Persistence {
+            rules,
+            rate: Rate::new(entries_per_minute),
+            endpoints: EndpointNames::new(endpoints),
+            redaction: Redaction::default(),
+            encode,
+        }
+    }
+
+    /// The same with another redaction than the default.
+    #[must_use]
+    pub fn with_redaction(self, redaction: Redaction) -> Self {
+        Persistence { redaction, ..self }
+    }
+}
+
+/// Kept entries as an encoder wrote them, one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// The encoded entries.
+    pub bytes: Vec<u8>,
+    /// How many there are.
+    pub entries: u64,
+}
+
+/// What one worker keeps.
+#[derive(Debug)]
+pub struct Keeper {
+    persistence: Arc<Persistence>,
+    rate: WorkerRate,
+    names: WorkerNames,
+    batch: Batch,
+}
+
+impl Keeper {
+    /// A worker's share of `persistence`.
+    pub fn new(persistence: Arc<Persistence>) -> Self {
+        Keeper {
+            persistence,
+            rate: WorkerRate::default(),
+            names: WorkerNames::default(),
+            batch: Batch::default(),
+        }
+    }
+
+    /// Keeps an observed entry, if a rule says so.
+    #[inline]
+    pub fn observe(&mut self, observed: &Observed<'_, '_>, registry: &Registry, accounting: &mut Accounting) {
+        let Some(reason) = reason::reason(&self.persistence.rules, observed) else {
+            return;
+        };
+        let kind = Kind::new(observed.reporting_service(), reason, observed.outcome());
+        let shared = &self.persistence.rate;
+        if !self.rate.admits(shared, kind, observed.received) {
+            accounting.over_rate += 1;
+            return;
+        }
+        accounting.keep(reason);
+        let parties = observed.parties(registry);
+        let endpoint = self
+            .names
+            .endpoint(&self.persistence.endpoints, &parties.service, observed);
+        let entry = KeptEntry {
+            reason,
+            observed,
+            parties: &parties,
+            endpoint,
+            redaction: &self.persistence.redaction,
+        };
+        (self.persistence.encode)(&entry, &mut self.batch.bytes);
+        self.batch.entries += 1;
+    }
+
+    /// What was kept since this was last called, once it has at least `bytes`.
+    pub fn take(&mut self, bytes: usize) -> Option<Batch> {
+        let is_due = self.batch.entries > 0 && self.batch.bytes.len() >= bytes;
+        is_due.then(|| std::mem::take(&mut self.batch))
+    }
+}

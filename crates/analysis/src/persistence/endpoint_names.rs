@@ -1,0 +1,78 @@
+//! The names of the kept entries' endpoints: one table for all workers, found under the read lock, learnt under the write lock.
+//!
+//! A name is not learnt from a request that no endpoint answered: code 404, no route, or gRPC's `UNIMPLEMENTED`.
+
+use std::fmt::Write as _;
+use std::sync::{PoisonError, RwLock};
+
+use super::kept_entry::{Observed, Subject};
+use crate::aggregate::series::Outcome;
+use crate::analyze::protocol::Protocol;
+use crate::names::endpoint::{Endpoint, Endpoints};
+use crate::names::method::Method;
+use crate::names::target::{Request, Target};
+
+/// `ResponseFlags.no_route_found`.
+const NO_ROUTE_FOUND: u32 = 9;
+/// gRPC's status `UNIMPLEMENTED`.
+const UNIMPLEMENTED: u8 = 12;
+
+/// What the workers share.
+#[derive(Debug)]
+pub struct EndpointNames(RwLock<Endpoints>);
+
+impl EndpointNames {
+    /// The names in `endpoints`, and those that will be learnt.
+    pub fn new(endpoints: Endpoints) -> Self {
+        EndpointNames(RwLock::new(endpoints))
+    }
+}
+
+/// A worker's own: what it reads a request into.
+#[derive(Debug, Default)]
+pub struct WorkerNames {
+    target: Target,
+    name: String,
+}
+
+impl WorkerNames {
+    /// The name of the endpoint that `service` was asked for; `None` for a TCP connection.
+    pub fn endpoint(
+        &mut self,
+        names: &EndpointNames,
+        service: &str,
+        observed: &Observed<'_, '_>,
+    ) -> Option<&str> {
+        let Subject::Request { request, measure, .. } = observed.subject else {
+            return None;
+        };
+        self.target.read(&Request {
+            method: Method::from_number(request.method),
+            path: request.path,
+            is_grpc: matches!(measure.protocol, Protocol::Grpc(_) | Protocol::GrpcUnknown),
+        });
+        self.name.clear();
+        let is_known = {
+            let endpoints = names.0.read().unwrap_or_else(PoisonError::into_inner);
+            let known = endpoints.find(endpoints.known_service(service), &self.target);
+            known.is_some_and(|endpoint| write!(self.name, "{endpoint}").is_ok())
+        };
+        if !is_known && was_answered(observed.outcome()) {
+            let mut endpoints = names.0.write().unwrap_or_else(PoisonError::into_inner);
+            let id = endpoints.service(service);
+            let written = write!(self.name, "{}", endpoints.learn(id, &self.target));
+            debug_assert!(written.is_ok(), "writing to a string can't fail");
+        }
+        if self.name.is_empty() {
+            self.name.push_str(Endpoint::OVERFLOW.path);
+        }
+        Some(&self.name)
+    }
+}
+
+/// Whether there is an endpoint that gave the answer.
+fn was_answered(outcome: Outcome) -> bool {
+    outcome.code != 404
+        && !outcome.flags.contains(NO_ROUTE_FOUND)
+        && outcome.protocol != Protocol::Grpc(UNIMPLEMENTED)
+}

@@ -1,0 +1,181 @@
+//! An observed entry, borrowed from its message, and what is looked up of it when it is kept.
+
+use std::sync::Arc;
+
+use als_proto::{CommonProperties, HttpEntry, HttpRequest};
+
+use crate::accounting::{Kept, Unattributed};
+use crate::aggregate::registry::Registry;
+use crate::aggregate::series::{Counts as _, HttpCounts, Outcome, TcpCounts};
+use crate::analyze::measure::{HttpMeasure, TcpMeasure};
+use crate::identify::IdentifiedLeg;
+use crate::interner::{Interner, Symbol};
+use crate::moment::Moment;
+use crate::names::redact::Redaction;
+use crate::party::{Call, PartyLabels, Reporter, SecurityPolicy};
+use crate::stream::Stream;
+
+/// An observed entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'e, 'a> {
+    /// The proxy that sent it.
+    pub stream: &'e Stream,
+    /// When it was received.
+    pub received: Moment,
+    /// Its common properties.
+    pub common: &'e CommonProperties<'a>,
+    /// Its observations: one, two of a gateway.
+    pub legs: (IdentifiedLeg, Option<IdentifiedLeg>),
+    /// What it tells of.
+    pub subject: Subject<'e, 'a>,
+}
+
+/// What an entry tells of.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'e, 'a> {
+    /// An HTTP or gRPC request.
+    Request {
+        /// The whole entry.
+        entry: &'e HttpEntry<'a>,
+        /// Its request.
+        request: &'e HttpRequest<'a>,
+        /// Its numbers.
+        measure: &'e HttpMeasure,
+    },
+    /// A TCP connection.
+    Connection {
+        /// Its numbers.
+        measure: &'e TcpMeasure,
+    },
+}
+
+impl Observed<'_, '_> {
+    /// What came of the call.
+    #[inline]
+    pub fn outcome(&self) -> Outcome {
+        match self.subject {
+            Subject::Request { measure, .. } => HttpCounts::outcome(measure),
+            Subject::Connection { measure } => TcpCounts::outcome(measure),
+        }
+    }
+
+    /// When the call began; when its entry was received, if the entry does not say.
+    pub fn start(&self) -> Moment {
+        let start = self.common.start_time().ok().flatten();
+        start.map_or(self.received, Moment::from)
+    }
+
+    /// The leg to what was called.
+    fn last_leg(&self) -> IdentifiedLeg {
+        self.legs.1.unwrap_or(self.legs.0)
+    }
+
+    /// The service of the proxy that reports; of a waypoint, which is nobody's, the called one.
+    #[inline]
+    pub fn reporting_service(&self) -> Symbol {
+        let leg = self.last_leg();
+        match leg.reporter {
+            Reporter::Source => leg.source_name,
+            Reporter::Destination | Reporter::Waypoint => leg.destination_name,
+        }
+    }
+
+    /// The texts of the entry's parties. A gateway stands between the caller of its first leg and the called one of its second.
+    pub fn parties(&self, registry: &Registry) -> Parties {
+        let (first, last) = (self.legs.0, self.last_leg());
+        let source = (first.source_name, first.source_rule.unattributed());
+        let (source, security) = registry.read_call(first.call, |call, interner| {
+            (Party::new(&call.source, source, interner), call.security)
+        });
+        registry.read_call(last.call, |call: &Call, interner| Parties {
+            reporter: last.reporter,
+            source,
+            gateway: self.legs.1.map(|leg| {
+                Party::new(
+                    &call.source,
+                    (leg.source_name, leg.source_rule.unattributed()),
+                    interner,
+                )
+            }),
+            destination: Party::new(
+                &call.destination,
+                (last.destination_name, last.destination_rule.unattributed()),
+                interner,
+            ),
+            service: interner.text(call.service),
+            service_name: interner.text(call.service_name),
+            service_namespace: interner.text(call.service_namespace),
+            security,
+        })
+    }
+}
+
+/// Who called whom, as text; what is not known is `unknown`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parties {
+    /// Who reports it.
+    pub reporter: Reporter,
+    /// The caller.
+    pub source: Party,
+    /// The gateway between the two, if one reports.
+    pub gateway: Option<Party>,
+    /// The called party.
+    pub destination: Party,
+    /// Istio's `destination_service`: the called host.
+    pub service: Arc<str>,
+    /// Istio's `destination_service_name`.
+    pub service_name: Arc<str>,
+    /// Istio's `destination_service_namespace`.
+    pub service_namespace: Arc<str>,
+    /// How the connection to the reporting proxy was secured.
+    pub security: SecurityPolicy,
+}
+
+/// One end of the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// The service's name.
+    pub name: Arc<str>,
+    /// The workload.
+    pub workload: Arc<str>,
+    /// The workload's namespace.
+    pub namespace: Arc<str>,
+    /// The SPIFFE identity.
+    pub principal: Arc<str>,
+    /// The cluster's id.
+    pub cluster: Arc<str>,
+    /// Why it is unknown.
+    pub missing: Option<Unattributed>,
+}
+
+impl Party {
+    fn new(
+        labels: &PartyLabels,
+        (name, missing): (Symbol, Option<Unattributed>),
+        interner: &Interner,
+    ) -> Self {
+        Party {
+            name: interner.text(name),
+            workload: interner.text(labels.workload),
+            namespace: interner.text(labels.namespace),
+            principal: interner.text(labels.principal),
+            cluster: interner.text(labels.cluster),
+            missing,
+        }
+    }
+}
+
+/// What an encoder gets.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptEntry<'k, 'a> {
+    /// Why it is kept.
+    pub reason: Kept,
+    /// The entry.
+    pub observed: &'k Observed<'k, 'a>,
+    /// Who called whom.
+    pub parties: &'k Parties,
+    /// The endpoint's name; `None` for a TCP connection.
+    pub endpoint: Option<&'k str>,
+    /// What of the request may be shown.
+    pub redaction: &'k Redaction,
+}

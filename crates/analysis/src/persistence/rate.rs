@@ -1,0 +1,135 @@
+//! How many entries of a kind are kept in a minute: `SkyWalking`'s rate limit of its log rules. A kind is the reporting proxy's
+//! service with the flags, or with the response code when there is no flag, and with the reason, so that slow and sampled
+//! entries take nothing from errors.
+//!
+//! All workers share one count. A worker remembers what is over in this minute, so that only what is kept, and the first that is
+//! not, takes the lock.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use als_proto::ResponseFlags;
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
+
+use crate::accounting::Kept;
+use crate::aggregate::series::Outcome;
+use crate::interner::Symbol;
+use crate::moment::Moment;
+
+/// Kinds that are counted; all further ones of a minute are one kind.
+const KINDS: usize = 10_000;
+
+const MINUTE: i64 = 60_000_000_000;
+
+/// What is counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kind {
+    service: Symbol,
+    reason: Kept,
+    sign: Sign,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Sign {
+    Flags(ResponseFlags),
+    Code(u32),
+}
+
+impl Kind {
+    /// Whatever came when there was no room for one more kind.
+    const OVERFLOW: Kind = Kind {
+        service: Symbol::OVERFLOW,
+        reason: Kept::Error,
+        sign: Sign::Code(0),
+    };
+
+    /// The kind of a service's entries with this outcome.
+    #[inline]
+    pub fn new(service: Symbol, reason: Kept, outcome: Outcome) -> Self {
+        let sign = if outcome.flags.is_empty() {
+            Sign::Code(outcome.code)
+        } else {
+            Sign::Flags(outcome.flags)
+        };
+        Kind {
+            service,
+            reason,
+            sign,
+        }
+    }
+}
+
+/// The count of all workers.
+#[derive(Debug)]
+pub struct Rate {
+    per_minute: usize,
+    minute: Mutex<Minute>,
+}
+
+#[derive(Debug, Default)]
+struct Minute {
+    number: i64,
+    kept: HashMap<Kind, usize, FixedState>,
+}
+
+impl Rate {
+    /// At most `per_minute` of each kind.
+    pub fn new(per_minute: usize) -> Self {
+        Rate {
+            per_minute,
+            minute: Mutex::default(),
+        }
+    }
+
+    /// A count is whole after every line that runs under the lock, so a poisoned one is as good as any.
+    fn minute(&self) -> MutexGuard<'_, Minute> {
+        self.minute.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admits(&self, kind: Kind, number: i64) -> bool {
+        let mut minute = self.minute();
+        // A worker that is a moment late counts in the minute that has begun.
+        if number > minute.number || number < minute.number - 1 {
+            minute.number = number;
+            minute.kept.clear();
+        }
+        let has_room = minute.kept.len() < KINDS || minute.kept.contains_key(&kind);
+        let kept = minute
+            .kept
+            .entry(if has_room { kind } else { Kind::OVERFLOW })
+            .or_default();
+        let is_admitted = *kept < self.per_minute;
+        *kept += usize::from(is_admitted);
+        is_admitted
+    }
+}
+
+/// A worker's knowledge of what is over the rate.
+#[derive(Debug, Default)]
+pub struct WorkerRate {
+    number: i64,
+    over: HashSet<Kind, FixedState>,
+}
+
+impl WorkerRate {
+    /// Whether one more entry of `kind`, received at `received`, is within the rate; then it is counted.
+    #[inline]
+    pub fn admits(&mut self, rate: &Rate, kind: Kind, received: Moment) -> bool {
+        let number = received.0.div_euclid(MINUTE);
+        if number != self.number {
+            self.number = number;
+            self.over.clear();
+        }
+        if self.over.contains(&kind) {
+            return false;
+        }
+        let is_admitted = rate.admits(kind, number);
+        if !is_admitted && self.over.len() < KINDS {
+            self.over.insert(kind);
+        }
+        is_admitted
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+use rstest::rstest;
+
+use super::*;
+use crate::analyze::protocol::Protocol;
+
+const FIRST: Symbol = Symbol::UNKNOWN;
+const OTHER: Symbol = Symbol::EMPTY;
+
+fn kind(service: Symbol, reason: Kept, code: u32) -> Kind {
+    let outcome = Outcome {
+        protocol: Protocol::Http,
+        code,
+        flags: ResponseFlags::default(),
+    };
+    Kind::new(service, reason, outcome)
+}
+
+fn at(seconds: i64) -> Moment {
+    Moment::from_unix(seconds, 0)
+}
+
+/// How many of ten entries are admitted.
+fn admitted(worker: &mut WorkerRate, rate: &Rate, kind: Kind, seconds: i64) -> usize {
+    (0..10).filter(|_| worker.admits(rate, kind, at(seconds))).count()
+}
+
+#[rstest]
+// proves: persistence/rate
+#[case::the_same(kind(FIRST, Kept::Error, 500), 60, 1)]
+#[case::the_same_minute(kind(FIRST, Kept::Error, 500), 119, 1)]
+// proves: persistence/rate-minute
+#[case::the_next_minute(kind(FIRST, Kept::Error, 500), 120, 4)]
+// proves: persistence/rate-kind
+#[case::another_service(kind(OTHER, Kept::Error, 500), 60, 4)]
+// proves: persistence/rate-kind
+#[case::another_code(kind(FIRST, Kept::Error, 503), 60, 4)]
+// proves: persistence/rate-reason
+#[case::another_reason(kind(FIRST, Kept::Slow, 500), 60, 4)]
+#[case::a_moment_late(kind(FIRST, Kept::Error, 500), 59, 1)]
+#[case::a_clock_that_was_set_back(kind(FIRST, Kept::Error, 500), -3600, 4)]
+fn a_kind_is_kept_so_often_in_a_minute(#[case] kind: Kind, #[case] seconds: i64, #[case] expected: usize) {
+    let rate = Rate::new(4);
+    let mut worker = WorkerRate::default();
+    let before = self::kind(FIRST, Kept::Error, 500);
+    for _ in 0..3 {
+        assert!(worker.admits(&rate, before, at(60)));
+    }
+    assert_eq!(admitted(&mut worker, &rate, kind, seconds), expected);
+}
+
+// proves: persistence/rate-shared
+#[test]
+fn all_workers_share_the_rate() {
+    let rate = Rate::new(4);
+    let kind = kind(FIRST, Kept::Error, 500);
+    let mut workers = [WorkerRate::default(), WorkerRate::default()];
+    let admitted = workers.each_mut().map(|worker| admitted(worker, &rate, kind, 60));
+    assert_eq!(admitted, [4, 0]);
+}
+
+// proves: persistence/rate-bound
+#[test]
+fn kinds_beyond_the_bound_share_one_rate() {
+    let rate = Rate::new(2);
+    let mut worker = WorkerRate::default();
+    let codes = 0..u32::try_from(KINDS).expect("the bound is small") + 10;
+    let admitted = codes
+        .clone()
+        .filter(|code| worker.admits(&rate, kind(FIRST, Kept::Error, *code), at(60)));
+    assert_eq!(admitted.count(), KINDS + 2);
+    // Those within it have their own.
+    let admitted = codes.filter(|code| worker.admits(&rate, kind(FIRST, Kept::Error, *code), at(60)));
+    assert_eq!(admitted.count(), KINDS);
+    assert_eq!(rate.minute().kept.len(), KINDS + 1);
+}

@@ -1,0 +1,67 @@
+//! Why an entry is kept. The first rule that holds gives the reason:
+//!
+//! | reason | which entries | source |
+//! |---|---|---|
+//! | `error` | response code 0 (nobody answered) or from 400 on, a gRPC status other than 0 | `SkyWalking`'s rule `envoy-als`: from 400 on; it takes 0 for a success and reads no gRPC status |
+//! | `flag` | any response flag | `SkyWalking`'s rules `envoy-als` and `envoy-als-tcp` |
+//! | `slow` | requests that took at least so long; a TCP connection that was open for long is not slow | |
+//! | `sampled` | a share of all the others, see [`super::sample`] | |
+
+use std::time::Duration;
+
+use super::kept_entry::{Observed, Subject};
+use super::sample::{Share, hash};
+use crate::accounting::Kept;
+use crate::aggregate::series::Outcome;
+use crate::analyze::protocol::Protocol;
+
+/// Which entries are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Whether any of requests are.
+    pub requests: bool,
+    /// Whether any of TCP connections are.
+    pub connections: bool,
+    /// Whether those of failed calls are, and those with a flag.
+    pub errors: bool,
+    /// From which duration on a request's is; `None` is never.
+    pub slow: Option<Duration>,
+    /// The share of all the others that is.
+    pub sampled: Share,
+}
+
+/// Why an entry is kept; `None` when it is not.
+#[inline]
+pub fn reason(rules: &Rules, observed: &Observed<'_, '_>) -> Option<Kept> {
+    let is_asked = match observed.subject {
+        Subject::Request { .. } => rules.requests,
+        Subject::Connection { .. } => rules.connections,
+    };
+    if !is_asked {
+        return None;
+    }
+    let outcome = observed.outcome();
+    if rules.errors && failed(outcome) {
+        return Some(Kept::Error);
+    }
+    if rules.errors && !outcome.flags.is_empty() {
+        return Some(Kept::Flag);
+    }
+    if let (Some(slow), Subject::Request { measure, .. }) = (rules.slow, observed.subject)
+        && Duration::from_micros(measure.microseconds) >= slow
+    {
+        return Some(Kept::Slow);
+    }
+    (!rules.sampled.is_none() && rules.sampled.takes(hash(observed))).then_some(Kept::Sampled)
+}
+
+/// Whether the caller did not get what it asked for. Of TCP only flags tell.
+fn failed(outcome: Outcome) -> bool {
+    let Outcome { protocol, code, .. } = outcome;
+    let is_error = code == 0 || code >= 400;
+    match protocol {
+        Protocol::Tcp => false,
+        Protocol::Http | Protocol::GrpcUnknown => is_error,
+        Protocol::Grpc(status) => is_error || status != 0,
+    }
+}

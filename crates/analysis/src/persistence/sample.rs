@@ -1,0 +1,97 @@
+//! The share of entries that is kept although nothing is wrong with them: by a hash, so that all the proxies of one request keep
+//! it or none does, also when they send to different replicas of one version.
+//!
+//! | what is hashed | when |
+//! |---|---|
+//! | the request id without its 15th character | the proxy logged one; Envoy writes into that character whether the request is traced, and each proxy decides that anew |
+//! | the stream's id, the proxy's address and the start | otherwise; then each proxy's entry counts by itself |
+
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+
+use foldhash::quality::FixedState;
+
+use super::kept_entry::{Observed, Subject};
+
+/// Where Envoy keeps the trace decision in a request id (`UUIDRequestIDExtension`).
+const TRACE_CHARACTER: usize = 14;
+
+/// A share from nothing to all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Hashes below it are taken; 2^64 for all.
+    end: u128,
+}
+
+impl Share {
+    /// Nothing.
+    pub const NONE: Share = Share { end: 0 };
+
+    /// A share from 0 to 1; what is outside of that is the nearest of the two.
+    #[expect(clippy::cast_sign_loss, reason = "the share is not negative")]
+    pub fn new(share: f64) -> Self {
+        Share {
+            end: (share.clamp(0.0, 1.0) * 2.0_f64.powi(64)) as u128,
+        }
+    }
+
+    /// Whether it is nothing.
+    pub fn is_none(self) -> bool {
+        self == Share::NONE
+    }
+
+    /// Whether a hash belongs to it.
+    pub fn takes(self, hash: u64) -> bool {
+        u128::from(hash) < self.end
+    }
+}
+
+/// The hash by which an entry is taken or not.
+pub fn hash(observed: &Observed<'_, '_>) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    let request_id = match observed.subject {
+        Subject::Request { request, .. } => request.request_id,
+        Subject::Connection { .. } => b"",
+    };
+    if !request_id.is_empty() {
+        let (head, rest) = request_id
+            .split_at_checked(TRACE_CHARACTER)
+            .unwrap_or((request_id, b""));
+        hasher.write(head);
+        hasher.write(rest.get(1..).unwrap_or_default());
+        return hasher.finish();
+    }
+    hasher.write(observed.common.stream_id);
+    observed.stream.own_address.hash(&mut hasher);
+    observed.start().hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    // proves: persistence/share
+    #[case::nothing(0.0, 0, false)]
+    #[case::below(0.5, u64::MAX / 2, true)]
+    // proves: persistence/share
+    #[case::above(0.5, u64::MAX / 2 + 1, false)]
+    // proves: persistence/share
+    #[case::all(1.0, u64::MAX, true)]
+    #[case::more_than_all(7.0, u64::MAX, true)]
+    #[case::less_than_nothing(-1.0, 0, false)]
+    fn a_share_is_a_part_of_the_hashes(#[case] share: f64, #[case] hash: u64, #[case] expected: bool) {
+        assert_eq!(Share::new(share).takes(hash), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn a_larger_share_takes_what_a_smaller_one_takes(one in 0.0..=1.0, other in 0.0..=1.0, hash: u64) {
+            let (small, large) = if one < other { (one, other) } else { (other, one) };
+            prop_assert!(!Share::new(small).takes(hash) || Share::new(large).takes(hash));
+        }
+    }
+}

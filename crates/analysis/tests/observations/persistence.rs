@@ -1,0 +1,376 @@
+//! Which entries the analyzer `persistence` keeps, and what is known of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry, ResponseFlags};
+use alscope_analysis::accounting::Kept;
+use alscope_analysis::aggregate::registry::{Bounds, Registry};
+use alscope_analysis::names::endpoint::{self, Endpoints};
+use alscope_analysis::names::rule::EndpointRule;
+use alscope_analysis::persistence::kept_entry::KeptEntry;
+use alscope_analysis::persistence::reason::Rules;
+use alscope_analysis::persistence::sample::Share;
+use alscope_analysis::persistence::{Batch, Persistence};
+use alscope_analysis::shard::{Settings, Shard};
+use proptest::prelude::*;
+use rstest::rstest;
+
+use crate::conservation;
+use crate::entry::*;
+use crate::mesh::*;
+
+const RULES: Rules = Rules {
+    requests: true,
+    connections: true,
+    errors: true,
+    slow: Some(Duration::from_millis(100)),
+    sampled: Share::NONE,
+};
+
+/// One line: reason, reporter, parties, endpoint.
+fn line(entry: &KeptEntry<'_, '_>, batch: &mut Vec<u8>) {
+    let parties = entry.parties;
+    let gateway = parties.gateway.as_ref().map_or("", |gateway| &gateway.name);
+    let line = format!(
+        "{} {} {}>{}>{} {}\n",
+        entry.reason.word(),
+        parties.reporter.word(),
+        parties.source.name,
+        gateway,
+        parties.destination.name,
+        entry.endpoint.unwrap_or("-")
+    );
+    batch.extend_from_slice(line.as_bytes());
+}
+
+fn persistence(rules: Rules, entries_per_minute: usize) -> Arc<Persistence> {
+    let rule = EndpointRule::parse("GET /users/{name}", None).unwrap();
+    let endpoints = Endpoints::new(endpoint::Settings::default(), vec![rule]);
+    Arc::new(Persistence::new(rules, entries_per_minute, endpoints, line))
+}
+
+fn keeping(persistence: &Arc<Persistence>) -> Mesh {
+    let mut mesh = Mesh::new();
+    let shard = Shard::new(Settings::default(), Arc::new(Registry::new(Bounds::default())));
+    mesh.shard = shard.keeping(persistence.clone());
+    mesh
+}
+
+/// What is kept of the messages, line by line.
+fn kept(mesh: &mut Mesh) -> Vec<String> {
+    let batch = mesh.shard.take_kept(0).unwrap_or_default();
+    let text = String::from_utf8(batch.bytes).unwrap();
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    assert_eq!(lines.len() as u64, batch.entries);
+    lines
+}
+
+fn flagged(mut common: AccessLogCommon) -> AccessLogCommon {
+    common.response_flags = Some(ResponseFlags {
+        upstream_remote_reset: true,
+        ..ResponseFlags::default()
+    });
+    common
+}
+
+fn lasting(mut common: AccessLogCommon, microseconds: i32) -> AccessLogCommon {
+    common.duration = Some(prost_types::Duration {
+        seconds: 0,
+        nanos: microseconds * 1000,
+    });
+    common
+}
+
+/// A gRPC call with this status.
+fn grpc(status: &str) -> HttpAccessLogEntry {
+    let mut entry = request(outbound(), Some(200));
+    entry.protocol_version = 3;
+    let request = entry.request.as_mut().unwrap();
+    request.request_method = 3;
+    request.path = "/demo.Reviews/Get".into();
+    let response = entry.response.as_mut().unwrap();
+    response.response_trailers = [("grpc-status".to_owned(), status.to_owned())].into();
+    entry
+}
+
+#[rstest]
+#[case::success(ok(outbound()), None)]
+#[case::redirect(http([request(outbound(), Some(399))]), None)]
+// proves: persistence/error-code
+#[case::client_error(http([request(outbound(), Some(400))]), Some(Kept::Error))]
+// proves: persistence/error-code
+#[case::server_error(http([request(outbound(), Some(503))]), Some(Kept::Error))]
+// proves: persistence/error-no-code
+#[case::no_code(http([request(outbound(), Some(0))]), Some(Kept::Error))]
+// proves: persistence/error-no-code
+#[case::no_response(http([request(outbound(), None)]), Some(Kept::Error))]
+// proves: persistence/error-grpc
+#[case::grpc_error(http([grpc("14")]), Some(Kept::Error))]
+// proves: persistence/error-grpc
+#[case::grpc_success(http([grpc("0")]), None)]
+#[case::grpc_unknown(http([grpc("")]), None)]
+// proves: persistence/error-first
+#[case::error_with_flag(http([request(flagged(outbound()), Some(503))]), Some(Kept::Error))]
+// proves: persistence/flag
+#[case::flag(ok(flagged(outbound())), Some(Kept::Flag))]
+// proves: persistence/flag-tcp
+#[case::tcp_flag(tcp(flagged(outbound()), 1, 2), Some(Kept::Flag))]
+#[case::tcp(tcp(outbound(), 1, 2), None)]
+// proves: persistence/slow
+#[case::slow(ok(lasting(outbound(), 100_000)), Some(Kept::Slow))]
+// proves: persistence/slow
+#[case::not_slow(ok(lasting(outbound(), 99_999)), None)]
+// proves: persistence/slow-tcp
+#[case::tcp_is_not_slow(tcp(lasting(outbound(), 100_000), 1, 2), None)]
+#[case::slow_error(http([request(lasting(outbound(), 100_000), Some(500))]), Some(Kept::Error))]
+// proves: persistence/observed
+#[case::not_observed(http([request(AccessLogCommon { access_log_type: 5, ..outbound() }, Some(500))]), None)]
+fn an_entry_is_kept_for_the_first_reason(#[case] logs: Logs, #[case] expected: Option<Kept>) {
+    let mut mesh = keeping(&persistence(RULES, 10));
+    mesh.take(PRODUCTPAGE_NODE, logs);
+    let accounting = mesh.accounting();
+    for reason in Kept::ALL {
+        let count = u64::from(expected == Some(*reason));
+        assert_eq!(accounting.kept(*reason), count, "{reason:?}");
+    }
+    let reasons: Vec<String> = kept(&mut mesh)
+        .iter()
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect();
+    let expected: Vec<&str> = expected.map(Kept::word).into_iter().collect();
+    assert_eq!(reasons, expected);
+}
+
+#[rstest]
+// proves: persistence/kinds
+#[case::requests(Rules { connections: false, ..RULES }, 1, 0)]
+// proves: persistence/kinds
+#[case::connections(Rules { requests: false, ..RULES }, 0, 1)]
+// proves: persistence/errors-off
+#[case::no_errors(Rules { errors: false, ..RULES }, 0, 0)]
+#[case::never_slow(Rules { slow: None, ..RULES }, 1, 1)]
+// proves: persistence/sampled
+#[case::all_are_sampled(Rules { sampled: Share::new(1.0), ..RULES }, 2, 2)]
+fn what_is_not_asked_for_is_not_kept(
+    #[case] rules: Rules,
+    #[case] requests: usize,
+    #[case] connections: usize,
+) {
+    let mut mesh = keeping(&persistence(rules, 10));
+    mesh.take(PRODUCTPAGE_NODE, ok(flagged(outbound())));
+    mesh.take(PRODUCTPAGE_NODE, ok(outbound()));
+    assert_eq!(kept(&mut mesh).len(), requests);
+    mesh.take(PRODUCTPAGE_NODE, tcp(flagged(outbound()), 1, 2));
+    mesh.take(PRODUCTPAGE_NODE, tcp(outbound(), 1, 2));
+    assert_eq!(kept(&mut mesh).len(), connections);
+}
+
+#[test]
+fn a_shard_without_persistence_keeps_nothing() {
+    let mut mesh = Mesh::new();
+    mesh.take(PRODUCTPAGE_NODE, http([request(outbound(), Some(500))]));
+    assert_eq!(mesh.shard.take_kept(0), None);
+    assert_eq!(mesh.accounting().kept(Kept::Error), 0);
+}
+
+#[rstest]
+#[case::client_side(
+    PRODUCTPAGE_NODE,
+    outbound(),
+    "error source productpage.demo>>reviews.demo GET /reviews/{int}"
+)]
+#[case::server_side(
+    REVIEWS_NODE,
+    inbound(),
+    "error destination productpage.demo>>reviews.demo GET /reviews/{int}"
+)]
+// proves: persistence/gateway
+#[case::gateway(
+    GATEWAY_NODE,
+    through_gateway(),
+    "error source unknown>gateway.demo>productpage.demo GET /reviews/{int}"
+)]
+fn an_entry_is_kept_once_with_its_parties(
+    #[case] node: &str,
+    #[case] common: AccessLogCommon,
+    #[case] expected: &str,
+) {
+    let mut mesh = keeping(&persistence(RULES, 10));
+    mesh.take(node, http([request(common, Some(500))]));
+    assert_eq!(kept(&mut mesh), [expected]);
+}
+
+/// Entries of the reporting service with one code, of which two a minute are kept.
+#[rstest]
+// proves: persistence/rate
+#[case::one_kind(&[(PRODUCTPAGE_NODE, outbound(), 500), (PRODUCTPAGE_NODE, outbound(), 500), (PRODUCTPAGE_NODE, outbound(), 500)], 2)]
+// proves: persistence/rate-kind
+#[case::two_codes(&[(PRODUCTPAGE_NODE, outbound(), 500), (PRODUCTPAGE_NODE, outbound(), 500), (PRODUCTPAGE_NODE, outbound(), 503)], 3)]
+// proves: persistence/rate-kind
+#[case::flags_and_not_the_code(&[(PRODUCTPAGE_NODE, flagged(outbound()), 500), (PRODUCTPAGE_NODE, flagged(outbound()), 502), (PRODUCTPAGE_NODE, flagged(outbound()), 503)], 2)]
+// proves: persistence/rate-service
+#[case::each_side_is_a_service(&[(PRODUCTPAGE_NODE, outbound(), 500), (REVIEWS_NODE, inbound(), 500), (REVIEWS_NODE, inbound(), 500), (PRODUCTPAGE_NODE, outbound(), 500)], 4)]
+fn so_many_of_a_kind_are_kept_in_a_minute(
+    #[case] entries: &[(&str, AccessLogCommon, u32)],
+    #[case] expected: usize,
+) {
+    let mut mesh = keeping(&persistence(RULES, 2));
+    for (node, common, code) in entries {
+        mesh.take(node, http([request(common.clone(), Some(*code))]));
+    }
+    let accounting = mesh.accounting();
+    assert_eq!(kept(&mut mesh).len(), expected);
+    assert_eq!(accounting.kept(Kept::Error), expected as u64);
+    assert_eq!(accounting.over_rate, (entries.len() - expected) as u64);
+}
+
+/// A request with a query, an id and this start.
+fn with_id(id: &str, start: i64) -> HttpAccessLogEntry {
+    let common = AccessLogCommon {
+        start_time: timestamp(start),
+        ..outbound()
+    };
+    let mut entry = request(common, Some(200));
+    entry.request.as_mut().unwrap().request_id = id.into();
+    entry
+}
+
+/// Which of the entries are kept when half of them are sampled.
+fn sampled(node: &str, entries: impl IntoIterator<Item = HttpAccessLogEntry>) -> Vec<usize> {
+    let rules = Rules {
+        sampled: Share::new(0.5),
+        ..RULES
+    };
+    let mut mesh = keeping(&persistence(rules, usize::MAX));
+    let kept_of = |entry| {
+        mesh.take(node, http([entry]));
+        kept(&mut mesh).len()
+    };
+    entries.into_iter().map(kept_of).collect()
+}
+
+fn id(number: i64, trace: char) -> String {
+    format!("{number:08x}-52d4-{trace}c8b-9d07-0e6a7f1c2b3d")
+}
+
+// proves: persistence/sampled-request
+#[test]
+fn both_sides_of_a_request_keep_it_or_none_does() {
+    let client = sampled(
+        PRODUCTPAGE_NODE,
+        (0..1000).map(|number| with_id(&id(number, '4'), NOW)),
+    );
+    let server = sampled(
+        REVIEWS_NODE,
+        (0..1000).map(|number| with_id(&id(number, '9'), NOW + number)),
+    );
+    assert_eq!(client, server);
+    let share: usize = client.iter().sum();
+    assert!((450..550).contains(&share), "{share}");
+}
+
+// proves: persistence/sampled-start
+#[test]
+fn entries_without_a_request_id_are_sampled_by_their_start() {
+    let starts = || (0..1000).map(|number| with_id("", NOW + number));
+    let share: usize = sampled(PRODUCTPAGE_NODE, starts()).iter().sum();
+    assert!((450..550).contains(&share), "{share}");
+    assert_eq!(
+        sampled(PRODUCTPAGE_NODE, starts()),
+        sampled(PRODUCTPAGE_NODE, starts())
+    );
+    assert_ne!(
+        sampled(PRODUCTPAGE_NODE, starts()),
+        sampled(REVIEWS_NODE, starts())
+    );
+}
+
+/// A failed request for `path` with this code, and with a flag for no route if there is one.
+fn failed(path: &str, code: u32, no_route_found: bool) -> Logs {
+    let mut common = outbound();
+    common.response_flags = no_route_found.then_some(ResponseFlags {
+        no_route_found,
+        ..ResponseFlags::default()
+    });
+    let mut entry = request(common, Some(code));
+    entry.request.as_mut().unwrap().path = path.into();
+    http([entry])
+}
+
+fn unimplemented() -> Logs {
+    http([grpc("12")])
+}
+
+#[rstest]
+#[case::learnt(failed("/reviews/7?a=b", 500, false), "GET /reviews/{int}")]
+// proves: persistence/endpoint-answered
+#[case::not_found(failed("/.env", 404, false), "{other}")]
+// proves: persistence/endpoint-answered
+#[case::no_route(failed("/.env", 503, true), "{other}")]
+// proves: persistence/endpoint-answered
+#[case::unimplemented(unimplemented(), "{other}")]
+// proves: persistence/endpoint-rule
+#[case::rule_of_the_user(failed("/users/ann", 404, false), "GET /users/{name}")]
+#[case::tcp(tcp(flagged(outbound()), 1, 2), "-")]
+fn a_kept_entry_has_the_name_of_its_endpoint(#[case] logs: Logs, #[case] expected: &str) {
+    let mut mesh = keeping(&persistence(RULES, 10));
+    mesh.take(PRODUCTPAGE_NODE, logs);
+    let lines = kept(&mut mesh);
+    assert_eq!(lines.len(), 1);
+    assert!(
+        lines[0].ends_with(&format!("reviews.demo {expected}")),
+        "{lines:?}"
+    );
+}
+
+// proves: persistence/endpoint-shared
+#[test]
+fn a_name_that_one_worker_learnt_all_workers_know() {
+    let persistence = persistence(RULES, 10);
+    let (mut one, mut other) = (keeping(&persistence), keeping(&persistence));
+    other.take(PRODUCTPAGE_NODE, failed("/reviews/all", 404, false));
+    assert!(kept(&mut other)[0].ends_with(" {other}"));
+    one.take(PRODUCTPAGE_NODE, failed("/reviews/all", 500, false));
+    kept(&mut one);
+    other.take(PRODUCTPAGE_NODE, failed("/reviews/all", 404, false));
+    assert!(kept(&mut other)[0].ends_with(" GET /reviews/all"));
+}
+
+#[test]
+fn a_batch_is_taken_when_it_is_long_enough() {
+    let mut mesh = keeping(&persistence(RULES, 10));
+    assert_eq!(mesh.shard.take_kept(0), None);
+    mesh.take(PRODUCTPAGE_NODE, failed("/a", 500, false));
+    let line = b"error source productpage.demo>>reviews.demo GET /a\n".to_vec();
+    assert_eq!(mesh.shard.take_kept(line.len() + 1), None);
+    let kept = mesh.shard.take_kept(line.len());
+    assert_eq!(
+        kept,
+        Some(Batch {
+            bytes: line,
+            entries: 1
+        })
+    );
+    assert_eq!(mesh.shard.take_kept(0), None);
+}
+
+proptest! {
+    #[test]
+    fn what_is_kept_is_counted_once_and_the_laws_hold(
+        messages in prop::collection::vec((conservation::node(), prop::collection::vec(conservation::entry(), 0..8)), 1..6),
+        per_minute in 1_usize..4,
+    ) {
+        let rules = Rules { sampled: Share::new(0.5), ..RULES };
+        let mut mesh = keeping(&persistence(rules, per_minute));
+        for (node, entries) in messages {
+            mesh.take(node, http(entries));
+        }
+        let snapshot = mesh.snapshot();
+        conservation::check(&snapshot);
+        let accounting = &snapshot.accounting;
+        let counted: u64 = Kept::ALL.iter().map(|reason| accounting.kept(*reason)).sum();
+        prop_assert_eq!(counted, kept(&mut mesh).len() as u64);
+        prop_assert!(counted + accounting.over_rate <= accounting.observed);
+    }
+}
