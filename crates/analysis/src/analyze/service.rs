@@ -154,16 +154,19 @@ impl<'a> DestinationService<'a> {
     }
 }
 
-/// The authority without its port; `None` when it is empty or not text.
+/// The authority without its userinfo and port; `None` when nothing is left, or something that no host has: a client may write
+/// anything there, also a secret.
 fn host_of(authority: &[u8]) -> Option<&str> {
-    let authority = std::str::from_utf8(authority)
+    let host = authority.rsplit(|byte| *byte == b'@').next()?;
+    let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(byte);
+    let host = std::str::from_utf8(host)
         .ok()
-        .filter(|authority| !authority.is_empty())?;
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(host)
+        .filter(|host| !host.is_empty() && host.as_bytes().iter().all(is_host))?;
+    match host.rsplit_once(':') {
+        Some((name, port)) if !name.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(name)
         }
-        _ => Some(authority),
+        _ => Some(host),
     }
 }
 
@@ -181,6 +184,12 @@ mod tests {
     #[case("", "web:9080", ("web", "web", "unknown"))]
     #[case("", "[fd00::1]:80", ("[fd00::1]", "[fd00::1]", "unknown"))]
     #[case("", "", ("unknown", "unknown", "unknown"))]
+    // proves: labels/service-without-userinfo
+    #[case("", "bob:hunter2@web:9080", ("web", "web", "unknown"))]
+    // proves: labels/service-without-userinfo
+    #[case("", "bob%3Ahunter2%40web", ("unknown", "unknown", "unknown"))]
+    // proves: labels/service-without-userinfo
+    #[case("", "web/path?token=hunter2", ("unknown", "unknown", "unknown"))]
     fn the_called_service_is_the_clusters_host_else_the_authority(
         #[case] cluster: &str,
         #[case] authority: &str,
