@@ -31,9 +31,9 @@ pub struct Analysis {
 /// of which the first that has a text is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
-    /// The name of a service that was found by a pod; the template's objects are `pod` and `service`.
+    /// The name of a pod's service; the template's objects are `pod` and `service`, the oldest Service that sends to the pod.
     pub k8s_service_name_rule: Template<KubernetesPath>,
-    /// The name of a service that was found by Istio's `ServiceEntry`; the template's object is `serviceEntry`.
+    /// The name of the service of a host outside the mesh; the template's object is `serviceEntry`.
     pub istio_service_name_rule: Template<KubernetesPath>,
     /// Namespaces whose `ServiceEntry` objects name nothing.
     pub istio_service_entry_ignored_namespaces: Vec<String>,

@@ -192,13 +192,14 @@ pub const SETTINGS: [Setting; 30] = [
         "analysis.naming.k8sServiceNameRule",
         Kind::NamingRule,
         |config| Some(config.analysis.naming.k8s_service_name_rule.text().to_owned()),
-        "The name of a service that was found by a pod. The objects of the rule are `pod` and `service`.",
+        "The name of a pod's service. The objects of the rule are `pod` and `service`, the oldest Service that sends to the \
+         pod. Metrics have Istio's labels and not this name.",
     ),
     setting(
         "analysis.naming.istioServiceNameRule",
         Kind::NamingRule,
         |config| Some(config.analysis.naming.istio_service_name_rule.text().to_owned()),
-        "The name of a service that was found by Istio's ServiceEntry. The object of the rule is `serviceEntry`.",
+        "The name of the service of a host outside the mesh. The object of the rule is `serviceEntry`.",
     ),
     setting(
         "analysis.naming.istioServiceEntryIgnoredNamespaces",

@@ -35,6 +35,17 @@ which may hold placeholders itself. Quotes around a whole value with placeholder
 that is not set and has no default is an error. `${…}` around anything but a variable's name stays, because naming rules are written so.
 
 A key that says **not in this version** is known, but only its default is accepted.
+
+## Naming rules
+
+A naming rule is a template in SkyWalking's form, such as
+`mesh::${service.metadata.labels.(app.kubernetes.io/name),pod.metadata.labels.app}.${pod.metadata.namespace}`. A variable `${…}` holds
+paths between commas; the first that has a value gives it, and `-` stands where none has. A path is an object and `.metadata.name`,
+`.metadata.namespace`, `.metadata.labels.KEY` or `.metadata.annotations.KEY`, with a KEY with dots in parentheses. Where a pod lacks the
+label `service.istio.io/canonical-name`, Istio's own fall-back stands for it: the app, else the workload.
+
+A pod has one name, whichever of its ports is called. A Service's own address is named as its pods are, with the Service's name for their
+canonical name. Who is not found is `unknown`. When a label changes, calls that started before keep the name that they had.
 ";
 
 const SKYWALKING: &str = "

@@ -107,6 +107,7 @@ ignored: modules that have nothing to do with access logs: 1
 
 #[rstest]
 #[case::refused_value("persistence", &["refused: ", "line 5", "is not in this version", "change them as the table says"])]
+#[case::bad_naming_rule("k8s-mesh\n    k8sServiceNameRule: ${pod.name}", &["refused: ", "line 6", "knows no path `pod.name`", "change them"])]
 #[case::unknown_key("k8s-mesh\n    alsTcpAnalysis: a", &["collector.yaml line 6", "the nearest is `alsTCPAnalysis`"])]
 fn check_ends_with_1_on_settings_that_do_not_carry_over(#[case] rest: &str, #[case] named: &[&str]) {
     let (_folder, file) = configured(&[SKYWALKING, rest, "\n"].concat());
@@ -121,6 +122,8 @@ fn check_ends_with_1_on_settings_that_do_not_carry_over(#[case] rest: &str, #[ca
 #[rstest]
 #[case::unknown_analyzer("directory: { file: cluster.yaml }\nanalysis: { http: k8s-mehs }\n", &["collector.yaml", "k8s-mehs", "k8s-mesh"])]
 #[case::unknown_key("directory: { file: cluster.yaml }\nlisten: { grcp: \"127.0.0.1:1\" }\n", &["collector.yaml", "grcp", "grpc"])]
+#[case::naming_rule("directory: { file: cluster.yaml }\nanalysis: { naming: { k8sServiceNameRule: '${pod.name}' } }\n",
+    &["`analysis.naming.k8sServiceNameRule` in ", "collector.yaml line 2: ", "knows no path `pod.name`, at byte 2; write `pod` or"])]
 #[case::directory_that_is_missing(&[ANYWHERE, "directory: { file: nowhere.yaml }\n"].concat(), &["nowhere.yaml", "No such file"])]
 #[case::directory_that_is_no_list(&[ANYWHERE, "directory: { file: collector.yaml }\n"].concat(), &["collector.yaml", "not List"])]
 fn a_bad_file_is_named_by_check_and_by_the_collector(#[case] configuration: &str, #[case] named: &[&str]) {

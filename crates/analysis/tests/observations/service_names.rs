@@ -293,6 +293,32 @@ fn an_address_without_a_pod_is_its_service(
     assert_eq!(called, expected);
 }
 
+// proves: names/history
+#[test]
+fn an_address_of_a_service_that_is_gone_has_its_name_and_not_that_of_its_successor() {
+    let service = |created, team: &str| {
+        Record::Service(ServiceRecord {
+            name: "web".into(),
+            namespace: "demo".into(),
+            labels: [("team".into(), team.into())].into(),
+            annotations: [].into(),
+            addresses: vec!["10.96.0.7".parse().unwrap()],
+            ports: vec![port(80)],
+            created: at(created),
+        })
+    };
+    let mut state = named_by("${service.metadata.labels.team}", "");
+    state.apply(service(STARTED, "red"), at(STARTED));
+    state.delete(&service(STARTED, "red").key(), at(NOW - 100));
+    state.apply(service(NOW - 90, "blue"), at(NOW - 90));
+    let directory = state.publish().unwrap();
+    let called = [NOW - 200, NOW - 80].map(|start| {
+        let ([_, called], _) = names(&directory, &[K8sMesh], to("10.96.0.7", 80), start);
+        called
+    });
+    assert_eq!(called, ["red", "blue"]);
+}
+
 #[test]
 fn an_endpoint_whose_service_is_not_listed_has_its_name() {
     let directory = directory_of(named_by(SERVICE, ""), database().into_iter().take(1).collect());
