@@ -1,5 +1,8 @@
 // The page: asks the collector for the topology every two seconds, draws it as a graph and lists it as a table.
-// What a person chose (window, filter, sort) is in the address, so that a link shows the same view.
+// What a person chose (window, filter, sort, the edge whose evidence is shown) is in the address, so that a link shows the same view.
+
+import { duration, rate, share } from "./format.js";
+import { Why } from "./why.js";
 
 const REFRESH_MILLISECONDS = 2000;
 const PATIENCE_MILLISECONDS = 5000;
@@ -31,24 +34,6 @@ let topology = { windowSeconds: 60, nodes: [], edges: [] };
 let refreshedAt = null;
 let asked = 0;
 
-function rate(value) {
-  if (value < 0.01) return "<0.01/s";
-  if (value < 9.995) return `${+value.toFixed(2)}/s`;
-  if (value < 9999.5) return `${+value.toFixed(value < 99.95 ? 1 : 0)}/s`;
-  return `${+(value / 1000).toFixed(1)}k/s`;
-}
-
-function share(value) {
-  const percent = value * 100;
-  if (percent > 0 && percent < 0.1) return "<0.1 %";
-  return `${+percent.toFixed(percent < 9.95 ? 1 : 0)} %`;
-}
-
-function duration(value) {
-  if (value >= 999.5) return `${+(value / 1000).toFixed(value < 9995 ? 2 : 1)} s`;
-  return `${+value.toFixed(value < 9.95 ? 1 : 0)} ms`;
-}
-
 function judgement(errorShare) {
   if (errorShare === null) return "unjudged";
   if (errorShare >= ERROR_SHARE.failing) return "failing";
@@ -64,12 +49,14 @@ function viewOfAddress() {
     window: windows.some(({ value }) => value === chosen) ? chosen : "60s",
     filter: query.get("filter") ?? "",
     sort: known ? sort : "-requestsPerSecond",
+    why: query.get("why"),
   };
 }
 
 function rememberView() {
   const query = new URLSearchParams({ window: view.window, sort: view.sort });
   if (view.filter) query.set("filter", view.filter);
+  if (view.why) query.set("why", view.why);
   history.replaceState(null, "", `?${query}`);
 }
 
@@ -143,6 +130,8 @@ function newRow(id) {
   for (const { format } of COLUMNS) row.insertCell().classList.toggle("number", Boolean(format));
   for (const event of ["mouseenter", "focus"]) row.addEventListener(event, () => graph.mark(id));
   for (const event of ["mouseleave", "blur"]) row.addEventListener(event, () => graph.mark(null));
+  row.addEventListener("click", () => askWhy(id));
+  row.addEventListener("keydown", ({ key }) => key === "Enter" && askWhy(id));
   return row;
 }
 
@@ -173,6 +162,7 @@ class Graph {
     this.restyle();
     this.cytoscape.on("mouseover", "edge", (event) => this.mark(event.target.id()));
     this.cytoscape.on("mouseout", "edge", () => this.mark(null));
+    this.cytoscape.on("tap", "edge", (event) => askWhy(event.target.id()));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.restyle());
     new ResizeObserver(() => this.fit()).observe(container);
   }
@@ -374,12 +364,21 @@ async function ask() {
   }
 }
 
+function askWhy(id) {
+  const edge = topology.edges.find((one) => edgeId(one) === id);
+  if (edge) why.open(`${edge.source},${edge.destination}`);
+}
+
 async function keepRefreshing() {
   if (!document.hidden) await refresh();
   setTimeout(keepRefreshing, REFRESH_MILLISECONDS);
 }
 
 const graph = new Graph(element("graph"));
+const why = new Why(element("why"), (edge) => {
+  view.why = edge;
+  rememberView();
+});
 buildHead();
 for (const radio of windows) {
   radio.checked = radio.value === view.window;
@@ -396,5 +395,6 @@ element("filter").addEventListener("input", ({ target }) => {
 element("closer").addEventListener("click", () => graph.zoomBy(1.25));
 element("farther").addEventListener("click", () => graph.zoomBy(0.8));
 element("fit").addEventListener("click", () => graph.fit());
+if (view.why) why.open(view.why);
 setInterval(showAge, 1000);
 keepRefreshing();

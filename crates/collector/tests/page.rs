@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use alscope_collector::assets;
+use alscope_collector::evidence::Example;
 use alscope_collector::topology::Edge;
 
 fn asset(path: &str) -> &'static str {
@@ -52,9 +53,15 @@ fn page_has_nothing_inline_and_nothing_from_elsewhere() {
     for inline in ["<style", " style=", " onclick=", " onload=", "javascript:", "://"] {
         assert!(!page.contains(inline), "index.html contains {inline}");
     }
-    for own in ["/page.js", "/page.css"] {
+    for own in ["/page.js", "/format.js", "/why.js", "/page.css"] {
         assert!(!asset(own).contains("://"), "{own} names another host");
     }
+    for own in ["/page.js", "/format.js", "/why.js"] {
+        assert_safe(own);
+    }
+}
+
+fn assert_safe(script: &str) {
     for unsafe_call in [
         "innerHTML",
         "insertAdjacentHTML",
@@ -63,8 +70,8 @@ fn page_has_nothing_inline_and_nothing_from_elsewhere() {
         ".style.",
     ] {
         assert!(
-            !asset("/page.js").contains(unsafe_call),
-            "page.js contains {unsafe_call}"
+            !asset(script).contains(unsafe_call),
+            "{script} contains {unsafe_call}"
         );
     }
 }
@@ -85,6 +92,15 @@ fn columns_of_the_page_are_the_fields_of_an_edge() {
     let fields = serde_json::to_value(edge).expect("an edge is JSON");
     let fields: BTreeSet<String> = fields.as_object().expect("an object").keys().cloned().collect();
     assert_eq!(quoted_after(asset("/page.js"), "{ key: \""), fields);
+}
+
+#[test]
+fn what_the_page_shows_of_an_example_are_its_fields() {
+    let fields = serde_json::to_value(Example::default()).expect("an example is JSON");
+    let fields: BTreeSet<String> = fields.as_object().expect("an object").keys().cloned().collect();
+    let (_, list) = asset("/why.js").split_once("const FIELDS = [").expect("the list");
+    let list = list.split("];").next().expect("its end");
+    assert_eq!(quoted_after(list, "\", \""), fields);
 }
 
 #[test]

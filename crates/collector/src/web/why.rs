@@ -6,6 +6,7 @@ use alscope_analysis::accounting::{Accounting, Rejected, Skipped};
 use alscope_analysis::aggregate::evidence::Counted;
 use alscope_analysis::aggregate::example::Example as Entry;
 use alscope_analysis::aggregate::totals::Snapshot;
+use alscope_analysis::aggregate::window::MOST_EDGES;
 use alscope_analysis::analyze::rule::Rule;
 use alscope_analysis::moment::Moment;
 use alscope_analysis::party::Reporter;
@@ -16,6 +17,9 @@ use serde::Deserialize;
 
 use super::{Published, id};
 use crate::evidence::{Entries, Evidence, Example, Why};
+
+/// The topology's edge for those that it does not keep apart.
+const OTHER: &str = "other/other,other/other";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct WhyQuery {
@@ -52,7 +56,12 @@ pub(super) fn answer(snapshot: &Snapshot, edge: Option<&str>) -> Result<Why, (St
 }
 
 fn refusal(edge: &str) -> (StatusCode, String) {
-    if edge.contains(',') {
+    if edge == OTHER {
+        let message = format!(
+            "edge={edge} stands for the edges beyond the first {MOST_EDGES}; ask for one of them by its ends, or for all without an edge\n"
+        );
+        (StatusCode::NOT_FOUND, message)
+    } else if edge.contains(',') {
         let message = format!(
             "edge={edge} was not observed since the collector started; /api/v1/topology?window=1h lists the edges, by id\n"
         );
