@@ -62,18 +62,39 @@ pub fn peers<'a>(chain: Chain, common: &CommonProperties<'a>) -> Peers<'a> {
     }
 }
 
+/// Which address is a caller's (envoy `data/accesslog/v3` `AccessLogCommon`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallerAddress {
+    /// `downstream_direct_remote_address`: whom the connection came from.
+    #[default]
+    Direct,
+    /// `downstream_remote_address`: whom the request was forwarded for, as Envoy read it from X-Forwarded-For or the PROXY protocol
+    /// by the number of hops that it trusts.
+    Forwarded,
+}
+
 /// Takes the identity out of an entry. `authority` is left out where the cluster names the host, so that a gateway's many
 /// host names do not crowd the memo.
 #[inline]
 pub fn identity<'a>(
     common: &CommonProperties<'a>,
+    caller: CallerAddress,
     authority: &'a [u8],
     peers: &'a Peers<'a>,
 ) -> Result<Identity<'a>, Malformed> {
+    let mut security = tls::security(common.tls_properties()?);
     let direct = endpoint(common.downstream_direct_remote_address()?);
-    let remote = match direct {
-        Some(direct) => Some(direct),
-        None => endpoint(common.downstream_remote_address()?),
+    let remote = match (direct, caller) {
+        (Some(direct), CallerAddress::Direct) => Some(direct),
+        (None, CallerAddress::Direct) => endpoint(common.downstream_remote_address()?),
+        (_, CallerAddress::Forwarded) => {
+            let forwarded = endpoint(common.downstream_remote_address()?).or(direct);
+            // Who forwards shows its own certificate.
+            if forwarded.map(|endpoint| endpoint.ip) != direct.map(|endpoint| endpoint.ip) {
+                security.peer_principal = b"";
+            }
+            forwarded
+        }
     };
     let cluster = cluster(common);
     Ok(Identity {
@@ -86,7 +107,7 @@ pub fn identity<'a>(
         } else {
             authority
         },
-        security: tls::security(common.tls_properties()?),
+        security,
         peers,
     })
 }

@@ -18,11 +18,12 @@ use crate::analyze::final_entry::{final_entry, no_tunnel};
 use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::legs::{Identity, legs};
 use crate::analyze::measure::{self, HttpMeasure, TcpMeasure};
+use crate::analyze::role::Role;
 use crate::analyze::rule::Rule;
 use crate::directory::Directory;
 use crate::identify::key::{check_lengths, write_key};
 use crate::identify::memo::{Answer, Memo};
-use crate::identify::{self, Identified, IdentifiedLeg};
+use crate::identify::{self, CallerAddress, Identified, IdentifiedLeg};
 use crate::moment::Moment;
 use crate::peer::Peers;
 use crate::persistence::kept_entry::{Observed, Subject};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub http: Chain,
     /// The analyzers of TCP entries; without any they are skipped.
     pub tcp: Chain,
+    /// Which address is the caller's of a gateway; of any other proxy it is [`CallerAddress::Direct`].
+    pub gateway_caller: CallerAddress,
     /// Entries of one message that are read.
     pub entries_per_message: usize,
     /// Bytes of a string that the rules read.
@@ -48,8 +51,18 @@ impl Default for Settings {
         Settings {
             http: Chain::new([Analyzer::K8sMesh]),
             tcp: Chain::new([Analyzer::K8sMesh]),
+            gateway_caller: CallerAddress::Direct,
             entries_per_message: 65_536,
             string_bytes: 4096,
+        }
+    }
+}
+
+impl Settings {
+    fn caller(&self, role: Role) -> CallerAddress {
+        match role {
+            Role::Gateway => self.gateway_caller,
+            Role::Sidecar | Role::Waypoint => CallerAddress::Direct,
         }
     }
 }
@@ -226,7 +239,8 @@ impl Shard {
             return Err(Skipped::NoAnalyzer.into());
         }
         let peers = identify::peers(chain, common);
-        let identity = identify::identity(common, request.authority, &peers)?;
+        let caller = self.settings.caller(context.stream.role);
+        let identity = identify::identity(common, caller, request.authority, &peers)?;
         let legs = self.identified((context, chain), common, &identity)?;
         let Legs { first, second, .. } = legs;
         // A gateway's upstream is the port that the request was for.
@@ -258,7 +272,8 @@ impl Shard {
             return Err(Skipped::NoAnalyzer.into());
         }
         let peers = identify::peers(chain, common);
-        let identity = identify::identity(common, b"", &peers)?;
+        let caller = self.settings.caller(context.stream.role);
+        let identity = identify::identity(common, caller, b"", &peers)?;
         let legs = self.identified((context, chain), common, &identity)?;
         let Legs { first, second, .. } = legs;
         let measure = measure::tcp(common, entry);

@@ -65,6 +65,7 @@ analysis.tcp: none
 analysis.naming.k8sServiceNameRule: ${pod.metadata.labels.(service.istio.io/canonical-name)}.${pod.metadata.namespace}
 analysis.naming.istioServiceNameRule: ${serviceEntry.metadata.name}.${serviceEntry.metadata.namespace}
 analysis.naming.istioServiceEntryIgnoredNamespaces: none
+analysis.trustForwardedAddress: false
 acceptMetricsService: true
 workers: one for each core
 limits.messageBytes: 1048576

@@ -271,9 +271,8 @@ pub const SETTINGS: [Setting; 30] = [
         Kind::Switch,
         |config| Some(config.analysis.trust_forwarded_address.to_string()),
         "Whether a gateway's caller is who Envoy says a request was forwarded for (X-Forwarded-For, PROXY protocol), not whom \
-         the connection came from.",
-    )
-    .without("trust in forwarded addresses"),
+         the connection came from. Envoy believes as many hops as Istio's `numTrustedProxies` says.",
+    ),
     setting(
         "acceptMetricsService",
         Kind::Switch,

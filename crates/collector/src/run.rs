@@ -11,6 +11,7 @@ use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::analyze::chain::{self, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::state::State;
+use alscope_analysis::identify::CallerAddress;
 use alscope_analysis::shard::{Settings, Shard};
 use alscope_collector_config::{Analyzer, Config, Directory as DirectorySource};
 use arc_swap::ArcSwap;
@@ -247,6 +248,11 @@ pub fn settings(config: &Config) -> Settings {
     Settings {
         http: chain(&config.analysis.http),
         tcp: chain(&config.analysis.tcp),
+        gateway_caller: if config.analysis.trust_forwarded_address {
+            CallerAddress::Forwarded
+        } else {
+            CallerAddress::Direct
+        },
         entries_per_message: config.limits.entries_per_message,
         string_bytes: config.limits.string_bytes,
     }

@@ -21,7 +21,7 @@ use crate::peer::{Peer, Peers};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity<'a> {
     /// The caller: `downstream_direct_remote_address` where it is usable, else `downstream_remote_address`. Behind a gateway
-    /// the latter is the gateway's own client.
+    /// the latter is the gateway's own client. At a gateway whose trusted hops count it is the latter first.
     pub remote: Option<Endpoint<'a>>,
     /// `downstream_local_address`.
     pub local: Option<Endpoint<'a>>,

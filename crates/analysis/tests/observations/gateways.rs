@@ -1,5 +1,10 @@
+use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use alscope_analysis::accounting::Unattributed;
+use alscope_analysis::aggregate::registry::Bounds;
+use alscope_analysis::identify::CallerAddress::{self, Direct, Forwarded};
 use alscope_analysis::party::Reporter;
+use alscope_analysis::shard::Settings;
+use rstest::rstest;
 
 use crate::entry::*;
 use crate::mesh::*;
@@ -140,4 +145,118 @@ fn a_gateways_clients_certificate_says_nothing_about_whom_it_calls() {
         ["source", "unknown", "unknown", "unknown"],
     ];
     assert_eq!(found, expected);
+}
+
+/// A mesh that takes this address for the caller's of a gateway.
+fn taking(gateway_caller: CallerAddress) -> Mesh {
+    let settings = Settings {
+        gateway_caller,
+        ..Settings::default()
+    };
+    Mesh::with(settings, Bounds::default())
+}
+
+/// A call that `direct` forwards for `remote`, with `direct`'s certificate.
+fn forwarded(common: AccessLogCommon, remote: &str, direct: &str) -> AccessLogCommon {
+    AccessLogCommon {
+        downstream_remote_address: socket(remote, 0),
+        downstream_direct_remote_address: socket(direct, 42_000),
+        tls_properties: inbound().tls_properties,
+        ..common
+    }
+}
+
+#[rstest]
+// proves: k8s-mesh/forwarded-caller
+#[case::trusted(
+    Forwarded,
+    GATEWAY_NODE,
+    forwarded(through_gateway(), REVIEWS, PRODUCTPAGE),
+    "reviews"
+)]
+// proves: k8s-mesh/forwarded-caller
+#[case::not_trusted(
+    Direct,
+    GATEWAY_NODE,
+    forwarded(through_gateway(), REVIEWS, PRODUCTPAGE),
+    "productpage"
+)]
+// proves: k8s-mesh/forwarded-caller
+#[case::of_a_plain_envoy(
+    Forwarded,
+    "edge-7",
+    forwarded(through_gateway(), REVIEWS, PRODUCTPAGE),
+    "reviews"
+)]
+// proves: k8s-mesh/forwarded-outside
+#[case::nobody_known(
+    Forwarded,
+    GATEWAY_NODE,
+    forwarded(through_gateway(), "203.0.113.9", PRODUCTPAGE),
+    "unknown"
+)]
+// proves: k8s-mesh/forwarded-at-gateways
+#[case::at_a_side_car(
+    Forwarded,
+    REVIEWS_NODE,
+    forwarded(inbound(), GATEWAY, PRODUCTPAGE),
+    "productpage"
+)]
+// proves: k8s-mesh/forwarded-at-gateways
+#[case::at_a_waypoint(
+    Forwarded,
+    WAYPOINT_NODE,
+    AccessLogCommon { upstream_cluster: "inbound-vip|9080|http|reviews.demo.svc.cluster.local".into(), ..forwarded(inbound(), GATEWAY, PRODUCTPAGE) },
+    "productpage"
+)]
+// proves: k8s-mesh/remote-caller
+#[case::nobody_forwarded(
+    Forwarded,
+    GATEWAY_NODE,
+    AccessLogCommon { downstream_remote_address: pipe("/x"), ..forwarded(through_gateway(), REVIEWS, PRODUCTPAGE) },
+    "productpage"
+)]
+fn who_called(
+    #[case] gateway_caller: CallerAddress,
+    #[case] node: &str,
+    #[case] common: AccessLogCommon,
+    #[case] expected: &str,
+) {
+    for logs in [ok(common.clone()), tcp(common, 1, 1)] {
+        let mut mesh = taking(gateway_caller);
+        mesh.take(node, logs);
+        let edges = mesh.edges();
+        let (_, edge) = edges[0].split_once(": ").unwrap();
+        assert_eq!(edge.split_once(" -> ").unwrap().0, expected);
+        let unknown = mesh.accounting().parties_unattributed(Unattributed::NotFound);
+        assert_eq!(unknown, u64::from(expected == "unknown"));
+    }
+}
+
+#[rstest]
+// proves: k8s-mesh/forwarded-principal
+#[case::forwarded(Forwarded, REVIEWS, ["unknown", "mutual_tls"])]
+// proves: k8s-mesh/forwarded-principal
+#[case::its_own(Forwarded, PRODUCTPAGE, ["spiffe://cluster.local/ns/demo/sa/productpage", "mutual_tls"])]
+// proves: k8s-mesh/forwarded-principal
+#[case::not_trusted(Direct, REVIEWS, ["spiffe://cluster.local/ns/demo/sa/productpage", "mutual_tls"])]
+fn who_forwards_proves_nothing_about_the_caller(
+    #[case] gateway_caller: CallerAddress,
+    #[case] remote: &str,
+    #[case] expected: [&str; 2],
+) {
+    let mut mesh = taking(gateway_caller);
+    mesh.take(
+        GATEWAY_NODE,
+        ok(forwarded(through_gateway(), remote, PRODUCTPAGE)),
+    );
+    let series = mesh.http();
+    let called = series
+        .iter()
+        .find(|(labels, _)| labels.get("reporter") == "destination");
+    let (labels, _) = called.unwrap();
+    assert_eq!(
+        ["source_principal", "connection_security_policy"].map(|name| labels.get(name)),
+        expected
+    );
 }

@@ -8,7 +8,7 @@ use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
 use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::identify::key::write_key;
-use alscope_analysis::identify::{identity, peers};
+use alscope_analysis::identify::{CallerAddress, identity, peers};
 use alscope_analysis::stream::Stream;
 use prost::Message as _;
 use prost_types::{Any, Struct};
@@ -35,7 +35,7 @@ fn key(registry: &Registry, chain: &[Analyzer], identifier: Identifier, common: 
     let chain = Chain::new(chain.iter().copied());
     let common = entry.common_properties().unwrap();
     let peers = peers(chain, common);
-    let identity = identity(common, b"", &peers).unwrap();
+    let identity = identity(common, CallerAddress::Direct, b"", &peers).unwrap();
     let mut key = Vec::new();
     write_key(&mut key, chain, &stream, &identity);
     key

@@ -15,7 +15,7 @@ use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{EndpointSliceRecord, Record, ServiceEntryRecord, ServiceRecord};
 use alscope_analysis::directory::state::State;
 use alscope_analysis::directory::tenure::Validity;
-use alscope_analysis::identify::{Identified, IdentifiedLeg, identity, peers, register};
+use alscope_analysis::identify::{CallerAddress, Identified, IdentifiedLeg, identity, peers, register};
 use alscope_analysis::stream::Stream;
 use alscope_naming::kubernetes_name::{istio_service_name, k8s_service_name};
 use prost::Message as _;
@@ -48,7 +48,12 @@ fn names(
     let chain = Chain::new(chain.iter().copied());
     let peers = peers(chain, common);
     let mut lookup = Lookup::new(directory, &stream, at(start));
-    let legs = legs(chain, &identity(common, b"", &peers).unwrap(), &mut lookup).unwrap();
+    let legs = legs(
+        chain,
+        &identity(common, CallerAddress::Direct, b"", &peers).unwrap(),
+        &mut lookup,
+    )
+    .unwrap();
     let Identified::Legs(leg, None) = register(&legs, &mut lookup, &registry) else {
         panic!("a side-car's connection is one observation")
     };

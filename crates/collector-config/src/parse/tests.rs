@@ -62,7 +62,7 @@ const VALUES: [(&str, &str, &str); 26] = [
 ];
 
 /// The keys that this version accepts at their defaults only.
-const MISSING: [&str; 9] = [
+const MISSING: [&str; 8] = [
     "analysis.endpoints.rules",
     "analysis.endpoints.perService",
     "analysis.persistence.errors",
@@ -71,7 +71,6 @@ const MISSING: [&str; 9] = [
     "analysis.persistence.entriesPerMinute",
     "analysis.redaction.enabled",
     "analysis.redaction.headers",
-    "analysis.trustForwardedAddress",
 ];
 
 /// A file in which `key` is `value`, and the directory is that of Kubernetes if no other is given.

@@ -9,6 +9,7 @@
 
 mod bad_streams;
 mod encodings;
+mod forwarded;
 mod limits;
 mod methods;
 mod metrics;

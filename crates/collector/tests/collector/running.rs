@@ -31,12 +31,13 @@ items:
 - {kind: Pod, metadata: {name: reviews, namespace: demo, uid: "2"}, spec: {containers: []}, status: {podIP: 10.0.0.2}}
 "#;
 
-/// A configuration with the directory of these tests, which is written into `folder`, and with more lines.
+/// A configuration with the directory of these tests, which is written into `folder`, and with more lines: indented ones are of
+/// `analysis`.
 pub(crate) fn configuration(folder: &Path, more: &str) -> Config {
     std::fs::write(folder.join("cluster.yaml"), CLUSTER).unwrap();
     let text = format!(
         "listen: {{ grpc: \"127.0.0.1:0\", web: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }}\n\
-         directory: {{ file: cluster.yaml }}\nanalysis: {{ http: k8s-mesh, tcp: k8s-mesh }}\n{more}"
+         directory: {{ file: cluster.yaml }}\nanalysis:\n  http: k8s-mesh\n  tcp: k8s-mesh\n{more}"
     );
     Config::parse(&text, &folder.join("collector.yaml")).unwrap()
 }
@@ -184,7 +185,7 @@ pub(crate) async fn send_to<M: prost::Message + 'static, A: prost::Message + Def
         .await
 }
 
-fn socket(address: &str) -> Option<Address> {
+pub(crate) fn socket(address: &str) -> Option<Address> {
     let port_specifier = Some(socket_address::PortSpecifier::PortValue(9080));
     let socket = SocketAddress {
         address: address.into(),
