@@ -7,11 +7,14 @@
     reason = "tests: a panic is a failure, builders have the shape of the message's field, old proxies send old fields"
 )]
 
+mod allocations;
 mod ambient;
 mod chains;
 mod conservation;
 mod entry;
 mod evidence;
+#[path = "../peers/flat_nodes.rs"]
+mod flat_nodes;
 mod gateways;
 mod labels;
 mod latency;
