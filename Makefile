@@ -37,6 +37,7 @@ lint: ## Formats, lints, documentation, licences, shell scripts and recording ru
 	@$(STAGE) "shell scripts" 300 ci/lint-shell
 	@$(STAGE) "licences and bans" 1200 ci/deny
 	@$(STAGE) "recording rules" 300 ci/recording-rules
+	@$(STAGE) "survivors of mutation tests" 60 mutants/run check
 
 .PHONY: gen
 gen: ## Writes the generated files anew: protocol code, definition, rights, docs/configuration.md, the page's library (needs npm)
@@ -46,8 +47,16 @@ gen: ## Writes the generated files anew: protocol code, definition, rights, docs
 	@$(STAGE) "vendored library" 300 crates/collector/assets/vendor/refresh
 
 .PHONY: fuzz
-fuzz: ## Fuzzes the readers, the edit of mesh config and the configuration: make fuzz SECONDS=60
+fuzz: ## Fuzzes the readers, the rules, the edit of mesh config and the configuration: make fuzz SECONDS=60
 	@fuzz/run $(or $(SECONDS),30)
+
+.PHONY: mutants
+mutants: ## Mutation tests of the readers and the analysis, what is not known yet: make mutants SHARD=1/8
+	@mutants/run shard $(or $(SHARD),1/1)
+
+.PHONY: mutants-sample
+mutants-sample: ## The same of 40 mutants that a number picks: make mutants-sample SEED=1
+	@mutants/run sample $(or $(SEED),1)
 
 .PHONY: cluster
 cluster: ## Starts the local cluster, or finds it running (root)

@@ -1,12 +1,17 @@
 //! Peers in any encoding are read as Istio means them, and what is no peer is none.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 mod encodings;
 mod fall_backs;
 mod flat_node_law;
 mod flat_nodes;
 mod hostile;
+mod node_law;
 mod objects;
 mod properties;
 mod stands_in;

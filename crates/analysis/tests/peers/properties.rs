@@ -1,5 +1,7 @@
 //! Peers of any content, and any bytes.
 
+use als_proto::messages::envoy::config::core::v3::Node;
+use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
 use alscope_analysis::peer::{Peer, flat_node};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,7 +10,7 @@ use prost_types::Struct;
 
 use crate::flat_nodes::FlatNode;
 use crate::objects::*;
-use crate::{flat_node_law, owned, peers, struct_law};
+use crate::{flat_node_law, node_law, owned, peers, struct_law};
 
 const FIELDS: &[&str] = &[
     "workload",
@@ -60,6 +62,14 @@ fn concatenated(structs: impl IntoIterator<Item = Struct>) -> Vec<u8> {
         .collect()
 }
 
+fn node_id() -> impl Strategy<Value = String> {
+    let types = prop::sample::select(vec!["sidecar", "waypoint", "router", "ztunnel", ""]);
+    let addresses = prop::sample::select(vec!["10.0.0.1", "fd00::1", "", "10.0.0.256"]);
+    let domains = prop::sample::select(vec!["a.svc.cluster.local", "a.svc.b.svc.c", ".svc.", "a"]);
+    (types, addresses, "[a-z.]{0,6}", domains)
+        .prop_map(|(node_type, address, pod, domain)| format!("{node_type}~{address}~{pod}~{domain}"))
+}
+
 proptest! {
     #[test]
     fn a_struct_is_the_peer_that_prost_sees(fields in pairs(FIELDS), labels in pairs(LABELS), upper in any::<bool>()) {
@@ -67,6 +77,27 @@ proptest! {
         let structs = fields.iter().map(|(name, value)| texts(&[(name, value)]));
         let labels = with_labels(&[], labels_name, &borrowed(&labels));
         struct_law::check(&concatenated(structs.chain([labels])));
+    }
+
+    #[test]
+    fn a_node_is_the_one_that_prost_sees(
+        id in prop_oneof![
+            node_id(),
+            "[a-z~.]{0,12}",
+        ],
+        fields in pairs(FIELDS),
+        labels in pairs(LABELS),
+        damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+    ) {
+        let mut metadata = with_labels(&borrowed(&fields), "LABELS", &borrowed(&labels));
+        metadata.fields.insert("ISTIO_VERSION".into(), text("1.27.0"));
+        let node = Node { id, metadata: Some(metadata), ..Node::default() };
+        let mut bytes = Identifier { node: Some(node), log_name: "log".into() }.encode_to_vec();
+        if let Some((place, byte)) = damage {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        node_law::check(&bytes);
     }
 
     #[test]
@@ -131,6 +162,7 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..200)) {
         flat_node_law::check(&bytes);
         struct_law::check(&bytes);
+        node_law::check(&bytes);
         for type_name in ["Struct", "BytesValue", "StringValue"] {
             peers(&[("upstream_peer", packed(type_name, bytes.clone()))]);
         }

@@ -16,10 +16,11 @@ pub(crate) fn check(bytes: &[u8]) {
         stands_in(bytes, peer);
     }
     if let Ok(message) = Struct::decode(bytes)
-        && let Some(fields) = fields(&message)
+        && let Some(expected) = expected(&message)
     {
         let peer = peer.map(|peer| peer.map(|text| text.to_vec()));
-        assert_eq!(peer, expected(&fields, &labels(&message)));
+        let named = Some(expected).filter(|peer| !peer.canonical_service.is_empty());
+        assert_eq!(peer, named);
     }
 }
 
@@ -61,8 +62,9 @@ fn text_of(value: &Value) -> &[u8] {
     }
 }
 
-/// Istio's rules, once more and from the other side.
-fn expected(fields: &BTreeMap<String, &[u8]>, labels: &BTreeMap<&str, &[u8]>) -> Option<Peer<Vec<u8>>> {
+/// Istio's rules, once more and from the other side; `None` when two fields differ by case alone.
+pub(crate) fn expected(message: &Struct) -> Option<Peer<Vec<u8>>> {
+    let (fields, labels) = (fields(message)?, labels(message));
     let field = |name: &str| fields.get(name).copied().unwrap_or_default();
     let first = |own: &str, names: &[&str], last: &[u8]| {
         let labels = names
@@ -83,7 +85,7 @@ fn expected(fields: &BTreeMap<String, &[u8]>, labels: &BTreeMap<&str, &[u8]>) ->
     let version = first("version", &["app.kubernetes.io/version", "version"], b"");
     let or_workload = if app.is_empty() { &workload } else { &app };
     let or_latest: &[u8] = if version.is_empty() { b"latest" } else { &version };
-    let peer = Peer {
+    Some(Peer {
         canonical_service: first("service", &["service.istio.io/canonical-name"], or_workload),
         canonical_revision: first("revision", &["service.istio.io/canonical-revision"], or_latest),
         namespace: field("namespace").to_vec(),
@@ -93,6 +95,5 @@ fn expected(fields: &BTreeMap<String, &[u8]>, labels: &BTreeMap<&str, &[u8]>) ->
         workload,
         app,
         version,
-    };
-    (!peer.canonical_service.is_empty()).then_some(peer)
+    })
 }
