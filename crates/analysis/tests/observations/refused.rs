@@ -1,4 +1,6 @@
+use als_proto::Message;
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
+use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use alscope_analysis::accounting::{Rejected, Skipped};
 use alscope_analysis::aggregate::registry::Bounds;
 use alscope_analysis::analyze::chain::Chain;
@@ -133,7 +135,7 @@ fn damaged_bytes_within_an_entry_reject_that_entry() {
     let good = request(outbound(), Some(200));
     let mut bad = good.clone();
     bad.request.as_mut().unwrap().authority = "broken-here".into();
-    let message = als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage {
+    let message = StreamAccessLogsMessage {
         identifier: Some(identifier(PRODUCTPAGE_NODE)),
         log_entries: Some(http([good.clone(), bad, good])),
     };
@@ -170,4 +172,28 @@ fn series_beyond_the_bound_go_into_one_and_are_counted() {
         .unwrap();
     assert_eq!(overflow.1.requests, 8);
     assert_eq!(mesh.accounting().overflowed, 8);
+}
+
+#[rstest]
+#[case::whole(&[], 0)]
+#[case::another_list_behind_them_is_cut_short(&[0x12, 2, 0x0a, 0x7f], 1)]
+fn entries_before_their_stream_said_whose_they_are_are_rejected(
+    #[case] rest: &[u8],
+    #[case] broken_messages: u64,
+) {
+    let message = StreamAccessLogsMessage {
+        identifier: None,
+        log_entries: Some(http([200, 503].map(|code| request(outbound(), Some(code))))),
+    };
+    let bytes = [message.encode_to_vec(), rest.to_vec()].concat();
+    let mut mesh = Mesh::new();
+    mesh.shard
+        .reject_entries(Message::read(&bytes).unwrap().entries());
+    let accounting = mesh.accounting();
+    assert_eq!(accounting.received, 2);
+    assert_eq!(accounting.rejected(Rejected::MalformedMessage), 2);
+    assert_eq!(
+        accounting.messages_rejected(Rejected::MalformedMessage),
+        broken_messages
+    );
 }
