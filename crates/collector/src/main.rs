@@ -58,10 +58,10 @@ enum Command {
         #[arg(default_value = "http://127.0.0.1:8080")]
         url: String,
     },
-    /// Says which rules found the parties of a running collector's calls, how often, with an example of each
+    /// Says why a running collector's edges are there: by which rules, how often, with an example
     ///
-    /// For one edge, name its ends as `top` and the page do; without, it tells of all edges and of the entries that came to
-    /// nothing. Counts are since the collector started.
+    /// For one edge, name its ends as `top` and the page do. Without, it tells of all edges
+    /// and of the entries that came to nothing. Counts are since the collector started.
     ///
     ///   alscope-collector why
     ///   alscope-collector why demo/productpage-v1 demo/reviews-v2
