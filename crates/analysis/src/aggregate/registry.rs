@@ -140,10 +140,10 @@ impl Registry {
     pub fn call(&self, rules: [Rule; 2], make: impl FnOnce(&mut Interner) -> Call) -> (CallId, EvidenceId) {
         let tables = &mut *self.tables();
         let call = make(&mut tables.interner);
-        let (id, call) = tables.call(call, self.bounds.calls);
+        let (id, call) = tables.call_id(call, self.bounds.calls);
         (
             id,
-            tables.evidence(EvidenceKey::new(&call, rules), self.bounds.evidence),
+            tables.evidence_id(EvidenceKey::new(&call, rules), self.bounds.evidence),
         )
     }
 
@@ -208,7 +208,7 @@ impl Family {
 
 impl Tables {
     /// The id of a call, and as what it is counted.
-    fn call(&mut self, call: Call, most: usize) -> (CallId, Call) {
+    fn call_id(&mut self, call: Call, most: usize) -> (CallId, Call) {
         if let Some(id) = self.call_ids.get(&call) {
             return (*id, call);
         }
@@ -221,7 +221,7 @@ impl Tables {
         (id, call)
     }
 
-    fn evidence(&mut self, key: EvidenceKey, most: usize) -> EvidenceId {
+    fn evidence_id(&mut self, key: EvidenceKey, most: usize) -> EvidenceId {
         if let Some(id) = self.evidence_ids.get(&key) {
             return *id;
         }
