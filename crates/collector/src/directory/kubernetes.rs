@@ -131,7 +131,9 @@ impl Source {
     ) -> Result<(), mpsc::error::SendError<Change>> {
         let change = match event {
             Event::Init => Change::BeginList(kind),
-            Event::InitApply(object) | Event::Apply(object) => Change::Apply(object.record(&self.rules)),
+            Event::InitApply(object) | Event::Apply(object) => {
+                Change::Apply(Box::new(object.record(&self.rules)))
+            }
             Event::Delete(object) => Change::Delete(object.record(&self.rules).key()),
             Event::InitDone => Change::EndList(kind),
         };

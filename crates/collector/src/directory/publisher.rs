@@ -28,7 +28,7 @@ pub enum Change {
     /// A complete list of a kind begins.
     BeginList(Kind),
     /// An object is there, or changed.
-    Apply(Record),
+    Apply(Box<Record>),
     /// An object is gone.
     Delete(Key),
     /// The list of a kind is complete.
@@ -79,7 +79,7 @@ pub async fn publish(
 fn apply(state: &mut State, listed: &mut HashSet<Kind>, change: Change, now: Moment) {
     match change {
         Change::BeginList(kind) => state.begin_list(kind),
-        Change::Apply(record) => state.apply(record, now),
+        Change::Apply(record) => state.apply(*record, now),
         Change::Delete(key) => state.delete(&key, now),
         Change::EndList(kind) => {
             state.end_list(kind, now);

@@ -107,7 +107,7 @@ async fn service_entries_are_listed(#[case] resolution: &str, #[case] addresses:
     let records: Vec<&Record> = seen
         .iter()
         .filter_map(|change| match change {
-            Change::Apply(record) => Some(record),
+            Change::Apply(record) => Some(&**record),
             _ => None,
         })
         .collect();
