@@ -14,7 +14,7 @@ pub mod sample;
 
 use std::sync::Arc;
 
-use crate::accounting::Accounting;
+use crate::accounting::{Accounting, Kept};
 use crate::aggregate::registry::Registry;
 use crate::names::endpoint::Endpoints;
 use crate::names::redact::Redaction;
@@ -87,9 +87,20 @@ impl Keeper {
     /// Keeps an observed entry, if a rule says so.
     #[inline]
     pub fn observe(&mut self, observed: &Observed<'_, '_>, registry: &Registry, accounting: &mut Accounting) {
-        let Some(reason) = reason::reason(&self.persistence.rules, observed) else {
-            return;
-        };
+        if let Some(reason) = reason::reason(&self.persistence.rules, observed) {
+            self.keep(reason, observed, registry, accounting);
+        }
+    }
+
+    /// Keeps an entry, if it is within the rate.
+    #[inline(never)]
+    fn keep(
+        &mut self,
+        reason: Kept,
+        observed: &Observed<'_, '_>,
+        registry: &Registry,
+        accounting: &mut Accounting,
+    ) {
         let kind = Kind::new(observed.reporting_service(), reason, observed.outcome());
         let shared = &self.persistence.rate;
         if !self.rate.admits(shared, kind, observed.received) {

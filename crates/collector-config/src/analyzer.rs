@@ -12,21 +12,13 @@ pub enum Analyzer {
     K8sMesh,
     /// Identity from the proxies: what Istio's metadata exchange says about the peers.
     MxMesh,
-    /// Keeps single entries of what the analyzers before it identified.
+    /// Keeps single entries of what the other analyzers found.
     Persistence,
 }
 
 impl Analyzer {
     /// Every analyzer that has a name.
     pub const ALL: [Self; 3] = [Self::K8sMesh, Self::MxMesh, Self::Persistence];
-
-    /// Whether this version has it; a chain with one that it does not have is refused.
-    pub const fn is_built(self) -> bool {
-        match self {
-            Self::K8sMesh | Self::MxMesh => true,
-            Self::Persistence => false,
-        }
-    }
 
     /// The name in the configuration file.
     pub const fn name(self) -> &'static str {
@@ -37,7 +29,8 @@ impl Analyzer {
         }
     }
 
-    /// Parses a comma-separated chain; its order counts. An empty text is an empty chain.
+    /// Parses a comma-separated chain; its order counts. An empty text is an empty chain. `persistence` keeps what the others find,
+    /// wherever it stands after the first of them.
     pub fn chain(text: &str) -> Result<Vec<Self>, AnalyzerError> {
         let mut chain = Vec::new();
         if text.trim().is_empty() {
@@ -45,25 +38,17 @@ impl Analyzer {
         }
         for name in text.split(',') {
             let analyzer: Self = name.parse()?;
-            if !analyzer.is_built() {
-                return Err(AnalyzerError::NotBuilt {
-                    name: analyzer.name(),
-                });
-            }
             if chain.contains(&analyzer) {
                 return Err(AnalyzerError::Twice {
                     name: analyzer.name(),
                 });
             }
+            if analyzer == Self::Persistence && chain.is_empty() {
+                return Err(AnalyzerError::NothingToKeep);
+            }
             chain.push(analyzer);
         }
         Ok(chain)
-    }
-
-    /// The names that a chain may have.
-    fn built() -> Vec<&'static str> {
-        let built = Self::ALL.into_iter().filter(|analyzer| analyzer.is_built());
-        built.map(Self::name).collect()
     }
 }
 
@@ -89,17 +74,16 @@ impl FromStr for Analyzer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnalyzerError {
     /// No analyzer has this name.
-    #[error("`{name}` is not an analyzer; {choices}", choices = choices(name, &Analyzer::built()))]
+    #[error("`{name}` is not an analyzer; {choices}", choices = choices(name, &Analyzer::ALL.map(Analyzer::name)))]
     Unknown {
         /// The name as written.
         name: String,
     },
-    /// An analyzer that this version does not have.
-    #[error("the analyzer `{name}` is not in this version; use {built}", built = Analyzer::built().join(", "))]
-    NotBuilt {
-        /// The analyzer's name.
-        name: &'static str,
-    },
+    /// `persistence` stands first, or alone.
+    #[error(
+        "the analyzer `persistence` keeps what an analyzer before it found; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence"
+    )]
+    NothingToKeep,
     /// One analyzer stands in the chain more than once.
     #[error("the analyzer `{name}` is listed twice; list it once")]
     Twice {
@@ -120,20 +104,29 @@ mod tests {
     #[case::one("k8s-mesh", vec![Analyzer::K8sMesh])]
     #[case::trimmed(" k8s-mesh ", vec![Analyzer::K8sMesh])]
     #[case::in_order("mx-mesh, k8s-mesh", vec![Analyzer::MxMesh, Analyzer::K8sMesh])]
+    #[case::persistence("k8s-mesh, persistence", vec![Analyzer::K8sMesh, Analyzer::Persistence])]
+    #[case::persistence_between(
+        "k8s-mesh,persistence,mx-mesh",
+        vec![Analyzer::K8sMesh, Analyzer::Persistence, Analyzer::MxMesh]
+    )]
     fn chain_is_read(#[case] text: &str, #[case] expected: Vec<Analyzer>) {
         assert_eq!(Analyzer::chain(text), Ok(expected));
     }
 
     #[rstest]
-    #[case::unknown("k8s", "`k8s` is not an analyzer; use k8s-mesh, mx-mesh")]
+    #[case::unknown("k8s", "`k8s` is not an analyzer; use k8s-mesh, mx-mesh, persistence")]
     #[case::other_case(
         "K8S-Mesh",
-        "`K8S-Mesh` is not an analyzer; the nearest is `k8s-mesh`, of k8s-mesh, mx-mesh"
+        "`K8S-Mesh` is not an analyzer; the nearest is `k8s-mesh`, of k8s-mesh, mx-mesh, persistence"
     )]
-    #[case::gap("k8s-mesh,,", "`` is not an analyzer; use k8s-mesh, mx-mesh")]
-    #[case::persistence(
-        "k8s-mesh, persistence",
-        "the analyzer `persistence` is not in this version; use k8s-mesh, mx-mesh"
+    #[case::gap("k8s-mesh,,", "`` is not an analyzer; use k8s-mesh, mx-mesh, persistence")]
+    #[case::persistence_alone(
+        "persistence",
+        "the analyzer `persistence` keeps what an analyzer before it found; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence"
+    )]
+    #[case::persistence_first(
+        "persistence,k8s-mesh",
+        "the analyzer `persistence` keeps what an analyzer before it found; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence"
     )]
     #[case::twice("k8s-mesh,k8s-mesh", "the analyzer `k8s-mesh` is listed twice; list it once")]
     fn bad_chain_says_what_to_use(#[case] text: &str, #[case] message: &str) {

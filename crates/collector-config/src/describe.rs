@@ -8,7 +8,7 @@ impl Config {
     /// version does not act on are left out.
     pub fn describe(&self) -> String {
         let mut description = String::new();
-        for setting in SETTINGS.iter().filter(|setting| setting.missing.is_none()) {
+        for setting in &SETTINGS {
             if let Some(value) = setting.value(self) {
                 description.extend([setting.key, ": ", &value, "\n"]);
             }
@@ -24,14 +24,10 @@ impl Config {
         ];
         let mut warnings = self.ignored.clone();
         for (key, kind, chain) in chains {
-            match chain.first() {
-                None => warnings.push(format!(
+            if chain.is_empty() {
+                warnings.push(format!(
                     "`{key}` lists no analyzer, so {kind} entries are counted and skipped; write `k8s-mesh`"
-                )),
-                Some(Analyzer::Persistence) => warnings.push(format!(
-                    "`{key}` begins with `persistence`, which keeps only what an analyzer before it identified; write it last"
-                )),
-                Some(Analyzer::K8sMesh | Analyzer::MxMesh) => {}
+                ));
             }
             if self.directory == Directory::None && chain.contains(&Analyzer::K8sMesh) {
                 warnings.push(format!(
@@ -47,7 +43,7 @@ impl Config {
 mod tests {
     use std::path::Path;
 
-    use crate::{Analyzer, Config, Directory};
+    use crate::{Config, Directory};
 
     fn config(text: &str) -> Config {
         Config::parse(text, Path::new("/etc/alscope/collector.yaml")).expect("the text is a configuration")
@@ -65,6 +61,14 @@ analysis.tcp: none
 analysis.naming.k8sServiceNameRule: ${pod.metadata.labels.(service.istio.io/canonical-name)}.${pod.metadata.namespace}
 analysis.naming.istioServiceNameRule: ${serviceEntry.metadata.name}.${serviceEntry.metadata.namespace}
 analysis.naming.istioServiceEntryIgnoredNamespaces: none
+analysis.endpoints.rules: none
+analysis.endpoints.perService: 500
+analysis.persistence.errors: true
+analysis.persistence.slowMilliseconds: none
+analysis.persistence.sampledShare: 0
+analysis.persistence.entriesPerMinute: 6000
+analysis.redaction.enabled: true
+analysis.redaction.headers: none
 analysis.trustForwardedAddress: false
 acceptMetricsService: true
 workers: one for each core
@@ -96,7 +100,7 @@ limits.bufferedBytes: 268435456
             "{description}"
         );
         assert!(
-            description.contains("\nacceptMetricsService: true\nworkers: 3\n"),
+            description.contains("acceptMetricsService: true\nworkers: 3\n"),
             "{description}"
         );
         let kubeconfig = config("directory: { kubernetes: { kubeconfig: admin.conf } }").describe();
@@ -127,18 +131,6 @@ limits.bufferedBytes: 268435456
         assert_eq!(config("directory: { kubernetes: {} }").warnings(), [http, tcp]);
         let half = config("{ directory: { kubernetes: {} }, analysis: { http: k8s-mesh } }");
         assert_eq!(half.warnings(), [tcp]);
-    }
-
-    #[test]
-    fn persistence_with_nothing_before_it_is_a_warning() {
-        let mut config =
-            config("{ directory: { kubernetes: {} }, analysis: { http: k8s-mesh, tcp: k8s-mesh } }");
-        config.analysis.tcp = vec![Analyzer::Persistence, Analyzer::K8sMesh];
-        let warning = "`analysis.tcp` begins with `persistence`, which keeps only what an analyzer before it identified; \
-                       write it last";
-        assert_eq!(config.warnings(), [warning]);
-        config.analysis.tcp = vec![Analyzer::MxMesh, Analyzer::Persistence];
-        assert_eq!(config.warnings(), [""; 0]);
     }
 
     #[test]

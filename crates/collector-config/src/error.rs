@@ -87,22 +87,6 @@ pub enum ConfigError {
         /// The variable.
         variable: String,
     },
-    /// A setting that this version accepts at its default only.
-    #[error(
-        "`{key}` in {place} is `{value}`, but {subject} is not in this version; remove it to run with `{default}`"
-    )]
-    NotBuilt {
-        /// File and line.
-        place: Place,
-        /// The key with its parents, or the environment variable.
-        key: String,
-        /// The value.
-        value: String,
-        /// What is missing.
-        subject: &'static str,
-        /// The only value that is accepted.
-        default: String,
-    },
     /// A chain of analyzers that cannot be used.
     #[error("`{key}` in {place}: {problem}")]
     BadAnalyzers {

@@ -13,7 +13,7 @@ use alscope_naming::kubernetes_name::{KubernetesPath, istio_service_name, k8s_se
 use alscope_naming::template::{Template, TemplateError};
 
 use crate::error::Place;
-use crate::settings::{SETTINGS, Setting};
+use crate::settings::SETTINGS;
 use crate::skywalking::carried::table::CARRIED;
 use crate::skywalking::{self, Given};
 use crate::written::{Form, Schema, Text, Written, read};
@@ -37,7 +37,7 @@ pub(crate) fn config(text: &str, origin: &Path, environment: &Environment) -> Re
         origin,
         written: &written,
     }
-    .accepted()?;
+    .config()?;
     Ok(Config { ignored, ..config })
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn single(key: &str, text: Text, origin: &Path) -> Result<Config, Con
         origin,
         written: &written,
     }
-    .accepted()
+    .config()
 }
 
 /// The keys of the file: its own ones and `SkyWalking`'s section.
@@ -75,12 +75,6 @@ struct Values<'a> {
 }
 
 impl Values<'_> {
-    fn accepted(&self) -> Result<Config, ConfigError> {
-        let config = self.config()?;
-        self.demand_defaults_of_what_is_missing(&config)?;
-        Ok(config)
-    }
-
     fn config(&self) -> Result<Config, ConfigError> {
         Ok(Config {
             listen: self.listen()?,
@@ -218,10 +212,11 @@ impl Values<'_> {
 
     fn endpoints(&self) -> Result<Endpoints, ConfigError> {
         let default = Endpoints::default();
-        let remedy = "write the template of a path without its query, as in /users/{id}";
+        let remedy = "write the template of a path without its query, as in /users/{id} or GET /users/{id}";
         let is_path = |text: &str| {
-            text.starts_with('/')
-                && !text.contains(|letter: char| letter.is_whitespace() || "?#".contains(letter))
+            let (_, path) = text.split_once(' ').unwrap_or(("", text));
+            path.starts_with('/')
+                && !path.contains(|letter: char| letter.is_whitespace() || "?#".contains(letter))
         };
         Ok(Endpoints {
             rules: self.list("analysis.endpoints.rules", remedy, |text| {
@@ -346,31 +341,6 @@ impl Values<'_> {
         texts
             .map(|text| parse(text.value.trim()).ok_or_else(|| bad(text, remedy)))
             .collect()
-    }
-
-    /// A setting that this version does not act on may say its default, and nothing else.
-    fn demand_defaults_of_what_is_missing(&self, config: &Config) -> Result<(), ConfigError> {
-        for setting in &SETTINGS {
-            let (Some(subject), Some(value)) = (setting.missing, setting.value(config)) else {
-                continue;
-            };
-            let default = setting.default_value().unwrap_or_default();
-            let first = self.text(setting.key).or_else(|| self.first_of_list(setting));
-            if let Some(text) = first.filter(|_| value != default) {
-                return Err(ConfigError::NotBuilt {
-                    place: text.place.clone(),
-                    key: text.name.clone(),
-                    value,
-                    subject,
-                    default,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn first_of_list(&self, setting: &Setting) -> Option<&Text> {
-        self.written.lists.get(setting.key)?.first()
     }
 
     fn text(&self, key: &str) -> Option<&Text> {

@@ -15,8 +15,6 @@ pub struct Setting {
     pub kind: Kind,
     /// What is set, in one sentence; the default in words where it is no value.
     pub meaning: &'static str,
-    /// `None` when this version acts on it; else what this version does not have, and only the default is accepted.
-    pub missing: Option<&'static str>,
     value: fn(&Config) -> Option<String>,
 }
 
@@ -98,14 +96,6 @@ impl Setting {
     pub fn default_value(&self) -> Option<String> {
         (self.value)(&Config::default())
     }
-
-    /// Takes a setting as one that this version does not act on.
-    const fn without(self, missing: &'static str) -> Self {
-        Self {
-            missing: Some(missing),
-            ..self
-        }
-    }
 }
 
 const fn setting(
@@ -118,7 +108,6 @@ const fn setting(
         key,
         kind,
         meaning,
-        missing: None,
         value,
     }
 }
@@ -180,7 +169,8 @@ pub const SETTINGS: [Setting; 30] = [
         Kind::Analyzers,
         |config| Some(chain(&config.analysis.http)),
         "The analyzers of HTTP entries, the first with the most say. An empty text is none: entries are counted and skipped. \
-         A name that is not known, or is listed twice, is refused.",
+         `persistence` after one of them keeps single entries, which are printed as JSON lines. A name that is not known, or is listed \
+         twice, is refused.",
     ),
     setting(
         "analysis.tcp",
@@ -204,30 +194,33 @@ pub const SETTINGS: [Setting; 30] = [
     setting(
         "analysis.naming.istioServiceEntryIgnoredNamespaces",
         Kind::Names,
-        |config| Some(list(&config.analysis.naming.istio_service_entry_ignored_namespaces)),
+        |config| {
+            Some(list(
+                &config.analysis.naming.istio_service_entry_ignored_namespaces,
+            ))
+        },
         "Namespaces whose ServiceEntries name nothing.",
     ),
     setting(
         "analysis.endpoints.rules",
         Kind::List,
         |config| Some(list(&config.analysis.endpoints.rules)),
-        "Templates of paths, tried before any other. `{…}` stands for one segment, as in `/users/{id}`.",
-    )
-    .without("naming of endpoints"),
+        "Templates of paths, tried before any other, for every method or for one. `{…}` stands for one segment, a last `**` for any \
+         further ones, as in `GET /users/{id}/**`.",
+    ),
     setting(
         "analysis.endpoints.perService",
         Kind::Number,
         |config| Some(config.analysis.endpoints.per_service.to_string()),
         "Endpoints of one service; further ones are one endpoint together.",
-    )
-    .without("naming of endpoints"),
+    ),
     setting(
         "analysis.persistence.errors",
         Kind::Switch,
         |config| Some(config.analysis.persistence.errors.to_string()),
-        "Whether `persistence` keeps the entries of failed calls: a response code from 400 on, or a response flag.",
-    )
-    .without("the analyzer `persistence`"),
+        "Whether `persistence` keeps the entries of failed calls: no response code or one from 400 on, a gRPC status other than 0, or a \
+         response flag.",
+    ),
     setting(
         "analysis.persistence.slowMilliseconds",
         Kind::Milliseconds,
@@ -235,37 +228,33 @@ pub const SETTINGS: [Setting; 30] = [
             let slow = config.analysis.persistence.slow;
             Some(slow.map_or("none".to_owned(), |slow| slow.as_millis().to_string()))
         },
-        "From which duration on `persistence` keeps a call's entry because it was slow. The default is never.",
-    )
-    .without("the analyzer `persistence`"),
+        "From which duration on `persistence` keeps a request's entry because it was slow. The default is never.",
+    ),
     setting(
         "analysis.persistence.sampledShare",
         Kind::Share,
         |config| Some(config.analysis.persistence.sampled_share.to_string()),
         "The share of all the other entries that `persistence` keeps.",
-    )
-    .without("the analyzer `persistence`"),
+    ),
     setting(
         "analysis.persistence.entriesPerMinute",
         Kind::Number,
         |config| Some(config.analysis.persistence.entries_per_minute.to_string()),
-        "Entries of one service with one response code, or with the same flags, that `persistence` keeps in a minute.",
-    )
-    .without("the analyzer `persistence`"),
+        "Entries of one service with one response code, or with the same flags, that `persistence` keeps in a minute for one reason.",
+    ),
     setting(
         "analysis.redaction.enabled",
         Kind::Switch,
         |config| Some(config.analysis.redaction.enabled.to_string()),
-        "Whether the values of queries, of `authorization`, of `cookie` and of the headers that follow stay in the collector.",
-    )
-    .without("an export of single entries"),
+        "Whether secrets stay in the collector: values of queries, userinfo, tokens, e-mail addresses, `authorization`, `cookie` and the \
+         headers that follow.",
+    ),
     setting(
         "analysis.redaction.headers",
         Kind::List,
         |config| Some(list(&config.analysis.redaction.headers)),
         "Further headers whose values stay in the collector.",
-    )
-    .without("an export of single entries"),
+    ),
     setting(
         "analysis.trustForwardedAddress",
         Kind::Switch,

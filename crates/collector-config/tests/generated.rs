@@ -34,8 +34,6 @@ Any value in the file may hold placeholders: `${NAME}` is an environment variabl
 which may hold placeholders itself. Quotes around a whole value with placeholders are left out, so `${NAME:\"\"}` is an empty text. A variable
 that is not set and has no default is an error. `${…}` around anything but a variable's name stays, because naming rules are written so.
 
-A key that says **not in this version** is known, but only its default is accepted.
-
 ## Naming rules
 
 A naming rule is a template in SkyWalking's form, such as
@@ -142,11 +140,8 @@ fn row(setting: &Setting) -> String {
         words if words == "none" || words == "one for each core" => words,
         value => code(&value),
     };
-    let missing = setting.missing.map_or(String::new(), |missing| {
-        format!(" **Not in this version: {missing}.**")
-    });
     format!(
-        "| `{}` | {} | {default} | {} | {} | {}{missing} |\n",
+        "| `{}` | {} | {default} | {} | {} | {} |\n",
         setting.key,
         setting.kind,
         variables.join(" "),

@@ -151,11 +151,12 @@ fn form_is_checked(#[case] text: &str, #[case] message: &str) {
 // proves: chain/unknown-analyzer
 #[case::unknown_analyzer(
     "analysis:\n  http: k8s-mesh, als",
-    "`analysis.http` in collector.yaml line 2: `als` is not an analyzer; use k8s-mesh, mx-mesh"
+    "`analysis.http` in collector.yaml line 2: `als` is not an analyzer; use k8s-mesh, mx-mesh, persistence"
 )]
-#[case::absent_analyzer(
+#[case::nothing_to_keep(
     "analysis:\n  tcp: persistence",
-    "`analysis.tcp` in collector.yaml line 2: the analyzer `persistence` is not in this version; use k8s-mesh, mx-mesh"
+    "`analysis.tcp` in collector.yaml line 2: the analyzer `persistence` keeps what an analyzer before it found; write it after \
+     k8s-mesh or mx-mesh, as in k8s-mesh,persistence"
 )]
 #[case::analyzer_twice(
     "analysis: { http: \"k8s-mesh,k8s-mesh\" }",
@@ -177,16 +178,6 @@ fn form_is_checked(#[case] text: &str, #[case] message: &str) {
     "analysis: { naming: { k8sServiceNameRule: '${pod.metadata.name' } }",
     "`analysis.naming.k8sServiceNameRule` in collector.yaml line 1: the variable at byte 0 of the naming rule has no end; \
      write `}` after it"
-)]
-#[case::not_in_this_version(
-    "analysis: { endpoints: { perService: 501 } }",
-    "`analysis.endpoints.perService` in collector.yaml line 1 is `501`, but naming of endpoints is not in this version; \
-     remove it to run with `500`"
-)]
-#[case::list_not_in_this_version(
-    "analysis:\n  endpoints:\n    rules:\n      - /a\n      - /b",
-    "`analysis.endpoints.rules` in collector.yaml line 4 is `/a,/b`, but naming of endpoints is not in this version; remove \
-     it to run with `none`"
 )]
 #[case::placeholder_without_a_value(
     "analysis:\n  http: \"${CHAIN}\"",

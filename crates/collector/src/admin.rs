@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::envoy_metrics::Proxies;
 use crate::export::prometheus::families::Gauges;
 use crate::export::prometheus::{CONTENT_TYPE, Prometheus};
+use crate::export::queue::Counted;
 use crate::receive::limits::Usage;
 
 /// Whether the collector takes entries: the directory is there and the port is open.
@@ -53,6 +54,8 @@ pub struct Admin {
     pub proxies: Arc<Proxies>,
     /// Renders the metrics.
     pub prometheus: Arc<Prometheus>,
+    /// What became of kept entries, if any are kept.
+    pub json_lines: Option<Counted>,
 }
 
 /// The admin port's routes.
@@ -79,6 +82,7 @@ async fn metrics(State(admin): State<Admin>) -> Response {
         analyzers: admin.analyzers,
         streams: admin.usage.streams(),
         directory_version: admin.directory.load().version(),
+        json_lines: admin.json_lines.as_ref().map(Counted::now),
     };
     let text = admin
         .prometheus

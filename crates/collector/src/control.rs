@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::export::queue::Queue;
 
 /// How often the shards are drained.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -22,11 +23,12 @@ pub struct Control {
     shards: Vec<Arc<Mutex<Shard>>>,
     totals: Totals,
     published: Arc<ArcSwap<Snapshot>>,
+    kept: Option<Queue>,
 }
 
 impl Control {
-    /// A control task for `shards`, with the place where its snapshots appear.
-    pub fn new(shards: Vec<Arc<Mutex<Shard>>>) -> (Self, Arc<ArcSwap<Snapshot>>) {
+    /// A control task for `shards`, with the place where its snapshots appear. What the shards kept goes to the queue `kept`.
+    pub fn new(shards: Vec<Arc<Mutex<Shard>>>, kept: Option<Queue>) -> (Self, Arc<ArcSwap<Snapshot>>) {
         let now = clock::now();
         let mut totals = Totals::new(now);
         let published = Arc::new(ArcSwap::from_pointee(totals.publish(now)));
@@ -35,6 +37,7 @@ impl Control {
                 shards,
                 totals,
                 published: published.clone(),
+                kept,
             },
             published,
         )
@@ -59,10 +62,13 @@ impl Control {
         for shard in &self.shards {
             loop {
                 let now = clock::now();
-                let more = {
+                let (more, batch) = {
                     let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-                    self.totals.drain(&mut shard, CHUNK, now)
+                    (self.totals.drain(&mut shard, CHUNK, now), shard.take_kept(0))
                 };
+                if let (Some(kept), Some(batch)) = (&self.kept, batch) {
+                    kept.offer(batch);
+                }
                 if !more {
                     break;
                 }

@@ -13,6 +13,8 @@ use arc_swap::ArcSwap;
 
 use crate::clock;
 use crate::envoy_metrics::{Proxies, Proxy};
+use crate::export::json_lines::BATCH_BYTES;
+use crate::export::queue::Queue;
 use crate::receive::Handler;
 use crate::receive::method::Method;
 
@@ -30,6 +32,8 @@ pub struct Ingest {
     pub proxies: Arc<Proxies>,
     /// Whether that is taken: SkyWalking's setting `acceptMetricsService`.
     pub accept_metrics_service: bool,
+    /// Where kept entries go.
+    pub kept: Option<Queue>,
 }
 
 /// What is kept of a stream.
@@ -105,9 +109,14 @@ impl Ingest {
         loop {
             let before = progress.entries_read();
             // The newest directory for each turn: a guard is not kept across an await.
-            let more = self
-                .shard()
-                .entries(&self.directory.load(), &node.stream, &mut progress, TURN);
+            let (more, batch) = {
+                let mut shard = self.shard();
+                let more = shard.entries(&self.directory.load(), &node.stream, &mut progress, TURN);
+                (more, shard.take_kept(BATCH_BYTES))
+            };
+            if let (Some(kept), Some(batch)) = (&self.kept, batch) {
+                kept.offer(batch);
+            }
             node.proxy.add_received(progress.entries_read() - before);
             if !more {
                 return Ok(());

@@ -10,7 +10,7 @@ use alscope_analysis::names::redact::Redaction;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
-use alscope_collector::{directory, record, replay, run, top, why};
+use alscope_collector::{directory, persistence, record, replay, run, top, why};
 use alscope_collector_config::{Checked, Config, Directory, Fate, Report};
 use clap::{Args, Parser, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -95,6 +95,9 @@ struct RecordArguments {
     /// Ends when the file is so large
     #[arg(long, default_value = "64")]
     mebibytes: u64,
+    /// The configuration file, whose `analysis.redaction.headers` are hidden, too
+    #[arg(long, value_name = "FILE", conflicts_with = "unredacted")]
+    config: Option<PathBuf>,
     /// Writes messages as they came, with secrets and with fields that this version does not know
     #[arg(long)]
     unredacted: bool,
@@ -158,6 +161,7 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
             return Ok(());
         }
     };
+    persistence::persistence(&config)?;
     if let Directory::File(file) = &config.directory {
         directory::file::load(file, directory::empty(&config))?;
     }
@@ -217,12 +221,13 @@ fn record_streams(arguments: RecordArguments) -> anyhow::Result<()> {
         listen,
         seconds,
         mebibytes,
+        config,
         unredacted,
     } = arguments;
-    let redaction = if unredacted {
-        Redaction::Off
-    } else {
-        Redaction::default()
+    let redaction = match config {
+        _ if unredacted => Redaction::Off,
+        Some(config) => persistence::hidden_headers(&Config::load(&config)?),
+        None => Redaction::default(),
     };
     let (runtime, stop) = until_signals()?;
     if let Some(seconds) = seconds {
@@ -262,6 +267,7 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
         analyzers: run::analyzers(&config),
         streams: 0,
         directory_version: replayed.directory_version,
+        json_lines: None,
     };
     print!(
         "{}",

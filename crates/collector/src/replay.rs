@@ -3,20 +3,20 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use als_proto::{NotARecording, Recording};
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::moment::Moment;
-use alscope_analysis::shard::Shard;
 use alscope_collector_config::{Config, Directory as Source};
 use arc_swap::ArcSwap;
 
 use crate::directory::{empty, file};
 use crate::envoy_metrics::Proxies;
 use crate::ingest::Ingest;
+use crate::persistence::{BadEndpointRule, persistence};
 use crate::receive::Handler as _;
 use crate::receive::method::Method;
 use crate::run;
@@ -43,6 +43,9 @@ pub enum ReplayError {
     /// The directory's file can't be used.
     #[error(transparent)]
     Directory(#[from] file::FileError),
+    /// An endpoint rule names nothing.
+    #[error(transparent)]
+    EndpointRule(#[from] BadEndpointRule),
     /// Pods of now say nothing about calls of then.
     #[error(
         "directory.kubernetes says who has an address now, not who had it when the recording was made; write what \
@@ -75,15 +78,15 @@ pub async fn replay(config: &Config, path: PathBuf) -> Result<Replayed, ReplayEr
     };
     let directory = directory(config)?;
     let directory_version = directory.version();
-    let shard = Arc::new(Mutex::new(Shard::new(
-        run::settings(config),
-        Arc::new(Registry::default()),
-    )));
+    let registry = Arc::new(Registry::default());
+    let shard = run::shard(config, &registry, persistence(config)?);
     let ingest = Ingest {
         shard: shard.clone(),
         directory: Arc::new(ArcSwap::from_pointee(directory)),
         proxies: Arc::new(Proxies::default()),
         accept_metrics_service: false,
+        // What would be kept is counted.
+        kept: None,
     };
     let mut streams = HashMap::new();
     let mut last = Moment(0);

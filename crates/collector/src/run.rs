@@ -1,7 +1,7 @@
 //! Starts the collector's stages in order and ends them in the opposite one.
 //!
-//! Start: bind all ports, directory, workers, ready. End: not ready, stop accepting, let streams end, last snapshot, web and
-//! admin. A second signal aborts.
+//! Start: bind all ports, directory, workers, ready. End: not ready, stop accepting, let streams end, last snapshot, last kept
+//! entries, web and admin. A second signal aborts.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,6 +12,7 @@ use alscope_analysis::analyze::chain::{self, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::state::State;
 use alscope_analysis::identify::CallerAddress;
+use alscope_analysis::persistence::Persistence;
 use alscope_analysis::shard::{Settings, Shard};
 use alscope_collector_config::{Analyzer, Config, Directory as DirectorySource};
 use arc_swap::ArcSwap;
@@ -27,7 +28,10 @@ use crate::control::Control;
 use crate::directory::publisher;
 use crate::directory::{empty, file, kubernetes};
 use crate::envoy_metrics::Proxies;
+use crate::export::json_lines::Writer;
+use crate::export::queue::Queue;
 use crate::ingest::Ingest;
+use crate::persistence::{BadEndpointRule, persistence};
 use crate::receive::limits::Usage;
 use crate::receive::listener::Listener;
 use crate::receive::worker::Worker;
@@ -57,9 +61,15 @@ pub enum StartError {
         "directory.kubernetes: {0:#}; run in a cluster, set KUBECONFIG or directory.kubernetes.kubeconfig, or use directory.file"
     )]
     Kubernetes(anyhow::Error),
+    /// An endpoint rule names nothing.
+    #[error(transparent)]
+    EndpointRule(#[from] BadEndpointRule),
     /// The system gave no thread or runtime.
     #[error("an ingest thread can't be started: {0}; raise the limit of threads or lower workers")]
     Worker(std::io::Error),
+    /// The system gave no thread.
+    #[error("the thread that writes kept entries can't be started: {0}; raise the limit of threads")]
+    Writer(std::io::Error),
 }
 
 /// The tokens of the stages, in the order in which they end.
@@ -94,7 +104,8 @@ impl Ports {
 
 /// Runs until `stop` is cancelled.
 pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Result<(), StartError> {
-    say_what_runs(config);
+    let persistence = persistence(config)?;
+    say_what_runs(config, &ports);
 
     let stages = Stages::default();
     let mut tasks = JoinSet::new();
@@ -105,8 +116,9 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let usage = Usage::new(config.limits);
     let proxies = Arc::new(Proxies::default());
     tasks.spawn(proxies.clone().forget(stages.rest.clone()));
-    let shards = shards(config);
-    let (control, published) = Control::new(shards.clone());
+    let (kept, writer) = writer(persistence.as_deref())?.unzip();
+    let shards = shards(config, persistence.as_ref());
+    let (control, published) = Control::new(shards.clone(), kept.clone());
     let admin = Admin {
         published: published.clone(),
         directory: directory.clone(),
@@ -115,6 +127,7 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
         analyzers: analyzers(config),
         proxies: proxies.clone(),
         prometheus: Arc::new(export::prometheus::Prometheus::default()),
+        json_lines: kept.as_ref().map(Queue::counted),
     };
     tasks.spawn(serve(ports.web, web::router(published), stages.rest.clone()));
     tasks.spawn(serve(ports.admin, admin::router(admin), stages.rest.clone()));
@@ -122,9 +135,9 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     control_task.spawn(control.run(stages.control.clone()));
 
     if until_synced(synced, &stop).await {
-        let handlers = ingest(shards, &directory, &proxies, config);
+        let handlers = ingest(shards, &directory, &proxies, (config, kept.as_ref()));
         let listener = listener(ports.grpc, handlers, &usage, &stages.receive)?;
-        info!(address = %config.listen.grpc, "receiving access logs");
+        info!(address = %listener.address().unwrap_or(config.listen.grpc), "receiving access logs");
         readiness.set(true);
         let mut receive = JoinSet::new();
         receive.spawn(listener.run(stages.receive.clone()));
@@ -136,6 +149,10 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     }
     stages.control.cancel();
     control_task.join_all().await;
+    drop(kept);
+    if let Some(writer) = writer {
+        writer.end().await;
+    }
     stages.rest.cancel();
     tasks.join_all().await;
     info!("stopped");
@@ -148,8 +165,11 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Sta
         .map_err(|source| StartError::Port { key, address, source })
 }
 
-/// One line for each active analyzer, as SkyWalking's users expect to find in a log.
-fn say_what_runs(config: &Config) {
+/// The addresses, and one line for each active analyzer, as SkyWalking's users expect to find in a log.
+fn say_what_runs(config: &Config, ports: &Ports) {
+    if let (Ok(web), Ok(admin)) = (ports.web.local_addr(), ports.admin.local_addr()) {
+        info!(%web, %admin, "serving the page and the metrics");
+    }
     let analysis = &config.analysis;
     let mut named = Vec::new();
     for analyzer in analysis.http.iter().chain(&analysis.tcp) {
@@ -244,7 +264,7 @@ fn chain(analyzers: &[Analyzer]) -> Chain {
 }
 
 /// What a configuration tells the shards.
-pub fn settings(config: &Config) -> Settings {
+fn settings(config: &Config) -> Settings {
     Settings {
         http: chain(&config.analysis.http),
         tcp: chain(&config.analysis.tcp),
@@ -258,13 +278,31 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
-fn shards(config: &Config) -> Vec<Arc<Mutex<Shard>>> {
-    let settings = settings(config);
+/// Where kept entries go, if any are kept.
+fn writer(persistence: Option<&Persistence>) -> Result<Option<(Queue, Writer)>, StartError> {
+    let started = persistence.map(|_| Writer::start(std::io::stdout()));
+    started.transpose().map_err(StartError::Writer)
+}
+
+/// A worker's shard.
+pub fn shard(
+    config: &Config,
+    registry: &Arc<Registry>,
+    persistence: Option<Arc<Persistence>>,
+) -> Arc<Mutex<Shard>> {
+    let shard = Shard::new(settings(config), registry.clone());
+    Arc::new(Mutex::new(match persistence {
+        Some(persistence) => shard.keeping(persistence),
+        None => shard,
+    }))
+}
+
+fn shards(config: &Config, persistence: Option<&Arc<Persistence>>) -> Vec<Arc<Mutex<Shard>>> {
     let registry = Arc::new(Registry::default());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = config.workers.map_or(cores, usize::from);
     (0..workers)
-        .map(|_| Arc::new(Mutex::new(Shard::new(settings, registry.clone()))))
+        .map(|_| shard(config, &registry, persistence.cloned()))
         .collect()
 }
 
@@ -272,13 +310,14 @@ fn ingest(
     shards: Vec<Arc<Mutex<Shard>>>,
     directory: &Arc<ArcSwap<Directory>>,
     proxies: &Arc<Proxies>,
-    config: &Config,
+    (config, kept): (&Config, Option<&Queue>),
 ) -> Vec<Ingest> {
     let ingest = |shard| Ingest {
         shard,
         directory: directory.clone(),
         proxies: proxies.clone(),
         accept_metrics_service: config.accept_metrics_service,
+        kept: kept.cloned(),
     };
     shards.into_iter().map(ingest).collect()
 }

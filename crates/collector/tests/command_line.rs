@@ -106,7 +106,7 @@ ignored: modules that have nothing to do with access logs: 1
 }
 
 #[rstest]
-#[case::refused_value("persistence", &["refused: ", "line 5", "is not in this version", "change them as the table says"])]
+#[case::refused_value("persistence", &["refused: ", "line 5", "keeps what an analyzer before it found", "change them as the table says"])]
 #[case::bad_naming_rule("k8s-mesh\n    k8sServiceNameRule: ${pod.name}", &["refused: ", "line 6", "knows no path `pod.name`", "change them"])]
 #[case::unknown_key("k8s-mesh\n    alsTcpAnalysis: a", &["collector.yaml line 6", "the nearest is `alsTCPAnalysis`"])]
 fn check_ends_with_1_on_settings_that_do_not_carry_over(#[case] rest: &str, #[case] named: &[&str]) {
@@ -121,6 +121,11 @@ fn check_ends_with_1_on_settings_that_do_not_carry_over(#[case] rest: &str, #[ca
 
 #[rstest]
 #[case::unknown_analyzer("directory: { file: cluster.yaml }\nanalysis: { http: k8s-mehs }\n", &["collector.yaml", "k8s-mehs", "k8s-mesh"])]
+#[case::nothing_to_keep("directory: { file: cluster.yaml }\nanalysis: { tcp: persistence }\n", &["collector.yaml line 2", "k8s-mesh,persistence"])]
+#[case::bad_endpoint_rule(
+    &[ANYWHERE, DIRECTORY, "analysis: { endpoints: { rules: [/a/*/b] } }\n"].concat(),
+    &["analysis.endpoints.rules: ", "`/a/*/b`", "write `{name}` for one segment"]
+)]
 #[case::unknown_key("directory: { file: cluster.yaml }\nlisten: { grcp: \"127.0.0.1:1\" }\n", &["collector.yaml", "grcp", "grpc"])]
 #[case::naming_rule("directory: { file: cluster.yaml }\nanalysis: { naming: { k8sServiceNameRule: '${pod.name}' } }\n",
     &["`analysis.naming.k8sServiceNameRule` in ", "collector.yaml line 2: ", "knows no path `pod.name`, at byte 2; write `pod` or"])]
@@ -198,6 +203,18 @@ fn a_recording_is_made_and_replayed_by_the_command_line() {
     assert!(recorded.status.success(), "{}", text(&recorded.stderr));
     let expected = "0 messages, 20 bytes; 0 messages could not be read and are left out\n";
     assert_eq!(text(&recorded.stdout), expected);
+    let hiding = [
+        "record",
+        "--config",
+        &config,
+        "--listen",
+        "127.0.0.1:0",
+        "--seconds",
+        "1",
+        file,
+    ];
+    let recorded = ran(&hiding);
+    assert!(recorded.status.success(), "{}", text(&recorded.stderr));
     let replayed = ran(&["replay", "--config", &config, file]);
     assert!(replayed.status.success(), "{}", text(&replayed.stderr));
     let printed = text(&replayed.stdout);

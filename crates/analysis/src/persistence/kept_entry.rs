@@ -103,8 +103,6 @@ impl Observed<'_, '_> {
                 interner,
             ),
             service: interner.text(call.service),
-            service_name: interner.text(call.service_name),
-            service_namespace: interner.text(call.service_namespace),
             security,
         })
     }
@@ -123,10 +121,6 @@ pub struct Parties {
     pub destination: Party,
     /// Istio's `destination_service`: the called host.
     pub service: Arc<str>,
-    /// Istio's `destination_service_name`.
-    pub service_name: Arc<str>,
-    /// Istio's `destination_service_namespace`.
-    pub service_namespace: Arc<str>,
     /// How the connection to the reporting proxy was secured.
     pub security: SecurityPolicy,
 }

@@ -1,9 +1,14 @@
 //! Which entries the analyzer `persistence` keeps, and what is known of them.
 
+mod endpoints;
+mod sampled;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use als_proto::Message;
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry, ResponseFlags};
+use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use alscope_analysis::accounting::Kept;
 use alscope_analysis::aggregate::registry::{Bounds, Registry};
 use alscope_analysis::names::endpoint::{self, Endpoints};
@@ -12,10 +17,13 @@ use alscope_analysis::persistence::kept_entry::KeptEntry;
 use alscope_analysis::persistence::reason::Rules;
 use alscope_analysis::persistence::sample::Share;
 use alscope_analysis::persistence::{Batch, Persistence};
-use alscope_analysis::shard::{Settings, Shard};
+use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::stream::Stream;
 use proptest::prelude::*;
+use prost::Message as _;
 use rstest::rstest;
 
+use self::endpoints::failed;
 use crate::conservation;
 use crate::entry::*;
 use crate::mesh::*;
@@ -225,118 +233,6 @@ fn so_many_of_a_kind_are_kept_in_a_minute(
     assert_eq!(accounting.over_rate, (entries.len() - expected) as u64);
 }
 
-/// A request with a query, an id and this start.
-fn with_id(id: &str, start: i64) -> HttpAccessLogEntry {
-    let common = AccessLogCommon {
-        start_time: timestamp(start),
-        ..outbound()
-    };
-    let mut entry = request(common, Some(200));
-    entry.request.as_mut().unwrap().request_id = id.into();
-    entry
-}
-
-/// Which of the entries are kept when half of them are sampled.
-fn sampled(node: &str, entries: impl IntoIterator<Item = HttpAccessLogEntry>) -> Vec<usize> {
-    let rules = Rules {
-        sampled: Share::new(0.5),
-        ..RULES
-    };
-    let mut mesh = keeping(&persistence(rules, usize::MAX));
-    let kept_of = |entry| {
-        mesh.take(node, http([entry]));
-        kept(&mut mesh).len()
-    };
-    entries.into_iter().map(kept_of).collect()
-}
-
-fn id(number: i64, trace: char) -> String {
-    format!("{number:08x}-52d4-{trace}c8b-9d07-0e6a7f1c2b3d")
-}
-
-// proves: persistence/sampled-request
-#[test]
-fn both_sides_of_a_request_keep_it_or_none_does() {
-    let client = sampled(
-        PRODUCTPAGE_NODE,
-        (0..1000).map(|number| with_id(&id(number, '4'), NOW)),
-    );
-    let server = sampled(
-        REVIEWS_NODE,
-        (0..1000).map(|number| with_id(&id(number, '9'), NOW + number)),
-    );
-    assert_eq!(client, server);
-    let share: usize = client.iter().sum();
-    assert!((450..550).contains(&share), "{share}");
-}
-
-// proves: persistence/sampled-start
-#[test]
-fn entries_without_a_request_id_are_sampled_by_their_start() {
-    let starts = || (0..1000).map(|number| with_id("", NOW + number));
-    let share: usize = sampled(PRODUCTPAGE_NODE, starts()).iter().sum();
-    assert!((450..550).contains(&share), "{share}");
-    assert_eq!(
-        sampled(PRODUCTPAGE_NODE, starts()),
-        sampled(PRODUCTPAGE_NODE, starts())
-    );
-    assert_ne!(
-        sampled(PRODUCTPAGE_NODE, starts()),
-        sampled(REVIEWS_NODE, starts())
-    );
-}
-
-/// A failed request for `path` with this code, and with a flag for no route if there is one.
-fn failed(path: &str, code: u32, no_route_found: bool) -> Logs {
-    let mut common = outbound();
-    common.response_flags = no_route_found.then_some(ResponseFlags {
-        no_route_found,
-        ..ResponseFlags::default()
-    });
-    let mut entry = request(common, Some(code));
-    entry.request.as_mut().unwrap().path = path.into();
-    http([entry])
-}
-
-fn unimplemented() -> Logs {
-    http([grpc("12")])
-}
-
-#[rstest]
-#[case::learnt(failed("/reviews/7?a=b", 500, false), "GET /reviews/{int}")]
-// proves: persistence/endpoint-answered
-#[case::not_found(failed("/.env", 404, false), "{other}")]
-// proves: persistence/endpoint-answered
-#[case::no_route(failed("/.env", 503, true), "{other}")]
-// proves: persistence/endpoint-answered
-#[case::unimplemented(unimplemented(), "{other}")]
-// proves: persistence/endpoint-rule
-#[case::rule_of_the_user(failed("/users/ann", 404, false), "GET /users/{name}")]
-#[case::tcp(tcp(flagged(outbound()), 1, 2), "-")]
-fn a_kept_entry_has_the_name_of_its_endpoint(#[case] logs: Logs, #[case] expected: &str) {
-    let mut mesh = keeping(&persistence(RULES, 10));
-    mesh.take(PRODUCTPAGE_NODE, logs);
-    let lines = kept(&mut mesh);
-    assert_eq!(lines.len(), 1);
-    assert!(
-        lines[0].ends_with(&format!("reviews.demo {expected}")),
-        "{lines:?}"
-    );
-}
-
-// proves: persistence/endpoint-shared
-#[test]
-fn a_name_that_one_worker_learnt_all_workers_know() {
-    let persistence = persistence(RULES, 10);
-    let (mut one, mut other) = (keeping(&persistence), keeping(&persistence));
-    other.take(PRODUCTPAGE_NODE, failed("/reviews/all", 404, false));
-    assert!(kept(&mut other)[0].ends_with(" {other}"));
-    one.take(PRODUCTPAGE_NODE, failed("/reviews/all", 500, false));
-    kept(&mut one);
-    other.take(PRODUCTPAGE_NODE, failed("/reviews/all", 404, false));
-    assert!(kept(&mut other)[0].ends_with(" GET /reviews/all"));
-}
-
 #[test]
 fn a_batch_is_taken_when_it_is_long_enough() {
     let mut mesh = keeping(&persistence(RULES, 10));
@@ -353,6 +249,31 @@ fn a_batch_is_taken_when_it_is_long_enough() {
         })
     );
     assert_eq!(mesh.shard.take_kept(0), None);
+}
+
+/// What a shard with a rate of one allocates for 100 entries like those that it has seen before.
+fn allocations(entry: HttpAccessLogEntry) -> u64 {
+    let mut mesh = keeping(&persistence(RULES, 1));
+    let message = StreamAccessLogsMessage {
+        identifier: Some(identifier(PRODUCTPAGE_NODE)),
+        log_entries: Some(http(vec![entry; 100])),
+    };
+    let bytes = message.encode_to_vec();
+    let message = Message::read(&bytes).unwrap();
+    let stream = Stream::identify(&message.identifier().unwrap().unwrap(), mesh.shard.registry()).unwrap();
+    let mut take = || {
+        let mut progress = Progress::new(message.entries(), at(NOW));
+        while mesh.shard.entries(&mesh.directory, &stream, &mut progress, 100) {}
+    };
+    take();
+    allocation_counter::measure(take).count_total
+}
+
+#[rstest]
+#[case::no_reason(request(outbound(), Some(200)))]
+#[case::over_the_rate(request(outbound(), Some(500)))]
+fn what_is_not_kept_allocates_nothing(#[case] entry: HttpAccessLogEntry) {
+    assert_eq!(allocations(entry), 0);
 }
 
 proptest! {

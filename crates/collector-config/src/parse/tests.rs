@@ -1,9 +1,9 @@
-//! Every key of the file with a value that is not its default; and those that this version does not act on.
+//! Every key of the file with a value that is not its default.
 
 use rstest::rstest;
 
 use super::*;
-use crate::Kind;
+use crate::{Kind, Setting};
 
 const ORIGIN: &str = "/etc/alscope/collector.yaml";
 
@@ -37,8 +37,8 @@ const VALUES: [(&str, &str, &str); 26] = [
     ),
     (
         "analysis.endpoints.rules",
-        "[' /users/{id} ', /]",
-        "/users/{id},/",
+        "[' GET /users/{id} ', /]",
+        "GET /users/{id},/",
     ),
     ("analysis.endpoints.perService", "501", "501"),
     ("analysis.persistence.errors", "false", "false"),
@@ -61,18 +61,6 @@ const VALUES: [(&str, &str, &str); 26] = [
     ("limits.streamsPerPeer", "14", "14"),
 ];
 
-/// The keys that this version accepts at their defaults only.
-const MISSING: [&str; 8] = [
-    "analysis.endpoints.rules",
-    "analysis.endpoints.perService",
-    "analysis.persistence.errors",
-    "analysis.persistence.slowMilliseconds",
-    "analysis.persistence.sampledShare",
-    "analysis.persistence.entriesPerMinute",
-    "analysis.redaction.enabled",
-    "analysis.redaction.headers",
-];
-
 /// A file in which `key` is `value`, and the directory is that of Kubernetes if no other is given.
 fn file(key: &str, value: &str) -> String {
     let names: Vec<&str> = key.split('.').collect();
@@ -84,16 +72,6 @@ fn file(key: &str, value: &str) -> String {
         "\ndirectory: { kubernetes: {} }\n"
     };
     format!("{} {value}{directory}", lines.join("\n"))
-}
-
-/// What is read from a file, whether or not this version acts on it.
-fn read_values(text: &str) -> Result<Config, ConfigError> {
-    let written = read(text, Path::new(ORIGIN), &schema(), &Environment::default())?;
-    Values {
-        origin: Path::new(ORIGIN),
-        written: &written,
-    }
-    .config()
 }
 
 /// What is described under a key. The sources of the directory are described as one.
@@ -109,7 +87,8 @@ fn described(key: &str, config: &Config) -> Option<String> {
 #[test]
 fn every_key_decides_what_is_described_under_it() {
     for (key, value, expected) in VALUES {
-        let config = read_values(&file(key, value)).expect("the file is a configuration");
+        let config =
+            Config::parse(&file(key, value), Path::new(ORIGIN)).expect("the file is a configuration");
         assert_eq!(described(key, &config).as_deref(), Some(expected), "{key}");
         assert_ne!(
             described(key, &Config::default()).as_deref(),
@@ -129,21 +108,27 @@ fn every_key_of_the_table_has_a_value_above() {
         .collect();
     let above: Vec<&str> = VALUES.iter().map(|(key, ..)| *key).collect();
     assert_eq!([above, vec!["limits.bufferedBytes"]].concat(), keys);
-    let largest = read_values(&file("limits.bufferedBytes", "4294967295")).expect("a configuration");
+    let largest = Config::parse(&file("limits.bufferedBytes", "4294967295"), Path::new(ORIGIN))
+        .expect("a configuration");
     assert_eq!(largest.limits.buffered_bytes, 4_294_967_295);
 }
 
 #[test]
 fn values_have_their_units() {
-    let slow = read_values(&file("analysis.persistence.slowMilliseconds", "1500")).expect("a configuration");
+    let slow = Config::parse(
+        &file("analysis.persistence.slowMilliseconds", "1500"),
+        Path::new(ORIGIN),
+    )
+    .expect("a configuration");
     assert_eq!(slow.analysis.persistence.slow, Some(Duration::from_millis(1500)));
-    let share = read_values(&file("analysis.persistence.sampledShare", "1")).expect("a configuration");
+    let share = Config::parse(&file("analysis.persistence.sampledShare", "1"), Path::new(ORIGIN))
+        .expect("a configuration");
     assert_eq!(share.analysis.persistence.sampled_share, 1.0);
 }
 
 #[test]
 fn defaults_are_those_of_the_design() {
-    let analysis = read_values("directory: { kubernetes: {} }")
+    let analysis = Config::parse("directory: { kubernetes: {} }", Path::new(ORIGIN))
         .expect("a configuration")
         .analysis;
     assert_eq!(
@@ -162,29 +147,6 @@ fn defaults_are_those_of_the_design() {
     assert_eq!(analysis.persistence.sampled_share, 0.0);
 }
 
-#[test]
-fn what_this_version_does_not_have_is_refused_but_for_its_default() {
-    let missing = SETTINGS.iter().filter(|setting| setting.missing.is_some());
-    assert_eq!(missing.map(|setting| setting.key).collect::<Vec<_>>(), MISSING);
-    for (key, value, _) in VALUES {
-        let refused = matches!(
-            Config::parse(&file(key, value), Path::new(ORIGIN)),
-            Err(ConfigError::NotBuilt { key: named, .. }) if named == key
-        );
-        assert_eq!(refused, MISSING.contains(&key), "{key}");
-    }
-}
-
-#[rstest]
-#[case::list("analysis.endpoints.rules", "[]")]
-#[case::number("analysis.endpoints.perService", "500")]
-#[case::switch("analysis.redaction.enabled", "true")]
-#[case::share("analysis.persistence.sampledShare", "0.0")]
-fn default_of_what_is_missing_may_be_written(#[case] key: &str, #[case] value: &str) {
-    let config = Config::parse(&file(key, value), Path::new(ORIGIN)).expect("the default is accepted");
-    assert_eq!(config, Config::default());
-}
-
 #[rstest]
 #[case::blank_rule(
     "analysis.naming.k8sServiceNameRule",
@@ -195,6 +157,7 @@ fn default_of_what_is_missing_may_be_written(#[case] key: &str, #[case] value: &
 #[case::path_with_query("analysis.endpoints.rules", "['/a?b']", ENDPOINT)]
 #[case::path_with_fragment("analysis.endpoints.rules", "['/a#b']", ENDPOINT)]
 #[case::path_with_blank("analysis.endpoints.rules", "['/a b']", ENDPOINT)]
+#[case::two_methods("analysis.endpoints.rules", "['GET POST /a']", ENDPOINT)]
 #[case::no_endpoints("analysis.endpoints.perService", "0", NUMBER)]
 #[case::yes("analysis.persistence.errors", "yes", "write true or false")]
 #[case::capital("analysis.redaction.enabled", "True", "write true or false")]
@@ -208,7 +171,7 @@ fn default_of_what_is_missing_may_be_written(#[case] key: &str, #[case] value: &
 #[case::header_with_colon("analysis.redaction.headers", "[':path']", HEADER)]
 #[case::trust_in_words("analysis.trustForwardedAddress", "2", "write true or false")]
 fn bad_value_says_what_to_write(#[case] key: &str, #[case] value: &str, #[case] remedy: &str) {
-    let error = read_values(&file(key, value)).expect_err("the value is bad");
+    let error = Config::parse(&file(key, value), Path::new(ORIGIN)).expect_err("the value is bad");
     let line = key.split('.').count();
     let value = value.trim_matches(['[', ']']).trim_matches('\'');
     assert_eq!(
@@ -217,7 +180,7 @@ fn bad_value_says_what_to_write(#[case] key: &str, #[case] value: &str, #[case] 
     );
 }
 
-const ENDPOINT: &str = "write the template of a path without its query, as in /users/{id}";
+const ENDPOINT: &str = "write the template of a path without its query, as in /users/{id} or GET /users/{id}";
 const NUMBER: &str = "write a whole number from 1 to 4294967295, without a unit";
 const MILLISECONDS: &str = "write a whole number of milliseconds from 1 on, or leave the key out";
 const SHARE: &str = "write a number from 0 to 1, as in 0.01";

@@ -52,8 +52,8 @@ envoy-metric:
         (
             "envoy-metric.default.alsTCPAnalysis",
             "persistence",
-            "refused: `envoy-metric.default.alsTCPAnalysis` in application.yml line 19: the analyzer `persistence` is not in this \
-             version; use k8s-mesh, mx-mesh",
+            "refused: `envoy-metric.default.alsTCPAnalysis` in application.yml line 19: the analyzer `persistence` keeps what \
+             an analyzer before it found; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence",
         ),
         ("core.default.gRPCHost", "0.0.0.0", "listen.grpc: 0.0.0.0:11800"),
         ("core.default.gRPCPort", "11800", "listen.grpc: 0.0.0.0:11800"),

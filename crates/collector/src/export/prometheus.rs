@@ -1,5 +1,6 @@
 //! The Prometheus text format (version 0.0.4) of a snapshot. A series' labels are rendered once, when it first appears.
 
+mod exporters;
 pub mod families;
 pub mod proxies;
 
@@ -38,6 +39,9 @@ impl Prometheus {
         learn(&mut rendered.tcp, &snapshot.tcp, TCP_NAMES);
         let mut text = String::with_capacity(64 * 1024);
         families::own(&mut text, &snapshot.accounting, gauges);
+        if let Some(counts) = &gauges.json_lines {
+            exporters::json_lines(&mut text, counts);
+        }
         http(&mut text, &snapshot.http, &rendered.http);
         tcp(&mut text, &snapshot.tcp, &rendered.tcp);
         proxies::proxies(&mut text, proxies);

@@ -169,6 +169,7 @@ async fn metrics_are_refused_with_the_setting_that_does_it(
         directory: Arc::default(),
         proxies: Arc::default(),
         accept_metrics_service,
+        kept: None,
     };
     let stopping = CancellationToken::new();
     let worker = Worker::start(0, ingest, Usage::new(Limits::default()), stopping.clone()).unwrap();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use als_proto::messages::envoy::data::accesslog::v3::HttpAccessLogEntry;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::{Record, Recording};
+use alscope_analysis::accounting::Kept;
 use alscope_analysis::names::redact::Redaction;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
@@ -92,6 +93,7 @@ async fn requests(folder: &Path, more: &str, file: PathBuf) -> Vec<String> {
         analyzers: 1,
         streams: 0,
         directory_version: replayed.directory_version,
+        json_lines: None,
     };
     let text = Prometheus::default().render(&replayed.snapshot, &gauges, &Proxies::default());
     lines(&text)
@@ -163,6 +165,43 @@ async fn secrets_do_not_get_into_a_recording_and_its_calls_stay_the_same() {
     assert_eq!(replays[0].len(), 1);
     assert!(replays[0][0].ends_with("} 3"), "{}", replays[0][0]);
     assert_eq!(replays[0], replays[1]);
+}
+
+#[tokio::test]
+async fn a_replay_counts_what_a_collector_keeps() {
+    let recorder = Recorder::start(Redaction::default(), u64::MAX).await;
+    let mut failed = entry("10.0.0.2");
+    failed.response.as_mut().unwrap().response_code = Some(503);
+    let messages = vec![first_message(vec![failed.clone(), entry("10.0.0.2"), failed])];
+    recorder.send(V3, messages).await;
+    let file = recorder.file.clone();
+    let (_, _, folder) = recorder.stop().await;
+    let config = configuration(folder.path(), "");
+    let analysis = "{ directory: { file: cluster.yaml }, analysis: { http: 'k8s-mesh,persistence' } }";
+    let keeping = alscope_collector_config::Config::parse(analysis, &folder.path().join("a.yaml")).unwrap();
+    for (config, expected) in [(config, 0), (keeping, 2)] {
+        let replayed = replay(&config, file.clone()).await.unwrap();
+        assert_eq!(replayed.snapshot.accounting.kept(Kept::Error), expected);
+    }
+}
+
+#[tokio::test]
+async fn configured_headers_do_not_get_into_a_recording() {
+    for (redaction, expected) in [
+        (Redaction::default(), true),
+        (Redaction::with_headers(["x-tenant"]), false),
+    ] {
+        let recorder = Recorder::start(redaction, u64::MAX).await;
+        let mut entry = entry("10.0.0.2");
+        let header = ("x-tenant".to_owned(), SECRET.to_owned());
+        entry.request.as_mut().unwrap().request_headers = [header].into();
+        recorder.send(V3, vec![first_message(vec![entry])]).await;
+        let (_, bytes, _folder) = recorder.stop().await;
+        let holds_secret = bytes
+            .windows(SECRET.len())
+            .any(|window| window == SECRET.as_bytes());
+        assert_eq!(holds_secret, expected);
+    }
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
-const CLUSTER: &str = r#"
+pub(crate) const CLUSTER: &str = r#"
 kind: List
 items:
 - {kind: Pod, metadata: {name: productpage, namespace: demo, uid: "1"}, spec: {containers: []}, status: {podIP: 10.0.0.1}}
@@ -96,20 +96,7 @@ impl Collector {
 
     /// Status and body of a GET.
     pub(crate) async fn get(&self, address: SocketAddr, path: &str) -> (u16, String) {
-        let url = format!("http://{address}{path}");
-        let get = move || {
-            let agent: ureq::Agent = ureq::Agent::config_builder()
-                .http_status_as_error(false)
-                .timeout_global(Some(Duration::from_secs(5)))
-                .build()
-                .into();
-            let mut response = agent.get(&url).call().unwrap();
-            (
-                response.status().as_u16(),
-                response.body_mut().read_to_string().unwrap(),
-            )
-        };
-        tokio::task::spawn_blocking(get).await.unwrap()
+        get(address, path).await
     }
 
     /// The value of one sample; 0 when it is not there.
@@ -159,10 +146,32 @@ impl Collector {
     }
 
     pub(crate) async fn client(&self) -> AccessLogServiceClient<Channel> {
-        AccessLogServiceClient::connect(format!("http://{}", self.grpc))
-            .await
-            .unwrap()
+        client(self.grpc).await
     }
+}
+
+/// Status and body of a GET.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let url = format!("http://{address}{path}");
+    let get = move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(5)))
+            .build()
+            .into();
+        let mut response = agent.get(&url).call().unwrap();
+        (
+            response.status().as_u16(),
+            response.body_mut().read_to_string().unwrap(),
+        )
+    };
+    tokio::task::spawn_blocking(get).await.unwrap()
+}
+
+pub(crate) async fn client(address: SocketAddr) -> AccessLogServiceClient<Channel> {
+    AccessLogServiceClient::connect(format!("http://{address}"))
+        .await
+        .unwrap()
 }
 
 /// Sends `messages` to the method `path` by a client that compresses them if there is an `encoding`; its answer.

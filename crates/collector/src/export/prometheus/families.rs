@@ -1,9 +1,10 @@
 //! The metric families: names, help and the collector's own counters.
 
-use alscope_analysis::accounting::{Accounting, Rejected, Skipped, Unattributed};
+use alscope_analysis::accounting::{Accounting, Kept, Rejected, Skipped, Unattributed};
 use alscope_analysis::party::Reporter;
 
 use super::push;
+use crate::export::queue::Counts;
 
 /// A metric family's name, help and type.
 #[derive(Debug)]
@@ -23,7 +24,8 @@ pub const fn counter(name: &'static str, help: &'static str) -> Metric {
     }
 }
 
-const fn gauge(name: &'static str, help: &'static str) -> Metric {
+/// A gauge.
+pub const fn gauge(name: &'static str, help: &'static str) -> Metric {
     Metric {
         name,
         help,
@@ -110,6 +112,14 @@ const OVERFLOWED: Metric = counter(
     "alscope_observations_overflowed_total",
     "Observations in the overflow series because a bound was reached.",
 );
+const KEPT: Metric = counter(
+    "alscope_entries_kept_total",
+    "Observed entries that the analyzer persistence kept.",
+);
+const OVER_RATE: Metric = counter(
+    "alscope_entries_over_rate_total",
+    "Entries that it would have kept, had not as many of their kind been kept in that minute.",
+);
 const ANALYZERS: Metric = gauge(
     "alscope_analyzers_active",
     "Analyzers that are configured for any kind of entry.",
@@ -130,6 +140,8 @@ pub struct Gauges {
     pub streams: i64,
     /// Version of the directory.
     pub directory_version: u64,
+    /// What became of kept entries, if any are kept.
+    pub json_lines: Option<Counts>,
 }
 
 /// `# HELP` and `# TYPE`.
@@ -156,6 +168,7 @@ pub fn own(text: &mut String, accounting: &Accounting, gauges: &Gauges) {
         (ATTRIBUTED, accounting.attributed),
         (UNATTRIBUTED, accounting.unattributed),
         (OVERFLOWED, accounting.overflowed),
+        (OVER_RATE, accounting.over_rate),
     ];
     for (metric, value) in plain {
         header(text, &metric);
@@ -181,6 +194,10 @@ pub fn own(text: &mut String, accounting: &Accounting, gauges: &Gauges) {
         .iter()
         .map(|reporter| (reporter.word(), accounting.observations(*reporter)));
     labelled(text, &OBSERVATIONS, "reporter", observations);
+    let kept = Kept::ALL
+        .iter()
+        .map(|reason| (reason.word(), accounting.kept(*reason)));
+    labelled(text, &KEPT, "reason", kept);
 }
 
 /// One sample for each word.

@@ -1,0 +1,399 @@
+//! Every key of a line: its name, what it holds, and how it is read out of a kept entry. What a line has and what its page says
+//! come from this table.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use als_proto::{Address, HttpEntry, HttpRequest, Malformed};
+use alscope_analysis::analyze::addresses::endpoint;
+use alscope_analysis::analyze::measure::{self, HttpMeasure};
+use alscope_analysis::analyze::{flags, latency};
+use alscope_analysis::names::method::Method;
+use alscope_analysis::names::redact::Redaction;
+use alscope_analysis::persistence::kept_entry::{KeptEntry, Party, Subject};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Bytes of one text; what is longer ends in `…`.
+const TEXT_BYTES: usize = 4096;
+
+/// A key of a line.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The key.
+    pub name: &'static str,
+    /// What it holds, in one sentence.
+    pub meaning: &'static str,
+    /// The value; `None` leaves the key out.
+    pub value: for<'k, 'a> fn(&'k KeptEntry<'k, 'a>) -> Option<Value<'k>>,
+}
+
+/// A value of a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Value<'k> {
+    /// A text.
+    Text(Cow<'k, str>),
+    /// A number.
+    Number(u64),
+    /// Headers by name.
+    Headers(BTreeMap<Cow<'k, str>, String>),
+}
+
+impl<'k> Value<'k> {
+    fn text(text: impl Into<Cow<'k, str>>) -> Option<Self> {
+        let text = text.into();
+        (!text.is_empty()).then_some(Value::Text(text))
+    }
+
+    /// A label's value, if it is known.
+    fn known(text: &'k str) -> Option<Self> {
+        (text != "unknown").then_some(text).and_then(Self::text)
+    }
+}
+
+const fn key(
+    name: &'static str,
+    value: for<'k, 'a> fn(&'k KeptEntry<'k, 'a>) -> Option<Value<'k>>,
+    meaning: &'static str,
+) -> Key {
+    Key { name, meaning, value }
+}
+
+/// Every key, in the order in which they are written.
+pub const KEYS: [Key; 47] = [
+    key(
+        "start_time",
+        |entry| {
+            Timestamp::from_nanosecond(entry.observed.start().0.into())
+                .ok()
+                .and_then(|time| Value::text(format!("{time:.6}")))
+        },
+        "When the call began, in UTC with microseconds (RFC 3339).",
+    ),
+    key(
+        "kept",
+        |entry| Value::text(entry.reason.word()),
+        "Why the entry is kept: `error`, `flag`, `slow` or `sampled`.",
+    ),
+    key(
+        "reporter",
+        |entry| Value::text(entry.parties.reporter.word()),
+        "Whose entry it is: `source` (the caller's proxy, or a gateway), `destination` or `waypoint`.",
+    ),
+    key(
+        "request_protocol",
+        |entry| Value::text(entry.observed.outcome().protocol.word()),
+        "`http`, `grpc` or `tcp`.",
+    ),
+    key(
+        "method",
+        |entry| Value::text(Method::from_number(request(entry)?.1.method).word()),
+        "The request's method; `_OTHER` for one that Envoy has no number for.",
+    ),
+    key(
+        "authority",
+        |entry| redacted(entry, request(entry)?.1.authority, Redaction::authority),
+        "The request's authority, without userinfo.",
+    ),
+    key(
+        "path",
+        |entry| redacted(entry, request(entry)?.1.path, Redaction::target),
+        "The request's path, and the keys of its query.",
+    ),
+    key(
+        "endpoint",
+        |entry| Value::text(entry.endpoint?),
+        "The endpoint's name: method and template of the path; `{other}` when it has none.",
+    ),
+    key(
+        "response_code",
+        |entry| Some(Value::Number(request(entry)?.2.code.into())),
+        "The response's code; 0 when the caller got none.",
+    ),
+    key(
+        "grpc_response_status",
+        |entry| Value::text(request(entry)?.2.protocol.grpc_status_text()),
+        "The status of a gRPC call; `unknown` when the proxy did not log it.",
+    ),
+    key(
+        "response_flags",
+        |entry| {
+            Value::text(flags::text(entry.observed.outcome().flags))
+                .filter(|text| *text != Value::Text("-".into()))
+        },
+        "Envoy's short codes of all response flags, joined by commas.",
+    ),
+    key(
+        "response_code_details",
+        |entry| text(entry, request(entry)?.0.response.as_ref()?.code_details),
+        "Why the response has its code, in Envoy's words.",
+    ),
+    key(
+        "connection_termination_details",
+        |entry| text(entry, entry.observed.common.connection_termination_details),
+        "Why Envoy ended the connection.",
+    ),
+    key(
+        "upstream_transport_failure_reason",
+        |entry| text(entry, entry.observed.common.upstream_transport_failure_reason),
+        "Why the connection to the upstream failed, such as a TLS error.",
+    ),
+    key(
+        "retries",
+        |entry| {
+            Some(Value::Number(measure::retries(entry.observed.common).into()))
+                .filter(|retries| *retries != Value::Number(0))
+        },
+        "How often the proxy tried an upstream again.",
+    ),
+    key(
+        "duration_microseconds",
+        |entry| number(latency::microseconds(entry.observed.common)),
+        "The whole request, or how long the connection was open.",
+    ),
+    key(
+        "request_microseconds",
+        |entry| parts(entry, |parts| parts.request),
+        "From the request's first byte until the proxy began to send it on.",
+    ),
+    key(
+        "upstream_microseconds",
+        |entry| parts(entry, |parts| parts.upstream),
+        "From there until the upstream began to answer.",
+    ),
+    key(
+        "response_microseconds",
+        |entry| parts(entry, |parts| parts.response),
+        "From there until the caller had all of the response.",
+    ),
+    key(
+        "bytes_received",
+        |entry| Some(Value::Number(bytes(entry).0)),
+        "Bytes from the caller, headers included.",
+    ),
+    key(
+        "bytes_sent",
+        |entry| Some(Value::Number(bytes(entry).1)),
+        "Bytes to the caller, headers included.",
+    ),
+    key(
+        "source",
+        |entry| Value::text(&*entry.parties.source.name),
+        "The name of the caller's service.",
+    ),
+    key(
+        "source_workload",
+        |entry| Value::text(&*entry.parties.source.workload),
+        "The caller's workload.",
+    ),
+    key(
+        "source_workload_namespace",
+        |entry| Value::text(&*entry.parties.source.namespace),
+        "The caller's namespace.",
+    ),
+    key(
+        "source_principal",
+        |entry| Value::known(&entry.parties.source.principal),
+        "The SPIFFE identity that the caller proved.",
+    ),
+    key(
+        "source_cluster",
+        |entry| Value::known(&entry.parties.source.cluster),
+        "The caller's cluster.",
+    ),
+    key(
+        "source_address",
+        |entry| {
+            let common = entry.observed.common;
+            address(common.downstream_direct_remote_address())
+                .or_else(|| address(common.downstream_remote_address()))
+        },
+        "The address and port that the call came from.",
+    ),
+    key(
+        "source_unattributed",
+        |entry| unattributed(&entry.parties.source),
+        "Why the caller is unknown, as in `alscope_parties_unattributed_total`.",
+    ),
+    key(
+        "gateway",
+        |entry| Value::text(&*entry.parties.gateway.as_ref()?.name),
+        "The name of the gateway's service, when a gateway reports; the call came to it and went on from it.",
+    ),
+    key(
+        "gateway_workload",
+        |entry| Value::text(&*entry.parties.gateway.as_ref()?.workload),
+        "The gateway's workload.",
+    ),
+    key(
+        "gateway_workload_namespace",
+        |entry| Value::text(&*entry.parties.gateway.as_ref()?.namespace),
+        "The gateway's namespace.",
+    ),
+    key(
+        "destination",
+        |entry| Value::text(&*entry.parties.destination.name),
+        "The name of the called party's service.",
+    ),
+    key(
+        "destination_workload",
+        |entry| Value::text(&*entry.parties.destination.workload),
+        "The called workload.",
+    ),
+    key(
+        "destination_workload_namespace",
+        |entry| Value::text(&*entry.parties.destination.namespace),
+        "The called workload's namespace.",
+    ),
+    key(
+        "destination_principal",
+        |entry| Value::known(&entry.parties.destination.principal),
+        "The SPIFFE identity that the called party proved.",
+    ),
+    key(
+        "destination_address",
+        |entry| address(entry.observed.common.upstream_remote_address()),
+        "The address and port that the proxy sent it to.",
+    ),
+    key(
+        "destination_unattributed",
+        |entry| unattributed(&entry.parties.destination),
+        "Why the called party is unknown.",
+    ),
+    key(
+        "destination_service",
+        |entry| Value::text(&*entry.parties.service),
+        "The called host.",
+    ),
+    key(
+        "connection_security_policy",
+        |entry| Value::text(entry.parties.security.word()),
+        "The TLS of the connection to the proxy: `mutual_tls`, `none`, or `unknown` where the proxy can't know.",
+    ),
+    key(
+        "upstream_cluster",
+        |entry| text(entry, entry.observed.common.upstream_cluster),
+        "Envoy's cluster of the upstream.",
+    ),
+    key(
+        "route_name",
+        |entry| text(entry, entry.observed.common.route_name),
+        "Envoy's route.",
+    ),
+    key(
+        "request_id",
+        |entry| text(entry, request(entry)?.1.request_id),
+        "The header `x-request-id`: the same in the entries of all proxies on the way.",
+    ),
+    key(
+        "user_agent",
+        |entry| text(entry, request(entry)?.1.user_agent),
+        "The header `user-agent`.",
+    ),
+    key(
+        "referer",
+        |entry| text(entry, request(entry)?.1.referer),
+        "The header `referer`.",
+    ),
+    key(
+        "x_forwarded_for",
+        |entry| text(entry, request(entry)?.1.forwarded_for),
+        "The header `x-forwarded-for`: whom the request was forwarded for, as it says.",
+    ),
+    key(
+        "request_headers",
+        |entry| headers(entry, request(entry)?.1.headers()),
+        "The request's headers that the proxy was told to log.",
+    ),
+    key(
+        "response_headers",
+        |entry| {
+            let response = request(entry)?.0.response.as_ref()?;
+            headers(entry, response.headers().chain(response.trailers()))
+        },
+        "The response's headers and trailers that the proxy was told to log.",
+    ),
+];
+
+fn request<'k, 'a>(
+    entry: &KeptEntry<'k, 'a>,
+) -> Option<(&'k HttpEntry<'a>, &'k HttpRequest<'a>, &'k HttpMeasure)> {
+    match entry.observed.subject {
+        Subject::Request {
+            entry,
+            request,
+            measure,
+        } => Some((entry, request, measure)),
+        Subject::Connection { .. } => None,
+    }
+}
+
+fn bytes(entry: &KeptEntry<'_, '_>) -> (u64, u64) {
+    match entry.observed.subject {
+        Subject::Request { measure, .. } => (measure.request_bytes, measure.response_bytes),
+        Subject::Connection { measure } => (measure.received_bytes, measure.sent_bytes),
+    }
+}
+
+/// A part of the entry that can't be read is left out.
+fn number(number: Result<u64, Malformed>) -> Option<Value<'static>> {
+    number.ok().map(Value::Number)
+}
+
+fn parts(entry: &KeptEntry<'_, '_>, part: fn(latency::Parts) -> u64) -> Option<Value<'static>> {
+    let parts = latency::parts(entry.observed.common).ok()??;
+    Some(Value::Number(part(parts)))
+}
+
+fn address(address: Result<Option<Address<'_>>, Malformed>) -> Option<Value<'static>> {
+    let endpoint = endpoint(address.ok()?)?;
+    let (ip, port) = (String::from_utf8_lossy(endpoint.ip), endpoint.port);
+    Value::text(if ip.contains(':') {
+        format!("[{ip}]:{port}")
+    } else {
+        format!("{ip}:{port}")
+    })
+}
+
+fn unattributed(party: &Party) -> Option<Value<'static>> {
+    Value::text(party.missing?.word())
+}
+
+fn redacted(
+    entry: &KeptEntry<'_, '_>,
+    text: &[u8],
+    redact: fn(&Redaction, &[u8], &mut String),
+) -> Option<Value<'static>> {
+    let mut shown = String::new();
+    redact(entry.redaction, text, &mut shown);
+    Value::text(bounded(shown))
+}
+
+/// A text that is no header is shown by the rules of those that hold no secret by name.
+fn text(entry: &KeptEntry<'_, '_>, text: &[u8]) -> Option<Value<'static>> {
+    redacted(entry, text, |redaction, text, shown| {
+        redaction.header(b"", text, shown);
+    })
+}
+
+fn headers<'k, 'a: 'k>(
+    entry: &KeptEntry<'k, 'a>,
+    headers: impl Iterator<Item = Result<(&'a [u8], &'a [u8]), Malformed>>,
+) -> Option<Value<'k>> {
+    let shown = headers.flatten().map(|(name, value)| {
+        let mut shown = String::new();
+        entry.redaction.header(name, value, &mut shown);
+        (String::from_utf8_lossy(name), bounded(shown))
+    });
+    let shown: BTreeMap<Cow<'k, str>, String> = shown.collect();
+    (!shown.is_empty()).then_some(Value::Headers(shown))
+}
+
+fn bounded(mut shown: String) -> String {
+    if shown.len() > TEXT_BYTES {
+        shown.truncate(shown.floor_char_boundary(TEXT_BYTES));
+        shown.push('…');
+    }
+    shown
+}

@@ -1,0 +1,139 @@
+//! The queue of one exporter of kept entries. Its law holds whenever it is asked, and is tested:
+//! queued = exported + dropped + still waiting.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use alscope_analysis::persistence::Batch;
+use tokio::sync::mpsc;
+
+/// Batches that wait.
+const BATCHES: usize = 1024;
+/// Bytes that wait.
+const BYTES: usize = 16 << 20;
+
+/// Why kept entries were not exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// The exporter is slower than what comes.
+    QueueFull,
+    /// They could not be written.
+    WriteFailed,
+}
+
+impl Dropped {
+    /// Every reason, in the order of the counters.
+    pub const ALL: [Dropped; 2] = [Dropped::QueueFull, Dropped::WriteFailed];
+
+    /// The reason's word in the label `reason`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Dropped::QueueFull => "queue-full",
+            Dropped::WriteFailed => "write-failed",
+        }
+    }
+}
+
+/// What became of the entries that were offered to a queue, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Entries that were offered.
+    pub queued: u64,
+    /// Entries that were written.
+    pub exported: u64,
+    /// Entries that still wait, or are being written.
+    pub waiting: u64,
+    dropped: [u64; Dropped::ALL.len()],
+    waiting_bytes: usize,
+}
+
+impl Counts {
+    /// Entries dropped for `reason`.
+    pub fn dropped(&self, reason: Dropped) -> u64 {
+        self.dropped[reason as usize]
+    }
+}
+
+/// The counts of a queue, for whoever shows them.
+#[derive(Clone, Debug, Default)]
+pub struct Counted(Arc<Mutex<Counts>>);
+
+impl Counted {
+    /// The counts now.
+    pub fn now(&self) -> Counts {
+        *self.counts()
+    }
+
+    /// Counts are whole after every change under the lock, so poisoned ones are as good as any.
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The workers' end of a queue.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    batches: mpsc::Sender<Batch>,
+    counted: Counted,
+}
+
+/// The exporter's end of a queue.
+#[derive(Debug)]
+pub struct Batches {
+    batches: mpsc::Receiver<Batch>,
+    counted: Counted,
+}
+
+/// The two ends of a new queue.
+pub fn queue() -> (Queue, Batches) {
+    let (sender, receiver) = mpsc::channel(BATCHES);
+    let counted = Counted::default();
+    let queue = Queue {
+        batches: sender,
+        counted: counted.clone(),
+    };
+    let batches = Batches {
+        batches: receiver,
+        counted,
+    };
+    (queue, batches)
+}
+
+impl Queue {
+    /// Takes a batch, or drops it when the queue is full. Never waits for the exporter.
+    pub fn offer(&self, batch: Batch) {
+        let (entries, bytes) = (batch.entries, batch.bytes.len());
+        let mut counts = self.counted.counts();
+        counts.queued += entries;
+        let has_room = counts.waiting_bytes + bytes <= BYTES || counts.waiting == 0;
+        if has_room && self.batches.try_send(batch).is_ok() {
+            counts.waiting += entries;
+            counts.waiting_bytes += bytes;
+        } else {
+            counts.dropped[Dropped::QueueFull as usize] += entries;
+        }
+    }
+
+    /// What became of what was offered.
+    pub fn counted(&self) -> Counted {
+        self.counted.clone()
+    }
+}
+
+impl Batches {
+    /// Gives `export` every batch until the workers' end is gone.
+    pub fn export(mut self, mut export: impl FnMut(&Batch) -> std::io::Result<()>) {
+        while let Some(batch) = self.batches.blocking_recv() {
+            let result = export(&batch);
+            let mut counts = self.counted.counts();
+            counts.waiting -= batch.entries;
+            counts.waiting_bytes -= batch.bytes.len();
+            match result {
+                Ok(()) => counts.exported += batch.entries,
+                Err(_) => counts.dropped[Dropped::WriteFailed as usize] += batch.entries,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The collector as a process, with what it prints.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::running::{CLUSTER, get};
+
+pub(crate) struct Process {
+    pub(crate) grpc: SocketAddr,
+    pub(crate) web: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    child: Child,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+    _folder: tempfile::TempDir,
+}
+
+/// What a process printed.
+pub(crate) struct Printed {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+fn read_to_end(mut stream: impl Read + Send + 'static, mut said: String) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        stream.read_to_string(&mut said).unwrap();
+        said
+    })
+}
+
+/// The address after `name=` in a log.
+fn address(log: &str, name: &str) -> SocketAddr {
+    let (_, rest) = log.split_once(&format!("{name}=")).unwrap();
+    rest.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+impl Process {
+    /// Starts the collector with `analysis` on free ports, and with a log that says all that it can.
+    pub(crate) fn start(analysis: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("cluster.yaml"), CLUSTER).unwrap();
+        let file = folder.path().join("collector.yaml");
+        let configuration = format!(
+            "listen: {{ grpc: \"127.0.0.1:0\", web: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }}\n\
+             directory: {{ file: cluster.yaml }}\nanalysis: {{ {analysis} }}\n"
+        );
+        std::fs::write(&file, configuration).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_alscope-collector"))
+            .arg("--config")
+            .arg(&file)
+            .env("RUST_LOG", "info,alscope_collector=trace,alscope_analysis=trace")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("receiving access logs") {
+            assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+        }
+        Process {
+            grpc: address(&said, "address"),
+            web: address(&said, "web"),
+            admin: address(&said, "admin"),
+            stdout: read_to_end(child.stdout.take().unwrap(), String::new()),
+            stderr: read_to_end(log, said),
+            child,
+            _folder: folder,
+        }
+    }
+
+    /// The metrics, once these samples have these values.
+    pub(crate) async fn metrics_with(&self, samples: &[(&str, usize)]) -> String {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let (_, metrics) = get(self.admin, "/metrics").await;
+            let is_there = |(name, value): &(&str, usize)| metrics.contains(&format!("\n{name} {value}\n"));
+            if samples.iter().all(is_there) {
+                return metrics;
+            }
+            assert!(Instant::now() < deadline, "never: {samples:?}\n{metrics}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ends it in order; what it printed.
+    pub(crate) fn stop(mut self) -> Printed {
+        let terminated = Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(terminated.unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+        Printed {
+            stdout: self.stdout.join().unwrap(),
+            stderr: self.stderr.join().unwrap(),
+        }
+    }
+}
