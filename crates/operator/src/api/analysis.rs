@@ -31,14 +31,30 @@ pub enum Analyzers {
     /// The proxies' own descriptions first.
     #[serde(rename = "mx-mesh,k8s-mesh")]
     MxMeshThenK8sMesh,
+    /// Addresses; the entries of failed calls are printed as JSON lines.
+    #[serde(rename = "k8s-mesh,persistence")]
+    K8sMeshKept,
+    /// The proxies' own descriptions; the same is printed.
+    #[serde(rename = "mx-mesh,persistence")]
+    MxMeshKept,
+    /// Addresses first; the same is printed.
+    #[serde(rename = "k8s-mesh,mx-mesh,persistence")]
+    K8sMeshThenMxMeshKept,
+    /// The proxies' own descriptions first; the same is printed.
+    #[serde(rename = "mx-mesh,k8s-mesh,persistence")]
+    MxMeshThenK8sMeshKept,
 }
 
 impl Analyzers {
     /// All that there are.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
         Self::K8sMesh,
         Self::MxMesh,
         Self::K8sMeshThenMxMesh,
         Self::MxMeshThenK8sMesh,
+        Self::K8sMeshKept,
+        Self::MxMeshKept,
+        Self::K8sMeshThenMxMeshKept,
+        Self::MxMeshThenK8sMeshKept,
     ];
 }

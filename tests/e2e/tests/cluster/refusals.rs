@@ -229,7 +229,8 @@ fn bad_resources_are_refused_with_what_to_write_instead() -> anyhow::Result<()> 
         (
             "alscope",
             json!({"analysis": {"http": "persistence"}}),
-            "supported values: \"k8s-mesh\", \"mx-mesh\", \"k8s-mesh,mx-mesh\", \"mx-mesh,k8s-mesh\"",
+            "supported values: \"k8s-mesh\", \"mx-mesh\", \"k8s-mesh,mx-mesh\", \"mx-mesh,k8s-mesh\", \"k8s-mesh,persistence\", \
+             \"mx-mesh,persistence\", \"k8s-mesh,mx-mesh,persistence\", \"mx-mesh,k8s-mesh,persistence\"",
         ),
         (
             "alscope",
