@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use alscope_collector_config::{Analyzer, Checked, Config, ConfigError, Environment, SETTINGS};
+use alscope_collector_config::{Analyzer, Checked, Config, ConfigError, Environment};
 
 const FILE: &str = "any.yaml";
 

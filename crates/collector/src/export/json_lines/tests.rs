@@ -1,6 +1,7 @@
 mod page;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex};
 
@@ -42,6 +43,7 @@ fn pod(name: &str, address: &str) -> Record {
         namespace: "demo".to_owned(),
         uid: name.to_owned(),
         labels: [("app".to_owned(), name.to_owned())].into(),
+        annotations: BTreeMap::default(),
         controller: None,
         addresses: vec![address.parse().expect("an address")],
         host_network: false,
