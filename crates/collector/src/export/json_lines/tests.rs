@@ -1,7 +1,6 @@
 mod page;
 
 use std::collections::BTreeMap;
-use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex};
 

@@ -22,12 +22,12 @@ use super::*;
 #[derive(Clone)]
 struct ApiServer {
     refusals: Arc<Mutex<HashMap<&'static str, VecDeque<u16>>>>,
-    asked: mpsc::UnboundedSender<(&'static str, Instant)>,
+    asked: mpsc::Sender<(&'static str, Instant)>,
 }
 
 async fn answer(Shared(server): Shared<ApiServer>, Query(query): Query<HashMap<String, String>>) -> Response {
     let verb = if query.contains_key("watch") { WATCH } else { LIST };
-    server.asked.send((verb, Instant::now())).unwrap();
+    server.asked.try_send((verb, Instant::now())).unwrap();
     let refusal = server
         .refusals
         .lock()
@@ -56,7 +56,7 @@ async fn answer(Shared(server): Shared<ApiServer>, Query(query): Query<HashMap<S
 struct Watched {
     cache: Cache<ConfigMap>,
     changed: Arc<Notify>,
-    asked: mpsc::UnboundedReceiver<(&'static str, Instant)>,
+    asked: mpsc::Receiver<(&'static str, Instant)>,
     began: Instant,
     _watches: Watches,
 }
@@ -66,7 +66,7 @@ fn watched(refusals: &[(&'static str, &[u16])]) -> Watched {
     let refusals = refusals
         .iter()
         .map(|(verb, codes)| (*verb, codes.iter().copied().collect()));
-    let (asked, taken) = mpsc::unbounded_channel();
+    let (asked, taken) = mpsc::channel(16);
     let server = ApiServer {
         refusals: Arc::new(Mutex::new(refusals.collect())),
         asked,
@@ -117,8 +117,8 @@ fn forbidden(verb: &'static str) -> Read<Vec<String>> {
     })
 }
 
-fn listed() -> Read<Vec<String>> {
-    Ok(vec!["istio".to_owned()])
+fn istio() -> Vec<String> {
+    vec!["istio".to_owned()]
 }
 
 #[rstest]
@@ -136,7 +136,7 @@ async fn a_refused_list_is_tried_twice_a_minute_and_is_news_once(
         [(LIST, 0), (LIST, 30), (LIST, 60), (LIST, 90)]
     );
     assert!(!watched.is_news());
-    assert_eq!(watched.next().await, (listed(), 120));
+    assert_eq!(watched.next().await, (Ok(istio()), 120));
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +146,7 @@ async fn a_refused_watch_is_news_once_and_back_when_it_stands() {
     assert_eq!(watched.next().await, (forbidden(WATCH), 30));
     assert_eq!(watched.requests(3).await, [(WATCH, 30), (LIST, 60), (WATCH, 60)]);
     assert!(!watched.is_news());
-    assert_eq!(watched.next().await, (listed(), 65));
+    assert_eq!(watched.next().await, (Ok(istio()), 65));
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,13 +158,13 @@ async fn an_api_server_that_fails_is_asked_again_at_once_but_the_same_failure_is
     let requests = watched.requests(3).await;
     assert!(requests.iter().all(|(_, second)| *second < 10), "{requests:?}");
     assert!(!watched.is_news());
-    assert_eq!(watched.next().await.0, listed());
+    assert_eq!(watched.next().await.0, Ok(istio()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_fault_of_a_watch_that_had_listed_leaves_what_is_known() {
     let mut watched = watched(&[(WATCH, &[500; 2])]);
-    assert_eq!(watched.next().await, (listed(), 0));
+    assert_eq!(watched.next().await, (Ok(istio()), 0));
     watched.requests(4).await;
     assert!(!watched.is_news());
     assert_eq!(watched.cache.read().map(|all| all.len()), Ok(1));
