@@ -54,6 +54,7 @@ pub enum Identified {
 }
 
 /// The peers of an entry, if an analyzer of the chain asks for them.
+#[inline]
 pub fn peers<'a>(chain: Chain, common: &CommonProperties<'a>) -> Peers<'a> {
     if chain.has(Analyzer::MxMesh) {
         Peers::read(common.filter_state_objects())

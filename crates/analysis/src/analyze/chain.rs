@@ -48,19 +48,25 @@ impl Chain {
     }
 
     /// Whether there is no analyzer.
+    #[inline]
     pub fn is_empty(self) -> bool {
-        self == Chain::default()
+        let [first, _] = self.analyzers;
+        first.is_none()
     }
 
     /// Whether `analyzer` is in the chain.
+    #[inline]
     pub fn has(self, analyzer: Analyzer) -> bool {
-        self.analyzers.contains(&Some(analyzer))
+        let [first, second] = self.analyzers;
+        first == Some(analyzer) || second == Some(analyzer)
     }
 
     /// A number that no other chain has, for use in a memo's key.
+    #[inline]
     pub fn number(self) -> u8 {
-        self.iter()
-            .fold(0, |number, analyzer| number * 3 + 1 + analyzer as u8)
+        let [first, second] = self.analyzers;
+        let number = |analyzer: Option<Analyzer>| analyzer.map_or(0, |analyzer| 1 + analyzer as u8);
+        number(first) * 3 + number(second)
     }
 }
 

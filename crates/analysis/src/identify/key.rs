@@ -36,12 +36,12 @@ pub fn check_lengths(
         local_principal,
     ];
     let is_too_long = |string: &[u8]| string.len() > limit;
-    let peers = [&identity.peers.upstream, &identity.peers.downstream];
-    let mut peers = peers.into_iter().flatten();
-    if strings.into_iter().any(is_too_long)
-        || peers.any(|peer| peer.labels().into_iter().any(is_too_long))
-        || (chain.has(Analyzer::MxMesh) && stream.longest_own_label > limit)
-    {
+    let is_described_too_long = || {
+        let peers = [&identity.peers.upstream, &identity.peers.downstream];
+        let mut peers = peers.into_iter().flatten();
+        stream.longest_own_label > limit || peers.any(|peer| peer.labels().into_iter().any(is_too_long))
+    };
+    if strings.into_iter().any(is_too_long) || (chain.has(Analyzer::MxMesh) && is_described_too_long()) {
         Err(Rejected::StringTooLong)
     } else {
         Ok(())
@@ -53,11 +53,19 @@ pub fn write_key(key: &mut Vec<u8>, chain: Chain, stream: &Stream, identity: &Id
     key.clear();
     key.push(chain.number());
     key.extend_from_slice(&stream.memo_prefix);
-    write_part(key, identity.cluster);
-    write_part(key, identity.authority);
-    write_part(key, identity.security.peer_principal);
-    write_part(key, identity.security.local_principal);
     key.push(identity.security.policy as u8);
+    let Security {
+        peer_principal,
+        local_principal,
+        ..
+    } = identity.security;
+    let parts = [
+        identity.cluster,
+        identity.authority,
+        peer_principal,
+        local_principal,
+    ];
+    write_parts(key, parts);
     if chain.has(Analyzer::K8sMesh) {
         write_addresses(key, identity);
     }
@@ -69,34 +77,46 @@ pub fn write_key(key: &mut Vec<u8>, chain: Chain, stream: &Stream, identity: &Id
         key.push(u8::from(identity.upstream.is_some()));
         key.push(u8::from(identity.local.is_some()));
         if stream.role == Role::Sidecar && identity.cluster.is_empty() {
-            write_part(key, identity.local.map_or(b"", |endpoint| endpoint.ip));
+            write_parts(key, [ip(identity.local)]);
         }
     }
 }
 
+#[inline]
 fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
-    let listening =
+    let port =
         |endpoint: Option<Endpoint<'_>>| endpoint.map_or([0, 0], |endpoint| endpoint.port.to_le_bytes());
-    write_part(key, identity.remote.map_or(b"", |endpoint| endpoint.ip));
-    write_part(key, identity.local.map_or(b"", |endpoint| endpoint.ip));
-    key.extend_from_slice(&listening(identity.local));
-    write_part(key, identity.upstream.map_or(b"", |endpoint| endpoint.ip));
-    key.extend_from_slice(&listening(identity.upstream));
+    let ports = [port(identity.local), port(identity.upstream)];
+    key.extend_from_slice(ports.as_flattened());
     let ends = [identity.remote, identity.local, identity.upstream];
-    key.extend(ends.map(|end| u8::from(end.is_some_and(|endpoint| endpoint.is_endpoint_id))));
+    key.extend_from_slice(&ends.map(|end| u8::from(end.is_some_and(|endpoint| endpoint.is_endpoint_id))));
+    write_parts(
+        key,
+        [ip(identity.remote), ip(identity.local), ip(identity.upstream)],
+    );
+}
+
+fn ip(endpoint: Option<Endpoint<'_>>) -> &[u8] {
+    endpoint.map_or(b"", |endpoint| endpoint.ip)
 }
 
 /// Writes a peer's labels, or that there is no peer.
 pub fn write_peer(key: &mut Vec<u8>, peer: Option<&Peer<&[u8]>>) {
     key.push(u8::from(peer.is_some()));
     if let Some(peer) = peer {
-        for label in peer.labels() {
-            write_part(key, label);
-        }
+        write_parts(key, peer.labels());
     }
 }
 
-fn write_part(key: &mut Vec<u8>, bytes: &[u8]) {
-    key.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-    key.extend_from_slice(bytes);
+/// Writes the parts behind their lengths, so that no two rows of parts have the same bytes.
+#[inline]
+fn write_parts<const COUNT: usize>(key: &mut Vec<u8>, parts: [&[u8]; COUNT]) {
+    let mut lengths = [[0; 4]; COUNT];
+    for (length, part) in lengths.iter_mut().zip(&parts) {
+        *length = u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes();
+    }
+    key.extend_from_slice(lengths.as_flattened());
+    for part in parts {
+        key.extend_from_slice(part);
+    }
 }
