@@ -49,36 +49,31 @@ fn http(window: &mut Window, edge: &Edge, verdict: Verdict, counts: &HttpCounts,
     window.add_http(series, counts, at(now));
 }
 
-#[test]
-fn both_reporters_of_an_edge_are_one_row_from_the_source() {
+#[rstest]
+#[case::source(&[Reporter::Source, Reporter::Waypoint, Reporter::Destination], Reporter::Source, 1.0)]
+#[case::waypoint(&[Reporter::Waypoint, Reporter::Destination], Reporter::Waypoint, 2.0)]
+#[case::destination(&[Reporter::Destination], Reporter::Destination, 3.0)]
+fn an_edge_is_one_row_from_the_source_else_the_waypoint_else_the_destination(
+    #[case] reporters: &[Reporter],
+    #[case] expected: Reporter,
+    #[case] per_second: f64,
+) {
     let mut window = Window::new(at(1000));
-    http(
-        &mut window,
-        &edge("a", "b", "http", Reporter::Destination),
-        Verdict::Success,
-        &requests(&[3; 60]),
-        1010,
-    );
-    http(
-        &mut window,
-        &edge("a", "b", "http", Reporter::Source),
-        Verdict::Success,
-        &requests(&[3; 30]),
-        1010,
-    );
-    http(
-        &mut window,
-        &edge("a", "b", "http", Reporter::Waypoint),
-        Verdict::Success,
-        &requests(&[3; 90]),
-        1010,
-    );
+    for reporter in reporters {
+        let calls = match reporter {
+            Reporter::Source => requests(&[3; 30]),
+            Reporter::Waypoint => requests(&[3; 60]),
+            Reporter::Destination => requests(&[3; 90]),
+        };
+        let edge = edge("a", "b", "http", *reporter);
+        http(&mut window, &edge, Verdict::Success, &calls, 1010);
+    }
     let rows = rows(&window.last(Duration::from_mins(1), at(1030)));
-    assert_eq!(rows.len(), 1);
-    assert_eq!(
-        (rows[0].edge.reporter, rows[0].per_second),
-        (Reporter::Source, 1.0)
-    );
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| (row.edge.reporter, row.per_second))
+        .collect();
+    assert_eq!(rows, [(expected, per_second)]);
 }
 
 #[test]
