@@ -121,14 +121,11 @@ impl<T> Tenures<T> {
             .find(|holder| same(holder))
     }
 
-    /// Ends the tenure that `same` recognises at `until`, unless it has ended before. Answers whether anything changed.
-    pub fn end(&mut self, until: Moment, same: impl Fn(&T) -> bool) -> bool {
-        let Some(known) = self.0.iter_mut().find(|known| same(&known.holder)) else {
-            return false;
-        };
-        let ends_earlier = until < known.held.until;
-        known.held.until = known.held.until.min(until);
-        ends_earlier
+    /// Ends the tenure that `same` recognises at `until`, unless it has ended before.
+    pub fn end(&mut self, until: Moment, same: impl Fn(&T) -> bool) {
+        if let Some(known) = self.0.iter_mut().find(|known| same(&known.holder)) {
+            known.held.until = known.held.until.min(until);
+        }
     }
 
     /// Forgets tenures that ended before `limit`. Answers whether any tenure is left.
