@@ -110,9 +110,13 @@ mod tests {
 
     #[test]
     fn a_full_interner_keeps_what_it_has_and_overflows_the_rest() {
+        // The reserved strings take 15 bytes.
         let mut interner = Interner::new(30);
         let first = interner.intern("0123456789");
-        assert_eq!(interner.intern("0123456789a"), Symbol::OVERFLOW);
+        assert_ne!(first, Symbol::OVERFLOW);
+        assert_eq!(interner.intern("abcdef"), Symbol::OVERFLOW);
+        assert_ne!(interner.intern("abcde"), Symbol::OVERFLOW);
+        assert_eq!(interner.intern("f"), Symbol::OVERFLOW);
         assert_eq!(interner.intern("0123456789"), first);
     }
 

@@ -164,6 +164,36 @@ fn a_nodes_own_words_matter_to_who_asks(#[case] chain: &[Analyzer], #[case] is_s
     assert_eq!(of("one") == of("other"), is_same);
 }
 
+#[rstest]
+#[case::another_pod("sidecar~10.0.0.1~other.demo~demo.svc.cluster.local", "Kubernetes", true)]
+#[case::another_role(
+    "router~10.0.0.1~productpage-7d9f-x.demo~demo.svc.cluster.local",
+    "Kubernetes",
+    false
+)]
+#[case::another_address(
+    "sidecar~10.0.0.7~productpage-7d9f-x.demo~demo.svc.cluster.local",
+    "Kubernetes",
+    false
+)]
+#[case::another_domain(
+    "sidecar~10.0.0.1~productpage-7d9f-x.demo~demo.svc.other.local",
+    "Kubernetes",
+    false
+)]
+#[case::another_cluster(PRODUCTPAGE_NODE, "west", false)]
+fn a_node_is_its_role_address_domain_and_cluster(
+    #[case] node_id: &str,
+    #[case] cluster: &str,
+    #[case] is_same: bool,
+) {
+    let registry = Registry::default();
+    let key = |identifier| key(&registry, &[K8sMesh], identifier, outbound());
+    let mut other = identifier(node_id);
+    other.node.as_mut().unwrap().metadata = Some(texts(&[("CLUSTER_ID", cluster)]));
+    assert_eq!(key(other) == key(identifier(PRODUCTPAGE_NODE)), is_same);
+}
+
 #[test]
 fn keys_of_different_chains_differ() {
     let registry = Registry::default();
