@@ -8,7 +8,10 @@ use crate::wire::{Fields, length_delimited};
 
 const NODE: u32 = length_delimited(1);
 const LOG_NAME: u32 = length_delimited(2);
-const LAST_KNOWN_FIELD: u32 = 2;
+/// The last field of `StreamAccessLogsMessage.Identifier`: the name of the log.
+pub(crate) const LAST_FIELD_OF_ACCESS_LOGS: u32 = 2;
+/// The last field of `StreamMetricsMessage.Identifier`: the node.
+pub(crate) const LAST_FIELD_OF_METRICS: u32 = 1;
 
 /// Fields of `envoy.config.core.v3.Node`.
 const ID: u32 = length_delimited(1);
@@ -26,25 +29,25 @@ pub struct Identifier<'a> {
 }
 
 impl<'a> Identifier<'a> {
-    /// Reads what the bytes of a message say about its sender.
-    pub(crate) fn read(message: &'a [u8]) -> Result<Self, Malformed> {
+    /// Reads what the bytes of a message say about its sender. Behind its last field, an identifier's fields are unknown.
+    pub(crate) fn read(message: &'a [u8], last_field: u32) -> Result<Self, Malformed> {
         let mut identifier = Self {
             message,
             ..Self::default()
         };
         for bytes in Occurrences::new(message, IDENTIFIER) {
-            identifier.merge(bytes?)?;
+            identifier.merge(bytes?, last_field)?;
         }
         Ok(identifier)
     }
 
-    fn merge(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
+    fn merge(&mut self, bytes: &'a [u8], last_field: u32) -> Result<(), Malformed> {
         let mut fields = Fields::new(bytes);
         while let Some(key) = fields.key()? {
             match key {
                 NODE => self.merge_node(fields.bytes()?)?,
-                LOG_NAME => self.log_name = fields.bytes()?,
-                _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,
+                LOG_NAME if last_field == LAST_FIELD_OF_ACCESS_LOGS => self.log_name = fields.bytes()?,
+                _ => fields.skip_unknown(key, last_field)?,
             }
         }
         Ok(())
@@ -74,7 +77,7 @@ impl<'a> Identifier<'a> {
         self.node_cluster
     }
 
-    /// `Identifier.log_name`: the name that the log's configuration gives it.
+    /// `Identifier.log_name`: the name that the log's configuration gives it; empty in an identifier of metrics.
     pub fn log_name(&self) -> &'a [u8] {
         self.log_name
     }

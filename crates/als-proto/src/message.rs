@@ -2,7 +2,7 @@
 //! entries are.
 
 use crate::entries::{Entries, Kind};
-use crate::identifier::Identifier;
+use crate::identifier::{Identifier, LAST_FIELD_OF_ACCESS_LOGS};
 use crate::wire::{Fields, length_delimited};
 use crate::{Malformed, entries};
 
@@ -50,7 +50,7 @@ impl<'a> Message<'a> {
     /// in the first message of a stream only.
     pub fn identifier(&self) -> Result<Option<Identifier<'a>>, Malformed> {
         if self.has_identifier {
-            Identifier::read(self.bytes).map(Some)
+            Identifier::read(self.bytes, LAST_FIELD_OF_ACCESS_LOGS).map(Some)
         } else {
             Ok(None)
         }

@@ -3,7 +3,7 @@
 
 use crate::Malformed;
 use crate::http::headers::key_and_value;
-use crate::identifier::Identifier;
+use crate::identifier::{Identifier, LAST_FIELD_OF_METRICS};
 use crate::message::IDENTIFIER;
 use crate::occurrences::{NestedOccurrences, Occurrences};
 use crate::wire::{Fields, fixed64, length_delimited, varint};
@@ -74,7 +74,7 @@ impl<'a> MetricsMessage<'a> {
     /// identifier of an access log, and no name of a log.
     pub fn identifier(&self) -> Result<Option<Identifier<'a>>, Malformed> {
         if self.has_identifier {
-            Identifier::read(self.bytes).map(Some)
+            Identifier::read(self.bytes, LAST_FIELD_OF_METRICS).map(Some)
         } else {
             Ok(None)
         }

@@ -118,3 +118,17 @@ fn the_identifier_is_that_of_an_access_log() {
 fn what_is_no_message_is_malformed(#[case] bytes: Vec<u8>) {
     assert_eq!(metrics(&bytes).err(), Some(Malformed));
 }
+
+/// The field after the node is the log's name in an identifier of access logs, and no field in one of metrics.
+#[rstest]
+#[case::a_text(string(2, "name"))]
+#[case::a_number(varint(2, 1))]
+fn an_identifier_of_metrics_has_a_node_and_no_name_of_a_log(#[case] unknown: Vec<u8>) {
+    let bytes = message(1, [message(1, [string(1, "sidecar~10.0.0.1")]), unknown]);
+    let identifier = MetricsMessage::read(&bytes).and_then(|message| message.identifier());
+    let identifier = identifier.map(|identifier| identifier.map(|of| (of.node_id(), of.log_name())));
+    assert_eq!(
+        identifier,
+        Ok(Some((b"sidecar~10.0.0.1".as_slice(), b"".as_slice())))
+    );
+}
