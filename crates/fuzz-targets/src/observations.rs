@@ -150,6 +150,7 @@ fn records() -> Vec<Record> {
             namespace: "demo".into(),
             uid: format!("uid-{workload}"),
             labels: [("app".into(), workload.into())].into(),
+            annotations: [].into(),
             controller: None,
             addresses: vec![address.into()],
             host_network: false,
@@ -169,6 +170,8 @@ fn records() -> Vec<Record> {
         Record::Service(ServiceRecord {
             name: "reviews".into(),
             namespace: "demo".into(),
+            labels: [].into(),
+            annotations: [].into(),
             addresses: vec![[10, 96, 0, 2].into()],
             ports: ports.clone(),
             created: STARTED,

@@ -155,7 +155,7 @@ pub fn after(recording: &[u8], records: usize) -> anyhow::Result<Vec<u8>> {
 /// How many records a recording has.
 pub fn records(recording: &[u8]) -> anyhow::Result<usize> {
     let records = Recording::read(recording).map_err(|error| anyhow!("{error}"))?;
-    Ok(records.filter(Result::is_ok).count())
+    Ok(records.flatten().count())
 }
 
 /// What an analyzer makes of a recording: the counters of calls and of entries that are not 0, with their labels that are not
@@ -173,6 +173,7 @@ pub fn observations(analyzer: &str, recording: &Path, directory: &Path) -> anyho
         analyzers: 1,
         streams: 0,
         directory_version: replayed.directory_version,
+        json_lines: None,
     };
     let exposition = Prometheus::default().render(&replayed.snapshot, &gauges, &Proxies::default());
     let mut lines: Vec<String> = exposition.lines().filter_map(counter).collect();
