@@ -1,6 +1,7 @@
 //! One worker's share of the work: from a message's bytes to counted observations, by plain function calls.
 
 mod progress;
+mod settings;
 
 use std::sync::Arc;
 
@@ -13,59 +14,23 @@ use crate::aggregate::example::{Example, Shown};
 use crate::aggregate::registry::{Registry, SeriesId};
 use crate::aggregate::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::analyze::Ended;
-use crate::analyze::chain::{Analyzer, Chain};
+use crate::analyze::chain::Chain;
 use crate::analyze::final_entry::{final_entry, no_tunnel};
 use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::legs::{Identity, legs};
 use crate::analyze::measure::{self, HttpMeasure, TcpMeasure};
-use crate::analyze::role::Role;
 use crate::analyze::rule::Rule;
 use crate::directory::Directory;
 use crate::identify::key::{check_lengths, write_key};
 use crate::identify::memo::{Answer, Memo};
-use crate::identify::{self, CallerAddress, Identified, IdentifiedLeg};
+use crate::identify::{self, Identified, IdentifiedLeg};
 use crate::moment::Moment;
 use crate::peer::Peers;
 use crate::persistence::kept_entry::{Observed, Subject};
 use crate::persistence::{Batch, Keeper, Persistence};
 use crate::stream::Stream;
 pub use progress::Progress;
-
-/// What the shards are told to do; the same for all of them.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// The analyzers of HTTP entries; without any they are skipped.
-    pub http: Chain,
-    /// The analyzers of TCP entries; without any they are skipped.
-    pub tcp: Chain,
-    /// Which address is the caller's of a gateway; of any other proxy it is [`CallerAddress::Direct`].
-    pub gateway_caller: CallerAddress,
-    /// Entries of one message that are read.
-    pub entries_per_message: usize,
-    /// Bytes of a string that the rules read.
-    pub string_bytes: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            http: Chain::new([Analyzer::K8sMesh]),
-            tcp: Chain::new([Analyzer::K8sMesh]),
-            gateway_caller: CallerAddress::Direct,
-            entries_per_message: 65_536,
-            string_bytes: 4096,
-        }
-    }
-}
-
-impl Settings {
-    fn caller(&self, role: Role) -> CallerAddress {
-        match role {
-            Role::Gateway => self.gateway_caller,
-            Role::Sidecar | Role::Waypoint => CallerAddress::Direct,
-        }
-    }
-}
+pub use settings::Settings;
 
 /// A worker's counters and memory.
 #[derive(Debug)]

@@ -64,6 +64,30 @@ impl Collector {
     }
 }
 
+/// What is always the sum of what.
+const LAWS: [(&str, &[&str]); 4] = [
+    (
+        "entries_received_total",
+        &["entries_analyzed_total", "entries_rejected_total"],
+    ),
+    (
+        "entries_analyzed_total",
+        &["entries_observed_total", "entries_skipped_total"],
+    ),
+    (
+        "entries_observed_total",
+        &["entries_attributed_total", "entries_unattributed_total"],
+    ),
+    (
+        "exporter_entries_queued_total",
+        &[
+            "exporter_entries_exported_total",
+            "exporter_entries_dropped_total",
+            "exporter_entries_waiting",
+        ],
+    ),
+];
+
 /// Fails unless every entry that the operator's collector received is accounted for. Where none runs, there is nothing to ask.
 pub fn check_conservation() -> anyhow::Result<()> {
     let deployment = ["get", "deployment", "alscope-collector", "--ignore-not-found"];
@@ -76,20 +100,16 @@ pub fn check_conservation() -> anyhow::Result<()> {
         operator::NAMESPACE
     );
     let metrics = Exposition::parse(&kubectl(&["get", &path])?)?;
-    let count = |name: &str| metrics.sum(&format!("alscope_entries_{name}_total"), &[]);
-    let laws = [
-        ("received", ["analyzed", "rejected"]),
-        ("analyzed", ["observed", "skipped"]),
-        ("observed", ["attributed", "unattributed"]),
-    ];
-    for (whole, parts) in laws {
-        let (counted, sum) = (count(whole), parts.map(count).iter().sum::<u64>());
+    let count = |name: &&str| metrics.sum(&format!("alscope_{name}"), &[]);
+    for (whole, parts) in LAWS {
+        let (counted, sum) = (count(&whole), parts.iter().map(count).sum::<u64>());
         ensure!(
             counted == sum,
-            "{counted} entries {whole}, but {sum} {}",
+            "{whole} is {counted}, but {} are {sum}",
             parts.join(" and ")
         );
     }
-    println!("  all of {} entries are accounted for", count("received"));
+    let received = count(&"entries_received_total");
+    println!("  all of {received} entries are accounted for");
     Ok(())
 }

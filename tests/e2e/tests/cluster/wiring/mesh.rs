@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alscope_e2e::bookinfo::{CONNECTIONS, Counted, Hop, REQUESTS, THOUSAND, check_topology, deploy, load};
-use alscope_e2e::cluster::{Namespace, relay, until};
+use alscope_e2e::cluster::{Namespace, kubectl, relay, until};
 use alscope_e2e::collector::Collector;
 use alscope_e2e::envoy::{self, AccessLogs};
 use alscope_e2e::exposition::Exposition;
@@ -16,17 +16,22 @@ use serde_json::{Value, json};
 
 #[test]
 fn every_hop_of_a_thousand_requests_is_counted_exactly_by_both_sides() -> anyhow::Result<()> {
-    observed("hops", thousand)
+    observed(
+        "hops",
+        &json!({"analysis": {"http": "k8s-mesh,persistence"}}),
+        thousand,
+    )
 }
 
 /// Runs a test against bookinfo in a mesh that the operator has wired, and takes all of it back.
 fn observed(
     name: &str,
+    spec: &Value,
     test: impl FnOnce(&Collector, &Namespace) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     load_images()?;
     operator::install()?;
-    operator::apply(RESOURCE, &json!({}))?;
+    operator::apply(RESOURCE, spec)?;
     reaches(RESOURCE, "Ready", ("True", "Ready"), Duration::from_mins(1))?;
     let namespace = deploy(name)?;
     let result = Collector::observed().and_then(|collector| test(&collector, &namespace));
@@ -89,6 +94,7 @@ fn thousand(collector: &Collector, namespace: &Namespace) -> anyhow::Result<()> 
         "an entry has an unknown party"
     );
     a_doubled_reporter_is_noticed(&metrics, &namespace.name)?;
+    every_failed_call_is_printed(collector)?;
     check_topology(collector, &namespace.name)?;
     the_page_is_served(collector)
 }
@@ -126,6 +132,29 @@ fn a_doubled_reporter_is_noticed(metrics: &Exposition, namespace: &str) -> anyho
         }
     }
     Ok(())
+}
+
+/// 34 of the requests fail at ratings: logged by the gateway, by productpage as called, and by both sides of two hops behind it.
+fn every_failed_call_is_printed(collector: &Collector) -> anyhow::Result<()> {
+    let failed = 34 + 34 + 2 * (34 + 34);
+    let kept = collector.metrics()?.sum("alscope_entries_kept_total", &[]);
+    ensure!(kept == failed, "kept {kept} entries, {failed} failed");
+    until("a line of each failed call", Duration::from_secs(10), || {
+        let logs = kubectl(&[
+            "logs",
+            "deployment/alscope-collector",
+            "--namespace",
+            operator::NAMESPACE,
+            "--tail=-1",
+        ])?;
+        let lines = logs.lines().filter(|line| line.starts_with("{\"start_time\""));
+        let lines: Vec<Value> = lines.map(serde_json::from_str).collect::<Result<_, _>>()?;
+        ensure!(lines.len() as u64 == failed, "{} lines of {failed}", lines.len());
+        for line in &lines {
+            ensure!(line["kept"] == "error" && line["response_code"] == 503, "{line}");
+        }
+        Ok(Some(()))
+    })
 }
 
 fn the_page_is_served(collector: &Collector) -> anyhow::Result<()> {
@@ -179,7 +208,7 @@ fn print_envoys(before: &BTreeMap<String, AccessLogs>, after: &BTreeMap<String, 
 
 #[test]
 fn a_replaced_pod_keeps_its_calls_and_the_new_one_gets_its_own() -> anyhow::Result<()> {
-    observed("replaced", replaced)
+    observed("replaced", &json!({}), replaced)
 }
 
 /// Replaces details' pod by one of version v2 while requests run. Each answer says which version gave it: that is the truth
