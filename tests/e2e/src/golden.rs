@@ -77,7 +77,7 @@ pub const SCENARIOS: [Scenario; 17] = [
         6,
     ),
     scenario("tcp", &["tcp", "server:7000"], 6),
-    scenario("websocket", &["socket", "ws://server:8080/socket"], 6),
+    scenario("websocket", &["socket", "ws://server:8082/"], 6),
     scenario("headless", &["get", "http://headless:8080/status/200"], 6),
     scenario(
         "external",

@@ -114,9 +114,12 @@ pub fn steps(desired: &[Desired], collector: &Collector, is_rolled_out: bool) ->
 
 /// The first ten hexadecimal digits of a text's SHA-256.
 fn digest(text: &str) -> String {
-    let mut digits = format!("{:x}", Sha256::digest(text.as_bytes()));
-    digits.truncate(10);
-    digits
+    let digest = Sha256::digest(text.as_bytes());
+    let number = digest
+        .iter()
+        .take(5)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:010x}")
 }
 
 fn selector(resource: &MeshObservability) -> Value {

@@ -1,6 +1,6 @@
 //! A server that answers in every way that an Envoy logs, and the client that asks for it.
 //!
-//! `every-call serve` listens on four ports. Every other command makes calls of one kind, one after the other, prints what came
+//! `every-call serve` listens on five ports. Every other command makes calls of one kind, one after the other, prints what came
 //! of them as a line of JSON, and fails unless each came out as was asked, so that whoever compares the mesh's logs knows what was
 //! called.
 //!
@@ -9,8 +9,8 @@
 //! | 8080 | `GET /status/404` | that status |
 //! | 8080 | `GET /flaky` | 503, but 200 to a proxy's second attempt (`x-envoy-attempt-count`) |
 //! | 8080 | `GET /never` | none |
-//! | 8080 | `GET /socket` | a websocket that sends back what it gets |
 //! | 8081 | any | a reset of the connection |
+//! | 8082 | any | a websocket that sends back what it gets |
 //! | 9090 | `grpc.health.v1.Health/Check` | `SERVING` of the service without a name, `NOT_FOUND` of any other |
 //! | 7000 | any bytes | the same bytes |
 

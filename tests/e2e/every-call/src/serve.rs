@@ -1,17 +1,17 @@
-//! The server's four ports.
+//! The server's five ports.
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
-use axum::response::Response;
 use axum::routing::get;
 use axum::serve::Listener;
+use futures::{SinkExt as _, StreamExt as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite;
 
 /// The client's proxy counts its attempts in this header.
 const ATTEMPTS: &str = "x-envoy-attempt-count";
@@ -21,6 +21,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let http = listen(8080).await?;
     let resets = listen(8081).await?;
+    let sockets = listen(8082).await?;
     let echo = listen(7000).await?;
     let (health, grpc) = tonic_health::server::health_reporter();
     health
@@ -35,6 +36,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         ended = axum::serve(http, router()).into_future() => ended.context("HTTP ended"),
         ended = grpc => ended.context("gRPC ended"),
         () = each(resets, reset) => Ok(()),
+        () = each(sockets, socket) => Ok(()),
         () = each(echo, send_back) => Ok(()),
     }
 }
@@ -51,10 +53,6 @@ fn router() -> Router {
         .route("/status/{code}", get(status))
         .route("/flaky", get(flaky))
         .route("/never", get(std::future::pending::<()>))
-        .route(
-            "/socket",
-            get(async |upgrade: WebSocketUpgrade| -> Response { upgrade.on_upgrade(socket) }),
-        )
 }
 
 async fn status(Path(code): Path<u16>) -> StatusCode {
@@ -68,14 +66,22 @@ async fn flaky(request: Request) -> StatusCode {
     }
 }
 
-async fn socket(mut socket: WebSocket) {
-    while let Some(Ok(message)) = socket.recv().await {
-        if let Message::Text(_) = message
-            && socket.send(message).await.is_err()
-        {
-            return;
+/// A websocket's server: sends every text back.
+async fn socket(stream: TcpStream) {
+    if let Err(error) = send_texts_back(stream).await {
+        eprintln!("every-call: a websocket broke: {error}");
+    }
+}
+
+async fn send_texts_back(stream: TcpStream) -> Result<(), tungstenite::Error> {
+    let mut socket = tokio_tungstenite::accept_async(stream).await?;
+    while let Some(message) = socket.next().await {
+        let message = message?;
+        if message.is_text() {
+            socket.send(message).await?;
         }
     }
+    Ok(())
 }
 
 /// Handles connection after connection, all at once.
