@@ -15,8 +15,9 @@ use tracing::{info, warn};
 
 use crate::world::ReadError;
 
-/// How long until a refused or absent kind is asked for again: kube begins each list anew, without its growing pauses.
-const REFUSED: Duration = Duration::from_secs(30);
+/// How long until a refused or absent kind is asked for again, at first and at most: kube begins each list anew, without its own
+/// growing pauses. A right that was given a moment ago is in force a moment later.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How long a watch that was refused must stand until it counts as back: one that starts says nothing.
 const STANDS: Duration = Duration::from_secs(5);
 
@@ -60,26 +61,33 @@ impl<K: Lookup + Clone + 'static> Watch<K>
 where
     K::DynamicType: Hash + Eq + Clone,
 {
-    /// Follows `events`, after each refusal from the beginning.
+    /// Follows `events`, after each refusal from the beginning, ever later.
     pub(super) async fn run<S>(mut self, events: impl Fn() -> S)
     where
         S: Stream<Item = watcher::Result<Event<K>>>,
     {
+        let (first, longest) = PAUSES;
+        let mut pause = first;
         loop {
-            self.follow(pin!(events())).await;
-            sleep(REFUSED).await;
+            if self.follow(pin!(events())).await {
+                pause = first;
+            }
+            sleep(pause).await;
+            pause = longest.min(2 * pause);
         }
     }
 
-    /// Returns when the API server refuses.
-    async fn follow(&mut self, mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<K>>>>) {
+    /// Returns when the API server refuses: whether anything was learned until then.
+    async fn follow(&mut self, mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<K>>>>) -> bool {
         let mut patience = Duration::MAX;
+        let mut has_learned = false;
         loop {
             let event = match timeout(patience, events.next()).await {
                 Ok(Some(event)) => event,
-                Ok(None) => return,
+                Ok(None) => return has_learned,
                 Err(_silence) => {
                     patience = Duration::MAX;
+                    has_learned = true;
                     self.learned();
                     continue;
                 }
@@ -93,13 +101,14 @@ where
                         Event::InitDone if self.may_not_watch() => patience = STANDS,
                         Event::InitDone | Event::Apply(_) | Event::Delete(_) => {
                             patience = Duration::MAX;
+                            has_learned = true;
                             self.learned();
                         }
                     }
                 }
                 Err(error) => {
                     if self.failed(&error) {
-                        return;
+                        return has_learned;
                     }
                 }
             }

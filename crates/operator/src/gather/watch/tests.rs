@@ -125,28 +125,26 @@ fn istio() -> Vec<String> {
 #[case::forbidden(403, forbidden(LIST))]
 #[case::not_installed(404, Ok(Vec::new()))]
 #[tokio::test(start_paused = true)]
-async fn a_refused_list_is_tried_twice_a_minute_and_is_news_once(
+async fn a_refused_list_is_tried_ever_later_and_is_news_once(
     #[case] code: u16,
     #[case] known: Read<Vec<String>>,
 ) {
-    let mut watched = watched(&[(LIST, &[code; 4])]);
+    let mut watched = watched(&[(LIST, &[code; 8])]);
     assert_eq!(watched.next().await, (known, 0));
-    assert_eq!(
-        watched.requests(4).await,
-        [(LIST, 0), (LIST, 30), (LIST, 60), (LIST, 90)]
-    );
+    let times = [0, 1, 3, 7, 15, 31, 61, 91];
+    assert_eq!(watched.requests(8).await, times.map(|second| (LIST, second)));
     assert!(!watched.is_news());
-    assert_eq!(watched.next().await, (Ok(istio()), 120));
+    assert_eq!(watched.next().await, (Ok(istio()), 121));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_watch_is_news_once_and_back_when_it_stands() {
     let mut watched = watched(&[(WATCH, &[403; 2])]);
-    assert_eq!(watched.requests(3).await, [(LIST, 0), (WATCH, 0), (LIST, 30)]);
-    assert_eq!(watched.next().await, (forbidden(WATCH), 30));
-    assert_eq!(watched.requests(3).await, [(WATCH, 30), (LIST, 60), (WATCH, 60)]);
+    assert_eq!(watched.requests(3).await, [(LIST, 0), (WATCH, 0), (LIST, 1)]);
+    assert_eq!(watched.next().await, (forbidden(WATCH), 1));
+    assert_eq!(watched.requests(3).await, [(WATCH, 1), (LIST, 3), (WATCH, 3)]);
     assert!(!watched.is_news());
-    assert_eq!(watched.next().await, (Ok(istio()), 65));
+    assert_eq!(watched.next().await, (Ok(istio()), 8));
 }
 
 #[tokio::test(start_paused = true)]
