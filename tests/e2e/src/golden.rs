@@ -10,7 +10,7 @@ use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
 use alscope_collector::replay::replay;
 use alscope_collector_config::Config;
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use prost::Message as _;
 
 /// The namespace of the calls.
@@ -117,10 +117,10 @@ pub const DIRECTORY: &str = "directory.json";
 /// The entries of a recording.
 pub fn entries(recording: &[u8]) -> anyhow::Result<usize> {
     let mut entries = 0;
-    for record in Recording::read(recording).map_err(|error| anyhow!("{error}"))? {
+    for record in Recording::read(recording)? {
         // Half a record is one that is being written.
         let Ok(record) = record else { break };
-        let message = Message::read(record.message).map_err(|_| anyhow!("an unreadable message"))?;
+        let message = Message::read(record.message).context("an unreadable message")?;
         entries += message.entries().count();
     }
     Ok(entries)
@@ -130,11 +130,8 @@ pub fn entries(recording: &[u8]) -> anyhow::Result<usize> {
 pub fn after(recording: &[u8], records: usize) -> anyhow::Result<Vec<u8>> {
     let mut nodes: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
     let mut rest = Recording::BEGINNING.to_vec();
-    for (index, record) in Recording::read(recording)
-        .map_err(|error| anyhow!("{error}"))?
-        .enumerate()
-    {
-        let record = record.map_err(|_| anyhow!("half a record"))?;
+    for (index, record) in Recording::read(recording)?.enumerate() {
+        let record = record.context("half a record")?;
         let mut message = StreamAccessLogsMessage::decode(record.message)?;
         if index >= records {
             if let Some(node) = nodes.remove(&record.stream)
@@ -154,7 +151,7 @@ pub fn after(recording: &[u8], records: usize) -> anyhow::Result<Vec<u8>> {
 
 /// How many records a recording has.
 pub fn records(recording: &[u8]) -> anyhow::Result<usize> {
-    let records = Recording::read(recording).map_err(|error| anyhow!("{error}"))?;
+    let records = Recording::read(recording)?;
     Ok(records.flatten().count())
 }
 

@@ -5,7 +5,7 @@ use als_proto::{Address, CommonProperties, HttpEntry, HttpRequest, Malformed};
 use crate::analyze::flags;
 use crate::moment::Moment;
 use crate::names::method::Method;
-use crate::names::redact::{REDACTED, Redaction};
+use crate::names::redact::{REDACTED, Redaction, bounded};
 use crate::peer::{Peer, Peers};
 
 /// Bytes of a text that are shown.
@@ -140,11 +140,6 @@ fn text(bytes: &[u8]) -> Box<str> {
     cut(printable.replace(char::is_control, "\u{fffd}"))
 }
 
-/// The beginning of a longer text, with a sign that there is more.
-fn cut(mut text: String) -> Box<str> {
-    if text.len() > SHOWN {
-        text.truncate(text.floor_char_boundary(SHOWN));
-        text.push('…');
-    }
-    text.into()
+fn cut(text: String) -> Box<str> {
+    bounded(text, SHOWN).into()
 }

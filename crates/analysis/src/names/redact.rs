@@ -24,6 +24,15 @@ use super::target::absolute_form;
 /// What stands for a secret.
 pub const REDACTED: &str = "{redacted}";
 
+/// The beginning of a text of more than so many bytes, with a sign that there is more.
+pub fn bounded(mut text: String, bytes: usize) -> String {
+    if text.len() > bytes {
+        text.truncate(text.floor_char_boundary(bytes));
+        text.push('…');
+    }
+    text
+}
+
 /// Hexadecimal digits that may be a session's id or a key; a `MongoDB` id has 24.
 const SECRET_HEX: usize = 32;
 /// Bytes of a query's key; a longer one is rather a value.

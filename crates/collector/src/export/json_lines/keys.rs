@@ -9,7 +9,7 @@ use alscope_analysis::analyze::addresses::endpoint;
 use alscope_analysis::analyze::measure::{self, HttpMeasure};
 use alscope_analysis::analyze::{flags, latency};
 use alscope_analysis::names::method::Method;
-use alscope_analysis::names::redact::Redaction;
+use alscope_analysis::names::redact::{Redaction, bounded};
 use alscope_analysis::persistence::kept_entry::{KeptEntry, Party, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -367,7 +367,7 @@ fn redacted(
 ) -> Option<Value<'static>> {
     let mut shown = String::new();
     redact(entry.redaction, text, &mut shown);
-    Value::text(bounded(shown))
+    Value::text(bounded(shown, TEXT_BYTES))
 }
 
 /// A text that is no header is shown by the rules of those that hold no secret by name.
@@ -384,16 +384,8 @@ fn headers<'k, 'a: 'k>(
     let shown = headers.flatten().map(|(name, value)| {
         let mut shown = String::new();
         entry.redaction.header(name, value, &mut shown);
-        (String::from_utf8_lossy(name), bounded(shown))
+        (String::from_utf8_lossy(name), bounded(shown, TEXT_BYTES))
     });
     let shown: BTreeMap<Cow<'k, str>, String> = shown.collect();
     (!shown.is_empty()).then_some(Value::Headers(shown))
-}
-
-fn bounded(mut shown: String) -> String {
-    if shown.len() > TEXT_BYTES {
-        shown.truncate(shown.floor_char_boundary(TEXT_BYTES));
-        shown.push('…');
-    }
-    shown
 }

@@ -10,10 +10,11 @@ use alscope_e2e::cluster::{Namespace, kubectl, read, until};
 use alscope_e2e::golden::{
     DIRECTORY, NAMESPACE, SCENARIOS, Scenario, after, edges, entries, folder, observations, records,
 };
-use alscope_e2e::operator::{self, RESOURCE, reaches};
-use alscope_e2e::programs::{load_image, load_images};
+use alscope_e2e::programs::load_image;
 use anyhow::ensure;
 use serde_json::{Value, json};
+
+use super::wired;
 
 const RECORDING: &str = "/var/log/recordings/golden";
 const ANALYZERS: [&str; 2] = ["k8s-mesh", "mx-mesh"];
@@ -21,22 +22,11 @@ const ANALYZERS: [&str; 2] = ["k8s-mesh", "mx-mesh"];
 /// `ALSCOPE_REGENERATE=1` writes the recordings and their observations anew, to be reviewed.
 #[test]
 fn every_kind_of_call_comes_to_what_the_golden_set_says() -> anyhow::Result<()> {
-    load_images()?;
-    load_image("every-call", "every-call")?;
-    operator::install()?;
-    operator::apply(RESOURCE, &json!({}))?;
-    reaches(RESOURCE, "Ready", ("True", "Ready"), Duration::from_mins(1))?;
-    let namespace = deploy()?;
-    let result = all_calls(&namespace);
-    if result.is_err() {
-        namespace.dump();
-    }
-    result?;
-    namespace.delete()?;
-    operator::delete_all()
+    wired(&json!({}), deploy, all_calls)
 }
 
 fn deploy() -> anyhow::Result<Namespace> {
+    load_image("every-call", "every-call")?;
     let namespace = Namespace::fresh(NAMESPACE)?;
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("every-call/manifests");
     namespace.apply(&manifests.join("recorder.yaml"))?;
@@ -100,22 +90,25 @@ fn call(namespace: &Namespace, scenario: &Scenario, outsider: &str) -> anyhow::R
         .iter()
         .map(|argument| argument.replace("outsider-pod", outsider))
         .collect();
-    let mut command = vec![
-        "exec",
-        "deployment/X",
-        "--container=every-call",
-        "--",
-        "every-call",
-    ];
-    let from = format!("deployment/{}", scenario.from);
-    command[1] = &from;
-    command.extend(arguments.iter().map(String::as_str));
-    namespace.kubectl(&command)?;
-    let what = format!("{} entries of {}", scenario.entries, scenario.name);
-    until(&what, Duration::from_secs(20), || {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    every_call(namespace, scenario.from, &arguments)?;
+    recorded_since(before, scenario.entries, scenario.name, 20)
+}
+
+/// Runs the program of that name in a pod of a Deployment.
+fn every_call(namespace: &Namespace, from: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let deployment = format!("deployment/{from}");
+    let program = ["exec", &deployment, "--container=every-call", "--", "every-call"];
+    namespace.kubectl(&[&program[..], arguments].concat()).map(drop)
+}
+
+/// Waits for so many entries after the first `before` records, no more and no fewer.
+fn recorded_since(before: usize, made: usize, of: &str, seconds: u64) -> anyhow::Result<Vec<u8>> {
+    let what = format!("{made} entries of {of}");
+    until(&what, Duration::from_secs(seconds), || {
         let recording = after(&read(RECORDING)?, before)?;
         let found = entries(&recording)?;
-        ensure!(found == scenario.entries, "{found} entries");
+        ensure!(found == made, "{found} entries");
         Ok(Some(recording))
     })
 }
@@ -126,25 +119,11 @@ fn the_proxies_say_what_addresses_say(namespace: &Namespace, output: &Path) -> a
     let before = records(&read(RECORDING)?)?;
     for id in 1..=3 {
         let url = format!("http://bookinfo-gateway/productpage?id={id}");
-        namespace.kubectl(&[
-            "exec",
-            "deployment/outsider",
-            "--container=every-call",
-            "--",
-            "every-call",
-            "get",
-            &url,
-            "--times=20",
-        ])?;
+        every_call(namespace, "outsider", &["get", &url, "--times=20"])?;
     }
     // Of 60 requests: 60 at the gateway and 60 behind it, 60 calls of details and reviews, 40 of ratings and 40 connections.
     let entries_made = 60 + 60 + 2 * (60 + 60 + 40 + 40);
-    let recording = until("bookinfo's entries", Duration::from_secs(30), || {
-        let recording = after(&read(RECORDING)?, before)?;
-        let found = entries(&recording)?;
-        ensure!(found == entries_made, "{found} entries of {entries_made}");
-        Ok(Some(recording))
-    })?;
+    let recording = recorded_since(before, entries_made, "bookinfo", 30)?;
     let scratch = tempfile::tempdir()?;
     let file = scratch.path().join("bookinfo.als");
     std::fs::write(&file, recording)?;

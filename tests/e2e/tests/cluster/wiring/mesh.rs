@@ -8,11 +8,12 @@ use alscope_e2e::cluster::{Namespace, kubectl, relay, until};
 use alscope_e2e::collector::Collector;
 use alscope_e2e::envoy::{self, AccessLogs};
 use alscope_e2e::exposition::Exposition;
-use alscope_e2e::operator::{self, RESOURCE, reaches};
-use alscope_e2e::programs::load_images;
+use alscope_e2e::operator;
 use anyhow::{Context, ensure};
 use comfy_table::Table;
 use serde_json::{Value, json};
+
+use super::wired;
 
 #[test]
 fn every_hop_of_a_thousand_requests_is_counted_exactly_by_both_sides() -> anyhow::Result<()> {
@@ -23,24 +24,17 @@ fn every_hop_of_a_thousand_requests_is_counted_exactly_by_both_sides() -> anyhow
     )
 }
 
-/// Runs a test against bookinfo in a mesh that the operator has wired, and takes all of it back.
+/// Runs a test against bookinfo in a wired mesh, and the collector that the operator runs.
 fn observed(
     name: &str,
     spec: &Value,
     test: impl FnOnce(&Collector, &Namespace) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    load_images()?;
-    operator::install()?;
-    operator::apply(RESOURCE, spec)?;
-    reaches(RESOURCE, "Ready", ("True", "Ready"), Duration::from_mins(1))?;
-    let namespace = deploy(name)?;
-    let result = Collector::observed().and_then(|collector| test(&collector, &namespace));
-    if result.is_err() {
-        namespace.dump();
-    }
-    result?;
-    namespace.delete()?;
-    operator::delete_all()
+    wired(
+        spec,
+        || deploy(name),
+        |namespace| test(&Collector::observed()?, namespace),
+    )
 }
 
 fn thousand(collector: &Collector, namespace: &Namespace) -> anyhow::Result<()> {
