@@ -1,7 +1,7 @@
 //! `envoy.data.accesslog.v3.AccessLogCommon`: what HTTP and TCP entries share.
 //!
-//! Numbers and strings are read at once. A submessage is kept as the bytes of its first occurrence and is
-//! decoded when it is asked for; one that occurs again is found again in the bytes of the entry.
+//! Numbers, strings and flags are read at once. A submessage is kept as the bytes of its first occurrence and is
+//! decoded when it is asked for; what occurs again is found again in the bytes of the entry.
 
 mod address;
 mod filter_state;
@@ -16,7 +16,7 @@ pub use response_flags::ResponseFlags;
 pub use time::{Duration, Timestamp};
 pub use tls::{Certificate, TlsProperties};
 
-use lazy::Submessages;
+use lazy::{LazyFields, kept};
 
 use crate::Malformed;
 use crate::occurrences::RepeatedField;
@@ -41,12 +41,10 @@ const UPSTREAM_REMOTE_ADDRESS: u32 = length_delimited(13);
 const UPSTREAM_LOCAL_ADDRESS: u32 = length_delimited(14);
 const UPSTREAM_CLUSTER: u32 = length_delimited(15);
 const RESPONSE_FLAGS: u32 = length_delimited(16);
-const METADATA: u32 = length_delimited(17);
 const UPSTREAM_TRANSPORT_FAILURE_REASON: u32 = length_delimited(18);
 const ROUTE_NAME: u32 = length_delimited(19);
 const DOWNSTREAM_DIRECT_REMOTE_ADDRESS: u32 = length_delimited(20);
 const FILTER_STATE_OBJECTS: u32 = length_delimited(21);
-const CUSTOM_TAGS: u32 = length_delimited(22);
 const DURATION: u32 = length_delimited(23);
 const UPSTREAM_REQUEST_ATTEMPT_COUNT: u32 = varint(24);
 const CONNECTION_TERMINATION_DETAILS: u32 = length_delimited(25);
@@ -63,7 +61,7 @@ const LAST_KNOWN_FIELD: u32 = 33;
 /// `envoy.data.accesslog.v3.AccessLogCommon`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CommonProperties<'a> {
-    submessages: Submessages<'a>,
+    lazy: LazyFields<'a>,
     filter_state_objects: RepeatedField<'a>,
     /// `AccessLogCommon.upstream_cluster`.
     pub upstream_cluster: &'a [u8],
@@ -99,7 +97,7 @@ impl<'a> CommonProperties<'a> {
     /// The properties, if the entry has any.
     #[inline]
     pub(crate) fn if_present(&self) -> Option<&Self> {
-        if self.submessages.are_in_an_entry() {
+        if self.lazy.are_in_an_entry() {
             Some(self)
         } else {
             None
@@ -110,10 +108,10 @@ impl<'a> CommonProperties<'a> {
     /// around it.
     #[inline]
     pub(crate) fn merge(&mut self, bytes: &'a [u8], entry: &'a [u8]) -> Result<(), Malformed> {
-        if self.submessages.are_in_an_entry() {
+        if self.lazy.are_in_an_entry() {
             self.filter_state_objects = RepeatedField::in_all(entry, COMMON_PROPERTIES);
         }
-        self.submessages.are_in(entry);
+        self.lazy.are_in(entry);
         self.merge_fields(bytes)
     }
 
@@ -122,140 +120,126 @@ impl<'a> CommonProperties<'a> {
         let mut fields = Fields::new(bytes);
         loop {
             let field = fields;
-            let Some(key) = fields.key()? else { return Ok(()) };
+            let Some(key) = fields.key()? else { break };
+            if let Some(number) = kept(key) {
+                self.lazy.keep(number, fields.bytes()?);
+                continue;
+            }
             match key {
-                DOWNSTREAM_REMOTE_ADDRESS
-                | DOWNSTREAM_LOCAL_ADDRESS
-                | TLS_PROPERTIES
-                | START_TIME
-                | TIME_TO_LAST_RX_BYTE
-                | TIME_TO_FIRST_UPSTREAM_TX_BYTE
-                | TIME_TO_LAST_UPSTREAM_TX_BYTE
-                | TIME_TO_FIRST_UPSTREAM_RX_BYTE
-                | TIME_TO_LAST_UPSTREAM_RX_BYTE
-                | TIME_TO_FIRST_DOWNSTREAM_TX_BYTE
-                | TIME_TO_LAST_DOWNSTREAM_TX_BYTE
-                | UPSTREAM_REMOTE_ADDRESS
-                | UPSTREAM_LOCAL_ADDRESS
-                | DOWNSTREAM_DIRECT_REMOTE_ADDRESS
-                | DURATION => self.submessages.keep(key, fields.bytes()?),
-                UPSTREAM_CLUSTER => self.upstream_cluster = fields.bytes()?,
-                RESPONSE_FLAGS => self.response_flags.merge(fields.bytes()?)?,
-                UPSTREAM_TRANSPORT_FAILURE_REASON => {
-                    self.upstream_transport_failure_reason = fields.bytes()?;
-                }
-                ROUTE_NAME => self.route_name = fields.bytes()?,
                 FILTER_STATE_OBJECTS => {
                     self.filter_state_objects.starts_at(field);
                     fields.bytes()?;
                 }
                 UPSTREAM_REQUEST_ATTEMPT_COUNT => self.upstream_request_attempt_count = fields.uint32()?,
-                CONNECTION_TERMINATION_DETAILS => self.connection_termination_details = fields.bytes()?,
-                STREAM_ID => self.stream_id = fields.bytes()?,
                 INTERMEDIATE_LOG_ENTRY => self.intermediate_log_entry = fields.boolean()?,
-                DOWNSTREAM_TRANSPORT_FAILURE_REASON => {
-                    self.downstream_transport_failure_reason = fields.bytes()?;
-                }
                 DOWNSTREAM_WIRE_BYTES_SENT => self.downstream_wire_bytes_sent = fields.uint64()?,
                 DOWNSTREAM_WIRE_BYTES_RECEIVED => self.downstream_wire_bytes_received = fields.uint64()?,
                 UPSTREAM_WIRE_BYTES_SENT => self.upstream_wire_bytes_sent = fields.uint64()?,
                 UPSTREAM_WIRE_BYTES_RECEIVED => self.upstream_wire_bytes_received = fields.uint64()?,
                 ACCESS_LOG_TYPE => self.access_log_type = fields.int32()?,
-                SAMPLE_RATE | METADATA | CUSTOM_TAGS => fields.skip(key)?,
+                SAMPLE_RATE => fields.skip(key)?,
                 _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,
             }
         }
+        self.upstream_cluster = self.lazy.string(UPSTREAM_CLUSTER)?;
+        self.response_flags = self.lazy.decode(RESPONSE_FLAGS)?.unwrap_or_default();
+        self.upstream_transport_failure_reason = self.lazy.string(UPSTREAM_TRANSPORT_FAILURE_REASON)?;
+        self.route_name = self.lazy.string(ROUTE_NAME)?;
+        self.connection_termination_details = self.lazy.string(CONNECTION_TERMINATION_DETAILS)?;
+        self.stream_id = self.lazy.string(STREAM_ID)?;
+        self.downstream_transport_failure_reason = self.lazy.string(DOWNSTREAM_TRANSPORT_FAILURE_REASON)?;
+        Ok(())
     }
 
     /// `AccessLogCommon.downstream_remote_address`: whom the request came from, which may be derived from
     /// headers.
     #[inline]
     pub fn downstream_remote_address(&self) -> Result<Option<Address<'a>>, Malformed> {
-        self.submessages.decode(DOWNSTREAM_REMOTE_ADDRESS)
+        self.lazy.decode(DOWNSTREAM_REMOTE_ADDRESS)
     }
 
     /// `AccessLogCommon.downstream_local_address`: where the request arrived.
     #[inline]
     pub fn downstream_local_address(&self) -> Result<Option<Address<'a>>, Malformed> {
-        self.submessages.decode(DOWNSTREAM_LOCAL_ADDRESS)
+        self.lazy.decode(DOWNSTREAM_LOCAL_ADDRESS)
     }
 
     /// `AccessLogCommon.upstream_remote_address`: the upstream host.
     #[inline]
     pub fn upstream_remote_address(&self) -> Result<Option<Address<'a>>, Malformed> {
-        self.submessages.decode(UPSTREAM_REMOTE_ADDRESS)
+        self.lazy.decode(UPSTREAM_REMOTE_ADDRESS)
     }
 
     /// `AccessLogCommon.upstream_local_address`: this Envoy's end of the upstream connection.
     #[inline]
     pub fn upstream_local_address(&self) -> Result<Option<Address<'a>>, Malformed> {
-        self.submessages.decode(UPSTREAM_LOCAL_ADDRESS)
+        self.lazy.decode(UPSTREAM_LOCAL_ADDRESS)
     }
 
     /// `AccessLogCommon.downstream_direct_remote_address`: the physical peer.
     #[inline]
     pub fn downstream_direct_remote_address(&self) -> Result<Option<Address<'a>>, Malformed> {
-        self.submessages.decode(DOWNSTREAM_DIRECT_REMOTE_ADDRESS)
+        self.lazy.decode(DOWNSTREAM_DIRECT_REMOTE_ADDRESS)
     }
 
     /// `AccessLogCommon.tls_properties` of the downstream connection.
     #[inline]
     pub fn tls_properties(&self) -> Result<Option<TlsProperties<'a>>, Malformed> {
-        self.submessages.decode(TLS_PROPERTIES)
+        self.lazy.decode(TLS_PROPERTIES)
     }
 
     /// `AccessLogCommon.start_time`.
     #[inline]
     pub fn start_time(&self) -> Result<Option<Timestamp>, Malformed> {
-        self.submessages.decode(START_TIME)
+        self.lazy.decode(START_TIME)
     }
 
     /// `AccessLogCommon.time_to_last_rx_byte`.
     #[inline]
     pub fn time_to_last_rx_byte(&self) -> Result<Option<Duration>, Malformed> {
-        self.submessages.decode(TIME_TO_LAST_RX_BYTE)
+        self.lazy.decode(TIME_TO_LAST_RX_BYTE)
     }
 
     /// `AccessLogCommon.time_to_first_upstream_tx_byte`.
     #[inline]
     pub fn time_to_first_upstream_tx_byte(&self) -> Result<Option<Duration>, Malformed> {
-        self.submessages.decode(TIME_TO_FIRST_UPSTREAM_TX_BYTE)
+        self.lazy.decode(TIME_TO_FIRST_UPSTREAM_TX_BYTE)
     }
 
     /// `AccessLogCommon.time_to_last_upstream_tx_byte`.
     #[inline]
     pub fn time_to_last_upstream_tx_byte(&self) -> Result<Option<Duration>, Malformed> {
-        self.submessages.decode(TIME_TO_LAST_UPSTREAM_TX_BYTE)
+        self.lazy.decode(TIME_TO_LAST_UPSTREAM_TX_BYTE)
     }
 
     /// `AccessLogCommon.time_to_first_upstream_rx_byte`.
     #[inline]
     pub fn time_to_first_upstream_rx_byte(&self) -> Result<Option<Duration>, Malformed> {
-        self.submessages.decode(TIME_TO_FIRST_UPSTREAM_RX_BYTE)
+        self.lazy.decode(TIME_TO_FIRST_UPSTREAM_RX_BYTE)
     }
 
     /// `AccessLogCommon.time_to_last_upstream_rx_byte`.
     #[inline]
     pub fn time_to_last_upstream_rx_byte(&self) -> Result<Option<Duration>, Malformed> {
-        self.submessages.decode(TIME_TO_LAST_UPSTREAM_RX_BYTE)
+        self.lazy.decode(TIME_TO_LAST_UPSTREAM_RX_BYTE)
     }
 
     /// `AccessLogCommon.time_to_first_downstream_tx_byte`.
     #[inline]
     pub fn time_to_first_downstream_tx_byte(&self) -> Result<Option<Duration>, Malformed> {
-        self.submessages.decode(TIME_TO_FIRST_DOWNSTREAM_TX_BYTE)
+        self.lazy.decode(TIME_TO_FIRST_DOWNSTREAM_TX_BYTE)
     }
 
     /// `AccessLogCommon.time_to_last_downstream_tx_byte`.
     #[inline]
     pub fn time_to_last_downstream_tx_byte(&self) -> Result<Option<Duration>, Malformed> {
-        self.submessages.decode(TIME_TO_LAST_DOWNSTREAM_TX_BYTE)
+        self.lazy.decode(TIME_TO_LAST_DOWNSTREAM_TX_BYTE)
     }
 
     /// `AccessLogCommon.duration`.
     #[inline]
     pub fn duration(&self) -> Result<Option<Duration>, Malformed> {
-        self.submessages.decode(DURATION)
+        self.lazy.decode(DURATION)
     }
 
     /// `AccessLogCommon.filter_state_objects`.

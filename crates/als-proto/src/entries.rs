@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::Malformed;
 use crate::http::HttpEntry;
-use crate::occurrences::{Merge, NestedOccurrences};
+use crate::occurrences::NestedOccurrences;
 use crate::tcp::TcpEntry;
 use crate::wire::length_delimited;
 
@@ -27,6 +27,15 @@ pub enum Entry<'a> {
     Http(HttpEntry<'a>),
     /// `envoy.data.accesslog.v3.TCPAccessLogEntry`.
     Tcp(TcpEntry<'a>),
+}
+
+/// The bytes of one access-log entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnreadEntry<'a> {
+    /// `envoy.data.accesslog.v3.HTTPAccessLogEntry`.
+    Http(&'a [u8]),
+    /// `envoy.data.accesslog.v3.TCPAccessLogEntry`.
+    Tcp(&'a [u8]),
 }
 
 /// Why the iterator over the entries could not give one.
@@ -85,30 +94,37 @@ impl<'a> Entries<'a> {
     }
 }
 
+impl<'a> Entries<'a> {
+    /// The next entry as its bytes. Who has a place for it reads it there with [`HttpEntry::read`] or [`TcpEntry::read`] and saves
+    /// the copies of what the iterator gives.
+    #[inline]
+    pub fn next_unread(&mut self) -> Option<Result<UnreadEntry<'a>, Unreadable>> {
+        let entry = self.places.next()?.map(|bytes| match self.kind {
+            Kind::Http => UnreadEntry::Http(bytes),
+            Kind::Tcp => UnreadEntry::Tcp(bytes),
+        });
+        Some(entry.map_err(|Malformed| Unreadable::Rest))
+    }
+}
+
 impl<'a> Iterator for Entries<'a> {
     type Item = Result<Entry<'a>, Unreadable>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let Ok(bytes) = self.places.next()? else {
-            return Some(Err(Unreadable::Rest));
-        };
-        // Filled in place: an entry is large, and a result around it that is mapped to another one copies it.
-        Some(match self.kind {
-            Kind::Http => {
-                let mut entry = HttpEntry::default();
-                entry
-                    .merge(bytes)
-                    .map(|()| Entry::Http(entry))
-                    .map_err(|Malformed| Unreadable::Entry)
-            }
-            Kind::Tcp => {
-                let mut entry = TcpEntry::default();
-                entry
-                    .merge(bytes)
-                    .map(|()| Entry::Tcp(entry))
-                    .map_err(|Malformed| Unreadable::Entry)
-            }
-        })
+        let read = self.next_unread()?.and_then(|unread| {
+            let entry = match unread {
+                UnreadEntry::Http(bytes) => {
+                    let mut entry = HttpEntry::default();
+                    entry.read(bytes).map(|()| Entry::Http(entry))
+                }
+                UnreadEntry::Tcp(bytes) => {
+                    let mut entry = TcpEntry::default();
+                    entry.read(bytes).map(|()| Entry::Tcp(entry))
+                }
+            };
+            entry.map_err(|Malformed| Unreadable::Entry)
+        });
+        Some(read)
     }
 }

@@ -9,7 +9,6 @@ pub use response::HttpResponse;
 
 use crate::Malformed;
 use crate::common_properties::{COMMON_PROPERTIES, CommonProperties};
-use crate::occurrences::Merge;
 use crate::wire::{Fields, length_delimited, varint};
 
 const PROTOCOL_VERSION: u32 = varint(2);
@@ -29,9 +28,10 @@ pub struct HttpEntry<'a> {
     pub response: Option<HttpResponse<'a>>,
 }
 
-impl<'a> Merge<'a> for HttpEntry<'a> {
+impl<'a> HttpEntry<'a> {
+    /// Reads the bytes of an entry into this new one.
     #[inline]
-    fn merge(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
+    pub fn read(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
         let mut fields = Fields::new(bytes);
         while let Some(key) = fields.key()? {
             match key {
@@ -44,9 +44,7 @@ impl<'a> Merge<'a> for HttpEntry<'a> {
         }
         Ok(())
     }
-}
 
-impl<'a> HttpEntry<'a> {
     /// `HTTPAccessLogEntry.common_properties`.
     #[inline]
     pub fn common_properties(&self) -> Option<&CommonProperties<'a>> {

@@ -45,7 +45,7 @@ pub use common_properties::{
     Address, Certificate, CommonProperties, Duration, FilterStateObject, FilterStateObjects, ResponseFlags,
     Timestamp, TlsProperties,
 };
-pub use entries::{Entries, Entry, Unreadable};
+pub use entries::{Entries, Entry, UnreadEntry, Unreadable};
 pub use http::{HttpEntry, HttpRequest, HttpResponse};
 pub use identifier::Identifier;
 pub use malformed::Malformed;

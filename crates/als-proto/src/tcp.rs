@@ -2,7 +2,6 @@
 
 use crate::Malformed;
 use crate::common_properties::{COMMON_PROPERTIES, CommonProperties};
-use crate::occurrences::Merge;
 use crate::wire::{Fields, length_delimited, varint};
 
 const CONNECTION_PROPERTIES: u32 = length_delimited(2);
@@ -25,9 +24,10 @@ pub struct TcpEntry<'a> {
     pub sent_bytes: u64,
 }
 
-impl<'a> Merge<'a> for TcpEntry<'a> {
+impl<'a> TcpEntry<'a> {
+    /// Reads the bytes of an entry into this new one.
     #[inline]
-    fn merge(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
+    pub fn read(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
         let mut fields = Fields::new(bytes);
         while let Some(key) = fields.key()? {
             match key {
@@ -38,9 +38,7 @@ impl<'a> Merge<'a> for TcpEntry<'a> {
         }
         Ok(())
     }
-}
 
-impl<'a> TcpEntry<'a> {
     fn merge_connection_properties(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         self.has_connection_properties = true;
         let mut fields = Fields::new(bytes);

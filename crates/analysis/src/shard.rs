@@ -5,7 +5,7 @@ mod settings;
 
 use std::sync::Arc;
 
-use als_proto::{CommonProperties, Entries, Entry, HttpEntry, HttpRequest, TcpEntry, Unreadable};
+use als_proto::{CommonProperties, Entries, HttpEntry, HttpRequest, TcpEntry, UnreadEntry, Unreadable};
 
 use crate::accounting::{Accounting, Rejected, Skipped};
 use crate::aggregate::deltas::Deltas;
@@ -104,17 +104,16 @@ impl Shard {
         limit: usize,
     ) -> bool {
         for _ in 0..limit {
-            let Some(entry) = progress.entries.next() else {
+            let Some(entry) = progress.entries.next_unread() else {
                 return false;
             };
             match entry {
                 Ok(_) if progress.read >= self.settings.entries_per_message => {
                     self.reject(Rejected::TooManyEntries);
                 }
-                Ok(Entry::Http(entry)) => self.http_entry(directory, stream, &entry, progress.received),
-                Ok(Entry::Tcp(entry)) => self.tcp_entry(directory, stream, &entry, progress.received),
-                Err(Unreadable::Entry) => self.reject(Rejected::MalformedEntry),
-                Err(Unreadable::Rest) => {
+                Ok(UnreadEntry::Http(bytes)) => self.http_entry(directory, stream, bytes, progress.received),
+                Ok(UnreadEntry::Tcp(bytes)) => self.tcp_entry(directory, stream, bytes, progress.received),
+                Err(_) => {
                     self.reject_message(Rejected::MalformedMessage);
                     return false;
                 }
@@ -139,13 +138,11 @@ impl Shard {
         self.accounting.reject(reason);
     }
 
-    fn http_entry(
-        &mut self,
-        directory: &Directory,
-        stream: &Stream,
-        entry: &HttpEntry<'_>,
-        received: Moment,
-    ) {
+    fn http_entry(&mut self, directory: &Directory, stream: &Stream, bytes: &[u8], received: Moment) {
+        let mut entry = HttpEntry::default();
+        if entry.read(bytes).is_err() {
+            return self.reject(Rejected::MalformedEntry);
+        }
         let context = Context {
             directory,
             stream,
@@ -153,13 +150,17 @@ impl Shard {
         };
         let counted = match (entry.common_properties(), &entry.request) {
             (None, _) => Err(Skipped::NoCommonProperties.into()),
-            (Some(common), Some(request)) => self.http_call(&context, common, entry, request),
+            (Some(common), Some(request)) => self.http_call(&context, common, &entry, request),
             (Some(common), None) => self.tcp_call(&context, common, None),
         };
         self.account(counted);
     }
 
-    fn tcp_entry(&mut self, directory: &Directory, stream: &Stream, entry: &TcpEntry<'_>, received: Moment) {
+    fn tcp_entry(&mut self, directory: &Directory, stream: &Stream, bytes: &[u8], received: Moment) {
+        let mut entry = TcpEntry::default();
+        if entry.read(bytes).is_err() {
+            return self.reject(Rejected::MalformedEntry);
+        }
         let context = Context {
             directory,
             stream,
@@ -167,7 +168,7 @@ impl Shard {
         };
         let counted = match entry.common_properties() {
             None => Err(Skipped::NoCommonProperties.into()),
-            Some(common) => self.tcp_call(&context, common, Some(entry)),
+            Some(common) => self.tcp_call(&context, common, Some(&entry)),
         };
         self.account(counted);
     }

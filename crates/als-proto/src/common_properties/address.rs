@@ -60,6 +60,37 @@ pub enum Address<'a> {
 impl<'a> Merge<'a> for Address<'a> {
     #[inline]
     fn merge(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
+        if let (Self::Unset, Some(socket)) = (*self, Self::plain_socket(bytes)) {
+            *self = socket;
+            return Ok(());
+        }
+        self.merge_fields(bytes)
+    }
+}
+
+impl<'a> Address<'a> {
+    /// The socket address in `bytes`, if they are written as Envoy writes nearly every address: an address, then a port, nothing
+    /// else. Any other writing is read field by field.
+    #[inline]
+    fn plain_socket(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields::new(bytes);
+        let socket = fields.short_bytes(SOCKET_ADDRESS)?;
+        if !fields.rest().is_empty() {
+            return None;
+        }
+        let mut fields = Fields::new(socket);
+        let address = fields.short_bytes(ADDRESS)?;
+        let Ok(Some(PORT_VALUE)) = fields.key() else {
+            return None;
+        };
+        let port = fields.uint32().ok()?;
+        if !fields.rest().is_empty() {
+            return None;
+        }
+        Some(Self::Socket { address, port })
+    }
+
+    fn merge_fields(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
         let mut fields = Fields::new(bytes);
         while let Some(key) = fields.key()? {
             match key {
@@ -71,10 +102,7 @@ impl<'a> Merge<'a> for Address<'a> {
         }
         Ok(())
     }
-}
 
-impl<'a> Address<'a> {
-    #[inline]
     fn merged_with_socket(self, bytes: &'a [u8]) -> Result<Self, Malformed> {
         let (mut address, mut port): (&[u8], u32) = match self {
             Self::Socket { address, port } => (address, port),

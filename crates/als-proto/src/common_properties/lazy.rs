@@ -1,28 +1,53 @@
-//! The submessages of `AccessLogCommon` that are decoded when they are asked for.
+//! The length-delimited fields of `AccessLogCommon`, as bytes that are decoded when they are asked for.
 
 use super::COMMON_PROPERTIES;
 use crate::Malformed;
 use crate::occurrences::{Merge, NestedOccurrences};
-use crate::wire::field_number;
+use crate::wire::{field_number, length_delimited};
 
-/// How many fields [`slot`] numbers.
-const SLOTS: usize = 15;
+/// One more than the last number of a field that is kept.
+const NUMBERS: usize = 29;
+/// The field numbers up to there that are no length-delimited fields, and 21, which is repeated.
+const NOT_KEPT: [usize; 5] = [0, 1, 21, 24, 27];
+/// One more than the last key of a field that is kept.
+const KEYS: usize = length_delimited(NUMBERS as u32) as usize;
+/// The field number for each key of a field that is kept, else 0.
+const NUMBER_OF: [u8; KEYS] = {
+    let mut numbers = [0; KEYS];
+    let mut number = 0;
+    while number < NUMBERS {
+        numbers[length_delimited(number as u32) as usize] = number as u8;
+        number += 1;
+    }
+    let mut place = 0;
+    while place < NOT_KEPT.len() {
+        numbers[length_delimited(NOT_KEPT[place] as u32) as usize] = 0;
+        place += 1;
+    }
+    numbers
+};
 
-/// The bytes of submessages.
+/// The bytes of fields. All of them are kept alike: a branch for each one costs more than keeping those that nobody asks for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Submessages<'a> {
-    /// The entry that has the properties that have the submessages. It is never empty when there are
-    /// properties.
+pub(super) struct LazyFields<'a> {
+    /// The entry that has the properties that have the fields. It is never empty when there are properties.
     entry: &'a [u8],
-    /// The first occurrence of each field, by its [`slot`].
-    first: [&'a [u8]; SLOTS],
-    /// Bit n: field n occurs.
-    present: u32,
+    /// The first occurrence of each field, by its number.
+    first: [Option<&'a [u8]>; NUMBERS],
     /// Bit n: field n occurs more than once.
     repeated: u32,
 }
 
-impl<'a> Submessages<'a> {
+/// The number of the field with this key, if it is one that is kept.
+#[inline]
+pub(super) fn kept(key: u32) -> Option<usize> {
+    match NUMBER_OF.get(key as usize) {
+        None | Some(0) => None,
+        Some(number) => Some(usize::from(*number)),
+    }
+}
+
+impl<'a> LazyFields<'a> {
     /// Notes the entry in which occurrences that are not kept can be found again.
     #[inline]
     pub(super) const fn are_in(&mut self, entry: &'a [u8]) {
@@ -35,49 +60,51 @@ impl<'a> Submessages<'a> {
         !self.entry.is_empty()
     }
 
-    /// Keeps an occurrence of the field with this key.
+    /// Keeps an occurrence of the field with this number.
     #[inline]
-    pub(super) fn keep(&mut self, key: u32, bytes: &'a [u8]) {
-        let bit = bit(key);
-        if self.present & bit != 0 {
-            self.repeated |= bit;
-        } else if let Some(first) = self.first.get_mut(slot(key)) {
-            self.present |= bit;
-            *first = bytes;
+    pub(super) fn keep(&mut self, number: usize, bytes: &'a [u8]) {
+        match self.first.get_mut(number) {
+            Some(first @ None) => *first = Some(bytes),
+            _ => self.repeated |= 1 << number,
         }
     }
 
-    /// Decodes the field with this key, if it occurs.
+    /// Decodes the message in the field with this key, if it occurs.
     #[inline]
     pub(super) fn decode<T: Merge<'a>>(&self, key: u32) -> Result<Option<T>, Malformed> {
-        let bit = bit(key);
-        if self.present & bit == 0 {
+        let Some(first) = self.first(key) else {
             return Ok(None);
-        }
+        };
         let mut value = T::default();
-        match self.first.get(slot(key)) {
-            Some(bytes) if self.repeated & bit == 0 => value.merge(bytes)?,
-            _ => self.merge_all(key, &mut value)?,
+        if self.is_repeated(key) {
+            self.all(key).try_for_each(|bytes| value.merge(bytes?))?;
+        } else {
+            value.merge(first)?;
         }
         Ok(Some(value))
     }
 
-    #[cold]
-    fn merge_all<T: Merge<'a>>(&self, key: u32, value: &mut T) -> Result<(), Malformed> {
-        NestedOccurrences::new(self.entry, COMMON_PROPERTIES, key).try_for_each(|bytes| value.merge(bytes?))
+    /// The string in the field with this key; empty if it does not occur.
+    #[inline]
+    pub(super) fn string(&self, key: u32) -> Result<&'a [u8], Malformed> {
+        if self.is_repeated(key) {
+            return self.all(key).last().unwrap_or(Ok(&[]));
+        }
+        Ok(self.first(key).unwrap_or_default())
     }
-}
 
-const fn bit(key: u32) -> u32 {
-    1 << field_number(key)
-}
+    #[inline]
+    fn first(&self, key: u32) -> Option<&'a [u8]> {
+        *self.first.get(field_number(key) as usize)?
+    }
 
-/// The place of a field among those that are kept, without gaps: an entry is copied, and so are its gaps.
-const fn slot(key: u32) -> usize {
-    match field_number(key) {
-        // AccessLogCommon.downstream_direct_remote_address and .duration; the others are fields 2 to 14.
-        20 => 13,
-        23 => 14,
-        number => (number as usize).wrapping_sub(2),
+    #[inline]
+    fn is_repeated(&self, key: u32) -> bool {
+        self.repeated & 1 << field_number(key) != 0
+    }
+
+    #[cold]
+    fn all(&self, key: u32) -> NestedOccurrences<'a> {
+        NestedOccurrences::new(self.entry, COMMON_PROPERTIES, key)
     }
 }

@@ -1,6 +1,7 @@
 //! `envoy.data.accesslog.v3.ResponseFlags`: what went wrong, or was done on purpose, on the way of a call.
 
 use crate::Malformed;
+use crate::occurrences::Merge;
 use crate::wire::{Fields, field_number, length_delimited, varint};
 
 /// The one field that is a message.
@@ -46,10 +47,9 @@ const SHORT_CODES: [(u32, &str); 28] = [
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ResponseFlags(u64);
 
-impl ResponseFlags {
-    /// Merges one occurrence of the flags into those before it.
+impl Merge<'_> for ResponseFlags {
     #[inline]
-    pub(super) fn merge(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+    fn merge(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let mut fields = Fields::new(bytes);
         while let Some(key) = fields.key()? {
             match key {
@@ -66,7 +66,9 @@ impl ResponseFlags {
         }
         Ok(())
     }
+}
 
+impl ResponseFlags {
     #[inline]
     fn set(&mut self, key: u32, value: bool) {
         let bit = field_number(key);

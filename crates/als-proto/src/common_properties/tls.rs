@@ -74,7 +74,29 @@ impl<'a> Merge<'a> for TlsProperties<'a> {
 }
 
 impl<'a> Merge<'a> for Certificate<'a> {
+    #[inline]
     fn merge(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
+        match Self::only_uri(bytes) {
+            Some(uri) if self.uri_san.is_empty() => self.uri_san = uri,
+            _ => self.merge_fields(bytes)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Certificate<'a> {
+    /// The URI in `bytes`, if they are written as Envoy writes nearly every certificate of a mesh: with one URI and nothing else. Any
+    /// other writing is read field by field.
+    #[inline]
+    fn only_uri(bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let mut fields = Fields::new(bytes);
+        let name = fields.short_bytes(SUBJECT_ALT_NAME)?;
+        let mut name_fields = Fields::new(name);
+        let uri = name_fields.short_bytes(URI)?;
+        (fields.rest().is_empty() && name_fields.rest().is_empty()).then_some(uri)
+    }
+
+    fn merge_fields(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
         let mut fields = Fields::new(bytes);
         while let Some(key) = fields.key()? {
             match key {

@@ -29,6 +29,14 @@ const NO_PORT: Address<'_> = Address::Socket {
 #[case::named_port(message(1, [string(2, "10.0.0.1"), string(4, "http")]), NO_PORT)]
 #[case::named_port_behind_a_number(message(1, [string(2, "10.0.0.1"), varint(3, 1), string(4, "http")]), NO_PORT)]
 #[case::number_behind_a_named_port(message(1, [string(2, "10.0.0.1"), string(4, "http"), varint(3, 9080)]), SOCKET)]
+#[case::port_of_one_byte(socket("10.0.0.1", 80), Address::Socket { address: b"10.0.0.1", port: 80 })]
+#[case::port_of_three_bytes(socket("10.0.0.1", 60_999), Address::Socket { address: b"10.0.0.1", port: 60_999 })]
+#[case::port_longer_than_needed(b"\x0a\x10\x12\x0810.0.0.1\x18\xf8\xc6\x80\x80\x00".to_vec(), SOCKET)]
+#[case::port_twice(message(1, [string(2, "10.0.0.1"), varint(3, 1), varint(3, 9080)]), SOCKET)]
+#[case::port_first(message(1, [varint(3, 9080), string(2, "10.0.0.1")]), SOCKET)]
+#[case::socket_with_a_newer_field(message(1, [string(2, "10.0.0.1"), varint(3, 9080), varint(15, 1)]), SOCKET)]
+#[case::newer_field_behind_a_socket([socket("10.0.0.1", 9080), varint(15, 1)].concat(), SOCKET)]
+#[case::socket_behind_a_socket([socket("10.0.0.2", 1), socket("10.0.0.1", 9080)].concat(), SOCKET)]
 #[case::pieces([message(1, [string(2, "10.0.0.1")]), message(1, [varint(3, 9080)])].concat(), SOCKET)]
 #[case::pipe(pipe("/run/envoy"), Address::Pipe { path: b"/run/envoy" })]
 #[case::pipe_behind_a_socket([socket("10.0.0.1", 1), pipe("/run")].concat(), Address::Pipe { path: b"/run" })]
@@ -189,6 +197,31 @@ fn tls_properties_are_read() {
     assert_eq!(read_common(&bytes).tls_properties(), Ok(Some(expected)));
 }
 
+#[rstest]
+#[case::alone(&[message(1, [string(1, "spiffe://a")])], "", "spiffe://a")]
+#[case::before_a_subject(&[message(1, [string(1, "spiffe://a")]), string(2, "CN=a")], "CN=a", "spiffe://a")]
+#[case::first_of_two(&[message(1, [string(1, "spiffe://a")]), message(1, [string(1, "spiffe://b")])], "", "spiffe://a")]
+#[case::behind_a_blank_one(&[message(1, [string(1, "")]), message(1, [string(1, "spiffe://b")])], "", "spiffe://b")]
+#[case::last_of_one_name(&[message(1, [string(1, "spiffe://a"), string(1, "spiffe://b")])], "", "spiffe://b")]
+#[case::blank(&[message(1, [string(1, "")])], "", "")]
+fn the_first_uri_that_says_something_counts(
+    #[case] certificate: &[Vec<u8>],
+    #[case] subject: &str,
+    #[case] uri_san: &str,
+) {
+    let expected = Certificate {
+        subject: subject.as_bytes(),
+        uri_san: uri_san.as_bytes(),
+    };
+    let certificate = certificate.concat();
+    let (whole, pieces) = (string(4, &certificate), [string(4, &certificate), string(4, "")]);
+    for tls in [message(4, [whole]), message(4, pieces)] {
+        let bytes = common([tls]);
+        let tls = read_common(&bytes).tls_properties().expect("well-formed");
+        assert_eq!(tls.and_then(|tls| tls.local_certificate), Some(expected));
+    }
+}
+
 #[test]
 fn a_name_that_turned_from_uri_to_dns_is_no_uri() {
     let name = message(1, [string(1, "spiffe://td/ns/a/sa/b"), string(2, "b.example")]);
@@ -285,6 +318,32 @@ fn strings_and_numbers_are_read() {
     assert_eq!(common.upstream_wire_bytes_sent, 31);
     assert_eq!(common.upstream_wire_bytes_received, 32);
     assert_eq!(common.access_log_type, 33);
+}
+
+#[test]
+fn of_a_string_that_occurs_again_the_last_counts_in_one_message_and_in_pieces_of_it() {
+    let [first, second] = ["first", "second"].map(|text| [string(15, text), string(19, text)].concat());
+    let both = http_entry([message(1, [first.clone(), second.clone()])]);
+    let pieces = http_entry([message(1, [first]), message(1, [second])]);
+    for bytes in [both, pieces] {
+        let common = read_common(&bytes);
+        assert_eq!(common.upstream_cluster, b"second");
+        assert_eq!(common.route_name, b"second");
+        assert_eq!(common.stream_id, b"");
+    }
+}
+
+#[test]
+fn flags_of_all_occurrences_are_one_set() {
+    let flags = [
+        message(16, [varint(2, 1), varint(4, 1)]),
+        message(16, [varint(2, 0), varint(3, 1)]),
+    ];
+    let pieces = flags.clone().map(|flags| message(1, [flags]));
+    for bytes in [common(flags), http_entry(pieces)] {
+        let codes: Vec<&str> = read_common(&bytes).response_flags.short_codes().collect();
+        assert_eq!(codes, ["UT", "LR"]);
+    }
 }
 
 #[test]

@@ -130,19 +130,27 @@ impl EvidenceTable {
     }
 }
 
-/// What a worker knows of one piece of evidence since it was last drained.
-#[derive(Clone, Debug, Default)]
+/// What a worker counted of one piece of evidence since it was last drained.
+#[derive(Clone, Debug)]
 pub struct Delta {
     observations: u64,
     example: Option<Arc<Example>>,
-    /// When the last example was given.
-    given: Option<Moment>,
+}
+
+/// The example that a worker last gave of one piece of evidence.
+#[derive(Clone, Debug, Default)]
+struct Given {
+    at: Option<Moment>,
+    /// Until it is drained.
+    example: Option<Arc<Example>>,
 }
 
 /// What one worker counted since it was last drained, by evidence.
 #[derive(Debug, Default)]
 pub struct EvidenceDeltas {
-    by_id: Vec<Delta>,
+    /// Apart from the examples, so that what every observation touches is small.
+    observations: Vec<u64>,
+    given: Vec<Given>,
     touched: Vec<EvidenceId>,
 }
 
@@ -150,12 +158,12 @@ impl EvidenceDeltas {
     /// Counts an observation.
     #[inline]
     pub fn add(&mut self, id: EvidenceId) {
-        match self.by_id.get_mut(id.0 as usize) {
-            Some(delta) => {
-                if delta.observations == 0 {
+        match self.observations.get_mut(id.0 as usize) {
+            Some(observations) => {
+                if *observations == 0 {
                     self.touched.push(id);
                 }
-                delta.observations += 1;
+                *observations += 1;
             }
             None => self.learn(id),
         }
@@ -163,7 +171,8 @@ impl EvidenceDeltas {
 
     #[cold]
     fn learn(&mut self, id: EvidenceId) {
-        self.by_id.resize_with(id.0 as usize + 1, Delta::default);
+        self.observations.resize(id.0 as usize + 1, 0);
+        self.given.resize_with(id.0 as usize + 1, Given::default);
         self.add(id);
     }
 
@@ -176,17 +185,19 @@ impl EvidenceDeltas {
     ) {
         let (mut make, mut example) = (Some(make), None);
         for id in ids {
-            let Some(delta) = self.by_id.get_mut(id.0 as usize) else {
+            let Some(given) = self.given.get_mut(id.0 as usize) else {
                 continue;
             };
-            if delta.given.is_some_and(|given| now.since(given) < EXAMPLE_AGE) {
+            if given.at.is_some_and(|at| now.since(at) < EXAMPLE_AGE) {
                 continue;
             }
             if let Some(make) = make.take() {
                 example = make().map(Arc::new);
             }
-            delta.given = Some(now);
-            delta.example.clone_from(&example);
+            *given = Given {
+                at: Some(now),
+                example: example.clone(),
+            };
         }
     }
 
@@ -196,10 +207,15 @@ impl EvidenceDeltas {
             let Some(id) = self.touched.pop() else {
                 return false;
             };
-            if let Some(delta) = self.by_id.get_mut(id.0 as usize) {
-                let given = delta.given;
-                take(id, std::mem::take(delta));
-                delta.given = given;
+            let place = id.0 as usize;
+            if let (Some(observations), Some(given)) =
+                (self.observations.get_mut(place), self.given.get_mut(place))
+            {
+                let delta = Delta {
+                    observations: std::mem::take(observations),
+                    example: given.example.take(),
+                };
+                take(id, delta);
             }
         }
         !self.touched.is_empty()

@@ -37,10 +37,10 @@ pub const THOUSANDTHS: [u64; EDGES] = [
 /// Counts by bucket and the sum of the values. A duration's unit is the microsecond, a size's the byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
+    /// The sum of the values. Before the buckets: with the first of them it is in one cache line.
+    pub sum: u64,
     /// How many values fell into each bucket (not cumulative).
     pub buckets: [u64; BUCKETS],
-    /// The sum of the values.
-    pub sum: u64,
 }
 
 impl Histogram {

@@ -20,6 +20,11 @@ pub struct CallId(u32);
 impl CallId {
     /// [`Call::OVERFLOW`].
     pub const OVERFLOW: CallId = CallId(0);
+
+    /// The id as a number.
+    pub fn number(self) -> u32 {
+        self.0
+    }
 }
 
 /// The id of a series within its family (HTTP or TCP).

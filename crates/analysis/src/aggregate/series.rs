@@ -1,5 +1,7 @@
 //! What a series is keyed by, and what it counts.
 
+use std::hash::{Hash, Hasher};
+
 use als_proto::ResponseFlags;
 
 use super::histogram::{BUCKETS, Histogram};
@@ -8,7 +10,7 @@ use crate::analyze::measure::{HttpMeasure, TcpMeasure};
 use crate::analyze::protocol::Protocol;
 
 /// The part of a series' labels that says what came of the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// HTTP, gRPC with its status, or TCP.
     pub protocol: Protocol,
@@ -19,12 +21,26 @@ pub struct Outcome {
 }
 
 /// The identity of a series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeriesKey {
     /// Who called whom.
     pub call: CallId,
     /// What came of it.
     pub outcome: Outcome,
+}
+
+/// Two numbers are hashed faster than five parts.
+impl Hash for SeriesKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Outcome {
+            protocol,
+            code,
+            flags,
+        } = self.outcome;
+        hasher.write_u64(u64::from(self.call.number()) << 32 | u64::from(code));
+        hasher.write_u64(flags.bits() << 16 | u64::from(protocol.number()));
+    }
 }
 
 /// What one observation adds to a series.

@@ -20,6 +20,7 @@ pub struct Endpoint<'a> {
 
 /// The endpoint of `address`. A socket address is taken as it is; an Envoy-internal address names the pod behind it in
 /// `endpoint_id` as `ip:port` (waypoints and HBONE); pipes, blank and unset addresses belong to nobody.
+#[inline]
 pub fn endpoint(address: Option<Address<'_>>) -> Option<Endpoint<'_>> {
     match address? {
         Address::Socket { address, port } if !address.is_empty() => Some(Endpoint {

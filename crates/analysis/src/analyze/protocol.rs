@@ -27,6 +27,17 @@ impl Protocol {
         }
     }
 
+    /// A number that no other protocol or status has.
+    #[inline]
+    pub fn number(self) -> u16 {
+        match self {
+            Protocol::Http => 0,
+            Protocol::Tcp => 1,
+            Protocol::GrpcUnknown => 2,
+            Protocol::Grpc(status) => 3 + u16::from(status),
+        }
+    }
+
     /// Istio's label `grpc_response_status`: empty when the call is not gRPC.
     pub fn grpc_status_text(self) -> String {
         match self {

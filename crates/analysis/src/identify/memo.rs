@@ -1,4 +1,4 @@
-//! What identities came to: a fixed number of slots, each overwritten by the next identity that hashes to it, never cleared.
+//! What identities came to: a fixed number of slots, overwritten by other identities that hash to them, never cleared.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -10,12 +10,14 @@ use crate::moment::Moment;
 
 /// Slots of one worker; with [`LONGEST_KEY`] they bound the memo to 32 MiB.
 const SLOTS: usize = 1 << 15;
+/// Slots among which an identity has a choice. With one only, a quarter as many identities as slots would forget one another for
+/// ever: every ninth entry would be looked up anew.
+const WAYS: usize = 4;
 /// Longer keys are looked up anew each time. Two addresses, two principals and three peers take about 600 bytes.
 const LONGEST_KEY: usize = 1024;
 
 #[derive(Debug)]
 struct Slot {
-    hash: u64,
     directory_version: u64,
     validity: Validity,
     key: Vec<u8>,
@@ -26,14 +28,20 @@ struct Slot {
 /// within its validity.
 #[derive(Debug)]
 pub struct Memo {
-    slots: Vec<Option<Slot>>,
+    /// Of each slot the upper half of its key's hash: which slot it is costs one look at a cache line.
+    tags: Vec<[u32; WAYS]>,
+    slots: Vec<[Option<Slot>; WAYS]>,
+    /// The way that the next identity without a free slot takes.
+    next: usize,
     state: RandomState,
 }
 
 impl Default for Memo {
     fn default() -> Self {
         Memo {
-            slots: (0..SLOTS).map(|_| None).collect(),
+            tags: vec![[0; WAYS]; SLOTS / WAYS],
+            slots: (0..SLOTS / WAYS).map(|_| Default::default()).collect(),
+            next: 0,
             state: RandomState::default(),
         }
     }
@@ -50,10 +58,16 @@ impl Memo {
     /// What `key` came to, if it is remembered for this version and start time.
     #[inline]
     pub fn get(&self, hash: u64, key: &[u8], directory_version: u64, start: Moment) -> Option<Identified> {
-        let slot = self.slots.get(place(hash))?.as_ref()?;
-        let holds =
-            slot.hash == hash && slot.directory_version == directory_version && slot.validity.contains(start);
-        (holds && slot.key == key).then_some(slot.identified)
+        let (tags, slots) = (self.tags.get(set(hash))?, self.slots.get(set(hash))?);
+        let with_tag = tags
+            .iter()
+            .zip(slots)
+            .filter(|(of_slot, _)| **of_slot == tag(hash));
+        let slot = with_tag
+            .filter_map(|(_, slot)| slot.as_ref())
+            .find(|slot| slot.key == key)?;
+        let holds = slot.directory_version == directory_version && slot.validity.contains(start);
+        holds.then_some(slot.identified)
     }
 
     /// Remembers what `key` came to.
@@ -61,10 +75,22 @@ impl Memo {
         if key.len() > LONGEST_KEY {
             return;
         }
-        let Some(place) = self.slots.get_mut(place(hash)) else {
+        let (Some(tags), Some(slots)) = (self.tags.get_mut(set(hash)), self.slots.get_mut(set(hash))) else {
             return;
         };
-        let mut buffer = place.take().map(|slot| slot.key).unwrap_or_default();
+        let known = slots
+            .iter()
+            .position(|slot| slot.as_ref().is_some_and(|slot| slot.key == key));
+        let way = known
+            .or_else(|| slots.iter().position(Option::is_none))
+            .unwrap_or_else(|| {
+                self.next = (self.next + 1) % WAYS;
+                self.next
+            });
+        let (Some(tag_of_slot), Some(slot)) = (tags.get_mut(way), slots.get_mut(way)) else {
+            return;
+        };
+        let mut buffer = slot.take().map(|slot| slot.key).unwrap_or_default();
         buffer.clear();
         buffer.extend_from_slice(key);
         let Answer {
@@ -72,8 +98,8 @@ impl Memo {
             validity,
             identified,
         } = answer;
-        *place = Some(Slot {
-            hash,
+        *tag_of_slot = tag(hash);
+        *slot = Some(Slot {
             directory_version,
             validity,
             key: buffer,
@@ -82,8 +108,12 @@ impl Memo {
     }
 }
 
-fn place(hash: u64) -> usize {
-    hash as usize & (SLOTS - 1)
+fn set(hash: u64) -> usize {
+    hash as usize & (SLOTS / WAYS - 1)
+}
+
+fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }
 
 /// What to remember of an identity.
