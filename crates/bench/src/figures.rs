@@ -19,6 +19,24 @@ pub(crate) struct Round {
     pub(crate) few: f64,
     /// Of the collector with [`Traffic::MANY`].
     pub(crate) many: f64,
+    /// Of the analysis alone with [`Traffic::FEW`].
+    pub(crate) analysis_of_few: f64,
+    /// Of the analysis alone with [`Traffic::MANY`].
+    pub(crate) analysis_of_many: f64,
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "sink {:.2}, collector {:.2} and {:.2}, analysis alone {:.2} and {:.2}",
+            self.sink / 1e6,
+            self.few / 1e6,
+            self.many / 1e6,
+            self.analysis_of_few / 1e6,
+            self.analysis_of_many / 1e6,
+        )
+    }
 }
 
 /// All rounds.
@@ -109,6 +127,18 @@ impl fmt::Display for Figures {
             2,
             millions(|round| round.many),
         );
+        row(
+            format!("analysis alone, {few} series"),
+            rate,
+            2,
+            millions(|round| round.analysis_of_few),
+        );
+        row(
+            format!("analysis alone, {many} series"),
+            rate,
+            2,
+            millions(|round| round.analysis_of_many),
+        );
         let cost = "µs an entry";
         let of_few = self.spread(|round| own_cost(round.few, round.sink));
         row(format!("own cost, {few} series"), cost, 3, of_few);
@@ -127,6 +157,8 @@ mod tests {
             sink: 2e6,
             few: *few,
             many: 0.5e6,
+            analysis_of_few: 2e6,
+            analysis_of_many: 1.5e6,
         };
         Figures {
             rounds: few.iter().map(round).collect(),
@@ -161,6 +193,10 @@ mod tests {
                 .collect()
         };
         assert_eq!(row("collector, 100 series")[3..6], ["1.00", "1.00", "1.25"]);
+        assert_eq!(
+            row("analysis alone, 20000 series")[3..6],
+            ["1.50", "1.50", "1.50"]
+        );
         assert_eq!(row("own cost, 100 series")[3..6], ["0.300", "0.500", "0.500"]);
         assert_eq!(row("own cost, 20000 series")[3..6], ["1.500", "1.500", "1.500"]);
     }

@@ -8,9 +8,11 @@
 //! | `receiver.rs`, `sink.rs` | the two programs that take it |
 //! | `children.rs`, `supervised.rs` | starting and ending them; nothing outlives the bench |
 //! | `cores.rs`, `processor_time.rs` | who runs where, and what it cost |
+//! | `analysis.rs` | the same work without a receiver around it |
 //! | `exposition.rs`, `check.rs` | what the collector counted, and whether that is what was sent |
 //! | `measure.rs`, `figures.rs` | the rounds, and what they come to |
 
+mod analysis;
 mod check;
 mod children;
 mod cores;

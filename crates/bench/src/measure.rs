@@ -1,13 +1,16 @@
-//! The rounds: raw sink, collector with few series, collector with many, and again. Each gets a process of its own, so that a
-//! figure's spread also has what differs from one process to the next: the place of things in memory, the seeds of hashes.
+//! The rounds: raw sink, collector with few series, collector with many, the analysis alone with both, and again. Each receiver
+//! gets a process of its own, so that a figure's spread also has what differs from one process to the next: the place of things in
+//! memory, the seeds of hashes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
+use crate::analysis;
 use crate::cores::Cores;
 use crate::directory;
 use crate::entries::ENTRY_BYTES;
@@ -83,15 +86,12 @@ pub(crate) async fn measure(plan: &Plan) -> anyhow::Result<Figures> {
             sink: sink.per_second,
             few: with_few.per_second,
             many: with_many.per_second,
+            analysis_of_few: few.analyzed(&place).await?,
+            analysis_of_many: many.analyzed(&place).await?,
         };
         println!(
-            "round {number} of {}: sink {:.2}, {} series {:.2}, {} series {:.2} M entries per CPU second",
-            plan.rounds,
-            round.sink / 1e6,
-            few.traffic.series(),
-            round.few / 1e6,
-            many.traffic.series(),
-            round.many / 1e6,
+            "round {number} of {}: {round} M entries per CPU second",
+            plan.rounds
         );
         figures.rounds.push(round);
     }
@@ -120,7 +120,7 @@ fn introduce(plan: &Plan, place: &Place) -> anyhow::Result<()> {
     );
     println!(
         "HTTP entries of {ENTRY_BYTES} bytes, {ENTRIES} a message, {CONNECTIONS} connections; {} series from {} pairs of pods, {} \
-         from {}; {} rounds of 3 times {} s",
+         from {}; {} rounds of 4 times {} s",
         Traffic::FEW.series(),
         Traffic::FEW.pairs(),
         Traffic::MANY.series(),
@@ -170,6 +170,13 @@ impl Load {
             per_second: measured.entries() as f64 / used.as_secs_f64(),
             sent,
         })
+    }
+
+    /// Measures the analysis alone.
+    async fn analyzed(&self, place: &Place) -> anyhow::Result<f64> {
+        let directory = place.directory.join(DIRECTORY_FILE);
+        let (streams, length, core) = (self.streams.clone(), self.length / 2, place.core);
+        spawn_blocking(move || analysis::measure((&directory, &streams), length, core)).await?
     }
 
     /// Sets `end` when enough has been sent to measure.

@@ -27,9 +27,14 @@ pub(crate) struct Framed {
 }
 
 impl Framed {
-    /// Bytes without the prefix.
+    /// The bytes without the prefix.
+    pub(crate) fn message(&self) -> &[u8] {
+        self.bytes.get(PREFIX..).unwrap_or_default()
+    }
+
+    /// How many bytes that is.
     pub(crate) fn message_bytes(&self) -> u64 {
-        (self.bytes.len() - PREFIX) as u64
+        self.message().len() as u64
     }
 }
 
