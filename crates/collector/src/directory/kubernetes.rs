@@ -63,8 +63,9 @@ pub async fn watch_all(
 const ABSENT: u16 = 404;
 /// Its answer to who may not read a kind.
 const FORBIDDEN: u16 = 403;
-/// How long until it is asked again: it is asked anew, without kube's growing pauses.
-const REFUSED: Duration = Duration::from_secs(30);
+/// How long until it is asked again, at first and at most: kube begins each list anew, without its own growing pauses. A right that
+/// was given a moment ago is in force a moment later.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 struct Source {
     rules: Arc<NamingRules>,
@@ -80,13 +81,18 @@ impl Source {
         let events = watcher(api, watcher::Config::default()).default_backoff();
         let mut events = std::pin::pin!(events.take_until(self.stopping.cancelled()));
         let mut failing = false;
+        let (first, longest) = PAUSES;
+        let mut pause = first;
         loop {
             match events.try_next().await {
                 Ok(None) => return,
                 Ok(Some(event)) => {
                     // A list that is only begun can still fail.
-                    if !matches!(event, Event::Init) && std::mem::take(&mut failing) {
-                        info!(?kind, "watch is back");
+                    if !matches!(event, Event::Init) {
+                        pause = first;
+                        if std::mem::take(&mut failing) {
+                            info!(?kind, "watch is back");
+                        }
                     }
                     if self.forward(event, kind).await.is_err() {
                         return;
@@ -102,8 +108,11 @@ impl Source {
                             check that the service account may get, list and watch {plural}");
                     }
                     let is_refused = matches!(refusal, Some(ABSENT | FORBIDDEN));
-                    if need_not_be && is_refused && !self.without(kind).await {
-                        return;
+                    if need_not_be && is_refused {
+                        if !self.without(kind, pause).await {
+                            return;
+                        }
+                        pause = longest.min(2 * pause);
                     }
                 }
             }
@@ -112,7 +121,7 @@ impl Source {
 
     /// Goes on without the objects of a kind that need not be there, and waits before it is tried again. `false` when told to
     /// stop.
-    async fn without(&self, kind: Kind) -> bool {
+    async fn without(&self, kind: Kind, pause: Duration) -> bool {
         for change in [Change::BeginList(kind), Change::EndList(kind)] {
             if self.changes.send(change).await.is_err() {
                 return false;
@@ -120,7 +129,7 @@ impl Source {
         }
         tokio::select! {
             () = self.stopping.cancelled() => false,
-            () = sleep(REFUSED) => true,
+            () = sleep(pause) => true,
         }
     }
 

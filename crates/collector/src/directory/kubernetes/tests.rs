@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alscope_analysis::directory::records::Record;
@@ -20,6 +21,8 @@ use super::*;
 enum ServiceEntries {
     Listed(Value),
     Refused((u16, &'static str)),
+    /// Refused until they were asked for once.
+    RefusedOnce(Arc<AtomicBool>, Value),
 }
 
 async fn answer(
@@ -27,12 +30,19 @@ async fn answer(
     uri: Uri,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
+    let refuse = |(code, message)| {
+        let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code});
+        (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
+    };
     let items = match (uri.path().ends_with("/serviceentries"), entries) {
         (false, _) => json!([]),
         (true, ServiceEntries::Listed(items)) => items,
-        (true, ServiceEntries::Refused((code, message))) => {
-            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code});
-            return (StatusCode::from_u16(code).unwrap(), Json(status)).into_response();
+        (true, ServiceEntries::Refused(refused)) => return refuse(refused),
+        (true, ServiceEntries::RefusedOnce(asked, items)) => {
+            if !asked.swap(true, Ordering::Relaxed) {
+                return refuse((FORBIDDEN, "forbidden"));
+            }
+            items
         }
     };
     if query.contains_key("watch") {
@@ -45,6 +55,18 @@ async fn answer(
 
 /// What the source sees of the API server until it has listed each kind.
 async fn seen(entries: ServiceEntries) -> Vec<Change> {
+    let mut missing = Kind::ALL.to_vec();
+    seen_until(entries, |change| {
+        if let Change::EndList(listed) = change {
+            missing.retain(|kind| kind != listed);
+        }
+        missing.is_empty()
+    })
+    .await
+}
+
+/// What the source sees of the API server until a change is the last.
+async fn seen_until(entries: ServiceEntries, mut is_last: impl FnMut(&Change) -> bool) -> Vec<Change> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let mut tasks = JoinSet::new();
@@ -58,19 +80,18 @@ async fn seen(entries: ServiceEntries) -> Vec<Change> {
         changes,
         CancellationToken::new(),
     ));
-    let mut missing = Kind::ALL.to_vec();
     let mut seen = Vec::new();
-    while !missing.is_empty() {
+    loop {
         let change = timeout(Duration::from_secs(10), taken.recv()).await;
         let change = change
-            .unwrap_or_else(|_| panic!("{missing:?} is not listed"))
+            .unwrap_or_else(|_| panic!("nothing more after {seen:?}"))
             .unwrap();
-        if let Change::EndList(listed) = &change {
-            missing.retain(|kind| kind != listed);
-        }
+        let is_last = is_last(&change);
         seen.push(change);
+        if is_last {
+            return seen;
+        }
     }
-    seen
 }
 
 #[rstest]
@@ -80,6 +101,17 @@ async fn seen(entries: ServiceEntries) -> Vec<Change> {
 async fn without_service_entries_the_directory_is_complete(#[case] refused: (u16, &'static str)) {
     let seen = seen(ServiceEntries::Refused(refused)).await;
     assert!(!seen.iter().any(|change| matches!(change, Change::Apply(_))));
+}
+
+#[tokio::test]
+async fn a_right_that_is_given_is_in_force_soon() {
+    let entry = json!({
+        "metadata": {"name": "billing", "namespace": "demo", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"hosts": ["billing.example"], "resolution": "DNS"},
+    });
+    let entries = ServiceEntries::RefusedOnce(Arc::default(), json!([entry]));
+    // Each change comes within ten seconds of the one before.
+    seen_until(entries, |change| matches!(change, Change::Apply(_))).await;
 }
 
 #[rstest]
