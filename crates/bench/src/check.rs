@@ -1,10 +1,13 @@
 //! Whether the work behind a figure was done: what the sender counted against what the receiver counted. Neither knows the
 //! other's numbers.
 
+use std::collections::BTreeSet;
+
 use anyhow::bail;
 
 use crate::exposition::Exposition;
 use crate::load::Sent;
+use crate::mesh::{FAMILIES, LabelSet, Tally};
 use crate::sink::Counted;
 
 /// The sink took every message, whole.
@@ -19,8 +22,8 @@ pub(crate) fn sink(sent: Sent, counted: Counted) -> anyhow::Result<()> {
     )
 }
 
-/// The collector took every entry, found both parties of each, and counted each in the series that were meant.
-pub(crate) fn collector(sent: Sent, seen: &Exposition, series: usize) -> anyhow::Result<()> {
+/// The collector took every entry, found both parties of each, and counted each in the series that was meant.
+pub(crate) fn collector(sent: Sent, seen: &Exposition, tally: &Tally) -> anyhow::Result<()> {
     let entries = sent.entries();
     equal(
         "the collector",
@@ -33,12 +36,30 @@ pub(crate) fn collector(sent: Sent, seen: &Exposition, series: usize) -> anyhow:
             ),
             ("entries observed", seen.observed, entries),
             ("entries attributed", seen.attributed, entries),
-            ("requests in all series", seen.requests, entries),
-            ("requests in all histograms of durations", seen.durations, entries),
             ("messages rejected", seen.messages_rejected, 0),
-            ("series", seen.series as u64, series as u64),
+            ("series", seen.series as u64, (tally.len() * FAMILIES) as u64),
         ],
-    )
+    )?;
+    same("requests", &seen.requests, tally)?;
+    same("requests in the histogram of durations", &seen.durations, tally)
+}
+
+/// Every label set has as many as were sent for it.
+fn same(what: &str, counted: &Tally, sent: &Tally) -> anyhow::Result<()> {
+    let sets: BTreeSet<&LabelSet> = counted.keys().chain(sent.keys()).collect();
+    let of = |tally: &Tally, set: &LabelSet| tally.get(set).copied().unwrap_or(0);
+    let mut different = sets.into_iter().filter(|set| of(counted, set) != of(sent, set));
+    if let Some(set) = different.next() {
+        let LabelSet { caller, called, code } = set;
+        bail!(
+            "the collector did not count what was sent, so no figure counts: {what} from {caller} to {called} with code {code}: {} \
+             instead of {}, and {} other label sets",
+            of(counted, set),
+            of(sent, set),
+            different.count()
+        );
+    }
+    Ok(())
 }
 
 fn equal(receiver: &str, numbers: &[(&str, u64, u64)]) -> anyhow::Result<()> {
@@ -65,21 +86,36 @@ mod tests {
         bytes: 33_000,
     };
 
-    const SEEN: Exposition = Exposition {
-        received: 66,
-        observed: 66,
-        attributed: 66,
-        rejected: 0,
-        skipped: 0,
-        messages_rejected: 0,
-        requests: 66,
-        durations: 66,
-        series: 100,
-    };
+    fn tally(of_200: u64, of_503: u64) -> Tally {
+        let set = |code| LabelSet {
+            caller: "web.demo".to_owned(),
+            called: "reviews.demo".to_owned(),
+            code,
+        };
+        [(set(200), of_200), (set(503), of_503)].into()
+    }
+
+    fn seen() -> Exposition {
+        Exposition {
+            received: 66,
+            observed: 66,
+            attributed: 66,
+            rejected: 0,
+            skipped: 0,
+            messages_rejected: 0,
+            requests: tally(60, 6),
+            durations: tally(60, 6),
+            series: 8,
+        }
+    }
+
+    fn error(seen: &Exposition) -> String {
+        collector(SENT, seen, &tally(60, 6)).unwrap_err().to_string()
+    }
 
     #[test]
     fn what_was_sent_and_counted_is_equal() {
-        assert!(collector(SENT, &SEEN, 100).is_ok());
+        assert!(collector(SENT, &seen(), &tally(60, 6)).is_ok());
         let counted = Counted {
             messages: 2,
             bytes: 33_000,
@@ -93,13 +129,40 @@ mod tests {
         let seen = Exposition {
             observed: 65,
             skipped: 1,
-            ..SEEN
+            series: 12,
+            ..seen()
         };
-        let error = collector(SENT, &seen, 104).unwrap_err().to_string();
+        let error = error(&seen);
         assert!(
-            error.ends_with(": entries observed: 65 instead of 66; series: 100 instead of 104"),
+            error.ends_with(": entries observed: 65 instead of 66; series: 12 instead of 8"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_call_in_the_wrong_series_is_found_though_the_sums_are_right() {
+        let requests = Exposition {
+            requests: tally(59, 7),
+            ..seen()
+        };
+        let durations = Exposition {
+            durations: tally(61, 5),
+            ..seen()
+        };
+        for (seen, expected) in [
+            (
+                requests,
+                ": requests from web.demo to reviews.demo with code 200: 59 instead of 60, and 1 other label sets",
+            ),
+            (
+                durations,
+                ": requests in the histogram of durations from web.demo to reviews.demo with code 200: 61 instead of 60, and 1 \
+                 other label sets",
+            ),
+        ] {
+            let error = error(&seen);
+            assert!(error.ends_with(expected), "{error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The collector's counters, read from its `/metrics`. With 20 000 series that is hundreds of megabytes, so it is read line by
-//! line and nothing of it is kept.
+//! line.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::mesh::{LabelSet, Tally};
+
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What a collector says it has counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Exposition {
     pub(crate) received: u64,
     pub(crate) observed: u64,
@@ -21,10 +23,10 @@ pub(crate) struct Exposition {
     pub(crate) skipped: u64,
     /// Over all reasons.
     pub(crate) messages_rejected: u64,
-    /// `alscope_requests_total` over all label sets.
-    pub(crate) requests: u64,
-    /// Requests in the histogram of durations, over all label sets.
-    pub(crate) durations: u64,
+    /// `alscope_requests_total` by label set.
+    pub(crate) requests: Tally,
+    /// Requests in the histogram of durations, by label set.
+    pub(crate) durations: Tally,
     /// Label sets of each family, added up.
     pub(crate) series: usize,
 }
@@ -50,7 +52,7 @@ fn read(mut text: impl BufRead) -> std::io::Result<Exposition> {
     let mut line = String::new();
     while text.read_line(&mut line)? > 0 {
         if let Some((name, value)) = sample(&line) {
-            seen.add(name, value);
+            seen.add(name, &line, value);
         }
         line.clear();
     }
@@ -64,25 +66,51 @@ fn sample(line: &str) -> Option<(&str, u64)> {
     Some((name, value.parse().ok()?))
 }
 
+/// What tells a line's label set from those of other calls.
+fn label_set(line: &str) -> Option<LabelSet> {
+    let label = |name: &str| {
+        let (_, value) = line.split_once(&format!("{name}=\""))?;
+        value.split('"').next()
+    };
+    let party = |end: &str| {
+        let workload = label(&format!("{end}_workload"))?;
+        let namespace = label(&format!("{end}_workload_namespace"))?;
+        Some(format!("{workload}.{namespace}"))
+    };
+    Some(LabelSet {
+        caller: party("source")?,
+        called: party("destination")?,
+        code: label("response_code")?.parse().ok()?,
+    })
+}
+
 impl Exposition {
-    fn add(&mut self, name: &str, value: u64) {
-        let (counter, is_series) = match name {
-            "alscope_entries_received_total" => (&mut self.received, false),
-            "alscope_entries_observed_total" => (&mut self.observed, false),
-            "alscope_entries_attributed_total" => (&mut self.attributed, false),
-            "alscope_entries_rejected_total" => (&mut self.rejected, false),
-            "alscope_entries_skipped_total" => (&mut self.skipped, false),
-            "alscope_messages_rejected_total" => (&mut self.messages_rejected, false),
-            "alscope_requests_total" => (&mut self.requests, true),
-            "alscope_request_duration_milliseconds_count" => (&mut self.durations, true),
+    fn add(&mut self, name: &str, line: &str, value: u64) {
+        let (counter, tally) = match name {
+            "alscope_entries_received_total" => (Some(&mut self.received), None),
+            "alscope_entries_observed_total" => (Some(&mut self.observed), None),
+            "alscope_entries_attributed_total" => (Some(&mut self.attributed), None),
+            "alscope_entries_rejected_total" => (Some(&mut self.rejected), None),
+            "alscope_entries_skipped_total" => (Some(&mut self.skipped), None),
+            "alscope_messages_rejected_total" => (Some(&mut self.messages_rejected), None),
+            "alscope_requests_total" => (None, Some(&mut self.requests)),
+            "alscope_request_duration_milliseconds_count" => (None, Some(&mut self.durations)),
             "alscope_request_bytes_count" | "alscope_response_bytes_count" => {
                 self.series += 1;
                 return;
             }
             _ => return,
         };
-        *counter += value;
-        self.series += usize::from(is_series);
+        if let Some(counter) = counter {
+            *counter += value;
+        }
+        if let Some(tally) = tally {
+            self.series += 1;
+            // One without these labels is no series of the load: it is missing in the tally.
+            if let Some(label_set) = label_set(line) {
+                *tally.entry(label_set).or_default() += value;
+            }
+        }
     }
 }
 
@@ -98,17 +126,23 @@ alscope_entries_attributed_total 6
 alscope_entries_rejected_total{reason="a"} 1
 alscope_entries_rejected_total{reason="b"} 1
 alscope_entries_skipped_total{reason="c d"} 1
-alscope_requests_total{source="a",code="200"} 3
-alscope_requests_total{source="odd} 9 {",code="200"} 4
+alscope_requests_total{reporter="d",source_workload="a",source_workload_namespace="x",destination_workload="b",destination_workload_namespace="y",response_code="200"} 3
+alscope_requests_total{source_workload="odd} 9 {",source_workload_namespace="x",destination_workload="b",destination_workload_namespace="y",response_code="503"} 4
+alscope_requests_total{reporter="d"} 9
 alscope_request_duration_milliseconds_bucket{source="a",le="0.5"} 3
 alscope_request_duration_milliseconds_sum{source="a"} 1.500
-alscope_request_duration_milliseconds_count{source="a"} 3
+alscope_request_duration_milliseconds_count{source_workload="a",source_workload_namespace="x",destination_workload="b",destination_workload_namespace="y",response_code="200"} 3
 alscope_request_bytes_count{source="a"} 3
 alscope_response_bytes_count{source="a"} 3
 "#;
 
     #[test]
-    fn counters_are_added_up_over_their_label_sets_and_series_are_counted() {
+    fn counters_are_added_up_and_series_are_told_apart() {
+        let set = |caller: &str, code| LabelSet {
+            caller: caller.to_owned(),
+            called: "b.y".to_owned(),
+            code,
+        };
         let expected = Exposition {
             received: 10,
             observed: 7,
@@ -116,9 +150,9 @@ alscope_response_bytes_count{source="a"} 3
             rejected: 2,
             skipped: 1,
             messages_rejected: 0,
-            requests: 7,
-            durations: 3,
-            series: 5,
+            requests: [(set("a.x", 200), 3), (set("odd} 9 {.x", 503), 4)].into(),
+            durations: [(set("a.x", 200), 3)].into(),
+            series: 6,
         };
         assert_eq!(read(TEXT.as_bytes()).unwrap(), expected);
     }

@@ -21,9 +21,11 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::mesh::Tally;
 use crate::streams::{ENTRIES, Framed, Stream};
 
 const STREAM_ACCESS_LOGS: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
+
 /// How much is sent.
 #[derive(Clone, Debug)]
 pub(crate) enum Length {
@@ -55,21 +57,26 @@ impl AddAssign for Sent {
     }
 }
 
-/// Sends all streams at once and returns when the receiver has answered each, at the latest after `deadline`.
+/// Sends all streams at once and returns when the receiver has answered each, at the latest after `deadline`. Adds their calls to
+/// the tally.
 pub(crate) async fn send(
     address: SocketAddr,
     streams: &[Arc<Stream>],
-    length: &Length,
+    (length, tally): (&Length, &mut Tally),
     deadline: Duration,
 ) -> anyhow::Result<Sent> {
     let mut connections = JoinSet::new();
     for stream in streams {
-        connections.spawn(one_stream(address, stream.clone(), length.clone()));
+        let sending = one_stream(address, stream.clone(), length.clone());
+        let stream = stream.clone();
+        connections.spawn(async move { anyhow::Ok((stream, sending.await?)) });
     }
     let all = async {
         let mut sent = Sent::default();
         while let Some(one) = connections.join_next().await {
-            sent += one??;
+            let (stream, of_stream) = one??;
+            stream.add_to(tally, of_stream.messages);
+            sent += of_stream;
         }
         anyhow::Ok(sent)
     };

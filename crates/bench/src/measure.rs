@@ -16,7 +16,7 @@ use crate::directory;
 use crate::entries::ENTRY_BYTES;
 use crate::figures::{Figures, Round};
 use crate::load::{self, Length, Sent};
-use crate::mesh::{CONNECTIONS, Traffic, Workload, mesh};
+use crate::mesh::{CONNECTIONS, Tally, Traffic, Workload, mesh};
 use crate::receiver::{self, DIRECTORY_FILE, Place, Receiver};
 use crate::streams::{self, ENTRIES, Stream};
 
@@ -96,8 +96,8 @@ pub(crate) async fn measure(plan: &Plan) -> anyhow::Result<Figures> {
         figures.rounds.push(round);
     }
     println!(
-        "checked: {} entries sent to collectors, each counted once, both parties found, in {} and {} series; {} messages of {} \
-         bytes sent to sinks, each counted once",
+        "checked: {} entries sent to collectors, each counted once, both parties found, in {} and {} series, each with as many \
+         as were sent for it; {} messages of {} bytes sent to sinks, each counted once",
         to_collectors.entries(),
         few.traffic.series(),
         many.traffic.series(),
@@ -143,7 +143,9 @@ impl Load {
 
     /// Measures a receiver, checks what it counted and ends it.
     async fn measured(&self, receiver: Receiver) -> anyhow::Result<Measured> {
-        let warming = load::send(receiver.address, &self.streams, &Length::Once, PATIENCE).await;
+        let mut tally = Tally::new();
+        let once = (&Length::Once, &mut tally);
+        let warming = load::send(receiver.address, &self.streams, once, PATIENCE).await;
         let mut sent = receiver.explain(warming)?;
 
         let before = receiver.processor_time()?;
@@ -151,14 +153,14 @@ impl Load {
         let length = Length::Until(end.clone());
         let deadline = self.length * LONGER + PATIENCE;
         let measured = tokio::try_join!(
-            load::send(receiver.address, &self.streams, &length, deadline),
+            load::send(receiver.address, &self.streams, (&length, &mut tally), deadline),
             self.enough(&receiver, before, &end),
         );
         let (measured, ()) = receiver.explain(measured)?;
         let used = receiver.settled_processor_time().await?.saturating_sub(before);
 
         sent += measured;
-        receiver.end(sent, self.traffic).await?;
+        receiver.end(sent, &tally).await?;
         ensure!(
             used >= LEAST_PROCESSOR_TIME,
             "other programs left the receiver {} ms of processor time in {} s, too little to measure; measure again on an idle \

@@ -1,5 +1,6 @@
 //! The mesh that the bench pretends to be: workloads with a Service each, and which of them calls which.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// Streams that send at once, each on a connection of its own as an Envoy's are.
@@ -11,7 +12,7 @@ const WORKLOADS: usize = 125;
 const REPLICAS: usize = 8;
 const NAMESPACES: usize = 10;
 /// Series of one HTTP label set: a counter and three histograms.
-const FAMILIES: usize = 4;
+pub(crate) const FAMILIES: usize = 4;
 
 /// Codes that calls end with.
 const CODES: [u32; 5] = [200, 201, 304, 404, 503];
@@ -45,6 +46,30 @@ pub(crate) struct Call<'a> {
     pub(crate) caller: Party<'a>,
     pub(crate) called: Party<'a>,
     pub(crate) code: u32,
+}
+
+/// What tells the label sets of calls apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LabelSet {
+    /// The caller's workload and namespace.
+    pub(crate) caller: String,
+    /// The called workload and its namespace.
+    pub(crate) called: String,
+    pub(crate) code: u32,
+}
+
+/// Calls by label set.
+pub(crate) type Tally = BTreeMap<LabelSet, u64>;
+
+impl Call<'_> {
+    pub(crate) fn label_set(&self) -> LabelSet {
+        let name = |party: Party<'_>| format!("{}.{}", party.workload.name, party.workload.namespace);
+        LabelSet {
+            caller: name(self.caller),
+            called: name(self.called),
+            code: self.code,
+        }
+    }
 }
 
 /// Who calls whom: the first so many workloads call, with all their pods, the first so many others.

@@ -13,7 +13,7 @@ use crate::check;
 use crate::children::{Program, Running};
 use crate::exposition::scrape;
 use crate::load::Sent;
-use crate::mesh::Traffic;
+use crate::mesh::Tally;
 use crate::processor_time::processor_time;
 use crate::sink::{Counted, Listening};
 
@@ -122,7 +122,7 @@ impl Receiver {
     }
 
     /// Ends it and compares what it counted with what it was sent.
-    pub(crate) async fn end(self, sent: Sent, traffic: Traffic) -> anyhow::Result<()> {
+    pub(crate) async fn end(self, sent: Sent, tally: &Tally) -> anyhow::Result<()> {
         match self.kind {
             Kind::Sink => {
                 let printed = self.process.end().await?;
@@ -135,7 +135,7 @@ impl Receiver {
                 let seen = spawn_blocking(move || scrape(admin)).await?;
                 let seen = self.process.explain(seen)?;
                 self.process.end().await?;
-                check::collector(sent, &seen, traffic.series())
+                check::collector(sent, &seen, tally)
             }
         }
     }
