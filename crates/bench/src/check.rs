@@ -7,8 +7,8 @@ use anyhow::bail;
 
 use crate::exposition::Exposition;
 use crate::load::Sent;
-use crate::mesh::{FAMILIES, LabelSet, Tally};
 use crate::sink::Counted;
+use crate::traffic::{FAMILIES, LabelSet, Tally};
 
 /// The sink took every message, whole.
 pub(crate) fn sink(sent: Sent, counted: Counted) -> anyhow::Result<()> {

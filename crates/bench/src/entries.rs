@@ -1,5 +1,6 @@
 //! One access-log entry as an Istio side-car of today sends it for a call that came in: addresses, times, mutual TLS, request
-//! and response. Every entry is brought to the same size, so that figures in entries can be compared.
+//! and response. Every entry is brought to the same size, so that figures in entries can be compared. Its start is written when
+//! it is sent.
 
 use als_proto::messages::envoy::config::core::v3::{
     Address, Node, RequestMethod, SocketAddress, address, socket_address,
@@ -19,17 +20,36 @@ use prost::Message as _;
 use prost_types::value::Kind;
 use prost_types::{Duration, Struct, Timestamp, Value};
 
-use crate::mesh::{Call, PORT, Party};
+use crate::mesh::{PORT, Party};
+use crate::traffic::Call;
 
 /// Bytes of an entry: what the design's figures were measured with.
 pub(crate) const ENTRY_BYTES: usize = 497;
 
+/// The key and the value of `Timestamp.seconds` in an entry that is not sent yet. The
+/// seconds of other times are as many bytes long, until the year 3058.
+pub(crate) const START: [u8; 6] = seconds(NOON.cast_unsigned());
 /// After every pod's start: noon of 22 November 2026.
 const NOON: i64 = 1_795_348_800;
+/// Bytes of metadata in an identifier, about: Istio 1.30's are 62 KB long.
+const IDENTIFIER_BYTES: usize = 62_000;
 /// `TLS_AES_256_GCM_SHA384`.
 const CIPHER: u32 = 0x1302;
 /// A longer string would have a longer length, which this size does not foresee.
 const LONGEST_PADDED: usize = 127;
+
+/// The key and the value of `Timestamp.seconds` on the wire: a varint of five bytes.
+pub(crate) const fn seconds(since_epoch: u64) -> [u8; 6] {
+    const MORE: u8 = 0x80;
+    [
+        0x08,
+        since_epoch as u8 | MORE,
+        (since_epoch >> 7) as u8 | MORE,
+        (since_epoch >> 14) as u8 | MORE,
+        (since_epoch >> 21) as u8 | MORE,
+        (since_epoch >> 28) as u8 & !MORE,
+    ]
+}
 
 /// Numbers that look random and are the same in every run (Steele, Lea and Flood's `SplitMix64`).
 #[derive(Debug)]
@@ -81,23 +101,27 @@ pub(crate) fn entry(call: &Call<'_>, random: &mut Random) -> anyhow::Result<Http
     Ok(entry)
 }
 
-/// The identifier that the stream of a pod's side-car begins with.
+/// The identifier that the stream of a pod's side-car begins with, as long as Istio's are.
 pub(crate) fn identifier(reporter: Party<'_>) -> Identifier {
     let Party { workload, pod } = reporter;
     let namespace = &workload.namespace;
-    let cluster = Value {
-        kind: Some(Kind::StringValue("Kubernetes".to_owned())),
+    let text = |text: &str| Value {
+        kind: Some(Kind::StringValue(text.to_owned())),
     };
-    let metadata = Struct {
-        fields: [("CLUSTER_ID".to_owned(), cluster)].into(),
-    };
+    let metadata = [
+        ("CLUSTER_ID", text("Kubernetes")),
+        // Istio's agent tells the proxy's whole configuration and its environment.
+        ("PROXY_CONFIG", text(&"x".repeat(IDENTIFIER_BYTES))),
+    ];
     let node = Node {
         id: format!(
             "sidecar~{}~{}.{namespace}~{namespace}.svc.cluster.local",
             pod.address, pod.name
         ),
         cluster: format!("{}.{namespace}", workload.name),
-        metadata: Some(metadata),
+        metadata: Some(Struct {
+            fields: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
+        }),
         ..Node::default()
     };
     Identifier {
@@ -125,7 +149,7 @@ fn common(call: &Call<'_>, random: &mut Random) -> AccessLogCommon {
         upstream_remote_address: Some(local),
         tls_properties: Some(mutual_tls(call)),
         start_time: Some(Timestamp {
-            seconds: NOON + i64::from(random.below(3600)),
+            seconds: NOON,
             nanos: random.below(1_000_000_000).cast_signed(),
         }),
         duration: whole,
@@ -156,7 +180,7 @@ fn request(call: &Call<'_>, random: &mut Random) -> HttpRequestProperties {
         request_method: RequestMethod::Get.into(),
         scheme: "http".to_owned(),
         authority: format!("{}:{PORT}", call.called.workload.name),
-        path: format!("/api/v1/orders/{}", digits(6)),
+        path: format!("/api/orders/{}?page={}", digits(6), random.below(10)),
         user_agent: "curl/8.14.1".to_owned(),
         request_id,
         request_headers_bytes: (300 + random.below(500)).into(),
@@ -198,26 +222,36 @@ fn nanoseconds(nanos: i32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesh::{CONNECTIONS, Traffic, mesh};
+    use crate::mesh::mesh;
+    use crate::traffic::Traffic;
 
     #[test]
-    fn every_entry_of_every_call_has_its_size() {
+    fn every_entry_has_its_size() {
         let mesh = mesh();
         let mut random = Random::new(1);
-        for connection in 0..CONNECTIONS {
-            let reporter = Traffic::MANY.reporter(&mesh, connection).unwrap();
-            for call in Traffic::MANY.calls(&mesh, reporter).iter().step_by(7) {
+        for (_, calls) in Traffic::MANY.reports(&mesh).step_by(100) {
+            for call in calls.all() {
                 assert_eq!(entry(call, &mut random).unwrap().encoded_len(), ENTRY_BYTES);
             }
         }
     }
 
     #[test]
+    fn seconds_are_what_prost_writes() {
+        for since_epoch in [NOON, NOON + 123_456_789] {
+            let timestamp = Timestamp {
+                seconds: since_epoch,
+                nanos: 0,
+            };
+            assert_eq!(timestamp.encode_to_vec(), seconds(since_epoch.cast_unsigned()));
+        }
+    }
+
+    #[test]
     fn an_entry_has_all_the_times_that_envoy_logs() {
         let mesh = mesh();
-        let reporter = Traffic::FEW.reporter(&mesh, 0).unwrap();
-        let call = Traffic::FEW.calls(&mesh, reporter)[0];
-        let common = entry(&call, &mut Random::new(7))
+        let (_, calls) = Traffic::FEW.reports(&mesh).next().unwrap();
+        let common = entry(&calls.all()[0], &mut Random::new(7))
             .unwrap()
             .common_properties
             .unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::mesh::{LabelSet, Tally};
+use crate::traffic::{LabelSet, Tally};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 

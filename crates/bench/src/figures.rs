@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::ensure;
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::mesh::Traffic;
+use crate::traffic::Traffic;
 
 /// Below this the collector does not run as it was designed to: one worker, no queue, no lock that is waited for.
 const FLOOR: f64 = 700_000.0;

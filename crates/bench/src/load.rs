@@ -1,4 +1,4 @@
-//! Sends streams of encoded messages, one to a connection, as fast as they are taken.
+//! Sends streams of encoded messages as fast as they are taken, each connection as many.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -9,22 +9,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use alscope_collector::clock;
 use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
+use futures::future::try_join_all;
 use http::{HeaderValue, Request, Response, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::client::conn::http2;
+use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::mesh::Tally;
 use crate::streams::{ENTRIES, Framed, Stream};
+use crate::traffic::Tally;
 
 const STREAM_ACCESS_LOGS: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
+
+/// Connections that streams are sent on.
+pub(crate) const CONNECTIONS: usize = 8;
 
 /// How much is sent.
 #[derive(Clone, Debug)]
@@ -66,17 +71,22 @@ pub(crate) async fn send(
     deadline: Duration,
 ) -> anyhow::Result<Sent> {
     let mut connections = JoinSet::new();
-    for stream in streams {
-        let sending = one_stream(address, stream.clone(), length.clone());
-        let stream = stream.clone();
-        connections.spawn(async move { anyhow::Ok((stream, sending.await?)) });
+    for connection in 0..CONNECTIONS {
+        let streams: Vec<_> = streams
+            .iter()
+            .skip(connection)
+            .step_by(CONNECTIONS)
+            .cloned()
+            .collect();
+        connections.spawn(one_connection(address, streams, length.clone()));
     }
     let all = async {
         let mut sent = Sent::default();
         while let Some(one) = connections.join_next().await {
-            let (stream, of_stream) = one??;
-            stream.add_to(tally, of_stream.messages);
-            sent += of_stream;
+            for (stream, of_stream) in one?? {
+                stream.add_to(tally, of_stream.messages);
+                sent += of_stream;
+            }
         }
         anyhow::Ok(sent)
     };
@@ -86,29 +96,52 @@ pub(crate) async fn send(
     })?
 }
 
-async fn one_stream(address: SocketAddr, stream: Arc<Stream>, length: Length) -> anyhow::Result<Sent> {
+async fn one_connection(
+    address: SocketAddr,
+    streams: Vec<Arc<Stream>>,
+    length: Length,
+) -> anyhow::Result<Vec<(Arc<Stream>, Sent)>> {
     let connection = TcpStream::connect(address)
         .await
         .with_context(|| format!("{address} accepts no connection"))?;
     connection.set_nodelay(true)?;
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(connection)).await?;
-    let sent = Arc::new(Mutex::new(Sent::default()));
-    let body = Replay {
-        stream,
-        next: 0,
-        length,
-        sent: sent.clone(),
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(connection)).await?;
+    let answers = async {
+        let streams = streams.into_iter().map(|stream| {
+            let sending = one_stream(address, sender.clone(), stream, length.clone());
+            async {
+                sending
+                    .await
+                    .with_context(|| format!("{address} refused a stream"))
+            }
+        });
+        try_join_all(streams).await
     };
-    let answer = async { read_answer(sender.send_request(request(address, body)?).await?).await };
     tokio::select! {
-        answer = answer => answer.with_context(|| format!("{address} refused a stream"))?,
+        answers = answers => answers,
         ended = connection => {
             ended.with_context(|| format!("the connection to {address} broke"))?;
             bail!("{address} ended a connection before it answered");
         }
     }
+}
+
+async fn one_stream(
+    address: SocketAddr,
+    mut sender: SendRequest<Replay>,
+    stream: Arc<Stream>,
+    length: Length,
+) -> anyhow::Result<(Arc<Stream>, Sent)> {
+    let sent = Arc::new(Mutex::new(Sent::default()));
+    let body = Replay {
+        stream: stream.clone(),
+        next: 0,
+        length,
+        sent: sent.clone(),
+    };
+    read_answer(sender.send_request(request(address, body)?).await?).await?;
     let sent = *sent.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(sent)
+    Ok((stream, sent))
 }
 
 fn request(address: SocketAddr, body: Replay) -> http::Result<Request<Replay>> {
@@ -167,7 +200,7 @@ impl Body for Replay {
         let Some(message) = self.message() else {
             return Poll::Ready(None);
         };
-        let data = message.bytes.clone();
+        let data = message.sent_at(clock::now());
         *self.sent.lock().unwrap_or_else(PoisonError::into_inner) += Sent {
             messages: 1,
             bytes: message.message_bytes(),

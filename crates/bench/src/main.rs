@@ -3,6 +3,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `mesh.rs`, `directory.rs` | which workloads there are, and their Kubernetes objects |
+//! | `traffic.rs` | which of their pods call one another, and how often |
 //! | `entries.rs`, `streams.rs` | what their proxies send, encoded before the clock starts |
 //! | `load.rs` | sending it |
 //! | `receiver.rs`, `sink.rs` | the two programs that take it |
@@ -28,6 +29,7 @@ mod receiver;
 mod sink;
 mod streams;
 mod supervised;
+mod traffic;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -88,7 +90,7 @@ fn bench(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let threads = cores.as_ref().map_or(1, |cores| cores.generator.len());
     // The children are started by this very thread: their parent-death signal follows it.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads.min(mesh::CONNECTIONS))
+        .worker_threads(threads.min(load::CONNECTIONS))
         .enable_all()
         .build()?;
     let plan = Plan {

@@ -15,10 +15,11 @@ use crate::cores::Cores;
 use crate::directory;
 use crate::entries::ENTRY_BYTES;
 use crate::figures::{Figures, Round};
-use crate::load::{self, Length, Sent};
-use crate::mesh::{CONNECTIONS, Tally, Traffic, Workload, mesh};
+use crate::load::{self, CONNECTIONS, Length, Sent};
+use crate::mesh::{PODS, Workload, mesh};
 use crate::receiver::{self, DIRECTORY_FILE, Place, Receiver};
 use crate::streams::{self, ENTRIES, Stream};
+use crate::traffic::{Tally, Traffic};
 
 /// With less, the clock tick of 10 ms would be more than a percent of the figure.
 const LEAST_PROCESSOR_TIME: Duration = Duration::from_secs(1);
@@ -119,12 +120,14 @@ fn introduce(plan: &Plan, place: &Place) -> anyhow::Result<()> {
         receiver::version(&place.collector)?
     );
     println!(
-        "HTTP entries of {ENTRY_BYTES} bytes, {ENTRIES} a message, {CONNECTIONS} connections; {} series from {} pairs of pods, {} \
-         from {}; {} rounds of 4 times {} s",
+        "HTTP entries of {ENTRY_BYTES} bytes, {ENTRIES} a message, {CONNECTIONS} connections, {PODS} pods; {} series from {} pairs of \
+         pods and {} side-cars, {} from {} and {}; {} rounds of 4 times {} s",
         Traffic::FEW.series(),
         Traffic::FEW.pairs(),
+        Traffic::FEW.nodes(),
         Traffic::MANY.series(),
         Traffic::MANY.pairs(),
+        Traffic::MANY.nodes(),
         plan.rounds,
         plan.seconds,
     );

@@ -13,9 +13,9 @@ use crate::check;
 use crate::children::{Program, Running};
 use crate::exposition::scrape;
 use crate::load::Sent;
-use crate::mesh::Tally;
 use crate::processor_time::processor_time;
 use crate::sink::{Counted, Listening};
+use crate::traffic::Tally;
 
 /// The name of the directory file, beside the configuration.
 pub(crate) const DIRECTORY_FILE: &str = "cluster.json";
@@ -23,6 +23,9 @@ pub(crate) const DIRECTORY_FILE: &str = "cluster.json";
 const CONFIGURATION_FILE: &str = "collector.yaml";
 /// The collector publishes what it counted each second.
 const PUBLISHED_WITHIN: Duration = Duration::from_millis(1100);
+
+/// Streams that a receiver takes of one connection and of one address: more than are sent.
+pub(crate) const STREAMS: usize = 4096;
 
 /// Where receivers are started.
 #[derive(Clone, Debug)]
@@ -82,6 +85,7 @@ impl Receiver {
             "listen: {{ grpc: \"{grpc}\", web: \"{web}\", admin: \"{admin}\" }}\n\
              directory: {{ file: {DIRECTORY_FILE} }}\n\
              analysis: {{ http: \"k8s-mesh\", tcp: \"k8s-mesh\" }}\n\
+             limits: {{ streamsPerConnection: {STREAMS}, streamsPerPeer: {STREAMS} }}\n\
              workers: 1\n"
         );
         std::fs::write(&configuration, text).with_context(|| {

@@ -20,6 +20,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::receiver::STREAMS;
+
 /// The first line that the sink prints.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Listening {
@@ -53,7 +55,12 @@ async fn receive(address: SocketAddr, counting: Counting) -> anyhow::Result<()> 
         format!("cannot listen on {address}; end what listens there or give another --listen")
     })?;
     let stopping = CancellationToken::new();
-    let worker = Worker::start(0, counting, Usage::new(Limits::default()), stopping.clone())
+    let limits = Limits {
+        streams_per_connection: STREAMS,
+        streams_per_peer: STREAMS,
+        ..Limits::default()
+    };
+    let worker = Worker::start(0, counting, Usage::new(limits), stopping.clone())
         .context("cannot start a thread; check the limit of processes")?;
     print(&Listening {
         listening: socket.local_addr()?,

@@ -1,31 +1,48 @@
-//! What each connection sends, encoded and framed before the clock starts.
+//! What each side-car sends, encoded and framed before the clock starts.
 
 use als_proto::messages::envoy::data::accesslog::v3::HttpAccessLogEntry;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::{
     HttpAccessLogEntries, Identifier, LogEntries,
 };
-use anyhow::Context as _;
+use alscope_analysis::moment::Moment;
+use anyhow::{Context as _, ensure};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message as _;
 
-use crate::entries::{Random, entry, identifier};
-use crate::mesh::{CONNECTIONS, Call, LabelSet, Party, Tally, Traffic, Workload};
+use crate::entries::{Random, START, entry, identifier, seconds};
+use crate::mesh::{Party, Workload};
+use crate::traffic::{Call, Calls, LabelSet, Tally, Traffic};
 
 /// Entries of a message: the first number with which it is longer than the 16 384 bytes at which Envoy sends.
 pub(crate) const ENTRIES: usize = 33;
-/// Messages of a stream before it repeats itself: enough for every call of [`Traffic::MANY`].
-const MESSAGES: usize = 152;
+/// Messages of all streams before they repeat themselves, if each has two at least.
+const MESSAGES: usize = 1200;
 /// One byte of flags, four of length (gRPC over HTTP/2, `Length-Prefixed-Message`).
 const PREFIX: usize = 5;
+/// How long ago the calls of a message started: so many seconds less one at most, an entry another time than the next.
+const STARTS: u64 = 6;
 
 /// One gRPC message of [`ENTRIES`] entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Framed {
     /// With its prefix.
-    pub(crate) bytes: Bytes,
+    bytes: Bytes,
+    /// Where [`START`] stands in each entry.
+    starts: Vec<usize>,
     /// The calls of its entries, by their places among the stream's.
     calls: Vec<usize>,
+}
+
+/// What one side-car sends.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    /// Says whose stream it is.
+    pub(crate) first: Framed,
+    /// Sent over and over.
+    pub(crate) rest: Vec<Framed>,
+    /// Of each call.
+    label_sets: Vec<LabelSet>,
 }
 
 impl Framed {
@@ -38,17 +55,18 @@ impl Framed {
     pub(crate) fn message_bytes(&self) -> u64 {
         self.message().len() as u64
     }
-}
 
-/// What one connection sends.
-#[derive(Debug)]
-pub(crate) struct Stream {
-    /// Says whose stream it is.
-    pub(crate) first: Framed,
-    /// Sent over and over.
-    pub(crate) rest: Vec<Framed>,
-    /// Of each call.
-    label_sets: Vec<LabelSet>,
+    /// The bytes with the prefix, of calls that started in the seconds before `now`.
+    pub(crate) fn sent_at(&self, now: Moment) -> Bytes {
+        let now = now.0.cast_unsigned() / 1_000_000_000;
+        let mut bytes = BytesMut::from(&self.bytes[..]);
+        for (place, start) in (0..).zip(&self.starts) {
+            if let Some(target) = bytes.get_mut(*start..*start + START.len()) {
+                target.copy_from_slice(&seconds(now - place % STARTS));
+            }
+        }
+        bytes.freeze()
+    }
 }
 
 impl Stream {
@@ -60,7 +78,9 @@ impl Stream {
         let rest = rest.map(|(place, message)| (message, times(place)));
         for (message, times) in rest.chain([(&self.first, messages.min(1))]) {
             for call in &message.calls {
-                if let Some(label_set) = self.label_sets.get(*call) {
+                if let Some(label_set) = self.label_sets.get(*call)
+                    && times > 0
+                {
                     *tally.entry(label_set.clone()).or_default() += times;
                 }
             }
@@ -68,49 +88,41 @@ impl Stream {
     }
 }
 
-/// The streams of all connections.
+/// The streams of all side-cars.
 pub(crate) fn streams(mesh: &[Workload], traffic: Traffic) -> anyhow::Result<Vec<Stream>> {
-    (0..CONNECTIONS)
-        .map(|connection| {
-            let reporter = traffic
-                .reporter(mesh, connection)
-                .context("there are more connections than pods; lower CONNECTIONS")?;
-            stream(&traffic.calls(mesh, reporter), reporter, connection)
-        })
+    let messages = (MESSAGES / traffic.nodes()).max(2);
+    let reports = traffic.reports(mesh).enumerate();
+    reports
+        .map(|(seed, (reporter, calls))| stream(&calls, reporter, (seed, messages)))
         .collect()
 }
 
-fn stream(calls: &[Call<'_>], reporter: Party<'_>, seed: usize) -> anyhow::Result<Stream> {
+fn stream(
+    calls: &Calls<'_>,
+    reporter: Party<'_>,
+    (seed, messages): (usize, usize),
+) -> anyhow::Result<Stream> {
     let mut random = Random::new(seed);
-    let mut waiting: Vec<usize> = Vec::new();
-    let mut messages = Vec::with_capacity(MESSAGES);
-    for _ in 0..MESSAGES {
-        let mut entries = Vec::with_capacity(ENTRIES);
-        let mut of_message = Vec::with_capacity(ENTRIES);
-        for _ in 0..ENTRIES {
-            if waiting.is_empty() {
-                waiting.extend(0..calls.len());
-            }
-            let next = waiting.swap_remove(random.below(waiting.len() as u32) as usize);
-            let call = calls.get(next).context("the reporter has no calls")?;
-            entries.push(entry(call, &mut random)?);
-            of_message.push(next);
-        }
-        messages.push((entries, of_message));
-    }
-    let (first, of_first) = messages.first().cloned().unwrap_or_default();
+    let mut drawn = calls.drawn(Random::new(seed + 1));
+    let mut message = |identifier: Option<Identifier>| {
+        let places: Vec<usize> = drawn.by_ref().take(ENTRIES).collect();
+        let entries = places.iter().map(|place| {
+            let call = calls.all().get(*place).context("a side-car has no calls")?;
+            entry(call, &mut random)
+        });
+        let entries = entries.collect::<Result<_, _>>()?;
+        framed(entries, places, identifier)
+    };
     Ok(Stream {
-        first: framed((first, of_first), Some(identifier(reporter)))?,
-        rest: messages
-            .into_iter()
-            .map(|message| framed(message, None))
-            .collect::<Result<_, _>>()?,
-        label_sets: calls.iter().map(Call::label_set).collect(),
+        first: message(Some(identifier(reporter)))?,
+        rest: (0..messages).map(|_| message(None)).collect::<Result<_, _>>()?,
+        label_sets: calls.all().iter().map(Call::label_set).collect(),
     })
 }
 
 fn framed(
-    (entries, calls): (Vec<HttpAccessLogEntry>, Vec<usize>),
+    entries: Vec<HttpAccessLogEntry>,
+    calls: Vec<usize>,
     identifier: Option<Identifier>,
 ) -> anyhow::Result<Framed> {
     let message = StreamAccessLogsMessage {
@@ -122,8 +134,20 @@ fn framed(
     bytes.put_u8(0);
     bytes.put_u32(length.try_into()?);
     message.encode(&mut bytes)?;
+    let windows = bytes.windows(START.len()).enumerate();
+    let starts: Vec<usize> = windows
+        .filter(|(_, window)| *window == START)
+        .map(|(place, _)| place)
+        .collect();
+    ensure!(
+        starts.len() == calls.len(),
+        "a message of {} entries has {} starts; take another time for START",
+        calls.len(),
+        starts.len()
+    );
     Ok(Framed {
         bytes: bytes.freeze(),
+        starts,
         calls,
     })
 }
@@ -131,42 +155,60 @@ fn framed(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::LazyLock;
 
-    use als_proto::{Entry, Message};
+    use als_proto::{Entry, HttpEntry, Message};
 
     use super::*;
     use crate::entries::ENTRY_BYTES;
     use crate::mesh::mesh;
 
+    static FEW: LazyLock<Vec<Stream>> = LazyLock::new(|| streams(&mesh(), Traffic::FEW).unwrap());
+
+    fn entries(message: &[u8]) -> Vec<HttpEntry<'_>> {
+        let entries = Message::read(message).unwrap().entries();
+        entries
+            .map(|entry| match entry {
+                Ok(Entry::Http(entry)) => entry,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
     #[test]
     fn every_message_is_read_back_with_all_its_entries() {
-        for stream in streams(&mesh(), Traffic::FEW).unwrap() {
+        for stream in &*FEW {
             for (number, framed) in [&stream.first].into_iter().chain(&stream.rest).enumerate() {
-                let message = Message::read(&framed.bytes[PREFIX..]).unwrap();
-                let entries: Vec<Entry<'_>> = message.entries().map(Result::unwrap).collect();
-                assert_eq!(entries.len(), ENTRIES);
+                assert_eq!(entries(framed.message()).len(), ENTRIES);
+                let message = Message::read(framed.message()).unwrap();
                 assert_eq!(message.identifier().unwrap().is_some(), number == 0);
             }
         }
     }
 
     #[test]
+    fn calls_start_in_the_seconds_before_they_are_sent() {
+        let stream = &FEW[0];
+        let sent = stream.rest[0].sent_at(Moment(1_800_000_000_999_999_999));
+        let starts = entries(&sent[PREFIX..]).into_iter().map(|entry| {
+            let start = entry.common_properties().unwrap().start_time().unwrap();
+            start.unwrap().seconds
+        });
+        let expected = (0..).map(|place| 1_800_000_000 - place % 6).take(ENTRIES);
+        assert_eq!(starts.collect::<Vec<i64>>(), expected.collect::<Vec<i64>>());
+    }
+
+    #[test]
     fn a_tally_is_what_the_messages_say() {
-        let stream = streams(&mesh(), Traffic::MANY).unwrap().remove(0);
+        let stream = &FEW[0];
         // The first, all others once, and five of them again.
         let sent = 1 + stream.rest.len() + 5;
         let mut tally = Tally::new();
         stream.add_to(&mut tally, sent as u64);
         let mut codes = BTreeMap::new();
-        let messages = [&stream.first]
-            .into_iter()
-            .chain(stream.rest.iter().cycle())
-            .take(sent);
-        for framed in messages {
-            for entry in Message::read(framed.message()).unwrap().entries() {
-                let Ok(Entry::Http(entry)) = entry else {
-                    panic!("{entry:?}")
-                };
+        let messages = [&stream.first].into_iter().chain(stream.rest.iter().cycle());
+        for framed in messages.take(sent) {
+            for entry in entries(framed.message()) {
                 let code = entry.response.unwrap().code.unwrap();
                 *codes.entry(code).or_insert(0) += 1;
             }
@@ -179,16 +221,11 @@ mod tests {
     }
 
     #[test]
-    fn a_message_has_the_size_at_which_envoy_sends() {
-        let stream = streams(&mesh(), Traffic::FEW).unwrap().remove(0);
+    fn messages_have_the_sizes_at_which_envoy_sends() {
+        let stream = &FEW[0];
         let bytes = stream.rest[0].message_bytes() as usize;
         assert!((16_384..16_384 + ENTRY_BYTES).contains(&bytes), "{bytes}");
-    }
-
-    #[test]
-    fn a_stream_has_every_call_before_it_repeats_itself() {
-        let mesh = mesh();
-        let reporter = Traffic::MANY.reporter(&mesh, 0).unwrap();
-        assert!(Traffic::MANY.calls(&mesh, reporter).len() <= MESSAGES * ENTRIES);
+        let first = stream.first.message_bytes() as usize;
+        assert!((62_000..63_000).contains(&(first - bytes)), "{first}");
     }
 }

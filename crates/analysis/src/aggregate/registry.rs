@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
+
 use super::evidence::{Evidence, EvidenceId, EvidenceKey, MOST_EVIDENCE};
 use super::labels::{SeriesLabels, series_labels};
 use super::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
@@ -65,22 +67,25 @@ impl Default for Bounds {
     }
 }
 
+/// A call has twenty parts: with the standard library's hash they were a seventh of what a new identity costs.
+type Ids<K, V> = HashMap<K, V, RandomState>;
+
 #[derive(Debug)]
 struct Tables {
     interner: Interner,
     calls: Vec<Call>,
-    call_ids: HashMap<Call, CallId>,
+    call_ids: Ids<Call, CallId>,
     http: Family,
     tcp: Family,
     samples: usize,
     evidence: Vec<EvidenceKey>,
-    evidence_ids: HashMap<EvidenceKey, EvidenceId>,
+    evidence_ids: Ids<EvidenceKey, EvidenceId>,
 }
 
 #[derive(Debug, Default)]
 struct Family {
     keys: Vec<SeriesKey>,
-    ids: HashMap<SeriesKey, SeriesId>,
+    ids: Ids<SeriesKey, SeriesId>,
 }
 
 /// Ids for calls and series, the same for all workers.
@@ -102,12 +107,12 @@ impl Registry {
         let mut tables = Tables {
             interner: Interner::new(bounds.string_bytes),
             calls: vec![Call::OVERFLOW],
-            call_ids: HashMap::from([(Call::OVERFLOW, CallId::OVERFLOW)]),
+            call_ids: Ids::from_iter([(Call::OVERFLOW, CallId::OVERFLOW)]),
             http: Family::default(),
             tcp: Family::default(),
             samples: 0,
             evidence: Vec::new(),
-            evidence_ids: HashMap::new(),
+            evidence_ids: Ids::default(),
         };
         let overflow = |protocol| SeriesKey {
             call: CallId::OVERFLOW,

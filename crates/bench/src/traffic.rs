@@ -1,0 +1,207 @@
+//! Who calls whom, and how often: a few pods make most of the calls (Zipf's law), and most calls go well.
+
+use std::collections::BTreeMap;
+
+use crate::entries::Random;
+use crate::mesh::{PODS, Party, REPLICAS, WORKLOADS, Workload};
+
+/// Series of one HTTP label set: a counter and three histograms.
+pub(crate) const FAMILIES: usize = 4;
+
+/// Codes that calls end with, and how many of a hundred calls.
+const CODES: [(u32, u32); 5] = [(200, 96), (201, 1), (304, 1), (404, 1), (503, 1)];
+
+/// A number without a common factor with [`PODS`] or [`WORKLOADS`]: multiples of it visit all of them in an order that looks mixed.
+const STRIDE: usize = 7919;
+
+/// A call as it can be seen in a series' labels and in an identity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) caller: Party<'a>,
+    pub(crate) called: Party<'a>,
+    pub(crate) code: u32,
+}
+
+/// What tells the label sets of calls apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LabelSet {
+    /// The caller's workload and namespace.
+    pub(crate) caller: String,
+    /// The called workload and its namespace.
+    pub(crate) called: String,
+    pub(crate) code: u32,
+}
+
+/// Calls by label set.
+pub(crate) type Tally = BTreeMap<LabelSet, u64>;
+
+/// Who calls whom: so many workloads are called, each by all pods of so many others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    called: usize,
+    callers: usize,
+}
+
+/// The calls that one side-car reports.
+#[derive(Debug)]
+pub(crate) struct Calls<'a> {
+    all: Vec<Call<'a>>,
+    /// The sums of the weights of the calls up to each.
+    sums: Vec<u32>,
+    /// The place of the workload's pod among its replicas.
+    replica: usize,
+}
+
+impl Call<'_> {
+    pub(crate) fn label_set(&self) -> LabelSet {
+        let name = |party: Party<'_>| format!("{}.{}", party.workload.name, party.workload.namespace);
+        LabelSet {
+            caller: name(self.caller),
+            called: name(self.called),
+            code: self.code,
+        }
+    }
+}
+
+impl Traffic {
+    /// 100 series, of the side-cars of 8 pods.
+    pub(crate) const FEW: Traffic = Traffic {
+        called: 1,
+        callers: 5,
+    };
+    /// 20 000 series, of the side-cars of 2 000 pods.
+    pub(crate) const MANY: Traffic = Traffic {
+        called: 250,
+        callers: 4,
+    };
+
+    /// How many series the calls come to.
+    pub(crate) const fn series(self) -> usize {
+        self.called * self.callers * CODES.len() * FAMILIES
+    }
+
+    /// How many side-cars report.
+    pub(crate) const fn nodes(self) -> usize {
+        self.called * REPLICAS
+    }
+
+    /// How many pairs of pods call one another.
+    pub(crate) const fn pairs(self) -> usize {
+        self.nodes() * self.callers * REPLICAS
+    }
+
+    /// What each side-car reports.
+    pub(crate) fn reports(self, mesh: &[Workload]) -> impl Iterator<Item = (Party<'_>, Calls<'_>)> {
+        let called = mesh.iter().enumerate().take(self.called);
+        called.flat_map(move |(number, workload)| {
+            let pods = workload.pods.iter().enumerate();
+            pods.map(move |(replica, pod)| {
+                let called = Party { workload, pod };
+                (called, self.calls(mesh, (number, replica), called))
+            })
+        })
+    }
+
+    fn calls<'a>(
+        self,
+        mesh: &'a [Workload],
+        (number, replica): (usize, usize),
+        reporter: Party<'a>,
+    ) -> Calls<'a> {
+        let mut all = Vec::new();
+        let mut sums = Vec::new();
+        let mut sum = 0;
+        for nth in 0..self.callers {
+            let number = (number * self.callers + nth + 1) * STRIDE % WORKLOADS;
+            let Some(workload) = mesh.get(number) else {
+                continue;
+            };
+            for (replica, pod) in workload.pods.iter().enumerate() {
+                let rank = 1 + (number * REPLICAS + replica) * STRIDE % PODS;
+                for (code, of_hundred) in CODES {
+                    all.push(Call {
+                        caller: Party { workload, pod },
+                        called: reporter,
+                        code,
+                    });
+                    sum += of_hundred * (PODS / rank) as u32;
+                    sums.push(sum);
+                }
+            }
+        }
+        Calls { all, sums, replica }
+    }
+}
+
+impl<'a> Calls<'a> {
+    /// All calls.
+    pub(crate) fn all(&self) -> &[Call<'a>] {
+        &self.all
+    }
+
+    /// The places of calls without end: first those with which all side-cars of a workload together have reported each label set,
+    /// then whatever comes.
+    pub(crate) fn drawn(&self, mut random: Random) -> impl Iterator<Item = usize> {
+        let codes = CODES.len();
+        let label_sets = self.all.len() / REPLICAS;
+        let own = (0..label_sets).skip(self.replica).step_by(REPLICAS);
+        // The callers' calls stand pod by pod, each with all codes.
+        let first = own.map(move |set| set / codes * codes * REPLICAS + set % codes);
+        let most = self.sums.last().copied().unwrap_or(0);
+        let rest = std::iter::repeat_with(move || {
+            let drawn = random.below(most);
+            self.sums.partition_point(|sum| *sum <= drawn)
+        });
+        first.chain(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use super::*;
+    use crate::mesh::mesh;
+
+    #[test]
+    fn series_are_label_sets_of_four_families() {
+        assert_eq!((Traffic::FEW.series(), Traffic::MANY.series()), (100, 20_000));
+        assert_eq!((Traffic::FEW.nodes(), Traffic::MANY.nodes()), (8, 2000));
+        assert_eq!((Traffic::FEW.pairs(), Traffic::MANY.pairs()), (320, 64_000));
+    }
+
+    #[test]
+    fn all_label_sets_are_reported_within_the_first_entries() {
+        let mesh = mesh();
+        for traffic in [Traffic::FEW, Traffic::MANY] {
+            let mut reporters = HashSet::new();
+            let mut label_sets = Tally::new();
+            for (reporter, calls) in traffic.reports(&mesh) {
+                reporters.insert(reporter.pod.address);
+                for call in calls.drawn(Random::new(1)).take(4) {
+                    *label_sets.entry(calls.all()[call].label_set()).or_default() += 1;
+                }
+            }
+            assert_eq!(reporters.len(), traffic.nodes());
+            assert_eq!(label_sets.len() * FAMILIES, traffic.series());
+        }
+    }
+
+    #[test]
+    fn most_calls_are_of_a_few_pods_and_go_well() {
+        let mesh = mesh();
+        let (_, calls) = Traffic::MANY.reports(&mesh).next().unwrap();
+        let mut by_pod = HashMap::new();
+        let mut well = 0;
+        for call in calls.drawn(Random::new(1)).take(10_000) {
+            let call = calls.all()[call];
+            *by_pod.entry(call.caller.pod.address).or_insert(0) += 1;
+            well += u32::from(call.code == 200);
+        }
+        let mut by_pod: Vec<u32> = by_pod.into_values().collect();
+        by_pod.sort_unstable_by(|a, b| b.cmp(a));
+        let of_four: u32 = by_pod.iter().take(4).sum();
+        assert!(of_four > 5_000 && by_pod.len() > 24, "{by_pod:?}");
+        assert!((9_500..9_700).contains(&well), "{well}");
+    }
+}
