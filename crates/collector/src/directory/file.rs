@@ -70,10 +70,13 @@ pub fn load(path: &Path, state: State) -> Result<Directory, FileError> {
 }
 
 fn parse(text: &str, path: &Path, mut state: State) -> Result<Directory, FileError> {
-    let list: Value = serde_saphyr::from_str(text).map_err(|error| FileError::NotYaml {
-        path: path.to_owned(),
-        message: error.to_string(),
-    })?;
+    // The parser's bounds are for what strangers send: a mesh of a thousand pods is beyond them.
+    let options = serde_saphyr::options! { budget: None };
+    let list: Value =
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| FileError::NotYaml {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })?;
     let kind = list.get("kind").and_then(Value::as_str);
     let (Some("List"), Some(items)) = (kind, list.get("items").and_then(Value::as_array)) else {
         let found = kind.map_or_else(|| "missing".to_owned(), |kind| format!("\"{kind}\""));

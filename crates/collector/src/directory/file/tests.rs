@@ -261,6 +261,18 @@ fn a_bad_file_is_an_error_that_says_where(#[case] text: &str, #[case] expected: 
 }
 
 #[test]
+fn a_mesh_of_any_size_is_read() {
+    // A thousand pods of a real cluster have as many values.
+    let others = "- {kind: ConfigMap, metadata: {name: other}}\n".repeat(40_000);
+    let text = LIST.replace("kind: List\n", &format!("{others}kind: List\n"));
+    let directory = parse(&text, Path::new("cluster.yaml"), State::default()).unwrap();
+    assert_eq!(
+        owner(&directory, "10.96.0.2", "2026-01-02T00:00:00Z"),
+        "service reviews"
+    );
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let error = load(Path::new("/nowhere/cluster.yaml"), State::default())
         .unwrap_err()
