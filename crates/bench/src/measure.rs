@@ -1,5 +1,5 @@
-//! The rounds: raw sink, collector with few series, collector with many, the analysis alone with both, and again. Each receiver
-//! gets a process of its own, so that a figure's spread also has what differs from one process to the next: the place of things in
+//! The rounds: raw sink and collector with few series, both with many, the analysis alone with both, and again. Each receiver gets
+//! a process of its own, so that a figure's spread also has what differs from one process to the next: the place of things in
 //! memory, the seeds of hashes.
 
 use std::sync::Arc;
@@ -77,14 +77,17 @@ pub(crate) async fn measure(plan: &Plan) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     let (mut to_sinks, mut to_collectors) = (Sent::default(), Sent::default());
     for number in 1..=plan.rounds {
-        let sink = few.measured(Receiver::sink(&place).await?).await?;
+        let sink_of_few = few.measured(Receiver::sink(&place).await?).await?;
         let with_few = few.measured(Receiver::collector(&place).await?).await?;
+        let sink_of_many = many.measured(Receiver::sink(&place).await?).await?;
         let with_many = many.measured(Receiver::collector(&place).await?).await?;
-        to_sinks += sink.sent;
+        to_sinks += sink_of_few.sent;
+        to_sinks += sink_of_many.sent;
         to_collectors += with_few.sent;
         to_collectors += with_many.sent;
         let round = Round {
-            sink: sink.per_second,
+            sink_of_few: sink_of_few.per_second,
+            sink_of_many: sink_of_many.per_second,
             few: with_few.per_second,
             many: with_many.per_second,
             analysis_of_few: few.analyzed(&place).await?,
@@ -121,7 +124,7 @@ fn introduce(plan: &Plan, place: &Place) -> anyhow::Result<()> {
     );
     println!(
         "HTTP entries of {ENTRY_BYTES} bytes, {ENTRIES} a message, {CONNECTIONS} connections, {PODS} pods; {} series from {} pairs of \
-         pods and {} side-cars, {} from {} and {}; {} rounds of 4 times {} s",
+         pods and {} side-cars, {} from {} and {}; {} rounds of 5 times {} s",
         Traffic::FEW.series(),
         Traffic::FEW.pairs(),
         Traffic::FEW.nodes(),

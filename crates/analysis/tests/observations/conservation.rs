@@ -186,3 +186,11 @@ proptest! {
         check(&mesh.snapshot());
     }
 }
+
+#[test]
+fn the_last_entry_was_when_one_was_received() {
+    let mut mesh = Mesh::new();
+    assert_eq!(mesh.snapshot().last_entry, None);
+    mesh.take(PRODUCTPAGE_NODE, http([request(outbound(), Some(200))]));
+    assert_eq!(mesh.snapshot().last_entry, Some(at(NOW)));
+}

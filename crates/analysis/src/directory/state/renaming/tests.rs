@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use alscope_naming::kubernetes_name::{istio_service_name, k8s_service_name};
+use alscope_naming::kubernetes_name::{Object, istio_service_name, k8s_service_name};
 use rstest::rstest;
 
 use super::*;
@@ -250,6 +250,13 @@ fn a_host_outside_keeps_the_name_of_its_time() {
     let directory = state.publish().unwrap();
     let names = [199, 200, 300].map(|start| name(&directory, "10.0.0.1", start));
     assert_eq!(names, ["a", "b", "c"]);
+}
+
+#[test]
+fn sources_are_told_which_metadata_the_rules_read() {
+    let default = State::default();
+    let reads = |state: &State| state.naming_rules().read_label(Object::Pod, "tier");
+    assert_eq!([reads(&default), reads(&state())], [false, true]);
 }
 
 #[test]
