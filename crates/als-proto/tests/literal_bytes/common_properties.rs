@@ -34,6 +34,7 @@ const NO_PORT: Address<'_> = Address::Socket {
 #[case::port_longer_than_needed(b"\x0a\x10\x12\x0810.0.0.1\x18\xf8\xc6\x80\x80\x00".to_vec(), SOCKET)]
 #[case::port_twice(message(1, [string(2, "10.0.0.1"), varint(3, 1), varint(3, 9080)]), SOCKET)]
 #[case::port_first(message(1, [varint(3, 9080), string(2, "10.0.0.1")]), SOCKET)]
+#[case::another_string_where_the_address_is(message(1, [string(5, "dns"), varint(3, 9080)]), Address::Socket { address: b"", port: 9080 })]
 #[case::socket_with_a_newer_field(message(1, [string(2, "10.0.0.1"), varint(3, 9080), varint(15, 1)]), SOCKET)]
 #[case::newer_field_behind_a_socket([socket("10.0.0.1", 9080), varint(15, 1)].concat(), SOCKET)]
 #[case::socket_behind_a_socket([socket("10.0.0.2", 1), socket("10.0.0.1", 9080)].concat(), SOCKET)]
