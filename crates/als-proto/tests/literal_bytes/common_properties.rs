@@ -51,6 +51,7 @@ const NO_PORT: Address<'_> = Address::Socket {
 )]
 #[case::unset(vec![], Address::Unset)]
 #[case::newer_kind(message(4, []), Address::Unset)]
+#[case::newer_kind_with_a_number(message(4, [string(1, "10.0.0.1"), varint(3, 9080)]), Address::Unset)]
 fn addresses_of_every_kind_are_read(#[case] address: Vec<u8>, #[case] expected: Address<'_>) {
     let bytes = common([2, 3, 13, 14, 20].map(|number| string(number, &address)));
     let common = read_common(&bytes);
