@@ -1,6 +1,5 @@
 //! The analysis alone, in this process: from a message's bytes to counted observations, without a receiver around it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +10,6 @@ use alscope_analysis::moment::Moment;
 use alscope_analysis::shard::{Progress, Settings, Shard};
 use alscope_analysis::stream::Stream;
 use alscope_collector::clock;
-use alscope_collector::directory::{empty, file};
-use alscope_collector_config::Config;
 use anyhow::{Context as _, ensure};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -21,8 +18,8 @@ use crate::streams::{self, Framed};
 
 /// A worker's shard with a directory and everything that its streams send.
 #[derive(Debug)]
-pub(crate) struct Analysis {
-    directory: Directory,
+pub(crate) struct Analysis<'a> {
+    directory: &'a Directory,
     shard: Shard,
     streams: Vec<Sent>,
     received: Moment,
@@ -38,7 +35,7 @@ struct Sent {
 /// Entries per CPU second of a thread on `core` that analyzes the messages of all streams over and over, for about this long. Every
 /// entry was observed, both parties found. Blocks.
 pub(crate) fn measure(
-    (directory, streams): (&Path, &[Arc<streams::Stream>]),
+    (directory, streams): (&Directory, &[Arc<streams::Stream>]),
     length: Duration,
     core: Option<usize>,
 ) -> anyhow::Result<f64> {
@@ -54,9 +51,9 @@ pub(crate) fn measure(
     measured.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-impl Analysis {
+impl<'a> Analysis<'a> {
     /// Has read and counted each message once, so that all series and identities are known.
-    pub(crate) fn of(directory: &Path, streams: &[Arc<streams::Stream>]) -> anyhow::Result<Self> {
+    pub(crate) fn of(directory: &'a Directory, streams: &[Arc<streams::Stream>]) -> anyhow::Result<Self> {
         let registry = Arc::new(Registry::default());
         let sent = |of: &Arc<streams::Stream>| {
             let message = Message::read(of.first.message())?;
@@ -68,7 +65,7 @@ impl Analysis {
             })
         };
         let mut analysis = Analysis {
-            directory: file::load(directory, empty(&Config::default()))?,
+            directory,
             streams: streams.iter().map(sent).collect::<Result<_, _>>()?,
             shard: Shard::new(Settings::default(), registry.clone()),
             received: clock::now(),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::bail;
+use anyhow::anyhow;
 
 use crate::exposition::Exposition;
 use crate::load::Sent;
@@ -51,13 +51,13 @@ fn same(what: &str, counted: &Tally, sent: &Tally) -> anyhow::Result<()> {
     let mut different = sets.into_iter().filter(|set| of(counted, set) != of(sent, set));
     if let Some(set) = different.next() {
         let LabelSet { caller, called, code } = set;
-        bail!(
-            "the collector did not count what was sent, so no figure counts: {what} from {caller} to {called} with code {code}: {} \
-             instead of {}, and {} other label sets",
-            of(counted, set),
-            of(sent, set),
-            different.count()
-        );
+        let (counted, sent, others) = (of(counted, set), of(sent, set), different.count());
+        return Err(not_counted(
+            "the collector",
+            &format!(
+                "{what} from {caller} to {called} with code {code}: {counted} instead of {sent}, and {others} other label sets"
+            ),
+        ));
     }
     Ok(())
 }
@@ -68,13 +68,14 @@ fn equal(receiver: &str, numbers: &[(&str, u64, u64)]) -> anyhow::Result<()> {
         .filter(|(_, counted, expected)| counted != expected)
         .map(|(what, counted, expected)| format!("{what}: {counted} instead of {expected}"))
         .collect();
-    if !differences.is_empty() {
-        bail!(
-            "{receiver} did not count what was sent, so no figure counts: {}",
-            differences.join("; ")
-        );
+    if differences.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Err(not_counted(receiver, &differences.join("; ")))
+}
+
+fn not_counted(receiver: &str, difference: &str) -> anyhow::Error {
+    anyhow!("{receiver} did not count what was sent, so no figure counts: {difference}")
 }
 
 #[cfg(test)]

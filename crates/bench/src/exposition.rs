@@ -86,30 +86,29 @@ fn label_set(line: &str) -> Option<LabelSet> {
 
 impl Exposition {
     fn add(&mut self, name: &str, line: &str, value: u64) {
-        let (counter, tally) = match name {
-            "alscope_entries_received_total" => (Some(&mut self.received), None),
-            "alscope_entries_observed_total" => (Some(&mut self.observed), None),
-            "alscope_entries_attributed_total" => (Some(&mut self.attributed), None),
-            "alscope_entries_rejected_total" => (Some(&mut self.rejected), None),
-            "alscope_entries_skipped_total" => (Some(&mut self.skipped), None),
-            "alscope_messages_rejected_total" => (Some(&mut self.messages_rejected), None),
-            "alscope_requests_total" => (None, Some(&mut self.requests)),
-            "alscope_request_duration_milliseconds_count" => (None, Some(&mut self.durations)),
-            "alscope_request_bytes_count" | "alscope_response_bytes_count" => {
-                self.series += 1;
-                return;
-            }
-            _ => return,
-        };
-        if let Some(counter) = counter {
-            *counter += value;
-        }
-        if let Some(tally) = tally {
-            self.series += 1;
-            // One without these labels is no series of the load: it is missing in the tally.
+        // One without these labels is no series of the load: it is missing in the tally.
+        let count = |tally: &mut Tally| {
             if let Some(label_set) = label_set(line) {
                 *tally.entry(label_set).or_default() += value;
             }
+        };
+        match name {
+            "alscope_entries_received_total" => self.received += value,
+            "alscope_entries_observed_total" => self.observed += value,
+            "alscope_entries_attributed_total" => self.attributed += value,
+            "alscope_entries_rejected_total" => self.rejected += value,
+            "alscope_entries_skipped_total" => self.skipped += value,
+            "alscope_messages_rejected_total" => self.messages_rejected += value,
+            "alscope_requests_total" => {
+                self.series += 1;
+                count(&mut self.requests);
+            }
+            "alscope_request_duration_milliseconds_count" => {
+                self.series += 1;
+                count(&mut self.durations);
+            }
+            "alscope_request_bytes_count" | "alscope_response_bytes_count" => self.series += 1,
+            _ => {}
         }
     }
 }

@@ -10,34 +10,45 @@ use crate::traffic::Traffic;
 /// Below this the collector does not run as it was designed to: one worker, no queue, no lock that is waited for.
 const FLOOR: f64 = 700_000.0;
 
-/// One round's entries per CPU second.
+/// Entries per CPU second with one load, in one round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rates {
+    /// Of the raw sink.
+    pub(crate) sink: f64,
+    /// Of the collector.
+    pub(crate) collector: f64,
+    /// Of the analysis alone.
+    pub(crate) analysis: f64,
+}
+
+/// One round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Round {
-    /// Of the raw sink with [`Traffic::FEW`].
-    pub(crate) sink_of_few: f64,
-    /// Of the raw sink with [`Traffic::MANY`], which is many streams.
-    pub(crate) sink_of_many: f64,
-    /// Of the collector with [`Traffic::FEW`].
-    pub(crate) few: f64,
-    /// Of the collector with [`Traffic::MANY`].
-    pub(crate) many: f64,
-    /// Of the analysis alone with [`Traffic::FEW`].
-    pub(crate) analysis_of_few: f64,
-    /// Of the analysis alone with [`Traffic::MANY`].
-    pub(crate) analysis_of_many: f64,
+    /// With [`Traffic::FEW`].
+    pub(crate) few: Rates,
+    /// With [`Traffic::MANY`], which is many streams.
+    pub(crate) many: Rates,
+}
+
+impl Rates {
+    /// Microseconds that an entry costs beyond its transport.
+    fn own_cost(&self) -> f64 {
+        (1.0 / self.collector - 1.0 / self.sink) * 1e6
+    }
 }
 
 impl fmt::Display for Round {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Round { few, many } = self;
         write!(
             formatter,
             "sink {:.2} and {:.2}, collector {:.2} and {:.2}, analysis alone {:.2} and {:.2}",
-            self.sink_of_few / 1e6,
-            self.sink_of_many / 1e6,
-            self.few / 1e6,
-            self.many / 1e6,
-            self.analysis_of_few / 1e6,
-            self.analysis_of_many / 1e6,
+            few.sink / 1e6,
+            many.sink / 1e6,
+            few.collector / 1e6,
+            many.collector / 1e6,
+            few.analysis / 1e6,
+            many.analysis / 1e6,
         )
     }
 }
@@ -47,9 +58,6 @@ impl fmt::Display for Round {
 pub(crate) struct Figures {
     pub(crate) rounds: Vec<Round>,
 }
-
-/// What is shown of a round.
-type Figure = fn(&Round) -> f64;
 
 /// A figure over all rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,7 +70,7 @@ struct Spread {
 impl Figures {
     /// Whether the collector is at least as fast as its runtime model promises.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let median = self.spread(|round| round.few).median;
+        let median = self.spread(|round| round.few.collector).median;
         ensure!(
             median >= FLOOR,
             "the collector's median is {median:.0} entries per CPU second, below {FLOOR}: the runtime model of the design is not \
@@ -88,11 +96,6 @@ impl Figures {
     }
 }
 
-/// Microseconds that an entry costs beyond its transport.
-fn own_cost(collector: f64, sink: f64) -> f64 {
-    (1.0 / collector - 1.0 / sink) * 1e6
-}
-
 impl fmt::Display for Figures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
@@ -102,49 +105,30 @@ impl fmt::Display for Figures {
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        let [few, many] = [Traffic::FEW, Traffic::MANY].map(Traffic::series);
-        let (rate, cost) = ("M entries per CPU second", "µs an entry");
-        let rows: [(String, &str, usize, Figure); 8] = [
-            (format!("raw sink, {few} series"), rate, 2, |round| {
-                round.sink_of_few / 1e6
-            }),
-            (format!("collector, {few} series"), rate, 2, |round| {
-                round.few / 1e6
-            }),
-            (format!("analysis alone, {few} series"), rate, 2, |round| {
-                round.analysis_of_few / 1e6
-            }),
-            (format!("own cost, {few} series"), cost, 3, |round| {
-                own_cost(round.few, round.sink_of_few)
-            }),
-            (format!("raw sink, {many} series"), rate, 2, |round| {
-                round.sink_of_many / 1e6
-            }),
-            (format!("collector, {many} series"), rate, 2, |round| {
-                round.many / 1e6
-            }),
-            (format!("analysis alone, {many} series"), rate, 2, |round| {
-                round.analysis_of_many / 1e6
-            }),
-            (format!("own cost, {many} series"), cost, 3, |round| {
-                own_cost(round.many, round.sink_of_many)
-            }),
-        ];
-        for (what, unit, digits, figure) in rows {
-            let Spread {
-                lowest,
-                median,
-                highest,
-            } = self.spread(figure);
-            let number = |value: f64| format!("{value:.digits$}");
-            table.add_row([
-                what,
-                unit.to_owned(),
-                number(lowest),
-                number(median),
-                number(highest),
-            ]);
-        }
+        let mut rows = |traffic: Traffic, of: fn(&Round) -> Rates| {
+            let mut row = |what: &str, unit: &str, digits: usize, figure: fn(&Rates) -> f64| {
+                let Spread {
+                    lowest,
+                    median,
+                    highest,
+                } = self.spread(|round| figure(&of(round)));
+                let number = |value: f64| format!("{value:.digits$}");
+                table.add_row([
+                    format!("{what}, {} series", traffic.series()),
+                    unit.to_owned(),
+                    number(lowest),
+                    number(median),
+                    number(highest),
+                ]);
+            };
+            let rate = "M entries per CPU second";
+            row("raw sink", rate, 2, |rates| rates.sink / 1e6);
+            row("collector", rate, 2, |rates| rates.collector / 1e6);
+            row("analysis alone", rate, 2, |rates| rates.analysis / 1e6);
+            row("own cost", "µs an entry", 3, Rates::own_cost);
+        };
+        rows(Traffic::FEW, |round| round.few);
+        rows(Traffic::MANY, |round| round.many);
         table.fmt(formatter)
     }
 }
@@ -155,12 +139,16 @@ mod tests {
 
     fn figures(few: &[f64]) -> Figures {
         let round = |few: &f64| Round {
-            sink_of_few: 2e6,
-            sink_of_many: 1e6,
-            few: *few,
-            many: 0.5e6,
-            analysis_of_few: 2e6,
-            analysis_of_many: 1.5e6,
+            few: Rates {
+                sink: 2e6,
+                collector: *few,
+                analysis: 2e6,
+            },
+            many: Rates {
+                sink: 1e6,
+                collector: 0.5e6,
+                analysis: 1.5e6,
+            },
         };
         Figures {
             rounds: few.iter().map(round).collect(),
@@ -169,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_median_is_the_middle_or_between_the_two_middle_ones() {
-        let median = |few: &[f64]| figures(few).spread(|round| round.few).median;
+        let median = |few: &[f64]| figures(few).spread(|round| round.few.collector).median;
         assert_eq!(median(&[3.0, 1.0, 2.0]).to_bits(), 2.0_f64.to_bits());
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]).to_bits(), 2.5_f64.to_bits());
         assert_eq!(median(&[7.0]).to_bits(), 7.0_f64.to_bits());

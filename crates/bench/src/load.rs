@@ -106,19 +106,11 @@ async fn one_connection(
         .with_context(|| format!("{address} accepts no connection"))?;
     connection.set_nodelay(true)?;
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(connection)).await?;
-    let answers = async {
-        let streams = streams.into_iter().map(|stream| {
-            let sending = one_stream(address, sender.clone(), stream, length.clone());
-            async {
-                sending
-                    .await
-                    .with_context(|| format!("{address} refused a stream"))
-            }
-        });
-        try_join_all(streams).await
-    };
+    let streams = streams
+        .into_iter()
+        .map(|stream| one_stream(address, sender.clone(), stream, length.clone()));
     tokio::select! {
-        answers = answers => answers,
+        answers = try_join_all(streams) => answers,
         ended = connection => {
             ended.with_context(|| format!("the connection to {address} broke"))?;
             bail!("{address} ended a connection before it answered");
@@ -139,7 +131,10 @@ async fn one_stream(
         length,
         sent: sent.clone(),
     };
-    read_answer(sender.send_request(request(address, body)?).await?).await?;
+    let answer = async { read_answer(sender.send_request(request(address, body)?).await?).await };
+    answer
+        .await
+        .with_context(|| format!("{address} refused a stream"))?;
     let sent = *sent.lock().unwrap_or_else(PoisonError::into_inner);
     Ok((stream, sent))
 }

@@ -1,11 +1,14 @@
-//! The rounds: raw sink and collector with few series, both with many, the analysis alone with both, and again. Each receiver gets
-//! a process of its own, so that a figure's spread also has what differs from one process to the next: the place of things in
-//! memory, the seeds of hashes.
+//! The rounds: raw sink, collector and the analysis alone, with few series, with many, and again. Each receiver gets a process of
+//! its own, so that a figure's spread also has what differs from one process to the next: the place of things in memory, the seeds
+//! of hashes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use alscope_analysis::directory::Directory;
+use alscope_collector::directory::{empty, file};
+use alscope_collector_config::Config;
 use anyhow::{Context as _, ensure};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
@@ -14,7 +17,7 @@ use crate::analysis;
 use crate::cores::Cores;
 use crate::directory;
 use crate::entries::ENTRY_BYTES;
-use crate::figures::{Figures, Round};
+use crate::figures::{Figures, Rates, Round};
 use crate::load::{self, CONNECTIONS, Length, Sent};
 use crate::mesh::{PODS, Workload, mesh};
 use crate::receiver::{self, DIRECTORY_FILE, Place, Receiver};
@@ -69,29 +72,24 @@ pub(crate) async fn measure(plan: &Plan) -> anyhow::Result<Figures> {
     introduce(plan, &place)?;
 
     let mesh = mesh();
-    std::fs::write(place.directory.join(DIRECTORY_FILE), directory::json(&mesh))
+    let file = place.directory.join(DIRECTORY_FILE);
+    std::fs::write(&file, directory::json(&mesh))
         .context("cannot write the directory file; check the space in TMPDIR")?;
     let few = Load::of(Traffic::FEW, &mesh, plan)?;
     let many = Load::of(Traffic::MANY, &mesh, plan)?;
 
+    let directory = Arc::new(file::load(&file, empty(&Config::default()))?);
+
     let mut figures = Figures::default();
     let (mut to_sinks, mut to_collectors) = (Sent::default(), Sent::default());
     for number in 1..=plan.rounds {
-        let sink_of_few = few.measured(Receiver::sink(&place).await?).await?;
-        let with_few = few.measured(Receiver::collector(&place).await?).await?;
-        let sink_of_many = many.measured(Receiver::sink(&place).await?).await?;
-        let with_many = many.measured(Receiver::collector(&place).await?).await?;
-        to_sinks += sink_of_few.sent;
-        to_sinks += sink_of_many.sent;
-        to_collectors += with_few.sent;
-        to_collectors += with_many.sent;
         let round = Round {
-            sink_of_few: sink_of_few.per_second,
-            sink_of_many: sink_of_many.per_second,
-            few: with_few.per_second,
-            many: with_many.per_second,
-            analysis_of_few: few.analyzed(&place).await?,
-            analysis_of_many: many.analyzed(&place).await?,
+            few: few
+                .rates((&place, &directory), (&mut to_sinks, &mut to_collectors))
+                .await?,
+            many: many
+                .rates((&place, &directory), (&mut to_sinks, &mut to_collectors))
+                .await?,
         };
         println!(
             "round {number} of {}: {round} M entries per CPU second",
@@ -147,6 +145,26 @@ impl Load {
         })
     }
 
+    /// Measures the sink, the collector and the analysis alone; adds what was sent to the two receivers.
+    async fn rates(
+        &self,
+        (place, directory): (&Place, &Arc<Directory>),
+        (to_sinks, to_collectors): (&mut Sent, &mut Sent),
+    ) -> anyhow::Result<Rates> {
+        let sink = self.measured(Receiver::sink(place).await?).await?;
+        let collector = self.measured(Receiver::collector(place).await?).await?;
+        *to_sinks += sink.sent;
+        *to_collectors += collector.sent;
+        let (directory, streams) = (directory.clone(), self.streams.clone());
+        let (length, core) = (self.length / 2, place.core);
+        let analysis = spawn_blocking(move || analysis::measure((&directory, &streams), length, core));
+        Ok(Rates {
+            sink: sink.per_second,
+            collector: collector.per_second,
+            analysis: analysis.await??,
+        })
+    }
+
     /// Measures a receiver, checks what it counted and ends it.
     async fn measured(&self, receiver: Receiver) -> anyhow::Result<Measured> {
         let mut tally = Tally::new();
@@ -178,13 +196,6 @@ impl Load {
             per_second: measured.entries() as f64 / used.as_secs_f64(),
             sent,
         })
-    }
-
-    /// Measures the analysis alone.
-    async fn analyzed(&self, place: &Place) -> anyhow::Result<f64> {
-        let directory = place.directory.join(DIRECTORY_FILE);
-        let (streams, length, core) = (self.streams.clone(), self.length / 2, place.core);
-        spawn_blocking(move || analysis::measure((&directory, &streams), length, core)).await?
     }
 
     /// Sets `end` when enough has been sent to measure.

@@ -7,22 +7,18 @@ use crate::wire::{field_number, length_delimited};
 
 /// One more than the last number of a field that is kept.
 const NUMBERS: usize = 29;
-/// The field numbers up to there that are no length-delimited fields, and 21, which is repeated.
-const NOT_KEPT: [usize; 5] = [0, 1, 21, 24, 27];
-/// One more than the last key of a field that is kept.
+/// A key behind those of all fields that are kept.
 const KEYS: usize = length_delimited(NUMBERS as u32) as usize;
-/// The field number for each key of a field that is kept, else 0.
+/// The field number for each key of a field that is kept, else 0. The others up to the last one are no length-delimited fields, or
+/// repeated (21).
 const NUMBER_OF: [u8; KEYS] = {
     let mut numbers = [0; KEYS];
     let mut number = 0;
     while number < NUMBERS {
-        numbers[length_delimited(number as u32) as usize] = number as u8;
+        if !matches!(number, 0 | 1 | 21 | 24 | 27) {
+            numbers[length_delimited(number as u32) as usize] = number as u8;
+        }
         number += 1;
-    }
-    let mut place = 0;
-    while place < NOT_KEPT.len() {
-        numbers[length_delimited(NOT_KEPT[place] as u32) as usize] = 0;
-        place += 1;
     }
     numbers
 };
