@@ -27,7 +27,7 @@ test-cluster: cluster ## Tests on the local cluster (root; real Kubernetes, Isti
 	@ci/count ci/cluster-tests
 
 .PHONY: ci
-ci: lint test test-cluster ## What CI runs: lint, test, test-cluster
+ci: lint test bench-instructions test-cluster ## What CI runs: lint, test, bench-instructions, test-cluster
 
 .PHONY: lint
 lint: ## Formats, lints, documentation, licences, shell scripts and recording rules, all without changing anything
@@ -40,10 +40,11 @@ lint: ## Formats, lints, documentation, licences, shell scripts and recording ru
 	@$(STAGE) "survivors of mutation tests" 60 mutants/run check
 
 .PHONY: gen
-gen: ## Writes the generated files anew: protocol code, definition, rights, docs/configuration.md, docs/json-lines.md, the page's library (needs npm)
+gen: ## Writes the generated files anew: protocol code, definition, rights, docs/configuration.md, docs/json-lines.md, docs/performance.md, the page's library (needs npm)
 	@$(STAGE) "protocol code" 900 env ALSCOPE_REGENERATE=1 cargo test -p als-proto --features service --test generated --locked
 	@$(STAGE) "definition and rights" 900 env ALSCOPE_REGENERATE=1 cargo test -p alscope-operator --test generated --locked
 	@$(STAGE) "configuration's page" 900 env ALSCOPE_REGENERATE=1 cargo test -p alscope-collector-config --test generated --locked
+	@$(STAGE) "performance's page" 900 cargo run --locked -p alscope-bench -- page docs
 	@$(STAGE) "JSON lines' page" 900 env ALSCOPE_REGENERATE=1 cargo test -p alscope-collector --lib --locked page_is_what_the_table_says
 	@$(STAGE) "vendored library" 300 crates/collector/assets/vendor/refresh
 
@@ -72,9 +73,20 @@ images: ## Builds the images of the operator and the collector (docker, podman o
 	@deploy/images/build
 
 .PHONY: bench
-bench: ## Measures entries per CPU second
+bench: ## Measures what an entry costs, and writes docs/performance.md: half an hour of an idle machine
 	@$(STAGE) "bench's build" 1500 cargo build --release --locked -p alscope-collector -p alscope-bench
-	@$(STAGE) "bench" 300 target/release/alscope-bench
+	@$(STAGE) "bench" 3600 $(or $(CARGO_TARGET_DIR),target)/release/alscope-bench --report docs/performance/report.json
+	@$(STAGE) "performance's page" 60 $(or $(CARGO_TARGET_DIR),target)/release/alscope-bench page docs
+
+.PHONY: bench-check
+bench-check: ## Says which figures of the checked-in report are missed
+	@cargo run -q --locked -p alscope-bench -- check docs/performance/report.json
+
+.PHONY: bench-instructions
+bench-instructions: ## Counts instructions an entry and compares them; after a change that is worth them: make bench-instructions WRITE=1
+	@ci/need valgrind
+	@$(STAGE) "instructions' build" 900 cargo build --release --locked -p alscope-load
+	@$(STAGE) "instructions" 600 $(or $(CARGO_TARGET_DIR),target)/release/alscope-instructions $(if $(WRITE),write,check) crates/load/instructions.tsv
 
 .PHONY: cold
 cold: ## Runs demo and ci in a fresh clone with empty caches, and writes docs/cold.md

@@ -3,17 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, ensure};
 
 use crate::exposition::Exposition;
-use crate::load::Sent;
+use crate::send::Sent;
 use crate::sink::Counted;
-use crate::traffic::{FAMILIES, LabelSet, Tally};
+use alscope_load::traffic::{FAMILIES, LabelSet, Tally};
 
 /// The sink took every message, whole.
 pub(crate) fn sink(sent: Sent, counted: Counted) -> anyhow::Result<()> {
     equal(
-        "the raw sink",
+        "the sink",
         &[
             ("messages", counted.messages, sent.messages),
             ("bytes", counted.bytes, sent.bytes),
@@ -22,9 +22,29 @@ pub(crate) fn sink(sent: Sent, counted: Counted) -> anyhow::Result<()> {
     )
 }
 
+/// The sink that decodes found every entry.
+pub(crate) fn decoded(sent: Sent, counted: Counted) -> anyhow::Result<()> {
+    sink(sent, counted)?;
+    equal("the sink", &[("entries", counted.entries, sent.entries)])
+}
+
+/// The exporter of JSON lines wrote at least this share of the entries, and dropped none.
+pub(crate) fn exported(sent: Sent, seen: &Exposition, share: f64) -> anyhow::Result<()> {
+    equal("the exporter", &[("entries dropped", seen.dropped, 0)])?;
+    // Failed calls are always kept, and what is sampled is drawn by lot.
+    let least = sent.entries as f64 * share * 0.99;
+    ensure!(
+        seen.exported as f64 >= least && seen.exported <= sent.entries,
+        "{} of {} entries were written as JSON lines, so the figure does not count",
+        seen.exported,
+        sent.entries
+    );
+    Ok(())
+}
+
 /// The collector took every entry, found both parties of each, and counted each in the series that was meant.
 pub(crate) fn collector(sent: Sent, seen: &Exposition, tally: &Tally) -> anyhow::Result<()> {
-    let entries = sent.entries();
+    let entries = sent.entries;
     equal(
         "the collector",
         &[
@@ -84,6 +104,7 @@ mod tests {
 
     const SENT: Sent = Sent {
         messages: 2,
+        entries: 66,
         bytes: 33_000,
     };
 
@@ -107,6 +128,8 @@ mod tests {
             requests: tally(60, 6),
             durations: tally(60, 6),
             series: 8,
+            exported: 66,
+            dropped: 0,
         }
     }
 
@@ -121,8 +144,27 @@ mod tests {
             messages: 2,
             bytes: 33_000,
             rejected: 0,
+            entries: 66,
         };
-        assert!(sink(SENT, counted).is_ok());
+        assert!(sink(SENT, counted).is_ok() && decoded(SENT, counted).is_ok());
+        let fewer = Counted {
+            entries: 65,
+            ..counted
+        };
+        assert!(sink(SENT, fewer).is_ok() && decoded(SENT, fewer).is_err());
+    }
+
+    #[test]
+    fn lines_that_are_missing_or_dropped_are_found() {
+        let exports = |exported, dropped| Exposition {
+            exported,
+            dropped,
+            ..seen()
+        };
+        assert!(exported(SENT, &exports(66, 0), 1.0).is_ok());
+        assert!(exported(SENT, &exports(7, 0), 0.01).is_ok());
+        assert!(exported(SENT, &exports(64, 0), 1.0).is_err());
+        assert!(exported(SENT, &exports(66, 1), 1.0).is_err());
     }
 
     #[test]
@@ -172,6 +214,7 @@ mod tests {
             messages: 1,
             bytes: 16_500,
             rejected: 0,
+            entries: 0,
         };
         let error = sink(SENT, counted).unwrap_err().to_string();
         assert!(

@@ -27,8 +27,10 @@ pub(crate) struct Program {
     pub(crate) name: &'static str,
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<OsString>,
-    /// The core that it runs on; any if none is given.
-    pub(crate) core: Option<usize>,
+    /// The cores that it runs on; any if none is given.
+    pub(crate) cores: Vec<usize>,
+    /// Whether what it prints is kept.
+    pub(crate) prints: bool,
 }
 
 /// A process that runs. Dropped, it is killed.
@@ -55,7 +57,7 @@ impl Running {
         // This very program, even if its file was replaced meanwhile.
         let mut command = Command::new("/proc/self/exe");
         command.args(["supervised", "--parent", &std::process::id().to_string()]);
-        if let Some(core) = program.core {
+        for core in &program.cores {
             command.args(["--core", &core.to_string()]);
         }
         let process = command
@@ -65,8 +67,15 @@ impl Running {
             .current_dir(directory)
             // A debug log would be measured too.
             .env_remove("RUST_LOG")
+            // The client of the Kubernetes API refuses every cluster while there is one that it can't use.
+            .env_remove("HTTPS_PROXY")
+            .env_remove("https_proxy")
             .stdin(Stdio::null())
-            .stdout(output_file)
+            .stdout(if program.prints {
+                output_file.into()
+            } else {
+                Stdio::null()
+            })
             .stderr(log_file)
             // A terminal's Ctrl-C is for the bench, which ends its children.
             .process_group(0)

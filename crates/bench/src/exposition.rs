@@ -1,13 +1,14 @@
 //! The collector's counters, read from its `/metrics`. With 20 000 series that is hundreds of megabytes, so it is read line by
 //! line.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use alscope_collector::clock;
 use anyhow::Context as _;
 
-use crate::traffic::{LabelSet, Tally};
+use alscope_load::traffic::{LabelSet, Tally};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -29,10 +30,25 @@ pub(crate) struct Exposition {
     pub(crate) durations: Tally,
     /// Label sets of each family, added up.
     pub(crate) series: usize,
+    /// Kept entries that an exporter wrote.
+    pub(crate) exported: u64,
+    /// Kept entries that an exporter did not write, over all reasons.
+    pub(crate) dropped: u64,
 }
 
 /// Scrapes a collector.
 pub(crate) fn scrape(admin: SocketAddr) -> anyhow::Result<Exposition> {
+    read(BufReader::new(exposition(admin)?)).with_context(|| format!("the metrics of {admin} broke off"))
+}
+
+/// Scrapes a collector to the last byte and answers how long that took.
+pub(crate) fn time_scrape(admin: SocketAddr) -> anyhow::Result<Duration> {
+    let begin = clock::now();
+    std::io::copy(&mut exposition(admin)?, &mut std::io::sink())?;
+    Ok(clock::now().since(begin))
+}
+
+fn exposition(admin: SocketAddr) -> anyhow::Result<impl Read> {
     let url = format!("http://{admin}/metrics");
     // No proxy: this is a loopback address, whatever HTTP_PROXY says.
     let agent = ureq::Agent::config_builder()
@@ -44,7 +60,7 @@ pub(crate) fn scrape(admin: SocketAddr) -> anyhow::Result<Exposition> {
         .get(&url)
         .call()
         .with_context(|| format!("{url} does not answer"))?;
-    read(BufReader::new(response.into_body().into_reader())).with_context(|| format!("{url} broke off"))
+    Ok(response.into_body().into_reader())
 }
 
 fn read(mut text: impl BufRead) -> std::io::Result<Exposition> {
@@ -99,6 +115,8 @@ impl Exposition {
             "alscope_entries_rejected_total" => self.rejected += value,
             "alscope_entries_skipped_total" => self.skipped += value,
             "alscope_messages_rejected_total" => self.messages_rejected += value,
+            "alscope_exporter_entries_exported_total" => self.exported += value,
+            "alscope_exporter_entries_dropped_total" => self.dropped += value,
             "alscope_requests_total" => {
                 self.series += 1;
                 count(&mut self.requests);
@@ -125,6 +143,8 @@ alscope_entries_attributed_total 6
 alscope_entries_rejected_total{reason="a"} 1
 alscope_entries_rejected_total{reason="b"} 1
 alscope_entries_skipped_total{reason="c d"} 1
+alscope_exporter_entries_exported_total{exporter="json-lines"} 5
+alscope_exporter_entries_dropped_total{exporter="json-lines",reason="full"} 2
 alscope_requests_total{reporter="d",source_workload="a",source_workload_namespace="x",destination_workload="b",destination_workload_namespace="y",response_code="200"} 3
 alscope_requests_total{source_workload="odd} 9 {",source_workload_namespace="x",destination_workload="b",destination_workload_namespace="y",response_code="503"} 4
 alscope_requests_total{reporter="d"} 9
@@ -152,6 +172,8 @@ alscope_response_bytes_count{source="a"} 3
             requests: [(set("a.x", 200), 3), (set("odd} 9 {.x", 503), 4)].into(),
             durations: [(set("a.x", 200), 3)].into(),
             series: 6,
+            exported: 5,
+            dropped: 2,
         };
         assert_eq!(read(TEXT.as_bytes()).unwrap(), expected);
     }

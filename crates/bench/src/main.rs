@@ -1,63 +1,77 @@
-//! The bench: entries per CPU second of the real collector, beside those of its receiver with a handler that only counts.
+//! The bench: what an entry costs the real collector, beside what it costs its receiver with a handler that only counts.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `mesh.rs`, `directory.rs` | which workloads there are, and their Kubernetes objects |
-//! | `traffic.rs` | which of their pods call one another, and how often |
-//! | `entries.rs`, `streams.rs` | what their proxies send, encoded before the clock starts |
-//! | `load.rs` | sending it |
-//! | `receiver.rs`, `sink.rs` | the two programs that take it |
+//! | `scenario.rs` | what is measured |
+//! | `rounds.rs`, `measure.rs`, `alone.rs` | measuring all of it, one of it, and the analysis without transport |
+//! | `loads.rs`, `send.rs` | what is sent (the crate `alscope-load`), and sending it |
+//! | `api_server.rs` | the Kubernetes that a collector's directory comes from, whose pods change |
+//! | `receiver.rs`, `sink.rs`, `external_sink.rs` | the programs that take it |
 //! | `children.rs`, `supervised.rs` | starting and ending them; nothing outlives the bench |
-//! | `cores.rs`, `processor_time.rs` | who runs where, and what it cost |
-//! | `analysis.rs` | the same work without a receiver around it |
+//! | `cores.rs`, `processor_time.rs`, `machine.rs` | who runs where, what it cost, what else the machine does |
 //! | `exposition.rs`, `check.rs` | what the collector counted, and whether that is what was sent |
-//! | `measure.rs`, `figures.rs` | the rounds, and what they come to |
+//! | `report.rs`, `spread.rs`, `cost_model.rs` | what was measured, and what it comes to |
+//! | `targets.rs`, `page.rs`, `chart.rs` | whether that is enough, and how it is shown |
 
-mod analysis;
+mod alone;
+mod api_server;
+mod chart;
 mod check;
 mod children;
 mod cores;
-mod directory;
-mod entries;
+mod cost_model;
 mod exposition;
-mod figures;
-mod load;
+mod external_sink;
+mod loads;
+mod machine;
 mod measure;
-mod mesh;
+mod page;
 mod processor_time;
 mod receiver;
+mod report;
+mod rounds;
+mod scenario;
+mod send;
 mod sink;
-mod streams;
+mod spread;
 mod supervised;
-mod traffic;
+mod targets;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cores::Cores;
-use crate::measure::Plan;
+use crate::report::Report;
+use crate::rounds::Plan;
+use crate::scenario::Part;
 
-/// Measures entries per CPU second of `alscope-collector`, the release build beside this program, and of its receiver alone.
+/// Measures entries per second of processor time of `alscope-collector`, the release build beside this program, and of its receiver
+/// alone.
 ///
-/// Exit codes: 0 measured, 1 failed, or what was sent and what was counted differ, or `--check` found a figure too low.
+/// Exit codes: 0 measured, 1 failed, or what was sent and what was counted differ, or a figure was missed.
 #[derive(Debug, Parser)]
 #[command(name = "alscope-bench", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Fail if the collector's median is below 700 000 entries per CPU second
-    #[arg(long)]
-    check: bool,
+    /// What is measured
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Ingest, Part::Cost, Part::Scale])]
+    parts: Vec<Part>,
     /// How often each figure is measured
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// How long each measurement sends; longer when other programs take the processor away
     #[arg(long, value_name = "SECONDS", default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=600))]
     seconds: u32,
+    /// Where the report is written
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,6 +81,25 @@ enum Command {
         /// Where it listens; port 0 is any free one
         #[arg(long, value_name = "ADDRESS")]
         listen: SocketAddr,
+        /// Also decodes each message by prost
+        #[arg(long)]
+        decode: bool,
+    },
+    /// The same with a server of the crate tonic
+    ExternalSink {
+        /// Where it listens; port 0 is any free one
+        #[arg(long, value_name = "ADDRESS")]
+        listen: SocketAddr,
+    },
+    /// Says which figures a report misses; exits 1 if there are any
+    Check {
+        /// The report
+        file: PathBuf,
+    },
+    /// Writes performance.md and the curves, out of the report beside them
+    Page {
+        /// The directory of the documentation
+        docs: PathBuf,
     },
     #[command(hide = true)]
     Supervised(supervised::Options),
@@ -75,7 +108,10 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.command {
-        Some(Command::Sink { listen }) => sink::run(*listen).map(|()| ExitCode::SUCCESS),
+        Some(Command::Sink { listen, decode }) => sink::run(*listen, *decode).map(|()| ExitCode::SUCCESS),
+        Some(Command::ExternalSink { listen }) => external_sink::run(*listen).map(|()| ExitCode::SUCCESS),
+        Some(Command::Check { file }) => check_report(file),
+        Some(Command::Page { docs }) => write_page(docs).map(|()| ExitCode::SUCCESS),
         Some(Command::Supervised(options)) => supervised::become_program(options).map(|never| match never {}),
         None => bench(&arguments),
     };
@@ -90,24 +126,25 @@ fn bench(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let threads = cores.as_ref().map_or(1, |cores| cores.generator.len());
     // The children are started by this very thread: their parent-death signal follows it.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads.min(load::CONNECTIONS))
+        .worker_threads(threads.min(8))
         .enable_all()
         .build()?;
     let plan = Plan {
+        parts: arguments.parts.clone(),
         rounds: arguments.rounds,
-        seconds: arguments.seconds,
+        length: Duration::from_secs(arguments.seconds.into()),
         cores,
+        command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
     };
     let outcome = runtime.block_on(async {
         tokio::select! {
             // Checked first, so that a signal ends the bench even while it is busy.
             biased;
             code = one_signal() => Ok(ExitCode::from(code?)),
-            figures = measure::measure(&plan) => {
-                let figures = figures?;
-                println!("{figures}");
-                if arguments.check {
-                    figures.check()?;
+            report = rounds::rounds(&plan) => {
+                let report = report?;
+                if let Some(file) = &arguments.report {
+                    write(file, &(serde_json::to_string_pretty(&report)? + "\n"))?;
                 }
                 Ok(ExitCode::SUCCESS)
             }
@@ -116,6 +153,37 @@ fn bench(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // A scrape that is under way is not waited for: the children are gone.
     runtime.shutdown_background();
     outcome
+}
+
+/// Prints every figure of a report.
+fn check_report(file: &Path) -> anyhow::Result<ExitCode> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let report: Report =
+        serde_json::from_str(&text).with_context(|| format!("{} is no report", file.display()))?;
+    let targets = targets::targets(&report);
+    for target in &targets {
+        println!("{target}");
+    }
+    let missed = targets.iter().filter(|target| !target.is_met()).count();
+    if missed == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!(
+        "{missed} of {} figures are missed; docs/performance/where-the-time-goes.md says why",
+        targets.len()
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+fn write_page(docs: &Path) -> anyhow::Result<()> {
+    for (name, text) in page::files(&Report::read(&docs.join(page::REPORT))?)? {
+        write(&docs.join(name), &text)?;
+    }
+    Ok(())
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// The exit code that a shell gives for the first signal that comes.

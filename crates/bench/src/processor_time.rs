@@ -1,28 +1,50 @@
-//! The processor time that a process has used, as the kernel counts it.
+//! The processor time and the memory that a process has used, as the kernel counts them.
 
+use std::fs::{read_dir, read_to_string};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use rustix::param::clock_ticks_per_second;
 
-/// The processor time of a running process, all threads, in user and kernel mode. Its resolution is a clock tick, 10 ms.
+/// The processor time of a running process's threads, in user and kernel mode, to the nanosecond (`schedstat`; the clock ticks of
+/// `stat` are 10 ms long). A thread that has ended is not in it.
 pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
-    let file = format!("/proc/{process}/stat");
-    let stat = std::fs::read_to_string(&file)
-        .with_context(|| format!("cannot read {file}; has the process ended?"))?;
-    let ticks = ticks(&stat).with_context(|| format!("{file} has no times; is this Linux?"))?;
-    let per_second = clock_ticks_per_second();
-    ensure!(per_second > 0, "the system does not say how long a clock tick is");
-    Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+    let directory = format!("/proc/{process}/task");
+    let threads =
+        read_dir(&directory).with_context(|| format!("cannot read {directory}; has the process ended?"))?;
+    let mut sum = Duration::ZERO;
+    for thread in threads {
+        // One that ends meanwhile has no file any more.
+        let Ok(text) = read_to_string(thread?.path().join("schedstat")) else {
+            continue;
+        };
+        sum += running(&text).with_context(|| format!("{directory} has no times; is this Linux?"))?;
+    }
+    ensure!(
+        sum > Duration::ZERO,
+        "{directory} has no times; the kernel lacks CONFIG_SCHED_INFO"
+    );
+    Ok(sum)
 }
 
-/// `utime` and `stime`, fields 14 and 15 (`proc_pid_stat(5)`). The name in field 2 may have spaces and brackets.
-fn ticks(stat: &str) -> Option<u64> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut times = fields.split_whitespace().skip(11);
-    let user: u64 = times.next()?.parse().ok()?;
-    let system: u64 = times.next()?.parse().ok()?;
-    Some(user + system)
+/// The first number: nanoseconds on a processor.
+fn running(schedstat: &str) -> Option<Duration> {
+    let first = schedstat.split_whitespace().next()?;
+    first.parse().ok().map(Duration::from_nanos)
+}
+
+/// The largest memory that a running process has had so far, in bytes (`VmHWM` of `proc_pid_status(5)`).
+pub(crate) fn largest_memory(process: u32) -> anyhow::Result<u64> {
+    let file = format!("/proc/{process}/status");
+    let status =
+        read_to_string(&file).with_context(|| format!("cannot read {file}; has the process ended?"))?;
+    let kibibytes =
+        high_water_mark(&status).with_context(|| format!("{file} has no VmHWM; is this Linux?"))?;
+    Ok(kibibytes * 1024)
+}
+
+fn high_water_mark(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 #[cfg(test)]
@@ -30,14 +52,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_found_behind_any_name() {
-        let stat = "42 (odd) name) S 1 42 42 0 -1 4194560 100 0 0 0 123 45 6 7 20 0 4 0 900";
-        assert_eq!(ticks(stat), Some(168));
-        assert_eq!(ticks("42 (name) S 1"), None);
+    fn the_times_and_the_memory_are_found() {
+        assert_eq!(
+            running("546294347 156350 20\n"),
+            Some(Duration::from_nanos(546_294_347))
+        );
+        let status = "VmPeak:\t  9000 kB\nVmHWM:\t    7652 kB\nVmRSS:\t    7000 kB\n";
+        assert_eq!(high_water_mark(status), Some(7652));
+        assert_eq!(high_water_mark("VmRSS:\t 7000 kB\n"), None);
     }
 
     #[test]
     fn this_process_has_used_some() {
-        assert!(processor_time(std::process::id()).is_ok());
+        let process = std::process::id();
+        assert!(processor_time(process).unwrap() > Duration::ZERO);
+        assert!(largest_memory(process).unwrap() > 1 << 20);
     }
 }

@@ -1,24 +1,23 @@
-//! The programs under test: the raw sink and the real collector, each as a process of its own with one worker.
+//! The programs under test: the sinks and the real collector, each a process of its own.
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use alscope_load::shape::Shape;
+use alscope_load::traffic::Tally;
+use anyhow::{Context as _, bail, ensure};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::check;
 use crate::children::{Program, Running};
-use crate::exposition::scrape;
-use crate::load::Sent;
-use crate::processor_time::processor_time;
+use crate::exposition::{scrape, time_scrape};
+use crate::processor_time::{largest_memory, processor_time};
+use crate::scenario::{Exporting, Scenario, Taker};
+use crate::send::Sent;
 use crate::sink::{Counted, Listening};
-use crate::traffic::Tally;
-
-/// The name of the directory file, beside the configuration.
-pub(crate) const DIRECTORY_FILE: &str = "cluster.json";
 
 const CONFIGURATION_FILE: &str = "collector.yaml";
 /// The collector publishes what it counted each second.
@@ -30,7 +29,7 @@ pub(crate) const STREAMS: usize = 4096;
 /// Where receivers are started.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
-    /// For their files, of which the directory file is there already.
+    /// For their files.
     pub(crate) directory: PathBuf,
     /// The collector's binary.
     pub(crate) collector: PathBuf,
@@ -49,18 +48,30 @@ pub(crate) struct Receiver {
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    Sink,
-    Collector { admin: SocketAddr },
+    Sink { does_decode: bool },
+    Collector { admin: SocketAddr, exporting: Exporting },
 }
 
 impl Receiver {
-    /// Starts a raw sink.
-    pub(crate) async fn sink(place: &Place) -> anyhow::Result<Self> {
+    /// Starts what takes a scenario's load; a collector with an empty table of series and its directory from `kubeconfig`.
+    pub(crate) async fn start(place: &Place, scenario: &Scenario, kubeconfig: &Path) -> anyhow::Result<Self> {
+        match scenario.taker {
+            Taker::Sink => Self::sink(place, "sink", &["sink"]).await,
+            Taker::Prost => Self::sink(place, "prost", &["sink", "--decode"]).await,
+            Taker::ExternalSink => Self::sink(place, "external-sink", &["external-sink"]).await,
+            Taker::Collector(exporting) => Self::collector(place, (scenario, exporting), kubeconfig).await,
+            Taker::Analysis => bail!("the analysis alone receives nothing; it runs in the bench"),
+        }
+    }
+
+    async fn sink(place: &Place, name: &'static str, subcommand: &[&str]) -> anyhow::Result<Self> {
+        let arguments = subcommand.iter().chain(&["--listen", "127.0.0.1:0"]);
         let program = Program {
-            name: "sink",
+            name,
             path: "/proc/self/exe".into(),
-            arguments: ["sink", "--listen", "127.0.0.1:0"].map(OsString::from).into(),
-            core: place.core,
+            arguments: arguments.map(OsString::from).collect(),
+            cores: place.core.into_iter().collect(),
+            prints: true,
         };
         let mut process = Running::start(&program, &place.directory)?;
         let address = process
@@ -70,35 +81,36 @@ impl Receiver {
                 Some(line.listening)
             })
             .await?;
+        let does_decode = name == "prost";
         Ok(Receiver {
             process,
-            kind: Kind::Sink,
+            kind: Kind::Sink { does_decode },
             address,
         })
     }
 
-    /// Starts a collector with an empty table of series.
-    pub(crate) async fn collector(place: &Place) -> anyhow::Result<Self> {
+    async fn collector(
+        place: &Place,
+        (scenario, exporting): (&Scenario, Exporting),
+        kubeconfig: &Path,
+    ) -> anyhow::Result<Self> {
         let [grpc, web, admin] = free_addresses()?;
         let configuration = place.directory.join(CONFIGURATION_FILE);
-        let text = format!(
-            "listen: {{ grpc: \"{grpc}\", web: \"{web}\", admin: \"{admin}\" }}\n\
-             directory: {{ file: {DIRECTORY_FILE} }}\n\
-             analysis: {{ http: \"k8s-mesh\", tcp: \"k8s-mesh\" }}\n\
-             limits: {{ streamsPerConnection: {STREAMS}, streamsPerPeer: {STREAMS} }}\n\
-             workers: 1\n"
-        );
+        let text = configuration_text([grpc, web, admin], (scenario, exporting), kubeconfig);
         std::fs::write(&configuration, text).with_context(|| {
             format!(
                 "cannot write {}; check the space in TMPDIR",
                 configuration.display()
             )
         })?;
+        let core = place.core.filter(|_| scenario.workers == 1);
         let program = Program {
             name: "collector",
             path: place.collector.clone(),
             arguments: vec!["--config".into(), configuration.into()],
-            core: place.core,
+            cores: core.into_iter().collect(),
+            // Only JSON lines: gigabytes of them.
+            prints: false,
         };
         let mut process = Running::start(&program, &place.directory)?;
         process
@@ -106,7 +118,7 @@ impl Receiver {
             .await?;
         Ok(Receiver {
             process,
-            kind: Kind::Collector { admin },
+            kind: Kind::Collector { admin, exporting },
             address: grpc,
         })
     }
@@ -116,29 +128,55 @@ impl Receiver {
         processor_time(self.process.id()?)
     }
 
+    /// The largest memory that it has had so far, in bytes.
+    pub(crate) fn largest_memory(&self) -> anyhow::Result<u64> {
+        largest_memory(self.process.id()?)
+    }
+
     /// The processor time that it has used when everything that it answered for is counted and published.
     pub(crate) async fn settled_processor_time(&self) -> anyhow::Result<Duration> {
         match self.kind {
-            Kind::Sink => {}
+            Kind::Sink { .. } => {}
             Kind::Collector { .. } => sleep(PUBLISHED_WITHIN).await,
         }
         self.processor_time()
     }
 
+    /// Scrapes it, if that is part of the scenario: how long it took.
+    pub(crate) async fn scrape(&self) -> anyhow::Result<Option<Duration>> {
+        match self.kind {
+            Kind::Collector {
+                admin,
+                exporting: Exporting::Scraped,
+            } => {
+                let took = spawn_blocking(move || time_scrape(admin)).await??;
+                Ok(Some(took))
+            }
+            Kind::Collector { .. } | Kind::Sink { .. } => Ok(None),
+        }
+    }
+
     /// Ends it and compares what it counted with what it was sent.
     pub(crate) async fn end(self, sent: Sent, tally: &Tally) -> anyhow::Result<()> {
         match self.kind {
-            Kind::Sink => {
+            Kind::Sink { does_decode } => {
                 let printed = self.process.end().await?;
                 let line = printed.lines().last().unwrap_or_default();
                 let counted: Counted = serde_json::from_str(line)
                     .with_context(|| format!("the sink's last line is not its counts: {line}"))?;
-                check::sink(sent, counted)
+                if does_decode {
+                    check::decoded(sent, counted)
+                } else {
+                    check::sink(sent, counted)
+                }
             }
-            Kind::Collector { admin } => {
+            Kind::Collector { admin, exporting } => {
                 let seen = spawn_blocking(move || scrape(admin)).await?;
                 let seen = self.process.explain(seen)?;
                 self.process.end().await?;
+                if let Exporting::JsonLines(share) = exporting {
+                    check::exported(sent, &seen, share)?;
+                }
                 check::collector(sent, &seen, tally)
             }
         }
@@ -148,6 +186,39 @@ impl Receiver {
     pub(crate) fn explain<T>(&self, result: anyhow::Result<T>) -> anyhow::Result<T> {
         self.process.explain(result)
     }
+}
+
+fn configuration_text(
+    [grpc, web, admin]: [SocketAddr; 3],
+    (scenario, exporting): (&Scenario, Exporting),
+    kubeconfig: &Path,
+) -> String {
+    let (analyzer, directory) = match scenario.load.shape {
+        Shape::Short | Shape::SideCar => {
+            let kubeconfig = kubeconfig.display();
+            (
+                "k8s-mesh",
+                format!("{{ kubernetes: {{ kubeconfig: {kubeconfig} }} }}"),
+            )
+        }
+        Shape::TwoPeers => ("mx-mesh", "{ none: {} }".to_owned()),
+    };
+    let analysis = match exporting {
+        Exporting::Nothing | Exporting::Scraped => format!("http: \"{analyzer}\", tcp: \"{analyzer}\""),
+        Exporting::JsonLines(share) => format!(
+            "http: \"{analyzer},persistence\", tcp: \"{analyzer}\", \
+             persistence: {{ sampledShare: {share}, entriesPerMinute: {} }}",
+            u32::MAX
+        ),
+    };
+    format!(
+        "listen: {{ grpc: \"{grpc}\", web: \"{web}\", admin: \"{admin}\" }}\n\
+         directory: {directory}\n\
+         analysis: {{ {analysis} }}\n\
+         limits: {{ streamsPerConnection: {STREAMS}, streamsPerPeer: {STREAMS} }}\n\
+         workers: {}\n",
+        scenario.workers
+    )
 }
 
 /// The collector beside this program: built by the same profile, from the same tree.

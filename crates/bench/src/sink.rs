@@ -1,11 +1,15 @@
-//! The raw sink: the collector's receiver on one worker, with a handler that only counts what reaches it.
+//! The raw sink: the collector's receiver on one worker, with a handler that only counts what reaches it, or that decodes it with
+//! prost too.
 
 use std::future::{Future, ready};
+use std::hint::black_box;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
 use alscope_analysis::accounting::Rejected;
 use alscope_collector::receive::Handler;
 use alscope_collector::receive::limits::Usage;
@@ -14,6 +18,7 @@ use alscope_collector::receive::method::Method;
 use alscope_collector::receive::worker::Worker;
 use alscope_collector_config::Limits;
 use anyhow::Context as _;
+use prost::Message as _;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,13 +39,18 @@ pub(crate) struct Counted {
     pub(crate) messages: u64,
     /// Bytes of the messages without their frames.
     pub(crate) bytes: u64,
-    /// Messages that were too large or compressed.
+    /// Messages that were too large or compressed, or could not be decoded.
     pub(crate) rejected: u64,
+    /// Entries, if they are decoded.
+    pub(crate) entries: u64,
 }
 
 /// Runs until SIGTERM or SIGINT, reads what is in flight and prints what it counted.
-pub(crate) fn run(address: SocketAddr) -> anyhow::Result<()> {
-    let counting = Counting::default();
+pub(crate) fn run(address: SocketAddr, does_decode: bool) -> anyhow::Result<()> {
+    let counting = Counting {
+        counters: Arc::default(),
+        does_decode,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -76,7 +86,7 @@ async fn receive(address: SocketAddr, counting: Counting) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn print(line: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn print(line: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string(line)?;
     text.push('\n');
     let mut output = std::io::stdout();
@@ -85,14 +95,18 @@ fn print(line: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// Counts messages and drops them.
-#[derive(Clone, Debug, Default)]
-struct Counting(Arc<Counters>);
+#[derive(Clone, Debug)]
+struct Counting {
+    counters: Arc<Counters>,
+    does_decode: bool,
+}
 
 #[derive(Debug, Default)]
 struct Counters {
     messages: AtomicU64,
     bytes: AtomicU64,
     rejected: AtomicU64,
+    entries: AtomicU64,
 }
 
 impl Counting {
@@ -101,11 +115,13 @@ impl Counting {
             messages,
             bytes,
             rejected,
-        } = &*self.0;
+            entries,
+        } = &*self.counters;
         Counted {
             messages: messages.load(Ordering::Relaxed),
             bytes: bytes.load(Ordering::Relaxed),
             rejected: rejected.load(Ordering::Relaxed),
+            entries: entries.load(Ordering::Relaxed),
         }
     }
 }
@@ -118,12 +134,27 @@ impl Handler for Counting {
     }
 
     fn message(&self, (): &mut (), message: &[u8]) -> impl Future<Output = ()> + Send {
-        self.0.messages.fetch_add(1, Ordering::Relaxed);
-        self.0.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
+        let counters = &*self.counters;
+        counters.messages.fetch_add(1, Ordering::Relaxed);
+        counters.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
+        if self.does_decode {
+            match decoded_entries(message) {
+                Some(entries) => counters.entries.fetch_add(entries as u64, Ordering::Relaxed),
+                None => counters.rejected.fetch_add(1, Ordering::Relaxed),
+            };
+        }
         ready(())
     }
 
     fn reject(&self, (): &mut (), _: Rejected) {
-        self.0.rejected.fetch_add(1, Ordering::Relaxed);
+        self.counters.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How many entries prost finds in a message.
+fn decoded_entries(message: &[u8]) -> Option<usize> {
+    match StreamAccessLogsMessage::decode(message).ok()?.log_entries? {
+        LogEntries::HttpLogs(logs) => Some(black_box(logs).log_entry.len()),
+        LogEntries::TcpLogs(logs) => Some(black_box(logs).log_entry.len()),
     }
 }

@@ -16,9 +16,9 @@ pub(crate) struct Options {
     /// The process id of the bench
     #[arg(long)]
     parent: i32,
-    /// The core to run on; any if none is given
+    /// The cores to run on; any if none is given
     #[arg(long)]
-    core: Option<usize>,
+    core: Vec<usize>,
     /// The program and its arguments
     #[arg(required = true, last = true)]
     command: Vec<OsString>,
@@ -34,9 +34,9 @@ pub(crate) fn become_program(options: &Options) -> anyhow::Result<std::convert::
         parent == Some(options.parent),
         "the bench has ended; start it again"
     );
-    if let Some(core) = options.core {
-        cores::move_to(&[core])
-            .with_context(|| format!("cannot run on core {core}; start the bench again"))?;
+    if !options.core.is_empty() {
+        cores::move_to(&options.core)
+            .with_context(|| format!("cannot run on cores {:?}; start the bench again", options.core))?;
     }
     let (program, arguments) = options
         .command

@@ -1,4 +1,4 @@
-//! What each side-car sends, encoded and framed before the clock starts.
+//! What each proxy sends, encoded and framed before the clock starts.
 
 use als_proto::messages::envoy::data::accesslog::v3::HttpAccessLogEntry;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
@@ -9,23 +9,38 @@ use alscope_analysis::moment::Moment;
 use anyhow::{Context as _, ensure};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message as _;
+use serde::{Deserialize, Serialize};
 
-use crate::entries::{Random, START, entry, identifier, seconds};
+use crate::entries::{START, entry, seconds};
 use crate::mesh::{Party, Workload};
+use crate::peers::identifier;
+use crate::random::Random;
+use crate::shape::Shape;
 use crate::traffic::{Call, Calls, LabelSet, Tally, Traffic};
 
-/// Entries of a message: the first number with which it is longer than the 16 384 bytes at which Envoy sends.
-pub(crate) const ENTRIES: usize = 33;
-/// Messages of all streams before they repeat themselves, if each has two at least.
-const MESSAGES: usize = 1200;
+/// Entries of all streams before they repeat themselves, if each has so many at least.
+const BEFORE_REPEATING: usize = 40_000;
+/// The least entries of a stream before it repeats itself, and its messages.
+const LEAST: (usize, usize) = (66, 2);
 /// One byte of flags, four of length (gRPC over HTTP/2, `Length-Prefixed-Message`).
 const PREFIX: usize = 5;
 /// How long ago the calls of a message started: so many seconds less one at most, an entry another time than the next.
 const STARTS: u64 = 6;
 
-/// One gRPC message of [`ENTRIES`] entries.
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Load {
+    /// Who calls whom.
+    pub traffic: Traffic,
+    /// What one call is.
+    pub shape: Shape,
+    /// Entries of a message.
+    pub entries: usize,
+}
+
+/// One gRPC message.
 #[derive(Clone, Debug)]
-pub(crate) struct Framed {
+pub struct Framed {
     /// With its prefix.
     bytes: Bytes,
     /// Where [`START`] stands in each entry.
@@ -34,30 +49,35 @@ pub(crate) struct Framed {
     calls: Vec<usize>,
 }
 
-/// What one side-car sends.
+/// What one proxy sends.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub struct Stream {
     /// Says whose stream it is.
-    pub(crate) first: Framed,
+    pub first: Framed,
     /// Sent over and over.
-    pub(crate) rest: Vec<Framed>,
+    pub rest: Vec<Framed>,
     /// Of each call.
     label_sets: Vec<LabelSet>,
 }
 
 impl Framed {
     /// The bytes without the prefix.
-    pub(crate) fn message(&self) -> &[u8] {
+    pub fn message(&self) -> &[u8] {
         self.bytes.get(PREFIX..).unwrap_or_default()
     }
 
+    /// How many entries that is.
+    pub fn entries(&self) -> usize {
+        self.calls.len()
+    }
+
     /// How many bytes that is.
-    pub(crate) fn message_bytes(&self) -> u64 {
+    pub fn message_bytes(&self) -> u64 {
         self.message().len() as u64
     }
 
     /// The bytes with the prefix, of calls that started in the seconds before `now`.
-    pub(crate) fn sent_at(&self, now: Moment) -> Bytes {
+    pub fn sent_at(&self, now: Moment) -> Bytes {
         let now = now.0.cast_unsigned() / 1_000_000_000;
         let mut bytes = BytesMut::from(&self.bytes[..]);
         for (place, start) in (0..).zip(&self.starts) {
@@ -71,7 +91,7 @@ impl Framed {
 
 impl Stream {
     /// Adds the calls of the first `messages` that are sent.
-    pub(crate) fn add_to(&self, tally: &mut Tally, messages: u64) {
+    pub fn add_to(&self, tally: &mut Tally, messages: u64) {
         let (length, again) = (self.rest.len().max(1) as u64, messages.saturating_sub(1));
         let times = |place: usize| again / length + u64::from((place as u64) < again % length);
         let rest = self.rest.iter().enumerate();
@@ -88,33 +108,36 @@ impl Stream {
     }
 }
 
-/// The streams of all side-cars.
-pub(crate) fn streams(mesh: &[Workload], traffic: Traffic) -> anyhow::Result<Vec<Stream>> {
-    let messages = (MESSAGES / traffic.nodes()).max(2);
-    let reports = traffic.reports(mesh).enumerate();
+/// The streams of all proxies.
+pub fn streams(mesh: &[Workload], load: Load) -> anyhow::Result<Vec<Stream>> {
+    let (least_entries, least_messages) = LEAST;
+    let entries = (BEFORE_REPEATING / load.traffic.nodes()).max(least_entries);
+    let messages = entries.div_ceil(load.entries).max(least_messages);
+    let reports = load.traffic.reports(mesh).enumerate();
     reports
-        .map(|(seed, (reporter, calls))| stream(&calls, reporter, (seed, messages)))
+        .map(|(seed, (reporter, calls))| stream(&calls, reporter, load, (seed, messages)))
         .collect()
 }
 
 fn stream(
     calls: &Calls<'_>,
     reporter: Party<'_>,
+    load: Load,
     (seed, messages): (usize, usize),
 ) -> anyhow::Result<Stream> {
     let mut random = Random::new(seed);
     let mut drawn = calls.drawn(Random::new(seed + 1));
     let mut message = |identifier: Option<Identifier>| {
-        let places: Vec<usize> = drawn.by_ref().take(ENTRIES).collect();
+        let places: Vec<usize> = drawn.by_ref().take(load.entries).collect();
         let entries = places.iter().map(|place| {
-            let call = calls.all().get(*place).context("a side-car has no calls")?;
-            entry(call, &mut random)
+            let call = calls.all().get(*place).context("a proxy has no calls")?;
+            entry(call, load.shape, &mut random)
         });
         let entries = entries.collect::<Result<_, _>>()?;
         framed(entries, places, identifier)
     };
     Ok(Stream {
-        first: message(Some(identifier(reporter)))?,
+        first: message(Some(identifier(reporter, load.shape)))?,
         rest: (0..messages).map(|_| message(None)).collect::<Result<_, _>>()?,
         label_sets: calls.all().iter().map(Call::label_set).collect(),
     })
@@ -160,10 +183,18 @@ mod tests {
     use als_proto::{Entry, HttpEntry, Message};
 
     use super::*;
-    use crate::entries::ENTRY_BYTES;
-    use crate::mesh::mesh;
+    use crate::mesh::{Size, mesh};
 
-    static FEW: LazyLock<Vec<Stream>> = LazyLock::new(|| streams(&mesh(), Traffic::FEW).unwrap());
+    const ENTRIES: usize = 33;
+
+    static FEW: LazyLock<Vec<Stream>> = LazyLock::new(|| {
+        let load = Load {
+            traffic: Traffic::FEW,
+            shape: Shape::SideCar,
+            entries: ENTRIES,
+        };
+        streams(&mesh(Size::LARGE), load).unwrap()
+    });
 
     fn entries(message: &[u8]) -> Vec<HttpEntry<'_>> {
         let entries = Message::read(message).unwrap().entries();
@@ -224,7 +255,10 @@ mod tests {
     fn messages_have_the_sizes_at_which_envoy_sends() {
         let stream = &FEW[0];
         let bytes = stream.rest[0].message_bytes() as usize;
-        assert!((16_384..16_384 + ENTRY_BYTES).contains(&bytes), "{bytes}");
+        assert!(
+            (16_384..16_384 + Shape::SideCar.bytes()).contains(&bytes),
+            "{bytes}"
+        );
         let first = stream.first.message_bytes() as usize;
         assert!((62_000..63_000).contains(&(first - bytes)), "{first}");
     }

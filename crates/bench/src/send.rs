@@ -1,4 +1,4 @@
-//! Sends streams of encoded messages as fast as they are taken, each connection as many.
+//! Sends streams of encoded messages, each connection as many, as fast as they are taken or at a pace.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -6,10 +6,12 @@ use std::ops::AddAssign;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use alscope_collector::clock;
+use alscope_load::streams::{Framed, Stream};
+use alscope_load::traffic::Tally;
 use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -21,15 +23,11 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, Interval, interval_at, timeout};
 
-use crate::streams::{ENTRIES, Framed, Stream};
-use crate::traffic::Tally;
+use crate::scenario::Pace;
 
 const STREAM_ACCESS_LOGS: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
-
-/// Connections that streams are sent on.
-pub(crate) const CONNECTIONS: usize = 8;
 
 /// How much is sent.
 #[derive(Clone, Debug)]
@@ -44,62 +42,68 @@ pub(crate) enum Length {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) messages: u64,
+    pub(crate) entries: u64,
     /// Bytes of the messages without their frames.
     pub(crate) bytes: u64,
-}
-
-impl Sent {
-    /// Entries in the messages.
-    pub(crate) fn entries(self) -> u64 {
-        self.messages * ENTRIES as u64
-    }
 }
 
 impl AddAssign for Sent {
     fn add_assign(&mut self, more: Sent) {
         self.messages += more.messages;
+        self.entries += more.entries;
         self.bytes += more.bytes;
     }
 }
 
-/// Sends all streams at once and returns when the receiver has answered each, at the latest after `deadline`. Adds their calls to
-/// the tally.
-pub(crate) async fn send(
-    address: SocketAddr,
-    streams: &[Arc<Stream>],
-    (length, tally): (&Length, &mut Tally),
-    deadline: Duration,
-) -> anyhow::Result<Sent> {
-    let mut connections = JoinSet::new();
-    for connection in 0..CONNECTIONS {
-        let streams: Vec<_> = streams
-            .iter()
-            .skip(connection)
-            .step_by(CONNECTIONS)
-            .cloned()
-            .collect();
-        connections.spawn(one_connection(address, streams, length.clone()));
-    }
-    let all = async {
-        let mut sent = Sent::default();
-        while let Some(one) = connections.join_next().await {
-            for (stream, of_stream) in one?? {
-                stream.add_to(tally, of_stream.messages);
-                sent += of_stream;
-            }
+/// Where and how streams are sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender<'a> {
+    pub(crate) address: SocketAddr,
+    pub(crate) streams: &'a [Arc<Stream>],
+    pub(crate) connections: usize,
+}
+
+impl Sender<'_> {
+    /// Sends all streams at once and returns when the receiver has answered each, at the latest after `deadline`. Adds their calls
+    /// to the tally.
+    pub(crate) async fn send(
+        self,
+        (pace, length): (Pace, &Length),
+        tally: &mut Tally,
+        deadline: Duration,
+    ) -> anyhow::Result<Sent> {
+        let address = self.address;
+        let mut connections = JoinSet::new();
+        for connection in 0..self.connections {
+            let streams = self.streams.iter().enumerate();
+            let streams = streams.skip(connection).step_by(self.connections);
+            // Proxies that send once a second do not all send at once.
+            let phase = |place: usize| place as f64 / self.streams.len() as f64;
+            let streams: Vec<_> = streams
+                .map(|(place, stream)| Replay::new(stream.clone(), length.clone(), (pace, phase(place))))
+                .collect();
+            connections.spawn(one_connection(address, streams));
         }
-        anyhow::Ok(sent)
-    };
-    timeout(deadline, all).await.with_context(|| {
-        let seconds = deadline.as_secs();
-        format!("{address} did not answer within {seconds} s; measure again on an idle machine")
-    })?
+        let all = async {
+            let mut sent = Sent::default();
+            while let Some(one) = connections.join_next().await {
+                for (stream, of_stream) in one?? {
+                    stream.add_to(tally, of_stream.messages);
+                    sent += of_stream;
+                }
+            }
+            anyhow::Ok(sent)
+        };
+        timeout(deadline, all).await.with_context(|| {
+            let seconds = deadline.as_secs();
+            format!("{address} did not answer within {seconds} s; measure again on an idle machine")
+        })?
+    }
 }
 
 async fn one_connection(
     address: SocketAddr,
-    streams: Vec<Arc<Stream>>,
-    length: Length,
+    streams: Vec<Replay>,
 ) -> anyhow::Result<Vec<(Arc<Stream>, Sent)>> {
     let connection = TcpStream::connect(address)
         .await
@@ -108,7 +112,7 @@ async fn one_connection(
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(connection)).await?;
     let streams = streams
         .into_iter()
-        .map(|stream| one_stream(address, sender.clone(), stream, length.clone()));
+        .map(|stream| one_stream(address, sender.clone(), stream));
     tokio::select! {
         answers = try_join_all(streams) => answers,
         ended = connection => {
@@ -121,16 +125,9 @@ async fn one_connection(
 async fn one_stream(
     address: SocketAddr,
     mut sender: SendRequest<Replay>,
-    stream: Arc<Stream>,
-    length: Length,
+    body: Replay,
 ) -> anyhow::Result<(Arc<Stream>, Sent)> {
-    let sent = Arc::new(Mutex::new(Sent::default()));
-    let body = Replay {
-        stream: stream.clone(),
-        next: 0,
-        length,
-        sent: sent.clone(),
-    };
+    let (stream, sent) = (body.stream.clone(), body.sent.clone());
     let answer = async { read_answer(sender.send_request(request(address, body)?).await?).await };
     answer
         .await
@@ -160,16 +157,32 @@ async fn read_answer(response: Response<Incoming>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A stream's messages as a request's body.
+/// A stream's messages as a request's body, each in a frame of its own.
 #[derive(Debug)]
 struct Replay {
     stream: Arc<Stream>,
     next: usize,
     length: Length,
+    pause: Option<Interval>,
     sent: Arc<Mutex<Sent>>,
 }
 
 impl Replay {
+    /// `phase` is the share of the first pause that has passed.
+    fn new(stream: Arc<Stream>, length: Length, (pace, phase): (Pace, f64)) -> Self {
+        let pause = match pace {
+            Pace::Saturated => None,
+            Pace::Every(period) => Some(interval_at(Instant::now() + period.mul_f64(phase), period)),
+        };
+        Replay {
+            stream,
+            next: 0,
+            length,
+            pause,
+            sent: Arc::default(),
+        }
+    }
+
     /// The first message, then the others over and over.
     fn message(&self) -> Option<&Framed> {
         let rest = &self.stream.rest;
@@ -190,14 +203,18 @@ impl Body for Replay {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.poll_tick(context));
+        }
         let Some(message) = self.message() else {
             return Poll::Ready(None);
         };
         let data = message.sent_at(clock::now());
         *self.sent.lock().unwrap_or_else(PoisonError::into_inner) += Sent {
             messages: 1,
+            entries: message.entries() as u64,
             bytes: message.message_bytes(),
         };
         self.next += 1;

@@ -2,58 +2,70 @@
 
 use std::collections::BTreeMap;
 
-use crate::entries::Random;
-use crate::mesh::{PODS, Party, REPLICAS, WORKLOADS, Workload};
+use serde::{Deserialize, Serialize};
+
+use crate::mesh::{Party, Size, Workload};
+use crate::random::Random;
 
 /// Series of one HTTP label set: a counter and three histograms.
-pub(crate) const FAMILIES: usize = 4;
+pub const FAMILIES: usize = 4;
 
 /// Codes that calls end with, and how many of a hundred calls.
 const CODES: [(u32, u32); 5] = [(200, 96), (201, 1), (304, 1), (404, 1), (503, 1)];
 
-/// A number without a common factor with [`PODS`] or [`WORKLOADS`]: multiples of it visit all of them in an order that looks mixed.
+/// A prime number that is no factor of a mesh's workloads or pods: multiples of it visit all of them in an order that looks mixed.
 const STRIDE: usize = 7919;
 
 /// A call as it can be seen in a series' labels and in an identity.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Call<'a> {
-    pub(crate) caller: Party<'a>,
-    pub(crate) called: Party<'a>,
-    pub(crate) code: u32,
+pub struct Call<'a> {
+    /// Who calls.
+    pub caller: Party<'a>,
+    /// Who is called, and reports it.
+    pub called: Party<'a>,
+    /// The response code.
+    pub code: u32,
 }
 
 /// What tells the label sets of calls apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct LabelSet {
+pub struct LabelSet {
     /// The caller's workload and namespace.
-    pub(crate) caller: String,
+    pub caller: String,
     /// The called workload and its namespace.
-    pub(crate) called: String,
-    pub(crate) code: u32,
+    pub called: String,
+    /// The response code.
+    pub code: u32,
 }
 
 /// Calls by label set.
-pub(crate) type Tally = BTreeMap<LabelSet, u64>;
+pub type Tally = BTreeMap<LabelSet, u64>;
 
 /// Who calls whom: so many workloads are called, each by all pods of so many others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Traffic {
-    called: usize,
-    callers: usize,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Traffic {
+    /// The mesh that it is in.
+    pub size: Size,
+    /// Workloads that are called.
+    pub called: usize,
+    /// Workloads that call each of them.
+    pub callers: usize,
 }
 
 /// The calls that one side-car reports.
 #[derive(Debug)]
-pub(crate) struct Calls<'a> {
+pub struct Calls<'a> {
     all: Vec<Call<'a>>,
     /// The sums of the weights of the calls up to each.
     sums: Vec<u32>,
     /// The place of the workload's pod among its replicas.
     replica: usize,
+    replicas: usize,
 }
 
 impl Call<'_> {
-    pub(crate) fn label_set(&self) -> LabelSet {
+    /// What tells its series from others.
+    pub fn label_set(&self) -> LabelSet {
         let name = |party: Party<'_>| format!("{}.{}", party.workload.name, party.workload.namespace);
         LabelSet {
             caller: name(self.caller),
@@ -65,33 +77,35 @@ impl Call<'_> {
 
 impl Traffic {
     /// 100 series, of the side-cars of 8 pods.
-    pub(crate) const FEW: Traffic = Traffic {
+    pub const FEW: Traffic = Traffic {
+        size: Size::LARGE,
         called: 1,
         callers: 5,
     };
     /// 20 000 series, of the side-cars of 2 000 pods.
-    pub(crate) const MANY: Traffic = Traffic {
+    pub const MANY: Traffic = Traffic {
+        size: Size::LARGE,
         called: 250,
         callers: 4,
     };
 
     /// How many series the calls come to.
-    pub(crate) const fn series(self) -> usize {
+    pub const fn series(self) -> usize {
         self.called * self.callers * CODES.len() * FAMILIES
     }
 
     /// How many side-cars report.
-    pub(crate) const fn nodes(self) -> usize {
-        self.called * REPLICAS
+    pub const fn nodes(self) -> usize {
+        self.called * self.size.replicas
     }
 
     /// How many pairs of pods call one another.
-    pub(crate) const fn pairs(self) -> usize {
-        self.nodes() * self.callers * REPLICAS
+    pub const fn pairs(self) -> usize {
+        self.nodes() * self.callers * self.size.replicas
     }
 
     /// What each side-car reports.
-    pub(crate) fn reports(self, mesh: &[Workload]) -> impl Iterator<Item = (Party<'_>, Calls<'_>)> {
+    pub fn reports(self, mesh: &[Workload]) -> impl Iterator<Item = (Party<'_>, Calls<'_>)> {
         let called = mesh.iter().enumerate().take(self.called);
         called.flat_map(move |(number, workload)| {
             let pods = workload.pods.iter().enumerate();
@@ -112,41 +126,46 @@ impl Traffic {
         let mut sums = Vec::new();
         let mut sum = 0;
         for nth in 0..self.callers {
-            let number = (number * self.callers + nth + 1) * STRIDE % WORKLOADS;
+            let number = (number * self.callers + nth + 1) * STRIDE % self.size.workloads;
             let Some(workload) = mesh.get(number) else {
                 continue;
             };
             for (replica, pod) in workload.pods.iter().enumerate() {
-                let rank = 1 + (number * REPLICAS + replica) * STRIDE % PODS;
+                let rank = 1 + (number * self.size.replicas + replica) * STRIDE % self.size.pods();
                 for (code, of_hundred) in CODES {
                     all.push(Call {
                         caller: Party { workload, pod },
                         called: reporter,
                         code,
                     });
-                    sum += of_hundred * (PODS / rank) as u32;
+                    sum += of_hundred * (self.size.pods() / rank) as u32;
                     sums.push(sum);
                 }
             }
         }
-        Calls { all, sums, replica }
+        Calls {
+            all,
+            sums,
+            replica,
+            replicas: self.size.replicas,
+        }
     }
 }
 
 impl<'a> Calls<'a> {
     /// All calls.
-    pub(crate) fn all(&self) -> &[Call<'a>] {
+    pub fn all(&self) -> &[Call<'a>] {
         &self.all
     }
 
     /// The places of calls without end: first those with which all side-cars of a workload together have reported each label set,
     /// then whatever comes.
-    pub(crate) fn drawn(&self, mut random: Random) -> impl Iterator<Item = usize> {
-        let codes = CODES.len();
-        let label_sets = self.all.len() / REPLICAS;
-        let own = (0..label_sets).skip(self.replica).step_by(REPLICAS);
+    pub fn drawn(&self, mut random: Random) -> impl Iterator<Item = usize> {
+        let (codes, replicas) = (CODES.len(), self.replicas);
+        let label_sets = self.all.len() / replicas;
+        let own = (0..label_sets).skip(self.replica).step_by(replicas);
         // The callers' calls stand pod by pod, each with all codes.
-        let first = own.map(move |set| set / codes * codes * REPLICAS + set % codes);
+        let first = own.map(move |set| set / codes * codes * replicas + set % codes);
         let most = self.sums.last().copied().unwrap_or(0);
         let rest = std::iter::repeat_with(move || {
             let drawn = random.below(most);
@@ -172,7 +191,7 @@ mod tests {
 
     #[test]
     fn all_label_sets_are_reported_within_the_first_entries() {
-        let mesh = mesh();
+        let mesh = mesh(Size::LARGE);
         for traffic in [Traffic::FEW, Traffic::MANY] {
             let mut reporters = HashSet::new();
             let mut label_sets = Tally::new();
@@ -189,7 +208,7 @@ mod tests {
 
     #[test]
     fn most_calls_are_of_a_few_pods_and_go_well() {
-        let mesh = mesh();
+        let mesh = mesh(Size::LARGE);
         let (_, calls) = Traffic::MANY.reports(&mesh).next().unwrap();
         let mut by_pod = HashMap::new();
         let mut well = 0;

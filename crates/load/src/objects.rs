@@ -1,4 +1,4 @@
-//! The directory file: the mesh's objects as `kubectl get pods,services,endpointslices -A -o json` prints them, which is YAML too.
+//! The mesh as Kubernetes objects.
 
 use serde_json::{Value, json};
 
@@ -7,19 +7,18 @@ use crate::mesh::{PORT, Pod, Workload};
 /// Before every entry starts.
 const STARTED: &str = "2026-11-01T00:00:00Z";
 
-/// The file's text.
-pub(crate) fn json(mesh: &[Workload]) -> String {
-    let items: Vec<Value> = mesh
-        .iter()
-        .flat_map(|workload| {
-            let pods = workload.pods.iter().map(|pod| pod_object(workload, pod));
-            pods.chain([service_object(workload), slice_object(workload)])
-        })
-        .collect();
-    json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string()
+/// Pods, Services and `EndpointSlices` of all workloads.
+pub fn objects(mesh: &[Workload]) -> Vec<Value> {
+    let of_workload = |workload: &Workload| {
+        let pods = workload.pods.iter().map(|pod| pod_object(workload, pod));
+        let objects = pods.chain([service_object(workload), slice_object(workload)]);
+        objects.collect::<Vec<Value>>()
+    };
+    mesh.iter().flat_map(of_workload).collect()
 }
 
-fn uid(pod: &Pod) -> String {
+/// The `metadata.uid` of a pod.
+pub fn uid(pod: &Pod) -> String {
     format!("uid-{}", pod.name)
 }
 
