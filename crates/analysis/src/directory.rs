@@ -4,7 +4,10 @@
 //! Lookups take no lock and guess nothing: what is not certain is [`Unattributed`] with its reason.
 
 pub mod block;
+pub mod changes;
 pub mod claims;
+mod index;
+pub mod inquiry;
 pub mod name_history;
 pub mod naming;
 mod outside;
@@ -13,7 +16,7 @@ pub mod state;
 pub mod tenure;
 pub mod workload;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +25,12 @@ use crate::accounting::Unattributed;
 use crate::analyze::port_protocol::PortProtocol;
 use crate::analyze::rule::Rule;
 use crate::moment::Moment;
-use block::Block;
+use changes::{Asked, Changes};
 use claims::Claims;
+use index::{Index, Whole};
+use inquiry::Inquiry;
 use name_history::NameHistory;
+use outside::Outside;
 use tenure::{Tenures, Validity};
 
 /// How much earlier than a tenure a call may seem to start: clocks of nodes differ.
@@ -132,99 +138,62 @@ struct Backend {
 /// One published version of the index.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
-    version: u64,
-    pods: HashMap<IpAddr, Tenures<Pod>>,
-    host_network: HashMap<(IpAddr, u16), Tenures<Pod>>,
-    service_addresses: HashMap<IpAddr, Tenures<Service>>,
-    nodes: HashMap<IpAddr, u32>,
-    backends: HashMap<Arc<str>, Vec<Backend>>,
-    services: HashMap<Arc<str>, Arc<Service>>,
-    endpoints: Claims<Service>,
-    external: Claims<External>,
-    external_hosts: HashMap<Arc<str>, Vec<Arc<External>>>,
+    changes: Changes,
+    pods: Index<IpAddr, Tenures<Pod>>,
+    /// By port.
+    host_network: Index<IpAddr, BTreeMap<u16, Tenures<Pod>>>,
+    service_addresses: Index<IpAddr, Tenures<Service>>,
+    /// How many say that the address is theirs.
+    nodes: Index<IpAddr, u32>,
+    /// By the pod's uid, in the order of the slices' names.
+    backends: Index<Arc<str>, Vec<Backend>>,
+    /// By namespace and name.
+    services: Index<Arc<str>, Option<Arc<Service>>>,
+    endpoints: Index<IpAddr, Claims<Service>>,
+    outside: Whole<Outside>,
 }
 
 impl Directory {
-    /// Grows by one with each published change; a remembered answer holds for one version only.
+    /// Grows by one with each published change.
     pub fn version(&self) -> u64 {
-        self.version
+        self.changes.published()
+    }
+
+    /// Whether an answer that was made in `version`, from what was `asked`, is the one of this version too.
+    pub fn keeps(&self, asked: &Asked, version: u64) -> bool {
+        self.changes.keep(asked, version)
     }
 
     /// Addresses of pods that it knows, gone ones within the memory included.
     pub fn pod_addresses(&self) -> usize {
-        self.pods.len()
+        self.pods.iter().count()
     }
 
-    /// Who owned `address` when a call started at `start`. `port` is the port of a listening side; a caller's own port says
-    /// nothing and is `None`.
-    ///
-    /// What stands first wins: a pod of its own address, a host-network pod by its port, a node, a Service, an endpoint without
-    /// a pod, a `ServiceEntry`. (SkyWalking asks `ServiceEntries` first; then a wide CIDR block would hide the mesh's own pods.)
-    pub fn owner(&self, address: IpAddr, port: Option<u16>, start: Moment) -> Found {
-        let address = address.to_canonical();
-        let node = || {
-            let is_node = self.nodes.contains_key(&address);
-            is_node.then(|| Found::unknown(Unattributed::NodeAddress, Validity::ALWAYS))
-        };
-        let external = || {
-            let (held, length) = self.external.owner(address, port, start);
-            let rule = if length == Some(Block::from(address).length()) {
-                Rule::ServiceEntryAddress
-            } else {
-                Rule::ServiceEntryBlock
-            };
-            held.map(rule, Owner::External)
-        };
-        let endpoint = || {
-            let (held, _) = self.endpoints.owner(address, port, start);
-            held.map(Rule::EndpointWithoutPod, Owner::Service)
-        };
-        let pod = || Some(self.pods.get(&address)?.owner(start));
-        let host_network = || Some(self.host_network.get(&(address, port?))?.owner(start));
-        let service = || Some(self.service_addresses.get(&address)?.owner(start));
-        Found::unknown(Unattributed::NotFound, Validity::ALWAYS)
-            .or_else(|| Some(pod()?.map(Rule::PodAddress, Owner::Pod)))
-            .or_else(|| Some(host_network()?.map(Rule::HostNetwork, Owner::Pod)))
-            .or_else(node)
-            .or_else(|| Some(service()?.map(Rule::ServiceAddress, Owner::Service)))
-            .or_else(|| Some(endpoint()))
-            .or_else(|| Some(external()))
+    /// Questions to this version.
+    pub fn inquiry(&self) -> Inquiry<'_> {
+        Inquiry::new(self)
     }
 
-    /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is the oldest, as istiod takes
-    /// it, then the first by namespace and name.
-    pub fn service_of(&self, pod: &Pod, port: u16) -> Option<(&Arc<Service>, PortProtocol)> {
-        let protocol = |backend: &Backend| Some(backend.port.filter(|own| own.number == port)?.protocol);
-        self.oldest_service(&pod.uid, protocol)
+    /// The Service of this namespace and name.
+    fn listed(&self, qualified: &str, asked: &mut Asked) -> Option<&Arc<Service>> {
+        self.services.get(qualified, asked)?.as_ref()
     }
 
     /// The oldest of the Services that send to a pod, of those of which `tell` tells something.
     fn oldest_service<T>(
         &self,
         uid: &str,
+        asked: &mut Asked,
         tell: impl Fn(&Backend) -> Option<T>,
     ) -> Option<(&Arc<Service>, T)> {
-        let backends = self.backends.get(uid)?.iter();
-        let services =
-            backends.filter_map(|backend| Some((self.services.get(&backend.service)?, tell(backend)?)));
+        let backends = self.backends.get(uid, asked)?.iter();
+        let services = backends.filter_map(|backend| {
+            let told = tell(backend)?;
+            Some((self.listed(&backend.service, asked)?, told))
+        });
         services.min_by(|(a, _), (b, _)| {
             (a.created, &a.namespace, &a.name).cmp(&(b.created, &b.namespace, &b.name))
         })
-    }
-
-    /// The Service of this name.
-    pub fn service(&self, namespace: &str, name: &str) -> Option<&Arc<Service>> {
-        self.services.get(records::qualified(namespace, name).as_str())
-    }
-
-    /// The outside host of this name, by itself or by a wildcard: the longest that fits, of the oldest `ServiceEntry`.
-    pub fn external(&self, host: &str) -> Option<&Arc<External>> {
-        if let Some(named) = self.external_hosts.get(host) {
-            return named.first();
-        }
-        let dots = host.char_indices().filter(|(_, character)| *character == '.');
-        let mut wildcards = dots.filter_map(|(dot, _)| Some(format!("*{}", host.get(dot..)?)));
-        wildcards.find_map(|wildcard| self.external_hosts.get(wildcard.as_str())?.first())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::analyze::Ended;
 use crate::analyze::addresses::endpoint;
 use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::k8s_mesh::Lookup;
-use crate::analyze::legs::{Identity, Leg, Party};
+use crate::analyze::legs::{Identity, Leg, Party, legs};
 use crate::analyze::port_protocol::PortProtocol;
 use crate::analyze::rule::Rule;
 use crate::analyze::tls;
@@ -21,6 +21,7 @@ use crate::interner::{Interner, Symbol};
 use crate::party::{Call, PartyLabels, Reporter};
 use crate::peer::{Peer, Peers};
 use crate::stream::Stream;
+use memo::Answer;
 use service_name::service_name;
 
 /// One observation to count.
@@ -122,12 +123,26 @@ fn cluster<'a>(common: &CommonProperties<'a>) -> &'a [u8] {
     }
 }
 
-/// Registers the calls of an entry's legs, which `lookup` found.
-pub fn register(
-    legs: &(Leg<'_>, Option<Leg<'_>>),
-    lookup: &mut Lookup<'_>,
+/// Looks an identity up and registers its calls.
+pub fn look_up<'a>(
+    chain: Chain,
+    identity: &Identity<'a>,
+    lookup: &mut Lookup<'a>,
     registry: &Registry,
-) -> Identified {
+) -> Answer {
+    let identified = match legs(chain, identity, lookup) {
+        Ok(legs) => register(&legs, lookup, registry),
+        Err(ended) => Identified::Ended(ended),
+    };
+    Answer {
+        asked: lookup.asked(),
+        validity: lookup.validity(),
+        identified,
+    }
+}
+
+/// Registers the calls of an entry's legs, which `lookup` found.
+fn register(legs: &(Leg<'_>, Option<Leg<'_>>), lookup: &mut Lookup<'_>, registry: &Registry) -> Identified {
     let stream = lookup.stream();
     let mut register = |leg: &Leg<'_>| {
         let (source_rule, destination_rule) = (leg.source.rule, leg.destination.rule);

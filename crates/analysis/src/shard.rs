@@ -17,12 +17,12 @@ use crate::analyze::Ended;
 use crate::analyze::chain::Chain;
 use crate::analyze::final_entry::{final_entry, no_tunnel};
 use crate::analyze::k8s_mesh::Lookup;
-use crate::analyze::legs::{Identity, legs};
+use crate::analyze::legs::Identity;
 use crate::analyze::measure::{self, HttpMeasure, TcpMeasure};
 use crate::analyze::rule::Rule;
 use crate::directory::Directory;
 use crate::identify::key::{check_lengths, write_key};
-use crate::identify::memo::{Answer, Memo};
+use crate::identify::memo::Memo;
 use crate::identify::{self, Identified, IdentifiedLeg};
 use crate::moment::Moment;
 use crate::peer::Peers;
@@ -263,7 +263,7 @@ impl Shard {
         let start = common.start_time()?.map_or(context.received, Moment::from);
         write_key(&mut self.key, chain, context.stream, identity);
         let hash = self.memo.hash(&self.key);
-        let known = self.memo.get(hash, &self.key, context.directory.version(), start);
+        let known = self.memo.get(hash, &self.key, context.directory, start);
         let are_new = known.is_none();
         match known.unwrap_or_else(|| self.identify((context, chain), identity, hash, start)) {
             Identified::Legs(first, second) => Ok(Legs {
@@ -284,18 +284,9 @@ impl Shard {
         start: Moment,
     ) -> Identified {
         let mut lookup = Lookup::new(context.directory, context.stream, start);
-        let identified = match legs(chain, identity, &mut lookup) {
-            Ok(legs) => identify::register(&legs, &mut lookup, &self.registry),
-            Err(ended) => Identified::Ended(ended),
-        };
-        let directory_version = context.directory.version();
-        let answer = Answer {
-            directory_version,
-            validity: lookup.validity(),
-            identified,
-        };
+        let answer = identify::look_up(chain, identity, &mut lookup, &self.registry);
         self.memo.put(hash, &self.key, answer);
-        identified
+        answer.identified
     }
 
     /// Keeps an entry that was looked up as an example of what its calls rest on.

@@ -62,8 +62,8 @@ pub fn observations(bytes: &[u8]) {
 
 /// One worker, and the directory of a mesh of two pods behind a gateway.
 struct Mesh {
-    state: State,
     directory: Directory,
+    settings: Settings,
     shard: Shard,
 }
 
@@ -88,20 +88,15 @@ impl Mesh {
             state.apply(record, STARTED);
         }
         Mesh {
-            state,
-            directory: Directory::default(),
+            directory: state.publish().expect("the mesh has pods"),
+            settings,
             shard: Shard::new(settings, Arc::new(Registry::default())),
         }
     }
 
-    /// What the worker remembers does not hold for another version of the directory.
+    /// A new worker remembers nothing.
     fn forget(&mut self) {
-        let another = NodeRecord {
-            name: "another".into(),
-            addresses: vec![[192, 0, 2, (self.directory.version() % 2) as u8].into()],
-        };
-        self.state.apply(Record::Node(another), NOW);
-        self.directory = self.state.publish().expect("a node's address has changed");
+        self.shard = Shard::new(self.settings, self.shard.registry().clone());
     }
 
     /// Counts the message's entries, `limit` at a time.

@@ -12,6 +12,8 @@ use super::legs::{Attribution, End, Identity};
 use super::rule::Rule;
 use super::upstream_cluster::UpstreamCluster;
 use crate::accounting::Skipped;
+use crate::directory::changes::Asked;
+use crate::directory::inquiry::Inquiry;
 use crate::directory::name_history::NameHistory;
 use crate::directory::tenure::Validity;
 use crate::directory::{Directory, Found, Owner};
@@ -21,7 +23,7 @@ use crate::stream::Stream;
 /// The directory with what the rules need beside it, for the length of one entry.
 #[derive(Debug)]
 pub struct Lookup<'a> {
-    directory: &'a Directory,
+    inquiry: Inquiry<'a>,
     stream: &'a Stream,
     start: Moment,
     validity: Validity,
@@ -31,7 +33,7 @@ impl<'a> Lookup<'a> {
     /// A lookup for a call that started at `start`.
     pub fn new(directory: &'a Directory, stream: &'a Stream, start: Moment) -> Self {
         Lookup {
-            directory,
+            inquiry: directory.inquiry(),
             stream,
             start,
             validity: Validity::ALWAYS,
@@ -43,6 +45,11 @@ impl<'a> Lookup<'a> {
         self.validity
     }
 
+    /// What was asked of the directory so far, and the version that answered.
+    pub fn asked(&self) -> (Asked, u64) {
+        (self.inquiry.asked(), self.inquiry.version())
+    }
+
     /// Of the names of a party the one when the call started.
     pub fn name<'b>(&mut self, names: &'b NameHistory) -> &'b str {
         let (name, validity) = names.at(self.start);
@@ -50,9 +57,9 @@ impl<'a> Lookup<'a> {
         name
     }
 
-    /// The directory.
-    pub fn directory(&self) -> &'a Directory {
-        self.directory
+    /// Questions to the directory.
+    pub fn inquiry(&mut self) -> &mut Inquiry<'a> {
+        &mut self.inquiry
     }
 
     /// The reporting proxy.
@@ -102,7 +109,7 @@ impl<'a> Lookup<'a> {
         }
         match UpstreamCluster::parse(cluster) {
             UpstreamCluster::Outbound { host, .. } | UpstreamCluster::InboundVip { host, .. } => {
-                Ok(match self.directory.external(host) {
+                Ok(match self.inquiry.external(host) {
                     Some(named) => Found {
                         owner: Owner::External(named.clone()),
                         rule: Rule::ServiceEntryHost,
@@ -124,7 +131,7 @@ impl<'a> Lookup<'a> {
     }
 
     fn owner_of(&mut self, address: IpAddr, port: Option<u16>) -> Found {
-        let found = self.directory.owner(address, port, self.start);
+        let found = self.inquiry.owner(address, port, self.start);
         self.validity = self.validity.and(found.validity);
         found
     }

@@ -211,7 +211,7 @@ fn served<'a>(
     identity: &Identity<'a>,
     cluster: UpstreamCluster<'a>,
     (source, destination): (Attribution<'a>, Attribution<'a>),
-    lookup: &Lookup<'a>,
+    lookup: &mut Lookup<'a>,
 ) -> Leg<'a> {
     let local_port = identity.local.map_or(0, |local| local.port);
     let (port, authority) = match cluster {
@@ -219,7 +219,8 @@ fn served<'a>(
         UpstreamCluster::InboundPassthrough { .. } => (local_port, identity.authority),
         _ => (local_port, &b""[..]),
     };
-    let context = (lookup.directory(), &*lookup.stream().domain);
+    let domain = &*lookup.stream().domain;
+    let context = (lookup.inquiry(), domain);
     let mut service = DestinationService::served(&destination.party, port, authority, context).into_owned();
     if let UpstreamCluster::InboundPassthrough { name } = cluster {
         service.name = name.into();
@@ -239,13 +240,13 @@ fn called<'a>(
     identity: &Identity<'a>,
     cluster: UpstreamCluster<'a>,
     (source, destination): (Attribution<'a>, Attribution<'a>),
-    lookup: &Lookup<'a>,
+    lookup: &mut Lookup<'a>,
 ) -> Leg<'a> {
     Leg {
         reporter,
         source,
         destination,
-        service: DestinationService::called(cluster, identity.authority, lookup.directory()),
+        service: DestinationService::called(cluster, identity.authority, lookup.inquiry()),
         security: Security::UNKNOWN,
     }
 }

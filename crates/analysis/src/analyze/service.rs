@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::legs::Party;
 use super::port_protocol::PortProtocol;
 use super::upstream_cluster::UpstreamCluster;
-use crate::directory::{Directory, External, Service, protocol_of};
+use crate::directory::inquiry::Inquiry;
+use crate::directory::{External, Service, protocol_of};
 
 /// The three labels of the called service, where a value that is not known is `unknown`, and what its port speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,27 +33,27 @@ impl<'a> DestinationService<'a> {
 
     /// The service of a client-side entry: the cluster's host, else the request's authority. Traffic to no service keeps the
     /// cluster's name as the service's name, as Istio does.
-    pub fn called(cluster: UpstreamCluster<'a>, authority: &'a [u8], directory: &Directory) -> Self {
+    pub fn called(cluster: UpstreamCluster<'a>, authority: &'a [u8], inquiry: &mut Inquiry<'_>) -> Self {
         match cluster {
             UpstreamCluster::Outbound { port, host } | UpstreamCluster::InboundVip { port, host } => {
-                Self::of_host(host, port, directory)
+                Self::of_host(host, port, inquiry)
             }
             UpstreamCluster::Outside { name } => DestinationService {
                 name: name.into(),
-                ..Self::of_authority(authority, directory)
+                ..Self::of_authority(authority, inquiry)
             },
-            _ => Self::of_authority(authority, directory),
+            _ => Self::of_authority(authority, inquiry),
         }
     }
 
     /// The service of a server-side entry: the oldest Service that sends to the pod's port, else the request's authority, else
     /// the pod's canonical service. A peer's is its canonical service: the authority is the client's word, which Istio does not
     /// take on the server side.
-    pub fn served(
+    pub fn served<'d: 'a>(
         party: &'a Party<'_>,
         port: u16,
         authority: &'a [u8],
-        (directory, domain): (&'a Directory, &str),
+        (inquiry, domain): (&mut Inquiry<'d>, &str),
     ) -> Self {
         let pod = match party {
             Party::Pod(pod) => pod,
@@ -65,15 +66,15 @@ impl<'a> DestinationService<'a> {
                 let name = String::from_utf8_lossy(peer.canonical_service);
                 return Self::of_canonical_service(name, String::from_utf8_lossy(peer.namespace));
             }
-            Party::Unknown => return Self::of_authority(authority, directory),
+            Party::Unknown => return Self::of_authority(authority, inquiry),
         };
-        if let Some((service, protocol)) = directory.service_of(pod, port) {
+        if let Some((service, protocol)) = inquiry.service_of(pod, port) {
             return Self::of_service(service, protocol, domain);
         }
         match host_of(authority) {
             Some(host) => DestinationService {
                 namespace: (&*pod.namespace).into(),
-                ..Self::of_host(host, 0, directory)
+                ..Self::of_host(host, 0, inquiry)
             },
             None => Self::of_canonical_service((&*pod.canonical_service).into(), (&*pod.namespace).into()),
         }
@@ -117,16 +118,16 @@ impl<'a> DestinationService<'a> {
         }
     }
 
-    fn of_authority(authority: &'a [u8], directory: &Directory) -> Self {
-        host_of(authority).map_or(Self::UNKNOWN, |host| Self::of_host(host, 0, directory))
+    fn of_authority(authority: &'a [u8], inquiry: &mut Inquiry<'_>) -> Self {
+        host_of(authority).map_or(Self::UNKNOWN, |host| Self::of_host(host, 0, inquiry))
     }
 
     /// `name.namespace.svc…` is a Kubernetes Service, and so is a shorter form when the directory has it; any other host is its
     /// own name, in the namespace of its `ServiceEntry`. `port` is the Service's, 0 where it is not told.
-    fn of_host(host: &'a str, port: u16, directory: &Directory) -> Self {
+    fn of_host(host: &'a str, port: u16, inquiry: &mut Inquiry<'_>) -> Self {
         let mut parts = host.split('.');
         if let (Some(name), Some(namespace), rest) = (parts.next(), parts.next(), parts.next()) {
-            let service = directory.service(namespace, name);
+            let service = inquiry.service(namespace, name);
             let is_service = match rest {
                 Some("svc") => true,
                 None => service.is_some(),
@@ -143,7 +144,7 @@ impl<'a> DestinationService<'a> {
                 };
             }
         }
-        match directory.external(host) {
+        match inquiry.external(host) {
             Some(external) => Self::of_external(external, host, port),
             None => DestinationService {
                 host: host.into(),
@@ -175,6 +176,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::directory::Directory;
 
     #[rstest]
     #[case("outbound|80||web.demo.svc.cluster.local", "other", ("web.demo.svc.cluster.local", "web", "demo"))]
@@ -196,7 +198,8 @@ mod tests {
         #[case] (host, name, namespace): (&str, &str, &str),
     ) {
         let cluster = UpstreamCluster::parse(cluster.as_bytes());
-        let service = DestinationService::called(cluster, authority.as_bytes(), &Directory::default());
+        let service =
+            DestinationService::called(cluster, authority.as_bytes(), &mut Directory::default().inquiry());
         assert_eq!(
             (&*service.host, &*service.name, &*service.namespace),
             (host, name, namespace)

@@ -30,58 +30,98 @@ pub struct Claim<T> {
     pub held: Validity,
 }
 
-/// All claims, by the length of their prefix.
-#[derive(Clone, Debug)]
-pub struct Claims<T>(BTreeMap<Reverse<u8>, HashMap<Block, Vec<Claim<T>>>>);
+/// All claims to one block of addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims<T>(Vec<Claim<T>>);
 
 impl<T> Default for Claims<T> {
     fn default() -> Self {
-        Claims(BTreeMap::new())
+        Claims(Vec::new())
     }
 }
 
 impl<T> Claims<T> {
-    /// Sets the claim of an object to `block`, in place of its earlier one. One that did not end keeps its beginning.
-    pub fn set(&mut self, block: Block, mut claim: Claim<T>) {
-        let blocks = self.0.entry(Reverse(block.length())).or_default();
-        let claims = blocks.entry(block).or_default();
-        match claims.iter_mut().find(|known| known.object == claim.object) {
+    /// Sets the claim of an object, in place of its earlier one. One that did not end keeps its beginning.
+    pub fn set(&mut self, mut claim: Claim<T>) {
+        match self.0.iter_mut().find(|known| known.object == claim.object) {
             Some(known) => {
                 if known.held.until == Moment::MAX {
                     claim.held.since = known.held.since;
                 }
                 *known = claim;
             }
-            None => claims.push(claim),
+            None => self.0.push(claim),
         }
     }
 
-    /// Ends the claim of `object` to `block`.
-    pub fn end(&mut self, block: Block, object: &str, now: Moment) {
-        let blocks = self.0.get_mut(&Reverse(block.length()));
-        let claims = blocks.and_then(|blocks| blocks.get_mut(&block));
-        for claim in claims
-            .into_iter()
-            .flatten()
-            .filter(|claim| *claim.object == *object)
-        {
+    /// Ends the claim of `object`.
+    pub fn end(&mut self, object: &str, now: Moment) {
+        for claim in self.0.iter_mut().filter(|claim| *claim.object == *object) {
             claim.held.until = claim.held.until.min(now);
         }
     }
 
-    /// Forgets claims that ended before `limit`. Answers whether there were any.
-    pub fn forget_ended_before(&mut self, limit: Moment) -> bool {
-        let mut forgot = false;
+    /// Whether any claim ended before `limit`.
+    pub fn ended_before(&self, limit: Moment) -> bool {
+        self.0.iter().any(|claim| claim.held.until < limit)
+    }
+
+    /// Forgets claims that ended before `limit`.
+    pub fn forget_ended_before(&mut self, limit: Moment) {
+        self.0.retain(|claim| claim.held.until >= limit);
+    }
+
+    /// Whose claim counted at `start`; `port` is that of a listening side.
+    pub fn owner(&self, port: Option<u16>, start: Moment) -> Held<T> {
+        let mut validity = Validity::ALWAYS;
+        for claim in &self.0 {
+            let held = within(claim);
+            for edge in [held.since, held.until] {
+                validity = validity.split_at(edge, start);
+            }
+        }
+        let held = self.0.iter().filter(|claim| within(claim).contains(start));
+        let first = held.min_by_key(|claim| {
+            let is_its_port = port.is_some_and(|port| claim.ports.iter().any(|own| own.number == port));
+            (!is_its_port, claim.created, claim.object.clone())
+        });
+        let holder = first.map(|claim| claim.holder.clone());
+        Held::new(holder.ok_or(Unattributed::NotFound), validity)
+    }
+}
+
+/// Claims to blocks of any size, by the length of their prefix.
+#[derive(Clone, Debug)]
+pub struct Blocks<T>(BTreeMap<Reverse<u8>, HashMap<Block, Claims<T>>>);
+
+impl<T> Default for Blocks<T> {
+    fn default() -> Self {
+        Blocks(BTreeMap::new())
+    }
+}
+
+impl<T> Blocks<T> {
+    /// The claims to `block`, to be changed.
+    pub fn claims(&mut self, block: Block) -> &mut Claims<T> {
+        let blocks = self.0.entry(Reverse(block.length())).or_default();
+        blocks.entry(block).or_default()
+    }
+
+    /// Whether any claim ended before `limit`.
+    pub fn ended_before(&self, limit: Moment) -> bool {
+        let mut claims = self.0.values().flat_map(HashMap::values);
+        claims.any(|claims| claims.ended_before(limit))
+    }
+
+    /// Forgets claims that ended before `limit`.
+    pub fn forget_ended_before(&mut self, limit: Moment) {
         self.0.retain(|_, blocks| {
             blocks.retain(|_, claims| {
-                let before = claims.len();
-                claims.retain(|claim| claim.held.until >= limit);
-                forgot |= claims.len() < before;
-                !claims.is_empty()
+                claims.forget_ended_before(limit);
+                !claims.0.is_empty()
             });
             !blocks.is_empty()
         });
-        forgot
     }
 
     /// Whose claim to `address` counted at `start`, and the length of the claimed prefix; `port` is that of a listening side.
@@ -89,20 +129,11 @@ impl<T> Claims<T> {
         let mut validity = Validity::ALWAYS;
         for (Reverse(length), blocks) in &self.0 {
             let claims = Block::around(address, *length).and_then(|block| blocks.get(&block));
-            let claims = claims.map(Vec::as_slice).unwrap_or_default();
-            for edge in claims.iter().flat_map(|claim| {
-                let held = within(claim);
-                [held.since, held.until]
-            }) {
-                validity = validity.split_at(edge, start);
-            }
-            let held = claims.iter().filter(|claim| within(claim).contains(start));
-            let first = held.min_by_key(|claim| {
-                let is_its_port = port.is_some_and(|port| claim.ports.iter().any(|own| own.number == port));
-                (!is_its_port, claim.created, claim.object.clone())
-            });
-            if let Some(claim) = first {
-                return (Held::new(Ok(claim.holder.clone()), validity), Some(*length));
+            let Some(claims) = claims else { continue };
+            let held = claims.owner(port, start);
+            validity = validity.and(held.validity);
+            if held.holder.is_ok() {
+                return (Held { validity, ..held }, Some(*length));
             }
         }
         (Held::new(Err(Unattributed::NotFound), validity), None)
@@ -145,16 +176,16 @@ mod tests {
         }
     }
 
-    fn owner(claims: &Claims<String>, address: &str, port: Option<u16>, start: i64) -> Option<String> {
+    fn owner(claims: &Blocks<String>, address: &str, port: Option<u16>, start: i64) -> Option<String> {
         let (held, _) = claims.owner(address.parse().unwrap(), port, at(start));
         assert!(held.validity.contains(at(start)));
         held.holder.ok().map(|holder| holder.as_ref().clone())
     }
 
-    fn claims(of: &[(&str, Claim<String>)]) -> Claims<String> {
-        let mut claims = Claims::default();
+    fn claims(of: &[(&str, Claim<String>)]) -> Blocks<String> {
+        let mut claims = Blocks::default();
         for (block, claim) in of {
-            claims.set(block.parse().unwrap(), claim.clone());
+            claims.claims(block.parse().unwrap()).set(claim.clone());
         }
         claims
     }
@@ -201,16 +232,19 @@ mod tests {
             ("10.1.2.3", claim("old", 100, 80)),
             ("10.1.0.0/16", claim("new", 150, 80)),
         ]);
-        claims.end("10.1.2.3".parse().unwrap(), "old", at(200));
+        claims.claims("10.1.2.3".parse().unwrap()).end("old", at(200));
         assert_eq!(owner(&claims, "10.1.2.3", None, start).as_deref(), expected);
     }
 
     #[test]
     fn an_ended_claim_is_forgotten() {
         let mut claims = claims(&[("10.1.2.3", claim("old", 100, 80))]);
-        claims.end("10.1.2.3".parse().unwrap(), "old", at(200));
-        assert!(!claims.forget_ended_before(at(200)));
-        assert!(claims.forget_ended_before(at(201)));
+        claims.claims("10.1.2.3".parse().unwrap()).end("old", at(200));
+        assert!(!claims.ended_before(at(200)));
+        claims.forget_ended_before(at(200));
+        assert_eq!(owner(&claims, "10.1.2.3", None, 150).as_deref(), Some("old"));
+        assert!(claims.ended_before(at(201)));
+        claims.forget_ended_before(at(201));
         assert_eq!(owner(&claims, "10.1.2.3", None, 150), None);
     }
 }

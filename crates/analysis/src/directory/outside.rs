@@ -1,15 +1,37 @@
 //! Claims of objects in the working copy: `EndpointSlices` with addresses of no pod, and `ServiceEntries`.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::block::Block;
-use super::claims::Claim;
+use super::claims::{Blocks, Claim};
 use super::name_history::NameHistory;
 use super::records::{EndpointSliceRecord, ServiceEntryRecord, qualified};
 use super::tenure::Validity;
 use super::{Directory, External, Port, Service};
 use crate::moment::Moment;
+
+/// What `ServiceEntries` say: their hosts with wildcards and their blocks may answer any question.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outside {
+    /// Their addresses.
+    pub(super) blocks: Blocks<External>,
+    /// By host, the oldest first.
+    hosts: HashMap<Arc<str>, Vec<Arc<External>>>,
+}
+
+impl Outside {
+    /// The outside host of this name, by itself or by a wildcard: the longest that fits, of the oldest `ServiceEntry`.
+    pub(super) fn host(&self, host: &str) -> Option<&Arc<External>> {
+        if let Some(named) = self.hosts.get(host) {
+            return named.first();
+        }
+        let dots = host.char_indices().filter(|(_, character)| *character == '.');
+        let mut wildcards = dots.filter_map(|(dot, _)| Some(format!("*{}", host.get(dot..)?)));
+        wildcards.find_map(|wildcard| self.hosts.get(wildcard.as_str())?.first())
+    }
+}
 
 impl Directory {
     /// Adds what a slice says about addresses without a pod. The Service may be listed later, or be none of Kubernetes'; until
@@ -33,7 +55,11 @@ impl Directory {
             service,
         );
         for address in &slice.addresses {
-            self.endpoints.set(Block::from(*address), claim.clone());
+            let claim = claim.clone();
+            self.endpoints
+                .change(&address.to_canonical(), &mut self.changes, |claims| {
+                    claims.set(claim);
+                });
         }
     }
 
@@ -41,13 +67,16 @@ impl Directory {
     pub(super) fn end_endpoints(&mut self, slice: &EndpointSliceRecord, kept: &[IpAddr], now: Moment) {
         let object = qualified(&slice.namespace, &slice.name);
         for address in slice.addresses.iter().filter(|address| !kept.contains(address)) {
-            self.endpoints.end(Block::from(*address), &object, now);
+            self.endpoints
+                .change(&address.to_canonical(), &mut self.changes, |claims| {
+                    claims.end(&object, now);
+                });
         }
     }
 
     /// What the hosts of a `ServiceEntry` are called so far.
     pub(super) fn names_of_external(&self, entry: &ServiceEntryRecord) -> Option<&NameHistory> {
-        let of_host = self.external_hosts.get(entry.hosts.first()?.as_str())?;
+        let of_host = self.outside.known().hosts.get(entry.hosts.first()?.as_str())?;
         let own = of_host.iter().find(|external| is_of(external, entry));
         own.map(|external| &external.names)
     }
@@ -65,8 +94,9 @@ impl Directory {
                 names: names.clone(),
             })
         };
+        let outside = self.outside.change(&mut self.changes);
         for external in entry.hosts.iter().map(external) {
-            let of_host = self.external_hosts.entry(external.host.clone()).or_default();
+            let of_host = outside.hosts.entry(external.host.clone()).or_default();
             of_host.push(external);
             of_host.sort_by(|a, b| {
                 (a.created, &a.namespace, &a.entry).cmp(&(b.created, &b.namespace, &b.entry))
@@ -77,26 +107,25 @@ impl Directory {
         };
         let object = qualified(&entry.namespace, &entry.name);
         for block in &entry.addresses {
-            self.external.set(
-                *block,
-                claim(&object, &entry.ports, entry.created, since, first.clone()),
-            );
+            let claim = claim(&object, &entry.ports, entry.created, since, first.clone());
+            outside.blocks.claims(*block).set(claim);
         }
     }
 
     /// Removes the hosts of a `ServiceEntry`, and ends its claim to those of its addresses that are not `kept`.
     pub(super) fn end_external(&mut self, entry: &ServiceEntryRecord, kept: &[Block], now: Moment) {
+        let outside = self.outside.change(&mut self.changes);
         for host in &entry.hosts {
-            if let Some(of_host) = self.external_hosts.get_mut(host.as_str()) {
+            if let Some(of_host) = outside.hosts.get_mut(host.as_str()) {
                 of_host.retain(|external| !is_of(external, entry));
                 if of_host.is_empty() {
-                    self.external_hosts.remove(host.as_str());
+                    outside.hosts.remove(host.as_str());
                 }
             }
         }
         let object = qualified(&entry.namespace, &entry.name);
         for block in entry.addresses.iter().filter(|block| !kept.contains(block)) {
-            self.external.end(*block, &object, now);
+            outside.blocks.claims(*block).end(&object, now);
         }
     }
 }
@@ -179,7 +208,9 @@ mod tests {
     }
 
     fn owner(directory: &Directory, address: &str, start: i64) -> String {
-        let found = directory.owner(address.parse().unwrap(), Some(443), at(start));
+        let found = directory
+            .inquiry()
+            .owner(address.parse().unwrap(), Some(443), at(start));
         assert!(found.validity.contains(at(start)));
         match found.owner {
             Owner::Pod(pod) => pod.name.to_string(),
@@ -242,7 +273,7 @@ mod tests {
         assert_eq!(owners("10.1.0.1"), ["a.example.com", "not-found"]);
         assert_eq!(owners("10.1.0.2"), ["b.example.com", "b.example.com"]);
         assert_eq!(owners("10.1.0.3"), ["not-found", "b.example.com"]);
-        assert!(directory.external("a.example.com").is_none());
+        assert!(directory.inquiry().external("a.example.com").is_none());
         state.forget(at(1000));
         assert_eq!(owner(&state.publish().unwrap(), "10.1.0.1", 150), "not-found");
     }
@@ -281,7 +312,7 @@ mod tests {
             state.apply(Record::ServiceEntry(entry(name, created, &[host], &[])), at(200));
         }
         let directory = state.publish().unwrap();
-        let found = directory.external(host);
+        let found = directory.inquiry().external(host);
         assert_eq!(found.map(|external| &*external.entry), expected);
         if let Some(found) = found {
             let protocols = [443, 80].map(|number| protocol_of(&found.ports, number));
@@ -321,6 +352,7 @@ mod tests {
         let found = state
             .publish()
             .unwrap()
+            .inquiry()
             .owner("10.1.0.1".parse().unwrap(), None, at(50));
         assert_eq!(found.owner, Owner::Unknown(Unattributed::NodeAddress));
     }

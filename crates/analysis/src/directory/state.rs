@@ -30,7 +30,6 @@ pub struct State {
     unlisted: HashMap<Kind, HashSet<Key>>,
     /// Namespaces whose `ServiceEntries` are not there (SkyWalking `istioServiceEntryIgnoredNamespaces`).
     ignored: HashSet<String>,
-    changed: bool,
 }
 
 impl State {
@@ -85,11 +84,11 @@ impl State {
         if before.as_ref() == Some(&record) {
             return;
         }
-        self.changed |= match (record, before) {
+        match (record, before) {
             (Record::Pod(pod), Some(Record::Pod(before))) => self.apply_pod(&pod, Some(&before), now),
             (Record::Pod(pod), _) => self.apply_pod(&pod, None, now),
             (Record::Service(service), Some(Record::Service(before))) => {
-                self.apply_service(&service, Some(&before), now)
+                self.apply_service(&service, Some(&before), now);
             }
             (Record::Service(service), _) => self.apply_service(&service, None, now),
             (Record::EndpointSlice(slice), before) => {
@@ -98,14 +97,12 @@ impl State {
                     _ => None,
                 };
                 self.apply_slice(&slice, before.as_ref(), now);
-                true
             }
             (Record::Node(node), before) => {
                 if let Some(Record::Node(before)) = before {
                     self.remove_node(&before);
                 }
                 self.add_node(&node);
-                true
             }
             (Record::ServiceEntry(entry), before) => {
                 let before = match before {
@@ -113,9 +110,8 @@ impl State {
                     _ => None,
                 };
                 self.apply_service_entry(&entry, before.as_ref(), now);
-                true
             }
-        };
+        }
     }
 
     /// Takes the deletion of an object, observed at `now`. What held an address until now is remembered for [`MEMORY`].
@@ -123,18 +119,16 @@ impl State {
         let Some(record) = self.records.remove(key) else {
             return;
         };
-        self.changed = true;
         match record {
             Record::Pod(pod) => self.end_addresses(&pod, &pod.addresses, now),
             Record::Service(service) => {
-                self.directory
-                    .services
-                    .remove(qualified(&service.namespace, &service.name).as_str());
+                let key = qualified(&service.namespace, &service.name).into();
+                self.list_service(&key, None);
                 self.end_service_addresses(&service, &service.addresses, now);
                 self.rename_pods_of(&service, now);
             }
             Record::EndpointSlice(slice) => {
-                self.remove_slice(&slice);
+                self.set_slice(&slice, &slice.pods, &[]);
                 self.directory.end_endpoints(&slice, &[], now);
                 let renamed: Vec<_> = slice.pods.into_iter().map(|uid| (uid, now)).collect();
                 self.rename_pods(&renamed);
@@ -148,83 +142,100 @@ impl State {
     pub fn forget(&mut self, now: Moment) {
         let limit = now.minus(MEMORY);
         let directory = &mut self.directory;
-        let before = directory.pods.len() + directory.host_network.len() + directory.service_addresses.len();
-        directory
-            .pods
-            .retain(|_, tenures| tenures.forget_ended_before(limit));
-        directory
-            .host_network
-            .retain(|_, tenures| tenures.forget_ended_before(limit));
-        directory
-            .service_addresses
-            .retain(|_, tenures| tenures.forget_ended_before(limit));
-        let after = directory.pods.len() + directory.host_network.len() + directory.service_addresses.len();
-        self.changed |= before != after;
-        self.changed |= directory.endpoints.forget_ended_before(limit);
-        self.changed |= directory.external.forget_ended_before(limit);
+        let changes = &mut directory.changes;
+        directory.pods.change_where(
+            |tenures| tenures.ended_before(limit),
+            changes,
+            |tenures| tenures.forget_ended_before(limit),
+        );
+        directory.host_network.change_where(
+            |by_port| by_port.values().any(|tenures| tenures.ended_before(limit)),
+            changes,
+            |by_port| {
+                by_port.retain(|_, tenures| {
+                    tenures.forget_ended_before(limit);
+                    !tenures.is_empty()
+                });
+            },
+        );
+        directory.service_addresses.change_where(
+            |tenures| tenures.ended_before(limit),
+            changes,
+            |tenures| tenures.forget_ended_before(limit),
+        );
+        directory.endpoints.change_where(
+            |claims| claims.ended_before(limit),
+            changes,
+            |claims| claims.forget_ended_before(limit),
+        );
+        if directory.outside.known().blocks.ended_before(limit) {
+            directory
+                .outside
+                .change(changes)
+                .blocks
+                .forget_ended_before(limit);
+        }
     }
 
     /// A new version, if an answer changed since the last one.
     pub fn publish(&mut self) -> Option<Directory> {
-        if !std::mem::take(&mut self.changed) {
-            return None;
-        }
-        self.directory.version += 1;
-        Some(self.directory.clone())
+        self.directory.changes.publish().then(|| self.directory.clone())
     }
 
-    fn apply_pod(&mut self, record: &PodRecord, before: Option<&PodRecord>, now: Moment) -> bool {
+    fn apply_pod(&mut self, record: &PodRecord, before: Option<&PodRecord>, now: Moment) {
         let pod = Arc::new(self.pod(record, now));
         let held = Validity {
             since: record.started.unwrap_or(Moment::MIN),
             until: record.finished.unwrap_or(Moment::MAX),
         };
-        let mut changed = false;
+        let directory = &mut self.directory;
         for address in &record.addresses {
             let tenure = Tenure {
                 held,
                 holder: pod.clone(),
             };
             let same = |other: &Pod| other.uid == pod.uid;
+            let changes = &mut directory.changes;
             if record.host_network {
-                for port in &record.ports {
-                    let tenures = self.directory.host_network.entry((*address, *port)).or_default();
-                    changed |= tenures.set(tenure.clone(), same);
-                }
+                directory.host_network.change(address, changes, |by_port| {
+                    for port in &record.ports {
+                        by_port.entry(*port).or_default().set(tenure.clone(), same);
+                    }
+                });
             } else {
-                changed |= self.directory.pods.entry(*address).or_default().set(tenure, same);
+                directory
+                    .pods
+                    .change(address, changes, |tenures| tenures.set(tenure, same));
             }
         }
         if let Some(before) = before {
-            let lost: Vec<IpAddr> = before
-                .addresses
-                .iter()
-                .filter(|address| !record.addresses.contains(address))
-                .copied()
-                .collect();
-            changed |= !lost.is_empty();
-            self.end_addresses(before, &lost, now);
+            self.end_addresses(before, &lost(&before.addresses, &record.addresses), now);
         }
-        changed
     }
 
     fn end_addresses(&mut self, pod: &PodRecord, addresses: &[IpAddr], now: Moment) {
         let same = |other: &Pod| *other.uid == *pod.uid;
         for address in addresses {
-            if let Some(tenures) = self.directory.pods.get_mut(address) {
-                tenures.end(now, same);
-            }
-            for port in &pod.ports {
-                if let Some(tenures) = self.directory.host_network.get_mut(&(*address, *port)) {
-                    tenures.end(now, same);
+            let Directory {
+                changes,
+                pods,
+                host_network,
+                ..
+            } = &mut self.directory;
+            pods.change(address, changes, |tenures| tenures.end(now, same));
+            host_network.change(address, changes, |by_port| {
+                for port in &pod.ports {
+                    if let Some(tenures) = by_port.get_mut(port) {
+                        tenures.end(now, same);
+                    }
                 }
-            }
+            });
         }
     }
 
-    fn apply_service(&mut self, record: &ServiceRecord, before: Option<&ServiceRecord>, now: Moment) -> bool {
+    fn apply_service(&mut self, record: &ServiceRecord, before: Option<&ServiceRecord>, now: Moment) {
         let key: Arc<str> = qualified(&record.namespace, &record.name).into();
-        let known = self.directory.services.get(&key);
+        let known = self.directory.services.known(&key).and_then(Option::as_ref);
         let known = known.filter(|known| is_same_service(known, record));
         let service = Arc::new(Service {
             name: record.name.as_str().into(),
@@ -233,39 +244,44 @@ impl State {
             ports: record.ports.as_slice().into(),
             names: names(known.map(|known| &known.names), self.rules.service(record), now),
         });
-        self.directory.services.insert(key, service.clone());
+        self.list_service(&key, Some(service.clone()));
         for address in &record.addresses {
             let held = Validity {
                 since: record.created,
                 until: Moment::MAX,
             };
-            let tenures = self.directory.service_addresses.entry(*address).or_default();
-            tenures.set(
-                Tenure {
-                    held,
-                    holder: service.clone(),
-                },
-                |other| is_same_service(other, record),
-            );
+            let tenure = Tenure {
+                held,
+                holder: service.clone(),
+            };
+            let directory = &mut self.directory;
+            directory
+                .service_addresses
+                .change(address, &mut directory.changes, |tenures| {
+                    tenures.set(tenure, |other| is_same_service(other, record));
+                });
         }
         if let Some(before) = before {
-            let lost: Vec<IpAddr> = before
-                .addresses
-                .iter()
-                .filter(|address| !record.addresses.contains(address))
-                .copied()
-                .collect();
-            self.end_service_addresses(before, &lost, now);
+            self.end_service_addresses(before, &lost(&before.addresses, &record.addresses), now);
         }
         self.rename_pods_of(record, if before.is_some() { now } else { record.created });
-        true
+    }
+
+    fn list_service(&mut self, key: &Arc<str>, service: Option<Arc<Service>>) {
+        let directory = &mut self.directory;
+        directory
+            .services
+            .change(key, &mut directory.changes, |listed| *listed = service);
     }
 
     fn end_service_addresses(&mut self, service: &ServiceRecord, addresses: &[IpAddr], now: Moment) {
         for address in addresses {
-            if let Some(tenures) = self.directory.service_addresses.get_mut(address) {
-                tenures.end(now, |other| is_same_service(other, service));
-            }
+            let directory = &mut self.directory;
+            directory
+                .service_addresses
+                .change(address, &mut directory.changes, |tenures| {
+                    tenures.end(now, |other| is_same_service(other, service));
+                });
         }
     }
 
@@ -277,11 +293,11 @@ impl State {
         now: Moment,
     ) {
         let renamed = self.renamed_by(slice, before, now);
+        let earlier = before.map_or(&[][..], |before| &before.pods);
+        self.set_slice(slice, earlier, &slice.pods);
         if let Some(before) = before {
-            self.remove_slice(before);
             self.directory.end_endpoints(before, &slice.addresses, now);
         }
-        self.add_slice(slice);
         let since = if before.is_some() { now } else { slice.created };
         let name = self.rules.endpoint(slice);
         self.directory.claim_endpoints(slice, name, since);
@@ -303,51 +319,56 @@ impl State {
         self.directory.claim_external(entry, &names, since);
     }
 
-    fn add_slice(&mut self, slice: &EndpointSliceRecord) {
+    /// Lets a slice name the pods `now`, by uid, and no other of those that it named `before`.
+    fn set_slice(&mut self, slice: &EndpointSliceRecord, before: &[String], now: &[String]) {
         let name: Arc<str> = qualified(&slice.namespace, &slice.name).into();
         let service: Arc<str> = qualified(&slice.namespace, &slice.service).into();
-        for uid in &slice.pods {
-            let backends = self.directory.backends.entry(uid.as_str().into()).or_default();
-            let backend = |port| Backend {
-                slice: name.clone(),
-                service: service.clone(),
-                port,
-            };
-            if slice.ports.is_empty() {
-                backends.push(backend(None));
-            }
-            backends.extend(slice.ports.iter().copied().map(Some).map(backend));
+        let backend = |port| Backend {
+            slice: name.clone(),
+            service: service.clone(),
+            port,
+        };
+        let ports = slice.ports.iter().copied().map(Some);
+        let none = slice.ports.is_empty().then_some(None);
+        let own: Vec<Backend> = ports.chain(none).map(backend).collect();
+        let named: HashSet<&String> = now.iter().collect();
+        let gone: HashSet<&String> = before.iter().filter(|uid| !named.contains(uid)).collect();
+        let Directory {
+            changes, backends, ..
+        } = &mut self.directory;
+        for uid in gone {
+            backends.change(&uid.as_str().into(), changes, |of_pod| {
+                of_pod.retain(|backend| backend.slice != name);
+            });
         }
-    }
-
-    fn remove_slice(&mut self, slice: &EndpointSliceRecord) {
-        let name = qualified(&slice.namespace, &slice.name);
-        for uid in &slice.pods {
-            if let Some(backends) = self.directory.backends.get_mut(uid.as_str()) {
-                backends.retain(|backend| *backend.slice != *name);
-                if backends.is_empty() {
-                    self.directory.backends.remove(uid.as_str());
-                }
-            }
+        for uid in named {
+            backends.change(&uid.as_str().into(), changes, |of_pod| {
+                of_pod.retain(|backend| backend.slice != name);
+                let place = of_pod.partition_point(|backend| backend.slice < name);
+                of_pod.splice(place..place, own.iter().cloned());
+            });
         }
     }
 
     fn add_node(&mut self, node: &NodeRecord) {
+        let Directory { changes, nodes, .. } = &mut self.directory;
         for address in &node.addresses {
-            *self.directory.nodes.entry(*address).or_default() += 1;
+            nodes.change(address, changes, |count| *count += 1);
         }
     }
 
     fn remove_node(&mut self, node: &NodeRecord) {
+        let Directory { changes, nodes, .. } = &mut self.directory;
         for address in &node.addresses {
-            if let Some(count) = self.directory.nodes.get_mut(address) {
-                *count -= 1;
-                if *count == 0 {
-                    self.directory.nodes.remove(address);
-                }
-            }
+            nodes.change(address, changes, |count| *count = count.saturating_sub(1));
         }
     }
+}
+
+/// The addresses that an object had before and has no more.
+fn lost(before: &[IpAddr], now: &[IpAddr]) -> Vec<IpAddr> {
+    let lost = before.iter().filter(|address| !now.contains(address));
+    lost.copied().collect()
 }
 
 /// A Service that comes back under its old name is another one.

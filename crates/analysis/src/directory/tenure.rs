@@ -95,21 +95,11 @@ impl<T> Held<T> {
 }
 
 impl<T> Tenures<T> {
-    /// Sets the tenure of a holder, in place of the one that `same` recognises. Answers whether anything changed.
-    pub fn set(&mut self, tenure: Tenure<T>, same: impl Fn(&T) -> bool) -> bool
-    where
-        T: PartialEq,
-    {
+    /// Sets the tenure of a holder, in place of the one that `same` recognises.
+    pub fn set(&mut self, tenure: Tenure<T>, same: impl Fn(&T) -> bool) {
         match self.0.iter_mut().find(|known| same(&known.holder)) {
-            Some(known) if *known == tenure => false,
-            Some(known) => {
-                *known = tenure;
-                true
-            }
-            None => {
-                self.0.push(tenure);
-                true
-            }
+            Some(known) => *known = tenure,
+            None => self.0.push(tenure),
         }
     }
 
@@ -128,10 +118,19 @@ impl<T> Tenures<T> {
         }
     }
 
-    /// Forgets tenures that ended before `limit`. Answers whether any tenure is left.
-    pub fn forget_ended_before(&mut self, limit: Moment) -> bool {
+    /// Whether any tenure ended before `limit`.
+    pub fn ended_before(&self, limit: Moment) -> bool {
+        self.0.iter().any(|tenure| tenure.held.until < limit)
+    }
+
+    /// Forgets tenures that ended before `limit`.
+    pub fn forget_ended_before(&mut self, limit: Moment) {
         self.0.retain(|tenure| tenure.held.until >= limit);
-        !self.0.is_empty()
+    }
+
+    /// Whether nobody is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Who held the address at `start`: the one tenure that contains it. Two are ambiguous. A start up to [`CLOCK_SKEW`]

@@ -5,6 +5,8 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::RandomState;
 
 use super::Identified;
+use crate::directory::Directory;
+use crate::directory::changes::Asked;
 use crate::directory::tenure::Validity;
 use crate::moment::Moment;
 
@@ -18,14 +20,12 @@ const LONGEST_KEY: usize = 1024;
 
 #[derive(Debug)]
 struct Slot {
-    directory_version: u64,
-    validity: Validity,
     key: Vec<u8>,
-    identified: Identified,
+    answer: Answer,
 }
 
-/// Remembers identities of one worker. An answer holds for the directory version it was made from, and for calls that started
-/// within its validity.
+/// Remembers identities of one worker. An answer holds for as long as the directory does not change what it was made from, and for
+/// calls that started within its validity.
 #[derive(Debug)]
 pub struct Memo {
     /// Of each slot the upper half of its key's hash: which slot it is costs one look at a cache line.
@@ -55,19 +55,21 @@ impl Memo {
         hasher.finish()
     }
 
-    /// What `key` came to, if it is remembered for this version and start time.
+    /// What `key` came to, if it is remembered for this start time and still what `directory` says.
     #[inline]
-    pub fn get(&self, hash: u64, key: &[u8], directory_version: u64, start: Moment) -> Option<Identified> {
-        let (tags, slots) = (self.tags.get(set(hash))?, self.slots.get(set(hash))?);
+    pub fn get(&mut self, hash: u64, key: &[u8], directory: &Directory, start: Moment) -> Option<Identified> {
+        let (tags, slots) = (self.tags.get(set(hash))?, self.slots.get_mut(set(hash))?);
         let with_tag = tags
             .iter()
             .zip(slots)
             .filter(|(of_slot, _)| **of_slot == tag(hash));
         let slot = with_tag
-            .filter_map(|(_, slot)| slot.as_ref())
+            .filter_map(|(_, slot)| slot.as_mut())
             .find(|slot| slot.key == key)?;
-        let holds = slot.directory_version == directory_version && slot.validity.contains(start);
-        holds.then_some(slot.identified)
+        let answer = &mut slot.answer;
+        let (_, version) = answer.asked;
+        let holds = version == directory.version() || answer.is_kept(directory);
+        (holds && answer.validity.contains(start)).then_some(answer.identified)
     }
 
     /// Remembers what `key` came to.
@@ -93,18 +95,8 @@ impl Memo {
         let mut buffer = slot.take().map(|slot| slot.key).unwrap_or_default();
         buffer.clear();
         buffer.extend_from_slice(key);
-        let Answer {
-            directory_version,
-            validity,
-            identified,
-        } = answer;
         *tag_of_slot = tag(hash);
-        *slot = Some(Slot {
-            directory_version,
-            validity,
-            key: buffer,
-            identified,
-        });
+        *slot = Some(Slot { key: buffer, answer });
     }
 }
 
@@ -119,12 +111,25 @@ fn tag(hash: u64) -> u32 {
 /// What to remember of an identity.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
-    /// The directory's version.
-    pub directory_version: u64,
+    /// What was asked of the directory, and the version that answered.
+    pub asked: (Asked, u64),
     /// The start times for which it holds.
     pub validity: Validity,
     /// What it came to.
     pub identified: Identified,
+}
+
+impl Answer {
+    /// Whether another version of the directory answers the same. If so, it counts as the one that answered.
+    #[cold]
+    fn is_kept(&mut self, directory: &Directory) -> bool {
+        let (asked, version) = &mut self.asked;
+        let is_kept = directory.keeps(asked, *version);
+        if is_kept {
+            *version = directory.version();
+        }
+        is_kept
+    }
 }
 
 #[cfg(test)]
@@ -132,44 +137,74 @@ mod tests {
     use super::*;
     use crate::accounting::Skipped;
     use crate::analyze::Ended;
+    use crate::directory::records::{NodeRecord, Record};
+    use crate::directory::state::State;
 
-    const ANSWER: Identified = Identified::Ended(Ended::Skipped(Skipped::NotACall));
+    const IDENTIFIED: Identified = Identified::Ended(Ended::Skipped(Skipped::NotACall));
+
+    fn put(memo: &mut Memo, key: &[u8], answer: Answer) {
+        memo.put(memo.hash(key), key, answer);
+    }
+
+    fn get(memo: &mut Memo, key: &[u8], directory: &Directory, start: i64) -> Option<Identified> {
+        memo.get(memo.hash(key), key, directory, Moment(start))
+    }
+
+    /// An answer that asks nothing of the directory.
+    fn always() -> Answer {
+        Answer {
+            asked: Default::default(),
+            validity: Validity::ALWAYS,
+            identified: IDENTIFIED,
+        }
+    }
 
     #[test]
-    fn an_answer_holds_for_its_key_version_and_start_times_only() {
+    fn an_answer_holds_for_its_key_and_start_times_only() {
         let mut memo = Memo::default();
         let validity = Validity {
             since: Moment(10),
             until: Moment(20),
         };
-        let hash = memo.hash(b"key");
-        memo.put(
-            hash,
-            b"key",
-            Answer {
-                directory_version: 7,
-                validity,
-                identified: ANSWER,
-            },
+        put(&mut memo, b"key", Answer { validity, ..always() });
+        let mut of = |key, start| get(&mut memo, key, &Directory::default(), start);
+        assert_eq!(
+            [9, 10, 19, 20].map(|start| of(b"key", start)),
+            [None, Some(IDENTIFIED), Some(IDENTIFIED), None]
         );
-        assert_eq!(memo.get(hash, b"key", 7, Moment(10)), Some(ANSWER));
-        assert_eq!(memo.get(hash, b"key", 7, Moment(20)), None);
-        assert_eq!(memo.get(hash, b"key", 8, Moment(10)), None);
-        assert_eq!(memo.get(hash, b"kez", 7, Moment(10)), None);
+        assert_eq!(of(b"kez", 10), None);
+    }
+
+    #[test]
+    fn an_answer_holds_until_what_was_asked_changes() {
+        let mut state = State::default();
+        let mut version_with = |node: u8| {
+            let addresses = vec![[10, 0, 0, node].into()];
+            let name = node.to_string();
+            state.apply(Record::Node(NodeRecord { name, addresses }), Moment(0));
+            state.publish().unwrap()
+        };
+        let first = version_with(1);
+        let mut inquiry = first.inquiry();
+        inquiry.owner([10, 0, 0, 3].into(), None, Moment(0));
+        let mut memo = Memo::default();
+        let asked = (inquiry.asked(), first.version());
+        put(&mut memo, b"key", Answer { asked, ..always() });
+        let elsewhere = version_with(2);
+        assert_eq!(get(&mut memo, b"key", &elsewhere, 0), Some(IDENTIFIED));
+        // It counts as an answer of the version that it was kept in.
+        assert_eq!(get(&mut memo, b"key", &first, 0), None);
+        assert_eq!(get(&mut memo, b"key", &version_with(3), 0), None);
     }
 
     #[test]
     fn a_long_key_is_not_remembered() {
         let mut memo = Memo::default();
-        let key = vec![0; LONGEST_KEY + 1];
-        let hash = memo.hash(&key);
-        let answer = Answer {
-            directory_version: 1,
-            validity: Validity::ALWAYS,
-            identified: ANSWER,
-        };
-        memo.put(hash, &key, answer);
-        assert_eq!(memo.get(hash, &key, 1, Moment(0)), None);
+        put(&mut memo, &[0; LONGEST_KEY + 1], always());
+        put(&mut memo, &[0; LONGEST_KEY], always());
+        let mut of = |key| get(&mut memo, key, &Directory::default(), 0);
+        assert_eq!(of(&[0; LONGEST_KEY + 1]), None);
+        assert_eq!(of(&[0; LONGEST_KEY]), Some(IDENTIFIED));
     }
 
     #[test]
@@ -177,16 +212,10 @@ mod tests {
         let mut memo = Memo::default();
         let keys: Vec<[u8; 4]> = (0..SLOTS as u32 / 4).map(u32::to_le_bytes).collect();
         for key in &keys {
-            let hash = memo.hash(key);
-            let answer = Answer {
-                directory_version: 1,
-                validity: Validity::ALWAYS,
-                identified: ANSWER,
-            };
-            memo.put(hash, key, answer);
+            put(&mut memo, key, always());
         }
-        let is_forgotten = |key: &&[u8; 4]| memo.get(memo.hash(&key[..]), &key[..], 1, Moment(0)).is_none();
-        let forgotten = keys.iter().filter(is_forgotten).count();
+        let mut is_forgotten = |key: &&[u8; 4]| get(&mut memo, &key[..], &Directory::default(), 0).is_none();
+        let forgotten = keys.iter().filter(&mut is_forgotten).count();
         // Of 8 192 thrown into 8 192 sets of four, 35 find no place, give or take 6.
         assert!(forgotten < 100, "{forgotten} of {} are forgotten", keys.len());
     }

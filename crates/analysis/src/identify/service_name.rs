@@ -23,7 +23,7 @@ pub(super) fn service_name(party: &Party<'_>, lookup: &mut Lookup<'_>, registry:
     match party {
         Party::Pod(pod) => registry.intern(lookup.name(&pod.names)),
         Party::Service(service) => {
-            let listed = lookup.directory().service(&service.namespace, &service.name);
+            let listed = lookup.inquiry().service(&service.namespace, &service.name);
             registry.intern(lookup.name(names(service, listed.map(|listed| &**listed))))
         }
         Party::External(external) => registry.intern(lookup.name(&external.names)),

@@ -27,6 +27,7 @@ mod peers;
 mod persistence;
 mod protocols;
 mod refused;
+mod remembered;
 mod service_names;
 mod sidecars;
 mod times;

@@ -9,13 +9,12 @@ use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
 use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::analyze::k8s_mesh::Lookup;
-use alscope_analysis::analyze::legs::legs;
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{EndpointSliceRecord, Record, ServiceEntryRecord, ServiceRecord};
 use alscope_analysis::directory::state::State;
 use alscope_analysis::directory::tenure::Validity;
-use alscope_analysis::identify::{CallerAddress, Identified, IdentifiedLeg, identity, peers, register};
+use alscope_analysis::identify::{CallerAddress, Identified, IdentifiedLeg, identity, look_up, peers};
 use alscope_analysis::stream::Stream;
 use alscope_naming::kubernetes_name::{istio_service_name, k8s_service_name};
 use prost::Message as _;
@@ -48,13 +47,9 @@ fn names(
     let chain = Chain::new(chain.iter().copied());
     let peers = peers(chain, common);
     let mut lookup = Lookup::new(directory, &stream, at(start));
-    let legs = legs(
-        chain,
-        &identity(common, CallerAddress::Direct, b"", &peers).unwrap(),
-        &mut lookup,
-    )
-    .unwrap();
-    let Identified::Legs(leg, None) = register(&legs, &mut lookup, &registry) else {
+    let identity = identity(common, CallerAddress::Direct, b"", &peers).unwrap();
+    let answer = look_up(chain, &identity, &mut lookup, &registry);
+    let Identified::Legs(leg, None) = answer.identified else {
         panic!("a side-car's connection is one observation")
     };
     let IdentifiedLeg {
@@ -63,7 +58,7 @@ fn names(
         ..
     } = leg;
     let names = [source_name, destination_name].map(|name| registry.text(name).to_string());
-    (names, lookup.validity())
+    (names, answer.validity)
 }
 
 /// The state of the mesh with these rules; a blank one is the default.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{MEMORY, State};
+use crate::directory::changes::Asked;
 use crate::directory::name_history::NameHistory;
 use crate::directory::records::{
     EndpointSliceRecord, Key, Kind, PodRecord, Record, ServiceRecord, qualified,
@@ -35,7 +36,7 @@ impl State {
         let earlier = before.into_iter().flat_map(|before| &before.pods);
         let since = |uid: &String| {
             // A slice names a pod soon after it got its address: the first that does was the pod's from the beginning.
-            let is_first = !self.directory.backends.contains_key(uid.as_str());
+            let is_first = self.directory.backends.known(uid.as_str()).is_none();
             if is_first || before.is_none() {
                 slice.created
             } else {
@@ -97,7 +98,9 @@ impl State {
 
     /// The Service that a pod is named by: the oldest that sends to it, at whatever port.
     fn service_of(&self, pod: &PodRecord) -> Option<&ServiceRecord> {
-        let (service, ()) = self.directory.oldest_service(&pod.uid, |_| Some(()))?;
+        let (service, ()) = self
+            .directory
+            .oldest_service(&pod.uid, &mut Asked::default(), |_| Some(()))?;
         let key = Key {
             kind: Kind::Service,
             id: qualified(&service.namespace, &service.name),
@@ -112,9 +115,10 @@ impl State {
     fn names_of(&self, pod: &PodRecord) -> Option<&NameHistory> {
         let directory = &self.directory;
         let mut tenures = pod.addresses.iter().flat_map(|address| {
-            let by_port = |port: &u16| directory.host_network.get(&(*address, *port));
-            let own = directory.pods.get(address);
-            own.into_iter().chain(pod.ports.iter().filter_map(by_port))
+            let by_port = directory.host_network.known(address);
+            let own = directory.pods.known(address);
+            let of_ports = pod.ports.iter().filter_map(move |port| by_port?.get(port));
+            own.into_iter().chain(of_ports)
         });
         let known = tenures.find_map(|tenures| tenures.holder(|other| *other.uid == *pod.uid));
         known.map(|known| &known.names)

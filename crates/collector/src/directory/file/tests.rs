@@ -100,9 +100,10 @@ fn at(time: &str) -> Moment {
 
 fn owner(directory: &Directory, address: &str, time: &str) -> String {
     let address: IpAddr = address.parse().unwrap();
-    match directory.owner(address, None, at(time)).owner {
+    match directory.inquiry().owner(address, None, at(time)).owner {
         Owner::Pod(pod) => {
             let service = directory
+                .inquiry()
                 .service_of(&pod, 9080)
                 .map_or("-", |(service, _)| &service.name);
             format!(
@@ -152,10 +153,10 @@ fn what_is_outside_is_in_the_directory_by_address_or_by_host() {
     assert_eq!(owner("192.0.2.9"), "external legacy.example.com.outside");
     assert_eq!(owner("198.51.100.255"), "external legacy.example.com.outside");
     assert_eq!(owner("203.0.113.5"), "not-found");
-    let api = directory.external("api.example.com").unwrap();
+    let api = directory.inquiry().external("api.example.com").unwrap();
     assert_eq!((&*api.namespace, &*api.entry), ("outside", "api"));
     assert_eq!(protocol_of(&api.ports, 443), PortProtocol::Grpc);
-    let reviews = directory.service("demo", "reviews").unwrap();
+    let reviews = directory.inquiry().service("demo", "reviews").unwrap();
     assert_eq!(protocol_of(&reviews.ports, 9080), PortProtocol::Http);
 }
 
@@ -171,7 +172,7 @@ fn service_entries_of_ignored_namespaces_are_not_there() {
         owner(&directory, "192.0.2.9", "2026-01-02T00:00:00Z"),
         "not-found"
     );
-    assert!(directory.external("api.example.com").is_none());
+    assert!(directory.inquiry().external("api.example.com").is_none());
 }
 
 /// Rules of names, all the way from a configuration to the names that calls have, and what is kept of the objects for it.
@@ -202,7 +203,11 @@ fn parties_are_named_by_the_configured_rules(#[case] rules: &str, #[case] expect
         );
     let directory = parse(&list, Path::new("cluster.yaml"), crate::directory::empty(&config)).unwrap();
     let start = at("2026-01-02T00:00:00Z");
-    let name = |address: &str| match directory.owner(address.parse().unwrap(), None, start).owner {
+    let name = |address: &str| match directory
+        .inquiry()
+        .owner(address.parse().unwrap(), None, start)
+        .owner
+    {
         Owner::Pod(pod) => pod.names.at(start).0.to_string(),
         Owner::Service(service) => service.names.at(start).0.to_string(),
         Owner::External(external) => external.names.at(start).0.to_string(),

@@ -82,7 +82,10 @@ fn entry(name: &str) -> Record {
 
 /// What `address` was called at a time.
 fn name(directory: &Directory, address: &str, start: i64) -> String {
-    let owner = directory.owner(address.parse().unwrap(), None, at(start)).owner;
+    let owner = directory
+        .inquiry()
+        .owner(address.parse().unwrap(), None, at(start))
+        .owner;
     let names = match &owner {
         Owner::Pod(pod) => &pod.names,
         Owner::Service(service) => &service.names,
@@ -280,7 +283,12 @@ fn a_rule_without_services_leaves_their_changes_alone() {
     state.apply(slice("web", &["uid"]), at(200));
     state.apply(service("web", 50, tier("s")), at(200));
     let after = state.publish().unwrap();
-    let owner = |directory: &Directory| directory.owner("10.0.0.1".parse().unwrap(), None, at(300)).owner;
+    let owner = |directory: &Directory| {
+        directory
+            .inquiry()
+            .owner("10.0.0.1".parse().unwrap(), None, at(300))
+            .owner
+    };
     assert_eq!(owner(&before), owner(&after));
     assert_eq!(name(&after, "10.0.0.1", 300), "reviews-0.demo");
 }

@@ -1,0 +1,167 @@
+//! Which answers a version of the directory changed, so that what is remembered of older versions can still count.
+//!
+//! Every question is about a key: an address, a pod's uid, a Service's name. Keys fall into buckets, and each bucket has the version
+//! in which the answer to one of its keys last changed. An answer that was made from some keys holds as long as none of their
+//! buckets changed since. Keys that share a bucket make an answer count for shorter, never for longer.
+
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+/// 64 KiB, which the first change after a version copies. Ten pods that change in a second mark some forty buckets.
+const BUCKETS: usize = 1 << 13;
+/// As many keys as an entry's identity asks about, and a few more: an answer from more of them holds for its version only.
+const MOST: usize = 12;
+
+/// The hash of a key, the same in every version.
+pub(super) fn hash_of(key: &(impl Hash + ?Sized)) -> u64 {
+    FixedState::default().hash_one(key)
+}
+
+fn bucket(hash: u64) -> u16 {
+    // The lower bits choose the places in the tables.
+    (hash >> 40) as u16 & (BUCKETS - 1) as u16
+}
+
+/// In which version the answers about each bucket last changed.
+#[derive(Clone, Debug)]
+pub(super) struct Changes {
+    /// The last published version; what is marked changes with the next one.
+    published: u64,
+    is_marked: bool,
+    changed: Arc<[u64]>,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Changes {
+            published: 0,
+            is_marked: false,
+            changed: vec![0; BUCKETS].into(),
+        }
+    }
+}
+
+impl Changes {
+    /// The last published version.
+    pub(super) fn published(&self) -> u64 {
+        self.published
+    }
+
+    /// Notes that the next version answers otherwise about a key with this hash.
+    pub(super) fn mark(&mut self, hash: u64) {
+        self.is_marked = true;
+        if let Some(changed) = Arc::make_mut(&mut self.changed).get_mut(usize::from(bucket(hash))) {
+            *changed = self.published + 1;
+        }
+    }
+
+    /// Makes the next version the published one. Answers whether it answers otherwise about any key.
+    pub(super) fn publish(&mut self) -> bool {
+        let is_marked = std::mem::take(&mut self.is_marked);
+        self.published += u64::from(is_marked);
+        is_marked
+    }
+
+    /// Whether an answer that was made in `version`, from what was `asked`, is the one of the published version too.
+    pub(super) fn keep(&self, asked: &Asked, version: u64) -> bool {
+        let is_kept = |bucket: &u16| {
+            let changed = self.changed.get(usize::from(*bucket));
+            changed.is_some_and(|changed| *changed <= version)
+        };
+        version <= self.published && asked.buckets().is_some_and(|buckets| buckets.iter().all(is_kept))
+    }
+}
+
+/// The buckets of the keys that an answer was made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    buckets: [u16; MOST],
+    /// More than [`MOST`]: not all are noted.
+    count: u8,
+}
+
+impl Asked {
+    /// Notes that a key with this hash was asked about.
+    pub(super) fn note(&mut self, hash: u64) {
+        let bucket = bucket(hash);
+        if self.buckets().is_none_or(|noted| noted.contains(&bucket)) {
+            return;
+        }
+        if let Some(free) = self.buckets.get_mut(usize::from(self.count)) {
+            *free = bucket;
+        }
+        self.count += 1;
+    }
+
+    /// The buckets; `None` when there are more than are noted.
+    fn buckets(&self) -> Option<&[u16]> {
+        self.buckets.get(..usize::from(self.count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hash that falls into this bucket.
+    fn in_bucket(bucket: u64) -> u64 {
+        bucket << 40
+    }
+
+    fn asked(buckets: impl IntoIterator<Item = u64>) -> Asked {
+        let mut asked = Asked::default();
+        for bucket in buckets {
+            asked.note(in_bucket(bucket));
+        }
+        asked
+    }
+
+    #[test]
+    fn an_answer_is_kept_until_one_of_its_keys_changes() {
+        let mut changes = Changes::default();
+        changes.mark(in_bucket(7));
+        assert!(changes.publish());
+        changes.mark(in_bucket(8));
+        assert!(changes.publish());
+        assert_eq!(changes.published(), 2);
+        let kept = |buckets: &[u64], version| changes.keep(&asked(buckets.iter().copied()), version);
+        assert_eq!([0, 1, 2].map(|version| kept(&[7], version)), [false, true, true]);
+        assert_eq!([0, 1, 2].map(|version| kept(&[8], version)), [false, false, true]);
+        assert_eq!(
+            [0, 1, 2].map(|version| kept(&[9, 7, 8], version)),
+            [false, false, true]
+        );
+        assert_eq!([0, 1, 2].map(|version| kept(&[9], version)), [true, true, true]);
+        assert!(kept(&[], 0));
+    }
+
+    #[test]
+    fn an_answer_of_a_later_version_is_not_kept() {
+        let changes = Changes::default();
+        assert!(changes.keep(&asked([1]), 0));
+        assert!(!changes.keep(&asked([1]), 1));
+    }
+
+    #[test]
+    fn nothing_marked_makes_no_version() {
+        let mut changes = Changes::default();
+        assert!(!changes.publish());
+        assert_eq!(changes.published(), 0);
+        changes.mark(in_bucket(1));
+        assert_eq!([changes.publish(), changes.publish()], [true, false]);
+        assert_eq!(changes.published(), 1);
+    }
+
+    #[test]
+    fn more_keys_than_are_noted_are_kept_in_no_version() {
+        let changes = Changes::default();
+        let most = MOST as u64;
+        assert!(changes.keep(&asked(0..most), 0));
+        assert!(!changes.keep(&asked(0..=most), 0));
+        assert!(!changes.keep(&asked(0..1000), 0));
+        // Asking again is no further key.
+        assert!(changes.keep(&asked((0..1000).map(|number| number % most)), 0));
+    }
+}

@@ -1,0 +1,307 @@
+//! A worker remembers what an identity came to across versions of the directory, and always says what the newest one says.
+
+use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
+use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use als_proto::{Entry, Message};
+use alscope_analysis::aggregate::registry::Registry;
+use alscope_analysis::analyze::chain::Analyzer::K8sMesh;
+use alscope_analysis::analyze::chain::Chain;
+use alscope_analysis::analyze::k8s_mesh::Lookup;
+use alscope_analysis::directory::Directory;
+use alscope_analysis::directory::records::{Kind, PodRecord, Record, ServiceEntryRecord};
+use alscope_analysis::directory::state::State;
+use alscope_analysis::identify::key::write_key;
+use alscope_analysis::identify::memo::Memo;
+use alscope_analysis::identify::{CallerAddress, Identified, identity, look_up, peers};
+use alscope_analysis::moment::Moment;
+use alscope_analysis::stream::Stream;
+use prost::Message as _;
+use rstest::rstest;
+
+use crate::entry::*;
+use crate::mesh::*;
+
+mod any_changes;
+mod records;
+
+use records::*;
+
+/// Where the outside host of [`service_entry`] is, and an endpoint without a pod.
+const OUTSIDE: &str = "203.0.113.9";
+const ENDPOINT: &str = "192.0.2.7";
+
+/// A call, and by whose side-car or gateway it is logged.
+#[derive(Clone, Copy, Debug)]
+enum Entered {
+    /// productpage to reviews.
+    Outbound,
+    /// The same on the other side.
+    Inbound,
+    /// The same there, to no cluster: the authority counts.
+    InboundByAuthority(&'static str),
+    /// A client at [`OUTSIDE`] to productpage.
+    Gateway,
+    /// productpage to an address and port by this cluster.
+    To(&'static str, u32, &'static str),
+}
+use Entered::{Gateway, Inbound, InboundByAuthority, Outbound, To};
+
+impl Entered {
+    fn parts(self) -> (&'static str, AccessLogCommon, &'static str) {
+        match self {
+            Outbound => (PRODUCTPAGE_NODE, outbound(), ""),
+            Inbound => (REVIEWS_NODE, inbound(), ""),
+            InboundByAuthority(authority) => {
+                let mut common = inbound();
+                common.upstream_cluster = "inbound|7000||".into();
+                (REVIEWS_NODE, common, authority)
+            }
+            Gateway => (GATEWAY_NODE, through_gateway(), ""),
+            To(address, port, cluster) => {
+                let local = socket(address, port);
+                let common = common(socket(PRODUCTPAGE, 40_000), local.clone(), local, cluster);
+                (PRODUCTPAGE_NODE, common, "")
+            }
+        }
+    }
+}
+
+/// A worker with its memory.
+#[derive(Default)]
+struct Worker {
+    registry: Registry,
+    memo: Memo,
+}
+
+/// What a worker made of an entry.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Made {
+    identified: Identified,
+    was_remembered: bool,
+}
+
+impl Worker {
+    /// What the worker says, and what it says without its memory.
+    fn identify(&mut self, directory: &Directory, entered: Entered, start: Moment) -> (Made, Identified) {
+        let (node, common, authority) = entered.parts();
+        let message = StreamAccessLogsMessage {
+            identifier: Some(identifier(node)),
+            log_entries: Some(tcp(common, 0, 0)),
+        };
+        let bytes = message.encode_to_vec();
+        let message = Message::read(&bytes).unwrap();
+        let stream = Stream::identify(&message.identifier().unwrap().unwrap(), &self.registry).unwrap();
+        let entry = message.entries().find_map(|entry| match entry {
+            Ok(Entry::Tcp(entry)) => Some(entry),
+            _ => None,
+        });
+        let entry = entry.unwrap();
+        let common = entry.common_properties().unwrap();
+        let chain = Chain::new([K8sMesh]);
+        let peers = peers(chain, common);
+        let identity = identity(common, CallerAddress::Direct, authority.as_bytes(), &peers).unwrap();
+        let mut key = Vec::new();
+        write_key(&mut key, chain, &stream, &identity);
+        let hash = self.memo.hash(&key);
+        let looked_up = || {
+            let mut lookup = Lookup::new(directory, &stream, start);
+            look_up(chain, &identity, &mut lookup, &self.registry)
+        };
+        let remembered = self.memo.get(hash, &key, directory, start);
+        let made = Made {
+            identified: remembered.unwrap_or_else(|| {
+                let answer = looked_up();
+                self.memo.put(hash, &key, answer);
+                answer.identified
+            }),
+            was_remembered: remembered.is_some(),
+        };
+        (made, looked_up().identified)
+    }
+
+    /// What the worker says, which is what the directory says.
+    fn says(&mut self, directory: &Directory, entered: Entered, start: Moment) -> Made {
+        let (made, looked_up) = self.identify(directory, entered, start);
+        assert_eq!(made.identified, looked_up, "{entered:?}");
+        made
+    }
+}
+
+/// What happens to the mesh's objects.
+#[derive(Clone, Debug)]
+enum Change {
+    Is(Record),
+    IsGone(Record),
+    /// A complete list has none of the kind.
+    AreNotListed(Kind),
+    /// What ended until then is forgotten, so many seconds after it happens.
+    IsForgotten(i64),
+}
+use Change::{AreNotListed, Is, IsForgotten, IsGone};
+
+fn happen(state: &mut State, change: Change, second: i64) {
+    match change {
+        Is(record) => state.apply(record, at(second)),
+        IsGone(record) => state.delete(&record.key(), at(second)),
+        AreNotListed(kind) => {
+            state.begin_list(kind);
+            state.end_list(kind, at(second));
+        }
+        IsForgotten(seconds) => state.forget(at(second + seconds)),
+    }
+}
+
+const ANY: &str = "PassthroughCluster";
+const API: Entered = To("198.51.100.1", 443, "outbound|443||api.example.com");
+/// When the objects of a case are as they are before its change, and when that comes.
+const BEFORE: i64 = NOW - 100;
+const CHANGED: i64 = NOW - 50;
+
+#[rstest]
+#[case::new_pod(vec![], Is(Record::Pod(pod("new", "10.0.0.50"))), To("10.0.0.50", 1, ANY))]
+#[case::relabelled_pod(vec![], Is(reviews_with(|pod| { pod.labels.insert("app".into(), "x".into()); })), Outbound)]
+#[case::renamed_pod(vec![], Is(reviews_with(|pod| { pod.labels.insert("tier".into(), "x".into()); })), Outbound)]
+#[case::renamed_caller(vec![], Is(Record::Pod(PodRecord { labels: tier("x"), ..pod("productpage", PRODUCTPAGE) })), Inbound)]
+#[case::moved_pod(vec![], Is(reviews_with(|pod| pod.addresses = vec!["10.0.0.51".parse().unwrap()])), Outbound)]
+#[case::moved_pod_found(vec![], Is(reviews_with(|pod| pod.addresses = vec!["10.0.0.51".parse().unwrap()])), To("10.0.0.51", 1, ANY))]
+#[case::finished_pod(vec![], Is(reviews_with(|pod| pod.finished = Some(at(NOW - 60)))), Outbound)]
+#[case::earlier_pod(vec![Is(reviews_with(|pod| pod.started = Some(at(NOW + 60))))], Is(reviews_with(|_| ())), Outbound)]
+#[case::deleted_pod(vec![], IsGone(reviews_with(|_| ())), Inbound)]
+#[case::unlisted_pod(vec![], AreNotListed(Kind::Pod), Gateway)]
+#[case::two_pods(vec![], Is(Record::Pod(pod("other", REVIEWS))), Outbound)]
+#[case::new_agent(vec![], Is(agent("v1")), To(NODE, 9100, ANY))]
+#[case::relabelled_agent(vec![Is(agent("v1"))], Is(agent("v2")), To(NODE, 9100, ANY))]
+#[case::deleted_agent(vec![Is(agent("v1"))], IsGone(agent("v1")), To(NODE, 9100, ANY))]
+#[case::new_node(vec![], Is(node("other", "10.0.0.60")), To("10.0.0.60", 1, ANY))]
+#[case::moved_node(vec![], Is(node("node0", "10.0.0.61")), To(NODE, 1, ANY))]
+#[case::deleted_node(vec![], IsGone(node("node0", NODE)), To(NODE, 1, ANY))]
+#[case::unlisted_node(vec![], AreNotListed(Kind::Node), To(NODE, 1, ANY))]
+#[case::new_service(vec![], Is(service_with("new", |service| service.addresses = vec!["10.96.0.9".parse().unwrap()])), To("10.96.0.9", 1, ANY))]
+#[case::moved_service(vec![], Is(reviews_service(|service| service.addresses.clear())), To(REVIEWS_SERVICE, 1, ANY))]
+#[case::renamed_service(vec![], Is(reviews_service(|service| service.labels = tier("x"))), To(REVIEWS_SERVICE, 1, ANY))]
+#[case::renamed_pods_of_service(vec![], Is(reviews_service(|service| service.labels = tier("x"))), Outbound)]
+#[case::protocol_of_service(vec![], Is(reviews_service(|service| service.ports = vec![grpc(9080)])), Outbound)]
+#[case::deleted_service(vec![], IsGone(reviews_service(|_| ())), To(REVIEWS_SERVICE, 1, ANY))]
+#[case::deleted_service_of_pod(vec![], IsGone(reviews_service(|_| ())), Inbound)]
+#[case::deleted_service_of_host(vec![Is(reviews_service(|service| service.ports = vec![grpc(9080)]))], IsGone(reviews_service(|_| ())), Outbound)]
+#[case::unlisted_service(vec![], AreNotListed(Kind::Service), To(REVIEWS_SERVICE, 1, ANY))]
+#[case::new_service_by_authority(vec![], Is(service_with("web", |_| ())), InboundByAuthority("web.demo"))]
+#[case::deleted_service_by_authority(vec![Is(service_with("web", |_| ()))], IsGone(service_with("web", |_| ())), InboundByAuthority("web.demo"))]
+#[case::new_service_of_slice(vec![Is(older_slice())], Is(service_with("older", |service| service.created = at(10))), Inbound)]
+#[case::new_slice(vec![Is(service_with("older", |service| service.created = at(10)))], Is(older_slice()), Inbound)]
+#[case::new_slice_renames(vec![Is(service_with("older", |service| service.created = at(10)))], Is(older_slice()), Outbound)]
+#[case::protocol_of_slice(vec![], Is(reviews_slice(|slice| slice.ports = vec![grpc(9080)])), Inbound)]
+#[case::pod_left_slice(vec![], Is(reviews_slice(|slice| slice.pods.clear())), Inbound)]
+#[case::deleted_slice(vec![], IsGone(reviews_slice(|_| ())), Inbound)]
+#[case::unlisted_slice(vec![], AreNotListed(Kind::EndpointSlice), Inbound)]
+#[case::new_endpoint(vec![], Is(endpoints(&[ENDPOINT])), To(ENDPOINT, 1, ANY))]
+#[case::endpoint_left(vec![Is(endpoints(&[ENDPOINT]))], Is(endpoints(&[])), To(ENDPOINT, 1, ANY))]
+#[case::deleted_endpoint(vec![Is(endpoints(&[ENDPOINT]))], IsGone(endpoints(&[])), To(ENDPOINT, 1, ANY))]
+#[case::renamed_endpoint(vec![Is(endpoints(&[ENDPOINT]))], Is(service_with("database", |service| service.labels = tier("x"))), To(ENDPOINT, 1, ANY))]
+#[case::new_entry_address(vec![], Is(outside("api", "api.example.com", &[OUTSIDE])), Gateway)]
+#[case::new_entry_block(vec![], Is(outside("api", "api.example.com", &["203.0.113.0/24"])), Gateway)]
+#[case::new_entry_everywhere(vec![], Is(outside("api", "api.example.com", &["0.0.0.0/0"])), Gateway)]
+#[case::moved_entry(vec![Is(outside("api", "api.example.com", &[OUTSIDE]))], Is(outside("api", "api.example.com", &[])), Gateway)]
+#[case::renamed_entry(vec![Is(outside("api", "api.example.com", &[OUTSIDE]))],
+    Is(Record::ServiceEntry(ServiceEntryRecord { labels: tier("b"), ..service_entry("api", "api.example.com", &[OUTSIDE]) })), Gateway)]
+#[case::deleted_entry(vec![Is(outside("api", "api.example.com", &[OUTSIDE]))], IsGone(outside("api", "", &[])), Gateway)]
+#[case::unlisted_entry(vec![Is(outside("api", "api.example.com", &[OUTSIDE]))], AreNotListed(Kind::ServiceEntry), Gateway)]
+#[case::new_host(vec![], Is(outside("api", "api.example.com", &[])), API)]
+#[case::new_wildcard(vec![], Is(outside("all", "*.example.com", &[])), API)]
+#[case::new_host_under_wildcard(vec![Is(outside("all", "*.example.com", &[]))],
+    Is(Record::ServiceEntry(ServiceEntryRecord { ports: vec![grpc(443)], ..service_entry("api", "api.example.com", &[]) })), API)]
+#[case::deleted_host(vec![Is(outside("api", "api.example.com", &[]))], IsGone(outside("api", "", &[])), API)]
+fn a_change_of_what_was_asked_is_seen(
+    #[case] before: Vec<Change>,
+    #[case] change: Change,
+    #[case] entered: Entered,
+) {
+    seen((before, change), entered, NOW);
+}
+
+/// What ended is asked about by calls of its time, until it is forgotten.
+#[rstest]
+#[case::pod(vec![IsGone(reviews_with(|_| ()))], Outbound)]
+#[case::pod_that_has_an_heir(vec![
+    IsGone(reviews_with(|_| ())), Is(Record::Pod(PodRecord { started: Some(at(BEFORE)), ..pod("heir", REVIEWS) }))
+], Outbound)]
+#[case::agent(vec![Is(agent("v1")), IsGone(agent("v1"))], To(NODE, 9100, ANY))]
+#[case::service(vec![IsGone(reviews_service(|_| ()))], To(REVIEWS_SERVICE, 1, ANY))]
+#[case::endpoint(vec![Is(endpoints(&[ENDPOINT])), IsGone(endpoints(&[ENDPOINT]))], To(ENDPOINT, 1, ANY))]
+#[case::entry(vec![Is(outside("api", "api.example.com", &[OUTSIDE])), IsGone(outside("api", "", &[]))], Gateway)]
+fn what_is_forgotten_is_seen(#[case] before: Vec<Change>, #[case] entered: Entered) {
+    seen((before, IsForgotten(600)), entered, NOW - 200);
+}
+
+fn seen((before, change): (Vec<Change>, Change), entered: Entered, start: i64) {
+    let mut state = named_mesh();
+    for change in before {
+        happen(&mut state, change, BEFORE);
+    }
+    let directory = state.publish().unwrap();
+    let mut worker = Worker::default();
+    let first = worker.says(&directory, entered, at(start));
+    assert!(!first.was_remembered);
+    assert!(worker.says(&directory, entered, at(start)).was_remembered);
+    happen(&mut state, change, CHANGED);
+    let second = worker.says(&state.publish().unwrap(), entered, at(start));
+    assert!(!second.was_remembered);
+    assert_ne!(first.identified, second.identified);
+}
+
+#[rstest]
+#[case::pod(Is(Record::Pod(pod("new", "10.0.0.50"))))]
+#[case::pod_in_the_slice(Is(reviews_slice(|slice| slice.pods.push("uid-new".into()))))]
+#[case::agent(Is(agent("v1")))]
+#[case::node(Is(node("other", "10.0.0.60")))]
+#[case::service(Is(service_with("new", |service| service.addresses = vec!["10.96.0.9".parse().unwrap()])))]
+#[case::slice(Is(reviews_slice(|slice| {
+    slice.name = "other-abc".into();
+    slice.pods = vec!["uid-other".into()];
+})))]
+#[case::endpoint(Is(endpoints(&[ENDPOINT])))]
+fn a_change_elsewhere_is_no_reason_to_look_up(
+    #[case] change: Change,
+    #[values(
+        Outbound,
+        Inbound,
+        InboundByAuthority("web.demo"),
+        Gateway,
+        API,
+        To("10.0.0.77", 1, ANY)
+    )]
+    entered: Entered,
+) {
+    let mut state = named_mesh();
+    let directory = state.publish().unwrap();
+    let mut worker = Worker::default();
+    let first = worker.says(&directory, entered, at(NOW));
+    // So soon no earlier name is forgotten on the way.
+    happen(&mut state, change, STARTED + 300);
+    let directory = state.publish().unwrap();
+    let second = worker.says(&directory, entered, at(NOW));
+    assert!(second.was_remembered);
+    assert_eq!(first.identified, second.identified);
+}
+
+/// `ServiceEntries` are asked last, and about hosts that are no Service: whom the mesh knows is none of theirs.
+#[rstest]
+#[case(Outbound, true)]
+#[case(Inbound, true)]
+#[case(Gateway, false)]
+#[case(API, false)]
+fn an_entry_for_the_outside_is_asked_where_nobody_inside_answers(
+    #[case] entered: Entered,
+    #[case] is_remembered: bool,
+) {
+    let mut state = named_mesh();
+    let mut worker = Worker::default();
+    worker.says(&state.publish().unwrap(), entered, at(NOW));
+    happen(
+        &mut state,
+        Is(outside("other", "other.example.org", &["198.51.100.99"])),
+        CHANGED,
+    );
+    let second = worker.says(&state.publish().unwrap(), entered, at(NOW));
+    assert_eq!(second.was_remembered, is_remembered);
+}

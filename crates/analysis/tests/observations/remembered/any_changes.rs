@@ -1,0 +1,182 @@
+//! Whatever happens in whatever order, a worker that remembers says what one without a memory says.
+
+use std::net::IpAddr;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::*;
+use alscope_analysis::directory::Port;
+use alscope_analysis::directory::records::NodeRecord;
+
+/// What happens, and how many seconds later.
+#[derive(Clone, Debug)]
+enum Step {
+    Change(Box<Change>),
+    Publish,
+    /// Entries come in, of calls that started so many seconds ago.
+    Enter(Vec<(Entered, i64)>),
+}
+
+/// Addresses of pods, of Services, of nodes and outside, each of which may become anybody's.
+const ADDRESSES: [&str; 6] = [PRODUCTPAGE, REVIEWS, REVIEWS_SERVICE, NODE, OUTSIDE, ENDPOINT];
+const ENTERED: [Entered; 9] = [
+    Outbound,
+    Inbound,
+    InboundByAuthority("web.demo"),
+    InboundByAuthority("api.example.com"),
+    Gateway,
+    API,
+    To(NODE, 9100, ANY),
+    To(REVIEWS_SERVICE, 9080, ANY),
+    To(ENDPOINT, 9080, ANY),
+];
+
+fn addresses() -> impl Strategy<Value = Vec<IpAddr>> {
+    let some = subsequence(&ADDRESSES[..], 0..=2);
+    some.prop_map(|some| some.iter().map(|text| text.parse().unwrap()).collect())
+}
+
+fn ports() -> impl Strategy<Value = Vec<Port>> {
+    subsequence(vec![port(9080), grpc(9080), port(443), grpc(443)], 0..=2)
+}
+
+fn second() -> impl Strategy<Value = Moment> {
+    (STARTED..NOW).prop_map(at)
+}
+
+fn a_pod() -> impl Strategy<Value = Record> {
+    let names = select(vec!["productpage", "reviews", "other"]);
+    let labels = (select(vec!["v1", "v2"]), select(vec!["a", "b"]));
+    let held = (option::of(second()), option::weighted(0.1, second()));
+    let of_host = any::<bool>();
+    (names, addresses(), labels, held, of_host).prop_map(
+        |(name, addresses, (version, tier), (started, finished), of_host)| {
+            let mut record = pod(name, PRODUCTPAGE);
+            record.labels.insert("version".into(), version.into());
+            record.labels.insert("tier".into(), tier.into());
+            Record::Pod(PodRecord {
+                addresses,
+                started,
+                finished,
+                host_network: of_host,
+                ports: if of_host { vec![9080, 9100] } else { vec![] },
+                ..record
+            })
+        },
+    )
+}
+
+fn a_service() -> impl Strategy<Value = Record> {
+    let names = select(vec!["reviews", "web", "database"]);
+    let created = select(vec![10, 20]);
+    (names, addresses(), ports(), created, select(vec!["a", "b"])).prop_map(
+        |(name, addresses, ports, created, value)| {
+            service_with(name, |service| {
+                service.addresses = addresses;
+                service.ports = ports;
+                service.created = at(created);
+                service.labels = tier(value);
+            })
+        },
+    )
+}
+
+fn a_slice() -> impl Strategy<Value = Record> {
+    let names = select(vec!["one", "two"]);
+    let services = select(vec!["reviews", "web", "database"]);
+    let pods = subsequence(vec!["uid-productpage", "uid-reviews", "uid-other"], 0..=3);
+    (names, services, pods, addresses(), ports()).prop_map(|(name, service, pods, addresses, ports)| {
+        reviews_slice(|slice| {
+            slice.name = name.into();
+            slice.service = service.into();
+            slice.pods = pods.iter().map(ToString::to_string).collect();
+            slice.addresses = addresses;
+            slice.ports = ports;
+        })
+    })
+}
+
+fn a_node() -> impl Strategy<Value = Record> {
+    (select(vec!["node0", "node1"]), addresses()).prop_map(|(name, addresses)| {
+        Record::Node(NodeRecord {
+            name: name.into(),
+            addresses,
+        })
+    })
+}
+
+fn an_entry() -> impl Strategy<Value = Record> {
+    let hosts = vec!["api.example.com", "*.example.com", "other.example.org"];
+    let blocks = vec![
+        "203.0.113.9",
+        "203.0.113.0/24",
+        "192.0.2.7/32",
+        "0.0.0.0/0",
+        "::/0",
+    ];
+    let names = select(vec!["one", "two"]);
+    let labels = select(vec!["a", "b"]);
+    (
+        names,
+        subsequence(hosts, 1..=2),
+        subsequence(blocks, 0..=2),
+        ports(),
+        labels,
+    )
+        .prop_map(|(name, hosts, blocks, ports, value)| {
+            Record::ServiceEntry(ServiceEntryRecord {
+                hosts: hosts.iter().map(ToString::to_string).collect(),
+                ports,
+                labels: tier(value),
+                ..service_entry(name, "", &blocks)
+            })
+        })
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let record = || prop_oneof![a_pod(), a_service(), a_slice(), a_node(), an_entry()];
+    prop_oneof![
+        6 => record().prop_map(Is),
+        2 => record().prop_map(IsGone),
+        1 => select(Kind::ALL.to_vec()).prop_map(AreNotListed),
+        1 => (0..700_i64).prop_map(IsForgotten),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let entered = (select(&ENTERED[..]), 0..900_i64);
+    prop_oneof![
+        4 => change().prop_map(|change| Step::Change(Box::new(change))),
+        2 => Just(Step::Publish),
+        3 => vec(entered, 1..6).prop_map(Step::Enter),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_worker_always_says_what_the_directory_says(steps in vec((step(), 0..100_i64), 1..60)) {
+        let mut state = named_mesh();
+        let mut directory = state.publish().unwrap();
+        let mut worker = Worker::default();
+        let mut now = NOW;
+        for (step, later) in steps {
+            now += later;
+            match step {
+                Step::Change(change) => happen(&mut state, *change, now),
+                Step::Publish => {
+                    if let Some(next) = state.publish() {
+                        directory = next;
+                    }
+                }
+                Step::Enter(entries) => {
+                    for (entered, ago) in entries {
+                        worker.says(&directory, entered, at(now - ago));
+                    }
+                }
+            }
+        }
+    }
+}
