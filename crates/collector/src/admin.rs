@@ -1,5 +1,6 @@
 //! Liveness, readiness, metrics and intake on the admin port.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,6 +8,7 @@ use alscope_analysis::accounting::Rejected;
 use alscope_analysis::aggregate::totals::Snapshot;
 use alscope_analysis::directory::Directory;
 use arc_swap::ArcSwap;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -84,10 +86,10 @@ async fn metrics(State(admin): State<Admin>) -> Response {
         directory_version: admin.directory.load().version(),
         json_lines: admin.json_lines.as_ref().map(Counted::now),
     };
-    let text = admin
-        .prometheus
-        .render(&admin.published.load(), &gauges, &admin.proxies);
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
+    let snapshot = admin.published.load_full();
+    let pieces = admin.prometheus.render(snapshot, &gauges, &admin.proxies);
+    let body = Body::from_stream(futures::stream::iter(pieces.map(Ok::<_, Infallible>)));
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response()
 }
 
 /// What came in, in a few bytes, however many series there are: the operator asks every replica every few seconds.

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alscope_analysis::names::redact::Redaction;
@@ -269,10 +270,10 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
         directory_version: replayed.directory_version,
         json_lines: None,
     };
-    print!(
-        "{}",
-        Prometheus::default().render(&replayed.snapshot, &gauges, &Proxies::default())
-    );
+    let snapshot = Arc::new(replayed.snapshot);
+    for piece in Prometheus::default().render(snapshot, &gauges, &Proxies::default()) {
+        print!("{piece}");
+    }
     if replayed.is_cut_off {
         eprintln!("alscope-collector: warning: the recording ends within a message, which is left out");
     }

@@ -39,6 +39,11 @@ impl<C: Clone + Default> Family<C> {
             .map(|(id, (labels, counts))| (id, labels, counts))
     }
 
+    /// The counters of every series, by its id.
+    pub fn counts(&self) -> &[C] {
+        &self.counts
+    }
+
     /// How many series there are.
     pub fn len(&self) -> usize {
         self.labels.len()

@@ -1,6 +1,7 @@
 //! The latest values of one proxy's metrics: messages go in, what is shown comes out. Knows no clock and no lock.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Included, Unbounded};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -147,6 +148,18 @@ impl Latest {
         self.series.iter().map(|(series, reported)| {
             let (name, labels) = series.split_at_checked(reported.name).unwrap_or((series, "{"));
             (name, labels, &reported.value)
+        })
+    }
+
+    /// Labels, without the closing brace, and value of each series of this name.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = (&str, &Value)> {
+        let begin = format!("{name}{{");
+        let from = self.series.range::<str, _>((Included(begin.as_str()), Unbounded));
+        from.map_while(move |(series, reported)| {
+            let labels = series
+                .starts_with(&begin)
+                .then(|| series.get(begin.len() - 1..))?;
+            Some((labels?, &reported.value))
         })
     }
 

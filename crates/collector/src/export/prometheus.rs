@@ -5,7 +5,7 @@ pub mod families;
 pub mod proxies;
 
 use std::fmt::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use alscope_analysis::aggregate::histogram::{BOUNDS, Histogram};
 use alscope_analysis::aggregate::labels::{NAMES, SeriesLabels, TCP_NAMES};
@@ -19,39 +19,131 @@ use families::{Gauges, HISTOGRAMS, HTTP_REQUESTS, Metric, TCP_COUNTERS};
 /// The content type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Bytes that a piece of the text has at least, but for the last one; a piece ends with what makes it as long.
+pub const PIECE_BYTES: usize = 64 * 1024;
+
 /// Renders snapshots; remembers the rendered labels of each series by its id.
 #[derive(Debug, Default)]
 pub struct Prometheus {
     rendered: Mutex<Rendered>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Rendered {
-    http: Vec<Box<str>>,
-    tcp: Vec<Box<str>>,
+    http: Labels,
+    tcp: Labels,
 }
 
+/// The labels of a family's series. Expositions that are being read share them.
+type Labels = Arc<[Arc<str>]>;
+
 impl Prometheus {
-    /// The exposition of `snapshot`, with the gauges that are read at this moment and what the proxies said last.
-    pub fn render(&self, snapshot: &Snapshot, gauges: &Gauges, proxies: &Proxies) -> String {
-        let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
-        learn(&mut rendered.http, &snapshot.http, NAMES.len());
-        learn(&mut rendered.tcp, &snapshot.tcp, TCP_NAMES);
-        let mut text = String::with_capacity(64 * 1024);
-        families::own(&mut text, &snapshot.accounting, gauges);
+    /// The exposition of `snapshot`, with the gauges that are read at this moment and what the proxies said last. It can have
+    /// hundreds of megabytes, so it is rendered piece by piece, while it is read.
+    pub fn render(
+        &self,
+        snapshot: Arc<Snapshot>,
+        gauges: &Gauges,
+        proxies: &Proxies,
+    ) -> impl Iterator<Item = String> + Send + use<> {
+        let Rendered { http, tcp } = {
+            let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
+            learn(&mut rendered.http, &snapshot.http, NAMES.len());
+            learn(&mut rendered.tcp, &snapshot.tcp, TCP_NAMES);
+            rendered.clone()
+        };
+        let mut own = String::new();
+        families::own(&mut own, &snapshot.accounting, gauges);
         if let Some(counts) = &gauges.json_lines {
-            exporters::json_lines(&mut text, counts);
+            exporters::json_lines(&mut own, counts);
         }
-        http(&mut text, &snapshot.http, &rendered.http);
-        tcp(&mut text, &snapshot.tcp, &rendered.tcp);
-        proxies::proxies(&mut text, proxies);
-        text
+        let proxies = proxies::proxies(proxies);
+        let of_http: Of<HttpCounts> = (|snapshot| &snapshot.http, |counts| counts.requests > 0);
+        let of_tcp: Of<TcpCounts> = (|snapshot| &snapshot.tcp, |counts| counts.connections > 0);
+        let http = series(snapshot.clone(), of_http, http, &HTTP);
+        let tcp = series(snapshot, of_tcp, tcp, &TCP);
+        pieces(std::iter::once(own).chain(http).chain(tcp).chain(proxies))
     }
 }
 
-fn learn<C: Clone + Default>(rendered: &mut Vec<Box<str>>, family: &Family<C>, names: usize) {
-    let new = family.iter().skip(rendered.len());
-    rendered.extend(new.map(|(_, labels, _)| label_text(labels, names).into_boxed_str()));
+/// A family of a snapshot, and whether a series of it has counted anything: else it is not shown.
+type Of<C> = (fn(&Snapshot) -> &Family<C>, fn(&C) -> bool);
+
+/// A metric and how one series of it is written, from its name, its labels and what it counted.
+type Part<C> = (&'static Metric, fn(&mut String, (&str, &str), &C));
+
+const HTTP: [Part<HttpCounts>; 4] = [
+    (&HTTP_REQUESTS, |text, name, counts| {
+        push_sample(text, name, counts.requests);
+    }),
+    (&HISTOGRAMS[0], |text, name, counts| {
+        histogram(text, name, (&counts.duration, true))
+    }),
+    (&HISTOGRAMS[1], |text, name, counts| {
+        histogram(text, name, (&counts.request_bytes, false))
+    }),
+    (&HISTOGRAMS[2], |text, name, counts| {
+        histogram(text, name, (&counts.response_bytes, false))
+    }),
+];
+
+const TCP: [Part<TcpCounts>; 4] = [
+    (&TCP_COUNTERS[0], |text, name, counts| {
+        push_sample(text, name, counts.connections)
+    }),
+    (&TCP_COUNTERS[1], |text, name, counts| {
+        push_sample(text, name, counts.connections)
+    }),
+    (&TCP_COUNTERS[2], |text, name, counts| {
+        push_sample(text, name, counts.sent_bytes)
+    }),
+    (&TCP_COUNTERS[3], |text, name, counts| {
+        push_sample(text, name, counts.received_bytes)
+    }),
+];
+
+/// The text of a family, metric by metric, each series by itself.
+fn series<C: Clone + Default>(
+    snapshot: Arc<Snapshot>,
+    (family, is_shown): Of<C>,
+    labels: Labels,
+    parts: &'static [Part<C>],
+) -> impl Iterator<Item = String> {
+    parts.iter().flat_map(move |(metric, write)| {
+        let (snapshot, labels) = (snapshot.clone(), labels.clone());
+        let lines = (0..labels.len()).filter_map(move |id| {
+            let counts = family(&snapshot)
+                .counts()
+                .get(id)
+                .filter(|counts| is_shown(counts))?;
+            let mut text = String::new();
+            write(&mut text, (metric.name, labels.get(id)?), counts);
+            Some(text)
+        });
+        let mut header = String::new();
+        families::header(&mut header, metric);
+        std::iter::once(header).chain(lines)
+    })
+}
+
+/// The same text in pieces of about the same size.
+fn pieces(mut texts: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    std::iter::from_fn(move || {
+        let mut piece = texts.next()?;
+        while piece.len() < PIECE_BYTES {
+            let Some(text) = texts.next() else { break };
+            piece.push_str(&text);
+        }
+        Some(piece)
+    })
+}
+
+fn learn<C: Clone + Default>(rendered: &mut Labels, family: &Family<C>, names: usize) {
+    if rendered.len() < family.len() {
+        let new = family.iter().skip(rendered.len());
+        let new = new.map(|(_, labels, _)| label_text(labels, names).into());
+        *rendered = rendered.iter().cloned().chain(new).collect();
+    }
 }
 
 /// `name="value",…` without braces, values escaped as the format demands.
@@ -63,33 +155,11 @@ fn label_text(labels: &SeriesLabels, names: usize) -> String {
     text
 }
 
-fn http(text: &mut String, family: &Family<HttpCounts>, rendered: &[Box<str>]) {
-    let counted = || family.iter().filter(|(_, _, counts)| counts.requests > 0);
-    let labels = |id: usize| rendered.get(id).map_or("", |labels| labels);
-    families::header(text, &HTTP_REQUESTS);
-    for (id, _, counts) in counted() {
-        push(
-            text,
-            format_args!("{}{{{}}} {}\n", HTTP_REQUESTS.name, labels(id), counts.requests),
-        );
-    }
-    let parts: [(&Metric, HistogramOf, bool); 3] = [
-        (&HISTOGRAMS[0], |counts| &counts.duration, true),
-        (&HISTOGRAMS[1], |counts| &counts.request_bytes, false),
-        (&HISTOGRAMS[2], |counts| &counts.response_bytes, false),
-    ];
-    for (metric, histogram_of, is_duration) in parts {
-        families::header(text, metric);
-        for (id, _, counts) in counted() {
-            histogram(text, metric.name, labels(id), (histogram_of(counts), is_duration));
-        }
-    }
+fn push_sample(text: &mut String, (name, labels): (&str, &str), value: u64) {
+    push(text, format_args!("{name}{{{labels}}} {value}\n"));
 }
 
-/// Picks one of a series' histograms.
-type HistogramOf = fn(&HttpCounts) -> &Histogram;
-
-fn histogram(text: &mut String, name: &str, labels: &str, (histogram, is_duration): (&Histogram, bool)) {
+fn histogram(text: &mut String, (name, labels): (&str, &str), (histogram, is_duration): (&Histogram, bool)) {
     let mut cumulated = 0;
     for (bound, count) in BOUNDS.iter().zip(histogram.buckets) {
         cumulated += count;
@@ -108,25 +178,6 @@ fn histogram(text: &mut String, name: &str, labels: &str, (histogram, is_duratio
         push(text, format_args!("{name}_sum{{{labels}}} {}\n", histogram.sum));
     }
     push(text, format_args!("{name}_count{{{labels}}} {cumulated}\n"));
-}
-
-fn tcp(text: &mut String, family: &Family<TcpCounts>, rendered: &[Box<str>]) {
-    let values: [fn(&TcpCounts) -> u64; 4] = [
-        |counts| counts.connections,
-        |counts| counts.connections,
-        |counts| counts.sent_bytes,
-        |counts| counts.received_bytes,
-    ];
-    for (metric, value) in TCP_COUNTERS.iter().zip(values) {
-        families::header(text, metric);
-        for (id, _, counts) in family.iter().filter(|(_, _, counts)| counts.connections > 0) {
-            let labels = rendered.get(id).map_or("", |labels| labels);
-            push(
-                text,
-                format_args!("{}{{{labels}}} {}\n", metric.name, value(counts)),
-            );
-        }
-    }
 }
 
 /// Writing to a string can't fail.

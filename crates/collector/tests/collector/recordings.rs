@@ -95,8 +95,8 @@ async fn requests(folder: &Path, more: &str, file: PathBuf) -> Vec<String> {
         directory_version: replayed.directory_version,
         json_lines: None,
     };
-    let text = Prometheus::default().render(&replayed.snapshot, &gauges, &Proxies::default());
-    lines(&text)
+    let pieces = Prometheus::default().render(replayed.snapshot.into(), &gauges, &Proxies::default());
+    lines(&pieces.collect::<String>())
 }
 
 fn lines(exposition: &str) -> Vec<String> {

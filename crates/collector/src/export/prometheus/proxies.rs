@@ -1,6 +1,7 @@
 //! What Envoys report about themselves, and beside it what was received from them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::families::{self, Metric, counter};
 use super::push;
@@ -21,95 +22,125 @@ const OVERFLOWED: Metric = counter(
 );
 
 /// The series of one name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Group {
     /// The type of the first series.
     kind: &'static str,
-    lines: String,
+    /// Who reports them, by place in the list of proxies.
+    proxies: Vec<usize>,
 }
 
-/// Entries that proxies flushed and that were received from them, and the relayed metrics.
-pub fn proxies(text: &mut String, proxies: &Proxies) {
-    let overflowed = Overflow::ALL
+/// Every known proxy, for as long as it takes to show them.
+type All = Arc<[Arc<Proxy>]>;
+
+/// Entries that proxies flushed and that were received from them, and the relayed metrics, a proxy's series of one name at a time.
+pub fn proxies(known: &Proxies) -> impl Iterator<Item = String> + Send + use<> {
+    let mut overflowed = String::new();
+    let by_bound = Overflow::ALL
         .iter()
-        .map(|bound| (bound.word(), proxies.overflowed(*bound)));
-    families::labelled(text, &OVERFLOWED, "reason", overflowed);
-    let mut flushed = String::new();
-    let mut received = String::new();
-    let mut groups = BTreeMap::new();
-    for proxy in proxies.all() {
-        let Some(latest) = proxy.latest() else { continue };
-        if let Some(entries) = latest.entries_flushed() {
-            let labels = &proxy.identity.key;
-            push(
-                &mut flushed,
-                format_args!("{}{{{labels}}} {entries}\n", FLUSHED.name),
-            );
-            let entries = proxy.entries_received();
-            push(
-                &mut received,
-                format_args!("{}{{{labels}}} {entries}\n", RECEIVED.name),
-            );
-        }
-        for (name, labels, value) in latest.iter() {
-            relay(&mut groups, &proxy, (name, labels), value);
-        }
-    }
-    families::header(text, &FLUSHED);
-    text.push_str(&flushed);
-    families::header(text, &RECEIVED);
-    text.push_str(&received);
-    for (name, group) in groups {
-        push(text, format_args!("# TYPE {name} {}\n", group.kind));
-        text.push_str(&group.lines);
-    }
+        .map(|bound| (bound.word(), known.overflowed(*bound)));
+    families::labelled(&mut overflowed, &OVERFLOWED, "reason", by_bound);
+    let all: All = known.all().into();
+    let flushed = of_those_that_say(&all, &FLUSHED, |_, flushed| flushed);
+    let received = of_those_that_say(&all, &RECEIVED, |proxy, _| proxy.entries_received() as f64);
+    let groups = groups(&all).into_iter();
+    let relayed = groups.flat_map(move |(name, group)| relayed(&all, name, group));
+    std::iter::once(overflowed)
+        .chain(flushed)
+        .chain(received)
+        .chain(relayed)
 }
 
-/// Adds the lines of a series to the group of its name. What one proxy counts and another one gauges is untyped; a scalar and
-/// a histogram can't share a name, so the one that came second is left out.
-fn relay(groups: &mut BTreeMap<String, Group>, proxy: &Proxy, (name, labels): (&str, &str), value: &Value) {
-    let kind = match value {
+/// A counter of each proxy that says what it flushed.
+fn of_those_that_say(
+    all: &All,
+    metric: &Metric,
+    value: fn(&Proxy, f64) -> f64,
+) -> impl Iterator<Item = String> + use<> {
+    let (all, name) = (all.clone(), metric.name);
+    let lines = (0..all.len()).filter_map(move |place| {
+        let proxy = all.get(place)?;
+        let flushed = proxy.latest()?.entries_flushed()?;
+        let (labels, value) = (&proxy.identity.key, value(proxy, flushed));
+        Some(format!("{name}{{{labels}}} {value}\n"))
+    });
+    let mut header = String::new();
+    families::header(&mut header, metric);
+    std::iter::once(header).chain(lines)
+}
+
+/// Which proxies report what. What one proxy counts and another one gauges is untyped; a scalar and a histogram can't share a
+/// name, so the one that came second is left out.
+fn groups(all: &All) -> BTreeMap<String, Group> {
+    let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+    for (place, proxy) in all.iter().enumerate() {
+        let Some(latest) = proxy.latest() else { continue };
+        for (name, _, value) in latest.iter() {
+            let kind = kind(value);
+            let Some(group) = groups.get_mut(name) else {
+                let proxies = vec![place];
+                groups.insert(name.to_owned(), Group { kind, proxies });
+                continue;
+            };
+            if group.kind != kind && ![group.kind, kind].contains(&HISTOGRAM) {
+                group.kind = "untyped";
+            }
+            if group.proxies.last() != Some(&place) {
+                group.proxies.push(place);
+            }
+        }
+    }
+    groups
+}
+
+const HISTOGRAM: &str = "histogram";
+
+fn kind(value: &Value) -> &'static str {
+    match value {
         Value::Counter(_) => "counter",
         Value::Gauge(_) => "gauge",
-        Value::Histogram { .. } => "histogram",
-    };
-    if !groups.contains_key(name) {
-        groups.insert(
-            name.to_owned(),
-            Group {
-                kind,
-                lines: String::new(),
-            },
-        );
+        Value::Histogram { .. } => HISTOGRAM,
     }
-    let Some(group) = groups.get_mut(name) else { return };
-    if group.kind != kind {
-        if [group.kind, kind].contains(&"histogram") {
-            return;
+}
+
+/// The lines of one name.
+fn relayed(all: &All, name: String, Group { kind, proxies }: Group) -> impl Iterator<Item = String> + use<> {
+    let all = all.clone();
+    let header = format!("# TYPE {name} {kind}\n");
+    let lines = proxies.into_iter().filter_map(move |place| {
+        let proxy = all.get(place)?;
+        let mut text = String::new();
+        for (labels, value) in proxy.latest()?.named(&name) {
+            if (kind == HISTOGRAM) == matches!(value, Value::Histogram { .. }) {
+                lines(&mut text, proxy, (&name, labels), value);
+            }
         }
-        group.kind = "untyped";
-    }
+        Some(text)
+    });
+    std::iter::once(header).chain(lines)
+}
+
+fn lines(text: &mut String, proxy: &Proxy, (name, labels): (&str, &str), value: &Value) {
     let separator = if labels == "{" { "" } else { "," };
     let identity = &proxy.identity;
     let labels = format!("{labels}{separator}{},{}", identity.service, identity.key);
-    let lines = &mut group.lines;
     match value {
         Value::Counter(value) | Value::Gauge(value) => {
-            push(lines, format_args!("{name}{labels}}} {value}\n"));
+            push(text, format_args!("{name}{labels}}} {value}\n"));
         }
         Value::Histogram { count, sum, buckets } => {
             for (bound, cumulated) in buckets {
                 push(
-                    lines,
+                    text,
                     format_args!("{name}_bucket{labels},le=\"{bound}\"}} {cumulated}\n"),
                 );
             }
             push(
-                lines,
+                text,
                 format_args!("{name}_bucket{labels},le=\"+Inf\"}} {count}\n"),
             );
-            push(lines, format_args!("{name}_sum{labels}}} {sum}\n"));
-            push(lines, format_args!("{name}_count{labels}}} {count}\n"));
+            push(text, format_args!("{name}_sum{labels}}} {sum}\n"));
+            push(text, format_args!("{name}_count{labels}}} {count}\n"));
         }
     }
 }

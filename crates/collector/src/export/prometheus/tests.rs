@@ -7,7 +7,7 @@ fn a_histogram_is_cumulative_with_sum_and_count() {
         durations.add_microseconds(value);
     }
     let mut text = String::new();
-    histogram(&mut text, "d", "a=\"b\"", (&durations, true));
+    histogram(&mut text, ("d", "a=\"b\""), (&durations, true));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 22);
     assert_eq!(lines[0], "d_bucket{a=\"b\",le=\"0.5\"} 1");
@@ -17,4 +17,19 @@ fn a_histogram_is_cumulative_with_sum_and_count() {
     assert_eq!(lines[19], "d_bucket{a=\"b\",le=\"+Inf\"} 4");
     assert_eq!(lines[20], "d_sum{a=\"b\"} 4000005.400");
     assert_eq!(lines[21], "d_count{a=\"b\"} 4");
+}
+
+fn pieces_of(texts: &[usize]) -> Vec<usize> {
+    let texts = texts.to_vec().into_iter();
+    let pieces = pieces(texts.map(|bytes| "x".repeat(bytes)));
+    pieces.map(|piece| piece.len()).collect()
+}
+
+#[test]
+fn a_piece_ends_with_the_text_that_makes_it_long_enough() {
+    assert_eq!(
+        pieces_of(&[PIECE_BYTES - 1, 2, PIECE_BYTES, 1, 1]),
+        [PIECE_BYTES + 1, PIECE_BYTES, 2]
+    );
+    assert_eq!(pieces_of(&[]).len(), 0);
 }

@@ -64,8 +64,7 @@ fn report(proxies: &Proxies, id: &str, envoy_metrics: Vec<MetricFamily>) {
 
 /// What is relayed, without the collector's own metrics.
 fn relayed(of: &Proxies) -> Vec<String> {
-    let mut text = String::new();
-    proxies(&mut text, of);
+    let text: String = proxies(of).collect();
     let lines = text.lines().skip_while(|line| !line.starts_with("# TYPE envoy_"));
     lines.map(str::to_owned).collect()
 }
@@ -133,8 +132,7 @@ fn flushed_and_received_entries_are_shown_for_the_proxies_that_say_what_they_flu
     let flushed = "access_logs.grpc_access_log.grpc_entries_flushed";
     report(&proxies, "a", vec![family(flushed, MetricType::Counter, 7.0)]);
     report(&proxies, "b", vec![family("server.live", MetricType::Gauge, 1.0)]);
-    let mut text = String::new();
-    super::proxies(&mut text, &proxies);
+    let text: String = super::proxies(&proxies).collect();
     let own: Vec<&str> = text
         .lines()
         .filter(|line| line.starts_with("alscope_proxy_"))
