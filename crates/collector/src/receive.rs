@@ -11,6 +11,7 @@ pub mod limits;
 pub mod listener;
 pub mod method;
 pub mod service;
+pub mod spare;
 pub mod worker;
 
 use std::future::Future;

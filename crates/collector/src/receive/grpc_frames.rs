@@ -1,8 +1,10 @@
 //! Cuts gRPC messages out of HTTP/2 data frames.
 //!
-//! A message that lies whole in one frame is never copied. One that spans frames is put together in a buffer of its own size,
-//! which is given back with the message: a proxy's first message has 62 KB, all later ones fit in a frame or two, and two
-//! thousand connections must not keep two thousand large buffers.
+//! A message that lies whole in one frame is never copied. One that spans frames is put together in a buffer, which comes and
+//! goes with the message: a proxy's first message has 62 KB, all later ones fit in a frame or two, and two thousand connections
+//! must not keep two thousand large buffers.
+
+use std::ops::Deref;
 
 use alscope_analysis::accounting::Rejected;
 use bytes::{Buf, Bytes};
@@ -21,11 +23,37 @@ pub enum Next {
     /// [`GrpcFrames::assemble`] once there is room for it.
     NeedBuffer(usize),
     /// A message.
-    Message(Bytes),
+    Message(Content),
     /// A message that is to be decompressed.
-    Compressed(Bytes),
+    Compressed(Content),
     /// A message begins that can't be read; its bytes are skipped.
     Rejected(Rejected),
+}
+
+/// The bytes of a message, wherever they are.
+#[derive(Debug, Eq)]
+pub enum Content {
+    /// A part of the frame that it came in.
+    InFrame(Bytes),
+    /// A buffer that it was put together or decompressed in.
+    InBuffer(Vec<u8>),
+}
+
+impl Deref for Content {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Content::InFrame(bytes) => bytes,
+            Content::InBuffer(buffer) => buffer,
+        }
+    }
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
 }
 
 #[derive(Debug)]
@@ -87,7 +115,7 @@ impl GrpcFrames {
                 }
                 State::Begun { length } if data.len() >= *length => {
                     let message = data.split_to(*length);
-                    return self.message(message);
+                    return self.message(Content::InFrame(message));
                 }
                 State::Begun { length } => {
                     let decompressed = if self.is_compressed { self.limit } else { 0 };
@@ -100,7 +128,7 @@ impl GrpcFrames {
                         return Next::NeedMore;
                     }
                     let message = std::mem::take(buffer);
-                    return self.message(message.into());
+                    return self.message(Content::InBuffer(message));
                 }
                 State::Skipping { left } => {
                     let taken = data.len().min(*left);
@@ -129,7 +157,7 @@ impl GrpcFrames {
         rejected.map(Next::Rejected)
     }
 
-    fn message(&mut self, message: Bytes) -> Next {
+    fn message(&mut self, message: Content) -> Next {
         self.state = START;
         if self.is_compressed {
             Next::Compressed(message)
@@ -138,13 +166,11 @@ impl GrpcFrames {
         }
     }
 
-    /// Makes room for the message that has begun.
-    pub fn assemble(&mut self) {
+    /// Makes room in an empty buffer for the message that has begun.
+    pub fn assemble(&mut self, mut buffer: Vec<u8>) {
         if let State::Begun { length } = self.state {
-            self.state = State::Assembling {
-                length,
-                buffer: Vec::with_capacity(length),
-            };
+            buffer.reserve_exact(length);
+            self.state = State::Assembling { length, buffer };
         }
     }
 }
@@ -163,6 +189,10 @@ mod tests {
         bytes
     }
 
+    fn content(bytes: &'static [u8]) -> Content {
+        Content::InFrame(Bytes::from_static(bytes))
+    }
+
     /// What comes out when the bytes arrive in pieces.
     fn read(pieces: &[&[u8]], limit: usize, encoding: Encoding) -> Vec<Next> {
         let mut frames = GrpcFrames::new(limit, encoding);
@@ -172,7 +202,7 @@ mod tests {
             loop {
                 match frames.next(&mut data) {
                     Next::NeedMore => break,
-                    Next::NeedBuffer(_) => frames.assemble(),
+                    Next::NeedBuffer(_) => frames.assemble(Vec::new()),
                     next => seen.push(next),
                 }
             }
@@ -184,7 +214,9 @@ mod tests {
     fn a_message_within_one_frame_is_not_copied() {
         let mut data = Bytes::from(framed(0, b"hello"));
         let inside = data.slice(5..).as_ptr();
-        let Next::Message(message) = GrpcFrames::new(10, Encoding::Identity).next(&mut data) else {
+        let Next::Message(Content::InFrame(message)) =
+            GrpcFrames::new(10, Encoding::Identity).next(&mut data)
+        else {
             panic!("no message")
         };
         assert_eq!((&*message, message.as_ptr()), (&b"hello"[..], inside));
@@ -195,12 +227,12 @@ mod tests {
         let mut frames = GrpcFrames::new(10, Encoding::Identity);
         let mut data = Bytes::from(framed(0, b"hello")[..7].to_vec());
         assert_eq!(frames.next(&mut data), Next::NeedBuffer(5));
-        frames.assemble();
+        frames.assemble(Vec::new());
         assert_eq!(frames.next(&mut data), Next::NeedMore);
         assert!(frames.is_within_message());
         assert_eq!(
             frames.next(&mut Bytes::from_static(b"llo")),
-            Next::Message(Bytes::from_static(b"hello"))
+            Next::Message(content(b"hello"))
         );
         assert!(!frames.is_within_message());
     }
@@ -224,7 +256,7 @@ mod tests {
         #[case] reason: Rejected,
     ) {
         let bytes = [framed(flags, message), framed(0, b"fits")].concat();
-        let expected = [Next::Rejected(reason), Next::Message(Bytes::from_static(b"fits"))];
+        let expected = [Next::Rejected(reason), Next::Message(content(b"fits"))];
         assert_eq!(read(&[&bytes], 10, encoding), expected);
         assert_eq!(read(&[&bytes[..7], &bytes[7..]], 10, encoding), expected);
     }
@@ -238,8 +270,8 @@ mod tests {
         assert_eq!(
             read(&[first, second], 10, Encoding::Gzip),
             [
-                Next::Compressed(Bytes::from_static(b"zip")),
-                Next::Message(Bytes::from_static(b"plain"))
+                Next::Compressed(content(b"zip")),
+                Next::Message(content(b"plain"))
             ]
         );
     }
@@ -248,7 +280,7 @@ mod tests {
     fn an_empty_message_is_a_message() {
         assert_eq!(
             read(&[&framed(0, b"")], 10, Encoding::Identity),
-            [Next::Message(Bytes::new())]
+            [Next::Message(content(b""))]
         );
     }
 
@@ -267,7 +299,7 @@ mod tests {
                 rest = after;
             }
             pieces.push(rest);
-            let expected: Vec<Next> = messages.into_iter().map(|message| Next::Message(message.into())).collect();
+            let expected: Vec<Next> = messages.into_iter().map(|message| Next::Message(Content::InBuffer(message))).collect();
             prop_assert_eq!(read(&pieces, 100, Encoding::Identity), expected);
         }
     }

@@ -18,9 +18,10 @@ use tokio_util::sync::CancellationToken;
 use super::Handler;
 use super::answer::{self, Answer, Refusal};
 use super::encoding::{self, Encoding};
-use super::grpc_frames::{GrpcFrames, Next};
+use super::grpc_frames::{Content, GrpcFrames, Next};
 use super::limits::Usage;
 use super::method::Method;
+use super::spare::Spare;
 
 /// After the collector began to stop, a stream that is silent for this long has sent what it had.
 const SILENCE: Duration = Duration::from_millis(200);
@@ -35,6 +36,8 @@ pub struct Service<H> {
     pub handler: H,
     /// Bounds over all connections.
     pub usage: Arc<Usage>,
+    /// What messages are put together in, of all connections of the worker.
+    pub spare: Arc<Spare>,
     /// The client's address.
     pub peer: IpAddr,
     /// Set when the collector stops: read what is in flight, then end.
@@ -119,7 +122,7 @@ impl<H: Handler> Service<H> {
                 }
                 Next::NeedBuffer(bytes) => {
                     held = Some(self.hold(bytes).await);
-                    frames.assemble();
+                    frames.assemble(self.spare.take());
                     continue;
                 }
                 Next::Rejected(reason) => {
@@ -134,7 +137,7 @@ impl<H: Handler> Service<H> {
                         None => self.hold(limit).await,
                     };
                     match encoding::decompress(&compressed, limit) {
-                        Ok(message) => (message.into(), Some(room)),
+                        Ok(message) => (Content::InBuffer(message), Some(room)),
                         Err(reason) => {
                             self.handler.reject(stream, reason);
                             continue;
@@ -143,6 +146,9 @@ impl<H: Handler> Service<H> {
                 }
             };
             self.handler.message(stream, &message).await;
+            if let Content::InBuffer(buffer) = message {
+                self.spare.give_back(buffer);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -18,11 +19,12 @@ use tracing::debug;
 use super::Handler;
 use super::limits::Usage;
 use super::service::Service;
+use super::spare::Spare;
 
-/// Larger windows push data in flight out of the second-level cache: 4 MiB cost 30 % of the throughput.
-const WINDOW: u32 = 128 * 1024;
-/// HTTP/2's default; larger frames buy nothing once messages are cut from frames without a copy.
-const FRAME: u32 = 16 * 1024;
+/// Bytes that a client may send ahead, on one stream and on all streams of a connection together. Larger windows push data in flight out of the second-level cache: 4 MiB cost 30 % of the throughput.
+pub const WINDOW: u32 = 128 * 1024;
+/// Bytes of a frame. HTTP/2's default; larger frames buy nothing once messages are cut from frames without a copy.
+pub const FRAME: u32 = 16 * 1024;
 /// A peer that vanished without a word is found by an unanswered ping.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a connection may take to end after its streams were told to.
@@ -33,9 +35,23 @@ const HANDOVER: usize = 64;
 /// The acceptor's side of a worker.
 #[derive(Debug)]
 pub struct Worker {
-    connections: Arc<AtomicUsize>,
-    handover: mpsc::Sender<(TcpStream, IpAddr)>,
+    handover: Handover,
     thread: JoinHandle<()>,
+}
+
+/// Where the acceptor puts a worker's connections.
+#[derive(Debug)]
+pub struct Handover {
+    connections: Arc<AtomicUsize>,
+    accepted: mpsc::Sender<(TcpStream, IpAddr)>,
+}
+
+/// What a worker's thread does: serves the connections that are handed over.
+#[derive(Debug)]
+pub struct Work<H> {
+    runtime: Runtime,
+    ingest: Ingest<H>,
+    accepted: mpsc::Receiver<(TcpStream, IpAddr)>,
 }
 
 impl Worker {
@@ -46,38 +62,21 @@ impl Worker {
         usage: Arc<Usage>,
         stopping: CancellationToken,
     ) -> std::io::Result<Self> {
-        let (handover, accepted) = mpsc::channel(HANDOVER);
-        let connections = Arc::new(AtomicUsize::new(0));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let ingest = Ingest {
-            handler,
-            usage,
-            stopping,
-            connections: connections.clone(),
-        };
+        let (handover, work) = work(handler, usage, stopping)?;
         let thread = std::thread::Builder::new()
             .name(format!("ingest-{number}"))
-            .spawn(move || runtime.block_on(ingest.run(accepted)))?;
-        Ok(Worker {
-            connections,
-            handover,
-            thread,
-        })
+            .spawn(move || work.run())?;
+        Ok(Worker { handover, thread })
     }
 
     /// Connections that it has.
     pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        self.handover.connections.load(Ordering::Relaxed)
     }
 
     /// Hands it a connection.
     pub async fn hand_over(&self, connection: TcpStream, peer: IpAddr) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        if self.handover.send((connection, peer)).await.is_err() {
-            self.connections.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.handover.give(connection, peer).await;
     }
 
     /// Lets it end its connections, then its thread. Blocks.
@@ -88,9 +87,58 @@ impl Worker {
     }
 }
 
+impl Handover {
+    /// Gives the worker a connection.
+    pub async fn give(&self, connection: TcpStream, peer: IpAddr) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        if self.accepted.send((connection, peer)).await.is_err() {
+            self.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A worker's work, for a thread of its own, and where it gets its connections from.
+pub fn work<H: Handler>(
+    handler: H,
+    usage: Arc<Usage>,
+    stopping: CancellationToken,
+) -> std::io::Result<(Handover, Work<H>)> {
+    let (sender, accepted) = mpsc::channel(HANDOVER);
+    let connections = Arc::new(AtomicUsize::new(0));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let ingest = Ingest {
+        handler,
+        usage,
+        spare: Arc::default(),
+        stopping,
+        connections: connections.clone(),
+    };
+    let handover = Handover {
+        connections,
+        accepted: sender,
+    };
+    let work = Work {
+        runtime,
+        ingest,
+        accepted,
+    };
+    Ok((handover, work))
+}
+
+impl<H: Handler> Work<H> {
+    /// Serves until the other end of the handover is gone and the last connection has ended. Blocks.
+    pub fn run(self) {
+        self.runtime.block_on(self.ingest.run(self.accepted));
+    }
+}
+
+#[derive(Debug)]
 struct Ingest<H> {
     handler: H,
     usage: Arc<Usage>,
+    spare: Arc<Spare>,
     stopping: CancellationToken,
     connections: Arc<AtomicUsize>,
 }
@@ -119,6 +167,7 @@ impl<H: Handler> Ingest<H> {
         let service = Service {
             handler: self.handler.clone(),
             usage: self.usage.clone(),
+            spare: self.spare.clone(),
             peer,
             stopping: stopping.clone(),
         };

@@ -45,6 +45,7 @@ fn service(limits: Limits) -> Service<Reads> {
     Service {
         handler: Reads::default(),
         usage: Usage::new(limits),
+        spare: Arc::default(),
         peer: Ipv4Addr::LOCALHOST.into(),
         stopping: CancellationToken::new(),
     }
