@@ -36,7 +36,6 @@ pub(crate) fn measure(
 
 fn measure_here(mut analysis: Analysis, load: Load, length: Duration) -> anyhow::Result<Run> {
     analysis.learn();
-    analysis.take_attributed();
     let (mut used, mut since_change) = (Duration::ZERO, Duration::ZERO);
     let mut run = Run::default();
     while used < length {

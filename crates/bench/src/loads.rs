@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use alscope_load::mesh::{Size, Workload, mesh, rolling};
 use alscope_load::objects;
-use alscope_load::streams::{Load, Stream, streams};
+use alscope_load::streams::{BEFORE_REPEATING, Load, Stream, streams};
 use serde_json::Value;
 
 /// What was made so far.
@@ -28,7 +28,7 @@ impl Loads {
         if let Some(known) = self.streams.get(&load) {
             return Ok(known.clone());
         }
-        let made = streams(&self.mesh(load), load)?;
+        let made = streams(&self.mesh(load), load, BEFORE_REPEATING)?;
         let made = Arc::new(made.into_iter().map(Arc::new).collect::<Vec<_>>());
         self.streams.insert(load, made.clone());
         Ok(made)

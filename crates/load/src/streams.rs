@@ -18,8 +18,8 @@ use crate::random::Random;
 use crate::shape::Shape;
 use crate::traffic::{Call, Calls, LabelSet, Tally, Traffic};
 
-/// Entries of all streams before they repeat themselves, if each has so many at least.
-const BEFORE_REPEATING: usize = 40_000;
+/// Entries of all streams before they repeat themselves, as they are measured: more than fit into a core's caches.
+pub const BEFORE_REPEATING: usize = 40_000;
 /// The least entries of a stream before it repeats itself, and its messages.
 const LEAST: (usize, usize) = (66, 2);
 /// One byte of flags, four of length (gRPC over HTTP/2, `Length-Prefixed-Message`).
@@ -108,10 +108,10 @@ impl Stream {
     }
 }
 
-/// The streams of all proxies.
-pub fn streams(mesh: &[Workload], load: Load) -> anyhow::Result<Vec<Stream>> {
+/// The streams of all proxies, which have about so many entries together before they repeat themselves.
+pub fn streams(mesh: &[Workload], load: Load, before_repeating: usize) -> anyhow::Result<Vec<Stream>> {
     let (least_entries, least_messages) = LEAST;
-    let entries = (BEFORE_REPEATING / load.traffic.nodes()).max(least_entries);
+    let entries = (before_repeating / load.traffic.nodes()).max(least_entries);
     let messages = entries.div_ceil(load.entries).max(least_messages);
     let reports = load.traffic.reports(mesh).enumerate();
     reports
@@ -193,7 +193,7 @@ mod tests {
             shape: Shape::SideCar,
             entries: ENTRIES,
         };
-        streams(&mesh(Size::LARGE), load).unwrap()
+        streams(&mesh(Size::LARGE), load, BEFORE_REPEATING).unwrap()
     });
 
     fn entries(message: &[u8]) -> Vec<HttpEntry<'_>> {

@@ -14,15 +14,16 @@ use clap::ValueEnum;
 /// After every call of the load: one o'clock of 22 November 2026.
 const RECEIVED: Moment = Moment(1_795_352_400_000_000_000);
 
-/// A tenth of what `make bench` sends: instructions do not depend on what fits into a cache.
+/// Little of what `make bench` sends: instructions do not depend on what fits into a cache.
 const TRAFFIC: Traffic = Traffic {
     size: Size {
-        workloads: 125,
+        workloads: 50,
         replicas: 8,
     },
-    called: 25,
+    called: 5,
     callers: 4,
 };
+const ENTRIES: usize = 4000;
 
 /// Work whose instructions are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,7 +82,7 @@ impl Case {
             entries: shape.entries(),
         };
         let mesh = mesh(TRAFFIC.size);
-        let streams: Vec<_> = streams(&mesh, load)?.into_iter().map(Arc::new).collect();
+        let streams: Vec<_> = streams(&mesh, load, ENTRIES)?.into_iter().map(Arc::new).collect();
         let mut analysis = Analysis::of(&mesh, load, &streams, RECEIVED)?;
         if self == Case::Readers {
             return Ok(analysis.read_each_message());
