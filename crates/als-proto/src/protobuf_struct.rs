@@ -80,8 +80,14 @@ pub(crate) fn visit<'a>(
     while let Some(key) = fields.key()? {
         match key {
             FIELDS => {
-                let (name, value) = read_entry(fields.bytes()?)?;
-                visitor(name, value);
+                let field = fields.bytes()?;
+                match short_text(field) {
+                    Some((name, text)) => visitor(name, Value::String(text)),
+                    None => {
+                        let (name, value) = read_entry(field)?;
+                        visitor(name, value);
+                    }
+                }
             }
             _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,
         }
@@ -107,7 +113,16 @@ fn visit_pieces<'a>(
     Ok(())
 }
 
+/// The name and the text of a field, if they are written as nearly every field is: a short name, then a short text, nothing else.
 #[inline]
+fn short_text(field: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut fields = Fields::new(field);
+    let name = fields.short_bytes(NAME)?;
+    let value = fields.only_short_bytes(VALUE)?;
+    Some((name, Fields::new(value).only_short_bytes(STRING_VALUE)?))
+}
+
+#[inline(never)]
 fn read_entry(field: &[u8]) -> Result<(&[u8], Value<'_>), Malformed> {
     let mut name: &[u8] = &[];
     let mut value = Value::Other;

@@ -141,6 +141,13 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The value of the one field that is left, if [`Fields::short_bytes`] reads it.
+    #[inline]
+    pub(crate) fn only_short_bytes(mut self, key: u32) -> Option<&'a [u8]> {
+        let bytes = self.short_bytes(key)?;
+        self.rest.is_empty().then_some(bytes)
+    }
+
     /// Passes over the value that belongs to `key`, a field that nobody reads.
     #[inline]
     pub(crate) fn skip(&mut self, key: u32) -> Result<(), Malformed> {

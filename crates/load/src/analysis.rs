@@ -30,7 +30,6 @@ pub struct Analysis {
     shard: Shard,
     streams: Vec<Sent>,
     received: Moment,
-    buffer: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -73,7 +72,6 @@ impl Analysis {
             streams: streams.iter().map(sent).collect::<Result<_, _>>()?,
             shard: Shard::new(settings, registry.clone()),
             received,
-            buffer: Vec::new(),
         };
         analysis.roll();
         Ok(analysis)
@@ -123,15 +121,11 @@ impl Analysis {
             shard,
             streams,
             received,
-            buffer,
             ..
         } = self;
         let mut entries = 0;
         for (stream, framed) in in_turn(streams) {
-            // As a receiver does that puts a message together: then its bytes are in the core's caches.
-            buffer.clear();
-            buffer.extend_from_slice(framed.message());
-            let Ok(message) = Message::read(buffer) else {
+            let Ok(message) = Message::read(framed.message()) else {
                 continue;
             };
             let mut progress = Progress::new(message.entries(), *received);

@@ -73,12 +73,7 @@ impl<'a> Address<'a> {
     /// else. Any other writing is read field by field.
     #[inline]
     fn plain_socket(bytes: &'a [u8]) -> Option<Self> {
-        let mut fields = Fields::new(bytes);
-        let socket = fields.short_bytes(SOCKET_ADDRESS)?;
-        if !fields.rest().is_empty() {
-            return None;
-        }
-        let mut fields = Fields::new(socket);
+        let mut fields = Fields::new(Fields::new(bytes).only_short_bytes(SOCKET_ADDRESS)?);
         let address = fields.short_bytes(ADDRESS)?;
         let Ok(Some(PORT_VALUE)) = fields.key() else {
             return None;

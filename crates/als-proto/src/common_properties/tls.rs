@@ -89,11 +89,8 @@ impl<'a> Certificate<'a> {
     /// other writing is read field by field.
     #[inline]
     fn only_uri(bytes: &'a [u8]) -> Option<&'a [u8]> {
-        let mut fields = Fields::new(bytes);
-        let name = fields.short_bytes(SUBJECT_ALT_NAME)?;
-        let mut name_fields = Fields::new(name);
-        let uri = name_fields.short_bytes(URI)?;
-        (fields.rest().is_empty() && name_fields.rest().is_empty()).then_some(uri)
+        let name = Fields::new(bytes).only_short_bytes(SUBJECT_ALT_NAME)?;
+        Fields::new(name).only_short_bytes(URI)
     }
 
     fn merge_fields(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {

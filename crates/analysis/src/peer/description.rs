@@ -61,37 +61,35 @@ impl<'a> Description<'a> {
     /// Sets a field of either vocabulary, by its name without regard to case, as SkyWalking looks them up. A field that comes
     /// again replaces the one before; a value of the wrong kind is none.
     pub(super) fn set_field(&mut self, name: &[u8], value: Value<'a>) {
-        let is = |field: &[u8]| name.eq_ignore_ascii_case(field);
-        let place = if is(b"workload") || is(b"workload_name") {
-            &mut self.workload
-        } else if is(b"namespace") {
-            &mut self.namespace
-        } else if is(b"name") {
-            &mut self.name
-        } else if is(b"cluster") || is(b"cluster_id") {
-            &mut self.cluster
-        } else if is(b"service") {
-            &mut self.service
-        } else if is(b"revision") {
-            &mut self.revision
-        } else if is(b"app") {
-            &mut self.app
-        } else if is(b"version") {
-            &mut self.version
-        } else if is(b"owner") {
-            &mut self.owner
-        } else if is(b"identity") {
-            &mut self.identity
-        } else if is(b"labels") {
+        if name.eq_ignore_ascii_case(b"labels") {
             self.label_struct = match value {
                 Value::Struct(labels) => Some(labels),
                 Value::String(_) | Value::Other => None,
             };
-            return;
-        } else {
-            return;
-        };
-        *place = text(value);
+        } else if let Some(place) = self.place(name) {
+            *place = text(value);
+        }
+    }
+
+    /// The place of a field's text, if a rule reads it. A name is compared with those of its length only: peers have a dozen
+    /// fields, and each entry may have two.
+    fn place(&mut self, name: &[u8]) -> Option<&mut &'a [u8]> {
+        let is = |field: &[u8]| name == field || name.eq_ignore_ascii_case(field);
+        match name.len() {
+            3 if is(b"app") => Some(&mut self.app),
+            4 if is(b"name") => Some(&mut self.name),
+            5 if is(b"owner") => Some(&mut self.owner),
+            7 if is(b"cluster") => Some(&mut self.cluster),
+            7 if is(b"service") => Some(&mut self.service),
+            7 if is(b"version") => Some(&mut self.version),
+            8 if is(b"workload") => Some(&mut self.workload),
+            8 if is(b"revision") => Some(&mut self.revision),
+            8 if is(b"identity") => Some(&mut self.identity),
+            9 if is(b"namespace") => Some(&mut self.namespace),
+            10 if is(b"cluster_id") => Some(&mut self.cluster),
+            13 if is(b"workload_name") => Some(&mut self.workload),
+            _ => None,
+        }
     }
 
     /// Names the pod where the description does not.
