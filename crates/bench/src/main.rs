@@ -63,6 +63,9 @@ struct Arguments {
     /// What is measured
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Ingest, Part::Cost, Part::Scale])]
     parts: Vec<Part>,
+    /// Of that only what is called so, as the bench prints it: `--only 1359`
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
     /// How often each figure is measured
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -131,6 +134,7 @@ fn bench(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .build()?;
     let plan = Plan {
         parts: arguments.parts.clone(),
+        only: arguments.only.clone(),
         rounds: arguments.rounds,
         length: Duration::from_secs(arguments.seconds.into()),
         cores,

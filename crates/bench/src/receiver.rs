@@ -207,7 +207,7 @@ fn configuration_text(
         Exporting::Nothing | Exporting::Scraped => format!("http: \"{analyzer}\", tcp: \"{analyzer}\""),
         Exporting::JsonLines(share) => format!(
             "http: \"{analyzer},persistence\", tcp: \"{analyzer}\", \
-             persistence: {{ sampledShare: {share}, entriesPerMinute: {} }}",
+             persistence: {{ errors: false, sampledShare: {share}, entriesPerMinute: {} }}",
             u32::MAX
         ),
     };

@@ -17,6 +17,8 @@ use crate::scenario::{Part, Scenario, scenarios};
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) parts: Vec<Part>,
+    /// What the measurements' descriptions have in them.
+    pub(crate) only: String,
     pub(crate) rounds: u32,
     pub(crate) length: Duration,
     /// `None` if all share one core.
@@ -30,7 +32,7 @@ impl Plan {
     fn scenarios(&self) -> Vec<Scenario> {
         let mut all: Vec<Scenario> = Vec::new();
         for scenario in self.parts.iter().flat_map(|part| scenarios(*part)) {
-            if !all.contains(&scenario) {
+            if !all.contains(&scenario) && scenario.to_string().contains(&self.only) {
                 all.push(scenario);
             }
         }
@@ -105,6 +107,7 @@ mod tests {
     fn a_scenario_of_two_parts_is_measured_once() {
         let plan = |parts: &[Part]| Plan {
             parts: parts.to_vec(),
+            only: String::new(),
             rounds: 1,
             length: Duration::from_secs(1),
             cores: None,

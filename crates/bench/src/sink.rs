@@ -13,14 +13,13 @@ use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_messa
 use alscope_analysis::accounting::Rejected;
 use alscope_collector::receive::Handler;
 use alscope_collector::receive::limits::Usage;
-use alscope_collector::receive::listener::Listener;
+use alscope_collector::receive::listener::{Listener, listen};
 use alscope_collector::receive::method::Method;
 use alscope_collector::receive::worker::Worker;
 use alscope_collector_config::Limits;
 use anyhow::Context as _;
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -61,7 +60,7 @@ pub(crate) fn run(address: SocketAddr, does_decode: bool) -> anyhow::Result<()> 
 async fn receive(address: SocketAddr, counting: Counting) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let socket = TcpListener::bind(address).await.with_context(|| {
+    let socket = listen(address).with_context(|| {
         format!("cannot listen on {address}; end what listens there or give another --listen")
     })?;
     let stopping = CancellationToken::new();

@@ -77,6 +77,7 @@ limits.entriesPerMessage: 65536
 limits.stringBytes: 4096
 limits.streamsPerConnection: 128
 limits.streamsPerPeer: 1024
+limits.samples: 500000
 limits.bufferedBytes: 268435456
 ";
         assert_eq!(config("directory: { kubernetes: {} }").describe(), expected);

@@ -13,6 +13,8 @@ pub struct Limits {
     pub streams_per_connection: usize,
     /// Streams that all the connections of one address hold open.
     pub streams_per_peer: usize,
+    /// Samples of all series in the exposition; further series are counted as one of each metric.
+    pub samples: usize,
     /// Bytes of unfinished messages over all the streams; beyond it streams wait.
     pub buffered_bytes: usize,
 }
@@ -25,6 +27,7 @@ impl Default for Limits {
             string_bytes: 4096,
             streams_per_connection: 128,
             streams_per_peer: 1024,
+            samples: 500_000,
             buffered_bytes: 256 << 20,
         }
     }

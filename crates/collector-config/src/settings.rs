@@ -114,7 +114,7 @@ const fn setting(
 
 /// Every key of the file, in the order in which they are described. A row that ends in `without` is one that this version
 /// does not act on.
-pub const SETTINGS: [Setting; 30] = [
+pub const SETTINGS: [Setting; 31] = [
     setting(
         "listen.grpc",
         Kind::Address,
@@ -306,6 +306,12 @@ pub const SETTINGS: [Setting; 30] = [
         Kind::Number,
         |config| Some(config.limits.streams_per_peer.to_string()),
         "Streams that all the connections of one address hold open.",
+    ),
+    setting(
+        "limits.samples",
+        Kind::Number,
+        |config| Some(config.limits.samples.to_string()),
+        "Samples of all series in `/metrics`, 67 for each set of labels of HTTP; further series are one series of each metric together.",
     ),
     setting(
         "limits.bufferedBytes",

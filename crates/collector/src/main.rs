@@ -206,7 +206,7 @@ fn collect(path: &std::path::Path) -> anyhow::Result<()> {
         .init();
     let (runtime, stop) = until_signals()?;
     runtime.block_on(async {
-        let ports = run::Ports::bind(&config).await?;
+        let ports = run::Ports::bind(&config)?;
         Ok(run::run(&config, ports, stop).await?)
     })
 }
@@ -239,7 +239,7 @@ fn record_streams(arguments: RecordArguments) -> anyhow::Result<()> {
         });
     }
     let recorded = runtime.block_on(async {
-        let socket = record::bind(listen).await?;
+        let socket = record::bind(listen)?;
         let until = seconds.map_or_else(|| "until Ctrl-C".to_owned(), |seconds| format!("for {seconds} s"));
         eprintln!(
             "recording what Envoys send to {} into {}, {until}",

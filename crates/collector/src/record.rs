@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::receive::Handler;
 use crate::receive::limits::Usage;
-use crate::receive::listener::Listener;
+use crate::receive::listener::{Listener, listen};
 use crate::receive::method::Method;
 use crate::receive::worker::Worker;
 
@@ -70,10 +70,8 @@ pub enum RecordError {
 }
 
 /// Binds the address that Envoys send to.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, RecordError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| RecordError::Port { address, source })
+pub fn bind(address: SocketAddr) -> Result<TcpListener, RecordError> {
+    listen(address).map_err(|source| RecordError::Port { address, source })
 }
 
 /// Records what comes to `socket` until `stop`, or until the file is as large as it may be.

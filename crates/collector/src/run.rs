@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use alscope_analysis::aggregate::registry::Registry;
+use alscope_analysis::aggregate::registry::{Bounds, Registry};
 use alscope_analysis::analyze::chain::{self, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::state::State;
@@ -33,7 +33,7 @@ use crate::export::queue::Queue;
 use crate::ingest::Ingest;
 use crate::persistence::{BadEndpointRule, persistence};
 use crate::receive::limits::Usage;
-use crate::receive::listener::Listener;
+use crate::receive::listener::{Listener, listen};
 use crate::receive::worker::Worker;
 use crate::{export, web};
 
@@ -93,11 +93,11 @@ pub struct Ports {
 
 impl Ports {
     /// Binds the ports of a configuration.
-    pub async fn bind(config: &Config) -> Result<Self, StartError> {
+    pub fn bind(config: &Config) -> Result<Self, StartError> {
         Ok(Ports {
-            grpc: bind("listen.grpc", config.listen.grpc).await?,
-            web: bind("listen.web", config.listen.web).await?,
-            admin: bind("listen.admin", config.listen.admin).await?,
+            grpc: bind("listen.grpc", config.listen.grpc)?,
+            web: bind("listen.web", config.listen.web)?,
+            admin: bind("listen.admin", config.listen.admin)?,
         })
     }
 }
@@ -159,10 +159,8 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     Ok(())
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Port { key, address, source })
+fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    listen(address).map_err(|source| StartError::Port { key, address, source })
 }
 
 /// The addresses, and one line for each active analyzer, as SkyWalking's users expect to find in a log.
@@ -298,7 +296,10 @@ pub fn shard(
 }
 
 fn shards(config: &Config, persistence: Option<&Arc<Persistence>>) -> Vec<Arc<Mutex<Shard>>> {
-    let registry = Arc::new(Registry::default());
+    let registry = Arc::new(Registry::new(Bounds {
+        samples: config.limits.samples,
+        ..Bounds::default()
+    }));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = config.workers.map_or(cores, usize::from);
     (0..workers)

@@ -59,6 +59,7 @@ const VALUES: [(&str, &str, &str); 26] = [
     ("limits.stringBytes", "12", "12"),
     ("limits.streamsPerConnection", "13", "13"),
     ("limits.streamsPerPeer", "14", "14"),
+    ("limits.samples", "16", "16"),
 ];
 
 /// A file in which `key` is `value`, and the directory is that of Kubernetes if no other is given.

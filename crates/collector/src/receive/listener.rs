@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -11,6 +11,22 @@ use super::worker::Worker;
 
 /// How long to wait when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that may wait to be accepted, if the system allows as many: after a restart all proxies come back at once, and the
+/// system breaks the connections of those that find no place.
+const WAITING: u32 = 16_384;
+
+/// Listens on an address.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A collector that is started again need not wait for what is left of the last one's connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
+}
 
 /// A listening socket with its workers.
 #[derive(Debug)]
@@ -60,5 +76,22 @@ impl Listener {
         if let Some(worker) = self.workers.iter().min_by_key(|worker| worker.connections()) {
             worker.hand_over(connection, peer.to_canonical()).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thousand_proxies_and_more_may_come_at_once() {
+        let socket = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = socket.local_addr().unwrap();
+        // Nobody accepts. A connection beyond those that may wait would be established after a second at the earliest.
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900));
+        let connections: Result<Vec<TcpStream>, _> = (0..1200).map(connect).collect();
+        assert_eq!(connections.unwrap().len(), 1200);
     }
 }

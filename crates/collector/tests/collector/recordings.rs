@@ -34,7 +34,7 @@ impl Recorder {
     async fn start(redaction: Redaction, bytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("streams.als");
-        let socket = record::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let socket = record::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = socket.local_addr().unwrap();
         let stop = CancellationToken::new();
         let options = Options {

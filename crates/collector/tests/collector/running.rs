@@ -65,7 +65,7 @@ impl Collector {
 
     /// Starts with a configuration whose directory is in a folder.
     pub(crate) async fn running(config: Config, directory: tempfile::TempDir) -> Self {
-        let ports = Ports::bind(&config).await.unwrap();
+        let ports = Ports::bind(&config).unwrap();
         let address = |socket: &tokio::net::TcpListener| socket.local_addr().unwrap();
         let (grpc, web, admin) = (address(&ports.grpc), address(&ports.web), address(&ports.admin));
         let stop = CancellationToken::new();
