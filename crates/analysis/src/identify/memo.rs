@@ -1,8 +1,9 @@
-//! What identities came to: a fixed number of slots, overwritten by other identities that hash to them, never cleared.
+//! What identities came to, within a bound of bytes: the oldest make room for new ones.
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use super::Identified;
 use crate::directory::Directory;
@@ -10,28 +11,35 @@ use crate::directory::changes::Asked;
 use crate::directory::tenure::Validity;
 use crate::moment::Moment;
 
-/// Slots of one worker; with [`LONGEST_KEY`] they bound the memo to 32 MiB.
-const SLOTS: usize = 1 << 15;
-/// Slots among which an identity has a choice. With one only, a quarter as many identities as slots would forget one another for
-/// ever: every ninth entry would be looked up anew.
-const WAYS: usize = 4;
+/// Identities of one worker. With their keys and the index they take at most 32 MiB.
+const MOST: usize = 112 << 10;
+/// Bytes of their keys: real ones have 80 to 250.
+const KEY_BYTES: usize = 16 << 20;
 /// Longer keys are looked up anew each time. Two addresses, two principals and three peers take about 600 bytes.
 const LONGEST_KEY: usize = 1024;
 
 #[derive(Debug)]
 struct Slot {
-    key: Vec<u8>,
+    /// Where the key is among the keys' bytes.
+    start: u32,
+    length: u16,
     answer: Answer,
 }
 
 /// Remembers identities of one worker. An answer holds for as long as the directory does not change what it was made from, and for
 /// calls that started within its validity.
+///
+/// It grows to its bound and stays there: slots and the bytes of keys are written round and round, so that a new identity takes
+/// the place of the oldest ones.
 #[derive(Debug)]
 pub struct Memo {
-    /// Of each slot the upper half of its key's hash: which slot it is costs one look at a cache line.
-    tags: Vec<[u32; WAYS]>,
-    slots: Vec<[Option<Slot>; WAYS]>,
-    /// The way that the next identity without a free slot takes.
+    /// By key, the place of its slot.
+    index: HashTable<u32>,
+    /// So many as the index has are known identities, from the oldest one on round and round.
+    slots: Vec<Slot>,
+    oldest: usize,
+    keys: Vec<u8>,
+    /// Where the next key is written.
     next: usize,
     state: RandomState,
 }
@@ -39,8 +47,11 @@ pub struct Memo {
 impl Default for Memo {
     fn default() -> Self {
         Memo {
-            tags: vec![[0; WAYS]; SLOTS / WAYS],
-            slots: (0..SLOTS / WAYS).map(|_| Default::default()).collect(),
+            // A table that is never more than half full is cleared of what was removed without growing.
+            index: HashTable::with_capacity(2 * MOST),
+            slots: Vec::new(),
+            oldest: 0,
+            keys: Vec::new(),
             next: 0,
             state: RandomState::default(),
         }
@@ -50,23 +61,13 @@ impl Default for Memo {
 impl Memo {
     /// The hash of a key.
     pub fn hash(&self, key: &[u8]) -> u64 {
-        let mut hasher = self.state.build_hasher();
-        hasher.write(key);
-        hasher.finish()
+        hash_of(&self.state, key)
     }
 
     /// What `key` came to, if it is remembered for this start time and still what `directory` says.
     #[inline]
     pub fn get(&mut self, hash: u64, key: &[u8], directory: &Directory, start: Moment) -> Option<Identified> {
-        let (tags, slots) = (self.tags.get(set(hash))?, self.slots.get_mut(set(hash))?);
-        let with_tag = tags
-            .iter()
-            .zip(slots)
-            .filter(|(of_slot, _)| **of_slot == tag(hash));
-        let slot = with_tag
-            .filter_map(|(_, slot)| slot.as_mut())
-            .find(|slot| slot.key == key)?;
-        let answer = &mut slot.answer;
+        let answer = &mut self.known(hash, key)?.answer;
         let (_, version) = answer.asked;
         let holds = version == directory.version() || answer.is_kept(directory);
         (holds && answer.validity.contains(start)).then_some(answer.identified)
@@ -74,38 +75,111 @@ impl Memo {
 
     /// Remembers what `key` came to.
     pub fn put(&mut self, hash: u64, key: &[u8], answer: Answer) {
+        if let Some(known) = self.known(hash, key) {
+            known.answer = answer;
+            return;
+        }
         if key.len() > LONGEST_KEY {
             return;
         }
-        let (Some(tags), Some(slots)) = (self.tags.get_mut(set(hash)), self.slots.get_mut(set(hash))) else {
+        if self.index.len() == MOST {
+            self.forget_oldest();
+        }
+        let start = self.write(key);
+        let slot = Slot {
+            start: start as u32,
+            length: key.len() as u16,
+            answer,
+        };
+        let place = (self.oldest + self.index.len()) % MOST;
+        match self.slots.get_mut(place) {
+            Some(forgotten) => *forgotten = slot,
+            None => self.slots.push(slot),
+        }
+        let Memo {
+            index,
+            slots,
+            keys,
+            state,
+            ..
+        } = self;
+        index.insert_unique(hash, place as u32, |place| {
+            let slot = slots.get(*place as usize);
+            slot.map_or(0, |slot| hash_of(state, slot.key(keys)))
+        });
+    }
+
+    #[inline]
+    fn known(&mut self, hash: u64, key: &[u8]) -> Option<&mut Slot> {
+        let Memo {
+            index, slots, keys, ..
+        } = self;
+        let is_its = |place: &u32| {
+            let slot = slots.get(*place as usize);
+            slot.is_some_and(|slot| slot.key(keys) == key)
+        };
+        let place = *index.find(hash, is_its)?;
+        slots.get_mut(place as usize)
+    }
+
+    /// Writes a key over those of the oldest slots, which are forgotten. Answers where.
+    fn write(&mut self, key: &[u8]) -> usize {
+        if self.next + key.len() > KEY_BYTES {
+            while self.is_oldest_from(self.next) {
+                self.forget_oldest();
+            }
+            self.next = 0;
+        }
+        let (start, end) = (self.next, self.next + key.len());
+        while self.is_oldest_from(start) && !self.is_oldest_from(end) {
+            self.forget_oldest();
+        }
+        if self.keys.len() < end {
+            if self.keys.capacity() < end {
+                let twice = (2 * self.keys.capacity()).clamp(LONGEST_KEY, KEY_BYTES);
+                self.keys.reserve_exact(twice.max(end) - self.keys.len());
+            }
+            self.keys.resize(end, 0);
+        }
+        if let Some(place) = self.keys.get_mut(start..end) {
+            place.copy_from_slice(key);
+        }
+        self.next = end;
+        start
+    }
+
+    /// Whether the key of the oldest slot begins at `place` or behind it.
+    fn is_oldest_from(&self, place: usize) -> bool {
+        let oldest = self.slots.get(self.oldest).filter(|_| !self.index.is_empty());
+        oldest.is_some_and(|oldest| oldest.start as usize >= place)
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(slot) = self.slots.get(self.oldest) else {
             return;
         };
-        let known = slots
-            .iter()
-            .position(|slot| slot.as_ref().is_some_and(|slot| slot.key == key));
-        let way = known
-            .or_else(|| slots.iter().position(Option::is_none))
-            .unwrap_or_else(|| {
-                self.next = (self.next + 1) % WAYS;
-                self.next
-            });
-        let (Some(tag_of_slot), Some(slot)) = (tags.get_mut(way), slots.get_mut(way)) else {
-            return;
-        };
-        let mut buffer = slot.take().map(|slot| slot.key).unwrap_or_default();
-        buffer.clear();
-        buffer.extend_from_slice(key);
-        *tag_of_slot = tag(hash);
-        *slot = Some(Slot { key: buffer, answer });
+        let hash = hash_of(&self.state, slot.key(&self.keys));
+        let is_oldest = |place: &u32| *place as usize == self.oldest;
+        if let Ok(entry) = self.index.find_entry(hash, is_oldest) {
+            entry.remove();
+        }
+        self.oldest = (self.oldest + 1) % MOST;
     }
 }
 
-fn set(hash: u64) -> usize {
-    hash as usize & (SLOTS / WAYS - 1)
+impl Slot {
+    #[inline]
+    fn key<'a>(&self, keys: &'a [u8]) -> &'a [u8] {
+        let start = self.start as usize;
+        keys.get(start..start + usize::from(self.length))
+            .unwrap_or_default()
+    }
 }
 
-fn tag(hash: u64) -> u32 {
-    (hash >> 32) as u32
+fn hash_of(state: &RandomState, key: &[u8]) -> u64 {
+    let mut hasher = state.build_hasher();
+    hasher.write(key);
+    hasher.finish()
 }
 
 /// What to remember of an identity.
@@ -134,6 +208,8 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::accounting::Skipped;
     use crate::analyze::Ended;
@@ -207,16 +283,74 @@ mod tests {
         assert_eq!(of(&[0; LONGEST_KEY]), Some(IDENTIFIED));
     }
 
-    #[test]
-    fn a_quarter_as_many_identities_as_slots_are_nearly_all_remembered() {
+    /// An answer that only this number's key has: for calls that start then.
+    fn of(number: u32) -> Answer {
+        let since = Moment(number.into());
+        let until = Moment(i64::from(number) + 1);
+        let validity = Validity { since, until };
+        Answer { validity, ..always() }
+    }
+
+    /// The key of a number, padded to so many bytes.
+    fn key(number: u32, length: usize) -> Vec<u8> {
+        let mut key = number.to_le_bytes().to_vec();
+        key.resize(length, 0);
+        key
+    }
+
+    /// How many of the first `count` keys are remembered, and how many bytes all that takes.
+    fn remembered(count: u32, length: impl Fn(u32) -> usize) -> (Vec<u32>, usize) {
         let mut memo = Memo::default();
-        let keys: Vec<[u8; 4]> = (0..SLOTS as u32 / 4).map(u32::to_le_bytes).collect();
-        for key in &keys {
-            put(&mut memo, key, always());
+        for number in 0..count {
+            put(&mut memo, &key(number, length(number)), of(number));
         }
-        let mut is_forgotten = |key: &&[u8; 4]| get(&mut memo, &key[..], &Directory::default(), 0).is_none();
-        let forgotten = keys.iter().filter(&mut is_forgotten).count();
-        // Of 8 192 thrown into 8 192 sets of four, 35 find no place, give or take 6.
-        assert!(forgotten < 100, "{forgotten} of {} are forgotten", keys.len());
+        let directory = Directory::default();
+        let is_known = |number: &u32| {
+            let key = key(*number, length(*number));
+            get(&mut memo, &key, &directory, (*number).into()).is_some()
+        };
+        let known = (0..count).filter(is_known).collect();
+        let bytes =
+            memo.slots.capacity() * size_of::<Slot>() + memo.keys.capacity() + memo.index.allocation_size();
+        (known, bytes)
+    }
+
+    #[test]
+    fn all_pairs_of_a_large_mesh_are_remembered() {
+        let (known, bytes) = remembered(64_000, |_| 250);
+        assert_eq!(known.len(), 64_000);
+        assert!(bytes <= 32 << 20, "{bytes}");
+    }
+
+    #[rstest]
+    #[case::short_keys(300_000, |_| 8, MOST)]
+    #[case::long_keys(60_000, |_| LONGEST_KEY, KEY_BYTES / LONGEST_KEY)]
+    #[case::keys_that_do_not_fill_the_end(60_000, |_| 1000, KEY_BYTES / 1000)]
+    fn the_newest_are_remembered_within_the_bound(
+        #[case] count: u32,
+        #[case] length: fn(u32) -> usize,
+        #[case] most: usize,
+    ) {
+        let (known, bytes) = remembered(count, length);
+        let newest: Vec<u32> = (count - most as u32..count).collect();
+        assert_eq!(known, newest);
+        assert!(bytes <= 32 << 20, "{bytes}");
+    }
+
+    #[test]
+    fn keys_of_many_lengths_are_remembered_without_a_gap() {
+        let (known, bytes) = remembered(100_000, |number| 4 + (number as usize * 7919) % 1020);
+        // A key has 513 bytes on average.
+        assert!((32_000..33_500).contains(&known.len()), "{}", known.len());
+        let newest: Vec<u32> = (100_000 - known.len() as u32..100_000).collect();
+        assert_eq!(known, newest);
+        assert!(bytes <= 32 << 20, "{bytes}");
+    }
+
+    #[test]
+    fn a_small_mesh_takes_little() {
+        let (known, bytes) = remembered(100, |_| 250);
+        assert_eq!(known.len(), 100);
+        assert!(bytes <= 3 << 19, "{bytes}");
     }
 }

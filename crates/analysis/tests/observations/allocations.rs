@@ -6,7 +6,12 @@ use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::{
     LogEntries, TcpAccessLogEntries,
 };
+use alscope_analysis::accounting::Skipped;
+use alscope_analysis::analyze::Ended;
 use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
+use alscope_analysis::directory::tenure::Validity;
+use alscope_analysis::identify::Identified;
+use alscope_analysis::identify::memo::{Answer, Memo};
 use alscope_analysis::shard::Progress;
 use alscope_analysis::stream::Stream;
 use prost::Message as _;
@@ -110,4 +115,27 @@ fn a_known_entry_allocates_nothing(
     assert_eq!(of_entries, 0);
     assert!(of_message.count_total <= 2, "{of_message:?}");
     assert_eq!(mesh.accounting().observed, 2 * u64::from(ENTRIES));
+}
+
+/// A worker that knows as many identities as it may forgets one for each new one, in the same place.
+#[rstest]
+#[case::short_keys(64, 300_000)]
+#[case::long_keys(1000, 130_000)]
+fn a_full_memo_allocates_nothing(#[case] length: usize, #[case] enough: u64) {
+    let mut memo = Memo::default();
+    let answer = Answer {
+        asked: Default::default(),
+        validity: Validity::ALWAYS,
+        identified: Identified::Ended(Ended::Skipped(Skipped::NotACall)),
+    };
+    let mut key = vec![0; length];
+    let mut put = |numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            key[..8].copy_from_slice(&number.to_le_bytes());
+            memo.put(memo.hash(&key), &key, answer);
+        }
+    };
+    put(0..enough);
+    let of_new = allocation_counter::measure(|| put(enough..4 * enough));
+    assert_eq!(of_new.count_total, 0);
 }
