@@ -153,6 +153,8 @@ fn happen(state: &mut State, change: Change, second: i64) {
 
 const ANY: &str = "PassthroughCluster";
 const API: Entered = To("198.51.100.1", 443, "outbound|443||api.example.com");
+/// A host outside at the address of a pod.
+const API_IN_MESH: Entered = To(REVIEWS, 443, "outbound|443||api.example.com");
 /// When the objects of a case are as they are before its change, and when that comes.
 const BEFORE: i64 = NOW - 100;
 const CHANGED: i64 = NOW - 50;
@@ -207,6 +209,7 @@ const CHANGED: i64 = NOW - 50;
 #[case::deleted_entry(vec![Is(outside("api", "api.example.com", &[OUTSIDE]))], IsGone(outside("api", "", &[])), Gateway)]
 #[case::unlisted_entry(vec![Is(outside("api", "api.example.com", &[OUTSIDE]))], AreNotListed(Kind::ServiceEntry), Gateway)]
 #[case::new_host(vec![], Is(outside("api", "api.example.com", &[])), API)]
+#[case::new_host_of_a_pod(vec![], Is(outside("api", "api.example.com", &[])), API_IN_MESH)]
 #[case::new_wildcard(vec![], Is(outside("all", "*.example.com", &[])), API)]
 #[case::new_host_under_wildcard(vec![Is(outside("all", "*.example.com", &[]))],
     Is(Record::ServiceEntry(ServiceEntryRecord { ports: vec![grpc(443)], ..service_entry("api", "api.example.com", &[]) })), API)]
@@ -216,7 +219,22 @@ fn a_change_of_what_was_asked_is_seen(
     #[case] change: Change,
     #[case] entered: Entered,
 ) {
-    seen((before, change), entered, NOW);
+    seen(named_mesh(), (before, change), entered, NOW);
+}
+
+/// Where a pod's name does not depend on its Services, the pod stays as it is.
+#[rstest]
+#[case::new_service_of_slice(vec![Is(older_slice())], Is(service_with("older", |service| service.created = at(10))))]
+#[case::younger_service(vec![Is(older_slice()), Is(service_with("older", |service| service.created = at(10)))],
+    Is(service_with("older", |service| service.created = at(NOW))))]
+#[case::deleted_service(vec![], IsGone(reviews_service(|_| ())))]
+#[case::new_slice(vec![Is(service_with("older", |service| service.created = at(10)))], Is(older_slice()))]
+#[case::slice_of_another_service(vec![Is(service_with("older", |_| ()))], Is(reviews_slice(|slice| slice.service = "older".into())))]
+#[case::protocol_of_slice(vec![], Is(reviews_slice(|slice| slice.ports = vec![grpc(9080)])))]
+#[case::pod_left_slice(vec![], Is(reviews_slice(|slice| slice.pods.clear())))]
+#[case::deleted_slice(vec![], IsGone(reviews_slice(|_| ())))]
+fn a_change_of_a_pods_services_is_seen(#[case] before: Vec<Change>, #[case] change: Change) {
+    seen(state(), (before, change), Inbound, NOW);
 }
 
 /// What ended is asked about by calls of its time, until it is forgotten.
@@ -230,11 +248,10 @@ fn a_change_of_what_was_asked_is_seen(
 #[case::endpoint(vec![Is(endpoints(&[ENDPOINT])), IsGone(endpoints(&[ENDPOINT]))], To(ENDPOINT, 1, ANY))]
 #[case::entry(vec![Is(outside("api", "api.example.com", &[OUTSIDE])), IsGone(outside("api", "", &[]))], Gateway)]
 fn what_is_forgotten_is_seen(#[case] before: Vec<Change>, #[case] entered: Entered) {
-    seen((before, IsForgotten(600)), entered, NOW - 200);
+    seen(named_mesh(), (before, IsForgotten(600)), entered, NOW - 200);
 }
 
-fn seen((before, change): (Vec<Change>, Change), entered: Entered, start: i64) {
-    let mut state = named_mesh();
+fn seen(mut state: State, (before, change): (Vec<Change>, Change), entered: Entered, start: i64) {
     for change in before {
         happen(&mut state, change, BEFORE);
     }

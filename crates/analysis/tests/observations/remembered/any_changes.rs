@@ -11,24 +11,25 @@ use super::*;
 use alscope_analysis::directory::Port;
 use alscope_analysis::directory::records::NodeRecord;
 
-/// What happens, and how many seconds later.
+/// What happens.
 #[derive(Clone, Debug)]
 enum Step {
     Change(Box<Change>),
     Publish,
-    /// Entries come in, of calls that started so many seconds ago.
-    Enter(Vec<(Entered, i64)>),
+    /// All kinds of entries come in, of calls that started so many seconds ago.
+    Enter(i64),
 }
 
 /// Addresses of pods, of Services, of nodes and outside, each of which may become anybody's.
 const ADDRESSES: [&str; 6] = [PRODUCTPAGE, REVIEWS, REVIEWS_SERVICE, NODE, OUTSIDE, ENDPOINT];
-const ENTERED: [Entered; 9] = [
+const ENTERED: [Entered; 10] = [
     Outbound,
     Inbound,
     InboundByAuthority("web.demo"),
     InboundByAuthority("api.example.com"),
     Gateway,
     API,
+    API_IN_MESH,
     To(NODE, 9100, ANY),
     To(REVIEWS_SERVICE, 9080, ANY),
     To(ENDPOINT, 9080, ANY),
@@ -147,18 +148,20 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let entered = (select(&ENTERED[..]), 0..900_i64);
     prop_oneof![
         4 => change().prop_map(|change| Step::Change(Box::new(change))),
         2 => Just(Step::Publish),
-        3 => vec(entered, 1..6).prop_map(Step::Enter),
+        3 => (0..900_i64).prop_map(Step::Enter),
     ]
 }
 
 proptest! {
     #[test]
-    fn a_worker_always_says_what_the_directory_says(steps in vec((step(), 0..100_i64), 1..60)) {
-        let mut state = named_mesh();
+    fn a_worker_always_says_what_the_directory_says(
+        is_named_by_all in any::<bool>(),
+        steps in vec((step(), 0..100_i64), 1..60),
+    ) {
+        let mut state = if is_named_by_all { named_mesh() } else { state() };
         let mut directory = state.publish().unwrap();
         let mut worker = Worker::default();
         let mut now = NOW;
@@ -166,13 +169,9 @@ proptest! {
             now += later;
             match step {
                 Step::Change(change) => happen(&mut state, *change, now),
-                Step::Publish => {
-                    if let Some(next) = state.publish() {
-                        directory = next;
-                    }
-                }
-                Step::Enter(entries) => {
-                    for (entered, ago) in entries {
+                Step::Publish => directory = state.publish().unwrap_or(directory),
+                Step::Enter(ago) => {
+                    for entered in ENTERED {
                         worker.says(&directory, entered, at(now - ago));
                     }
                 }
