@@ -24,6 +24,7 @@ use std::time::Duration;
 use crate::accounting::Unattributed;
 use crate::analyze::port_protocol::PortProtocol;
 use crate::analyze::rule::Rule;
+use crate::interner::Text;
 use crate::moment::Moment;
 use changes::{Asked, Changes};
 use claims::Claims;
@@ -40,21 +41,21 @@ pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
     /// `metadata.name`.
-    pub name: Arc<str>,
+    pub name: Text,
     /// `metadata.namespace`.
-    pub namespace: Arc<str>,
+    pub namespace: Text,
     /// `metadata.uid`.
-    pub uid: Arc<str>,
+    pub uid: Text,
     /// The owning workload by Istio's rules.
-    pub workload: Arc<str>,
+    pub workload: Text,
     /// `app.kubernetes.io/name`, else `app`; empty if neither.
-    pub app: Arc<str>,
+    pub app: Text,
     /// `app.kubernetes.io/version`, else `version`; empty if neither.
-    pub version: Arc<str>,
+    pub version: Text,
     /// Istio's canonical service.
-    pub canonical_service: Arc<str>,
+    pub canonical_service: Text,
     /// Istio's canonical revision.
-    pub canonical_revision: Arc<str>,
+    pub canonical_revision: Text,
     /// Its service's names.
     pub names: NameHistory,
 }
@@ -63,9 +64,9 @@ pub struct Pod {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// `metadata.name`.
-    pub name: Arc<str>,
+    pub name: Text,
     /// `metadata.namespace`.
-    pub namespace: Arc<str>,
+    pub namespace: Text,
     /// `metadata.creationTimestamp`: of several Services that select a pod the oldest is taken, as istiod does.
     pub created: Moment,
     /// `spec.ports`.
@@ -87,11 +88,11 @@ pub struct Port {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct External {
     /// One of `spec.hosts`.
-    pub host: Arc<str>,
+    pub host: Text,
     /// `metadata.namespace`.
-    pub namespace: Arc<str>,
+    pub namespace: Text,
     /// `metadata.name`.
-    pub entry: Arc<str>,
+    pub entry: Text,
     /// `metadata.creationTimestamp`: of several entries for one host the oldest is taken, as istiod does.
     pub created: Moment,
     /// `spec.ports`.
@@ -101,23 +102,23 @@ pub struct External {
 }
 
 /// Who an address belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner<'a> {
     /// A pod.
-    Pod(Arc<Pod>),
+    Pod(&'a Pod),
     /// A Service's own (cluster or load-balancer) address, or an address without a pod that its `EndpointSlices` name.
-    Service(Arc<Service>),
+    Service(&'a Service),
     /// A host outside the mesh.
-    External(Arc<External>),
+    External(&'a External),
     /// Nobody certain.
     Unknown(Unattributed),
 }
 
 /// The answer to one lookup, and within which start times the same version of the directory gives it again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found<'a> {
     /// The owner.
-    pub owner: Owner,
+    pub owner: Owner<'a>,
     /// The rule by which it is the owner, or by which nobody is.
     pub rule: Rule,
     /// The start times for which the answer holds.
@@ -175,8 +176,8 @@ impl Directory {
     }
 
     /// The Service of this namespace and name.
-    fn listed(&self, qualified: &str, asked: &mut Asked) -> Option<&Arc<Service>> {
-        self.services.get(qualified, asked)?.as_ref()
+    fn listed(&self, qualified: &str, asked: &mut Asked) -> Option<&Service> {
+        self.services.get(qualified, asked)?.as_deref()
     }
 
     /// The oldest of the Services that send to a pod, of those of which `tell` tells something.
@@ -185,7 +186,7 @@ impl Directory {
         uid: &str,
         asked: &mut Asked,
         tell: impl Fn(&Backend) -> Option<T>,
-    ) -> Option<(&Arc<Service>, T)> {
+    ) -> Option<(&Service, T)> {
         let backends = self.backends.get(uid, asked)?.iter();
         let services = backends.filter_map(|backend| {
             let told = tell(backend)?;
@@ -203,7 +204,7 @@ pub fn protocol_of(ports: &[Port], number: u16) -> PortProtocol {
     port.map_or(PortProtocol::Undeclared, |port| port.protocol)
 }
 
-impl Found {
+impl<'a> Found<'a> {
     /// Nobody certain.
     fn unknown(reason: Unattributed, validity: Validity) -> Self {
         Found {
@@ -223,7 +224,7 @@ impl Found {
     }
 
     /// This answer, else the next source's; both must hold for the answer to hold.
-    fn or_else(self, next: impl FnOnce() -> Option<Found>) -> Found {
+    fn or_else(self, next: impl FnOnce() -> Option<Found<'a>>) -> Self {
         if self.rule != Rule::NotFound {
             return self;
         }

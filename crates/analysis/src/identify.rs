@@ -17,7 +17,7 @@ use crate::analyze::port_protocol::PortProtocol;
 use crate::analyze::rule::Rule;
 use crate::analyze::tls;
 use crate::directory::Pod;
-use crate::interner::{Interner, Symbol};
+use crate::interner::{Interner, Symbol, Text};
 use crate::party::{Call, PartyLabels, Reporter};
 use crate::peer::{Peer, Peers};
 use crate::stream::Stream;
@@ -164,7 +164,7 @@ fn register(legs: &(Leg<'_>, Option<Leg<'_>>), lookup: &mut Lookup<'_>, registry
 
 fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
     let security = leg.security;
-    let latest = interner.intern("latest");
+    let latest = Symbol::LATEST;
     let (source, destination) = match leg.reporter {
         Reporter::Source | Reporter::Destination => (latest, latest),
         Reporter::Waypoint => (latest, Symbol::UNKNOWN),
@@ -176,9 +176,9 @@ fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
         reporter: leg.reporter,
         source: party(source, cluster, interner),
         destination: party(destination, cluster, interner),
-        service: interner.intern(&leg.service.host),
-        service_name: interner.intern(&leg.service.name),
-        service_namespace: interner.intern(&leg.service.namespace),
+        service: leg.service.host.intern(interner),
+        service_name: leg.service.name.intern(interner),
+        service_namespace: leg.service.namespace.intern(interner),
         security: security.policy,
     }
 }
@@ -197,14 +197,14 @@ fn party(
     let labels = match party {
         Party::Pod(pod) => pod_labels(pod, cluster, interner),
         Party::Service(service) => PartyLabels {
-            namespace: interner.intern(&service.namespace),
+            namespace: interner.intern_text(&service.namespace),
             cluster,
             ..unknown
         },
         Party::External(external) => PartyLabels {
-            workload: interner.intern(&external.host),
-            namespace: interner.intern(&external.namespace),
-            canonical_service: interner.intern(&external.host),
+            workload: interner.intern_text(&external.host),
+            namespace: interner.intern_text(&external.namespace),
+            canonical_service: interner.intern_text(&external.host),
             cluster,
             ..unknown
         },
@@ -242,11 +242,11 @@ fn peer_labels(peer: &Peer<&[u8]>, interner: &mut Interner) -> PartyLabels {
 }
 
 fn pod_labels(pod: &Pod, cluster: Symbol, interner: &mut Interner) -> PartyLabels {
-    let mut or_unknown = |text: &str| {
+    let mut or_unknown = |text: &Text| {
         if text.is_empty() {
             Symbol::UNKNOWN
         } else {
-            interner.intern(text)
+            interner.intern_text(text)
         }
     };
     PartyLabels {

@@ -1,10 +1,15 @@
 //! Strings to small ids and back, within a bound of bytes.
 
+mod text;
+
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+
+pub use text::Text;
 
 /// The id of an interned string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +22,8 @@ impl Symbol {
     pub const EMPTY: Symbol = Symbol(1);
     /// What every new string becomes once the interner is full.
     pub const OVERFLOW: Symbol = Symbol(2);
+    /// The literal `latest`, Istio's word for a revision that nobody named.
+    pub const LATEST: Symbol = Symbol(3);
 
     /// The id as a number, for use in a memo's key.
     pub fn number(self) -> u32 {
@@ -33,7 +40,11 @@ pub struct Interner {
     bytes: usize,
     limit: usize,
     state: FixedState,
+    number: u32,
 }
+
+/// Numbers of interners, by which a [`Text`] knows whose symbol it has.
+static NUMBERS: AtomicU32 = AtomicU32::new(1);
 
 impl Interner {
     /// An interner for at most `limit` bytes of strings.
@@ -44,8 +55,9 @@ impl Interner {
             bytes: 0,
             limit: usize::MAX,
             state: FixedState::default(),
+            number: NUMBERS.fetch_add(1, Relaxed),
         };
-        for reserved in ["unknown", "", "overflow"] {
+        for reserved in ["unknown", "", "overflow", "latest"] {
             interner.intern(reserved);
         }
         interner.limit = limit;
@@ -80,6 +92,21 @@ impl Interner {
         self.intern(&String::from_utf8_lossy(bytes))
     }
 
+    /// The number by which a [`Text`] knows this interner.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The id of a text that lives long: it is looked for only once.
+    pub fn intern_text(&mut self, text: &Text) -> Symbol {
+        if let Some(symbol) = text.symbol_of(self.number) {
+            return symbol;
+        }
+        let symbol = self.intern(text);
+        text.remember(self.number, symbol);
+        symbol
+    }
+
     /// The string of `symbol`.
     pub fn text(&self, symbol: Symbol) -> Arc<str> {
         self.strings.get(symbol.0 as usize).cloned().unwrap_or_default()
@@ -106,12 +133,13 @@ mod tests {
         assert_eq!(interner.intern("unknown"), Symbol::UNKNOWN);
         assert_eq!(interner.intern(""), Symbol::EMPTY);
         assert_eq!(&*interner.text(Symbol::OVERFLOW), "overflow");
+        assert_eq!(&*interner.text(Symbol::LATEST), "latest");
     }
 
     #[test]
     fn a_full_interner_keeps_what_it_has_and_overflows_the_rest() {
-        // The reserved strings take 15 bytes.
-        let mut interner = Interner::new(30);
+        // The reserved strings take 21 bytes.
+        let mut interner = Interner::new(36);
         let first = interner.intern("0123456789");
         assert_ne!(first, Symbol::OVERFLOW);
         assert_eq!(interner.intern("abcdef"), Symbol::OVERFLOW);
@@ -125,5 +153,21 @@ mod tests {
         let mut interner = Interner::new(1000);
         let symbol = interner.intern_bytes(b"a\xffb");
         assert_eq!(&*interner.text(symbol), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn a_text_has_the_symbol_of_each_interner() {
+        let [mut one, mut other] = [Interner::new(1000), Interner::new(1000)];
+        other.intern("ratings");
+        let reviews = Text::from("reviews");
+        let symbols = |interner: &mut Interner| [interner.intern_text(&reviews), interner.intern("reviews")];
+        for _ in 0..2 {
+            for interner in [&mut one, &mut other] {
+                let [symbol, expected] = symbols(interner);
+                assert_eq!(symbol, expected);
+                assert_eq!(interner.intern_text(&reviews.clone()), expected);
+            }
+        }
+        assert_ne!(one.intern("reviews"), other.intern("reviews"));
     }
 }

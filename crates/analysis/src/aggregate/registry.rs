@@ -11,7 +11,7 @@ use super::labels::{SeriesLabels, series_labels};
 use super::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::analyze::protocol::Protocol;
 use crate::analyze::rule::Rule;
-use crate::interner::{Interner, Symbol};
+use crate::interner::{Interner, Symbol, Text};
 use crate::party::Call;
 use als_proto::ResponseFlags;
 
@@ -92,6 +92,8 @@ struct Family {
 #[derive(Debug)]
 pub struct Registry {
     bounds: Bounds,
+    /// The interner's number.
+    interner: u32,
     tables: Mutex<Tables>,
 }
 
@@ -126,6 +128,7 @@ impl Registry {
         tables.tcp.keys.push(overflow(Protocol::Tcp));
         Registry {
             bounds,
+            interner: tables.interner.number(),
             tables: Mutex::new(tables),
         }
     }
@@ -138,6 +141,13 @@ impl Registry {
     /// The symbol of a string.
     pub fn intern(&self, text: &str) -> Symbol {
         self.tables().interner.intern(text)
+    }
+
+    /// The symbol of a text that lives long: it is looked for only once.
+    pub fn intern_text(&self, text: &Text) -> Symbol {
+        // Without the lock, where it is known.
+        text.symbol_of(self.interner)
+            .unwrap_or_else(|| self.tables().interner.intern_text(text))
     }
 
     /// The string of a symbol.

@@ -17,6 +17,7 @@ use crate::directory::inquiry::Inquiry;
 use crate::directory::name_history::NameHistory;
 use crate::directory::tenure::Validity;
 use crate::directory::{Directory, Found, Owner};
+use crate::interner::Text;
 use crate::moment::Moment;
 use crate::stream::Stream;
 
@@ -51,7 +52,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// Of the names of a party the one when the call started.
-    pub fn name<'b>(&mut self, names: &'b NameHistory) -> &'b str {
+    pub fn name<'b>(&mut self, names: &'b NameHistory) -> &'b Text {
         let (name, validity) = names.at(self.start);
         self.validity = self.validity.and(validity);
         name
@@ -69,7 +70,7 @@ impl<'a> Lookup<'a> {
 
     /// Who stands at one end of a call. An entry without the address of its caller or of the proxied side ends; one without an
     /// upstream address is a call that reached nobody.
-    pub fn party<'b>(&mut self, identity: &Identity<'_>, end: End) -> Result<Attribution<'b>, Ended> {
+    pub fn party(&mut self, identity: &Identity<'_>, end: End) -> Result<Attribution<'a>, Ended> {
         let found = match end {
             End::Caller => self.caller(identity.remote.ok_or(Skipped::NoAddress)?)?,
             End::Listener => self.listener(identity.local.ok_or(Skipped::NoAddress)?)?,
@@ -82,13 +83,13 @@ impl<'a> Lookup<'a> {
     }
 
     /// Who has a listening side's address.
-    fn listener(&mut self, endpoint: Endpoint<'_>) -> Result<Found, Ended> {
+    fn listener(&mut self, endpoint: Endpoint<'_>) -> Result<Found<'a>, Ended> {
         self.owner(endpoint, Some(endpoint.port))
     }
 
     /// Who has a caller's address: its port is ephemeral and says nothing. A loopback address that the directory does not know
     /// is the proxy's own pod.
-    fn caller(&mut self, endpoint: Endpoint<'_>) -> Result<Found, Ended> {
+    fn caller(&mut self, endpoint: Endpoint<'_>) -> Result<Found<'a>, Ended> {
         let found = self.owner(endpoint, None)?;
         match (found.rule, self.stream.own_address) {
             (Rule::NotFound, Some(own)) if ip(endpoint.ip)?.is_loopback() => {
@@ -100,7 +101,7 @@ impl<'a> Lookup<'a> {
 
     /// Whom the proxy reached. What has no address in the directory is the outside host that the cluster names: a `ServiceEntry`
     /// that asks DNS has its addresses from there.
-    fn upstream(&mut self, endpoint: Endpoint<'_>, cluster: &[u8]) -> Result<Found, Ended> {
+    fn upstream(&mut self, endpoint: Endpoint<'_>, cluster: &[u8]) -> Result<Found<'a>, Ended> {
         let found = self.listener(endpoint)?;
         let is_outside = matches!(found.owner, Owner::External(_))
             || matches!(found.rule, Rule::NotFound | Rule::NodeAddress);
@@ -111,7 +112,7 @@ impl<'a> Lookup<'a> {
             UpstreamCluster::Outbound { host, .. } | UpstreamCluster::InboundVip { host, .. } => {
                 Ok(match self.inquiry.external(host) {
                     Some(named) => Found {
-                        owner: Owner::External(named.clone()),
+                        owner: Owner::External(named),
                         rule: Rule::ServiceEntryHost,
                         ..found
                     },
@@ -122,7 +123,7 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    fn owner(&mut self, endpoint: Endpoint<'_>, port: Option<u16>) -> Result<Found, Ended> {
+    fn owner(&mut self, endpoint: Endpoint<'_>, port: Option<u16>) -> Result<Found<'a>, Ended> {
         let found = self.owner_of(ip(endpoint.ip)?, port);
         Ok(match found.rule {
             Rule::PodAddress if endpoint.is_endpoint_id => found.by(Rule::EndpointId),
@@ -130,7 +131,7 @@ impl<'a> Lookup<'a> {
         })
     }
 
-    fn owner_of(&mut self, address: IpAddr, port: Option<u16>) -> Found {
+    fn owner_of(&mut self, address: IpAddr, port: Option<u16>) -> Found<'a> {
         let found = self.inquiry.owner(address, port, self.start);
         self.validity = self.validity.and(found.validity);
         found

@@ -1,7 +1,5 @@
 //! The observations of one entry: which ends of the call they have, and who is asked about each end.
 
-use std::sync::Arc;
-
 use super::Ended;
 use super::addresses::Endpoint;
 use super::chain::{Analyzer, Chain};
@@ -9,7 +7,7 @@ use super::direction::{Direction, direction};
 use super::k8s_mesh::Lookup;
 use super::mx_mesh;
 use super::rule::Rule;
-use super::service::DestinationService;
+use super::service::{DestinationService, Label};
 use super::tls::Security;
 use super::upstream_cluster::UpstreamCluster;
 use crate::accounting::Skipped;
@@ -49,14 +47,14 @@ pub enum End {
 }
 
 /// Who stands at one end of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Party<'a> {
     /// A pod of the directory.
-    Pod(Arc<Pod>),
+    Pod(&'a Pod),
     /// A Service's own (cluster or load-balancer) address.
-    Service(Arc<Service>),
+    Service(&'a Service),
     /// A host outside the mesh.
-    External(Arc<External>),
+    External(&'a External),
     /// A workload that described itself.
     Peer(Peer<&'a [u8]>),
     /// Nobody certain.
@@ -64,7 +62,7 @@ pub enum Party<'a> {
 }
 
 /// Who stands at one end of a call, by which rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribution<'a> {
     /// Who.
     pub party: Party<'a>,
@@ -82,8 +80,8 @@ impl Attribution<'_> {
     }
 }
 
-impl From<Found> for Attribution<'_> {
-    fn from(found: Found) -> Self {
+impl<'a> From<Found<'a>> for Attribution<'a> {
+    fn from(found: Found<'a>) -> Self {
         let party = match found.owner {
             Owner::Pod(pod) => Party::Pod(pod),
             Owner::Service(service) => Party::Service(service),
@@ -155,7 +153,7 @@ pub fn legs<'a>(
         Direction::Gateway => {
             let gateway = party(End::Listener)?;
             let upstream = party(End::Upstream)?;
-            let parties = (caller, gateway.clone());
+            let parties = (caller, gateway);
             let first = served(identity, UpstreamCluster::Unset, parties, lookup);
             let parties = (gateway, upstream);
             let second = called(Reporter::Source, identity, cluster, parties, lookup);
@@ -221,9 +219,9 @@ fn served<'a>(
     };
     let domain = &*lookup.stream().domain;
     let context = (lookup.inquiry(), domain);
-    let mut service = DestinationService::served(&destination.party, port, authority, context).into_owned();
+    let mut service = DestinationService::served(destination.party, port, authority, context);
     if let UpstreamCluster::InboundPassthrough { name } = cluster {
-        service.name = name.into();
+        service.name = Label::told(name);
     }
     Leg {
         reporter: Reporter::Destination,

@@ -1,45 +1,71 @@
 //! Istio's `destination_service`: which service a call went to, apart from the pod that answered.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
 use super::legs::Party;
 use super::port_protocol::PortProtocol;
 use super::upstream_cluster::UpstreamCluster;
 use crate::directory::inquiry::Inquiry;
 use crate::directory::{External, Service, protocol_of};
+use crate::interner::{Interner, Symbol, Text};
+
+/// A label of the called service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Label<'a> {
+    /// The directory has it.
+    Known(&'a Text),
+    /// The entry says so, or it is made for the entry.
+    Told(Cow<'a, str>),
+}
 
 /// The three labels of the called service, where a value that is not known is `unknown`, and what its port speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestinationService<'a> {
     /// Istio's `destination_service`.
-    pub host: Cow<'a, str>,
+    pub host: Label<'a>,
     /// Istio's `destination_service_name`.
-    pub name: Cow<'a, str>,
+    pub name: Label<'a>,
     /// Istio's `destination_service_namespace`.
-    pub namespace: Cow<'a, str>,
+    pub namespace: Label<'a>,
     /// What the called port declares.
     pub protocol: PortProtocol,
 }
 
-const UNKNOWN: Cow<'static, str> = Cow::Borrowed("unknown");
+impl<'a> Label<'a> {
+    const UNKNOWN: Label<'static> = Label::told("unknown");
+
+    /// What an entry says.
+    pub const fn told(text: &'a str) -> Self {
+        Label::Told(Cow::Borrowed(text))
+    }
+
+    /// The label's symbol.
+    pub fn intern(&self, interner: &mut Interner) -> Symbol {
+        match self {
+            Label::Known(text) => interner.intern_text(text),
+            Label::Told(text) => interner.intern(text),
+        }
+    }
+}
 
 impl<'a> DestinationService<'a> {
     const UNKNOWN: DestinationService<'a> = DestinationService {
-        host: UNKNOWN,
-        name: UNKNOWN,
-        namespace: UNKNOWN,
+        host: Label::UNKNOWN,
+        name: Label::UNKNOWN,
+        namespace: Label::UNKNOWN,
         protocol: PortProtocol::Undeclared,
     };
 
     /// The service of a client-side entry: the cluster's host, else the request's authority. Traffic to no service keeps the
     /// cluster's name as the service's name, as Istio does.
-    pub fn called(cluster: UpstreamCluster<'a>, authority: &'a [u8], inquiry: &mut Inquiry<'_>) -> Self {
+    pub fn called(cluster: UpstreamCluster<'a>, authority: &'a [u8], inquiry: &mut Inquiry<'a>) -> Self {
         match cluster {
             UpstreamCluster::Outbound { port, host } | UpstreamCluster::InboundVip { port, host } => {
                 Self::of_host(host, port, inquiry)
             }
             UpstreamCluster::Outside { name } => DestinationService {
-                name: name.into(),
+                name: Label::told(name),
                 ..Self::of_authority(authority, inquiry)
             },
             _ => Self::of_authority(authority, inquiry),
@@ -49,11 +75,11 @@ impl<'a> DestinationService<'a> {
     /// The service of a server-side entry: the oldest Service that sends to the pod's port, else the request's authority, else
     /// the pod's canonical service. A peer's is its canonical service: the authority is the client's word, which Istio does not
     /// take on the server side.
-    pub fn served<'d: 'a>(
-        party: &'a Party<'_>,
+    pub fn served(
+        party: Party<'a>,
         port: u16,
         authority: &'a [u8],
-        (inquiry, domain): (&mut Inquiry<'d>, &str),
+        (inquiry, domain): (&mut Inquiry<'a>, &str),
     ) -> Self {
         let pod = match party {
             Party::Pod(pod) => pod,
@@ -61,70 +87,67 @@ impl<'a> DestinationService<'a> {
                 let protocol = protocol_of(&service.ports, port);
                 return Self::of_service(service, protocol, domain);
             }
-            Party::External(external) => return Self::of_external(external, &external.host, port),
+            Party::External(external) => {
+                return Self::of_external(external, Label::Known(&external.host), port);
+            }
             Party::Peer(peer) => {
-                let name = String::from_utf8_lossy(peer.canonical_service);
-                return Self::of_canonical_service(name, String::from_utf8_lossy(peer.namespace));
+                let [name, namespace] = [peer.canonical_service, peer.namespace].map(String::from_utf8_lossy);
+                return Self::of_canonical_service(Label::Told(name), Label::Told(namespace));
             }
             Party::Unknown => return Self::of_authority(authority, inquiry),
         };
         if let Some((service, protocol)) = inquiry.service_of(pod, port) {
             return Self::of_service(service, protocol, domain);
         }
+        let namespace = Label::Known(&pod.namespace);
         match host_of(authority) {
             Some(host) => DestinationService {
-                namespace: (&*pod.namespace).into(),
+                namespace,
                 ..Self::of_host(host, 0, inquiry)
             },
-            None => Self::of_canonical_service((&*pod.canonical_service).into(), (&*pod.namespace).into()),
+            None => Self::of_canonical_service(Label::Known(&pod.canonical_service), namespace),
         }
     }
 
-    /// The same service without a borrow.
-    pub fn into_owned(self) -> DestinationService<'static> {
-        DestinationService {
-            host: Cow::Owned(self.host.into_owned()),
-            name: Cow::Owned(self.name.into_owned()),
-            namespace: Cow::Owned(self.namespace.into_owned()),
-            protocol: self.protocol,
-        }
-    }
-
-    fn of_canonical_service(name: Cow<'a, str>, namespace: Cow<'a, str>) -> Self {
+    fn of_canonical_service(name: Label<'a>, namespace: Label<'a>) -> Self {
         DestinationService {
             host: name.clone(),
             name,
-            namespace: if namespace.is_empty() { UNKNOWN } else { namespace },
+            namespace: if namespace.is_empty() {
+                Label::UNKNOWN
+            } else {
+                namespace
+            },
             protocol: PortProtocol::Undeclared,
         }
     }
 
     /// Istio names the service of an outside host after the host.
-    fn of_external(external: &External, host: &'a str, port: u16) -> Self {
+    fn of_external(external: &'a External, host: Label<'a>, port: u16) -> Self {
         DestinationService {
-            host: host.into(),
-            name: host.into(),
-            namespace: external.namespace.to_string().into(),
+            host: host.clone(),
+            name: host,
+            namespace: Label::Known(&external.namespace),
             protocol: protocol_of(&external.ports, port),
         }
     }
 
     fn of_service(service: &'a Service, protocol: PortProtocol, domain: &str) -> Self {
         DestinationService {
-            host: format!("{}.{}.svc.{domain}", service.name, service.namespace).into(),
-            name: (&*service.name).into(),
-            namespace: (&*service.namespace).into(),
+            host: Label::Told(format!("{}.{}.svc.{domain}", service.name, service.namespace).into()),
+            name: Label::Known(&service.name),
+            namespace: Label::Known(&service.namespace),
             protocol,
         }
     }
 
-    fn of_authority(authority: &'a [u8], inquiry: &mut Inquiry<'_>) -> Self {
+    fn of_authority(authority: &'a [u8], inquiry: &mut Inquiry<'a>) -> Self {
         host_of(authority).map_or(Self::UNKNOWN, |host| Self::of_host(host, 0, inquiry))
     }
 
     /// `name.namespace.svc…` is a Kubernetes Service, and so is a shorter form when the directory has it; any other host is its
     /// own name, in the namespace of its `ServiceEntry`. `port` is the Service's, 0 where it is not told.
-    fn of_host(host: &'a str, port: u16, inquiry: &mut Inquiry<'_>) -> Self {
+    fn of_host(host: &'a str, port: u16, inquiry: &mut Inquiry<'a>) -> Self {
         let mut parts = host.split('.');
         if let (Some(name), Some(namespace), rest) = (parts.next(), parts.next(), parts.next()) {
             let service = inquiry.service(namespace, name);
@@ -135,9 +158,10 @@ impl<'a> DestinationService<'a> {
             };
             if is_service {
                 return DestinationService {
-                    host: host.into(),
-                    name: name.into(),
-                    namespace: namespace.into(),
+                    host: Label::told(host),
+                    name: service.map_or(Label::told(name), |service| Label::Known(&service.name)),
+                    namespace: service
+                        .map_or(Label::told(namespace), |service| Label::Known(&service.namespace)),
                     protocol: service
                         .map(|service| protocol_of(&service.ports, port))
                         .unwrap_or_default(),
@@ -145,12 +169,23 @@ impl<'a> DestinationService<'a> {
             }
         }
         match inquiry.external(host) {
-            Some(external) => Self::of_external(external, host, port),
+            Some(external) => Self::of_external(external, Label::told(host), port),
             None => DestinationService {
-                host: host.into(),
-                name: host.into(),
+                host: Label::told(host),
+                name: Label::told(host),
                 ..Self::UNKNOWN
             },
+        }
+    }
+}
+
+impl Deref for Label<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Label::Known(text) => text,
+            Label::Told(text) => text,
         }
     }
 }
@@ -198,8 +233,8 @@ mod tests {
         #[case] (host, name, namespace): (&str, &str, &str),
     ) {
         let cluster = UpstreamCluster::parse(cluster.as_bytes());
-        let service =
-            DestinationService::called(cluster, authority.as_bytes(), &mut Directory::default().inquiry());
+        let directory = Directory::default();
+        let service = DestinationService::called(cluster, authority.as_bytes(), &mut directory.inquiry());
         assert_eq!(
             (&*service.host, &*service.name, &*service.namespace),
             (host, name, namespace)

@@ -72,7 +72,7 @@ impl<T> Claims<T> {
     }
 
     /// Whose claim counted at `start`; `port` is that of a listening side.
-    pub fn owner(&self, port: Option<u16>, start: Moment) -> Held<T> {
+    pub fn owner(&self, port: Option<u16>, start: Moment) -> Held<'_, T> {
         let mut validity = Validity::ALWAYS;
         for claim in &self.0 {
             let held = within(claim);
@@ -83,9 +83,9 @@ impl<T> Claims<T> {
         let held = self.0.iter().filter(|claim| within(claim).contains(start));
         let first = held.min_by_key(|claim| {
             let is_its_port = port.is_some_and(|port| claim.ports.iter().any(|own| own.number == port));
-            (!is_its_port, claim.created, claim.object.clone())
+            (!is_its_port, claim.created, &claim.object)
         });
-        let holder = first.map(|claim| claim.holder.clone());
+        let holder = first.map(|claim| &*claim.holder);
         Held::new(holder.ok_or(Unattributed::NotFound), validity)
     }
 }
@@ -125,7 +125,7 @@ impl<T> Blocks<T> {
     }
 
     /// Whose claim to `address` counted at `start`, and the length of the claimed prefix; `port` is that of a listening side.
-    pub fn owner(&self, address: IpAddr, port: Option<u16>, start: Moment) -> (Held<T>, Option<u8>) {
+    pub fn owner(&self, address: IpAddr, port: Option<u16>, start: Moment) -> (Held<'_, T>, Option<u8>) {
         let mut validity = Validity::ALWAYS;
         for (Reverse(length), blocks) in &self.0 {
             let claims = Block::around(address, *length).and_then(|block| blocks.get(&block));
@@ -179,7 +179,7 @@ mod tests {
     fn owner(claims: &Blocks<String>, address: &str, port: Option<u16>, start: i64) -> Option<String> {
         let (held, _) = claims.owner(address.parse().unwrap(), port, at(start));
         assert!(held.validity.contains(at(start)));
-        held.holder.ok().map(|holder| holder.as_ref().clone())
+        held.holder.ok().cloned()
     }
 
     fn claims(of: &[(&str, Claim<String>)]) -> Blocks<String> {

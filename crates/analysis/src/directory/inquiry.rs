@@ -2,7 +2,6 @@
 //! long as they hold.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::block::Block;
 use super::changes::Asked;
@@ -42,8 +41,8 @@ impl<'a> Inquiry<'a> {
     ///
     /// What stands first wins: a pod of its own address, a host-network pod by its port, a node, a Service, an endpoint without
     /// a pod, a `ServiceEntry`. (SkyWalking asks `ServiceEntries` first; then a wide CIDR block would hide the mesh's own pods.)
-    pub fn owner(&mut self, address: IpAddr, port: Option<u16>, start: Moment) -> Found {
-        let Inquiry { directory, asked } = self;
+    pub fn owner(&mut self, address: IpAddr, port: Option<u16>, start: Moment) -> Found<'a> {
+        let (directory, asked) = (self.directory, &mut self.asked);
         let address = &address.to_canonical();
         Found::unknown(Unattributed::NotFound, Validity::ALWAYS)
             .or_else(|| {
@@ -81,7 +80,7 @@ impl<'a> Inquiry<'a> {
 
     /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is the oldest, as istiod takes
     /// it, then the first by namespace and name.
-    pub fn service_of(&mut self, pod: &Pod, port: u16) -> Option<(&'a Arc<Service>, PortProtocol)> {
+    pub fn service_of(&mut self, pod: &Pod, port: u16) -> Option<(&'a Service, PortProtocol)> {
         self.directory
             .oldest_service(&pod.uid, &mut self.asked, |backend| {
                 Some(backend.port.filter(|own| own.number == port)?.protocol)
@@ -89,13 +88,13 @@ impl<'a> Inquiry<'a> {
     }
 
     /// The Service of this name.
-    pub fn service(&mut self, namespace: &str, name: &str) -> Option<&'a Arc<Service>> {
+    pub fn service(&mut self, namespace: &str, name: &str) -> Option<&'a Service> {
         self.directory
             .listed(&qualified(namespace, name), &mut self.asked)
     }
 
     /// The outside host of this name, by itself or by a wildcard: the longest that fits, of the oldest `ServiceEntry`.
-    pub fn external(&mut self, host: &str) -> Option<&'a Arc<External>> {
+    pub fn external(&mut self, host: &str) -> Option<&'a External> {
         self.directory.outside.get(&mut self.asked).host(host)
     }
 }

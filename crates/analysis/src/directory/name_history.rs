@@ -1,28 +1,28 @@
 //! What a party is called, and what it was called before: names are made of labels, and labels change.
 
-use std::sync::Arc;
-
 use super::tenure::Validity;
+use crate::interner::Text;
 use crate::moment::Moment;
 
 /// The names of one party, each from a moment on until the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameHistory {
     /// The name before all others.
-    first: Arc<str>,
+    first: Text,
     /// The names that followed, and since when; in that order, no two neighbours alike.
-    later: Vec<(Moment, Arc<str>)>,
+    later: Vec<(Moment, Text)>,
 }
 
 impl NameHistory {
     /// A party that has had no other name.
-    pub fn new(name: Arc<str>) -> Self {
+    pub fn new(name: impl Into<Text>) -> Self {
         let later = Vec::new();
-        NameHistory { first: name, later }
+        let first = name.into();
+        NameHistory { first, later }
     }
 
     /// The name at `start`, and the start times for which it is the same.
-    pub fn at(&self, start: Moment) -> (&Arc<str>, Validity) {
+    pub fn at(&self, start: Moment) -> (&Text, Validity) {
         let mut name = &self.first;
         let mut validity = Validity::ALWAYS;
         for (since, later) in &self.later {
@@ -35,7 +35,7 @@ impl NameHistory {
     }
 
     /// Calls the party `name` from `since` on, whatever it was to be called then.
-    pub fn set(&mut self, name: Arc<str>, since: Moment) {
+    pub fn set(&mut self, name: Text, since: Moment) {
         self.later.retain(|(begun, _)| *begun < since);
         if since == Moment::MIN {
             self.first = name;
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn history(names: &[(Moment, &str)]) -> NameHistory {
-        let mut history = NameHistory::new("first".into());
+        let mut history = NameHistory::new("first");
         for (since, name) in names {
             history.set((*name).into(), *since);
         }
@@ -100,10 +100,7 @@ mod tests {
 
     #[test]
     fn the_same_name_makes_no_history() {
-        assert_eq!(
-            history(&[(Moment(10), "first")]),
-            NameHistory::new("first".into())
-        );
+        assert_eq!(history(&[(Moment(10), "first")]), NameHistory::new("first"));
     }
 
     #[test]
@@ -112,6 +109,6 @@ mod tests {
         history.forget_ended_before(Moment(20));
         assert_eq!(names(&history, [9, 10, 20, 30]), ["a", "a", "b", "c"]);
         history.forget_ended_before(Moment(31));
-        assert_eq!(history, NameHistory::new("c".into()));
+        assert_eq!(history, NameHistory::new("c"));
     }
 }

@@ -23,13 +23,14 @@ pub(super) struct Outside {
 
 impl Outside {
     /// The outside host of this name, by itself or by a wildcard: the longest that fits, of the oldest `ServiceEntry`.
-    pub(super) fn host(&self, host: &str) -> Option<&Arc<External>> {
+    pub(super) fn host(&self, host: &str) -> Option<&External> {
         if let Some(named) = self.hosts.get(host) {
-            return named.first();
+            return named.first().map(|first| &**first);
         }
         let dots = host.char_indices().filter(|(_, character)| *character == '.');
-        let mut wildcards = dots.filter_map(|(dot, _)| Some(format!("*{}", host.get(dot..)?)));
-        wildcards.find_map(|wildcard| self.hosts.get(wildcard.as_str())?.first())
+        let wildcards = dots.filter_map(|(dot, _)| Some(format!("*{}", host.get(dot..)?)));
+        let mut named = wildcards.filter_map(|wildcard| self.hosts.get(wildcard.as_str())?.first());
+        named.next().map(|first| &**first)
     }
 }
 
@@ -96,7 +97,7 @@ impl Directory {
         };
         let outside = self.outside.change(&mut self.changes);
         for external in entry.hosts.iter().map(external) {
-            let of_host = outside.hosts.entry(external.host.clone()).or_default();
+            let of_host = outside.hosts.entry(external.host.shared()).or_default();
             of_host.push(external);
             of_host.sort_by(|a, b| {
                 (a.created, &a.namespace, &a.entry).cmp(&(b.created, &b.namespace, &b.entry))
@@ -349,9 +350,8 @@ mod tests {
             }),
             at(100),
         );
-        let found = state
-            .publish()
-            .unwrap()
+        let directory = state.publish().unwrap();
+        let found = directory
             .inquiry()
             .owner("10.1.0.1".parse().unwrap(), None, at(50));
         assert_eq!(found.owner, Owner::Unknown(Unattributed::NodeAddress));

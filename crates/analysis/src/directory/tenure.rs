@@ -70,19 +70,19 @@ impl<T> Default for Tenures<T> {
 
 /// What the tenures of an address say about one moment.
 #[derive(Debug)]
-pub struct Held<T> {
-    pub(super) holder: Result<Arc<T>, Unattributed>,
+pub struct Held<'a, T> {
+    pub(super) holder: Result<&'a T, Unattributed>,
     pub(super) validity: Validity,
 }
 
-impl<T> Held<T> {
+impl<'a, T> Held<'a, T> {
     /// An answer and the start times for which it holds.
-    pub fn new(holder: Result<Arc<T>, Unattributed>, validity: Validity) -> Self {
+    pub fn new(holder: Result<&'a T, Unattributed>, validity: Validity) -> Self {
         Held { holder, validity }
     }
 
     /// The answer, with a holder that is found by `rule` wrapped as `owner` says.
-    pub fn map(self, rule: Rule, owner: impl FnOnce(Arc<T>) -> Owner) -> Found {
+    pub fn map(self, rule: Rule, owner: impl FnOnce(&'a T) -> Owner<'a>) -> Found<'a> {
         match self.holder {
             Ok(holder) => Found {
                 owner: owner(holder),
@@ -135,7 +135,7 @@ impl<T> Tenures<T> {
 
     /// Who held the address at `start`: the one tenure that contains it. Two are ambiguous. A start up to [`CLOCK_SKEW`]
     /// before the earliest tenure still belongs to it; one before that is before history.
-    pub fn owner(&self, start: Moment) -> Held<T> {
+    pub fn owner(&self, start: Moment) -> Held<'_, T> {
         let earliest = self
             .0
             .iter()
@@ -156,7 +156,7 @@ impl<T> Tenures<T> {
         let validity = self.unchanged_around(start, earliest);
         let mut holders = self.0.iter().filter(|tenure| within(tenure).contains(start));
         let holder = match (holders.next(), holders.next()) {
-            (Some(one), None) => Ok(one.holder.clone()),
+            (Some(one), None) => Ok(&*one.holder),
             (Some(_), Some(_)) => Err(Unattributed::Ambiguous),
             (None, _) if start < earliest.minus(CLOCK_SKEW) => Err(Unattributed::BeforeHistory),
             (None, _) => Err(Unattributed::NotFound),
@@ -212,15 +212,12 @@ mod tests {
         #[case] start: i64,
         #[case] expected: Result<&str, Unattributed>,
     ) {
-        let held = tenures(&[
+        let tenures = tenures(&[
             (seconds(10), seconds(20), "old"),
             (seconds(25), Moment::MAX, "new"),
-        ])
-        .owner(seconds(start));
-        assert_eq!(
-            held.holder.as_deref().copied().map_err(|reason| *reason),
-            expected
-        );
+        ]);
+        let held = tenures.owner(seconds(start));
+        assert_eq!(held.holder.copied(), expected);
         assert!(held.validity.contains(seconds(start)));
     }
 

@@ -48,7 +48,7 @@ fn service(name: &str, address: u8, created: i64) -> ServiceRecord {
     }
 }
 
-fn name_of(found: &Found) -> Result<String, Unattributed> {
+fn name_of(found: &Found<'_>) -> Result<String, Unattributed> {
     match &found.owner {
         Owner::Pod(pod) => Ok(pod.name.to_string()),
         Owner::Service(service) => Ok(format!("service {}", service.name)),

@@ -21,12 +21,12 @@ static OF_PEERS: LazyLock<Template<MetadataPath>> = LazyLock::new(default_metada
 /// The name of a party when the call of `lookup` started.
 pub(super) fn service_name(party: &Party<'_>, lookup: &mut Lookup<'_>, registry: &Registry) -> Symbol {
     match party {
-        Party::Pod(pod) => registry.intern(lookup.name(&pod.names)),
+        Party::Pod(pod) => registry.intern_text(lookup.name(&pod.names)),
         Party::Service(service) => {
             let listed = lookup.inquiry().service(&service.namespace, &service.name);
-            registry.intern(lookup.name(names(service, listed.map(|listed| &**listed))))
+            registry.intern_text(lookup.name(names(service, listed)))
         }
-        Party::External(external) => registry.intern(lookup.name(&external.names)),
+        Party::External(external) => registry.intern_text(lookup.name(&external.names)),
         Party::Peer(peer) => registry.intern(&of_peer(peer)),
         Party::Unknown => Symbol::UNKNOWN,
     }

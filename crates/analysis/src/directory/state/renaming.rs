@@ -17,7 +17,7 @@ pub(super) fn names(known: Option<&NameHistory>, name: Arc<str>, now: Moment) ->
         return NameHistory::new(name);
     };
     let mut names = known.clone();
-    names.set(name, now);
+    names.set(name.into(), now);
     names.forget_ended_before(now.minus(MEMORY));
     names
 }

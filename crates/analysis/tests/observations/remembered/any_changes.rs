@@ -138,12 +138,13 @@ fn an_entry() -> impl Strategy<Value = Record> {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    let record = || prop_oneof![a_pod(), a_service(), a_slice(), a_node(), an_entry()];
+    let record =
+        || prop_oneof![3 => a_pod(), 2 => a_service(), 3 => a_slice(), 1 => a_node(), 1 => an_entry()];
     prop_oneof![
         6 => record().prop_map(Is),
         2 => record().prop_map(IsGone),
         1 => select(Kind::ALL.to_vec()).prop_map(AreNotListed),
-        1 => (0..700_i64).prop_map(IsForgotten),
+        1 => (500..1500_i64).prop_map(IsForgotten),
     ]
 }
 
@@ -156,6 +157,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
     fn a_worker_always_says_what_the_directory_says(
         is_named_by_all in any::<bool>(),

@@ -283,12 +283,12 @@ fn a_rule_without_services_leaves_their_changes_alone() {
     state.apply(slice("web", &["uid"]), at(200));
     state.apply(service("web", 50, tier("s")), at(200));
     let after = state.publish().unwrap();
-    let owner = |directory: &Directory| {
-        directory
+    let [owner_before, owner_after] = [&before, &after].map(|directory| {
+        let found = directory
             .inquiry()
-            .owner("10.0.0.1".parse().unwrap(), None, at(300))
-            .owner
-    };
-    assert_eq!(owner(&before), owner(&after));
+            .owner("10.0.0.1".parse().unwrap(), None, at(300));
+        found.owner
+    });
+    assert_eq!(owner_before, owner_after);
     assert_eq!(name(&after, "10.0.0.1", 300), "reviews-0.demo");
 }

@@ -1,0 +1,106 @@
+//! Texts that live long, as the directory's: each remembers the symbol that it was interned as.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::Symbol;
+
+/// A text and the symbol of it. Copies share the text; what one of them learns of its symbol later it keeps to itself.
+pub struct Text {
+    text: Arc<str>,
+    /// The number of an interner in the upper half, which is never 0, and its symbol in the lower.
+    symbol: AtomicU64,
+}
+
+impl Text {
+    /// The text, to be shared.
+    pub fn shared(&self) -> Arc<str> {
+        self.text.clone()
+    }
+
+    /// The symbol that the interner of this number gave.
+    #[inline]
+    pub(crate) fn symbol_of(&self, interner: u32) -> Option<Symbol> {
+        let known = self.symbol.load(Relaxed);
+        (known >> 32 == u64::from(interner)).then_some(Symbol(known as u32))
+    }
+
+    /// Remembers the symbol that the interner of this number gave.
+    pub(super) fn remember(&self, interner: u32, symbol: Symbol) {
+        let known = u64::from(interner) << 32 | u64::from(symbol.0);
+        self.symbol.store(known, Relaxed);
+    }
+}
+
+impl From<Arc<str>> for Text {
+    fn from(text: Arc<str>) -> Self {
+        Text {
+            text,
+            symbol: AtomicU64::new(0),
+        }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Arc::<str>::from(text).into()
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Arc::<str>::from(text).into()
+    }
+}
+
+impl Clone for Text {
+    fn clone(&self) -> Self {
+        Text {
+            text: self.text.clone(),
+            symbol: AtomicU64::new(self.symbol.load(Relaxed)),
+        }
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.text, f)
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&*self.text, f)
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
