@@ -11,6 +11,10 @@ use hashbrown::HashTable;
 
 pub use text::Text;
 
+/// Bytes that a string takes besides its text: its counters, its place among the others, its place by hash, and what an allocator
+/// and tables that grow add to them.
+pub const STRING_BYTES: usize = 64;
+
 /// The id of an interned string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(u32);
@@ -47,7 +51,7 @@ pub struct Interner {
 static NUMBERS: AtomicU32 = AtomicU32::new(1);
 
 impl Interner {
-    /// An interner for at most `limit` bytes of strings.
+    /// An interner for at most `limit` bytes of strings, each with [`STRING_BYTES`].
     pub fn new(limit: usize) -> Self {
         let mut interner = Interner {
             ids: HashTable::new(),
@@ -75,10 +79,11 @@ impl Interner {
         let Ok(id) = u32::try_from(self.strings.len()) else {
             return Symbol::OVERFLOW;
         };
-        if self.bytes + text.len() > self.limit {
+        let bytes = STRING_BYTES + text.len();
+        if self.bytes + bytes > self.limit {
             return Symbol::OVERFLOW;
         }
-        self.bytes += text.len();
+        self.bytes += bytes;
         self.strings.push(text.into());
         let (strings, state) = (&self.strings, &self.state);
         self.ids.insert_unique(hash, id, |id| {
@@ -138,12 +143,31 @@ mod tests {
 
     #[test]
     fn a_full_interner_keeps_what_it_has_and_overflows_the_rest() {
-        // The reserved strings take 21 bytes.
-        let mut interner = Interner::new(36);
+        // The reserved strings have 21 bytes.
+        let mut interner = Interner::new(6 * STRING_BYTES + 36);
         let first = interner.intern("0123456789");
         assert_ne!(first, Symbol::OVERFLOW);
         assert_eq!(interner.intern("abcdef"), Symbol::OVERFLOW);
         assert_ne!(interner.intern("abcde"), Symbol::OVERFLOW);
+        assert_eq!(interner.intern("f"), Symbol::OVERFLOW);
+        assert_eq!(interner.intern("0123456789"), first);
+    }
+
+    #[test]
+    fn short_strings_take_no_more_than_the_bound() {
+        let mut interner = Interner::new(10 * STRING_BYTES);
+        // The reserved strings take three and a part of another one.
+        let symbols = ["a", "b", "c", "d", "e", "f", "g"].map(|text| interner.intern(text));
+        assert_eq!(
+            symbols.map(|symbol| symbol == Symbol::OVERFLOW),
+            [false, false, false, false, false, false, true]
+        );
+    }
+
+    #[test]
+    fn a_known_string_is_found_in_a_full_interner() {
+        let mut interner = Interner::new(4 * STRING_BYTES + 25);
+        let first = interner.intern("0123456789");
         assert_eq!(interner.intern("f"), Symbol::OVERFLOW);
         assert_eq!(interner.intern("0123456789"), first);
     }

@@ -5,7 +5,10 @@ mod settings;
 
 use std::sync::Arc;
 
-use als_proto::{CommonProperties, Entries, HttpEntry, HttpRequest, TcpEntry, UnreadEntry, Unreadable};
+use als_proto::{
+    CommonProperties, Entries, HttpEntry, HttpRequest, Identifier, Malformed, TcpEntry, UnreadEntry,
+    Unreadable,
+};
 
 use crate::accounting::{Accounting, Rejected, Skipped};
 use crate::aggregate::deltas::Deltas;
@@ -83,6 +86,12 @@ impl Shard {
     /// The registry that all shards share.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// The node of a new stream, within the bound of a string.
+    pub fn stream(&self, identifier: &Identifier<'_>) -> Result<Stream, Malformed> {
+        let stream = Stream::identify(identifier, &self.registry)?;
+        Ok(stream.within(self.settings.string_bytes))
     }
 
     /// What became of the entries since this was last called.

@@ -11,7 +11,11 @@ use crate::interner::Symbol;
 use crate::peer::Peer;
 
 /// Bytes of a node's id that are kept to be shown.
-const NODE_ID: usize = 256;
+pub const NODE_ID: usize = 256;
+/// Labels of the longest length that are kept of what a node says about itself: some are told by one text.
+pub const OWN_LABELS: usize = 4;
+/// Bytes of the longest domain that there can be (RFC 1035, 2.3.4); a longer one is none.
+pub const DOMAIN: usize = 255;
 
 /// The node behind a stream.
 #[derive(Clone, Debug)]
@@ -47,6 +51,7 @@ impl Stream {
         let domain = parts
             .nth(1)
             .and_then(|suffix| Some(suffix.split_once(".svc.")?.1))
+            .filter(|domain| domain.len() <= DOMAIN)
             .unwrap_or("cluster.local");
         let own = Peer::in_node(identifier)?;
         let cluster = match own.cluster {
@@ -78,6 +83,23 @@ impl Stream {
             memo_prefix: memo_prefix.into(),
             own_memo_prefix: own_memo_prefix.into(),
         })
+    }
+
+    /// The same, but nothing of what the node says about itself if that is more than [`OWN_LABELS`] labels of `limit` bytes. An
+    /// analyzer that asks for it then refuses the stream's entries, as if it were one label of so many bytes.
+    #[must_use]
+    pub fn within(self, limit: usize) -> Self {
+        let own = self.own.map(|text| &**text);
+        let bytes = own.labels().map(<[u8]>::len).iter().sum::<usize>() + own.name.len();
+        if bytes <= OWN_LABELS * limit {
+            return self;
+        }
+        Stream {
+            own: Box::default(),
+            longest_own_label: bytes,
+            own_memo_prefix: Box::default(),
+            ..self
+        }
     }
 
     /// What the node says about itself, if that names a workload or a service.

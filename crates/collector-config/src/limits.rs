@@ -28,7 +28,7 @@ impl Default for Limits {
             streams_per_connection: 128,
             streams_per_peer: 1024,
             samples: 500_000,
-            buffered_bytes: 256 << 20,
+            buffered_bytes: 64 << 20,
         }
     }
 }

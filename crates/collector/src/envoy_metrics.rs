@@ -158,7 +158,8 @@ impl Proxies {
         }
         let bytes = identity.key.len() + identity.service.len();
         let is_kept = known.len() < self.bounds.proxies && bytes <= self.bounds.series_bytes;
-        let proxy = Proxy::new(identity, is_kept);
+        // What is not shown has no labels either: they may be as long as a message.
+        let proxy = Proxy::new(if is_kept { identity } else { Identity::default() }, is_kept);
         if is_kept {
             let key = proxy.identity.key.clone();
             let proxy = proxy.clone();

@@ -84,9 +84,8 @@ impl Ingest {
         if (logs.node.is_none() || logs.identifiers == Identifiers::Any)
             && let Some(identifier) = message.identifier()?
         {
-            let registry = self.shard().registry().clone();
             logs.node = Some(Node {
-                stream: Stream::identify(&identifier, &registry)?,
+                stream: self.shard().stream(&identifier)?,
                 proxy: self.proxies.proxy(&identifier, received)?,
             });
         }

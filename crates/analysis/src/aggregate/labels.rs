@@ -122,6 +122,15 @@ pub fn series_labels(call: &Call, outcome: Outcome, interner: &Interner) -> Seri
     }
 }
 
+/// Bytes of the labels of a call's series, without those of its outcome.
+pub fn label_bytes(call: &Call, interner: &Interner) -> usize {
+    let parties = [&call.source, &call.destination].map(|party| party_values(party, interner));
+    let service =
+        [call.service, call.service_name, call.service_namespace].map(|symbol| interner.text(symbol));
+    let values = parties.iter().flatten().chain(&service);
+    values.map(|value| value.len()).sum()
+}
+
 fn party_values(party: &PartyLabels, interner: &Interner) -> [Arc<str>; 8] {
     [
         party.workload,

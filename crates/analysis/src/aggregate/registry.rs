@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use foldhash::fast::RandomState;
 
 use super::evidence::{Evidence, EvidenceId, EvidenceKey, MOST_EVIDENCE};
-use super::labels::{SeriesLabels, series_labels};
+use super::labels::{SeriesLabels, label_bytes, series_labels};
 use super::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::analyze::protocol::Protocol;
 use crate::analyze::rule::Rule;
@@ -46,12 +46,14 @@ impl SeriesId {
 /// How much the registry holds before the rest goes into the overflow series.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Bytes of interned strings.
+    /// Bytes of interned strings, with what each takes besides its text.
     pub string_bytes: usize,
     /// Calls.
     pub calls: usize,
     /// Samples of the exposition.
     pub samples: usize,
+    /// Bytes of the values of all series' labels as text: a long string is in one series after the other.
+    pub label_bytes: usize,
     /// Edges with the rules that found their parties.
     pub evidence: usize,
 }
@@ -62,6 +64,7 @@ impl Default for Bounds {
             string_bytes: 64 << 20,
             calls: 200_000,
             samples: 500_000,
+            label_bytes: 64 << 20,
             evidence: MOST_EVIDENCE,
         }
     }
@@ -77,9 +80,16 @@ struct Tables {
     call_ids: Ids<Call, CallId>,
     http: Family,
     tcp: Family,
-    samples: usize,
+    taken: Taken,
     evidence: Vec<EvidenceKey>,
     evidence_ids: Ids<EvidenceKey, EvidenceId>,
+}
+
+/// What series take of the bounds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    samples: usize,
+    label_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -112,7 +122,7 @@ impl Registry {
             call_ids: Ids::from_iter([(Call::OVERFLOW, CallId::OVERFLOW)]),
             http: Family::default(),
             tcp: Family::default(),
-            samples: 0,
+            taken: Taken::default(),
             evidence: Vec::new(),
             evidence_ids: Ids::default(),
         };
@@ -183,18 +193,18 @@ impl Registry {
     /// The id of an HTTP series.
     pub fn http_series(&self, key: SeriesKey) -> SeriesId {
         let tables = &mut *self.tables();
-        let room = self.bounds.samples.saturating_sub(tables.samples) >= HttpCounts::SAMPLES;
-        let (id, new) = tables.http.id(key, room);
-        tables.samples += if new { HttpCounts::SAMPLES } else { 0 };
+        let with = tables.with_series_of(key.call, HttpCounts::SAMPLES);
+        let (id, is_new) = tables.http.id(key, with.is_within(&self.bounds));
+        tables.taken = if is_new { with } else { tables.taken };
         id
     }
 
     /// The id of a TCP series.
     pub fn tcp_series(&self, key: SeriesKey) -> SeriesId {
         let tables = &mut *self.tables();
-        let room = self.bounds.samples.saturating_sub(tables.samples) >= TcpCounts::SAMPLES;
-        let (id, new) = tables.tcp.id(key, room);
-        tables.samples += if new { TcpCounts::SAMPLES } else { 0 };
+        let with = tables.with_series_of(key.call, TcpCounts::SAMPLES);
+        let (id, is_new) = tables.tcp.id(key, with.is_within(&self.bounds));
+        tables.taken = if is_new { with } else { tables.taken };
         id
     }
 
@@ -208,6 +218,12 @@ impl Registry {
     pub fn tcp_labels(&self, known: usize) -> Vec<SeriesLabels> {
         let tables = self.tables();
         tables.labels(&tables.tcp, known)
+    }
+}
+
+impl Taken {
+    fn is_within(self, bounds: &Bounds) -> bool {
+        self.samples <= bounds.samples && self.label_bytes <= bounds.label_bytes
     }
 }
 
@@ -256,6 +272,14 @@ impl Tables {
 
     fn call_of(&self, id: CallId) -> Call {
         self.calls.get(id.0 as usize).copied().unwrap_or(Call::OVERFLOW)
+    }
+
+    /// What is taken with one more series of `call`.
+    fn with_series_of(&self, call: CallId, samples: usize) -> Taken {
+        Taken {
+            samples: self.taken.samples + samples,
+            label_bytes: self.taken.label_bytes + label_bytes(&self.call_of(call), &self.interner),
+        }
     }
 
     fn labels(&self, family: &Family, known: usize) -> Vec<SeriesLabels> {

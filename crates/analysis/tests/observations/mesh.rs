@@ -20,7 +20,6 @@ use alscope_analysis::directory::state::State;
 use alscope_analysis::directory::{Directory, Port};
 use alscope_analysis::moment::Moment;
 use alscope_analysis::shard::{Progress, Settings, Shard};
-use alscope_analysis::stream::Stream;
 use prost::Message as _;
 
 use crate::entry::{Logs, identifier};
@@ -193,8 +192,8 @@ impl Mesh {
 
     fn take_bytes_at(&mut self, bytes: &[u8], received: i64) {
         let message = Message::read(bytes).unwrap();
-        let stream =
-            Stream::identify(&message.identifier().unwrap().unwrap(), self.shard.registry()).unwrap();
+        let identifier = message.identifier().unwrap().unwrap();
+        let stream = self.shard.stream(&identifier).unwrap();
         let mut progress = Progress::new(message.entries(), at(received));
         while self.shard.entries(&self.directory, &stream, &mut progress, 3) {}
     }

@@ -1,11 +1,15 @@
 use als_proto::Message;
+use als_proto::messages::envoy::config::core::v3::Node;
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
 use alscope_analysis::accounting::{Rejected, Skipped};
 use alscope_analysis::aggregate::registry::Bounds;
-use alscope_analysis::analyze::chain::Chain;
+use alscope_analysis::analyze::chain::{Analyzer, Chain};
 use alscope_analysis::shard::Settings;
 use prost::Message as _;
+use prost_types::value::Kind;
+use prost_types::{Struct, Value};
 use rstest::rstest;
 
 use crate::entry::*;
@@ -172,6 +176,104 @@ fn series_beyond_the_bound_go_into_one_and_are_counted() {
         .unwrap();
     assert_eq!(overflow.1.requests, 8);
     assert_eq!(mesh.accounting().overflowed, 8);
+}
+
+#[test]
+fn series_whose_labels_are_beyond_the_bound_go_into_one_and_are_counted() {
+    let of_outcome = [
+        "reporter",
+        "request_protocol",
+        "response_flags",
+        "connection_security_policy",
+        "response_code",
+        "grpc_response_status",
+    ];
+    let entries = || http((200..210).map(|code| request(outbound(), Some(code))));
+    let mut unbounded = Mesh::new();
+    unbounded.take(PRODUCTPAGE_NODE, entries());
+    let (labels, _) = unbounded.http().remove(0);
+    let of_call = labels
+        .all()
+        .into_iter()
+        .filter(|(name, _)| !of_outcome.contains(name));
+    let label_bytes: usize = of_call.map(|(_, value)| value.len()).sum();
+    for (bound, kept) in [
+        (2 * label_bytes, 2),
+        (3 * label_bytes - 1, 2),
+        (3 * label_bytes, 3),
+    ] {
+        let bounds = Bounds {
+            label_bytes: bound,
+            ..Bounds::default()
+        };
+        let mut mesh = Mesh::with(Settings::default(), bounds);
+        mesh.take(PRODUCTPAGE_NODE, entries());
+        assert_eq!(
+            (mesh.http().len(), mesh.accounting().overflowed),
+            (kept + 1, 10 - kept as u64)
+        );
+    }
+}
+
+/// The identifier of productpage's side-car, whose pod says that it is called so.
+fn called(name: String) -> Identifier {
+    let kind = Some(Kind::StringValue(name));
+    let metadata = Struct {
+        fields: [("NAME".to_owned(), Value { kind })].into(),
+    };
+    Identifier {
+        node: Some(Node {
+            id: PRODUCTPAGE_NODE.into(),
+            metadata: Some(metadata),
+            ..Node::default()
+        }),
+        log_name: String::new(),
+    }
+}
+
+#[rstest]
+#[case::within_the_bound(Analyzer::MxMesh, 380, 1)]
+#[case::beyond_the_bound(Analyzer::MxMesh, 401, 0)]
+#[case::beyond_it_where_nobody_asks(Analyzer::K8sMesh, 401, 1)]
+fn what_a_node_says_about_itself_is_kept_within_the_bound_of_four_strings(
+    #[case] analyzer: Analyzer,
+    #[case] bytes: usize,
+    #[case] observed: u64,
+) {
+    let chain = Chain::new([analyzer]);
+    let settings = Settings {
+        http: chain,
+        string_bytes: 100,
+        ..Settings::default()
+    };
+    let mut mesh = Mesh::with(settings, Bounds::default());
+    let message = StreamAccessLogsMessage {
+        identifier: Some(called("x".repeat(bytes))),
+        log_entries: Some(http([request(outbound(), Some(200))])),
+    };
+    mesh.take_bytes(&message.encode_to_vec());
+    let accounting = mesh.accounting();
+    assert_eq!(accounting.observed, observed);
+    assert_eq!(accounting.rejected(Rejected::StringTooLong), 1 - observed);
+}
+
+#[rstest]
+#[case::longest("a".repeat(255), 255)]
+#[case::longer("a".repeat(256), "cluster.local".len())]
+fn a_domain_that_is_too_long_for_dns_is_none(#[case] domain: String, #[case] expected: usize) {
+    let mut identifier = called(String::new());
+    identifier.node.as_mut().unwrap().id = format!("sidecar~10.0.0.1~productpage.demo~demo.svc.{domain}");
+    let message = StreamAccessLogsMessage {
+        identifier: Some(identifier),
+        log_entries: None,
+    }
+    .encode_to_vec();
+    let message = Message::read(&message).unwrap();
+    let stream = Mesh::new()
+        .shard
+        .stream(&message.identifier().unwrap().unwrap())
+        .unwrap();
+    assert_eq!(stream.domain.len(), expected);
 }
 
 #[rstest]

@@ -189,7 +189,7 @@ fn setting_of_the_section_means_the_same_by_every_way(
 #[case::shared_tls(&[("SW_RECEIVER_GRPC_SSL_ENABLED", "true"), ("SW_RECEIVER_GRPC_PORT", "11901")], "refused: `SW_RECEIVER_GRPC_SSL_ENABLED` in the environment is `true`; TLS is not in this version; set it to false and let proxies connect in plain text")]
 #[case::token(&[("SW_AUTHENTICATION", "token")], "refused: `SW_AUTHENTICATION` in the environment is `token`; authentication is not in this version; bound who can reach the port, by a NetworkPolicy")]
 #[case::quotes_around_a_value(&[("SW_ENVOY_METRIC_ALS_HTTP_ANALYSIS", "\"k8s-mesh\"")], "analysis.http: k8s-mesh")]
-#[case::message_over_buffer(&[("SW_ALS_GRPC_PORT", "11902"), ("SW_ALS_GRPC_MAX_MESSAGE_SIZE", "536870912")], "refused: `limits.messageBytes` in collector.yaml is 536870912, more than `limits.bufferedBytes` 268435456; raise the second")]
+#[case::message_over_buffer(&[("SW_ALS_GRPC_PORT", "11902"), ("SW_ALS_GRPC_MAX_MESSAGE_SIZE", "536870912")], "refused: `limits.messageBytes` in collector.yaml is 536870912, more than `limits.bufferedBytes` 67108864; raise the second")]
 fn listeners_are_taken_in_skywalkings_order(#[case] environment: &[(&str, &str)], #[case] expected: &str) {
     assert_eq!(
         told_of(own(DIRECTORY, &variables(environment)), "no such name"),

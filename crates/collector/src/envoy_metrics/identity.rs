@@ -15,7 +15,7 @@ const SERVICE_LABELS: [&str; 4] = [
 const NONE: &str = "-";
 
 /// The labels of a proxy, rendered. Two nodes with the same `key` are one proxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// `cluster="…",proxy="…"`: node metadata `CLUSTER_ID`, and pod and namespace from Istio's node id or the whole id of
     /// a plain Envoy.

@@ -79,8 +79,10 @@ fn a_proxy_with_long_labels_is_not_shown() {
         series_bytes: 100,
         ..Bounds::default()
     });
-    stream(&proxies, &"x".repeat(100), 0, NOW);
+    let proxy = stream(&proxies, &"x".repeat(100), 0, NOW);
     assert_eq!(known(&proxies), Vec::<String>::new());
+    // Its streams hold it.
+    assert_eq!(proxy.identity, Identity::default());
 }
 
 #[test]

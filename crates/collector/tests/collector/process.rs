@@ -74,6 +74,14 @@ impl Process {
         }
     }
 
+    /// Its resident memory (proc_pid_status(5), `VmRSS`), in bytes.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.unwrap().trim().strip_suffix(" kB").unwrap();
+        kibibytes.parse::<usize>().unwrap() * 1024
+    }
+
     /// The metrics, once these samples have these values.
     pub(crate) async fn metrics_with(&self, samples: &[(&str, usize)]) -> String {
         let deadline = Instant::now() + Duration::from_secs(20);

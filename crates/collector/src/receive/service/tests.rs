@@ -87,6 +87,24 @@ async fn a_message_that_is_not_finished_in_time_ends_its_stream_and_gives_its_ro
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_waits_for_room_as_long_as_those_that_came_before_it_may_stall() {
+    let service = service(buffered_bytes(1024));
+    let begin = Instant::now();
+    let stalled = || async {
+        let frames = body(&[&[0, 0, 0, 0, 9, 1, 2]], true);
+        service.read(frames, &mut (), Encoding::Identity).await
+    };
+    let waiting = async {
+        let frames = body(&[&[0, 0, 0, 0, 2, 1], &[2]], false);
+        service.read(frames, &mut (), Encoding::Identity).await
+    };
+    let (first, second, last) = tokio::join!(stalled(), stalled(), waiting);
+    assert_eq!([first, second], [Err(Refusal::WithinMessage); 2]);
+    assert_eq!((last, begin.elapsed()), (Ok(()), 2 * MESSAGE_DEADLINE));
+    assert_eq!(*service.handler.0.lock().unwrap(), [Read::Message(2)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_stream_between_messages_has_no_deadline() {
     let service = service(buffered_bytes(1024));
     let frames = body(&[&[0, 0, 0, 0, 1, 7]], true);

@@ -1,0 +1,105 @@
+//! A client that writes HTTP/2 by hand (RFC 9113), so that it can fill a window to the byte and know what the collector has read.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::methods::V3;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+/// Bytes that may be sent on a connection before the first `WINDOW_UPDATE`.
+const FIRST_WINDOW: usize = 65_535;
+const FRAME: usize = 16 * 1024;
+
+pub(crate) struct RawClient {
+    socket: TcpStream,
+    /// Bytes that may be sent on the connection.
+    window: usize,
+    streams: u32,
+}
+
+impl RawClient {
+    /// Connects, and agrees on the settings.
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.set_nodelay(true).unwrap();
+        let mut client = RawClient {
+            socket,
+            window: FIRST_WINDOW,
+            streams: 0,
+        };
+        client
+            .socket
+            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            .unwrap();
+        client.frame(SETTINGS, 0, 0, &[]);
+        while client.read_frame() != (SETTINGS, 0) {}
+        client.frame(SETTINGS, ACK, 0, &[]);
+        client.until_read();
+        client
+    }
+
+    fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let bytes = [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat();
+        self.socket.write_all(&bytes).unwrap();
+    }
+
+    /// Kind and flags of the next frame; what it opens of the connection's window is kept.
+    fn read_frame(&mut self) -> (u8, u8) {
+        let mut head = [0; 9];
+        self.socket.read_exact(&mut head).unwrap();
+        let [l0, l1, l2, kind, flags, stream @ ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, l0, l1, l2]) as usize];
+        self.socket.read_exact(&mut payload).unwrap();
+        if kind == WINDOW_UPDATE && stream == [0; 4] {
+            let more = u32::from_be_bytes(payload.try_into().unwrap());
+            self.window += more as usize;
+        }
+        (kind, flags)
+    }
+
+    /// Begins a stream of access logs.
+    pub(crate) fn open_stream(&mut self) -> u32 {
+        let stream = 2 * self.streams + 1;
+        self.streams += 1;
+        // RFC 7541: `:method: POST` and `:scheme: http` by their numbers, the others with a name that has a number.
+        let mut block = vec![0x83, 0x86];
+        for (name, value) in [
+            (&[0x04][..], V3),
+            (&[0x01], "collector"),
+            (&[0x0f, 0x10], "application/grpc"),
+        ] {
+            block.extend([name, &[u8::try_from(value.len()).unwrap()], value.as_bytes()].concat());
+        }
+        self.frame(HEADERS, END_HEADERS, stream, &block);
+        stream
+    }
+
+    /// Sends data as the connection's window allows.
+    pub(crate) fn send(&mut self, stream: u32, mut data: &[u8]) {
+        while !data.is_empty() {
+            let (now, later) = data.split_at(data.len().min(self.window).min(FRAME));
+            if now.is_empty() {
+                self.read_frame();
+                continue;
+            }
+            self.frame(DATA, 0, stream, now);
+            self.window -= now.len();
+            data = later;
+        }
+    }
+
+    /// Waits until the collector has read all that was sent.
+    pub(crate) fn until_read(&mut self) {
+        self.frame(PING, 0, 0, &[0; 8]);
+        while self.read_frame() != (PING, ACK) {}
+    }
+}
