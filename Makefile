@@ -40,12 +40,13 @@ lint: ## Formats, lints, documentation, licences, shell scripts and recording ru
 	@$(STAGE) "survivors of mutation tests" 60 mutants/run check
 
 .PHONY: gen
-gen: ## Writes the generated files anew: protocol code, definition, rights, docs/configuration.md, docs/json-lines.md, docs/performance.md, the page's library (needs npm)
+gen: ## Writes the generated files anew: protocol code, definition, rights, docs/configuration.md, docs/json-lines.md, docs/memory.md, docs/performance.md, the page's library (needs npm)
 	@$(STAGE) "protocol code" 900 env ALSCOPE_REGENERATE=1 cargo test -p als-proto --features service --test generated --locked
 	@$(STAGE) "definition and rights" 900 env ALSCOPE_REGENERATE=1 cargo test -p alscope-operator --test generated --locked
 	@$(STAGE) "configuration's page" 900 env ALSCOPE_REGENERATE=1 cargo test -p alscope-collector-config --test generated --locked
 	@$(STAGE) "performance's page" 900 cargo run --locked -p alscope-bench -- page docs
 	@$(STAGE) "JSON lines' page" 900 env ALSCOPE_REGENERATE=1 cargo test -p alscope-collector --lib --locked page_is_what_the_table_says
+	@$(STAGE) "memory's page" 900 env ALSCOPE_REGENERATE=1 cargo test -p alscope-collector --test memory --locked the_page_is_what_the_terms_say
 	@$(STAGE) "vendored library" 300 crates/collector/assets/vendor/refresh
 
 .PHONY: fuzz

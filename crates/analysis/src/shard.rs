@@ -17,7 +17,7 @@ use crate::aggregate::example::{Example, Shown};
 use crate::aggregate::registry::{Registry, SeriesId};
 use crate::aggregate::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::analyze::Ended;
-use crate::analyze::chain::Chain;
+use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::final_entry::{final_entry, no_tunnel};
 use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::legs::Identity;
@@ -31,7 +31,7 @@ use crate::moment::Moment;
 use crate::peer::Peers;
 use crate::persistence::kept_entry::{Observed, Subject};
 use crate::persistence::{Batch, Keeper, Persistence};
-use crate::stream::Stream;
+use crate::stream::{OWN_LABELS, Stream};
 pub use progress::Progress;
 pub use settings::Settings;
 
@@ -88,10 +88,16 @@ impl Shard {
         &self.registry
     }
 
-    /// The node of a new stream, within the bound of a string.
+    /// The node of a new stream, with what the analyzers ask of it, within the bound of a string.
     pub fn stream(&self, identifier: &Identifier<'_>) -> Result<Stream, Malformed> {
         let stream = Stream::identify(identifier, &self.registry)?;
-        Ok(stream.within(self.settings.string_bytes))
+        let asks = |chain: Chain| chain.has(Analyzer::MxMesh);
+        let labels = if asks(self.settings.http) || asks(self.settings.tcp) {
+            OWN_LABELS
+        } else {
+            0
+        };
+        Ok(stream.within(labels * self.settings.string_bytes))
     }
 
     /// What became of the entries since this was last called.

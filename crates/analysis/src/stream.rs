@@ -85,13 +85,13 @@ impl Stream {
         })
     }
 
-    /// The same, but nothing of what the node says about itself if that is more than [`OWN_LABELS`] labels of `limit` bytes. An
-    /// analyzer that asks for it then refuses the stream's entries, as if it were one label of so many bytes.
+    /// The same, but nothing of what the node says about itself if that is more than `limit` bytes. An analyzer that asks for it
+    /// then refuses the stream's entries, as if it were one label of so many bytes.
     #[must_use]
     pub fn within(self, limit: usize) -> Self {
         let own = self.own.map(|text| &**text);
         let bytes = own.labels().map(<[u8]>::len).iter().sum::<usize>() + own.name.len();
-        if bytes <= OWN_LABELS * limit {
+        if bytes <= limit {
             return self;
         }
         Stream {

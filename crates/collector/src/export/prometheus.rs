@@ -69,37 +69,30 @@ impl Prometheus {
 /// A family of a snapshot, and whether a series of it has counted anything: else it is not shown.
 type Of<C> = (fn(&Snapshot) -> &Family<C>, fn(&C) -> bool);
 
-/// A metric and how one series of it is written, from its name, its labels and what it counted.
-type Part<C> = (&'static Metric, fn(&mut String, (&str, &str), &C));
+/// What a series shows of one metric.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    Counter(u64),
+    /// Of durations, in microseconds.
+    Durations(&'a Histogram),
+    Sizes(&'a Histogram),
+}
+
+/// A metric and what a series shows of it.
+type Part<C> = (&'static Metric, for<'a> fn(&'a C) -> Shown<'a>);
 
 const HTTP: [Part<HttpCounts>; 4] = [
-    (&HTTP_REQUESTS, |text, name, counts| {
-        push_sample(text, name, counts.requests);
-    }),
-    (&HISTOGRAMS[0], |text, name, counts| {
-        histogram(text, name, (&counts.duration, true))
-    }),
-    (&HISTOGRAMS[1], |text, name, counts| {
-        histogram(text, name, (&counts.request_bytes, false))
-    }),
-    (&HISTOGRAMS[2], |text, name, counts| {
-        histogram(text, name, (&counts.response_bytes, false))
-    }),
+    (&HTTP_REQUESTS, |counts| Shown::Counter(counts.requests)),
+    (&HISTOGRAMS[0], |counts| Shown::Durations(&counts.duration)),
+    (&HISTOGRAMS[1], |counts| Shown::Sizes(&counts.request_bytes)),
+    (&HISTOGRAMS[2], |counts| Shown::Sizes(&counts.response_bytes)),
 ];
 
 const TCP: [Part<TcpCounts>; 4] = [
-    (&TCP_COUNTERS[0], |text, name, counts| {
-        push_sample(text, name, counts.connections)
-    }),
-    (&TCP_COUNTERS[1], |text, name, counts| {
-        push_sample(text, name, counts.connections)
-    }),
-    (&TCP_COUNTERS[2], |text, name, counts| {
-        push_sample(text, name, counts.sent_bytes)
-    }),
-    (&TCP_COUNTERS[3], |text, name, counts| {
-        push_sample(text, name, counts.received_bytes)
-    }),
+    (&TCP_COUNTERS[0], |counts| Shown::Counter(counts.connections)),
+    (&TCP_COUNTERS[1], |counts| Shown::Counter(counts.connections)),
+    (&TCP_COUNTERS[2], |counts| Shown::Counter(counts.sent_bytes)),
+    (&TCP_COUNTERS[3], |counts| Shown::Counter(counts.received_bytes)),
 ];
 
 /// The text of a family, metric by metric, each series by itself.
@@ -109,16 +102,14 @@ fn series<C: Clone + Default>(
     labels: Labels,
     parts: &'static [Part<C>],
 ) -> impl Iterator<Item = String> {
-    parts.iter().flat_map(move |(metric, write)| {
+    parts.iter().flat_map(move |(metric, shown)| {
         let (snapshot, labels) = (snapshot.clone(), labels.clone());
         let lines = (0..labels.len()).filter_map(move |id| {
             let counts = family(&snapshot)
                 .counts()
                 .get(id)
                 .filter(|counts| is_shown(counts))?;
-            let mut text = String::new();
-            write(&mut text, (metric.name, labels.get(id)?), counts);
-            Some(text)
+            Some(lines_of(metric.name, labels.get(id)?, shown(counts)))
         });
         let mut header = String::new();
         families::header(&mut header, metric);
@@ -155,8 +146,14 @@ fn label_text(labels: &SeriesLabels, names: usize) -> String {
     text
 }
 
-fn push_sample(text: &mut String, (name, labels): (&str, &str), value: u64) {
-    push(text, format_args!("{name}{{{labels}}} {value}\n"));
+fn lines_of(name: &str, labels: &str, shown: Shown<'_>) -> String {
+    let mut text = String::new();
+    match shown {
+        Shown::Counter(value) => push(&mut text, format_args!("{name}{{{labels}}} {value}\n")),
+        Shown::Durations(durations) => histogram(&mut text, (name, labels), (durations, true)),
+        Shown::Sizes(sizes) => histogram(&mut text, (name, labels), (sizes, false)),
+    }
+    text
 }
 
 fn histogram(text: &mut String, (name, labels): (&str, &str), (histogram, is_duration): (&Histogram, bool)) {

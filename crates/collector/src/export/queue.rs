@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 /// Batches that wait.
 const BATCHES: usize = 1024;
 /// Bytes that wait.
-const BYTES: usize = 16 << 20;
+pub const BYTES: usize = 16 << 20;
 
 /// Why kept entries were not exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,6 @@
-//! The memory of the real program when clients send as much as they may, and end no message.
+//! The memory of the real program when clients send as much as they may and end no message: what docs/memory.md says.
+
+use std::collections::HashMap;
 
 use alscope_collector::receive::worker::WINDOW;
 use alscope_collector_config::Limits;
@@ -9,61 +11,82 @@ use crate::process::Process;
 use crate::raw_client::RawClient;
 use crate::running::*;
 
+/// Connections whose streams wait for room. With the others there are fewer than the open files that a process usually may have, and
+/// than the streams of one peer.
+const WAITING: usize = 800;
+/// The design's bound.
+const MOST: usize = 600 << 20;
+
+/// The bytes of each row of the page, by what they are of.
+fn page() -> HashMap<&'static str, usize> {
+    let page = include_str!("../../../../docs/memory.md");
+    let cells = |line: &'static str| Some(line.strip_prefix("| ")?.split(" | "));
+    let rows = page.lines().filter_map(|line| {
+        let mut cells = cells(line)?;
+        Some((cells.next()?, cells.next()?.parse().ok()?))
+    });
+    rows.collect()
+}
+
+/// A connection with a stream on which this was sent, and read by the collector.
+fn sender(collector: &Process, bytes: &[u8]) -> RawClient {
+    let mut client = RawClient::connect(collector.grpc);
+    let stream = client.open_stream();
+    client.send(stream, bytes);
+    client.until_read();
+    client
+}
+
+fn whole(entries: usize) -> Vec<u8> {
+    framed(
+        0,
+        &first_message(vec![entry("10.0.0.2"); entries]).encode_to_vec(),
+    )
+}
+
 #[tokio::test]
-async fn full_windows() {
+async fn unfinished_messages_take_what_the_page_says_and_others_are_served_meanwhile_and_afterwards() {
     let collector = Process::start("http: k8s-mesh, tcp: k8s-mesh");
-    let limits = Limits::default();
-    let mut rss = vec![collector.resident_bytes()];
-    let first = framed(0, &first_message(vec![entry("10.0.0.2")]).encode_to_vec());
-    let begin = std::time::Instant::now();
-    let mut idle = Vec::new();
-    for _ in 0..200 {
-        let mut client = RawClient::connect(collector.grpc);
-        let stream = client.open_stream();
-        client.send(stream, &first);
-        client.until_read();
-        idle.push(client);
-    }
-    rss.push(collector.resident_bytes());
-    println!(
-        "{:?} idle connections {}",
-        begin.elapsed(),
-        (rss[1] - rss[0]) / 200
-    );
-    for client in &mut idle[..4] {
-        for _ in 0..100 {
-            let stream = client.open_stream();
-            client.send(stream, &first);
-        }
-        client.until_read();
-    }
-    rss.push(collector.resident_bytes());
-    println!("{:?} idle streams {}", begin.elapsed(), (rss[2] - rss[1]) / 400);
-    let holders = limits.buffered_bytes / (limits.message_bytes + 1024);
+    let received = "alscope_entries_received_total";
+    let (page, limits) = (page(), Limits::default());
+    let begin = collector.resident_bytes();
+    assert!(begin <= page["the program itself"], "{begin}");
+
     let unfinished = framed(0, &vec![0; limits.message_bytes]);
-    let mut full = Vec::new();
-    for number in 0..holders + 100 {
-        let mut client = RawClient::connect(collector.grpc);
-        let stream = client.open_stream();
-        let bytes = if number < holders {
-            unfinished.len() - 1
-        } else {
-            WINDOW as usize
-        };
-        client.send(stream, &unfinished[..bytes]);
-        client.until_read();
-        full.push(client);
-        if number + 1 == holders {
-            rss.push(collector.resident_bytes());
-            println!(
-                "{:?} holders {holders}: {}",
-                begin.elapsed(),
-                (rss[3] - rss[2]) / holders
-            );
-        }
+    let in_room = limits.buffered_bytes / (limits.message_bytes + 1024);
+    let all_but_the_end = &unfinished[..unfinished.len() - 1];
+    let mut clients: Vec<_> = (0..in_room)
+        .map(|_| sender(&collector, all_but_the_end))
+        .collect();
+    let without_room = collector.resident_bytes();
+    clients.extend((0..WAITING).map(|_| sender(&collector, &unfinished[..WINDOW as usize])));
+    let full = collector.resident_bytes();
+
+    let window = page["unread data: HTTP/2's window"];
+    let rest = page["the rest of a connection"] + page["a stream, and what is kept of its node"];
+    let each = (full - without_room) / WAITING;
+    assert!((window..=window + rest).contains(&each), "{each}");
+    let most = (in_room + WAITING) * (window + rest) + limits.buffered_bytes;
+    assert!(full - begin <= most, "{full} - {begin} > {most}");
+    assert!(full <= MOST, "{full}");
+
+    // A message that is not in one frame waits like the others; one that is passes.
+    let (first, second) = (whole(1), whole(500));
+    let mut waiting = RawClient::connect(collector.grpc);
+    let stream = waiting.open_stream();
+    let (one, other) = second.split_at(second.len() / 2);
+    for part in [&first, one, other] {
+        waiting.send(stream, part);
+        waiting.until_read();
     }
-    rss.push(collector.resident_bytes());
-    println!("{:?} waiters {}", begin.elapsed(), (rss[4] - rss[3]) / 100);
-    println!("{rss:?}");
-    panic!();
+    clients.push(sender(&collector, &first));
+    collector.metrics_with(&[(received, 2)]).await;
+    clients.push(sender(&collector, &first));
+    collector.metrics_with(&[(received, 3)]).await;
+
+    drop(clients);
+    collector.metrics_with(&[(received, 503)]).await;
+    assert!(collector.resident_bytes() <= MOST);
+    drop(waiting);
+    collector.stop();
 }

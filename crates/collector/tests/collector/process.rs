@@ -74,7 +74,7 @@ impl Process {
         }
     }
 
-    /// Its resident memory (proc_pid_status(5), `VmRSS`), in bytes.
+    /// Its resident memory (`VmRSS` in its status under `/proc`), in bytes.
     pub(crate) fn resident_bytes(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

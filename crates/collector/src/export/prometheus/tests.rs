@@ -20,8 +20,7 @@ fn a_histogram_is_cumulative_with_sum_and_count() {
 }
 
 fn pieces_of(texts: &[usize]) -> Vec<usize> {
-    let texts = texts.to_vec().into_iter();
-    let pieces = pieces(texts.map(|bytes| "x".repeat(bytes)));
+    let pieces = pieces(texts.iter().map(|bytes| "x".repeat(*bytes)));
     pieces.map(|piece| piece.len()).collect()
 }
 

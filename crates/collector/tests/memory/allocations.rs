@@ -3,14 +3,6 @@
 //! A worker's whole life is measured on its own thread, for a number of messages and for twice as many: the difference is what
 //! that many messages take, without what the connection, the stream and a first identity do.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::unnecessary_wraps,
-    reason = "tests: a panic is a failure, builders have the shape of the message's field"
-)]
-
-mod entries;
-
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -41,7 +33,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use entries::{first_message, known, message};
+use crate::entries::{first_message, known, message};
 
 /// Messages after which one more takes what any other does.
 const MESSAGES: usize = 100;

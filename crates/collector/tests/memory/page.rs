@@ -1,0 +1,98 @@
+//! The page of the collector's memory is what the terms say, and their sum is within the design's bound.
+//!
+//! `make gen` runs this test with `ALSCOPE_REGENERATE=1`, which writes the page instead of comparing it.
+
+use std::path::Path;
+use std::{env, fs};
+
+use alscope_analysis::names::endpoint;
+use alscope_analysis::stream::OWN_LABELS;
+use alscope_collector::export::queue;
+use alscope_collector_config::Limits;
+
+use crate::terms::{CONNECTIONS, PODS, SERIES, Term, terms};
+
+/// Every window full, under the load.
+const MOST: usize = 600 << 20;
+
+fn mebibytes(bytes: usize) -> String {
+    format!("{:.1}", bytes as f64 / f64::from(1 << 20))
+}
+
+fn row(term: &Term) -> String {
+    let Term {
+        what,
+        bytes,
+        each,
+        load,
+        most,
+    } = term;
+    let most = most.map_or("as many as there are".to_owned(), |most| {
+        format!("{most}, {} MiB", mebibytes(bytes * most))
+    });
+    format!(
+        "| {what} | {bytes} | {each} | {load} | {} | {most} |\n",
+        mebibytes(bytes * load)
+    )
+}
+
+fn sum(terms: &[Term]) -> usize {
+    terms.iter().map(|term| term.bytes * term.load).sum()
+}
+
+fn page() -> String {
+    let terms = terms();
+    let rows: String = terms.iter().map(row).collect();
+    let sum = mebibytes(sum(&terms));
+    let own_labels = mebibytes(2 * OWN_LABELS * Limits::default().string_bytes * CONNECTIONS);
+    let names = mebibytes(endpoint::Settings::default().bytes);
+    let queue = mebibytes(queue::BYTES);
+    format!(
+        "<!-- Generated from crates/collector/tests/memory/terms.rs by `make gen`: change it there. -->
+
+# Memory
+
+What the collector holds with its default configuration is the sum of bytes × how many there are. The load is {CONNECTIONS} proxies, each
+with a connection and a stream whose windows are full because no message ends, {PODS} pods, {SERIES} series (label sets of four
+families) and one worker. The last column is how many there may be, where the collector bounds that, and then MiB.
+
+| what | bytes | of each | under the load | MiB | at most |
+|---|---|---|---|---|---|
+{rows}| sum | | | | {sum} | |
+
+The bound of samples lets there be as many label sets of HTTP as the table says or as many of TCP, not both. A further worker has rows
+of its own, and counters of its own for each label set.
+
+Not in it, because it is switched off:
+
+- `mx-mesh` keeps what each proxy says about itself, under the load at most {own_labels} MiB.
+- `persistence` keeps names of endpoints ({names} MiB) and what waits to be written ({queue} MiB).
+
+A stream whose unfinished message finds no room in `limits.bufferedBytes` waits, and with it its proxy. One that has room and does not
+end its message within 30 s is ended and gives the room back. Where memory is short, lower that key or `limits.streamsPerPeer`.
+"
+    )
+}
+
+fn path() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/memory.md")
+}
+
+#[test]
+fn the_page_is_what_the_terms_say() {
+    let page = page();
+    if env::var_os("ALSCOPE_REGENERATE").is_some() {
+        fs::write(path(), &page).unwrap();
+    }
+    let present = fs::read_to_string(path()).unwrap();
+    assert!(
+        present == page,
+        "docs/memory.md is not up to date: run `make gen`"
+    );
+}
+
+#[test]
+fn the_sum_is_within_the_bound() {
+    let sum = sum(&terms());
+    assert!(sum <= MOST, "{} MiB", mebibytes(sum));
+}

@@ -1,0 +1,173 @@
+//! The terms of the page: what is held, of what there may be many of, and how many there are under the load that the page adds up.
+
+use alscope_analysis::aggregate::evidence::MOST_EVIDENCE;
+use alscope_analysis::aggregate::registry::{Bounds, CallId};
+use alscope_analysis::aggregate::series::{Counts, HttpCounts, TcpCounts};
+use alscope_analysis::aggregate::window::{EdgeCounts, EdgeId, MOST_EDGES};
+use alscope_analysis::interner::STRING_BYTES;
+use alscope_analysis::party::Call;
+use alscope_analysis::stream::{DOMAIN, NODE_ID};
+use alscope_collector::envoy_metrics;
+use alscope_collector::receive::spare;
+use alscope_collector::receive::worker::WINDOW;
+use alscope_collector_config::Limits;
+
+/// One row of the page.
+pub(crate) struct Term {
+    pub(crate) what: &'static str,
+    /// Bytes of one.
+    pub(crate) bytes: usize,
+    /// Of which there may be many.
+    pub(crate) each: &'static str,
+    /// How many there are under the load.
+    pub(crate) load: usize,
+    /// How many there are at most, where the collector bounds them.
+    pub(crate) most: Option<usize>,
+}
+
+pub(crate) const CONNECTIONS: usize = 2_000;
+pub(crate) const PODS: usize = 10_000;
+pub(crate) const SERIES: usize = 20_000;
+/// Requests, and histograms of durations and of two sizes.
+const FAMILIES: usize = 4;
+pub(crate) const LABEL_SETS: usize = SERIES / FAMILIES;
+/// Each call has come to five outcomes.
+const CALLS: usize = LABEL_SETS / 5;
+/// Bytes of the values of one label set, about.
+const LABELS: usize = 400;
+/// Steps of a window, and copies of the newest ones.
+const STEPS: usize = 30 + 60 + 2;
+
+pub(crate) const HTTP_LABEL_SET: usize = 5 * 1024;
+pub(crate) const TCP_LABEL_SET: usize = 2560;
+pub(crate) const POD: usize = 4 * 1024;
+pub(crate) const CONNECTION: usize = 26 * 1024;
+pub(crate) const STREAM: usize = 4 * 1024 + NODE_ID + 2 * DOMAIN;
+pub(crate) const READER: usize = 4 << 20;
+pub(crate) const PROCESS: usize = 40 << 20;
+
+/// Bytes of a value's share of a hash table that has just doubled.
+const fn hashed(bytes: usize) -> usize {
+    (bytes + 1) * 16 / 7
+}
+
+fn term(what: &'static str, (bytes, each): (usize, &'static str), load: usize, most: Option<usize>) -> Term {
+    Term {
+        what,
+        bytes,
+        each,
+        load,
+        most,
+    }
+}
+
+/// Every row.
+pub(crate) fn terms() -> Vec<Term> {
+    let terms = receiving().into_iter();
+    terms.chain(counting()).chain(the_rest()).collect()
+}
+
+fn receiving() -> [Term; 6] {
+    let room = Limits::default().buffered_bytes;
+    let window = WINDOW as usize;
+    [
+        term("the program itself", (PROCESS, "process"), 1, Some(1)),
+        term(
+            "unread data: HTTP/2's window",
+            (window, "connection"),
+            CONNECTIONS,
+            None,
+        ),
+        term(
+            "the rest of a connection",
+            (CONNECTION, "connection"),
+            CONNECTIONS,
+            None,
+        ),
+        term(
+            "a stream, and what is kept of its node",
+            (STREAM, "stream"),
+            CONNECTIONS,
+            None,
+        ),
+        term(
+            "unfinished messages: `limits.bufferedBytes`",
+            (1, "byte"),
+            room,
+            Some(room),
+        ),
+        term(
+            "what messages are put together in",
+            (spare::MOST_BYTES, "worker"),
+            1,
+            Some(1),
+        ),
+    ]
+}
+
+fn counting() -> [Term; 6] {
+    let bounds = Bounds::default();
+    let call = size_of::<Call>() * 2 + hashed(size_of::<Call>() + size_of::<CallId>());
+    let string = STRING_BYTES + 64;
+    let http = bounds.samples / HttpCounts::SAMPLES;
+    let tcp = bounds.samples / TcpCounts::SAMPLES;
+    let strings = bounds.string_bytes / string;
+    [
+        term("remembered identities", (32 << 20, "worker"), 1, Some(1)),
+        term("who called whom", (call, "call"), CALLS, Some(bounds.calls)),
+        term(
+            "interned strings, of 64 bytes each",
+            (string, "string"),
+            2 * PODS,
+            Some(strings),
+        ),
+        // In a worker's tables and counters, in the totals, in two snapshots and as text.
+        term(
+            "a label set of HTTP",
+            (HTTP_LABEL_SET, "label set"),
+            LABEL_SETS,
+            Some(http),
+        ),
+        term("a label set of TCP", (TCP_LABEL_SET, "label set"), 0, Some(tcp)),
+        term(
+            "the values of the labels, as text",
+            (1, "byte"),
+            LABEL_SETS * LABELS,
+            Some(bounds.label_bytes),
+        ),
+    ]
+}
+
+fn the_rest() -> [Term; 5] {
+    let edge = hashed(size_of::<(EdgeId, EdgeCounts)>()) * STEPS;
+    let envoy = envoy_metrics::Bounds::default();
+    // The place of a series among others.
+    let sample = envoy.series_bytes + 128;
+    [
+        term(
+            "an edge of the last hour",
+            (edge, "edge"),
+            CALLS,
+            Some(MOST_EDGES + 1),
+        ),
+        term(
+            "evidence with its examples",
+            (4 * 1024, "rules of an edge"),
+            CALLS,
+            Some(MOST_EVIDENCE),
+        ),
+        term(
+            "what Envoys report about themselves",
+            (sample, "sample"),
+            envoy.samples,
+            Some(envoy.samples),
+        ),
+        term("the directory, and the version before", (POD, "pod"), PODS, None),
+        term(
+            "a scrape: its snapshot, and a piece of text",
+            (READER, "reader"),
+            1,
+            None,
+        ),
+    ]
+}
