@@ -81,13 +81,11 @@ pub(crate) fn visit<'a>(
         match key {
             FIELDS => {
                 let field = fields.bytes()?;
-                match short_text(field) {
-                    Some((name, text)) => visitor(name, Value::String(text)),
-                    None => {
-                        let (name, value) = read_entry(field)?;
-                        visitor(name, value);
-                    }
-                }
+                let (name, value) = match short_text(field) {
+                    Some((name, text)) => (name, Value::String(text)),
+                    None => read_entry(field)?,
+                };
+                visitor(name, value);
             }
             _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,
         }

@@ -235,17 +235,14 @@ mod tests {
                 until: seconds(30)
             }
         );
-        assert_eq!(tenures.owner(seconds(24)).holder.map(|holder| *holder), Ok("old"));
-        assert_eq!(tenures.owner(seconds(30)).holder.map(|holder| *holder), Ok("new"));
+        assert_eq!(tenures.owner(seconds(24)).holder.copied(), Ok("old"));
+        assert_eq!(tenures.owner(seconds(30)).holder.copied(), Ok("new"));
     }
 
     #[test]
     fn a_tenure_without_a_start_holds_from_the_beginning() {
         let tenures = tenures(&[(Moment::MIN, Moment::MAX, "static")]);
-        assert_eq!(
-            tenures.owner(Moment(0)).holder.map(|holder| *holder),
-            Ok("static")
-        );
+        assert_eq!(tenures.owner(Moment(0)).holder.copied(), Ok("static"));
         assert_eq!(tenures.owner(Moment(0)).validity, Validity::ALWAYS);
     }
 }

@@ -8,7 +8,7 @@ use crate::{Kind, Setting};
 const ORIGIN: &str = "/etc/alscope/collector.yaml";
 
 /// Every key that has a value of its own: the key, a text for it, and the value that is then described.
-const VALUES: [(&str, &str, &str); 26] = [
+const VALUES: [(&str, &str, &str); 27] = [
     ("listen.grpc", "'127.0.0.1:1'", "127.0.0.1:1"),
     ("listen.web", "'[::]:2'", "[::]:2"),
     ("listen.admin", "'127.0.0.1:3'", "127.0.0.1:3"),
