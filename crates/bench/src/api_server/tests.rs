@@ -151,8 +151,8 @@ fn pod_at(
     directory: &Directory,
     address: IpAddr,
     start: Moment,
-) -> Option<Arc<alscope_analysis::directory::Pod>> {
-    match directory.owner(address, Some(8080), start).owner {
+) -> Option<&alscope_analysis::directory::Pod> {
+    match directory.inquiry().owner(address, Some(8080), start).owner {
         Owner::Pod(pod) => Some(pod),
         Owner::Service(_) | Owner::External(_) | Owner::Unknown(_) => None,
     }
@@ -173,15 +173,24 @@ async fn the_collector_makes_its_directory_of_the_objects(#[case] pods: u32) {
     for number in [1, pods] {
         let pod = pod_at(&directory, web_address(number), now).expect("the pod is known");
         assert_eq!(*pod.name, format!("web-{number:04}"));
-        let (service, _) = directory.service_of(&pod, 8080).expect("the slice is known");
+        let (service, _) = directory
+            .inquiry()
+            .service_of(pod, 8080)
+            .expect("the slice is known");
         assert_eq!(&*service.name, "web");
     }
-    let owner = directory.owner("10.96.0.1".parse().unwrap(), Some(80), now).owner;
+    let owner = directory
+        .inquiry()
+        .owner("10.96.0.1".parse().unwrap(), Some(80), now)
+        .owner;
     assert!(
         matches!(&owner, Owner::Service(service) if &*service.name == "web"),
         "{owner:?}"
     );
-    let node = directory.owner("192.0.2.1".parse().unwrap(), None, now).rule;
+    let node = directory
+        .inquiry()
+        .owner("192.0.2.1".parse().unwrap(), None, now)
+        .rule;
     assert_eq!(node, alscope_analysis::analyze::rule::Rule::NodeAddress);
 }
 
@@ -193,17 +202,17 @@ async fn a_replaced_pods_tenure_ends_and_another_pod_is_found() {
     // It is a minute until the first successor is replaced in its turn: longer than anything is waited for.
     server.change(&web_pods(60), 1).unwrap();
     let new: IpAddr = "100.64.0.0".parse().unwrap();
-    let (pod, service) = followed
+    let found = followed
         .until(|directory| {
             let pod = pod_at(directory, new, clock::now())?;
-            let service = directory.service_of(&pod, 8080)?.0.name.clone();
-            Some((pod, service))
+            let service = directory.inquiry().service_of(pod, 8080)?.0.name.to_string();
+            Some((pod.name.to_string(), pod.app.to_string(), service))
         })
         .await;
-    assert_eq!((&*pod.name, &*pod.app, &*service), ("web-00000", "web", "web"));
+    assert_eq!(found, ["web-00000", "web", "web"].map(str::to_owned).into());
 
     let directory = followed.directory.load();
-    let old = directory.owner(web_address(1), Some(8080), began);
+    let old = directory.inquiry().owner(web_address(1), Some(8080), began);
     assert!(
         matches!(&old.owner, Owner::Pod(pod) if &*pod.name == "web-0001"),
         "{old:?}"

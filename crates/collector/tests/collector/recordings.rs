@@ -31,7 +31,7 @@ struct Recorder {
 }
 
 impl Recorder {
-    async fn start(redaction: Redaction, bytes: u64) -> Self {
+    fn start(redaction: Redaction, bytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("streams.als");
         let socket = record::bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -119,7 +119,7 @@ async fn a_replay_counts_what_a_collector_counts_that_gets_the_same_streams() {
         (V3, vec![of_cluster("four", 7), of_cluster("five", 8)]),
     ];
     let collector = Collector::start().await;
-    let recorder = Recorder::start(Redaction::default(), u64::MAX).await;
+    let recorder = Recorder::start(Redaction::default(), u64::MAX);
     for (path, messages) in &streams {
         recorder.send(path, messages.clone()).await;
         let answered: Answered = collector.send(path, messages.clone(), None).await;
@@ -152,7 +152,7 @@ async fn secrets_do_not_get_into_a_recording_and_its_calls_stay_the_same() {
     let messages = vec![message_of(node, vec![with_secrets(); 3])];
     let mut replays = Vec::new();
     for (redaction, expected) in [(Redaction::Off, true), (Redaction::default(), false)] {
-        let recorder = Recorder::start(redaction, u64::MAX).await;
+        let recorder = Recorder::start(redaction, u64::MAX);
         recorder.send(V3, messages.clone()).await;
         let file = recorder.file.clone();
         let (_, bytes, folder) = recorder.stop().await;
@@ -169,7 +169,7 @@ async fn secrets_do_not_get_into_a_recording_and_its_calls_stay_the_same() {
 
 #[tokio::test]
 async fn a_replay_counts_what_a_collector_keeps() {
-    let recorder = Recorder::start(Redaction::default(), u64::MAX).await;
+    let recorder = Recorder::start(Redaction::default(), u64::MAX);
     let mut failed = entry("10.0.0.2");
     failed.response.as_mut().unwrap().response_code = Some(503);
     let messages = vec![first_message(vec![failed.clone(), entry("10.0.0.2"), failed])];
@@ -191,7 +191,7 @@ async fn configured_headers_do_not_get_into_a_recording() {
         (Redaction::default(), true),
         (Redaction::with_headers(["x-tenant"]), false),
     ] {
-        let recorder = Recorder::start(redaction, u64::MAX).await;
+        let recorder = Recorder::start(redaction, u64::MAX);
         let mut entry = entry("10.0.0.2");
         let header = ("x-tenant".to_owned(), SECRET.to_owned());
         entry.request.as_mut().unwrap().request_headers = [header].into();
@@ -206,7 +206,7 @@ async fn configured_headers_do_not_get_into_a_recording() {
 
 #[tokio::test]
 async fn without_redaction_the_bytes_are_those_that_came() {
-    let recorder = Recorder::start(Redaction::Off, u64::MAX).await;
+    let recorder = Recorder::start(Redaction::Off, u64::MAX);
     let messages = vec![
         first_message(vec![with_secrets()]),
         message(vec![entry("10.0.0.2")]),
@@ -226,7 +226,7 @@ async fn without_redaction_the_bytes_are_those_that_came() {
 
 #[tokio::test]
 async fn a_recording_ends_when_it_is_as_large_as_it_may_be() {
-    let recorder = Recorder::start(Redaction::default(), 1000).await;
+    let recorder = Recorder::start(Redaction::default(), 1000);
     let messages = vec![first_message(vec![entry("10.0.0.2"); 4]); 100];
     let stop = recorder.stop.clone();
     // The recorder ends the stream in its middle.
@@ -243,7 +243,7 @@ async fn a_recording_ends_when_it_is_as_large_as_it_may_be() {
 
 #[tokio::test]
 async fn metrics_are_not_recorded() {
-    let recorder = Recorder::start(Redaction::default(), u64::MAX).await;
+    let recorder = Recorder::start(Redaction::default(), u64::MAX);
     let path = "/envoy.service.metrics.v3.MetricsService/StreamMetrics";
     let answered: Answered = send_to(recorder.address, path, vec![first_message(vec![])], None).await;
     assert_eq!(answered.unwrap_err().code(), Code::Unimplemented);
@@ -253,7 +253,7 @@ async fn metrics_are_not_recorded() {
 
 #[tokio::test]
 async fn a_recording_that_was_cut_off_is_replayed_up_to_there() {
-    let recorder = Recorder::start(Redaction::default(), u64::MAX).await;
+    let recorder = Recorder::start(Redaction::default(), u64::MAX);
     let messages = vec![
         first_message(vec![entry("10.0.0.2"); 4]),
         message(vec![entry("10.0.0.2")]),

@@ -104,7 +104,7 @@ fn owner(directory: &Directory, address: &str, time: &str) -> String {
         Owner::Pod(pod) => {
             let service = directory
                 .inquiry()
-                .service_of(&pod, 9080)
+                .service_of(pod, 9080)
                 .map_or("-", |(service, _)| &service.name);
             format!(
                 "{} {} {} {service}",
