@@ -33,7 +33,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::entries::{first_message, known, message};
+use crate::entries::{first_message, known, message, unknown};
 
 /// Messages after which one more takes what any other does.
 const MESSAGES: usize = 100;
@@ -252,4 +252,33 @@ fn a_known_message_allocates_nothing_but_what_http_2_does(#[case] entries: usize
     );
     let counted = collector.shard.lock().unwrap().take_accounting();
     assert_eq!(counted.attributed, ((1 + 3 * MESSAGES) * entries) as u64);
+}
+
+/// Identities of a message.
+const IDENTITIES: usize = 12;
+/// Identities of a round.
+const ROUND: usize = 400 * IDENTITIES;
+/// Rounds in which a worker has met more than it remembers of identities that are known by so many bytes.
+const ROUNDS: usize = 40;
+const BYTES: usize = 800;
+/// So much is looked up anew each time.
+const TOO_MANY_BYTES: usize = 1100;
+
+#[test]
+fn an_identity_that_takes_the_place_of_another_allocates_no_more_than_its_lookup() {
+    let collector = Collector::new();
+    let round = |number: usize, bytes: usize| {
+        let identities: Vec<usize> = (number * ROUND..(number + 1) * ROUND).collect();
+        let messages = identities.chunks(IDENTITIES).map(|identities| {
+            let entries = identities.iter().map(|identity| unknown(*identity, bytes));
+            message(entries.collect())
+        });
+        collector.allocations(messages) as f64 / ROUND as f64
+    };
+    let [_, of_lookup] = [0, 0].map(|number| round(number, TOO_MANY_BYTES));
+    let is_lookup = |allocations: f64| allocations < of_lookup + 0.2;
+    let mut rounds = (1..ROUNDS).map(|number| round(number, BYTES));
+    assert!(rounds.any(is_lookup), "it remembers more and more");
+    let next = rounds.next().unwrap();
+    assert!(is_lookup(next), "{next} instead of {of_lookup}");
 }

@@ -38,18 +38,18 @@ fn certificate(service_account: &str) -> Option<CertificateProperties> {
     })
 }
 
-/// The entry of a call from productpage to reviews.
-fn entry() -> HttpAccessLogEntry {
+/// The entry of a call to reviews from an address, with a certificate for this service account.
+fn entry(caller: &str, service_account: &str) -> HttpAccessLogEntry {
     HttpAccessLogEntry {
         common_properties: Some(AccessLogCommon {
-            downstream_direct_remote_address: socket("10.0.0.1", 40_000),
-            downstream_remote_address: socket("10.0.0.1", 40_000),
+            downstream_direct_remote_address: socket(caller, 40_000),
+            downstream_remote_address: socket(caller, 40_000),
             downstream_local_address: socket("10.0.0.2", 9080),
             upstream_remote_address: socket("10.0.0.2", 9080),
             upstream_cluster: "inbound|9080||".into(),
             tls_properties: Some(TlsProperties {
                 local_certificate_properties: certificate("reviews"),
-                peer_certificate_properties: certificate("productpage"),
+                peer_certificate_properties: certificate(service_account),
                 ..TlsProperties::default()
             }),
             ..AccessLogCommon::default()
@@ -67,9 +67,17 @@ fn entry() -> HttpAccessLogEntry {
     }
 }
 
-/// The same, as long as one of today.
+/// The entry of a call from an address that nobody has, another one for each number, which is known by `bytes` and some more.
+pub(crate) fn unknown(number: usize, bytes: usize) -> HttpAccessLogEntry {
+    // All are as long.
+    let octet = |hundreds: usize| 100 + number / hundreds % 100;
+    let caller = format!("11.{}.{}.{}", octet(10_000), octet(100), octet(1));
+    entry(&caller, &"x".repeat(bytes))
+}
+
+/// The entry of a call from productpage, as long as one of today.
 pub(crate) fn known() -> HttpAccessLogEntry {
-    let mut entry = entry();
+    let mut entry = entry("10.0.0.1", "productpage");
     let missing = ENTRY_BYTES - entry.encoded_len();
     let request = entry.request.as_mut().unwrap();
     // Besides it the string has a key and a length, and what it is in a longer length.
