@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alscope_collector_config::Limits;
 use alscope_load::shape::Shape;
 use alscope_load::traffic::Tally;
 use anyhow::{Context as _, bail, ensure};
@@ -211,11 +212,13 @@ fn configuration_text(
             u32::MAX
         ),
     };
+    // The default, unless the load has more.
+    let samples = Limits::default().samples.max(scenario.load.traffic.samples());
     format!(
         "listen: {{ grpc: \"{grpc}\", web: \"{web}\", admin: \"{admin}\" }}\n\
          directory: {directory}\n\
          analysis: {{ {analysis} }}\n\
-         limits: {{ streamsPerConnection: {STREAMS}, streamsPerPeer: {STREAMS} }}\n\
+         limits: {{ streamsPerConnection: {STREAMS}, streamsPerPeer: {STREAMS}, samples: {samples} }}\n\
          workers: {}\n",
         scenario.workers
     )

@@ -107,7 +107,7 @@ const MESHES: [Size; 4] = [
 ];
 
 /// Called workloads, and callers of each, of what is compared by the number of series.
-const SERIES: [(usize, usize); 4] = [(1, 5), (10, 5), (125, 4), (250, 4)];
+const SERIES: [(usize, usize); 5] = [(1, 5), (10, 5), (125, 4), (250, 4), (250, 20)];
 
 const fn load(shape: Shape, traffic: Traffic) -> Load {
     Load {
@@ -230,8 +230,8 @@ pub(crate) fn by_pods() -> [Scenario; 4] {
     })
 }
 
-/// From 100 to 20 000 series, in a mesh of 10 000 pods.
-pub(crate) fn by_series() -> [Scenario; 4] {
+/// From 100 to 100 000 series, in a mesh of 10 000 pods.
+pub(crate) fn by_series() -> [Scenario; 5] {
     SERIES.map(|(called, callers)| {
         let traffic = Traffic {
             size: Size::LARGE,

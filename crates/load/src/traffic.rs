@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use alscope_analysis::aggregate::series::{Counts as _, HttpCounts};
 use serde::{Deserialize, Serialize};
 
 use crate::mesh::{Party, Size, Workload};
@@ -92,6 +93,11 @@ impl Traffic {
     /// How many series the calls come to.
     pub const fn series(self) -> usize {
         self.called * self.callers * CODES.len() * FAMILIES
+    }
+
+    /// How many samples their exposition has.
+    pub const fn samples(self) -> usize {
+        self.series() / FAMILIES * HttpCounts::SAMPLES
     }
 
     /// How many side-cars report.
