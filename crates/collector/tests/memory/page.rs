@@ -63,10 +63,13 @@ families) and one worker. The last column is how many there may be, where the co
 The bound of samples lets there be as many label sets of HTTP as the table says or as many of TCP, not both. A further worker has rows
 of its own, and counters of its own for each label set.
 
-Not in it, because it is switched off:
+Not in it:
 
-- `mx-mesh` keeps what each proxy says about itself, under the load at most {own_labels} MiB.
-- `persistence` keeps names of endpoints ({names} MiB) and what waits to be written ({queue} MiB).
+- `mx-mesh`, which is not in the default chain, keeps what each proxy says about itself, under the load at most {own_labels} MiB.
+- `persistence`, which is not either, keeps names of endpoints ({names} MiB) and what waits to be written ({queue} MiB).
+- A client that means harm: with needless frames between data that nobody reads yet it takes up to 4 MiB a connection. Let only proxies
+  reach the port.
+- Kubernetes lists a kind when its watch begins: 500 objects at a time, as large as they are.
 
 A stream whose unfinished message finds no room in `limits.bufferedBytes` waits, and with it its proxy. One that has room and does not
 end its message within 30 s is ended and gives the room back. Where memory is short, lower that key or `limits.streamsPerPeer`.
