@@ -18,7 +18,7 @@ pub mod workload;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::accounting::Unattributed;
@@ -73,7 +73,22 @@ pub struct Service {
     pub ports: Arc<[Port]>,
     /// The service's names.
     pub names: NameHistory,
+    /// Its host.
+    pub host: Host,
 }
+
+/// The host of a Service, `name.namespace.svc.domain`, in the domain that asked first: a mesh has one.
+#[derive(Clone, Debug, Default)]
+pub struct Host(OnceLock<(Box<str>, Text)>);
+
+/// It is made of what is compared already.
+impl PartialEq for Host {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Host {}
 
 /// A port and the protocol that it declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +210,15 @@ impl Directory {
         services.min_by(|(a, _), (b, _)| {
             (a.created, &a.namespace, &a.name).cmp(&(b.created, &b.namespace, &b.name))
         })
+    }
+}
+
+impl Service {
+    /// The Service's host. `Ok` in the domain that asks for it first; in any other it is made anew.
+    pub fn host_in(&self, domain: &str) -> Result<&Text, String> {
+        let make = || format!("{}.{}.svc.{domain}", self.name, self.namespace);
+        let (first, host) = self.host.0.get_or_init(|| (domain.into(), make().into()));
+        if **first == *domain { Ok(host) } else { Err(make()) }
     }
 }
 

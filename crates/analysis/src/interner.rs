@@ -70,12 +70,20 @@ impl Interner {
 
     /// The id of `text`.
     pub fn intern(&mut self, text: &str) -> Symbol {
-        let hash = hash_of(&self.state, text);
-        if let Some(id) = self.ids.find(hash, |id| {
-            self.strings.get(*id as usize).is_some_and(|s| &**s == text)
-        }) {
-            return Symbol(*id);
-        }
+        let hash = hash_of(&self.state, text.as_bytes());
+        self.known(hash, text.as_bytes())
+            .unwrap_or_else(|| self.add(hash, text))
+    }
+
+    fn known(&self, hash: u64, text: &[u8]) -> Option<Symbol> {
+        let is_its = |id: &u32| {
+            let string = self.strings.get(*id as usize);
+            string.is_some_and(|string| string.as_bytes() == text)
+        };
+        self.ids.find(hash, is_its).copied().map(Symbol)
+    }
+
+    fn add(&mut self, hash: u64, text: &str) -> Symbol {
         let Ok(id) = u32::try_from(self.strings.len()) else {
             return Symbol::OVERFLOW;
         };
@@ -87,14 +95,18 @@ impl Interner {
         self.strings.push(text.into());
         let (strings, state) = (&self.strings, &self.state);
         self.ids.insert_unique(hash, id, |id| {
-            strings.get(*id as usize).map_or(0, |s| hash_of(state, s))
+            let string = strings.get(*id as usize);
+            string.map_or(0, |string| hash_of(state, string.as_bytes()))
         });
         Symbol(id)
     }
 
     /// The id of a string that a client sent: bytes that are not UTF-8 become the replacement character.
     pub fn intern_bytes(&mut self, bytes: &[u8]) -> Symbol {
-        self.intern(&String::from_utf8_lossy(bytes))
+        // What is known is text.
+        let hash = hash_of(&self.state, bytes);
+        self.known(hash, bytes)
+            .unwrap_or_else(|| self.intern(&String::from_utf8_lossy(bytes)))
     }
 
     /// The number by which a [`Text`] knows this interner.
@@ -118,9 +130,9 @@ impl Interner {
     }
 }
 
-fn hash_of(state: &FixedState, text: &str) -> u64 {
+fn hash_of(state: &FixedState, text: &[u8]) -> u64 {
     let mut hasher = state.build_hasher();
-    hasher.write(text.as_bytes());
+    hasher.write(text);
     hasher.finish()
 }
 
@@ -177,6 +189,8 @@ mod tests {
         let mut interner = Interner::new(1000);
         let symbol = interner.intern_bytes(b"a\xffb");
         assert_eq!(&*interner.text(symbol), "a\u{fffd}b");
+        assert_eq!(interner.intern_bytes(b"a\xffb"), symbol);
+        assert_eq!(interner.intern_bytes("a\u{fffd}b".as_bytes()), symbol);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Parties and calls as the small ids that series are keyed by.
 
+use std::hash::{Hash, Hasher};
+
 use crate::interner::Symbol;
 
 /// The proxy that reported an observation, with Istio's words.
@@ -50,7 +52,7 @@ impl SecurityPolicy {
 }
 
 /// One side of a call, as Istio's standard metrics label it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartyLabels {
     /// The workload: the Deployment, `StatefulSet`, … that owns the pod.
     pub workload: Symbol,
@@ -68,6 +70,22 @@ pub struct PartyLabels {
     pub canonical_revision: Symbol,
     /// The cluster's id as the reporting proxy knows it.
     pub cluster: Symbol,
+}
+
+/// Four numbers are hashed faster than eight.
+impl Hash for PartyLabels {
+    #[inline]
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let pairs = [
+            [self.workload, self.namespace],
+            [self.principal, self.app],
+            [self.version, self.canonical_service],
+            [self.canonical_revision, self.cluster],
+        ];
+        for [one, other] in pairs {
+            hasher.write_u64(u64::from(one.number()) << 32 | u64::from(other.number()));
+        }
+    }
 }
 
 impl PartyLabels {

@@ -47,7 +47,7 @@ pub enum End {
 }
 
 /// Who stands at one end of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Party<'a> {
     /// A pod of the directory.
     Pod(&'a Pod),
@@ -56,13 +56,13 @@ pub enum Party<'a> {
     /// A host outside the mesh.
     External(&'a External),
     /// A workload that described itself.
-    Peer(Peer<&'a [u8]>),
+    Peer(Box<Peer<&'a [u8]>>),
     /// Nobody certain.
     Unknown,
 }
 
 /// Who stands at one end of a call, by which rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribution<'a> {
     /// Who.
     pub party: Party<'a>,
@@ -153,7 +153,7 @@ pub fn legs<'a>(
         Direction::Gateway => {
             let gateway = party(End::Listener)?;
             let upstream = party(End::Upstream)?;
-            let parties = (caller, gateway);
+            let parties = (caller, gateway.clone());
             let first = served(identity, UpstreamCluster::Unset, parties, lookup);
             let parties = (gateway, upstream);
             let second = called(Reporter::Source, identity, cluster, parties, lookup);
@@ -219,7 +219,7 @@ fn served<'a>(
     };
     let domain = &*lookup.stream().domain;
     let context = (lookup.inquiry(), domain);
-    let mut service = DestinationService::served(destination.party, port, authority, context);
+    let mut service = DestinationService::served(&destination.party, port, authority, context);
     if let UpstreamCluster::InboundPassthrough { name } = cluster {
         service.name = Label::told(name);
     }

@@ -27,7 +27,7 @@ pub fn party<'a>(
     };
     match found {
         Some(peer) => Attribution {
-            party: Party::Peer(peer),
+            party: Party::Peer(Box::new(peer)),
             rule,
         },
         None if end == End::Upstream && identity.upstream.is_none() => {

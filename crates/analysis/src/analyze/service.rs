@@ -76,13 +76,13 @@ impl<'a> DestinationService<'a> {
     /// the pod's canonical service. A peer's is its canonical service: the authority is the client's word, which Istio does not
     /// take on the server side.
     pub fn served(
-        party: Party<'a>,
+        party: &Party<'a>,
         port: u16,
         authority: &'a [u8],
         (inquiry, domain): (&mut Inquiry<'a>, &str),
     ) -> Self {
         let pod = match party {
-            Party::Pod(pod) => pod,
+            Party::Pod(pod) => *pod,
             Party::Service(service) => {
                 let protocol = protocol_of(&service.ports, port);
                 return Self::of_service(service, protocol, domain);
@@ -134,7 +134,10 @@ impl<'a> DestinationService<'a> {
 
     fn of_service(service: &'a Service, protocol: PortProtocol, domain: &str) -> Self {
         DestinationService {
-            host: Label::Told(format!("{}.{}.svc.{domain}", service.name, service.namespace).into()),
+            host: match service.host_in(domain) {
+                Ok(host) => Label::Known(host),
+                Err(host) => Label::Told(host.into()),
+            },
             name: Label::Known(&service.name),
             namespace: Label::Known(&service.namespace),
             protocol,
@@ -194,7 +197,7 @@ impl Deref for Label<'_> {
 /// anything there, also a secret.
 fn host_of(authority: &[u8]) -> Option<&str> {
     let host = authority.rsplit(|byte| *byte == b'@').next()?;
-    let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(byte);
+    let is_host = |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'-' | b'_' | b':' | b'[' | b']');
     let host = std::str::from_utf8(host)
         .ok()
         .filter(|host| !host.is_empty() && host.as_bytes().iter().all(is_host))?;

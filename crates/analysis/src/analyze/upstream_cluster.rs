@@ -57,29 +57,37 @@ impl<'a> UpstreamCluster<'a> {
         let Ok(name) = std::str::from_utf8(name) else {
             return UpstreamCluster::Other;
         };
-        let separator = if name.starts_with("outbound_.") { "_." } else { "|" };
-        let mut parts = name.split(separator);
+        let parts = if name.starts_with("outbound_.") {
+            first_four(name.split("_."))
+        } else {
+            // Parts are too short for a search of single characters to pay.
+            first_four(name.split(['|']))
+        };
         let number = |port: &str| port.parse().unwrap_or(0);
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(""), None, ..) => UpstreamCluster::Unset,
-            (Some("outbound"), Some(port), Some(_), Some(host)) => UpstreamCluster::Outbound {
+        match parts {
+            [Some(""), None, ..] => UpstreamCluster::Unset,
+            [Some("outbound"), Some(port), Some(_), Some(host)] => UpstreamCluster::Outbound {
                 port: number(port),
                 host,
             },
-            (Some("inbound"), Some(port), ..) => UpstreamCluster::Inbound { port: number(port) },
-            (Some("inbound-vip"), Some(port), Some(_), Some(host)) => UpstreamCluster::InboundVip {
+            [Some("inbound"), Some(port), ..] => UpstreamCluster::Inbound { port: number(port) },
+            [Some("inbound-vip"), Some(port), Some(_), Some(host)] => UpstreamCluster::InboundVip {
                 port: number(port),
                 host,
             },
-            (Some("PassthroughCluster" | "BlackHoleCluster"), None, ..) => UpstreamCluster::Outside { name },
-            (Some(first), None, ..) if first.starts_with("InboundPassthroughCluster") => {
+            [Some("PassthroughCluster" | "BlackHoleCluster"), None, ..] => UpstreamCluster::Outside { name },
+            [Some(first), None, ..] if first.starts_with("InboundPassthroughCluster") => {
                 UpstreamCluster::InboundPassthrough { name }
             }
-            (Some("encap"), None, ..) => UpstreamCluster::Direct,
-            (Some(first), None, ..) if TUNNELS.contains(&first) => UpstreamCluster::Tunnel,
+            [Some("encap"), None, ..] => UpstreamCluster::Direct,
+            [Some(first), None, ..] if TUNNELS.contains(&first) => UpstreamCluster::Tunnel,
             _ => UpstreamCluster::Other,
         }
     }
+}
+
+fn first_four<'a>(mut parts: impl Iterator<Item = &'a str>) -> [Option<&'a str>; 4] {
+    std::array::from_fn(|_| parts.next())
 }
 
 #[cfg(test)]

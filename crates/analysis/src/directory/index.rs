@@ -4,18 +4,18 @@
 //! and not what the mesh holds.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use super::changes::{Asked, Changes, hash_of};
 
 /// Of 10 000 keys some forty are copied with the one that changes.
 const SHARDS: usize = 256;
 
-type Shard<K, V> = Arc<HashMap<K, V, FixedState>>;
+type Shard<K, V> = Arc<HashTable<(K, V)>>;
 
 /// What is known of each key. A key without a value is as one with the default value.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Index<K, V>(Arc<[Shard<K, V>]>);
 
 impl<K, V> Default for Index<K, V> {
     fn default() -> Self {
-        let empty = Shard::default();
+        let empty = Shard::new(HashTable::new());
         Index(vec![empty; SHARDS].into())
     }
 }
@@ -37,7 +37,9 @@ impl<K: Hash + Eq, V> Index<K, V> {
     {
         let hash = hash_of(key);
         asked.note(hash);
-        self.0.get(shard(hash))?.get(key)
+        let shard = self.0.get(shard(hash))?;
+        let (_, value) = shard.find(hash, |(own, _)| own.borrow() == key)?;
+        Some(value)
     }
 
     /// What the working copy knows of `key`, for its own changes.
@@ -51,7 +53,8 @@ impl<K: Hash + Eq, V> Index<K, V> {
 
     /// All keys with a value.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.0.iter().flat_map(|shard| shard.iter())
+        let all = self.0.iter().flat_map(|shard| shard.iter());
+        all.map(|(key, value)| (key, value))
     }
 }
 
@@ -68,10 +71,14 @@ impl<K: Hash + Eq + Clone, V: Clone + Default + PartialEq> Index<K, V> {
         changes.mark(hash);
         if let Some(shard) = Arc::make_mut(&mut self.0).get_mut(shard(hash)) {
             let shard = Arc::make_mut(shard);
-            if after == V::default() {
-                shard.remove(key);
-            } else {
-                shard.insert(key.clone(), after);
+            match shard.entry(hash, |(own, _)| own == key, |(own, _)| hash_of(own)) {
+                Entry::Occupied(known) if after == V::default() => {
+                    known.remove();
+                }
+                Entry::Occupied(mut known) => known.get_mut().1 = after,
+                Entry::Vacant(new) => {
+                    new.insert((key.clone(), after));
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ use super::claims::{Blocks, Claim};
 use super::name_history::NameHistory;
 use super::records::{EndpointSliceRecord, ServiceEntryRecord, qualified};
 use super::tenure::Validity;
-use super::{Directory, External, Port, Service};
+use super::{Directory, External, Host, Port, Service};
 use crate::moment::Moment;
 
 /// What `ServiceEntries` say: their hosts with wildcards and their blocks may answer any question.
@@ -47,6 +47,7 @@ impl Directory {
             created: slice.created,
             ports: [].into(),
             names: NameHistory::new(name),
+            host: Host::default(),
         });
         let claim = claim(
             &qualified(&slice.namespace, &slice.name),

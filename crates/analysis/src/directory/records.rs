@@ -192,5 +192,5 @@ impl Record {
 
 /// Namespace and name as one string, as Kubernetes writes it.
 pub(crate) fn qualified(namespace: &str, name: &str) -> String {
-    format!("{namespace}/{name}")
+    [namespace, "/", name].concat()
 }

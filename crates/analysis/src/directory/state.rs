@@ -13,7 +13,7 @@ use super::records::{
     qualified,
 };
 use super::tenure::{Tenure, Validity};
-use super::{Backend, Directory, Pod, Service};
+use super::{Backend, Directory, Host, Pod, Service};
 use crate::moment::Moment;
 use renaming::names;
 
@@ -243,6 +243,7 @@ impl State {
             created: record.created,
             ports: record.ports.as_slice().into(),
             names: names(known.map(|known| &known.names), self.rules.service(record), now),
+            host: Host::default(),
         });
         self.list_service(&key, Some(service.clone()));
         for address in &record.addresses {

@@ -340,3 +340,18 @@ fn an_edited_service_keeps_its_address_and_gets_its_new_ports() {
     };
     assert_eq!(protocol_of(&found.ports, 80), PortProtocol::Grpc);
 }
+
+#[test]
+fn a_service_has_a_host_in_each_domain() {
+    let mut state = State::default();
+    state.apply(Record::Service(service("web", 96, 50)), at(51));
+    let directory = state.publish().unwrap();
+    let web = directory.inquiry().service("demo", "web").unwrap();
+    for _ in 0..2 {
+        assert_eq!(web.host_in("first.local"), Ok(&"web.demo.svc.first.local".into()));
+        assert_eq!(
+            web.host_in("other.local"),
+            Err("web.demo.svc.other.local".to_owned())
+        );
+    }
+}
