@@ -16,7 +16,7 @@ use alscope_collector_config::{Checked, Config, Directory, Fate, Report};
 use clap::{Args, Parser, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -280,25 +280,23 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A runtime, and what the first signal cancels.
+/// A runtime, and what the first signal cancels. From here on: a signal that comes while the collector starts ends it in order too.
 fn until_signals() -> std::io::Result<(Runtime, CancellationToken)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     let stop = CancellationToken::new();
-    runtime.spawn(on_signals(stop.clone()));
+    let (terminate, interrupt) = {
+        let _context = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    runtime.spawn(on_signals((terminate, interrupt), stop.clone()));
     Ok((runtime, stop))
 }
 
 /// The first signal ends the collector in order, the second at once.
-async fn on_signals(stop: CancellationToken) {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::warn!("signals can't be awaited: the collector ends at once when it is told to");
-        return;
-    };
+async fn on_signals((mut terminate, mut interrupt): (Signal, Signal), stop: CancellationToken) {
     for is_first in [true, false] {
         tokio::select! {
             _ = terminate.recv() => {}
