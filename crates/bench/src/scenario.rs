@@ -89,22 +89,9 @@ pub(crate) const SCRAPED: Load = load(
     },
 );
 
-/// Pods of the meshes whose directories are compared.
-const MESHES: [Size; 4] = [
-    Size {
-        workloads: 10,
-        replicas: 1,
-    },
-    Size {
-        workloads: 25,
-        replicas: 4,
-    },
-    Size {
-        workloads: 125,
-        replicas: 8,
-    },
-    Size::LARGE,
-];
+/// Meshes from 10 to 10 000 pods, in each of which 8 side-cars report 160 series: workloads, replicas, called ones, callers of each.
+const MESHES: [(usize, usize, usize, usize); 4] =
+    [(10, 1, 8, 1), (25, 4, 2, 4), (125, 8, 1, 8), (1250, 8, 1, 8)];
 
 /// Called workloads, and callers of each, of what is compared by the number of series.
 const SERIES: [(usize, usize); 5] = [(1, 5), (10, 5), (125, 4), (250, 4), (250, 20)];
@@ -118,20 +105,15 @@ const fn load(shape: Shape, traffic: Traffic) -> Load {
 }
 
 impl Scenario {
-    /// A load as fast as it is taken, over 8 connections.
+    /// A load as fast as it is taken, each proxy by a connection of its own.
     pub(crate) const fn saturated(taker: Taker, load: Load) -> Self {
         Scenario {
             taker,
             load,
-            connections: 8,
+            connections: load.traffic.nodes(),
             pace: Pace::Saturated,
             workers: 1,
         }
-    }
-
-    /// The same over another number of connections.
-    const fn over(self, connections: usize) -> Self {
-        Scenario { connections, ..self }
     }
 
     /// The same with so many entries a second.
@@ -188,11 +170,14 @@ impl Way {
     pub(crate) fn scenario(self, taker: Taker, entries: usize) -> Scenario {
         let scenario = Scenario::saturated(taker, Load { entries, ..MANY });
         match self {
-            Way::Few => scenario,
-            Way::Many => scenario.over(MANY.traffic.nodes()),
+            Way::Few => Scenario {
+                connections: 8,
+                ..scenario
+            },
+            Way::Many => scenario,
             Way::Paced => Scenario {
                 pace: Pace::Every(Duration::from_secs(1)),
-                ..scenario.over(MANY.traffic.nodes())
+                ..scenario
             },
         }
     }
@@ -222,10 +207,14 @@ pub(crate) fn cost() -> Vec<Scenario> {
     scenarios
 }
 
-/// Meshes from 10 to 10 000 pods, with about as many series.
+/// Meshes from 10 to 10 000 pods.
 pub(crate) fn by_pods() -> [Scenario; 4] {
-    MESHES.map(|size| {
-        let traffic = Traffic { size, ..Traffic::FEW };
+    MESHES.map(|(workloads, replicas, called, callers)| {
+        let traffic = Traffic {
+            size: Size { workloads, replicas },
+            called,
+            callers,
+        };
         Scenario::saturated(COLLECTOR, load(Shape::SideCar, traffic))
     })
 }
