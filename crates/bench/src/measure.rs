@@ -9,14 +9,14 @@ use std::time::Duration;
 use alscope_load::traffic::Tally;
 use anyhow::ensure;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, sleep};
 
 use crate::alone;
 use crate::api_server::ApiServer;
 use crate::loads::Loads;
 use crate::receiver::{Place, Receiver};
 use crate::report::Run;
-use crate::scenario::{Pace, Scenario, Taker};
+use crate::scenario::{Exporting, Pace, Scenario, Taker};
 use crate::send::{Length, Sender, Sent};
 
 /// With less, what the system does besides would be a part of the figure.
@@ -28,7 +28,7 @@ const LONGER: u32 = 5;
 /// How long a receiver may take with what is on its way to it.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often `/metrics` is scraped.
-const SCRAPES: Duration = Duration::from_secs(1);
+const SCRAPES: Duration = Duration::from_secs(5);
 /// Pods that are replaced in the mesh while it is measured, a second.
 const CHANGES: u32 = 10;
 
@@ -63,6 +63,11 @@ pub(crate) async fn measure(
         .await;
     let mut sent = receiver.explain(warming)?;
     let before = receiver.processor_time()?;
+    // A whole number of scrapes and pauses.
+    let length = match scenario.taker {
+        Taker::Collector(Exporting::Scraped) => SCRAPES * 2,
+        _ => length,
+    };
     let phase = phase(&receiver, sender, (scenario.pace, length), &mut tally).await;
     let (measured, run) = receiver.explain(phase)?;
     let changes = server.changes();
@@ -128,14 +133,16 @@ async fn enough(
     Ok(())
 }
 
-/// Scrapes until `end` is set; answers how long the longest scrape took.
+/// Scrapes, if that is part of the scenario, until `end` is set; answers how long the longest scrape took.
 async fn scrapes(receiver: &Receiver, end: &AtomicBool) -> anyhow::Result<Option<Duration>> {
-    let mut ticks = interval(SCRAPES);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut longest = None;
+    let mut next = Instant::now();
     while !end.load(Ordering::Relaxed) {
-        ticks.tick().await;
-        longest = longest.max(receiver.scrape().await?);
+        if Instant::now() >= next {
+            longest = longest.max(receiver.scrape().await?);
+            next += SCRAPES;
+        }
+        sleep(POLL).await;
     }
     Ok(longest)
 }

@@ -34,7 +34,7 @@ pub(crate) enum Taker {
 pub(crate) enum Exporting {
     /// Nothing: it counts up to the snapshot.
     Nothing,
-    /// `/metrics` is scraped each second.
+    /// `/metrics` is scraped every five seconds, three times as often as usual.
     Scraped,
     /// This share of the entries goes out as JSON lines.
     JsonLines(f64),
@@ -75,10 +75,10 @@ pub(crate) enum Part {
 pub(crate) const FEW: Load = load(Shape::SideCar, Traffic::FEW);
 /// 497 bytes, 20 000 series.
 pub(crate) const MANY: Load = load(Shape::SideCar, Traffic::MANY);
-/// 169 bytes, 20 000 series.
-pub(crate) const SHORT: Load = load(Shape::Short, Traffic::MANY);
-/// 1 359 bytes with two peers, 20 000 series.
-pub(crate) const TWO_PEERS: Load = load(Shape::TwoPeers, Traffic::MANY);
+/// 169 bytes, 100 series.
+pub(crate) const SHORT: Load = load(Shape::Short, Traffic::FEW);
+/// 1 359 bytes with two peers, 100 series.
+pub(crate) const TWO_PEERS: Load = load(Shape::TwoPeers, Traffic::FEW);
 /// 497 bytes, about 100 000 samples of the exposition.
 pub(crate) const SCRAPED: Load = load(
     Shape::SideCar,
@@ -260,7 +260,7 @@ impl fmt::Display for Taker {
             Taker::ExternalSink => formatter.write_str("external sink"),
             Taker::Prost => formatter.write_str("prost"),
             Taker::Collector(Exporting::Nothing) => formatter.write_str("collector"),
-            Taker::Collector(Exporting::Scraped) => formatter.write_str("collector, scraped each second"),
+            Taker::Collector(Exporting::Scraped) => formatter.write_str("collector, scraped every 5 s"),
             Taker::Collector(Exporting::JsonLines(share)) => {
                 write!(formatter, "collector, {} % as JSON lines", share * 100.0)
             }
