@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::{Message, Record, Recording};
@@ -172,7 +173,9 @@ pub fn observations(analyzer: &str, recording: &Path, directory: &Path) -> anyho
         directory_version: replayed.directory_version,
         json_lines: None,
     };
-    let exposition = Prometheus::default().render(&replayed.snapshot, &gauges, &Proxies::default());
+    let snapshot = Arc::new(replayed.snapshot);
+    let pieces = Prometheus::default().render(snapshot, &gauges, &Proxies::default());
+    let exposition: String = pieces.collect();
     let mut lines: Vec<String> = exposition.lines().filter_map(counter).collect();
     lines.sort();
     Ok(lines.concat())
