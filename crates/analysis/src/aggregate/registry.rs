@@ -80,16 +80,12 @@ struct Tables {
     call_ids: Ids<Call, CallId>,
     http: Family,
     tcp: Family,
-    taken: Taken,
+    /// Samples of all series.
+    samples: usize,
+    /// Bytes of the values of their labels.
+    label_bytes: usize,
     evidence: Vec<EvidenceKey>,
     evidence_ids: Ids<EvidenceKey, EvidenceId>,
-}
-
-/// What series take of the bounds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Taken {
-    samples: usize,
-    label_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -122,7 +118,8 @@ impl Registry {
             call_ids: Ids::from_iter([(Call::OVERFLOW, CallId::OVERFLOW)]),
             http: Family::default(),
             tcp: Family::default(),
-            taken: Taken::default(),
+            samples: 0,
+            label_bytes: 0,
             evidence: Vec::new(),
             evidence_ids: Ids::default(),
         };
@@ -192,20 +189,14 @@ impl Registry {
 
     /// The id of an HTTP series.
     pub fn http_series(&self, key: SeriesKey) -> SeriesId {
-        let tables = &mut *self.tables();
-        let with = tables.with_series_of(key.call, HttpCounts::SAMPLES);
-        let (id, is_new) = tables.http.id(key, with.is_within(&self.bounds));
-        tables.taken = if is_new { with } else { tables.taken };
-        id
+        self.tables()
+            .series(|tables| &mut tables.http, key, HttpCounts::SAMPLES, &self.bounds)
     }
 
     /// The id of a TCP series.
     pub fn tcp_series(&self, key: SeriesKey) -> SeriesId {
-        let tables = &mut *self.tables();
-        let with = tables.with_series_of(key.call, TcpCounts::SAMPLES);
-        let (id, is_new) = tables.tcp.id(key, with.is_within(&self.bounds));
-        tables.taken = if is_new { with } else { tables.taken };
-        id
+        self.tables()
+            .series(|tables| &mut tables.tcp, key, TcpCounts::SAMPLES, &self.bounds)
     }
 
     /// The labels of the HTTP series from the id `known` on.
@@ -218,27 +209,6 @@ impl Registry {
     pub fn tcp_labels(&self, known: usize) -> Vec<SeriesLabels> {
         let tables = self.tables();
         tables.labels(&tables.tcp, known)
-    }
-}
-
-impl Taken {
-    fn is_within(self, bounds: &Bounds) -> bool {
-        self.samples <= bounds.samples && self.label_bytes <= bounds.label_bytes
-    }
-}
-
-impl Family {
-    fn id(&mut self, key: SeriesKey, room: bool) -> (SeriesId, bool) {
-        if let Some(id) = self.ids.get(&key) {
-            return (*id, false);
-        }
-        let id = match u32::try_from(self.keys.len()) {
-            Ok(next) if room && key.call != CallId::OVERFLOW => SeriesId(next),
-            _ => return (SeriesId::OVERFLOW, false),
-        };
-        self.keys.push(key);
-        self.ids.insert(key, id);
-        (id, true)
     }
 }
 
@@ -274,12 +244,35 @@ impl Tables {
         self.calls.get(id.0 as usize).copied().unwrap_or(Call::OVERFLOW)
     }
 
-    /// What is taken with one more series of `call`.
-    fn with_series_of(&self, call: CallId, samples: usize) -> Taken {
-        Taken {
-            samples: self.taken.samples + samples,
-            label_bytes: self.taken.label_bytes + label_bytes(&self.call_of(call), &self.interner),
+    /// The id of a series. Only a new one is asked for what it takes of the bounds.
+    fn series(
+        &mut self,
+        family: fn(&mut Tables) -> &mut Family,
+        key: SeriesKey,
+        samples: usize,
+        bounds: &Bounds,
+    ) -> SeriesId {
+        if let Some(id) = family(self).ids.get(&key) {
+            return *id;
         }
+        let samples = self.samples + samples;
+        if key.call == CallId::OVERFLOW || samples > bounds.samples {
+            return SeriesId::OVERFLOW;
+        }
+        let label_bytes = self.label_bytes + label_bytes(&self.call_of(key.call), &self.interner);
+        if label_bytes > bounds.label_bytes {
+            return SeriesId::OVERFLOW;
+        }
+        let family = family(self);
+        let Ok(next) = u32::try_from(family.keys.len()) else {
+            return SeriesId::OVERFLOW;
+        };
+        let id = SeriesId(next);
+        family.keys.push(key);
+        family.ids.insert(key, id);
+        self.samples = samples;
+        self.label_bytes = label_bytes;
+        id
     }
 
     fn labels(&self, family: &Family, known: usize) -> Vec<SeriesLabels> {
