@@ -88,6 +88,19 @@ pub(crate) fn state() -> State {
     in_mesh(State::default())
 }
 
+/// The slice of the Service of reviews.
+pub(crate) fn slice_of_reviews() -> EndpointSliceRecord {
+    EndpointSliceRecord {
+        name: "reviews-abc".into(),
+        namespace: "demo".into(),
+        service: "reviews".into(),
+        ports: vec![port(9080)],
+        pods: vec!["uid-reviews".into()],
+        addresses: vec![],
+        created: at(STARTED),
+    }
+}
+
 /// The mesh's objects in a state without any.
 pub(crate) fn in_mesh(mut state: State) -> State {
     for (workload, address) in [
@@ -108,16 +121,7 @@ pub(crate) fn in_mesh(mut state: State) -> State {
         created: at(STARTED),
     };
     state.apply(Record::Service(service), at(STARTED));
-    let slice = EndpointSliceRecord {
-        name: "reviews-abc".into(),
-        namespace: "demo".into(),
-        service: "reviews".into(),
-        ports: vec![port(9080)],
-        pods: vec!["uid-reviews".into()],
-        addresses: vec![],
-        created: at(STARTED),
-    };
-    state.apply(Record::EndpointSlice(slice), at(STARTED));
+    state.apply(Record::EndpointSlice(slice_of_reviews()), at(STARTED));
     let node = NodeRecord {
         name: "node0".into(),
         addresses: vec![NODE.parse().unwrap()],

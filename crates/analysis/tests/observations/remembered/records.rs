@@ -75,15 +75,7 @@ pub(super) fn reviews_service(change: impl FnOnce(&mut ServiceRecord)) -> Record
 
 /// The slice of reviews as it is in the mesh.
 pub(super) fn reviews_slice(change: impl FnOnce(&mut EndpointSliceRecord)) -> Record {
-    let mut record = EndpointSliceRecord {
-        name: "reviews-abc".into(),
-        namespace: "demo".into(),
-        service: "reviews".into(),
-        ports: vec![port(9080)],
-        pods: vec!["uid-reviews".into()],
-        addresses: vec![],
-        created: at(STARTED),
-    };
+    let mut record = crate::mesh::slice_of_reviews();
     change(&mut record);
     Record::EndpointSlice(record)
 }
