@@ -21,7 +21,8 @@ use super::limits::Usage;
 use super::service::Service;
 use super::spare::Spare;
 
-/// Bytes that a client may send ahead, on one stream and on all streams of a connection together. Larger windows push data in flight out of the second-level cache: 4 MiB cost 30 % of the throughput.
+/// Bytes that a client may send ahead, on one stream and on all streams of a connection together. Larger windows push data in
+/// flight out of the second-level cache: 4 MiB cost 30 % of the throughput.
 pub const WINDOW: u32 = 128 * 1024;
 /// Bytes of a frame. HTTP/2's default; larger frames buy nothing once messages are cut from frames without a copy.
 pub const FRAME: u32 = 16 * 1024;

@@ -14,10 +14,20 @@ pub(crate) struct Process {
     pub(crate) grpc: SocketAddr,
     pub(crate) web: SocketAddr,
     pub(crate) admin: SocketAddr,
-    child: Child,
+    child: Running,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
     _folder: tempfile::TempDir,
+}
+
+/// A process that a failed test leaves no trace of.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended is ended again without harm.
+        drop((self.0.kill(), self.0.wait()));
+    }
 }
 
 /// What a process printed.
@@ -50,15 +60,15 @@ impl Process {
              directory: {{ file: cluster.yaml }}\nanalysis: {{ {analysis} }}\n"
         );
         std::fs::write(&file, configuration).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_alscope-collector"))
+        let child = Command::new(env!("CARGO_BIN_EXE_alscope-collector"))
             .arg("--config")
             .arg(&file)
             .env("RUST_LOG", "info,alscope_collector=trace,alscope_analysis=trace")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
+            .spawn();
+        let mut child = Running(child.unwrap());
+        let mut log = BufReader::new(child.0.stderr.take().unwrap());
         let mut said = String::new();
         while !said.contains("receiving access logs") {
             assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
@@ -67,7 +77,7 @@ impl Process {
             grpc: address(&said, "address"),
             web: address(&said, "web"),
             admin: address(&said, "admin"),
-            stdout: read_to_end(child.stdout.take().unwrap(), String::new()),
+            stdout: read_to_end(child.0.stdout.take().unwrap(), String::new()),
             stderr: read_to_end(log, said),
             child,
             _folder: folder,
@@ -76,7 +86,7 @@ impl Process {
 
     /// Its resident memory (`VmRSS` in its status under `/proc`), in bytes.
     pub(crate) fn resident_bytes(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kibibytes = line.unwrap().trim().strip_suffix(" kB").unwrap();
         kibibytes.parse::<usize>().unwrap() * 1024
@@ -98,9 +108,9 @@ impl Process {
 
     /// Ends it in order; what it printed.
     pub(crate) fn stop(mut self) -> Printed {
-        let terminated = Command::new("kill").arg(self.child.id().to_string()).status();
+        let terminated = Command::new("kill").arg(self.child.0.id().to_string()).status();
         assert!(terminated.unwrap().success());
-        assert!(self.child.wait().unwrap().success());
+        assert!(self.child.0.wait().unwrap().success());
         Printed {
             stdout: self.stdout.join().unwrap(),
             stderr: self.stderr.join().unwrap(),
