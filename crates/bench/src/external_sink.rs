@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use anyhow::Context as _;
@@ -21,7 +20,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Status, Streaming};
 
-use crate::sink::{Counted, Listening, print};
+use crate::sink::{Counters, Listening, print};
 
 /// Runs until SIGTERM and prints what it counted.
 pub(crate) fn run(address: SocketAddr) -> anyhow::Result<()> {
@@ -30,11 +29,7 @@ pub(crate) fn run(address: SocketAddr) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(serve(address, sink.clone()))?;
-    print(&Counted {
-        messages: sink.counters.messages.load(Ordering::Relaxed),
-        bytes: sink.counters.bytes.load(Ordering::Relaxed),
-        ..Counted::default()
-    })
+    print(&sink.counters.counted())
 }
 
 async fn serve(address: SocketAddr, sink: ExternalSink) -> anyhow::Result<()> {
@@ -57,12 +52,6 @@ async fn serve(address: SocketAddr, sink: ExternalSink) -> anyhow::Result<()> {
 #[derive(Clone, Debug, Default)]
 struct ExternalSink {
     counters: Arc<Counters>,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    messages: AtomicU64,
-    bytes: AtomicU64,
 }
 
 impl NamedService for ExternalSink {
@@ -94,8 +83,7 @@ impl ClientStreamingService<usize> for ExternalSink {
         Box::pin(async move {
             let mut messages = request.into_inner();
             while let Some(bytes) = messages.message().await? {
-                counters.messages.fetch_add(1, Ordering::Relaxed);
-                counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+                counters.take(bytes);
             }
             Ok(tonic::Response::new(()))
         })

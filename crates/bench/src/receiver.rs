@@ -57,18 +57,18 @@ impl Receiver {
     /// Starts what takes a scenario's load; a collector with an empty table of series and its directory from `kubeconfig`.
     pub(crate) async fn start(place: &Place, scenario: &Scenario, kubeconfig: &Path) -> anyhow::Result<Self> {
         match scenario.taker {
-            Taker::Sink => Self::sink(place, "sink", &["sink"]).await,
-            Taker::Prost => Self::sink(place, "prost", &["sink", "--decode"]).await,
-            Taker::ExternalSink => Self::sink(place, "external-sink", &["external-sink"]).await,
+            Taker::Sink => Self::sink(place, &["sink"]).await,
+            Taker::Prost => Self::sink(place, &["sink", "--decode"]).await,
+            Taker::ExternalSink => Self::sink(place, &["external-sink"]).await,
             Taker::Collector(exporting) => Self::collector(place, (scenario, exporting), kubeconfig).await,
             Taker::Analysis => bail!("the analysis alone receives nothing; it runs in the bench"),
         }
     }
 
-    async fn sink(place: &Place, name: &'static str, subcommand: &[&str]) -> anyhow::Result<Self> {
+    async fn sink(place: &Place, subcommand: &[&str]) -> anyhow::Result<Self> {
         let arguments = subcommand.iter().chain(&["--listen", "127.0.0.1:0"]);
         let program = Program {
-            name,
+            name: "sink",
             path: "/proc/self/exe".into(),
             arguments: arguments.map(OsString::from).collect(),
             cores: place.core.into_iter().collect(),
@@ -82,7 +82,7 @@ impl Receiver {
                 Some(line.listening)
             })
             .await?;
-        let does_decode = name == "prost";
+        let does_decode = subcommand.contains(&"--decode");
         Ok(Receiver {
             process,
             kind: Kind::Sink { does_decode },

@@ -54,7 +54,7 @@ pub(crate) fn run(address: SocketAddr, does_decode: bool) -> anyhow::Result<()> 
         .enable_all()
         .build()?;
     runtime.block_on(receive(address, counting.clone()))?;
-    print(&counting.counted())
+    print(&counting.counters.counted())
 }
 
 async fn receive(address: SocketAddr, counting: Counting) -> anyhow::Result<()> {
@@ -100,27 +100,29 @@ struct Counting {
     does_decode: bool,
 }
 
+/// What a sink took so far.
 #[derive(Debug, Default)]
-struct Counters {
+pub(crate) struct Counters {
     messages: AtomicU64,
     bytes: AtomicU64,
     rejected: AtomicU64,
     entries: AtomicU64,
 }
 
-impl Counting {
-    fn counted(&self) -> Counted {
-        let Counters {
-            messages,
-            bytes,
-            rejected,
-            entries,
-        } = &*self.counters;
+impl Counters {
+    /// Takes a message of so many bytes.
+    pub(crate) fn take(&self, bytes: usize) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// As it is printed.
+    pub(crate) fn counted(&self) -> Counted {
         Counted {
-            messages: messages.load(Ordering::Relaxed),
-            bytes: bytes.load(Ordering::Relaxed),
-            rejected: rejected.load(Ordering::Relaxed),
-            entries: entries.load(Ordering::Relaxed),
+            messages: self.messages.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            rejected: self.rejected.load(Ordering::Relaxed),
+            entries: self.entries.load(Ordering::Relaxed),
         }
     }
 }
@@ -134,8 +136,7 @@ impl Handler for Counting {
 
     fn message(&self, (): &mut (), message: &[u8]) -> impl Future<Output = ()> + Send {
         let counters = &*self.counters;
-        counters.messages.fetch_add(1, Ordering::Relaxed);
-        counters.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
+        counters.take(message.len());
         if self.does_decode {
             match decoded_entries(message) {
                 Some(entries) => counters.entries.fetch_add(entries as u64, Ordering::Relaxed),

@@ -1,7 +1,7 @@
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::super::tests::{endpoint, pod, slice};
+use super::super::tests::shop::{endpoint, pod, slice};
 use super::*;
 
 fn served(objects: &[Value]) -> watch::Sender<Objects> {
