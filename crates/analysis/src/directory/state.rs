@@ -1,5 +1,6 @@
 //! The working copy of the directory: takes watched objects, publishes a version when an answer changed.
 
+mod pods;
 mod renaming;
 
 use std::collections::{HashMap, HashSet};
@@ -9,25 +10,29 @@ use std::time::Duration;
 
 use super::naming::NamingRules;
 use super::records::{
-    EndpointSliceRecord, Key, Kind, NodeRecord, PodRecord, Record, ServiceEntryRecord, ServiceRecord,
-    qualified,
+    EndpointSliceRecord, Key, Kind, NodeRecord, Record, ServiceEntryRecord, ServiceRecord, qualified,
 };
 use super::tenure::{Tenure, Validity};
-use super::{Backend, Directory, Host, Pod, Service};
+use super::{Backend, Directory, Host, Service};
 use crate::moment::Moment;
+use pods::KnownPod;
 use renaming::names;
 
 /// How long an address remembers a pod or Service that is gone.
 pub const MEMORY: Duration = Duration::from_mins(10);
 
-/// All watched objects and the directory that follows from them.
+/// All watched objects, by what tells them apart within their kind, and the directory that follows from them.
 #[derive(Debug, Default)]
 pub struct State {
     directory: Directory,
     rules: Arc<NamingRules>,
-    records: HashMap<Key, Record>,
+    pods: HashMap<String, KnownPod>,
+    services: HashMap<String, ServiceRecord>,
+    slices: HashMap<String, EndpointSliceRecord>,
+    nodes: HashMap<String, NodeRecord>,
+    service_entries: HashMap<String, ServiceEntryRecord>,
     /// Of a kind that is being listed anew: what the list has not named yet.
-    unlisted: HashMap<Kind, HashSet<Key>>,
+    unlisted: HashMap<Kind, HashSet<String>>,
     /// Namespaces whose `ServiceEntries` are not there (SkyWalking `istioServiceEntryIgnoredNamespaces`).
     ignored: HashSet<String>,
 }
@@ -55,19 +60,20 @@ impl State {
 
     /// Begins a complete list of `kind`: what it does not name by [`State::end_list`] is gone.
     pub fn begin_list(&mut self, kind: Kind) {
-        let known = self
-            .records
-            .keys()
-            .filter(|key| key.kind == kind)
-            .cloned()
-            .collect();
+        let known = match kind {
+            Kind::Pod => self.pods.keys().cloned().collect(),
+            Kind::Service => self.services.keys().cloned().collect(),
+            Kind::EndpointSlice => self.slices.keys().cloned().collect(),
+            Kind::Node => self.nodes.keys().cloned().collect(),
+            Kind::ServiceEntry => self.service_entries.keys().cloned().collect(),
+        };
         self.unlisted.insert(kind, known);
     }
 
     /// Ends a complete list of `kind`, observed at `now`.
     pub fn end_list(&mut self, kind: Kind, now: Moment) {
-        for key in self.unlisted.remove(&kind).unwrap_or_default() {
-            self.delete(&key, now);
+        for id in self.unlisted.remove(&kind).unwrap_or_default() {
+            self.delete(&Key { kind, id }, now);
         }
     }
 
@@ -76,65 +82,72 @@ impl State {
         if matches!(&record, Record::ServiceEntry(entry) if self.ignored.contains(&entry.namespace)) {
             return;
         }
-        let key = record.key();
-        if let Some(unlisted) = self.unlisted.get_mut(&key.kind) {
-            unlisted.remove(&key);
+        let Key { kind, id } = record.key();
+        if let Some(unlisted) = self.unlisted.get_mut(&kind) {
+            unlisted.remove(&id);
         }
-        let before = self.records.insert(key, record.clone());
-        if before.as_ref() == Some(&record) {
-            return;
-        }
-        match (record, before) {
-            (Record::Pod(pod), Some(Record::Pod(before))) => self.apply_pod(&pod, Some(&before), now),
-            (Record::Pod(pod), _) => self.apply_pod(&pod, None, now),
-            (Record::Service(service), Some(Record::Service(before))) => {
-                self.apply_service(&service, Some(&before), now);
-            }
-            (Record::Service(service), _) => self.apply_service(&service, None, now),
-            (Record::EndpointSlice(slice), before) => {
-                let before = match before {
-                    Some(Record::EndpointSlice(before)) => Some(before),
-                    _ => None,
-                };
-                self.apply_slice(&slice, before.as_ref(), now);
-            }
-            (Record::Node(node), before) => {
-                if let Some(Record::Node(before)) = before {
-                    self.remove_node(&before);
+        match record {
+            Record::Pod(pod) => self.apply_pod(id, pod, now),
+            Record::Service(service) => {
+                let before = self.services.insert(id, service.clone());
+                if before.as_ref() != Some(&service) {
+                    self.apply_service(&service, before.as_ref(), now);
                 }
-                self.add_node(&node);
             }
-            (Record::ServiceEntry(entry), before) => {
-                let before = match before {
-                    Some(Record::ServiceEntry(before)) => Some(before),
-                    _ => None,
-                };
-                self.apply_service_entry(&entry, before.as_ref(), now);
+            Record::EndpointSlice(slice) => {
+                let before = self.slices.insert(id, slice.clone());
+                if before.as_ref() != Some(&slice) {
+                    self.apply_slice(&slice, before.as_ref(), now);
+                }
+            }
+            Record::Node(node) => {
+                let before = self.nodes.insert(id, node.clone());
+                if before.as_ref() != Some(&node) {
+                    self.apply_node(&node, before.as_ref());
+                }
+            }
+            Record::ServiceEntry(entry) => {
+                let before = self.service_entries.insert(id, entry.clone());
+                if before.as_ref() != Some(&entry) {
+                    self.apply_service_entry(&entry, before.as_ref(), now);
+                }
             }
         }
     }
 
     /// Takes the deletion of an object, observed at `now`. What held an address until now is remembered for [`MEMORY`].
     pub fn delete(&mut self, key: &Key, now: Moment) {
-        let Some(record) = self.records.remove(key) else {
-            return;
-        };
-        match record {
-            Record::Pod(pod) => self.end_addresses(&pod, &pod.addresses, now),
-            Record::Service(service) => {
-                let key = qualified(&service.namespace, &service.name).into();
-                self.list_service(&key, None);
-                self.end_service_addresses(&service, &service.addresses, now);
-                self.rename_pods_of(&service, now);
+        match key.kind {
+            Kind::Pod => self.delete_pod(&key.id, now),
+            Kind::Service => self.delete_service(&key.id, now),
+            Kind::EndpointSlice => self.delete_slice(&key.id, now),
+            Kind::Node => {
+                if let Some(node) = self.nodes.remove(&key.id) {
+                    self.remove_node(&node);
+                }
             }
-            Record::EndpointSlice(slice) => {
-                self.set_slice(&slice, &slice.pods, &[]);
-                self.directory.end_endpoints(&slice, &[], now);
-                let renamed: Vec<_> = slice.pods.into_iter().map(|uid| (uid, now)).collect();
-                self.rename_pods(&renamed);
+            Kind::ServiceEntry => {
+                if let Some(entry) = self.service_entries.remove(&key.id) {
+                    self.directory.end_external(&entry, &[], now);
+                }
             }
-            Record::Node(node) => self.remove_node(&node),
-            Record::ServiceEntry(entry) => self.directory.end_external(&entry, &[], now),
+        }
+    }
+
+    fn delete_service(&mut self, id: &str, now: Moment) {
+        if let Some(service) = self.services.remove(id) {
+            self.list_service(&id.into(), None);
+            self.end_service_addresses(&service, &service.addresses, now);
+            self.rename_pods_of(&service, now);
+        }
+    }
+
+    fn delete_slice(&mut self, id: &str, now: Moment) {
+        if let Some(slice) = self.slices.remove(id) {
+            self.set_slice(&slice, &slice.pods, &[]);
+            self.directory.end_endpoints(&slice, &[], now);
+            let renamed: Vec<_> = slice.pods.into_iter().map(|uid| (uid, now)).collect();
+            self.rename_pods(&renamed);
         }
     }
 
@@ -180,57 +193,6 @@ impl State {
     /// A new version, if an answer changed since the last one.
     pub fn publish(&mut self) -> Option<Directory> {
         self.directory.changes.publish().then(|| self.directory.clone())
-    }
-
-    fn apply_pod(&mut self, record: &PodRecord, before: Option<&PodRecord>, now: Moment) {
-        let pod = Arc::new(self.pod(record, now));
-        let held = Validity {
-            since: record.started.unwrap_or(Moment::MIN),
-            until: record.finished.unwrap_or(Moment::MAX),
-        };
-        let directory = &mut self.directory;
-        for address in &record.addresses {
-            let tenure = Tenure {
-                held,
-                holder: pod.clone(),
-            };
-            let same = |other: &Pod| other.uid == pod.uid;
-            let changes = &mut directory.changes;
-            if record.host_network {
-                directory.host_network.change(address, changes, |by_port| {
-                    for port in &record.ports {
-                        by_port.entry(*port).or_default().set(tenure.clone(), same);
-                    }
-                });
-            } else {
-                directory
-                    .pods
-                    .change(address, changes, |tenures| tenures.set(tenure, same));
-            }
-        }
-        if let Some(before) = before {
-            self.end_addresses(before, &lost(&before.addresses, &record.addresses), now);
-        }
-    }
-
-    fn end_addresses(&mut self, pod: &PodRecord, addresses: &[IpAddr], now: Moment) {
-        let same = |other: &Pod| *other.uid == *pod.uid;
-        for address in addresses {
-            let Directory {
-                changes,
-                pods,
-                host_network,
-                ..
-            } = &mut self.directory;
-            pods.change(address, changes, |tenures| tenures.end(now, same));
-            host_network.change(address, changes, |by_port| {
-                for port in &pod.ports {
-                    if let Some(tenures) = by_port.get_mut(port) {
-                        tenures.end(now, same);
-                    }
-                }
-            });
-        }
     }
 
     fn apply_service(&mut self, record: &ServiceRecord, before: Option<&ServiceRecord>, now: Moment) {
@@ -351,7 +313,10 @@ impl State {
         }
     }
 
-    fn add_node(&mut self, node: &NodeRecord) {
+    fn apply_node(&mut self, node: &NodeRecord, before: Option<&NodeRecord>) {
+        if let Some(before) = before {
+            self.remove_node(before);
+        }
         let Directory { changes, nodes, .. } = &mut self.directory;
         for address in &node.addresses {
             nodes.change(address, changes, |count| *count += 1);

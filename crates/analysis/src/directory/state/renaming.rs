@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::{MEMORY, State};
 use crate::directory::changes::Asked;
 use crate::directory::name_history::NameHistory;
-use crate::directory::records::{
-    EndpointSliceRecord, Key, Kind, PodRecord, Record, ServiceRecord, qualified,
-};
+use crate::directory::records::{EndpointSliceRecord, PodRecord, ServiceRecord, qualified};
 use crate::directory::{Pod, workload};
 use crate::moment::Moment;
 
@@ -53,13 +51,8 @@ impl State {
             return;
         }
         for (uid, since) in pods {
-            let key = Key {
-                kind: Kind::Pod,
-                id: uid.clone(),
-            };
-            if let Some(Record::Pod(pod)) = self.records.get(&key) {
-                let pod = pod.clone();
-                self.apply_pod(&pod, None, *since);
+            if let Some(record) = self.pods.get(uid).and_then(|pod| pod.record.clone()) {
+                self.hold_addresses(&record, *since);
             }
         }
     }
@@ -101,14 +94,7 @@ impl State {
         let (service, ()) = self
             .directory
             .oldest_service(&pod.uid, &mut Asked::default(), |_| Some(()))?;
-        let key = Key {
-            kind: Kind::Service,
-            id: qualified(&service.namespace, &service.name),
-        };
-        match self.records.get(&key)? {
-            Record::Service(service) => Some(service),
-            _ => None,
-        }
+        self.services.get(&qualified(&service.namespace, &service.name))
     }
 
     /// What a pod is called so far, where it has an address.

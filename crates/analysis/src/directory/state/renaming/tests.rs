@@ -5,7 +5,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::directory::naming::NamingRules;
-use crate::directory::records::ServiceEntryRecord;
+use crate::directory::records::{Record, ServiceEntryRecord};
 use crate::directory::{Directory, Owner};
 
 /// `service/tier of the Service/tier of the pod`.
