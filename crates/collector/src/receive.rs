@@ -5,6 +5,7 @@
 //! proxies. Nothing that a client sends can end another client's stream.
 
 pub mod answer;
+pub mod arrival;
 pub mod encoding;
 pub mod grpc_frames;
 pub mod limits;

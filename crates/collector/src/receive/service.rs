@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Handler;
 use super::answer::{self, Answer, Refusal};
+use super::arrival::Arrival;
 use super::encoding::{self, Encoding};
 use super::grpc_frames::{Content, GrpcFrames, Next};
 use super::limits::Usage;
@@ -40,6 +41,8 @@ pub struct Service<H> {
     pub spare: Arc<Spare>,
     /// The client's address.
     pub peer: IpAddr,
+    /// Ended with the first message.
+    pub arrival: Arc<Arrival>,
     /// Set when the collector stops: read what is in flight, then end.
     pub stopping: CancellationToken,
 }
@@ -146,6 +149,7 @@ impl<H: Handler> Service<H> {
                 }
             };
             self.handler.message(stream, &message).await;
+            self.arrival.end();
             if let Content::InBuffer(buffer) = message {
                 self.spare.give_back(buffer);
             }

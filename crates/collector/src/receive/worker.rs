@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Handler;
+use super::arrival::{Arrival, Arrivals};
 use super::limits::Usage;
 use super::service::Service;
 use super::spare::Spare;
@@ -147,13 +148,18 @@ struct Ingest<H> {
 impl<H: Handler> Ingest<H> {
     async fn run(self, mut accepted: mpsc::Receiver<(TcpStream, IpAddr)>) {
         let mut tasks = JoinSet::new();
+        let arrivals = Arrivals::default();
         loop {
+            let next = async {
+                let arrival = arrivals.next().await;
+                Some((accepted.recv().await?, arrival))
+            };
             tokio::select! {
                 // Finished tasks first: their results must not pile up while connections keep coming.
                 biased;
                 Some(_) = tasks.join_next() => { self.connections.fetch_sub(1, Ordering::Relaxed); }
-                connection = accepted.recv() => match connection {
-                    Some((connection, peer)) => { tasks.spawn(self.connection(connection, peer)); }
+                next = next => match next {
+                    Some((accepted, arrival)) => { tasks.spawn(self.connection(accepted, arrival)); }
                     None => break,
                 },
             }
@@ -163,13 +169,19 @@ impl<H: Handler> Ingest<H> {
         }
     }
 
-    fn connection(&self, connection: TcpStream, peer: IpAddr) -> impl Future<Output = ()> + Send + 'static {
+    fn connection(
+        &self,
+        (connection, peer): (TcpStream, IpAddr),
+        arrival: Arrival,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let stopping = self.stopping.clone();
+        let arrival = Arc::new(arrival);
         let service = Service {
             handler: self.handler.clone(),
             usage: self.usage.clone(),
             spare: self.spare.clone(),
             peer,
+            arrival: arrival.clone(),
             stopping: stopping.clone(),
         };
         let streams = u32::try_from(self.usage.limits().streams_per_connection).unwrap_or(u32::MAX);
@@ -193,6 +205,7 @@ impl<H: Handler> Ingest<H> {
             tokio::pin!(served);
             let result = tokio::select! {
                 result = served.as_mut() => result,
+                never = arrival.end_in_time() => match never {},
                 () = stopping.cancelled() => {
                     served.as_mut().graceful_shutdown();
                     tokio::time::timeout(END_DEADLINE, served).await.unwrap_or(Ok(()))
@@ -202,5 +215,57 @@ impl<H: Handler> Ingest<H> {
                 debug!(%error, %peer, "connection ended");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use alscope_analysis::accounting::Rejected;
+    use alscope_collector_config::Limits;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::receive::arrival::{LONGEST, PLACES};
+    use crate::receive::method::Method;
+
+    #[derive(Clone)]
+    struct Nothing;
+
+    impl Handler for Nothing {
+        type Stream = ();
+
+        fn begin(&self, _: Method) -> Option<()> {
+            Some(())
+        }
+
+        async fn message(&self, (): &mut (), _: &[u8]) {}
+
+        fn reject(&self, (): &mut (), _: Rejected) {}
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_comes_with_many_others_waits_for_them() {
+        let stopping = CancellationToken::new();
+        let worker = Worker::start(0, Nothing, Usage::new(Limits::default()), stopping.clone()).unwrap();
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = socket.local_addr().unwrap();
+        let begun = Instant::now();
+        let mut clients = Vec::new();
+        for _ in 0..=PLACES {
+            clients.push(TcpStream::connect(address).unwrap());
+            let (connection, peer) = socket.accept().unwrap();
+            connection.set_nonblocking(true).unwrap();
+            worker.hand_over(connection, peer.ip()).await;
+        }
+        // A server's settings are the first that a connection hears of it.
+        let mut last = clients.pop().unwrap();
+        last.set_read_timeout(Some(20 * LONGEST)).unwrap();
+        last.read_exact(&mut [0; 9]).unwrap();
+        assert!(begun.elapsed() >= LONGEST);
+        stopping.cancel();
+        tokio::task::spawn_blocking(|| worker.join()).await.unwrap();
     }
 }

@@ -5,13 +5,15 @@ use std::sync::Mutex;
 use alscope_collector_config::Limits;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt, future};
 use http::Method as HttpMethod;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use rstest::rstest;
+use tokio::time::timeout;
 
 use super::*;
+use crate::receive::arrival::{Arrivals, PLACES};
 
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +49,7 @@ fn service(limits: Limits) -> Service<Reads> {
         usage: Usage::new(limits),
         spare: Arc::default(),
         peer: Ipv4Addr::LOCALHOST.into(),
+        arrival: Arc::default(),
         stopping: CancellationToken::new(),
     }
 }
@@ -113,6 +116,25 @@ async fn a_silent_stream_between_messages_has_no_deadline() {
     let day = tokio::time::timeout(Duration::from_hours(24), silent);
     assert!(day.await.is_err());
     assert_eq!(*service.handler.0.lock().unwrap(), [Read::Message(1)]);
+}
+
+#[rstest]
+#[case::part_of_a_message(&[0, 0, 0, 0, 2, 1], false)]
+#[case::a_message(&[0, 0, 0, 0, 1, 7], true)]
+#[tokio::test(start_paused = true)]
+async fn a_connection_has_arrived_with_its_first_message(#[case] bytes: &[u8], #[case] expected: bool) {
+    let places = Arrivals::default();
+    let service = Service {
+        arrival: Arc::new(places.next().await),
+        ..service(Limits::default())
+    };
+    let others = future::join_all((1..PLACES).map(|_| places.next())).await;
+    let mut stream = ();
+    let reading = service.read(body(&[bytes], true), &mut stream, Encoding::Identity);
+    let soon = timeout(Duration::from_millis(10), reading);
+    assert!(soon.await.is_err());
+    assert_eq!(places.next().now_or_never().is_some(), expected);
+    drop(others);
 }
 
 /// A compressed message of zeros with its prefix.
