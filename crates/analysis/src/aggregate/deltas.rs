@@ -8,27 +8,25 @@ use hashbrown::HashTable;
 use super::registry::SeriesId;
 use super::series::{Counts, SeriesKey};
 
-#[derive(Clone, Debug, Default)]
-struct Delta<C> {
-    counts: C,
-    touched: bool,
-}
-
 /// A worker's counters by series id, with the worker's own memory of which key has which id.
 #[derive(Debug)]
-pub struct Deltas<C> {
+pub struct Deltas<C: Counts> {
     ids: HashTable<(SeriesKey, SeriesId)>,
-    by_id: Vec<Delta<C>>,
+    by_id: Vec<C::Delta>,
+    /// Those that are not empty.
     touched: Vec<SeriesId>,
+    /// What was taken from those that were full.
+    full: Vec<(SeriesId, C)>,
     state: FixedState,
 }
 
-impl<C> Default for Deltas<C> {
+impl<C: Counts> Default for Deltas<C> {
     fn default() -> Self {
         Deltas {
             ids: HashTable::new(),
             by_id: Vec::new(),
             touched: Vec::new(),
+            full: Vec::new(),
             state: FixedState::default(),
         }
     }
@@ -49,11 +47,12 @@ impl<C: Counts> Deltas<C> {
             None => self.remember(hash, key, register(key)),
         };
         if let Some(delta) = self.by_id.get_mut(id.index()) {
-            delta.counts.add(measure);
-            if !delta.touched {
-                delta.touched = true;
+            if C::is_empty(delta) {
                 self.touched.push(id);
+            } else if C::is_full(delta) {
+                self.full.push((id, C::of(&std::mem::take(delta))));
             }
+            C::count(delta, measure);
         }
         id
     }
@@ -62,7 +61,7 @@ impl<C: Counts> Deltas<C> {
     #[cold]
     fn remember(&mut self, hash_of_key: u64, key: SeriesKey, id: SeriesId) -> SeriesId {
         if self.by_id.len() <= id.index() {
-            self.by_id.resize_with(id.index() + 1, Delta::default);
+            self.by_id.resize_with(id.index() + 1, C::Delta::default);
         }
         if id != SeriesId::OVERFLOW {
             let state = &self.state;
@@ -75,18 +74,88 @@ impl<C: Counts> Deltas<C> {
     /// Hands over what at most `limit` series counted and starts them anew. Answers whether more is left.
     pub fn drain(&mut self, limit: usize, mut take: impl FnMut(SeriesId, &C)) -> bool {
         for _ in 0..limit {
-            let Some(id) = self.touched.pop() else {
+            if let Some((id, counts)) = self.full.pop() {
+                take(id, &counts);
+            } else if let Some(id) = self.touched.pop() {
+                if let Some(delta) = self.by_id.get_mut(id.index()) {
+                    take(id, &C::of(&std::mem::take(delta)));
+                }
+            } else {
                 return false;
-            };
-            if let Some(delta) = self.by_id.get_mut(id.index()) {
-                take(id, &delta.counts);
-                *delta = Delta::default();
             }
         }
-        !self.touched.is_empty()
+        !(self.full.is_empty() && self.touched.is_empty())
     }
 }
 
 fn hash(state: &FixedState, key: &SeriesKey) -> u64 {
     state.hash_one(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use als_proto::ResponseFlags;
+
+    use super::*;
+    use crate::aggregate::registry::CallId;
+    use crate::aggregate::series::Outcome;
+    use crate::analyze::protocol::Protocol;
+
+    /// Entries, of which a delta holds two.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    struct InPairs(u64);
+
+    impl Counts for InPairs {
+        type Measure = ();
+        type Delta = u8;
+
+        const SAMPLES: usize = 1;
+
+        fn outcome((): &()) -> Outcome {
+            Outcome {
+                protocol: Protocol::Http,
+                code: 200,
+                flags: ResponseFlags::default(),
+            }
+        }
+
+        fn count(delta: &mut u8, (): &()) {
+            *delta += 1;
+        }
+
+        fn is_empty(delta: &u8) -> bool {
+            *delta == 0
+        }
+
+        fn is_full(delta: &u8) -> bool {
+            *delta == 2
+        }
+
+        fn of(delta: &u8) -> Self {
+            InPairs((*delta).into())
+        }
+
+        fn merge(&mut self, other: &Self) {
+            self.0 += other.0;
+        }
+    }
+
+    #[test]
+    fn a_full_delta_loses_nothing() {
+        let mut deltas = Deltas::<InPairs>::default();
+        let key = SeriesKey {
+            call: CallId::OVERFLOW,
+            outcome: InPairs::outcome(&()),
+        };
+        for _ in 0..5 {
+            deltas.add(key, &(), |_| SeriesId::OVERFLOW);
+        }
+        let mut taken = Vec::new();
+        let mut calls = 1;
+        while deltas.drain(1, |id, counts| taken.push((id, counts.0))) {
+            calls += 1;
+        }
+        assert_eq!(taken, [2, 2, 1].map(|count| (SeriesId::OVERFLOW, count)));
+        assert_eq!(calls, 3);
+    }
 }

@@ -1,5 +1,7 @@
 //! Istio's histogram buckets, exact in integers.
 
+use std::ops::AddAssign;
+
 /// Finite buckets; one more takes the rest.
 pub const EDGES: usize = 19;
 /// Buckets with the last, unbounded one.
@@ -36,14 +38,14 @@ pub const THOUSANDTHS: [u64; EDGES] = [
 
 /// Counts by bucket and the sum of the values. A duration's unit is the microsecond, a size's the byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Histogram {
+pub struct Histogram<Count = u64> {
     /// The sum of the values. Before the buckets: with the first of them it is in one cache line.
     pub sum: u64,
     /// How many values fell into each bucket (not cumulative).
-    pub buckets: [u64; BUCKETS],
+    pub buckets: [Count; BUCKETS],
 }
 
-impl Histogram {
+impl<Count: AddAssign + From<bool>> Histogram<Count> {
     /// Adds a duration.
     #[inline]
     pub fn add_microseconds(&mut self, microseconds: u64) {
@@ -60,11 +62,13 @@ impl Histogram {
     fn add(&mut self, thousandths: u64, value: u64) {
         let bucket = THOUSANDTHS.partition_point(|edge| *edge < thousandths);
         if let Some(count) = self.buckets.get_mut(bucket) {
-            *count += 1;
+            *count += true.into();
         }
         self.sum = self.sum.wrapping_add(value);
     }
+}
 
+impl Histogram {
     /// Adds the values of `other`.
     pub fn merge(&mut self, other: &Histogram) {
         for (count, more) in self.buckets.iter_mut().zip(other.buckets) {
@@ -79,6 +83,15 @@ impl Histogram {
     }
 }
 
+impl From<Histogram<u32>> for Histogram {
+    fn from(small: Histogram<u32>) -> Self {
+        Histogram {
+            sum: small.sum,
+            buckets: small.buckets.map(u64::from),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -87,7 +100,7 @@ mod tests {
     use super::*;
 
     fn bucket_of(microseconds: u64) -> &'static str {
-        let mut histogram = Histogram::default();
+        let mut histogram = Histogram::<u64>::default();
         histogram.add_microseconds(microseconds);
         BOUNDS[histogram.buckets.iter().position(|count| *count == 1).unwrap()]
     }
