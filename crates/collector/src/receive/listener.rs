@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::worker::Worker;
 
@@ -70,8 +70,9 @@ impl Listener {
     }
 
     async fn hand_over(&self, connection: TcpStream, peer: IpAddr) {
-        let Ok(connection) = connection.into_std() else {
-            return;
+        let connection = match prepared(connection) {
+            Ok(connection) => connection,
+            Err(error) => return debug!(%error, %peer, "connection ended"),
         };
         if let Some(worker) = self.workers.iter().min_by_key(|worker| worker.connections()) {
             worker.hand_over(connection, peer.to_canonical()).await;
@@ -79,11 +80,27 @@ impl Listener {
     }
 }
 
+/// A connection for a worker's runtime. It sends at once: a proxy that waits for more window acknowledges only 40 ms later what it
+/// was sent, and Nagle's algorithm would hold the window back for as long.
+fn prepared(connection: TcpStream) -> std::io::Result<std::net::TcpStream> {
+    connection.set_nodelay(true)?;
+    connection.into_std()
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpStream};
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_connection_sends_at_once() {
+        let socket = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
+        let (connection, _) = socket.accept().await.unwrap();
+        assert!(prepared(connection).unwrap().nodelay().unwrap());
+        drop(client);
+    }
 
     #[tokio::test]
     async fn a_thousand_proxies_and_more_may_come_at_once() {
