@@ -188,6 +188,30 @@ impl<'a> CommonProperties<'a> {
         self.lazy.decode(TLS_PROPERTIES)
     }
 
+    /// `AccessLogCommon.downstream_local_address` as it was sent, not decoded and not checked; empty if there is none. `None` if it
+    /// was sent in pieces, which only decoding merges.
+    #[inline]
+    pub fn downstream_local_address_as_sent(&self) -> Option<&'a [u8]> {
+        self.lazy.only(DOWNSTREAM_LOCAL_ADDRESS)
+    }
+
+    /// The same of `AccessLogCommon.upstream_remote_address`.
+    #[inline]
+    pub fn upstream_remote_address_as_sent(&self) -> Option<&'a [u8]> {
+        self.lazy.only(UPSTREAM_REMOTE_ADDRESS)
+    }
+
+    /// The fields of `AccessLogCommon.tls_properties` that hold certificates, as they were sent; empty if there are none. All else of
+    /// the properties is checked, the certificates are not. `None` if the fields were sent apart, so that only decoding finds them
+    /// together. Other than the rest of the properties they are the same on every connection of two workloads.
+    #[inline]
+    pub fn certificates_as_sent(&self) -> Result<Option<&'a [u8]>, Malformed> {
+        match self.lazy.only(TLS_PROPERTIES) {
+            Some(tls_properties) => tls::certificates_as_sent(tls_properties),
+            None => Ok(None),
+        }
+    }
+
     /// `AccessLogCommon.start_time`.
     #[inline]
     pub fn start_time(&self) -> Result<Option<Timestamp>, Malformed> {

@@ -224,6 +224,29 @@ impl<'a> Fields<'a> {
 /// The varint at the beginning of `bytes`, and how many bytes it has; none if it is no varint. Two numbers come back in registers.
 #[inline(never)]
 fn any_varint(bytes: &[u8]) -> (u64, usize) {
+    let two = |first: u8, second: u8| u64::from(first & 0x7f) | u64::from(second & 0x7f) << 7;
+    // Ports, sizes and nanoseconds have three to five bytes; what is shorter never comes here.
+    match *bytes {
+        [first, second, last, ..] if first >= 0x80 && second >= 0x80 && last < 0x80 => {
+            (two(first, second) | u64::from(last) << 14, 3)
+        }
+        [first, second, third, last, ..] if third >= 0x80 && last < 0x80 && first & second >= 0x80 => {
+            (two(first, second) | two(third, last) << 14, 4)
+        }
+        [first, second, third, fourth, last, ..]
+            if first & second & third & fourth >= 0x80 && last < 0x80 =>
+        {
+            (
+                two(first, second) | two(third, fourth) << 14 | u64::from(last) << 28,
+                5,
+            )
+        }
+        _ => longer_varint(bytes),
+    }
+}
+
+/// The same of a varint of any length.
+fn longer_varint(bytes: &[u8]) -> (u64, usize) {
     let mut value = 0;
     let mut shift = 0;
     for (place, byte) in bytes.iter().enumerate().take(10) {

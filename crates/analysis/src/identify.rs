@@ -2,14 +2,14 @@
 
 pub mod key;
 pub mod memo;
+mod raw;
 mod service_name;
 
-use als_proto::{CommonProperties, Malformed};
+use als_proto::CommonProperties;
 
 use crate::aggregate::evidence::EvidenceId;
 use crate::aggregate::registry::{CallId, Registry};
 use crate::analyze::Ended;
-use crate::analyze::addresses::endpoint;
 use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::legs::{Identity, Leg, Party, legs};
@@ -22,6 +22,7 @@ use crate::party::{Call, PartyLabels, Reporter};
 use crate::peer::{Peer, Peers};
 use crate::stream::Stream;
 use memo::Answer;
+pub use raw::{CallerAddress, RawIdentity};
 use service_name::service_name;
 
 /// One observation to count.
@@ -61,65 +62,6 @@ pub fn peers<'a>(chain: Chain, common: &CommonProperties<'a>) -> Peers<'a> {
         Peers::read(common.filter_state_objects())
     } else {
         Peers::default()
-    }
-}
-
-/// Which address is a caller's (envoy `data/accesslog/v3` `AccessLogCommon`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CallerAddress {
-    /// `downstream_direct_remote_address`: whom the connection came from.
-    #[default]
-    Direct,
-    /// `downstream_remote_address`: whom the request was forwarded for, as Envoy read it from X-Forwarded-For or the PROXY protocol
-    /// by the number of hops that it trusts.
-    Forwarded,
-}
-
-/// Takes the identity out of an entry. `authority` is left out where the cluster names the host, so that a gateway's many
-/// host names do not crowd the memo.
-#[inline]
-pub fn identity<'a>(
-    common: &CommonProperties<'a>,
-    caller: CallerAddress,
-    authority: &'a [u8],
-    peers: &'a Peers<'a>,
-) -> Result<Identity<'a>, Malformed> {
-    let mut security = tls::security(common.tls_properties()?);
-    let direct = endpoint(common.downstream_direct_remote_address()?);
-    let remote = match (direct, caller) {
-        (Some(direct), CallerAddress::Direct) => Some(direct),
-        (None, CallerAddress::Direct) => endpoint(common.downstream_remote_address()?),
-        (_, CallerAddress::Forwarded) => {
-            let forwarded = endpoint(common.downstream_remote_address()?).or(direct);
-            // Who forwards shows its own certificate.
-            if forwarded.map(|endpoint| endpoint.ip) != direct.map(|endpoint| endpoint.ip) {
-                security.peer_principal = b"";
-            }
-            forwarded
-        }
-    };
-    let cluster = cluster(common);
-    Ok(Identity {
-        remote,
-        local: endpoint(common.downstream_local_address()?),
-        upstream: endpoint(common.upstream_remote_address()?),
-        cluster,
-        authority: if cluster.starts_with(b"outbound|") {
-            b""
-        } else {
-            authority
-        },
-        security,
-        peers,
-    })
-}
-
-/// The upstream cluster. Istio's routes that answer or pass on traffic to no service stand for the clusters of that traffic.
-fn cluster<'a>(common: &CommonProperties<'a>) -> &'a [u8] {
-    match (common.upstream_cluster, common.route_name) {
-        (b"", b"block_all") => b"BlackHoleCluster",
-        (b"", b"allow_any") => b"PassthroughCluster",
-        (cluster, _) => cluster,
     }
 }
 

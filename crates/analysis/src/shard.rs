@@ -24,9 +24,9 @@ use crate::analyze::legs::Identity;
 use crate::analyze::measure::{self, HttpMeasure, TcpMeasure};
 use crate::analyze::rule::Rule;
 use crate::directory::Directory;
-use crate::identify::key::{check_lengths, write_key};
+use crate::identify::key::write_key;
 use crate::identify::memo::Memo;
-use crate::identify::{self, Identified, IdentifiedLeg};
+use crate::identify::{self, Identified, IdentifiedLeg, RawIdentity};
 use crate::moment::Moment;
 use crate::peer::Peers;
 use crate::persistence::kept_entry::{Observed, Subject};
@@ -221,8 +221,8 @@ impl Shard {
         }
         let peers = identify::peers(chain, common);
         let caller = self.settings.caller(context.stream.role);
-        let identity = identify::identity(common, caller, request.authority, &peers)?;
-        let legs = self.identified((context, chain), common, &identity)?;
+        let identity = RawIdentity::new(common, caller, request.authority, &peers);
+        let legs = self.identified((context, chain), &identity)?;
         let Legs { first, second, .. } = legs;
         // A gateway's upstream is the port that the request was for.
         let port = second.unwrap_or(first).protocol;
@@ -254,8 +254,8 @@ impl Shard {
         }
         let peers = identify::peers(chain, common);
         let caller = self.settings.caller(context.stream.role);
-        let identity = identify::identity(common, caller, b"", &peers)?;
-        let legs = self.identified((context, chain), common, &identity)?;
+        let identity = RawIdentity::new(common, caller, b"", &peers);
+        let legs = self.identified((context, chain), &identity)?;
         let Legs { first, second, .. } = legs;
         let measure = measure::tcp(common, entry);
         let subject = Subject::Connection { measure: &measure };
@@ -271,16 +271,20 @@ impl Shard {
     fn identified(
         &mut self,
         (context, chain): (&Context<'_>, Chain),
-        common: &CommonProperties<'_>,
-        identity: &Identity<'_>,
+        identity: &RawIdentity<'_>,
     ) -> Result<Legs, Ended> {
-        check_lengths(chain, context.stream, identity, self.settings.string_bytes)?;
-        let start = common.start_time()?.map_or(context.received, Moment::from);
-        write_key(&mut self.key, chain, context.stream, identity);
+        let limit = self.settings.string_bytes;
+        write_key(&mut self.key, (chain, context.stream), identity, limit)?;
+        let start = identity.common.start_time()?;
+        let start = start.map_or(context.received, Moment::from);
         let hash = self.memo.hash(&self.key);
         let known = self.memo.get(hash, &self.key, context.directory, start);
         let are_new = known.is_none();
-        match known.unwrap_or_else(|| self.identify((context, chain), identity, hash, start)) {
+        let identified = match known {
+            Some(identified) => identified,
+            None => self.identify((context, chain), &identity.decode()?, hash, start),
+        };
+        match identified {
             Identified::Legs(first, second) => Ok(Legs {
                 first,
                 second,

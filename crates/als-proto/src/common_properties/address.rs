@@ -73,15 +73,27 @@ impl<'a> Address<'a> {
     /// else. Any other writing is read field by field.
     #[inline]
     fn plain_socket(bytes: &'a [u8]) -> Option<Self> {
-        let mut fields = Fields::new(Fields::new(bytes).only_short_bytes(SOCKET_ADDRESS)?);
-        let address = fields.short_bytes(ADDRESS)?;
-        let Ok(Some(PORT_VALUE)) = fields.key() else {
+        const KEYS: [u8; 3] = [SOCKET_ADDRESS as u8, ADDRESS as u8, PORT_VALUE as u8];
+        let [socket_key, length, address_key, address_length, ref socket @ ..] = *bytes else {
             return None;
         };
-        let port = fields.uint32().ok()?;
-        if !fields.rest().is_empty() {
+        let are_short = length < 0x80 && address_length < 0x80;
+        let (address, port) = socket.split_at_checked(address_length.into())?;
+        let [port_key, ref port @ ..] = *port else {
+            return None;
+        };
+        if !are_short || [socket_key, address_key, port_key] != KEYS || usize::from(length) + 2 != bytes.len()
+        {
             return None;
         }
+        let port = match *port {
+            [low] if low < 0x80 => u32::from(low),
+            [low, high] if low >= 0x80 && high < 0x80 => u32::from(low & 0x7f) | u32::from(high) << 7,
+            [low, middle, high] if low & middle >= 0x80 && high < 0x80 => {
+                u32::from(low & 0x7f) | u32::from(middle & 0x7f) << 7 | u32::from(high) << 14
+            }
+            _ => return None,
+        };
         Some(Self::Socket { address, port })
     }
 

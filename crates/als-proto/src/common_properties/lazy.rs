@@ -89,6 +89,15 @@ impl<'a> LazyFields<'a> {
         Ok(self.first(key).unwrap_or_default())
     }
 
+    /// The bytes of the field with this key, empty if it does not occur; `None` if it occurs more than once.
+    #[inline]
+    pub(super) fn only(&self, key: u32) -> Option<&'a [u8]> {
+        if self.is_repeated(key) {
+            return None;
+        }
+        Some(self.first(key).unwrap_or_default())
+    }
+
     #[inline]
     fn first(&self, key: u32) -> Option<&'a [u8]> {
         *self.first.get(field_number(key) as usize)?

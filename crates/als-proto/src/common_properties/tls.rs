@@ -47,6 +47,37 @@ pub struct Certificate<'a> {
     pub uri_san: &'a [u8],
 }
 
+/// The fields of `TLSProperties` that hold certificates, as they were sent: not decoded, and the certificates not checked. `None` if
+/// there are others between them.
+#[inline]
+pub(super) fn certificates_as_sent(tls_properties: &[u8]) -> Result<Option<&[u8]>, Malformed> {
+    let (mut first, mut behind_last): (&[u8], &[u8]) = (&[], &[]);
+    let mut fields = Fields::new(tls_properties);
+    loop {
+        let field = fields.rest();
+        let Some(key) = fields.key()? else { break };
+        match key {
+            LOCAL_CERTIFICATE_PROPERTIES | PEER_CERTIFICATE_PROPERTIES => {
+                if first.is_empty() {
+                    first = field;
+                } else if field.len() != behind_last.len() {
+                    return Ok(None);
+                }
+                fields.bytes()?;
+                behind_last = fields.rest();
+            }
+            TLS_VERSION => {
+                fields.int32()?;
+            }
+            TLS_CIPHER_SUITE | TLS_SNI_HOSTNAME | TLS_SESSION_ID | JA3_FINGERPRINT => {
+                fields.bytes()?;
+            }
+            _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,
+        }
+    }
+    Ok(first.get(..first.len() - behind_last.len()))
+}
+
 impl<'a> Merge<'a> for TlsProperties<'a> {
     #[inline]
     fn merge(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {

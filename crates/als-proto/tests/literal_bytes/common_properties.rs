@@ -224,6 +224,40 @@ fn the_first_uri_that_says_something_counts(
     }
 }
 
+#[rstest]
+#[case::both(&[varint(1, 4), string(4, "a"), string(5, "b"), string(6, "id")], Ok(Some("\x22\x01a\x2a\x01b")))]
+#[case::one(&[string(3, "name"), string(5, "b")], Ok(Some("\x2a\x01b")))]
+#[case::none(&[varint(1, 4)], Ok(Some("")))]
+#[case::in_adjacent_pieces(&[string(4, "a"), string(4, "c")], Ok(Some("\x22\x01a\x22\x01c")))]
+#[case::apart(&[string(4, "a"), varint(1, 4), string(5, "b")], Ok(None))]
+#[case::broken_before(&[varint(4, 1), string(5, "b")], Err(Malformed))]
+#[case::broken_behind(&[string(4, "a"), vec![0x32, 0x7f]], Err(Malformed))]
+#[case::broken_within(&[vec![0x22, 0x7f, 0x61]], Err(Malformed))]
+fn certificates_are_handed_out_as_sent(
+    #[case] tls: &[Vec<u8>],
+    #[case] expected: Result<Option<&str>, Malformed>,
+) {
+    let bytes = common([string(4, tls.concat())]);
+    let expected = expected.map(|sent| sent.map(str::as_bytes));
+    assert_eq!(read_common(&bytes).certificates_as_sent(), expected);
+}
+
+#[test]
+fn what_is_handed_out_as_sent_is_in_one_piece() {
+    let bytes = common([string(3, "local"), string(13, "upstream")]);
+    let read = read_common(&bytes);
+    assert_eq!(read.downstream_local_address_as_sent(), Some(&b"local"[..]));
+    assert_eq!(read.upstream_remote_address_as_sent(), Some(&b"upstream"[..]));
+    assert_eq!(read.certificates_as_sent(), Ok(Some(&b""[..])));
+    let pieces =
+        ["a", "b"].map(|piece| [string(3, piece), string(4, string(4, piece)), string(13, piece)].concat());
+    let bytes = common(pieces);
+    let read = read_common(&bytes);
+    assert_eq!(read.downstream_local_address_as_sent(), None);
+    assert_eq!(read.upstream_remote_address_as_sent(), None);
+    assert_eq!(read.certificates_as_sent(), Ok(None));
+}
+
 #[test]
 fn a_name_that_turned_from_uri_to_dns_is_no_uri() {
     let name = message(1, [string(1, "spiffe://td/ns/a/sa/b"), string(2, "b.example")]);

@@ -3,61 +3,136 @@
 //! Only what decides goes into a key, so that no more keys are made than there are answers. A caller's port changes with each
 //! connection and decides nothing. Where no analyzer looks addresses up, they are left out too.
 //!
+//! What two entries of one identity nearly always write alike goes in as it was sent: certificates, the proxy's own address and its
+//! upstream's. A known identity is then found without decoding them, and what is remembered was decoded once, so equal bytes
+//! are well-formed. An identity that is written in two ways has two keys. What was sent in pieces, or at length, goes in decoded.
+//!
 //! Peers are written as the labels that were read out of them and not as the bytes they came in. Protobuf sends a struct's fields
 //! in any order, a `FlatNode` holds all labels of a pod, and both name the pod itself: as raw bytes one workload would have as many
 //! keys as its pods have orders of fields, and long label sets would not fit. As labels it has one key, exact and without a
-//! hash that could collide, and [`check_lengths`] has bounded each of its eight strings.
+//! hash that could collide, and each of its eight strings is bounded.
 
+use als_proto::Malformed;
+
+use super::raw::{Caller, RawIdentity};
 use crate::accounting::Rejected;
-use crate::analyze::addresses::Endpoint;
+use crate::analyze::Ended;
+use crate::analyze::addresses::{Endpoint, endpoint};
 use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::legs::Identity;
 use crate::analyze::role::Role;
 use crate::analyze::tls::Security;
-use crate::peer::Peer;
+use crate::peer::{Peer, Peers};
 use crate::stream::Stream;
 
-/// Refuses strings longer than `limit` bytes, of those that `chain` asks for.
-pub fn check_lengths(
-    chain: Chain,
-    stream: &Stream,
+/// Marks a key whose parts are as they were sent; there is no such security policy.
+const AS_SENT: u8 = 0x80;
+
+/// Writes the key of an identity that `chain` analyzes. Refuses strings longer than `limit` bytes, of those that `chain` asks for.
+pub fn write_key(
+    key: &mut Vec<u8>,
+    (chain, stream): (Chain, &Stream),
+    identity: &RawIdentity<'_>,
+    limit: usize,
+) -> Result<(), Ended> {
+    key.clear();
+    key.push(chain.number());
+    key.extend_from_slice(&stream.memo_prefix);
+    if !write_as_sent(key, (chain, stream), identity, limit)? {
+        write_decoded(key, (chain, stream), &identity.decode()?, limit)?;
+    }
+    if chain.has(Analyzer::MxMesh) {
+        key.extend_from_slice(&stream.own_memo_prefix);
+        write_peer(key, identity.peers.upstream.as_ref());
+        write_peer(key, identity.peers.downstream.as_ref());
+    }
+    Ok(())
+}
+
+/// Writes the parts as they were sent, if each is in one piece and short enough that all strings in it are. Answers whether it did.
+#[inline]
+fn write_as_sent(
+    key: &mut Vec<u8>,
+    (chain, stream): (Chain, &Stream),
+    identity: &RawIdentity<'_>,
+    limit: usize,
+) -> Result<bool, Malformed> {
+    let RawIdentity {
+        common,
+        cluster,
+        authority,
+        ..
+    } = *identity;
+    if chain.has(Analyzer::MxMesh) && !are_described_within(limit, stream, identity.peers) {
+        return Ok(false);
+    }
+    let (Some(certificates), Some(local), Some(upstream)) = (
+        common.certificates_as_sent()?,
+        common.downstream_local_address_as_sent(),
+        common.upstream_remote_address_as_sent(),
+    ) else {
+        return Ok(false);
+    };
+    let Caller { remote, is_forwarded } = identity.caller()?;
+    if !chain.has(Analyzer::K8sMesh) {
+        let Some(lengths) = lengths([cluster, authority, certificates], limit) else {
+            return Ok(false);
+        };
+        let ends = [
+            common.downstream_local_address()?,
+            common.upstream_remote_address()?,
+        ];
+        key.push(AS_SENT | u8::from(is_forwarded));
+        key.extend_from_slice(&lengths);
+        for part in [cluster, authority, certificates] {
+            key.extend_from_slice(part);
+        }
+        write_ends(key, stream, cluster, ends.map(endpoint));
+        return Ok(true);
+    }
+    let parts = [cluster, authority, certificates, ip(remote), local, upstream];
+    let Some(lengths) = lengths(parts, limit) else {
+        return Ok(false);
+    };
+    let is_endpoint_id = remote.is_some_and(|remote| remote.is_endpoint_id);
+    key.push(AS_SENT | u8::from(is_forwarded) | u8::from(is_endpoint_id) << 1);
+    key.extend_from_slice(&lengths);
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    Ok(true)
+}
+
+/// The lengths of parts, of which none is longer than `limit`.
+#[inline]
+fn lengths<const COUNT: usize>(parts: [&[u8]; COUNT], limit: usize) -> Option<[u8; COUNT]> {
+    let limit = limit.min(u8::MAX.into());
+    let are_short = parts
+        .iter()
+        .fold(true, |are_short, part| are_short & (part.len() <= limit));
+    are_short.then(|| parts.map(|part| part.len() as u8))
+}
+
+/// Whether the proxy and its peers describe themselves in short labels.
+#[inline]
+fn are_described_within(limit: usize, stream: &Stream, peers: &Peers<'_>) -> bool {
+    let mut peers = [&peers.upstream, &peers.downstream].into_iter().flatten();
+    stream.longest_own_label <= limit
+        && peers.all(|peer| peer.labels().into_iter().all(|label| label.len() <= limit))
+}
+
+/// Writes what is not plain, or refuses it.
+#[cold]
+fn write_decoded(
+    key: &mut Vec<u8>,
+    (chain, stream): (Chain, &Stream),
     identity: &Identity<'_>,
     limit: usize,
 ) -> Result<(), Rejected> {
     let Security {
         peer_principal,
         local_principal,
-        ..
-    } = identity.security;
-    let strings = [
-        identity.cluster,
-        identity.authority,
-        peer_principal,
-        local_principal,
-    ];
-    let is_too_long = |string: &[u8]| string.len() > limit;
-    let is_described_too_long = || {
-        let peers = [&identity.peers.upstream, &identity.peers.downstream];
-        let mut peers = peers.into_iter().flatten();
-        stream.longest_own_label > limit || peers.any(|peer| peer.labels().into_iter().any(is_too_long))
-    };
-    if strings.into_iter().any(is_too_long) || (chain.has(Analyzer::MxMesh) && is_described_too_long()) {
-        Err(Rejected::StringTooLong)
-    } else {
-        Ok(())
-    }
-}
-
-/// Writes the key of an identity that `chain` analyzes.
-pub fn write_key(key: &mut Vec<u8>, chain: Chain, stream: &Stream, identity: &Identity<'_>) {
-    key.clear();
-    key.push(chain.number());
-    key.extend_from_slice(&stream.memo_prefix);
-    key.push(identity.security.policy as u8);
-    let Security {
-        peer_principal,
-        local_principal,
-        ..
+        policy,
     } = identity.security;
     let parts = [
         identity.cluster,
@@ -65,24 +140,21 @@ pub fn write_key(key: &mut Vec<u8>, chain: Chain, stream: &Stream, identity: &Id
         peer_principal,
         local_principal,
     ];
+    let is_described_too_long =
+        chain.has(Analyzer::MxMesh) && !are_described_within(limit, stream, identity.peers);
+    if is_described_too_long || parts.into_iter().any(|part| part.len() > limit) {
+        return Err(Rejected::StringTooLong);
+    }
+    key.push(policy as u8);
     write_parts(key, parts);
     if chain.has(Analyzer::K8sMesh) {
         write_addresses(key, identity);
+    } else {
+        write_ends(key, stream, identity.cluster, [identity.local, identity.upstream]);
     }
-    if chain.has(Analyzer::MxMesh) {
-        key.extend_from_slice(&stream.own_memo_prefix);
-        write_peer(key, identity.peers.upstream.as_ref());
-        write_peer(key, identity.peers.downstream.as_ref());
-        // The questions that are asked about addresses without looking them up.
-        key.push(u8::from(identity.upstream.is_some()));
-        key.push(u8::from(identity.local.is_some()));
-        if stream.role == Role::Sidecar && identity.cluster.is_empty() {
-            write_parts(key, [ip(identity.local)]);
-        }
-    }
+    Ok(())
 }
 
-#[inline]
 fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
     let port =
         |endpoint: Option<Endpoint<'_>>| endpoint.map_or([0, 0], |endpoint| endpoint.port.to_le_bytes());
@@ -94,6 +166,19 @@ fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
         key,
         [ip(identity.remote), ip(identity.local), ip(identity.upstream)],
     );
+}
+
+/// Writes what is asked about the proxy's own address and its upstream's without looking them up.
+fn write_ends(
+    key: &mut Vec<u8>,
+    stream: &Stream,
+    cluster: &[u8],
+    [local, upstream]: [Option<Endpoint<'_>>; 2],
+) {
+    key.extend_from_slice(&[u8::from(local.is_some()), u8::from(upstream.is_some())]);
+    if stream.role == Role::Sidecar && cluster.is_empty() {
+        write_parts(key, [ip(local)]);
+    }
 }
 
 fn ip(endpoint: Option<Endpoint<'_>>) -> &[u8] {

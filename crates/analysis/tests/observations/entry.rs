@@ -11,9 +11,11 @@ use als_proto::messages::envoy::data::accesslog::v3::{
     AccessLogCommon, ConnectionProperties, HttpAccessLogEntry, HttpRequestProperties, HttpResponseProperties,
     TcpAccessLogEntry, TlsProperties,
 };
+use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::{
     HttpAccessLogEntries, Identifier, LogEntries, TcpAccessLogEntries,
 };
+use prost::Message as _;
 use prost_types::{Duration, Struct, Timestamp};
 
 use crate::mesh::NOW;
@@ -206,4 +208,31 @@ pub(crate) fn tcp(common: AccessLogCommon, received_bytes: u64, sent_bytes: u64)
     LogEntries::TcpLogs(TcpAccessLogEntries {
         log_entry: vec![entry],
     })
+}
+
+/// A message with one TCP entry whose common properties are sent in pieces.
+pub(crate) fn message_in_pieces(identifier: Identifier, pieces: &[AccessLogCommon]) -> Vec<u8> {
+    let entry = |common: &AccessLogCommon| TcpAccessLogEntry {
+        common_properties: Some(common.clone()),
+        connection_properties: None,
+    };
+    let pieces: Vec<_> = pieces
+        .iter()
+        .flat_map(|piece| entry(piece).encode_to_vec())
+        .collect();
+    let message = StreamAccessLogsMessage {
+        identifier: Some(identifier),
+        log_entries: None,
+    };
+    // StreamAccessLogsMessage.tcp_logs and TCPAccessLogEntries.log_entry.
+    let logs = field(3, &field(1, &pieces));
+    [message.encode_to_vec(), logs].concat()
+}
+
+/// A length-delimited field.
+pub(crate) fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut field = vec![number << 3 | 2];
+    prost::encode_length_delimiter(bytes.len(), &mut field).unwrap();
+    field.extend_from_slice(bytes);
+    field
 }

@@ -1,30 +1,40 @@
 //! What the memo tells apart: everything that decides who called whom, and nothing else.
 
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
-use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
 use als_proto::{Entry, Message};
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
 use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::identify::key::write_key;
-use alscope_analysis::identify::{CallerAddress, identity, peers};
+use alscope_analysis::identify::{CallerAddress, RawIdentity, peers};
 use alscope_analysis::stream::Stream;
 use prost::Message as _;
 use prost_types::{Any, Struct};
 use rstest::rstest;
 
+mod as_sent;
+
 use crate::entry::*;
 use crate::mesh::*;
 use crate::objects::*;
 
+/// Bytes of a string that the rules read.
+const LIMIT: usize = 4096;
+
 /// The key of an entry that has no authority.
 fn key(registry: &Registry, chain: &[Analyzer], identifier: Identifier, common: AccessLogCommon) -> Vec<u8> {
-    let message = StreamAccessLogsMessage {
-        identifier: Some(identifier),
-        log_entries: Some(tcp(common, 0, 0)),
-    };
-    let bytes = message.encode_to_vec();
+    key_of_pieces(registry, chain, identifier, &[common])
+}
+
+/// The key of an entry whose common properties are sent in pieces.
+fn key_of_pieces(
+    registry: &Registry,
+    chain: &[Analyzer],
+    identifier: Identifier,
+    pieces: &[AccessLogCommon],
+) -> Vec<u8> {
+    let bytes = message_in_pieces(identifier, pieces);
     let message = Message::read(&bytes).unwrap();
     let stream = Stream::identify(&message.identifier().unwrap().unwrap(), registry).unwrap();
     let entry = message.entries().find_map(|entry| match entry {
@@ -35,9 +45,9 @@ fn key(registry: &Registry, chain: &[Analyzer], identifier: Identifier, common: 
     let chain = Chain::new(chain.iter().copied());
     let common = entry.common_properties().unwrap();
     let peers = peers(chain, common);
-    let identity = identity(common, CallerAddress::Direct, b"", &peers).unwrap();
+    let identity = RawIdentity::new(common, CallerAddress::Direct, b"", &peers);
     let mut key = Vec::new();
-    write_key(&mut key, chain, &stream, &identity);
+    write_key(&mut key, (chain, &stream), &identity, LIMIT).unwrap();
     key
 }
 

@@ -12,7 +12,7 @@ use alscope_analysis::directory::records::{Kind, PodRecord, Record, ServiceEntry
 use alscope_analysis::directory::state::State;
 use alscope_analysis::identify::key::write_key;
 use alscope_analysis::identify::memo::Memo;
-use alscope_analysis::identify::{CallerAddress, Identified, identity, look_up, peers};
+use alscope_analysis::identify::{CallerAddress, Identified, RawIdentity, look_up, peers};
 use alscope_analysis::moment::Moment;
 use alscope_analysis::stream::Stream;
 use prost::Message as _;
@@ -99,9 +99,10 @@ impl Worker {
         let common = entry.common_properties().unwrap();
         let chain = Chain::new([K8sMesh]);
         let peers = peers(chain, common);
-        let identity = identity(common, CallerAddress::Direct, authority.as_bytes(), &peers).unwrap();
+        let identity = RawIdentity::new(common, CallerAddress::Direct, authority.as_bytes(), &peers);
         let mut key = Vec::new();
-        write_key(&mut key, chain, &stream, &identity);
+        write_key(&mut key, (chain, &stream), &identity, 4096).unwrap();
+        let identity = identity.decode().unwrap();
         let hash = self.memo.hash(&key);
         let looked_up = || {
             let mut lookup = Lookup::new(directory, &stream, start);

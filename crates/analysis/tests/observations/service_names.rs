@@ -14,7 +14,7 @@ use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{EndpointSliceRecord, Record, ServiceEntryRecord, ServiceRecord};
 use alscope_analysis::directory::state::State;
 use alscope_analysis::directory::tenure::Validity;
-use alscope_analysis::identify::{CallerAddress, Identified, IdentifiedLeg, identity, look_up, peers};
+use alscope_analysis::identify::{CallerAddress, Identified, IdentifiedLeg, RawIdentity, look_up, peers};
 use alscope_analysis::stream::Stream;
 use alscope_naming::kubernetes_name::{istio_service_name, k8s_service_name};
 use prost::Message as _;
@@ -47,7 +47,8 @@ fn names(
     let chain = Chain::new(chain.iter().copied());
     let peers = peers(chain, common);
     let mut lookup = Lookup::new(directory, &stream, at(start));
-    let identity = identity(common, CallerAddress::Direct, b"", &peers).unwrap();
+    let identity = RawIdentity::new(common, CallerAddress::Direct, b"", &peers);
+    let identity = identity.decode().unwrap();
     let answer = look_up(chain, &identity, &mut lookup, &registry);
     let Identified::Legs(leg, None) = answer.identified else {
         panic!("a side-car's connection is one observation")

@@ -12,6 +12,8 @@ use als_proto::{
     Address, Certificate, CommonProperties, Duration, Malformed, ResponseFlags, Timestamp, TlsProperties,
 };
 
+use prost::Message as _;
+
 use super::both;
 
 pub(super) fn compare(common: Option<&CommonProperties<'_>>, expected: Option<&accesslog::AccessLogCommon>) {
@@ -23,6 +25,7 @@ pub(super) fn compare(common: Option<&CommonProperties<'_>>, expected: Option<&a
     compare_addresses(common, expected);
     compare_times(common, expected);
     compare_tls(common.tls_properties(), expected.tls_properties.as_ref());
+    compare_as_sent(common, expected);
     compare_flags(common.response_flags, expected.response_flags.unwrap_or_default());
     compare_filter_state(common, expected);
 }
@@ -172,6 +175,36 @@ fn compare_tls(
         peer_certificate: expected.peer_certificate_properties.as_ref().map(certificate),
     });
     assert_eq!(tls, Ok(expected));
+}
+
+/// What is handed out undecoded is in one piece, or is not handed out.
+fn compare_as_sent(common: &CommonProperties<'_>, expected: &accesslog::AccessLogCommon) {
+    for (sent, expected) in [
+        (
+            common.downstream_local_address_as_sent(),
+            &expected.downstream_local_address,
+        ),
+        (
+            common.upstream_remote_address_as_sent(),
+            &expected.upstream_remote_address,
+        ),
+    ] {
+        if let Some(sent) = sent {
+            let sent = core::Address::decode(sent);
+            assert_eq!(sent, Ok(expected.clone().unwrap_or_default()));
+        }
+    }
+    let sent = common.certificates_as_sent();
+    assert!(sent.is_ok(), "prost accepts the properties");
+    if let Ok(Some(sent)) = sent {
+        let expected = expected.tls_properties.clone().unwrap_or_default();
+        let certificates = accesslog::TlsProperties {
+            local_certificate_properties: expected.local_certificate_properties,
+            peer_certificate_properties: expected.peer_certificate_properties,
+            ..accesslog::TlsProperties::default()
+        };
+        assert_eq!(accesslog::TlsProperties::decode(sent), Ok(certificates));
+    }
 }
 
 fn certificate(certificate: &CertificateProperties) -> Certificate<'_> {

@@ -66,6 +66,11 @@ fn read_common(common: Option<&CommonProperties<'_>>, most: usize) {
     }
     read(common.start_time());
     read(common.tls_properties());
+    read(common.certificates_as_sent());
+    black_box([
+        common.downstream_local_address_as_sent(),
+        common.upstream_remote_address_as_sent(),
+    ]);
     assert!(common.filter_state_objects().count() <= most, "the iterator ends");
     assert_eq!(
         common.response_flags.short_codes().count() as u32,

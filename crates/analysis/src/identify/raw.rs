@@ -1,0 +1,111 @@
+//! The parts of an entry that say who called whom, before they are decoded.
+
+use als_proto::{CommonProperties, Malformed};
+
+use crate::analyze::addresses::{Endpoint, endpoint};
+use crate::analyze::legs::Identity;
+use crate::analyze::tls;
+use crate::peer::Peers;
+
+/// Which address is a caller's (envoy `data/accesslog/v3` `AccessLogCommon`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallerAddress {
+    /// `downstream_direct_remote_address`: whom the connection came from.
+    #[default]
+    Direct,
+    /// `downstream_remote_address`: whom the request was forwarded for, as Envoy read it from X-Forwarded-For or the PROXY protocol
+    /// by the number of hops that it trusts.
+    Forwarded,
+}
+
+/// The identity of an entry, in the entry's own bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct RawIdentity<'a> {
+    /// The entry's common properties.
+    pub common: &'a CommonProperties<'a>,
+    caller: CallerAddress,
+    /// See [`Identity::cluster`].
+    pub cluster: &'a [u8],
+    /// See [`Identity::authority`].
+    pub authority: &'a [u8],
+    /// See [`Identity::peers`].
+    pub peers: &'a Peers<'a>,
+}
+
+/// Who called, by an entry's addresses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller<'a> {
+    /// See [`Identity::remote`].
+    pub(super) remote: Option<Endpoint<'a>>,
+    /// Whether the caller's connection was another's, which shows its own certificate.
+    pub(super) is_forwarded: bool,
+}
+
+impl<'a> RawIdentity<'a> {
+    /// The identity in an entry. `authority` is left out where the cluster names the host, so that a gateway's many host names do not
+    /// crowd the memo.
+    #[inline]
+    pub fn new(
+        common: &'a CommonProperties<'a>,
+        caller: CallerAddress,
+        authority: &'a [u8],
+        peers: &'a Peers<'a>,
+    ) -> Self {
+        let cluster = cluster(common);
+        let is_named = cluster.starts_with(b"outbound|");
+        RawIdentity {
+            common,
+            caller,
+            cluster,
+            authority: if is_named { b"" } else { authority },
+            peers,
+        }
+    }
+
+    /// Decodes all of it.
+    pub fn decode(&self) -> Result<Identity<'a>, Malformed> {
+        let common = self.common;
+        let mut security = tls::security(common.tls_properties()?);
+        let Caller { remote, is_forwarded } = self.caller()?;
+        if is_forwarded {
+            security.peer_principal = b"";
+        }
+        Ok(Identity {
+            remote,
+            local: endpoint(common.downstream_local_address()?),
+            upstream: endpoint(common.upstream_remote_address()?),
+            cluster: self.cluster,
+            authority: self.authority,
+            security,
+            peers: self.peers,
+        })
+    }
+
+    /// Decodes the caller's addresses.
+    #[inline]
+    pub(super) fn caller(&self) -> Result<Caller<'a>, Malformed> {
+        let common = self.common;
+        let direct = endpoint(common.downstream_direct_remote_address()?);
+        if let (Some(_), CallerAddress::Direct) = (direct, self.caller) {
+            return Ok(Caller {
+                remote: direct,
+                is_forwarded: false,
+            });
+        }
+        let remote = endpoint(common.downstream_remote_address()?).or(direct);
+        let ip = |endpoint: Option<Endpoint<'a>>| endpoint.map(|endpoint| endpoint.ip);
+        Ok(Caller {
+            remote,
+            is_forwarded: self.caller == CallerAddress::Forwarded && ip(remote) != ip(direct),
+        })
+    }
+}
+
+/// The upstream cluster. Istio's routes that answer or pass on traffic to no service stand for the clusters of that traffic.
+fn cluster<'a>(common: &CommonProperties<'a>) -> &'a [u8] {
+    match (common.upstream_cluster, common.route_name) {
+        (b"", b"block_all") => b"BlackHoleCluster",
+        (b"", b"allow_any") => b"PassthroughCluster",
+        (cluster, _) => cluster,
+    }
+}
