@@ -141,13 +141,23 @@ impl<'a> CommonProperties<'a> {
                 _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,
             }
         }
-        self.upstream_cluster = self.lazy.string(UPSTREAM_CLUSTER)?;
-        self.response_flags = self.lazy.decode(RESPONSE_FLAGS)?.unwrap_or_default();
-        self.upstream_transport_failure_reason = self.lazy.string(UPSTREAM_TRANSPORT_FAILURE_REASON)?;
-        self.route_name = self.lazy.string(ROUTE_NAME)?;
-        self.connection_termination_details = self.lazy.string(CONNECTION_TERMINATION_DETAILS)?;
-        self.stream_id = self.lazy.string(STREAM_ID)?;
-        self.downstream_transport_failure_reason = self.lazy.string(DOWNSTREAM_TRANSPORT_FAILURE_REASON)?;
+        let lazy = &self.lazy;
+        lazy.string(UPSTREAM_CLUSTER, &mut self.upstream_cluster)?;
+        self.response_flags = lazy.decode(RESPONSE_FLAGS)?.unwrap_or_default();
+        lazy.string(
+            UPSTREAM_TRANSPORT_FAILURE_REASON,
+            &mut self.upstream_transport_failure_reason,
+        )?;
+        lazy.string(ROUTE_NAME, &mut self.route_name)?;
+        lazy.string(
+            CONNECTION_TERMINATION_DETAILS,
+            &mut self.connection_termination_details,
+        )?;
+        lazy.string(STREAM_ID, &mut self.stream_id)?;
+        lazy.string(
+            DOWNSTREAM_TRANSPORT_FAILURE_REASON,
+            &mut self.downstream_transport_failure_reason,
+        )?;
         Ok(())
     }
 

@@ -129,6 +129,12 @@ impl<'a> RepeatedField<'a> {
         }
     }
 
+    /// Whether the field never occurs.
+    #[inline]
+    pub(crate) const fn is_empty(self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// The occurrences of the field, whose key is `key`.
     #[inline]
     pub(crate) fn occurrences(self, key: u32) -> NestedOccurrences<'a> {

@@ -148,23 +148,41 @@ impl<'a> Fields<'a> {
         self.rest.is_empty().then_some(bytes)
     }
 
+    /// The key of the next field and its value as a varint, if the key has one byte.
+    #[inline]
+    pub(crate) fn plain_varint(&mut self) -> Option<(u32, u64)> {
+        let [key, ref rest @ ..] = *self.rest else {
+            return None;
+        };
+        let (value, length) = any_varint(rest);
+        if key >= 0x80 || length == 0 {
+            return None;
+        }
+        self.rest = rest.get(length..)?;
+        Some((key.into(), value))
+    }
+
     /// Passes over the value that belongs to `key`, a field that nobody reads.
     #[inline]
     pub(crate) fn skip(&mut self, key: u32) -> Result<(), Malformed> {
+        *self = self.behind(key)?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn behind(mut self, key: u32) -> Result<Self, Malformed> {
         if field_number(key) == 0 {
             return Err(Malformed);
         }
         match wire_type(key) {
-            VARINT => self.uint64().map(drop),
-            FIXED64 => self.take(8).map(drop),
-            LENGTH_DELIMITED => self.bytes().map(drop),
-            START_GROUP => {
-                *self = self.behind_group(field_number(key))?;
-                Ok(())
-            }
-            FIXED32 => self.take(4).map(drop),
-            _ => Err(Malformed),
+            VARINT => self.uint64().map(drop)?,
+            FIXED64 => self.take(8).map(drop)?,
+            LENGTH_DELIMITED => self.bytes().map(drop)?,
+            START_GROUP => return self.behind_group(field_number(key)),
+            FIXED32 => self.take(4).map(drop)?,
+            _ => return Err(Malformed),
         }
+        Ok(self)
     }
 
     /// Passes over a field that is unknown, where all fields up to number `last_known` are known: one of
@@ -176,12 +194,11 @@ impl<'a> Fields<'a> {
     }
 
     #[inline(never)]
-    fn behind_unknown(mut self, key: u32, last_known: u32) -> Result<Self, Malformed> {
+    fn behind_unknown(self, key: u32, last_known: u32) -> Result<Self, Malformed> {
         if field_number(key) <= last_known {
             return Err(Malformed);
         }
-        self.skip(key)?;
-        Ok(self)
+        self.behind(key)
     }
 
     #[inline]

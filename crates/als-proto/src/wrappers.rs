@@ -11,6 +11,18 @@ const LAST_KNOWN_FIELD: u32 = 1;
 #[inline]
 pub(crate) fn merge_uint32_value(number: &mut Option<u32>, bytes: &[u8]) -> Result<(), Malformed> {
     let number = number.get_or_insert(0);
+    // Status codes have two bytes.
+    if let [0x08, low, high] = *bytes
+        && low >= 0x80
+        && high < 0x80
+    {
+        *number = u32::from(low & 0x7f) | u32::from(high) << 7;
+        return Ok(());
+    }
+    merge_fields(number, bytes)
+}
+
+fn merge_fields(number: &mut u32, bytes: &[u8]) -> Result<(), Malformed> {
     let mut fields = Fields::new(bytes);
     while let Some(key) = fields.key()? {
         match key {

@@ -80,13 +80,17 @@ impl<'a> LazyFields<'a> {
         Ok(Some(value))
     }
 
-    /// The string in the field with this key; empty if it does not occur.
+    /// Reads the string in the field with this key, if it occurs.
     #[inline]
-    pub(super) fn string(&self, key: u32) -> Result<&'a [u8], Malformed> {
-        if self.is_repeated(key) {
-            return self.all(key).last().unwrap_or(Ok(&[]));
+    pub(super) fn string(&self, key: u32, string: &mut &'a [u8]) -> Result<(), Malformed> {
+        if let Some(first) = self.first(key) {
+            *string = if self.is_repeated(key) {
+                self.all(key).last().unwrap_or(Ok(&[]))?
+            } else {
+                first
+            };
         }
-        Ok(self.first(key).unwrap_or_default())
+        Ok(())
     }
 
     /// The bytes of the field with this key, empty if it does not occur; `None` if it occurs more than once.

@@ -43,6 +43,23 @@ impl Merge<'_> for Duration {
 #[inline]
 fn merge_time(bytes: &[u8], seconds: &mut i64, nanos: &mut i32) -> Result<(), Malformed> {
     let mut fields = Fields::new(bytes);
+    while let Some((key, value)) = fields.plain_varint() {
+        match key {
+            SECONDS => *seconds = value.cast_signed(),
+            NANOS => *nanos = (value as u32).cast_signed(),
+            _ => return merge_fields(bytes, seconds, nanos),
+        }
+    }
+    if fields.rest().is_empty() {
+        return Ok(());
+    }
+    merge_fields(bytes, seconds, nanos)
+}
+
+/// The same of a time that has other fields, or is malformed.
+#[cold]
+fn merge_fields(bytes: &[u8], seconds: &mut i64, nanos: &mut i32) -> Result<(), Malformed> {
+    let mut fields = Fields::new(bytes);
     while let Some(key) = fields.key()? {
         match key {
             SECONDS => *seconds = fields.int64()?,

@@ -11,11 +11,19 @@ const LAST_KNOWN_FIELD: u32 = 2;
 
 /// The value of the header `name` in the map whose field has the key `map`: the last one, if there are
 /// several.
+#[inline]
 pub(super) fn header<'a>(
     headers: RepeatedField<'a>,
     map: u32,
     name: &[u8],
 ) -> Result<Option<&'a [u8]>, Malformed> {
+    if headers.is_empty() {
+        return Ok(None);
+    }
+    find(headers, map, name)
+}
+
+fn find<'a>(headers: RepeatedField<'a>, map: u32, name: &[u8]) -> Result<Option<&'a [u8]>, Malformed> {
     let mut found = None;
     for header in self::headers(headers, map) {
         let (key, value) = header?;

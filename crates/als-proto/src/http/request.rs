@@ -102,6 +102,7 @@ impl<'a> HttpRequest<'a> {
 
     /// The value of `name` in `HTTPRequestProperties.request_headers`. Envoy logs names in lower case, and
     /// the comparison is exact.
+    #[inline]
     pub fn header(&self, name: &[u8]) -> Result<Option<&'a [u8]>, Malformed> {
         header(self.headers, REQUEST_HEADERS, name)
     }

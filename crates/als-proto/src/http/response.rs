@@ -77,12 +77,14 @@ impl<'a> HttpResponse<'a> {
 
     /// The value of `name` in `HTTPResponseProperties.response_headers`. Envoy logs names in lower case, and
     /// the comparison is exact.
+    #[inline]
     pub fn header(&self, name: &[u8]) -> Result<Option<&'a [u8]>, Malformed> {
         header(self.headers, RESPONSE_HEADERS, name)
     }
 
     /// The value of `name` in `HTTPResponseProperties.response_trailers`. Envoy logs names in lower case, and
     /// the comparison is exact.
+    #[inline]
     pub fn trailer(&self, name: &[u8]) -> Result<Option<&'a [u8]>, Malformed> {
         header(self.trailers, RESPONSE_TRAILERS, name)
     }

@@ -26,6 +26,10 @@ const NO_PORT: Address<'_> = Address::Socket {
 #[rstest]
 #[case::socket(socket("10.0.0.1", 9080), SOCKET)]
 #[case::literal(b"\x0a\x0d\x12\x0810.0.0.1\x18\xf8\x46".to_vec(), SOCKET)]
+#[case::port_of_one_byte(socket("10.0.0.1", 80), Address::Socket { address: b"10.0.0.1", port: 80 })]
+#[case::port_of_three_bytes(socket("10.0.0.1", 65_535), Address::Socket { address: b"10.0.0.1", port: 65_535 })]
+#[case::port_beyond_range(socket("10.0.0.1", 1 << 21), Address::Socket { address: b"10.0.0.1", port: 1 << 21 })]
+#[case::long_text(socket(&"x".repeat(130), 80), Address::Socket { address: &[b'x'; 130], port: 80 })]
 #[case::named_port(message(1, [string(2, "10.0.0.1"), string(4, "http")]), NO_PORT)]
 #[case::named_port_behind_a_number(message(1, [string(2, "10.0.0.1"), varint(3, 1), string(4, "http")]), NO_PORT)]
 #[case::number_behind_a_named_port(message(1, [string(2, "10.0.0.1"), string(4, "http"), varint(3, 9080)]), SOCKET)]
@@ -159,6 +163,30 @@ fn each_duration_is_its_own() {
             nanos: 0
         })))
     );
+}
+
+#[rstest]
+#[case::both(&[varint(1, 7), varint(2, 5)], Ok((7, 5)))]
+#[case::the_other_way_round(&[varint(2, 5), varint(1, 7)], Ok((7, 5)))]
+#[case::negative(&[signed(1, -7), signed(2, -5)], Ok((-7, -5)))]
+#[case::none(&[], Ok((0, 0)))]
+#[case::again(&[varint(1, 1), varint(2, 2), varint(1, 7), varint(2, 5)], Ok((7, 5)))]
+#[case::around_an_unknown_field(&[varint(1, 7), string(3, "x"), varint(2, 5)], Ok((7, 5)))]
+#[case::nanos_beyond_32_bits(&[varint(2, (1 << 40) + 5)], Ok((0, 5)))]
+#[case::a_long_key(&[vec![0x88, 0x00, 7], varint(2, 5)], Ok((7, 5)))]
+#[case::of_another_type(&[varint(2, 5), string(1, "x")], Err(Malformed))]
+#[case::cut_off(&[varint(1, 7), vec![0x10, 0x80]], Err(Malformed))]
+#[case::a_key_alone(&[varint(1, 7), vec![0x10]], Err(Malformed))]
+fn times_are_seconds_and_nanos_in_any_writing(
+    #[case] fields: &[Vec<u8>],
+    #[case] expected: Result<(i64, i32), Malformed>,
+) {
+    let time = fields.concat();
+    let bytes = common([string(5, &time), string(23, &time)]);
+    let common = read_common(&bytes);
+    let timestamp = expected.map(|(seconds, nanos)| Some(Timestamp { seconds, nanos }));
+    let duration = expected.map(|(seconds, nanos)| Some(Duration { seconds, nanos }));
+    assert_eq!((common.start_time(), common.duration()), (timestamp, duration));
 }
 
 #[test]

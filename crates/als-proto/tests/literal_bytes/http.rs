@@ -43,6 +43,8 @@ fn every_field_of_a_request_is_read() {
 #[case::absent(vec![], None)]
 #[case::zero(message(1, []), Some(0))]
 #[case::number(message(1, [varint(1, 503)]), Some(503))]
+#[case::of_one_byte(message(1, [varint(1, 99)]), Some(99))]
+#[case::of_three_bytes(message(1, [varint(1, 20_000)]), Some(20_000))]
 #[case::last_wins(message(1, [varint(1, 503), varint(1, 200)]), Some(200))]
 #[case::pieces_are_merged([message(1, [varint(1, 503)]), message(1, [])].concat(), Some(503))]
 fn response_code_is_a_number_that_may_be_absent(#[case] fields: Vec<u8>, #[case] expected: Option<u32>) {
