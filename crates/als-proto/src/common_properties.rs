@@ -127,8 +127,8 @@ impl<'a> CommonProperties<'a> {
             }
             match key {
                 FILTER_STATE_OBJECTS => {
-                    self.filter_state_objects.starts_at(field);
                     fields.bytes()?;
+                    self.filter_state_objects.occurs(field, fields);
                 }
                 UPSTREAM_REQUEST_ATTEMPT_COUNT => self.upstream_request_attempt_count = fields.uint32()?,
                 INTERMEDIATE_LOG_ENTRY => self.intermediate_log_entry = fields.boolean()?,

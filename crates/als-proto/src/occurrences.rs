@@ -103,10 +103,13 @@ impl<'a> Iterator for NestedOccurrences<'a> {
     }
 }
 
-/// A repeated or map field of a submessage, as the place where its occurrences start.
+/// A repeated or map field of a submessage, as the place where its occurrences are.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RepeatedField<'a> {
+    /// From the first occurrence to the end of the message.
     bytes: &'a [u8],
+    /// Bytes of these that are behind the last occurrence.
+    behind: usize,
     /// The key of the message around the field, when that message occurs more than once and `bytes` hold all
     /// of it.
     enclosing: Option<u32>,
@@ -117,16 +120,18 @@ impl<'a> RepeatedField<'a> {
     pub(crate) const fn in_all(bytes: &'a [u8], enclosing: u32) -> Self {
         Self {
             bytes,
+            behind: 0,
             enclosing: Some(enclosing),
         }
     }
 
-    /// Notes that the field occurs, for the first time if nothing was noted before, at the start of `fields`.
+    /// Notes that the field occurs at the start of `fields`, and that `rest` is behind it.
     #[inline]
-    pub(crate) const fn starts_at(&mut self, fields: Fields<'a>) {
+    pub(crate) const fn occurs(&mut self, fields: Fields<'a>, rest: Fields<'a>) {
         if self.bytes.is_empty() {
             self.bytes = fields.rest();
         }
+        self.behind = rest.rest().len();
     }
 
     /// Whether the field never occurs.
@@ -139,7 +144,10 @@ impl<'a> RepeatedField<'a> {
     #[inline]
     pub(crate) fn occurrences(self, key: u32) -> NestedOccurrences<'a> {
         match self.enclosing {
-            None => NestedOccurrences::flat(self.bytes, key),
+            None => {
+                let end = self.bytes.len().saturating_sub(self.behind);
+                NestedOccurrences::flat(self.bytes.get(..end).unwrap_or_default(), key)
+            }
             Some(enclosing) => NestedOccurrences::new(self.bytes, enclosing, key),
         }
     }

@@ -77,20 +77,24 @@ pub(crate) fn visit<'a>(
     visitor: &mut impl FnMut(&'a [u8], Value<'a>),
 ) -> Result<(), Malformed> {
     let mut fields = Fields::new(occurrence);
-    while let Some(key) = fields.key()? {
-        match key {
-            FIELDS => {
-                let field = fields.bytes()?;
-                let (name, value) = match short_text(field) {
-                    Some((name, text)) => (name, Value::String(text)),
-                    None => read_entry(field)?,
-                };
-                visitor(name, value);
-            }
-            _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,
-        }
+    loop {
+        let field = match fields.short_bytes(FIELDS) {
+            Some(field) => field,
+            None => match fields.key()? {
+                None => return Ok(()),
+                Some(FIELDS) => fields.bytes()?,
+                Some(key) => {
+                    fields.skip_unknown(key, LAST_KNOWN_FIELD)?;
+                    continue;
+                }
+            },
+        };
+        let (name, value) = match short_text(field) {
+            Some((name, text)) => (name, Value::String(text)),
+            None => read_entry(field)?,
+        };
+        visitor(name, value);
     }
-    Ok(())
 }
 
 fn visit_pieces<'a>(
@@ -114,10 +118,25 @@ fn visit_pieces<'a>(
 /// The name and the text of a field, if they are written as nearly every field is: a short name, then a short text, nothing else.
 #[inline]
 fn short_text(field: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut fields = Fields::new(field);
-    let name = fields.short_bytes(NAME)?;
-    let value = fields.only_short_bytes(VALUE)?;
-    Some((name, Fields::new(value).only_short_bytes(STRING_VALUE)?))
+    const NAME_KEY: u8 = NAME as u8;
+    const VALUE_KEY: u8 = VALUE as u8;
+    const STRING_KEY: u8 = STRING_VALUE as u8;
+    let [NAME_KEY, name_length @ 0..0x80, ref rest @ ..] = *field else {
+        return None;
+    };
+    let (name, value) = rest.split_at_checked(name_length.into())?;
+    match *value {
+        [
+            VALUE_KEY,
+            value_length @ 0..0x80,
+            STRING_KEY,
+            text_length,
+            ref text @ ..,
+        ] if usize::from(value_length) == text.len() + 2 && usize::from(text_length) == text.len() => {
+            Some((name, text))
+        }
+        _ => None,
+    }
 }
 
 #[inline(never)]

@@ -64,11 +64,20 @@ impl<'a> Merge<'a> for Address<'a> {
             *self = socket;
             return Ok(());
         }
-        self.merge_fields(bytes)
+        self.merge_other(bytes)
     }
 }
 
 impl<'a> Address<'a> {
+    #[inline(never)]
+    fn merge_other(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
+        if let (Self::Unset, Some(internal)) = (*self, Self::plain_internal(bytes)) {
+            *self = internal;
+            return Ok(());
+        }
+        self.merge_fields(bytes)
+    }
+
     /// The socket address in `bytes`, if they are written as Envoy writes nearly every address: an address, then a port, nothing
     /// else. Any other writing is read field by field.
     #[inline]
@@ -95,6 +104,15 @@ impl<'a> Address<'a> {
             _ => return None,
         };
         Some(Self::Socket { address, port })
+    }
+
+    /// The same of an address inside Envoy: the name of a listener, then an id.
+    fn plain_internal(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields::new(Fields::new(bytes).only_short_bytes(ENVOY_INTERNAL_ADDRESS)?);
+        Some(Self::Internal {
+            server_listener_name: fields.short_bytes(SERVER_LISTENER_NAME)?,
+            endpoint_id: fields.only_short_bytes(ENDPOINT_ID)?,
+        })
     }
 
     fn merge_fields(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {

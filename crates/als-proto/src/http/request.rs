@@ -91,8 +91,8 @@ impl<'a> HttpRequest<'a> {
                 REQUEST_HEADERS_BYTES => self.headers_bytes = fields.uint64()?,
                 REQUEST_BODY_BYTES => self.body_bytes = fields.uint64()?,
                 REQUEST_HEADERS => {
-                    self.headers.starts_at(field);
                     fields.bytes()?;
+                    self.headers.occurs(field, fields);
                 }
                 UPSTREAM_HEADER_BYTES_SENT | DOWNSTREAM_HEADER_BYTES_RECEIVED => fields.skip(key)?,
                 _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,

@@ -61,12 +61,12 @@ impl<'a> HttpResponse<'a> {
                 RESPONSE_HEADERS_BYTES => self.headers_bytes = fields.uint64()?,
                 RESPONSE_BODY_BYTES => self.body_bytes = fields.uint64()?,
                 RESPONSE_HEADERS => {
-                    self.headers.starts_at(field);
                     fields.bytes()?;
+                    self.headers.occurs(field, fields);
                 }
                 RESPONSE_TRAILERS => {
-                    self.trailers.starts_at(field);
                     fields.bytes()?;
+                    self.trailers.occurs(field, fields);
                 }
                 RESPONSE_CODE_DETAILS => self.code_details = fields.bytes()?,
                 UPSTREAM_HEADER_BYTES_RECEIVED | DOWNSTREAM_HEADER_BYTES_SENT => fields.skip(key)?,

@@ -40,12 +40,20 @@ fn internal_endpoint(endpoint_id: &[u8]) -> Option<Endpoint<'_>> {
         .strip_prefix(b"[")
         .and_then(|ip| ip.strip_suffix(b"]"))
         .unwrap_or(ip);
-    let port = std::str::from_utf8(port.get(1..)?).ok()?.parse().ok()?;
+    let port = number(port.get(1..)?)?;
     (!ip.is_empty()).then_some(Endpoint {
         ip,
         port,
         is_endpoint_id: true,
     })
+}
+
+/// The number in `text`, as `u16` parses it.
+fn number(text: &[u8]) -> Option<u16> {
+    let (first, rest) = text.strip_prefix(b"+").unwrap_or(text).split_first()?;
+    let digit = |text: &u8| text.is_ascii_digit().then(|| u16::from(text - b'0'));
+    let with = |number: u16, text: &u8| number.checked_mul(10)?.checked_add(digit(text)?);
+    rest.iter().try_fold(digit(first)?, with)
 }
 
 /// The IP address in `text`; an IPv4 address in IPv6 form is the IPv4 address.
@@ -88,6 +96,12 @@ mod tests {
     // proves: address/internal
     #[case::internal_ipv6(Some(internal("[fd00::1]:8080")), Some(("fd00::1", 8080)))]
     #[case::internal_without_port(Some(internal("10.0.0.1")), None)]
+    #[case::internal_with_a_sign(Some(internal("10.0.0.1:+080")), Some(("10.0.0.1", 80)))]
+    #[case::internal_highest_port(Some(internal("10.0.0.1:65535")), Some(("10.0.0.1", 65_535)))]
+    #[case::internal_port_beyond_range(Some(internal("10.0.0.1:65536")), None)]
+    #[case::internal_blank_port(Some(internal("10.0.0.1:")), None)]
+    #[case::internal_sign_alone(Some(internal("10.0.0.1:+")), None)]
+    #[case::internal_port_in_words(Some(internal("10.0.0.1:8http")), None)]
     // proves: address/none
     #[case::internal_blank(Some(internal("")), None)]
     // proves: address/none

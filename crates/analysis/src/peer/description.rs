@@ -60,21 +60,32 @@ impl<'a> Labels<'a> {
 impl<'a> Description<'a> {
     /// Sets a field of either vocabulary, by its name without regard to case, as SkyWalking looks them up. A field that comes
     /// again replaces the one before; a value of the wrong kind is none.
+    #[inline]
     pub(super) fn set_field(&mut self, name: &[u8], value: Value<'a>) {
+        if let (Some(place), Value::String(text)) = (self.place(name, |name, field| name == field), value) {
+            *place = text;
+        } else {
+            self.set_in_any_case(name, value);
+        }
+    }
+
+    #[inline(never)]
+    fn set_in_any_case(&mut self, name: &[u8], value: Value<'a>) {
         if name.eq_ignore_ascii_case(b"labels") {
             self.label_struct = match value {
                 Value::Struct(labels) => Some(labels),
                 Value::String(_) | Value::Other => None,
             };
-        } else if let Some(place) = self.place(name) {
+        } else if let Some(place) = self.place(name, <[u8]>::eq_ignore_ascii_case) {
             *place = text(value);
         }
     }
 
     /// The place of a field's text, if a rule reads it. A name is compared with those of its length only: peers have a dozen
     /// fields, and each entry may have two.
-    fn place(&mut self, name: &[u8]) -> Option<&mut &'a [u8]> {
-        let is = |field: &[u8]| name == field || name.eq_ignore_ascii_case(field);
+    #[inline]
+    fn place(&mut self, name: &[u8], is: impl Fn(&[u8], &[u8]) -> bool) -> Option<&mut &'a [u8]> {
+        let is = |field: &[u8]| is(name, field);
         match name.len() {
             3 if is(b"app") => Some(&mut self.app),
             4 if is(b"name") => Some(&mut self.name),

@@ -36,13 +36,14 @@ impl<'a> Peers<'a> {
     pub fn read(objects: FilterStateObjects<'a>) -> Self {
         let mut upstream = [None; 4];
         let mut downstream = [None; 4];
-        for object in objects.flatten() {
+        for object in objects {
+            let Ok(object) = object else { continue };
             keep(&mut upstream, UPSTREAM, object);
             keep(&mut downstream, DOWNSTREAM, object);
         }
         Peers {
-            upstream: upstream.into_iter().flatten().find_map(peer),
-            downstream: downstream.into_iter().flatten().find_map(peer),
+            upstream: upstream.iter().flatten().find_map(peer),
+            downstream: downstream.iter().flatten().find_map(peer),
         }
     }
 }
@@ -61,14 +62,17 @@ fn keep<'a>(
 }
 
 /// The type of the object decides (envoy `grpc_access_log_utils`): messages are packed as they are, bytes and strings wrapped.
-fn peer(object: FilterStateObject<'_>) -> Option<Peer<&[u8]>> {
-    let type_name = object.type_url.rsplit(|byte| *byte == b'/').next()?;
-    match type_name {
-        b"google.protobuf.Struct" => Peer::in_struct(object.value),
-        b"google.protobuf.BytesValue" | b"google.protobuf.StringValue" => {
-            in_bytes(wrapped_bytes(object.value).ok()?)
-        }
-        _ => None,
+fn peer<'a>(object: &FilterStateObject<'a>) -> Option<Peer<&'a [u8]>> {
+    let is = |type_name: &[u8]| {
+        let domain = object.type_url.strip_suffix(type_name);
+        domain.is_some_and(|domain| matches!(domain, [] | [.., b'/']))
+    };
+    if is(b"google.protobuf.Struct") {
+        Peer::in_struct(object.value)
+    } else if is(b"google.protobuf.BytesValue") || is(b"google.protobuf.StringValue") {
+        in_bytes(wrapped_bytes(object.value).ok()?)
+    } else {
+        None
     }
 }
 

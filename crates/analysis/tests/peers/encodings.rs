@@ -133,10 +133,12 @@ fn another_key_is_no_peer(#[case] key: &str) {
 }
 
 // proves: peer/type-url
-#[test]
-fn a_type_is_known_by_its_name_whatever_serves_it() {
+#[rstest]
+#[case::a_server("example.com/types/google.protobuf.Struct")]
+#[case::no_server("google.protobuf.Struct")]
+fn a_type_is_known_by_its_name_whatever_serves_it(#[case] type_url: &str) {
     let mut object = tokens();
-    object.type_url = "example.com/types/google.protobuf.Struct".into();
+    object.type_url = type_url.into();
     assert_eq!(peers(&[("upstream_peer", object)]), [Some(reviews()), None]);
 }
 

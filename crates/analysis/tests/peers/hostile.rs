@@ -47,6 +47,11 @@ fn full_flat_node() -> Vec<u8> {
     type_url: "type.googleapis.com/other.Struct".into(),
     value: texts(&[("workload", "w")]).encode_to_vec()
 })]
+// proves: peer/type-url
+#[case::a_type_whose_name_only_ends_so(Any {
+    type_url: "type.googleapis.com/my.google.protobuf.Struct".into(),
+    value: texts(&[("workload", "w")]).encode_to_vec()
+})]
 fn what_is_not_a_peers_encoding_is_no_peer(#[case] object: Any) {
     assert_eq!(peers(&[("upstream_peer", object.clone())]), [None, None]);
     assert_eq!(peers(&[("wasm.downstream_peer", object)]), [None, None]);
