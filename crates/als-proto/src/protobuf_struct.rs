@@ -78,22 +78,19 @@ pub(crate) fn visit<'a>(
 ) -> Result<(), Malformed> {
     let mut fields = Fields::new(occurrence);
     loop {
-        let field = match fields.short_bytes(FIELDS) {
-            Some(field) => field,
-            None => match fields.key()? {
-                None => return Ok(()),
-                Some(FIELDS) => fields.bytes()?,
-                Some(key) => {
-                    fields.skip_unknown(key, LAST_KNOWN_FIELD)?;
-                    continue;
-                }
-            },
-        };
-        let (name, value) = match short_text(field) {
-            Some((name, text)) => (name, Value::String(text)),
-            None => read_entry(field)?,
-        };
-        visitor(name, value);
+        if let Some((name, text, rest)) = plain_text(fields.rest()) {
+            visitor(name, Value::String(text));
+            fields = Fields::new(rest);
+            continue;
+        }
+        let Some(key) = fields.key()? else { return Ok(()) };
+        match key {
+            FIELDS => {
+                let (name, value) = read_entry(fields.bytes()?)?;
+                visitor(name, value);
+            }
+            _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,
+        }
     }
 }
 
@@ -115,28 +112,36 @@ fn visit_pieces<'a>(
     Ok(())
 }
 
-/// The name and the text of a field, if they are written as nearly every field is: a short name, then a short text, nothing else.
+/// The name and the text of the first field and what is behind it, if the field is written as nearly every one is: a name, then a
+/// text, nothing else, and no length of two bytes.
 #[inline]
-fn short_text(field: &[u8]) -> Option<(&[u8], &[u8])> {
+fn plain_text(fields: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    const FIELDS_KEY: u8 = FIELDS as u8;
     const NAME_KEY: u8 = NAME as u8;
     const VALUE_KEY: u8 = VALUE as u8;
     const STRING_KEY: u8 = STRING_VALUE as u8;
-    let [NAME_KEY, name_length @ 0..0x80, ref rest @ ..] = *field else {
+    let [
+        FIELDS_KEY,
+        field_length @ 0..0x80,
+        NAME_KEY,
+        name_length,
+        ref rest @ ..,
+    ] = *fields
+    else {
         return None;
     };
-    let (name, value) = rest.split_at_checked(name_length.into())?;
-    match *value {
-        [
-            VALUE_KEY,
-            value_length @ 0..0x80,
-            STRING_KEY,
-            text_length,
-            ref text @ ..,
-        ] if usize::from(value_length) == text.len() + 2 && usize::from(text_length) == text.len() => {
-            Some((name, text))
-        }
-        _ => None,
+    let (name, rest) = rest.split_at_checked(name_length.into())?;
+    let [VALUE_KEY, value_length, STRING_KEY, text_length, ref rest @ ..] = *rest else {
+        return None;
+    };
+    let [field_length, name_length, value_length, text_length] =
+        [field_length, name_length, value_length, text_length].map(usize::from);
+    // The inner lengths are shorter than the outer one, so they have one byte too.
+    if field_length != name_length + value_length + 4 || value_length != text_length + 2 {
+        return None;
     }
+    let (text, rest) = rest.split_at_checked(text_length)?;
+    Some((name, text, rest))
 }
 
 #[inline(never)]

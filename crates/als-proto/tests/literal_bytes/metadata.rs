@@ -1,6 +1,6 @@
 //! The metadata of the node that sends, and wrapped bytes.
 
-use als_proto::{Malformed, Message, Value, wrapped_bytes};
+use als_proto::{Malformed, Message, Struct, Value, wrapped_bytes};
 use rstest::rstest;
 
 use crate::encode::{message, string, varint};
@@ -120,4 +120,34 @@ fn broken_metadata_is_malformed_when_it_is_asked_for() {
 #[case::cut_off(vec![0x0a, 0x02, b'x'], Err(Malformed))]
 fn a_wrapper_has_bytes(#[case] message: Vec<u8>, #[case] expected: Result<&str, Malformed>) {
     assert_eq!(wrapped_bytes(&message), expected.map(str::as_bytes));
+}
+
+#[rstest]
+#[case::plain(b"\x0a\x08\x0a\x01n\x12\x03\x1a\x01t", Ok(vec![("n", "t")]))]
+#[case::two(b"\x0a\x08\x0a\x01n\x12\x03\x1a\x01t\x0a\x07\x0a\x01m\x12\x02\x1a\x00", Ok(vec![("n", "t"), ("m", "")]))]
+#[case::value_first(b"\x0a\x08\x12\x03\x1a\x01t\x0a\x01n", Ok(vec![("n", "t")]))]
+#[case::no_name(b"\x0a\x07\x0a\x00\x12\x03\x1a\x01t", Ok(vec![("", "t")]))]
+#[case::something_behind_the_text(b"\x0a\x0a\x0a\x01n\x12\x05\x1a\x01t\x20\x01", Ok(vec![("n", "other")]))]
+#[case::something_behind_the_value(b"\x0a\x0b\x0a\x01n\x12\x03\x1a\x01t\x12\x01\x0a", Err(Malformed))]
+#[case::long_lengths(b"\x0a\x8b\x00\x0a\x81\x00n\x12\x84\x00\x1a\x81\x00t", Ok(vec![("n", "t")]))]
+#[case::name_beyond_its_field(b"\x0a\x03\x0a\x02n\x12\x03\x1a\x01t", Err(Malformed))]
+#[case::value_beyond_its_field(b"\x0a\x07\x0a\x01n\x12\x03\x1a\x01t", Err(Malformed))]
+#[case::text_beyond_its_value(b"\x0a\x08\x0a\x01n\x12\x03\x1a\x02tt", Err(Malformed))]
+#[case::text_beyond_the_end(b"\x0a\x09\x0a\x01n\x12\x04\x1a\x02t", Err(Malformed))]
+#[case::text_behind_the_field(b"\x0a\x05\x0a\x01n\x12\x00\x1a\x01t", Ok(vec![("n", "other")]))]
+fn a_field_is_read_whatever_its_lengths(
+    #[case] bytes: &[u8],
+    #[case] expected: Result<Vec<(&'static str, &'static str)>, Malformed>,
+) {
+    let mut fields = Vec::new();
+    let read = Struct::new(bytes).visit(|name, value| {
+        let text: &[u8] = match value {
+            Value::String(text) => text,
+            Value::Struct(_) | Value::Other => b"other",
+        };
+        fields.push((name, text));
+    });
+    let bytes = |(name, text): (&'static str, &'static str)| (name.as_bytes(), text.as_bytes());
+    let expected = expected.map(|fields| fields.into_iter().map(bytes).collect::<Vec<_>>());
+    assert_eq!(read.map(|()| fields), expected);
 }
