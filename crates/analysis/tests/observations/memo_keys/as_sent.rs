@@ -227,3 +227,43 @@ fn what_can_not_be_decoded_is_rejected_each_time(
     let bytes = [identifier.encode_to_vec(), logs].concat();
     assert_eq!(rejected(&bytes, LIMIT, Rejected::MalformedEntry), 2);
 }
+
+#[rstest]
+#[case::an_endpoint_id(&[K8sMesh], |common: &mut AccessLogCommon| common.downstream_direct_remote_address = internal("10.0.0.1:41000"))]
+#[case::no_upstream(&[MxMesh], |common: &mut AccessLogCommon| common.upstream_remote_address = None)]
+#[case::an_upstream_that_is_no_host(&[MxMesh], |common: &mut AccessLogCommon| common.upstream_remote_address = pipe("/x"))]
+#[case::no_local_address(&[MxMesh], |common: &mut AccessLogCommon| common.downstream_local_address = None)]
+fn what_an_address_is_matters(#[case] chain: &[Analyzer], #[case] change: fn(&mut AccessLogCommon)) {
+    let registry = Registry::default();
+    let of = |common| key(&registry, chain, identifier_of(REVIEWS_NODE, "own"), common);
+    let mut common = inbound();
+    change(&mut common);
+    assert_ne!(of(common), of(inbound()));
+}
+
+#[test]
+fn a_caller_that_is_forwarded_is_not_remembered_with_the_certificate_of_who_forwards() {
+    let settings = Settings {
+        gateway_caller: CallerAddress::Forwarded,
+        ..Settings::default()
+    };
+    let mut mesh = Mesh::with(settings, Bounds::default());
+    for direct in [PRODUCTPAGE, REVIEWS, PRODUCTPAGE] {
+        let common = AccessLogCommon {
+            downstream_remote_address: socket(PRODUCTPAGE, 0),
+            downstream_direct_remote_address: socket(direct, 42_000),
+            tls_properties: inbound().tls_properties,
+            ..through_gateway()
+        };
+        mesh.take(GATEWAY_NODE, ok(common));
+    }
+    let mut requests: Vec<_> = mesh
+        .http()
+        .iter()
+        .filter(|(labels, _)| labels.get("reporter") == "destination")
+        .map(|(labels, counts)| (labels.get("source_principal").to_owned(), counts.requests))
+        .collect();
+    requests.sort();
+    let principal = "spiffe://cluster.local/ns/demo/sa/productpage";
+    assert_eq!(requests, [(principal.to_owned(), 2), ("unknown".to_owned(), 1)]);
+}
