@@ -2,6 +2,7 @@
 
 mod pods;
 mod renaming;
+mod texts;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ use super::{Backend, Directory, Host, Service};
 use crate::moment::Moment;
 use pods::KnownPod;
 use renaming::names;
+use texts::Texts;
 
 /// How long an address remembers a pod or Service that is gone.
 pub const MEMORY: Duration = Duration::from_mins(10);
@@ -26,7 +28,8 @@ pub const MEMORY: Duration = Duration::from_mins(10);
 pub struct State {
     directory: Directory,
     rules: Arc<NamingRules>,
-    pods: HashMap<String, KnownPod>,
+    texts: Texts,
+    pods: HashMap<Arc<str>, KnownPod>,
     services: HashMap<String, ServiceRecord>,
     slices: HashMap<String, EndpointSliceRecord>,
     nodes: HashMap<String, NodeRecord>,
@@ -61,7 +64,7 @@ impl State {
     /// Begins a complete list of `kind`: what it does not name by [`State::end_list`] is gone.
     pub fn begin_list(&mut self, kind: Kind) {
         let known = match kind {
-            Kind::Pod => self.pods.keys().cloned().collect(),
+            Kind::Pod => self.pods.keys().map(ToString::to_string).collect(),
             Kind::Service => self.services.keys().cloned().collect(),
             Kind::EndpointSlice => self.slices.keys().cloned().collect(),
             Kind::Node => self.nodes.keys().cloned().collect(),
@@ -87,7 +90,7 @@ impl State {
             unlisted.remove(&id);
         }
         match record {
-            Record::Pod(pod) => self.apply_pod(id, pod, now),
+            Record::Pod(pod) => self.apply_pod(pod, now),
             Record::Service(service) => {
                 let before = self.services.insert(id, service.clone());
                 if before.as_ref() != Some(&service) {
@@ -188,6 +191,7 @@ impl State {
                 .blocks
                 .forget_ended_before(limit);
         }
+        self.texts.forget_unused();
     }
 
     /// A new version, if an answer changed since the last one.
@@ -296,16 +300,17 @@ impl State {
         let own: Vec<Backend> = ports.chain(none).map(backend).collect();
         let named: HashSet<&String> = now.iter().collect();
         let gone: HashSet<&String> = before.iter().filter(|uid| !named.contains(uid)).collect();
+        let (texts, directory) = (&mut self.texts, &mut self.directory);
         let Directory {
             changes, backends, ..
-        } = &mut self.directory;
+        } = directory;
         for uid in gone {
-            backends.change(&uid.as_str().into(), changes, |of_pod| {
+            backends.change(&texts.share(uid), changes, |of_pod| {
                 of_pod.retain(|backend| backend.slice != name);
             });
         }
         for uid in named {
-            backends.change(&uid.as_str().into(), changes, |of_pod| {
+            backends.change(&texts.share(uid), changes, |of_pod| {
                 of_pod.retain(|backend| backend.slice != name);
                 let place = of_pod.partition_point(|backend| backend.slice < name);
                 of_pod.splice(place..place, own.iter().cloned());

@@ -19,7 +19,8 @@ pub(super) struct KnownPod {
 }
 
 impl State {
-    pub(super) fn apply_pod(&mut self, uid: String, record: PodRecord, now: Moment) {
+    pub(super) fn apply_pod(&mut self, record: PodRecord, now: Moment) {
+        let uid = self.texts.share(&record.uid);
         self.hold_addresses(&record, now);
         if let Some(before) = self.pods.remove(&uid) {
             let lost = lost(&before.addresses, &record.addresses);

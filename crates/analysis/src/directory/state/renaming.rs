@@ -51,7 +51,7 @@ impl State {
             return;
         }
         for (uid, since) in pods {
-            if let Some(record) = self.pods.get(uid).and_then(|pod| pod.record.clone()) {
+            if let Some(record) = self.pods.get(uid.as_str()).and_then(|pod| pod.record.clone()) {
                 self.hold_addresses(&record, *since);
             }
         }
@@ -70,22 +70,25 @@ impl State {
     }
 
     /// The pod of a record. It keeps the names that it had before `now`.
-    pub(super) fn pod(&self, record: &PodRecord, now: Moment) -> Pod {
+    pub(super) fn pod(&mut self, record: &PodRecord, now: Moment) -> Pod {
         let workload = workload::workload(record);
         let canonical_service = workload::canonical_service(&record.labels, &workload);
         let name = self
             .rules
             .pod(record, &canonical_service, self.service_of(record));
+        let name = self.texts.share(&name);
+        let names = names(self.names_of(record), name, now);
+        let mut shared = |text: &str| self.texts.share(text).into();
         Pod {
             name: record.name.as_str().into(),
-            namespace: record.namespace.as_str().into(),
-            uid: record.uid.as_str().into(),
-            app: workload::app(&record.labels).unwrap_or_default().into(),
-            version: workload::version(&record.labels).unwrap_or_default().into(),
-            canonical_service: canonical_service.into(),
-            canonical_revision: workload::canonical_revision(&record.labels).into(),
-            workload: workload.into(),
-            names: names(self.names_of(record), name, now),
+            namespace: shared(&record.namespace),
+            uid: shared(&record.uid),
+            app: shared(workload::app(&record.labels).unwrap_or_default()),
+            version: shared(workload::version(&record.labels).unwrap_or_default()),
+            canonical_service: shared(&canonical_service),
+            canonical_revision: shared(&workload::canonical_revision(&record.labels)),
+            workload: shared(&workload),
+            names,
         }
     }
 
