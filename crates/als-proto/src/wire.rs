@@ -242,7 +242,7 @@ impl<'a> Fields<'a> {
 #[inline(never)]
 fn any_varint(bytes: &[u8]) -> (u64, usize) {
     let two = |first: u8, second: u8| u64::from(first & 0x7f) | u64::from(second & 0x7f) << 7;
-    // Ports, sizes and nanoseconds have three to five bytes; what is shorter never comes here.
+    // Ports, sizes and nanoseconds have three to five bytes; what is shorter seldom comes here.
     match *bytes {
         [first, second, last, ..] if first >= 0x80 && second >= 0x80 && last < 0x80 => {
             (two(first, second) | u64::from(last) << 14, 3)

@@ -40,20 +40,12 @@ fn internal_endpoint(endpoint_id: &[u8]) -> Option<Endpoint<'_>> {
         .strip_prefix(b"[")
         .and_then(|ip| ip.strip_suffix(b"]"))
         .unwrap_or(ip);
-    let port = number(port.get(1..)?)?;
+    let port = std::str::from_utf8(port.get(1..)?).ok()?.parse().ok()?;
     (!ip.is_empty()).then_some(Endpoint {
         ip,
         port,
         is_endpoint_id: true,
     })
-}
-
-/// The number in `text`, as `u16` parses it.
-fn number(text: &[u8]) -> Option<u16> {
-    let (first, rest) = text.strip_prefix(b"+").unwrap_or(text).split_first()?;
-    let digit = |text: &u8| text.is_ascii_digit().then(|| u16::from(text - b'0'));
-    let with = |number: u16, text: &u8| number.checked_mul(10)?.checked_add(digit(text)?);
-    rest.iter().try_fold(digit(first)?, with)
 }
 
 /// The IP address in `text`; an IPv4 address in IPv6 form is the IPv4 address.

@@ -300,10 +300,10 @@ impl State {
         let own: Vec<Backend> = ports.chain(none).map(backend).collect();
         let named: HashSet<&String> = now.iter().collect();
         let gone: HashSet<&String> = before.iter().filter(|uid| !named.contains(uid)).collect();
-        let (texts, directory) = (&mut self.texts, &mut self.directory);
         let Directory {
             changes, backends, ..
-        } = directory;
+        } = &mut self.directory;
+        let texts = &mut self.texts;
         for uid in gone {
             backends.change(&texts.share(uid), changes, |of_pod| {
                 of_pod.retain(|backend| backend.slice != name);

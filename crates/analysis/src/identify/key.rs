@@ -74,43 +74,44 @@ fn write_as_sent(
         return Ok(false);
     };
     let Caller { remote, is_forwarded } = identity.caller()?;
-    if !chain.has(Analyzer::K8sMesh) {
-        let Some(lengths) = lengths([cluster, authority, certificates], limit) else {
-            return Ok(false);
-        };
-        let ends = [
-            common.downstream_local_address()?,
-            common.upstream_remote_address()?,
-        ];
-        key.push(AS_SENT | u8::from(is_forwarded));
-        key.extend_from_slice(&lengths);
-        for part in [cluster, authority, certificates] {
-            key.extend_from_slice(part);
-        }
-        write_ends(key, stream, cluster, ends.map(endpoint));
-        return Ok(true);
+    if chain.has(Analyzer::K8sMesh) {
+        let is_endpoint_id = remote.is_some_and(|remote| remote.is_endpoint_id);
+        let flags = u8::from(is_forwarded) | u8::from(is_endpoint_id) << 1;
+        let parts = [cluster, authority, certificates, ip(remote), local, upstream];
+        return Ok(write_short_parts(key, flags, parts, limit));
     }
-    let parts = [cluster, authority, certificates, ip(remote), local, upstream];
-    let Some(lengths) = lengths(parts, limit) else {
+    let parts = [cluster, authority, certificates];
+    if !write_short_parts(key, u8::from(is_forwarded), parts, limit) {
         return Ok(false);
-    };
-    let is_endpoint_id = remote.is_some_and(|remote| remote.is_endpoint_id);
-    key.push(AS_SENT | u8::from(is_forwarded) | u8::from(is_endpoint_id) << 1);
-    key.extend_from_slice(&lengths);
-    for part in parts {
-        key.extend_from_slice(part);
     }
+    let ends = [
+        common.downstream_local_address()?,
+        common.upstream_remote_address()?,
+    ];
+    write_ends(key, stream, cluster, ends.map(endpoint));
     Ok(true)
 }
 
-/// The lengths of parts, of which none is longer than `limit`.
+/// Writes parts as they were sent behind their lengths, if none is longer than `limit`. Answers whether it did.
 #[inline]
-fn lengths<const COUNT: usize>(parts: [&[u8]; COUNT], limit: usize) -> Option<[u8; COUNT]> {
+fn write_short_parts<const COUNT: usize>(
+    key: &mut Vec<u8>,
+    flags: u8,
+    parts: [&[u8]; COUNT],
+    limit: usize,
+) -> bool {
     let limit = limit.min(u8::MAX.into());
     let are_short = parts
         .iter()
         .fold(true, |are_short, part| are_short & (part.len() <= limit));
-    are_short.then(|| parts.map(|part| part.len() as u8))
+    if are_short {
+        key.push(AS_SENT | flags);
+        key.extend_from_slice(&parts.map(|part| part.len() as u8));
+        for part in parts {
+            key.extend_from_slice(part);
+        }
+    }
+    are_short
 }
 
 /// Whether the proxy and its peers describe themselves in short labels.

@@ -220,12 +220,17 @@ pub(crate) fn message_in_pieces(identifier: Identifier, pieces: &[AccessLogCommo
         .iter()
         .flat_map(|piece| entry(piece).encode_to_vec())
         .collect();
+    message_of_bytes(identifier, &pieces)
+}
+
+/// A message with one TCP entry of these bytes.
+pub(crate) fn message_of_bytes(identifier: Identifier, entry: &[u8]) -> Vec<u8> {
     let message = StreamAccessLogsMessage {
         identifier: Some(identifier),
         log_entries: None,
     };
     // StreamAccessLogsMessage.tcp_logs and TCPAccessLogEntries.log_entry.
-    let logs = field(3, &field(1, &pieces));
+    let logs = field(3, &field(1, entry));
     [message.encode_to_vec(), logs].concat()
 }
 

@@ -4,7 +4,6 @@ use als_proto::messages::envoy::config::core::v3::{Address, SocketAddress, addre
 use als_proto::messages::envoy::data::accesslog::v3::TlsProperties;
 use als_proto::messages::envoy::data::accesslog::v3::tls_properties::CertificateProperties;
 use als_proto::messages::envoy::data::accesslog::v3::tls_properties::certificate_properties::subject_alt_name::San;
-use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use alscope_analysis::accounting::Rejected;
 use alscope_analysis::aggregate::registry::Bounds;
 use alscope_analysis::shard::Settings;
@@ -219,12 +218,7 @@ fn what_can_not_be_decoded_is_rejected_each_time(
     // A message with a length that reaches beyond its end.
     common.push(broken.len() as u8);
     common.extend_from_slice(broken);
-    let identifier = StreamAccessLogsMessage {
-        identifier: Some(identifier(REVIEWS_NODE)),
-        log_entries: None,
-    };
-    let logs = field(3, &field(1, &field(1, &common)));
-    let bytes = [identifier.encode_to_vec(), logs].concat();
+    let bytes = message_of_bytes(identifier(REVIEWS_NODE), &field(1, &common));
     assert_eq!(rejected(&bytes, LIMIT, Rejected::MalformedEntry), 2);
 }
 
