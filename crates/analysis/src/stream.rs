@@ -16,6 +16,8 @@ pub const NODE_ID: usize = 256;
 pub const OWN_LABELS: usize = 4;
 /// Bytes of the longest domain that there can be (RFC 1035, 2.3.4); a longer one is none.
 pub const DOMAIN: usize = 255;
+/// The domain of a cluster that tells none.
+const USUAL_DOMAIN: &str = "cluster.local";
 
 /// The node behind a stream.
 #[derive(Clone, Debug)]
@@ -52,23 +54,12 @@ impl Stream {
             .nth(1)
             .and_then(|suffix| Some(suffix.split_once(".svc.")?.1))
             .filter(|domain| domain.len() <= DOMAIN)
-            .unwrap_or("cluster.local");
+            .unwrap_or(USUAL_DOMAIN);
         let own = Peer::in_node(identifier)?;
         let cluster = match own.cluster {
             b"" => Symbol::UNKNOWN,
             id => registry.intern(&String::from_utf8_lossy(id)),
         };
-        let mut memo_prefix = vec![role as u8];
-        memo_prefix.extend_from_slice(&cluster.number().to_le_bytes());
-        memo_prefix.extend_from_slice(
-            own_address
-                .map(|address: IpAddr| address.to_string())
-                .unwrap_or_default()
-                .as_bytes(),
-        );
-        memo_prefix.push(b'~');
-        memo_prefix.extend_from_slice(domain.as_bytes());
-        memo_prefix.push(b'~');
         let mut own_memo_prefix = Vec::new();
         write_peer(&mut own_memo_prefix, Some(&own));
         let beginning = identifier.node_id().iter().take(NODE_ID).copied();
@@ -80,7 +71,7 @@ impl Stream {
             domain: domain.into(),
             longest_own_label: own.labels().map(<[u8]>::len).into_iter().max().unwrap_or(0),
             own: Box::new(own.map(|text| Box::from(*text))),
-            memo_prefix: memo_prefix.into(),
+            memo_prefix: memo_prefix(role, cluster, own_address, domain).into(),
             own_memo_prefix: own_memo_prefix.into(),
         })
     }
@@ -106,4 +97,23 @@ impl Stream {
     pub fn own_peer(&self) -> Option<Peer<&[u8]>> {
         self.own.map(|text| &**text).named()
     }
+}
+
+/// Short, because it is in each key: a worker knows thousands.
+fn memo_prefix(role: Role, cluster: Symbol, own_address: Option<IpAddr>, domain: &str) -> Vec<u8> {
+    let mut prefix = vec![role as u8];
+    prefix.extend_from_slice(&cluster.number().to_le_bytes());
+    let address = match own_address {
+        None => Vec::new(),
+        Some(IpAddr::V4(address)) => address.octets().to_vec(),
+        Some(IpAddr::V6(address)) => address.octets().to_vec(),
+    };
+    let is_usual = domain == USUAL_DOMAIN;
+    prefix.push(u8::from(is_usual));
+    let domain = if is_usual { "" } else { domain };
+    for part in [&address, domain.as_bytes()] {
+        prefix.push(part.len() as u8);
+        prefix.extend_from_slice(part);
+    }
+    prefix
 }

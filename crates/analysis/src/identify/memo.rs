@@ -18,12 +18,35 @@ const KEY_BYTES: usize = 16 << 20;
 /// Longer keys are looked up anew each time. Two addresses, two principals and three peers take about 600 bytes.
 const LONGEST_KEY: usize = 1024;
 
+/// An answer, in one line of the cache. In a large mesh neither it nor its key is in one.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Slot {
-    /// Where the key is among the keys' bytes.
+    /// The version of the directory that answered.
+    version: u64,
+    validity: Validity,
+    identified: Identified,
+}
+
+/// What is asked of a slot only when the directory has changed, or when it is forgotten.
+#[derive(Debug)]
+struct Origin {
+    key: Key,
+    asked: Asked,
+}
+
+/// Where a key is among the keys' bytes.
+#[derive(Clone, Copy, Debug)]
+struct Key {
     start: u32,
     length: u16,
-    answer: Answer,
+}
+
+/// Both places of what is known: found together, they are fetched together.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    slot: u32,
+    key: Key,
 }
 
 /// Remembers identities of one worker. An answer holds for as long as the directory does not change what it was made from, and for
@@ -31,31 +54,19 @@ struct Slot {
 ///
 /// It grows to its bound and stays there: slots and the bytes of keys are written round and round, so that a new identity takes
 /// the place of the oldest ones.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Memo {
-    /// By key, the place of its slot.
-    index: HashTable<u32>,
+    /// By key, where it is. Once it is larger than twice of what is known it no longer grows: it is cleared of what was removed.
+    index: HashTable<Place>,
     /// So many as the index has are known identities, from the oldest one on round and round.
     slots: Vec<Slot>,
+    /// Of each slot.
+    origins: Vec<Origin>,
     oldest: usize,
     keys: Vec<u8>,
     /// Where the next key is written.
     next: usize,
     state: RandomState,
-}
-
-impl Default for Memo {
-    fn default() -> Self {
-        Memo {
-            // A table that is never more than half full is cleared of what was removed without growing.
-            index: HashTable::with_capacity(2 * MOST),
-            slots: Vec::new(),
-            oldest: 0,
-            keys: Vec::new(),
-            next: 0,
-            state: RandomState::default(),
-        }
-    }
 }
 
 impl Memo {
@@ -67,16 +78,29 @@ impl Memo {
     /// What `key` came to, if it is remembered for this start time and still what `directory` says.
     #[inline]
     pub fn get(&mut self, hash: u64, key: &[u8], directory: &Directory, start: Moment) -> Option<Identified> {
-        let answer = &mut self.known(hash, key)?.answer;
-        let (_, version) = answer.asked;
-        let holds = version == directory.version() || answer.is_kept(directory);
-        (holds && answer.validity.contains(start)).then_some(answer.identified)
+        let place = self.place(hash, key)?;
+        let slot = self.slots.get_mut(place)?;
+        let holds = slot.version == directory.version() || slot.is_kept(self.origins.get(place)?, directory);
+        (holds && slot.validity.contains(start)).then_some(slot.identified)
     }
 
     /// Remembers what `key` came to.
     pub fn put(&mut self, hash: u64, key: &[u8], answer: Answer) {
-        if let Some(known) = self.known(hash, key) {
-            known.answer = answer;
+        let Answer {
+            asked: (asked, version),
+            validity,
+            identified,
+        } = answer;
+        let slot = Slot {
+            version,
+            validity,
+            identified,
+        };
+        if let Some(place) = self.place(hash, key) {
+            if let (Some(known), Some(origin)) = (self.slots.get_mut(place), self.origins.get_mut(place)) {
+                *known = slot;
+                origin.asked = asked;
+            }
             return;
         }
         if key.len() > LONGEST_KEY {
@@ -85,45 +109,35 @@ impl Memo {
         if self.index.len() == MOST {
             self.forget_oldest();
         }
-        let start = self.write(key);
-        let slot = Slot {
-            start: start as u32,
-            length: key.len() as u16,
-            answer,
-        };
-        let place = (self.oldest + self.index.len()) % MOST;
-        match self.slots.get_mut(place) {
-            Some(forgotten) => *forgotten = slot,
-            None => self.slots.push(slot),
+        let key = self.write(key);
+        let origin = Origin { key, asked };
+        let newest = (self.oldest + self.index.len()) % MOST;
+        if let (Some(forgotten), Some(its)) = (self.slots.get_mut(newest), self.origins.get_mut(newest)) {
+            (*forgotten, *its) = (slot, origin);
+        } else {
+            grow(&mut self.slots, 1, MOST);
+            self.slots.push(slot);
+            grow(&mut self.origins, 1, MOST);
+            self.origins.push(origin);
         }
+        let slot = newest as u32;
         let Memo {
-            index,
-            slots,
-            keys,
-            state,
-            ..
+            index, keys, state, ..
         } = self;
-        index.insert_unique(hash, place as u32, |place| {
-            let slot = slots.get(*place as usize);
-            slot.map_or(0, |slot| hash_of(state, slot.key(keys)))
+        index.insert_unique(hash, Place { slot, key }, |place| {
+            hash_of(state, place.key.of(keys))
         });
     }
 
+    /// Where the slot of `key` is.
     #[inline]
-    fn known(&mut self, hash: u64, key: &[u8]) -> Option<&mut Slot> {
-        let Memo {
-            index, slots, keys, ..
-        } = self;
-        let is_its = |place: &u32| {
-            let slot = slots.get(*place as usize);
-            slot.is_some_and(|slot| slot.key(keys) == key)
-        };
-        let place = *index.find(hash, is_its)?;
-        slots.get_mut(place as usize)
+    fn place(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        let is_its = |place: &Place| place.key.of(&self.keys) == key;
+        Some(self.index.find(hash, is_its)?.slot as usize)
     }
 
     /// Writes a key over those of the oldest slots, which are forgotten. Answers where.
-    fn write(&mut self, key: &[u8]) -> usize {
+    fn write(&mut self, key: &[u8]) -> Key {
         if self.next + key.len() > KEY_BYTES {
             while self.is_oldest_from(self.next) {
                 self.forget_oldest();
@@ -134,32 +148,32 @@ impl Memo {
         while self.is_oldest_from(start) && !self.is_oldest_from(end) {
             self.forget_oldest();
         }
-        if self.keys.len() < end {
-            if self.keys.capacity() < end {
-                let twice = (2 * self.keys.capacity()).clamp(LONGEST_KEY, KEY_BYTES);
-                self.keys.reserve_exact(twice.max(end) - self.keys.len());
-            }
+        if let Some(more @ 1..) = end.checked_sub(self.keys.len()) {
+            grow(&mut self.keys, more, KEY_BYTES);
             self.keys.resize(end, 0);
         }
         if let Some(place) = self.keys.get_mut(start..end) {
             place.copy_from_slice(key);
         }
         self.next = end;
-        start
+        Key {
+            start: start as u32,
+            length: key.len() as u16,
+        }
     }
 
     /// Whether the key of the oldest slot begins at `place` or behind it.
     fn is_oldest_from(&self, place: usize) -> bool {
-        let oldest = self.slots.get(self.oldest).filter(|_| !self.index.is_empty());
-        oldest.is_some_and(|oldest| oldest.start as usize >= place)
+        let oldest = self.origins.get(self.oldest).filter(|_| !self.index.is_empty());
+        oldest.is_some_and(|oldest| oldest.key.start as usize >= place)
     }
 
     fn forget_oldest(&mut self) {
-        let Some(slot) = self.slots.get(self.oldest) else {
+        let Some(origin) = self.origins.get(self.oldest) else {
             return;
         };
-        let hash = hash_of(&self.state, slot.key(&self.keys));
-        let is_oldest = |place: &u32| *place as usize == self.oldest;
+        let hash = hash_of(&self.state, origin.key.of(&self.keys));
+        let is_oldest = |place: &Place| place.slot as usize == self.oldest;
         if let Ok(entry) = self.index.find_entry(hash, is_oldest) {
             entry.remove();
         }
@@ -167,12 +181,33 @@ impl Memo {
     }
 }
 
-impl Slot {
+impl Key {
     #[inline]
-    fn key<'a>(&self, keys: &'a [u8]) -> &'a [u8] {
+    fn of(self, keys: &[u8]) -> &[u8] {
         let start = self.start as usize;
         keys.get(start..start + usize::from(self.length))
             .unwrap_or_default()
+    }
+}
+
+impl Slot {
+    /// Whether another version of the directory answers the same. If so, it counts as the one that answered.
+    #[cold]
+    fn is_kept(&mut self, origin: &Origin, directory: &Directory) -> bool {
+        let is_kept = directory.keeps(&origin.asked, self.version);
+        if is_kept {
+            self.version = directory.version();
+        }
+        is_kept
+    }
+}
+
+/// Makes room for `more`, and for twice as much as there was, but for no more than `most` in all.
+fn grow<T>(grown: &mut Vec<T>, more: usize, most: usize) {
+    let (length, capacity) = (grown.len(), grown.capacity());
+    if capacity < length + more {
+        let twice = (2 * capacity).min(most);
+        grown.reserve_exact(twice.max(length + more) - length);
     }
 }
 
@@ -191,19 +226,6 @@ pub struct Answer {
     pub validity: Validity,
     /// What it came to.
     pub identified: Identified,
-}
-
-impl Answer {
-    /// Whether another version of the directory answers the same. If so, it counts as the one that answered.
-    #[cold]
-    fn is_kept(&mut self, directory: &Directory) -> bool {
-        let (asked, version) = &mut self.asked;
-        let is_kept = directory.keeps(asked, *version);
-        if is_kept {
-            *version = directory.version();
-        }
-        is_kept
-    }
 }
 
 #[cfg(test)]
@@ -310,9 +332,8 @@ mod tests {
             get(&mut memo, &key, &directory, (*number).into()).is_some()
         };
         let known = (0..count).filter(is_known).collect();
-        let bytes =
-            memo.slots.capacity() * size_of::<Slot>() + memo.keys.capacity() + memo.index.allocation_size();
-        (known, bytes)
+        let slots = memo.slots.capacity() * size_of::<Slot>() + memo.origins.capacity() * size_of::<Origin>();
+        (known, slots + memo.keys.capacity() + memo.index.allocation_size())
     }
 
     #[test]
@@ -324,6 +345,7 @@ mod tests {
 
     #[rstest]
     #[case::short_keys(300_000, |_| 8, MOST)]
+    #[case::keys_that_fill_all(300_000, |_| KEY_BYTES / MOST, MOST)]
     #[case::long_keys(60_000, |_| LONGEST_KEY, KEY_BYTES / LONGEST_KEY)]
     #[case::keys_that_do_not_fill_the_end(60_000, |_| 1000, KEY_BYTES / 1000)]
     fn the_newest_are_remembered_within_the_bound(
@@ -351,6 +373,6 @@ mod tests {
     fn a_small_mesh_takes_little() {
         let (known, bytes) = remembered(100, |_| 250);
         assert_eq!(known.len(), 100);
-        assert!(bytes <= 3 << 19, "{bytes}");
+        assert!(bytes <= 64 << 10, "{bytes}");
     }
 }
