@@ -41,6 +41,8 @@ reasons! {
         StringTooLong = "string-too-long",
         /// The message is compressed in a way that is not served, or its compressed bytes are broken.
         Compression = "compression",
+        /// The message found no room in `limits.bufferedBytes`, and another one of its connection held some.
+        NoRoom = "no-room",
     }
 }
 

@@ -26,6 +26,8 @@ const PUBLISHED_WITHIN: Duration = Duration::from_millis(1100);
 
 /// Streams that a receiver takes of one connection and of one address: more than are sent.
 pub(crate) const STREAMS: usize = 4096;
+/// Room for all their first messages: on a few connections they come side by side.
+pub(crate) const BUFFERED_BYTES: usize = STREAMS * 64 * 1024;
 
 /// Where receivers are started.
 #[derive(Clone, Debug)]
@@ -218,7 +220,8 @@ fn configuration_text(
         "listen: {{ grpc: \"{grpc}\", web: \"{web}\", admin: \"{admin}\" }}\n\
          directory: {directory}\n\
          analysis: {{ {analysis} }}\n\
-         limits: {{ streamsPerConnection: {STREAMS}, streamsPerPeer: {STREAMS}, samples: {samples} }}\n\
+         limits: {{ streamsPerConnection: {STREAMS}, streamsPerPeer: {STREAMS}, \
+         bufferedBytes: {BUFFERED_BYTES}, samples: {samples} }}\n\
          workers: {}\n",
         scenario.workers
     )

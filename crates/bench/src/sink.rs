@@ -24,7 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::receiver::STREAMS;
+use crate::receiver::{BUFFERED_BYTES, STREAMS};
 
 /// The first line that the sink prints.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -67,6 +67,7 @@ async fn receive(address: SocketAddr, counting: Counting) -> anyhow::Result<()> 
     let limits = Limits {
         streams_per_connection: STREAMS,
         streams_per_peer: STREAMS,
+        buffered_bytes: BUFFERED_BYTES,
         ..Limits::default()
     };
     let worker = Worker::start(0, counting, Usage::new(limits), stopping.clone())

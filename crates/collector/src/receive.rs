@@ -11,6 +11,7 @@ pub mod grpc_frames;
 pub mod limits;
 pub mod listener;
 pub mod method;
+pub mod room;
 pub mod service;
 pub mod spare;
 pub mod worker;
@@ -32,6 +33,6 @@ pub trait Handler: Clone + Send + Sync + 'static {
     /// Takes one message.
     fn message(&self, stream: &mut Self::Stream, message: &[u8]) -> impl Future<Output = ()> + Send;
 
-    /// Counts a message of a stream that was too large, or that could not be decompressed.
+    /// Counts a message of a stream that was too large, could not be decompressed, or found no room.
     fn reject(&self, stream: &mut Self::Stream, reason: Rejected);
 }

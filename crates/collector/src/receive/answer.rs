@@ -25,6 +25,8 @@ pub enum Refusal {
     TooManyStreams,
     /// It ended, or stalled, within a message.
     WithinMessage,
+    /// There is no room for its message.
+    NoRoom,
 }
 
 impl Refusal {
@@ -32,7 +34,7 @@ impl Refusal {
     fn code(self) -> u16 {
         match self {
             Refusal::NotGrpc | Refusal::UnknownMethod | Refusal::Metrics | Refusal::Encoding => 12,
-            Refusal::TooManyStreams => 8,
+            Refusal::TooManyStreams | Refusal::NoRoom => 8,
             Refusal::WithinMessage => 3,
         }
     }
@@ -54,6 +56,10 @@ impl Refusal {
             }
             Refusal::WithinMessage => {
                 "the stream ended within a message, or one took longer than 30 s".to_owned()
+            }
+            Refusal::NoRoom => {
+                "too many streams of this connection are within a message; raise limits.bufferedBytes"
+                    .to_owned()
             }
         }
     }

@@ -11,8 +11,7 @@ use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::SemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use super::Handler;
@@ -22,13 +21,11 @@ use super::encoding::{self, Encoding};
 use super::grpc_frames::{Content, GrpcFrames, Next};
 use super::limits::Usage;
 use super::method::Method;
+use super::room::{Room, Unfinished};
 use super::spare::Spare;
 
 /// After the collector began to stop, a stream that is silent for this long has sent what it had.
 const SILENCE: Duration = Duration::from_millis(200);
-
-/// How long the rest of a message may take once its room is held: a client that stalls must not hold what others wait for.
-const MESSAGE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What every stream of one connection shares.
 #[derive(Clone, Debug)]
@@ -37,6 +34,8 @@ pub struct Service<H> {
     pub handler: H,
     /// Bounds over all connections.
     pub usage: Arc<Usage>,
+    /// Those messages of the connection that have room.
+    pub unfinished: Arc<Unfinished>,
     /// What messages are put together in, of all connections of the worker.
     pub spare: Arc<Spare>,
     /// The client's address.
@@ -90,41 +89,50 @@ impl<H: Handler> Service<H> {
         let mut frames = GrpcFrames::new(self.usage.limits().message_bytes, encoding);
         while let Some(mut data) = self.data(&mut body).await {
             let read = self.messages(&mut frames, &mut data, (&mut body, stream)).await;
-            if read.is_break() {
-                break;
+            if let ControlFlow::Break(refusal) = read {
+                return self.unless_stopping(refusal);
             }
         }
-        if frames.is_within_message() && !self.stopping.is_cancelled() {
-            Err(Refusal::WithinMessage)
+        if frames.is_within_message() {
+            self.unless_stopping(Refusal::WithinMessage)
         } else {
             Ok(())
         }
     }
 
+    /// What a stream is answered that ends within a message: when the collector stops, that is nobody's fault.
+    fn unless_stopping(&self, refusal: Refusal) -> Result<(), Refusal> {
+        if self.stopping.is_cancelled() {
+            Ok(())
+        } else {
+            Err(refusal)
+        }
+    }
+
     /// Hands over every message in `data`, and the rest of the last one from the frames after it. Breaks when that rest does
-    /// not come.
+    /// not come, or finds no room.
     async fn messages(
         &self,
         frames: &mut GrpcFrames,
         data: &mut Bytes,
         (body, stream): (&mut (impl Body<Data = Bytes> + Unpin), &mut H::Stream),
-    ) -> ControlFlow<()> {
+    ) -> ControlFlow<Refusal> {
         let mut held = None;
         loop {
             let (message, _room) = match frames.next(data) {
                 // The room is held until the message is whole, so the rest of it is read here.
                 Next::NeedMore => {
-                    let Some((_, deadline)) = &held else {
+                    let Some(Room { deadline, .. }) = &held else {
                         return ControlFlow::Continue(());
                     };
                     match timeout_at(*deadline, self.data(body)).await {
                         Ok(Some(more)) => *data = more,
-                        Ok(None) | Err(_) => return ControlFlow::Break(()),
+                        Ok(None) | Err(_) => return ControlFlow::Break(Refusal::WithinMessage),
                     }
                     continue;
                 }
                 Next::NeedBuffer(bytes) => {
-                    held = Some(self.hold(bytes).await);
+                    held = Some(self.room(bytes, stream).await?);
                     frames.assemble(self.spare.take());
                     continue;
                 }
@@ -137,7 +145,7 @@ impl<H: Handler> Service<H> {
                     let limit = self.usage.limits().message_bytes;
                     let room = match held.take() {
                         Some(room) => room,
-                        None => self.hold(limit).await,
+                        None => self.room(limit, stream).await?,
                     };
                     match encoding::decompress(&compressed, limit) {
                         Ok(message) => (Content::InBuffer(message), Some(room)),
@@ -156,10 +164,13 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    /// Room for an unfinished or a compressed message, and until when it may be held for the rest of it.
-    async fn hold(&self, bytes: usize) -> (Option<SemaphorePermit<'_>>, Instant) {
-        let room = self.usage.room(bytes).await;
-        (room, Instant::now() + MESSAGE_DEADLINE)
+    /// Room for an unfinished or a compressed message. One that finds none in time is counted, and its stream ends.
+    async fn room(&self, bytes: usize, stream: &mut H::Stream) -> ControlFlow<Refusal, Room<'_>> {
+        if let Some(room) = self.unfinished.room(&self.usage, bytes).await {
+            return ControlFlow::Continue(room);
+        }
+        self.handler.reject(stream, Rejected::NoRoom);
+        ControlFlow::Break(Refusal::NoRoom)
     }
 
     /// The next data frame; `None` at the end of the stream, or when the collector stops and the stream is silent.

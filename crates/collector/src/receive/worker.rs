@@ -179,6 +179,7 @@ impl<H: Handler> Ingest<H> {
         let service = Service {
             handler: self.handler.clone(),
             usage: self.usage.clone(),
+            unfinished: Arc::default(),
             spare: self.spare.clone(),
             peer,
             arrival: arrival.clone(),

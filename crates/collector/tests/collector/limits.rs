@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use alscope_collector::receive::worker::{FRAME, WINDOW};
 use bytes::Bytes;
 use futures::stream::unfold;
 use http_body::Frame;
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::bad_streams::framed;
 use crate::methods::V3;
+use crate::raw_client::RawClient;
 use crate::running::*;
 
 type Messages = mpsc::Sender<StreamAccessLogsMessage>;
@@ -179,5 +181,39 @@ async fn when_the_room_for_unfinished_messages_is_taken_others_wait_and_whole_on
         .await;
     drop((first, second, third));
     running.join_all().await;
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_for_room_does_not_keep_others_of_its_connection_from_the_rest_of_a_message() {
+    let collector = Collector::with("limits: { messageBytes: 1000000, bufferedBytes: 1000000 }").await;
+    let whole = |entries| {
+        framed(
+            0,
+            &first_message(vec![entry("10.0.0.2"); entries]).encode_to_vec(),
+        )
+    };
+    let (one, many) = (whole(1), whole(10));
+    let address = collector.grpc;
+    let sending = tokio::task::spawn_blocking(move || {
+        let mut client = RawClient::connect(address);
+        let (first, second) = (client.open_stream(), client.open_stream());
+        client.send(first, &[&one, &many[..1000]].concat());
+        client.until_read();
+        // One frame of it is read.
+        let unread = (WINDOW + FRAME) as usize;
+        client.send(second, &framed(0, &[0; 1_000_000])[..unread]);
+        client.send(first, &many[1000..]);
+        client.until_read();
+        client
+    });
+    let client = sending.await.unwrap();
+    collector
+        .until_sample("alscope_entries_received_total", 11.0)
+        .await;
+    let rejected = "alscope_messages_rejected_total{reason=\"no-room\"}";
+    assert_eq!(collector.sample(rejected).await, 1.0);
+    assert_eq!(collector.sample("alscope_streams").await, 1.0);
+    drop(client);
     collector.stop().await;
 }

@@ -73,7 +73,8 @@ Not in it:
   reach the port.
 - Kubernetes lists a kind when its watch begins: 500 objects at a time, as large as they are.
 
-A stream whose unfinished message finds no room in `limits.bufferedBytes` waits, and with it its proxy. One that has room and does not
+A stream whose unfinished message finds no room in `limits.bufferedBytes` waits, and with it its proxy. If another stream of its connection
+has room, it is refused after a second: what it sent may fill the window that the other needs. One that has room and does not
 end its message within 30 s is ended and gives the room back. Where memory is short, lower that key or `limits.streamsPerPeer`.
 
 When the collector starts again, all proxies come back at once, and each begins with about 62 KB about itself. That makes no peak: a worker

@@ -10,10 +10,11 @@ use http::Method as HttpMethod;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use rstest::rstest;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::receive::arrival::{Arrivals, PLACES};
+use crate::receive::room::{MESSAGE_DEADLINE, PATIENCE};
 
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +48,7 @@ fn service(limits: Limits) -> Service<Reads> {
     Service {
         handler: Reads::default(),
         usage: Usage::new(limits),
+        unfinished: Arc::default(),
         spare: Arc::default(),
         peer: Ipv4Addr::LOCALHOST.into(),
         arrival: Arc::default(),
@@ -95,7 +97,9 @@ async fn a_stream_waits_for_room_as_long_as_those_that_came_before_it_may_stall(
     let begin = Instant::now();
     let stalled = || async {
         let frames = body(&[&[0, 0, 0, 0, 9, 1, 2]], true);
-        service.read(frames, &mut (), Encoding::Identity).await
+        of_another_connection(&service)
+            .read(frames, &mut (), Encoding::Identity)
+            .await
     };
     let waiting = async {
         let frames = body(&[&[0, 0, 0, 0, 2, 1], &[2]], false);
@@ -105,6 +109,40 @@ async fn a_stream_waits_for_room_as_long_as_those_that_came_before_it_may_stall(
     assert_eq!([first, second], [Err(Refusal::WithinMessage); 2]);
     assert_eq!((last, begin.elapsed()), (Ok(()), 2 * MESSAGE_DEADLINE));
     assert_eq!(*service.handler.0.lock().unwrap(), [Read::Message(2)]);
+}
+
+/// What serves another connection, within the same bounds.
+fn of_another_connection(service: &Service<Reads>) -> Service<Reads> {
+    Service {
+        unfinished: Arc::default(),
+        ..service.clone()
+    }
+}
+
+/// What it has sent fills the window that the other needs for the rest of its message.
+#[rstest]
+#[case::unfinished(&[0, 0, 0, 0, 2, 1])]
+#[case::compressed(&zeros(10))]
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_finds_no_room_ends_before_one_of_its_connection_that_has_some(#[case] sent: &[u8]) {
+    let service = service(buffered_bytes(1024));
+    let begin = Instant::now();
+    let frames = body(&[&[0, 0, 0, 0, 9, 1, 2]], true);
+    let mut stream = ();
+    let stalled = service.read(frames, &mut stream, Encoding::Gzip);
+    tokio::pin!(stalled);
+    assert!(futures::poll!(&mut stalled).is_pending());
+    let refused = service.read(body(&[sent], true), &mut (), Encoding::Gzip).await;
+    assert_eq!((refused, begin.elapsed()), (Err(Refusal::NoRoom), PATIENCE));
+    assert_eq!(
+        *service.handler.0.lock().unwrap(),
+        [Read::Rejected(Rejected::NoRoom)]
+    );
+    assert_eq!(stalled.await, Err(Refusal::WithinMessage));
+    assert_eq!(begin.elapsed(), MESSAGE_DEADLINE);
+    // All room is there again, and none of the connection has any.
+    let frames = body(&[&[0, 0, 0, 0, 2, 1], &[2]], false);
+    assert_eq!(service.read(frames, &mut (), Encoding::Identity).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
