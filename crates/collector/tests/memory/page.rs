@@ -7,6 +7,7 @@ use std::{env, fs};
 
 use alscope_analysis::names::endpoint;
 use alscope_analysis::stream::OWN_LABELS;
+use alscope_collector::directory::kubernetes;
 use alscope_collector::export::queue;
 use alscope_collector::receive::arrival;
 use alscope_collector_config::Limits;
@@ -48,7 +49,7 @@ fn page() -> String {
     let own_labels = mebibytes(2 * OWN_LABELS * Limits::default().string_bytes * CONNECTIONS);
     let names = mebibytes(endpoint::Settings::default().bytes);
     let queue = mebibytes(queue::BYTES);
-    let places = arrival::PLACES;
+    let (places, objects) = (arrival::PLACES, kubernetes::PAGE);
     format!(
         "<!-- Generated from crates/collector/tests/memory/terms.rs by `make gen`: change it there. -->
 
@@ -71,7 +72,7 @@ Not in it:
 - `persistence`, which is not either, keeps names of endpoints ({names} MiB) and what waits to be written ({queue} MiB).
 - A client that means harm: with needless frames between data that nobody reads yet it takes up to 4 MiB a connection. Let only proxies
   reach the port.
-- Kubernetes lists a kind when its watch begins: 500 objects at a time, as large as they are.
+- Kubernetes lists a kind when its watch begins: {objects} objects at a time, as large as they are.
 
 A stream whose unfinished message finds no room in `limits.bufferedBytes` waits, and with it its proxy. If another stream of its connection
 has room, it is refused after a second: what it sent may fill the window that the other needs. One that has room and does not
