@@ -49,9 +49,17 @@ pub(crate) fn framed(flags: u8, message: &[u8]) -> Vec<u8> {
     [&[flags][..], &length, message].concat()
 }
 
+/// A stream's first message with so many entries.
+pub(crate) fn whole(entries: usize) -> Vec<u8> {
+    framed(
+        0,
+        &first_message(vec![entry("10.0.0.2"); entries]).encode_to_vec(),
+    )
+}
+
 /// A stream of `bad` between two good messages: both are counted.
 async fn between_good_messages(collector: &Collector, bad: &[u8]) {
-    let first = framed(0, &first_message(vec![entry("10.0.0.2")]).encode_to_vec());
+    let first = whole(1);
     let last = framed(0, &message(vec![entry("10.0.0.2")]).encode_to_vec());
     let status = send(collector, V3, [&first, bad, &last].concat()).await;
     assert_eq!(status, "0");
@@ -142,8 +150,7 @@ async fn entries_without_or_with_bad_addresses_are_named() {
 #[tokio::test]
 async fn a_stream_that_ends_within_a_message_is_an_invalid_argument() {
     let collector = Collector::start().await;
-    let whole = framed(0, &first_message(vec![entry("10.0.0.2")]).encode_to_vec());
-    assert_eq!(send(&collector, V3, whole[..40].to_vec()).await, "3");
+    assert_eq!(send(&collector, V3, whole(1)[..40].to_vec()).await, "3");
     collector.stop().await;
 }
 

@@ -12,11 +12,10 @@ use futures::stream::unfold;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::bad_streams::framed;
+use crate::bad_streams::{framed, whole};
 use crate::methods::V3;
 use crate::raw_client::RawClient;
 use crate::running::*;
@@ -148,12 +147,6 @@ async fn raw_stream(collector: &Collector, running: &mut JoinSet<()>) -> mpsc::S
 #[tokio::test]
 async fn when_the_room_for_unfinished_messages_is_taken_others_wait_and_whole_ones_pass() {
     let collector = Collector::with("limits: { messageBytes: 4000, bufferedBytes: 4000 }").await;
-    let whole = |entries| {
-        framed(
-            0,
-            &first_message(vec![entry("10.0.0.2"); entries]).encode_to_vec(),
-        )
-    };
     let (many, more) = (whole(10), whole(20));
     let mut running = JoinSet::new();
     let first = raw_stream(&collector, &mut running).await;
@@ -187,12 +180,6 @@ async fn when_the_room_for_unfinished_messages_is_taken_others_wait_and_whole_on
 #[tokio::test]
 async fn a_stream_that_waits_for_room_does_not_keep_others_of_its_connection_from_the_rest_of_a_message() {
     let collector = Collector::with("limits: { messageBytes: 1000000, bufferedBytes: 1000000 }").await;
-    let whole = |entries| {
-        framed(
-            0,
-            &first_message(vec![entry("10.0.0.2"); entries]).encode_to_vec(),
-        )
-    };
     let (one, many) = (whole(1), whole(10));
     let address = collector.grpc;
     let sending = tokio::task::spawn_blocking(move || {

@@ -4,12 +4,10 @@ use std::collections::HashMap;
 
 use alscope_collector::receive::worker::WINDOW;
 use alscope_collector_config::Limits;
-use prost::Message as _;
 
-use crate::bad_streams::framed;
+use crate::bad_streams::{framed, whole};
 use crate::process::Process;
 use crate::raw_client::RawClient;
-use crate::running::*;
 
 /// Connections whose streams wait for room. With the others there are fewer than the open files that a process usually may have, and
 /// than the streams of one peer.
@@ -35,13 +33,6 @@ fn sender(collector: &Process, bytes: &[u8]) -> RawClient {
     client.send(stream, bytes);
     client.until_read();
     client
-}
-
-fn whole(entries: usize) -> Vec<u8> {
-    framed(
-        0,
-        &first_message(vec![entry("10.0.0.2"); entries]).encode_to_vec(),
-    )
 }
 
 #[tokio::test]
