@@ -30,12 +30,13 @@ test-cluster: cluster ## Tests on the local cluster (root; real Kubernetes, Isti
 ci: lint test bench-instructions test-cluster ## What CI runs: lint, test, bench-instructions, test-cluster
 
 .PHONY: lint
-lint: ## Formats, lints, documentation, licences, shell scripts and recording rules, all without changing anything
+lint: ## Formats, lints, documentation, licences, advisories, shell scripts and recording rules, all without changing anything
 	@$(STAGE) "format" 60 cargo fmt --all --check
 	@$(STAGE) "clippy" 1500 cargo clippy --workspace --all-targets --locked $(FEATURES) -- -D warnings
 	@$(STAGE) "documentation" 900 env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked $(FEATURES)
 	@$(STAGE) "shell scripts" 300 ci/lint-shell
-	@$(STAGE) "licences and bans" 1200 ci/deny
+	@$(STAGE) "licences, bans and advisories" 1200 ci/deny
+	@$(STAGE) "what is said without advisories" 60 ci/deny-test
 	@$(STAGE) "recording rules" 300 ci/recording-rules
 	@$(STAGE) "survivors of mutation tests" 60 mutants/run check
 
