@@ -7,6 +7,7 @@ mod analysis;
 mod collector;
 mod definition;
 mod mesh;
+mod network_policy;
 mod status;
 
 use kube::{CustomResource, KubeSchema};
@@ -17,6 +18,7 @@ pub use analysis::{AnalysisSpec, Analyzers};
 pub use collector::{CollectorSpec, Scheduling};
 pub use definition::definition;
 pub use mesh::{ConfigSource, ConflictPolicy, MeshSpec, Restart, Wiring};
+pub use network_policy::NetworkPolicySpec;
 pub use status::{
     BackupStatus, CollectorStatus, ConfigMapStatus, Contention, MeshObservabilityStatus, MeshStatus,
     ProxiesStatus, Reset, SkippedStatus, WorkloadStatus,

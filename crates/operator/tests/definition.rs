@@ -10,12 +10,14 @@ use alscope_operator::api::{MeshObservability, definition};
 use serde_json::{Value, json};
 
 /// Fields whose schema is Kubernetes' own, with its descriptions where it gives some.
-const OF_KUBERNETES: [&str; 5] = [
-    "affinity",
-    "conditions",
-    "resources",
-    "tolerations",
-    "topologySpreadConstraints",
+const OF_KUBERNETES: [&str; 7] = [
+    ".affinity",
+    ".conditions",
+    ".networkPolicy.prometheus",
+    ".networkPolicy.proxies",
+    ".resources",
+    ".tolerations",
+    ".topologySpreadConstraints",
 ];
 
 #[test]
@@ -65,7 +67,8 @@ fn an_empty_spec_has_every_default() {
             "allowGatewayRollout": false,
         },
         "analysis": {"http": "k8s-mesh", "tcp": "k8s-mesh"},
-        "collector": {"image": "", "replicas": 1, "resources": {}, "scheduling": {}},
+        "collector": {"image": "", "replicas": 1, "resources": {}, "scheduling": {},
+            "networkPolicy": {"enabled": true, "proxies": [], "prometheus": []}},
     });
     assert_eq!(filled, wanted);
     let read: MeshObservability =
@@ -117,8 +120,8 @@ fn every_rule_of_the_schema_says_what_to_write() {
     let mut rules = Vec::new();
     collect_rules(&schema(), &mut rules);
     assert!(
-        rules.len() >= 3,
-        "name, namespace and revisions have rules: {rules:?}"
+        rules.len() >= 5,
+        "name, namespace, revisions, proxies and prometheus have rules: {rules:?}"
     );
     for rule in rules {
         let message = rule["message"].as_str().unwrap_or_default();
@@ -177,7 +180,7 @@ fn collect_fields(path: &str, schema: &Value, fields: &mut Vec<(String, String)>
             path.clone(),
             field["description"].as_str().unwrap_or_default().to_owned(),
         ));
-        if !OF_KUBERNETES.contains(&name.as_str()) {
+        if !OF_KUBERNETES.iter().any(|field| path.ends_with(field)) {
             collect_fields(&path, field, fields);
         }
     }

@@ -12,6 +12,7 @@ use alscope_operator::api::definition;
 use alscope_operator::lease;
 use alscope_operator::rbac::{Installation, Object, Scope};
 use k8s_openapi::api::rbac::v1::PolicyRule;
+use rstest::rstest;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -92,6 +93,43 @@ fn no_right_is_unlimited() {
             assert!(!words.into_iter().flatten().flatten().any(is_wild), "{rule:?}");
             assert!(why.ends_with('.'), "{rule:?} has a reason");
         }
+    }
+}
+
+/// What the operator, the collector and the drain send: watches list and then follow, a server-side apply is a patch, and a
+/// creation where the object is absent. Only the Lease is asked for alone, and replaced; so is the backup of mesh config.
+#[rstest]
+#[case::operator(Scope::Cluster, &[
+    ("pods", "list watch"), ("deployments", "list watch"), ("telemetries", "list watch"),
+    ("meshobservabilities", "list watch patch"), ("meshobservabilities/status", "patch"),
+    ("meshobservabilities/finalizers", "update"), ("events", "create patch"), ("events", "create patch"),
+])]
+#[case::its_namespace(Scope::OwnNamespace, &[
+    ("configmaps", "list watch create update patch delete"), ("services", "list watch create patch delete"),
+    ("deployments", "list watch create patch delete"), ("poddisruptionbudgets", "list watch create patch delete"),
+    ("networkpolicies", "list watch create patch delete"), ("pods", "list watch"), ("endpointslices", "list watch"),
+    ("leases", "get update"), ("leases", "create"),
+])]
+#[case::mesh(Scope::Mesh, &[("configmaps", "list watch patch")])]
+#[case::shared_mesh(Scope::SharedMesh, &[("configmaps", "list watch patch delete"), ("configmaps", "create")])]
+#[case::drain(Scope::Drain, &[("meshobservabilities", "list delete")])]
+fn verbs_are_those_that_are_sent(#[case] scope: Scope, #[case] expected: &[(&str, &str)]) {
+    let rules = with_shared("shared-mesh").rules(scope);
+    let verbs = rules.iter().flat_map(|(_, rule)| {
+        let resources = rule.resources.iter().flatten();
+        resources.map(|resource| (resource.clone(), rule.verbs.join(" ")))
+    });
+    let expected: Vec<(String, String)> = expected
+        .iter()
+        .map(|&(resource, verbs)| (resource.to_owned(), verbs.to_owned()))
+        .collect();
+    assert_eq!(verbs.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn the_collector_only_lists_and_watches() {
+    for (_, rule) in Installation::default().rules(Scope::Collector) {
+        assert_eq!(rule.verbs, ["list", "watch"], "{rule:?}");
     }
 }
 

@@ -66,7 +66,7 @@ pub fn rights() -> Vec<Value> {
             "rules": [
                 {
                     "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["istio", "istio-canary", "istio-user"],
-                    "verbs": ["get", "list", "watch", "update", "patch", "delete"],
+                    "verbs": ["list", "watch", "patch", "delete"],
                 },
                 {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
             ],

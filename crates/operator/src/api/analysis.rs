@@ -15,6 +15,13 @@ pub struct AnalysisSpec {
     pub tcp: Analyzers,
 }
 
+impl AnalysisSpec {
+    /// Whether the collector needs the Kubernetes API.
+    pub const fn looks_up(&self) -> bool {
+        self.http.look_up() || self.tcp.look_up()
+    }
+}
+
 /// The analyzers of this version, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Analyzers {
@@ -57,4 +64,17 @@ impl Analyzers {
         Self::K8sMeshThenMxMeshKept,
         Self::MxMeshThenK8sMeshKept,
     ];
+
+    /// Whether one of them looks addresses up, and so needs the Kubernetes API.
+    pub const fn look_up(self) -> bool {
+        match self {
+            Self::MxMesh | Self::MxMeshKept => false,
+            Self::K8sMesh
+            | Self::K8sMeshThenMxMesh
+            | Self::MxMeshThenK8sMesh
+            | Self::K8sMeshKept
+            | Self::K8sMeshThenMxMeshKept
+            | Self::MxMeshThenK8sMeshKept => true,
+        }
+    }
 }

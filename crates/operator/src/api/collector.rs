@@ -6,6 +6,8 @@ use k8s_openapi::api::core::v1::{Affinity, ResourceRequirements, Toleration, Top
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::NetworkPolicySpec;
+
 /// How the collector runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -18,12 +20,16 @@ pub struct CollectorSpec {
     #[serde(default = "one")]
     #[schemars(range(min = 0, max = 100))]
     pub replicas: i32,
-    /// Requests and limits of the collector's container.
+    /// Requests and limits of the collector's container. Where neither the request nor the limit of `cpu` or `memory` is given, the
+    /// operator requests `100m` and `256Mi`, which are enough for some hundred proxies; `"0"` requests nothing.
     #[serde(default)]
     pub resources: ResourceRequirements,
     /// Where the collector's pods may run.
     #[serde(default)]
     pub scheduling: Scheduling,
+    /// Who reaches the collector's pods.
+    #[serde(default)]
+    pub network_policy: NetworkPolicySpec,
 }
 
 const fn one() -> i32 {
@@ -37,6 +43,7 @@ impl Default for CollectorSpec {
             replicas: one(),
             resources: ResourceRequirements::default(),
             scheduling: Scheduling::default(),
+            network_policy: NetworkPolicySpec::default(),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The collector's objects: what they are to be, and which of them differ.
 
-use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -8,6 +7,8 @@ use crate::api::{CollectorSpec, MeshObservability};
 use crate::world::{Collector, Kind, MANAGER, MANAGER_LABEL, OWNER_LABEL};
 
 use super::compare::holds;
+use super::network_policy::network_policy;
+use super::requests::resources;
 use super::settings::{ADMIN_PORT, GRPC_PORT, Settings};
 use super::step::Step;
 
@@ -50,7 +51,8 @@ pub fn desired(resource: &MeshObservability, settings: &Settings) -> Vec<Desired
             object,
         }
     };
-    vec![
+    let network_policy = network_policy(&resource.spec.collector.network_policy, &selector(resource));
+    let mut objects = vec![
         object(
             Kind::ConfigMap,
             &config_name,
@@ -70,8 +72,9 @@ pub fn desired(resource: &MeshObservability, settings: &Settings) -> Vec<Desired
                 "selector": {"matchLabels": selector(resource)},
             }}),
         ),
-        object(Kind::NetworkPolicy, &name, network_policy(resource)),
-    ]
+    ];
+    objects.extend(network_policy.map(|policy| object(Kind::NetworkPolicy, &name, policy)));
+    objects
 }
 
 /// The image of a resource's collector.
@@ -152,8 +155,9 @@ fn owner(resource: &MeshObservability) -> Value {
 /// The collector's configuration file.
 fn config(resource: &MeshObservability) -> String {
     let analysis = &resource.spec.analysis;
+    let directory = if analysis.looks_up() { "kubernetes" } else { "none" };
     format!(
-        "directory: {{ kubernetes: {{}} }}\nanalysis: {{ http: {}, tcp: {} }}\n",
+        "directory: {{ {directory}: {{}} }}\nanalysis: {{ http: {}, tcp: {} }}\n",
         json!(analysis.http),
         json!(analysis.tcp)
     )
@@ -196,6 +200,10 @@ fn pod(resource: &MeshObservability, settings: &Settings, config_name: &str) -> 
         "containers": [container(collector, settings)],
         "volumes": [{"name": "config", "configMap": {"name": config_name}}],
     });
+    if !resource.spec.analysis.looks_up() {
+        // It asks the API server nothing, so nobody who gets into it can.
+        pod["automountServiceAccountToken"] = json!(false);
+    }
     if let (Some(pod), Ok(Value::Object(scheduling))) =
         (pod.as_object_mut(), serde_json::to_value(&collector.scheduling))
     {
@@ -205,7 +213,7 @@ fn pod(resource: &MeshObservability, settings: &Settings, config_name: &str) -> 
 }
 
 fn container(collector: &CollectorSpec, settings: &Settings) -> Value {
-    let mut container = json!({
+    json!({
         "name": "collector",
         "image": image(collector, settings),
         "args": ["--config", format!("{CONFIG_DIRECTORY}/{CONFIG_FILE}")],
@@ -221,20 +229,6 @@ fn container(collector: &CollectorSpec, settings: &Settings) -> Value {
             "readOnlyRootFilesystem": true,
         },
         "volumeMounts": [{"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": true}],
-    });
-    if collector.resources != ResourceRequirements::default() {
-        container["resources"] = json!(collector.resources);
-    }
-    container
-}
-
-fn network_policy(resource: &MeshObservability) -> Value {
-    json!({"spec": {
-        "podSelector": {"matchLabels": selector(resource)},
-        "policyTypes": ["Ingress"],
-        "ingress": [{"ports": [
-            {"port": GRPC_PORT, "protocol": "TCP"},
-            {"port": ADMIN_PORT, "protocol": "TCP"},
-        ]}],
-    }})
+        "resources": resources(&collector.resources),
+    })
 }

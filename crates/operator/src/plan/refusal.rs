@@ -192,8 +192,12 @@ pub enum Refusal {
 pub enum WriteFailure {
     /// The operator lacks a right.
     #[error(
-        "the operator may not {verb} {resource} {name}; give its service account this right: the chart's values \
-         mesh.namespace, mesh.revisions and mesh.sharedConfigMap decide it"
+        "the operator may not {verb} {resource} {name}; give its service account this right{remedy}",
+        remedy = if resource == "configmaps" {
+            ": the chart's values mesh.namespace, mesh.revisions and mesh.sharedConfigMap decide it"
+        } else {
+            ", as the chart's Role does"
+        }
     )]
     Forbidden {
         /// `create`, `update`, `patch` or `delete`.

@@ -162,14 +162,15 @@ impl Pass<'_> {
         }
     }
 
-    /// A write that the API server refused is the reason that people need to see.
+    /// A write that the API server refused is the reason that people need to see: of a collector that takes entries, too, because
+    /// it is not the one that is wanted.
     fn after_failure(&self, answer: Answer, of_mesh: bool) -> Answer {
         let Some(failure) = self.failure else {
             return answer;
         };
         let (WriteFailure::Forbidden { name, .. } | WriteFailure::Failed { name, .. }) = failure;
         let is_of_mesh = name.namespace != self.settings.namespace || Backup::is_name(&name.name);
-        if is_of_mesh != of_mesh || answer.status == Status::True {
+        if is_of_mesh != of_mesh || (of_mesh && answer.status == Status::True) {
             return answer;
         }
         let refusal = Refusal::WriteFailed(failure.clone());

@@ -2,9 +2,11 @@
 
 use super::Scope;
 
-const READ: &[&str] = &["get", "list", "watch"];
+// A watch lists first and then follows: no object is ever asked for alone.
+const READ: &[&str] = &["list", "watch"];
 const RECORD: &[&str] = &["create", "patch"];
-const OWN: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
+// A server-side apply is a patch, and a creation where the object is absent.
+const APPLY: &[&str] = &["list", "watch", "create", "patch", "delete"];
 
 /// Which objects a right is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +56,7 @@ impl Right {
 }
 
 /// The operator's rights.
-pub(super) const OPERATOR: [Right; 16] = [
+pub(super) const OPERATOR: [Right; 17] = [
     Right::new(
         Scope::Cluster,
         "",
@@ -80,14 +82,14 @@ pub(super) const OPERATOR: [Right; 16] = [
         Scope::Cluster,
         "alscope.dev",
         &["meshobservabilities"],
-        &["get", "list", "watch", "update", "patch"],
+        &["list", "watch", "patch"],
         "What users ask for. It writes the finalizer alone, and never deletes one.",
     ),
     Right::new(
         Scope::Cluster,
         "alscope.dev",
         &["meshobservabilities/status"],
-        &["update", "patch"],
+        &["patch"],
         "What is so.",
     ),
     Right::new(
@@ -114,30 +116,37 @@ pub(super) const OPERATOR: [Right; 16] = [
     Right::new(
         Scope::OwnNamespace,
         "",
-        &["configmaps", "services"],
-        OWN,
-        "The collector's configuration and address, and the backup of mesh config.",
+        &["configmaps"],
+        &["list", "watch", "create", "update", "patch", "delete"],
+        "The collector's configuration, and the backup of mesh config, which is replaced as a whole.",
+    ),
+    Right::new(
+        Scope::OwnNamespace,
+        "",
+        &["services"],
+        APPLY,
+        "The collector's address.",
     ),
     Right::new(
         Scope::OwnNamespace,
         "apps",
         &["deployments"],
-        OWN,
+        APPLY,
         "The collector.",
     ),
     Right::new(
         Scope::OwnNamespace,
         "policy",
         &["poddisruptionbudgets"],
-        OWN,
+        APPLY,
         "Keeps the collector while a node is drained.",
     ),
     Right::new(
         Scope::OwnNamespace,
         "networking.k8s.io",
         &["networkpolicies"],
-        OWN,
-        "Closes the collector's other ports.",
+        APPLY,
+        "Says who reaches the collector's ports.",
     ),
     Right::new(
         Scope::OwnNamespace,
@@ -157,8 +166,8 @@ pub(super) const OPERATOR: [Right; 16] = [
         Scope::OwnNamespace,
         "coordination.k8s.io",
         &["leases"],
-        &["get", "update", "patch"],
-        "Of several operators, the one that holds the Lease writes.",
+        &["get", "update"],
+        "Of several operators, the one that holds the Lease writes. It is looked at alone, and often: no watch is as fresh.",
     )
     .only(Names::Lease),
     Right::new(
@@ -176,7 +185,7 @@ pub(super) const MESH: [Right; 3] = [
         Scope::Mesh,
         "",
         &["configmaps"],
-        &["get", "list", "watch", "update", "patch"],
+        &["list", "watch", "patch"],
         "Mesh config, of the revisions named and of no other ConfigMap.",
     )
     .only(Names::Revisions),
@@ -184,7 +193,7 @@ pub(super) const MESH: [Right; 3] = [
         Scope::SharedMesh,
         "",
         &["configmaps"],
-        &["get", "list", "watch", "update", "patch", "delete"],
+        &["list", "watch", "patch", "delete"],
         "The shared mesh config. One that the operator made is deleted in the end.",
     )
     .only(Names::Shared),
@@ -224,7 +233,7 @@ pub(super) const OTHERS: [Right; 4] = [
         Scope::Drain,
         "alscope.dev",
         &["meshobservabilities"],
-        &["get", "list", "watch", "delete"],
+        &["list", "delete"],
         "Takes every mesh back before the operator goes, because a resource without it can't be deleted.",
     ),
 ];

@@ -4,13 +4,21 @@ use std::path::Path;
 
 use alscope_collector_config::{Analyzer, Config, Directory, Kubernetes};
 use alscope_operator::api::Analyzers;
+use alscope_operator::plan::refusal::WriteFailure;
 use alscope_operator::plan::step::Step;
-use alscope_operator::world::Kind;
-use serde_json::json;
+use alscope_operator::world::{Kind, ObjectName};
+use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Rollout};
+use crate::invariants::assert_deletion_leaves_nothing;
 use crate::mesh::{CHART, WIRED};
 use crate::steps::names;
+
+/// The cluster's object of a kind.
+fn object(cluster: &Cluster, kind: Kind) -> Option<&Value> {
+    let owned = cluster.owned.iter().find(|owned| owned.kind == kind)?;
+    Some(&owned.object)
+}
 
 /// The collector's own reader takes the file that the operator writes, and understands what the resource asks for.
 #[test]
@@ -18,16 +26,101 @@ fn the_collector_reads_the_configuration_that_it_is_given() {
     for analyzers in Analyzers::ALL {
         let names = json!(analyzers);
         let cluster = Cluster::wired(&json!({"analysis": {"http": names, "tcp": "mx-mesh"}}));
-        let written = cluster.owned.iter().find(|owned| owned.kind == Kind::ConfigMap);
-        let text = written.unwrap().object["data"]["collector.yaml"]
-            .as_str()
-            .unwrap();
+        let written = object(&cluster, Kind::ConfigMap).unwrap();
+        let text = written["data"]["collector.yaml"].as_str().unwrap();
         let config = Config::parse(text, Path::new("collector.yaml")).unwrap();
-        assert_eq!(config.directory, Directory::Kubernetes(Kubernetes::default()));
         let expected: Vec<String> = config.analysis.http.iter().map(ToString::to_string).collect();
         assert_eq!(json!(expected.join(",")), names);
         assert_eq!(config.analysis.tcp, [Analyzer::MxMesh]);
+        let looks_up = config.analysis.http.contains(&Analyzer::K8sMesh);
+        let directory = if looks_up {
+            Directory::Kubernetes(Kubernetes::default())
+        } else {
+            Directory::None
+        };
+        assert_eq!(config.directory, directory, "{names}");
+        let deployment = object(&cluster, Kind::Deployment).unwrap();
+        assert_eq!(
+            deployment.pointer("/spec/template/spec/automountServiceAccountToken"),
+            (!looks_up).then_some(&json!(false)),
+            "{names}"
+        );
     }
+}
+
+#[test]
+fn tcp_entries_that_are_looked_up_need_the_api_too() {
+    let cluster = Cluster::wired(&json!({"analysis": {"http": "mx-mesh", "tcp": "mx-mesh,k8s-mesh"}}));
+    let text = &object(&cluster, Kind::ConfigMap).unwrap()["data"]["collector.yaml"];
+    assert!(
+        text.as_str().unwrap().contains("directory: { kubernetes: {} }"),
+        "{text}"
+    );
+    let pod = &object(&cluster, Kind::Deployment).unwrap()["spec"]["template"]["spec"];
+    assert_eq!(pod["automountServiceAccountToken"], Value::Null);
+}
+
+#[test]
+fn other_sources_are_one_write_of_the_policy_and_no_rollout() {
+    let mut cluster = Cluster::wired(&json!({}));
+    let proxies = json!([{"namespaceSelector": {"matchLabels": {"istio-injection": "enabled"}}}]);
+    cluster.change_spec(&json!({"collector": {"networkPolicy": {"proxies": proxies}}}));
+    cluster.settle();
+    assert_eq!(cluster.log, ["Apply NetworkPolicy"]);
+    let policy = object(&cluster, Kind::NetworkPolicy).unwrap();
+    assert_eq!(policy["spec"]["ingress"][0]["from"], proxies);
+    assert_eq!(
+        policy["spec"]["podSelector"]["matchLabels"],
+        object(&cluster, Kind::Deployment).unwrap()["spec"]["selector"]["matchLabels"]
+    );
+    cluster.change_spec(&json!({}));
+    cluster.settle();
+    assert_eq!(cluster.log[1..], ["Apply NetworkPolicy"]);
+    let policy = object(&cluster, Kind::NetworkPolicy).unwrap();
+    assert_eq!(policy["spec"]["ingress"][0].get("from"), None);
+}
+
+#[test]
+fn a_policy_that_is_not_wanted_is_taken_away_and_comes_back() {
+    let mut cluster = Cluster::wired(&json!({}));
+    cluster.change_spec(&json!({"collector": {"networkPolicy": {"enabled": false}}}));
+    cluster.settle();
+    assert_eq!(cluster.log, ["Delete NetworkPolicy"]);
+    assert_eq!(cluster.condition("Ready").0, "True");
+    cluster.change_spec(&json!({}));
+    cluster.settle();
+    assert_eq!(cluster.log[1..], ["Apply NetworkPolicy"]);
+    assert_deletion_leaves_nothing(&mut cluster);
+}
+
+#[test]
+fn a_policy_that_the_operator_may_not_write_is_named_although_the_collector_runs() {
+    let mut cluster = Cluster::wired(&json!({}));
+    cluster.refuses = Some(|step| match step {
+        Step::Apply(desired) if desired.kind == Kind::NetworkPolicy => Some(WriteFailure::Forbidden {
+            verb: "patch",
+            resource: "networkpolicies".to_owned(),
+            name: ObjectName::new("alscope-system", &desired.name),
+        }),
+        _ => None,
+    });
+    cluster.change_spec(&json!({"collector": {"networkPolicy": {"prometheus": [{"podSelector": {}}]}}}));
+    cluster.settle();
+    let expected = (
+        "False".to_owned(),
+        "Forbidden".to_owned(),
+        "the operator may not patch networkpolicies alscope-system/alscope-collector; give its service account this right, as \
+         the chart's Role does"
+            .to_owned(),
+    );
+    assert_eq!(cluster.condition("CollectorAvailable"), expected);
+    assert_eq!(cluster.condition("Ready"), expected);
+    assert_eq!(cluster.mesh_configured(), ("True".to_owned(), "Wired".to_owned()));
+    assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
+    cluster.refuses = None;
+    cluster.settle();
+    assert_eq!(cluster.log, ["Apply NetworkPolicy"]);
+    assert_eq!(cluster.condition("Ready").0, "True");
 }
 
 #[test]

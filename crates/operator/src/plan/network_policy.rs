@@ -1,0 +1,107 @@
+//! Who reaches the collector's ports: proxies 11800, Prometheus and the operator 9090, and no other port is open.
+//!
+//! A rule without sources lets everybody in. That is the default for both ports, because no selector matches all that may send:
+//! what has a node's address, or none of the cluster, would be cut off. The page needs no rule: it listens on loopback, where
+//! `kubectl port-forward` reaches it.
+
+use serde_json::{Value, json};
+
+use crate::api::NetworkPolicySpec;
+use crate::world::MANAGER;
+
+use super::settings::{ADMIN_PORT, GRPC_PORT};
+
+/// The policy of the pods that `selector` matches; `None` where none is wanted.
+pub fn network_policy(spec: &NetworkPolicySpec, selector: &Value) -> Option<Value> {
+    let rule = |port: u16, sources: Vec<Value>| {
+        let mut rule = json!({"ports": [{"port": port, "protocol": "TCP"}]});
+        if !sources.is_empty() {
+            rule["from"] = json!(sources);
+        }
+        rule
+    };
+    let proxies = spec.proxies.iter().map(|peer| json!(peer)).collect();
+    let mut readers: Vec<Value> = spec.prometheus.iter().map(|peer| json!(peer)).collect();
+    if !readers.is_empty() {
+        readers.push(operator());
+    }
+    spec.enabled.then(|| {
+        json!({"spec": {
+            "podSelector": {"matchLabels": selector},
+            "policyTypes": ["Ingress"],
+            "ingress": [rule(GRPC_PORT, proxies), rule(ADMIN_PORT, readers)],
+        }})
+    })
+}
+
+/// The operator's own pods, in the policy's namespace: they ask each replica what it received.
+fn operator() -> Value {
+    json!({"podSelector": {"matchLabels": {"app.kubernetes.io/name": MANAGER}}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ingress(spec: Value) -> Value {
+        let spec: NetworkPolicySpec = serde_json::from_value(spec).unwrap();
+        let policy = network_policy(&spec, &json!({"app": "collector"})).unwrap();
+        assert_eq!(
+            policy["spec"]["podSelector"],
+            json!({"matchLabels": {"app": "collector"}})
+        );
+        assert_eq!(policy["spec"]["policyTypes"], json!(["Ingress"]));
+        policy["spec"]["ingress"].clone()
+    }
+
+    fn port(number: u16) -> Value {
+        json!([{"port": number, "protocol": "TCP"}])
+    }
+
+    #[test]
+    fn by_default_everybody_reaches_both_ports_and_no_other() {
+        assert_eq!(
+            ingress(json!({})),
+            json!([{"ports": port(11_800)}, {"ports": port(9_090)}])
+        );
+    }
+
+    #[test]
+    fn listed_proxies_are_the_only_senders_and_metrics_stay_open() {
+        let proxies = json!([
+            {"namespaceSelector": {"matchLabels": {"istio-injection": "enabled"}}},
+            {"ipBlock": {"cidr": "192.0.2.0/24", "except": ["192.0.2.1/32"]}},
+        ]);
+        assert_eq!(
+            ingress(json!({"proxies": proxies})),
+            json!([{"ports": port(11_800), "from": proxies}, {"ports": port(9_090)}])
+        );
+    }
+
+    #[test]
+    fn beside_a_listed_prometheus_the_operator_reads_replicas_and_proxies_stay_free() {
+        let prometheus = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+            "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}});
+        let operator =
+            json!({"podSelector": {"matchLabels": {"app.kubernetes.io/name": "alscope-operator"}}});
+        assert_eq!(
+            ingress(json!({"prometheus": [prometheus]})),
+            json!([{"ports": port(11_800)}, {"ports": port(9_090), "from": [prometheus, operator]}])
+        );
+    }
+
+    #[test]
+    fn an_empty_selector_is_kept_because_it_means_all() {
+        let all = json!([{"namespaceSelector": {}}]);
+        assert_eq!(ingress(json!({"proxies": all}))[0]["from"], all);
+    }
+
+    #[test]
+    fn none_is_made_where_none_is_wanted() {
+        let spec = NetworkPolicySpec {
+            enabled: false,
+            ..NetworkPolicySpec::default()
+        };
+        assert_eq!(network_policy(&spec, &json!({})), None);
+    }
+}
