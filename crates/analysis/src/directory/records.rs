@@ -8,7 +8,7 @@ use super::block::Block;
 use crate::moment::Moment;
 
 /// A Pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodRecord {
     /// `metadata.name`.
     pub name: String,
@@ -22,6 +22,8 @@ pub struct PodRecord {
     pub annotations: BTreeMap<String, String>,
     /// `metadata.ownerReferences` with `controller: true`.
     pub controller: Option<Controller>,
+    /// Whether `metadata.generateName` is set: a controller made the pod by a template.
+    pub is_generated: bool,
     /// `status.podIPs`.
     pub addresses: Vec<IpAddr>,
     /// `spec.hostNetwork`.

@@ -26,6 +26,7 @@ fn pod(name: &str, address: u8, started: i64) -> PodRecord {
         ports: vec![],
         started: Some(at(started)),
         finished: None,
+        ..PodRecord::default()
     }
 }
 

@@ -58,6 +58,7 @@ impl Object for Pod {
             }),
             annotations: annotations(&self.metadata, rules, naming::Object::Pod),
             controller: controller(&self.metadata),
+            is_generated: self.metadata.generate_name.as_ref().is_some_and(|prefix| !prefix.is_empty()),
             addresses: addresses(ips.flatten()),
             host_network,
             ports,
