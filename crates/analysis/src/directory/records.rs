@@ -32,7 +32,11 @@ pub struct PodRecord {
     pub ports: Vec<u16>,
     /// `status.startTime`.
     pub started: Option<Moment>,
-    /// The last container's `finishedAt` when `status.phase` is terminal.
+    /// From when on it certainly had its addresses; `None` where nothing says so.
+    pub addressed: Option<Moment>,
+    /// `metadata.deletionTimestamp`: when it is to be gone, its grace included.
+    pub leaves: Option<Moment>,
+    /// The last container's `finishedAt` when none will run again: `status.phase` is terminal, or the pod is being deleted.
     pub finished: Option<Moment>,
 }
 
