@@ -16,7 +16,7 @@ pub use filter_state::Peers;
 /// A workload's proxy, as it describes itself. What it does not say is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peer<Text> {
-    /// The workload, else the name at the end of the owner's path.
+    /// The workload: label `service.istio.io/workload-name`, else its own field, else the name at the end of the owner's path.
     pub workload: Text,
     /// The workload's namespace.
     pub namespace: Text,

@@ -152,6 +152,7 @@ fn records() -> Vec<Record> {
             ports: vec![],
             started: Some(STARTED),
             finished: None,
+            ..PodRecord::default()
         })
     };
     let ports = vec![Port {

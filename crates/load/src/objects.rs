@@ -28,6 +28,7 @@ fn pod_object(workload: &Workload, pod: &Pod) -> Value {
         "kind": "Pod",
         "metadata": {
             "name": pod.name,
+            "generateName": format!("{}-", workload.replica_set()),
             "namespace": workload.namespace,
             "uid": uid(pod),
             "labels": {

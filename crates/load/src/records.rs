@@ -49,11 +49,13 @@ pub fn pod_record(workload: &Workload, pod: &Pod, address: IpAddr) -> PodRecord 
             kind: "ReplicaSet".to_owned(),
             name: workload.replica_set(),
         }),
+        is_generated: true,
         addresses: vec![address],
         host_network: false,
         ports: Vec::new(),
         started: Some(STARTED),
         finished: None,
+        ..PodRecord::default()
     }
 }
 

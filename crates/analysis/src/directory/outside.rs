@@ -206,6 +206,7 @@ mod tests {
             ports: vec![],
             started: Some(at(started)),
             finished: None,
+            ..PodRecord::default()
         }
     }
 

@@ -8,7 +8,7 @@ use super::block::Block;
 use crate::moment::Moment;
 
 /// A Pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodRecord {
     /// `metadata.name`.
     pub name: String,
@@ -22,6 +22,8 @@ pub struct PodRecord {
     pub annotations: BTreeMap<String, String>,
     /// `metadata.ownerReferences` with `controller: true`.
     pub controller: Option<Controller>,
+    /// Whether `metadata.generateName` is set: a controller made the pod by a template.
+    pub is_generated: bool,
     /// `status.podIPs`.
     pub addresses: Vec<IpAddr>,
     /// `spec.hostNetwork`.
@@ -30,7 +32,11 @@ pub struct PodRecord {
     pub ports: Vec<u16>,
     /// `status.startTime`.
     pub started: Option<Moment>,
-    /// The last container's `finishedAt` when `status.phase` is terminal.
+    /// From when on it certainly had its addresses; `None` where nothing says so.
+    pub addressed: Option<Moment>,
+    /// `metadata.deletionTimestamp`: when it is to be gone, its grace included.
+    pub leaves: Option<Moment>,
+    /// The last container's `finishedAt` when none will run again: `status.phase` is terminal, or the pod is being deleted.
     pub finished: Option<Moment>,
 }
 

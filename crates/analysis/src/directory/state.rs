@@ -217,10 +217,7 @@ impl State {
                 since: record.created,
                 until: Moment::MAX,
             };
-            let tenure = Tenure {
-                held,
-                holder: service.clone(),
-            };
+            let tenure = Tenure::shared(held, service.clone());
             let directory = &mut self.directory;
             directory
                 .service_addresses

@@ -1,4 +1,13 @@
 //! Who held an address when.
+//!
+//! An address belongs to one holder at a time, but the objects that say so overlap: a pod whose node is lost stays for hours while
+//! another one has its address. Of several holders at a call's start
+//!
+//! 1. those that were to be gone by then count only if all were;
+//! 2. the one that was given the address last has it, and those before have it no more;
+//! 3. one that was not certainly given it yet has it no sooner than the one before had ended.
+//!
+//! Whoever remains is the holder; more than one is ambiguous.
 
 use std::sync::Arc;
 
@@ -52,8 +61,12 @@ impl Validity {
 /// One holder of an address, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenure<T> {
-    /// From when until when.
+    /// From when until when, at most.
     pub held: Validity,
+    /// From when on it certainly was the holder's and nobody's from before; [`Moment::MAX`] where the address may be shared.
+    pub given: Moment,
+    /// When it was to leave it.
+    pub leaves: Moment,
     /// Who.
     pub holder: Arc<T>,
 }
@@ -94,12 +107,34 @@ impl<'a, T> Held<'a, T> {
     }
 }
 
+impl<T> Tenure<T> {
+    /// A holder of what may have several at a time.
+    pub fn shared(held: Validity, holder: Arc<T>) -> Self {
+        Tenure {
+            held,
+            given: Moment::MAX,
+            leaves: Moment::MAX,
+            holder,
+        }
+    }
+}
+
 impl<T> Tenures<T> {
-    /// Sets the tenure of a holder, in place of the one that `same` recognises.
-    pub fn set(&mut self, tenure: Tenure<T>, same: impl Fn(&T) -> bool) {
+    /// Sets the tenure of a holder, in place of the one that `same` recognises. One that did not end keeps its beginning.
+    pub fn set(&mut self, mut tenure: Tenure<T>, same: impl Fn(&T) -> bool) {
         match self.0.iter_mut().find(|known| same(&known.holder)) {
-            Some(known) => *known = tenure,
-            None => self.0.push(tenure),
+            Some(known) => {
+                if known.held.until == Moment::MAX {
+                    tenure.held.since = tenure.held.since.max(known.held.since);
+                    tenure.given = tenure.given.min(known.given);
+                }
+                *known = tenure;
+            }
+            None => {
+                // Most addresses have one holder.
+                self.0.reserve_exact(1);
+                self.0.push(tenure);
+            }
         }
     }
 
@@ -133,8 +168,8 @@ impl<T> Tenures<T> {
         self.0.is_empty()
     }
 
-    /// Who held the address at `start`: the one tenure that contains it. Two are ambiguous. A start up to [`CLOCK_SKEW`]
-    /// before the earliest tenure still belongs to it; one before that is before history.
+    /// Who held the address at `start`: the one tenure that contains it, and of several the one that the rules above leave. A start
+    /// up to [`CLOCK_SKEW`] before the earliest tenure still belongs to it; one before that is before history.
     pub fn owner(&self, start: Moment) -> Held<'_, T> {
         let earliest = self
             .0
@@ -154,28 +189,55 @@ impl<T> Tenures<T> {
             }
         };
         let validity = self.unchanged_around(start, earliest);
-        let mut holders = self.0.iter().filter(|tenure| within(tenure).contains(start));
-        let holder = match (holders.next(), holders.next()) {
-            (Some(one), None) => Ok(&*one.holder),
-            (Some(_), Some(_)) => Err(Unattributed::Ambiguous),
-            (None, _) if start < earliest.minus(CLOCK_SKEW) => Err(Unattributed::BeforeHistory),
-            (None, _) => Err(Unattributed::NotFound),
+        let holders = self.0.iter().filter(|tenure| within(tenure).contains(start));
+        let holders: Vec<&Tenure<T>> = holders.collect();
+        let holder = match *holders {
+            [] if start < earliest.minus(CLOCK_SKEW) => Err(Unattributed::BeforeHistory),
+            [] => Err(Unattributed::NotFound),
+            _ => match one_of(&holders, start) {
+                Some(one) => Ok(&*one.holder),
+                None => Err(Unattributed::Ambiguous),
+            },
         };
         Held::new(holder, validity)
     }
 
-    /// The longest span around `start` in which no tenure begins or ends.
+    /// The longest span around `start` in which no tenure begins, ends or is decided otherwise.
     fn unchanged_around(&self, start: Moment, earliest: Moment) -> Validity {
         let edges = self
             .0
             .iter()
-            .flat_map(|tenure| [tenure.held.since, tenure.held.until]);
+            .flat_map(|tenure| [tenure.held.since, tenure.held.until, tenure.given, tenure.leaves]);
         let mut validity = Validity::ALWAYS;
         for edge in edges.chain([earliest.minus(CLOCK_SKEW)]) {
             validity = validity.split_at(edge, start);
         }
         validity
     }
+}
+
+/// Which of these holders at `start` is the only one.
+fn one_of<'a, T>(holders: &[&'a Tenure<T>], start: Moment) -> Option<&'a Tenure<T>> {
+    let stays = |tenure: &Tenure<T>| start < tenure.leaves;
+    let do_all_leave = !holders.iter().any(|tenure| stays(tenure));
+    let remain = holders.iter().copied();
+    let remain: Vec<&Tenure<T>> = remain.filter(|tenure| do_all_leave || stays(tenure)).collect();
+    if let [one] = *remain {
+        return Some(one);
+    }
+    let were_given = remain.iter().filter(|tenure| tenure.given <= start);
+    let last = were_given.max_by_key(|tenure| tenure.given)?;
+    let is_not = |other: &Tenure<T>| {
+        if other.given <= start {
+            other.given < last.given
+        } else {
+            last.held.until <= other.given && other.given < Moment::MAX
+        }
+    };
+    let mut others = remain
+        .iter()
+        .filter(|other| !Arc::ptr_eq(&other.holder, &last.holder));
+    others.all(|other| is_not(other)).then_some(*last)
 }
 
 #[cfg(test)]
@@ -189,14 +251,87 @@ mod tests {
     }
 
     fn tenures(spans: &[(Moment, Moment, &'static str)]) -> Tenures<&'static str> {
-        let tenure = |(since, until, holder): &(Moment, Moment, &'static str)| Tenure {
-            held: Validity {
-                since: *since,
-                until: *until,
-            },
-            holder: Arc::new(*holder),
+        let tenure = |(since, until, holder): &(Moment, Moment, &'static str)| {
+            let (since, until) = (*since, *until);
+            Tenure::shared(Validity { since, until }, Arc::new(*holder))
         };
         Tenures(spans.iter().map(tenure).collect())
+    }
+
+    /// A tenure in seconds; 0 is never.
+    fn tenure(holder: &'static str, [since, given, leaves, until]: [i64; 4]) -> Tenure<&'static str> {
+        let or_never = |second| if second == 0 { Moment::MAX } else { seconds(second) };
+        Tenure {
+            held: Validity {
+                since: seconds(since),
+                until: or_never(until),
+            },
+            given: or_never(given),
+            leaves: or_never(leaves),
+            holder: Arc::new(holder),
+        }
+    }
+
+    const OLD: [i64; 4] = [10, 12, 0, 0];
+
+    #[rstest]
+    // proves: directory/later-holder
+    #[case::given_later(OLD, [50, 55, 0, 0], &[(49, "old"), (55, "new"), (5000, "new")])]
+    // proves: directory/later-holder
+    #[case::between_start_and_gift_either(OLD, [50, 55, 0, 0], &[(50, "?"), (54, "?")])]
+    // proves: directory/later-holder
+    #[case::an_end_before_the_gift([10, 12, 0, 53], [50, 55, 0, 0], &[(52, "old"), (53, "new"), (55, "new")])]
+    // proves: directory/later-holder
+    #[case::an_end_that_was_seen_after_the_gift([10, 12, 0, 70], [50, 55, 0, 0], &[(49, "old"), (50, "?"), (55, "new"), (70, "new")])]
+    // proves: directory/ambiguous
+    #[case::given_at_once(OLD, [50, 12, 0, 0], &[(50, "?"), (60, "?")])]
+    // proves: directory/ambiguous
+    #[case::shared([10, 0, 0, 0], [50, 0, 0, 0], &[(49, "old"), (50, "?"), (5000, "?")])]
+    // proves: directory/ambiguous
+    #[case::one_shares(OLD, [50, 0, 0, 0], &[(49, "old"), (50, "?"), (5000, "?")])]
+    // proves: directory/leaving
+    #[case::was_to_leave([10, 0, 40, 0], [30, 0, 0, 0], &[(29, "old"), (39, "?"), (40, "new"), (5000, "new")])]
+    // proves: directory/leaving
+    #[case::was_to_leave_before([10, 12, 40, 0], [50, 55, 0, 0], &[(49, "old"), (50, "new"), (55, "new")])]
+    // proves: directory/leaving
+    #[case::both_were_to_leave([10, 12, 40, 0], [50, 55, 60, 0], &[(59, "new"), (60, "new"), (5000, "new")])]
+    // proves: directory/leaving
+    #[case::nobody_comes([10, 12, 40, 0], [50, 55, 0, 51], &[(49, "old"), (52, "old"), (5000, "old")])]
+    fn of_several_holders_the_one_that_can_be_is_taken(
+        #[case] old: [i64; 4],
+        #[case] new: [i64; 4],
+        #[case] expected: &[(i64, &str)],
+    ) {
+        let in_order = Tenures(vec![tenure("old", old), tenure("new", new)]);
+        let reversed = Tenures(vec![tenure("new", new), tenure("old", old)]);
+        for tenures in [in_order, reversed] {
+            for (start, expected) in expected {
+                let held = tenures.owner(seconds(*start));
+                let holder = match held.holder {
+                    Ok(holder) => holder,
+                    Err(Unattributed::Ambiguous) => "?",
+                    Err(_) => "-",
+                };
+                assert_eq!(holder, *expected, "{start}");
+                // The answer is the same wherever it is said to be.
+                for at in [held.validity.since, Moment(held.validity.until.0.saturating_sub(1))] {
+                    let same = tenures.owner(at);
+                    assert_eq!((same.holder, same.validity), (held.holder, held.validity), "{start}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tenure_that_goes_on_keeps_its_beginning() {
+        let mut tenures = Tenures::default();
+        for change in [[30, 35, 0, 0], [10, 50, 0, 0]] {
+            tenures.set(tenure("one", change), |holder| *holder == "one");
+        }
+        assert_eq!(tenures, Tenures(vec![tenure("one", [30, 35, 0, 0])]));
+        tenures.end(seconds(60), |_| true);
+        tenures.set(tenure("one", [70, 75, 0, 0]), |_| true);
+        assert_eq!(tenures, Tenures(vec![tenure("one", [70, 75, 0, 0])]));
     }
 
     #[rstest]

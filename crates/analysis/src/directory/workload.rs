@@ -12,8 +12,10 @@ pub const LABELS: &[&str] = &[
     APP_VERSION,
     "app",
     "version",
+    WORKLOAD_NAME,
     POD_TEMPLATE_HASH,
     ROLLOUTS_POD_TEMPLATE_HASH,
+    DEPLOYMENT_CONFIG,
 ];
 
 /// The label of Istio's canonical service.
@@ -24,8 +26,12 @@ pub const CANONICAL_REVISION: &str = "service.istio.io/canonical-revision";
 pub const APP_NAME: &str = "app.kubernetes.io/name";
 /// Kubernetes' recommended label of an application's version.
 pub const APP_VERSION: &str = "app.kubernetes.io/version";
+/// The label that overrides the name of the workload.
+pub const WORKLOAD_NAME: &str = "service.istio.io/workload-name";
 const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 const ROLLOUTS_POD_TEMPLATE_HASH: &str = "rollouts-pod-template-hash";
+/// OpenShift's label of the pods of a `DeploymentConfig`.
+const DEPLOYMENT_CONFIG: &str = "deploymentconfig";
 
 /// The first of `keys` that is set and not empty.
 pub fn first_label<'a>(labels: &'a BTreeMap<String, String>, keys: &[&str]) -> Option<&'a str> {
@@ -35,20 +41,37 @@ pub fn first_label<'a>(labels: &'a BTreeMap<String, String>, keys: &[&str]) -> O
         .find(|value| !value.is_empty())
 }
 
-/// The workload that owns a pod: its controller, a `ReplicaSet`'s Deployment or Rollout, a Job's `CronJob`; a bare pod is its
-/// own workload (Istio `pkg/kube/controllers` deployment metadata).
-pub fn workload(pod: &PodRecord) -> String {
-    match &pod.controller {
-        Some(Controller { kind, name }) if kind == "ReplicaSet" => {
-            let hash = first_label(&pod.labels, &[POD_TEMPLATE_HASH, ROLLOUTS_POD_TEMPLATE_HASH]);
-            hash.and_then(|hash| name.strip_suffix(hash)?.strip_suffix('-'))
-                .unwrap_or(name)
-                .to_owned()
-        }
-        Some(Controller { kind, name }) if kind == "Job" => cron_job(name).unwrap_or(name).to_owned(),
-        Some(Controller { name, .. }) => name.clone(),
-        None => pod.name.clone(),
+/// The name of a pod's workload (Istio `pkg/kube` `GetWorkloadMetaFromPod`):
+///
+/// | pod | workload |
+/// |---|---|
+/// | has the label `service.istio.io/workload-name` | the label |
+/// | has no `generateName`, or no controller | the pod: nobody made it by a template |
+/// | of a `ReplicaSet` whose name ends in the pod's `pod-template-hash` | the Deployment |
+/// | of a `ReplicaSet` whose name ends in the pod's `rollouts-pod-template-hash` | the Rollout |
+/// | of a `ReplicationController`, with the label `deploymentconfig` | the `DeploymentConfig` |
+/// | of a Job whose name ends in a scheduled time | the `CronJob` |
+/// | of any other controller | the controller |
+pub fn workload(pod: &PodRecord) -> &str {
+    let label = |key| first_label(&pod.labels, &[key]);
+    if let Some(name) = label(WORKLOAD_NAME) {
+        return name;
     }
+    let Some(Controller { kind, name }) = pod.controller.as_ref().filter(|_| pod.is_generated) else {
+        return &pod.name;
+    };
+    let without = |hash| name.strip_suffix(label(hash)?)?.strip_suffix('-');
+    let owner = match kind.as_str() {
+        "ReplicaSet" => without(POD_TEMPLATE_HASH).or_else(|| without(ROLLOUTS_POD_TEMPLATE_HASH)),
+        "ReplicationController" => label(DEPLOYMENT_CONFIG),
+        "Job" => cron_job(name),
+        _ => None,
+    };
+    [owner, Some(name)]
+        .into_iter()
+        .flatten()
+        .find(|name| !name.is_empty())
+        .unwrap_or(&pod.name)
 }
 
 /// The `CronJob` of a Job whose name ends with the scheduled time: 8 to 10 digits (minutes or seconds since the epoch).
@@ -95,46 +118,83 @@ mod tests {
             .collect()
     }
 
+    /// A pod of this controller whose name was made by a template.
+    fn generated(controller: (&str, &str), pairs: &[(&str, &str)]) -> PodRecord {
+        let (kind, name) = controller;
+        PodRecord {
+            name: "pod-0".into(),
+            labels: labels(pairs),
+            is_generated: true,
+            controller: Some(Controller {
+                kind: kind.into(),
+                name: name.into(),
+            }),
+            ..PodRecord::default()
+        }
+    }
+
     #[rstest]
     // proves: workload/deployment
-    #[case::deployment(Some(("ReplicaSet", "reviews-v1-5d4f")), &[("pod-template-hash", "5d4f")], "reviews-v1")]
+    #[case::deployment(("ReplicaSet", "reviews-v1-5d4f"), &[("pod-template-hash", "5d4f")], "reviews-v1")]
     // proves: workload/rollout
-    #[case::rollout(Some(("ReplicaSet", "reviews-5d4f")), &[("rollouts-pod-template-hash", "5d4f")], "reviews")]
+    #[case::rollout(("ReplicaSet", "reviews-5d4f"), &[("rollouts-pod-template-hash", "5d4f")], "reviews")]
+    // proves: workload/rollout
+    #[case::rollout_with_another_hash(("ReplicaSet", "reviews-5d4f"),
+        &[("pod-template-hash", "77aa"), ("rollouts-pod-template-hash", "5d4f")], "reviews")]
     // proves: workload/controller
-    #[case::bare_replica_set(Some(("ReplicaSet", "reviews-abc")), &[], "reviews-abc")]
-    #[case::hash_of_another(Some(("ReplicaSet", "reviews-abc")), &[("pod-template-hash", "5d4f")], "reviews-abc")]
+    #[case::bare_replica_set(("ReplicaSet", "reviews-abc"), &[], "reviews-abc")]
+    #[case::hash_of_another(("ReplicaSet", "reviews-abc"), &[("pod-template-hash", "5d4f")], "reviews-abc")]
+    #[case::hash_alone(("ReplicaSet", "-5d4f"), &[("pod-template-hash", "5d4f")], "-5d4f")]
     // proves: workload/controller
-    #[case::stateful_set(Some(("StatefulSet", "mongodb")), &[], "mongodb")]
+    #[case::stateful_set(("StatefulSet", "mongodb"), &[("pod-template-hash", "5d4f")], "mongodb")]
+    // proves: workload/controller
+    #[case::daemon_set(("DaemonSet", "agent"), &[], "agent")]
+    // proves: workload/controller
+    #[case::replication_controller(("ReplicationController", "web-3"), &[], "web-3")]
+    // proves: workload/controller
+    #[case::of_another_api(("CloneSet", "web"), &[], "web")]
+    // proves: workload/deployment-config
+    #[case::deployment_config(("ReplicationController", "web-3"), &[("deploymentconfig", "web")], "web")]
+    // proves: workload/deployment-config
+    #[case::no_deployment_config(("ReplicaSet", "web-3"), &[("deploymentconfig", "web")], "web-3")]
     // proves: workload/cron-job
-    #[case::cron_job(Some(("Job", "backup-29381040")), &[], "backup")]
+    #[case::cron_job(("Job", "backup-29381040"), &[], "backup")]
+    // proves: workload/cron-job
+    #[case::cron_job_of_seconds(("Job", "backup-daily-1764331200"), &[], "backup-daily")]
+    #[case::longer_than_a_time(("Job", "backup-17643312000"), &[], "backup-17643312000")]
     // proves: workload/controller
-    #[case::job(Some(("Job", "migrate-2024")), &[], "migrate-2024")]
-    #[case::job_of_digits(Some(("Job", "-29381040")), &[], "-29381040")]
-    // proves: workload/pod
-    #[case::bare_pod(None, &[("app", "x")], "pod-0")]
-    fn the_workload_is_the_owner(
-        #[case] controller: Option<(&str, &str)>,
+    #[case::job(("Job", "migrate-2024"), &[], "migrate-2024")]
+    #[case::job_of_digits(("Job", "-29381040"), &[], "-29381040")]
+    #[case::controller_without_a_name(("Job", ""), &[], "pod-0")]
+    // proves: workload/label
+    #[case::label(("ReplicaSet", "reviews-v1-5d4f"), &[("pod-template-hash", "5d4f"), (WORKLOAD_NAME, "reviews")], "reviews")]
+    #[case::empty_label(("DaemonSet", "agent"), &[(WORKLOAD_NAME, "")], "agent")]
+    fn the_workload_is_who_made_the_pod(
+        #[case] controller: (&str, &str),
         #[case] pairs: &[(&str, &str)],
         #[case] expected: &str,
     ) {
-        let controller = controller.map(|(kind, name)| Controller {
-            kind: kind.into(),
-            name: name.into(),
-        });
-        let pod = PodRecord {
-            name: "pod-0".into(),
-            namespace: "demo".into(),
-            uid: "1".into(),
-            labels: labels(pairs),
-            annotations: [].into(),
-            controller,
-            addresses: vec![],
-            host_network: false,
-            ports: vec![],
-            started: None,
-            finished: None,
+        assert_eq!(workload(&generated(controller, pairs)), expected);
+    }
+
+    // proves: workload/pod
+    #[test]
+    fn a_pod_that_nobody_made_by_a_template_is_its_own_workload() {
+        let bare = PodRecord {
+            controller: None,
+            ..generated(("", ""), &[("app", "x")])
         };
-        assert_eq!(workload(&pod), expected);
+        assert_eq!(workload(&bare), "pod-0");
+        let of_node = PodRecord {
+            is_generated: false,
+            ..generated(("Node", "node0"), &[])
+        };
+        assert_eq!(workload(&of_node), "pod-0");
+        let labelled = PodRecord {
+            labels: labels(&[(WORKLOAD_NAME, "scheduler")]),
+            ..of_node
+        };
+        assert_eq!(workload(&labelled), "scheduler");
     }
 
     #[rstest]

@@ -3,7 +3,7 @@
 use als_proto::{Malformed, Struct, Value};
 
 use super::Peer;
-use crate::directory::workload::{APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISION};
+use crate::directory::workload::{APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISION, WORKLOAD_NAME};
 
 /// The fields that any rule reads, from either vocabulary; empty is unset.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +33,7 @@ pub(super) struct Labels<'a> {
     app_version: &'a [u8],
     app: &'a [u8],
     version: &'a [u8],
+    workload_name: &'a [u8],
 }
 
 impl<'a> Labels<'a> {
@@ -51,6 +52,8 @@ impl<'a> Labels<'a> {
             Some(&mut self.app)
         } else if is("version") {
             Some(&mut self.version)
+        } else if is(WORKLOAD_NAME) {
+            Some(&mut self.workload_name)
         } else {
             None
         }
@@ -109,7 +112,8 @@ impl<'a> Description<'a> {
         self.namespace = first([self.namespace, namespace]);
     }
 
-    /// The peer by Istio's fall-back rules (istio/proxy `metadata_object`, istio `pkg/model` canonical service).
+    /// The peer by Istio's fall-back rules (istio/proxy `metadata_object`, istio `pkg/model` canonical service). The label of the
+    /// workload's name overrides what the injector made of the owners: it does not ask for it at gateways, nor did it before 1.25.
     pub(super) fn peer(&self) -> Result<Peer<&'a [u8]>, Malformed> {
         let mut labels = self.labels;
         if let Some(fields) = self.label_struct {
@@ -119,7 +123,7 @@ impl<'a> Description<'a> {
                 }
             })?;
         }
-        let workload = first([self.workload, end_of_path(self.owner)]);
+        let workload = first([labels.workload_name, self.workload, end_of_path(self.owner)]);
         let app = first([self.app, labels.app_name, labels.app]);
         let version = first([self.version, labels.app_version, labels.version]);
         Ok(Peer {

@@ -59,11 +59,13 @@ pub(crate) fn pod(workload: &str, address: &str) -> PodRecord {
             kind: "ReplicaSet".into(),
             name: format!("{workload}-7d9f"),
         }),
+        is_generated: true,
         addresses: vec![address.parse().unwrap()],
         host_network: false,
         ports: vec![],
         started: Some(at(STARTED)),
         finished: None,
+        ..PodRecord::default()
     }
 }
 

@@ -51,6 +51,24 @@ fn the_workload(#[case] owner: &str, #[case] workload: &str, #[case] expected: &
 }
 
 #[rstest]
+// proves: peer/workload-label
+#[case::the_label_counts_first("x/owner", "field", "label", "label")]
+// proves: peer/workload-label
+#[case::the_label_alone("", "", "label", "label")]
+// proves: peer/workload-label
+#[case::an_empty_label("x/owner", "", "", "owner")]
+fn the_label_of_the_workload_overrides_its_fields(
+    #[case] owner: &str,
+    #[case] workload: &str,
+    #[case] label: &str,
+    #[case] expected: &str,
+) {
+    for peer in all_encodings(owner, workload, &[("service.istio.io/workload-name", label)]) {
+        assert_eq!(peer.unwrap().workload, expected);
+    }
+}
+
+#[rstest]
 // proves: peer/canonical-service
 #[case::canonical_name(&[("service.istio.io/canonical-name", "a"), ("app.kubernetes.io/name", "b"), ("app", "c")], "a")]
 // proves: peer/canonical-service

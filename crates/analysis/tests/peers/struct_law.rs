@@ -80,7 +80,11 @@ pub(crate) fn expected(message: &Struct) -> Option<Peer<Vec<u8>>> {
     let owner = field("owner");
     let of_owner = owner.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let of_owner = if owner.contains(&b'/') { of_owner } else { b"" };
-    let workload = first("workload", &[], of_owner);
+    let label = labels.get("service.istio.io/workload-name").copied();
+    let workload = match label.unwrap_or_default() {
+        b"" => first("workload", &[], of_owner),
+        label => label.to_vec(),
+    };
     let app = first("app", &["app.kubernetes.io/name", "app"], b"");
     let version = first("version", &["app.kubernetes.io/version", "version"], b"");
     let or_workload = if app.is_empty() { &workload } else { &app };

@@ -1,8 +1,9 @@
 //! From Kubernetes' objects to the directory's records: the few fields that identity needs.
 
+mod lifetime;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
@@ -13,7 +14,7 @@ use alscope_analysis::directory::records::{
 use alscope_analysis::directory::workload::LABELS;
 use alscope_analysis::moment::Moment;
 use alscope_naming::kubernetes_name as naming;
-use k8s_openapi::api::core::v1::{Node, Pod, PodStatus, Service};
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 
@@ -58,11 +59,14 @@ impl Object for Pod {
             }),
             annotations: annotations(&self.metadata, rules, naming::Object::Pod),
             controller: controller(&self.metadata),
+            is_generated: self.metadata.generate_name.as_ref().is_some_and(|prefix| !prefix.is_empty()),
             addresses: addresses(ips.flatten()),
             host_network,
             ports,
             started: status.start_time.as_ref().map(moment),
-            finished: finished(&status),
+            addressed: lifetime::addressed(&status),
+            leaves: self.metadata.deletion_timestamp.as_ref().map(moment),
+            finished: lifetime::finished(&status, self.metadata.deletion_timestamp.is_some()),
         })
     }
 }
@@ -203,37 +207,6 @@ fn addresses<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<IpAddr> {
     addresses.sort();
     addresses.dedup();
     addresses
-}
-
-/// When a pod in a terminal phase gave its address back: when its last container ended; of a pod without such a container (an
-/// evicted one) when its conditions last changed. Kubernetes cuts these times to whole seconds, so the end lies within the
-/// second that they name, and calls of that second are still the pod's.
-fn finished(status: &PodStatus) -> Option<Moment> {
-    if !matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) {
-        return None;
-    }
-    let containers = status
-        .container_statuses
-        .iter()
-        .flatten()
-        .chain(status.init_container_statuses.iter().flatten());
-    let ended = containers.filter_map(|container| {
-        container
-            .state
-            .as_ref()?
-            .terminated
-            .as_ref()?
-            .finished_at
-            .as_ref()
-    });
-    let changed = status
-        .conditions
-        .iter()
-        .flatten()
-        .filter_map(|condition| condition.last_transition_time.as_ref());
-    let end = ended.map(moment).max().or_else(|| changed.map(moment).max());
-    end.or(status.start_time.as_ref().map(moment))
-        .map(|end| end.plus(Duration::from_secs(1)))
 }
 
 fn moment(time: &Time) -> Moment {

@@ -162,11 +162,13 @@ fn workload(number: u32) -> Vec<Record> {
                 kind: "ReplicaSet".to_owned(),
                 name: format!("{name}-7d9f5c6b8"),
             }),
+            is_generated: true,
             addresses: vec![address(place)],
             host_network: false,
             ports: vec![],
             started: Some(NOW),
             finished: None,
+            ..PodRecord::default()
         })
     });
     let service = Record::Service(ServiceRecord {

@@ -43,14 +43,26 @@ impl State {
     /// Lets a pod hold its addresses, under the name that it has from `now` on.
     pub(super) fn hold_addresses(&mut self, record: &PodRecord, now: Moment) {
         let pod = Arc::new(self.pod(record, now));
-        let held = Validity {
-            since: record.started.unwrap_or(Moment::MIN),
-            until: record.finished.unwrap_or(Moment::MAX),
-        };
+        let started = record.started.unwrap_or(Moment::MIN);
+        let before = self.pods.get(&*record.uid).map_or(&[][..], |known| &known.addresses);
         let directory = &mut self.directory;
         for address in &record.addresses {
+            // A pod whose node was restarted has an address that was another's while it ran.
+            let is_its_first = before.is_empty() || before.contains(address);
             let tenure = Tenure {
-                held,
+                held: Validity {
+                    since: if is_its_first {
+                        started
+                    } else {
+                        record.addressed.unwrap_or(now).max(started)
+                    },
+                    until: record.finished.unwrap_or(Moment::MAX),
+                },
+                given: match record.addressed {
+                    Some(addressed) if !record.host_network => addressed,
+                    _ => Moment::MAX,
+                },
+                leaves: record.leaves.unwrap_or(Moment::MAX),
                 holder: pod.clone(),
             };
             let same = |other: &Pod| other.uid == pod.uid;

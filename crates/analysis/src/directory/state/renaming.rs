@@ -72,7 +72,7 @@ impl State {
     /// The pod of a record. It keeps the names that it had before `now`.
     pub(super) fn pod(&mut self, record: &PodRecord, now: Moment) -> Pod {
         let workload = workload::workload(record);
-        let canonical_service = workload::canonical_service(&record.labels, &workload);
+        let canonical_service = workload::canonical_service(&record.labels, workload);
         let name = self
             .rules
             .pod(record, &canonical_service, self.service_of(record));
@@ -87,7 +87,7 @@ impl State {
             version: shared(workload::version(&record.labels).unwrap_or_default()),
             canonical_service: shared(&canonical_service),
             canonical_revision: shared(&workload::canonical_revision(&record.labels)),
-            workload: shared(&workload),
+            workload: shared(workload),
             names,
         }
     }

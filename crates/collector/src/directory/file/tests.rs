@@ -16,6 +16,7 @@ items:
   kind: Pod
   metadata:
     name: reviews-v1-5d4f-abcde
+    generateName: reviews-v1-5d4f-
     namespace: demo
     uid: 0d3c7a
     creationTimestamp: "2026-01-01T00:00:00Z"

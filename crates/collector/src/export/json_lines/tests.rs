@@ -49,6 +49,7 @@ fn pod(name: &str, address: &str) -> Record {
         ports: vec![],
         started: None,
         finished: None,
+        ..PodRecord::default()
     })
 }
 

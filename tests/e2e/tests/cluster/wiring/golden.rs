@@ -164,7 +164,7 @@ const SIXTY: [(&str, &str, u64); 7] = [
     ("reviews-v3", "ratings-v1", 20),
 ];
 
-/// The cluster's objects as `kubectl get -o json` prints them, without what no rule reads.
+/// The cluster's objects as `kubectl get -o json` prints them, without what no rule needs for these calls.
 fn directory() -> anyhow::Result<String> {
     let kinds = "pods,services,endpointslices,serviceentries";
     let mut list: Value = serde_json::from_str(&kubectl(&[
@@ -185,10 +185,9 @@ fn directory() -> anyhow::Result<String> {
 }
 
 fn strip(object: &mut Value) {
-    const NEEDLESS: [&str; 14] = [
+    const NEEDLESS: [&str; 13] = [
         "annotations",
         "managedFields",
-        "generateName",
         "images",
         "nodeInfo",
         "conditions",

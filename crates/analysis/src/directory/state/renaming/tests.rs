@@ -40,6 +40,7 @@ fn pod(labels: BTreeMap<String, String>) -> Record {
         ports: vec![],
         started: Some(at(100)),
         finished: None,
+        ..PodRecord::default()
     })
 }
 
