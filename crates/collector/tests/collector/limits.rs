@@ -45,8 +45,10 @@ async fn entries_behind_the_limit_of_their_message_are_rejected() {
         .until_sample("alscope_entries_received_total", 8.0)
         .await;
     let rejected = "alscope_entries_rejected_total{reason=\"too-many-entries\"}";
-    assert_eq!(collector.sample(rejected).await, 2.0);
-    assert_eq!(collector.sample("alscope_entries_observed_total").await, 6.0);
+    collector.until_sample(rejected, 2.0).await;
+    collector
+        .until_sample("alscope_entries_observed_total", 6.0)
+        .await;
     collector.stop().await;
 }
 
@@ -69,8 +71,10 @@ async fn an_entry_with_a_string_that_is_too_long_is_rejected_alone() {
         .until_sample("alscope_entries_received_total", 3.0)
         .await;
     let rejected = "alscope_entries_rejected_total{reason=\"string-too-long\"}";
-    assert_eq!(collector.sample(rejected).await, 1.0);
-    assert_eq!(collector.sample("alscope_entries_observed_total").await, 2.0);
+    collector.until_sample(rejected, 1.0).await;
+    collector
+        .until_sample("alscope_entries_observed_total", 2.0)
+        .await;
     collector.stop().await;
 }
 
@@ -96,7 +100,7 @@ async fn a_connection_with_all_its_streams_open_holds_the_next_one_back() {
         first.send(message(vec![entry("10.0.0.2")])).await.unwrap();
     }
     until_with(&collector, &mut second, 3.0).await;
-    assert_eq!(collector.sample("alscope_streams").await, 1.0);
+    collector.until_sample("alscope_streams", 1.0).await;
 
     drop(first);
     running.join_next().await.unwrap().unwrap().unwrap();
@@ -166,7 +170,7 @@ async fn when_the_room_for_unfinished_messages_is_taken_others_wait_and_whole_on
             .until_sample("alscope_entries_received_total", counted)
             .await;
     }
-    assert_eq!(collector.sample("alscope_streams").await, 3.0);
+    collector.until_sample("alscope_streams", 3.0).await;
 
     first.send(many[1000..].to_vec()).await.unwrap();
     collector
@@ -199,8 +203,8 @@ async fn a_stream_that_waits_for_room_does_not_keep_others_of_its_connection_fro
         .until_sample("alscope_entries_received_total", 11.0)
         .await;
     let rejected = "alscope_messages_rejected_total{reason=\"no-room\"}";
-    assert_eq!(collector.sample(rejected).await, 1.0);
-    assert_eq!(collector.sample("alscope_streams").await, 1.0);
+    collector.until_sample(rejected, 1.0).await;
+    collector.until_sample("alscope_streams", 1.0).await;
     drop(client);
     collector.stop().await;
 }
