@@ -72,12 +72,12 @@ async fn between_good_messages(collector: &Collector, bad: &[u8]) {
 async fn garbage_is_a_rejected_message() {
     let collector = Collector::start().await;
     between_good_messages(&collector, &framed(0, &[0xff; 100])).await;
-    assert_eq!(
-        collector
-            .sample("alscope_messages_rejected_total{reason=\"malformed-message\"}")
-            .await,
-        1.0
-    );
+    collector
+        .until_sample(
+            "alscope_messages_rejected_total{reason=\"malformed-message\"}",
+            1.0,
+        )
+        .await;
     collector.stop().await;
 }
 
@@ -86,12 +86,12 @@ async fn a_truncated_message_is_rejected() {
     let collector = Collector::start().await;
     let whole = message(vec![entry("10.0.0.2")]).encode_to_vec();
     between_good_messages(&collector, &framed(0, &whole[..whole.len() - 7])).await;
-    assert_eq!(
-        collector
-            .sample("alscope_messages_rejected_total{reason=\"malformed-message\"}")
-            .await,
-        1.0
-    );
+    collector
+        .until_sample(
+            "alscope_messages_rejected_total{reason=\"malformed-message\"}",
+            1.0,
+        )
+        .await;
     collector.stop().await;
 }
 
@@ -99,12 +99,12 @@ async fn a_truncated_message_is_rejected() {
 async fn a_message_above_the_limit_is_rejected() {
     let collector = Collector::with("limits: { messageBytes: 2000 }").await;
     between_good_messages(&collector, &framed(0, &[0; 70_000])).await;
-    assert_eq!(
-        collector
-            .sample("alscope_messages_rejected_total{reason=\"message-too-large\"}")
-            .await,
-        1.0
-    );
+    collector
+        .until_sample(
+            "alscope_messages_rejected_total{reason=\"message-too-large\"}",
+            1.0,
+        )
+        .await;
     collector.stop().await;
 }
 
@@ -112,12 +112,9 @@ async fn a_message_above_the_limit_is_rejected() {
 async fn a_compressed_message_without_an_encoding_is_rejected() {
     let collector = Collector::start().await;
     between_good_messages(&collector, &framed(1, b"zipped")).await;
-    assert_eq!(
-        collector
-            .sample("alscope_messages_rejected_total{reason=\"compression\"}")
-            .await,
-        1.0
-    );
+    collector
+        .until_sample("alscope_messages_rejected_total{reason=\"compression\"}", 1.0)
+        .await;
     collector.stop().await;
 }
 
@@ -131,19 +128,15 @@ async fn entries_without_or_with_bad_addresses_are_named() {
     common.upstream_remote_address = None;
     let entries = message(vec![without, entry("ten.zero.zero.two")]).encode_to_vec();
     between_good_messages(&collector, &framed(0, &entries)).await;
-    assert_eq!(collector.sample("alscope_entries_received_total").await, 4.0);
-    assert_eq!(
-        collector
-            .sample("alscope_entries_skipped_total{reason=\"no-address\"}")
-            .await,
-        1.0
-    );
-    assert_eq!(
-        collector
-            .sample("alscope_entries_rejected_total{reason=\"bad-address\"}")
-            .await,
-        1.0
-    );
+    collector
+        .until_sample("alscope_entries_received_total", 4.0)
+        .await;
+    collector
+        .until_sample("alscope_entries_skipped_total{reason=\"no-address\"}", 1.0)
+        .await;
+    collector
+        .until_sample("alscope_entries_rejected_total{reason=\"bad-address\"}", 1.0)
+        .await;
     collector.stop().await;
 }
 

@@ -93,11 +93,13 @@ async fn after_an_unreadable_message_a_satellites_entries_wait_for_an_identifier
     collector
         .until_sample("alscope_entries_received_total", 6.0)
         .await;
-    assert_eq!(collector.sample("alscope_entries_observed_total").await, observed);
+    collector
+        .until_sample("alscope_entries_observed_total", observed)
+        .await;
     let rejected = "alscope_entries_rejected_total{reason=\"malformed-message\"}";
-    assert_eq!(collector.sample(rejected).await, 6.0 - observed);
+    collector.until_sample(rejected, 6.0 - observed).await;
     let too_large = "alscope_messages_rejected_total{reason=\"message-too-large\"}";
-    assert_eq!(collector.sample(too_large).await, 1.0);
+    collector.until_sample(too_large, 1.0).await;
     collector.stop().await;
 }
 

@@ -82,8 +82,8 @@ async fn the_latest_values_of_a_proxy_are_shown_and_its_stream_is_answered_once(
     let live = format!("envoy_server_live{{{proxy}}}");
     let active =
         format!("envoy_cluster_metrics{{metrics_name=\"{outbound}\",cluster_name=\"reviews.demo\",{proxy}}}");
-    assert_eq!(collector.sample(&live).await, 1.0);
-    assert_eq!(collector.sample(&active).await, 4.0);
+    collector.until_sample(&live, 1.0).await;
+    collector.until_sample(&active, 4.0).await;
     assert_eq!(collector.sample("alscope_entries_received_total").await, 0.0);
     collector.stop().await;
 }
@@ -117,9 +117,9 @@ async fn what_a_proxy_says_it_flushed_stands_beside_what_was_received() {
         .send(V3, vec![report(Some(productpage()), vec![flushed])], None)
         .await;
     answered.unwrap();
-    assert_eq!(collector.sample(&received).await, 602.0);
+    collector.until_sample(&received, 602.0).await;
     let flushed = format!("alscope_proxy_entries_flushed_total{labels}");
-    assert_eq!(collector.sample(&flushed).await, 605.0);
+    collector.until_sample(&flushed, 605.0).await;
     collector.stop().await;
 }
 
@@ -150,7 +150,7 @@ async fn metrics_beyond_the_bound_are_counted() {
     let answered: Answered = collector.send(V3, vec![message], None).await;
     answered.unwrap();
     let overflowed = "alscope_envoy_metrics_overflowed_total{reason=\"samples\"}";
-    assert_eq!(collector.sample(overflowed).await, 3.0);
+    collector.until_sample(overflowed, 3.0).await;
     collector.stop().await;
 }
 

@@ -1,8 +1,11 @@
 //! A client that writes HTTP/2 by hand (RFC 9113), so that it can fill a window to the byte and know what the collector has read.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+
+use alscope_collector::receive::worker::WINDOW;
 
 use crate::methods::V3;
 
@@ -21,19 +24,20 @@ pub(crate) struct RawClient {
     socket: TcpStream,
     /// Bytes that may be sent on the connection.
     window: usize,
-    streams: u32,
+    /// Bytes that may be sent on each stream: the collector ends one that sends more.
+    stream_windows: HashMap<u32, usize>,
 }
 
 impl RawClient {
     /// Connects, and agrees on the settings.
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         socket.set_nodelay(true).unwrap();
         let mut client = RawClient {
             socket,
             window: FIRST_WINDOW,
-            streams: 0,
+            stream_windows: HashMap::new(),
         };
         client
             .socket
@@ -52,24 +56,27 @@ impl RawClient {
         self.socket.write_all(&bytes).unwrap();
     }
 
-    /// Kind and flags of the next frame; what it opens of the connection's window is kept.
+    /// Kind and flags of the next frame; what it opens of a window is kept.
     fn read_frame(&mut self) -> (u8, u8) {
         let mut head = [0; 9];
         self.socket.read_exact(&mut head).unwrap();
         let [l0, l1, l2, kind, flags, stream @ ..] = head;
         let mut payload = vec![0; u32::from_be_bytes([0, l0, l1, l2]) as usize];
         self.socket.read_exact(&mut payload).unwrap();
-        if kind == WINDOW_UPDATE && stream == [0; 4] {
-            let more = u32::from_be_bytes(payload.try_into().unwrap());
-            self.window += more as usize;
+        if kind == WINDOW_UPDATE {
+            let more = u32::from_be_bytes(payload.try_into().unwrap()) as usize;
+            match self.stream_windows.get_mut(&u32::from_be_bytes(stream)) {
+                Some(window) => *window += more,
+                None => self.window += more,
+            }
         }
         (kind, flags)
     }
 
     /// Begins a stream of access logs.
     pub(crate) fn open_stream(&mut self) -> u32 {
-        let stream = 2 * self.streams + 1;
-        self.streams += 1;
+        let stream = 2 * u32::try_from(self.stream_windows.len()).unwrap() + 1;
+        self.stream_windows.insert(stream, WINDOW as usize);
         // RFC 7541: `:method: POST` and `:scheme: http` by their numbers, the others with a name that has a number.
         let mut block = vec![0x83, 0x86];
         for (name, value) in [
@@ -83,16 +90,18 @@ impl RawClient {
         stream
     }
 
-    /// Sends data as the connection's window allows.
+    /// Sends data as the windows of the connection and of the stream allow.
     pub(crate) fn send(&mut self, stream: u32, mut data: &[u8]) {
         while !data.is_empty() {
-            let (now, later) = data.split_at(data.len().min(self.window).min(FRAME));
+            let window = self.window.min(self.stream_windows[&stream]);
+            let (now, later) = data.split_at(data.len().min(window).min(FRAME));
             if now.is_empty() {
                 self.read_frame();
                 continue;
             }
             self.frame(DATA, 0, stream, now);
             self.window -= now.len();
+            *self.stream_windows.get_mut(&stream).unwrap() -= now.len();
             data = later;
         }
     }

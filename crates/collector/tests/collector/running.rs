@@ -117,7 +117,7 @@ impl Collector {
     }
 
     pub(crate) async fn until(&self, what: &str, holds: impl AsyncFn(&Collector) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(30);
         while !holds(self).await {
             let metrics = if Instant::now() > deadline {
                 self.get(self.admin, "/metrics").await.1
@@ -156,7 +156,7 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let get = move || {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(5)))
+            .timeout_global(Some(Duration::from_secs(30)))
             .build()
             .into();
         let mut response = agent.get(&url).call().unwrap();
