@@ -1,5 +1,6 @@
 //! Liveness, readiness, metrics and intake on the admin port.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use alscope_analysis::aggregate::totals::Snapshot;
 use alscope_analysis::directory::Directory;
 use arc_swap::ArcSwap;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -17,6 +18,7 @@ use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::directory::freshness::{Freshness, KindFreshness};
 use crate::envoy_metrics::Proxies;
 use crate::export::prometheus::families::Gauges;
 use crate::export::prometheus::{CONTENT_TYPE, Prometheus};
@@ -46,6 +48,8 @@ pub struct Admin {
     pub published: Arc<ArcSwap<Snapshot>>,
     /// The published directory.
     pub directory: Arc<ArcSwap<Directory>>,
+    /// How fresh the directory is.
+    pub freshness: Arc<Freshness>,
     /// Open streams.
     pub usage: Arc<Usage>,
     /// Whether the collector takes entries.
@@ -70,13 +74,38 @@ pub fn router(admin: Admin) -> Router {
         .with_state(admin)
 }
 
-async fn readyz(State(admin): State<Admin>) -> Response {
-    if admin.readiness.is_ready() {
-        "ok\n".into_response()
+async fn readyz(State(admin): State<Admin>, Query(query): Query<HashMap<String, String>>) -> Response {
+    let mut text = if admin.readiness.is_ready() {
+        "ok\n".to_owned()
     } else {
-        let reason = "not ready: the directory has not been listed yet, or the collector is stopping\n";
-        (StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
+        "not ready: the directory has not been listed yet, or the collector is stopping\n".to_owned()
+    };
+    if query.contains_key("verbose") {
+        text.extend(admin.freshness.now().iter().map(told));
     }
+    let status = if admin.readiness.is_ready() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, text).into_response()
+}
+
+/// A kind's line of `/readyz?verbose`.
+fn told(freshness: &KindFreshness) -> String {
+    let mark = if freshness.is_listed { "[+]" } else { "[-]" };
+    let listed = if freshness.is_listed {
+        "listed"
+    } else {
+        "not listed yet"
+    };
+    let (kind, age) = (freshness.kind.word(), freshness.age.as_secs());
+    let failure = freshness.failure.as_ref();
+    let failure = failure.map(|(ago, why)| format!("; failed {} s ago: {why}", ago.as_secs()));
+    format!(
+        "{mark}{kind} {listed}, {age} s old{}\n",
+        failure.unwrap_or_default()
+    )
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
@@ -84,6 +113,7 @@ async fn metrics(State(admin): State<Admin>) -> Response {
         analyzers: admin.analyzers,
         streams: admin.usage.streams(),
         directory_version: admin.directory.load().version(),
+        kinds: admin.freshness.now(),
         json_lines: admin.json_lines.as_ref().map(Counted::now),
     };
     let snapshot = admin.published.load_full();

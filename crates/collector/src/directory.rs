@@ -1,7 +1,12 @@
 //! Feeds the directory from its source and publishes new versions of it.
 
+pub mod decode;
 pub mod file;
+pub mod freshness;
 pub mod kubernetes;
+mod log_pace;
+#[cfg(test)]
+mod logged;
 pub mod objects;
 pub mod publisher;
 pub mod service_entry;

@@ -268,11 +268,17 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
         analyzers: run::analyzers(&config),
         streams: 0,
         directory_version: replayed.directory_version,
+        kinds: Vec::new(),
         json_lines: None,
     };
     let snapshot = Arc::new(replayed.snapshot);
     for piece in Prometheus::default().render(snapshot, &gauges, &Proxies::default()) {
         print!("{piece}");
+    }
+    for item in replayed.left_out {
+        eprintln!(
+            "alscope-collector: warning: {item} of the directory file can't be decoded and is left out"
+        );
     }
     if replayed.is_cut_off {
         eprintln!("alscope-collector: warning: the recording ends within a message, which is left out");

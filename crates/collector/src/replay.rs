@@ -9,10 +9,12 @@ use als_proto::{NotARecording, Recording};
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::directory::Directory;
+use alscope_analysis::directory::records::Kind;
 use alscope_analysis::moment::Moment;
 use alscope_collector_config::{Config, Directory as Source};
 use arc_swap::ArcSwap;
 
+use crate::directory::decode::Undecodable;
 use crate::directory::{empty, file};
 use crate::envoy_metrics::Proxies;
 use crate::ingest::Ingest;
@@ -62,6 +64,8 @@ pub struct Replayed {
     pub snapshot: Snapshot,
     /// The directory's version, for the exposition.
     pub directory_version: u64,
+    /// Items of the directory file that can't be decoded, by their names.
+    pub left_out: Vec<String>,
     /// Whether the recording ends within a record.
     pub is_cut_off: bool,
 }
@@ -76,7 +80,7 @@ pub async fn replay(config: &Config, path: PathBuf) -> Result<Replayed, ReplayEr
         Ok(recording) => recording,
         Err(source) => return Err(ReplayError::NotARecording { path, source }),
     };
-    let directory = directory(config)?;
+    let (directory, left_out) = directory(config)?;
     let directory_version = directory.version();
     let registry = Arc::new(Registry::default());
     let shard = run::shard(config, &registry, persistence(config)?);
@@ -115,14 +119,24 @@ pub async fn replay(config: &Config, path: PathBuf) -> Result<Replayed, ReplayEr
     Ok(Replayed {
         snapshot: totals.publish(last),
         directory_version,
+        left_out,
         is_cut_off,
     })
 }
 
-fn directory(config: &Config) -> Result<Directory, ReplayError> {
+/// The directory, and the items that are left out of it.
+fn directory(config: &Config) -> Result<(Directory, Vec<String>), ReplayError> {
     match &config.directory {
-        Source::File(path) => Ok(file::load(path, empty(config))?),
-        Source::None => Ok(Directory::default()),
+        Source::File(path) => {
+            let mut state = empty(config);
+            let left_out = file::load(path, &mut state)?;
+            let name = |(kind, item): (Kind, Undecodable)| format!("{} {}", kind.word(), item.name);
+            Ok((
+                state.publish().unwrap_or_default(),
+                left_out.into_iter().map(name).collect(),
+            ))
+        }
+        Source::None => Ok((Directory::default(), Vec::new())),
         Source::Kubernetes(_) => Err(ReplayError::LiveDirectory),
     }
 }

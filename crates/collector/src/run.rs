@@ -4,13 +4,12 @@
 //! entries, web and admin. A second signal aborts.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use alscope_analysis::aggregate::registry::{Bounds, Registry};
 use alscope_analysis::analyze::chain::{self, Chain};
 use alscope_analysis::directory::Directory;
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::records::Kind;
 use alscope_analysis::identify::CallerAddress;
 use alscope_analysis::persistence::Persistence;
 use alscope_analysis::shard::{Settings, Shard};
@@ -25,6 +24,8 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin, Readiness};
 use crate::control::Control;
+use crate::directory::file::follow::Followed;
+use crate::directory::freshness::Freshness;
 use crate::directory::publisher;
 use crate::directory::{empty, file, kubernetes};
 use crate::envoy_metrics::Proxies;
@@ -111,7 +112,8 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let mut tasks = JoinSet::new();
     let readiness = Readiness::default();
     let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
-    let synced = source(config, &directory, &stages, &mut tasks).await?;
+    let freshness = Arc::new(freshness(config));
+    let synced = source(config, (&directory, &freshness), &stages, &mut tasks).await?;
 
     let usage = Usage::new(config.limits);
     let proxies = Arc::new(Proxies::default());
@@ -122,6 +124,7 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let admin = Admin {
         published: published.clone(),
         directory: directory.clone(),
+        freshness,
         usage: usage.clone(),
         readiness: readiness.clone(),
         analyzers: analyzers(config),
@@ -201,46 +204,59 @@ pub fn analyzers(config: &Config) -> usize {
     names.len()
 }
 
+/// The freshness of the kinds that the directory's source has.
+fn freshness(config: &Config) -> Freshness {
+    match config.directory {
+        DirectorySource::None => Freshness::default(),
+        DirectorySource::File(_) | DirectorySource::Kubernetes(_) => Freshness::of(&Kind::ALL),
+    }
+}
+
 /// Starts the directory's source. The answer turns true when the directory is complete.
 async fn source(
     config: &Config,
-    directory: &Arc<ArcSwap<Directory>>,
+    (directory, freshness): (&Arc<ArcSwap<Directory>>, &Arc<Freshness>),
     stages: &Stages,
     tasks: &mut JoinSet<()>,
 ) -> Result<watch::Receiver<bool>, StartError> {
     let (synced, is_synced) = watch::channel(false);
-    let state = empty(config);
+    let (changes, taken) = mpsc::channel(CHANGES);
+    let mut state = empty(config);
+    let stopping = stages.rest.clone();
     match &config.directory {
         DirectorySource::File(path) => {
-            directory.store(Arc::new(load(path, state)?));
+            let file = Followed::read(path, &mut state, freshness.clone())?;
+            let read = state.publish().unwrap_or_default();
+            info!(addresses = read.pod_addresses(), file = %path.display(), "directory read");
+            directory.store(Arc::new(read));
             synced.send_replace(true);
+            tasks.spawn(file.follow(changes, stopping.clone()));
         }
         DirectorySource::None => {
             synced.send_replace(true);
+            return Ok(is_synced);
         }
         DirectorySource::Kubernetes(settings) => {
             let client = kubernetes::client(settings.kubeconfig.as_deref())
                 .await
                 .map_err(StartError::Kubernetes)?;
-            let (changes, taken) = mpsc::channel(CHANGES);
-            let rules = state.naming_rules().clone();
-            tasks.spawn(publisher::publish(
-                state,
-                taken,
-                directory.clone(),
-                synced,
-                stages.rest.clone(),
-            ));
-            tasks.spawn(kubernetes::watch_all(client, rules, changes, stages.rest.clone()));
+            let source = kubernetes::Source {
+                client,
+                rules: state.naming_rules().clone(),
+                changes,
+                freshness: freshness.clone(),
+            };
+            tasks.spawn(source.watch_all(stopping.clone()));
         }
     }
+    tasks.spawn(publisher::publish(
+        state,
+        taken,
+        directory.clone(),
+        synced,
+        stopping,
+    ));
     Ok(is_synced)
-}
-
-fn load(path: &Path, state: State) -> Result<Directory, StartError> {
-    let directory = file::load(path, state)?;
-    info!(addresses = directory.pod_addresses(), file = %path.display(), "directory read");
-    Ok(directory)
 }
 
 /// Waits for the complete directory: an entry that came before it would be unattributed. `false` when told to stop first.

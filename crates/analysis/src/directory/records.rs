@@ -157,6 +157,17 @@ impl Kind {
         Kind::Node,
         Kind::ServiceEntry,
     ];
+
+    /// The kind's name in Kubernetes.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Pod => "Pod",
+            Kind::Service => "Service",
+            Kind::EndpointSlice => "EndpointSlice",
+            Kind::Node => "Node",
+            Kind::ServiceEntry => "ServiceEntry",
+        }
+    }
 }
 
 /// What tells two objects apart: a Pod's uid, the others' namespace and name.

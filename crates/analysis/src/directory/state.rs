@@ -80,15 +80,22 @@ impl State {
         }
     }
 
+    /// Takes word that an object is there which can't be read: the list that is being taken names it, and what is known of it
+    /// stays.
+    pub fn keep(&mut self, key: &Key) {
+        if let Some(unlisted) = self.unlisted.get_mut(&key.kind) {
+            unlisted.remove(&key.id);
+        }
+    }
+
     /// Takes an object as it is at `now`.
     pub fn apply(&mut self, record: Record, now: Moment) {
         if matches!(&record, Record::ServiceEntry(entry) if self.ignored.contains(&entry.namespace)) {
             return;
         }
-        let Key { kind, id } = record.key();
-        if let Some(unlisted) = self.unlisted.get_mut(&kind) {
-            unlisted.remove(&id);
-        }
+        let key = record.key();
+        self.keep(&key);
+        let id = key.id;
         match record {
             Record::Pod(pod) => self.apply_pod(pod, now),
             Record::Service(service) => {

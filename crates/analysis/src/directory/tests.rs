@@ -228,6 +228,20 @@ fn a_new_list_ends_what_it_does_not_name() {
     );
 }
 
+// proves: directory/listed-unread
+#[test]
+fn a_new_list_ends_nothing_that_it_names_and_that_cannot_be_read() {
+    let mut state = State::default();
+    state.apply(Record::Pod(pod("broken", 1, 100)), at(101));
+    state.begin_list(Kind::Pod);
+    state.keep(&Record::Pod(pod("broken", 1, 100)).key());
+    state.end_list(Kind::Pod, at(200));
+    assert_eq!(
+        name_of(&state.publish().unwrap().inquiry().owner(ip(1), None, at(300))),
+        Ok("broken".into())
+    );
+}
+
 // proves: directory/tenure
 #[test]
 fn an_address_that_a_pod_lost_ends_then() {

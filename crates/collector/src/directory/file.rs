@@ -1,20 +1,26 @@
-//! The directory source `file`: what `kubectl get pods,services,endpointslices,nodes,serviceentries -A -o yaml` prints; clusters
-//! without Istio's definitions have no `serviceentries`.
+//! The directory source `file`: what `kubectl get pods,services,endpointslices,nodes,serviceentries -A` prints with `-o json` or
+//! `-o yaml`; clusters without Istio's definitions have no `serviceentries`.
+//!
+//! Each item is reduced to its record before the next one is decoded, so that a large file costs little more than its text.
+
+pub mod follow;
+mod list;
 
 use std::path::{Path, PathBuf};
 
-use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::naming::NamingRules;
-use alscope_analysis::directory::records::Record;
+use alscope_analysis::directory::records::{Kind, Record};
 use alscope_analysis::directory::state::State;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::objects::Object;
+use super::decode::{Undecodable, decode};
 use super::service_entry::ServiceEntry;
 use crate::clock;
+use list::List;
 
 /// Why a directory file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +33,8 @@ pub enum FileError {
         /// Why.
         source: std::io::Error,
     },
-    /// It is not YAML.
-    #[error("directory file {}: not YAML: {message}; write it with `{KUBECTL}`", path.display())]
+    /// It is neither JSON nor YAML, or no object.
+    #[error("directory file {}: not YAML, or no List: {message}; write it with `{KUBECTL}`", path.display())]
     NotYaml {
         /// The file.
         path: PathBuf,
@@ -43,90 +49,84 @@ pub enum FileError {
         /// The kind that it has.
         found: String,
     },
-    /// One of its items is not the object that its kind says.
-    #[error("directory file {}: items[{index}] ({object}): {message}; write the file anew with `{KUBECTL}`", path.display())]
-    BadItem {
-        /// The file.
-        path: PathBuf,
-        /// The item's place, from 0.
-        index: usize,
-        /// Its kind, namespace and name.
-        object: String,
-        /// What is wrong.
-        message: String,
-    },
 }
 
 /// The command that writes such a file.
-const KUBECTL: &str = "kubectl get pods,services,endpointslices,nodes -A -o yaml";
+const KUBECTL: &str = "kubectl get pods,services,endpointslices,nodes -A -o json";
 
-/// Reads the file into `state`, as the directory's only version.
-pub fn load(path: &Path, state: State) -> Result<Directory, FileError> {
-    let text = std::fs::read_to_string(path).map_err(|source| FileError::Unreadable {
+/// An item of a directory file.
+pub type Item = Result<Record, (Kind, Undecodable)>;
+
+/// Reads the file into `state`, in which nothing is yet. The items that can't be decoded are left out and named.
+pub fn load(path: &Path, state: &mut State) -> Result<Vec<(Kind, Undecodable)>, FileError> {
+    let text = read(path)?;
+    let (rules, now) = (state.naming_rules().clone(), clock::now());
+    let mut left_out = Vec::new();
+    parse(&text, path, &rules, |item| match item {
+        Ok(record) => state.apply(record, now),
+        Err(undecodable) => left_out.push(undecodable),
+    })?;
+    Ok(left_out)
+}
+
+fn read(path: &Path) -> Result<String, FileError> {
+    std::fs::read_to_string(path).map_err(|source| FileError::Unreadable {
         path: path.to_owned(),
         source,
-    })?;
-    parse(&text, path, state)
+    })
 }
 
-fn parse(text: &str, path: &Path, mut state: State) -> Result<Directory, FileError> {
-    // The parser's bounds are for what strangers send: a mesh of a thousand pods is beyond them.
-    let options = serde_saphyr::options! { budget: None };
-    let list: Value =
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| FileError::NotYaml {
-            path: path.to_owned(),
-            message: error.to_string(),
-        })?;
-    let kind = list.get("kind").and_then(Value::as_str);
-    let (Some("List"), Some(items)) = (kind, list.get("items").and_then(Value::as_array)) else {
-        let found = kind.map_or_else(|| "missing".to_owned(), |kind| format!("\"{kind}\""));
-        return Err(FileError::NotAList {
-            path: path.to_owned(),
-            found,
-        });
+/// Hands each item of a kind that the directory uses to `take`. After an error what was handed on is of no use.
+fn parse(text: &str, path: &Path, rules: &NamingRules, mut take: impl FnMut(Item)) -> Result<(), FileError> {
+    let list = if is_json(text) {
+        let take = |item: &RawValue| decode_item(item, rules).into_iter().for_each(&mut take);
+        let mut json = serde_json::Deserializer::from_str(text);
+        List::read(&mut json, take).map_err(|error| error.to_string())
+    } else {
+        // The parser's bounds are for what strangers send: a mesh of a thousand pods is beyond them. Nothing of the file is shown.
+        let options = serde_saphyr::options! { budget: None, with_snippet: false };
+        let take = |item: Value| decode_item(&item, rules).into_iter().for_each(&mut take);
+        serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| List::read(yaml, take))
+            .map_err(|error| error.to_string())
     };
-    let now = clock::now();
-    for (index, item) in items.iter().enumerate() {
-        let record = record(item, state.naming_rules()).map_err(|error| FileError::BadItem {
-            path: path.to_owned(),
-            index,
-            object: describe(item),
-            message: error.to_string(),
-        })?;
-        if let Some(record) = record {
-            state.apply(record, now);
+    let path = path.to_owned();
+    match list {
+        Err(message) => Err(FileError::NotYaml { path, message }),
+        Ok(list) if list.is_complete() => Ok(()),
+        Ok(list) => {
+            let found = match list.kind.as_deref() {
+                None => "missing".to_owned(),
+                Some("List") => "List without items".to_owned(),
+                Some(kind) => format!("\"{kind}\""),
+            };
+            Err(FileError::NotAList { path, found })
         }
     }
-    Ok(state.publish().unwrap_or_default())
 }
 
-/// The item's record; `None` of a kind that the directory does not use.
-fn record(item: &Value, rules: &NamingRules) -> Result<Option<Record>, serde_json::Error> {
-    Ok(Some(match item.get("kind").and_then(Value::as_str) {
-        Some("Pod") => object::<Pod>(item, rules)?,
-        Some("Service") => object::<Service>(item, rules)?,
-        Some("EndpointSlice") => object::<EndpointSlice>(item, rules)?,
-        Some("Node") => object::<Node>(item, rules)?,
-        Some("ServiceEntry") => object::<ServiceEntry>(item, rules)?,
-        _ => return Ok(None),
-    }))
+/// Whether a text that may be YAML is JSON, which is read ten times as fast. A flow mapping of YAML looks alike at its begin.
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
-fn object<K: Object + DeserializeOwned>(
-    item: &Value,
-    rules: &NamingRules,
-) -> Result<Record, serde_json::Error> {
-    Ok(K::deserialize(item)?.record(rules))
+#[derive(Deserialize)]
+struct Typed {
+    kind: Option<String>,
 }
 
-fn describe(item: &Value) -> String {
-    let text = |pointer: &str| item.pointer(pointer).and_then(Value::as_str).unwrap_or("-");
-    format!(
-        "{} {}/{}",
-        text("/kind"),
-        text("/metadata/namespace"),
-        text("/metadata/name")
-    )
+/// An item as its record; `None` of a kind that the directory does not use.
+fn decode_item<'de, D: Deserializer<'de> + Copy>(item: D, rules: &NamingRules) -> Option<Item> {
+    let typed = Typed::deserialize(item).ok()?;
+    let kind = typed.kind?;
+    let kind = Kind::ALL.into_iter().find(|known| known.word() == kind)?;
+    let decoded = match kind {
+        Kind::Pod => decode::<Pod, _>(item, rules),
+        Kind::Service => decode::<Service, _>(item, rules),
+        Kind::EndpointSlice => decode::<EndpointSlice, _>(item, rules),
+        Kind::Node => decode::<Node, _>(item, rules),
+        Kind::ServiceEntry => decode::<ServiceEntry, _>(item, rules),
+    };
+    Some(decoded.map_err(|undecodable| (kind, undecodable)))
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub enum Change {
     BeginList(Kind),
     /// An object is there, or changed.
     Apply(Box<Record>),
+    /// An object is there but can't be read: what is known of it stays.
+    Keep(Key),
     /// An object is gone.
     Delete(Key),
     /// The list of a kind is complete.
@@ -80,6 +82,7 @@ fn apply(state: &mut State, listed: &mut HashSet<Kind>, change: Change, now: Mom
     match change {
         Change::BeginList(kind) => state.begin_list(kind),
         Change::Apply(record) => state.apply(*record, now),
+        Change::Keep(key) => state.keep(&key),
         Change::Delete(key) => state.delete(&key, now),
         Change::EndList(kind) => {
             state.end_list(kind, now);

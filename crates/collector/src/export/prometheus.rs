@@ -1,5 +1,6 @@
 //! The Prometheus text format (version 0.0.4) of a snapshot. A series' labels are rendered once, when it first appears.
 
+mod directory;
 mod exporters;
 pub mod families;
 pub mod proxies;
@@ -54,6 +55,7 @@ impl Prometheus {
         };
         let mut own = String::new();
         families::own(&mut own, &snapshot.accounting, gauges);
+        directory::directory(&mut own, &gauges.kinds);
         if let Some(counts) = &gauges.json_lines {
             exporters::json_lines(&mut own, counts);
         }

@@ -1,12 +1,13 @@
 use std::net::IpAddr;
 
 use alscope_analysis::analyze::port_protocol::PortProtocol;
-use alscope_analysis::directory::{Owner, protocol_of};
+use alscope_analysis::directory::{Directory, Owner, protocol_of};
 use alscope_analysis::moment::Moment;
 use alscope_naming::kubernetes_name::k8s_service_name;
 use rstest::rstest;
 
 use super::*;
+use crate::directory::objects::Object as _;
 
 /// As `kubectl get … -o yaml` prints it, with fields that no rule reads.
 const LIST: &str = r#"
@@ -94,6 +95,20 @@ kind: List
 metadata: {resourceVersion: ""}
 "#;
 
+/// The directory of a file in which everything can be decoded.
+fn parse(text: &str, mut state: State) -> Result<Directory, FileError> {
+    let rules = state.naming_rules().clone();
+    super::parse(text, Path::new("cluster.yaml"), &rules, |item| {
+        state.apply(item.unwrap(), clock::now());
+    })?;
+    Ok(state.publish().unwrap_or_default())
+}
+
+/// The same as JSON.
+fn json(yaml: &str) -> String {
+    serde_saphyr::from_str::<Value>(yaml).unwrap().to_string()
+}
+
 fn at(time: &str) -> Moment {
     let time: jiff::Timestamp = time.parse().unwrap();
     Moment::from_unix(time.as_second(), 0)
@@ -118,9 +133,11 @@ fn owner(directory: &Directory, address: &str, time: &str) -> String {
     }
 }
 
-#[test]
-fn what_kubectl_prints_becomes_the_directory() {
-    let directory = parse(LIST, Path::new("cluster.yaml"), State::default()).unwrap();
+#[rstest]
+#[case::as_yaml(LIST.to_owned())]
+#[case::as_json(json(LIST))]
+fn what_kubectl_prints_becomes_the_directory(#[case] text: String) {
+    let directory = parse(&text, State::default()).unwrap();
     let later = "2026-01-02T00:00:00Z";
     assert_eq!(
         owner(&directory, "10.0.0.2", later),
@@ -148,7 +165,7 @@ fn what_kubectl_prints_becomes_the_directory() {
 
 #[test]
 fn what_is_outside_is_in_the_directory_by_address_or_by_host() {
-    let directory = parse(LIST, Path::new("cluster.yaml"), State::default()).unwrap();
+    let directory = parse(LIST, State::default()).unwrap();
     let owner = |address| owner(&directory, address, "2026-01-02T00:00:00Z");
     assert_eq!(owner("192.0.2.7"), "service database");
     assert_eq!(owner("192.0.2.9"), "external legacy.example.com.outside");
@@ -168,7 +185,7 @@ fn service_entries_of_ignored_namespaces_are_not_there() {
         "directory: { file: a }\nenvoy-metric: { default: { istioServiceEntryIgnoredNamespaces: outside } }";
     let config = alscope_collector_config::Config::parse(text, Path::new("collector.yaml")).unwrap();
     let state = crate::directory::empty(&config);
-    let directory = parse(LIST, Path::new("cluster.yaml"), state).unwrap();
+    let directory = parse(LIST, state).unwrap();
     assert_eq!(
         owner(&directory, "192.0.2.9", "2026-01-02T00:00:00Z"),
         "not-found"
@@ -202,7 +219,7 @@ fn parties_are_named_by_the_configured_rules(#[case] rules: &str, #[case] expect
             "{name: legacy, namespace: outside,",
             "{name: legacy, namespace: outside, labels: {team: green}, annotations: {example.com/alias: old},",
         );
-    let directory = parse(&list, Path::new("cluster.yaml"), crate::directory::empty(&config)).unwrap();
+    let directory = parse(&list, crate::directory::empty(&config)).unwrap();
     let start = at("2026-01-02T00:00:00Z");
     let name = |address: &str| match directory
         .inquiry()
@@ -245,24 +262,77 @@ fn metadata_that_no_rule_reads_is_not_kept() {
 }
 
 #[rstest]
-#[case::not_yaml("items: [", "directory file cluster.yaml: not YAML: ")]
+#[case::not_yaml("items: [", "directory file cluster.yaml: not YAML, or no List: ")]
+#[case::half_of_json(
+    "{\"kind\": \"List\", \"items\": [",
+    "directory file cluster.yaml: not YAML, or no List: "
+)]
+#[case::half_of_yaml(
+    "items:\n- {kind: Pod, metadata: {name: a}}\n",
+    "directory file cluster.yaml: its kind is missing, not List; "
+)]
 #[case::a_pod(
     "kind: Pod",
-    "directory file cluster.yaml: its kind is \"Pod\", not List; write it with `kubectl get pods,services,endpointslices,nodes -A -o yaml`"
+    "directory file cluster.yaml: its kind is \"Pod\", not List; write it with `kubectl get pods,services,endpointslices,nodes -A -o json`"
 )]
-#[case::a_number("7", "directory file cluster.yaml: its kind is missing, not List; ")]
-#[case::bad_item(
-    "{kind: List, items: [{kind: Node}, {kind: Pod, metadata: {name: a, namespace: b}, status: {podIP: [1]}}]}",
-    "directory file cluster.yaml: items[1] (Pod b/a): "
+#[case::without_items(
+    "kind: List",
+    "directory file cluster.yaml: its kind is List without items, not List; "
+)]
+#[case::a_number("7", "directory file cluster.yaml: not YAML, or no List: ")]
+#[case::a_secret(
+    "items:\n- {kind: Pod, env: secret}\n- }secret",
+    "directory file cluster.yaml: not YAML, or no List: "
 )]
 fn a_bad_file_is_an_error_that_says_where(#[case] text: &str, #[case] expected: &str) {
-    let error = parse(text, Path::new("cluster.yaml"), State::default())
-        .unwrap_err()
-        .to_string();
+    let error = parse(text, State::default()).unwrap_err().to_string();
     assert!(error.starts_with(expected), "{error}");
+    assert!(!error.contains("secret"), "{error}");
     assert!(
-        error.contains("kubectl get pods,services,endpointslices,nodes -A -o yaml"),
+        error.contains("kubectl get pods,services,endpointslices,nodes -A -o json"),
         "{error}"
+    );
+}
+
+/// One item of each kind that is right but for one field, beside one that is right.
+const BROKEN: &str = r#"
+kind: List
+items:
+- {kind: Pod, metadata: {name: bad, namespace: demo}, spec: {containers: [{name: a, ports: [{containerPort: 4294967295}]}]}}
+- {kind: Service, metadata: {name: bad, namespace: demo}, spec: {ports: [{port: http}]}}
+- {kind: EndpointSlice, metadata: {name: bad, namespace: demo}, endpoints: [7]}
+- {kind: Node, metadata: {name: bad}, status: {addresses: 7}}
+- {kind: ServiceEntry, metadata: {name: bad, namespace: demo}, spec: {ports: [{number: 4294967295}]}}
+- {kind: ServiceEntry, metadata: 7}
+- 7
+- {kind: Pod, metadata: {name: good, namespace: demo}, status: {podIP: 10.0.0.9}}
+"#;
+
+#[rstest]
+#[case::as_yaml(BROKEN.to_owned())]
+#[case::as_json(json(BROKEN))]
+fn an_item_that_cannot_be_decoded_is_left_out_and_named(#[case] text: String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cluster.yaml");
+    std::fs::write(&path, text).unwrap();
+    let mut state = State::default();
+    let left_out = load(&path, &mut state).unwrap();
+    let named = left_out
+        .iter()
+        .map(|(kind, item)| format!("{} {}", kind.word(), item.name));
+    let expected = [
+        "Pod demo/bad",
+        "Service demo/bad",
+        "EndpointSlice demo/bad",
+        "Node bad",
+        "ServiceEntry demo/bad",
+        "ServiceEntry without a name",
+    ];
+    assert_eq!(named.collect::<Vec<_>>(), expected);
+    let directory = state.publish().unwrap();
+    assert_eq!(
+        owner(&directory, "10.0.0.9", "2026-01-02T00:00:00Z"),
+        "good good latest -"
     );
 }
 
@@ -271,7 +341,7 @@ fn a_mesh_of_any_size_is_read() {
     // A thousand pods of a real cluster have as many values.
     let others = "- {kind: ConfigMap, metadata: {name: other}}\n".repeat(40_000);
     let text = LIST.replace("kind: List\n", &format!("{others}kind: List\n"));
-    let directory = parse(&text, Path::new("cluster.yaml"), State::default()).unwrap();
+    let directory = parse(&text, State::default()).unwrap();
     assert_eq!(
         owner(&directory, "10.96.0.2", "2026-01-02T00:00:00Z"),
         "service reviews"
@@ -280,7 +350,7 @@ fn a_mesh_of_any_size_is_read() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = load(Path::new("/nowhere/cluster.yaml"), State::default())
+    let error = load(Path::new("/nowhere/cluster.yaml"), &mut State::default())
         .unwrap_err()
         .to_string();
     assert!(

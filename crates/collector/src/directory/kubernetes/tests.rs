@@ -1,117 +1,53 @@
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod cluster;
+mod outages;
+mod undecodable;
+
 use std::time::Duration;
 
 use alscope_analysis::directory::records::Record;
-use axum::Json;
-use axum::Router;
-use axum::extract::{Query, State};
-use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
 use rstest::rstest;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use super::*;
+use cluster::{Cluster, Mood};
 
-/// An API server that knows the core kinds, of which there are no objects, and answers so about `ServiceEntries`.
-#[derive(Clone)]
-enum ServiceEntries {
-    Listed(Value),
-    Refused((u16, &'static str)),
-    /// Refused until they were asked for once.
-    RefusedOnce(Arc<AtomicBool>, Value),
-}
-
-async fn answer(
-    State(entries): State<ServiceEntries>,
-    uri: Uri,
-    Query(query): Query<HashMap<String, String>>,
-) -> Response {
-    let refuse = |(code, message)| {
-        let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code});
-        (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
+/// Whether all kinds are listed.
+fn is_complete(seen: &[Change]) -> bool {
+    let is_listed = |kind: &Kind| {
+        let mut seen = seen.iter();
+        seen.any(|change| matches!(change, Change::EndList(listed) if listed == kind))
     };
-    let items = match (uri.path().ends_with("/serviceentries"), entries) {
-        (false, _) => json!([]),
-        (true, ServiceEntries::Listed(items)) => items,
-        (true, ServiceEntries::Refused(refused)) => return refuse(refused),
-        (true, ServiceEntries::RefusedOnce(asked, items)) => {
-            if !asked.swap(true, Ordering::Relaxed) {
-                return refuse((FORBIDDEN, "forbidden"));
-            }
-            items
-        }
-    };
-    if query.contains_key("watch") {
-        // Nothing happens.
-        return std::future::pending().await;
-    }
-    Json(json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items}))
-        .into_response()
-}
-
-/// What the source sees of the API server until it has listed each kind.
-async fn seen(entries: ServiceEntries) -> Vec<Change> {
-    let mut missing = Kind::ALL.to_vec();
-    seen_until(entries, |change| {
-        if let Change::EndList(listed) = change {
-            missing.retain(|kind| kind != listed);
-        }
-        missing.is_empty()
-    })
-    .await
-}
-
-/// What the source sees of the API server until a change is the last.
-async fn seen_until(entries: ServiceEntries, mut is_last: impl FnMut(&Change) -> bool) -> Vec<Change> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let mut tasks = JoinSet::new();
-    let router = Router::new().fallback(answer).with_state(entries);
-    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
-    let client = Client::try_from(Config::new(url.parse().unwrap())).unwrap();
-    let (changes, mut taken) = mpsc::channel(16);
-    tasks.spawn(watch_all(
-        client,
-        Arc::default(),
-        changes,
-        CancellationToken::new(),
-    ));
-    let mut seen = Vec::new();
-    loop {
-        let change = timeout(Duration::from_secs(10), taken.recv()).await;
-        let change = change
-            .unwrap_or_else(|_| panic!("nothing more after {seen:?}"))
-            .unwrap();
-        let is_last = is_last(&change);
-        seen.push(change);
-        if is_last {
-            return seen;
-        }
-    }
+    Kind::ALL.iter().all(is_listed)
 }
 
 #[rstest]
-#[case::not_installed((ABSENT, "404 page not found"))]
-#[case::not_allowed((FORBIDDEN, "forbidden"))]
-#[tokio::test]
-async fn without_service_entries_the_directory_is_complete(#[case] refused: (u16, &'static str)) {
-    let seen = seen(ServiceEntries::Refused(refused)).await;
+#[case::not_installed(404, 0)]
+#[case::not_allowed(403, 1)]
+#[tokio::test(start_paused = true)]
+async fn without_service_entries_the_directory_is_complete(#[case] refused: u16, #[case] lines: usize) {
+    let mut cluster = Cluster::new(Mood::Works);
+    cluster.answers_of("serviceentries", Mood::Answers(refused));
+    let seen = cluster.pass(Duration::from_secs(1)).await;
+    assert!(is_complete(&seen), "{seen:?}");
     assert!(!seen.iter().any(|change| matches!(change, Change::Apply(_))));
+    cluster.pass(Duration::from_mins(1)).await;
+    assert_eq!(cluster.log().len(), lines);
+    // It is asked again and again, and the answer is the last word about it.
+    assert!(cluster.freshness(Kind::ServiceEntry).age < Duration::from_secs(20));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_right_that_is_given_is_in_force_soon() {
+    let mut cluster = Cluster::new(Mood::Works);
+    cluster.answers_of("serviceentries", Mood::Answers(403));
     let entry = json!({
         "metadata": {"name": "billing", "namespace": "demo", "creationTimestamp": "2026-01-01T00:00:00Z"},
         "spec": {"hosts": ["billing.example"], "resolution": "DNS"},
     });
-    let entries = ServiceEntries::RefusedOnce(Arc::default(), json!([entry]));
-    // Each change comes within ten seconds of the one before.
-    seen_until(entries, |change| matches!(change, Change::Apply(_))).await;
+    cluster.adds("serviceentries", &entry);
+    cluster.pass(Duration::from_secs(1)).await;
+    cluster.answers_of("serviceentries", Mood::Works);
+    assert!(cluster.until_known("billing").await < Duration::from_secs(2));
 }
 
 #[rstest]
@@ -123,7 +59,7 @@ async fn a_right_that_is_given_is_in_force_soon() {
 #[case::by_name("DNS", &[])]
 // proves: directory/service-entry-resolution
 #[case::by_name_round_robin("DNS_ROUND_ROBIN", &[])]
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn service_entries_are_listed(#[case] resolution: &str, #[case] addresses: &[&str]) {
     let entry = json!({
         "metadata": {"name": "legacy", "namespace": "outside", "creationTimestamp": "2026-01-01T00:00:00Z"},
@@ -135,7 +71,9 @@ async fn service_entries_are_listed(#[case] resolution: &str, #[case] addresses:
             "resolution": resolution,
         },
     });
-    let seen = seen(ServiceEntries::Listed(json!([entry]))).await;
+    let mut cluster = Cluster::new(Mood::Works);
+    cluster.adds("serviceentries", &entry);
+    let seen = cluster.pass(Duration::from_secs(1)).await;
     let records: Vec<&Record> = seen
         .iter()
         .filter_map(|change| match change {

@@ -4,6 +4,7 @@ use alscope_analysis::accounting::{Accounting, Kept, Rejected, Skipped, Unattrib
 use alscope_analysis::party::Reporter;
 
 use super::push;
+use crate::directory::freshness::KindFreshness;
 use crate::export::queue::Counts;
 
 /// A metric family's name, help and type.
@@ -132,7 +133,7 @@ const DIRECTORY: Metric = gauge(
 const BUILD: Metric = gauge("alscope_build_info", "Version and commit of this collector.");
 
 /// What is read at the moment of the scrape.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Gauges {
     /// Analyzers that are configured for any kind of entry.
     pub analyzers: usize,
@@ -140,6 +141,8 @@ pub struct Gauges {
     pub streams: i64,
     /// Version of the directory.
     pub directory_version: u64,
+    /// How fresh the directory is.
+    pub kinds: Vec<KindFreshness>,
     /// What became of kept entries, if any are kept.
     pub json_lines: Option<Counts>,
 }

@@ -1,0 +1,52 @@
+//! From an object as a source sends it to its record. One that can't be decoded is told by its names alone: what it holds
+//! may be secret.
+
+use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::records::{Key, Record};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::objects::Object;
+
+/// An object that can't be decoded.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Undecodable {
+    /// Its key, if it has a name.
+    pub key: Option<Key>,
+    /// Its namespace and name, as a person writes them.
+    pub name: String,
+}
+
+/// What tells an object from others.
+#[derive(Debug, Deserialize, Serialize)]
+struct Named {
+    metadata: Names,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Names {
+    name: String,
+    namespace: Option<String>,
+    uid: Option<String>,
+}
+
+/// The record of an object of the kind `K`.
+pub fn decode<'de, K, D>(object: D, rules: &NamingRules) -> Result<Record, Undecodable>
+where
+    K: Object + DeserializeOwned,
+    D: Deserializer<'de> + Copy,
+{
+    if let Ok(object) = K::deserialize(object) {
+        return Ok(object.record(rules));
+    }
+    let Ok(named) = Named::deserialize(object) else {
+        let name = "without a name".to_owned();
+        return Err(Undecodable { key: None, name });
+    };
+    let key = serde_json::to_value(&named).and_then(K::deserialize);
+    let Names { name, namespace, .. } = named.metadata;
+    Err(Undecodable {
+        key: key.ok().map(|named: K| named.record(rules).key()),
+        name: namespace.into_iter().chain([name]).collect::<Vec<_>>().join("/"),
+    })
+}

@@ -1,0 +1,170 @@
+//! Follows a directory file: a new version of it becomes the directory, and what it does not name any more is gone.
+//!
+//! The file is looked at again and again, by its path. So every way to change it is seen alike: written in place, replaced by
+//! another, or, as a ConfigMap's volume does it, by a symbolic link `..data` that leads to another folder.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::records::Kind;
+use alscope_analysis::directory::state::State;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{FileError, load, parse, read};
+use crate::directory::decode::Undecodable;
+use crate::directory::freshness::Freshness;
+use crate::directory::publisher::Change;
+
+/// How often the file is looked at. One that changed is read when it looks the same for the second time: it may be half written.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Objects that one line of the log names.
+const NAMED: usize = 10;
+
+/// What tells one version of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    /// The last change, in seconds and nanoseconds: unlike the time of the last writing nobody can set it.
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// The stamp of the file to which `path` leads; `None` if there is none.
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.size(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+/// A directory file that was read and is followed.
+#[derive(Debug)]
+pub struct Followed {
+    path: PathBuf,
+    rules: Arc<NamingRules>,
+    freshness: Arc<Freshness>,
+    /// Of the version that was read last, or could not be read.
+    tried: Option<Stamp>,
+    is_broken: bool,
+}
+
+impl Followed {
+    /// Reads the file into `state`, in which nothing is yet.
+    pub fn read(path: &Path, state: &mut State, freshness: Arc<Freshness>) -> Result<Self, FileError> {
+        let followed = Followed {
+            path: path.to_owned(),
+            rules: state.naming_rules().clone(),
+            freshness,
+            tried: Stamp::of(path),
+            is_broken: false,
+        };
+        let left_out = load(path, state)?;
+        followed.is_read(&left_out);
+        Ok(followed)
+    }
+
+    /// Tells `changes` what changes in the file, until `stopping`.
+    pub async fn follow(mut self, changes: mpsc::Sender<Change>, stopping: CancellationToken) {
+        let mut ticks = interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut before = self.tried;
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let now = Stamp::of(&self.path);
+            let stands_still = std::mem::replace(&mut before, now) == now;
+            if now == self.tried {
+                if !self.is_broken {
+                    self.each_kind(Freshness::heard);
+                }
+            } else if stands_still {
+                self.tried = now;
+                self.read_again(&changes).await;
+            }
+        }
+    }
+
+    async fn read_again(&mut self, changes: &mpsc::Sender<Change>) {
+        let (path, rules) = (self.path.clone(), self.rules.clone());
+        match spawn_blocking(move || all(&path, &rules)).await {
+            Ok(Ok((listed, left_out))) => {
+                let (objects, file) = (listed.len(), self.path.display());
+                info!(objects, %file, "directory file changed and was read");
+                let begin = Kind::ALL.map(Change::BeginList);
+                let end = Kind::ALL.map(Change::EndList);
+                for change in begin.into_iter().chain(listed).chain(end) {
+                    // Nobody takes it only when the collector ends.
+                    drop(changes.send(change).await);
+                }
+                self.is_read(&left_out);
+                self.is_broken = false;
+            }
+            Ok(Err(error)) => self.is_not_read(&error.to_string()),
+            Err(error) => self.is_not_read(&error.to_string()),
+        }
+    }
+
+    fn is_read(&self, left_out: &[(Kind, Undecodable)]) {
+        self.each_kind(Freshness::heard);
+        self.each_kind(Freshness::listed);
+        self.each_kind(Freshness::works);
+        for (kind, _) in left_out {
+            self.freshness.skipped(*kind);
+        }
+        if !left_out.is_empty() {
+            let name =
+                |(kind, undecodable): &(Kind, Undecodable)| format!("{} {}", kind.word(), undecodable.name);
+            let named: Vec<String> = left_out.iter().take(NAMED).map(name).collect();
+            let (count, file) = (left_out.len(), self.path.display());
+            warn!(
+                "directory file {file}: {count} items can't be decoded and are left out, among them {}; compare them with the \
+                 definitions of their kinds",
+                named.join(", ")
+            );
+        }
+    }
+
+    fn is_not_read(&mut self, why: &str) {
+        self.is_broken = true;
+        self.each_kind(|freshness, kind| freshness.failed(kind, why));
+        warn!("{why}; until the file changes again, the directory stays as it was");
+    }
+
+    fn each_kind(&self, tell: impl Fn(&Freshness, Kind)) {
+        for kind in Kind::ALL {
+            tell(&self.freshness, kind);
+        }
+    }
+}
+
+/// All that the file lists, and what of it can't be decoded.
+fn all(path: &Path, rules: &NamingRules) -> Result<(Vec<Change>, Vec<(Kind, Undecodable)>), FileError> {
+    let (mut listed, mut left_out) = (Vec::new(), Vec::new());
+    parse(&read(path)?, path, rules, |item| match item {
+        Ok(record) => listed.push(Change::Apply(Box::new(record))),
+        Err((kind, undecodable)) => {
+            listed.extend(undecodable.key.clone().map(Change::Keep));
+            left_out.push((kind, undecodable));
+        }
+    })?;
+    Ok((listed, left_out))
+}
+
+#[cfg(test)]
+mod tests;

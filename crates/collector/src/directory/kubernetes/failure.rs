@@ -1,0 +1,92 @@
+//! Why a list or a watch failed, and what to do about it.
+
+use std::fmt;
+use std::time::Duration;
+
+use kube::core::Status;
+
+/// How much is shown of what the API server says, in characters.
+const SHOWN: usize = 300;
+/// So an API server refuses a version that it has yet to reach: its store was restored from a copy.
+const FROM_THE_FUTURE: &str = "ResourceVersionTooLarge";
+
+/// What is asked of the API server, as its rights name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    List,
+    Watch,
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Verb::List => "list",
+            Verb::Watch => "watch",
+        })
+    }
+}
+
+/// Why a list or a watch failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// It may not be read.
+    #[error("the API server refuses it (403: {0}); give the collector's service account this right")]
+    Refused(String),
+    /// There is no such resource.
+    #[error(
+        "the API server knows no such resource (404: {0}); see that directory.kubernetes leads to the right one"
+    )]
+    Absent(String),
+    /// The list must begin anew: what was to be gone on from is forgotten, or was never known.
+    #[error("the API server can't go on from there ({0}); all is listed anew")]
+    Expired(String),
+    /// The credentials are wrong.
+    #[error("the API server takes the credentials for nobody's (401: {0}); renew them")]
+    Unknown(String),
+    /// Any other refusal.
+    #[error("the API server answers {0}: {1}; look at its log")]
+    Answered(u16, String),
+    /// Nothing came back, or only a part.
+    #[error("the API server can't be reached: {0}; look at its address, the network and the credentials")]
+    Unreachable(String),
+    /// No answer in time.
+    #[error("the API server said nothing for {} s; see whether it hangs", .0.as_secs())]
+    Silent(Duration),
+    /// The watch ended before it can have been of use.
+    #[error("the API server ended it after {} ms; see what lies between it and the collector", .0.as_millis())]
+    Ended(Duration),
+    /// Something else answers.
+    #[error("the answer is none of an API server; see that directory.kubernetes leads to one")]
+    Unreadable,
+}
+
+impl From<kube::Error> for Failure {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::from(*status),
+            // What could not be read is not shown.
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Failure::Unreadable,
+            error => Failure::Unreachable(shown(&format!("{:#}", anyhow::Error::from(error)))),
+        }
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        let message = shown(&status.message);
+        let mut causes = status.details.iter().flat_map(|details| &details.causes);
+        let is_expired = causes.any(|cause| cause.reason == FROM_THE_FUTURE);
+        match status.code {
+            _ if is_expired => Failure::Expired(message),
+            400 | 410 => Failure::Expired(message),
+            401 => Failure::Unknown(message),
+            403 => Failure::Refused(message),
+            404 => Failure::Absent(message),
+            code => Failure::Answered(code, message),
+        }
+    }
+}
+
+fn shown(message: &str) -> String {
+    message.chars().take(SHOWN).collect()
+}

@@ -1,0 +1,269 @@
+//! An API server in the process, and the watches that ask it. Time is paused, so that hours pass at once and exactly.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use futures::stream;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::*;
+use crate::directory::freshness::KindFreshness;
+use crate::directory::logged::Logged;
+
+/// How an API server behaves, or one resource of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) enum Mood {
+    #[default]
+    Works,
+    /// Every request is answered by this status.
+    Answers(u16),
+    /// Lists work, watches are answered so.
+    RefusesWatches(u16),
+    /// Lists work, watches end at once.
+    EndsWatches,
+    /// Lists work, watches say at once that the version is forgotten.
+    Forgets,
+    /// Nothing is answered, and nothing comes in watches.
+    Hangs,
+    /// Lists work, watches begin and then say nothing.
+    IsSilent,
+    /// Something else answers.
+    IsAnother,
+}
+
+/// What was asked: when, of which resource, and from which version if it was a watch.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) at: Instant,
+    pub(super) plural: String,
+    pub(super) watch_from: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Server {
+    moods: BTreeMap<&'static str, Mood>,
+    mood: Mood,
+    items: BTreeMap<&'static str, Vec<Value>>,
+    /// Lines of watches; a version is their number.
+    events: Vec<(&'static str, Value)>,
+    asked: Vec<Asked>,
+}
+
+impl Server {
+    fn mood(&self, plural: &str) -> Mood {
+        self.moods.get(plural).copied().unwrap_or(self.mood)
+    }
+}
+
+/// The API server, and what the collector learns of it.
+pub(super) struct Cluster {
+    server: Arc<Mutex<Server>>,
+    changed: watch::Sender<()>,
+    changes: mpsc::Receiver<Change>,
+    freshness: Arc<Freshness>,
+    logged: Logged,
+    _tasks: JoinSet<()>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Cluster {
+    /// Watches an API server that behaves so.
+    pub(super) fn new(mood: Mood) -> Self {
+        let server = Server {
+            mood,
+            ..Server::default()
+        };
+        let server = Arc::new(Mutex::new(server));
+        let (changed, _) = watch::channel(());
+        let router = Router::new()
+            .fallback(answer)
+            .with_state((server.clone(), changed.clone()));
+        let (sender, changes) = mpsc::channel(100_000);
+        let freshness = Arc::new(Freshness::of(&Kind::ALL));
+        let mut tasks = JoinSet::new();
+        let source = Source {
+            client: Client::new(router, "default"),
+            rules: Arc::default(),
+            changes: sender,
+            freshness: freshness.clone(),
+        };
+        tasks.spawn(source.watch_all(CancellationToken::new()));
+        Cluster {
+            server,
+            changed,
+            changes,
+            freshness,
+            logged: Logged::new(),
+            _tasks: tasks,
+        }
+    }
+
+    /// From now on the API server behaves so.
+    pub(super) fn becomes(&self, mood: Mood) {
+        lock(&self.server).mood = mood;
+    }
+
+    /// From now on it behaves so about one resource.
+    pub(super) fn answers_of(&self, plural: &'static str, mood: Mood) {
+        lock(&self.server).moods.insert(plural, mood);
+    }
+
+    /// An object is there when it is asked for, and comes in watches.
+    pub(super) fn adds(&self, plural: &'static str, object: &Value) {
+        self.says(plural, "ADDED", object);
+        let mut server = lock(&self.server);
+        server.items.entry(plural).or_default().push(object.clone());
+    }
+
+    /// Says a line in watches.
+    pub(super) fn says(&self, plural: &'static str, event: &str, object: &Value) {
+        let mut server = lock(&self.server);
+        let version = server.events.len() + 1;
+        let mut object = object.clone();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("resourceVersion".to_owned(), json!(version.to_string()));
+        }
+        let line = json!({"type": event, "object": object});
+        server.events.push((plural, line));
+        drop(server);
+        self.changed.send_replace(());
+    }
+
+    /// Lets time pass; what was learnt meanwhile.
+    pub(super) async fn pass(&mut self, time: Duration) -> Vec<Change> {
+        sleep(time).await;
+        let mut learnt = Vec::new();
+        while let Ok(change) = self.changes.try_recv() {
+            learnt.push(change);
+        }
+        learnt
+    }
+
+    /// Waits until a pod or another object of this name is known; how long that took.
+    pub(super) async fn until_known(&mut self, name: &str) -> Duration {
+        let begun = Instant::now();
+        let deadline = begun + Duration::from_mins(10);
+        loop {
+            let change = timeout_at(deadline, self.changes.recv()).await;
+            if let Change::Apply(record) = change.unwrap().unwrap()
+                && record.key().id.contains(name)
+            {
+                return begun.elapsed();
+            }
+        }
+    }
+
+    /// What was asked about a resource since `begin`.
+    pub(super) fn asked(&self, plural: &str, begin: Instant) -> Vec<Asked> {
+        let server = lock(&self.server);
+        let asked = server.asked.iter();
+        let asked = asked.filter(|asked| asked.plural == plural && asked.at >= begin);
+        asked.cloned().collect()
+    }
+
+    /// What is said of a kind's freshness.
+    pub(super) fn freshness(&self, kind: Kind) -> KindFreshness {
+        let all = self.freshness.now();
+        all.into_iter().find(|freshness| freshness.kind == kind).unwrap()
+    }
+
+    /// What the watches said.
+    pub(super) fn log(&self) -> Vec<String> {
+        self.logged.said_by("kubernetes::watch")
+    }
+
+    /// All that is logged on any level.
+    pub(super) fn whole_log(&self) -> String {
+        self.logged.all()
+    }
+}
+
+type Shared = (Arc<Mutex<Server>>, watch::Sender<()>);
+
+async fn answer(
+    State((server, changed)): State<Shared>,
+    uri: Uri,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Response {
+    let plural = uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+    let watch_from = query
+        .get("watch")
+        .and_then(|_| query.get("resourceVersion").cloned());
+    let mood = {
+        let mut server = lock(&server);
+        let mood = server.mood(&plural);
+        server.asked.push(Asked {
+            at: Instant::now(),
+            plural: plural.clone(),
+            watch_from: watch_from.clone(),
+        });
+        mood
+    };
+    match (mood, watch_from) {
+        (Mood::Hangs, _) => std::future::pending().await,
+        (Mood::Answers(code), _) | (Mood::RefusesWatches(code), Some(_)) => refusal(code),
+        (Mood::IsAnother, _) => "<html>secret</html>".into_response(),
+        (Mood::EndsWatches, Some(_)) => Body::empty().into_response(),
+        (Mood::Forgets, Some(_)) => line(&json!({"type": "ERROR", "object": status(410)})).into_response(),
+        (Mood::IsSilent, Some(_)) => {
+            let nothing = stream::pending::<Result<String, Infallible>>();
+            Body::from_stream(nothing).into_response()
+        }
+        (_, None) => {
+            let server = lock(&server);
+            let items = server.items.iter().find(|(known, _)| **known == plural);
+            let items = items.map(|(_, items)| items.clone());
+            let version = server.events.len().to_string();
+            Json(json!({"kind": "List", "metadata": {"resourceVersion": version}, "items": items}))
+                .into_response()
+        }
+        (Mood::Works, Some(version)) => {
+            let seconds = query.get("timeoutSeconds").and_then(|text| text.parse().ok());
+            let end = Instant::now() + Duration::from_secs(seconds.unwrap());
+            let begun = (version.parse::<usize>().unwrap(), changed.subscribe());
+            let lines = stream::unfold(begun, move |(seen, mut changed)| {
+                let (server, plural) = (server.clone(), plural.clone());
+                async move {
+                    let next = lock(&server).events.len();
+                    let is_over = next == seen && timeout_at(end, changed.changed()).await.is_err();
+                    if lock(&server).mood(&plural) == Mood::Hangs {
+                        std::future::pending::<()>().await;
+                    }
+                    if is_over {
+                        return None;
+                    }
+                    let events = lock(&server).events.clone();
+                    let new = events[seen..].iter().filter(|(known, _)| *known == plural);
+                    let text: String = new.map(|(_, event)| line(event)).collect();
+                    Some((Ok::<_, Infallible>(text), (events.len(), changed)))
+                }
+            });
+            Body::from_stream(lines).into_response()
+        }
+    }
+}
+
+fn line(event: &Value) -> String {
+    format!("{event}\n")
+}
+
+fn status(code: u16) -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "so it is", "code": code})
+}
+
+fn refusal(code: u16) -> Response {
+    (StatusCode::from_u16(code).unwrap(), Json(status(code))).into_response()
+}

@@ -1,0 +1,97 @@
+//! Objects that can't be decoded, of every kind.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use serde_json::json;
+
+use super::cluster::{Cluster, Mood};
+use super::*;
+
+/// An object of this name that is right but for one field.
+fn broken(kind: Kind, name: &str) -> Value {
+    let metadata = json!({"name": name, "namespace": "demo", "uid": name});
+    match kind {
+        Kind::Pod => {
+            let env = json!([{"name": "PASSWORD", "value": "secret"}]);
+            let container =
+                json!({"name": "app", "env": env, "ports": [{"containerPort": 4_294_967_295_u64}]});
+            json!({"metadata": metadata, "spec": {"containers": [container]}})
+        }
+        Kind::Service => {
+            json!({"metadata": metadata, "spec": {"clusterIP": "secret", "ports": [{"port": "http"}]}})
+        }
+        Kind::EndpointSlice => json!({"metadata": metadata, "addressType": "secret", "endpoints": [7]}),
+        Kind::Node => json!({"metadata": metadata, "status": {"addresses": {"secret": "10.0.0.1"}}}),
+        Kind::ServiceEntry => {
+            json!({"metadata": metadata, "spec": {"hosts": ["secret.example"], "ports": [{"number": 4_294_967_295_u64}]}})
+        }
+    }
+}
+
+fn sound(kind: Kind, name: &str) -> Value {
+    let metadata = json!({"name": name, "namespace": "demo", "uid": name});
+    match kind {
+        Kind::EndpointSlice => json!({"metadata": metadata, "addressType": "IPv4", "endpoints": []}),
+        Kind::Pod | Kind::Service | Kind::Node | Kind::ServiceEntry => json!({"metadata": metadata}),
+    }
+}
+
+fn plural(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Pod => "pods",
+        Kind::Service => "services",
+        Kind::EndpointSlice => "endpointslices",
+        Kind::Node => "nodes",
+        Kind::ServiceEntry => "serviceentries",
+    }
+}
+
+/// What was learnt, by object: `+` there, `?` there and unread, `-` gone.
+fn told(learnt: &[Change]) -> Vec<String> {
+    let name = |id: &str| id.rsplit('/').next().unwrap_or_default().to_owned();
+    let told = learnt.iter().filter_map(|change| match change {
+        Change::Apply(record) => Some(format!("+{}", name(&record.key().id))),
+        Change::Keep(key) => Some(format!("?{}", name(&key.id))),
+        Change::Delete(key) => Some(format!("-{}", name(&key.id))),
+        Change::BeginList(_) | Change::EndList(_) => None,
+    });
+    told.collect()
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn one_that_cannot_be_decoded_is_left_out_counted_and_never_shown(
+    #[values(Kind::Pod, Kind::Service, Kind::EndpointSlice, Kind::Node, Kind::ServiceEntry)] kind: Kind,
+) {
+    let mut cluster = Cluster::new(Mood::Works);
+    let plural = plural(kind);
+    cluster.adds(plural, &sound(kind, "first"));
+    cluster.adds(plural, &broken(kind, "bad"));
+    cluster.adds(plural, &sound(kind, "last"));
+    let learnt = cluster.pass(Duration::from_secs(1)).await;
+    assert_eq!(told(&learnt), ["+first", "?bad", "+last"]);
+    let ended = learnt
+        .iter()
+        .filter(|change| matches!(change, Change::EndList(_)));
+    assert_eq!(ended.count(), Kind::ALL.len());
+    assert_eq!(cluster.freshness(kind).skipped, 1);
+
+    cluster.says(plural, "MODIFIED", &broken(kind, "first"));
+    cluster.says(plural, "DELETED", &broken(kind, "bad"));
+    cluster.says(plural, "ADDED", &json!({"metadata": "secret"}));
+    cluster.says(plural, "ADDED", &json!("secret"));
+    cluster.says(plural, "MODIFIED", &sound(kind, "last"));
+    let learnt = cluster.pass(Duration::from_secs(1)).await;
+    assert_eq!(told(&learnt), ["?first", "-bad", "+last"]);
+    let freshness = cluster.freshness(kind);
+    assert_eq!((freshness.skipped, freshness.failures), (4, 0));
+
+    let log = cluster.log();
+    let expected = format!(
+        "{} demo/bad can't be decoded and is left out; compare it with its definition",
+        kind.word()
+    );
+    assert_eq!(log, [expected]);
+    assert!(!cluster.whole_log().contains("secret"));
+}
