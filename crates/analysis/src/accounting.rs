@@ -107,6 +107,8 @@ pub struct Accounting {
     pub unattributed: u64,
     /// Observations that went into the overflow series because a bound was reached.
     pub overflowed: u64,
+    /// Observations of calls to a host outside that is not told apart, because a bound was reached.
+    pub outside_overflowed: u64,
     /// Entries that would have been kept, had not as many of their kind been kept in that minute.
     pub over_rate: u64,
     rejected: [u64; Rejected::ALL.len()],
@@ -186,6 +188,7 @@ impl Accounting {
         self.attributed += other.attributed;
         self.unattributed += other.unattributed;
         self.overflowed += other.overflowed;
+        self.outside_overflowed += other.outside_overflowed;
         self.over_rate += other.over_rate;
         add_each(&mut self.rejected, &other.rejected);
         add_each(&mut self.messages_rejected, &other.messages_rejected);
@@ -259,6 +262,7 @@ mod tests {
             attributed: 4,
             unattributed: 5,
             overflowed: 6,
+            outside_overflowed: 8,
             over_rate: 7,
             ..Accounting::default()
         };
@@ -278,9 +282,10 @@ mod tests {
                 sum.attributed,
                 sum.unattributed,
                 sum.overflowed,
+                sum.outside_overflowed,
                 sum.over_rate
             ),
-            (2, 4, 6, 8, 10, 12, 14)
+            (2, 4, 6, 8, 10, 12, 16, 14)
         );
         assert_eq!(sum.rejected(Rejected::Compression), 2);
         assert_eq!(sum.messages_rejected(Rejected::MessageTooLarge), 2);

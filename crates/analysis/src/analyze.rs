@@ -1,6 +1,7 @@
 //! What an entry says, before anybody is looked up: one rule table to a file, each row with its source.
 
 pub mod addresses;
+pub mod authority;
 pub mod chain;
 pub mod direction;
 pub mod final_entry;
@@ -17,6 +18,7 @@ pub mod rule;
 pub mod service;
 pub mod tls;
 pub mod upstream_cluster;
+pub mod virtual_host;
 
 use als_proto::Malformed;
 

@@ -12,6 +12,7 @@ pub mod name_history;
 pub mod naming;
 mod outside;
 pub mod records;
+pub mod scope;
 pub mod state;
 pub mod tenure;
 pub mod workload;
@@ -71,6 +72,8 @@ pub struct Service {
     pub created: Moment,
     /// `spec.ports`.
     pub ports: Arc<[Port]>,
+    /// Whether it has no address of its own: callers find its pods by names below its own.
+    pub is_headless: bool,
     /// The service's names.
     pub names: NameHistory,
     /// Its host.
@@ -108,8 +111,10 @@ pub struct External {
     pub namespace: Text,
     /// `metadata.name`.
     pub entry: Text,
-    /// `metadata.creationTimestamp`: of several entries for one host the oldest is taken, as istiod does.
+    /// `metadata.creationTimestamp`.
     pub created: Moment,
+    /// `spec.exportTo`.
+    pub export_to: Arc<[Box<str>]>,
     /// `spec.ports`.
     pub ports: Arc<[Port]>,
     /// The service's names.
@@ -219,6 +224,13 @@ impl Service {
         let make = || format!("{}.{}.svc.{domain}", self.name, self.namespace);
         let (first, host) = self.host.0.get_or_init(|| (domain.into(), make().into()));
         if **first == *domain { Ok(host) } else { Err(make()) }
+    }
+}
+
+impl External {
+    /// Whether this is the host, and not one below a wildcard of it. Hosts have no case.
+    pub fn is_host(&self, host: &str) -> bool {
+        self.host.eq_ignore_ascii_case(host)
     }
 }
 

@@ -5,6 +5,8 @@ pub mod memo;
 mod raw;
 mod service_name;
 
+use std::time::Duration;
+
 use als_proto::CommonProperties;
 
 use crate::aggregate::evidence::EvidenceId;
@@ -15,6 +17,7 @@ use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::legs::{Identity, Leg, Party, legs};
 use crate::analyze::port_protocol::PortProtocol;
 use crate::analyze::rule::Rule;
+use crate::analyze::service::Label;
 use crate::analyze::tls;
 use crate::directory::Pod;
 use crate::interner::{Interner, Symbol, Text};
@@ -22,7 +25,7 @@ use crate::party::{Call, PartyLabels, Reporter};
 use crate::peer::{Peer, Peers};
 use crate::stream::Stream;
 use memo::Answer;
-pub use raw::{CallerAddress, RawIdentity};
+pub use raw::{CallerAddress, RawIdentity, asked_authority, server_name};
 use service_name::service_name;
 
 /// One observation to count.
@@ -51,6 +54,8 @@ pub struct IdentifiedLeg {
 pub enum Identified {
     /// One observation, two of a gateway.
     Legs(IdentifiedLeg, Option<IdentifiedLeg>),
+    /// One observation of a call to a host outside that has no place among those that are told apart.
+    Overflowed(IdentifiedLeg),
     /// No observation.
     Ended(Ended),
 }
@@ -83,13 +88,25 @@ pub fn look_up<'a>(
     }
 }
 
+/// How long a call to a host without a place stays one: then its host is asked for a place again.
+const WITHOUT_PLACE: Duration = Duration::from_mins(1);
+
 /// Registers the calls of an entry's legs, which `lookup` found.
 fn register(legs: &(Leg<'_>, Option<Leg<'_>>), lookup: &mut Lookup<'_>, registry: &Registry) -> Identified {
     let stream = lookup.stream();
+    let mut has_place = true;
     let mut register = |leg: &Leg<'_>| {
         let (source_rule, destination_rule) = (leg.source.rule, leg.destination.rule);
         let rules = [source_rule, destination_rule];
-        let (call, evidence) = registry.call(rules, |interner| call(leg, stream, interner));
+        let make = |interner: &mut Interner| call(leg, stream, interner);
+        let (call, evidence) = match &leg.service.host {
+            Label::Outside(host) => {
+                let (call, evidence, place) = registry.call_outside(rules, host, make);
+                has_place = place;
+                (call, evidence)
+            }
+            Label::Known(_) | Label::Told(_) => registry.call(rules, make),
+        };
         IdentifiedLeg {
             reporter: leg.reporter,
             call,
@@ -101,7 +118,12 @@ fn register(legs: &(Leg<'_>, Option<Leg<'_>>), lookup: &mut Lookup<'_>, registry
             destination_name: service_name(&leg.destination.party, lookup, registry),
         }
     };
-    Identified::Legs(register(&legs.0), legs.1.as_ref().map(register))
+    let (first, second) = (register(&legs.0), legs.1.as_ref().map(register));
+    if has_place {
+        return Identified::Legs(first, second);
+    }
+    lookup.hold_for(WITHOUT_PLACE);
+    Identified::Overflowed(first)
 }
 
 fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
@@ -113,7 +135,12 @@ fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
     };
     let cluster = stream.cluster;
     let source = (&leg.source.party, security.peer_principal, source);
-    let destination = (&leg.destination.party, security.local_principal, destination);
+    // Whose address it was passed on to is evidence; Istio labels the workloads alone that answered there.
+    let called = match &leg.destination.party {
+        Party::Service(_) if leg.is_passed_on => &Party::Unknown,
+        called => called,
+    };
+    let destination = (called, security.local_principal, destination);
     Call {
         reporter: leg.reporter,
         source: party(source, cluster, interner),

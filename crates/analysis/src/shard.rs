@@ -1,5 +1,6 @@
 //! One worker's share of the work: from a message's bytes to counted observations, by plain function calls.
 
+mod context;
 mod progress;
 mod settings;
 
@@ -28,10 +29,10 @@ use crate::identify::key::write_key;
 use crate::identify::memo::Memo;
 use crate::identify::{self, Identified, IdentifiedLeg, RawIdentity};
 use crate::moment::Moment;
-use crate::peer::Peers;
 use crate::persistence::kept_entry::{Observed, Subject};
 use crate::persistence::{Batch, Keeper, Persistence};
 use crate::stream::{OWN_LABELS, Stream};
+use context::Context;
 pub use progress::Progress;
 pub use settings::Settings;
 
@@ -221,7 +222,8 @@ impl Shard {
         }
         let peers = identify::peers(chain, common);
         let caller = self.settings.caller(context.stream.role);
-        let identity = RawIdentity::new(common, caller, request.authority, &peers);
+        let authority = identify::asked_authority(context.stream.role, common, request.authority);
+        let identity = RawIdentity::new(common, caller, authority, &peers);
         let legs = self.identified((context, chain), &identity)?;
         let Legs { first, second, .. } = legs;
         // A gateway's upstream is the port that the request was for.
@@ -233,6 +235,7 @@ impl Shard {
             measure: &measure,
         };
         self.keep(context, common, (first, second), subject);
+        self.accounting.outside_overflowed += u64::from(legs.have_no_place);
         let attributed = self.http_leg(first, &measure);
         let attributed = second.is_none_or(|second| self.http_leg(second, &measure)) && attributed;
         if legs.are_new {
@@ -254,12 +257,14 @@ impl Shard {
         }
         let peers = identify::peers(chain, common);
         let caller = self.settings.caller(context.stream.role);
-        let identity = RawIdentity::new(common, caller, b"", &peers);
+        let server_name = identify::server_name(context.stream.role, common)?;
+        let identity = RawIdentity::new(common, caller, server_name, &peers);
         let legs = self.identified((context, chain), &identity)?;
         let Legs { first, second, .. } = legs;
         let measure = measure::tcp(common, entry);
         let subject = Subject::Connection { measure: &measure };
         self.keep(context, common, (first, second), subject);
+        self.accounting.outside_overflowed += u64::from(legs.have_no_place);
         let attributed = self.tcp_leg(first, &measure);
         let attributed = second.is_none_or(|second| self.tcp_leg(second, &measure)) && attributed;
         if legs.are_new {
@@ -284,14 +289,17 @@ impl Shard {
             Some(identified) => identified,
             None => self.identify((context, chain), &identity.decode()?, hash, start),
         };
-        match identified {
-            Identified::Legs(first, second) => Ok(Legs {
-                first,
-                second,
-                are_new,
-            }),
-            Identified::Ended(ended) => Err(ended),
-        }
+        let (first, second) = match identified {
+            Identified::Legs(first, second) => (first, second),
+            Identified::Overflowed(first) => (first, None),
+            Identified::Ended(ended) => return Err(ended),
+        };
+        Ok(Legs {
+            first,
+            second,
+            are_new,
+            have_no_place: matches!(identified, Identified::Overflowed(_)),
+        })
     }
 
     #[cold]
@@ -375,28 +383,6 @@ struct Legs {
     second: Option<IdentifiedLeg>,
     /// Whether they had to be looked up.
     are_new: bool,
-}
-
-struct Context<'a> {
-    directory: &'a Directory,
-    stream: &'a Stream,
-    received: Moment,
-}
-
-impl Context<'_> {
-    /// What of an entry an example shows.
-    fn shown<'e>(
-        &'e self,
-        common: &'e CommonProperties<'e>,
-        peers: &'e Peers<'e>,
-        http: Option<(&'e HttpEntry<'e>, &'e HttpRequest<'e>)>,
-    ) -> Shown<'e> {
-        Shown {
-            proxy: &self.stream.node_id,
-            received: self.received,
-            common,
-            peers,
-            http,
-        }
-    }
+    /// Whether they are to a host outside that is not told apart.
+    have_no_place: bool,
 }

@@ -16,6 +16,8 @@ pub const NODE_ID: usize = 256;
 pub const OWN_LABELS: usize = 4;
 /// Bytes of the longest domain that there can be (RFC 1035, 2.3.4); a longer one is none.
 pub const DOMAIN: usize = 255;
+/// Bytes of the longest namespace that there can be, a DNS label (RFC 1035, 2.3.4).
+const NAMESPACE: usize = 63;
 /// The domain of a cluster that tells none.
 const USUAL_DOMAIN: &str = "cluster.local";
 
@@ -30,13 +32,16 @@ pub struct Stream {
     pub own_address: Option<IpAddr>,
     /// Node metadata `CLUSTER_ID`; `unknown` when absent.
     pub cluster: Symbol,
-    /// The cluster's DNS domain, from the fourth part of Istio's node id.
+    /// The node's namespace, from the fourth part of Istio's node id; empty when absent.
+    pub namespace: Box<str>,
+    /// The cluster's DNS domain, from the same part.
     pub domain: Box<str>,
     /// What the node says about itself.
     own: Box<Peer<Box<[u8]>>>,
     /// Bytes of the longest label in it.
     pub longest_own_label: usize,
-    /// The part of a memo's key that is the same for the whole stream: role, cluster, address and domain.
+    /// The part of a memo's key that is the same for the whole stream: role, cluster, address,
+    /// namespace and domain.
     pub memo_prefix: Box<[u8]>,
     /// The same for analyzers that ask what the node says about itself.
     pub own_memo_prefix: Box<[u8]>,
@@ -50,11 +55,11 @@ impl Stream {
         let mut parts = node_id.split('~');
         let role = Role::from_node_type(parts.next().unwrap_or_default());
         let own_address = parts.next().and_then(|address| address.parse().ok());
-        let domain = parts
+        let (namespace, domain) = parts
             .nth(1)
-            .and_then(|suffix| Some(suffix.split_once(".svc.")?.1))
-            .filter(|domain| domain.len() <= DOMAIN)
-            .unwrap_or(USUAL_DOMAIN);
+            .and_then(|suffix| suffix.split_once(".svc."))
+            .filter(|(namespace, domain)| namespace.len() <= NAMESPACE && domain.len() <= DOMAIN)
+            .unwrap_or(("", USUAL_DOMAIN));
         let own = Peer::in_node(identifier)?;
         let cluster = match own.cluster {
             b"" => Symbol::UNKNOWN,
@@ -68,10 +73,11 @@ impl Stream {
             role,
             own_address,
             cluster,
+            namespace: namespace.into(),
             domain: domain.into(),
             longest_own_label: own.labels().map(<[u8]>::len).into_iter().max().unwrap_or(0),
             own: Box::new(own.map(|text| Box::from(*text))),
-            memo_prefix: memo_prefix(role, cluster, own_address, domain).into(),
+            memo_prefix: memo_prefix(role, cluster, own_address, namespace, domain).into(),
             own_memo_prefix: own_memo_prefix.into(),
         })
     }
@@ -100,7 +106,13 @@ impl Stream {
 }
 
 /// Short, because it is in each key: a worker knows thousands.
-fn memo_prefix(role: Role, cluster: Symbol, own_address: Option<IpAddr>, domain: &str) -> Vec<u8> {
+fn memo_prefix(
+    role: Role,
+    cluster: Symbol,
+    own_address: Option<IpAddr>,
+    namespace: &str,
+    domain: &str,
+) -> Vec<u8> {
     let mut prefix = vec![role as u8];
     prefix.extend_from_slice(&cluster.number().to_le_bytes());
     let address = match own_address {
@@ -111,7 +123,7 @@ fn memo_prefix(role: Role, cluster: Symbol, own_address: Option<IpAddr>, domain:
     let is_usual = domain == USUAL_DOMAIN;
     prefix.push(u8::from(is_usual));
     let domain = if is_usual { "" } else { domain };
-    for part in [&address, domain.as_bytes()] {
+    for part in [&address, namespace.as_bytes(), domain.as_bytes()] {
         prefix.push(part.len() as u8);
         prefix.extend_from_slice(part);
     }

@@ -15,6 +15,8 @@ pub struct Limits {
     pub streams_per_peer: usize,
     /// Samples of all series in the exposition; further series are counted as one of each metric.
     pub samples: usize,
+    /// Hosts outside the mesh that only their callers name and that are told apart.
+    pub outside_hosts: usize,
     /// Bytes of unfinished messages over all the streams; beyond it streams wait.
     pub buffered_bytes: usize,
 }
@@ -28,6 +30,7 @@ impl Default for Limits {
             streams_per_connection: 128,
             streams_per_peer: 1024,
             samples: 500_000,
+            outside_hosts: 200,
             buffered_bytes: 64 << 20,
         }
     }

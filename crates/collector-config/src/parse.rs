@@ -287,6 +287,7 @@ impl Values<'_> {
                 .number("limits.streamsPerConnection", default.streams_per_connection)?,
             streams_per_peer: self.number("limits.streamsPerPeer", default.streams_per_peer)?,
             samples: self.number("limits.samples", default.samples)?,
+            outside_hosts: self.number("limits.outsideHosts", default.outside_hosts)?,
             buffered_bytes: self.number("limits.bufferedBytes", default.buffered_bytes)?,
         };
         if limits.message_bytes > limits.buffered_bytes {

@@ -114,7 +114,7 @@ const fn setting(
 
 /// Every key of the file, in the order in which they are described. A row that ends in `without` is one that this version
 /// does not act on.
-pub const SETTINGS: [Setting; 31] = [
+pub const SETTINGS: [Setting; 32] = [
     setting(
         "listen.grpc",
         Kind::Address,
@@ -312,6 +312,12 @@ pub const SETTINGS: [Setting; 31] = [
         Kind::Number,
         |config| Some(config.limits.samples.to_string()),
         "Samples of all series in `/metrics`, 67 for each set of labels of HTTP; further series are one series of each metric together.",
+    ),
+    setting(
+        "limits.outsideHosts",
+        Kind::Number,
+        |config| Some(config.limits.outside_hosts.to_string()),
+        "Hosts outside the mesh that no `ServiceEntry` has and that are told apart, of those that callers name; the rest is one host `other`.",
     ),
     setting(
         "limits.bufferedBytes",

@@ -314,6 +314,7 @@ pub fn shard(
 fn shards(config: &Config, persistence: Option<&Arc<Persistence>>) -> Vec<Arc<Mutex<Shard>>> {
     let registry = Arc::new(Registry::new(Bounds {
         samples: config.limits.samples,
+        outside_hosts: config.limits.outside_hosts,
         ..Bounds::default()
     }));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

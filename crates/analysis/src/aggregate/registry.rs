@@ -1,6 +1,8 @@
 //! The one table of calls and series that all workers share. It is asked only for what a worker has not met before, so its lock
 //! is off the hot path.
 
+mod outside_hosts;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +16,7 @@ use crate::analyze::rule::Rule;
 use crate::interner::{Interner, Symbol, Text};
 use crate::party::Call;
 use als_proto::ResponseFlags;
+use outside_hosts::OutsideHosts;
 
 /// The id of a [`Call`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +59,8 @@ pub struct Bounds {
     pub label_bytes: usize,
     /// Edges with the rules that found their parties.
     pub evidence: usize,
+    /// Hosts outside the mesh that only their callers name.
+    pub outside_hosts: usize,
 }
 
 impl Default for Bounds {
@@ -66,6 +71,7 @@ impl Default for Bounds {
             samples: 500_000,
             label_bytes: 64 << 20,
             evidence: MOST_EVIDENCE,
+            outside_hosts: 200,
         }
     }
 }
@@ -86,6 +92,7 @@ struct Tables {
     label_bytes: usize,
     evidence: Vec<EvidenceKey>,
     evidence_ids: Ids<EvidenceKey, EvidenceId>,
+    outside_hosts: OutsideHosts,
 }
 
 #[derive(Debug, Default)]
@@ -122,6 +129,7 @@ impl Registry {
             label_bytes: 0,
             evidence: Vec::new(),
             evidence_ids: Ids::default(),
+            outside_hosts: OutsideHosts::default(),
         };
         let overflow = |protocol| SeriesKey {
             call: CallId::OVERFLOW,

@@ -5,6 +5,7 @@
 //! destination instead of being dropped.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::Ended;
 use super::addresses::{Endpoint, ip};
@@ -15,6 +16,7 @@ use crate::accounting::Skipped;
 use crate::directory::changes::Asked;
 use crate::directory::inquiry::Inquiry;
 use crate::directory::name_history::NameHistory;
+use crate::directory::scope::Scope;
 use crate::directory::tenure::Validity;
 use crate::directory::{Directory, Found, Owner};
 use crate::interner::Text;
@@ -68,6 +70,20 @@ impl<'a> Lookup<'a> {
         self.stream
     }
 
+    /// What the reporting proxy has of hosts outside the mesh, for a call of this port.
+    pub fn scope(&self, port: u16) -> Scope<'a> {
+        Scope {
+            namespace: &self.stream.namespace,
+            role: self.stream.role,
+            port,
+        }
+    }
+
+    /// Notes that the answer holds for no call that starts later than so long after this one.
+    pub fn hold_for(&mut self, time: Duration) {
+        self.validity.until = self.validity.until.min(self.start.plus(time));
+    }
+
     /// Who stands at one end of a call. An entry without the address of its caller or of the proxied side ends; one without an
     /// upstream address is a call that reached nobody.
     pub fn party(&mut self, identity: &Identity<'_>, end: End) -> Result<Attribution<'a>, Ended> {
@@ -109,8 +125,9 @@ impl<'a> Lookup<'a> {
             return Ok(found);
         }
         match UpstreamCluster::parse(cluster) {
-            UpstreamCluster::Outbound { host, .. } | UpstreamCluster::InboundVip { host, .. } => {
-                Ok(match self.inquiry.external(host) {
+            UpstreamCluster::Outbound { port, host } | UpstreamCluster::InboundVip { port, host } => {
+                let scope = self.scope(port);
+                Ok(match self.inquiry.external(host, &scope) {
                     Some(named) => Found {
                         owner: Owner::External(named),
                         rule: Rule::ServiceEntryHost,
@@ -131,7 +148,8 @@ impl<'a> Lookup<'a> {
         })
     }
 
-    fn owner_of(&mut self, address: IpAddr, port: Option<u16>) -> Found<'a> {
+    /// Who has an address; `port` is that of a listening side.
+    pub(super) fn owner_of(&mut self, address: IpAddr, port: Option<u16>) -> Found<'a> {
         let found = self.inquiry.owner(address, port, self.start);
         self.validity = self.validity.and(found.validity);
         found

@@ -7,8 +7,8 @@ use super::direction::{Direction, direction};
 use super::k8s_mesh::Lookup;
 use super::mx_mesh;
 use super::rule::Rule;
-use super::service::{DestinationService, Label};
-use super::tls::Security;
+use super::service::{Asked, DestinationService, Label};
+use super::tls::{self, Security};
 use super::upstream_cluster::UpstreamCluster;
 use crate::accounting::Skipped;
 use crate::directory::{External, Found, Owner, Pod, Service};
@@ -27,7 +27,7 @@ pub struct Identity<'a> {
     pub upstream: Option<Endpoint<'a>>,
     /// `upstream_cluster`; the name that Istio gives it where only the route tells.
     pub cluster: &'a [u8],
-    /// The request's authority; empty where the cluster names the host, and for TCP.
+    /// The request's authority, or the server name of TLS that a side-car passes on; empty where the cluster names the host.
     pub authority: &'a [u8],
     /// The downstream connection's TLS.
     pub security: Security<'a>,
@@ -106,6 +106,8 @@ pub struct Leg<'a> {
     pub destination: Attribution<'a>,
     /// The called service.
     pub service: DestinationService<'a>,
+    /// Whether the proxy passed the call on to no service that it knows.
+    pub is_passed_on: bool,
     /// The TLS between the two.
     pub security: Security<'a>,
 }
@@ -139,7 +141,10 @@ pub fn legs<'a>(
                 Reporter::Source
             };
             let parties = (caller, party(End::Upstream)?);
-            Ok((called(reporter, identity, cluster, parties, lookup), None))
+            Ok((
+                called((reporter, direction), identity, cluster, parties, lookup),
+                None,
+            ))
         }
         Direction::Direct => {
             let parties = (caller, party(End::Upstream)?);
@@ -154,9 +159,15 @@ pub fn legs<'a>(
             let gateway = party(End::Listener)?;
             let upstream = party(End::Upstream)?;
             let parties = (caller, gateway.clone());
-            let first = served(identity, UpstreamCluster::Unset, parties, lookup);
+            // What the client asked for is not the gateway itself.
+            let of_gateway = Identity {
+                authority: b"",
+                ..*identity
+            };
+            let first = served(&of_gateway, UpstreamCluster::Unset, parties, lookup);
             let parties = (gateway, upstream);
-            let second = called(Reporter::Source, identity, cluster, parties, lookup);
+            let reporter = (Reporter::Source, direction);
+            let second = called(reporter, identity, cluster, parties, lookup);
             Ok((first, Some(second)))
         }
     }
@@ -211,15 +222,16 @@ fn served<'a>(
     (source, destination): (Attribution<'a>, Attribution<'a>),
     lookup: &mut Lookup<'a>,
 ) -> Leg<'a> {
-    let local_port = identity.local.map_or(0, |local| local.port);
-    let (port, authority) = match cluster {
-        UpstreamCluster::Inbound { port } => (port, identity.authority),
-        UpstreamCluster::InboundPassthrough { .. } => (local_port, identity.authority),
-        _ => (local_port, &b""[..]),
+    let port = match cluster {
+        UpstreamCluster::Inbound { port } => port,
+        _ => identity.local.map_or(0, |local| local.port),
     };
-    let domain = &*lookup.stream().domain;
-    let context = (lookup.inquiry(), domain);
-    let mut service = DestinationService::served(&destination.party, port, authority, context);
+    let asked = Asked {
+        authority: identity.authority,
+        namespace: namespace(&source, identity.security.peer_principal),
+        address: None,
+    };
+    let mut service = DestinationService::served(&destination.party, port, asked, lookup);
     if let UpstreamCluster::InboundPassthrough { name } = cluster {
         service.name = Label::told(name);
     }
@@ -228,23 +240,51 @@ fn served<'a>(
         source,
         destination,
         service,
+        is_passed_on: false,
         security: identity.security,
     }
 }
 
 /// The upstream side: the source reached the upstream. The downstream connection's TLS says nothing about it.
 fn called<'a>(
-    reporter: Reporter,
+    (reporter, direction): (Reporter, Direction),
     identity: &Identity<'a>,
     cluster: UpstreamCluster<'a>,
     (source, destination): (Attribution<'a>, Attribution<'a>),
     lookup: &mut Lookup<'a>,
 ) -> Leg<'a> {
+    let proxy = Some(&*lookup.stream().namespace).filter(|namespace| !namespace.is_empty());
+    let namespace = match direction {
+        // The proxy is the caller's.
+        Direction::Outbound | Direction::Gateway => proxy.or_else(|| namespace(&source, b"")),
+        Direction::Inbound | Direction::Waypoint | Direction::Direct => {
+            namespace(&source, identity.security.peer_principal)
+        }
+    };
+    let address = identity.local.filter(|_| direction == Direction::Outbound);
+    let asked = Asked {
+        authority: identity.authority,
+        namespace,
+        address: address.filter(|_| identity.authority.is_empty()),
+    };
     Leg {
         reporter,
         source,
         destination,
-        service: DestinationService::called(cluster, identity.authority, lookup.inquiry()),
+        service: DestinationService::called(cluster, (direction, asked), lookup),
+        is_passed_on: matches!(cluster, UpstreamCluster::Outside { .. }),
         security: Security::UNKNOWN,
     }
+}
+
+/// The namespace of a caller, by itself or else by its certificate.
+fn namespace<'a>(source: &Attribution<'a>, principal: &'a [u8]) -> Option<&'a str> {
+    let namespace = match &source.party {
+        Party::Pod(pod) => &pod.namespace,
+        Party::Service(service) => &service.namespace,
+        Party::External(external) => &external.namespace,
+        Party::Peer(peer) => std::str::from_utf8(peer.namespace).ok()?,
+        Party::Unknown => std::str::from_utf8(tls::namespace(principal)?).ok()?,
+    };
+    (!namespace.is_empty()).then_some(namespace)
 }

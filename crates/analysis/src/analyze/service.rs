@@ -3,10 +3,14 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
+use super::addresses::{Endpoint, ip};
+use super::authority::{Authority, Host};
+use super::direction::Direction;
+use super::k8s_mesh::Lookup;
 use super::legs::Party;
 use super::port_protocol::PortProtocol;
 use super::upstream_cluster::UpstreamCluster;
-use crate::directory::inquiry::Inquiry;
+use super::virtual_host::{HTTP, Named, named};
 use crate::directory::{External, Service, protocol_of};
 use crate::interner::{Interner, Symbol, Text};
 
@@ -17,6 +21,9 @@ pub enum Label<'a> {
     Known(&'a Text),
     /// The entry says so, or it is made for the entry.
     Told(Cow<'a, str>),
+    /// A client says so, of a host that the directory does not have: only so many of these are told apart
+    /// ([`crate::aggregate::registry::Bounds::outside_hosts`]).
+    Outside(Cow<'a, str>),
 }
 
 /// The three labels of the called service, where a value that is not known is `unknown`, and what its port speaks.
@@ -32,6 +39,17 @@ pub struct DestinationService<'a> {
     pub protocol: PortProtocol,
 }
 
+/// What a client said of whom it calls, and who it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The request's authority, or the server name of the connection's TLS.
+    pub authority: &'a [u8],
+    /// The caller's namespace.
+    pub namespace: Option<&'a str>,
+    /// The address that the caller's application wanted, where nothing else tells whom.
+    pub address: Option<Endpoint<'a>>,
+}
+
 impl<'a> Label<'a> {
     const UNKNOWN: Label<'static> = Label::told("unknown");
 
@@ -40,11 +58,12 @@ impl<'a> Label<'a> {
         Label::Told(Cow::Borrowed(text))
     }
 
-    /// The label's symbol.
+    /// The label's symbol. A host outside has none before there is a place for it.
     pub fn intern(&self, interner: &mut Interner) -> Symbol {
         match self {
             Label::Known(text) => interner.intern_text(text),
             Label::Told(text) => interner.intern(text),
+            Label::Outside(_) => Symbol::UNKNOWN,
         }
     }
 }
@@ -57,55 +76,63 @@ impl<'a> DestinationService<'a> {
         protocol: PortProtocol::Undeclared,
     };
 
-    /// The service of a client-side entry: the cluster's host, else the request's authority. Traffic to no service keeps the
-    /// cluster's name as the service's name, as Istio does.
-    pub fn called(cluster: UpstreamCluster<'a>, authority: &'a [u8], inquiry: &mut Inquiry<'a>) -> Self {
+    /// The service of a client-side entry: the cluster's host, which istiod wrote, else what the request's authority names in the
+    /// directory. Traffic to no service keeps the cluster's name as the service's name, as Istio does, and at a side-car its
+    /// host. A gateway's call without a cluster had no route, and Istio takes no host from a gateway's client
+    /// (`disableHostHeaderFallback`).
+    pub fn called(
+        cluster: UpstreamCluster<'a>,
+        (direction, asked): (Direction, Asked<'a>),
+        lookup: &mut Lookup<'a>,
+    ) -> Self {
         match cluster {
             UpstreamCluster::Outbound { port, host } | UpstreamCluster::InboundVip { port, host } => {
-                Self::of_host(host, port, inquiry)
+                Self::of_host(host, port, lookup)
             }
             UpstreamCluster::Outside { name } => DestinationService {
                 name: Label::told(name),
-                ..Self::of_authority(authority, inquiry)
+                host: Self::host_outside(direction, asked, lookup),
+                ..Self::UNKNOWN
             },
-            _ => Self::of_authority(authority, inquiry),
+            UpstreamCluster::Unset if direction == Direction::Gateway => Self::UNKNOWN,
+            _ => Self::named(asked, lookup)
+                .or_else(|| Self::of_address(asked.address?, lookup))
+                .unwrap_or(Self::UNKNOWN),
         }
     }
 
-    /// The service of a server-side entry: the oldest Service that sends to the pod's port, else the request's authority, else
-    /// the pod's canonical service. A peer's is its canonical service: the authority is the client's word, which Istio does not
-    /// take on the server side.
-    pub fn served(
-        party: &Party<'a>,
-        port: u16,
-        authority: &'a [u8],
-        (inquiry, domain): (&mut Inquiry<'a>, &str),
-    ) -> Self {
+    /// The service of a server-side entry: of the Services that send to the pod's port the one that the authority names, else the
+    /// oldest, else the pod's canonical service. A peer's is its canonical service: the authority is the client's word, which
+    /// Istio does not take on the server side.
+    pub fn served(party: &Party<'a>, port: u16, asked: Asked<'a>, lookup: &mut Lookup<'a>) -> Self {
+        let domain = &*lookup.stream().domain;
         let pod = match party {
             Party::Pod(pod) => *pod,
             Party::Service(service) => {
                 let protocol = protocol_of(&service.ports, port);
                 return Self::of_service(service, protocol, domain);
             }
-            Party::External(external) => {
-                return Self::of_external(external, Label::Known(&external.host), port);
-            }
+            Party::External(external) => return Self::of_external(external, port),
             Party::Peer(peer) => {
                 let [name, namespace] = [peer.canonical_service, peer.namespace].map(String::from_utf8_lossy);
                 return Self::of_canonical_service(Label::Told(name), Label::Told(namespace));
             }
-            Party::Unknown => return Self::of_authority(authority, inquiry),
+            Party::Unknown => return Self::named(asked, lookup).unwrap_or(Self::UNKNOWN),
         };
-        if let Some((service, protocol)) = inquiry.service_of(pod, port) {
-            return Self::of_service(service, protocol, domain);
-        }
-        let namespace = Label::Known(&pod.namespace);
-        match host_of(authority) {
-            Some(host) => DestinationService {
-                namespace,
-                ..Self::of_host(host, 0, inquiry)
-            },
-            None => Self::of_canonical_service(Label::Known(&pod.canonical_service), namespace),
+        // All its Services are in its namespace.
+        let namespace = asked.namespace.or(Some(&pod.namespace));
+        let authority = Authority::read(asked.authority);
+        let called = authority.and_then(|authority| named(&authority, namespace, lookup));
+        let called = match called {
+            Some(Named::Service(service)) => Some(service),
+            Some(Named::External(_)) | None => None,
+        };
+        match lookup.inquiry().service_of(pod, port, called) {
+            Some((service, protocol)) => Self::of_service(service, protocol, domain),
+            None => {
+                let namespace = Label::Known(&pod.namespace);
+                Self::of_canonical_service(Label::Known(&pod.canonical_service), namespace)
+            }
         }
     }
 
@@ -122,11 +149,11 @@ impl<'a> DestinationService<'a> {
         }
     }
 
-    /// Istio names the service of an outside host after the host.
-    fn of_external(external: &'a External, host: Label<'a>, port: u16) -> Self {
+    /// Istio names the service of an outside host after the host as the `ServiceEntry` has it, also where that is a wildcard.
+    fn of_external(external: &'a External, port: u16) -> Self {
         DestinationService {
-            host: host.clone(),
-            name: host,
+            host: Label::Known(&external.host),
+            name: Label::Known(&external.host),
             namespace: Label::Known(&external.namespace),
             protocol: protocol_of(&external.ports, port),
         }
@@ -144,40 +171,68 @@ impl<'a> DestinationService<'a> {
         }
     }
 
-    fn of_authority(authority: &'a [u8], inquiry: &mut Inquiry<'a>) -> Self {
-        host_of(authority).map_or(Self::UNKNOWN, |host| Self::of_host(host, 0, inquiry))
+    fn of_address(wanted: Endpoint<'_>, lookup: &mut Lookup<'a>) -> Option<Self> {
+        let authority = Authority {
+            host: Host::Address(ip(wanted.ip).ok()?),
+            port: Some(wanted.port),
+        };
+        Self::of_authority(&authority, None, lookup)
     }
 
-    /// `name.namespace.svc…` is a Kubernetes Service, and so is a shorter form when the directory has it; any other host is its
-    /// own name, in the namespace of its `ServiceEntry`. `port` is the Service's, 0 where it is not told.
-    fn of_host(host: &'a str, port: u16, inquiry: &mut Inquiry<'a>) -> Self {
-        let mut parts = host.split('.');
-        if let (Some(name), Some(namespace), rest) = (parts.next(), parts.next(), parts.next()) {
-            let service = inquiry.service(namespace, name);
-            let is_service = match rest {
-                Some("svc") => true,
-                None => service.is_some(),
-                Some(_) => false,
-            };
-            if is_service {
-                return DestinationService {
-                    host: Label::told(host),
-                    name: service.map_or(Label::told(name), |service| Label::Known(&service.name)),
-                    namespace: service
-                        .map_or(Label::told(namespace), |service| Label::Known(&service.namespace)),
-                    protocol: service
-                        .map(|service| protocol_of(&service.ports, port))
-                        .unwrap_or_default(),
-                };
+    /// What the client named, if the directory has it.
+    fn named(asked: Asked<'a>, lookup: &mut Lookup<'a>) -> Option<Self> {
+        let authority = Authority::read(asked.authority)?;
+        Self::of_authority(&authority, asked.namespace, lookup)
+    }
+
+    fn of_authority(
+        authority: &Authority<'_>,
+        namespace: Option<&str>,
+        lookup: &mut Lookup<'a>,
+    ) -> Option<Self> {
+        let port = authority.port.unwrap_or(HTTP);
+        Some(match named(authority, namespace, lookup)? {
+            Named::Service(service) => {
+                let protocol = protocol_of(&service.ports, port);
+                Self::of_service(service, protocol, &lookup.stream().domain)
             }
+            Named::External(external) => Self::of_external(external, port),
+        })
+    }
+
+    /// The host of traffic to no service. Only of a side-car's own application it is told where the directory does not have it.
+    fn host_outside(direction: Direction, asked: Asked<'a>, lookup: &mut Lookup<'a>) -> Label<'a> {
+        let Some(authority) = Authority::read(asked.authority) else {
+            return Label::UNKNOWN;
+        };
+        match Self::of_authority(&authority, asked.namespace, lookup) {
+            Some(service) => service.host,
+            None if direction == Direction::Outbound => Label::Outside(authority.host.into_text()),
+            None => Label::UNKNOWN,
         }
-        match inquiry.external(host) {
-            Some(external) => Self::of_external(external, Label::told(host), port),
-            None => DestinationService {
+    }
+
+    /// `name.namespace.svc…` is a Kubernetes Service; any other host is its own name, in the namespace of its `ServiceEntry`. `port`
+    /// is the Service's. The host is istiod's word, so it stands though the directory does not have it.
+    fn of_host(host: &'a str, port: u16, lookup: &mut Lookup<'a>) -> Self {
+        let mut parts = host.split('.');
+        if let (Some(name), Some(namespace), Some("svc")) = (parts.next(), parts.next(), parts.next()) {
+            let service = lookup.inquiry().service(namespace, name);
+            return DestinationService {
                 host: Label::told(host),
-                name: Label::told(host),
-                ..Self::UNKNOWN
-            },
+                name: service.map_or(Label::told(name), |service| Label::Known(&service.name)),
+                namespace: service.map_or(Label::told(namespace), |service| Label::Known(&service.namespace)),
+                protocol: service
+                    .map(|service| protocol_of(&service.ports, port))
+                    .unwrap_or_default(),
+            };
+        }
+        let scope = lookup.scope(port);
+        let external = lookup.inquiry().external(host, &scope);
+        DestinationService {
+            host: Label::told(host),
+            name: Label::told(host),
+            ..external.map_or(Self::UNKNOWN, |external| Self::of_external(external, port))
         }
     }
 }
@@ -188,59 +243,7 @@ impl Deref for Label<'_> {
     fn deref(&self) -> &str {
         match self {
             Label::Known(text) => text,
-            Label::Told(text) => text,
+            Label::Told(text) | Label::Outside(text) => text,
         }
-    }
-}
-
-/// The authority without its userinfo and port; `None` when nothing is left, or something that no host has: a client may write
-/// anything there, also a secret.
-fn host_of(authority: &[u8]) -> Option<&str> {
-    let host = authority.rsplit(|byte| *byte == b'@').next()?;
-    let is_host = |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'-' | b'_' | b':' | b'[' | b']');
-    let host = std::str::from_utf8(host)
-        .ok()
-        .filter(|host| !host.is_empty() && host.as_bytes().iter().all(is_host))?;
-    match host.rsplit_once(':') {
-        Some((name, port)) if !name.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(name)
-        }
-        _ => Some(host),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-    use crate::directory::Directory;
-
-    #[rstest]
-    #[case("outbound|80||web.demo.svc.cluster.local", "other", ("web.demo.svc.cluster.local", "web", "demo"))]
-    #[case("outbound|443||api.example.com", "", ("api.example.com", "api.example.com", "unknown"))]
-    #[case("PassthroughCluster", "api.example.com:8443", ("api.example.com", "PassthroughCluster", "unknown"))]
-    #[case("BlackHoleCluster", "", ("unknown", "BlackHoleCluster", "unknown"))]
-    #[case("", "web:9080", ("web", "web", "unknown"))]
-    #[case("", "[fd00::1]:80", ("[fd00::1]", "[fd00::1]", "unknown"))]
-    #[case("", "", ("unknown", "unknown", "unknown"))]
-    // proves: labels/service-without-userinfo
-    #[case("", "bob:hunter2@web:9080", ("web", "web", "unknown"))]
-    // proves: labels/service-without-userinfo
-    #[case("", "bob%3Ahunter2%40web", ("unknown", "unknown", "unknown"))]
-    // proves: labels/service-without-userinfo
-    #[case("", "web/path?token=hunter2", ("unknown", "unknown", "unknown"))]
-    fn the_called_service_is_the_clusters_host_else_the_authority(
-        #[case] cluster: &str,
-        #[case] authority: &str,
-        #[case] (host, name, namespace): (&str, &str, &str),
-    ) {
-        let cluster = UpstreamCluster::parse(cluster.as_bytes());
-        let directory = Directory::default();
-        let service = DestinationService::called(cluster, authority.as_bytes(), &mut directory.inquiry());
-        assert_eq!(
-            (&*service.host, &*service.name, &*service.namespace),
-            (host, name, namespace)
-        );
     }
 }

@@ -22,7 +22,7 @@ pub enum UpstreamCluster<'a> {
         /// The called host.
         host: &'a str,
     },
-    /// `PassthroughCluster`, `BlackHoleCluster`: outbound traffic to no service of the mesh.
+    /// `PassthroughCluster`, `BlackHoleCluster`, `AllowAnyDynamicDNSCluster`: outbound traffic to no service of the mesh.
     Outside {
         /// The cluster's name.
         name: &'a str,
@@ -75,7 +75,11 @@ impl<'a> UpstreamCluster<'a> {
                 port: number(port),
                 host,
             },
-            [Some("PassthroughCluster" | "BlackHoleCluster"), None, ..] => UpstreamCluster::Outside { name },
+            [
+                Some("PassthroughCluster" | "BlackHoleCluster" | "AllowAnyDynamicDNSCluster"),
+                None,
+                ..,
+            ] => UpstreamCluster::Outside { name },
             [Some(first), None, ..] if first.starts_with("InboundPassthroughCluster") => {
                 UpstreamCluster::InboundPassthrough { name }
             }
@@ -114,6 +118,8 @@ mod tests {
     #[case("PassthroughCluster", Outside { name: "PassthroughCluster" })]
     // proves: cluster/outside
     #[case("BlackHoleCluster", Outside { name: "BlackHoleCluster" })]
+    // proves: cluster/outside
+    #[case("AllowAnyDynamicDNSCluster", Outside { name: "AllowAnyDynamicDNSCluster" })]
     // proves: cluster/inbound-passthrough
     #[case("InboundPassthroughCluster", InboundPassthrough { name: "InboundPassthroughCluster" })]
     // proves: cluster/inbound-passthrough
@@ -130,6 +136,8 @@ mod tests {
     // proves: cluster/infrastructure
     #[case("xds-grpc", Other)]
     #[case("outbound|80", Other)]
+    // proves: cluster/dynamic-forward-proxy
+    #[case("DFPCluster:junk.example:443", Other)]
     fn names_are_taken_apart(#[case] name: &str, #[case] expected: UpstreamCluster<'_>) {
         assert_eq!(UpstreamCluster::parse(name.as_bytes()), expected);
     }

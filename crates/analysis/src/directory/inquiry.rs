@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use super::block::Block;
 use super::changes::Asked;
 use super::records::qualified;
+use super::scope::Scope;
 use super::tenure::Validity;
-use super::{Directory, External, Found, Owner, Pod, Service};
+use super::{Backend, Directory, External, Found, Owner, Pod, Service};
 use crate::accounting::Unattributed;
 use crate::analyze::port_protocol::PortProtocol;
 use crate::analyze::rule::Rule;
@@ -78,13 +79,23 @@ impl<'a> Inquiry<'a> {
             })
     }
 
-    /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is the oldest, as istiod takes
-    /// it, then the first by namespace and name.
-    pub fn service_of(&mut self, pod: &Pod, port: u16) -> Option<(&'a Service, PortProtocol)> {
-        self.directory
-            .oldest_service(&pod.uid, &mut self.asked, |backend| {
-                Some(backend.port.filter(|own| own.number == port)?.protocol)
-            })
+    /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is `named`, else the oldest, as
+    /// istiod takes it, then the first by namespace and name.
+    pub fn service_of(
+        &mut self,
+        pod: &Pod,
+        port: u16,
+        named: Option<&Service>,
+    ) -> Option<(&'a Service, PortProtocol)> {
+        let (directory, asked) = (self.directory, &mut self.asked);
+        let named = named.map(|service| qualified(&service.namespace, &service.name));
+        let protocol = |backend: &Backend| Some(backend.port.filter(|own| own.number == port)?.protocol);
+        let of_named = |backend: &Backend| {
+            let is_named = named.as_deref() == Some(&*backend.service);
+            protocol(backend).filter(|_| is_named)
+        };
+        let called = directory.oldest_service(&pod.uid, asked, of_named);
+        called.or_else(|| directory.oldest_service(&pod.uid, asked, protocol))
     }
 
     /// The Service of this name.
@@ -93,8 +104,8 @@ impl<'a> Inquiry<'a> {
             .listed(&qualified(namespace, name), &mut self.asked)
     }
 
-    /// The outside host of this name, by itself or by a wildcard: the longest that fits, of the oldest `ServiceEntry`.
-    pub fn external(&mut self, host: &str) -> Option<&'a External> {
-        self.directory.outside.get(&mut self.asked).host(host)
+    /// The outside host of this name, by itself or by a wildcard, as a proxy has it.
+    pub fn external(&mut self, host: &str, scope: &Scope<'_>) -> Option<&'a External> {
+        self.directory.outside.get(&mut self.asked).host(host, scope)
     }
 }

@@ -8,6 +8,7 @@ use super::block::Block;
 use super::claims::{Blocks, Claim};
 use super::name_history::NameHistory;
 use super::records::{EndpointSliceRecord, ServiceEntryRecord, qualified};
+use super::scope::Scope;
 use super::tenure::Validity;
 use super::{Directory, External, Host, Port, Service};
 use crate::moment::Moment;
@@ -17,20 +18,27 @@ use crate::moment::Moment;
 pub(super) struct Outside {
     /// Their addresses.
     pub(super) blocks: Blocks<External>,
-    /// By host, the oldest first.
-    hosts: HashMap<Arc<str>, Vec<Arc<External>>>,
+    /// By host in lower case.
+    hosts: HashMap<String, Vec<Arc<External>>>,
 }
 
 impl Outside {
-    /// The outside host of this name, by itself or by a wildcard: the longest that fits, of the oldest `ServiceEntry`.
-    pub(super) fn host(&self, host: &str) -> Option<&External> {
-        if let Some(named) = self.hosts.get(host) {
-            return named.first().map(|first| &**first);
-        }
+    /// The outside host of this name, by itself or by a wildcard: the longest that fits, of those that `scope` has and that declare
+    /// its port, else of all that it has. A port without it has no such host in Istio, but the name is still theirs.
+    pub(super) fn host(&self, host: &str, scope: &Scope<'_>) -> Option<&External> {
+        let host = host.to_ascii_lowercase();
         let dots = host.char_indices().filter(|(_, character)| *character == '.');
         let wildcards = dots.filter_map(|(dot, _)| Some(format!("*{}", host.get(dot..)?)));
-        let mut named = wildcards.filter_map(|wildcard| self.hosts.get(wildcard.as_str())?.first());
-        named.next().map(|first| &**first)
+        let names = std::iter::once(host.clone()).chain(wildcards);
+        let named = names.filter_map(|name| scope.choose(self.hosts.get(&name)?));
+        let mut first = None;
+        for external in named {
+            if scope.is_port_of(external) {
+                return Some(external);
+            }
+            first = first.or(Some(external));
+        }
+        first
     }
 }
 
@@ -46,6 +54,7 @@ impl Directory {
             namespace: slice.namespace.as_str().into(),
             created: slice.created,
             ports: [].into(),
+            is_headless: true,
             names: NameHistory::new(name),
             host: Host::default(),
         });
@@ -78,7 +87,8 @@ impl Directory {
 
     /// What the hosts of a `ServiceEntry` are called so far.
     pub(super) fn names_of_external(&self, entry: &ServiceEntryRecord) -> Option<&NameHistory> {
-        let of_host = self.outside.known().hosts.get(entry.hosts.first()?.as_str())?;
+        let first = entry.hosts.first()?.to_ascii_lowercase();
+        let of_host = self.outside.known().hosts.get(&first)?;
         let own = of_host.iter().find(|external| is_of(external, entry));
         own.map(|external| &external.names)
     }
@@ -86,23 +96,22 @@ impl Directory {
     /// Adds the hosts and addresses of a `ServiceEntry`. Its addresses are those of its first host.
     pub(super) fn claim_external(&mut self, entry: &ServiceEntryRecord, names: &NameHistory, since: Moment) {
         let ports: Arc<[Port]> = entry.ports.as_slice().into();
+        let export_to: Arc<[Box<str>]> = entry.export_to.iter().map(|to| to.as_str().into()).collect();
         let external = |host: &String| {
             Arc::new(External {
                 host: host.as_str().into(),
                 namespace: entry.namespace.as_str().into(),
                 entry: entry.name.as_str().into(),
                 created: entry.created,
+                export_to: export_to.clone(),
                 ports: ports.clone(),
                 names: names.clone(),
             })
         };
         let outside = self.outside.change(&mut self.changes);
         for external in entry.hosts.iter().map(external) {
-            let of_host = outside.hosts.entry(external.host.shared()).or_default();
-            of_host.push(external);
-            of_host.sort_by(|a, b| {
-                (a.created, &a.namespace, &a.entry).cmp(&(b.created, &b.namespace, &b.entry))
-            });
+            let host = external.host.to_ascii_lowercase();
+            outside.hosts.entry(host).or_default().push(external);
         }
         let Some(first) = entry.hosts.first().map(external) else {
             return;
@@ -118,10 +127,11 @@ impl Directory {
     pub(super) fn end_external(&mut self, entry: &ServiceEntryRecord, kept: &[Block], now: Moment) {
         let outside = self.outside.change(&mut self.changes);
         for host in &entry.hosts {
-            if let Some(of_host) = outside.hosts.get_mut(host.as_str()) {
+            let host = host.to_ascii_lowercase();
+            if let Some(of_host) = outside.hosts.get_mut(&host) {
                 of_host.retain(|external| !is_of(external, entry));
                 if of_host.is_empty() {
-                    outside.hosts.remove(host.as_str());
+                    outside.hosts.remove(&host);
                 }
             }
         }
@@ -159,6 +169,14 @@ mod tests {
     use super::*;
     use crate::accounting::Unattributed;
     use crate::analyze::port_protocol::PortProtocol;
+    use crate::analyze::role::Role;
+
+    /// A side-car of another namespace that calls this port.
+    const SCOPE: Scope<'static> = Scope {
+        namespace: "demo",
+        role: Role::Sidecar,
+        port: 443,
+    };
 
     fn at(seconds: i64) -> Moment {
         Moment(seconds * 1_000_000_000)
@@ -176,6 +194,7 @@ mod tests {
             annotations: [].into(),
             hosts: hosts.iter().map(ToString::to_string).collect(),
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            export_to: vec![],
             ports: vec![port(443, PortProtocol::Grpc)],
             created: at(created),
         }
@@ -276,7 +295,7 @@ mod tests {
         assert_eq!(owners("10.1.0.1"), ["a.example.com", "not-found"]);
         assert_eq!(owners("10.1.0.2"), ["b.example.com", "b.example.com"]);
         assert_eq!(owners("10.1.0.3"), ["not-found", "b.example.com"]);
-        assert!(directory.inquiry().external("a.example.com").is_none());
+        assert!(directory.inquiry().external("a.example.com", &SCOPE).is_none());
         state.forget(at(1000));
         assert_eq!(owner(&state.publish().unwrap(), "10.1.0.1", 150), "not-found");
     }
@@ -302,6 +321,8 @@ mod tests {
     // proves: k8s-mesh/service-entry-host
     #[case::longest_wildcard("x.c.b.example.com", Some("longer"))]
     #[case::the_wildcard_itself("*.b.example.com", Some("wild"))]
+    // proves: labels/host-any-case
+    #[case::another_case("A.Example.com", Some("old"))]
     #[case::not_below_the_wildcard("b.example.com", None)]
     #[case::another("a.example.org", None)]
     fn a_host_is_that_of_the_oldest_entry(#[case] host: &str, #[case] expected: Option<&str>) {
@@ -315,7 +336,7 @@ mod tests {
             state.apply(Record::ServiceEntry(entry(name, created, &[host], &[])), at(200));
         }
         let directory = state.publish().unwrap();
-        let found = directory.inquiry().external(host);
+        let found = directory.inquiry().external(host, &SCOPE);
         assert_eq!(found.map(|external| &*external.entry), expected);
         if let Some(found) = found {
             let protocols = [443, 80].map(|number| protocol_of(&found.ports, number));

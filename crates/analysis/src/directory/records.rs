@@ -112,6 +112,8 @@ pub struct ServiceEntryRecord {
     /// `spec.addresses` and `spec.endpoints[].address` that are IP addresses or CIDR blocks; none where `spec.resolution` asks
     /// DNS, because then the addresses are made up or anybody's.
     pub addresses: Vec<Block>,
+    /// `spec.exportTo`: namespaces, `.` for its own, `*` for all, `~` for none; blank is all.
+    pub export_to: Vec<String>,
     /// `spec.ports`.
     pub ports: Vec<Port>,
     /// `metadata.creationTimestamp`.

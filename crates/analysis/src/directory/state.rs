@@ -215,6 +215,7 @@ impl State {
             namespace: record.namespace.as_str().into(),
             created: record.created,
             ports: record.ports.as_slice().into(),
+            is_headless: record.addresses.is_empty(),
             names: names(known.map(|known| &known.names), self.rules.service(record), now),
             host: Host::default(),
         });

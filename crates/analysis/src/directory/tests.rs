@@ -352,7 +352,7 @@ fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
     let service_name = |directory: &Directory, port| {
         directory
             .inquiry()
-            .service_of(found, port)
+            .service_of(found, port, None)
             .map(|(service, _)| service.name.to_string())
     };
     assert_eq!(service_name(&directory, 9080).as_deref(), Some("old"));

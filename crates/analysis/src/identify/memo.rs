@@ -296,6 +296,11 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_one_line_of_the_cache() {
+        assert_eq!(size_of::<Slot>(), 64);
+    }
+
+    #[test]
     fn a_long_key_is_not_remembered() {
         let mut memo = Memo::default();
         put(&mut memo, &[0; LONGEST_KEY + 1], always());

@@ -4,6 +4,7 @@ use als_proto::{CommonProperties, Malformed};
 
 use crate::analyze::addresses::{Endpoint, endpoint};
 use crate::analyze::legs::Identity;
+use crate::analyze::role::Role;
 use crate::analyze::tls;
 use crate::peer::Peers;
 
@@ -43,7 +44,7 @@ pub(super) struct Caller<'a> {
 
 impl<'a> RawIdentity<'a> {
     /// The identity in an entry. `authority` is left out where the cluster names the host, so that a gateway's many host names do not
-    /// crowd the memo.
+    /// crowd the memo; that of TCP is the server name of its TLS.
     #[inline]
     pub fn new(
         common: &'a CommonProperties<'a>,
@@ -52,12 +53,11 @@ impl<'a> RawIdentity<'a> {
         peers: &'a Peers<'a>,
     ) -> Self {
         let cluster = cluster(common);
-        let is_named = cluster.starts_with(b"outbound|");
         RawIdentity {
             common,
             caller,
             cluster,
-            authority: if is_named { b"" } else { authority },
+            authority: if is_named(cluster) { b"" } else { authority },
             peers,
         }
     }
@@ -101,11 +101,39 @@ impl<'a> RawIdentity<'a> {
     }
 }
 
+/// Whether the cluster names the host.
+#[inline]
+fn is_named(cluster: &[u8]) -> bool {
+    let marks: [&[u8]; 3] = [b"outbound|", b"inbound-vip|", b"outbound_."];
+    marks.iter().any(|mark| cluster.starts_with(mark))
+}
+
+/// The authority of a request, where the rules ask for it: a gateway's call without a cluster is nobody's, whatever its client wrote.
+#[inline]
+pub fn asked_authority<'a>(role: Role, common: &CommonProperties<'a>, authority: &'a [u8]) -> &'a [u8] {
+    if role == Role::Gateway && common.upstream_cluster.is_empty() {
+        return b"";
+    }
+    authority
+}
+
+/// The server name of a TLS connection (SNI), which a side-car tells of connections to no service of the mesh; there it stands for an
+/// authority.
+#[inline]
+pub fn server_name<'a>(role: Role, common: &CommonProperties<'a>) -> Result<&'a [u8], Malformed> {
+    let cluster = common.upstream_cluster;
+    if role != Role::Sidecar || cluster.starts_with(b"inbound|") || is_named(cluster) {
+        return Ok(b"");
+    }
+    Ok(common.tls_properties()?.map_or(b"", |tls| tls.sni))
+}
+
 /// The upstream cluster. Istio's routes that answer or pass on traffic to no service stand for the clusters of that traffic.
 fn cluster<'a>(common: &CommonProperties<'a>) -> &'a [u8] {
     match (common.upstream_cluster, common.route_name) {
         (b"", b"block_all") => b"BlackHoleCluster",
         (b"", b"allow_any") => b"PassthroughCluster",
+        (b"", b"allow_any_dynamic_dns") => b"AllowAnyDynamicDNSCluster",
         (cluster, _) => cluster,
     }
 }

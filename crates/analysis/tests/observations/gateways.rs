@@ -50,9 +50,9 @@ fn without_a_direct_address_the_caller_is_the_remote_address() {
     assert_eq!(mesh.edges(), ["destination: productpage -> reviews"]);
 }
 
-// proves: k8s-mesh/local-reply, labels/service-of-authority
+// proves: k8s-mesh/local-reply, labels/gateway-without-route
 #[test]
-fn a_gateways_own_answer_has_no_upstream() {
+fn a_gateways_own_answer_has_neither_upstream_nor_service() {
     let mut mesh = Mesh::new();
     let mut common = through_gateway();
     (common.upstream_remote_address, common.upstream_cluster) = (None, String::new());
@@ -61,13 +61,17 @@ fn a_gateways_own_answer_has_no_upstream() {
         mesh.edges(),
         ["destination: unknown -> gateway", "source: gateway -> unknown"]
     );
-    let source = mesh
-        .http()
-        .into_iter()
+    let mut series = mesh.http().into_iter();
+    let (source, _) = series
         .find(|(labels, _)| labels.get("reporter") == "source")
-        .unwrap()
-        .0;
-    assert_eq!(source.get("destination_service"), "reviews");
+        .unwrap();
+    // The directory knows the Service that the client wrote, and Istio still would not look.
+    let service = [
+        "destination_service",
+        "destination_service_name",
+        "destination_service_namespace",
+    ];
+    assert_eq!(service.map(|name| source.get(name)), ["unknown"; 3]);
 }
 
 // proves: k8s-mesh/plain-envoy

@@ -40,16 +40,20 @@ fn to_nobody(cluster: &str, route: &str) -> AccessLogCommon {
 // proves: labels/service-of-cluster
 #[case::host("outbound|443||api.example.com", "", ["api.example.com", "api.example.com", "unknown"])]
 // proves: labels/service-of-authority
-#[case::authority("", "", ["reviews", "reviews", "unknown"])]
+#[case::authority("", "", ["reviews.demo.svc.cluster.local", "reviews", "demo"])]
 // proves: labels/service-passthrough
-#[case::passthrough("PassthroughCluster", "allow_any", ["reviews", "PassthroughCluster", "unknown"])]
+#[case::passthrough("PassthroughCluster", "allow_any", ["reviews.demo.svc.cluster.local", "PassthroughCluster", "unknown"])]
+// proves: labels/service-passthrough
+#[case::dynamic_dns("AllowAnyDynamicDNSCluster", "", ["reviews.demo.svc.cluster.local", "AllowAnyDynamicDNSCluster", "unknown"])]
 // proves: labels/service-black-hole
-#[case::black_hole("BlackHoleCluster", "", ["reviews", "BlackHoleCluster", "unknown"])]
+#[case::black_hole("BlackHoleCluster", "", ["reviews.demo.svc.cluster.local", "BlackHoleCluster", "unknown"])]
 // proves: labels/service-of-route
-#[case::block_all("", "block_all", ["reviews", "BlackHoleCluster", "unknown"])]
+#[case::block_all("", "block_all", ["reviews.demo.svc.cluster.local", "BlackHoleCluster", "unknown"])]
 // proves: labels/service-of-route
-#[case::allow_any("", "allow_any", ["reviews", "PassthroughCluster", "unknown"])]
-#[case::another_route("", "default", ["reviews", "reviews", "unknown"])]
+#[case::allow_any("", "allow_any", ["reviews.demo.svc.cluster.local", "PassthroughCluster", "unknown"])]
+// proves: labels/service-of-route
+#[case::allow_any_dynamic_dns("", "allow_any_dynamic_dns", ["reviews.demo.svc.cluster.local", "AllowAnyDynamicDNSCluster", "unknown"])]
+#[case::another_route("", "default", ["reviews.demo.svc.cluster.local", "reviews", "demo"])]
 fn the_called_service(#[case] cluster: &str, #[case] route: &str, #[case] expected: [&str; 3]) {
     let service = values(Mesh::new(), PRODUCTPAGE_NODE, to_nobody(cluster, route), SERVICE);
     assert_eq!(service, expected);
@@ -58,8 +62,8 @@ fn the_called_service(#[case] cluster: &str, #[case] route: &str, #[case] expect
 #[rstest]
 // proves: labels/service-of-port
 #[case::of_the_port("inbound|9080||", REVIEWS, 9080, ["reviews.demo.svc.cluster.local", "reviews", "demo"])]
-// proves: labels/service-of-authority
-#[case::of_the_authority("inbound|7000||", REVIEWS, 7000, ["reviews", "reviews", "demo"])]
+// proves: labels/service-canonical
+#[case::of_no_service("inbound|7000||", REVIEWS, 7000, ["reviews", "reviews", "demo"])]
 // proves: labels/service-inbound-passthrough
 #[case::passthrough("InboundPassthroughCluster", REVIEWS, 7000, ["reviews", "InboundPassthroughCluster", "demo"])]
 // proves: labels/service-inbound-passthrough

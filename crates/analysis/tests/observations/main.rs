@@ -16,6 +16,7 @@ mod evidence;
 #[path = "../peers/flat_nodes.rs"]
 mod flat_nodes;
 mod gateways;
+mod hosts;
 mod labels;
 mod latency;
 mod memo_keys;

@@ -191,8 +191,13 @@ fn a_nodes_own_words_matter_to_who_asks(#[case] chain: &[Analyzer], #[case] is_s
     "Kubernetes",
     false
 )]
+#[case::another_namespace(
+    "sidecar~10.0.0.1~productpage-7d9f-x.demo~other.svc.cluster.local",
+    "Kubernetes",
+    false
+)]
 #[case::another_cluster(PRODUCTPAGE_NODE, "west", false)]
-fn a_node_is_its_role_address_domain_and_cluster(
+fn a_node_is_its_role_address_namespace_domain_and_cluster(
     #[case] node_id: &str,
     #[case] cluster: &str,
     #[case] is_same: bool,

@@ -19,6 +19,7 @@ fn entry(name: &str, hosts: &[&str], addresses: &[&str]) -> Record {
         annotations: [].into(),
         hosts: hosts.iter().map(ToString::to_string).collect(),
         addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+        export_to: vec![],
         ports: vec![port(443)],
         created: at(STARTED),
     })
@@ -78,9 +79,17 @@ pub(crate) const OUT: &str = "PassthroughCluster";
 // proves: k8s-mesh/node-address
 #[case::node(reached(NODE, 22, OUT), "unknown", "unknown")]
 // proves: k8s-mesh/service-address
-#[case::service(reached(REVIEWS_SERVICE, 9080, OUT), "unknown", "demo")]
+#[case::service(reached(REVIEWS_SERVICE, 9080, REVIEWS_CLUSTER), "unknown", "demo")]
+// proves: labels/service-passed-by
+#[case::service_passed_by(reached(REVIEWS_SERVICE, 9080, OUT), "unknown", "unknown")]
 // proves: k8s-mesh/endpoint-without-pod
-#[case::endpoint(reached("192.0.2.7", 5432, OUT), "unknown", "demo")]
+#[case::endpoint(
+    reached("192.0.2.7", 5432, "outbound|5432||database.demo.svc.cluster.local"),
+    "unknown",
+    "demo"
+)]
+// proves: labels/service-passed-by
+#[case::endpoint_passed_by(reached("192.0.2.7", 5432, OUT), "unknown", "unknown")]
 // proves: k8s-mesh/service-entry-address
 #[case::block(reached("198.51.100.255", 443, OUT), "legacy.example.com", "outside")]
 // proves: k8s-mesh/service-entry-address

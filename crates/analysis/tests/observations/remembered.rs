@@ -37,24 +37,27 @@ enum Entered {
     Outbound,
     /// The same on the other side.
     Inbound,
-    /// The same there, to no cluster: the authority counts.
-    InboundByAuthority(&'static str),
+    /// productpage to no cluster: the authority counts.
+    ByAuthority(&'static str),
+    /// productpage to nobody's cluster and this authority.
+    Passed(&'static str),
     /// A client at [`OUTSIDE`] to productpage.
     Gateway,
     /// productpage to an address and port by this cluster.
     To(&'static str, u32, &'static str),
 }
-use Entered::{Gateway, Inbound, InboundByAuthority, Outbound, To};
+use Entered::{ByAuthority, Gateway, Inbound, Outbound, Passed, To};
 
 impl Entered {
     fn parts(self) -> (&'static str, AccessLogCommon, &'static str) {
         match self {
             Outbound => (PRODUCTPAGE_NODE, outbound(), ""),
             Inbound => (REVIEWS_NODE, inbound(), ""),
-            InboundByAuthority(authority) => {
-                let mut common = inbound();
-                common.upstream_cluster = "inbound|7000||".into();
-                (REVIEWS_NODE, common, authority)
+            ByAuthority(authority) | Passed(authority) => {
+                let cluster = if matches!(self, Passed(_)) { ANY } else { "" };
+                let local = socket("203.0.113.77", 80);
+                let common = common(socket(PRODUCTPAGE, 40_000), local, None, cluster);
+                (PRODUCTPAGE_NODE, common, authority)
             }
             Gateway => (GATEWAY_NODE, through_gateway(), ""),
             To(address, port, cluster) => {
@@ -188,8 +191,16 @@ const CHANGED: i64 = NOW - 50;
 #[case::deleted_service_of_pod(vec![], IsGone(reviews_service(|_| ())), Inbound)]
 #[case::deleted_service_of_host(vec![Is(reviews_service(|service| service.ports = vec![grpc(9080)]))], IsGone(reviews_service(|_| ())), Outbound)]
 #[case::unlisted_service(vec![], AreNotListed(Kind::Service), To(REVIEWS_SERVICE, 1, ANY))]
-#[case::new_service_by_authority(vec![], Is(service_with("web", |_| ())), InboundByAuthority("web.demo"))]
-#[case::deleted_service_by_authority(vec![Is(service_with("web", |_| ()))], IsGone(service_with("web", |_| ())), InboundByAuthority("web.demo"))]
+#[case::new_service_by_authority(vec![], Is(service_with("web", |_| ())), ByAuthority("web.demo"))]
+#[case::deleted_service_by_authority(vec![Is(service_with("web", |_| ()))], IsGone(service_with("web", |_| ())), ByAuthority("web.demo"))]
+#[case::new_service_of_the_callers_namespace(vec![], Is(service_with("web", |_| ())), ByAuthority("web"))]
+#[case::new_service_passed_by(vec![], Is(service_with("web", |_| ())), Passed("web.demo"))]
+#[case::new_service_by_its_address(vec![], Is(service_with("new", |service| service.addresses = vec!["10.96.0.9".parse().unwrap()])), ByAuthority("10.96.0.9"))]
+#[case::service_without_address(vec![Is(service_with("web", |service| service.addresses = vec!["10.96.0.9".parse().unwrap()]))],
+    Is(service_with("web", |_| ())), ByAuthority("web-0.web"))]
+#[case::new_host_by_authority(vec![], Is(outside("api", "api.example.com", &[])), ByAuthority("api.example.com"))]
+#[case::host_no_longer_exported(vec![Is(outside("api", "api.example.com", &[]))],
+    Is(Record::ServiceEntry(ServiceEntryRecord { export_to: vec!["~".into()], ..service_entry("api", "api.example.com", &[]) })), API)]
 #[case::new_service_of_slice(vec![Is(older_slice())], Is(service_with("older", |service| service.created = at(10))), Inbound)]
 #[case::new_slice(vec![Is(service_with("older", |service| service.created = at(10)))], Is(older_slice()), Inbound)]
 #[case::new_slice_renames(vec![Is(service_with("older", |service| service.created = at(10)))], Is(older_slice()), Outbound)]
@@ -283,7 +294,7 @@ fn a_change_elsewhere_is_no_reason_to_look_up(
     #[values(
         Outbound,
         Inbound,
-        InboundByAuthority("web.demo"),
+        ByAuthority("web.demo"),
         Gateway,
         API,
         To("10.0.0.77", 1, ANY)

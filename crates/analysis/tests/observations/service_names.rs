@@ -228,6 +228,7 @@ fn entry(name: &str, labels: &[(&str, &str)]) -> Record {
         annotations: [("owner".into(), "blue".into())].into(),
         hosts: vec!["legacy.example.com".into(), "old.example.com".into()],
         addresses: vec!["198.51.100.0/24".parse().unwrap()],
+        export_to: vec![],
         ports: vec![port(443)],
         created: at(STARTED),
     })

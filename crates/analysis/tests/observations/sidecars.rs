@@ -154,7 +154,7 @@ fn without_a_route_the_local_address_tells_the_direction() {
             labels.get("destination_service"),
             labels.get("destination_service_name")
         ),
-        ("reviews", "reviews")
+        ("reviews.demo.svc.cluster.local", "reviews")
     );
 
     let mut mesh = Mesh::new();

@@ -24,13 +24,14 @@ pub struct ServiceEntry {
 
 /// `spec` of a `ServiceEntry`.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Spec {
     hosts: Vec<String>,
     addresses: Vec<String>,
     endpoints: Vec<Endpoint>,
     ports: Vec<Port>,
     resolution: Option<String>,
+    export_to: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -74,6 +75,7 @@ impl Object for ServiceEntry {
             annotations: annotations(&self.metadata, rules, naming::Object::ServiceEntry),
             hosts: spec.hosts.clone(),
             addresses,
+            export_to: spec.export_to.clone(),
             ports,
             created: created(&self.metadata),
         })

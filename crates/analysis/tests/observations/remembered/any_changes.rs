@@ -22,11 +22,14 @@ enum Step {
 
 /// Addresses of pods, of Services, of nodes and outside, each of which may become anybody's.
 const ADDRESSES: [&str; 6] = [PRODUCTPAGE, REVIEWS, REVIEWS_SERVICE, NODE, OUTSIDE, ENDPOINT];
-const ENTERED: [Entered; 10] = [
+const ENTERED: [Entered; 13] = [
     Outbound,
     Inbound,
-    InboundByAuthority("web.demo"),
-    InboundByAuthority("api.example.com"),
+    ByAuthority("web.demo"),
+    ByAuthority("web-0.web"),
+    ByAuthority("api.example.com"),
+    ByAuthority(REVIEWS_SERVICE),
+    Passed("api.example.com"),
     Gateway,
     API,
     API_IN_MESH,
@@ -73,7 +76,8 @@ fn a_pod() -> impl Strategy<Value = Record> {
 fn a_service() -> impl Strategy<Value = Record> {
     let names = select(vec!["reviews", "web", "database"]);
     let created = select(vec![10, 20]);
-    (names, addresses(), ports(), created, select(vec!["a", "b"])).prop_map(
+    let addresses = prop_oneof![3 => addresses(), 1 => Just(vec![])];
+    (names, addresses, ports(), created, select(vec!["a", "b"])).prop_map(
         |(name, addresses, ports, created, value)| {
             service_with(name, |service| {
                 service.addresses = addresses;
@@ -120,16 +124,18 @@ fn an_entry() -> impl Strategy<Value = Record> {
     ];
     let names = select(vec!["one", "two"]);
     let labels = select(vec!["a", "b"]);
+    let namespaces = subsequence(vec![".", "~", "demo"], 0..=2);
     (
         names,
         subsequence(hosts, 1..=2),
         subsequence(blocks, 0..=2),
         ports(),
-        labels,
+        (labels, namespaces),
     )
-        .prop_map(|(name, hosts, blocks, ports, value)| {
+        .prop_map(|(name, hosts, blocks, ports, (value, namespaces))| {
             Record::ServiceEntry(ServiceEntryRecord {
                 hosts: hosts.iter().map(ToString::to_string).collect(),
+                export_to: namespaces.iter().map(ToString::to_string).collect(),
                 ports,
                 labels: tier(value),
                 ..service_entry(name, "", &blocks)

@@ -113,6 +113,7 @@ pub(super) fn service_entry(name: &str, host: &str, addresses: &[&str]) -> Servi
         annotations: [].into(),
         hosts: vec![host.into()],
         addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+        export_to: vec![],
         ports: vec![port(443)],
         created: at(STARTED),
     }

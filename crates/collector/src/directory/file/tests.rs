@@ -1,7 +1,9 @@
 use std::net::IpAddr;
 
 use alscope_analysis::analyze::port_protocol::PortProtocol;
-use alscope_analysis::directory::{Directory, Owner, protocol_of};
+use alscope_analysis::analyze::role::Role;
+use alscope_analysis::directory::scope::Scope;
+use alscope_analysis::directory::{Directory, External, Owner, protocol_of};
 use alscope_analysis::moment::Moment;
 use alscope_naming::kubernetes_name::k8s_service_name;
 use rstest::rstest;
@@ -114,13 +116,23 @@ fn at(time: &str) -> Moment {
     Moment::from_unix(time.as_second(), 0)
 }
 
+/// The outside host of this name that a side-car of `namespace` has.
+fn external<'a>(directory: &'a Directory, host: &str, namespace: &str) -> Option<&'a External> {
+    let scope = Scope {
+        namespace,
+        role: Role::Sidecar,
+        port: 443,
+    };
+    directory.inquiry().external(host, &scope)
+}
+
 fn owner(directory: &Directory, address: &str, time: &str) -> String {
     let address: IpAddr = address.parse().unwrap();
     match directory.inquiry().owner(address, None, at(time)).owner {
         Owner::Pod(pod) => {
             let service = directory
                 .inquiry()
-                .service_of(pod, 9080)
+                .service_of(pod, 9080, None)
                 .map_or("-", |(service, _)| &service.name);
             format!(
                 "{} {} {} {service}",
@@ -171,7 +183,7 @@ fn what_is_outside_is_in_the_directory_by_address_or_by_host() {
     assert_eq!(owner("192.0.2.9"), "external legacy.example.com.outside");
     assert_eq!(owner("198.51.100.255"), "external legacy.example.com.outside");
     assert_eq!(owner("203.0.113.5"), "not-found");
-    let api = directory.inquiry().external("api.example.com").unwrap();
+    let api = external(&directory, "api.example.com", "demo").unwrap();
     assert_eq!((&*api.namespace, &*api.entry), ("outside", "api"));
     assert_eq!(protocol_of(&api.ports, 443), PortProtocol::Grpc);
     let reviews = directory.inquiry().service("demo", "reviews").unwrap();
@@ -190,7 +202,20 @@ fn service_entries_of_ignored_namespaces_are_not_there() {
         owner(&directory, "192.0.2.9", "2026-01-02T00:00:00Z"),
         "not-found"
     );
-    assert!(directory.inquiry().external("api.example.com").is_none());
+    assert!(external(&directory, "api.example.com", "demo").is_none());
+}
+
+// proves: directory/service-entry-visibility
+#[test]
+fn an_entry_is_there_for_the_namespaces_that_it_is_exported_to() {
+    let exported = LIST.replace(
+        "{hosts: [api.example.com],",
+        "{hosts: [api.example.com], exportTo: [., shop],",
+    );
+    let directory = parse(&exported, Path::new("cluster.yaml"), State::default()).unwrap();
+    let seen =
+        ["outside", "shop", "demo"].map(|namespace| external(&directory, "api.example.com", namespace));
+    assert_eq!(seen.map(|external| external.is_some()), [true, true, false]);
 }
 
 /// Rules of names, all the way from a configuration to the names that calls have, and what is kept of the objects for it.

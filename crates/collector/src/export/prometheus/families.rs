@@ -113,6 +113,10 @@ const OVERFLOWED: Metric = counter(
     "alscope_observations_overflowed_total",
     "Observations in the overflow series because a bound was reached.",
 );
+const OUTSIDE_OVERFLOWED: Metric = counter(
+    "alscope_outside_hosts_overflowed_total",
+    "Observations of calls to a host outside the mesh that is not told apart because a bound was reached.",
+);
 const KEPT: Metric = counter(
     "alscope_entries_kept_total",
     "Observed entries that the analyzer persistence kept.",
@@ -171,6 +175,7 @@ pub fn own(text: &mut String, accounting: &Accounting, gauges: &Gauges) {
         (ATTRIBUTED, accounting.attributed),
         (UNATTRIBUTED, accounting.unattributed),
         (OVERFLOWED, accounting.overflowed),
+        (OUTSIDE_OVERFLOWED, accounting.outside_overflowed),
         (OVER_RATE, accounting.over_rate),
     ];
     for (metric, value) in plain {

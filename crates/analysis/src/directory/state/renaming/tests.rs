@@ -76,6 +76,7 @@ fn entry(name: &str) -> Record {
         annotations: BTreeMap::new(),
         hosts: vec!["legacy.example.com".into()],
         addresses: vec!["10.0.0.1".parse().unwrap(), "10.96.0.1".parse().unwrap()],
+        export_to: vec![],
         ports: vec![],
         created: at(50),
     })

@@ -1,0 +1,155 @@
+//! Which service of the directory a host names, as Istio's virtual hosts match it (istio `pilot/pkg/networking/core` `httproute.go`
+//! `generateVirtualHostDomains`; of several domains that fit, Envoy takes the exact one, else the longest suffix).
+//!
+//! | host | service |
+//! |---|---|
+//! | `name.namespace.svc.domain`, `name.namespace.svc`, `name.namespace` | that Service |
+//! | `name` | that Service of the caller's namespace |
+//! | any of these behind another name | a headless Service: its pods have names of their own |
+//! | an address | the Service or `ServiceEntry` that has it |
+//! | a host of a `ServiceEntry`, by itself or by a wildcard | that host |
+//!
+//! A Service counts before a `ServiceEntry` of its full name, and that before a Service by a shorter name; what ends in a name counts
+//! last, of a Service before that of a wildcard.
+
+use std::net::IpAddr;
+
+use super::authority::{Authority, Host};
+use super::k8s_mesh::Lookup;
+use super::rule::Rule;
+use crate::directory::{External, Owner, Service};
+
+/// The port of an authority without one.
+pub const HTTP: u16 = 80;
+
+/// A service that a host names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named<'a> {
+    /// A Service.
+    Service(&'a Service),
+    /// A host outside the mesh.
+    External(&'a External),
+}
+
+/// A Service that a name may be the name of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Candidate<'h> {
+    name: &'h str,
+    namespace: &'h str,
+    form: Form,
+}
+
+/// How a name is one of a Service's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// It is the full one.
+    Full,
+    /// It is a shorter one.
+    Short,
+    /// It ends in one of them.
+    Below,
+}
+
+/// The service that `authority` names to a caller in `namespace`.
+pub fn named<'a>(
+    authority: &Authority<'_>,
+    namespace: Option<&str>,
+    lookup: &mut Lookup<'a>,
+) -> Option<Named<'a>> {
+    let port = authority.port.unwrap_or(HTTP);
+    match &authority.host {
+        Host::Address(address) => of_address(*address, port, lookup),
+        Host::Name(name) => of_name(name, namespace, port, lookup),
+    }
+}
+
+fn of_address<'a>(address: IpAddr, port: u16, lookup: &mut Lookup<'a>) -> Option<Named<'a>> {
+    let found = lookup.owner_of(address, Some(port));
+    match (found.owner, found.rule) {
+        (Owner::Service(service), Rule::ServiceAddress) => Some(Named::Service(service)),
+        (Owner::External(external), Rule::ServiceEntryAddress) => Some(Named::External(external)),
+        _ => None,
+    }
+}
+
+fn of_name<'a>(name: &str, namespace: Option<&str>, port: u16, lookup: &mut Lookup<'a>) -> Option<Named<'a>> {
+    let domain = &*lookup.stream().domain;
+    let candidates = candidates(name, domain, namespace);
+    let of_form = |form| {
+        let candidates = candidates.iter().flatten();
+        candidates.filter(move |candidate| candidate.form == form)
+    };
+    let scope = lookup.scope(port);
+    let inquiry = lookup.inquiry();
+    for full in of_form(Form::Full) {
+        if let Some(service) = inquiry.service(full.namespace, full.name) {
+            return Some(Named::Service(service));
+        }
+    }
+    let external = inquiry.external(name, &scope);
+    if let Some(external) = external.filter(|external| external.is_host(name)) {
+        return Some(Named::External(external));
+    }
+    for short in of_form(Form::Short) {
+        if let Some(service) = inquiry.service(short.namespace, short.name) {
+            return Some(Named::Service(service));
+        }
+        let full = format!("{}.{}.svc.{domain}", short.name, short.namespace);
+        let external = inquiry.external(&full, &scope);
+        if let Some(external) = external.filter(|external| external.is_host(&full)) {
+            return Some(Named::External(external));
+        }
+    }
+    let mut headless = of_form(Form::Below).filter_map(|below| inquiry.service(below.namespace, below.name));
+    let headless = headless.find(|service| service.is_headless);
+    headless
+        .map(Named::Service)
+        .or_else(|| external.map(Named::External))
+}
+
+/// The Services that `host` may be the name of, of two the one with the longer name first.
+fn candidates<'h>(host: &'h str, domain: &str, caller: Option<&'h str>) -> [Option<Candidate<'h>>; 2] {
+    let qualified = host
+        .strip_suffix(domain)
+        .and_then(|rest| rest.strip_suffix(".svc."));
+    let form = if qualified.is_some() {
+        Form::Full
+    } else {
+        Form::Short
+    };
+    if let Some(rest) = qualified.or_else(|| host.strip_suffix(".svc")) {
+        return [candidate(rest, form), None];
+    }
+    match host.rsplit_once('.') {
+        None => {
+            let own = caller.map(|namespace| Candidate {
+                name: host,
+                namespace,
+                form,
+            });
+            [own, None]
+        }
+        Some((_, name)) => {
+            let below = caller.map(|namespace| Candidate {
+                name,
+                namespace,
+                form: Form::Below,
+            });
+            [candidate(host, form), below]
+        }
+    }
+}
+
+/// The Service of `name.namespace`, or of what ends in it.
+fn candidate(qualified: &str, form: Form) -> Option<Candidate<'_>> {
+    let (before, namespace) = qualified.rsplit_once('.')?;
+    let (name, form) = match before.rsplit_once('.') {
+        Some((_, name)) => (name, Form::Below),
+        None => (before, form),
+    };
+    Some(Candidate {
+        name,
+        namespace,
+        form,
+    })
+}

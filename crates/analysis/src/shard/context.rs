@@ -1,0 +1,34 @@
+//! What surrounds an entry.
+
+use als_proto::{CommonProperties, HttpEntry, HttpRequest};
+
+use crate::aggregate::example::Shown;
+use crate::directory::Directory;
+use crate::moment::Moment;
+use crate::peer::Peers;
+use crate::stream::Stream;
+
+/// What an entry is read in.
+pub(super) struct Context<'a> {
+    pub(super) directory: &'a Directory,
+    pub(super) stream: &'a Stream,
+    pub(super) received: Moment,
+}
+
+impl Context<'_> {
+    /// What of an entry an example shows.
+    pub(super) fn shown<'e>(
+        &'e self,
+        common: &'e CommonProperties<'e>,
+        peers: &'e Peers<'e>,
+        http: Option<(&'e HttpEntry<'e>, &'e HttpRequest<'e>)>,
+    ) -> Shown<'e> {
+        Shown {
+            proxy: &self.stream.node_id,
+            received: self.received,
+            common,
+            peers,
+            http,
+        }
+    }
+}
