@@ -7,7 +7,8 @@ mod service_name;
 
 use als_proto::CommonProperties;
 
-use crate::aggregate::evidence::EvidenceId;
+use crate::aggregate::evidence::{EvidenceId, Finding};
+use crate::aggregate::node::Kinds;
 use crate::aggregate::registry::{CallId, Registry};
 use crate::analyze::Ended;
 use crate::analyze::chain::{Analyzer, Chain};
@@ -88,8 +89,11 @@ fn register(legs: &(Leg<'_>, Option<Leg<'_>>), lookup: &mut Lookup<'_>, registry
     let stream = lookup.stream();
     let mut register = |leg: &Leg<'_>| {
         let (source_rule, destination_rule) = (leg.source.rule, leg.destination.rule);
-        let rules = [source_rule, destination_rule];
-        let (call, evidence) = registry.call(rules, |interner| call(leg, stream, interner));
+        let found = [&leg.source, &leg.destination].map(|attribution| Finding {
+            rule: attribution.rule,
+            role: attribution.role,
+        });
+        let (call, evidence) = registry.call(found, |interner| call(leg, stream, interner));
         IdentifiedLeg {
             reporter: leg.reporter,
             call,
@@ -114,10 +118,17 @@ fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
     let cluster = stream.cluster;
     let source = (&leg.source.party, security.peer_principal, source);
     let destination = (&leg.destination.party, security.local_principal, destination);
+    let mut source = party(source, cluster, interner);
+    if let Party::Service(service) = &leg.source.party {
+        // No other label of a caller has the name of its Service.
+        source.canonical_service = interner.intern_text(&service.name);
+    }
+    let destination = party(destination, cluster, interner);
     Call {
         reporter: leg.reporter,
-        source: party(source, cluster, interner),
-        destination: party(destination, cluster, interner),
+        kinds: Kinds::of(leg, &source, &destination),
+        source,
+        destination,
         service: leg.service.host.intern(interner),
         service_name: leg.service.name.intern(interner),
         service_namespace: leg.service.namespace.intern(interner),
