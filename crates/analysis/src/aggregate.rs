@@ -5,6 +5,7 @@ pub mod evidence;
 pub mod example;
 pub mod histogram;
 pub mod labels;
+pub mod node;
 pub mod registry;
 pub mod series;
 pub mod topology;

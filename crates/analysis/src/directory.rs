@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use crate::accounting::Unattributed;
 use crate::analyze::port_protocol::PortProtocol;
+use crate::analyze::role::Role;
 use crate::analyze::rule::Rule;
 use crate::interner::Text;
 use crate::moment::Moment;
@@ -57,6 +58,8 @@ pub struct Pod {
     pub canonical_service: Text,
     /// Istio's canonical revision.
     pub canonical_revision: Text,
+    /// Whether Istio made it as a gateway or a waypoint.
+    pub role: Role,
     /// Its service's names.
     pub names: NameHistory,
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use als_proto::CommonProperties;
 
-use crate::aggregate::evidence::EvidenceId;
+use crate::aggregate::evidence::{EvidenceId, Finding};
+use crate::aggregate::node::Kinds;
 use crate::aggregate::registry::{CallId, Registry};
 use crate::analyze::Ended;
 use crate::analyze::chain::{Analyzer, Chain};
@@ -97,15 +98,18 @@ fn register(legs: &(Leg<'_>, Option<Leg<'_>>), lookup: &mut Lookup<'_>, registry
     let mut has_place = true;
     let mut register = |leg: &Leg<'_>| {
         let (source_rule, destination_rule) = (leg.source.rule, leg.destination.rule);
-        let rules = [source_rule, destination_rule];
+        let found = [&leg.source, &leg.destination].map(|attribution| Finding {
+            rule: attribution.rule,
+            role: attribution.role,
+        });
         let make = |interner: &mut Interner| call(leg, stream, interner);
         let (call, evidence) = match &leg.service.host {
             Label::Outside(host) => {
-                let (call, evidence, place) = registry.call_outside(rules, host, make);
+                let (call, evidence, place) = registry.call_outside(found, host, make);
                 has_place = place;
                 (call, evidence)
             }
-            Label::Known(_) | Label::Told(_) => registry.call(rules, make),
+            Label::Known(_) | Label::Told(_) => registry.call(found, make),
         };
         IdentifiedLeg {
             reporter: leg.reporter,
@@ -141,10 +145,17 @@ fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
         called => called,
     };
     let destination = (called, security.local_principal, destination);
+    let mut source = party(source, cluster, interner);
+    if let Party::Service(service) = &leg.source.party {
+        // No other label of a caller has the name of its Service.
+        source.canonical_service = interner.intern_text(&service.name);
+    }
+    let destination = party(destination, cluster, interner);
     Call {
         reporter: leg.reporter,
-        source: party(source, cluster, interner),
-        destination: party(destination, cluster, interner),
+        kinds: Kinds::of(leg, &source, &destination),
+        source,
+        destination,
         service: leg.service.host.intern(interner),
         service_name: leg.service.name.intern(interner),
         service_namespace: leg.service.namespace.intern(interner),

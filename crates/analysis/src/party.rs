@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use crate::aggregate::node::Kinds;
 use crate::interner::Symbol;
 
 /// The proxy that reported an observation, with Istio's words.
@@ -124,6 +125,8 @@ pub struct Call {
     pub service_namespace: Symbol,
     /// How the connection was secured.
     pub security: SecurityPolicy,
+    /// What the parties and the service are; no label says it.
+    pub kinds: Kinds,
 }
 
 impl Call {
@@ -136,5 +139,6 @@ impl Call {
         service_name: Symbol::OVERFLOW,
         service_namespace: Symbol::OVERFLOW,
         security: SecurityPolicy::Unknown,
+        kinds: Kinds::OVERFLOW,
     };
 }

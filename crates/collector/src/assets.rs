@@ -26,7 +26,9 @@ pub const ALL: &[Asset] = &[
     asset!("/", "text/html; charset=utf-8", "index.html"),
     asset!("/page.css", "text/css; charset=utf-8", "page.css"),
     asset!("/page.js", "text/javascript; charset=utf-8", "page.js"),
+    asset!("/edges.js", "text/javascript; charset=utf-8", "edges.js"),
     asset!("/format.js", "text/javascript; charset=utf-8", "format.js"),
+    asset!("/graph.js", "text/javascript; charset=utf-8", "graph.js"),
     asset!("/why.js", "text/javascript; charset=utf-8", "why.js"),
     asset!("/icon.svg", "image/svg+xml", "icon.svg"),
     asset!(

@@ -18,13 +18,16 @@ pub struct Topology {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TopologyNode {
-    /// `namespace/workload`, or `unknown`.
+    /// `namespace/workload`, `service:namespace/name`, `outside:host` or `unknown`; a workload in whose namespace is a colon has
+    /// `workload:` before it. No two nodes have one id.
     pub id: String,
-    /// The namespace.
+    /// The namespace; empty for a host outside, `unknown` where none is known.
     pub namespace: String,
-    /// The workload.
+    /// The workload; `unknown` for all that is none.
     pub workload: String,
-    /// `workload` or `unknown`.
+    /// The name of the workload or service, or the host.
+    pub name: String,
+    /// `workload`, `gateway`, `waypoint`, `service` (no workload of it is known), `outside` or `unknown`.
     pub kind: String,
 }
 
@@ -42,9 +45,13 @@ pub struct Edge {
     pub reporter: String,
     /// Requests, or TCP connections that ended, a second.
     pub requests_per_second: f64,
-    /// From 0 to 1; null when no outcome is known.
+    /// Failed calls by those whose outcome is known, from 0 to 1; null when none is.
     pub error_share: Option<f64>,
-    /// Null for TCP.
+    /// Client errors by the same.
+    pub client_error_share: Option<f64>,
+    /// Calls whose outcome is not known, by all: gRPC whose status the proxy did not log.
+    pub unknown_share: f64,
+    /// Null for TCP, and where every request lasts as long as a connection.
     pub p50_milliseconds: Option<f64>,
     /// Null for TCP.
     pub p95_milliseconds: Option<f64>,

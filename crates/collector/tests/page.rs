@@ -6,6 +6,9 @@ use alscope_collector::assets;
 use alscope_collector::evidence::Example;
 use alscope_collector::topology::Edge;
 
+/// The page's own scripts.
+const SCRIPTS: [&str; 5] = ["/page.js", "/edges.js", "/format.js", "/graph.js", "/why.js"];
+
 fn asset(path: &str) -> &'static str {
     let found = assets::ALL.iter().find(|asset| asset.path == path);
     found
@@ -53,10 +56,10 @@ fn page_has_nothing_inline_and_nothing_from_elsewhere() {
     for inline in ["<style", " style=", " onclick=", " onload=", "javascript:", "://"] {
         assert!(!page.contains(inline), "index.html contains {inline}");
     }
-    for own in ["/page.js", "/format.js", "/why.js", "/page.css"] {
+    for own in [SCRIPTS.as_slice(), &["/page.css"]].concat() {
         assert!(!asset(own).contains("://"), "{own} names another host");
     }
-    for own in ["/page.js", "/format.js", "/why.js"] {
+    for own in SCRIPTS {
         assert_safe(own);
     }
 }
@@ -85,6 +88,8 @@ fn columns_of_the_page_are_the_fields_of_an_edge() {
         reporter: String::new(),
         requests_per_second: 0.0,
         error_share: None,
+        client_error_share: None,
+        unknown_share: 0.0,
         p50_milliseconds: None,
         p95_milliseconds: None,
         p99_milliseconds: None,

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::example::Example;
-use super::labels::Node;
+use super::node::Node;
 use super::registry::Registry;
+use crate::analyze::role::Role;
 use crate::analyze::rule::Rule;
 use crate::interner::{Interner, Symbol};
 use crate::moment::Moment;
-use crate::party::{Call, PartyLabels, Reporter};
+use crate::party::{Call, Reporter};
 
 /// Evidence that is kept apart; with its examples at most 20 MiB.
 pub const MOST_EVIDENCE: usize = 10_000;
@@ -37,38 +38,46 @@ impl EvidenceId {
     }
 }
 
-/// An edge and the rules that found its parties, in symbols.
+/// How one party of a call was found, and what its proxy does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Finding {
+    /// The rule that says who it is, or that nobody certain is.
+    pub rule: Rule,
+    /// Whether it is a gateway or a waypoint; any other party counts as behind a side-car.
+    pub role: Role,
+}
+
+/// An edge and how its parties were found, in symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EvidenceKey {
     reporter: Reporter,
-    nodes: [[Symbol; 2]; 2],
-    rules: [Rule; 2],
+    nodes: [Node<Symbol>; 2],
+    found: [Finding; 2],
 }
 
 impl EvidenceKey {
-    /// The evidence of a call whose source and destination were found by `rules`.
-    pub fn new(call: &Call, rules: [Rule; 2]) -> Self {
-        let node = |party: &PartyLabels| [party.namespace, party.workload];
+    /// The evidence of a call whose source and destination were found so.
+    pub fn new(call: &Call, found: [Finding; 2]) -> Self {
+        let ends = call.kinds.ends(call);
         EvidenceKey {
             reporter: call.reporter,
-            nodes: [node(&call.source), node(&call.destination)],
-            rules,
+            nodes: [ends.source, ends.destination],
+            found,
         }
     }
 
     /// The same in text.
     pub fn evidence(&self, interner: &Interner) -> Evidence {
-        let [source, destination] = self.nodes.map(|[namespace, workload]| Node {
-            namespace: interner.text(namespace),
-            workload: interner.text(workload),
-        });
-        let [source_rule, destination_rule] = self.rules;
+        let [source, destination] = self.nodes.map(|node| node.text(interner));
+        let [of_source, of_destination] = self.found;
         Evidence {
             reporter: self.reporter,
             source,
             destination,
-            source_rule,
-            destination_rule,
+            source_rule: of_source.rule,
+            destination_rule: of_destination.rule,
+            source_role: of_source.role,
+            destination_role: of_destination.role,
         }
     }
 }
@@ -80,12 +89,16 @@ pub struct Evidence {
     pub reporter: Reporter,
     /// The caller.
     pub source: Node,
-    /// The called workload.
+    /// The called party.
     pub destination: Node,
     /// What says who the caller is.
     pub source_rule: Rule,
     /// What says who the called party is.
     pub destination_rule: Rule,
+    /// Whether the caller is a gateway or a waypoint.
+    pub source_role: Role,
+    /// Whether the called party is one.
+    pub destination_role: Role,
 }
 
 /// Evidence and what it is of.

@@ -36,6 +36,12 @@ pub const THOUSANDTHS: [u64; EDGES] = [
     3_600_000_000,
 ];
 
+/// The bucket of a value in thousandths of its unit.
+#[inline]
+pub fn bucket(thousandths: u64) -> usize {
+    THOUSANDTHS.partition_point(|edge| *edge < thousandths)
+}
+
 /// Counts by bucket and the sum of the values. A duration's unit is the microsecond, a size's the byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Histogram<Count = u64> {
@@ -60,7 +66,7 @@ impl<Count: AddAssign + From<bool>> Histogram<Count> {
 
     #[inline]
     fn add(&mut self, thousandths: u64, value: u64) {
-        let bucket = THOUSANDTHS.partition_point(|edge| *edge < thousandths);
+        let bucket = bucket(thousandths);
         if let Some(count) = self.buckets.get_mut(bucket) {
             *count += true.into();
         }

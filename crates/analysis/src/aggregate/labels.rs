@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::node::Node;
 use super::series::Outcome;
 use crate::analyze::flags;
+use crate::analyze::outcome::{Verdict, is_answered};
 use crate::interner::{Interner, Symbol};
 use crate::party::{Call, PartyLabels, Reporter};
 
@@ -40,22 +42,17 @@ pub const NAMES: [&str; 25] = [
 /// How many of [`NAMES`] a TCP metric has.
 pub const TCP_NAMES: usize = 23;
 
-/// One end of an edge: namespace and workload.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Node {
-    /// The namespace, or `unknown`.
-    pub namespace: Arc<str>,
-    /// The workload, or `unknown`.
-    pub workload: Arc<str>,
-}
-
 /// Who called whom by which protocol, as one reporter saw it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Edge {
     /// The caller.
     pub source: Node,
-    /// The called workload.
+    /// The called party.
     pub destination: Node,
+    /// The called service, by which rows of one call are known where the called workload is not.
+    pub service: Node,
+    /// Whether the called party is known or at least answered: of a call that nobody answered the workload can be known otherwise.
+    pub is_answered: bool,
     /// Istio's `request_protocol`.
     pub protocol: &'static str,
     /// Who reports it.
@@ -69,8 +66,8 @@ pub struct SeriesLabels {
     pub values: [Arc<str>; 25],
     /// The edge that the series is part of.
     pub edge: Edge,
-    /// What came of the calls.
-    pub outcome: Outcome,
+    /// What its calls came to; of those beyond a bound nothing is known.
+    pub verdict: Verdict,
 }
 
 /// Makes a series' labels.
@@ -78,13 +75,12 @@ pub fn series_labels(call: &Call, outcome: Outcome, interner: &Interner) -> Seri
     let text = |symbol: Symbol| interner.text(symbol);
     let [s0, s1, s2, s3, s4, s5, s6, s7] = party_values(&call.source, interner);
     let [d0, d1, d2, d3, d4, d5, d6, d7] = party_values(&call.destination, interner);
-    let node = |workload: &Arc<str>, namespace: &Arc<str>| Node {
-        namespace: namespace.clone(),
-        workload: workload.clone(),
-    };
+    let ends = call.kinds.ends(call);
     let edge = Edge {
-        source: node(&s0, &s1),
-        destination: node(&d0, &d1),
+        source: ends.source.text(interner),
+        destination: ends.destination.text(interner),
+        service: ends.service.text(interner),
+        is_answered: ends.destination != ends.service || is_answered(outcome),
         protocol: outcome.protocol.word(),
         reporter: call.reporter,
     };
@@ -118,7 +114,11 @@ pub fn series_labels(call: &Call, outcome: Outcome, interner: &Interner) -> Seri
     SeriesLabels {
         values,
         edge,
-        outcome,
+        verdict: if *call == Call::OVERFLOW {
+            Verdict::Unknown
+        } else {
+            Verdict::of(outcome)
+        },
     }
 }
 

@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
 
-use super::evidence::{Evidence, EvidenceId, EvidenceKey, MOST_EVIDENCE};
+use super::evidence::{Evidence, EvidenceId, EvidenceKey, Finding, MOST_EVIDENCE};
 use super::labels::{SeriesLabels, label_bytes, series_labels};
 use super::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::analyze::protocol::Protocol;
-use crate::analyze::rule::Rule;
 use crate::interner::{Interner, Symbol, Text};
 use crate::party::Call;
 use als_proto::ResponseFlags;
@@ -170,15 +169,19 @@ impl Registry {
         self.tables().interner.text(symbol)
     }
 
-    /// The ids of the call that `make` makes with the interner, and of the evidence for it: the rules that found its source
-    /// and its destination.
-    pub fn call(&self, rules: [Rule; 2], make: impl FnOnce(&mut Interner) -> Call) -> (CallId, EvidenceId) {
+    /// The ids of the call that `make` makes with the interner, and of the evidence for it: how its source and its destination
+    /// were found.
+    pub fn call(
+        &self,
+        found: [Finding; 2],
+        make: impl FnOnce(&mut Interner) -> Call,
+    ) -> (CallId, EvidenceId) {
         let tables = &mut *self.tables();
         let call = make(&mut tables.interner);
         let (id, call) = tables.call_id(call, self.bounds.calls);
         (
             id,
-            tables.evidence_id(EvidenceKey::new(&call, rules), self.bounds.evidence),
+            tables.evidence_id(EvidenceKey::new(&call, found), self.bounds.evidence),
         )
     }
 
@@ -224,7 +227,7 @@ impl Tables {
     /// The id of a call, and as what it is counted.
     fn call_id(&mut self, call: Call, most: usize) -> (CallId, Call) {
         if let Some(id) = self.call_ids.get(&call) {
-            return (*id, call);
+            return (*id, self.call_of(*id));
         }
         let id = match u32::try_from(self.calls.len()) {
             Ok(next) if self.calls.len() < most => CallId(next),

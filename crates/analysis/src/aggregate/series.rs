@@ -4,8 +4,9 @@ use std::hash::{Hash, Hasher};
 
 use als_proto::ResponseFlags;
 
-use super::histogram::{BUCKETS, Histogram};
+use super::histogram::{BUCKETS, Histogram, bucket};
 use super::registry::CallId;
+use super::window::SKETCH;
 use crate::analyze::measure::{HttpMeasure, TcpMeasure};
 use crate::analyze::protocol::Protocol;
 
@@ -83,6 +84,8 @@ pub struct HttpCounts {
     pub request_bytes: Histogram,
     /// Response sizes.
     pub response_bytes: Histogram,
+    /// How many requests of each bucket of durations last as long as a connection, see [`crate::analyze::lasting`].
+    pub lasting: [u32; SKETCH],
 }
 
 /// What one worker counts of an HTTP or gRPC series between two drains. A large mesh has thousands of them, and an entry reaches for
@@ -95,6 +98,8 @@ pub struct HttpDelta {
     duration: Histogram<u32>,
     request_bytes: Histogram<u32>,
     response_bytes: Histogram<u32>,
+    /// Beyond what a second can bring they count as requests that don't last: small, so that all of it fits in the same lines.
+    lasting: [u16; SKETCH],
 }
 
 impl Counts for HttpCounts {
@@ -118,6 +123,13 @@ impl Counts for HttpCounts {
         delta.duration.add_microseconds(measure.microseconds);
         delta.request_bytes.add_bytes(measure.request_bytes);
         delta.response_bytes.add_bytes(measure.response_bytes);
+        if measure.lasts
+            && let Some(lasting) = delta
+                .lasting
+                .get_mut(bucket(measure.microseconds).min(SKETCH - 1))
+        {
+            *lasting = lasting.saturating_add(1);
+        }
     }
 
     fn is_empty(delta: &HttpDelta) -> bool {
@@ -134,6 +146,7 @@ impl Counts for HttpCounts {
             duration: delta.duration.into(),
             request_bytes: delta.request_bytes.into(),
             response_bytes: delta.response_bytes.into(),
+            lasting: delta.lasting.map(u32::from),
         }
     }
 
@@ -142,6 +155,9 @@ impl Counts for HttpCounts {
         self.duration.merge(&other.duration);
         self.request_bytes.merge(&other.request_bytes);
         self.response_bytes.merge(&other.response_bytes);
+        for (count, more) in self.lasting.iter_mut().zip(other.lasting) {
+            *count = count.saturating_add(more);
+        }
     }
 }
 

@@ -1,56 +1,201 @@
 //! Who calls whom within a span: one row an edge, from one reporter.
+//!
+//! Source and destination may both report a call. The source's row is taken, else the waypoint's, else the destination's; what two
+//! reporters say is never added up.
+//!
+//! A caller's proxy may know the called service and no workload: nobody was reached, the call failed before its peer was known, or
+//! who answered is in no directory. The rows of one caller, protocol and service belong together, and those to the service alone are
+//!
+//! | if | calls to |
+//! |---|---|
+//! | nobody answered, and all reporters together name one workload of the service for this caller | that workload: one edge, with all that the caller saw |
+//! | somebody answered, and reporters behind this one name one workload that it does not name itself | that workload: they saw the same calls |
+//! | neither | the service: an edge of its own. Of several workloads none is guessed |
+//!
+//! Workloads that only reporters behind it name have no row then: their calls are among those to the service. What an unknown caller
+//! does belongs to nobody, and stays as it is.
 
 use std::collections::BTreeMap;
 
 use super::histogram::THOUSANDTHS;
 use super::labels::Edge;
+use super::node::{Node, NodeKind};
 use super::window::{EdgeCounts, SKETCH, Span};
 use crate::party::Reporter;
 
 /// One row: an edge with its rates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// Who calls whom.
-    pub edge: Edge,
+    /// The caller.
+    pub source: Node,
+    /// The called party.
+    pub destination: Node,
+    /// Istio's `request_protocol`.
+    pub protocol: &'static str,
+    /// Who reports it.
+    pub reporter: Reporter,
     /// Requests, or TCP connections, a second.
     pub per_second: f64,
-    /// Errors by requests whose outcome is known; `None` when none is.
+    /// Failed calls by those whose outcome is known; `None` when none is.
     pub error_share: Option<f64>,
-    /// Percentiles 50, 95 and 99 of the durations in milliseconds; `None` for TCP.
+    /// Client errors by the same.
+    pub client_error_share: Option<f64>,
+    /// Calls whose outcome is not known, by all calls.
+    pub unknown_share: f64,
+    /// Percentiles 50, 95 and 99 of the durations in milliseconds, without requests that last as long as a connection; `None`
+    /// where there are no others, and for TCP.
     pub percentiles: Option<[f64; 3]>,
 }
 
-/// The rows of a span. Source and destination may both report an edge: the source's row is taken, else the waypoint's, else
-/// the destination's. They are never added up.
+/// The rows of a span.
 pub fn rows(span: &Span) -> Vec<Row> {
-    let rank = |reporter| match reporter {
-        Reporter::Source => 0,
-        Reporter::Waypoint => 1,
-        Reporter::Destination => 2,
-    };
-    let mut best: BTreeMap<_, (&Edge, &EdgeCounts)> = BTreeMap::new();
+    let edges = || span.edges.iter().map(|(edge, _)| edge);
+    let services = Services::of(edges());
+    let mut shown: BTreeMap<_, BTreeMap<Rank, EdgeCounts>> = BTreeMap::new();
     for (edge, counts) in &span.edges {
-        let key = (&edge.source, &edge.destination, edge.protocol);
-        let known = best.get(&key).map(|(edge, _)| rank(edge.reporter));
-        if known.is_none_or(|known| rank(edge.reporter) < known) {
-            best.insert(key, (edge, counts));
+        if let Some(destination) = services.destination(edge) {
+            let reporters = shown
+                .entry((&edge.source, destination, edge.protocol))
+                .or_default();
+            reporters.entry(rank(edge)).or_default().merge(counts);
         }
     }
-    best.into_values()
-        .map(|(edge, counts)| row(edge, counts, span.length.as_secs_f64()))
+    let seconds = span.length.as_secs_f64();
+    shown
+        .into_iter()
+        .filter_map(|(ends, reporters)| Some(row(ends, reporters.first_key_value()?, seconds)))
         .collect()
 }
 
-fn row(edge: &Edge, counts: &EdgeCounts, seconds: f64) -> Row {
-    let share = |part: u64, whole: u64| part as f64 / whole as f64;
+/// A reporter's place in the order in which their rows are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Source,
+    Waypoint,
+    Destination,
+}
+
+fn rank(edge: &Edge) -> Rank {
+    match edge.reporter {
+        Reporter::Source => Rank::Source,
+        Reporter::Waypoint => Rank::Waypoint,
+        Reporter::Destination => Rank::Destination,
+    }
+}
+
+impl Rank {
+    fn reporter(self) -> Reporter {
+        match self {
+            Rank::Source => Reporter::Source,
+            Rank::Waypoint => Reporter::Waypoint,
+            Rank::Destination => Reporter::Destination,
+        }
+    }
+}
+
+/// A caller, a protocol and a called service.
+type Called<'a> = (&'a Node, &'static str, &'a Node);
+
+/// What is known of a caller's calls to a service.
+#[derive(Default)]
+struct Calls<'a> {
+    /// The workloads that any reporter names, with the first reporter of the edge to each.
+    workloads: BTreeMap<&'a Node, Rank>,
+    /// The first reporter that knows the service alone.
+    alone: Option<Rank>,
+    /// Whether one that knows the service alone had an answer.
+    has_answer: bool,
+}
+
+impl<'a> Calls<'a> {
+    /// The only workload of the service, or the only one that no reporter up to `rank` names.
+    fn only(&self, behind: Option<Rank>) -> Option<&'a Node> {
+        let is_asked = |rank: Rank| behind.is_none_or(|behind| rank > behind);
+        let mut asked = self.workloads.iter().filter(|(_, rank)| is_asked(**rank));
+        match (asked.next(), asked.next()) {
+            (Some((only, _)), None) => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Whether the calls to a workload are told by a reporter that knows the service alone, and as calls to the service.
+    fn has(&self, workload: &Node) -> bool {
+        let (Some(alone), Some(rank)) = (self.alone, self.workloads.get(workload)) else {
+            return false;
+        };
+        let is_named = self.only(None).is_some() || self.has_answer && self.only(Some(alone)).is_some();
+        *rank > alone && !is_named
+    }
+}
+
+/// What is known of the calls of each caller to each service.
+struct Services<'a>(BTreeMap<Called<'a>, Calls<'a>>);
+
+impl<'a> Services<'a> {
+    fn of(edges: impl Iterator<Item = &'a Edge> + Clone) -> Self {
+        let mut first: BTreeMap<Called<'a>, Rank> = BTreeMap::new();
+        for edge in edges.clone() {
+            let known = first.entry(ends(edge)).or_insert(rank(edge));
+            *known = rank(edge).min(*known);
+        }
+        let mut services: BTreeMap<Called<'a>, Calls<'a>> = BTreeMap::new();
+        for edge in edges {
+            let Some(called) = called(edge) else { continue };
+            let calls = services.entry(called).or_default();
+            if edge.destination == edge.service {
+                let alone = calls.alone.get_or_insert(rank(edge));
+                *alone = rank(edge).min(*alone);
+                calls.has_answer |= edge.is_answered;
+            } else if let Some(rank) = first.get(&ends(edge)) {
+                calls.workloads.insert(&edge.destination, *rank);
+            }
+        }
+        Services(services)
+    }
+
+    /// To whom the calls of an edge are shown; `None` where another reporter's row has them.
+    fn destination(&self, edge: &'a Edge) -> Option<&'a Node> {
+        let Some(calls) = called(edge).and_then(|called| self.0.get(&called)) else {
+            return Some(&edge.destination);
+        };
+        if edge.destination != edge.service {
+            return (!calls.has(&edge.destination)).then_some(&edge.destination);
+        }
+        let only = calls.only(edge.is_answered.then(|| rank(edge)));
+        Some(only.unwrap_or(&edge.destination))
+    }
+}
+
+fn ends(edge: &Edge) -> Called<'_> {
+    (&edge.source, edge.protocol, &edge.destination)
+}
+
+/// Whose rows belong together: those of a known caller to a known service.
+fn called(edge: &Edge) -> Option<Called<'_>> {
+    let are_known = edge.source.kind != NodeKind::Unknown && edge.service.kind != NodeKind::Unknown;
+    are_known.then_some((&edge.source, edge.protocol, &edge.service))
+}
+
+fn row(
+    (source, destination, protocol): (&Node, &Node, &'static str),
+    (rank, counts): (&Rank, &EdgeCounts),
+    seconds: f64,
+) -> Row {
+    let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+    let known = counts.calls.saturating_sub(counts.unknown);
     Row {
-        edge: edge.clone(),
+        source: source.clone(),
+        destination: destination.clone(),
+        protocol,
+        reporter: rank.reporter(),
         per_second: if seconds > 0.0 {
             counts.calls as f64 / seconds
         } else {
             0.0
         },
-        error_share: (counts.judged > 0).then(|| share(counts.errors, counts.judged)),
+        error_share: share(counts.failed, known),
+        client_error_share: share(counts.client_errors, known),
+        unknown_share: share(counts.unknown, counts.calls).unwrap_or(0.0),
         percentiles: percentiles(&counts.durations),
     }
 }

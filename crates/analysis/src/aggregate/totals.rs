@@ -6,7 +6,7 @@ use super::evidence::EvidenceTable;
 use super::labels::SeriesLabels;
 use super::registry::SeriesId;
 use super::series::{Counts, HttpCounts, TcpCounts};
-use super::window::{EdgeSeries, Verdict, Window};
+use super::window::{EdgeSeries, Window};
 use crate::accounting::Accounting;
 use crate::moment::Moment;
 use crate::shard::Shard;
@@ -58,7 +58,7 @@ impl<C: Clone + Default> Family<C> {
         for labels in new {
             self.edges.push(EdgeSeries {
                 edge: window.edge(&labels.edge),
-                verdict: Verdict::of(labels.outcome),
+                verdict: labels.verdict,
             });
             self.labels.push(Arc::new(labels));
             self.counts.push(C::default());
@@ -136,7 +136,7 @@ impl Totals {
         let more_tcp = shard.tcp.drain(limit, |id, counts| {
             if let Some((series, total)) = place(tcp, id, window, |known| registry.tcp_labels(known)) {
                 total.merge(counts);
-                window.add_tcp(series.edge, counts, now);
+                window.add_tcp(series, counts, now);
             }
         });
         let more_evidence = shard

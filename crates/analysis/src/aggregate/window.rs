@@ -4,10 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::histogram::Histogram;
-use super::labels::{Edge, Node};
-use super::series::{HttpCounts, Outcome, TcpCounts};
-use crate::analyze::protocol::Protocol;
+use super::labels::Edge;
+use super::node::{Node, NodeKind};
+use super::series::{HttpCounts, TcpCounts};
+use crate::analyze::outcome::Verdict;
 use crate::moment::Moment;
 use crate::party::Reporter;
 
@@ -20,37 +20,12 @@ pub const SKETCH: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EdgeId(u32);
 
-/// Whether the calls of a series are errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// They were answered.
-    Success,
-    /// Code 0, a code of 500 or more, or a gRPC status other than 0.
-    Error,
-    /// gRPC without a status, or TCP: they stay out of the share of errors.
-    Unknown,
-}
-
-impl Verdict {
-    /// The verdict on an outcome.
-    pub fn of(outcome: Outcome) -> Self {
-        match outcome.protocol {
-            _ if outcome.protocol != Protocol::Tcp && (outcome.code == 0 || outcome.code >= 500) => {
-                Verdict::Error
-            }
-            Protocol::Grpc(0) | Protocol::Http => Verdict::Success,
-            Protocol::Grpc(_) => Verdict::Error,
-            Protocol::GrpcUnknown | Protocol::Tcp => Verdict::Unknown,
-        }
-    }
-}
-
 /// What a window needs to know of a series.
 #[derive(Clone, Copy, Debug)]
 pub struct EdgeSeries {
     /// The edge that it is part of.
     pub edge: EdgeId,
-    /// Whether its calls are errors.
+    /// What its calls came to.
     pub verdict: Verdict,
 }
 
@@ -59,20 +34,35 @@ pub struct EdgeSeries {
 pub struct EdgeCounts {
     /// Requests, or TCP connections that ended.
     pub calls: u64,
-    /// Requests of which it is known whether they failed.
-    pub judged: u64,
-    /// Requests that failed.
-    pub errors: u64,
-    /// Request durations by bucket.
+    /// Calls that failed.
+    pub failed: u64,
+    /// Calls that were refused for what their callers did.
+    pub client_errors: u64,
+    /// Calls of which it is not known what they came to.
+    pub unknown: u64,
+    /// Durations by bucket, but of requests that last as long as a connection.
     pub durations: [u32; SKETCH],
 }
 
 impl EdgeCounts {
+    /// Calls, of which `judged` came to the verdict of their series; the others are a success.
+    fn of(series: EdgeSeries, calls: u64, judged: u64) -> Self {
+        let came_to = |verdict| if series.verdict == verdict { judged } else { 0 };
+        EdgeCounts {
+            calls,
+            failed: came_to(Verdict::Failed),
+            client_errors: came_to(Verdict::ClientError),
+            unknown: came_to(Verdict::Unknown),
+            durations: [0; SKETCH],
+        }
+    }
+
     /// Adds what happened in another span.
     pub fn merge(&mut self, other: &EdgeCounts) {
         self.calls += other.calls;
-        self.judged += other.judged;
-        self.errors += other.errors;
+        self.failed += other.failed;
+        self.client_errors += other.client_errors;
+        self.unknown += other.unknown;
         for (count, more) in self.durations.iter_mut().zip(other.durations) {
             *count = count.saturating_add(more);
         }
@@ -185,36 +175,21 @@ impl Window {
         id
     }
 
-    /// Adds what an HTTP series counted.
+    /// Adds what an HTTP series counted. A request that lasts is a success, whatever ended it.
     pub fn add_http(&mut self, series: EdgeSeries, counts: &HttpCounts, now: Moment) {
-        let calls = counts.requests;
+        let lasting: u64 = counts.lasting.iter().map(|count| u64::from(*count)).sum();
+        let judged = counts.requests.saturating_sub(lasting);
         let counts = EdgeCounts {
-            calls,
-            judged: if series.verdict == Verdict::Unknown {
-                0
-            } else {
-                calls
-            },
-            errors: if series.verdict == Verdict::Error {
-                calls
-            } else {
-                0
-            },
-            durations: sketch(&counts.duration),
+            durations: sketch(counts),
+            ..EdgeCounts::of(series, counts.requests, judged)
         };
         self.add(series.edge, &counts, now);
     }
 
     /// Adds what a TCP series counted.
-    pub fn add_tcp(&mut self, edge: EdgeId, counts: &TcpCounts, now: Moment) {
-        self.add(
-            edge,
-            &EdgeCounts {
-                calls: counts.connections,
-                ..EdgeCounts::default()
-            },
-            now,
-        );
+    pub fn add_tcp(&mut self, series: EdgeSeries, counts: &TcpCounts, now: Moment) {
+        let counts = EdgeCounts::of(series, counts.connections, counts.connections);
+        self.add(series.edge, &counts, now);
     }
 
     fn add(&mut self, edge: EdgeId, counts: &EdgeCounts, now: Moment) {
@@ -256,24 +231,31 @@ impl Window {
     }
 }
 
-fn sketch(durations: &Histogram) -> [u32; SKETCH] {
-    let mut sketch = [0; SKETCH];
-    for (bucket, count) in durations.buckets.iter().enumerate() {
+/// Durations by bucket without those of requests that last.
+fn sketch(counts: &HttpCounts) -> [u32; SKETCH] {
+    let mut sketch = [0_u32; SKETCH];
+    for (bucket, count) in counts.duration.buckets.iter().enumerate() {
         if let Some(place) = sketch.get_mut(bucket.min(SKETCH - 1)) {
-            *place += u32::try_from(*count).unwrap_or(u32::MAX);
+            *place = place.saturating_add(u32::try_from(*count).unwrap_or(u32::MAX));
         }
+    }
+    for (place, lasting) in sketch.iter_mut().zip(counts.lasting) {
+        *place = place.saturating_sub(lasting);
     }
     sketch
 }
 
 fn other() -> Edge {
-    let node = || Node {
-        namespace: "other".into(),
-        workload: "other".into(),
+    let node = |kind, name: &str| Node {
+        kind,
+        namespace: name.into(),
+        name: name.into(),
     };
     Edge {
-        source: node(),
-        destination: node(),
+        source: node(NodeKind::Workload, "other"),
+        destination: node(NodeKind::Workload, "other"),
+        service: node(NodeKind::Unknown, "unknown"),
+        is_answered: true,
         protocol: "other",
         reporter: Reporter::Source,
     }

@@ -2,6 +2,7 @@
 
 use als_proto::CommonProperties;
 
+use super::lasting::CONNECT;
 use super::role::Role;
 use crate::accounting::Skipped;
 
@@ -20,9 +21,6 @@ pub fn final_entry(common: &CommonProperties<'_>) -> Result<(), Skipped> {
         _ => Ok(()),
     }
 }
-
-/// `RequestMethod.CONNECT`.
-const CONNECT: i32 = 6;
 
 /// Whether a request opens an HBONE tunnel at a waypoint: what goes through it has entries of its own. A client's own CONNECT has
 /// a cluster.

@@ -6,6 +6,7 @@ use super::chain::{Analyzer, Chain};
 use super::direction::{Direction, direction};
 use super::k8s_mesh::Lookup;
 use super::mx_mesh;
+use super::role::Role;
 use super::rule::Rule;
 use super::service::{Asked, DestinationService, Label};
 use super::tls::{self, Security};
@@ -68,6 +69,8 @@ pub struct Attribution<'a> {
     pub party: Party<'a>,
     /// The rule that found the party, or that says why it is unknown.
     pub rule: Rule,
+    /// Whether it is known for a gateway or a waypoint.
+    pub role: Role,
 }
 
 impl Attribution<'_> {
@@ -76,21 +79,23 @@ impl Attribution<'_> {
         Attribution {
             party: Party::Unknown,
             rule,
+            role: Role::Sidecar,
         }
     }
 }
 
 impl<'a> From<Found<'a>> for Attribution<'a> {
     fn from(found: Found<'a>) -> Self {
-        let party = match found.owner {
-            Owner::Pod(pod) => Party::Pod(pod),
-            Owner::Service(service) => Party::Service(service),
-            Owner::External(external) => Party::External(external),
-            Owner::Unknown(_) => Party::Unknown,
+        let (party, role) = match found.owner {
+            Owner::Pod(pod) => (Party::Pod(pod), pod.role),
+            Owner::Service(service) => (Party::Service(service), Role::Sidecar),
+            Owner::External(external) => (Party::External(external), Role::Sidecar),
+            Owner::Unknown(_) => (Party::Unknown, Role::Sidecar),
         };
         Attribution {
             party,
             rule: found.rule,
+            role,
         }
     }
 }
@@ -156,7 +161,10 @@ pub fn legs<'a>(
             Ok((leg, None))
         }
         Direction::Gateway => {
-            let gateway = party(End::Listener)?;
+            let gateway = Attribution {
+                role: Role::Gateway,
+                ..party(End::Listener)?
+            };
             let upstream = party(End::Upstream)?;
             let parties = (caller, gateway.clone());
             // What the client asked for is not the gateway itself.

@@ -2,6 +2,7 @@
 
 use als_proto::{CommonProperties, HttpEntry, HttpRequest, Malformed, ResponseFlags, TcpEntry};
 
+use super::lasting::lasts;
 use super::latency;
 use super::port_protocol::PortProtocol;
 use super::protocol::{self, Protocol};
@@ -17,6 +18,8 @@ pub struct HttpMeasure {
     pub flags: ResponseFlags,
     /// The whole request, in microseconds.
     pub microseconds: u64,
+    /// Whether that is how long a connection was open, see [`super::lasting`].
+    pub lasts: bool,
     /// Bytes from the caller, headers included.
     pub request_bytes: u64,
     /// Bytes to the caller, headers included.
@@ -42,12 +45,13 @@ pub fn http(
     request: &HttpRequest<'_>,
     port: PortProtocol,
 ) -> Result<HttpMeasure, Malformed> {
-    let (code, response_bytes) = match &entry.response {
+    let (code, lasts, response_bytes) = match &entry.response {
         Some(response) => (
             response.code.unwrap_or(0),
+            lasts(request, response)?,
             response.headers_bytes.saturating_add(response.body_bytes),
         ),
-        None => (0, 0),
+        None => (0, false, 0),
     };
     let request_bytes = request.headers_bytes.saturating_add(request.body_bytes);
     Ok(HttpMeasure {
@@ -55,6 +59,7 @@ pub fn http(
         code,
         flags: common.response_flags,
         microseconds: latency::microseconds(common)?,
+        lasts,
         request_bytes: non_zero_or(common.downstream_wire_bytes_received, request_bytes),
         response_bytes: non_zero_or(common.downstream_wire_bytes_sent, response_bytes),
     })

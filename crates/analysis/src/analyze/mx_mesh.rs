@@ -6,6 +6,7 @@
 
 use super::direction::Direction;
 use super::legs::{Attribution, End, Identity, Party};
+use super::role::Role;
 use super::rule::Rule;
 use super::tls;
 use crate::peer::Peer;
@@ -29,6 +30,7 @@ pub fn party<'a>(
         Some(peer) => Attribution {
             party: Party::Peer(Box::new(peer)),
             rule,
+            role: Role::Sidecar,
         },
         None if end == End::Upstream && identity.upstream.is_none() => {
             Attribution::unknown(Rule::NoUpstreamPeer)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::records::{Controller, PodRecord};
+use crate::analyze::role::Role;
 
 /// The pod labels that any rule reads; sources drop the others.
 pub const LABELS: &[&str] = &[
@@ -16,6 +17,7 @@ pub const LABELS: &[&str] = &[
     POD_TEMPLATE_HASH,
     ROLLOUTS_POD_TEMPLATE_HASH,
     DEPLOYMENT_CONFIG,
+    MANAGED,
 ];
 
 /// The label of Istio's canonical service.
@@ -32,6 +34,17 @@ const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 const ROLLOUTS_POD_TEMPLATE_HASH: &str = "rollouts-pod-template-hash";
 /// OpenShift's label of the pods of a `DeploymentConfig`.
 const DEPLOYMENT_CONFIG: &str = "deploymentconfig";
+/// The label of pods that istiod made for a Gateway.
+const MANAGED: &str = "gateway.istio.io/managed";
+
+/// Whether istiod made a pod as a waypoint or a gateway (Istio `pkg/config/constants` `ManagedGateway…`).
+pub fn role(labels: &BTreeMap<String, String>) -> Role {
+    match first_label(labels, &[MANAGED]) {
+        Some("istio.io-mesh-controller") => Role::Waypoint,
+        Some("istio.io-gateway-controller" | "istio.io-eastwest-controller") => Role::Gateway,
+        _ => Role::Sidecar,
+    }
+}
 
 /// The first of `keys` that is set and not empty.
 pub fn first_label<'a>(labels: &'a BTreeMap<String, String>, keys: &[&str]) -> Option<&'a str> {
@@ -217,6 +230,21 @@ mod tests {
     #[case(&[], "latest")]
     fn the_canonical_revision_falls_back(#[case] pairs: &[(&str, &str)], #[case] expected: &str) {
         assert_eq!(canonical_revision(&labels(pairs)), expected);
+    }
+
+    #[rstest]
+    // proves: node/gateway-pod
+    #[case(&[(MANAGED, "istio.io-gateway-controller")], Role::Gateway)]
+    #[case(&[(MANAGED, "istio.io-eastwest-controller")], Role::Gateway)]
+    // proves: node/waypoint
+    #[case(&[(MANAGED, "istio.io-mesh-controller")], Role::Waypoint)]
+    #[case(&[(MANAGED, "somebody-else")], Role::Sidecar)]
+    #[case(&[], Role::Sidecar)]
+    fn a_pod_that_istiod_made_is_a_gateway_or_a_waypoint(
+        #[case] pairs: &[(&str, &str)],
+        #[case] expected: Role,
+    ) {
+        assert_eq!(role(&labels(pairs)), expected);
     }
 
     // proves: workload/app-and-version

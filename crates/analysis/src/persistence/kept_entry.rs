@@ -8,6 +8,7 @@ use crate::accounting::{Kept, Unattributed};
 use crate::aggregate::registry::Registry;
 use crate::aggregate::series::{Counts as _, HttpCounts, Outcome, TcpCounts};
 use crate::analyze::measure::{HttpMeasure, TcpMeasure};
+use crate::analyze::outcome::Verdict;
 use crate::identify::IdentifiedLeg;
 use crate::interner::{Interner, Symbol};
 use crate::moment::Moment;
@@ -56,6 +57,15 @@ impl Observed<'_, '_> {
         match self.subject {
             Subject::Request { measure, .. } => HttpCounts::outcome(measure),
             Subject::Connection { measure } => TcpCounts::outcome(measure),
+        }
+    }
+
+    /// What the call came to.
+    #[inline]
+    pub fn verdict(&self) -> Verdict {
+        match self.subject {
+            Subject::Request { measure, .. } => Verdict::of_request(measure),
+            Subject::Connection { .. } => Verdict::of(self.outcome()),
         }
     }
 

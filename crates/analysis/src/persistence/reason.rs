@@ -2,9 +2,9 @@
 //!
 //! | reason | which entries | source |
 //! |---|---|---|
-//! | `error` | response code 0 (nobody answered) or from 400 on, a gRPC status other than 0 | `SkyWalking`'s rule `envoy-als`: from 400 on; it takes 0 for a success and reads no gRPC status |
+//! | `error` | failed calls and client errors, as [`crate::analyze::outcome`] has them | `SkyWalking`'s rule `envoy-als`: from 400 on; it takes 0 for a success and reads no gRPC status |
 //! | `flag` | any response flag | `SkyWalking`'s rules `envoy-als` and `envoy-als-tcp` |
-//! | `slow` | requests that took at least so long; a TCP connection that was open for long is not slow | |
+//! | `slow` | requests that took at least so long; a connection that was open for long is not slow, be it TCP or an upgraded one | |
 //! | `sampled` | a share of all the others, see [`super::sample`] | |
 
 use std::time::Duration;
@@ -12,8 +12,7 @@ use std::time::Duration;
 use super::kept_entry::{Observed, Subject};
 use super::sample::{Share, hash};
 use crate::accounting::Kept;
-use crate::aggregate::series::Outcome;
-use crate::analyze::protocol::Protocol;
+use crate::analyze::outcome::Verdict;
 
 /// Which entries are kept.
 #[derive(Clone, Copy, Debug)]
@@ -40,28 +39,17 @@ pub fn reason(rules: &Rules, observed: &Observed<'_, '_>) -> Option<Kept> {
     if !is_asked {
         return None;
     }
-    let outcome = observed.outcome();
-    if rules.errors && failed(outcome) {
+    if rules.errors && matches!(observed.verdict(), Verdict::Failed | Verdict::ClientError) {
         return Some(Kept::Error);
     }
-    if rules.errors && !outcome.flags.is_empty() {
+    if rules.errors && !observed.common.response_flags.is_empty() {
         return Some(Kept::Flag);
     }
     if let (Some(slow), Subject::Request { measure, .. }) = (rules.slow, observed.subject)
+        && !measure.lasts
         && Duration::from_micros(measure.microseconds) >= slow
     {
         return Some(Kept::Slow);
     }
     (!rules.sampled.is_none() && rules.sampled.takes(hash(observed))).then_some(Kept::Sampled)
-}
-
-/// Whether the caller did not get what it asked for. Of TCP only flags tell.
-fn failed(outcome: Outcome) -> bool {
-    let Outcome { protocol, code, .. } = outcome;
-    let is_error = code == 0 || code >= 400;
-    match protocol {
-        Protocol::Tcp => false,
-        Protocol::Http | Protocol::GrpcUnknown => is_error,
-        Protocol::Grpc(status) => is_error || status != 0,
-    }
 }

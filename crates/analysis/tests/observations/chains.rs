@@ -208,7 +208,7 @@ fn known(chain: &[Analyzer], node: &str, logs: Logs) -> Known {
     let snapshot = mesh.snapshot();
     conservation::check(&snapshot);
     let ends = |labels: &Labels| {
-        ["source_canonical_service", "destination_canonical_service"].map(|name| {
+        ["source_workload", "destination_workload"].map(|name| {
             let name = labels.get(name);
             (name != "unknown").then(|| name.to_owned())
         })

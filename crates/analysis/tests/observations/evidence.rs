@@ -372,6 +372,8 @@ fn by_series(snapshot: &Snapshot) -> Counts {
     let tcp = tcp.map(|(_, labels, counts)| (labels, counts.connections));
     for (labels, count) in http.chain(tcp).filter(|(_, count)| *count > 0) {
         let edge = Edge {
+            service: labels.edge.destination.clone(),
+            is_answered: true,
             protocol: "any",
             ..labels.edge.clone()
         };
@@ -387,6 +389,8 @@ fn by_evidence(snapshot: &Snapshot) -> Counts {
         let edge = Edge {
             source: evidence.source.clone(),
             destination: evidence.destination.clone(),
+            service: evidence.destination.clone(),
+            is_answered: true,
             protocol: "any",
             reporter: evidence.reporter,
         };

@@ -21,6 +21,7 @@ mod labels;
 mod latency;
 mod memo_keys;
 mod mesh;
+mod nodes;
 #[path = "../peers/objects.rs"]
 mod objects;
 mod outside;

@@ -82,6 +82,29 @@ fn flagged(mut common: AccessLogCommon) -> AccessLogCommon {
     common
 }
 
+fn delayed(mut common: AccessLogCommon) -> AccessLogCommon {
+    common.response_flags = Some(ResponseFlags {
+        delay_injected: true,
+        ..ResponseFlags::default()
+    });
+    common
+}
+
+fn unreached(mut common: AccessLogCommon) -> AccessLogCommon {
+    common.response_flags = Some(ResponseFlags {
+        upstream_connection_failure: true,
+        ..ResponseFlags::default()
+    });
+    common
+}
+
+/// A CONNECT that was answered with 200.
+fn tunnel(common: AccessLogCommon) -> HttpAccessLogEntry {
+    let mut entry = request(common, Some(200));
+    entry.request.as_mut().unwrap().request_method = 6;
+    entry
+}
+
 fn lasting(mut common: AccessLogCommon, microseconds: i32) -> AccessLogCommon {
     common.duration = Some(prost_types::Duration {
         seconds: 0,
@@ -105,32 +128,39 @@ fn grpc(status: &str) -> HttpAccessLogEntry {
 #[rstest]
 #[case::success(ok(outbound()), None)]
 #[case::redirect(http([request(outbound(), Some(399))]), None)]
-// proves: persistence/error-code
+// proves: persistence/error
 #[case::client_error(http([request(outbound(), Some(400))]), Some(Kept::Error))]
-// proves: persistence/error-code
+// proves: persistence/error
 #[case::server_error(http([request(outbound(), Some(503))]), Some(Kept::Error))]
-// proves: persistence/error-no-code
 #[case::no_code(http([request(outbound(), Some(0))]), Some(Kept::Error))]
-// proves: persistence/error-no-code
 #[case::no_response(http([request(outbound(), None)]), Some(Kept::Error))]
-// proves: persistence/error-grpc
 #[case::grpc_error(http([grpc("14")]), Some(Kept::Error))]
-// proves: persistence/error-grpc
+#[case::grpc_client_error(http([grpc("5")]), Some(Kept::Error))]
 #[case::grpc_success(http([grpc("0")]), None)]
 #[case::grpc_unknown(http([grpc("")]), None)]
 // proves: persistence/error-first
 #[case::error_with_flag(http([request(flagged(outbound()), Some(503))]), Some(Kept::Error))]
+// proves: persistence/error
+#[case::cut(ok(flagged(outbound())), Some(Kept::Error))]
 // proves: persistence/flag
-#[case::flag(ok(flagged(outbound())), Some(Kept::Flag))]
+#[case::flag(ok(delayed(outbound())), Some(Kept::Flag))]
+// proves: persistence/flag, lasting/success
+#[case::upgraded(http([request(flagged(outbound()), Some(101))]), Some(Kept::Flag))]
+// proves: lasting/success
+#[case::tunnel(http([tunnel(flagged(outbound()))]), Some(Kept::Flag))]
 // proves: persistence/flag-tcp
 #[case::tcp_flag(tcp(flagged(outbound()), 1, 2), Some(Kept::Flag))]
+// proves: persistence/error-tcp
+#[case::tcp_error(tcp(unreached(outbound()), 1, 2), Some(Kept::Error))]
 #[case::tcp(tcp(outbound(), 1, 2), None)]
 // proves: persistence/slow
 #[case::slow(ok(lasting(outbound(), 100_000)), Some(Kept::Slow))]
 // proves: persistence/slow
 #[case::not_slow(ok(lasting(outbound(), 99_999)), None)]
-// proves: persistence/slow-tcp
+// proves: persistence/slow-lasting
 #[case::tcp_is_not_slow(tcp(lasting(outbound(), 100_000), 1, 2), None)]
+// proves: persistence/slow-lasting
+#[case::websocket_is_not_slow(http([request(lasting(outbound(), 100_000), Some(101))]), None)]
 #[case::slow_error(http([request(lasting(outbound(), 100_000), Some(500))]), Some(Kept::Error))]
 // proves: persistence/observed
 #[case::not_observed(http([request(AccessLogCommon { access_log_type: 5, ..outbound() }, Some(500))]), None)]

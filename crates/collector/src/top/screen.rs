@@ -98,9 +98,9 @@ pub(super) fn is_quit(key: KeyEvent) -> bool {
 /// The lines of one screen of `size` columns and rows: the state, the table's head, and as many edges as fit.
 pub(super) fn lines(url: &str, topology: &Topology, trouble: Option<&str>, size: (u16, u16)) -> Vec<String> {
     let (width, height) = (usize::from(size.0), usize::from(size.1));
-    let workloads = topology.nodes.iter().filter(|node| node.id != "unknown").count();
+    let nodes = topology.nodes.iter().filter(|node| node.id != "unknown").count();
     let counts = format!(
-        "{workloads} workloads, {} edges in {} s",
+        "{nodes} nodes, {} edges in {} s",
         topology.edges.len(),
         topology.window_seconds
     );

@@ -6,7 +6,9 @@ use crate::terminal::printable;
 use crate::topology::{Edge, Topology};
 
 /// Narrower terminals show fewer columns rather than cut names.
-const WIDTH_FOR_REPORTER: u16 = 110;
+const WIDTH_FOR_UNKNOWN: u16 = 140;
+const WIDTH_FOR_REPORTER: u16 = 125;
+const WIDTH_FOR_CLIENT_ERRORS: u16 = 100;
 const WIDTH_FOR_ALL_PERCENTILES: u16 = 90;
 
 struct Column {
@@ -16,7 +18,7 @@ struct Column {
     text: fn(&Edge) -> String,
 }
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 11] = [
     Column {
         title: "SOURCE",
         alignment: CellAlignment::Left,
@@ -37,6 +39,10 @@ const COLUMNS: [Column; 9] = [
     },
     number("RATE", 0, |edge| rate(edge.requests_per_second)),
     number("ERRORS", 0, |edge| known(edge.error_share, share)),
+    number("CLIENT ERRORS", WIDTH_FOR_CLIENT_ERRORS, |edge| {
+        known(edge.client_error_share, share)
+    }),
+    number("NOT KNOWN", WIDTH_FOR_UNKNOWN, |edge| share(edge.unknown_share)),
     number("P50", WIDTH_FOR_ALL_PERCENTILES, |edge| {
         known(edge.p50_milliseconds, duration)
     }),

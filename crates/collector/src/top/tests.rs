@@ -18,6 +18,8 @@ fn edge(source: &str, destination: &str, protocol: &str, requests_per_second: f6
         reporter: "source".to_owned(),
         requests_per_second,
         error_share: None,
+        client_error_share: None,
+        unknown_share: 0.0,
         p50_milliseconds: None,
         p95_milliseconds: None,
         p99_milliseconds: None,
@@ -27,6 +29,7 @@ fn edge(source: &str, destination: &str, protocol: &str, requests_per_second: f6
 fn timed(mut edge: Edge, error_share: f64, percentiles: [f64; 3]) -> Edge {
     let [p50, p95, p99] = percentiles.map(Some);
     edge.error_share = Some(error_share);
+    edge.client_error_share = Some(0.02);
     (
         edge.p50_milliseconds,
         edge.p95_milliseconds,
@@ -40,6 +43,7 @@ fn bookinfo() -> Topology {
         id: id.to_owned(),
         namespace: String::new(),
         workload: String::new(),
+        name: String::new(),
         kind: String::new(),
     };
     let reviews = edge("bookinfo/productpage-v1", "bookinfo/reviews-v3", "http", 15.84);
@@ -57,7 +61,7 @@ fn bookinfo() -> Topology {
             node("unknown"),
         ],
         edges: vec![
-            edge("bookinfo/ratings-v1", "data/mongodb-v1", "tcp", 3.2),
+            edge("bookinfo/ratings-v1", "service:data/mongodb", "tcp", 3.2),
             timed(reviews, 0.083, [8.1, 310.4, 1240.0]),
             gateway,
         ],
@@ -67,10 +71,10 @@ fn bookinfo() -> Topology {
 #[test]
 fn wide_table_has_every_column_and_the_busiest_call_first() {
     let expected = "\
-SOURCE                   DESTINATION           PROTOCOL     RATE  ERRORS     P50     P95     P99  REPORTED BY
-unknown                  istio-system/gateway  http      12.3k/s   0.4 %  0.5 ms  9.9 ms   88 ms  destination
-bookinfo/productpage-v1  bookinfo/reviews-v3   http       15.8/s   8.3 %  8.1 ms  310 ms  1.24 s  source
-bookinfo/ratings-v1      data/mongodb-v1       tcp        3.20/s       -       -       -       -  source";
+SOURCE                   DESTINATION           PROTOCOL     RATE  ERRORS  CLIENT ERRORS  NOT KNOWN     P50     P95     P99  REPORTED BY
+unknown                  istio-system/gateway  http      12.3k/s   0.4 %          2.0 %      0.0 %  0.5 ms  9.9 ms   88 ms  destination
+bookinfo/productpage-v1  bookinfo/reviews-v3   http       15.8/s   8.3 %          2.0 %      0.0 %  8.1 ms  310 ms  1.24 s  source
+bookinfo/ratings-v1      service:data/mongodb  tcp        3.20/s       -              -      0.0 %       -       -       -  source";
     assert_eq!(table(&bookinfo(), 200), expected);
 }
 
@@ -80,14 +84,15 @@ fn names_are_cut_where_the_terminal_ends() {
 SOURCE       DESTINATI…  PROTOCOL     RATE  ERRORS     P95
 unknown      istio-sys…  http      12.3k/s   0.4 %  9.9 ms
 bookinfo/p…  bookinfo/…  http       15.8/s   8.3 %  310 ms
-bookinfo/r…  data/mong…  tcp        3.20/s       -       -";
+bookinfo/r…  service:d…  tcp        3.20/s       -       -";
     assert_eq!(table(&bookinfo(), 60), expected);
 }
 
 #[rstest]
-#[case(200, &["P50", "P99", "REPORTED BY"], &[])]
-#[case(100, &["P50", "P99"], &["REPORTED BY"])]
-#[case(80, &["P95"], &["P50", "P99", "REPORTED BY"])]
+#[case(200, &["CLIENT ERRORS", "NOT KNOWN", "P50", "P99", "REPORTED BY"], &[])]
+#[case(130, &["CLIENT ERRORS", "P50", "P99", "REPORTED BY"], &["NOT KNOWN"])]
+#[case(100, &["CLIENT ERRORS", "P50", "P99"], &["NOT KNOWN", "REPORTED BY"])]
+#[case(80, &["P95"], &["CLIENT ERRORS", "NOT KNOWN", "P50", "P99", "REPORTED BY"])]
 fn narrow_terminal_has_fewer_columns(#[case] width: u16, #[case] shown: &[&str], #[case] left_out: &[&str]) {
     let table = table(&bookinfo(), width);
     let head = table.lines().next().expect("a head");
@@ -146,7 +151,7 @@ fn screen_has_the_state_above_the_table() {
     assert_eq!(lines.len(), 20);
     assert_eq!(
         lines[0],
-        "http://127.0.0.1:8080   2 workloads, 3 edges in 60 s   q quits"
+        "http://127.0.0.1:8080   2 nodes, 3 edges in 60 s   q quits"
     );
     assert_eq!(lines[1], "");
     assert!(lines[2].starts_with("SOURCE"), "{lines:?}");
@@ -198,7 +203,8 @@ fn topology_is_read_from_the_web_port() {
     let url = answering(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\
          {\"windowSeconds\":60,\"nodes\":[],\"edges\":[{\"source\":\"a/b\",\"destination\":\"unknown\",\"protocol\":\"tcp\",\
-         \"reporter\":\"source\",\"requestsPerSecond\":2.5,\"errorShare\":null,\"p50Milliseconds\":null,\
+         \"reporter\":\"source\",\"requestsPerSecond\":2.5,\"errorShare\":null,\
+         \"clientErrorShare\":null,\"unknownShare\":0.0,\"p50Milliseconds\":null,\
          \"p95Milliseconds\":null,\"p99Milliseconds\":null}]}",
     );
     let collector = Collector::at(&url).expect("an address");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use alscope_analysis::accounting::{Accounting, Rejected, Skipped};
 use alscope_analysis::aggregate::evidence::Counted;
 use alscope_analysis::aggregate::example::Example as Entry;
+use alscope_analysis::aggregate::node::Node;
 use alscope_analysis::aggregate::totals::Snapshot;
 use alscope_analysis::aggregate::window::MOST_EDGES;
 use alscope_analysis::analyze::rule::Rule;
@@ -15,7 +16,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use serde::Deserialize;
 
-use super::{Published, id};
+use super::Published;
 use crate::evidence::{Entries, Evidence, Example, Why};
 
 /// The topology's edge for those that it does not keep apart.
@@ -75,7 +76,7 @@ fn refusal(edge: &str) -> (StatusCode, String) {
 }
 
 fn ends(row: &Counted) -> [String; 2] {
-    [&row.evidence.source, &row.evidence.destination].map(id)
+    [&row.evidence.source, &row.evidence.destination].map(Node::id)
 }
 
 /// One party of the calls.

@@ -91,7 +91,7 @@ async fn the_topology_is_served_as_json_and_the_page_with_its_policy() {
         edges,
         [
             ("demo/productpage", "demo/reviews", "source"),
-            ("demo/productpage", "unknown", "source")
+            ("demo/productpage", "service:demo/reviews", "source")
         ]
     );
     let nodes: Vec<(&str, &str)> = topology
@@ -104,7 +104,7 @@ async fn the_topology_is_served_as_json_and_the_page_with_its_policy() {
         [
             ("demo/productpage", "workload"),
             ("demo/reviews", "workload"),
-            ("unknown", "unknown")
+            ("service:demo/reviews", "service")
         ]
     );
     assert_eq!(

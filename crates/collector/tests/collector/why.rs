@@ -151,10 +151,10 @@ async fn ran(collector: &Collector, arguments: &'static [&'static str]) -> (Opti
 #[tokio::test]
 async fn the_command_prints_what_the_collector_tells() {
     let collector = collector().await;
-    let (status, text) = ran(&collector, &["demo/productpage", "unknown"]).await;
+    let (status, text) = ran(&collector, &["demo/productpage", "service:demo/reviews"]).await;
     assert_eq!(status, Some(0), "{text}");
     assert!(
-        text.starts_with("demo/productpage → unknown: 1 observation since 2"),
+        text.starts_with("demo/productpage → service:demo/reviews: 1 observation since 2"),
         "{text}"
     );
     let last = text.lines().last().unwrap();

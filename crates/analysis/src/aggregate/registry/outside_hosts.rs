@@ -5,8 +5,7 @@
 use std::collections::HashMap;
 
 use super::{CallId, Registry};
-use crate::aggregate::evidence::{EvidenceId, EvidenceKey};
-use crate::analyze::rule::Rule;
+use crate::aggregate::evidence::{EvidenceId, EvidenceKey, Finding};
 use crate::interner::Interner;
 use crate::party::Call;
 
@@ -55,7 +54,7 @@ impl Registry {
     /// no place. Answers also whether it has one, or is no more in the way than any other call that found none.
     pub fn call_outside(
         &self,
-        rules: [Rule; 2],
+        found: [Finding; 2],
         host: &str,
         make: impl FnOnce(&mut Interner) -> Call,
     ) -> (CallId, EvidenceId, bool) {
@@ -69,7 +68,7 @@ impl Registry {
         if has_place && id != CallId::OVERFLOW {
             tables.outside_hosts.hold(host, id);
         }
-        let evidence = tables.evidence_id(EvidenceKey::new(&call, rules), self.bounds.evidence);
+        let evidence = tables.evidence_id(EvidenceKey::new(&call, found), self.bounds.evidence);
         (id, evidence, has_place || id == CallId::OVERFLOW)
     }
 }

@@ -1,29 +1,40 @@
-use std::sync::Arc;
 use std::time::Duration;
 
-use als_proto::ResponseFlags;
 use rstest::rstest;
 
 use super::*;
 use crate::aggregate::histogram::Histogram;
-use crate::aggregate::labels::Node;
-use crate::aggregate::series::{HttpCounts, Outcome, TcpCounts};
-use crate::aggregate::window::{EdgeSeries, Verdict, Window};
-use crate::analyze::protocol::Protocol;
+use crate::aggregate::series::{HttpCounts, TcpCounts};
+use crate::aggregate::window::{EdgeSeries, Window};
+use crate::analyze::outcome::Verdict;
 use crate::moment::Moment;
 
 fn at(seconds: i64) -> Moment {
     Moment(seconds * 1_000_000_000)
 }
 
-fn edge(source: &str, destination: &str, protocol: &'static str, reporter: Reporter) -> Edge {
-    let node = |workload: &str| Node {
-        namespace: "demo".into(),
-        workload: Arc::from(workload),
+/// A workload of `demo`; `service:name` is a service there, `outside:host` a host outside.
+fn node(text: &str) -> Node {
+    let (kind, namespace, name) = match text.split_once(':') {
+        Some(("service", name)) => (NodeKind::Service, "demo", name),
+        Some((_, host)) => (NodeKind::Outside, "", host),
+        None if text == "unknown" => (NodeKind::Unknown, "unknown", "unknown"),
+        None => (NodeKind::Workload, "demo", text),
     };
+    Node {
+        kind,
+        namespace: namespace.into(),
+        name: name.into(),
+    }
+}
+
+fn edge(source: &str, destination: &str, protocol: &'static str, reporter: Reporter) -> Edge {
+    let to_service = destination.contains(':');
     Edge {
         source: node(source),
         destination: node(destination),
+        service: node(if to_service { destination } else { "unknown" }),
+        is_answered: true,
         protocol,
         reporter,
     }
@@ -69,10 +80,7 @@ fn an_edge_is_one_row_from_the_source_else_the_waypoint_else_the_destination(
         http(&mut window, &edge, Verdict::Success, &calls, 1010);
     }
     let rows = rows(&window.last(Duration::from_mins(1), at(1030)));
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| (row.edge.reporter, row.per_second))
-        .collect();
+    let rows: Vec<_> = rows.iter().map(|row| (row.reporter, row.per_second)).collect();
     assert_eq!(rows, [(expected, per_second)]);
 }
 
@@ -91,33 +99,80 @@ fn the_silence_before_the_first_call_thins_no_rate() {
     assert_eq!((span.length.as_secs(), rows(&span)[0].per_second), (10, 5.0));
 }
 
+// proves: outcome/shares
 #[test]
-fn errors_are_a_share_of_what_is_known() {
+fn failed_calls_and_client_errors_are_shares_of_what_is_known() {
     let mut window = Window::new(at(1000));
     let edge = edge("a", "b", "grpc", Reporter::Source);
-    http(&mut window, &edge, Verdict::Success, &requests(&[3; 6]), 1010);
-    http(&mut window, &edge, Verdict::Error, &requests(&[3; 2]), 1010);
-    http(&mut window, &edge, Verdict::Unknown, &requests(&[3; 12]), 1010);
-    let rows = rows(&window.last(Duration::from_mins(1), at(1020)));
-    assert_eq!((rows[0].per_second, rows[0].error_share), (1.0, Some(0.25)));
+    for (verdict, calls) in [
+        (Verdict::Success, 5),
+        (Verdict::Failed, 2),
+        (Verdict::ClientError, 1),
+        (Verdict::Unknown, 12),
+    ] {
+        http(&mut window, &edge, verdict, &requests(&vec![3; calls]), 1010);
+    }
+    let row = &rows(&window.last(Duration::from_mins(1), at(1020)))[0];
+    let shares = (row.error_share, row.client_error_share, row.unknown_share);
+    assert_eq!((row.per_second, shares), (1.0, (Some(0.25), Some(0.125), 0.6)));
+}
+
+// proves: outcome/shares
+#[test]
+fn an_edge_of_which_nothing_is_known_has_no_share_of_errors() {
+    let mut window = Window::new(at(1000));
+    let edge = edge("a", "b", "grpc", Reporter::Source);
+    http(&mut window, &edge, Verdict::Unknown, &requests(&[3; 4]), 1010);
+    let row = &rows(&window.last(Duration::from_mins(1), at(1020)))[0];
+    let shares = (row.error_share, row.client_error_share, row.unknown_share);
+    assert_eq!(shares, (None, None, 1.0));
+}
+
+/// 90 requests of 3 ms beside 10 websockets of an hour, each cut by its server.
+// proves: lasting/no-percentile, lasting/success
+#[test]
+fn what_lasts_as_long_as_a_connection_is_in_no_percentile_and_no_failure() {
+    let mut window = Window::new(at(1000));
+    let edge = edge("a", "b", "http", Reporter::Source);
+    let mut durations = vec![3; 90];
+    durations.extend([3_600_000; 10]);
+    let mut counts = requests(&durations);
+    counts.lasting[SKETCH - 1] = 10;
+    http(&mut window, &edge, Verdict::Failed, &counts, 1000);
+    let row = &rows(&window.last(Duration::from_mins(1), at(1010)))[0];
+    assert_eq!((row.per_second, row.error_share), (10.0, Some(0.9)));
+    let [_, p95, p99] = row.percentiles.unwrap();
+    assert!(p95 < 5.0 && p99 < 5.0, "{p95} {p99}");
+}
+
+// proves: lasting/no-percentile
+#[test]
+fn an_edge_on_which_all_lasts_has_no_percentiles() {
+    let mut window = Window::new(at(1000));
+    let edge = edge("a", "b", "http", Reporter::Source);
+    let mut counts = requests(&[3; 2]);
+    counts.lasting[2] = 2;
+    http(&mut window, &edge, Verdict::Success, &counts, 1000);
+    let row = &rows(&window.last(Duration::from_mins(1), at(1010)))[0];
+    assert_eq!((row.error_share, row.percentiles), (Some(0.0), None));
 }
 
 #[test]
 fn tcp_has_connections_and_no_percentiles() {
     let mut window = Window::new(at(1000));
     let id = window.edge(&edge("a", "b", "tcp", Reporter::Source));
-    window.add_tcp(
-        id,
-        &TcpCounts {
-            connections: 5,
+    for (verdict, connections) in [(Verdict::Success, 4), (Verdict::Failed, 1)] {
+        let series = EdgeSeries { edge: id, verdict };
+        let counts = TcpCounts {
+            connections,
             ..TcpCounts::default()
-        },
-        at(1005),
-    );
+        };
+        window.add_tcp(series, &counts, at(1005));
+    }
     let rows = rows(&window.last(Duration::from_mins(1), at(1010)));
     assert_eq!(
         (rows[0].per_second, rows[0].error_share, rows[0].percentiles),
-        (0.5, None, None)
+        (0.5, Some(0.2), None)
     );
 }
 
@@ -184,36 +239,129 @@ fn edges_beyond_the_bound_become_one() {
     let other = span
         .edges
         .iter()
-        .find(|(edge, _)| &*edge.source.workload == "other")
+        .find(|(edge, _)| &*edge.source.name == "other")
         .unwrap();
     assert_eq!(other.1.calls, 10);
 }
 
+/// What is shown of HTTP edges, `caller>called service>called party`, each with a reporter and how many calls it tells of. Nobody
+/// answered, but where `>answered` follows.
+fn shown(edges: &[(&str, Reporter, usize)]) -> Vec<(String, Reporter, f64)> {
+    let mut window = Window::new(at(1000));
+    for (edge, reporter, calls) in edges {
+        let (edge, is_answered) = match edge.strip_suffix(">answered") {
+            Some(edge) => (edge, true),
+            None => (*edge, false),
+        };
+        let [source, service, destination]: [&str; 3] =
+            edge.split('>').collect::<Vec<_>>().try_into().unwrap();
+        let edge = Edge {
+            is_answered,
+            source: node(source),
+            destination: node(destination),
+            service: node(service),
+            protocol: "http",
+            reporter: *reporter,
+        };
+        http(
+            &mut window,
+            &edge,
+            Verdict::Failed,
+            &requests(&vec![3; *calls]),
+            1000,
+        );
+    }
+    let rows = rows(&window.last(Duration::from_mins(1), at(1010)));
+    rows.iter()
+        .map(|row| {
+            let ends = format!("{} > {}", row.source.id(), row.destination.id());
+            (ends, row.reporter, row.per_second * 10.0)
+        })
+        .collect()
+}
+
+use Reporter::{Destination, Source, Waypoint};
+
 #[rstest]
-#[case(Protocol::Http, 200, Verdict::Success)]
-#[case(Protocol::Http, 404, Verdict::Success)]
-// proves: outcome/error
-#[case(Protocol::Http, 500, Verdict::Error)]
-// proves: outcome/error
-#[case(Protocol::Http, 0, Verdict::Error)]
-#[case(Protocol::Grpc(0), 200, Verdict::Success)]
-// proves: outcome/error
-#[case(Protocol::Grpc(5), 200, Verdict::Error)]
-// proves: outcome/unknown
-#[case(Protocol::GrpcUnknown, 200, Verdict::Unknown)]
-#[case(Protocol::GrpcUnknown, 503, Verdict::Error)]
-#[case(Protocol::Tcp, 0, Verdict::Unknown)]
-fn an_error_is_no_answer_a_server_error_or_a_grpc_status(
-    #[case] protocol: Protocol,
-    #[case] code: u32,
-    #[case] expected: Verdict,
+// proves: topology/service
+#[case::dead_services(
+    &[("a>service:details>service:details", Source, 3), ("a>service:ratings>service:ratings", Source, 5)],
+    &[("demo/a > service:demo/details", Source, 3.0), ("demo/a > service:demo/ratings", Source, 5.0)],
+)]
+// proves: topology/one-workload
+#[case::the_server_names_the_workload(
+    &[("a>service:s>service:s", Source, 3), ("a>service:s>s-v1", Destination, 2)],
+    &[("demo/a > demo/s-v1", Source, 3.0)],
+)]
+// proves: topology/one-workload
+#[case::the_callers_other_calls_name_the_workload(
+    &[("a>service:s>service:s", Source, 3), ("a>service:s>s-v1", Source, 4), ("a>service:s>s-v1", Destination, 6)],
+    &[("demo/a > demo/s-v1", Source, 7.0)],
+)]
+#[case::a_waypoint_is_before_the_destination(
+    &[("a>service:s>service:s", Waypoint, 3), ("a>service:s>s-v1", Destination, 2)],
+    &[("demo/a > demo/s-v1", Waypoint, 3.0)],
+)]
+// proves: topology/several-workloads
+#[case::of_several_workloads_nobody_knows_which(
+    &[("a>service:s>service:s", Source, 3), ("a>service:s>s-v1", Source, 4), ("a>service:s>s-v2", Source, 5)],
+    &[("demo/a > demo/s-v1", Source, 4.0), ("demo/a > demo/s-v2", Source, 5.0), ("demo/a > service:demo/s", Source, 3.0)],
+)]
+// proves: topology/several-workloads
+#[case::what_the_caller_tells_of_the_service_is_not_told_again(
+    &[("a>service:s>service:s", Source, 3), ("a>service:s>s-v1", Source, 4), ("a>service:s>s-v2", Destination, 2)],
+    &[("demo/a > demo/s-v1", Source, 4.0), ("demo/a > service:demo/s", Source, 3.0)],
+)]
+#[case::another_service_of_the_workload_is_told(
+    &[("a>service:s>service:s", Source, 3), ("a>service:s>s-v1", Source, 4), ("a>service:t>s-v2", Destination, 2)],
+    &[("demo/a > demo/s-v1", Source, 7.0), ("demo/a > demo/s-v2", Destination, 2.0)],
+)]
+// proves: topology/answered
+#[case::who_answered_elsewhere_is_not_the_workload_that_is_known(
+    &[("a>service:s>service:s>answered", Source, 3), ("a>service:s>s-v1", Source, 4), ("a>service:s>s-v1", Destination, 4)],
+    &[("demo/a > demo/s-v1", Source, 4.0), ("demo/a > service:demo/s", Source, 3.0)],
+)]
+// proves: topology/answered
+#[case::who_answered_elsewhere_tells_it_itself(
+    &[("a>service:s>service:s>answered", Source, 3), ("a>service:s>s-v1", Source, 4), ("a>service:s>s-v2", Destination, 3)],
+    &[("demo/a > demo/s-v1", Source, 4.0), ("demo/a > demo/s-v2", Source, 3.0)],
+)]
+#[case::who_did_not_answer_is_nobody_beside_who_did(
+    &[
+        ("a>service:s>service:s>answered", Source, 3), ("a>service:s>service:s", Source, 2), ("a>service:s>s-v1", Source, 4),
+        ("a>service:s>s-v2", Destination, 3),
+    ],
+    &[("demo/a > demo/s-v1", Source, 4.0), ("demo/a > demo/s-v2", Source, 3.0), ("demo/a > service:demo/s", Source, 2.0)],
+)]
+#[case::of_several_that_answered_none_is_guessed(
+    &[("a>service:s>service:s>answered", Source, 5), ("a>service:s>s-v1", Destination, 2), ("a>service:s>s-v2", Destination, 3)],
+    &[("demo/a > service:demo/s", Source, 5.0)],
+)]
+// proves: topology/one-caller
+#[case::another_caller_says_nothing(
+    &[("a>service:s>service:s", Source, 3), ("b>service:s>s-v1", Source, 4)],
+    &[("demo/a > service:demo/s", Source, 3.0), ("demo/b > demo/s-v1", Source, 4.0)],
+)]
+// proves: topology/one-caller
+#[case::unknown_callers_are_not_one(
+    &[("unknown>service:s>service:s", Source, 3), ("unknown>service:s>s-v1", Destination, 4)],
+    &[("unknown > demo/s-v1", Destination, 4.0), ("unknown > service:demo/s", Source, 3.0)],
+)]
+#[case::several_services_of_one_workload_are_one_edge(
+    &[("a>service:s>s-v1", Source, 3), ("a>service:t>s-v1", Source, 4)],
+    &[("demo/a > demo/s-v1", Source, 7.0)],
+)]
+#[case::outside(
+    &[("a>outside:x.example>outside:x.example", Source, 3), ("a>unknown>unknown", Source, 1)],
+    &[("demo/a > outside:x.example", Source, 3.0), ("demo/a > unknown", Source, 1.0)],
+)]
+fn rows_of_one_call_are_one_edge(
+    #[case] edges: &[(&str, Reporter, usize)],
+    #[case] expected: &[(&str, Reporter, f64)],
 ) {
-    assert_eq!(
-        Verdict::of(Outcome {
-            protocol,
-            code,
-            flags: ResponseFlags::default()
-        }),
-        expected
-    );
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(ends, reporter, calls)| ((*ends).to_owned(), *reporter, *calls))
+        .collect();
+    assert_eq!(shown(edges), expected);
 }

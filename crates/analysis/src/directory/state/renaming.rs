@@ -88,6 +88,7 @@ impl State {
             canonical_service: shared(&canonical_service),
             canonical_revision: shared(&workload::canonical_revision(&record.labels)),
             workload: shared(workload),
+            role: workload::role(&record.labels),
             names,
         }
     }

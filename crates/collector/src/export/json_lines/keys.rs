@@ -61,7 +61,7 @@ const fn key(
 }
 
 /// Every key, in the order in which they are written.
-pub const KEYS: [Key; 47] = [
+pub const KEYS: [Key; 48] = [
     key(
         "start_time",
         |entry| {
@@ -105,6 +105,11 @@ pub const KEYS: [Key; 47] = [
         "endpoint",
         |entry| Value::text(entry.endpoint?),
         "The endpoint's name: method and template of the path; `{other}` when it has none.",
+    ),
+    key(
+        "outcome",
+        |entry| Value::text(entry.observed.verdict().word()),
+        "What it came to: `success`, `client-error`, `failed` or `unknown`, as in [Outcomes](outcomes.md).",
     ),
     key(
         "response_code",

@@ -23,9 +23,9 @@ The first of these that holds; [Configuration](configuration.md#analysis) has th
 
 | `kept` | which entries |
 |---|---|
-| `error` | no response code or one from 400 on, or a gRPC status other than 0 |
+| `error` | failed calls and client errors, as in [Outcomes](outcomes.md) |
 | `flag` | any other with a response flag of Envoy |
-| `slow` | any other request that took `slowMilliseconds` or more |
+| `slow` | any other request that took `slowMilliseconds` or more, but none that lasts as long as a connection |
 | `sampled` | `sampledShare` of all the others, chosen by the request id: all proxies of a request keep it, or none |
 
 Of one service at most `entriesPerMinute` are kept in a minute for one reason and one response code, or the same flags; the rest is

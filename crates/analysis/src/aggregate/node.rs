@@ -1,0 +1,246 @@
+//! The ends of a call as page, `top` and `why` show them: which node each is.
+//!
+//! | node | id | who |
+//! |---|---|---|
+//! | workload | `namespace/workload` | who was found by name |
+//! | service | `service:namespace/name` | the called service where no workload was found: nobody was reached, or an address is the service's own; and a caller of which only the service is known |
+//! | outside | `outside:host` | a host of a `ServiceEntry`, a host that is its own name, and traffic that Envoy sends on without knowing where (`PassthroughCluster`, `BlackHoleCluster`) |
+//! | unknown | `unknown` | anybody else |
+//!
+//! No name in Kubernetes has a colon, so no two nodes have one id; a workload that says of itself that its namespace has one has
+//! `workload:` before it. Gateways and waypoints are workloads, which [`super::evidence`] tells apart.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::analyze::legs::{Leg, Party};
+use crate::interner::{Interner, Symbol};
+use crate::party::{Call, PartyLabels, Reporter};
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeKind {
+    /// A workload.
+    Workload,
+    /// A service of which no workload is known.
+    Service,
+    /// A host outside the mesh.
+    Outside,
+    /// Nobody certain.
+    Unknown,
+}
+
+/// One end of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node<Name = Arc<str>> {
+    /// What it is.
+    pub kind: NodeKind,
+    /// Its namespace; empty for a host outside, `unknown` where none is known.
+    pub namespace: Name,
+    /// The name of the workload or service, or the host; `unknown` for nobody.
+    pub name: Name,
+}
+
+impl Node<Symbol> {
+    /// Nobody certain: one node, whatever namespace a certificate proves.
+    pub const UNKNOWN: Node<Symbol> = Node {
+        kind: NodeKind::Unknown,
+        namespace: Symbol::UNKNOWN,
+        name: Symbol::UNKNOWN,
+    };
+
+    fn new(kind: NodeKind, namespace: Symbol, name: Symbol) -> Self {
+        Node {
+            kind,
+            namespace,
+            name,
+        }
+    }
+
+    fn outside(host: Symbol) -> Self {
+        Node::new(NodeKind::Outside, Symbol::EMPTY, host)
+    }
+
+    /// The node in text.
+    pub fn text(&self, interner: &Interner) -> Node {
+        Node {
+            kind: self.kind,
+            namespace: interner.text(self.namespace),
+            name: interner.text(self.name),
+        }
+    }
+}
+
+impl Node {
+    /// The node's id, which no other node has.
+    pub fn id(&self) -> String {
+        let Node {
+            kind,
+            namespace,
+            name,
+        } = self;
+        match kind {
+            NodeKind::Workload if namespace.contains(':') => format!("workload:{namespace}/{name}"),
+            NodeKind::Workload => format!("{namespace}/{name}"),
+            NodeKind::Service => format!("service:{namespace}/{name}"),
+            NodeKind::Outside => format!("outside:{name}"),
+            NodeKind::Unknown => "unknown".to_owned(),
+        }
+    }
+}
+
+/// The ends of a call, and the service that it went to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends<Name = Arc<str>> {
+    /// The caller.
+    pub source: Node<Name>,
+    /// The called party.
+    pub destination: Node<Name>,
+    /// The called service, whoever answered.
+    pub service: Node<Name>,
+}
+
+/// What the ends of a call are. The labels have the names, so calls whose labels are equal are one series: this is no part of what
+/// tells two calls apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Kinds {
+    source: NodeKind,
+    destination: NodeKind,
+    service: NodeKind,
+}
+
+impl PartialEq for Kinds {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Kinds {}
+
+impl Hash for Kinds {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl Kinds {
+    /// Of what is not kept apart.
+    pub const OVERFLOW: Kinds = Kinds {
+        source: NodeKind::Workload,
+        destination: NodeKind::Workload,
+        service: NodeKind::Unknown,
+    };
+
+    /// The kinds of a leg whose parties have these labels.
+    pub fn of(leg: &Leg<'_>, source: &PartyLabels, destination: &PartyLabels) -> Self {
+        let service = of_service(leg);
+        Kinds {
+            source: of_party(&leg.source.party, source),
+            destination: match of_party(&leg.destination.party, destination) {
+                NodeKind::Service | NodeKind::Unknown if service != NodeKind::Unknown => service,
+                known => known,
+            },
+            service,
+        }
+    }
+
+    /// The ends of a call of these kinds.
+    pub fn ends(self, call: &Call) -> Ends<Symbol> {
+        let service = match self.service {
+            NodeKind::Service => Node::new(self.service, call.service_namespace, call.service_name),
+            NodeKind::Outside if call.service == Symbol::UNKNOWN => Node::outside(call.service_name),
+            NodeKind::Outside => Node::outside(call.service),
+            NodeKind::Workload | NodeKind::Unknown => Node::UNKNOWN,
+        };
+        let has_name = call.destination.workload != Symbol::UNKNOWN;
+        Ends {
+            source: node(self.source, &call.source),
+            destination: if has_name || service == Node::UNKNOWN {
+                node(self.destination, &call.destination)
+            } else {
+                service
+            },
+            service,
+        }
+    }
+}
+
+fn node(kind: NodeKind, party: &PartyLabels) -> Node<Symbol> {
+    match kind {
+        NodeKind::Workload => Node::new(kind, party.namespace, party.workload),
+        NodeKind::Service => Node::new(kind, party.namespace, party.canonical_service),
+        NodeKind::Outside => Node::outside(party.workload),
+        NodeKind::Unknown => Node::UNKNOWN,
+    }
+}
+
+fn of_party(party: &Party<'_>, labels: &PartyLabels) -> NodeKind {
+    let unknown = Symbol::UNKNOWN;
+    match party {
+        Party::External(_) => NodeKind::Outside,
+        _ if labels.workload != unknown => NodeKind::Workload,
+        _ if labels.canonical_service != unknown => NodeKind::Service,
+        _ => NodeKind::Unknown,
+    }
+}
+
+/// A host that is its own name is a client side's word for one outside; a server side serves in the mesh.
+fn of_service(leg: &Leg<'_>) -> NodeKind {
+    let (host, name) = (&*leg.service.host, &*leg.service.name);
+    match name {
+        "unknown" => NodeKind::Unknown,
+        "PassthroughCluster" | "BlackHoleCluster" => NodeKind::Outside,
+        _ if name.starts_with("InboundPassthroughCluster") => NodeKind::Unknown,
+        _ if name == host && leg.reporter != Reporter::Destination => NodeKind::Outside,
+        _ => NodeKind::Service,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn node(kind: NodeKind, namespace: &str, name: &str) -> Node {
+        Node {
+            kind,
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
+    // proves: node/id
+    #[test]
+    fn no_two_nodes_have_one_id() {
+        let nodes = [
+            node(NodeKind::Workload, "demo", "web"),
+            node(NodeKind::Service, "demo", "web"),
+            node(NodeKind::Outside, "", "demo/web"),
+            node(NodeKind::Workload, "service:demo", "web"),
+            node(NodeKind::Workload, "outside:demo", "web"),
+            node(NodeKind::Workload, "workload:service:demo", "web"),
+            node(NodeKind::Workload, "unknown", "unknown"),
+            node(NodeKind::Unknown, "unknown", "unknown"),
+        ];
+        let ids: HashSet<String> = nodes.iter().map(Node::id).collect();
+        assert_eq!(ids.len(), nodes.len(), "{ids:?}");
+        assert!(
+            ids.contains("demo/web") && ids.contains("service:demo/web"),
+            "{ids:?}"
+        );
+    }
+
+    // proves: node/no-label
+    #[test]
+    fn calls_whose_labels_are_equal_are_one_whatever_their_ends_are() {
+        let kinds = Kinds {
+            destination: NodeKind::Outside,
+            ..Kinds::OVERFLOW
+        };
+        let other = Call {
+            kinds,
+            ..Call::OVERFLOW
+        };
+        let calls: HashSet<Call> = [Call::OVERFLOW, other].into();
+        assert_eq!(calls.len(), 1);
+    }
+}

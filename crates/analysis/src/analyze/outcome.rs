@@ -1,0 +1,206 @@
+//! What a call came to: the one definition of success, client error, failure and unknown. The page, `top`, the API, JSON lines
+//! and what `persistence` keeps use it, and the recording rules in `deploy/prometheus` say the same in PromQL; so does every
+//! exporter.
+//!
+//! The first row that holds decides. [`FLAGS`] says what a response flag tells.
+//!
+//! | HTTP and gRPC | verdict | why |
+//! |---|---|---|
+//! | code 101 | success | the connection was upgraded; how it ended is no answer |
+//! | code 500 and more | failed | |
+//! | code 400 to 499 | client error | the caller was answered that it asked for the wrong thing. Envoy's own 408 means that the caller did not send its request in time; if it did, Envoy says 504 |
+//! | a flag of [`Tells::Refused`] | client error | Envoy answers a gRPC request that it refuses with 200, and translates the code to a gRPC status that would say otherwise (404 to `UNIMPLEMENTED`) |
+//! | code 0 | failed | nobody answered, also where the caller went away (`DC`): a service that hangs shows as nothing else, because its callers give up first |
+//! | gRPC with a status | by the status, [`of_grpc_status`] | |
+//! | a flag of [`Tells::Undelivered`] or [`Tells::Cut`] | failed | Envoy answers a gRPC request that it can't deliver with 200, and a code of 200 is sent before its body is complete |
+//! | gRPC without a status, a flag of [`Tells::CallerLeft`] | client error | gRPC's own name for it is `CANCELLED` |
+//! | gRPC without a status | unknown | Istio's mesh-config logger never logs the status |
+//! | any other | success | |
+//!
+//! A request that lasts ([`super::lasting`]) was accepted and is a success, whatever ended it. Of a TCP connection no answer is
+//! known, only whether it was delivered:
+//!
+//! | TCP | verdict |
+//! |---|---|
+//! | a flag of [`Tells::Undelivered`] | failed |
+//! | a flag of [`Tells::Refused`] | client error |
+//! | any other | success: either side may end a connection |
+//!
+//! 404 `NR` is a client error, at a gateway as anywhere: strangers ask a gateway for whatever they like, and nobody should be
+//! woken by it. A route that is missing by mistake shows in the share of client errors.
+
+use als_proto::ResponseFlags;
+
+use super::measure::HttpMeasure;
+use super::protocol::Protocol;
+use crate::aggregate::series::Outcome;
+
+/// What a call came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// It was answered, or a connection was carried to its end.
+    Success,
+    /// It was refused for what its caller did: a share of its own, and no failure.
+    ClientError,
+    /// The service failed, or nobody answered.
+    Failed,
+    /// It can't be known. Shares of the others are of what is known.
+    Unknown,
+}
+
+impl Verdict {
+    /// The verdict on the calls of a series; those that last are a success beside it.
+    pub fn of(outcome: Outcome) -> Self {
+        let Outcome {
+            protocol,
+            code,
+            flags,
+        } = outcome;
+        match (protocol, code) {
+            (Protocol::Tcp, _) => Self::of_connection(flags),
+            (_, 101) => Verdict::Success,
+            (_, 500..) => Verdict::Failed,
+            (_, 400..=499) => Verdict::ClientError,
+            _ if any(flags, REFUSED) => Verdict::ClientError,
+            (_, 0) => Verdict::Failed,
+            (Protocol::Grpc(status), _) => of_grpc_status(status),
+            _ if any(flags, UNDELIVERED | CUT) => Verdict::Failed,
+            (Protocol::GrpcUnknown, _) if any(flags, CALLER_LEFT) => Verdict::ClientError,
+            (Protocol::GrpcUnknown, _) => Verdict::Unknown,
+            (Protocol::Http, _) => Verdict::Success,
+        }
+    }
+
+    /// The verdict on one request.
+    #[inline]
+    pub fn of_request(measure: &HttpMeasure) -> Self {
+        if measure.lasts {
+            return Verdict::Success;
+        }
+        Self::of(Outcome {
+            protocol: measure.protocol,
+            code: measure.code,
+            flags: measure.flags,
+        })
+    }
+
+    fn of_connection(flags: ResponseFlags) -> Self {
+        if any(flags, UNDELIVERED) {
+            Verdict::Failed
+        } else if any(flags, REFUSED) {
+            Verdict::ClientError
+        } else {
+            Verdict::Success
+        }
+    }
+
+    /// The verdict's word in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Success => "success",
+            Verdict::ClientError => "client-error",
+            Verdict::Failed => "failed",
+            Verdict::Unknown => "unknown",
+        }
+    }
+}
+
+/// The verdict on a gRPC status, as OpenTelemetry's semantic conventions take it on the server's side: `UNKNOWN`,
+/// `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE` and `DATA_LOSS` are the server's, and so is a number that
+/// gRPC has no status for, which its libraries take for `UNKNOWN`.
+pub fn of_grpc_status(status: u8) -> Verdict {
+    match status {
+        0 => Verdict::Success,
+        // CANCELLED, INVALID_ARGUMENT, NOT_FOUND to OUT_OF_RANGE, UNAUTHENTICATED.
+        1 | 3 | 5..=11 | 16 => Verdict::ClientError,
+        2 | 4 | 12..=15 | 17.. => Verdict::Failed,
+    }
+}
+
+/// Whether somebody answered the calls of a series, whatever the answer was; of TCP, whether they were delivered.
+pub fn is_answered(outcome: Outcome) -> bool {
+    let Outcome {
+        protocol,
+        code,
+        flags,
+    } = outcome;
+    match (protocol, code) {
+        (Protocol::Tcp, _) => !any(flags, UNDELIVERED | REFUSED),
+        (_, 101) => true,
+        (_, 0) => false,
+        _ => !any(flags, UNDELIVERED | CUT | REFUSED | CALLER_LEFT),
+    }
+}
+
+/// What a response flag tells of the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells {
+    /// Envoy reached nobody, or answered in the service's place because it did not want to.
+    Undelivered,
+    /// The call was under way and ended before its answer was complete.
+    Cut,
+    /// Envoy refused the call for what its caller sent or who its caller is.
+    Refused,
+    /// The caller went away.
+    CallerLeft,
+    /// Nothing of how the call ended.
+    Nothing,
+}
+
+/// Every flag by the number of its field in `envoy.data.accesslog.v3.ResponseFlags`, with what it tells (Envoy's documentation of
+/// `%RESPONSE_FLAGS%`, and where its sources set them). `DO` and `UDO`, dropped for overload, have no field: their 503 tells it.
+pub const FLAGS: [(u32, Tells); 28] = [
+    (1, Tells::Undelivered),  // LH: 503, because this Envoy failed its own health check
+    (2, Tells::Undelivered),  // UH: 503, no healthy host
+    (3, Tells::Cut),          // UT: 504, the upstream took too long
+    (4, Tells::Cut),          // LR: reset by Envoy
+    (5, Tells::Cut),          // UR: reset by the upstream
+    (6, Tells::Undelivered),  // UF: 503, no connection to the upstream
+    (7, Tells::Cut),          // UC: the upstream closed the connection
+    (8, Tells::Undelivered),  // UO: 503, circuit breaker
+    (9, Tells::Refused),      // NR: 404, no route; of a connection no filter chain
+    (10, Tells::Nothing),     // DI: delayed on purpose, then carried on
+    (11, Tells::Undelivered), // FI: aborted on purpose
+    (12, Tells::Refused),     // RL: 429, rate limit
+    (13, Tells::Refused),     // UAEX: 403, external authorization
+    (14, Tells::Nothing),     // RLSE: the rate limit service failed; 500 tells where that stops requests
+    (15, Tells::CallerLeft),  // DC: the caller closed the connection
+    (16, Tells::Undelivered), // URX: the last of several attempts failed
+    (17, Tells::Cut),         // SI: no byte for too long; 504, or 408 if the request was not complete
+    (18, Tells::Refused),     // IH: 400, a header that Envoy takes for its own has no good value
+    (19, Tells::Refused),     // DPE: 400 or a reset, the caller spoke no proper HTTP
+    (20, Tells::Cut), // UMSDR: longer than a stream may last; 504, or 408 if the request was not complete
+    (21, Tells::Nothing), // RFCF: answered out of the cache, with the answer of the service
+    (22, Tells::Undelivered), // NFCF: 500, a filter has no configuration yet
+    (23, Tells::Cut), // DT: longer than a connection may last
+    (24, Tells::Cut), // UPE: 502, the upstream spoke no proper HTTP
+    (25, Tells::Undelivered), // NC: 503, the route's cluster does not exist
+    (26, Tells::Undelivered), // OM: 503, this Envoy is overloaded
+    (27, Tells::Undelivered), // DF: 503, the upstream's name did not resolve
+    (28, Tells::CallerLeft), // DR: the caller reset the stream
+];
+
+const UNDELIVERED: u64 = telling(Tells::Undelivered);
+const CUT: u64 = telling(Tells::Cut);
+const REFUSED: u64 = telling(Tells::Refused);
+const CALLER_LEFT: u64 = telling(Tells::CallerLeft);
+
+/// The flags that tell this, bit n for the field with number n.
+const fn telling(what: Tells) -> u64 {
+    let (mut bits, mut rest): (u64, &[(u32, Tells)]) = (0, &FLAGS);
+    while let [(number, tells), tail @ ..] = rest {
+        if *tells as u8 == what as u8 {
+            bits |= 1 << *number;
+        }
+        rest = tail;
+    }
+    bits
+}
+
+#[inline]
+fn any(flags: ResponseFlags, bits: u64) -> bool {
+    flags.bits() & bits != 0
+}
+
+#[cfg(test)]
+mod tests;
