@@ -10,6 +10,9 @@ use crate::directory::inquiry::Inquiry;
 use crate::directory::{External, Service, protocol_of};
 use crate::interner::{Interner, Symbol, Text};
 
+/// The value of a label that is not known.
+pub const UNKNOWN: &str = "unknown";
+
 /// A label of the called service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Label<'a> {
@@ -33,7 +36,7 @@ pub struct DestinationService<'a> {
 }
 
 impl<'a> Label<'a> {
-    const UNKNOWN: Label<'static> = Label::told("unknown");
+    const UNKNOWN: Label<'static> = Label::told(UNKNOWN);
 
     /// What an entry says.
     pub const fn told(text: &'a str) -> Self {

@@ -39,7 +39,7 @@ impl<'a> Inquiry<'a> {
     /// Who owned `address` when a call started at `start`. `port` is the port of a listening side; a caller's own port says
     /// nothing and is `None`.
     ///
-    /// What stands first wins: a pod of its own address, a host-network pod by its port, a node, a Service, an endpoint without
+    /// What stands first wins: a pod of its own address, a pod that listens at the port of a shared address, a node, a Service, an endpoint without
     /// a pod, a `ServiceEntry`. (SkyWalking asks `ServiceEntries` first; then a wide CIDR block would hide the mesh's own pods.)
     pub fn owner(&mut self, address: IpAddr, port: Option<u16>, start: Moment) -> Found<'a> {
         let (directory, asked) = (self.directory, &mut self.asked);
@@ -50,7 +50,7 @@ impl<'a> Inquiry<'a> {
                 Some(tenures.owner(start).map(Rule::PodAddress, Owner::Pod))
             })
             .or_else(|| {
-                let tenures = directory.host_network.get(address, asked)?.get(&port?)?;
+                let tenures = directory.listeners.get(address, asked)?.get(&port?)?;
                 Some(tenures.owner(start).map(Rule::HostNetwork, Owner::Pod))
             })
             .or_else(|| {
@@ -78,11 +78,20 @@ impl<'a> Inquiry<'a> {
             })
     }
 
+    /// The pod that had this name, `namespace/name`, when a call started at `start`.
+    pub fn named(&mut self, name: &str, start: Moment) -> Found<'a> {
+        match self.directory.named.get(name, &mut self.asked) {
+            Some(tenures) => tenures.owner(start).map(Rule::OwnPod, Owner::Pod),
+            None => Found::unknown(Unattributed::NotFound, Validity::ALWAYS),
+        }
+    }
+
     /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is the oldest, as istiod takes
     /// it, then the first by namespace and name.
     pub fn service_of(&mut self, pod: &Pod, port: u16) -> Option<(&'a Service, PortProtocol)> {
+        let targets = [&*pod.uid, &qualified(&pod.namespace, &pod.name)];
         self.directory
-            .oldest_service(&pod.uid, &mut self.asked, |backend| {
+            .oldest_service(targets, &mut self.asked, |backend| {
                 Some(backend.port.filter(|own| own.number == port)?.protocol)
             })
     }

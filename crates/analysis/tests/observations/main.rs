@@ -20,9 +20,11 @@ mod labels;
 mod latency;
 mod memo_keys;
 mod mesh;
+mod no_address;
 #[path = "../peers/objects.rs"]
 mod objects;
 mod outside;
+mod own_proxy;
 mod peers;
 mod persistence;
 mod protocols;
