@@ -55,7 +55,7 @@ reasons! {
         NoAnalyzer = "no-analyzer",
         /// The entry has no `common_properties`.
         NoCommonProperties = "no-common-properties",
-        /// The entry lacks the address of the caller or of the proxied side.
+        /// The entry has no address for any end of the call, and nothing else says who called whom, or which way.
         NoAddress = "no-address",
         /// The proxy talked to itself or to its own infrastructure.
         NotACall = "not-a-call",
@@ -71,7 +71,7 @@ reasons! {
         NodeAddress = "node-address",
         /// Several pods held the address at that time.
         Ambiguous = "ambiguous",
-        /// The entry has no address for this party: there was no upstream.
+        /// The entry has no address for this party: it is behind a pipe, or there was no upstream.
         NoAddress = "no-address",
         /// The call began before anything that the directory remembers of this address.
         BeforeHistory = "before-history",

@@ -34,6 +34,7 @@ use index::{Index, Whole};
 use inquiry::Inquiry;
 use name_history::NameHistory;
 use outside::Outside;
+use records::qualified;
 use tenure::{Tenures, Validity};
 
 /// How much earlier than a tenure a call may seem to start: clocks of nodes differ.
@@ -48,6 +49,8 @@ pub struct Pod {
     pub namespace: Text,
     /// `metadata.uid`.
     pub uid: Text,
+    /// `spec.hostNetwork`.
+    pub is_of_host: bool,
     /// The owning workload by Istio's rules.
     pub workload: Text,
     /// `app.kubernetes.io/name`, else `app`; empty if neither.
@@ -157,6 +160,8 @@ struct Backend {
     service: Arc<str>,
     /// The port that the pod listens on; a Service without ports sends to none in particular.
     port: Option<Port>,
+    /// The pod's address by the slice.
+    address: Option<IpAddr>,
 }
 
 /// One published version of the index.
@@ -164,12 +169,14 @@ struct Backend {
 pub struct Directory {
     changes: Changes,
     pods: Index<IpAddr, Tenures<Pod>>,
-    /// By port.
-    host_network: Index<IpAddr, BTreeMap<u16, Tenures<Pod>>>,
+    /// By namespace and name.
+    named: Index<Arc<str>, Tenures<Pod>>,
+    /// By port, who listens at an address that is not its own alone.
+    listeners: Index<IpAddr, BTreeMap<u16, Tenures<Pod>>>,
     service_addresses: Index<IpAddr, Tenures<Service>>,
     /// How many say that the address is theirs.
     nodes: Index<IpAddr, u32>,
-    /// By the pod's uid, in the order of the slices' names.
+    /// By the pod's uid, or by its namespace and name where a slice does not tell the uid, in the order of the slices' names.
     backends: Index<Arc<str>, Vec<Backend>>,
     /// By namespace and name.
     services: Index<Arc<str>, Option<Arc<Service>>>,
@@ -203,14 +210,22 @@ impl Directory {
         self.services.get(qualified, asked)?.as_deref()
     }
 
-    /// The oldest of the Services that send to a pod, of those of which `tell` tells something.
+    /// What slices say of a pod, for the working copy's own changes.
+    fn backends_of(&self, pod: &Pod) -> impl Iterator<Item = &Backend> {
+        let name = qualified(&pod.namespace, &pod.name);
+        let [by_uid, by_name] = [&*pod.uid, &name].map(|target| self.backends.known(target));
+        by_uid.into_iter().chain(by_name).flatten()
+    }
+
+    /// The oldest of the Services that send to a pod, by its uid and its qualified name, of those of which `tell` tells something.
     fn oldest_service<T>(
         &self,
-        uid: &str,
+        targets: [&str; 2],
         asked: &mut Asked,
         tell: impl Fn(&Backend) -> Option<T>,
     ) -> Option<(&Service, T)> {
-        let backends = self.backends.get(uid, asked)?.iter();
+        let backends = targets.map(|target| self.backends.get(target, asked));
+        let backends = backends.into_iter().flatten().flatten();
         let services = backends.filter_map(|backend| {
             let told = tell(backend)?;
             Some((self.listed(&backend.service, asked)?, told))
@@ -251,6 +266,16 @@ impl<'a> Found<'a> {
             rule: reason.into(),
             validity,
         }
+    }
+
+    /// Nobody, because there is no address.
+    pub fn without_address() -> Self {
+        Found::unknown(Unattributed::NoAddress, Validity::ALWAYS)
+    }
+
+    /// Nobody certain, because a node's address is shared.
+    pub fn node_address(validity: Validity) -> Self {
+        Found::unknown(Unattributed::NodeAddress, validity)
     }
 
     /// The same answer by `rule`, if an owner was found.

@@ -6,12 +6,14 @@
 mod description;
 mod filter_state;
 pub mod flat_node;
+mod node_network;
 mod token_text;
 
 use als_proto::{Identifier, Malformed, Struct};
 
 use description::Description;
 pub use filter_state::Peers;
+pub use node_network::NodeNetwork;
 
 /// A workload's proxy, as it describes itself. What it does not say is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

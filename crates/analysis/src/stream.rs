@@ -6,9 +6,10 @@ use als_proto::{Identifier, Malformed};
 
 use crate::aggregate::registry::Registry;
 use crate::analyze::role::Role;
+use crate::directory::records::qualified;
 use crate::identify::key::write_peer;
 use crate::interner::Symbol;
-use crate::peer::Peer;
+use crate::peer::{NodeNetwork, Peer};
 
 /// Bytes of a node's id that are kept to be shown.
 pub const NODE_ID: usize = 256;
@@ -18,6 +19,10 @@ pub const OWN_LABELS: usize = 4;
 pub const DOMAIN: usize = 255;
 /// Bytes of the longest namespace that there can be, a DNS label (RFC 1035, 2.3.4).
 const NAMESPACE: usize = 63;
+/// Bytes of the longest namespace and name of a pod that there can be, and a slash between.
+const POD_NAME: usize = 63 + 1 + 253;
+/// Addresses that are kept of a node: one of each family, and some of further networks.
+const ADDRESSES: usize = 8;
 /// The domain of a cluster that tells none.
 const USUAL_DOMAIN: &str = "cluster.local";
 
@@ -28,8 +33,12 @@ pub struct Stream {
     pub node_id: Box<[u8]>,
     /// What the node does in the mesh.
     pub role: Role,
+    /// The pod that the node says it is in, as `namespace/name`, by the third part of Istio's node id.
+    pub own_pod: Option<Box<str>>,
     /// The node's own address, the second part of Istio's node id.
     pub own_address: Option<IpAddr>,
+    /// All of its addresses, that one first, then those in node metadata `INSTANCE_IPS`.
+    pub own_addresses: Box<[IpAddr]>,
     /// Node metadata `CLUSTER_ID`; `unknown` when absent.
     pub cluster: Symbol,
     /// The node's namespace, from the fourth part of Istio's node id; empty when absent.
@@ -40,9 +49,10 @@ pub struct Stream {
     own: Box<Peer<Box<[u8]>>>,
     /// Bytes of the longest label in it.
     pub longest_own_label: usize,
-    /// The part of a memo's key that is the same for the whole stream: role, cluster, address,
-    /// namespace and domain.
+    /// The part of a memo's key that is the same for the whole stream: role, cluster, addresses, namespace and domain.
     pub memo_prefix: Box<[u8]>,
+    /// The same for analyzers that ask the directory: the pod.
+    pub directory_memo_prefix: Box<[u8]>,
     /// The same for analyzers that ask what the node says about itself.
     pub own_memo_prefix: Box<[u8]>,
 }
@@ -55,8 +65,9 @@ impl Stream {
         let mut parts = node_id.split('~');
         let role = Role::from_node_type(parts.next().unwrap_or_default());
         let own_address = parts.next().and_then(|address| address.parse().ok());
+        let own_pod = parts.next().and_then(qualified_pod);
         let (namespace, domain) = parts
-            .nth(1)
+            .next()
             .and_then(|suffix| suffix.split_once(".svc."))
             .filter(|(namespace, domain)| namespace.len() <= NAMESPACE && domain.len() <= DOMAIN)
             .unwrap_or(("", USUAL_DOMAIN));
@@ -65,19 +76,24 @@ impl Stream {
             b"" => Symbol::UNKNOWN,
             id => registry.intern(&String::from_utf8_lossy(id)),
         };
+        let network = NodeNetwork::of(identifier)?;
+        let own_addresses = own_addresses(own_address, network.addresses);
         let mut own_memo_prefix = Vec::new();
         write_peer(&mut own_memo_prefix, Some(&own));
         let beginning = identifier.node_id().iter().take(NODE_ID).copied();
         Ok(Stream {
             node_id: beginning.collect(),
             role,
+            memo_prefix: memo_prefix((role, cluster), &own_addresses, (namespace, domain)).into(),
+            directory_memo_prefix: own_pod.as_deref().map_or(&b""[..], str::as_bytes).into(),
+            own_pod,
             own_address,
+            own_addresses,
             cluster,
             namespace: namespace.into(),
             domain: domain.into(),
             longest_own_label: own.labels().map(<[u8]>::len).into_iter().max().unwrap_or(0),
             own: Box::new(own.map(|text| Box::from(*text))),
-            memo_prefix: memo_prefix(role, cluster, own_address, namespace, domain).into(),
             own_memo_prefix: own_memo_prefix.into(),
         })
     }
@@ -105,27 +121,52 @@ impl Stream {
     }
 }
 
+/// `namespace/name` of the pod in `name.namespace`: names of pods may have dots, those of namespaces have none.
+fn qualified_pod(pod: &str) -> Option<Box<str>> {
+    let (name, namespace) = pod.rsplit_once('.')?;
+    let qualified = qualified(namespace, name);
+    let is_name = !name.is_empty() && !namespace.is_empty() && qualified.len() <= POD_NAME;
+    is_name.then(|| qualified.into())
+}
+
+fn own_addresses(own: Option<IpAddr>, others: &[u8]) -> Box<[IpAddr]> {
+    let others = others.split(|byte| *byte == b',');
+    let others = others.filter_map(|other| std::str::from_utf8(other.trim_ascii()).ok()?.parse().ok());
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in own.into_iter().chain(others.take(ADDRESSES)) {
+        let address = address.to_canonical();
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses.truncate(ADDRESSES);
+    addresses.into()
+}
+
 /// Short, because it is in each key: a worker knows thousands.
 fn memo_prefix(
-    role: Role,
-    cluster: Symbol,
-    own_address: Option<IpAddr>,
-    namespace: &str,
-    domain: &str,
+    (role, cluster): (Role, Symbol),
+    own_addresses: &[IpAddr],
+    (namespace, domain): (&str, &str),
 ) -> Vec<u8> {
     let mut prefix = vec![role as u8];
     prefix.extend_from_slice(&cluster.number().to_le_bytes());
-    let address = match own_address {
-        None => Vec::new(),
-        Some(IpAddr::V4(address)) => address.octets().to_vec(),
-        Some(IpAddr::V6(address)) => address.octets().to_vec(),
-    };
     let is_usual = domain == USUAL_DOMAIN;
     prefix.push(u8::from(is_usual));
-    let domain = if is_usual { "" } else { domain };
-    for part in [&address, namespace.as_bytes(), domain.as_bytes()] {
-        prefix.push(part.len() as u8);
-        prefix.extend_from_slice(part);
+    prefix.push(own_addresses.len() as u8);
+    for address in own_addresses {
+        match address {
+            IpAddr::V4(address) => write_part(&mut prefix, &address.octets()),
+            IpAddr::V6(address) => write_part(&mut prefix, &address.octets()),
+        }
     }
+    write_part(&mut prefix, namespace.as_bytes());
+    write_part(&mut prefix, if is_usual { b"" } else { domain.as_bytes() });
     prefix
+}
+
+/// Writes a part of at most 255 bytes behind its length.
+fn write_part(prefix: &mut Vec<u8>, part: &[u8]) {
+    prefix.push(part.len() as u8);
+    prefix.extend_from_slice(part);
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
 use alscope_analysis::directory::records::{
-    Controller, EndpointSliceRecord, PodRecord, Record, ServiceRecord,
+    Controller, EndpointSliceRecord, PodEndpoint, PodRecord, Record, ServiceRecord,
 };
 use alscope_analysis::directory::state::State;
 use alscope_analysis::moment::Moment;
@@ -84,7 +84,11 @@ fn slice(workload: &Workload) -> EndpointSliceRecord {
         namespace: workload.namespace.clone(),
         service: workload.name.clone(),
         ports: vec![port()],
-        pods: workload.pods.iter().map(uid).collect(),
+        pods: workload
+            .pods
+            .iter()
+            .map(|pod| PodEndpoint::from(&*uid(pod)))
+            .collect(),
         addresses: Vec::new(),
         created: STARTED,
     }

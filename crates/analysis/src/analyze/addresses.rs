@@ -33,6 +33,12 @@ pub fn endpoint(address: Option<Address<'_>>) -> Option<Endpoint<'_>> {
     }
 }
 
+/// Whether `address` is a pipe, which has an owner on its own machine only.
+#[inline]
+pub fn is_pipe(address: Option<Address<'_>>) -> bool {
+    matches!(address, Some(Address::Pipe { .. }))
+}
+
 fn internal_endpoint(endpoint_id: &[u8]) -> Option<Endpoint<'_>> {
     let colon = endpoint_id.iter().rposition(|byte| *byte == b':')?;
     let (ip, port) = endpoint_id.split_at_checked(colon)?;

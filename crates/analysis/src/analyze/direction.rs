@@ -25,8 +25,8 @@ pub enum Direction {
 }
 
 /// The direction by the proxy's role and, for a side-car, by the cluster. Without a cluster the local address decides: inbound it
-/// is the pod's own, outbound it is where the application wanted to go. Where that is no address, the only peer decides: a
-/// side-car knows the downstream's peer inbound and the upstream's outbound (istio/proxy `peer_metadata`).
+/// is one of the pod's own, outbound it is where the application wanted to go, or a pipe (Istio binds only outbound listeners to
+/// pipes, `Sidecar.egress`). Where there is none, the only peer decides: a side-car knows the downstream's peer inbound and the upstream's outbound (istio/proxy `peer_metadata`).
 pub fn direction(
     identity: &Identity<'_>,
     cluster: UpstreamCluster<'_>,
@@ -54,13 +54,16 @@ pub fn direction(
 }
 
 fn without_cluster(identity: &Identity<'_>, stream: &Stream) -> Result<Direction, Ended> {
+    if identity.listens_on_pipe {
+        return Ok(Direction::Outbound);
+    }
     let local = identity.local.ok_or(Skipped::NoAddress.into());
     match (
         local.and_then(|local| ip(local.ip)),
         identity.peers.downstream,
         identity.peers.upstream,
     ) {
-        (Ok(local), ..) if stream.own_address == Some(local) => Ok(Direction::Inbound),
+        (Ok(local), ..) if stream.own_addresses.contains(&local) => Ok(Direction::Inbound),
         (Err(_), Some(_), None) => Ok(Direction::Inbound),
         (Ok(_), ..) | (Err(_), None, Some(_)) => Ok(Direction::Outbound),
         (Err(ended), ..) => Err(ended),

@@ -2,17 +2,27 @@
 //!
 //! The rules are SkyWalking's (`K8sALSServiceMeshHTTPAnalysis`), with these differences: ports count where pods share an
 //! address, the entry's own start time decides who held an address, and a call without an upstream is observed with an unknown
-//! destination instead of being dropped.
+//! destination instead of being dropped, and an end without an address is unknown.
+//!
+//! The reporting proxy's own end (whom a side-car's inbound or a gateway's listener stands for, whose side-car calls) is
+//!
+//! 1. the pod whose own address the entry shows: what the directory certainly gives to somebody is nobody else's, whatever a proxy says;
+//! 2. the pod that the node id names, as the pod of this name was when the call started, whichever address the entry shows;
+//! 3. who the address is otherwise, by its port;
+//! 4. the pod that has another address of the proxy (its node id's, its `INSTANCE_IPS`).
+//!
+//! A stranger may put any pod into its node id, as it may put any address into its entries: nothing proves either. It can only say
+//! that calls are its own, which it could say before, and can't take those of a pod that an address belongs to.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Ended;
 use super::addresses::{Endpoint, ip};
+use super::direction::Direction;
 use super::legs::{Attribution, End, Identity};
 use super::rule::Rule;
 use super::upstream_cluster::UpstreamCluster;
-use crate::accounting::Skipped;
 use crate::directory::changes::Asked;
 use crate::directory::inquiry::Inquiry;
 use crate::directory::name_history::NameHistory;
@@ -84,18 +94,59 @@ impl<'a> Lookup<'a> {
         self.validity.until = self.validity.until.min(self.start.plus(time));
     }
 
-    /// Who stands at one end of a call. An entry without the address of its caller or of the proxied side ends; one without an
-    /// upstream address is a call that reached nobody.
-    pub fn party(&mut self, identity: &Identity<'_>, end: End) -> Result<Attribution<'a>, Ended> {
-        let found = match end {
-            End::Caller => self.caller(identity.remote.ok_or(Skipped::NoAddress)?)?,
-            End::Listener => self.listener(identity.local.ok_or(Skipped::NoAddress)?)?,
-            End::Upstream => match identity.upstream {
-                Some(upstream) => self.upstream(upstream, identity.cluster)?,
-                None => return Ok(Attribution::unknown(Rule::NoUpstream)),
-            },
+    /// Who stands at one end of a call. An end without an address is unknown if it is not the proxy's own; a call without an upstream
+    /// address reached nobody.
+    pub fn party(
+        &mut self,
+        identity: &Identity<'_>,
+        direction: Direction,
+        end: End,
+    ) -> Result<Attribution<'a>, Ended> {
+        let found = match (direction, end, identity.remote, identity.upstream) {
+            (Direction::Outbound, End::Caller, remote, _) => self.own(remote, None)?,
+            (_, End::Listener, ..) => self.own(identity.local, identity.local.map(|local| local.port))?,
+            (_, End::Caller, Some(remote), _) => self.caller(remote)?,
+            (_, End::Caller, None, _) => return Ok(Attribution::unknown(Rule::NoAddress)),
+            (_, End::Upstream, _, Some(upstream)) => self.upstream(upstream, identity.cluster)?,
+            (_, End::Upstream, _, None) => return Ok(Attribution::unknown(Rule::NoUpstream)),
         };
         Ok(found.into())
+    }
+
+    /// The reporting proxy, of which the entry shows this address.
+    fn own(&mut self, shown: Option<Endpoint<'_>>, port: Option<u16>) -> Result<Found<'a>, Ended> {
+        let shown = match shown {
+            Some(endpoint) => self.owner(endpoint, port)?,
+            None => Found::without_address(),
+        };
+        let is_pod = matches!(shown.owner, Owner::Pod(_));
+        if is_pod && shown.rule != Rule::HostNetwork {
+            return Ok(shown);
+        }
+        let named = self.named();
+        if matches!(named.owner, Owner::Pod(_)) {
+            return Ok(named);
+        }
+        if is_pod {
+            return Ok(shown);
+        }
+        for address in &self.stream.own_addresses {
+            let found = self.owner_of(*address, None);
+            if matches!(found.owner, Owner::Pod(_)) {
+                return Ok(found.by(Rule::OwnAddress));
+            }
+        }
+        Ok(shown)
+    }
+
+    /// The pod that the reporting proxy says it is in.
+    fn named(&mut self) -> Found<'a> {
+        let Some(name) = &self.stream.own_pod else {
+            return Found::without_address();
+        };
+        let found = self.inquiry.named(name, self.start);
+        self.validity = self.validity.and(found.validity);
+        found
     }
 
     /// Who has a listening side's address.
@@ -104,15 +155,18 @@ impl<'a> Lookup<'a> {
     }
 
     /// Who has a caller's address: its port is ephemeral and says nothing. A loopback address that the directory does not know
-    /// is the proxy's own pod.
+    /// is the proxy's own pod, unless that is in its node's network: then it may be any process of the node.
     fn caller(&mut self, endpoint: Endpoint<'_>) -> Result<Found<'a>, Ended> {
         let found = self.owner(endpoint, None)?;
-        match (found.rule, self.stream.own_address) {
-            (Rule::NotFound, Some(own)) if ip(endpoint.ip)?.is_loopback() => {
-                Ok(self.owner_of(own, None).by(Rule::LoopbackCaller))
-            }
-            _ => Ok(found),
+        if found.rule != Rule::NotFound || !ip(endpoint.ip)?.is_loopback() {
+            return Ok(found);
         }
+        let own = self.own(None, None)?;
+        Ok(match own.owner {
+            Owner::Pod(pod) if pod.is_of_host => Found::node_address(own.validity),
+            Owner::Pod(_) => own.by(Rule::LoopbackCaller),
+            Owner::Service(_) | Owner::External(_) | Owner::Unknown(_) => found,
+        })
     }
 
     /// Whom the proxy reached. What has no address in the directory is the outside host that the cluster names: a `ServiceEntry`

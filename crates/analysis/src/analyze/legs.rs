@@ -8,10 +8,10 @@ use super::k8s_mesh::Lookup;
 use super::mx_mesh;
 use super::role::Role;
 use super::rule::Rule;
-use super::service::{Asked, DestinationService, Label};
+use super::service::{Asked, DestinationService, Label, UNKNOWN};
 use super::tls::{self, Security};
 use super::upstream_cluster::UpstreamCluster;
-use crate::accounting::Skipped;
+use crate::accounting::{Skipped, Unattributed};
 use crate::directory::{External, Found, Owner, Pod, Service};
 use crate::party::Reporter;
 use crate::peer::{Peer, Peers};
@@ -24,6 +24,8 @@ pub struct Identity<'a> {
     pub remote: Option<Endpoint<'a>>,
     /// `downstream_local_address`.
     pub local: Option<Endpoint<'a>>,
+    /// Whether `downstream_local_address` is a pipe.
+    pub listens_on_pipe: bool,
     /// `upstream_remote_address`.
     pub upstream: Option<Endpoint<'a>>,
     /// `upstream_cluster`; the name that Istio gives it where only the route tells.
@@ -137,7 +139,7 @@ pub fn legs<'a>(
     match direction {
         Direction::Inbound => {
             let parties = (caller, party(End::Listener)?);
-            Ok((served(identity, cluster, parties, lookup), None))
+            told((served(identity, cluster, parties, lookup), None))
         }
         Direction::Outbound | Direction::Waypoint => {
             let reporter = if direction == Direction::Waypoint {
@@ -146,7 +148,7 @@ pub fn legs<'a>(
                 Reporter::Source
             };
             let parties = (caller, party(End::Upstream)?);
-            Ok((
+            told((
                 called((reporter, direction), identity, cluster, parties, lookup),
                 None,
             ))
@@ -158,7 +160,7 @@ pub fn legs<'a>(
                 security: Security::UNKNOWN,
                 ..served(identity, cluster, parties, lookup)
             };
-            Ok((leg, None))
+            told((leg, None))
         }
         Direction::Gateway => {
             let gateway = Attribution {
@@ -176,8 +178,23 @@ pub fn legs<'a>(
             let parties = (gateway, upstream);
             let reporter = (Reporter::Source, direction);
             let second = called(reporter, identity, cluster, parties, lookup);
-            Ok((first, Some(second)))
+            told((first, Some(second)))
         }
+    }
+}
+
+/// The observations, if the entry tells of a call: it has an address for some end, or what has none is known otherwise, or the
+/// called service is.
+fn told<'a>(legs: (Leg<'a>, Option<Leg<'a>>)) -> Result<(Leg<'a>, Option<Leg<'a>>), Ended> {
+    let is_told = |leg: &Leg<'_>| {
+        let ends = [&leg.source, &leg.destination];
+        let mut reasons = ends.into_iter().map(|end| end.rule.unattributed());
+        reasons.any(|reason| reason != Some(Unattributed::NoAddress)) || *leg.service.host != *UNKNOWN
+    };
+    if is_told(&legs.0) || legs.1.as_ref().is_some_and(is_told) {
+        Ok(legs)
+    } else {
+        Err(Skipped::NoAddress.into())
     }
 }
 
@@ -191,7 +208,7 @@ fn party<'a>(
     let mut best = Err(Skipped::NoAnalyzer.into());
     for (place, analyzer) in chain.iter().enumerate() {
         let answer = match analyzer {
-            Analyzer::K8sMesh => lookup.party(identity, end),
+            Analyzer::K8sMesh => lookup.party(identity, direction, end),
             Analyzer::MxMesh => Ok(mx_mesh::party(identity, lookup.stream(), direction, end)),
         };
         if place == 0 || says(&answer) > says(&best) {

@@ -37,10 +37,14 @@ macro_rules! rules {
 rules! {
     /// A pod had the address when the call started.
     PodAddress = K8sMesh "k8s-mesh/pod-address",
-    /// A pod of the host network listens on the address and port.
+    /// A pod listens on the port of an address that it shares with others: of its node, by the port that it declares or by a slice.
     HostNetwork = K8sMesh "k8s-mesh/host-network",
     /// The address stands in an `endpoint_id`: the pod at the end of a tunnel.
     EndpointId = K8sMesh "k8s-mesh/endpoint-id",
+    /// The reporting proxy is the pod that its node id names.
+    OwnPod = K8sMesh "k8s-mesh/own-pod",
+    /// Another of the reporting proxy's addresses is the pod's.
+    OwnAddress = K8sMesh "k8s-mesh/own-address",
     /// A caller on loopback is the reporting proxy's own pod.
     LoopbackCaller = K8sMesh "k8s-mesh/loopback-caller",
     /// A Service's own (cluster or load-balancer) address.
@@ -61,6 +65,8 @@ rules! {
     Ambiguous = K8sMesh "directory/ambiguous" because Ambiguous,
     /// The call started before anything that is remembered of the address.
     BeforeHistory = K8sMesh "directory/before-history" because BeforeHistory,
+    /// The entry has no address for this end: a pipe, or nothing.
+    NoAddress = K8sMesh "k8s-mesh/no-address" because NoAddress,
     /// The proxy reached no upstream.
     NoUpstream = K8sMesh "k8s-mesh/no-upstream" because NoAddress,
     /// The reporting proxy's own node, by its metadata.
@@ -82,7 +88,7 @@ impl From<Unattributed> for Rule {
             Unattributed::NotFound => Rule::NotFound,
             Unattributed::NodeAddress => Rule::NodeAddress,
             Unattributed::Ambiguous => Rule::Ambiguous,
-            Unattributed::NoAddress => Rule::NoUpstream,
+            Unattributed::NoAddress => Rule::NoAddress,
             Unattributed::BeforeHistory => Rule::BeforeHistory,
         }
     }

@@ -14,6 +14,9 @@ use super::virtual_host::{HTTP, Named, named};
 use crate::directory::{External, Service, protocol_of};
 use crate::interner::{Interner, Symbol, Text};
 
+/// The value of a label that is not known.
+pub const UNKNOWN: &str = "unknown";
+
 /// A label of the called service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Label<'a> {
@@ -51,7 +54,7 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Label<'a> {
-    const UNKNOWN: Label<'static> = Label::told("unknown");
+    const UNKNOWN: Label<'static> = Label::told(UNKNOWN);
 
     /// What an entry says.
     pub const fn told(text: &'a str) -> Self {

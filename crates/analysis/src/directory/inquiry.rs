@@ -40,7 +40,7 @@ impl<'a> Inquiry<'a> {
     /// Who owned `address` when a call started at `start`. `port` is the port of a listening side; a caller's own port says
     /// nothing and is `None`.
     ///
-    /// What stands first wins: a pod of its own address, a host-network pod by its port, a node, a Service, an endpoint without
+    /// What stands first wins: a pod of its own address, a pod that listens at the port of a shared address, a node, a Service, an endpoint without
     /// a pod, a `ServiceEntry`. (SkyWalking asks `ServiceEntries` first; then a wide CIDR block would hide the mesh's own pods.)
     pub fn owner(&mut self, address: IpAddr, port: Option<u16>, start: Moment) -> Found<'a> {
         let (directory, asked) = (self.directory, &mut self.asked);
@@ -51,7 +51,7 @@ impl<'a> Inquiry<'a> {
                 Some(tenures.owner(start).map(Rule::PodAddress, Owner::Pod))
             })
             .or_else(|| {
-                let tenures = directory.host_network.get(address, asked)?.get(&port?)?;
+                let tenures = directory.listeners.get(address, asked)?.get(&port?)?;
                 Some(tenures.owner(start).map(Rule::HostNetwork, Owner::Pod))
             })
             .or_else(|| {
@@ -79,6 +79,14 @@ impl<'a> Inquiry<'a> {
             })
     }
 
+    /// The pod that had this name, `namespace/name`, when a call started at `start`.
+    pub fn named(&mut self, name: &str, start: Moment) -> Found<'a> {
+        match self.directory.named.get(name, &mut self.asked) {
+            Some(tenures) => tenures.owner(start).map(Rule::OwnPod, Owner::Pod),
+            None => Found::unknown(Unattributed::NotFound, Validity::ALWAYS),
+        }
+    }
+
     /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is `named`, else the oldest, as
     /// istiod takes it, then the first by namespace and name.
     pub fn service_of(
@@ -88,14 +96,15 @@ impl<'a> Inquiry<'a> {
         named: Option<&Service>,
     ) -> Option<(&'a Service, PortProtocol)> {
         let (directory, asked) = (self.directory, &mut self.asked);
+        let targets = [&*pod.uid, &qualified(&pod.namespace, &pod.name)];
         let named = named.map(|service| qualified(&service.namespace, &service.name));
         let protocol = |backend: &Backend| Some(backend.port.filter(|own| own.number == port)?.protocol);
         let of_named = |backend: &Backend| {
             let is_named = named.as_deref() == Some(&*backend.service);
             protocol(backend).filter(|_| is_named)
         };
-        let called = directory.oldest_service(&pod.uid, asked, of_named);
-        called.or_else(|| directory.oldest_service(&pod.uid, asked, protocol))
+        let called = directory.oldest_service(targets, asked, of_named);
+        called.or_else(|| directory.oldest_service(targets, asked, protocol))
     }
 
     /// The Service of this name.

@@ -28,7 +28,7 @@ pub struct PodRecord {
     pub addresses: Vec<IpAddr>,
     /// `spec.hostNetwork`.
     pub host_network: bool,
-    /// `spec.containers[].ports[].containerPort`, only of host-network pods.
+    /// `ports[].containerPort` over TCP of containers and native side-cars, only of host-network pods.
     pub ports: Vec<u16>,
     /// `status.startTime`.
     pub started: Option<Moment>,
@@ -79,12 +79,31 @@ pub struct EndpointSliceRecord {
     pub service: String,
     /// `ports`: those that the endpoints listen on.
     pub ports: Vec<Port>,
-    /// `endpoints[].targetRef.uid` of Pods, ready or not.
-    pub pods: Vec<String>,
+    /// `endpoints` with a Pod, ready or not.
+    pub pods: Vec<PodEndpoint>,
     /// `endpoints[].addresses` of endpoints without a Pod.
     pub addresses: Vec<IpAddr>,
     /// `metadata.creationTimestamp`.
     pub created: Moment,
+}
+
+/// An endpoint that a Pod is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodEndpoint {
+    /// `targetRef.uid`; where that is not told, namespace and name.
+    pub target: String,
+    /// One of `addresses`; `None` if the slice does not tell an IP address.
+    pub address: Option<IpAddr>,
+}
+
+impl From<&str> for PodEndpoint {
+    /// The Pod with this uid, at whatever address.
+    fn from(uid: &str) -> Self {
+        PodEndpoint {
+            target: uid.to_owned(),
+            address: None,
+        }
+    }
 }
 
 /// A Node.

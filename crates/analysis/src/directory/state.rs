@@ -2,6 +2,7 @@
 
 mod pods;
 mod renaming;
+mod slices;
 mod texts;
 
 use std::collections::{HashMap, HashSet};
@@ -14,7 +15,7 @@ use super::records::{
     EndpointSliceRecord, Key, Kind, NodeRecord, Record, ServiceEntryRecord, ServiceRecord, qualified,
 };
 use super::tenure::{Tenure, Validity};
-use super::{Backend, Directory, Host, Service};
+use super::{Directory, Host, Service};
 use crate::moment::Moment;
 use pods::KnownPod;
 use renaming::names;
@@ -154,9 +155,9 @@ impl State {
 
     fn delete_slice(&mut self, id: &str, now: Moment) {
         if let Some(slice) = self.slices.remove(id) {
-            self.set_slice(&slice, &slice.pods, &[]);
+            self.set_slice(&slice, &slice.pods, &[], now);
             self.directory.end_endpoints(&slice, &[], now);
-            let renamed: Vec<_> = slice.pods.into_iter().map(|uid| (uid, now)).collect();
+            let renamed: Vec<_> = slice.pods.into_iter().map(|pod| (pod.target, now)).collect();
             self.rename_pods(&renamed);
         }
     }
@@ -171,7 +172,12 @@ impl State {
             changes,
             |tenures| tenures.forget_ended_before(limit),
         );
-        directory.host_network.change_where(
+        directory.named.change_where(
+            |tenures| tenures.ended_before(limit),
+            changes,
+            |tenures| tenures.forget_ended_before(limit),
+        );
+        directory.listeners.change_where(
             |by_port| by_port.values().any(|tenures| tenures.ended_before(limit)),
             changes,
             |by_port| {
@@ -266,7 +272,7 @@ impl State {
     ) {
         let renamed = self.renamed_by(slice, before, now);
         let earlier = before.map_or(&[][..], |before| &before.pods);
-        self.set_slice(slice, earlier, &slice.pods);
+        self.set_slice(slice, earlier, &slice.pods, now);
         if let Some(before) = before {
             self.directory.end_endpoints(before, &slice.addresses, now);
         }
@@ -289,38 +295,6 @@ impl State {
         }
         let since = if before.is_some() { now } else { entry.created };
         self.directory.claim_external(entry, &names, since);
-    }
-
-    /// Lets a slice name the pods `now`, by uid, and no other of those that it named `before`.
-    fn set_slice(&mut self, slice: &EndpointSliceRecord, before: &[String], now: &[String]) {
-        let name: Arc<str> = qualified(&slice.namespace, &slice.name).into();
-        let service: Arc<str> = qualified(&slice.namespace, &slice.service).into();
-        let backend = |port| Backend {
-            slice: name.clone(),
-            service: service.clone(),
-            port,
-        };
-        let ports = slice.ports.iter().copied().map(Some);
-        let none = slice.ports.is_empty().then_some(None);
-        let own: Vec<Backend> = ports.chain(none).map(backend).collect();
-        let named: HashSet<&String> = now.iter().collect();
-        let gone: HashSet<&String> = before.iter().filter(|uid| !named.contains(uid)).collect();
-        let Directory {
-            changes, backends, ..
-        } = &mut self.directory;
-        let texts = &mut self.texts;
-        for uid in gone {
-            backends.change(&texts.share(uid), changes, |of_pod| {
-                of_pod.retain(|backend| backend.slice != name);
-            });
-        }
-        for uid in named {
-            backends.change(&texts.share(uid), changes, |of_pod| {
-                of_pod.retain(|backend| backend.slice != name);
-                let place = of_pod.partition_point(|backend| backend.slice < name);
-                of_pod.splice(place..place, own.iter().cloned());
-            });
-        }
     }
 
     fn apply_node(&mut self, node: &NodeRecord, before: Option<&NodeRecord>) {

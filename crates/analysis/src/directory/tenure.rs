@@ -122,19 +122,16 @@ impl<T> Tenure<T> {
 impl<T> Tenures<T> {
     /// Sets the tenure of a holder, in place of the one that `same` recognises. One that did not end keeps its beginning.
     pub fn set(&mut self, mut tenure: Tenure<T>, same: impl Fn(&T) -> bool) {
-        match self.0.iter_mut().find(|known| same(&known.holder)) {
-            Some(known) => {
-                if known.held.until == Moment::MAX {
-                    tenure.held.since = tenure.held.since.max(known.held.since);
-                    tenure.given = tenure.given.min(known.given);
-                }
-                *known = tenure;
+        if let Some(known) = self.0.iter_mut().find(|known| same(&known.holder)) {
+            if known.held.until == Moment::MAX {
+                tenure.held.since = tenure.held.since.max(known.held.since);
+                tenure.given = tenure.given.min(known.given);
             }
-            None => {
-                // Most addresses have one holder.
-                self.0.reserve_exact(1);
-                self.0.push(tenure);
-            }
+            *known = tenure;
+        } else {
+            // Most addresses have one holder.
+            self.0.reserve_exact(1);
+            self.0.push(tenure);
         }
     }
 
@@ -314,9 +311,16 @@ mod tests {
                 };
                 assert_eq!(holder, *expected, "{start}");
                 // The answer is the same wherever it is said to be.
-                for at in [held.validity.since, Moment(held.validity.until.0.saturating_sub(1))] {
+                for at in [
+                    held.validity.since,
+                    Moment(held.validity.until.0.saturating_sub(1)),
+                ] {
                     let same = tenures.owner(at);
-                    assert_eq!((same.holder, same.validity), (held.holder, held.validity), "{start}");
+                    assert_eq!(
+                        (same.holder, same.validity),
+                        (held.holder, held.validity),
+                        "{start}"
+                    );
                 }
             }
         }

@@ -32,7 +32,7 @@ pub const APP_VERSION: &str = "app.kubernetes.io/version";
 pub const WORKLOAD_NAME: &str = "service.istio.io/workload-name";
 const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 const ROLLOUTS_POD_TEMPLATE_HASH: &str = "rollouts-pod-template-hash";
-/// OpenShift's label of the pods of a `DeploymentConfig`.
+/// The label, in `OpenShift`, of the pods of a `DeploymentConfig`.
 const DEPLOYMENT_CONFIG: &str = "deploymentconfig";
 /// The label of pods that istiod made for a Gateway.
 const MANAGED: &str = "gateway.istio.io/managed";

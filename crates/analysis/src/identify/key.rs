@@ -17,7 +17,7 @@ use als_proto::Malformed;
 use super::raw::{Caller, RawIdentity};
 use crate::accounting::Rejected;
 use crate::analyze::Ended;
-use crate::analyze::addresses::{Endpoint, endpoint};
+use crate::analyze::addresses::{Endpoint, endpoint, is_pipe};
 use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::legs::Identity;
 use crate::analyze::role::Role;
@@ -38,6 +38,11 @@ pub fn write_key(
     key.clear();
     key.push(chain.number());
     key.extend_from_slice(&stream.memo_prefix);
+    if chain.has(Analyzer::K8sMesh) {
+        let prefix = &stream.directory_memo_prefix;
+        key.extend_from_slice(&(prefix.len() as u16).to_le_bytes());
+        key.extend_from_slice(prefix);
+    }
     if !write_as_sent(key, (chain, stream), identity, limit)? {
         write_decoded(key, (chain, stream), &identity.decode()?, limit)?;
     }
@@ -84,11 +89,9 @@ fn write_as_sent(
     if !write_short_parts(key, u8::from(is_forwarded), parts, limit) {
         return Ok(false);
     }
-    let ends = [
-        common.downstream_local_address()?,
-        common.upstream_remote_address()?,
-    ];
-    write_ends(key, stream, cluster, ends.map(endpoint));
+    let local = common.downstream_local_address()?;
+    let ends = [local, common.upstream_remote_address()?];
+    write_ends(key, (stream, is_pipe(local)), cluster, ends.map(endpoint));
     Ok(true)
 }
 
@@ -151,7 +154,8 @@ fn write_decoded(
     if chain.has(Analyzer::K8sMesh) {
         write_addresses(key, identity);
     } else {
-        write_ends(key, stream, identity.cluster, [identity.local, identity.upstream]);
+        let ends = [identity.local, identity.upstream];
+        write_ends(key, (stream, identity.listens_on_pipe), identity.cluster, ends);
     }
     Ok(())
 }
@@ -159,6 +163,7 @@ fn write_decoded(
 fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
     let port =
         |endpoint: Option<Endpoint<'_>>| endpoint.map_or([0, 0], |endpoint| endpoint.port.to_le_bytes());
+    key.push(u8::from(identity.listens_on_pipe));
     let ports = [port(identity.local), port(identity.upstream)];
     key.extend_from_slice(ports.as_flattened());
     let ends = [identity.remote, identity.local, identity.upstream];
@@ -172,11 +177,12 @@ fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
 /// Writes what is asked about the proxy's own address and its upstream's without looking them up.
 fn write_ends(
     key: &mut Vec<u8>,
-    stream: &Stream,
+    (stream, listens_on_pipe): (&Stream, bool),
     cluster: &[u8],
     [local, upstream]: [Option<Endpoint<'_>>; 2],
 ) {
-    key.extend_from_slice(&[u8::from(local.is_some()), u8::from(upstream.is_some())]);
+    let has_local = u8::from(local.is_some()) | u8::from(listens_on_pipe) << 1;
+    key.extend_from_slice(&[has_local, u8::from(upstream.is_some())]);
     if stream.role == Role::Sidecar && cluster.is_empty() {
         write_parts(key, [ip(local)]);
     }

@@ -2,7 +2,7 @@
 
 use als_proto::{CommonProperties, Malformed};
 
-use crate::analyze::addresses::{Endpoint, endpoint};
+use crate::analyze::addresses::{Endpoint, endpoint, is_pipe};
 use crate::analyze::legs::Identity;
 use crate::analyze::role::Role;
 use crate::analyze::tls;
@@ -70,9 +70,11 @@ impl<'a> RawIdentity<'a> {
         if is_forwarded {
             security.peer_principal = b"";
         }
+        let local = common.downstream_local_address()?;
         Ok(Identity {
             remote,
-            local: endpoint(common.downstream_local_address()?),
+            local: endpoint(local),
+            listens_on_pipe: is_pipe(local),
             upstream: endpoint(common.upstream_remote_address()?),
             cluster: self.cluster,
             authority: self.authority,

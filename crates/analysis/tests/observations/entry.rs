@@ -43,7 +43,7 @@ pub(crate) fn identifier_of(node_id: &str, workload: &str) -> Identifier {
     identifier_with(node_id, with_labels(&fields, "LABELS", &[("version", "v1")]))
 }
 
-fn identifier_with(node_id: &str, metadata: Struct) -> Identifier {
+pub(crate) fn identifier_with(node_id: &str, metadata: Struct) -> Identifier {
     let node = Node {
         id: node_id.into(),
         metadata: Some(metadata),

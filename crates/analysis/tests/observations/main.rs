@@ -21,10 +21,12 @@ mod labels;
 mod latency;
 mod memo_keys;
 mod mesh;
+mod no_address;
 mod nodes;
 #[path = "../peers/objects.rs"]
 mod objects;
 mod outside;
+mod own_proxy;
 mod peers;
 mod persistence;
 mod protocols;

@@ -175,7 +175,7 @@ fn a_nodes_own_words_matter_to_who_asks(#[case] chain: &[Analyzer], #[case] is_s
 }
 
 #[rstest]
-#[case::another_pod("sidecar~10.0.0.1~other.demo~demo.svc.cluster.local", "Kubernetes", true)]
+#[case::another_pod("sidecar~10.0.0.1~other.demo~demo.svc.cluster.local", "Kubernetes", false)]
 #[case::another_role(
     "router~10.0.0.1~productpage-7d9f-x.demo~demo.svc.cluster.local",
     "Kubernetes",
@@ -197,7 +197,7 @@ fn a_nodes_own_words_matter_to_who_asks(#[case] chain: &[Analyzer], #[case] is_s
     false
 )]
 #[case::another_cluster(PRODUCTPAGE_NODE, "west", false)]
-fn a_node_is_its_role_address_namespace_domain_and_cluster(
+fn a_node_is_its_role_pod_address_namespace_domain_and_cluster(
     #[case] node_id: &str,
     #[case] cluster: &str,
     #[case] is_same: bool,
@@ -207,6 +207,53 @@ fn a_node_is_its_role_address_namespace_domain_and_cluster(
     let mut other = identifier(node_id);
     other.node.as_mut().unwrap().metadata = Some(texts(&[("CLUSTER_ID", cluster)]));
     assert_eq!(key(other) == key(identifier(PRODUCTPAGE_NODE)), is_same);
+}
+
+#[test]
+fn a_nodes_pod_does_not_matter_to_who_asks_no_directory() {
+    let registry = Registry::default();
+    let of = |node_id: &str| key(&registry, &[MxMesh], identifier_of(node_id, "own"), outbound());
+    assert_eq!(
+        of(PRODUCTPAGE_NODE),
+        of("sidecar~10.0.0.1~other.demo~demo.svc.cluster.local")
+    );
+}
+
+#[rstest]
+#[case::itself("10.0.0.1", "10.0.0.1", true)]
+#[case::what_the_node_id_has("10.0.0.1", "", true)]
+#[case::one_more("10.0.0.1", "10.0.0.1,fd00::1", false)]
+#[case::another("10.0.0.7", "fd00::1", false)]
+fn a_node_is_all_of_its_addresses(#[case] one: &str, #[case] other: &str, #[case] is_same: bool) {
+    let registry = Registry::default();
+    let of = |chain: &[Analyzer], addresses| {
+        let metadata = texts(&[("INSTANCE_IPS", addresses)]);
+        key(
+            &registry,
+            chain,
+            identifier_with(PRODUCTPAGE_NODE, metadata),
+            outbound(),
+        )
+    };
+    for chain in [&[K8sMesh][..], &[MxMesh]] {
+        assert_eq!(of(chain, one) == of(chain, other), is_same);
+    }
+}
+
+#[test]
+fn a_pipe_matters_to_every_analyzer() {
+    let registry = Registry::default();
+    for chain in [&[K8sMesh][..], &[MxMesh]] {
+        let of = |local| {
+            let common = AccessLogCommon {
+                downstream_local_address: local,
+                upstream_cluster: String::new(),
+                ..outbound()
+            };
+            key(&registry, chain, identifier_of(PRODUCTPAGE_NODE, "own"), common)
+        };
+        assert_ne!(of(pipe("/run/x.sock")), of(None));
+    }
 }
 
 #[test]

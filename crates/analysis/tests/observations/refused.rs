@@ -35,21 +35,6 @@ fn between_good_ones(bad: AccessLogCommon) -> Mesh {
     mesh
 }
 
-#[rstest]
-// proves: k8s-mesh/no-address
-#[case::none(None, None)]
-// proves: k8s-mesh/no-address
-#[case::pipe(pipe("/run/envoy.sock"), socket(REVIEWS_SERVICE, 9080))]
-// proves: k8s-mesh/no-address
-#[case::blank(socket("", 9080), socket(REVIEWS_SERVICE, 9080))]
-fn an_entry_without_the_callers_address_is_skipped(
-    #[case] remote: Option<als_proto::messages::envoy::config::core::v3::Address>,
-    #[case] local: Option<als_proto::messages::envoy::config::core::v3::Address>,
-) {
-    let mut mesh = between_good_ones(common(remote, local, socket(REVIEWS, 9080), REVIEWS_CLUSTER));
-    assert_eq!(mesh.accounting().skipped(Skipped::NoAddress), 1);
-}
-
 // proves: k8s-mesh/bad-address
 #[test]
 fn an_address_that_is_none_rejects_its_entry() {

@@ -43,10 +43,14 @@ enum Entered {
     Passed(&'static str),
     /// A client at [`OUTSIDE`] to productpage.
     Gateway,
+    /// productpage to reviews, by way of a pipe.
+    ByPipe,
+    /// The same on the other side, at an address that nobody has.
+    AtAnotherAddress,
     /// productpage to an address and port by this cluster.
     To(&'static str, u32, &'static str),
 }
-use Entered::{ByAuthority, Gateway, Inbound, Outbound, Passed, To};
+use Entered::{AtAnotherAddress, ByAuthority, ByPipe, Gateway, Inbound, Outbound, Passed, To};
 
 impl Entered {
     fn parts(self) -> (&'static str, AccessLogCommon, &'static str) {
@@ -60,6 +64,17 @@ impl Entered {
                 (PRODUCTPAGE_NODE, common, authority)
             }
             Gateway => (GATEWAY_NODE, through_gateway(), ""),
+            ByPipe => {
+                let mut common = outbound();
+                common.downstream_remote_address = pipe("/run/x.sock");
+                common.downstream_direct_remote_address = None;
+                (PRODUCTPAGE_NODE, common, "")
+            }
+            AtAnotherAddress => {
+                let mut common = inbound();
+                common.downstream_local_address = socket("192.168.7.2", 9080);
+                (REVIEWS_NODE, common, "")
+            }
             To(address, port, cluster) => {
                 let local = socket(address, port);
                 let common = common(socket(PRODUCTPAGE, 40_000), local.clone(), local, cluster);
@@ -171,7 +186,7 @@ const CHANGED: i64 = NOW - 50;
 #[case::moved_pod(vec![], Is(reviews_with(|pod| pod.addresses = vec!["10.0.0.51".parse().unwrap()])), Outbound)]
 #[case::moved_pod_found(vec![], Is(reviews_with(|pod| pod.addresses = vec!["10.0.0.51".parse().unwrap()])), To("10.0.0.51", 1, ANY))]
 #[case::finished_pod(vec![], Is(reviews_with(|pod| pod.finished = Some(at(NOW - 60)))), Outbound)]
-#[case::earlier_pod(vec![Is(reviews_with(|pod| pod.started = Some(at(NOW + 60))))], Is(reviews_with(|_| ())), Outbound)]
+#[case::later_pod(vec![], Is(reviews_with(|pod| pod.started = Some(at(NOW + 60)))), Outbound)]
 #[case::deleted_pod(vec![], IsGone(reviews_with(|_| ())), Inbound)]
 #[case::unlisted_pod(vec![], AreNotListed(Kind::Pod), Gateway)]
 #[case::two_pods(vec![], Is(Record::Pod(pod("other", REVIEWS))), Outbound)]

@@ -3,10 +3,12 @@ pub(super) mod shop;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use alscope_analysis::directory::records::Kind;
 use alscope_analysis::directory::state::State;
 use alscope_analysis::directory::{Directory, Owner};
 use alscope_analysis::moment::Moment;
 use alscope_collector::clock;
+use alscope_collector::directory::freshness::Freshness;
 use alscope_collector::directory::service_entry::ServiceEntry;
 use alscope_collector::directory::{kubernetes, publisher};
 use arc_swap::ArcSwap;
@@ -46,8 +48,13 @@ impl Followed {
         let rules = state.naming_rules().clone();
         let stopping = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let watching = kubernetes::watch_all(client(server).await, rules, changes, stopping.clone());
-        tasks.spawn(watching);
+        let source = kubernetes::Source {
+            client: client(server).await,
+            rules,
+            changes,
+            freshness: Arc::new(Freshness::of(&Kind::ALL)),
+        };
+        tasks.spawn(source.watch_all(stopping.clone()));
         tasks.spawn(publisher::publish(
             state,
             taken,
@@ -108,7 +115,7 @@ async fn the_collector_makes_its_directory_of_the_objects(#[case] pods: u32) {
         assert_eq!(*pod.name, format!("web-{number:04}"));
         let (service, _) = directory
             .inquiry()
-            .service_of(pod, 8080)
+            .service_of(pod, 8080, None)
             .expect("the slice is known");
         assert_eq!(&*service.name, "web");
     }
@@ -138,7 +145,7 @@ async fn a_replaced_pods_tenure_ends_and_another_pod_is_found() {
     let found = followed
         .until(|directory| {
             let pod = pod_at(directory, new, clock::now())?;
-            let service = directory.inquiry().service_of(pod, 8080)?.0.name.to_string();
+            let service = directory.inquiry().service_of(pod, 8080, None)?.0.name.to_string();
             Some((pod.name.to_string(), pod.app.to_string(), service))
         })
         .await;

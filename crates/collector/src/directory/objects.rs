@@ -9,7 +9,7 @@ use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
 use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{
-    Controller, EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord,
+    Controller, EndpointSliceRecord, NodeRecord, PodEndpoint, PodRecord, Record, ServiceRecord,
 };
 use alscope_analysis::directory::workload::LABELS;
 use alscope_analysis::moment::Moment;
@@ -29,12 +29,13 @@ impl Object for Pod {
         let spec = self.spec.clone().unwrap_or_default();
         let status = self.status.clone().unwrap_or_default();
         let host_network = spec.host_network.unwrap_or(false);
-        let ports = spec
-            .containers
-            .iter()
-            .flat_map(|container| container.ports.iter().flatten());
+        // A native side-car is an init container that is started again whenever it ends.
+        let side_cars = spec.init_containers.iter().flatten();
+        let side_cars = side_cars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
+        let containers = spec.containers.iter().chain(side_cars);
+        let ports = containers.flat_map(|container| container.ports.iter().flatten());
         let ports = ports
-            .filter(|_| host_network)
+            .filter(|port| host_network && matches!(port.protocol.as_deref(), None | Some("TCP")))
             .filter_map(|port| u16::try_from(port.container_port).ok())
             .collect();
         let name = self.metadata.name.clone().unwrap_or_default();
@@ -59,7 +60,11 @@ impl Object for Pod {
             }),
             annotations: annotations(&self.metadata, rules, naming::Object::Pod),
             controller: controller(&self.metadata),
-            is_generated: self.metadata.generate_name.as_ref().is_some_and(|prefix| !prefix.is_empty()),
+            is_generated: self
+                .metadata
+                .generate_name
+                .as_ref()
+                .is_some_and(|prefix| !prefix.is_empty()),
             addresses: addresses(ips.flatten()),
             host_network,
             ports,
@@ -116,10 +121,25 @@ impl Object for EndpointSlice {
             (target.kind.as_deref() == Some("Pod")).then_some(target)
         };
         let namespace = self.metadata.namespace.clone().unwrap_or_default();
-        let uid = |name: &Option<String>| format!("{namespace}/{}", name.as_deref().unwrap_or_default());
-        let pods = self.endpoints.iter().filter_map(pod);
+        let name = |name: &Option<String>| format!("{namespace}/{}", name.as_deref().unwrap_or_default());
+        let pods = self
+            .endpoints
+            .iter()
+            .filter_map(|endpoint| Some((endpoint, pod(endpoint)?)));
         let pods = pods
-            .map(|pod| pod.uid.clone().unwrap_or_else(|| uid(&pod.name)))
+            .flat_map(|(endpoint, pod)| {
+                let target = pod.uid.clone().unwrap_or_else(|| name(&pod.name));
+                let at = |address| PodEndpoint {
+                    target: target.clone(),
+                    address,
+                };
+                let listed = addresses(endpoint.addresses.iter().map(String::as_str));
+                if listed.is_empty() {
+                    vec![at(None)]
+                } else {
+                    listed.into_iter().map(|address| at(Some(address))).collect()
+                }
+            })
             .collect();
         let outside = self.endpoints.iter().filter(|endpoint| pod(endpoint).is_none());
         let outside = outside

@@ -126,6 +126,7 @@ async fn entries_without_or_with_bad_addresses_are_named() {
     common.downstream_remote_address = None;
     common.downstream_local_address = None;
     common.upstream_remote_address = None;
+    common.upstream_cluster.clear();
     let entries = message(vec![without, entry("ten.zero.zero.two")]).encode_to_vec();
     between_good_messages(&collector, &framed(0, &entries)).await;
     collector

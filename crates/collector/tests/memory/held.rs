@@ -14,7 +14,7 @@ use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::records::{
-    Controller, EndpointSliceRecord, PodRecord, Record, ServiceRecord,
+    Controller, EndpointSliceRecord, PodEndpoint, PodRecord, Record, ServiceRecord,
 };
 use alscope_analysis::directory::state::State;
 use alscope_analysis::moment::Moment;
@@ -147,6 +147,10 @@ fn workload(number: u32) -> Vec<Record> {
     let namespace = format!("namespace-{}", number % 10);
     let address = |place: u32| IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number * 9 + place));
     let uid = |place: u32| format!("01234567-89ab-cdef-{number:04x}-{place:012x}");
+    let endpoint = |place: u32| PodEndpoint {
+        target: uid(place),
+        address: Some(address(place)),
+    };
     let pods = (0..8).map(|place| {
         Record::Pod(PodRecord {
             name: format!("{name}-7d9f5c6b8-{place:05}"),
@@ -185,7 +189,7 @@ fn workload(number: u32) -> Vec<Record> {
         namespace: namespace.clone(),
         service: name.clone(),
         ports: vec![],
-        pods: (0..8).map(uid).collect(),
+        pods: (0..8).map(endpoint).collect(),
         addresses: vec![],
         created: NOW,
     });

@@ -21,7 +21,7 @@ pub(super) fn names(known: Option<&NameHistory>, name: Arc<str>, now: Moment) ->
 }
 
 impl State {
-    /// The pods that a slice may give another Service, by uid, and from when on; asked before the slice is taken.
+    /// The pods that a slice may give another Service, by target, and from when on; asked before the slice is taken.
     pub(super) fn renamed_by(
         &self,
         slice: &EndpointSliceRecord,
@@ -32,9 +32,9 @@ impl State {
             return Vec::new();
         }
         let earlier = before.into_iter().flat_map(|before| &before.pods);
-        let since = |uid: &String| {
+        let since = |target: &str| {
             // A slice names a pod soon after it got its address: the first that does was the pod's from the beginning.
-            let is_first = self.directory.backends.known(uid.as_str()).is_none();
+            let is_first = self.directory.backends.known(target).is_none();
             if is_first || before.is_none() {
                 slice.created
             } else {
@@ -42,7 +42,7 @@ impl State {
             }
         };
         let pods = earlier.chain(&slice.pods);
-        pods.map(|uid| (uid.clone(), since(uid))).collect()
+        pods.map(|pod| (pod.target.clone(), since(&pod.target))).collect()
     }
 
     /// Names pods anew, each from a moment on.
@@ -50,9 +50,11 @@ impl State {
         if !self.rules.read_services() {
             return;
         }
-        for (uid, since) in pods {
-            if let Some(record) = self.pods.get(uid.as_str()).and_then(|pod| pod.record.clone()) {
-                self.hold_addresses(&record, *since);
+        for (target, since) in pods {
+            let uid = self.target(target);
+            let known = uid.and_then(|uid| self.pods.get(&uid));
+            if let Some(record) = known.and_then(|pod| pod.record.clone()) {
+                self.rename_pod(&record, *since);
             }
         }
     }
@@ -77,12 +79,14 @@ impl State {
             .rules
             .pod(record, &canonical_service, self.service_of(record));
         let name = self.texts.share(&name);
-        let names = names(self.names_of(record), name, now);
+        let known = self.pods.get(&*record.uid);
+        let names = names(known.map(|known| &known.tenure.holder.names), name, now);
         let mut shared = |text: &str| self.texts.share(text).into();
         Pod {
             name: record.name.as_str().into(),
             namespace: shared(&record.namespace),
             uid: shared(&record.uid),
+            is_of_host: record.host_network,
             app: shared(workload::app(&record.labels).unwrap_or_default()),
             version: shared(workload::version(&record.labels).unwrap_or_default()),
             canonical_service: shared(&canonical_service),
@@ -95,23 +99,11 @@ impl State {
 
     /// The Service that a pod is named by: the oldest that sends to it, at whatever port.
     fn service_of(&self, pod: &PodRecord) -> Option<&ServiceRecord> {
+        let targets = [&*pod.uid, &qualified(&pod.namespace, &pod.name)];
         let (service, ()) = self
             .directory
-            .oldest_service(&pod.uid, &mut Asked::default(), |_| Some(()))?;
+            .oldest_service(targets, &mut Asked::default(), |_| Some(()))?;
         self.services.get(&qualified(&service.namespace, &service.name))
-    }
-
-    /// What a pod is called so far, where it has an address.
-    fn names_of(&self, pod: &PodRecord) -> Option<&NameHistory> {
-        let directory = &self.directory;
-        let mut tenures = pod.addresses.iter().flat_map(|address| {
-            let by_port = directory.host_network.known(address);
-            let own = directory.pods.known(address);
-            let of_ports = pod.ports.iter().filter_map(move |port| by_port?.get(port));
-            own.into_iter().chain(of_ports)
-        });
-        let known = tenures.find_map(|tenures| tenures.holder(|other| *other.uid == *pod.uid));
-        known.map(|known| &known.names)
     }
 }
 

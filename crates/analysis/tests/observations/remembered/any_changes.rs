@@ -9,7 +9,7 @@ use proptest::sample::{select, subsequence};
 
 use super::*;
 use alscope_analysis::directory::Port;
-use alscope_analysis::directory::records::NodeRecord;
+use alscope_analysis::directory::records::{NodeRecord, PodEndpoint};
 
 /// What happens.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ enum Step {
 
 /// Addresses of pods, of Services, of nodes and outside, each of which may become anybody's.
 const ADDRESSES: [&str; 6] = [PRODUCTPAGE, REVIEWS, REVIEWS_SERVICE, NODE, OUTSIDE, ENDPOINT];
-const ENTERED: [Entered; 13] = [
+const ENTERED: [Entered; 15] = [
     Outbound,
     Inbound,
     ByAuthority("web.demo"),
@@ -34,6 +34,8 @@ const ENTERED: [Entered; 13] = [
     API,
     API_IN_MESH,
     To(NODE, 9100, ANY),
+    ByPipe,
+    AtAnotherAddress,
     To(REVIEWS_SERVICE, 9080, ANY),
     To(ENDPOINT, 9080, ANY),
 ];
@@ -54,16 +56,23 @@ fn second() -> impl Strategy<Value = Moment> {
 fn a_pod() -> impl Strategy<Value = Record> {
     let names = select(vec!["productpage", "reviews", "other"]);
     let labels = (select(vec!["v1", "v2"]), select(vec!["a", "b"]));
-    let held = (option::of(second()), option::weighted(0.1, second()));
+    let held = (
+        option::of(second()),
+        option::of(second()),
+        option::weighted(0.2, second()),
+        option::weighted(0.1, second()),
+    );
     let of_host = any::<bool>();
     (names, addresses(), labels, held, of_host).prop_map(
-        |(name, addresses, (version, tier), (started, finished), of_host)| {
+        |(name, addresses, (version, tier), (started, addressed, leaves, finished), of_host)| {
             let mut record = pod(name, PRODUCTPAGE);
             record.labels.insert("version".into(), version.into());
             record.labels.insert("tier".into(), tier.into());
             Record::Pod(PodRecord {
                 addresses,
                 started,
+                addressed,
+                leaves,
                 finished,
                 host_network: of_host,
                 ports: if of_host { vec![9080, 9100] } else { vec![] },
@@ -92,12 +101,17 @@ fn a_service() -> impl Strategy<Value = Record> {
 fn a_slice() -> impl Strategy<Value = Record> {
     let names = select(vec!["one", "two"]);
     let services = select(vec!["reviews", "web", "database"]);
-    let pods = subsequence(vec!["uid-productpage", "uid-reviews", "uid-other"], 0..=3);
+    let targets = vec!["uid-productpage", "uid-reviews", "uid-other", "demo/other-7d9f-x"];
+    let pods = vec((select(targets), option::of(select(&ADDRESSES[..]))), 0..=3);
     (names, services, pods, addresses(), ports()).prop_map(|(name, service, pods, addresses, ports)| {
         reviews_slice(|slice| {
             slice.name = name.into();
             slice.service = service.into();
-            slice.pods = pods.iter().map(ToString::to_string).collect();
+            let at = |(target, address): (&str, Option<&str>)| PodEndpoint {
+                target: target.into(),
+                address: address.map(|text| text.parse().unwrap()),
+            };
+            slice.pods = pods.into_iter().map(at).collect();
             slice.addresses = addresses;
             slice.ports = ports;
         })

@@ -44,7 +44,10 @@ pub(super) fn finished(status: &PodStatus, is_being_deleted: bool) -> Option<Mom
     }
     let conditions = status.conditions.iter().flatten();
     let changed = conditions.filter_map(|condition| condition.last_transition_time.as_ref());
-    let changed = changed.map(moment).max().filter(|_| last.is_none() || !are_all_told);
+    let changed = changed
+        .map(moment)
+        .max()
+        .filter(|_| last.is_none() || !are_all_told);
     let end = last.max(changed).or(status.start_time.as_ref().map(moment));
     end.map(end_of_second)
 }
@@ -110,7 +113,10 @@ mod tests {
 
     /// Of a node that came back: nobody saw the container end.
     fn lost() -> Value {
-        container(json!({ "terminated": { "exitCode": 137, "reason": "ContainerStatusUnknown" } }), json!({}))
+        container(
+            json!({ "terminated": { "exitCode": 137, "reason": "ContainerStatusUnknown" } }),
+            json!({}),
+        )
     }
 
     /// Ended, and to be started again.
@@ -138,7 +144,9 @@ mod tests {
         #[case] containers: Value,
         #[case] expected: Option<i64>,
     ) {
-        let status = status(json!({ "startTime": time(2), "conditions": conditions, "containerStatuses": containers }));
+        let status = status(
+            json!({ "startTime": time(2), "conditions": conditions, "containerStatuses": containers }),
+        );
         assert_eq!(seconds(addressed(&status)), expected);
     }
 

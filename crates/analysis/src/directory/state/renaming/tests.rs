@@ -5,7 +5,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::directory::naming::NamingRules;
-use crate::directory::records::{Record, ServiceEntryRecord};
+use crate::directory::records::{PodEndpoint, Record, ServiceEntryRecord};
 use crate::directory::{Directory, Owner};
 
 /// `service/tier of the Service/tier of the pod`.
@@ -62,7 +62,7 @@ fn slice(service: &str, pods: &[&str]) -> Record {
         namespace: "demo".into(),
         service: service.into(),
         ports: vec![],
-        pods: pods.iter().map(ToString::to_string).collect(),
+        pods: pods.iter().map(|uid| PodEndpoint::from(*uid)).collect(),
         addresses: vec![],
         created: at(50),
     })

@@ -1,0 +1,66 @@
+//! Which pods a slice names, and where they listen by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::State;
+use crate::directory::records::{EndpointSliceRecord, PodEndpoint, qualified};
+use crate::directory::{Backend, Directory};
+use crate::moment::Moment;
+
+impl State {
+    /// Lets a slice name the pods `after`, as of `now`, and no other of those that it named `before`.
+    pub(super) fn set_slice(
+        &mut self,
+        slice: &EndpointSliceRecord,
+        before: &[PodEndpoint],
+        after: &[PodEndpoint],
+        now: Moment,
+    ) {
+        let name: Arc<str> = qualified(&slice.namespace, &slice.name).into();
+        let mut named: BTreeMap<&str, Vec<Option<IpAddr>>> = BTreeMap::new();
+        for endpoint in after {
+            named.entry(&endpoint.target).or_default().push(endpoint.address);
+        }
+        let gone = before.iter().map(|endpoint| &*endpoint.target);
+        let gone: BTreeSet<&str> = gone.filter(|target| !named.contains_key(target)).collect();
+        let Directory {
+            changes, backends, ..
+        } = &mut self.directory;
+        let texts = &mut self.texts;
+        for target in &gone {
+            backends.change(&texts.share(target), changes, |of_pod| {
+                of_pod.retain(|backend| backend.slice != name);
+            });
+        }
+        for (target, addresses) in &named {
+            let own = backends_of(slice, &name, addresses);
+            backends.change(&texts.share(target), changes, |of_pod| {
+                of_pod.retain(|backend| backend.slice != name);
+                let place = of_pod.partition_point(|backend| backend.slice < name);
+                of_pod.splice(place..place, own);
+            });
+        }
+        for target in gone.iter().chain(named.keys()) {
+            if let Some(uid) = self.target(target) {
+                self.listen(&uid, now);
+            }
+        }
+    }
+}
+
+/// What a slice says of a pod at these addresses; one without ports says nothing of a port in particular.
+fn backends_of(slice: &EndpointSliceRecord, name: &Arc<str>, addresses: &[Option<IpAddr>]) -> Vec<Backend> {
+    let service: Arc<str> = qualified(&slice.namespace, &slice.service).into();
+    let ports = slice.ports.iter().copied().map(Some);
+    let ports = ports.chain(slice.ports.is_empty().then_some(None));
+    let places = ports.flat_map(|port| addresses.iter().map(move |address| (port, *address)));
+    let backends = places.map(|(port, address)| Backend {
+        slice: name.clone(),
+        service: service.clone(),
+        port,
+        address,
+    });
+    backends.collect()
+}

@@ -1,0 +1,23 @@
+//! Where a node says it is in the network.
+
+use als_proto::{Identifier, Malformed, Value};
+
+/// What node metadata says of a proxy's addresses (istio `pkg/model` `NodeMetadata`). What it does not say is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeNetwork<'a> {
+    /// `INSTANCE_IPS`: the addresses of the proxy, with commas between.
+    pub addresses: &'a [u8],
+}
+
+impl<'a> NodeNetwork<'a> {
+    /// What the node of a stream says.
+    pub fn of(identifier: &Identifier<'a>) -> Result<Self, Malformed> {
+        let mut network = NodeNetwork::default();
+        identifier.visit_metadata(|name, value| {
+            if let (b"INSTANCE_IPS", Value::String(text)) = (name, value) {
+                network.addresses = text;
+            }
+        })?;
+        Ok(network)
+    }
+}
