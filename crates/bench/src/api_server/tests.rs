@@ -46,8 +46,13 @@ impl Followed {
         let rules = state.naming_rules().clone();
         let stopping = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let watching = kubernetes::watch_all(client(server).await, rules, changes, stopping.clone());
-        tasks.spawn(watching);
+        let source = kubernetes::Source {
+            client: client(server).await,
+            rules,
+            changes,
+            freshness: Arc::default(),
+        };
+        tasks.spawn(source.watch_all(stopping.clone()));
         tasks.spawn(publisher::publish(
             state,
             taken,
