@@ -164,7 +164,10 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
     };
     persistence::persistence(&config)?;
     if let Directory::File(file) = &config.directory {
-        directory::file::load(file, directory::empty(&config))?;
+        for (kind, item) in directory::file::load(file, &mut directory::empty(&config))? {
+            let (kind, name, file) = (kind.word(), item.name, file.display());
+            eprintln!("alscope-collector: warning: {kind} {name} of {file} can't be decoded and is left out");
+        }
     }
     print!("{}", config.describe());
     for warning in config.warnings() {
@@ -199,6 +202,8 @@ fn print_report(report: &Report) {
 fn collect(path: &std::path::Path) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // kube's client logs every request that fails; the directory says the same, and seldom.
+    let filter = filter.add_directive("kube_client::client=off".parse()?);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

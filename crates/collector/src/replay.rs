@@ -51,7 +51,7 @@ pub enum ReplayError {
     /// Pods of now say nothing about calls of then.
     #[error(
         "directory.kubernetes says who has an address now, not who had it when the recording was made; write what \
-         `kubectl get pods,services,endpointslices,nodes -A -o yaml` printed then to a file and name it in directory.file, or \
+         `kubectl get pods,services,endpointslices,nodes -A -o json` printed then to a file and name it in directory.file, or \
          write `directory: {{ none: {{}} }}` for mx-mesh alone"
     )]
     LiveDirectory,

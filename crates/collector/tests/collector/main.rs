@@ -8,6 +8,7 @@
 )]
 
 mod bad_streams;
+mod directory;
 mod encodings;
 mod forwarded;
 mod limits;

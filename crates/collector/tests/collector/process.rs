@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -47,6 +48,27 @@ fn read_to_end(mut stream: impl Read + Send + 'static, mut said: String) -> Join
 fn address(log: &str, name: &str) -> SocketAddr {
     let (_, rest) = log.split_once(&format!("{name}=")).unwrap();
     rest.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// What the collector prints with this configuration until `holds`, when it is ended in order.
+pub(crate) async fn printed_until(configuration: &Path, holds: impl Fn() -> bool) -> String {
+    let child = Command::new(env!("CARGO_BIN_EXE_alscope-collector"))
+        .arg("--config")
+        .arg(configuration)
+        .env("RUST_LOG", "info")
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = Running(child.unwrap());
+    let stderr = read_to_end(child.0.stderr.take().unwrap(), String::new());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "it never holds");
+        sleep(Duration::from_millis(20)).await;
+    }
+    let terminated = Command::new("kill").arg(child.0.id().to_string()).status();
+    assert!(terminated.unwrap().success());
+    child.0.wait().unwrap();
+    stderr.join().unwrap()
 }
 
 impl Process {

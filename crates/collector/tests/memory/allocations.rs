@@ -82,7 +82,9 @@ impl Collector {
         std::fs::write(folder.path().join("cluster.yaml"), CLUSTER).unwrap();
         let text = "directory: { file: cluster.yaml }\nanalysis: { http: k8s-mesh, tcp: k8s-mesh }\n";
         let config = Config::parse(text, &folder.path().join("collector.yaml")).unwrap();
-        let directory = file::load(&folder.path().join("cluster.yaml"), empty(&config)).unwrap();
+        let mut state = empty(&config);
+        file::load(&folder.path().join("cluster.yaml"), &mut state).unwrap();
+        let directory = state.publish().unwrap();
         let shard = run::shard(&config, &Arc::new(Registry::default()), None);
         let ingest = Ingest {
             shard: shard.clone(),

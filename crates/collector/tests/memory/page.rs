@@ -72,7 +72,8 @@ Not in it:
 - `persistence`, which is not either, keeps names of endpoints ({names} MiB) and what waits to be written ({queue} MiB).
 - A client that means harm: with needless frames between data that nobody reads yet it takes up to 4 MiB a connection. Let only proxies
   reach the port.
-- Kubernetes lists a kind when its watch begins: {objects} objects at a time, as large as they are.
+- Kubernetes lists a kind when its watch begins: the text of {objects} objects at a time, as large as they are. A directory file is in
+  memory as text while it is read.
 
 A stream whose unfinished message finds no room in `limits.bufferedBytes` waits, and with it its proxy. If another stream of its connection
 has room, it is refused after a second: what it sent may fill the window that the other needs. One that has room and does not

@@ -133,8 +133,8 @@ impl Followed {
             let named: Vec<String> = left_out.iter().take(NAMED).map(name).collect();
             let (count, file) = (left_out.len(), self.path.display());
             warn!(
-                "directory file {file}: {count} items can't be decoded and are left out, among them {}; compare them with the \
-                 definitions of their kinds",
+                "directory file {file}: {count} items can't be decoded and are left out, among them {}; look for fields of a wrong \
+                 type",
                 named.join(", ")
             );
         }

@@ -1,5 +1,6 @@
 //! Why a list or a watch failed, and what to do about it.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -66,7 +67,7 @@ impl From<kube::Error> for Failure {
             kube::Error::Api(status) => Self::from(*status),
             // What could not be read is not shown.
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Failure::Unreadable,
-            error => Failure::Unreachable(shown(&format!("{:#}", anyhow::Error::from(error)))),
+            error => Failure::Unreachable(shown(&with_causes(&error))),
         }
     }
 }
@@ -87,6 +88,79 @@ impl From<Status> for Failure {
     }
 }
 
+/// An error's text and those of its causes, each said once.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 fn shown(message: &str) -> String {
     message.chars().take(SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn api(status: Value) -> kube::Error {
+        kube::Error::Api(serde_json::from_value(status).unwrap())
+    }
+
+    fn service() -> kube::Error {
+        kube::Error::Service(io::Error::other(io::Error::other("nobody listens")).into())
+    }
+
+    fn serde() -> kube::Error {
+        kube::Error::SerdeError(serde_json::from_str::<u8>("\"secret\"").unwrap_err())
+    }
+
+    #[rstest]
+    #[case::refused(api(json!({"code": 403, "message": "no"})), "refuses it (403: no); give the collector's service account this right")]
+    #[case::absent(api(json!({"code": 404, "message": "no"})), "knows no such resource (404: no); ")]
+    #[case::unknown(api(json!({"code": 401, "message": "no"})), "takes the credentials for nobody's (401: no); renew them")]
+    #[case::expired(api(json!({"code": 410, "message": "old"})), "can't go on from there (old); ")]
+    #[case::no_version(api(json!({"code": 400, "message": "odd"})), "can't go on from there (odd); ")]
+    #[case::of_the_future(
+        api(json!({"code": 504, "message": "new", "details": {"causes": [{"reason": "ResourceVersionTooLarge"}]}})),
+        "can't go on from there (new); "
+    )]
+    #[case::out_of_time(api(json!({"code": 504, "message": "slow"})), "answers 504: slow; look at its log")]
+    #[case::unreachable(service(), "can't be reached: ServiceError: nobody listens; look at ")]
+    fn a_failure_says_what_is_wrong_and_what_to_do(#[case] error: kube::Error, #[case] expected: &str) {
+        let said = Failure::from(error).to_string();
+        let said = said.strip_prefix("the API server ").unwrap();
+        assert!(said.starts_with(expected), "{said}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_shown() {
+        let said = Failure::from(serde()).to_string();
+        assert_eq!(
+            said,
+            "the answer is none of an API server; see that directory.kubernetes leads to one"
+        );
+    }
+
+    #[test]
+    fn a_long_message_is_cut() {
+        let message = "é".repeat(1000);
+        let Failure::Answered(500, shown) = Failure::from(api(json!({"code": 500, "message": message})))
+        else {
+            panic!("no answer")
+        };
+        assert_eq!(shown, "é".repeat(300));
+    }
 }

@@ -227,7 +227,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
                 self.source.freshness.skipped(self.kind);
                 if self.skips.is_due(Instant::now()) {
                     let kind = self.kind.word();
-                    warn!("{kind} {name} can't be decoded and is left out; compare it with its definition");
+                    warn!("{kind} {name} can't be decoded and is left out; look for a field of a wrong type");
                 }
                 key.map(Change::Keep)
             }

@@ -114,11 +114,13 @@ impl Cluster {
     /// From now on the API server behaves so.
     pub(super) fn becomes(&self, mood: Mood) {
         lock(&self.server).mood = mood;
+        self.changed.send_replace(());
     }
 
     /// From now on it behaves so about one resource.
     pub(super) fn answers_of(&self, plural: &'static str, mood: Mood) {
         lock(&self.server).moods.insert(plural, mood);
+        self.changed.send_replace(());
     }
 
     /// An object is there when it is asked for, and comes in watches.
@@ -239,10 +241,11 @@ async fn answer(
                 async move {
                     let next = lock(&server).events.len();
                     let is_over = next == seen && timeout_at(end, changed.changed()).await.is_err();
-                    if lock(&server).mood(&plural) == Mood::Hangs {
+                    let mood = lock(&server).mood(&plural);
+                    if mood == Mood::Hangs {
                         std::future::pending::<()>().await;
                     }
-                    if is_over {
+                    if is_over || mood != Mood::Works {
                         return None;
                     }
                     let events = lock(&server).events.clone();

@@ -89,7 +89,7 @@ async fn one_that_cannot_be_decoded_is_left_out_counted_and_never_shown(
 
     let log = cluster.log();
     let expected = format!(
-        "{} demo/bad can't be decoded and is left out; compare it with its definition",
+        "{} demo/bad can't be decoded and is left out; look for a field of a wrong type",
         kind.word()
     );
     assert_eq!(log, [expected]);
