@@ -222,6 +222,15 @@ impl<'a> CommonProperties<'a> {
         }
     }
 
+    /// `TLSProperties.tls_sni_hostname` of `AccessLogCommon.tls_properties`; blank if there is none. Nothing else of them is decoded.
+    #[inline]
+    pub fn server_name(&self) -> Result<&'a [u8], Malformed> {
+        match self.lazy.only(TLS_PROPERTIES) {
+            Some(tls_properties) => tls::server_name(tls_properties),
+            None => Ok(self.tls_properties()?.map_or(&[], |tls| tls.sni)),
+        }
+    }
+
     /// `AccessLogCommon.start_time`.
     #[inline]
     pub fn start_time(&self) -> Result<Option<Timestamp>, Malformed> {

@@ -78,6 +78,20 @@ pub(super) fn certificates_as_sent(tls_properties: &[u8]) -> Result<Option<&[u8]
     Ok(first.get(..first.len() - behind_last.len()))
 }
 
+/// `TLSProperties.tls_sni_hostname`. All else is passed over.
+#[inline]
+pub(super) fn server_name(tls_properties: &[u8]) -> Result<&[u8], Malformed> {
+    let mut sni: &[u8] = &[];
+    let mut fields = Fields::new(tls_properties);
+    while let Some(key) = fields.key()? {
+        match key {
+            TLS_SNI_HOSTNAME => sni = fields.bytes()?,
+            _ => fields.skip(key)?,
+        }
+    }
+    Ok(sni)
+}
+
 impl<'a> Merge<'a> for TlsProperties<'a> {
     #[inline]
     fn merge(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {

@@ -270,6 +270,20 @@ fn certificates_are_handed_out_as_sent(
     assert_eq!(read_common(&bytes).certificates_as_sent(), expected);
 }
 
+#[rstest]
+#[case::alone(&[string(3, "name")], Ok("name"))]
+#[case::last(&[string(3, "one"), varint(1, 4), string(4, "a"), string(3, "name")], Ok("name"))]
+#[case::none(&[string(4, "a")], Ok(""))]
+#[case::broken(&[vec![0x1a, 0x7f, 0x61]], Err(Malformed))]
+#[case::broken_behind(&[string(3, "name"), vec![0x32, 0x7f]], Err(Malformed))]
+fn the_server_name_is_read_by_itself(#[case] tls: &[Vec<u8>], #[case] expected: Result<&str, Malformed>) {
+    let bytes = common([string(4, tls.concat())]);
+    let expected = expected.map(str::as_bytes);
+    assert_eq!(read_common(&bytes).server_name(), expected);
+    let bytes = common([string(4, tls.concat()), string(4, "")]);
+    assert_eq!(read_common(&bytes).server_name(), expected);
+}
+
 #[test]
 fn what_is_handed_out_as_sent_is_in_one_piece() {
     let bytes = common([string(3, "local"), string(13, "upstream")]);

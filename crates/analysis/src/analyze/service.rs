@@ -122,20 +122,28 @@ impl<'a> DestinationService<'a> {
             }
             Party::Unknown => return Self::named(asked, lookup).unwrap_or(Self::UNKNOWN),
         };
-        // All its Services are in its namespace.
-        let namespace = asked.namespace.or(Some(&pod.namespace));
-        let authority = Authority::read(asked.authority);
-        let called = authority.and_then(|authority| named(&authority, namespace, lookup));
-        let called = match called {
-            Some(Named::Service(service)) => Some(service),
-            Some(Named::External(_)) | None => None,
+        let is_shared = lookup.inquiry().is_shared(pod, port);
+        let called = is_shared
+            .then(|| Self::asked_for(asked, &pod.namespace, lookup))
+            .flatten();
+        if let Some((service, protocol)) = lookup.inquiry().service_of(pod, port, called) {
+            return Self::of_service(service, protocol, domain);
+        }
+        let namespace = Label::Known(&pod.namespace);
+        Self::of_canonical_service(Label::Known(&pod.canonical_service), namespace)
+    }
+
+    /// The Service that was asked for, of those in `namespace` if the caller has none. The server name of Istio's own mutual TLS is the
+    /// called cluster's.
+    fn asked_for(asked: Asked<'a>, namespace: &str, lookup: &mut Lookup<'a>) -> Option<&'a Service> {
+        let authority = match UpstreamCluster::parse(asked.authority) {
+            UpstreamCluster::Outbound { host, .. } => host.as_bytes(),
+            _ => asked.authority,
         };
-        match lookup.inquiry().service_of(pod, port, called) {
-            Some((service, protocol)) => Self::of_service(service, protocol, domain),
-            None => {
-                let namespace = Label::Known(&pod.namespace);
-                Self::of_canonical_service(Label::Known(&pod.canonical_service), namespace)
-            }
+        let authority = Authority::read(authority)?;
+        match named(&authority, asked.namespace.or(Some(namespace)), lookup)? {
+            Named::Service(service) => Some(service),
+            Named::External(_) => None,
         }
     }
 

@@ -107,6 +107,15 @@ impl<'a> Inquiry<'a> {
         called.or_else(|| directory.oldest_service(targets, asked, protocol))
     }
 
+    /// Whether several Services send to `port` of `pod`.
+    pub fn is_shared(&mut self, pod: &Pod, port: u16) -> bool {
+        let backends = self.directory.backends.get(&*pod.uid, &mut self.asked);
+        let of_port = backends.into_iter().flatten();
+        let mut of_port = of_port.filter(|backend| backend.port.is_some_and(|own| own.number == port));
+        let first = of_port.next();
+        of_port.any(|other| first.is_some_and(|first| first.service != other.service))
+    }
+
     /// The Service of this name.
     pub fn service(&mut self, namespace: &str, name: &str) -> Option<&'a Service> {
         self.directory

@@ -26,13 +26,15 @@ impl Outside {
     /// The outside host of this name, by itself or by a wildcard: the longest that fits, of those that `scope` has and that declare
     /// its port, else of all that it has. A port without it has no such host in Istio, but the name is still theirs.
     pub(super) fn host(&self, host: &str, scope: &Scope<'_>) -> Option<&External> {
+        if self.hosts.is_empty() {
+            return None;
+        }
         let host = host.to_ascii_lowercase();
         let dots = host.char_indices().filter(|(_, character)| *character == '.');
         let wildcards = dots.filter_map(|(dot, _)| Some(format!("*{}", host.get(dot..)?)));
-        let names = std::iter::once(host.clone()).chain(wildcards);
-        let named = names.filter_map(|name| scope.choose(self.hosts.get(&name)?));
+        let hosts = std::iter::once(host.clone()).chain(wildcards);
         let mut first = None;
-        for external in named {
+        for external in hosts.filter_map(|host| scope.choose(self.hosts.get(&host)?)) {
             if scope.is_port_of(external) {
                 return Some(external);
             }

@@ -119,15 +119,14 @@ pub fn asked_authority<'a>(role: Role, common: &CommonProperties<'a>, authority:
     authority
 }
 
-/// The server name of a TLS connection (SNI), which a side-car tells of connections to no service of the mesh; there it stands for an
-/// authority.
+/// The server name of a TLS connection (SNI), which stands for an authority at side-cars: of what they pass on to no service of the
+/// mesh, and of what they serve, where Istio's mutual TLS has it from the cluster that was called.
 #[inline]
 pub fn server_name<'a>(role: Role, common: &CommonProperties<'a>) -> Result<&'a [u8], Malformed> {
-    let cluster = common.upstream_cluster;
-    if role != Role::Sidecar || cluster.starts_with(b"inbound|") || is_named(cluster) {
+    if role != Role::Sidecar || is_named(common.upstream_cluster) {
         return Ok(b"");
     }
-    Ok(common.tls_properties()?.map_or(b"", |tls| tls.sni))
+    common.server_name()
 }
 
 /// The upstream cluster. Istio's routes that answer or pass on traffic to no service stand for the clusters of that traffic.

@@ -372,6 +372,25 @@ fn of_several_services_of_a_pod_the_one_that_was_asked_for_counts(
     );
 }
 
+#[rstest]
+// proves: labels/service-asked-for
+#[case::istios("outbound_.9080_._.reviews-v1.demo.svc.cluster.local", "reviews-v1")]
+// proves: labels/service-asked-for
+#[case::the_callers("reviews.demo.svc", "reviews")]
+#[case::nobodys("payments.example", "oldest")]
+#[case::none("", "oldest")]
+fn of_several_services_of_a_pod_the_one_that_the_server_name_has_counts(
+    #[case] server_name: &str,
+    #[case] expected: &str,
+) {
+    let mut mesh = mesh();
+    mesh.directory = three_services();
+    let mut common = inbound();
+    common.tls_properties.as_mut().unwrap().tls_sni_hostname = server_name.into();
+    mesh.take(REVIEWS_NODE, tcp(common, 1, 1));
+    assert_eq!(called(&mut mesh, "destination")[1], expected);
+}
+
 // proves: labels/service-asked-for
 #[test]
 fn a_bare_name_of_a_caller_that_nobody_knows_is_one_of_the_pods_services() {

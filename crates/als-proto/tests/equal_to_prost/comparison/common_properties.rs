@@ -194,6 +194,9 @@ fn compare_as_sent(common: &CommonProperties<'_>, expected: &accesslog::AccessLo
             assert_eq!(sent, Ok(expected.clone().unwrap_or_default()));
         }
     }
+    let tls = expected.tls_properties.as_ref();
+    let server_name = tls.map_or("", |tls| &tls.tls_sni_hostname);
+    assert_eq!(common.server_name(), Ok(server_name.as_bytes()));
     let sent = common.certificates_as_sent();
     assert!(sent.is_ok(), "prost accepts the properties");
     if let Ok(Some(sent)) = sent {

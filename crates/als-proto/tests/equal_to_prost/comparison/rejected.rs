@@ -67,6 +67,7 @@ fn read_common(common: Option<&CommonProperties<'_>>, most: usize) {
     read(common.start_time());
     read(common.tls_properties());
     read(common.certificates_as_sent());
+    read(common.server_name().map(Some));
     black_box([
         common.downstream_local_address_as_sent(),
         common.upstream_remote_address_as_sent(),

@@ -3,6 +3,7 @@
 //! A host has its place for as long as there is a call to it, so the bound recovers as calls are forgotten.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{CallId, Registry};
 use crate::aggregate::evidence::{EvidenceId, EvidenceKey, Finding};
@@ -16,9 +17,9 @@ const OTHER: &str = "other";
 #[derive(Debug, Default)]
 pub(super) struct OutsideHosts {
     /// How many calls go to each.
-    calls: HashMap<Box<str>, usize>,
+    calls: HashMap<Arc<str>, usize>,
     /// Where each call goes.
-    hosts: HashMap<CallId, Box<str>>,
+    hosts: HashMap<CallId, Arc<str>>,
 }
 
 impl OutsideHosts {
@@ -29,9 +30,13 @@ impl OutsideHosts {
 
     /// Keeps the place of `host` for a call.
     fn hold(&mut self, host: &str, call: CallId) {
-        if self.hosts.insert(call, host.into()).is_none() {
-            *self.calls.entry(host.into()).or_default() += 1;
+        if self.hosts.contains_key(&call) {
+            return;
         }
+        let known = self.calls.get_key_value(host).map(|(known, _)| known.clone());
+        let host = known.unwrap_or_else(|| host.into());
+        *self.calls.entry(host.clone()).or_default() += 1;
+        self.hosts.insert(call, host);
     }
 
     /// Gives up the place that a call kept, now that it is forgotten.
