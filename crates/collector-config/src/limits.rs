@@ -1,5 +1,7 @@
 //! What a client may send at most.
 
+use std::time::Duration;
+
 /// Bounds that keep one client from taking the collector's memory; none can be zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -17,6 +19,8 @@ pub struct Limits {
     pub samples: usize,
     /// Bytes of unfinished messages over all the streams; beyond it streams wait.
     pub buffered_bytes: usize,
+    /// How old a connection becomes, give or take a tenth, before it is asked to come again.
+    pub connection_age: Duration,
 }
 
 impl Default for Limits {
@@ -29,6 +33,7 @@ impl Default for Limits {
             streams_per_peer: 1024,
             samples: 500_000,
             buffered_bytes: 64 << 20,
+            connection_age: Duration::from_mins(30),
         }
     }
 }

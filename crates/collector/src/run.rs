@@ -1,7 +1,7 @@
 //! Starts the collector's stages in order and ends them in the opposite one.
 //!
-//! Start: bind all ports, directory, workers, ready. End: not ready, stop accepting, let streams end, last snapshot, last kept
-//! entries, web and admin. A second signal aborts.
+//! Start: bind all ports, directory, workers, ready. End: not ready, wait until proxies are sent elsewhere, let streams end, last
+//! snapshot, last kept entries, last scrape, web and admin. A second signal aborts.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,13 +16,13 @@ use alscope_analysis::persistence::Persistence;
 use alscope_analysis::shard::{Settings, Shard};
 use alscope_collector_config::{Analyzer, Config, Directory as DirectorySource};
 use arc_swap::ArcSwap;
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
+use crate::admin::scrapes::Scrapes;
 use crate::admin::{self, Admin, Readiness};
 use crate::control::Control;
 use crate::directory::publisher;
@@ -32,9 +32,12 @@ use crate::export::json_lines::Writer;
 use crate::export::queue::Queue;
 use crate::ingest::Ingest;
 use crate::persistence::{BadEndpointRule, persistence};
+use crate::receive::ending::until_quiet;
 use crate::receive::limits::Usage;
 use crate::receive::listener::{Listener, listen};
 use crate::receive::worker::Worker;
+use crate::serve::connections::Connections;
+use crate::serve::serve;
 use crate::{export, web};
 
 /// Changes of the directory that wait to be applied.
@@ -56,6 +59,12 @@ pub enum StartError {
     /// The directory file can't be used.
     #[error(transparent)]
     File(#[from] file::FileError),
+    /// Nobody follows the directory any more.
+    #[error(
+        "directory.kubernetes: what follows it has ended before it was complete; look at the errors in the log and start the \
+         collector again"
+    )]
+    DirectoryEnded,
     /// No API server is configured.
     #[error(
         "directory.kubernetes: {0:#}; run in a cluster, set KUBECONFIG or directory.kubernetes.kubeconfig, or use directory.file"
@@ -119,6 +128,8 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let (kept, writer) = writer(persistence.as_deref())?.unzip();
     let shards = shards(config, persistence.as_ref());
     let (control, published) = Control::new(shards.clone(), kept.clone());
+    let (web_connections, admin_connections) = (Arc::<Connections>::default(), Arc::<Connections>::default());
+    let scrapes = Arc::new(Scrapes::default());
     let admin = Admin {
         published: published.clone(),
         directory: directory.clone(),
@@ -128,13 +139,25 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
         proxies: proxies.clone(),
         prometheus: Arc::new(export::prometheus::Prometheus::default()),
         json_lines: kept.as_ref().map(Queue::counted),
+        ports: [
+            ("web", web_connections.clone()),
+            ("admin", admin_connections.clone()),
+        ],
+        scrapes: scrapes.clone(),
     };
-    tasks.spawn(serve(ports.web, web::router(published), stages.rest.clone()));
-    tasks.spawn(serve(ports.admin, admin::router(admin), stages.rest.clone()));
+    let web = web::router(published, config.web_hosts.clone().into());
+    tasks.spawn(serve(ports.web, web, web_connections, stages.rest.clone()));
+    tasks.spawn(serve(
+        ports.admin,
+        admin::router(admin),
+        admin_connections,
+        stages.rest.clone(),
+    ));
     let mut control_task = JoinSet::new();
     control_task.spawn(control.run(stages.control.clone()));
 
-    if until_synced(synced, &stop).await {
+    let synced = until_synced(synced, &stop).await;
+    if let Ok(Wait::Complete) = synced {
         let handlers = ingest(shards, &directory, &proxies, (config, kept.as_ref()));
         let listener = listener(ports.grpc, handlers, &usage, &stages.receive)?;
         info!(address = %listener.address().unwrap_or(config.listen.grpc), "receiving access logs");
@@ -142,8 +165,10 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
         let mut receive = JoinSet::new();
         receive.spawn(listener.run(stages.receive.clone()));
         stop.cancelled().await;
-        info!("stopping: reading what is in flight");
+        info!("stopping: not ready, waiting until proxies are sent elsewhere");
         readiness.set(false);
+        until_quiet(usage.came.subscribe(), config.ending).await;
+        info!("stopping: reading what is in flight");
         stages.receive.cancel();
         receive.join_all().await;
     }
@@ -153,10 +178,11 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     if let Some(writer) = writer {
         writer.end().await;
     }
+    scrapes.last(config.ending.scrape).await;
     stages.rest.cancel();
     tasks.join_all().await;
     info!("stopped");
-    Ok(())
+    synced.map(drop)
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -243,12 +269,26 @@ fn load(path: &Path, state: State) -> Result<Directory, StartError> {
     Ok(directory)
 }
 
-/// Waits for the complete directory: an entry that came before it would be unattributed. `false` when told to stop first.
-async fn until_synced(mut synced: watch::Receiver<bool>, stop: &CancellationToken) -> bool {
+/// How the wait for the directory ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Wait {
+    Complete,
+    /// The collector was told to stop first.
+    Unfinished,
+}
+
+/// Waits for the complete directory: an entry that came before it would be unattributed.
+async fn until_synced(
+    mut synced: watch::Receiver<bool>,
+    stop: &CancellationToken,
+) -> Result<Wait, StartError> {
     tokio::select! {
         biased;
-        () = stop.cancelled() => false,
-        result = synced.wait_for(|synced| *synced) => result.is_ok(),
+        () = stop.cancelled() => Ok(Wait::Unfinished),
+        result = synced.wait_for(|synced| *synced) => match result {
+            Ok(_) => Ok(Wait::Complete),
+            Err(_) => Err(StartError::DirectoryEnded),
+        },
     }
 }
 
@@ -336,9 +376,29 @@ fn listener(
     Ok(Listener::new(socket, workers?))
 }
 
-async fn serve(socket: TcpListener, router: Router, stopping: CancellationToken) {
-    let served = axum::serve(socket, router).with_graceful_shutdown(stopping.cancelled_owned());
-    if let Err(error) = served.await {
-        error!(%error, "a port stopped being served");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_directory_that_nobody_follows_any_more_is_an_error() {
+        let (synced, is_synced) = watch::channel(false);
+        drop(synced);
+        let ended = until_synced(is_synced, &CancellationToken::new()).await;
+        let message = ended.unwrap_err().to_string();
+        assert!(message.starts_with("directory.kubernetes: "), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_collector_that_is_stopped_before_it_was_ready_has_not_failed() {
+        let (_synced, is_synced) = watch::channel(false);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        assert_eq!(until_synced(is_synced, &stop).await.unwrap(), Wait::Unfinished);
+        let (_synced, is_synced) = watch::channel(true);
+        assert_eq!(
+            until_synced(is_synced, &CancellationToken::new()).await.unwrap(),
+            Wait::Complete
+        );
     }
 }

@@ -9,6 +9,7 @@
 
 mod bad_streams;
 mod encodings;
+mod ending;
 mod forwarded;
 mod limits;
 mod memory;
@@ -19,5 +20,6 @@ mod raw_client;
 mod recordings;
 mod redaction;
 mod running;
+mod serving;
 mod streams;
 mod why;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::running::{CLUSTER, get};
+use crate::running::{AT_ONCE, CLUSTER, get};
 
 pub(crate) struct Process {
     pub(crate) grpc: SocketAddr,
@@ -57,7 +57,7 @@ impl Process {
         let file = folder.path().join("collector.yaml");
         let configuration = format!(
             "listen: {{ grpc: \"127.0.0.1:0\", web: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }}\n\
-             directory: {{ file: cluster.yaml }}\nanalysis: {{ {analysis} }}\n"
+             directory: {{ file: cluster.yaml }}\nanalysis: {{ {analysis} }}\n{AT_ONCE}\n"
         );
         std::fs::write(&file, configuration).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_alscope-collector"))

@@ -5,6 +5,8 @@ use alscope_analysis::party::Reporter;
 
 use super::push;
 use crate::export::queue::Counts;
+use crate::process::Process;
+use crate::serve::connections;
 
 /// A metric family's name, help and type.
 #[derive(Debug)]
@@ -142,6 +144,10 @@ pub struct Gauges {
     pub directory_version: u64,
     /// What became of kept entries, if any are kept.
     pub json_lines: Option<Counts>,
+    /// What the system says of the process, if it does.
+    pub process: Option<Process>,
+    /// The connections of each HTTP port, by its name, if they are served.
+    pub ports: Option<[(&'static str, connections::Counts); 2]>,
 }
 
 /// `# HELP` and `# TYPE`.
