@@ -14,7 +14,7 @@ use alscope_analysis::directory::state::State;
 use alscope_analysis::identify::CallerAddress;
 use alscope_analysis::persistence::Persistence;
 use alscope_analysis::shard::{Settings, Shard};
-use alscope_collector_config::{Analyzer, Config, Directory as DirectorySource};
+use alscope_collector_config::{Analyzer, Config, Directory as DirectorySource, Ending};
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -128,7 +128,7 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let (kept, writer) = writer(persistence.as_deref())?.unzip();
     let shards = shards(config, persistence.as_ref());
     let (control, published) = Control::new(shards.clone(), kept.clone());
-    let (web_connections, admin_connections) = (Arc::<Connections>::default(), Arc::<Connections>::default());
+    let http = [Arc::<Connections>::default(), Arc::default()];
     let scrapes = Arc::new(Scrapes::default());
     let admin = Admin {
         published: published.clone(),
@@ -139,20 +139,14 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
         proxies: proxies.clone(),
         prometheus: Arc::new(export::prometheus::Prometheus::default()),
         json_lines: kept.as_ref().map(Queue::counted),
-        ports: [
-            ("web", web_connections.clone()),
-            ("admin", admin_connections.clone()),
-        ],
+        ports: [("web", http[0].clone()), ("admin", http[1].clone())],
         scrapes: scrapes.clone(),
     };
     let web = web::router(published, config.web_hosts.clone().into());
-    tasks.spawn(serve(ports.web, web, web_connections, stages.rest.clone()));
-    tasks.spawn(serve(
-        ports.admin,
-        admin::router(admin),
-        admin_connections,
-        stages.rest.clone(),
-    ));
+    let routers = [(ports.web, web), (ports.admin, admin::router(admin))];
+    for ((socket, router), connections) in routers.into_iter().zip(http) {
+        tasks.spawn(serve(socket, router, connections, stages.rest.clone()));
+    }
     let mut control_task = JoinSet::new();
     control_task.spawn(control.run(stages.control.clone()));
 
@@ -161,15 +155,11 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
         let handlers = ingest(shards, &directory, &proxies, (config, kept.as_ref()));
         let listener = listener(ports.grpc, handlers, &usage, &stages.receive)?;
         info!(address = %listener.address().unwrap_or(config.listen.grpc), "receiving access logs");
-        readiness.set(true);
         let mut receive = JoinSet::new();
         receive.spawn(listener.run(stages.receive.clone()));
+        readiness.set(true);
         stop.cancelled().await;
-        info!("stopping: not ready, waiting until proxies are sent elsewhere");
-        readiness.set(false);
-        until_quiet(usage.came.subscribe(), config.ending).await;
-        info!("stopping: reading what is in flight");
-        stages.receive.cancel();
+        leave((&readiness, &usage), config.ending, &stages.receive).await;
         receive.join_all().await;
     }
     stages.control.cancel();
@@ -183,6 +173,15 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     tasks.join_all().await;
     info!("stopped");
     synced.map(drop)
+}
+
+/// Lets proxies be sent elsewhere, then tells their connections to end.
+async fn leave((readiness, usage): (&Readiness, &Usage), ending: Ending, stopping: &CancellationToken) {
+    readiness.set(false);
+    info!("stopping: not ready, waiting until proxies are sent elsewhere");
+    until_quiet(usage.came.subscribe(), ending).await;
+    info!("stopping: reading what is in flight");
+    stopping.cancel();
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -377,28 +376,4 @@ fn listener(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_directory_that_nobody_follows_any_more_is_an_error() {
-        let (synced, is_synced) = watch::channel(false);
-        drop(synced);
-        let ended = until_synced(is_synced, &CancellationToken::new()).await;
-        let message = ended.unwrap_err().to_string();
-        assert!(message.starts_with("directory.kubernetes: "), "{message}");
-    }
-
-    #[tokio::test]
-    async fn a_collector_that_is_stopped_before_it_was_ready_has_not_failed() {
-        let (_synced, is_synced) = watch::channel(false);
-        let stop = CancellationToken::new();
-        stop.cancel();
-        assert_eq!(until_synced(is_synced, &stop).await.unwrap(), Wait::Unfinished);
-        let (_synced, is_synced) = watch::channel(true);
-        assert_eq!(
-            until_synced(is_synced, &CancellationToken::new()).await.unwrap(),
-            Wait::Complete
-        );
-    }
-}
+mod tests;

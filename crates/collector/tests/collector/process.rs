@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -52,6 +52,18 @@ fn address(log: &str, name: &str) -> SocketAddr {
 impl Process {
     /// Starts the collector with `analysis` on free ports, and with a log that says all that it can.
     pub(crate) fn start(analysis: &str) -> Self {
+        Self::read_by(analysis, |stdout| read_to_end(stdout, String::new()))
+    }
+
+    /// The same, but nobody reads what it prints to standard output.
+    pub(crate) fn start_unread(analysis: &str) -> Self {
+        Self::read_by(analysis, |stdout| {
+            drop(stdout);
+            std::thread::spawn(String::new)
+        })
+    }
+
+    fn read_by(analysis: &str, read: impl Fn(ChildStdout) -> JoinHandle<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("cluster.yaml"), CLUSTER).unwrap();
         let file = folder.path().join("collector.yaml");
@@ -77,7 +89,7 @@ impl Process {
             grpc: address(&said, "address"),
             web: address(&said, "web"),
             admin: address(&said, "admin"),
-            stdout: read_to_end(child.0.stdout.take().unwrap(), String::new()),
+            stdout: read(child.0.stdout.take().unwrap()),
             stderr: read_to_end(log, said),
             child,
             _folder: folder,

@@ -31,7 +31,7 @@ pub(crate) struct Counted {
 }
 
 pub(crate) struct Envoys {
-    envoys: Vec<Envoy>,
+    each: Vec<Envoy>,
     load: JoinSet<()>,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
@@ -77,7 +77,7 @@ impl Envoys {
             envoys.push(envoy);
         }
         Envoys {
-            envoys,
+            each: envoys,
             load,
             stop,
             _folder: folder,
@@ -106,7 +106,7 @@ impl Envoys {
     /// What all of them have counted.
     pub(crate) async fn counted(&self) -> Counted {
         let mut sum = Counted::default();
-        for envoy in &self.envoys {
+        for envoy in &self.each {
             let stats = get(format!("http://{}/stats?filter=grpc_access_log", envoy.admin))
                 .await
                 .unwrap();
@@ -166,10 +166,8 @@ impl Envoy {
         };
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            envoy.admin = std::fs::read_to_string(&admin)
-                .unwrap_or_default()
-                .trim()
-                .to_owned();
+            let written = std::fs::read_to_string(&admin).unwrap_or_default();
+            written.trim().clone_into(&mut envoy.admin);
             if !envoy.admin.is_empty() && get(format!("http://{}/ready", envoy.admin)).await.is_some() {
                 return envoy;
             }
@@ -222,7 +220,7 @@ fn bootstrap(number: usize, collector: SocketAddr) -> Value {
         "domains": ["*"],
         "routes": [{ "match": { "prefix": "/" }, "direct_response": { "status": 200 } }],
     }]});
-    let router = json!({
+    let last = json!({
         "name": "envoy.filters.http.router",
         "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
     });
@@ -232,7 +230,7 @@ fn bootstrap(number: usize, collector: SocketAddr) -> Value {
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "web",
             "route_config": routes,
-            "http_filters": [router],
+            "http_filters": [last],
             "access_log": [log],
         },
     });

@@ -86,7 +86,7 @@ async fn quiet_after(gaps: &[u64]) -> u64 {
             sleep(Duration::from_millis(*gap)).await;
             comes.send_replace(());
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         () = until_quiet(came, bounds) => {}
