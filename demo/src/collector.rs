@@ -81,7 +81,8 @@ impl Collector {
         format!(
             "listen: {{ grpc: \"{grpc}\", web: \"{web}\", admin: \"{admin}\" }}\n\
              directory: {{ file: {DIRECTORY_FILE} }}\n\
-             analysis: {{ http: \"k8s-mesh\", tcp: \"k8s-mesh\" }}\n"
+             analysis: {{ http: \"k8s-mesh\", tcp: \"k8s-mesh\" }}\n\
+             ending: {{ quiet: 0s, scrape: 0s }}\n"
         )
     }
 

@@ -222,6 +222,7 @@ fn configuration_text(
          analysis: {{ {analysis} }}\n\
          limits: {{ streamsPerConnection: {STREAMS}, streamsPerPeer: {STREAMS}, \
          bufferedBytes: {BUFFERED_BYTES}, samples: {samples} }}\n\
+         ending: {{ quiet: 0s, scrape: 0s }}\n\
          workers: {}\n",
         scenario.workers
     )

@@ -80,6 +80,11 @@ limits.streamsPerPeer: 1024
 limits.samples: 500000
 limits.outsideHosts: 200
 limits.bufferedBytes: 67108864
+limits.connectionAge: 30m
+web.hosts: none
+ending.quiet: 5s
+ending.accept: 15s
+ending.scrape: 20s
 ";
         assert_eq!(config("directory: { kubernetes: {} }").describe(), expected);
     }

@@ -19,6 +19,7 @@ mod analysis;
 mod analyzer;
 mod check;
 mod describe;
+mod ending;
 mod environment;
 mod error;
 mod limits;
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 pub use analysis::{Analysis, Endpoints, Naming, Persistence, Redaction};
 pub use analyzer::{Analyzer, AnalyzerError};
 pub use check::{Checked, Fate, Report, Row};
+pub use ending::Ending;
 pub use environment::Environment;
 pub use error::{ConfigError, Place};
 pub use limits::Limits;
@@ -58,6 +60,10 @@ pub struct Config {
     pub workers: Option<NonZeroUsize>,
     /// What a client may send at most.
     pub limits: Limits,
+    /// The names, beside those of loopback, by which the page may be asked for: what a browser shows as the host, without a port.
+    pub web_hosts: Vec<String>,
+    /// How long the end may take.
+    pub ending: Ending,
     /// Settings of `SkyWalking` that are written but have no effect here, one sentence each.
     pub ignored: Vec<String>,
 }
@@ -72,6 +78,8 @@ impl Default for Config {
             accept_metrics_service: true,
             workers: None,
             limits: Limits::default(),
+            web_hosts: Vec::new(),
+            ending: Ending::default(),
             ignored: Vec::new(),
         }
     }

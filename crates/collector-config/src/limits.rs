@@ -1,5 +1,7 @@
 //! What a client may send at most.
 
+use std::time::Duration;
+
 /// Bounds that keep one client from taking the collector's memory; none can be zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -19,6 +21,8 @@ pub struct Limits {
     pub outside_hosts: usize,
     /// Bytes of unfinished messages over all the streams; beyond it streams wait.
     pub buffered_bytes: usize,
+    /// How old a connection becomes, give or take a tenth, before it is asked to come again.
+    pub connection_age: Duration,
 }
 
 impl Default for Limits {
@@ -32,6 +36,7 @@ impl Default for Limits {
             samples: 500_000,
             outside_hosts: 200,
             buffered_bytes: 64 << 20,
+            connection_age: Duration::from_mins(30),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From a file's texts to the configuration: every value is checked here, and every refusal says where it stands.
 
+mod serving;
 #[cfg(test)]
 mod tests;
 
@@ -83,6 +84,8 @@ impl Values<'_> {
             accept_metrics_service: self.switch("acceptMetricsService", true)?,
             workers: self.workers()?,
             limits: self.limits()?,
+            web_hosts: self.web_hosts()?,
+            ending: self.ending()?,
             ignored: Vec::new(),
         })
     }
@@ -289,6 +292,11 @@ impl Values<'_> {
             samples: self.number("limits.samples", default.samples)?,
             outside_hosts: self.number("limits.outsideHosts", default.outside_hosts)?,
             buffered_bytes: self.number("limits.bufferedBytes", default.buffered_bytes)?,
+            connection_age: self.time(
+                "limits.connectionAge",
+                default.connection_age,
+                Duration::from_millis(1),
+            )?,
         };
         if limits.message_bytes > limits.buffered_bytes {
             return Err(ConfigError::MessageOverBuffer {

@@ -2,6 +2,7 @@
 //! what `check` prints and the page of reference come from this table.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::written::Form;
 use crate::{Analyzer, Config, Directory};
@@ -39,6 +40,8 @@ pub enum Kind {
     Number,
     /// A whole number of milliseconds from 1 on.
     Milliseconds,
+    /// A time with its unit.
+    Time,
     /// A number from 0 to 1.
     Share,
     /// `true` or `false`.
@@ -57,6 +60,7 @@ impl Kind {
             | Self::Names
             | Self::Number
             | Self::Milliseconds
+            | Self::Time
             | Self::Share
             | Self::Switch => Form::Text,
         }
@@ -75,6 +79,7 @@ impl fmt::Display for Kind {
             Self::List => "list",
             Self::Number => "number from 1",
             Self::Milliseconds => "milliseconds from 1",
+            Self::Time => "time with its unit",
             Self::Share => "number from 0 to 1",
             Self::Switch => "`true` or `false`",
         })
@@ -114,7 +119,7 @@ const fn setting(
 
 /// Every key of the file, in the order in which they are described. A row that ends in `without` is one that this version
 /// does not act on.
-pub const SETTINGS: [Setting; 32] = [
+pub const SETTINGS: [Setting; 37] = [
     setting(
         "listen.grpc",
         Kind::Address,
@@ -326,12 +331,51 @@ pub const SETTINGS: [Setting; 32] = [
         |config| Some(config.limits.buffered_bytes.to_string()),
         "Bytes of unfinished messages over all the streams; beyond it streams wait.",
     ),
+    setting(
+        "limits.connectionAge",
+        Kind::Time,
+        |config| Some(time(config.limits.connection_age)),
+        "How old a connection of a proxy becomes, give or take a tenth, before it is asked, without loss, to come again: so all replicas \
+         get their share.",
+    ),
+    setting(
+        "web.hosts",
+        Kind::List,
+        |config| Some(list(&config.web_hosts)),
+        "Further hosts by which the page and its API may be asked for, names or addresses without a port. Loopback and the address \
+         that is listened on always may; any other is refused, because a foreign site could read the page under its own name.",
+    ),
+    setting(
+        "ending.quiet",
+        Kind::Time,
+        |config| Some(time(config.ending.quiet)),
+        "At the end: how long no new connection must have come until the proxies are taken to be sent elsewhere, and their streams are \
+         ended.",
+    ),
+    setting(
+        "ending.accept",
+        Kind::Time,
+        |config| Some(time(config.ending.accept)),
+        "At the end: how long connections are accepted at most while new ones still come.",
+    ),
+    setting(
+        "ending.scrape",
+        Kind::Time,
+        |config| Some(time(config.ending.scrape)),
+        "At the end: how long the metrics stay at most, so that what was counted last is scraped once. Not shorter than the interval of \
+         the scrapes; nobody is waited for if nobody ever scraped.",
+    ),
 ];
 
 /// `none` or the analyzers as the file has them.
 fn chain(analyzers: &[Analyzer]) -> String {
     let names: Vec<String> = analyzers.iter().map(ToString::to_string).collect();
     list(&names)
+}
+
+/// As the file has it, such as `30m`.
+fn time(time: Duration) -> String {
+    jiff::SignedDuration::try_from(time).map_or_else(|_| "for ever".to_owned(), |time| format!("{time:#}"))
 }
 
 fn list(names: &[String]) -> String {

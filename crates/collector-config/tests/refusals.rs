@@ -19,7 +19,7 @@ const DIRECTORY: &str = "directory: { kubernetes: {} }\n";
 #[rstest]
 #[case::unknown_key(
     "directory: { kubernetes: {} }\nlistn: {}",
-    "unknown key `listn` in collector.yaml line 2; the nearest is `listen`, of listen, directory, analysis, acceptMetricsService, workers, limits, envoy-metric"
+    "unknown key `listn` in collector.yaml line 2; the nearest is `listen`, of listen, directory, analysis, acceptMetricsService, workers, limits, web, ending, envoy-metric"
 )]
 #[case::unknown_inner_key(
     "listen:\n  web: 127.0.0.1:1\n  grcp: 127.0.0.1:2",
@@ -28,7 +28,7 @@ const DIRECTORY: &str = "directory: { kubernetes: {} }\n";
 #[case::unknown_limit(
     "limits: { messagebytes: 1 }",
     "unknown key `limits.messagebytes` in collector.yaml line 1; the nearest is `messageBytes`, of messageBytes, entriesPerMessage, stringBytes, \
-     streamsPerConnection, streamsPerPeer, samples, outsideHosts, bufferedBytes"
+     streamsPerConnection, streamsPerPeer, samples, outsideHosts, bufferedBytes, connectionAge"
 )]
 #[case::unknown_directory(
     "directory: { consul: {} }",
@@ -44,11 +44,11 @@ const DIRECTORY: &str = "directory: { kubernetes: {} }\n";
 )]
 #[case::unknown_key_of_another_block(
     "http: k8s-mesh",
-    "unknown key `http` in collector.yaml line 1; use listen, directory, analysis, acceptMetricsService, workers, limits, envoy-metric"
+    "unknown key `http` in collector.yaml line 1; use listen, directory, analysis, acceptMetricsService, workers, limits, web, ending, envoy-metric"
 )]
 #[case::key_with_a_dot(
     "listen.grpc: \"127.0.0.1:1\"",
-    "unknown key `listen.grpc` in collector.yaml line 1; use listen, directory, analysis, acceptMetricsService, workers, limits, envoy-metric"
+    "unknown key `listen.grpc` in collector.yaml line 1; use listen, directory, analysis, acceptMetricsService, workers, limits, web, ending, envoy-metric"
 )]
 #[case::unknown_analysis(
     "analysis:\n  nameing: {}",

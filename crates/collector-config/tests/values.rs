@@ -4,8 +4,9 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use alscope_collector_config::{Analyzer, Config, Directory, Kubernetes, Limits, Listen};
+use alscope_collector_config::{Analyzer, Config, Directory, Ending, Kubernetes, Limits, Listen};
 
 fn config(text: &str) -> Config {
     Config::parse(text, Path::new("/etc/alscope/collector.yaml")).expect("the text is a configuration")
@@ -18,7 +19,9 @@ listen: { grpc: "127.0.0.1:1", web: "127.0.0.1:2", admin: "[::1]:3" }
 directory: { file: mesh/cluster.yaml }
 analysis: { http: " k8s-mesh ", tcp: k8s-mesh }
 workers: 2
-limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, streamsPerConnection: 13, streamsPerPeer: 14, samples: 16, outsideHosts: 17, bufferedBytes: 15 }
+limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, streamsPerConnection: 13, streamsPerPeer: 14, samples: 16, outsideHosts: 17, bufferedBytes: 15, connectionAge: 90s }
+web: { hosts: [alscope.example.com] }
+ending: { quiet: 1s, accept: 2s, scrape: 1m 3s }
 "#;
     let config = config(text);
     assert_eq!(config.listen.grpc.to_string(), "127.0.0.1:1");
@@ -40,8 +43,16 @@ limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, streamsPerCo
         samples: 16,
         outside_hosts: 17,
         buffered_bytes: 15,
+        connection_age: Duration::from_secs(90),
     };
     assert_eq!(config.limits, limits);
+    assert_eq!(config.web_hosts, ["alscope.example.com"]);
+    let ending = Ending {
+        quiet: Duration::from_secs(1),
+        accept: Duration::from_secs(2),
+        scrape: Duration::from_secs(63),
+    };
+    assert_eq!(config.ending, ending);
 }
 
 #[test]
@@ -59,6 +70,8 @@ fn what_the_file_leaves_out_is_the_default() {
     assert_eq!(config.analysis.tcp, []);
     assert_eq!(config.workers, None);
     assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.web_hosts, Vec::<String>::new());
+    assert_eq!(config.ending, Ending::default());
 }
 
 #[test]

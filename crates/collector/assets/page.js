@@ -30,6 +30,7 @@ const view = viewOfAddress();
 let topology = { windowSeconds: 60, nodes: [], edges: [] };
 let refreshedAt = null;
 let asked = 0;
+let known = { window: null, tag: null, topology: null };
 
 function viewOfAddress() {
   const query = new URLSearchParams(location.search);
@@ -207,8 +208,14 @@ async function refresh() {
 async function ask() {
   try {
     const signal = AbortSignal.timeout(PATIENCE_MILLISECONDS);
-    const response = await fetch(`api/v1/topology?window=${view.window}`, { signal, cache: "no-store" });
-    if (response.ok) return { topology: await response.json() };
+    const window = view.window;
+    const headers = known.window === window && known.tag ? { "If-None-Match": known.tag } : {};
+    const response = await fetch(`api/v1/topology?window=${window}`, { signal, headers, cache: "no-store" });
+    if (response.status === 304) return { topology: known.topology };
+    if (response.ok) {
+      known = { window, tag: response.headers.get("etag"), topology: await response.json() };
+      return { topology: known.topology };
+    }
     return { trouble: `The collector answered with status ${response.status}.` };
   } catch {
     return { trouble: "The collector cannot be reached." };

@@ -1,5 +1,7 @@
 //! Liveness, readiness, metrics and intake on the admin port.
 
+pub mod scrapes;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,15 +17,20 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use futures::stream::{StreamExt as _, unfold};
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::task::coop::consume_budget;
 
 use crate::directory::freshness::{Freshness, KindFreshness};
 use crate::envoy_metrics::Proxies;
 use crate::export::prometheus::families::Gauges;
 use crate::export::prometheus::{CONTENT_TYPE, Prometheus};
 use crate::export::queue::Counted;
+use crate::process::Process;
 use crate::receive::limits::Usage;
+use crate::serve::connections::Connections;
+use scrapes::Scrapes;
 
 /// Whether the collector takes entries: the directory is there and the port is open.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +69,10 @@ pub struct Admin {
     pub prometheus: Arc<Prometheus>,
     /// What became of kept entries, if any are kept.
     pub json_lines: Option<Counted>,
+    /// The connections of each HTTP port, by its name.
+    pub ports: [(&'static str, Arc<Connections>); 2],
+    /// Who has seen the metrics.
+    pub scrapes: Arc<Scrapes>,
 }
 
 /// The admin port's routes.
@@ -115,10 +126,28 @@ async fn metrics(State(admin): State<Admin>) -> Response {
         directory_version: admin.directory.load().version(),
         kinds: admin.freshness.now(),
         json_lines: admin.json_lines.as_ref().map(Counted::now),
+        process: Process::now().ok(),
+        ports: Some(
+            admin
+                .ports
+                .each_ref()
+                .map(|(port, connections)| (*port, connections.counts())),
+        ),
     };
+    let scrape = admin.scrapes.begin();
     let snapshot = admin.published.load_full();
     let pieces = admin.prometheus.render(snapshot, &gauges, &admin.proxies);
-    let body = Body::from_stream(futures::stream::iter(pieces.map(Ok::<_, Infallible>)));
+    let pieces = unfold((pieces, scrape), async |(mut pieces, scrape)| {
+        // A client that reads fast must not keep the others of this thread waiting.
+        consume_budget().await;
+        let Some(piece) = pieces.next() else {
+            scrape.end();
+            return None;
+        };
+        Some((Ok::<_, Infallible>(piece), (pieces, scrape)))
+    });
+    // Who compresses asks once more after the end.
+    let body = Body::from_stream(pieces.fuse());
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response()
 }
 

@@ -11,13 +11,11 @@ use alscope_analysis::names::redact::Redaction;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
-use alscope_collector::{directory, persistence, record, replay, run, top, why};
+use alscope_collector::signals::until_signals;
+use alscope_collector::{directory, persistence, record, replay, run, terminal, top, why};
 use alscope_collector_config::{Checked, Config, Directory, Fate, Report};
 use clap::{Args, Parser, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Receives the access logs that Envoy proxies stream (gRPC ALS) and tells who called whom: as Prometheus metrics, as
@@ -138,7 +136,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("alscope-collector: {error:#}");
+            terminal::say(&format!("alscope-collector: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -153,7 +151,7 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
     let config = match Checked::load(path)? {
         Checked::Collector(config) => config,
         Checked::SkyWalking(report) => {
-            print_report(&report);
+            print_report(&report)?;
             anyhow::ensure!(
                 report.is_accepted(),
                 "settings of {} are refused; change them as the table says",
@@ -166,17 +164,19 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
     if let Directory::File(file) = &config.directory {
         for (kind, item) in directory::file::load(file, &mut directory::empty(&config))? {
             let (kind, name, file) = (kind.word(), item.name, file.display());
-            eprintln!("alscope-collector: warning: {kind} {name} of {file} can't be decoded and is left out");
+            terminal::say(&format!(
+                "alscope-collector: warning: {kind} {name} of {file} can't be decoded and is left out"
+            ));
         }
     }
-    print!("{}", config.describe());
+    terminal::print(config.describe().trim_end())?;
     for warning in config.warnings() {
-        eprintln!("alscope-collector: warning: {warning}");
+        terminal::say(&format!("alscope-collector: warning: {warning}"));
     }
     Ok(())
 }
 
-fn print_report(report: &Report) {
+fn print_report(report: &Report) -> std::io::Result<()> {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -190,13 +190,12 @@ fn print_report(report: &Report) {
         };
         table.add_row([row.key, &row.value, &here]);
     }
-    println!("{}", table.trim_fmt());
+    terminal::print(&table.trim_fmt())?;
     if report.other_modules > 0 {
-        println!(
-            "\nignored: modules that have nothing to do with access logs: {}",
-            report.other_modules
-        );
+        let ignored = "ignored: modules that have nothing to do with access logs";
+        terminal::print(&format!("\n{ignored}: {}", report.other_modules))?;
     }
+    Ok(())
 }
 
 fn collect(path: &std::path::Path) -> anyhow::Result<()> {
@@ -208,6 +207,8 @@ fn collect(path: &std::path::Path) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
+        // Where nobody reads the log, to say so would panic.
+        .log_internal_errors(false)
         .init();
     let (runtime, stop) = until_signals()?;
     runtime.block_on(async {
@@ -246,11 +247,11 @@ fn record_streams(arguments: RecordArguments) -> anyhow::Result<()> {
     let recorded = runtime.block_on(async {
         let socket = record::bind(listen)?;
         let until = seconds.map_or_else(|| "until Ctrl-C".to_owned(), |seconds| format!("for {seconds} s"));
-        eprintln!(
+        terminal::say(&format!(
             "recording what Envoys send to {} into {}, {until}",
             socket.local_addr()?,
             file.display()
-        );
+        ));
         let options = record::Options {
             file,
             bytes: mebibytes << 20,
@@ -258,10 +259,10 @@ fn record_streams(arguments: RecordArguments) -> anyhow::Result<()> {
         };
         anyhow::Ok(record::record(socket, options, stop).await?)
     })?;
-    println!(
+    terminal::print(&format!(
         "{} messages, {} bytes; {} messages could not be read and are left out",
         recorded.messages, recorded.bytes, recorded.left_out
-    );
+    ))?;
     Ok(())
 }
 
@@ -273,50 +274,19 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
         analyzers: run::analyzers(&config),
         streams: 0,
         directory_version: replayed.directory_version,
-        kinds: Vec::new(),
-        json_lines: None,
+        ..Gauges::default()
     };
     let snapshot = Arc::new(replayed.snapshot);
     for piece in Prometheus::default().render(snapshot, &gauges, &Proxies::default()) {
-        print!("{piece}");
+        terminal::print(piece.trim_end_matches('\n'))?;
     }
     for item in replayed.left_out {
-        eprintln!(
+        terminal::say(&format!(
             "alscope-collector: warning: {item} of the directory file can't be decoded and is left out"
-        );
+        ));
     }
     if replayed.is_cut_off {
-        eprintln!("alscope-collector: warning: the recording ends within a message, which is left out");
+        terminal::say("alscope-collector: warning: the recording ends within a message, which is left out");
     }
     Ok(())
-}
-
-/// A runtime, and what the first signal cancels. From here on: a signal that comes while the collector starts ends it in order too.
-fn until_signals() -> std::io::Result<(Runtime, CancellationToken)> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    let stop = CancellationToken::new();
-    let (terminate, interrupt) = {
-        let _context = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
-    };
-    runtime.spawn(on_signals((terminate, interrupt), stop.clone()));
-    Ok((runtime, stop))
-}
-
-/// The first signal ends the collector in order, the second at once.
-async fn on_signals((mut terminate, mut interrupt): (Signal, Signal), stop: CancellationToken) {
-    for is_first in [true, false] {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        if is_first {
-            stop.cancel();
-        } else {
-            std::process::exit(1);
-        }
-    }
 }

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod arrival;
 pub mod encoding;
+pub mod ending;
 pub mod grpc_frames;
 pub mod limits;
 pub mod listener;

@@ -1,7 +1,7 @@
 //! Starts the collector's stages in order and ends them in the opposite one.
 //!
-//! Start: bind all ports, directory, workers, ready. End: not ready, stop accepting, let streams end, last snapshot, last kept
-//! entries, web and admin. A second signal aborts.
+//! Start: bind all ports, directory, workers, ready. End: not ready, wait until proxies are sent elsewhere, let streams end, last
+//! snapshot, last kept entries, last scrape, web and admin. A second signal aborts.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,15 +13,15 @@ use alscope_analysis::directory::records::Kind;
 use alscope_analysis::identify::CallerAddress;
 use alscope_analysis::persistence::Persistence;
 use alscope_analysis::shard::{Settings, Shard};
-use alscope_collector_config::{Analyzer, Config, Directory as DirectorySource};
+use alscope_collector_config::{Analyzer, Config, Directory as DirectorySource, Ending};
 use arc_swap::ArcSwap;
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
+use crate::admin::scrapes::Scrapes;
 use crate::admin::{self, Admin, Readiness};
 use crate::control::Control;
 use crate::directory::file::follow::Followed;
@@ -33,9 +33,12 @@ use crate::export::json_lines::Writer;
 use crate::export::queue::Queue;
 use crate::ingest::Ingest;
 use crate::persistence::{BadEndpointRule, persistence};
+use crate::receive::ending::until_quiet;
 use crate::receive::limits::Usage;
 use crate::receive::listener::{Listener, listen};
 use crate::receive::worker::Worker;
+use crate::serve::connections::Connections;
+use crate::serve::serve;
 use crate::{export, web};
 
 /// Changes of the directory that wait to be applied.
@@ -57,6 +60,12 @@ pub enum StartError {
     /// The directory file can't be used.
     #[error(transparent)]
     File(#[from] file::FileError),
+    /// Nobody follows the directory any more.
+    #[error(
+        "directory.kubernetes: what follows it has ended before it was complete; look at the errors in the log and start the \
+         collector again"
+    )]
+    DirectoryEnded,
     /// No API server is configured.
     #[error(
         "directory.kubernetes: {0:#}; run in a cluster, set KUBECONFIG or directory.kubernetes.kubeconfig, or use directory.file"
@@ -121,6 +130,8 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let (kept, writer) = writer(persistence.as_deref())?.unzip();
     let shards = shards(config, persistence.as_ref());
     let (control, published) = Control::new(shards.clone(), kept.clone());
+    let http = [Arc::<Connections>::default(), Arc::default()];
+    let scrapes = Arc::new(Scrapes::default());
     let admin = Admin {
         published: published.clone(),
         directory: directory.clone(),
@@ -131,23 +142,27 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
         proxies: proxies.clone(),
         prometheus: Arc::new(export::prometheus::Prometheus::default()),
         json_lines: kept.as_ref().map(Queue::counted),
+        ports: [("web", http[0].clone()), ("admin", http[1].clone())],
+        scrapes: scrapes.clone(),
     };
-    tasks.spawn(serve(ports.web, web::router(published), stages.rest.clone()));
-    tasks.spawn(serve(ports.admin, admin::router(admin), stages.rest.clone()));
+    let web = web::router(published, config.web_hosts.clone().into());
+    let routers = [(ports.web, web), (ports.admin, admin::router(admin))];
+    for ((socket, router), connections) in routers.into_iter().zip(http) {
+        tasks.spawn(serve(socket, router, connections, stages.rest.clone()));
+    }
     let mut control_task = JoinSet::new();
     control_task.spawn(control.run(stages.control.clone()));
 
-    if until_synced(synced, &stop).await {
+    let synced = until_synced(synced, &stop).await;
+    if let Ok(Wait::Complete) = synced {
         let handlers = ingest(shards, &directory, &proxies, (config, kept.as_ref()));
         let listener = listener(ports.grpc, handlers, &usage, &stages.receive)?;
         info!(address = %listener.address().unwrap_or(config.listen.grpc), "receiving access logs");
-        readiness.set(true);
         let mut receive = JoinSet::new();
         receive.spawn(listener.run(stages.receive.clone()));
+        readiness.set(true);
         stop.cancelled().await;
-        info!("stopping: reading what is in flight");
-        readiness.set(false);
-        stages.receive.cancel();
+        leave((&readiness, &usage), config.ending, &stages.receive).await;
         receive.join_all().await;
     }
     stages.control.cancel();
@@ -156,10 +171,20 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     if let Some(writer) = writer {
         writer.end().await;
     }
+    scrapes.last(config.ending.scrape).await;
     stages.rest.cancel();
     tasks.join_all().await;
     info!("stopped");
-    Ok(())
+    synced.map(drop)
+}
+
+/// Lets proxies be sent elsewhere, then tells their connections to end.
+async fn leave((readiness, usage): (&Readiness, &Usage), ending: Ending, stopping: &CancellationToken) {
+    readiness.set(false);
+    info!("stopping: not ready, waiting until proxies are sent elsewhere");
+    until_quiet(usage.came.subscribe(), ending).await;
+    info!("stopping: reading what is in flight");
+    stopping.cancel();
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -259,12 +284,26 @@ async fn source(
     Ok(is_synced)
 }
 
-/// Waits for the complete directory: an entry that came before it would be unattributed. `false` when told to stop first.
-async fn until_synced(mut synced: watch::Receiver<bool>, stop: &CancellationToken) -> bool {
+/// How the wait for the directory ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Wait {
+    Complete,
+    /// The collector was told to stop first.
+    Unfinished,
+}
+
+/// Waits for the complete directory: an entry that came before it would be unattributed.
+async fn until_synced(
+    mut synced: watch::Receiver<bool>,
+    stop: &CancellationToken,
+) -> Result<Wait, StartError> {
     tokio::select! {
         biased;
-        () = stop.cancelled() => false,
-        result = synced.wait_for(|synced| *synced) => result.is_ok(),
+        () = stop.cancelled() => Ok(Wait::Unfinished),
+        result = synced.wait_for(|synced| *synced) => match result {
+            Ok(_) => Ok(Wait::Complete),
+            Err(_) => Err(StartError::DirectoryEnded),
+        },
     }
 }
 
@@ -353,9 +392,5 @@ fn listener(
     Ok(Listener::new(socket, workers?))
 }
 
-async fn serve(socket: TcpListener, router: Router, stopping: CancellationToken) {
-    let served = axum::serve(socket, router).with_graceful_shutdown(stopping.cancelled_owned());
-    if let Err(error) = served.await {
-        error!(%error, "a port stopped being served");
-    }
-}
+#[cfg(test)]
+mod tests;

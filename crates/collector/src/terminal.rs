@@ -11,6 +11,11 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// Tells `text` on standard error. Nobody is left to hear that nobody reads it.
+pub fn say(text: &str) {
+    drop(io::stderr().write_all(format!("{text}\n").as_bytes()));
+}
+
 /// Names come from whoever sends access logs, and a control character would reach the terminal.
 pub fn printable(name: &str) -> String {
     name.replace(char::is_control, "\u{fffd}")

@@ -1,5 +1,7 @@
 //! The page and its API on the web port. They read the published snapshot only.
 
+pub mod hosts;
+pub mod tags;
 mod topology;
 mod why;
 
@@ -7,10 +9,10 @@ use std::sync::Arc;
 
 use alscope_analysis::aggregate::totals::Snapshot;
 use arc_swap::ArcSwap;
-use axum::Router;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Router, middleware};
 
 use crate::assets;
 
@@ -19,28 +21,41 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 );
 
+use hosts::Hosts;
+
+/// Kept, and asked for again each time.
+const REVALIDATED: HeaderValue = HeaderValue::from_static("no-cache");
+
 type Published = Arc<ArcSwap<Snapshot>>;
 
-/// The web port's routes.
-pub fn router(published: Published) -> Router {
+/// The web port's routes, for those who ask for one of `hosts`, loopback or the address that they reach.
+pub fn router(published: Published, hosts: Hosts) -> Router {
     let mut router = Router::new()
         .route("/api/v1/topology", get(topology::topology))
-        .route("/api/v1/why", get(why::why));
+        .route("/api/v1/why", get(why::why))
+        .route_layer(middleware::from_fn_with_state(
+            published.clone(),
+            tags::of_snapshot,
+        ));
     for asset in assets::ALL {
-        router = router.route(asset.path, get(|| async { page(asset) }));
+        let tag = tags::of_content(asset.body);
+        let answer = async move |headers: HeaderMap| page(asset, tag.clone(), &headers);
+        router = router.route(asset.path, get(answer));
     }
-    router.with_state(published)
+    router
+        .layer(middleware::from_fn_with_state(hosts, hosts::known_only))
+        .with_state(published)
 }
 
-fn page(asset: &assets::Asset) -> Response {
+fn page(asset: &assets::Asset, tag: HeaderValue, asked: &HeaderMap) -> Response {
+    if tags::has(asked, &tag) {
+        return ([(header::CACHE_CONTROL, REVALIDATED)], tags::not_modified(tag)).into_response();
+    }
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type)),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::CACHE_CONTROL, REVALIDATED),
+        (header::ETAG, tag),
     ];
     (headers, asset.body).into_response()
 }

@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use rstest::rstest;
 
@@ -38,6 +38,7 @@ fn configured(configuration: &str) -> (tempfile::TempDir, String) {
 
 const ANYWHERE: &str = "listen: { grpc: \"127.0.0.1:0\", web: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }\n";
 const DIRECTORY: &str = "directory: { file: cluster.yaml }\n";
+const AT_ONCE: &str = "ending: { quiet: 0s, accept: 0s, scrape: 0s }\n";
 const ANALYSIS: &str = "analysis: { http: \"k8s-mesh\", tcp: \"k8s-mesh\" }\n";
 
 #[test]
@@ -171,27 +172,82 @@ fn a_busy_port_is_named_with_its_key() {
 
 #[test]
 fn each_active_analyzer_has_a_line_and_a_signal_ends_the_collector() {
+    for signal in ["-TERM", "-INT", "-HUP"] {
+        let (_folder, file) = configured(&[ANYWHERE, DIRECTORY, ANALYSIS, AT_ONCE].concat());
+        let (mut running, mut lines, mut said) = ready(&mut collector(&["--config", &file]));
+        assert!(said.contains("analyzer k8s-mesh active for http, tcp"), "{said}");
+        send(signal, &running);
+        lines.read_to_string(&mut said).unwrap();
+        assert!(running.wait().unwrap().success(), "{said}");
+        assert!(said.trim_end().ends_with("stopped"), "{said}");
+    }
+}
+
+#[test]
+fn a_hangup_that_nohup_has_ignored_is_no_end() {
+    let (_folder, file) = configured(&[ANYWHERE, DIRECTORY, ANALYSIS, AT_ONCE].concat());
+    let mut ignoring = Command::new("sh");
+    let binary = env!("CARGO_BIN_EXE_alscope-collector");
+    ignoring.args(["-c", "trap '' HUP; exec \"$0\" --config \"$1\"", binary, &file]);
+    let (mut running, mut lines, mut said) = ready(&mut ignoring);
+    send("-HUP", &running);
+    send("-TERM", &running);
+    // A hangup that counted would be the first signal, and the second one would end the process at once.
+    lines.read_to_string(&mut said).unwrap();
+    assert!(running.wait().unwrap().success(), "{said}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_keep_the_collector_from_ending_in_order() {
+    let (_folder, file) = configured(&[ANYWHERE, DIRECTORY, ANALYSIS, AT_ONCE].concat());
+    let (mut running, lines, _) = ready(&mut collector(&["--config", &file]));
+    drop(lines);
+    send("-TERM", &running);
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_error_that_nobody_reads_is_an_error_and_no_panic() {
+    for (arguments, code) in [(["check", "nowhere.yaml"], 1), (["top", "nowhere"], 1)] {
+        let mut running = collector(&arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop((running.stdout.take(), running.stderr.take()));
+        assert_eq!(running.wait().unwrap().code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_is_printed_and_not_read_is_no_error() {
     let (_folder, file) = configured(&[ANYWHERE, DIRECTORY, ANALYSIS].concat());
-    let mut running = collector(&["--config", &file])
-        .stderr(Stdio::piped())
+    let mut running = collector(&["check", &file])
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    drop(running.stdout.take());
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+}
+
+/// A collector that has become ready, with its log and what it said in it.
+fn ready(command: &mut Command) -> (Child, BufReader<ChildStderr>, String) {
+    let mut running = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(running.stderr.take().unwrap());
     let mut said = String::new();
     while !said.contains("receiving access logs") {
         assert_ne!(lines.read_line(&mut said).unwrap(), 0, "{said}");
     }
-    assert!(said.contains("analyzer k8s-mesh active for http, tcp"), "{said}");
-    terminate(&running);
-    lines.read_to_string(&mut said).unwrap();
-    assert!(running.wait().unwrap().success(), "{said}");
-    assert!(said.trim_end().ends_with("stopped"), "{said}");
+    (running, lines, said)
 }
 
-fn terminate(child: &Child) {
+fn send(signal: &str, child: &Child) {
     assert!(Path::new("/proc").join(child.id().to_string()).exists());
-    let ended = Command::new("kill").arg(child.id().to_string()).status().unwrap();
-    assert!(ended.success());
+    let sent = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
 }
 
 #[test]

@@ -171,8 +171,7 @@ pub fn observations(analyzer: &str, recording: &Path, directory: &Path) -> anyho
         analyzers: 1,
         streams: 0,
         directory_version: replayed.directory_version,
-        json_lines: None,
-        kinds: Vec::new(),
+        ..Gauges::default()
     };
     let snapshot = Arc::new(replayed.snapshot);
     let pieces = Prometheus::default().render(snapshot, &gauges, &Proxies::default());

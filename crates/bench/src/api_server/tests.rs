@@ -145,7 +145,12 @@ async fn a_replaced_pods_tenure_ends_and_another_pod_is_found() {
     let found = followed
         .until(|directory| {
             let pod = pod_at(directory, new, clock::now())?;
-            let service = directory.inquiry().service_of(pod, 8080, None)?.0.name.to_string();
+            let service = directory
+                .inquiry()
+                .service_of(pod, 8080, None)?
+                .0
+                .name
+                .to_string();
             Some((pod.name.to_string(), pod.app.to_string(), service))
         })
         .await;

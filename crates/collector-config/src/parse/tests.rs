@@ -8,7 +8,7 @@ use crate::{Kind, Setting};
 const ORIGIN: &str = "/etc/alscope/collector.yaml";
 
 /// Every key that has a value of its own: the key, a text for it, and the value that is then described.
-const VALUES: [(&str, &str, &str); 28] = [
+const VALUES: [(&str, &str, &str); 33] = [
     ("listen.grpc", "'127.0.0.1:1'", "127.0.0.1:1"),
     ("listen.web", "'[::]:2'", "[::]:2"),
     ("listen.admin", "'127.0.0.1:3'", "127.0.0.1:3"),
@@ -61,6 +61,15 @@ const VALUES: [(&str, &str, &str); 28] = [
     ("limits.streamsPerPeer", "14", "14"),
     ("limits.samples", "16", "16"),
     ("limits.outsideHosts", "17", "17"),
+    ("limits.connectionAge", "1h 30m", "1h 30m"),
+    (
+        "web.hosts",
+        "[Alscope.Example.com., '[::1]', 10.0.0.7]",
+        "alscope.example.com,::1,10.0.0.7",
+    ),
+    ("ending.quiet", "0s", "0s"),
+    ("ending.accept", "1500ms", "1s 500ms"),
+    ("ending.scrape", "1m", "1m"),
 ];
 
 /// A file in which `key` is `value`, and the directory is that of Kubernetes if no other is given.
@@ -109,7 +118,10 @@ fn every_key_of_the_table_has_a_value_above() {
         .map(|setting| setting.key)
         .collect();
     let above: Vec<&str> = VALUES.iter().map(|(key, ..)| *key).collect();
-    assert_eq!([above, vec!["limits.bufferedBytes"]].concat(), keys);
+    let at = keys.iter().position(|key| *key == "limits.bufferedBytes");
+    let mut keys = keys;
+    assert_eq!(at.map(|at| keys.remove(at)), Some("limits.bufferedBytes"));
+    assert_eq!(above, keys);
     let largest = Config::parse(&file("limits.bufferedBytes", "4294967295"), Path::new(ORIGIN))
         .expect("a configuration");
     assert_eq!(largest.limits.buffered_bytes, 4_294_967_295);
@@ -171,6 +183,14 @@ fn defaults_are_those_of_the_design() {
 #[case::no_rate("analysis.persistence.entriesPerMinute", "0", NUMBER)]
 #[case::blank_header("analysis.redaction.headers", "['']", HEADER)]
 #[case::header_with_colon("analysis.redaction.headers", "[':path']", HEADER)]
+#[case::no_age("limits.connectionAge", "0s", TIME)]
+#[case::age_without_unit("limits.connectionAge", "30", TIME)]
+#[case::negative_time("ending.quiet", "-1s", TIME)]
+#[case::too_long("ending.scrape", "8761h", TIME)]
+#[case::host_with_port("web.hosts", "['alscope.example.com:8080']", HOST)]
+#[case::host_with_scheme("web.hosts", "['http://alscope']", HOST)]
+#[case::any_host("web.hosts", "['*']", HOST)]
+#[case::blank_host("web.hosts", "['']", HOST)]
 #[case::trust_in_words("analysis.trustForwardedAddress", "2", "write true or false")]
 fn bad_value_says_what_to_write(#[case] key: &str, #[case] value: &str, #[case] remedy: &str) {
     let error = Config::parse(&file(key, value), Path::new(ORIGIN)).expect_err("the value is bad");
@@ -186,4 +206,6 @@ const ENDPOINT: &str = "write the template of a path without its query, as in /u
 const NUMBER: &str = "write a whole number from 1 to 4294967295, without a unit";
 const MILLISECONDS: &str = "write a whole number of milliseconds from 1 on, or leave the key out";
 const SHARE: &str = "write a number from 0 to 1, as in 0.01";
+const TIME: &str = "write a time with its unit, as in 30m, 90s or 500ms, at most 365 days";
+const HOST: &str = "write a host without scheme, port and path, as in alscope.example.com or 10.0.0.7";
 const HEADER: &str = "write the name of a header, as in x-api-key";

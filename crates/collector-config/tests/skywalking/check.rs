@@ -93,7 +93,7 @@ envoy-metric:
 )]
 #[case::no_section(
     "core: {}",
-    "unknown key `core` in application.yml line 1; use listen, directory, analysis, acceptMetricsService, workers, limits, envoy-metric"
+    "unknown key `core` in application.yml line 1; use listen, directory, analysis, acceptMetricsService, workers, limits, web, ending, envoy-metric"
 )]
 fn check_refuses_what_it_does_not_know(#[case] text: &str, #[case] message: &str) {
     let refusal = Checked::parse(text, Path::new("application.yml"), &Environment::default());

@@ -3,6 +3,7 @@
 mod directory;
 mod exporters;
 pub mod families;
+mod process;
 pub mod proxies;
 
 use std::fmt::Write;
@@ -58,6 +59,12 @@ impl Prometheus {
         directory::directory(&mut own, &gauges.kinds);
         if let Some(counts) = &gauges.json_lines {
             exporters::json_lines(&mut own, counts);
+        }
+        if let Some(process) = &gauges.process {
+            process::process(&mut own, process);
+        }
+        if let Some(ports) = &gauges.ports {
+            process::ports(&mut own, ports);
         }
         let proxies = proxies::proxies(proxies);
         let of_http: Of<HttpCounts> = (|snapshot| &snapshot.http, |counts| counts.requests > 0);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use alscope_collector_config::Limits;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 /// Permits count in units of this many bytes, so that a budget of gigabytes fits a semaphore.
 const UNIT: usize = 1024;
@@ -18,6 +18,8 @@ pub struct Usage {
     buffers: Semaphore,
     peers: Mutex<HashMap<IpAddr, usize>>,
     streams: AtomicI64,
+    /// Changes with each connection that comes.
+    pub came: watch::Sender<()>,
 }
 
 /// One open stream; gives its place back when it is dropped.
@@ -36,6 +38,7 @@ impl Usage {
             buffers: Semaphore::new(units),
             peers: Mutex::default(),
             streams: AtomicI64::new(0),
+            came: watch::Sender::default(),
         })
     }
 

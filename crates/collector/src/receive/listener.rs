@@ -4,13 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::ending::END_DEADLINE;
 use super::worker::Worker;
 
 /// How long to wait when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often it is asked whether the last connection has ended.
+const END_POLL: Duration = Duration::from_millis(20);
 
 /// Connections that may wait to be accepted, if the system allows as many: after a restart all proxies come back at once, and the
 /// system breaks the connections of those that find no place.
@@ -46,27 +50,39 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Accepts until `stopping`, then waits for the workers to end their connections.
+    /// Accepts until `stopping` and until the connections that there are have ended, then waits for the workers. A proxy that is
+    /// still sent here while the others end is served and told to end, too: a closed port would cost its first message.
     pub async fn run(self, stopping: CancellationToken) {
+        let mut ended = Box::pin(self.all_ended(&stopping));
         loop {
             tokio::select! {
-                biased;
-                () = stopping.cancelled() => break,
+                () = &mut ended => break,
                 accepted = self.socket.accept() => match accepted {
                     Ok((connection, peer)) => self.hand_over(connection, peer.ip()).await,
                     Err(error) => {
                         warn!(%error, "a connection could not be accepted; raise the limit of open files");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        sleep(ACCEPT_PAUSE).await;
                     }
                 },
             }
         }
+        drop(ended);
         drop(self.socket);
         let workers = self.workers;
         let joined = tokio::task::spawn_blocking(move || workers.into_iter().for_each(Worker::join)).await;
         if let Err(error) = joined {
             warn!(%error, "a worker could not be awaited");
         }
+    }
+
+    async fn all_ended(&self, stopping: &CancellationToken) {
+        stopping.cancelled().await;
+        let all_ended = async {
+            while self.workers.iter().any(|worker| worker.connections() > 0) {
+                sleep(END_POLL).await;
+            }
+        };
+        drop(timeout(END_DEADLINE, all_ended).await);
     }
 
     async fn hand_over(&self, connection: TcpStream, peer: IpAddr) {

@@ -11,21 +11,22 @@ use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::timeout_at;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
+use tokio::time::{timeout, timeout_at};
 
 use super::Handler;
 use super::answer::{self, Answer, Refusal};
 use super::arrival::Arrival;
 use super::encoding::{self, Encoding};
+use super::ending::Ending;
 use super::grpc_frames::{Content, GrpcFrames, Next};
 use super::limits::Usage;
 use super::method::Method;
 use super::room::{Room, Unfinished};
 use super::spare::Spare;
 
-/// After the collector began to stop, a stream that is silent for this long has sent what it had.
-const SILENCE: Duration = Duration::from_millis(200);
+/// A stream that was answered and is silent for this long has sent what it had: some clients never end their side.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// What every stream of one connection shares.
 #[derive(Clone, Debug)]
@@ -42,21 +43,29 @@ pub struct Service<H> {
     pub peer: IpAddr,
     /// Ended with the first message.
     pub arrival: Arc<Arrival>,
-    /// Set when the collector stops: read what is in flight, then end.
-    pub stopping: CancellationToken,
+    /// When the connection ends, and what is read on then.
+    pub ending: Arc<Ending>,
+    /// Told when the stream may be answered although it has not ended. Each stream has its own.
+    pub answerable: Arc<Notify>,
 }
 
 impl<H: Handler> Service<H> {
     /// Serves one request from its first frame to its answer.
-    pub async fn serve(self, request: Request<Incoming>) -> Response<Answer> {
+    pub async fn serve(mut self, request: Request<Incoming>) -> Response<Answer> {
         let (mut stream, encoding) = match self.begin(&request) {
             Ok(begun) => begun,
             Err(refusal) => return refusal.response(),
         };
-        let Some(_place) = self.usage.stream(self.peer) else {
+        let Some(place) = self.usage.stream(self.peer) else {
             return Refusal::TooManyStreams.response();
         };
-        match self.read(request.into_body(), &mut stream, encoding).await {
+        self.answerable = Arc::default();
+        let (ending, answerable) = (self.ending.clone(), self.answerable.clone());
+        let reading = async move {
+            let _place = place;
+            self.read(request.into_body(), &mut stream, encoding).await
+        };
+        match ending.answer(reading, &answerable).await {
             Ok(()) => answer::empty(),
             Err(refusal) => refusal.response(),
         }
@@ -87,22 +96,22 @@ impl<H: Handler> Service<H> {
         encoding: Encoding,
     ) -> Result<(), Refusal> {
         let mut frames = GrpcFrames::new(self.usage.limits().message_bytes, encoding);
-        while let Some(mut data) = self.data(&mut body).await {
+        while let Some(mut data) = self.next(&frames, &mut body).await {
             let read = self.messages(&mut frames, &mut data, (&mut body, stream)).await;
             if let ControlFlow::Break(refusal) = read {
-                return self.unless_stopping(refusal);
+                return self.unless_ending(refusal);
             }
         }
         if frames.is_within_message() {
-            self.unless_stopping(Refusal::WithinMessage)
+            self.unless_ending(Refusal::WithinMessage)
         } else {
             Ok(())
         }
     }
 
-    /// What a stream is answered that ends within a message: when the collector stops, that is nobody's fault.
-    fn unless_stopping(&self, refusal: Refusal) -> Result<(), Refusal> {
-        if self.stopping.is_cancelled() {
+    /// What a stream is answered that ends within a message: when the connection ends, that is nobody's fault.
+    fn unless_ending(&self, refusal: Refusal) -> Result<(), Refusal> {
+        if self.ending.has_begun() {
             Ok(())
         } else {
             Err(refusal)
@@ -173,23 +182,27 @@ impl<H: Handler> Service<H> {
         ControlFlow::Break(Refusal::NoRoom)
     }
 
-    /// The next data frame; `None` at the end of the stream, or when the collector stops and the stream is silent.
+    /// The next data frame. A stream of a connection that ends becomes answerable once all that came of it is read, and not within
+    /// a message: its client may drop what it has not sent yet.
+    async fn next(&self, frames: &GrpcFrames, body: &mut (impl Body<Data = Bytes> + Unpin)) -> Option<Bytes> {
+        if !frames.is_within_message() {
+            tokio::select! {
+                biased;
+                data = self.data(body) => return data,
+                () = self.ending.begun() => self.answerable.notify_one(),
+            }
+            return timeout(SILENCE, self.data(body)).await.ok().flatten();
+        }
+        self.data(body).await
+    }
+
+    /// The next data frame; `None` at the end of the stream.
     async fn data(&self, body: &mut (impl Body<Data = Bytes> + Unpin)) -> Option<Bytes> {
         loop {
-            let frame = tokio::select! {
-                biased;
-                frame = body.frame() => frame,
-                () = self.silence() => return None,
-            };
-            if let Ok(data) = frame?.ok()?.into_data() {
+            if let Ok(data) = body.frame().await?.ok()?.into_data() {
                 return Some(data);
             }
         }
-    }
-
-    async fn silence(&self) {
-        self.stopping.cancelled().await;
-        tokio::time::sleep(SILENCE).await;
     }
 }
 

@@ -18,6 +18,7 @@ use tracing::debug;
 
 use super::Handler;
 use super::arrival::{Arrival, Arrivals};
+use super::ending::{END_DEADLINE, Ending};
 use super::limits::Usage;
 use super::service::Service;
 use super::spare::Spare;
@@ -29,8 +30,6 @@ pub const WINDOW: u32 = 128 * 1024;
 pub const FRAME: u32 = 16 * 1024;
 /// A peer that vanished without a word is found by an unanswered ping.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
-/// How long a connection may take to end after its streams were told to.
-const END_DEADLINE: Duration = Duration::from_secs(5);
 /// Accepted connections that wait for their worker.
 const HANDOVER: usize = 64;
 
@@ -174,7 +173,7 @@ impl<H: Handler> Ingest<H> {
         (connection, peer): (TcpStream, IpAddr),
         arrival: Arrival,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let stopping = self.stopping.clone();
+        let ending = Ending::new(&self.stopping);
         let arrival = Arc::new(arrival);
         let service = Service {
             handler: self.handler.clone(),
@@ -183,8 +182,11 @@ impl<H: Handler> Ingest<H> {
             spare: self.spare.clone(),
             peer,
             arrival: arrival.clone(),
-            stopping: stopping.clone(),
+            ending: ending.clone(),
+            answerable: Arc::default(),
         };
+        let age = self.usage.limits().connection_age;
+        self.usage.came.send_replace(());
         let streams = u32::try_from(self.usage.limits().streams_per_connection).unwrap_or(u32::MAX);
         async move {
             let Ok(connection) = tokio::net::TcpStream::from_std(connection) else {
@@ -203,15 +205,18 @@ impl<H: Handler> Ingest<H> {
                 .max_concurrent_streams(streams)
                 .keep_alive_interval(PING_INTERVAL);
             let served = builder.serve_connection(TokioIo::new(connection), service);
-            tokio::pin!(served);
+            let mut served = Box::pin(served);
             let result = tokio::select! {
                 result = served.as_mut() => result,
                 never = arrival.end_in_time() => match never {},
-                () = stopping.cancelled() => {
+                () = ending.at(age) => {
                     served.as_mut().graceful_shutdown();
-                    tokio::time::timeout(END_DEADLINE, served).await.unwrap_or(Ok(()))
+                    tokio::time::timeout(END_DEADLINE, served.as_mut()).await.unwrap_or(Ok(()))
                 }
             };
+            // Streams hear that no more comes once the connection is gone.
+            drop(served);
+            ending.read_rest().await;
             if let Err(error) = result {
                 debug!(%error, %peer, "connection ended");
             }

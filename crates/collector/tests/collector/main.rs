@@ -10,6 +10,7 @@
 mod bad_streams;
 mod directory;
 mod encodings;
+mod ending;
 mod forwarded;
 mod limits;
 mod memory;
@@ -20,5 +21,6 @@ mod raw_client;
 mod recordings;
 mod redaction;
 mod running;
+mod serving;
 mod streams;
 mod why;

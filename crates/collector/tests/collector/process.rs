@@ -3,13 +3,13 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::running::{CLUSTER, get};
+use crate::running::{AT_ONCE, CLUSTER, get};
 
 pub(crate) struct Process {
     pub(crate) grpc: SocketAddr,
@@ -74,12 +74,24 @@ pub(crate) async fn printed_until(configuration: &Path, holds: impl Fn() -> bool
 impl Process {
     /// Starts the collector with `analysis` on free ports, and with a log that says all that it can.
     pub(crate) fn start(analysis: &str) -> Self {
+        Self::read_by(analysis, |stdout| read_to_end(stdout, String::new()))
+    }
+
+    /// The same, but nobody reads what it prints to standard output.
+    pub(crate) fn start_unread(analysis: &str) -> Self {
+        Self::read_by(analysis, |stdout| {
+            drop(stdout);
+            std::thread::spawn(String::new)
+        })
+    }
+
+    fn read_by(analysis: &str, read: impl Fn(ChildStdout) -> JoinHandle<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("cluster.yaml"), CLUSTER).unwrap();
         let file = folder.path().join("collector.yaml");
         let configuration = format!(
             "listen: {{ grpc: \"127.0.0.1:0\", web: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }}\n\
-             directory: {{ file: cluster.yaml }}\nanalysis: {{ {analysis} }}\n"
+             directory: {{ file: cluster.yaml }}\nanalysis: {{ {analysis} }}\n{AT_ONCE}\n"
         );
         std::fs::write(&file, configuration).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_alscope-collector"))
@@ -99,7 +111,7 @@ impl Process {
             grpc: address(&said, "address"),
             web: address(&said, "web"),
             admin: address(&said, "admin"),
-            stdout: read_to_end(child.0.stdout.take().unwrap(), String::new()),
+            stdout: read(child.0.stdout.take().unwrap()),
             stderr: read_to_end(log, said),
             child,
             _folder: folder,

@@ -9,11 +9,14 @@ use alscope_collector::receive::worker::WINDOW;
 
 use crate::methods::V3;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
+pub(crate) const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// Bytes that may be sent on a connection before the first `WINDOW_UPDATE`.
@@ -50,27 +53,37 @@ impl RawClient {
         client
     }
 
-    fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    pub(crate) fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
         let bytes = [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat();
         self.socket.write_all(&bytes).unwrap();
     }
 
-    /// Kind and flags of the next frame; what it opens of a window is kept.
+    /// Kind and flags of the next frame.
     fn read_frame(&mut self) -> (u8, u8) {
+        let (kind, flags, _) = self.next_frame().unwrap();
+        (kind, flags)
+    }
+
+    /// Kind, flags and stream of the next frame, until the collector closes the connection. What it opens of a
+    /// window is kept, and a ping is answered.
+    pub(crate) fn next_frame(&mut self) -> Option<(u8, u8, u32)> {
         let mut head = [0; 9];
-        self.socket.read_exact(&mut head).unwrap();
+        self.socket.read_exact(&mut head).ok()?;
         let [l0, l1, l2, kind, flags, stream @ ..] = head;
         let mut payload = vec![0; u32::from_be_bytes([0, l0, l1, l2]) as usize];
         self.socket.read_exact(&mut payload).unwrap();
         if kind == WINDOW_UPDATE {
-            let more = u32::from_be_bytes(payload.try_into().unwrap()) as usize;
+            let more = u32::from_be_bytes(payload[..4].try_into().unwrap()) as usize;
             match self.stream_windows.get_mut(&u32::from_be_bytes(stream)) {
                 Some(window) => *window += more,
                 None => self.window += more,
             }
         }
-        (kind, flags)
+        if kind == PING && flags & ACK == 0 {
+            self.frame(PING, ACK, 0, &payload);
+        }
+        Some((kind, flags, u32::from_be_bytes(stream)))
     }
 
     /// Begins a stream of access logs.

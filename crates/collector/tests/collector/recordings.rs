@@ -93,8 +93,7 @@ async fn requests(folder: &Path, more: &str, file: PathBuf) -> Vec<String> {
         analyzers: 1,
         streams: 0,
         directory_version: replayed.directory_version,
-        kinds: Vec::new(),
-        json_lines: None,
+        ..Gauges::default()
     };
     let pieces = Prometheus::default().render(replayed.snapshot.into(), &gauges, &Proxies::default());
     lines(&pieces.collect::<String>())

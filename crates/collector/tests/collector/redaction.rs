@@ -250,3 +250,22 @@ async fn what_is_kept_last_is_printed_before_the_end() {
             .all(|line| object(line)["response_code"] == 503)
     );
 }
+
+#[tokio::test]
+async fn what_is_kept_and_cannot_be_printed_is_counted_and_the_collector_goes_on() {
+    let process = Process::start_unread(CHAINS);
+    let mut entry = entry("10.0.0.2");
+    entry.response.as_mut().unwrap().response_code = Some(503);
+    for sent in [5, 10] {
+        let messages = futures::stream::iter([first_message(vec![entry.clone(); 5])]);
+        client(process.grpc)
+            .await
+            .stream_access_logs(messages)
+            .await
+            .unwrap();
+        let dropped =
+            "alscope_exporter_entries_dropped_total{exporter=\"json-lines\",reason=\"write-failed\"}";
+        process.metrics_with(&[(dropped, sent)]).await;
+    }
+    assert!(process.stop().stderr.contains("kept entries can't be written"));
+}

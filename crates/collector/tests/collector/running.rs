@@ -31,13 +31,17 @@ items:
 - {kind: Pod, metadata: {name: reviews, namespace: demo, uid: "2"}, spec: {containers: []}, status: {podIP: 10.0.0.2}}
 "#;
 
+/// Nobody is waited for at the end of these tests' collectors.
+pub(crate) const AT_ONCE: &str = "ending: { quiet: 0s, accept: 0s, scrape: 0s }";
+
 /// A configuration with the directory of these tests, which is written into `folder`, and with more lines: indented ones are of
 /// `analysis`.
 pub(crate) fn configuration(folder: &Path, more: &str) -> Config {
     std::fs::write(folder.join("cluster.yaml"), CLUSTER).unwrap();
+    let ending = if more.contains("ending:") { "" } else { AT_ONCE };
     let text = format!(
         "listen: {{ grpc: \"127.0.0.1:0\", web: \"127.0.0.1:0\", admin: \"127.0.0.1:0\" }}\n\
-         directory: {{ file: cluster.yaml }}\nanalysis:\n  http: k8s-mesh\n  tcp: k8s-mesh\n{more}"
+         directory: {{ file: cluster.yaml }}\nanalysis:\n  http: k8s-mesh\n  tcp: k8s-mesh\n{more}\n{ending}\n"
     );
     Config::parse(&text, &folder.join("collector.yaml")).unwrap()
 }
@@ -88,9 +92,14 @@ impl Collector {
         collector
     }
 
+    /// Tells the collector to end.
+    pub(crate) fn tell_to_stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Ends the collector and waits until it has.
     pub(crate) async fn stop(self) {
-        self.stop.cancel();
+        self.tell_to_stop();
         self.task.await.unwrap().unwrap();
     }
 

@@ -10,6 +10,7 @@ use alscope_analysis::stream::{DOMAIN, NODE_ID};
 use alscope_collector::envoy_metrics;
 use alscope_collector::receive::spare;
 use alscope_collector::receive::worker::WINDOW;
+use alscope_collector::serve::connections;
 use alscope_collector_config::Limits;
 
 /// One row of the page.
@@ -167,7 +168,7 @@ fn the_rest() -> [Term; 5] {
             "a scrape: its snapshot, and a piece of text",
             (READER, "reader"),
             1,
-            None,
+            Some(connections::MOST),
         ),
     ]
 }

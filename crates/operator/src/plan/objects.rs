@@ -14,6 +14,8 @@ use super::step::Step;
 
 /// What an object was applied from, so that a field that is no longer wanted is taken out.
 const APPLIED_ANNOTATION: &str = "alscope.dev/applied";
+/// Seconds that a collector has to end in order: what its stages may take at most by default, and some more.
+const GRACE_SECONDS: u32 = 60;
 const CONFIG_FILE: &str = "collector.yaml";
 const CONFIG_DIRECTORY: &str = "/etc/alscope";
 
@@ -196,6 +198,7 @@ fn pod(resource: &MeshObservability, settings: &Settings, config_name: &str) -> 
     let mut pod = json!({
         "serviceAccountName": settings.collector_service_account,
         "enableServiceLinks": false,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container(collector, settings)],
         "volumes": [{"name": "config", "configMap": {"name": config_name}}],

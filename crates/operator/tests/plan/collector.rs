@@ -1,8 +1,9 @@
 //! The collector's objects once the mesh is wired: outages, other sizes, other images.
 
 use std::path::Path;
+use std::time::Duration;
 
-use alscope_collector_config::{Analyzer, Config, Directory, Kubernetes};
+use alscope_collector_config::{Analyzer, Config, Directory, Ending, Kubernetes};
 use alscope_operator::api::Analyzers;
 use alscope_operator::plan::refusal::WriteFailure;
 use alscope_operator::plan::step::Step;
@@ -46,6 +47,28 @@ fn the_collector_reads_the_configuration_that_it_is_given() {
             "{names}"
         );
     }
+}
+
+/// Beside what the configuration says: connections end within 5 s, those that came last within 6 more, kept entries are written
+/// within 5, and the HTTP ports close within 2.
+const OTHER_STAGES: Duration = Duration::from_secs(18);
+
+#[test]
+fn the_collector_is_given_the_time_that_its_end_may_take() {
+    let cluster = Cluster::wired(&json!({}));
+    let deployment = cluster.owned.iter().find(|owned| owned.kind == Kind::Deployment);
+    let spec = &deployment.unwrap().object["spec"];
+    let grace = spec["template"]["spec"]["terminationGracePeriodSeconds"]
+        .as_u64()
+        .unwrap();
+    let Ending { accept, scrape, .. } = Ending::default();
+    assert!(
+        accept + OTHER_STAGES + scrape < Duration::from_secs(grace),
+        "{grace}"
+    );
+    // A new one is ready before an old one is told to end.
+    let rolling = json!({"maxUnavailable": 0, "maxSurge": 1});
+    assert_eq!(spec["strategy"]["rollingUpdate"], rolling);
 }
 
 #[test]

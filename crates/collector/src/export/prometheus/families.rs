@@ -6,6 +6,8 @@ use alscope_analysis::party::Reporter;
 use super::push;
 use crate::directory::freshness::KindFreshness;
 use crate::export::queue::Counts;
+use crate::process::Process;
+use crate::serve::connections;
 
 /// A metric family's name, help and type.
 #[derive(Debug)]
@@ -149,6 +151,10 @@ pub struct Gauges {
     pub kinds: Vec<KindFreshness>,
     /// What became of kept entries, if any are kept.
     pub json_lines: Option<Counts>,
+    /// What the system says of the process, if it does.
+    pub process: Option<Process>,
+    /// The connections of each HTTP port, by its name, if they are served.
+    pub ports: Option<[(&'static str, connections::Counts); 2]>,
 }
 
 /// `# HELP` and `# TYPE`.

@@ -11,6 +11,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use rstest::rstest;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::receive::arrival::{Arrivals, PLACES};
@@ -52,7 +53,8 @@ fn service(limits: Limits) -> Service<Reads> {
         spare: Arc::default(),
         peer: Ipv4Addr::LOCALHOST.into(),
         arrival: Arc::default(),
-        stopping: CancellationToken::new(),
+        ending: Ending::new(&CancellationToken::new()),
+        answerable: Arc::default(),
     }
 }
 

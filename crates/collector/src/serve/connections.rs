@@ -1,0 +1,187 @@
+//! The connections of one HTTP port: how many there are, and who gives way when there are too many.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+/// Connections of a port. Scrapers, probes and people need some ten.
+pub const MOST: usize = 64;
+
+/// Why the collector ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Its response was not read in time.
+    TooSlow,
+    /// Another one needed its place.
+    TooMany,
+}
+
+impl Cut {
+    /// Every reason, in the order of the counters.
+    pub const ALL: [Cut; 2] = [Cut::TooSlow, Cut::TooMany];
+
+    /// The reason's word in the label `reason`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Cut::TooSlow => "too-slow",
+            Cut::TooMany => "too-many",
+        }
+    }
+}
+
+/// What is shown of a port's connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Those that are open.
+    pub open: usize,
+    cut: [u64; Cut::ALL.len()],
+}
+
+impl Counts {
+    /// Those that were ended for `reason`.
+    pub fn cut(&self, reason: Cut) -> u64 {
+        self.cut[reason as usize]
+    }
+}
+
+/// The connections of a port.
+#[derive(Debug, Default)]
+pub struct Connections(Mutex<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    /// By age.
+    places: BTreeMap<u64, (IpAddr, CancellationToken)>,
+    came: u64,
+    cut: [u64; Cut::ALL.len()],
+}
+
+/// The place of a connection; free again when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    connections: Arc<Connections>,
+    number: u64,
+    needed: CancellationToken,
+}
+
+impl Connections {
+    /// A place for a new connection from `peer`. Where none is free, one is taken away.
+    pub fn place(self: &Arc<Self>, peer: IpAddr) -> Place {
+        let mut open = self.open();
+        while open.places.len() >= MOST
+            && let Some(number) = gives_way(&open.places)
+            && let Some((_, place)) = open.places.remove(&number)
+        {
+            place.cancel();
+        }
+        open.came += 1;
+        let (number, needed) = (open.came, CancellationToken::new());
+        open.places.insert(number, (peer, needed.clone()));
+        Place {
+            connections: self.clone(),
+            number,
+            needed,
+        }
+    }
+
+    /// What is shown of them.
+    pub fn counts(&self) -> Counts {
+        let open = self.open();
+        Counts {
+            open: open.places.len(),
+            cut: open.cut,
+        }
+    }
+
+    /// The places are whole after every change under the lock, so poisoned ones are as good as any.
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The oldest connection of the address that has the most; of several such addresses, of the one that came first.
+fn gives_way(places: &BTreeMap<u64, (IpAddr, CancellationToken)>) -> Option<u64> {
+    let mut held: HashMap<IpAddr, (usize, u64)> = HashMap::new();
+    for (number, (peer, _)) in places {
+        held.entry(*peer).or_insert((0, *number)).0 += 1;
+    }
+    let most = held
+        .into_values()
+        .max_by_key(|(count, oldest)| (*count, u64::MAX - oldest));
+    most.map(|(_, oldest)| oldest)
+}
+
+impl Place {
+    /// Waits until another connection needs the place.
+    pub async fn is_needed(&self) {
+        self.needed.cancelled().await;
+    }
+
+    /// Counts that the collector ends the connection.
+    pub fn count(&self, reason: Cut) {
+        self.connections.open().cut[reason as usize] += 1;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.open().places.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn peer(last: u8) -> IpAddr {
+        Ipv4Addr::new(10, 0, 0, last).into()
+    }
+
+    fn is_needed(place: &Place) -> bool {
+        place.needed.is_cancelled()
+    }
+
+    #[test]
+    fn the_oldest_connection_of_who_has_the_most_gives_way() {
+        let connections = Arc::new(Connections::default());
+        let probe = connections.place(peer(1));
+        let strangers: Vec<Place> = (1..MOST).map(|_| connections.place(peer(2))).collect();
+        assert_eq!(connections.counts().open, MOST);
+        assert!(!strangers.iter().any(is_needed));
+
+        let scrape = connections.place(peer(3));
+        let needed: Vec<bool> = strangers.iter().map(is_needed).collect();
+        assert_eq!((needed[0], needed[1..].contains(&true)), (true, false));
+        let another = connections.place(peer(2));
+        assert!(is_needed(&strangers[1]) && !is_needed(&strangers[2]));
+        assert!(![&probe, &scrape, &another].into_iter().any(is_needed));
+        assert_eq!(connections.counts().open, MOST);
+    }
+
+    #[test]
+    fn of_many_addresses_the_one_that_came_first_gives_way() {
+        let connections = Arc::new(Connections::default());
+        let places: Vec<Place> = (0..MOST)
+            .map(|number| connections.place(peer(number as u8)))
+            .collect();
+        let newest = connections.place(peer(255));
+        assert!(is_needed(&places[0]) && !is_needed(&places[1]) && !is_needed(&newest));
+    }
+
+    #[test]
+    fn a_place_is_free_when_its_connection_ends() {
+        let connections = Arc::new(Connections::default());
+        let place = connections.place(peer(1));
+        place.count(Cut::TooSlow);
+        drop(place);
+        let counts = connections.counts();
+        assert_eq!(
+            (counts.open, counts.cut(Cut::TooSlow), counts.cut(Cut::TooMany)),
+            (0, 1, 0)
+        );
+    }
+}
