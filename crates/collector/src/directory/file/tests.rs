@@ -212,7 +212,7 @@ fn an_entry_is_there_for_the_namespaces_that_it_is_exported_to() {
         "{hosts: [api.example.com],",
         "{hosts: [api.example.com], exportTo: [., shop],",
     );
-    let directory = parse(&exported, Path::new("cluster.yaml"), State::default()).unwrap();
+    let directory = parse(&exported, State::default()).unwrap();
     let seen =
         ["outside", "shop", "demo"].map(|namespace| external(&directory, "api.example.com", namespace));
     assert_eq!(seen.map(|external| external.is_some()), [true, true, false]);
