@@ -15,7 +15,7 @@
 //! Workloads that only reporters behind it name have no row then: their calls are among those to the service. What an unknown caller
 //! does belongs to nobody, and stays as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::histogram::THOUSANDTHS;
 use super::labels::Edge;
@@ -64,6 +64,22 @@ pub fn rows(span: &Span) -> Vec<Row> {
     shown
         .into_iter()
         .filter_map(|(ends, reporters)| Some(row(ends, reporters.first_key_value()?, seconds)))
+        .collect()
+}
+
+/// The services that `source` called and whose calls the rows of the span show, all of them, as calls to `destination`.
+pub fn shown_at<'a>(span: &'a Span, source: &str, destination: &str) -> Vec<&'a Node> {
+    let edges = || span.edges.iter().map(|(edge, _)| edge);
+    let services = Services::of(edges());
+    let is_shown_there = |edge: &Edge| {
+        let shown = services.destination(edge);
+        shown.is_some_and(|shown| shown != &edge.service && shown.id() == destination)
+    };
+    let alone = || edges().filter(|edge| edge.destination == edge.service && edge.source.id() == source);
+    let called: BTreeSet<&Node> = alone().map(|edge| &edge.service).collect();
+    called
+        .into_iter()
+        .filter(|service| alone().all(|edge| edge.service != **service || is_shown_there(edge)))
         .collect()
 }
 
