@@ -67,7 +67,8 @@ pub fn rows(span: &Span) -> Vec<Row> {
         .collect()
 }
 
-/// The services that `source` called and whose calls the rows of the span show, all of them, as calls to `destination`.
+/// The services that the node with the id `source` called and all of whose calls the rows of the span show as calls to the node
+/// `destination`.
 pub fn shown_at<'a>(span: &'a Span, source: &str, destination: &str) -> Vec<&'a Node> {
     let edges = || span.edges.iter().map(|(edge, _)| edge);
     let services = Services::of(edges());
@@ -124,7 +125,7 @@ struct Calls<'a> {
 }
 
 impl<'a> Calls<'a> {
-    /// The only workload of the service, or the only one that no reporter up to `rank` names.
+    /// The only workload of the service; with `behind`, the only one that only reporters behind that one name.
     fn only(&self, behind: Option<Rank>) -> Option<&'a Node> {
         let is_asked = |rank: Rank| behind.is_none_or(|behind| rank > behind);
         let mut asked = self.workloads.iter().filter(|(_, rank)| is_asked(**rank));
