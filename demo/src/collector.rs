@@ -31,15 +31,15 @@ pub(crate) struct Topology {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Row {
-    /// `namespace/workload` of the caller, or `unknown`.
+    /// The id of the caller's node, `namespace/workload` of a workload.
     pub(crate) source: String,
-    /// `namespace/workload` of the called, or `unknown`.
+    /// The id of the called party's node.
     pub(crate) destination: String,
     /// `http`, `grpc` or `tcp`.
     pub(crate) protocol: String,
     /// Requests a second, of TCP connections.
     pub(crate) requests_per_second: f64,
-    /// Failed ones, from 0 to 1.
+    /// Failed ones of those whose outcome is known, from 0 to 1.
     pub(crate) error_share: Option<f64>,
     /// Half were faster; null for TCP.
     pub(crate) p50_milliseconds: Option<f64>,

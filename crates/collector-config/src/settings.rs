@@ -224,8 +224,7 @@ pub const SETTINGS: [Setting; 37] = [
         "analysis.persistence.errors",
         Kind::Switch,
         |config| Some(config.analysis.persistence.errors.to_string()),
-        "Whether `persistence` keeps the entries of failed calls: no response code or one from 400 on, a gRPC status other than 0, or a \
-         response flag.",
+        "Whether `persistence` keeps the entries of failed calls and client errors (`outcomes.md`), and those with a response flag.",
     ),
     setting(
         "analysis.persistence.slowMilliseconds",

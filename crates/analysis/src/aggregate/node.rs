@@ -96,7 +96,7 @@ pub struct Ends<Name = Arc<str>> {
     pub source: Node<Name>,
     /// The called party.
     pub destination: Node<Name>,
-    /// The called service, whoever answered.
+    /// The called service, whoever answered; unknown where traffic is sent on without one.
     pub service: Node<Name>,
 }
 
@@ -131,11 +131,11 @@ impl Kinds {
 
     /// The kinds of a leg whose parties have these labels.
     pub fn of(leg: &Leg<'_>, source: &PartyLabels, destination: &PartyLabels) -> Self {
-        let service = of_service(leg);
+        let (called, service) = of_service(leg);
         Kinds {
             source: of_party(&leg.source.party, source),
             destination: match of_party(&leg.destination.party, destination) {
-                NodeKind::Service | NodeKind::Unknown if service != NodeKind::Unknown => service,
+                NodeKind::Service | NodeKind::Unknown if called != NodeKind::Unknown => called,
                 known => known,
             },
             service,
@@ -144,20 +144,27 @@ impl Kinds {
 
     /// The ends of a call of these kinds.
     pub fn ends(self, call: &Call) -> Ends<Symbol> {
+        let outside = || {
+            Node::outside(if call.service == Symbol::UNKNOWN {
+                call.service_name
+            } else {
+                call.service
+            })
+        };
         let service = match self.service {
             NodeKind::Service => Node::new(self.service, call.service_namespace, call.service_name),
-            NodeKind::Outside if call.service == Symbol::UNKNOWN => Node::outside(call.service_name),
-            NodeKind::Outside => Node::outside(call.service),
+            NodeKind::Outside => outside(),
             NodeKind::Workload | NodeKind::Unknown => Node::UNKNOWN,
         };
-        let has_name = call.destination.workload != Symbol::UNKNOWN;
+        let destination = match self.destination {
+            _ if call.destination.workload != Symbol::UNKNOWN => node(self.destination, &call.destination),
+            NodeKind::Outside => outside(),
+            NodeKind::Service if service != Node::UNKNOWN => service,
+            kind => node(kind, &call.destination),
+        };
         Ends {
             source: node(self.source, &call.source),
-            destination: if has_name || service == Node::UNKNOWN {
-                node(self.destination, &call.destination)
-            } else {
-                service
-            },
+            destination,
             service,
         }
     }
@@ -182,15 +189,18 @@ fn of_party(party: &Party<'_>, labels: &PartyLabels) -> NodeKind {
     }
 }
 
-/// A host that is its own name is a client side's word for one outside; a server side serves in the mesh.
-fn of_service(leg: &Leg<'_>) -> NodeKind {
+/// What a called party is of which only the service is known, and what that service is. Traffic that Envoy sends on without knowing
+/// where goes outside and to no service. A host that is its own name is a client side's word for one outside; a server side serves
+/// in the mesh.
+fn of_service(leg: &Leg<'_>) -> (NodeKind, NodeKind) {
     let (host, name) = (&*leg.service.host, &*leg.service.name);
+    let unknown = NodeKind::Unknown;
     match name {
-        "unknown" => NodeKind::Unknown,
-        "PassthroughCluster" | "BlackHoleCluster" => NodeKind::Outside,
-        _ if name.starts_with("InboundPassthroughCluster") => NodeKind::Unknown,
-        _ if name == host && leg.reporter != Reporter::Destination => NodeKind::Outside,
-        _ => NodeKind::Service,
+        "unknown" => (unknown, unknown),
+        "PassthroughCluster" | "BlackHoleCluster" => (NodeKind::Outside, unknown),
+        _ if name.starts_with("InboundPassthroughCluster") => (unknown, unknown),
+        _ if name == host && leg.reporter != Reporter::Destination => (NodeKind::Outside, NodeKind::Outside),
+        _ => (NodeKind::Service, NodeKind::Service),
     }
 }
 

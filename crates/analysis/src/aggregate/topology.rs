@@ -15,7 +15,7 @@
 //! Workloads that only reporters behind it name have no row then: their calls are among those to the service. What an unknown caller
 //! does belongs to nobody, and stays as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::histogram::THOUSANDTHS;
 use super::labels::Edge;
@@ -67,6 +67,23 @@ pub fn rows(span: &Span) -> Vec<Row> {
         .collect()
 }
 
+/// The services that the node with the id `source` called and all of whose calls the rows of the span show as calls to the node
+/// `destination`.
+pub fn shown_at<'a>(span: &'a Span, source: &str, destination: &str) -> Vec<&'a Node> {
+    let edges = || span.edges.iter().map(|(edge, _)| edge);
+    let services = Services::of(edges());
+    let is_shown_there = |edge: &Edge| {
+        let shown = services.destination(edge);
+        shown.is_some_and(|shown| shown != &edge.service && shown.id() == destination)
+    };
+    let alone = || edges().filter(|edge| edge.destination == edge.service && edge.source.id() == source);
+    let called: BTreeSet<&Node> = alone().map(|edge| &edge.service).collect();
+    called
+        .into_iter()
+        .filter(|service| alone().all(|edge| edge.service != **service || is_shown_there(edge)))
+        .collect()
+}
+
 /// A reporter's place in the order in which their rows are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
@@ -108,7 +125,7 @@ struct Calls<'a> {
 }
 
 impl<'a> Calls<'a> {
-    /// The only workload of the service, or the only one that no reporter up to `rank` names.
+    /// The only workload of the service; with `behind`, the only one that only reporters behind that one name.
     fn only(&self, behind: Option<Rank>) -> Option<&'a Node> {
         let is_asked = |rank: Rank| behind.is_none_or(|behind| rank > behind);
         let mut asked = self.workloads.iter().filter(|(_, rank)| is_asked(**rank));

@@ -23,9 +23,7 @@ pub fn lasts(request: &HttpRequest<'_>, response: &HttpResponse<'_>) -> Result<b
     match response.code {
         Some(SWITCHING_PROTOCOLS) => Ok(true),
         Some(200..=299) if request.method == CONNECT => Ok(true),
-        Some(200) => Ok(response
-            .header(b"content-type")?
-            .is_some_and(|content_type| is_event_stream(content_type))),
+        Some(200) => Ok(response.header(b"content-type")?.is_some_and(is_event_stream)),
         _ => Ok(false),
     }
 }

@@ -1,5 +1,5 @@
 //! What a call came to: the one definition of success, client error, failure and unknown. The page, `top`, the API, JSON lines
-//! and what `persistence` keeps use it, and the recording rules in `deploy/prometheus` say the same in PromQL; so does every
+//! and what `persistence` keeps use it, and the recording rules in `deploy/prometheus` say the same in `PromQL`; so does every
 //! exporter.
 //!
 //! The first row that holds decides. [`FLAGS`] says what a response flag tells.
@@ -105,7 +105,7 @@ impl Verdict {
     }
 }
 
-/// The verdict on a gRPC status, as OpenTelemetry's semantic conventions take it on the server's side: `UNKNOWN`,
+/// The verdict on a gRPC status, as `OpenTelemetry`'s semantic conventions take it on the server's side: `UNKNOWN`,
 /// `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE` and `DATA_LOSS` are the server's, and so is a number that
 /// gRPC has no status for, which its libraries take for `UNKNOWN`.
 pub fn of_grpc_status(status: u8) -> Verdict {

@@ -250,6 +250,33 @@ fn a_failed_call_that_both_sides_report_is_one_edge_as_its_caller_saw_it() {
     );
 }
 
+/// A pod that is called by its own address and an address that nobody answers at have `PassthroughCluster` in common and no service.
+// proves: topology/no-service
+#[test]
+fn what_is_sent_on_without_a_service_is_not_taken_for_the_same() {
+    let mut mesh = Mesh::new();
+    let lost = AccessLogCommon {
+        response_flags: Some(ResponseFlags {
+            upstream_connection_failure: true,
+            ..ResponseFlags::default()
+        }),
+        ..reached("203.0.113.5", 9080, OUT)
+    };
+    mesh.take(PRODUCTPAGE_NODE, tcp(reached(REVIEWS, 9080, OUT), 1, 1));
+    mesh.take(PRODUCTPAGE_NODE, tcp(lost, 1, 1));
+    let shown: Vec<_> = edges(&mut mesh)
+        .into_iter()
+        .map(|(_, to, share)| (to, share))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("demo/reviews".to_owned(), Some(0.0)),
+            ("outside:PassthroughCluster".to_owned(), Some(1.0)),
+        ]
+    );
+}
+
 /// What the evidence says each end of the calls is.
 fn roles(mesh: &mut Mesh) -> Vec<(String, Role)> {
     let ends = |evidence: &Evidence| {

@@ -18,7 +18,7 @@ use crate::topology::{Edge, Topology, TopologyNode};
 
 const DEFAULT_WINDOW: &str = "60s";
 /// The window remembers an hour.
-const LONGEST_WINDOW: Duration = Duration::from_hours(1);
+pub(super) const LONGEST_WINDOW: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct TopologyQuery {

@@ -6,6 +6,7 @@ use alscope_analysis::accounting::{Accounting, Rejected, Skipped};
 use alscope_analysis::aggregate::evidence::Counted;
 use alscope_analysis::aggregate::example::Example as Entry;
 use alscope_analysis::aggregate::node::Node;
+use alscope_analysis::aggregate::topology::shown_at;
 use alscope_analysis::aggregate::totals::Snapshot;
 use alscope_analysis::aggregate::window::MOST_EDGES;
 use alscope_analysis::analyze::rule::Rule;
@@ -17,6 +18,7 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Deserialize;
 
 use super::Published;
+use super::topology::LONGEST_WINDOW;
 use crate::evidence::{Entries, Evidence, Example, Why};
 
 /// The topology's edge for those that it does not keep apart.
@@ -34,16 +36,25 @@ pub(super) async fn why(State(published): State<Published>, Query(query): Query<
     }
 }
 
-/// The evidence of an edge, which is written `source,destination` with the node ids of the topology, or of all.
+/// The evidence of an edge, which is written `source,destination` with the node ids of the topology, or of all. That of an edge to
+/// a workload includes that of calls which the topology shows there, although only the service is known to who reports them.
 pub(super) fn answer(snapshot: &Snapshot, edge: Option<&str>) -> Result<Why, (StatusCode, String)> {
     let rows = snapshot.evidence.rows.iter();
-    let rows: Vec<&Counted> = rows
-        .filter(|row| edge.is_none_or(|edge| ends(row).join(",") == edge))
-        .collect();
-    let [source, destination] = match (edge, rows.first()) {
-        (None, _) => [None, None],
-        (Some(_), Some(row)) => ends(row).map(Some),
-        (Some(edge), None) => return Err(refusal(edge)),
+    let (rows, [source, destination]) = match edge {
+        None => (rows.collect(), [None, None]),
+        Some(edge) => {
+            let is_asked = |row: &&Counted| ends(row).join(",") == edge;
+            let Some([source, destination]) = rows.clone().find(is_asked).map(ends) else {
+                return Err(refusal(edge));
+            };
+            let span = snapshot.window.last(LONGEST_WINDOW, snapshot.taken);
+            let services = shown_at(&span, &source, &destination);
+            let is_shown_there = |row: &&Counted| {
+                row.evidence.source.id() == source && services.contains(&&row.evidence.destination)
+            };
+            let rows = rows.filter(|row| is_asked(row) || is_shown_there(row));
+            (rows.collect::<Vec<_>>(), [Some(source), Some(destination)])
+        }
     };
     Ok(Why {
         source,

@@ -2,8 +2,9 @@
 
 use std::process::{Command, Output};
 
-use als_proto::messages::envoy::data::accesslog::v3::HttpAccessLogEntry;
+use als_proto::messages::envoy::data::accesslog::v3::{HttpAccessLogEntry, ResponseFlags};
 use alscope_collector::evidence::{Example, Why};
+use alscope_collector::topology::Topology;
 use alscope_collector_config::Analyzer;
 use prost::Message as _;
 use prost_types::{Any, Struct};
@@ -85,6 +86,45 @@ async fn an_edge_is_told_by_rule_with_an_example() {
     let [since, called]: [jiff::Timestamp; 2] =
         [&of_edge.since, &example.start_time].map(|time| time.parse().unwrap());
     assert!(since < called, "{since} {called}");
+    collector.stop().await;
+}
+
+/// The proxy reached nobody, so of the failed call it knows the service alone; the edge to the only workload of the service has it.
+#[tokio::test]
+async fn an_edge_is_told_with_the_calls_that_nobody_answered() {
+    let collector = Collector::start().await;
+    let mut unanswered = entry("10.0.0.2");
+    let common = unanswered.common_properties.as_mut().unwrap();
+    common.upstream_remote_address = None;
+    common.response_flags = Some(ResponseFlags {
+        no_healthy_upstream: true,
+        ..ResponseFlags::default()
+    });
+    let messages = vec![first_message(vec![entry("10.0.0.2"), unanswered])];
+    collector.stream(messages).await;
+    collector
+        .until_sample("alscope_entries_received_total", 2.0)
+        .await;
+    let (_, text) = collector.get(collector.web, "/api/v1/topology").await;
+    let topology: Topology = serde_json::from_str(&text).unwrap();
+    let [edge] = &topology.edges[..] else {
+        panic!("{text}")
+    };
+    assert_eq!(
+        (edge.destination.as_str(), edge.error_share),
+        ("demo/reviews", Some(0.5))
+    );
+    let of_edge = why(&collector, "?edge=demo/productpage,demo/reviews").await;
+    let expected = [
+        row(&format!("source source k8s-mesh {POD} -"), 2, 1.0),
+        row(&format!("source destination k8s-mesh {POD} -"), 1, 0.5),
+        row(
+            "source destination k8s-mesh k8s-mesh/no-upstream no-address",
+            1,
+            0.5,
+        ),
+    ];
+    assert_eq!(rows(&of_edge), expected);
     collector.stop().await;
 }
 

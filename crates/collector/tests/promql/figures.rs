@@ -1,4 +1,4 @@
-//! The figures of an edge are those that PromQL has of the same series in the same span.
+//! The figures of an edge are those that `PromQL` has of the same series in the same span.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,14 +33,14 @@ fn at(seconds: i64) -> Moment {
     Moment(seconds * 1_000_000_000)
 }
 
-fn socket(address: &str) -> Option<Address> {
+fn socket(address: &str) -> Address {
     let socket = SocketAddress {
         address: address.to_owned(),
         port_specifier: Some(socket_address::PortSpecifier::PortValue(9080)),
         ..SocketAddress::default()
     };
     let address = Some(address::Address::SocketAddress(socket));
-    Some(Address { address })
+    Address { address }
 }
 
 /// What a call came to: version of HTTP, code, milliseconds.
@@ -51,8 +51,8 @@ fn entry(service: &str, (version, code, milliseconds): Called) -> HttpAccessLogE
     let is_grpc = version == GRPC;
     HttpAccessLogEntry {
         common_properties: Some(AccessLogCommon {
-            downstream_direct_remote_address: socket("10.0.0.1"),
-            downstream_local_address: socket("10.96.0.2"),
+            downstream_direct_remote_address: Some(socket("10.0.0.1")),
+            downstream_local_address: Some(socket("10.96.0.2")),
             upstream_cluster: format!("outbound|9080||{service}.demo.svc.cluster.local"),
             duration: Some(prost_types::Duration {
                 seconds: milliseconds / 1000,
@@ -224,7 +224,6 @@ fn traffic() -> Vec<Called> {
     calls
 }
 
-// What is compared of an edge: PromQL's figure of the same series, from one scrape to the next.
 #[test]
 fn figures_of_an_edge_are_those_of_promql() {
     let mut counting = Counting::new();

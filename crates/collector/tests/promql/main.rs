@@ -1,5 +1,5 @@
-//! What PromQL says of the collector's metrics is what the collector itself says: the selectors of `deploy/prometheus`, read out of
-//! their file, and a small PromQL of its own over the text of the exposition.
+//! What `PromQL` says of the collector's metrics is what the collector itself says: the selectors of `deploy/prometheus`, read out of
+//! their file, and a small `PromQL` of its own over the text of the exposition.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Selectors of series, as PromQL has them.
+//! Selectors of series, as `PromQL` has them.
 
 use std::collections::BTreeMap;
 use std::path::Path;

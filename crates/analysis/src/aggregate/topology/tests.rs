@@ -244,9 +244,9 @@ fn edges_beyond_the_bound_become_one() {
     assert_eq!(other.1.calls, 10);
 }
 
-/// What is shown of HTTP edges, `caller>called service>called party`, each with a reporter and how many calls it tells of. Nobody
-/// answered, but where `>answered` follows.
-fn shown(edges: &[(&str, Reporter, usize)]) -> Vec<(String, Reporter, f64)> {
+/// A window with HTTP edges, `caller>called service>called party`, each with a reporter and how many calls it tells of, all of which
+/// failed. Nobody answered, but where `>answered` follows.
+fn window_of(edges: &[(&str, Reporter, usize)]) -> Window {
     let mut window = Window::new(at(1000));
     for (edge, reporter, calls) in edges {
         let (edge, is_answered) = match edge.strip_suffix(">answered") {
@@ -263,21 +263,44 @@ fn shown(edges: &[(&str, Reporter, usize)]) -> Vec<(String, Reporter, f64)> {
             protocol: "http",
             reporter: *reporter,
         };
-        http(
-            &mut window,
-            &edge,
-            Verdict::Failed,
-            &requests(&vec![3; *calls]),
-            1000,
-        );
+        let counts = requests(&vec![3; *calls]);
+        http(&mut window, &edge, Verdict::Failed, &counts, 1000);
     }
-    let rows = rows(&window.last(Duration::from_mins(1), at(1010)));
+    window
+}
+
+/// The ends, the reporter and the calls of each row of such a window.
+fn shown(edges: &[(&str, Reporter, usize)]) -> Vec<(String, Reporter, f64)> {
+    let rows = rows(&window_of(edges).last(Duration::from_mins(1), at(1010)));
     rows.iter()
         .map(|row| {
             let ends = format!("{} > {}", row.source.id(), row.destination.id());
             (ends, row.reporter, row.per_second * 10.0)
         })
         .collect()
+}
+
+#[rstest]
+// proves: topology/one-workload
+#[case::unanswered(&[("a>service:s>service:s", Source, 1), ("a>service:s>s-v1", Source, 1)], "demo/a", &["service:demo/s"])]
+#[case::another_caller(&[("a>service:s>service:s", Source, 1), ("a>service:s>s-v1", Source, 1)], "demo/b", &[])]
+#[case::answered(&[("a>service:s>service:s>answered", Source, 1), ("a>service:s>s-v1", Source, 1)], "demo/a", &[])]
+#[case::some_answered(
+    &[("a>service:s>service:s>answered", Source, 1), ("a>service:s>service:s", Source, 1), ("a>service:s>s-v1", Source, 1)],
+    "demo/a",
+    &[]
+)]
+fn the_services_behind_an_edge_are_those_of_which_all_calls_are_shown_there(
+    #[case] edges: &[(&str, Reporter, usize)],
+    #[case] source: &str,
+    #[case] expected: &[&str],
+) {
+    let span = window_of(edges).last(Duration::from_mins(1), at(1010));
+    let services: Vec<String> = shown_at(&span, source, "demo/s-v1")
+        .into_iter()
+        .map(Node::id)
+        .collect();
+    assert_eq!(services, expected);
 }
 
 use Reporter::{Destination, Source, Waypoint};
