@@ -156,7 +156,7 @@ pub const SETTINGS: [Setting; 31] = [
         "directory.file",
         Kind::File,
         |_| None,
-        "A file with what `kubectl get pods,services,endpointslices,nodes -A -o yaml` prints.",
+        "A file with what `kubectl get pods,services,endpointslices,nodes -A -o yaml` prints; with Istio also `serviceentries,workloadentries`.",
     ),
     setting(
         "directory.none",

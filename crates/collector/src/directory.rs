@@ -5,6 +5,7 @@ pub mod kubernetes;
 pub mod objects;
 pub mod publisher;
 pub mod service_entry;
+pub mod workload_entry;
 
 use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::state::State;

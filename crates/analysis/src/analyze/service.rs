@@ -75,8 +75,8 @@ impl<'a> DestinationService<'a> {
         }
     }
 
-    /// The service of a server-side entry: the oldest Service that sends to the pod's port, else the request's authority, else
-    /// the pod's canonical service. A peer's is its canonical service: the authority is the client's word, which Istio does not
+    /// The service of a server-side entry: the oldest Service that sends to the pod's port, else the oldest `ServiceEntry` that
+    /// selects it and does, else the request's authority, else the pod's canonical service. A peer's is its canonical service: the authority is the client's word, which Istio does not
     /// take on the server side.
     pub fn served(
         party: &Party<'a>,
@@ -101,6 +101,12 @@ impl<'a> DestinationService<'a> {
         };
         if let Some((service, protocol)) = inquiry.service_of(pod, port) {
             return Self::of_service(service, protocol, domain);
+        }
+        if let Some((external, protocol)) = inquiry.service_entry_of(pod, port) {
+            return DestinationService {
+                protocol,
+                ..Self::of_external(external, Label::Known(&external.host), port)
+            };
         }
         let namespace = Label::Known(&pod.namespace);
         match host_of(authority) {

@@ -33,3 +33,4 @@ mod remembered;
 mod service_names;
 mod sidecars;
 mod times;
+mod workload_entries;

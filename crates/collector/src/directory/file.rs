@@ -1,5 +1,5 @@
-//! The directory source `file`: what `kubectl get pods,services,endpointslices,nodes,serviceentries -A -o yaml` prints; clusters
-//! without Istio's definitions have no `serviceentries`.
+//! The directory source `file`: what `kubectl get pods,services,endpointslices,nodes,serviceentries,workloadentries -A -o yaml`
+//! prints; clusters without Istio's definitions have neither of the last two.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::objects::Object;
 use super::service_entry::ServiceEntry;
+use super::workload_entry::WorkloadEntry;
 use crate::clock;
 
 /// Why a directory file can't be used.
@@ -108,6 +109,7 @@ fn record(item: &Value, rules: &NamingRules) -> Result<Option<Record>, serde_jso
         Some("EndpointSlice") => object::<EndpointSlice>(item, rules)?,
         Some("Node") => object::<Node>(item, rules)?,
         Some("ServiceEntry") => object::<ServiceEntry>(item, rules)?,
+        Some("WorkloadEntry") => object::<WorkloadEntry>(item, rules)?,
         _ => return Ok(None),
     }))
 }

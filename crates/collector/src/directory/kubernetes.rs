@@ -1,5 +1,5 @@
 //! The directory source `kubernetes`: watches of Pods, Services, `EndpointSlices`, Nodes and, where Istio's definitions are
-//! installed and may be read, `ServiceEntries`.
+//! installed and may be read, `ServiceEntries` and `WorkloadEntries`.
 //!
 //! Each object is reduced to its record when it arrives, so that ten thousand pods cost what identity needs of them.
 
@@ -25,6 +25,7 @@ use tracing::{info, warn};
 use super::objects::Object;
 use super::publisher::Change;
 use super::service_entry::ServiceEntry;
+use super::workload_entry::WorkloadEntry;
 
 /// A client for the API server: of `kubeconfig`, else of the pod's service account, else of the environment.
 pub async fn client(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<Client> {
@@ -55,7 +56,8 @@ pub async fn watch_all(
         source.watch(Api::<Service>::all(client.clone()), Kind::Service),
         source.watch(Api::<EndpointSlice>::all(client.clone()), Kind::EndpointSlice),
         source.watch(Api::<Node>::all(client.clone()), Kind::Node),
-        source.watch(Api::<ServiceEntry>::all(client), Kind::ServiceEntry),
+        source.watch(Api::<ServiceEntry>::all(client.clone()), Kind::ServiceEntry),
+        source.watch(Api::<WorkloadEntry>::all(client), Kind::WorkloadEntry),
     );
 }
 
@@ -103,7 +105,7 @@ impl Source {
                 }
                 Err(error) => {
                     let refusal = refusal(&error);
-                    let need_not_be = kind == Kind::ServiceEntry;
+                    let need_not_be = matches!(kind, Kind::ServiceEntry | Kind::WorkloadEntry);
                     let is_absent = need_not_be && refusal == Some(ABSENT);
                     if !is_absent && !std::mem::replace(&mut failing, true) {
                         let plural = K::plural(&());
