@@ -13,6 +13,7 @@ pub mod naming;
 mod outside;
 pub mod records;
 pub mod scope;
+pub mod selection;
 pub mod state;
 pub mod tenure;
 pub mod workload;
@@ -35,12 +36,13 @@ use inquiry::Inquiry;
 use name_history::NameHistory;
 use outside::Outside;
 use records::qualified;
+use selection::Selectable;
 use tenure::{Tenures, Validity};
 
 /// How much earlier than a tenure a call may seem to start: clocks of nodes differ.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
-/// A pod as a party: what its labels and owners say.
+/// A pod as a party: what its labels and owners say. A `WorkloadEntry` is one, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
     /// `metadata.name`.
@@ -51,6 +53,12 @@ pub struct Pod {
     pub uid: Text,
     /// `spec.hostNetwork`.
     pub is_of_host: bool,
+    /// Whether it is a `WorkloadEntry`.
+    pub is_workload_entry: bool,
+    /// Istio's network; empty where it is not told.
+    pub network: Arc<str>,
+    /// By what objects select it.
+    pub selected_by: Arc<Selectable>,
     /// The owning workload by Istio's rules.
     pub workload: Text,
     /// `app.kubernetes.io/name`, else `app`; empty if neither.

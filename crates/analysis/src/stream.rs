@@ -21,6 +21,8 @@ pub const DOMAIN: usize = 255;
 const NAMESPACE: usize = 63;
 /// Bytes of the longest namespace and name of a pod that there can be, and a slash between.
 const POD_NAME: usize = 63 + 1 + 253;
+/// Bytes of the longest name of a network: it is a label's value.
+const NETWORK: usize = 63;
 /// Addresses that are kept of a node: one of each family, and some of further networks.
 const ADDRESSES: usize = 8;
 /// The domain of a cluster that tells none.
@@ -39,6 +41,8 @@ pub struct Stream {
     pub own_address: Option<IpAddr>,
     /// All of its addresses, that one first, then those in node metadata `INSTANCE_IPS`.
     pub own_addresses: Box<[IpAddr]>,
+    /// Node metadata `NETWORK`; empty when absent.
+    pub network: Box<str>,
     /// Node metadata `CLUSTER_ID`; `unknown` when absent.
     pub cluster: Symbol,
     /// The node's namespace, from the fourth part of Istio's node id; empty when absent.
@@ -51,7 +55,7 @@ pub struct Stream {
     pub longest_own_label: usize,
     /// The part of a memo's key that is the same for the whole stream: role, cluster, addresses, namespace and domain.
     pub memo_prefix: Box<[u8]>,
-    /// The same for analyzers that ask the directory: the pod.
+    /// The same for analyzers that ask the directory: the network and the pod.
     pub directory_memo_prefix: Box<[u8]>,
     /// The same for analyzers that ask what the node says about itself.
     pub own_memo_prefix: Box<[u8]>,
@@ -77,6 +81,10 @@ impl Stream {
             id => registry.intern(&String::from_utf8_lossy(id)),
         };
         let network = NodeNetwork::of(identifier)?;
+        let own_network = std::str::from_utf8(network.name).ok();
+        let own_network = own_network
+            .filter(|name| name.len() <= NETWORK)
+            .unwrap_or_default();
         let own_addresses = own_addresses(own_address, network.addresses);
         let mut own_memo_prefix = Vec::new();
         write_peer(&mut own_memo_prefix, Some(&own));
@@ -85,7 +93,8 @@ impl Stream {
             node_id: beginning.collect(),
             role,
             memo_prefix: memo_prefix((role, cluster), &own_addresses, (namespace, domain)).into(),
-            directory_memo_prefix: own_pod.as_deref().map_or(&b""[..], str::as_bytes).into(),
+            directory_memo_prefix: directory_memo_prefix(own_pod.as_deref(), own_network).into(),
+            network: own_network.into(),
             own_pod,
             own_address,
             own_addresses,
@@ -162,6 +171,13 @@ fn memo_prefix(
     }
     write_part(&mut prefix, namespace.as_bytes());
     write_part(&mut prefix, if is_usual { b"" } else { domain.as_bytes() });
+    prefix
+}
+
+fn directory_memo_prefix(own_pod: Option<&str>, network: &str) -> Vec<u8> {
+    let mut prefix = Vec::new();
+    write_part(&mut prefix, network.as_bytes());
+    prefix.extend_from_slice(own_pod.unwrap_or_default().as_bytes());
     prefix
 }
 

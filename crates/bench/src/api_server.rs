@@ -1,6 +1,6 @@
 //! A Kubernetes API server for the bench: lists and watches of what the collector's directory reads, while pods are replaced.
 //!
-//! Plain HTTP on loopback. Like a cluster without Istio's definitions it answers 404 about `ServiceEntries`.
+//! Plain HTTP on loopback. Like a cluster without Istio's definitions it answers 404 about `ServiceEntries` and `WorkloadEntries`.
 
 mod answers;
 mod objects;

@@ -10,6 +10,7 @@ mod logged;
 pub mod objects;
 pub mod publisher;
 pub mod service_entry;
+pub mod workload_entry;
 
 use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::state::State;

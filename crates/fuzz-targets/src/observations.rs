@@ -168,6 +168,7 @@ fn records() -> Vec<Record> {
             namespace: "demo".into(),
             labels: [].into(),
             annotations: [].into(),
+            selector: None,
             addresses: vec![[10, 96, 0, 2].into()],
             ports: ports.clone(),
             created: STARTED,

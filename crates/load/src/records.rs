@@ -72,6 +72,7 @@ fn service(workload: &Workload) -> ServiceRecord {
         namespace: workload.namespace.clone(),
         labels: [].into(),
         annotations: [].into(),
+        selector: None,
         addresses: vec![workload.service_address.into()],
         ports: vec![port()],
         created: STARTED,

@@ -8,7 +8,7 @@
 //!
 //! 1. the pod whose own address the entry shows: what the directory certainly gives to somebody is nobody else's, whatever a proxy says;
 //! 2. the pod that the node id names, as the pod of this name was when the call started, whichever address the entry shows;
-//! 3. who the address is otherwise, by its port;
+//! 3. who the address is otherwise, by its port or a `WorkloadEntry`;
 //! 4. the pod that has another address of the proxy (its node id's, its `INSTANCE_IPS`).
 //!
 //! A stranger may put any pod into its node id, as it may put any address into its entries: nothing proves either. It can only say
@@ -46,7 +46,7 @@ impl<'a> Lookup<'a> {
     /// A lookup for a call that started at `start`.
     pub fn new(directory: &'a Directory, stream: &'a Stream, start: Moment) -> Self {
         Lookup {
-            inquiry: directory.inquiry(),
+            inquiry: directory.inquiry().in_network(&stream.network),
             stream,
             start,
             validity: Validity::ALWAYS,
@@ -120,7 +120,7 @@ impl<'a> Lookup<'a> {
             None => Found::without_address(),
         };
         let is_pod = matches!(shown.owner, Owner::Pod(_));
-        if is_pod && shown.rule != Rule::HostNetwork {
+        if is_pod && !matches!(shown.rule, Rule::HostNetwork | Rule::WorkloadEntry) {
             return Ok(shown);
         }
         let named = self.named();
@@ -197,7 +197,7 @@ impl<'a> Lookup<'a> {
     fn owner(&mut self, endpoint: Endpoint<'_>, port: Option<u16>) -> Result<Found<'a>, Ended> {
         let found = self.owner_of(ip(endpoint.ip)?, port);
         Ok(match found.rule {
-            Rule::PodAddress if endpoint.is_endpoint_id => found.by(Rule::EndpointId),
+            Rule::PodAddress | Rule::WorkloadEntry if endpoint.is_endpoint_id => found.by(Rule::EndpointId),
             _ => found,
         })
     }

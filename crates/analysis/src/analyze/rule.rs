@@ -37,6 +37,8 @@ macro_rules! rules {
 rules! {
     /// A pod had the address when the call started.
     PodAddress = K8sMesh "k8s-mesh/pod-address",
+    /// A `WorkloadEntry` has the address.
+    WorkloadEntry = K8sMesh "k8s-mesh/workload-entry",
     /// A pod listens on the port of an address that it shares with others: of its node, by the port that it declares or by a slice.
     HostNetwork = K8sMesh "k8s-mesh/host-network",
     /// The address stands in an `endpoint_id`: the pod at the end of a tunnel.

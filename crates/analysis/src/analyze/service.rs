@@ -105,8 +105,8 @@ impl<'a> DestinationService<'a> {
     }
 
     /// The service of a server-side entry: of the Services that send to the pod's port the one that the authority names, else the
-    /// oldest, else the pod's canonical service. A peer's is its canonical service: the authority is the client's word, which
-    /// Istio does not take on the server side.
+    /// oldest, else the oldest `ServiceEntry` that selects it and does, else the pod's canonical service. A peer's is its canonical
+    /// service: the authority is the client's word, which Istio does not take on the server side.
     pub fn served(party: &Party<'a>, port: u16, asked: Asked<'a>, lookup: &mut Lookup<'a>) -> Self {
         let domain = &*lookup.stream().domain;
         let pod = match party {
@@ -128,6 +128,12 @@ impl<'a> DestinationService<'a> {
             .flatten();
         if let Some((service, protocol)) = lookup.inquiry().service_of(pod, port, called) {
             return Self::of_service(service, protocol, domain);
+        }
+        if let Some((external, protocol)) = lookup.inquiry().service_entry_of(pod, port) {
+            return DestinationService {
+                protocol,
+                ..Self::of_external(external, port)
+            };
         }
         let namespace = Label::Known(&pod.namespace);
         Self::of_canonical_service(Label::Known(&pod.canonical_service), namespace)

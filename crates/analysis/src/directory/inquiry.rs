@@ -7,7 +7,7 @@ use super::block::Block;
 use super::changes::Asked;
 use super::records::qualified;
 use super::scope::Scope;
-use super::tenure::Validity;
+use super::tenure::{Held, Validity};
 use super::{Backend, Directory, External, Found, Owner, Pod, Service};
 use crate::accounting::Unattributed;
 use crate::analyze::port_protocol::PortProtocol;
@@ -18,13 +18,24 @@ use crate::moment::Moment;
 #[derive(Clone, Debug)]
 pub struct Inquiry<'a> {
     directory: &'a Directory,
+    /// Istio's network of who asks.
+    network: &'a str,
     asked: Asked,
 }
 
 impl<'a> Inquiry<'a> {
     pub(super) fn new(directory: &'a Directory) -> Self {
-        let asked = Asked::default();
-        Inquiry { directory, asked }
+        Inquiry {
+            directory,
+            network: "",
+            asked: Asked::default(),
+        }
+    }
+
+    /// The same of a proxy that is in this network: addresses of other networks are not those that it sees.
+    #[must_use]
+    pub fn in_network(self, network: &'a str) -> Self {
+        Inquiry { network, ..self }
     }
 
     /// What was asked so far.
@@ -40,15 +51,15 @@ impl<'a> Inquiry<'a> {
     /// Who owned `address` when a call started at `start`. `port` is the port of a listening side; a caller's own port says
     /// nothing and is `None`.
     ///
-    /// What stands first wins: a pod of its own address, a pod that listens at the port of a shared address, a node, a Service, an endpoint without
+    /// What stands first wins: a pod of its own address or a `WorkloadEntry`, a pod that listens at the port of a shared address, a node, a Service, an endpoint without
     /// a pod, a `ServiceEntry`. (SkyWalking asks `ServiceEntries` first; then a wide CIDR block would hide the mesh's own pods.)
     pub fn owner(&mut self, address: IpAddr, port: Option<u16>, start: Moment) -> Found<'a> {
-        let (directory, asked) = (self.directory, &mut self.asked);
+        let (directory, network, asked) = (self.directory, self.network, &mut self.asked);
         let address = &address.to_canonical();
         Found::unknown(Unattributed::NotFound, Validity::ALWAYS)
             .or_else(|| {
                 let tenures = directory.pods.get(address, asked)?;
-                Some(tenures.owner(start).map(Rule::PodAddress, Owner::Pod))
+                Some(workload(tenures.owner_by(start, |pod| rank(pod, network))))
             })
             .or_else(|| {
                 let tenures = directory.listeners.get(address, asked)?.get(&port?)?;
@@ -82,7 +93,10 @@ impl<'a> Inquiry<'a> {
     /// The pod that had this name, `namespace/name`, when a call started at `start`.
     pub fn named(&mut self, name: &str, start: Moment) -> Found<'a> {
         match self.directory.named.get(name, &mut self.asked) {
-            Some(tenures) => tenures.owner(start).map(Rule::OwnPod, Owner::Pod),
+            Some(tenures) => {
+                let held = tenures.owner_by(start, |pod| Some(pod.is_workload_entry));
+                held.map(Rule::OwnPod, Owner::Pod)
+            }
             None => Found::unknown(Unattributed::NotFound, Validity::ALWAYS),
         }
     }
@@ -109,11 +123,18 @@ impl<'a> Inquiry<'a> {
 
     /// Whether several Services send to `port` of `pod`.
     pub fn is_shared(&mut self, pod: &Pod, port: u16) -> bool {
-        let backends = self.directory.backends.get(&*pod.uid, &mut self.asked);
-        let of_port = backends.into_iter().flatten();
+        let targets = [&*pod.uid, &qualified(&pod.namespace, &pod.name)];
+        let backends = targets.map(|target| self.directory.backends.get(target, &mut self.asked));
+        let of_port = backends.into_iter().flatten().flatten();
         let mut of_port = of_port.filter(|backend| backend.port.is_some_and(|own| own.number == port));
         let first = of_port.next();
         of_port.any(|other| first.is_some_and(|first| first.service != other.service))
+    }
+
+    /// The `ServiceEntry` that selects `pod` and sends to its `port`, and what the port speaks there. Of several it is the oldest.
+    pub fn service_entry_of(&mut self, pod: &Pod, port: u16) -> Option<(&'a External, PortProtocol)> {
+        let selections = &self.directory.outside.get(&mut self.asked).selections;
+        selections.of(&pod.namespace, &pod.selected_by, port)
     }
 
     /// The Service of this name.
@@ -125,5 +146,27 @@ impl<'a> Inquiry<'a> {
     /// The outside host of this name, by itself or by a wildcard, as a proxy has it.
     pub fn external(&mut self, host: &str, scope: &Scope<'_>) -> Option<&'a External> {
         self.directory.outside.get(&mut self.asked).host(host, scope)
+    }
+}
+
+/// Which of several pods and `WorkloadEntries` at one address a proxy in `network` sees; `None` is not one that it does. Networks that
+/// are not told may be the same (istio `Proxy.InNetwork`). Where networks do not decide, Kubernetes knows better what has an address
+/// than who wrote a `WorkloadEntry`.
+fn rank(pod: &Pod, network: &str) -> Option<u8> {
+    let is_told = !network.is_empty() && !pod.network.is_empty();
+    match (is_told, pod.is_workload_entry) {
+        (true, _) if *pod.network != *network => None,
+        (true, false) => Some(0),
+        (true, true) => Some(1),
+        (false, false) => Some(2),
+        (false, true) => Some(3),
+    }
+}
+
+fn workload(held: Held<'_, Pod>) -> Found<'_> {
+    let found = held.map(Rule::PodAddress, Owner::Pod);
+    match found.owner {
+        Owner::Pod(pod) if pod.is_workload_entry => found.by(Rule::WorkloadEntry),
+        _ => found,
     }
 }

@@ -9,6 +9,7 @@ use super::claims::{Blocks, Claim};
 use super::name_history::NameHistory;
 use super::records::{EndpointSliceRecord, ServiceEntryRecord, qualified};
 use super::scope::Scope;
+use super::selection::Selections;
 use super::tenure::Validity;
 use super::{Directory, External, Host, Port, Service};
 use crate::moment::Moment;
@@ -18,6 +19,8 @@ use crate::moment::Moment;
 pub(super) struct Outside {
     /// Their addresses.
     pub(super) blocks: Blocks<External>,
+    /// Those that select workloads.
+    pub(super) selections: Selections,
     /// By host in lower case.
     hosts: HashMap<String, Vec<Arc<External>>>,
 }
@@ -118,6 +121,9 @@ impl Directory {
         let Some(first) = entry.hosts.first().map(external) else {
             return;
         };
+        if let Some(selector) = &entry.selector {
+            outside.selections.add(selector.clone(), first.clone());
+        }
         let object = qualified(&entry.namespace, &entry.name);
         for block in &entry.addresses {
             let claim = claim(&object, &entry.ports, entry.created, since, first.clone());
@@ -128,6 +134,7 @@ impl Directory {
     /// Removes the hosts of a `ServiceEntry`, and ends its claim to those of its addresses that are not `kept`.
     pub(super) fn end_external(&mut self, entry: &ServiceEntryRecord, kept: &[Block], now: Moment) {
         let outside = self.outside.change(&mut self.changes);
+        outside.selections.remove(&entry.namespace, &entry.name);
         for host in &entry.hosts {
             let host = host.to_ascii_lowercase();
             if let Some(of_host) = outside.hosts.get_mut(&host) {
@@ -194,6 +201,7 @@ mod tests {
             namespace: "outside".into(),
             labels: [].into(),
             annotations: [].into(),
+            selector: None,
             hosts: hosts.iter().map(ToString::to_string).collect(),
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
             export_to: vec![],
@@ -251,7 +259,7 @@ mod tests {
     #[case::node(Record::Node(NodeRecord { name: "n".into(), addresses: vec!["10.1.0.1".parse().unwrap()] }), "node-address")]
     // proves: directory/service-address
     #[case::service(Record::Service(ServiceRecord { name: "web".into(), namespace: "demo".into(),
-        labels: [].into(), annotations: [].into(), addresses: vec!["10.1.0.1".parse().unwrap()], ports: vec![], created: at(100) }), "service web")]
+        selector: None, labels: [].into(), annotations: [].into(), addresses: vec!["10.1.0.1".parse().unwrap()], ports: vec![], created: at(100) }), "service web")]
     // proves: k8s-mesh/endpoint-without-pod
     #[case::endpoint(Record::EndpointSlice(slice("a", &["10.1.0.1"])), "service database")]
     #[case::nothing_else(Record::Node(NodeRecord { name: "n".into(), addresses: vec![] }), "a.example.com")]

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use super::Port;
 use super::block::Block;
+use crate::analyze::port_protocol::PortProtocol;
 use crate::moment::Moment;
 
-/// A Pod.
+/// A Pod, or a `WorkloadEntry`: a party as a pod is, whose address and ports the object says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodRecord {
     /// `metadata.name`.
@@ -16,21 +17,27 @@ pub struct PodRecord {
     pub namespace: String,
     /// `metadata.uid`: a pod that comes back under its old name is another pod.
     pub uid: String,
-    /// `metadata.labels`, only those in [`super::workload::LABELS`] and what naming rules read.
+    /// `metadata.labels`: selectors may ask for any. A `WorkloadEntry`'s count before those in its `spec`.
     pub labels: BTreeMap<String, String>,
     /// `metadata.annotations`, only what naming rules read.
     pub annotations: BTreeMap<String, String>,
+    /// Whether it is a `WorkloadEntry`.
+    pub is_workload_entry: bool,
+    /// Istio's network: label `topology.istio.io/network`, `spec.network` of a `WorkloadEntry`; empty where it is not told.
+    pub network: String,
+    /// `spec.ports` of a `WorkloadEntry`: where it listens for the ports of these names.
+    pub named_ports: BTreeMap<String, u16>,
     /// `metadata.ownerReferences` with `controller: true`.
     pub controller: Option<Controller>,
     /// Whether `metadata.generateName` is set: a controller made the pod by a template.
     pub is_generated: bool,
-    /// `status.podIPs`.
+    /// `status.podIPs`; `spec.address` of a `WorkloadEntry`, if it is an IP address.
     pub addresses: Vec<IpAddr>,
     /// `spec.hostNetwork`.
     pub host_network: bool,
     /// `ports[].containerPort` over TCP of containers and native side-cars, only of host-network pods.
     pub ports: Vec<u16>,
-    /// `status.startTime`.
+    /// `status.startTime`; `metadata.creationTimestamp` of a `WorkloadEntry`.
     pub started: Option<Moment>,
     /// From when on it certainly had its addresses; `None` where nothing says so.
     pub addressed: Option<Moment>,
@@ -38,6 +45,26 @@ pub struct PodRecord {
     pub leaves: Option<Moment>,
     /// The last container's `finishedAt` when none will run again: `status.phase` is terminal, or the pod is being deleted.
     pub finished: Option<Moment>,
+}
+
+/// The workloads that an object selects by their labels, and where they listen for its ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selector {
+    /// `spec.selector` of a Service, `spec.workloadSelector.labels` of a `ServiceEntry`; never empty.
+    pub labels: BTreeMap<String, String>,
+    /// `spec.ports`.
+    pub ports: Vec<SelectedPort>,
+}
+
+/// A port for which selected workloads listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelectedPort {
+    /// The name under which a workload may say where.
+    pub name: String,
+    /// Where those that do not say it listen, if they do at all.
+    pub target: Option<u16>,
+    /// What the port speaks.
+    pub protocol: PortProtocol,
 }
 
 /// The controller that owns a Pod.
@@ -60,6 +87,8 @@ pub struct ServiceRecord {
     pub labels: BTreeMap<String, String>,
     /// `metadata.annotations`, only what naming rules read.
     pub annotations: BTreeMap<String, String>,
+    /// `spec.selector`, which selects `WorkloadEntries`, too; pods behind it are in its slices.
+    pub selector: Option<Selector>,
     /// `spec.clusterIPs`, `spec.externalIPs` and `status.loadBalancer.ingress[].ip`.
     pub addresses: Vec<IpAddr>,
     /// `spec.ports`: those that callers use.
@@ -126,6 +155,8 @@ pub struct ServiceEntryRecord {
     pub labels: BTreeMap<String, String>,
     /// `metadata.annotations`, only what naming rules read.
     pub annotations: BTreeMap<String, String>,
+    /// `spec.workloadSelector`.
+    pub selector: Option<Selector>,
     /// `spec.hosts`, in the entry's order.
     pub hosts: Vec<String>,
     /// `spec.addresses` and `spec.endpoints[].address` that are IP addresses or CIDR blocks; none where `spec.resolution` asks
@@ -152,6 +183,8 @@ pub enum Record {
     Node(NodeRecord),
     /// A `ServiceEntry`.
     ServiceEntry(ServiceEntryRecord),
+    /// A `WorkloadEntry`.
+    WorkloadEntry(PodRecord),
 }
 
 /// The watched kinds.
@@ -167,16 +200,19 @@ pub enum Kind {
     Node,
     /// Istio's `ServiceEntries`.
     ServiceEntry,
+    /// Istio's `WorkloadEntries`.
+    WorkloadEntry,
 }
 
 impl Kind {
     /// Every kind; a source lists all of them before its directory is complete.
-    pub const ALL: [Kind; 5] = [
+    pub const ALL: [Kind; 6] = [
         Kind::Pod,
         Kind::Service,
         Kind::EndpointSlice,
         Kind::Node,
         Kind::ServiceEntry,
+        Kind::WorkloadEntry,
     ];
 
     /// The kind's name in Kubernetes.
@@ -187,11 +223,12 @@ impl Kind {
             Kind::EndpointSlice => "EndpointSlice",
             Kind::Node => "Node",
             Kind::ServiceEntry => "ServiceEntry",
+            Kind::WorkloadEntry => "WorkloadEntry",
         }
     }
 }
 
-/// What tells two objects apart: a Pod's uid, the others' namespace and name.
+/// What tells two objects apart: the uid of a Pod or a `WorkloadEntry`, the others' namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// The kind.
@@ -224,7 +261,18 @@ impl Record {
                 kind: Kind::ServiceEntry,
                 id: qualified(&entry.namespace, &entry.name),
             },
+            Record::WorkloadEntry(entry) => Key {
+                kind: Kind::WorkloadEntry,
+                id: entry.uid.clone(),
+            },
         }
+    }
+}
+
+impl SelectedPort {
+    /// Where a workload that says this of its ports listens (istio `serviceentry` conversion, kube `serviceTargetPort`).
+    pub fn of(&self, named_ports: &BTreeMap<String, u16>) -> Option<u16> {
+        named_ports.get(&self.name).copied().or(self.target)
     }
 }
 

@@ -4,6 +4,7 @@ mod pods;
 mod renaming;
 mod slices;
 mod texts;
+mod workload_entries;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use super::naming::NamingRules;
 use super::records::{
     EndpointSliceRecord, Key, Kind, NodeRecord, Record, ServiceEntryRecord, ServiceRecord, qualified,
 };
+use super::selection::Selectable;
 use super::tenure::{Tenure, Validity};
 use super::{Directory, Host, Service};
 use crate::moment::Moment;
@@ -30,7 +32,11 @@ pub struct State {
     directory: Directory,
     rules: Arc<NamingRules>,
     texts: Texts,
+    /// Pods and `WorkloadEntries`.
     pods: HashMap<Arc<str>, KnownPod>,
+    /// The namespaces of the `WorkloadEntries` among them.
+    workload_entries: HashMap<Arc<str>, Arc<str>>,
+    selectables: HashSet<Arc<Selectable>>,
     services: HashMap<String, ServiceRecord>,
     slices: HashMap<String, EndpointSliceRecord>,
     nodes: HashMap<String, NodeRecord>,
@@ -65,7 +71,7 @@ impl State {
     /// Begins a complete list of `kind`: what it does not name by [`State::end_list`] is gone.
     pub fn begin_list(&mut self, kind: Kind) {
         let known = match kind {
-            Kind::Pod => self.pods.keys().map(ToString::to_string).collect(),
+            Kind::Pod | Kind::WorkloadEntry => self.uids(kind == Kind::WorkloadEntry),
             Kind::Service => self.services.keys().cloned().collect(),
             Kind::EndpointSlice => self.slices.keys().cloned().collect(),
             Kind::Node => self.nodes.keys().cloned().collect(),
@@ -99,6 +105,7 @@ impl State {
         let id = key.id;
         match record {
             Record::Pod(pod) => self.apply_pod(pod, now),
+            Record::WorkloadEntry(entry) => self.apply_workload_entry(entry, now),
             Record::Service(service) => {
                 let before = self.services.insert(id, service.clone());
                 if before.as_ref() != Some(&service) {
@@ -130,6 +137,7 @@ impl State {
     pub fn delete(&mut self, key: &Key, now: Moment) {
         match key.kind {
             Kind::Pod => self.delete_pod(&key.id, now),
+            Kind::WorkloadEntry => self.delete_workload_entry(&key.id, now),
             Kind::Service => self.delete_service(&key.id, now),
             Kind::EndpointSlice => self.delete_slice(&key.id, now),
             Kind::Node => {
@@ -148,6 +156,7 @@ impl State {
     fn delete_service(&mut self, id: &str, now: Moment) {
         if let Some(service) = self.services.remove(id) {
             self.list_service(&id.into(), None);
+            self.select_workload_entries(&service.namespace, now);
             self.end_service_addresses(&service, &service.addresses, now);
             self.rename_pods_of(&service, now);
         }
@@ -204,6 +213,8 @@ impl State {
                 .blocks
                 .forget_ended_before(limit);
         }
+        self.selectables
+            .retain(|selectable| Arc::strong_count(selectable) > 1);
         self.texts.forget_unused();
     }
 
@@ -242,7 +253,9 @@ impl State {
         if let Some(before) = before {
             self.end_service_addresses(before, &lost(&before.addresses, &record.addresses), now);
         }
-        self.rename_pods_of(record, if before.is_some() { now } else { record.created });
+        let since = if before.is_some() { now } else { record.created };
+        self.select_workload_entries(&record.namespace, since);
+        self.rename_pods_of(record, since);
     }
 
     fn list_service(&mut self, key: &Arc<str>, service: Option<Arc<Service>>) {

@@ -168,9 +168,13 @@ impl<T> Tenures<T> {
     /// Who held the address at `start`: the one tenure that contains it, and of several the one that the rules above leave. A start
     /// up to [`CLOCK_SKEW`] before the earliest tenure still belongs to it; one before that is before history.
     pub fn owner(&self, start: Moment) -> Held<'_, T> {
-        let earliest = self
-            .0
-            .iter()
+        self.owner_by(start, |_| Some(()))
+    }
+
+    /// The same among the holders of the first rank that anybody had at `start`; those without a rank are not there.
+    pub fn owner_by<Rank: Ord>(&self, start: Moment, rank: impl Fn(&T) -> Option<Rank>) -> Held<'_, T> {
+        let ranked = || self.0.iter().filter(|tenure| rank(&tenure.holder).is_some());
+        let earliest = ranked()
             .map(|tenure| tenure.held.since)
             .min()
             .unwrap_or(Moment::MAX);
@@ -186,8 +190,9 @@ impl<T> Tenures<T> {
             }
         };
         let validity = self.unchanged_around(start, earliest);
-        let holders = self.0.iter().filter(|tenure| within(tenure).contains(start));
-        let holders: Vec<&Tenure<T>> = holders.collect();
+        let held = || ranked().filter(|tenure| within(tenure).contains(start));
+        let first = held().filter_map(|tenure| rank(&tenure.holder)).min();
+        let holders: Vec<&Tenure<T>> = held().filter(|tenure| rank(&tenure.holder) == first).collect();
         let holder = match *holders {
             [] if start < earliest.minus(CLOCK_SKEW) => Err(Unattributed::BeforeHistory),
             [] => Err(Unattributed::NotFound),

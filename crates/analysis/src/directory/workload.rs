@@ -5,21 +5,6 @@ use std::collections::BTreeMap;
 use super::records::{Controller, PodRecord};
 use crate::analyze::role::Role;
 
-/// The pod labels that any rule reads; sources drop the others.
-pub const LABELS: &[&str] = &[
-    CANONICAL_NAME,
-    CANONICAL_REVISION,
-    APP_NAME,
-    APP_VERSION,
-    "app",
-    "version",
-    WORKLOAD_NAME,
-    POD_TEMPLATE_HASH,
-    ROLLOUTS_POD_TEMPLATE_HASH,
-    DEPLOYMENT_CONFIG,
-    MANAGED,
-];
-
 /// The label of Istio's canonical service.
 pub const CANONICAL_NAME: &str = "service.istio.io/canonical-name";
 /// The label of Istio's canonical revision.
@@ -28,6 +13,8 @@ pub const CANONICAL_REVISION: &str = "service.istio.io/canonical-revision";
 pub const APP_NAME: &str = "app.kubernetes.io/name";
 /// Kubernetes' recommended label of an application's version.
 pub const APP_VERSION: &str = "app.kubernetes.io/version";
+/// The label of the network that a pod is in.
+pub const NETWORK: &str = "topology.istio.io/network";
 /// The label that overrides the name of the workload.
 pub const WORKLOAD_NAME: &str = "service.istio.io/workload-name";
 const POD_TEMPLATE_HASH: &str = "pod-template-hash";
@@ -58,6 +45,7 @@ pub fn first_label<'a>(labels: &'a BTreeMap<String, String>, keys: &[&str]) -> O
 ///
 /// | pod | workload |
 /// |---|---|
+/// | is a `WorkloadEntry` that a proxy registered in a `WorkloadGroup` (Istio `WorkloadNameFromWorkloadEntry`) | the group |
 /// | has the label `service.istio.io/workload-name` | the label |
 /// | has no `generateName`, or no controller | the pod: nobody made it by a template |
 /// | of a `ReplicaSet` whose name ends in the pod's `pod-template-hash` | the Deployment |
@@ -67,6 +55,9 @@ pub fn first_label<'a>(labels: &'a BTreeMap<String, String>, keys: &[&str]) -> O
 /// | of any other controller | the controller |
 pub fn workload(pod: &PodRecord) -> &str {
     let label = |key| first_label(&pod.labels, &[key]);
+    if let Some(group) = pod.controller.as_ref().filter(|_| pod.is_workload_entry) {
+        return &group.name;
+    }
     if let Some(name) = label(WORKLOAD_NAME) {
         return name;
     }
@@ -188,6 +179,28 @@ mod tests {
         #[case] expected: &str,
     ) {
         assert_eq!(workload(&generated(controller, pairs)), expected);
+    }
+
+    // proves: workload/group
+    #[test]
+    fn a_workload_entry_of_a_group_is_the_group() {
+        let label = &[(WORKLOAD_NAME, "labelled")];
+        let in_group = PodRecord {
+            is_workload_entry: true,
+            is_generated: false,
+            ..generated(("WorkloadGroup", "virtual-machines"), label)
+        };
+        assert_eq!(workload(&in_group), "virtual-machines");
+        let alone = PodRecord {
+            controller: None,
+            ..in_group.clone()
+        };
+        assert_eq!(workload(&alone), "labelled");
+        let unlabelled = PodRecord {
+            labels: labels(&[]),
+            ..alone
+        };
+        assert_eq!(workload(&unlabelled), "pod-0");
     }
 
     // proves: workload/pod

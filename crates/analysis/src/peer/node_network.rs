@@ -7,16 +7,18 @@ use als_proto::{Identifier, Malformed, Value};
 pub struct NodeNetwork<'a> {
     /// `INSTANCE_IPS`: the addresses of the proxy, with commas between.
     pub addresses: &'a [u8],
+    /// `NETWORK`: Istio's name of the network in which these addresses are.
+    pub name: &'a [u8],
 }
 
 impl<'a> NodeNetwork<'a> {
     /// What the node of a stream says.
     pub fn of(identifier: &Identifier<'a>) -> Result<Self, Malformed> {
         let mut network = NodeNetwork::default();
-        identifier.visit_metadata(|name, value| {
-            if let (b"INSTANCE_IPS", Value::String(text)) = (name, value) {
-                network.addresses = text;
-            }
+        identifier.visit_metadata(|name, value| match (name, value) {
+            (b"INSTANCE_IPS", Value::String(text)) => network.addresses = text,
+            (b"NETWORK", Value::String(text)) => network.name = text,
+            _ => {}
         })?;
         Ok(network)
     }

@@ -35,3 +35,4 @@ mod remembered;
 mod service_names;
 mod sidecars;
 mod times;
+mod workload_entries;

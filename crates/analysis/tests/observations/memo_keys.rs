@@ -240,6 +240,23 @@ fn a_node_is_all_of_its_addresses(#[case] one: &str, #[case] other: &str, #[case
     }
 }
 
+#[rstest]
+#[case::k8s_asks_in_a_network(&[K8sMesh], false)]
+#[case::mx_does_not(&[MxMesh], true)]
+fn a_nodes_network_matters_to_who_asks_the_directory(#[case] chain: &[Analyzer], #[case] is_same: bool) {
+    let registry = Registry::default();
+    let of = |network| {
+        let metadata = texts(&[("NETWORK", network)]);
+        key(
+            &registry,
+            chain,
+            identifier_with(PRODUCTPAGE_NODE, metadata),
+            outbound(),
+        )
+    };
+    assert_eq!(of("west") == of("east"), is_same);
+}
+
 #[test]
 fn a_pipe_matters_to_every_analyzer() {
     let registry = Registry::default();

@@ -118,6 +118,7 @@ pub(crate) fn in_mesh(mut state: State) -> State {
         namespace: "demo".into(),
         labels: [].into(),
         annotations: [].into(),
+        selector: None,
         addresses,
         ports: vec![port(9080)],
         created: at(STARTED),

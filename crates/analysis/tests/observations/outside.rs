@@ -17,6 +17,7 @@ fn entry(name: &str, hosts: &[&str], addresses: &[&str]) -> Record {
         namespace: "outside".into(),
         labels: [].into(),
         annotations: [].into(),
+        selector: None,
         hosts: hosts.iter().map(ToString::to_string).collect(),
         addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
         export_to: vec![],

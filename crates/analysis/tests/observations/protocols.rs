@@ -21,6 +21,7 @@ fn declaring(protocol: PortProtocol) -> Mesh {
         namespace: "demo".into(),
         labels: [].into(),
         annotations: [].into(),
+        selector: None,
         addresses: vec![REVIEWS_SERVICE.parse().unwrap()],
         ports: ports.clone(),
         created: at(STARTED),

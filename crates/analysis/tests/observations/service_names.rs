@@ -100,6 +100,7 @@ fn service(name: &str, created: i64, port_number: u16) -> [Record; 2] {
         namespace: "demo".into(),
         labels: [("team".into(), format!("{name}-team"))].into(),
         annotations: [("example.com/alias".into(), format!("{name}-alias"))].into(),
+        selector: None,
         addresses: vec![],
         ports: vec![port(80)],
         created: at(created),
@@ -226,6 +227,7 @@ fn entry(name: &str, labels: &[(&str, &str)]) -> Record {
             .map(|(key, value)| ((*key).into(), (*value).into()))
             .collect(),
         annotations: [("owner".into(), "blue".into())].into(),
+        selector: None,
         hosts: vec!["legacy.example.com".into(), "old.example.com".into()],
         addresses: vec!["198.51.100.0/24".parse().unwrap()],
         export_to: vec![],
@@ -304,6 +306,7 @@ fn an_address_of_a_service_that_is_gone_has_its_name_and_not_that_of_its_success
             namespace: "demo".into(),
             labels: [("team".into(), team.into())].into(),
             annotations: [].into(),
+            selector: None,
             addresses: vec!["10.96.0.7".parse().unwrap()],
             ports: vec![port(80)],
             created: at(created),

@@ -1,5 +1,5 @@
-//! The directory source `file`: what `kubectl get pods,services,endpointslices,nodes,serviceentries -A` prints with `-o json` or
-//! `-o yaml`; clusters without Istio's definitions have no `serviceentries`.
+//! The directory source `file`: what `kubectl get pods,services,endpointslices,nodes,serviceentries,workloadentries -A` prints with
+//! `-o json` or `-o yaml`; clusters without Istio's definitions have neither of the last two.
 //!
 //! Each item is reduced to its record before the next one is decoded, so that a large file costs little more than its text.
 
@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 
 use super::decode::{Undecodable, decode};
 use super::service_entry::ServiceEntry;
+use super::workload_entry::WorkloadEntry;
 use crate::clock;
 use list::List;
 
@@ -125,6 +126,7 @@ fn decode_item<'de, D: Deserializer<'de> + Copy>(item: D, rules: &NamingRules) -
         Kind::EndpointSlice => decode::<EndpointSlice, _>(item, rules),
         Kind::Node => decode::<Node, _>(item, rules),
         Kind::ServiceEntry => decode::<ServiceEntry, _>(item, rules),
+        Kind::WorkloadEntry => decode::<WorkloadEntry, _>(item, rules),
     };
     Some(decoded.map_err(|undecodable| (kind, undecodable)))
 }

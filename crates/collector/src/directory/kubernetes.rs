@@ -1,5 +1,5 @@
 //! The directory source `kubernetes`: watches of Pods, Services, `EndpointSlices`, Nodes and, where Istio's definitions are
-//! installed and may be read, `ServiceEntries`.
+//! installed and may be read, `ServiceEntries` and `WorkloadEntries`.
 //!
 //! Each object is reduced to its record when it arrives, so that ten thousand pods cost what identity needs of them.
 
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::freshness::Freshness;
 use super::publisher::Change;
 use super::service_entry::ServiceEntry;
+use super::workload_entry::WorkloadEntry;
 pub use watch::PAGE;
 use watch::Watch;
 
@@ -59,6 +60,7 @@ impl Source {
                 Watch::<EndpointSlice>::new(&self, Kind::EndpointSlice).run(),
                 Watch::<Node>::new(&self, Kind::Node).run(),
                 Watch::<ServiceEntry>::new(&self, Kind::ServiceEntry).run(),
+                Watch::<WorkloadEntry>::new(&self, Kind::WorkloadEntry).run(),
             )
         };
         tokio::select! {

@@ -9,14 +9,15 @@ use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
 use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{
-    Controller, EndpointSliceRecord, NodeRecord, PodEndpoint, PodRecord, Record, ServiceRecord,
+    Controller, EndpointSliceRecord, NodeRecord, PodEndpoint, PodRecord, Record, SelectedPort, Selector,
+    ServiceRecord,
 };
-use alscope_analysis::directory::workload::LABELS;
 use alscope_analysis::moment::Moment;
 use alscope_naming::kubernetes_name as naming;
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Node, Pod, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// An object that the directory knows.
 pub trait Object {
@@ -55,9 +56,7 @@ impl Object for Pod {
             name,
             namespace,
             uid,
-            labels: kept(self.metadata.labels.as_ref(), |key| {
-                LABELS.contains(&key) || rules.read_label(naming::Object::Pod, key)
-            }),
+            labels: self.metadata.labels.clone().unwrap_or_default(),
             annotations: annotations(&self.metadata, rules, naming::Object::Pod),
             controller: controller(&self.metadata),
             is_generated: self
@@ -72,6 +71,7 @@ impl Object for Pod {
             addressed: lifetime::addressed(&status),
             leaves: self.metadata.deletion_timestamp.as_ref().map(moment),
             finished: lifetime::finished(&status, self.metadata.deletion_timestamp.is_some()),
+            ..PodRecord::default()
         })
     }
 }
@@ -96,6 +96,7 @@ impl Object for Service {
             namespace: self.metadata.namespace.clone().unwrap_or_default(),
             labels: labels(&self.metadata, rules, naming::Object::Service),
             annotations: annotations(&self.metadata, rules, naming::Object::Service),
+            selector: selector(&spec),
             addresses,
             ports: spec
                 .ports
@@ -172,6 +173,28 @@ impl Object for Node {
             addresses: addresses(listed.map(|address| address.address.as_str())),
         })
     }
+}
+
+/// Which workloads a Service selects: a named target port is one that they name, and any other they may name, too (istio
+/// `findServiceTargetPort`).
+fn selector(spec: &ServiceSpec) -> Option<Selector> {
+    let labels = spec.selector.clone().filter(|labels| !labels.is_empty())?;
+    let ports = spec.ports.iter().flatten().map(|port| {
+        let (name, target) = match &port.target_port {
+            Some(IntOrString::String(name)) => (Some(name), None),
+            Some(IntOrString::Int(number)) if *number > 0 => (port.name.as_ref(), Some(*number)),
+            Some(IntOrString::Int(_)) | None => (port.name.as_ref(), Some(port.port)),
+        };
+        SelectedPort {
+            name: name.cloned().unwrap_or_default(),
+            target: target.and_then(|number| number.try_into().ok()),
+            protocol: PortProtocol::declared(port.app_protocol.as_deref(), port.name.as_deref()),
+        }
+    });
+    Some(Selector {
+        labels,
+        ports: ports.collect(),
+    })
 }
 
 /// A port with the protocol that it declares; `None` when the number is no port.

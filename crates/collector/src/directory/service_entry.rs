@@ -1,10 +1,12 @@
 //! Istio's `ServiceEntry`: the fields that the directory reads.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::block::Block;
 use alscope_analysis::directory::naming::NamingRules;
-use alscope_analysis::directory::records::{Record, ServiceEntryRecord};
+use alscope_analysis::directory::records::{Record, SelectedPort, Selector, ServiceEntryRecord};
 use alscope_naming::kubernetes_name as naming;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -32,6 +34,13 @@ pub struct Spec {
     ports: Vec<Port>,
     resolution: Option<String>,
     export_to: Vec<String>,
+    workload_selector: Option<WorkloadSelector>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct WorkloadSelector {
+    labels: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -41,9 +50,10 @@ struct Endpoint {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Port {
     number: i32,
+    target_port: i64,
     protocol: Option<String>,
     name: Option<String>,
 }
@@ -73,12 +83,37 @@ impl Object for ServiceEntry {
             namespace: self.metadata.namespace.clone().unwrap_or_default(),
             labels: labels(&self.metadata, rules, naming::Object::ServiceEntry),
             annotations: annotations(&self.metadata, rules, naming::Object::ServiceEntry),
+            selector: spec.selector(),
             hosts: spec.hosts.clone(),
             addresses,
             export_to: spec.export_to.clone(),
             ports,
             created: created(&self.metadata),
         })
+    }
+}
+
+impl Spec {
+    /// Which workloads the entry selects: they may name its ports, else they listen at the target port, else at the port itself
+    /// (istio `serviceentry` conversion).
+    fn selector(&self) -> Option<Selector> {
+        let labels = &self.workload_selector.as_ref()?.labels;
+        let ports = self.ports.iter().map(|port| {
+            let number = match port.target_port {
+                0 => port.number.into(),
+                target => target,
+            };
+            SelectedPort {
+                name: port.name.clone().unwrap_or_default(),
+                target: number.try_into().ok(),
+                protocol: PortProtocol::declared(port.protocol.as_deref(), port.name.as_deref()),
+            }
+        });
+        let selector = Selector {
+            labels: labels.clone(),
+            ports: ports.collect(),
+        };
+        (!labels.is_empty()).then_some(selector)
     }
 }
 

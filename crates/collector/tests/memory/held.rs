@@ -180,6 +180,7 @@ fn workload(number: u32) -> Vec<Record> {
         namespace: namespace.clone(),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
+        selector: None,
         addresses: vec![address(8)],
         ports: vec![],
         created: NOW,

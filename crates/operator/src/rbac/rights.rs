@@ -225,9 +225,9 @@ pub(super) const OTHERS: [Right; 4] = [
     Right::new(
         Scope::Collector,
         "networking.istio.io",
-        &["serviceentries"],
+        &["serviceentries", "workloadentries"],
         READ,
-        "Which hosts outside the mesh have which addresses.",
+        "Which hosts outside the mesh and which virtual machines have which addresses.",
     ),
     Right::new(
         Scope::Drain,

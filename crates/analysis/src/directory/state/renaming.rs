@@ -81,12 +81,21 @@ impl State {
         let name = self.texts.share(&name);
         let known = self.pods.get(&*record.uid);
         let names = names(known.map(|known| &known.tenure.holder.names), name, now);
+        let selected_by = self.selectable(record);
+        let network = match record.network.as_str() {
+            "" => workload::first_label(&record.labels, &[workload::NETWORK]).unwrap_or_default(),
+            told => told,
+        };
+        let network = self.texts.share(network);
         let mut shared = |text: &str| self.texts.share(text).into();
         Pod {
             name: record.name.as_str().into(),
             namespace: shared(&record.namespace),
             uid: shared(&record.uid),
             is_of_host: record.host_network,
+            is_workload_entry: record.is_workload_entry,
+            network,
+            selected_by,
             app: shared(workload::app(&record.labels).unwrap_or_default()),
             version: shared(workload::version(&record.labels).unwrap_or_default()),
             canonical_service: shared(&canonical_service),

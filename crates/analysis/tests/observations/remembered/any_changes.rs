@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
+use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
-use alscope_analysis::directory::records::{NodeRecord, PodEndpoint};
+use alscope_analysis::directory::records::{NodeRecord, PodEndpoint, SelectedPort, Selector};
 
 /// What happens.
 #[derive(Clone, Debug)]
@@ -82,20 +83,53 @@ fn a_pod() -> impl Strategy<Value = Record> {
     )
 }
 
+fn a_machine() -> impl Strategy<Value = Record> {
+    let names = select(vec!["machine", "other"]);
+    let networks = select(vec!["", "west"]);
+    (names, addresses(), networks, second()).prop_map(|(name, addresses, network, started)| {
+        Record::WorkloadEntry(PodRecord {
+            uid: format!("uid-of-{name}"),
+            network: network.into(),
+            started: Some(started),
+            addresses,
+            ..pod(name, PRODUCTPAGE)
+        })
+    })
+}
+
+fn a_selector() -> impl Strategy<Value = Option<Selector>> {
+    let selector = |app: &str| Selector {
+        labels: [("app".into(), app.into())].into(),
+        ports: vec![SelectedPort {
+            name: String::new(),
+            target: Some(9080),
+            protocol: PortProtocol::Grpc,
+        }],
+    };
+    option::of(select(vec!["reviews", "machine"]).prop_map(selector))
+}
+
 fn a_service() -> impl Strategy<Value = Record> {
     let names = select(vec!["reviews", "web", "database"]);
     let created = select(vec![10, 20]);
     let addresses = prop_oneof![3 => addresses(), 1 => Just(vec![])];
-    (names, addresses, ports(), created, select(vec!["a", "b"])).prop_map(
-        |(name, addresses, ports, created, value)| {
+    (
+        names,
+        addresses,
+        ports(),
+        created,
+        select(vec!["a", "b"]),
+        a_selector(),
+    )
+        .prop_map(|(name, addresses, ports, created, value, selector)| {
             service_with(name, |service| {
+                service.selector = selector;
                 service.addresses = addresses;
                 service.ports = ports;
                 service.created = at(created);
                 service.labels = tier(value);
             })
-        },
-    )
+        })
 }
 
 fn a_slice() -> impl Strategy<Value = Record> {
@@ -145,21 +179,23 @@ fn an_entry() -> impl Strategy<Value = Record> {
         subsequence(blocks, 0..=2),
         ports(),
         (labels, namespaces),
+        a_selector(),
     )
-        .prop_map(|(name, hosts, blocks, ports, (value, namespaces))| {
+        .prop_map(|(name, hosts, blocks, ports, (value, namespaces), selector)| {
             Record::ServiceEntry(ServiceEntryRecord {
                 hosts: hosts.iter().map(ToString::to_string).collect(),
                 export_to: namespaces.iter().map(ToString::to_string).collect(),
                 ports,
                 labels: tier(value),
+                selector,
+                namespace: "demo".into(),
                 ..service_entry(name, "", &blocks)
             })
         })
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    let record =
-        || prop_oneof![3 => a_pod(), 2 => a_service(), 3 => a_slice(), 1 => a_node(), 1 => an_entry()];
+    let record = || prop_oneof![3 => a_pod(), 2 => a_service(), 3 => a_slice(), 1 => a_node(), 1 => an_entry(), 2 => a_machine()];
     prop_oneof![
         6 => record().prop_map(Is),
         3 => record().prop_map(IsGone),

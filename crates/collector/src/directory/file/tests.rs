@@ -128,7 +128,14 @@ fn external<'a>(directory: &'a Directory, host: &str, namespace: &str) -> Option
 
 fn owner(directory: &Directory, address: &str, time: &str) -> String {
     let address: IpAddr = address.parse().unwrap();
-    match directory.inquiry().owner(address, None, at(time)).owner {
+    described(
+        directory,
+        &directory.inquiry().owner(address, None, at(time)).owner,
+    )
+}
+
+fn described(directory: &Directory, owner: &Owner<'_>) -> String {
+    match owner {
         Owner::Pod(pod) => {
             let service = directory
                 .inquiry()
@@ -188,6 +195,99 @@ fn what_is_outside_is_in_the_directory_by_address_or_by_host() {
     assert_eq!(protocol_of(&api.ports, 443), PortProtocol::Grpc);
     let reviews = directory.inquiry().service("demo", "reviews").unwrap();
     assert_eq!(protocol_of(&reviews.ports, 9080), PortProtocol::Http);
+}
+
+/// Pods of the host network, machines, and who selects them.
+const SELECTED: &str = r#"
+kind: List
+items:
+- kind: Pod
+  metadata: {name: edge-x, namespace: demo, uid: edge}
+  spec:
+    hostNetwork: true
+    initContainers:
+    - {name: setup, ports: [{containerPort: 7001}]}
+    - {name: proxy, restartPolicy: Always, ports: [{containerPort: 7002}]}
+    containers: [{name: app, ports: [{containerPort: 7003}, {containerPort: 7004, protocol: UDP}]}]
+  status: {podIPs: [{ip: 10.0.0.100}], startTime: "2026-01-01T00:00:10Z"}
+- kind: EndpointSlice
+  metadata: {name: edge-1, namespace: demo, labels: {kubernetes.io/service-name: edge}}
+  endpoints: [{addresses: [10.0.0.100], targetRef: {kind: Pod, name: edge-x, namespace: demo}}]
+  ports: [{name: http, port: 7005}]
+- kind: Node
+  metadata: {name: node0}
+  status: {addresses: [{type: InternalIP, address: 10.0.0.100}]}
+- kind: WorkloadEntry
+  metadata:
+    {name: vm-1, namespace: demo, labels: {app: billing, version: v2}, annotations: {istio.io/autoRegistrationGroup: billing-vms}}
+  spec: {address: 192.168.1.5, ports: {pay: 7070, broken: 4294967295}, labels: {app: spec, tier: back}, network: west}
+- kind: WorkloadEntry
+  metadata: {name: vm-2, namespace: demo}
+  spec: {address: vm-2.example.com}
+- kind: ServiceEntry
+  metadata: {name: billing, namespace: demo}
+  spec:
+    hosts: [billing.example.com]
+    workloadSelector: {labels: {app: billing, tier: back}}
+    ports: [{number: 80, name: pay, protocol: GRPC}, {number: 81, name: web, protocol: HTTP, targetPort: 8081}, {number: 82, name: raw}]
+- kind: Service
+  metadata: {name: vms, namespace: demo}
+  spec: {selector: {tier: back}, ports: [{port: 90, targetPort: pay}, {port: 91, name: pay, targetPort: 9}, {port: 92, targetPort: 9292}]}
+"#;
+
+#[rstest]
+#[case::init_container(7001, "node-address")]
+// proves: directory/native-side-car
+#[case::native_side_car(7002, "edge-x edge-x latest -")]
+// proves: directory/host-network
+#[case::container(7003, "edge-x edge-x latest -")]
+#[case::udp(7004, "node-address")]
+// proves: directory/endpoint-of-pod
+#[case::of_a_slice_by_the_pods_name(7005, "edge-x edge-x latest -")]
+#[case::undeclared(7006, "node-address")]
+fn a_pod_of_the_host_network_is_found_by_its_ports(#[case] port: u16, #[case] expected: &str) {
+    let directory = parse(SELECTED, State::default()).unwrap();
+    let found = directory.inquiry().owner(
+        "10.0.0.100".parse().unwrap(),
+        Some(port),
+        at("2026-01-02T00:00:00Z"),
+    );
+    assert_eq!(described(&directory, &found.owner), expected);
+}
+
+// proves: k8s-mesh/workload-entry, workload/group
+#[test]
+fn a_workload_entry_is_a_party() {
+    let directory = parse(SELECTED, State::default()).unwrap();
+    let found = directory
+        .inquiry()
+        .owner("192.168.1.5".parse().unwrap(), None, at("2026-01-02T00:00:00Z"));
+    let Owner::Pod(vm) = found.owner else {
+        panic!("{found:?}")
+    };
+    assert_eq!(described(&directory, &found.owner), "billing-vms billing v2 -");
+    assert_eq!(
+        (&*vm.name, &*vm.namespace, &*vm.network),
+        ("vm-1", "demo", "west")
+    );
+    let entry_of = |port| {
+        let mut inquiry = directory.inquiry();
+        let found = inquiry.service_entry_of(vm, port);
+        found.map(|(external, protocol)| (external.host.to_string(), protocol))
+    };
+    let host = |protocol| Some(("billing.example.com".to_owned(), protocol));
+    assert_eq!(entry_of(7070), host(PortProtocol::Grpc));
+    assert_eq!(entry_of(8081), host(PortProtocol::Http));
+    assert_eq!(entry_of(82), host(PortProtocol::Undeclared));
+    assert_eq!(entry_of(80), None);
+    let service_of = |port| {
+        directory
+            .inquiry()
+            .service_of(vm, port, None)
+            .map(|(service, _)| service.name.to_string())
+    };
+    let vms = Some("vms".to_owned());
+    assert_eq!([7070, 9292, 9].map(service_of), [vms.clone(), vms, None]);
 }
 
 /// SkyWalking's setting `istioServiceEntryIgnoredNamespaces`, all the way from its section.
@@ -259,9 +359,9 @@ fn parties_are_named_by_the_configured_rules(#[case] rules: &str, #[case] expect
     assert_eq!(["10.0.0.2", "10.96.0.2", "192.0.2.9"].map(name), expected);
 }
 
-/// Of ten thousand pods' metadata only that is kept which a rule reads.
+/// Of ten thousand pods' annotations only those are kept which a rule reads. Selectors may ask for any label.
 #[test]
-fn metadata_that_no_rule_reads_is_not_kept() {
+fn annotations_that_no_rule_reads_are_not_kept() {
     let pod: Pod = serde_json::from_value(serde_json::json!({"metadata": {
         "name": "a",
         "namespace": "demo",
@@ -275,7 +375,10 @@ fn metadata_that_no_rule_reads_is_not_kept() {
         }
         other => panic!("{other:?}"),
     };
-    assert_eq!(kept(&NamingRules::default()), [vec!["app"], vec![]]);
+    assert_eq!(
+        kept(&NamingRules::default()),
+        [vec!["app", "tier", "unused"], vec![]]
+    );
     let rules = NamingRules {
         k8s: k8s_service_name(
             "${pod.metadata.labels.tier,pod.metadata.annotations.owner,service.metadata.labels.unused}",
@@ -283,7 +386,7 @@ fn metadata_that_no_rule_reads_is_not_kept() {
         .unwrap(),
         ..NamingRules::default()
     };
-    assert_eq!(kept(&rules), [vec!["app", "tier"], vec!["owner"]]);
+    assert_eq!(kept(&rules), [vec!["app", "tier", "unused"], vec!["owner"]]);
 }
 
 #[rstest]

@@ -253,7 +253,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
 
     async fn fail(&mut self, verb: Verb, failure: &Failure) {
         let is_without = matches!(failure, Failure::Absent(_) | Failure::Refused(_))
-            && self.kind == Kind::ServiceEntry
+            && matches!(self.kind, Kind::ServiceEntry | Kind::WorkloadEntry)
             && !self.has_listed;
         if is_without {
             // A kind that need not be there, or may not be read, has no objects. Once it had some, it is not concluded that they

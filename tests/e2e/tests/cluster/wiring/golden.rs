@@ -166,7 +166,7 @@ const SIXTY: [(&str, &str, u64); 7] = [
 
 /// The cluster's objects as `kubectl get -o json` prints them, without what no rule needs for these calls.
 fn directory() -> anyhow::Result<String> {
-    let kinds = "pods,services,endpointslices,serviceentries";
+    let kinds = "pods,services,endpointslices,serviceentries,workloadentries";
     let mut list: Value = serde_json::from_str(&kubectl(&[
         "get",
         kinds,

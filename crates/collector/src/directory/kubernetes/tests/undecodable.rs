@@ -26,6 +26,9 @@ fn broken(kind: Kind, name: &str) -> Value {
         Kind::ServiceEntry => {
             json!({"metadata": metadata, "spec": {"hosts": ["secret.example"], "ports": [{"number": 4_294_967_295_u64}]}})
         }
+        Kind::WorkloadEntry => {
+            json!({"metadata": metadata, "spec": {"address": "10.0.0.1", "labels": "secret"}})
+        }
     }
 }
 
@@ -33,7 +36,9 @@ fn sound(kind: Kind, name: &str) -> Value {
     let metadata = json!({"name": name, "namespace": "demo", "uid": name});
     match kind {
         Kind::EndpointSlice => json!({"metadata": metadata, "addressType": "IPv4", "endpoints": []}),
-        Kind::Pod | Kind::Service | Kind::Node | Kind::ServiceEntry => json!({"metadata": metadata}),
+        Kind::Pod | Kind::Service | Kind::Node | Kind::ServiceEntry | Kind::WorkloadEntry => {
+            json!({"metadata": metadata})
+        }
     }
 }
 
@@ -44,6 +49,7 @@ fn plural(kind: Kind) -> &'static str {
         Kind::EndpointSlice => "endpointslices",
         Kind::Node => "nodes",
         Kind::ServiceEntry => "serviceentries",
+        Kind::WorkloadEntry => "workloadentries",
     }
 }
 
@@ -62,7 +68,15 @@ fn told(learnt: &[Change]) -> Vec<String> {
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn one_that_cannot_be_decoded_is_left_out_counted_and_never_shown(
-    #[values(Kind::Pod, Kind::Service, Kind::EndpointSlice, Kind::Node, Kind::ServiceEntry)] kind: Kind,
+    #[values(
+        Kind::Pod,
+        Kind::Service,
+        Kind::EndpointSlice,
+        Kind::Node,
+        Kind::ServiceEntry,
+        Kind::WorkloadEntry
+    )]
+    kind: Kind,
 ) {
     let mut cluster = Cluster::new(Mood::Works);
     let plural = plural(kind);

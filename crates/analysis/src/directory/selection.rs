@@ -1,0 +1,75 @@
+//! Which objects select a workload by its labels.
+//!
+//! Slices tell which pods are behind a Service. Nobody tells it of `WorkloadEntries`, nor of the workloads of a `ServiceEntry`: istiod
+//! selects them itself, within the object's namespace.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::External;
+use super::records::Selector;
+use crate::analyze::port_protocol::PortProtocol;
+
+/// What selectors ask of a workload; the pods of one workload share it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Selectable {
+    /// Its labels.
+    pub labels: Vec<(Arc<str>, Arc<str>)>,
+    /// Where it listens for the ports of these names.
+    pub named_ports: BTreeMap<String, u16>,
+}
+
+impl Selector {
+    /// What the port speaks at which such a workload listens for the selecting object; `None` if it is not selected, or listens
+    /// elsewhere.
+    pub fn protocol_at(&self, workload: &Selectable, port: u16) -> Option<PortProtocol> {
+        let mut ports = self.ports.iter();
+        let port = ports.find(|own| own.of(&workload.named_ports) == Some(port))?;
+        self.selects(workload).then_some(port.protocol)
+    }
+
+    /// Whether the workload has all of the labels.
+    pub fn selects(&self, workload: &Selectable) -> bool {
+        self.labels.iter().all(|(key, value)| {
+            let mut labels = workload.labels.iter();
+            labels.any(|(own, label)| **own == **key && **label == **value)
+        })
+    }
+}
+
+/// `ServiceEntries` that select workloads, by namespace, the oldest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Selections(HashMap<Arc<str>, Vec<(Selector, Arc<External>)>>);
+
+impl Selections {
+    /// Adds an entry.
+    pub(super) fn add(&mut self, selector: Selector, external: Arc<External>) {
+        let of_namespace = self.0.entry(external.namespace.shared()).or_default();
+        of_namespace.push((selector, external));
+        of_namespace.sort_by(|(_, a), (_, b)| (a.created, &a.entry).cmp(&(b.created, &b.entry)));
+    }
+
+    /// Removes an entry.
+    pub(super) fn remove(&mut self, namespace: &str, entry: &str) {
+        if let Some(of_namespace) = self.0.get_mut(namespace) {
+            of_namespace.retain(|(_, external)| *external.entry != *entry);
+            if of_namespace.is_empty() {
+                self.0.remove(namespace);
+            }
+        }
+    }
+
+    /// The oldest entry for which a workload of the namespace listens at `port`, and what that speaks.
+    pub(super) fn of(
+        &self,
+        namespace: &str,
+        workload: &Selectable,
+        port: u16,
+    ) -> Option<(&External, PortProtocol)> {
+        let mut of_namespace = self.0.get(namespace)?.iter();
+        of_namespace.find_map(|(selector, external)| {
+            let protocol = selector.protocol_at(workload, port)?;
+            Some((&**external, protocol))
+        })
+    }
+}
