@@ -157,8 +157,6 @@ fn write_decoded(
 }
 
 fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
-    let port =
-        |endpoint: Option<Endpoint<'_>>| endpoint.map_or([0, 0], |endpoint| endpoint.port.to_le_bytes());
     let ports = [port(identity.local), port(identity.upstream)];
     key.extend_from_slice(ports.as_flattened());
     let ends = [identity.remote, identity.local, identity.upstream];
@@ -178,8 +176,13 @@ fn write_ends(
 ) {
     key.extend_from_slice(&[u8::from(local.is_some()), u8::from(upstream.is_some())]);
     if stream.role == Role::Sidecar && cluster.is_empty() {
+        key.extend_from_slice(&port(local));
         write_parts(key, [ip(local)]);
     }
+}
+
+fn port(endpoint: Option<Endpoint<'_>>) -> [u8; 2] {
+    endpoint.map_or([0, 0], |endpoint| endpoint.port.to_le_bytes())
 }
 
 fn ip(endpoint: Option<Endpoint<'_>>) -> &[u8] {
