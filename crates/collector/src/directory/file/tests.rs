@@ -116,8 +116,8 @@ fn owner(directory: &Directory, address: &str, time: &str) -> String {
         Owner::Pod(pod) => {
             let service = directory
                 .inquiry()
-                .service_of(pod, 9080, None)
-                .map_or("-", |(service, _)| &service.name);
+                .service_of(pod, 9080)
+                .map_or("-", |oldest| &oldest.service.name);
             format!(
                 "{} {} {} {service}",
                 pod.workload, pod.canonical_service, pod.canonical_revision
