@@ -231,20 +231,47 @@ impl Directory {
         targets: [&str; 2],
         asked: &mut Asked,
         tell: impl Fn(&Backend) -> Option<T>,
-    ) -> Option<(&Service, T)> {
+    ) -> Option<Oldest<'_, T>> {
         let backends = targets.map(|target| self.backends.get(target, asked));
         let backends = backends.into_iter().flatten().flatten();
-        let services = backends.filter_map(|backend| {
+        let mut services = backends.filter_map(|backend| {
             let told = tell(backend)?;
             Some((self.listed(&backend.service, asked)?, told))
         });
-        services.min_by(|(a, _), (b, _)| {
-            (a.created, &a.namespace, &a.name).cmp(&(b.created, &b.namespace, &b.name))
-        })
+        let (service, told) = services.next()?;
+        let mut oldest = Oldest {
+            service,
+            told,
+            is_only: true,
+        };
+        for (service, told) in services {
+            // A Service may have several slices for one pod.
+            oldest.is_only &= service.order() == oldest.service.order();
+            if service.order() < oldest.service.order() {
+                (oldest.service, oldest.told) = (service, told);
+            }
+        }
+        Some(oldest)
     }
 }
 
+/// The oldest of the Services that send to a pod.
+#[derive(Clone, Copy, Debug)]
+pub struct Oldest<'a, T> {
+    /// The Service.
+    pub service: &'a Service,
+    /// What is told of it.
+    pub told: T,
+    /// Whether no other Service does.
+    pub is_only: bool,
+}
+
 impl Service {
+    /// The older is the lesser.
+    fn order(&self) -> (Moment, &Text, &Text) {
+        (self.created, &self.namespace, &self.name)
+    }
+
     /// The Service's host. `Ok` in the domain that asks for it first; in any other it is made anew.
     pub fn host_in(&self, domain: &str) -> Result<&Text, String> {
         let make = || format!("{}.{}.svc.{domain}", self.name, self.namespace);

@@ -30,7 +30,7 @@ pub struct Identity<'a> {
     pub upstream: Option<Endpoint<'a>>,
     /// `upstream_cluster`; the name that Istio gives it where only the route tells.
     pub cluster: &'a [u8],
-    /// The request's authority, or the server name of TLS that a side-car passes on; empty where the cluster names the host.
+    /// The request's authority, or the server name of a side-car's TLS connection; empty where the cluster names the host.
     pub authority: &'a [u8],
     /// The downstream connection's TLS.
     pub security: Security<'a>,

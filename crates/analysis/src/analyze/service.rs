@@ -122,21 +122,24 @@ impl<'a> DestinationService<'a> {
             }
             Party::Unknown => return Self::named(asked, lookup).unwrap_or(Self::UNKNOWN),
         };
-        let is_shared = lookup.inquiry().is_shared(pod, port);
-        let called = is_shared
-            .then(|| Self::asked_for(asked, &pod.namespace, lookup))
-            .flatten();
-        if let Some((service, protocol)) = lookup.inquiry().service_of(pod, port, called) {
+        let Some(oldest) = lookup.inquiry().service_of(pod, port) else {
+            if let Some((external, protocol)) = lookup.inquiry().service_entry_of(pod, port) {
+                return DestinationService {
+                    protocol,
+                    ..Self::of_external(external, port)
+                };
+            }
+            let namespace = Label::Known(&pod.namespace);
+            return Self::of_canonical_service(Label::Known(&pod.canonical_service), namespace);
+        };
+        // Where there is but one, nobody needs to be asked for.
+        if !oldest.is_only
+            && let Some(service) = Self::asked_for(asked, &pod.namespace, lookup)
+            && let Some(protocol) = lookup.inquiry().protocol_of(pod, port, service)
+        {
             return Self::of_service(service, protocol, domain);
         }
-        if let Some((external, protocol)) = lookup.inquiry().service_entry_of(pod, port) {
-            return DestinationService {
-                protocol,
-                ..Self::of_external(external, port)
-            };
-        }
-        let namespace = Label::Known(&pod.namespace);
-        Self::of_canonical_service(Label::Known(&pod.canonical_service), namespace)
+        Self::of_service(oldest.service, oldest.told, domain)
     }
 
     /// The Service that was asked for, of those in `namespace` if the caller has none. The server name of Istio's own mutual TLS is the

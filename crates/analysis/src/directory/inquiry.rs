@@ -8,7 +8,7 @@ use super::changes::Asked;
 use super::records::qualified;
 use super::scope::Scope;
 use super::tenure::{Held, Validity};
-use super::{Backend, Directory, External, Found, Owner, Pod, Service};
+use super::{Backend, Directory, External, Found, Oldest, Owner, Pod, Service};
 use crate::accounting::Unattributed;
 use crate::analyze::port_protocol::PortProtocol;
 use crate::analyze::rule::Rule;
@@ -101,34 +101,21 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is `named`, else the oldest, as
-    /// istiod takes it, then the first by namespace and name.
-    pub fn service_of(
-        &mut self,
-        pod: &Pod,
-        port: u16,
-        named: Option<&Service>,
-    ) -> Option<(&'a Service, PortProtocol)> {
-        let (directory, asked) = (self.directory, &mut self.asked);
+    /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is the oldest, as istiod takes it,
+    /// then the first by namespace and name.
+    pub fn service_of(&mut self, pod: &Pod, port: u16) -> Option<Oldest<'a, PortProtocol>> {
         let targets = [&*pod.uid, &qualified(&pod.namespace, &pod.name)];
-        let named = named.map(|service| qualified(&service.namespace, &service.name));
-        let protocol = |backend: &Backend| Some(backend.port.filter(|own| own.number == port)?.protocol);
-        let of_named = |backend: &Backend| {
-            let is_named = named.as_deref() == Some(&*backend.service);
-            protocol(backend).filter(|_| is_named)
-        };
-        let called = directory.oldest_service(targets, asked, of_named);
-        called.or_else(|| directory.oldest_service(targets, asked, protocol))
+        self.directory
+            .oldest_service(targets, &mut self.asked, |backend| protocol(backend, port))
     }
 
-    /// Whether several Services send to `port` of `pod`.
-    pub fn is_shared(&mut self, pod: &Pod, port: u16) -> bool {
+    /// What `port` of `pod` speaks for `service`, if that sends to it.
+    pub fn protocol_of(&mut self, pod: &Pod, port: u16, service: &Service) -> Option<PortProtocol> {
+        let name = qualified(&service.namespace, &service.name);
         let targets = [&*pod.uid, &qualified(&pod.namespace, &pod.name)];
         let backends = targets.map(|target| self.directory.backends.get(target, &mut self.asked));
-        let of_port = backends.into_iter().flatten().flatten();
-        let mut of_port = of_port.filter(|backend| backend.port.is_some_and(|own| own.number == port));
-        let first = of_port.next();
-        of_port.any(|other| first.is_some_and(|first| first.service != other.service))
+        let mut backends = backends.into_iter().flatten().flatten();
+        backends.find_map(|backend| protocol(backend, port).filter(|_| *backend.service == *name))
     }
 
     /// The `ServiceEntry` that selects `pod` and sends to its `port`, and what the port speaks there. Of several it is the oldest.
@@ -169,4 +156,9 @@ fn workload(held: Held<'_, Pod>) -> Found<'_> {
         Owner::Pod(pod) if pod.is_workload_entry => found.by(Rule::WorkloadEntry),
         _ => found,
     }
+}
+
+/// What the port speaks, if it is this one.
+fn protocol(backend: &Backend, port: u16) -> Option<PortProtocol> {
+    Some(backend.port.filter(|own| own.number == port)?.protocol)
 }

@@ -76,6 +76,7 @@ mod tests {
     ) -> Record {
         let (namespace, name) = name.split_once('/').unwrap();
         Record::ServiceEntry(ServiceEntryRecord {
+            selector: None,
             name: name.into(),
             namespace: namespace.into(),
             labels: [].into(),

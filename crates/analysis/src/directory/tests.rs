@@ -285,8 +285,8 @@ fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
     let service_name = |directory: &Directory, port| {
         directory
             .inquiry()
-            .service_of(found, port, None)
-            .map(|(service, _)| service.name.to_string())
+            .service_of(found, port)
+            .map(|oldest| oldest.service.name.to_string())
     };
     assert_eq!(service_name(&directory, 9080).as_deref(), Some("old"));
     assert_eq!(service_name(&directory, 9090).as_deref(), Some("oldest"));

@@ -161,8 +161,6 @@ fn write_decoded(
 }
 
 fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
-    let port =
-        |endpoint: Option<Endpoint<'_>>| endpoint.map_or([0, 0], |endpoint| endpoint.port.to_le_bytes());
     key.push(u8::from(identity.listens_on_pipe));
     let ports = [port(identity.local), port(identity.upstream)];
     key.extend_from_slice(ports.as_flattened());
@@ -184,8 +182,13 @@ fn write_ends(
     let has_local = u8::from(local.is_some()) | u8::from(listens_on_pipe) << 1;
     key.extend_from_slice(&[has_local, u8::from(upstream.is_some())]);
     if stream.role == Role::Sidecar && cluster.is_empty() {
+        key.extend_from_slice(&port(local));
         write_parts(key, [ip(local)]);
     }
+}
+
+fn port(endpoint: Option<Endpoint<'_>>) -> [u8; 2] {
+    endpoint.map_or([0, 0], |endpoint| endpoint.port.to_le_bytes())
 }
 
 fn ip(endpoint: Option<Endpoint<'_>>) -> &[u8] {

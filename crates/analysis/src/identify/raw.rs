@@ -106,8 +106,9 @@ impl<'a> RawIdentity<'a> {
 /// Whether the cluster names the host.
 #[inline]
 fn is_named(cluster: &[u8]) -> bool {
-    let marks: [&[u8]; 3] = [b"outbound|", b"inbound-vip|", b"outbound_."];
-    marks.iter().any(|mark| cluster.starts_with(mark))
+    cluster.starts_with(b"outbound|")
+        || cluster.starts_with(b"inbound-vip|")
+        || cluster.starts_with(b"outbound_.")
 }
 
 /// The authority of a request, where the rules ask for it: a gateway's call without a cluster is nobody's, whatever its client wrote.

@@ -3,7 +3,7 @@
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, TlsProperties};
 use alscope_analysis::aggregate::registry::Bounds;
 use alscope_analysis::analyze::port_protocol::PortProtocol::Grpc;
-use alscope_analysis::directory::records::{EndpointSliceRecord, Record, ServiceEntryRecord, ServiceRecord};
+use alscope_analysis::directory::records::{Record, ServiceEntryRecord, ServiceRecord};
 use alscope_analysis::directory::{Directory, Port};
 use alscope_analysis::shard::Settings;
 use rstest::rstest;
@@ -12,6 +12,8 @@ use crate::entry::*;
 use crate::mesh::*;
 
 mod bound;
+mod served;
+mod server_names;
 
 const SERVICE: [&str; 3] = [
     "destination_service",
@@ -22,6 +24,7 @@ const UNKNOWN: [&str; 3] = ["unknown"; 3];
 
 fn service((namespace, name): (&str, &str), addresses: &[&str]) -> Record {
     Record::Service(ServiceRecord {
+        selector: None,
         name: name.into(),
         namespace: namespace.into(),
         labels: [].into(),
@@ -34,6 +37,7 @@ fn service((namespace, name): (&str, &str), addresses: &[&str]) -> Record {
 
 fn service_entry(namespace: &str, host: &str, addresses: &[&str], export_to: &[&str]) -> Record {
     Record::ServiceEntry(ServiceEntryRecord {
+        selector: None,
         name: host.into(),
         namespace: namespace.into(),
         labels: [].into(),
@@ -297,6 +301,7 @@ fn the_port_that_a_host_is_asked_at_tells_what_it_speaks() {
         protocol: Grpc,
     };
     mesh.directory = directory_with([Record::Service(ServiceRecord {
+        selector: None,
         ports: vec![grpc],
         ..record
     })]);
@@ -317,91 +322,6 @@ fn the_port_that_a_host_is_asked_at_tells_what_it_speaks() {
     assert_eq!(protocols, ["grpc", "http"]);
 }
 
-/// The Service of reviews, an older and a younger one of the same pod and port.
-fn three_services() -> Directory {
-    let record = |name: &str, created| {
-        let Record::Service(service) = service(("demo", name), &[]) else {
-            return vec![];
-        };
-        let slice = EndpointSliceRecord {
-            name: format!("{name}-abc"),
-            service: name.into(),
-            ..slice_of_reviews()
-        };
-        vec![
-            Record::Service(ServiceRecord {
-                created: at(created),
-                ..service
-            }),
-            Record::EndpointSlice(slice),
-        ]
-    };
-    let services = [record("oldest", 10), record("reviews-v1", STARTED + 1)];
-    directory_with(services.into_iter().flatten())
-}
-
-#[rstest]
-// proves: labels/service-asked-for
-#[case::the_asked_one("reviews-v1:9080", "reviews-v1")]
-// proves: labels/service-asked-for
-#[case::in_full("reviews.demo.svc.cluster.local", "reviews")]
-// proves: labels/service-asked-for
-#[case::by_its_address("10.96.0.2:9080", "reviews")]
-// proves: labels/service-of-port
-#[case::none("", "oldest")]
-// proves: labels/service-of-port
-#[case::junk("junk-1.example", "oldest")]
-#[case::one_that_does_not_send_there("web.demo", "oldest")]
-#[case::one_of_another_namespace("reviews-v1.shop", "oldest")]
-fn of_several_services_of_a_pod_the_one_that_was_asked_for_counts(
-    #[case] authority: &str,
-    #[case] expected: &str,
-    #[values("inbound|9080||", "")] cluster: &str,
-) {
-    let mut mesh = mesh();
-    mesh.directory = three_services();
-    let common = AccessLogCommon {
-        upstream_cluster: cluster.into(),
-        ..inbound()
-    };
-    mesh.take(REVIEWS_NODE, asks(common, authority));
-    let full = format!("{expected}.demo.svc.cluster.local");
-    assert_eq!(
-        called(&mut mesh, "destination"),
-        [full.as_str(), expected, "demo"]
-    );
-}
-
-#[rstest]
-// proves: labels/service-asked-for
-#[case::istios("outbound_.9080_._.reviews-v1.demo.svc.cluster.local", "reviews-v1")]
-// proves: labels/service-asked-for
-#[case::the_callers("reviews.demo.svc", "reviews")]
-#[case::nobodys("payments.example", "oldest")]
-#[case::none("", "oldest")]
-fn of_several_services_of_a_pod_the_one_that_the_server_name_has_counts(
-    #[case] server_name: &str,
-    #[case] expected: &str,
-) {
-    let mut mesh = mesh();
-    mesh.directory = three_services();
-    let mut common = inbound();
-    common.tls_properties.as_mut().unwrap().tls_sni_hostname = server_name.into();
-    mesh.take(REVIEWS_NODE, tcp(common, 1, 1));
-    assert_eq!(called(&mut mesh, "destination")[1], expected);
-}
-
-// proves: labels/service-asked-for
-#[test]
-fn a_bare_name_of_a_caller_that_nobody_knows_is_one_of_the_pods_services() {
-    let mut mesh = mesh();
-    mesh.directory = three_services();
-    let stranger = socket("203.0.113.7", 1);
-    let common = common(stranger, socket(REVIEWS, 9080), None, "inbound|9080||");
-    mesh.take(REVIEWS_NODE, asks(common, "reviews-v1"));
-    assert_eq!(called(&mut mesh, "destination")[1], "reviews-v1");
-}
-
 /// A TCP connection of productpage to `address` by `cluster`, whose TLS asks for `server_name`.
 fn connects(address: &str, cluster: &str, server_name: &str) -> Logs {
     let tls = TlsProperties {
@@ -414,60 +334,4 @@ fn connects(address: &str, cluster: &str, server_name: &str) -> Logs {
         ..common(socket(PRODUCTPAGE, 40_000), wanted, None, cluster)
     };
     tcp(common, 1, 1)
-}
-
-#[rstest]
-// proves: labels/service-of-server-name
-#[case::outside("203.0.113.5", "PassthroughCluster", "Payments.example", ["payments.example", "PassthroughCluster", "unknown"])]
-// proves: labels/service-of-server-name
-#[case::refused("203.0.113.5", "BlackHoleCluster", "payments.example", ["payments.example", "BlackHoleCluster", "unknown"])]
-// proves: labels/service-of-server-name
-#[case::known("203.0.113.5", "PassthroughCluster", "web.demo", ["web.demo.svc.cluster.local", "PassthroughCluster", "unknown"])]
-// proves: labels/service-of-server-name
-#[case::known_without_cluster("203.0.113.5", "", "cart.shop.svc", CART)]
-#[case::unknown_without_cluster("203.0.113.5", "", "payments.example", UNKNOWN)]
-#[case::passed_by_without_name("10.96.0.7", "PassthroughCluster", "", ["unknown", "PassthroughCluster", "unknown"])]
-// proves: labels/service-wanted
-#[case::nobody_there("10.96.0.7", "", "", WEB)]
-#[case::nobody_anywhere("203.0.113.5", "", "", UNKNOWN)]
-#[case::of_the_cluster("203.0.113.5", "outbound|443||api.example.com", "payments.example", API)]
-fn the_service_of_a_connection(
-    #[case] address: &str,
-    #[case] cluster: &str,
-    #[case] server_name: &str,
-    #[case] expected: [&str; 3],
-) {
-    let mut mesh = mesh();
-    mesh.take(PRODUCTPAGE_NODE, connects(address, cluster, server_name));
-    assert_eq!(called(&mut mesh, "source"), expected);
-}
-
-// proves: labels/service-of-server-name
-#[test]
-fn no_gateway_waypoint_or_server_side_tells_a_server_name() {
-    for (node, common) in [
-        (GATEWAY_NODE, through_gateway()),
-        (WAYPOINT_NODE, to_nobody("")),
-        (REVIEWS_NODE, inbound()),
-    ] {
-        for cluster in ["PassthroughCluster", "", "inbound|9080||"] {
-            let tls = TlsProperties {
-                tls_sni_hostname: "payments.example".into(),
-                ..TlsProperties::default()
-            };
-            let common = AccessLogCommon {
-                tls_properties: Some(tls),
-                upstream_cluster: cluster.into(),
-                ..common.clone()
-            };
-            if node == REVIEWS_NODE && cluster == "PassthroughCluster" {
-                continue;
-            }
-            let mut mesh = mesh();
-            mesh.take(node, tcp(common, 1, 1));
-            for (labels, _) in mesh.tcp() {
-                assert_ne!(labels.get("destination_service"), "payments.example", "{node}");
-            }
-        }
-    }
 }

@@ -144,10 +144,10 @@ fn an_address_matters_to_who_looks_it_up(#[case] chain: &[Analyzer], #[case] is_
 #[test]
 fn without_a_cluster_the_local_address_matters_to_every_analyzer() {
     let registry = Registry::default();
-    let of = |local| {
+    let of = |local, port| {
         let mut common = outbound();
         common.upstream_cluster.clear();
-        common.downstream_local_address = socket(local, 9080);
+        common.downstream_local_address = socket(local, port);
         key(
             &registry,
             &[MxMesh],
@@ -155,7 +155,8 @@ fn without_a_cluster_the_local_address_matters_to_every_analyzer() {
             common,
         )
     };
-    assert_ne!(of(PRODUCTPAGE), of(REVIEWS_SERVICE));
+    assert_ne!(of(PRODUCTPAGE, 9080), of(REVIEWS_SERVICE, 9080));
+    assert_ne!(of(REVIEWS_SERVICE, 9080), of(REVIEWS_SERVICE, 80));
 }
 
 #[rstest]

@@ -114,6 +114,7 @@ const LOAD_BALANCER: &str = "198.18.0.7";
 fn mesh() -> Mesh {
     let mut mesh = outside::mesh();
     mesh.directory = directory_with([Record::Service(ServiceRecord {
+        selector: None,
         name: "shop".into(),
         namespace: "demo".into(),
         labels: [].into(),

@@ -60,6 +60,7 @@ fn selector(app: &str, ports: &[(&str, Option<u16>)]) -> Option<Selector> {
 
 fn service_entry(name: &str, created: i64, selector: Option<Selector>) -> Record {
     Record::ServiceEntry(ServiceEntryRecord {
+        export_to: vec![],
         name: name.into(),
         namespace: "demo".into(),
         labels: [].into(),

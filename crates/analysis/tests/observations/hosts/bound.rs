@@ -1,6 +1,17 @@
 //! However many hosts strangers write, there are few series, and calls between known parties keep theirs.
 
+use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use als_proto::{Entry, Message};
+use alscope_analysis::aggregate::registry::Registry;
+use alscope_analysis::analyze::chain::Analyzer::K8sMesh;
+use alscope_analysis::analyze::chain::Chain;
+use alscope_analysis::analyze::k8s_mesh::Lookup;
+use alscope_analysis::identify::memo::Answer;
+use alscope_analysis::identify::{CallerAddress, Identified, RawIdentity, look_up, peers};
 use alscope_analysis::party::Reporter;
+use alscope_analysis::stream::Stream;
+use proptest::prelude::*;
+use prost::Message as _;
 
 use super::*;
 
@@ -151,5 +162,86 @@ fn places_are_for_side_cars_alone() {
             .map(|(labels, _)| labels.get("destination_service"))
             .collect();
         assert!(!hosts.contains(&"a.example"), "{node}: {hosts:?}");
+    }
+}
+
+/// What `registry` makes of productpage's request for `authority`, which its side-car passed on to no service at `start`.
+fn passed_on(registry: &Registry, authority: &str, start: i64) -> Answer {
+    let message = StreamAccessLogsMessage {
+        identifier: Some(identifier(PRODUCTPAGE_NODE)),
+        log_entries: Some(tcp(to_nobody("PassthroughCluster"), 0, 0)),
+    };
+    let bytes = message.encode_to_vec();
+    let message = Message::read(&bytes).unwrap();
+    let stream = Stream::identify(&message.identifier().unwrap().unwrap(), registry).unwrap();
+    let entry = message.entries().find_map(|entry| match entry {
+        Ok(Entry::Tcp(entry)) => Some(entry),
+        _ => None,
+    });
+    let entry = entry.unwrap();
+    let common = entry.common_properties().unwrap();
+    let chain = Chain::new([K8sMesh]);
+    let peers = peers(chain, common);
+    let identity = RawIdentity::new(common, CallerAddress::Direct, authority.as_bytes(), &peers);
+    let directory = directory();
+    let mut lookup = Lookup::new(&directory, &stream, at(start));
+    look_up(chain, &identity.decode().unwrap(), &mut lookup, registry)
+}
+
+// proves: labels/outside-hosts-bound
+#[test]
+fn a_host_without_a_place_is_asked_for_one_again_after_a_minute() {
+    let registry = Registry::new(Bounds {
+        outside_hosts: 1,
+        ..Bounds::default()
+    });
+    let has_place = passed_on(&registry, "a.example", NOW);
+    assert!(matches!(has_place.identified, Identified::Legs(_, None)));
+    assert!(has_place.validity.contains(at(NOW + 3600)));
+    let has_none = passed_on(&registry, "b.example", NOW);
+    assert!(matches!(has_none.identified, Identified::Overflowed(_)));
+    let holds = [NOW, NOW + 59, NOW + 60].map(|start| has_none.validity.contains(at(start)));
+    assert_eq!(holds, [true, true, false]);
+}
+
+/// Proxies of every role, with the clusters by which they may be called or call.
+const PROXIES: [(&str, &str); 12] = [
+    (PRODUCTPAGE_NODE, ""),
+    (PRODUCTPAGE_NODE, "InboundPassthroughCluster"),
+    (PRODUCTPAGE_NODE, "inbound|80||"),
+    (GATEWAY_NODE, ""),
+    (GATEWAY_NODE, "PassthroughCluster"),
+    (GATEWAY_NODE, "my-cluster"),
+    (GATEWAY_NODE, "inbound|80||"),
+    ("edge-7", "my-cluster"),
+    ("edge-7", "DFPCluster:junk.example:80"),
+    (WAYPOINT_NODE, ""),
+    (WAYPOINT_NODE, "PassthroughCluster"),
+    (WAYPOINT_NODE, "encap"),
+];
+
+proptest! {
+    // proves: labels/host-unknown
+    #[test]
+    fn no_text_of_a_client_is_a_label(
+        host in "([a-z]{0,3}|web|cart|db|api|wild|[A-Z0-9_@:/]{0,4})",
+        end in "(|\\.demo|\\.shop|\\.db|\\.svc|\\.demo\\.svc\\.cluster\\.local|\\.example\\.com|\\.wild\\.example\\.com|\\.x)",
+        port in "(|\\.|:80|:99999|:x)",
+    ) {
+        let known = [
+            "unknown", "", "productpage", "reviews", "gateway", "web.demo.svc.cluster.local", "web.shop.svc.cluster.local",
+            "cart.shop.svc.cluster.local", "db.demo.svc.cluster.local", "reviews.demo.svc.cluster.local",
+            "example.com.svc.cluster.local", "api.example.com", "*.wild.example.com", "example.com", "vm.demo.svc.cluster.local",
+        ];
+        let authority = format!("{host}{end}{port}");
+        for (node, cluster) in PROXIES {
+            let mut mesh = mesh();
+            let common = AccessLogCommon { downstream_local_address: socket(PRODUCTPAGE, 80), ..to_nobody(cluster) };
+            mesh.take(node, asks(common, &authority));
+            for (labels, _) in mesh.http() {
+                let service = labels.get("destination_service");
+                prop_assert!(known.contains(&service), "{node} {cluster} {authority}: {service}");
+            }
+        }
     }
 }

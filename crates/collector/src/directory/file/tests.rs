@@ -139,8 +139,8 @@ fn described(directory: &Directory, owner: &Owner<'_>) -> String {
         Owner::Pod(pod) => {
             let service = directory
                 .inquiry()
-                .service_of(pod, 9080, None)
-                .map_or("-", |(service, _)| &service.name);
+                .service_of(pod, 9080)
+                .map_or("-", |oldest| &oldest.service.name);
             format!(
                 "{} {} {} {service}",
                 pod.workload, pod.canonical_service, pod.canonical_revision
@@ -283,8 +283,8 @@ fn a_workload_entry_is_a_party() {
     let service_of = |port| {
         directory
             .inquiry()
-            .service_of(vm, port, None)
-            .map(|(service, _)| service.name.to_string())
+            .service_of(vm, port)
+            .map(|oldest| oldest.service.name.to_string())
     };
     let vms = Some("vms".to_owned());
     assert_eq!([7070, 9292, 9].map(service_of), [vms.clone(), vms, None]);
