@@ -106,11 +106,11 @@ async fn the_collector_makes_its_directory_of_the_objects(#[case] pods: u32) {
     for number in [1, pods] {
         let pod = pod_at(&directory, web_address(number), now).expect("the pod is known");
         assert_eq!(*pod.name, format!("web-{number:04}"));
-        let (service, _) = directory
+        let oldest = directory
             .inquiry()
             .service_of(pod, 8080)
             .expect("the slice is known");
-        assert_eq!(&*service.name, "web");
+        assert_eq!(&*oldest.service.name, "web");
     }
     let owner = directory
         .inquiry()
@@ -138,7 +138,8 @@ async fn a_replaced_pods_tenure_ends_and_another_pod_is_found() {
     let found = followed
         .until(|directory| {
             let pod = pod_at(directory, new, clock::now())?;
-            let service = directory.inquiry().service_of(pod, 8080)?.0.name.to_string();
+            let oldest = directory.inquiry().service_of(pod, 8080)?;
+            let service = oldest.service.name.to_string();
             Some((pod.name.to_string(), pod.app.to_string(), service))
         })
         .await;
