@@ -18,7 +18,7 @@ use crate::moment::Moment;
 pub(super) struct Outside {
     /// Their addresses.
     pub(super) blocks: Blocks<External>,
-    /// By host in lower case.
+    /// By [`key`].
     hosts: HashMap<String, Vec<Arc<External>>>,
 }
 
@@ -29,12 +29,12 @@ impl Outside {
         if self.hosts.is_empty() {
             return None;
         }
-        let host = host.to_ascii_lowercase();
+        let host = key(host);
         let dots = host.char_indices().filter(|(_, character)| *character == '.');
-        let wildcards = dots.filter_map(|(dot, _)| Some(format!("*{}", host.get(dot..)?)));
-        let hosts = std::iter::once(host.clone()).chain(wildcards);
+        let wildcards = dots.filter_map(|(dot, _)| host.get(dot..));
+        let keys = std::iter::once(host.as_str()).chain(wildcards);
         let mut first = None;
-        for external in hosts.filter_map(|host| scope.choose(self.hosts.get(&host)?)) {
+        for external in keys.filter_map(|key| scope.choose(self.hosts.get(key)?)) {
             if scope.is_port_of(external) {
                 return Some(external);
             }
@@ -89,8 +89,7 @@ impl Directory {
 
     /// What the hosts of a `ServiceEntry` are called so far.
     pub(super) fn names_of_external(&self, entry: &ServiceEntryRecord) -> Option<&NameHistory> {
-        let first = entry.hosts.first()?.to_ascii_lowercase();
-        let of_host = self.outside.known().hosts.get(&first)?;
+        let of_host = self.outside.known().hosts.get(&key(entry.hosts.first()?))?;
         let own = of_host.iter().find(|external| is_of(external, entry));
         own.map(|external| &external.names)
     }
@@ -112,8 +111,8 @@ impl Directory {
         };
         let outside = self.outside.change(&mut self.changes);
         for external in entry.hosts.iter().map(external) {
-            let host = external.host.to_ascii_lowercase();
-            outside.hosts.entry(host).or_default().push(external);
+            let key = key(&external.host);
+            outside.hosts.entry(key).or_default().push(external);
         }
         let Some(first) = entry.hosts.first().map(external) else {
             return;
@@ -129,11 +128,11 @@ impl Directory {
     pub(super) fn end_external(&mut self, entry: &ServiceEntryRecord, kept: &[Block], now: Moment) {
         let outside = self.outside.change(&mut self.changes);
         for host in &entry.hosts {
-            let host = host.to_ascii_lowercase();
-            if let Some(of_host) = outside.hosts.get_mut(&host) {
+            let key = key(host);
+            if let Some(of_host) = outside.hosts.get_mut(&key) {
                 of_host.retain(|external| !is_of(external, entry));
                 if of_host.is_empty() {
-                    outside.hosts.remove(&host);
+                    outside.hosts.remove(&key);
                 }
             }
         }
@@ -142,6 +141,11 @@ impl Directory {
             outside.blocks.claims(*block).end(&object, now);
         }
     }
+}
+
+/// A host in lower case, a wildcard without its star: no other host begins with a dot.
+fn key(host: &str) -> String {
+    host.strip_prefix('*').unwrap_or(host).to_ascii_lowercase()
 }
 
 fn is_of(external: &External, entry: &ServiceEntryRecord) -> bool {
