@@ -21,7 +21,7 @@ pub(super) struct Outside {
     pub(super) blocks: Blocks<External>,
     /// Those that select workloads.
     pub(super) selections: Selections,
-    /// By host in lower case.
+    /// By [`key`].
     hosts: HashMap<String, Vec<Arc<External>>>,
 }
 
@@ -32,12 +32,12 @@ impl Outside {
         if self.hosts.is_empty() {
             return None;
         }
-        let host = host.to_ascii_lowercase();
+        let host = key(host);
         let dots = host.char_indices().filter(|(_, character)| *character == '.');
-        let wildcards = dots.filter_map(|(dot, _)| Some(format!("*{}", host.get(dot..)?)));
-        let hosts = std::iter::once(host.clone()).chain(wildcards);
+        let wildcards = dots.filter_map(|(dot, _)| host.get(dot..));
+        let keys = std::iter::once(host.as_str()).chain(wildcards);
         let mut first = None;
-        for external in hosts.filter_map(|host| scope.choose(self.hosts.get(&host)?)) {
+        for external in keys.filter_map(|key| scope.choose(self.hosts.get(key)?)) {
             if scope.is_port_of(external) {
                 return Some(external);
             }
@@ -92,8 +92,7 @@ impl Directory {
 
     /// What the hosts of a `ServiceEntry` are called so far.
     pub(super) fn names_of_external(&self, entry: &ServiceEntryRecord) -> Option<&NameHistory> {
-        let first = entry.hosts.first()?.to_ascii_lowercase();
-        let of_host = self.outside.known().hosts.get(&first)?;
+        let of_host = self.outside.known().hosts.get(&key(entry.hosts.first()?))?;
         let own = of_host.iter().find(|external| is_of(external, entry));
         own.map(|external| &external.names)
     }
@@ -115,8 +114,8 @@ impl Directory {
         };
         let outside = self.outside.change(&mut self.changes);
         for external in entry.hosts.iter().map(external) {
-            let host = external.host.to_ascii_lowercase();
-            outside.hosts.entry(host).or_default().push(external);
+            let key = key(&external.host);
+            outside.hosts.entry(key).or_default().push(external);
         }
         let Some(first) = entry.hosts.first().map(external) else {
             return;
@@ -136,11 +135,11 @@ impl Directory {
         let outside = self.outside.change(&mut self.changes);
         outside.selections.remove(&entry.namespace, &entry.name);
         for host in &entry.hosts {
-            let host = host.to_ascii_lowercase();
-            if let Some(of_host) = outside.hosts.get_mut(&host) {
+            let key = key(host);
+            if let Some(of_host) = outside.hosts.get_mut(&key) {
                 of_host.retain(|external| !is_of(external, entry));
                 if of_host.is_empty() {
-                    outside.hosts.remove(&host);
+                    outside.hosts.remove(&key);
                 }
             }
         }
@@ -149,6 +148,11 @@ impl Directory {
             outside.blocks.claims(*block).end(&object, now);
         }
     }
+}
+
+/// A host in lower case, a wildcard without its star: no other host begins with a dot.
+fn key(host: &str) -> String {
+    host.strip_prefix('*').unwrap_or(host).to_ascii_lowercase()
 }
 
 fn is_of(external: &External, entry: &ServiceEntryRecord) -> bool {

@@ -291,6 +291,22 @@ fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
     assert_eq!(service_name(&directory, 9080).as_deref(), Some("old"));
     assert_eq!(service_name(&directory, 9090).as_deref(), Some("oldest"));
     assert_eq!(service_name(&directory, 1), None);
+    let is_only = |directory: &Directory, port| {
+        let oldest = directory.inquiry().service_of(found, port);
+        oldest.map(|oldest| oldest.is_only)
+    };
+    assert_eq!(
+        [9080, 9090].map(|port| is_only(&directory, port)),
+        [Some(false), Some(true)]
+    );
+    // A pod of two address families is in two slices of one Service.
+    let ipv6 = EndpointSliceRecord {
+        name: "oldest-ipv6".into(),
+        ..slice("oldest", 9090)
+    };
+    state.apply(Record::EndpointSlice(ipv6), at(150));
+    let directory = state.publish().unwrap();
+    assert_eq!(is_only(&directory, 9090), Some(true));
     state.delete(&Record::EndpointSlice(slice("old", 9080)).key(), at(200));
     assert_eq!(
         service_name(&state.publish().unwrap(), 9080).as_deref(),

@@ -145,12 +145,8 @@ async fn a_replaced_pods_tenure_ends_and_another_pod_is_found() {
     let found = followed
         .until(|directory| {
             let pod = pod_at(directory, new, clock::now())?;
-            let service = directory
-                .inquiry()
-                .service_of(pod, 8080)?
-                .service
-                .name
-                .to_string();
+            let oldest = directory.inquiry().service_of(pod, 8080)?;
+            let service = oldest.service.name.to_string();
             Some((pod.name.to_string(), pod.app.to_string(), service))
         })
         .await;

@@ -56,7 +56,7 @@ impl OutsideHosts {
 
 impl Registry {
     /// The same as [`Registry::call`] of a call to a host outside that only its caller names: to that host, or to `other` where it has
-    /// no place. Answers also whether it has one, or is no more in the way than any other call that found none.
+    /// no place. Answers also whether it is not counted as `other`.
     pub fn call_outside(
         &self,
         found: [Finding; 2],
@@ -80,7 +80,34 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Bounds;
     use super::*;
+    use crate::interner::Symbol;
+
+    // proves: labels/outside-hosts-bound
+    #[test]
+    fn a_host_that_had_no_place_gets_one_when_a_call_is_forgotten() {
+        let registry = Registry::new(Bounds {
+            outside_hosts: 1,
+            ..Bounds::default()
+        });
+        let call = |host: &str| {
+            let make = |_: &mut Interner| Call {
+                service_name: Symbol::EMPTY,
+                ..Call::OVERFLOW
+            };
+            let (id, _, has_place) = registry.call_outside([Rule::NotFound; 2], host, make);
+            let service = registry.read_call(id, |call, interner| interner.text(call.service));
+            (id, service.to_string(), has_place)
+        };
+        let (first, service, has_place) = call("a");
+        assert_eq!((service.as_str(), has_place), ("a", true));
+        let (_, service, has_place) = call("b");
+        assert_eq!((service.as_str(), has_place), ("other", false));
+        registry.tables().outside_hosts.release(first);
+        let (_, service, has_place) = call("b");
+        assert_eq!((service.as_str(), has_place), ("b", true));
+    }
 
     // proves: labels/outside-hosts-bound
     #[test]
