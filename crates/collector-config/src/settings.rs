@@ -156,8 +156,8 @@ pub const SETTINGS: [Setting; 31] = [
         "directory.file",
         Kind::File,
         |_| None,
-        "A file with what `kubectl get pods,services,endpointslices,nodes -A -o json` prints, or with `-o yaml`, which takes ten times \
-         as long to read. When it changes or is replaced, also as a file of a mounted ConfigMap, it is read again.",
+        "A file with what `kubectl get pods,services,endpointslices,nodes -A -o json` prints, or with `-o yaml`, which takes four \
+         times as long to read. When it changes or is replaced, also as a file of a mounted ConfigMap, it is read again.",
     ),
     setting(
         "directory.none",
