@@ -162,7 +162,7 @@ pub const SETTINGS: [Setting; 37] = [
         Kind::File,
         |_| None,
         "A file with what `kubectl get pods,services,endpointslices,nodes -A -o json` prints, with Istio also \
-         `serviceentries,workloadentries`; `-o yaml` takes ten times as long to read. When it changes or is replaced, also as a file of \
+         `serviceentries,workloadentries`; `-o yaml` takes four times as long to read. When it changes or is replaced, also as a file of \
          a mounted ConfigMap, it is read again.",
     ),
     setting(

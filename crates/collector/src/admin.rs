@@ -86,19 +86,16 @@ pub fn router(admin: Admin) -> Router {
 }
 
 async fn readyz(State(admin): State<Admin>, Query(query): Query<HashMap<String, String>>) -> Response {
-    let mut text = if admin.readiness.is_ready() {
-        "ok\n".to_owned()
+    let (status, text) = if admin.readiness.is_ready() {
+        (StatusCode::OK, "ok\n")
     } else {
-        "not ready: the directory has not been listed yet, or the collector is stopping\n".to_owned()
+        let reason = "not ready: the directory has not been listed yet, or the collector is stopping\n";
+        (StatusCode::SERVICE_UNAVAILABLE, reason)
     };
+    let mut text = text.to_owned();
     if query.contains_key("verbose") {
         text.extend(admin.freshness.now().iter().map(told));
     }
-    let status = if admin.readiness.is_ready() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
     (status, text).into_response()
 }
 

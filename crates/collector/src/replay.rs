@@ -9,12 +9,10 @@ use als_proto::{NotARecording, Recording};
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::directory::Directory;
-use alscope_analysis::directory::records::Kind;
 use alscope_analysis::moment::Moment;
 use alscope_collector_config::{Config, Directory as Source};
 use arc_swap::ArcSwap;
 
-use crate::directory::decode::Undecodable;
 use crate::directory::{empty, file};
 use crate::envoy_metrics::Proxies;
 use crate::ingest::Ingest;
@@ -130,7 +128,7 @@ fn directory(config: &Config) -> Result<(Directory, Vec<String>), ReplayError> {
         Source::File(path) => {
             let mut state = empty(config);
             let left_out = file::load(path, &mut state)?;
-            let name = |(kind, item): (Kind, Undecodable)| format!("{} {}", kind.word(), item.name);
+            let name = |(kind, item): file::LeftOut| format!("{} {}", kind.word(), item.name);
             Ok((
                 state.publish().unwrap_or_default(),
                 left_out.into_iter().map(name).collect(),

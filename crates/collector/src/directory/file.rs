@@ -1,7 +1,9 @@
 //! The directory source `file`: what `kubectl get pods,services,endpointslices,nodes,serviceentries,workloadentries -A` prints with
 //! `-o json` or `-o yaml`; clusters without Istio's definitions have neither of the last two.
 //!
-//! Each item is reduced to its record before the next one is decoded, so that a large file costs little more than its text.
+//! Each item is reduced to its record before the next one is decoded, so that a large file costs little more than its text. Of
+//! 100 000 pods, 67 MB of YAML or 116 MB of JSON, the one took 6.6 s and 136 MB, the other 1.6 s and 183 MB: the parser of YAML
+//! alone takes 5.6 s.
 
 pub mod follow;
 mod list;
@@ -55,11 +57,14 @@ pub enum FileError {
 /// The command that writes such a file.
 const KUBECTL: &str = "kubectl get pods,services,endpointslices,nodes -A -o json";
 
+/// An item that can't be decoded, of this kind.
+pub type LeftOut = (Kind, Undecodable);
+
 /// An item of a directory file.
-pub type Item = Result<Record, (Kind, Undecodable)>;
+type Item = Result<Record, LeftOut>;
 
 /// Reads the file into `state`, in which nothing is yet. The items that can't be decoded are left out and named.
-pub fn load(path: &Path, state: &mut State) -> Result<Vec<(Kind, Undecodable)>, FileError> {
+pub fn load(path: &Path, state: &mut State) -> Result<Vec<LeftOut>, FileError> {
     let text = read(path)?;
     let (rules, now) = (state.naming_rules().clone(), clock::now());
     let mut left_out = Vec::new();
@@ -105,7 +110,7 @@ fn parse(text: &str, path: &Path, rules: &NamingRules, mut take: impl FnMut(Item
     }
 }
 
-/// Whether a text that may be YAML is JSON, which is read ten times as fast. A flow mapping of YAML looks alike at its begin.
+/// Whether a text that may be YAML is JSON, which is parsed ten times as fast. A flow mapping of YAML looks alike at its begin.
 fn is_json(text: &str) -> bool {
     text.trim_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }

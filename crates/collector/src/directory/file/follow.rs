@@ -17,8 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{FileError, load, parse, read};
-use crate::directory::decode::Undecodable;
+use super::{FileError, LeftOut, load, parse, read};
 use crate::directory::freshness::Freshness;
 use crate::directory::publisher::Change;
 
@@ -120,7 +119,7 @@ impl Followed {
         }
     }
 
-    fn is_read(&self, left_out: &[(Kind, Undecodable)]) {
+    fn is_read(&self, left_out: &[LeftOut]) {
         self.each_kind(Freshness::heard);
         self.each_kind(Freshness::listed);
         self.each_kind(Freshness::works);
@@ -128,8 +127,7 @@ impl Followed {
             self.freshness.skipped(*kind);
         }
         if !left_out.is_empty() {
-            let name =
-                |(kind, undecodable): &(Kind, Undecodable)| format!("{} {}", kind.word(), undecodable.name);
+            let name = |(kind, undecodable): &LeftOut| format!("{} {}", kind.word(), undecodable.name);
             let named: Vec<String> = left_out.iter().take(NAMED).map(name).collect();
             let (count, file) = (left_out.len(), self.path.display());
             warn!(
@@ -154,7 +152,7 @@ impl Followed {
 }
 
 /// All that the file lists, and what of it can't be decoded.
-fn all(path: &Path, rules: &NamingRules) -> Result<(Vec<Change>, Vec<(Kind, Undecodable)>), FileError> {
+fn all(path: &Path, rules: &NamingRules) -> Result<(Vec<Change>, Vec<LeftOut>), FileError> {
     let (mut listed, mut left_out) = (Vec::new(), Vec::new());
     parse(&read(path)?, path, rules, |item| match item {
         Ok(record) => listed.push(Change::Apply(Box::new(record))),

@@ -423,7 +423,7 @@ fn a_bad_file_is_an_error_that_says_where(#[case] text: &str, #[case] expected: 
 }
 
 /// One item of each kind that is right but for one field, beside one that is right.
-const BROKEN: &str = r#"
+const BROKEN: &str = r"
 kind: List
 items:
 - {kind: Pod, metadata: {name: bad, namespace: demo}, spec: {containers: [{name: a, ports: [{containerPort: 4294967295}]}]}}
@@ -434,7 +434,7 @@ items:
 - {kind: ServiceEntry, metadata: 7}
 - 7
 - {kind: Pod, metadata: {name: good, namespace: demo}, status: {podIP: 10.0.0.9}}
-"#;
+";
 
 #[rstest]
 #[case::as_yaml(BROKEN.to_owned())]

@@ -213,7 +213,9 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
                 }
                 version(&object)
             }
-            WatchEvent::Bookmark(bookmark) => Some(bookmark.metadata.resource_version),
+            WatchEvent::Bookmark(bookmark) => {
+                Some(bookmark.metadata.resource_version).filter(|version| !version.is_empty())
+            }
             WatchEvent::Error(status) => return Err((*status).into()),
         };
         self.version = version.or(self.version.take());
@@ -253,7 +255,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
 
     async fn fail(&mut self, verb: Verb, failure: &Failure) {
         let is_without = matches!(failure, Failure::Absent(_) | Failure::Refused(_))
-            && matches!(self.kind, Kind::ServiceEntry | Kind::WorkloadEntry)
+            && may_be_missing(self.kind)
             && !self.has_listed;
         if is_without {
             // A kind that need not be there, or may not be read, has no objects. Once it had some, it is not concluded that they
@@ -271,6 +273,14 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
             self.is_told = true;
             warn!("{said}; the directory goes on with what it knows, and it is tried again");
         }
+    }
+}
+
+/// Whether a cluster may have no such kind, or the collector no right to it: those that come with Istio.
+fn may_be_missing(kind: Kind) -> bool {
+    match kind {
+        Kind::Pod | Kind::Service | Kind::EndpointSlice | Kind::Node => false,
+        Kind::ServiceEntry => true,
     }
 }
 

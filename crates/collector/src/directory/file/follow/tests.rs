@@ -1,14 +1,20 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use alscope_analysis::directory::Owner;
+use alscope_analysis::moment::Moment;
+use arc_swap::ArcSwap;
 use rstest::rstest;
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::*;
+use crate::clock;
 use crate::directory::freshness::KindFreshness;
 use crate::directory::logged::Logged;
+use crate::directory::publisher::publish;
 
 /// A List of pods with these names.
 fn list(pods: &[&str]) -> String {
@@ -123,6 +129,36 @@ async fn a_config_map_that_is_mounted_is_followed() {
     mount(follower.folder.path(), "..2", &["new", "newer"]);
     fs::remove_dir_all(follower.folder.path().join("..1")).unwrap();
     assert_eq!(follower.pass(5).await, ["(", "+new", "+newer", ")"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_file_names_no_more_had_its_address_until_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cluster.yaml");
+    fs::write(&path, list(&["old"])).unwrap();
+    let mut state = State::default();
+    let followed = Followed::read(&path, &mut state, Arc::default()).unwrap();
+    let directory = Arc::new(ArcSwap::from_pointee(state.publish().unwrap()));
+    let (sender, taken) = mpsc::channel(1000);
+    let stopping = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(followed.follow(sender, stopping.clone()));
+    tasks.spawn(publish(
+        state,
+        taken,
+        directory.clone(),
+        watch::channel(true).0,
+        stopping,
+    ));
+    let before = clock::now();
+    fs::write(&path, "items: []\nkind: List\n").unwrap();
+    sleep(Duration::from_secs(6)).await;
+    let directory = directory.load();
+    let had_it = |at: Moment| {
+        let found = directory.inquiry().owner([10, 0, 0, 1].into(), None, at);
+        matches!(found.owner, Owner::Pod(pod) if &*pod.name == "old")
+    };
+    assert_eq!([before, clock::now()].map(had_it), [true, false]);
 }
 
 #[rstest]

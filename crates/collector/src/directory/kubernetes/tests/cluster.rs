@@ -91,7 +91,7 @@ impl Cluster {
         let router = Router::new()
             .fallback(answer)
             .with_state((server.clone(), changed.clone()));
-        let (sender, changes) = mpsc::channel(100_000);
+        let (sender, taken) = mpsc::channel(100_000);
         let freshness = Arc::new(Freshness::of(&Kind::ALL));
         let mut tasks = JoinSet::new();
         let source = Source {
@@ -104,7 +104,7 @@ impl Cluster {
         Cluster {
             server,
             changed,
-            changes,
+            changes: taken,
             freshness,
             logged: Logged::new(),
             _tasks: tasks,
