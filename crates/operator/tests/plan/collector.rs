@@ -40,9 +40,14 @@ fn the_collector_is_given_the_time_that_its_end_may_take() {
     let cluster = Cluster::wired(&json!({}));
     let deployment = cluster.owned.iter().find(|owned| owned.kind == Kind::Deployment);
     let spec = &deployment.unwrap().object["spec"];
-    let grace = spec["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
+    let grace = spec["template"]["spec"]["terminationGracePeriodSeconds"]
+        .as_u64()
+        .unwrap();
     let Ending { accept, scrape, .. } = Ending::default();
-    assert!(accept + OTHER_STAGES + scrape < Duration::from_secs(grace), "{grace}");
+    assert!(
+        accept + OTHER_STAGES + scrape < Duration::from_secs(grace),
+        "{grace}"
+    );
     // A new one is ready before an old one is told to end.
     let rolling = json!({"maxUnavailable": 0, "maxSurge": 1});
     assert_eq!(spec["strategy"]["rollingUpdate"], rolling);
