@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use alscope_analysis::aggregate::registry::{Bounds, Registry};
 use alscope_analysis::analyze::chain::{self, Chain};
@@ -171,11 +172,19 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     if let Some(writer) = writer {
         writer.end().await;
     }
-    scrapes.last(config.ending.scrape).await;
+    scrapes.last(longest_scrape(&synced, config.ending)).await;
     stages.rest.cancel();
     tasks.join_all().await;
     info!("stopped");
     synced.map(drop)
+}
+
+/// How long the last scrape is waited for: a collector that never was ready has nothing to show.
+fn longest_scrape(synced: &Result<Wait, StartError>, ending: Ending) -> Duration {
+    match synced {
+        Ok(Wait::Complete) => ending.scrape,
+        Ok(Wait::Unfinished) | Err(_) => Duration::ZERO,
+    }
 }
 
 /// Lets proxies be sent elsewhere, then tells their connections to end.

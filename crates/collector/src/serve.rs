@@ -54,7 +54,7 @@ pub async fn serve(
     connections: Arc<Connections>,
     stopping: CancellationToken,
 ) {
-    // The lowest level: it makes a twentieth of a large exposition, and the higher ones take twice the time for little less.
+    // The lowest level makes less than a thirtieth of a large exposition; the usual one takes twice the time.
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
     let router = router
         .layer(compression)

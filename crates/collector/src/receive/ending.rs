@@ -8,13 +8,13 @@
 
 use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use alscope_collector_config::Ending as Bounds;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -22,6 +22,8 @@ use super::answer::Refusal;
 
 /// How long a connection may take to end after its streams were told to.
 pub const END_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a stream may go on that always has more to read, before it is answered all the same.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long what a connection has left behind may take to be counted: a window's worth at most.
 const REST_DEADLINE: Duration = Duration::from_secs(1);
 /// The share of its age by which a connection ends sooner or later, so that those that came together do not go together.
@@ -31,6 +33,7 @@ const JITTER: f64 = 0.1;
 #[derive(Debug)]
 pub struct Ending {
     begun: CancellationToken,
+    since: OnceLock<Instant>,
     /// Streams that are answered and still read.
     answered: Mutex<JoinSet<()>>,
 }
@@ -40,6 +43,7 @@ impl Ending {
     pub fn new(stopping: &CancellationToken) -> Arc<Self> {
         Arc::new(Ending {
             begun: stopping.child_token(),
+            since: OnceLock::new(),
             answered: Mutex::default(),
         })
     }
@@ -50,6 +54,7 @@ impl Ending {
             () = self.begun.cancelled() => {}
             () = sleep(with_jitter(age)) => self.begun.cancel(),
         }
+        self.since.get_or_init(Instant::now);
     }
 
     /// Waits until the connection is to end.
@@ -60,6 +65,11 @@ impl Ending {
     /// Whether the connection is to end.
     pub fn has_begun(&self) -> bool {
         self.begun.is_cancelled()
+    }
+
+    /// Whether it was to end a while ago.
+    pub fn is_late(&self) -> bool {
+        self.since.get().is_some_and(|since| since.elapsed() >= PATIENCE)
     }
 
     /// What a stream is answered, once it is read to its end, or once it is `answerable` before: then it is read on beside.

@@ -183,9 +183,12 @@ impl<H: Handler> Service<H> {
     }
 
     /// The next data frame. A stream of a connection that ends becomes answerable once all that came of it is read, and not within
-    /// a message: its client may drop what it has not sent yet.
+    /// a message: its client may drop what it has not sent yet. One that always has more is not waited for.
     async fn next(&self, frames: &GrpcFrames, body: &mut (impl Body<Data = Bytes> + Unpin)) -> Option<Bytes> {
         if !frames.is_within_message() {
+            if self.ending.is_late() {
+                self.answerable.notify_one();
+            }
             tokio::select! {
                 biased;
                 data = self.data(body) => return data,

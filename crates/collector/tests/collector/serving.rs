@@ -169,7 +169,7 @@ async fn what_is_asked_for_compressed_is_the_same_and_smaller() {
     for (address, path, name) in [
         (collector.admin, "/metrics", "alscope_build_info"),
         (collector.web, "/page.js", "the topology"),
-        (collector.web, "/api/v1/why", "edges"),
+        (collector.web, "/api/v1/why", "observations"),
     ] {
         let plain = asked(address, path, &[LOCAL]).await;
         assert_eq!(plain.header("content-encoding"), None);

@@ -1,7 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rstest::rstest;
-use tokio::time::Instant;
 
 use super::*;
 

@@ -177,6 +177,50 @@ async fn a_connection_has_arrived_with_its_first_message(#[case] bytes: &[u8], #
     drop(others);
 }
 
+/// Whether a stream is answered early that always has more to read, when its connection was to end so long ago.
+async fn is_answerable(ago: Duration) -> bool {
+    let stopping = CancellationToken::new();
+    let service = Service {
+        ending: Ending::new(&stopping),
+        ..service(Limits::default())
+    };
+    stopping.cancel();
+    service.ending.at(Duration::from_hours(1)).await;
+    tokio::time::advance(ago).await;
+    let message: &[u8] = &[0, 0, 0, 0, 1, 7];
+    let frames = body(&[message; 3], false);
+    let read = service.read(frames, &mut (), Encoding::Identity).await;
+    assert_eq!(read, Ok(()));
+    service.answerable.notified().now_or_never().is_some()
+}
+
+#[rstest]
+#[case::soon(900, false)]
+#[case::late(1000, true)]
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_always_has_more_is_answered_all_the_same_a_second_later(
+    #[case] milliseconds: u64,
+    #[case] expected: bool,
+) {
+    assert_eq!(is_answerable(Duration::from_millis(milliseconds)).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_not_answered_early_within_a_message() {
+    let stopping = CancellationToken::new();
+    let service = Service {
+        ending: Ending::new(&stopping),
+        ..service(Limits::default())
+    };
+    stopping.cancel();
+    // It is within a message from its first frame on.
+    let frames = body(&[&[0, 0, 0, 0, 9, 1]], true);
+    let mut stream = ();
+    let mut reading = Box::pin(service.read(frames, &mut stream, Encoding::Identity));
+    assert!(futures::poll!(&mut reading).is_pending());
+    assert!(service.answerable.notified().now_or_never().is_none());
+}
+
 /// A compressed message of zeros with its prefix.
 fn zeros(count: usize) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
