@@ -65,6 +65,7 @@ enum Command {
     ///   alscope-collector why
     ///   alscope-collector why demo/productpage-v1 demo/reviews-v2
     ///   alscope-collector why unknown istio-system/istio-ingressgateway
+    ///   alscope-collector why demo/productpage-v1 service:demo/ratings
     #[command(verbatim_doc_comment)]
     Why(WhyArguments),
 }

@@ -190,8 +190,8 @@ fn of_party(party: &Party<'_>, labels: &PartyLabels) -> NodeKind {
 }
 
 /// What a called party is of which only the service is known, and what that service is. Traffic that Envoy sends on without knowing
-/// where goes outside and to no service. A host that is its own name is a client side's word for one outside; a server side serves
-/// in the mesh.
+/// where goes outside and to no service. A host that is its own name is a client side's word for one outside; on a server side, which
+/// serves in the mesh, a host without a namespace is the caller's word alone.
 fn of_service(leg: &Leg<'_>) -> (NodeKind, NodeKind) {
     let (host, name) = (&*leg.service.host, &*leg.service.name);
     let unknown = NodeKind::Unknown;
@@ -200,6 +200,7 @@ fn of_service(leg: &Leg<'_>) -> (NodeKind, NodeKind) {
         "PassthroughCluster" | "BlackHoleCluster" => (NodeKind::Outside, unknown),
         _ if name.starts_with("InboundPassthroughCluster") => (unknown, unknown),
         _ if name == host && leg.reporter != Reporter::Destination => (NodeKind::Outside, NodeKind::Outside),
+        _ if &*leg.service.namespace == "unknown" => (unknown, unknown),
         _ => (NodeKind::Service, NodeKind::Service),
     }
 }

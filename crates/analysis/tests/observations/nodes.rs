@@ -198,6 +198,21 @@ fn a_caller_without_a_workload_is_its_service_or_host(#[case] address: &str, #[c
     assert_eq!(edges(&mut mesh)[0].0, expected);
 }
 
+// proves: node/server-side
+#[test]
+fn a_host_that_only_the_caller_names_is_no_node_of_the_server_side() {
+    let mut mesh = Mesh::new();
+    let mut common = inbound();
+    common.downstream_local_address = socket("10.0.0.77", 9080);
+    let mut entry = request(common, Some(200));
+    entry.request.as_mut().unwrap().authority = "junk.example".into();
+    mesh.take(REVIEWS_NODE, http([entry]));
+    let [(from, to, _)] = &edges(&mut mesh)[..] else {
+        panic!("one edge")
+    };
+    assert_eq!([from, to], ["demo/productpage", "unknown"]);
+}
+
 // proves: node/unknown-once
 #[test]
 fn unknown_callers_are_one_node_whatever_namespace_they_prove() {
