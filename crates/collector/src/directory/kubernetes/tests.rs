@@ -16,7 +16,8 @@ use tokio::time::timeout;
 
 use super::*;
 
-/// An API server that knows the core kinds, of which there are no objects, and answers so about `ServiceEntries`.
+/// An API server that knows the core kinds, of which there are no objects, and answers so about `ServiceEntries`; it has no
+/// `WorkloadEntries`.
 #[derive(Clone)]
 enum ServiceEntries {
     Listed(Value),
@@ -34,7 +35,11 @@ async fn answer(
         let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code});
         (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
     };
-    let items = match (uri.path().ends_with("/serviceentries"), entries) {
+    let is_service_entries = uri.path().ends_with("/serviceentries");
+    let is_istios = uri.path().contains("/networking.istio.io/");
+    let items = match (is_service_entries, entries) {
+        // What may not be read of Istio's kinds is none of them.
+        (false, ServiceEntries::Refused(refused)) if is_istios => return refuse(refused),
         (false, _) => json!([]),
         (true, ServiceEntries::Listed(items)) => items,
         (true, ServiceEntries::Refused(refused)) => return refuse(refused),
@@ -98,7 +103,7 @@ async fn seen_until(entries: ServiceEntries, mut is_last: impl FnMut(&Change) ->
 #[case::not_installed((ABSENT, "404 page not found"))]
 #[case::not_allowed((FORBIDDEN, "forbidden"))]
 #[tokio::test]
-async fn without_service_entries_the_directory_is_complete(#[case] refused: (u16, &'static str)) {
+async fn without_istios_kinds_the_directory_is_complete(#[case] refused: (u16, &'static str)) {
     let seen = seen(ServiceEntries::Refused(refused)).await;
     assert!(!seen.iter().any(|change| matches!(change, Change::Apply(_))));
 }
