@@ -177,7 +177,7 @@ struct Backend {
 pub struct Directory {
     changes: Changes,
     pods: Index<IpAddr, Tenures<Pod>>,
-    /// By namespace and name.
+    /// By name, in whatever namespace.
     named: Index<Arc<str>, Tenures<Pod>>,
     /// By port, who listens at an address that is not its own alone.
     listeners: Index<IpAddr, BTreeMap<u16, Tenures<Pod>>>,

@@ -141,10 +141,11 @@ impl<'a> Lookup<'a> {
 
     /// The pod that the reporting proxy says it is in.
     fn named(&mut self) -> Found<'a> {
-        let Some(name) = &self.stream.own_pod else {
+        let own = self.stream.own_pod.as_deref().and_then(|own| own.split_once('/'));
+        let Some((namespace, name)) = own else {
             return Found::without_address();
         };
-        let found = self.inquiry.named(name, self.start);
+        let found = self.inquiry.named(namespace, name, self.start);
         self.validity = self.validity.and(found.validity);
         found
     }

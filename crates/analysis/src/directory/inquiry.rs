@@ -90,11 +90,12 @@ impl<'a> Inquiry<'a> {
             })
     }
 
-    /// The pod that had this name, `namespace/name`, when a call started at `start`.
-    pub fn named(&mut self, name: &str, start: Moment) -> Found<'a> {
+    /// The pod that had this name when a call started at `start`, else the `WorkloadEntry`.
+    pub fn named(&mut self, namespace: &str, name: &str, start: Moment) -> Found<'a> {
         match self.directory.named.get(name, &mut self.asked) {
             Some(tenures) => {
-                let held = tenures.owner_by(start, |pod| Some(pod.is_workload_entry));
+                let rank = |pod: &Pod| (*pod.namespace == *namespace).then_some(pod.is_workload_entry);
+                let held = tenures.owner_by(start, rank);
                 held.map(Rule::OwnPod, Owner::Pod)
             }
             None => Found::unknown(Unattributed::NotFound, Validity::ALWAYS),

@@ -135,12 +135,9 @@ impl<T> Tenures<T> {
         }
     }
 
-    /// The holder that `same` recognises.
-    pub fn holder(&self, same: impl Fn(&T) -> bool) -> Option<&Arc<T>> {
-        self.0
-            .iter()
-            .map(|tenure| &tenure.holder)
-            .find(|holder| same(holder))
+    /// The tenure of the holder that `same` recognises.
+    pub fn of(&self, same: impl Fn(&T) -> bool) -> Option<&Tenure<T>> {
+        self.0.iter().find(|tenure| same(&tenure.holder))
     }
 
     /// Ends the tenure that `same` recognises at `until`, unless it has ended before.

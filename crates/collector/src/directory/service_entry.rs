@@ -50,10 +50,11 @@ struct Endpoint {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct Port {
     number: i32,
-    target_port: i64,
+    #[serde(rename = "targetPort")]
+    target: i64,
     protocol: Option<String>,
     name: Option<String>,
 }
@@ -99,7 +100,7 @@ impl Spec {
     fn selector(&self) -> Option<Selector> {
         let labels = &self.workload_selector.as_ref()?.labels;
         let ports = self.ports.iter().map(|port| {
-            let number = match port.target_port {
+            let number = match port.target {
                 0 => port.number.into(),
                 target => target,
             };

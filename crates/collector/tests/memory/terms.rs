@@ -41,7 +41,7 @@ const STEPS: usize = 30 + 60 + 2;
 
 pub(crate) const HTTP_LABEL_SET: usize = 4096;
 pub(crate) const TCP_LABEL_SET: usize = 2560;
-pub(crate) const POD: usize = 1536;
+pub(crate) const POD: usize = 1664;
 pub(crate) const CONNECTION: usize = 30 * 1024;
 pub(crate) const STREAM: usize = 4 * 1024 + NODE_ID + 2 * DOMAIN;
 pub(crate) const READER: usize = 4 << 20;

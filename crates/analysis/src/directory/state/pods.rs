@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{State, lost};
 use crate::directory::Pod;
-use crate::directory::records::{PodRecord, qualified};
+use crate::directory::records::PodRecord;
 use crate::directory::tenure::{Tenure, Tenures, Validity};
 use crate::moment::Moment;
 
@@ -13,32 +13,38 @@ use crate::moment::Moment;
 #[derive(Debug)]
 pub(super) struct KnownPod {
     addresses: Box<[IpAddr]>,
-    /// The ports that it declares, if it is in its node's network.
-    ports: Box<[u16]>,
-    is_of_host: bool,
-    /// Where it listens, of addresses that are not its own alone.
-    listens: Box<[(IpAddr, u16)]>,
-    /// Its time, and what it is called.
-    pub(super) tenure: Tenure<Pod>,
+    /// Where it listens at addresses that are not its own alone; most pods do not.
+    listens: Option<Box<Listens>>,
+    /// The party that it is.
+    pub(super) party: Arc<Pod>,
     /// All of it, where a Service may give the pod another name.
     pub(super) record: Option<Arc<PodRecord>>,
+}
+
+#[derive(Debug, Default)]
+struct Listens {
+    /// The ports that it declares, if it is in its node's network.
+    declared: Box<[u16]>,
+    places: Box<[(IpAddr, u16)]>,
 }
 
 impl State {
     pub(super) fn apply_pod(&mut self, record: PodRecord, now: Moment) {
         let uid = self.texts.share(&record.uid);
-        let tenure = self.hold_addresses(&record, now);
+        let party = self.hold_addresses(&record, now);
         let (addresses, listens) = match self.pods.remove(&uid) {
             Some(before) => (before.addresses, before.listens),
             None => Default::default(),
         };
         self.end_addresses(&uid, &lost(&addresses, &record.addresses), now);
+        let declared = || Listens {
+            declared: record.ports.as_slice().into(),
+            places: [].into(),
+        };
         let known = KnownPod {
             addresses: record.addresses.as_slice().into(),
-            ports: record.ports.as_slice().into(),
-            is_of_host: record.host_network,
-            listens,
-            tenure,
+            listens: listens.or_else(|| (!record.ports.is_empty()).then(|| declared().into())),
+            party,
             record: self.rules.read_services().then(|| Arc::new(record)),
         };
         self.pods.insert(uid.clone(), known);
@@ -48,9 +54,10 @@ impl State {
     pub(super) fn delete_pod(&mut self, uid: &str, now: Moment) {
         let Some(pod) = self.pods.remove(uid) else { return };
         self.end_addresses(uid, &pod.addresses, now);
-        self.end_listening(uid, &pod.listens, now);
-        let holder = &pod.tenure.holder;
-        let name = qualified(&holder.namespace, &holder.name).into();
+        if let Some(listens) = &pod.listens {
+            self.end_listening(uid, &listens.places, now);
+        }
+        let name = pod.party.name.shared();
         let directory = &mut self.directory;
         directory.named.change(&name, &mut directory.changes, |tenures| {
             tenures.end(now, |other| *other.uid == *uid);
@@ -59,15 +66,15 @@ impl State {
 
     /// Names a known pod anew, from `since` on.
     pub(super) fn rename_pod(&mut self, record: &PodRecord, since: Moment) {
-        let tenure = self.hold_addresses(record, since);
+        let party = self.hold_addresses(record, since);
         if let Some(known) = self.pods.get_mut(&*record.uid) {
-            known.tenure = tenure;
+            known.party = party;
         }
         self.listen(&record.uid, since);
     }
 
     /// Lets a pod hold its name and its addresses, as the party that it is from `now` on.
-    fn hold_addresses(&mut self, record: &PodRecord, now: Moment) -> Tenure<Pod> {
+    fn hold_addresses(&mut self, record: &PodRecord, now: Moment) -> Arc<Pod> {
         let pod = Arc::new(self.pod(record, now));
         let same = |other: &Pod| other.uid == pod.uid;
         let started = record.started.unwrap_or(Moment::MIN);
@@ -97,29 +104,32 @@ impl State {
         }
         // There is one pod of a name at a time.
         let named = tenure(started, record.started.unwrap_or(Moment::MAX));
-        let name = qualified(&record.namespace, &record.name).into();
         directory
             .named
-            .change(&name, &mut directory.changes, |tenures| tenures.set(named, same));
-        tenure(started, Moment::MAX)
+            .change(&pod.name.shared(), &mut directory.changes, |tenures| {
+                tenures.set(named, same);
+            });
+        pod
     }
 
     /// Lets a pod listen where it does as of `now`: at the ports that it declares of its node's addresses, and at the addresses and
     /// ports that slices say are its, where the address is not its own alone.
     pub(super) fn listen(&mut self, uid: &str, now: Moment) {
         let Some(known) = self.pods.get(uid) else { return };
+        let is_of_host = known.party.is_of_host;
         let own = || known.addresses.iter().copied();
-        let declared = known
-            .ports
+        let before = known.listens.as_deref();
+        let declared = before.map_or(&[][..], |listens| &listens.declared);
+        let declared = declared
             .iter()
             .flat_map(|port| own().map(|address| (address, *port)));
         let mut listens: Vec<(IpAddr, u16)> = declared.collect();
-        for backend in self.directory.backends_of(&known.tenure.holder) {
+        for backend in self.directory.backends_of(&known.party) {
             match (backend.port, backend.address) {
-                (Some(port), Some(address)) if known.is_of_host || !known.addresses.contains(&address) => {
+                (Some(port), Some(address)) if is_of_host || !known.addresses.contains(&address) => {
                     listens.push((address, port.number));
                 }
-                (Some(port), None) if known.is_of_host => {
+                (Some(port), None) if is_of_host => {
                     listens.extend(own().map(|address| (address, port.number)));
                 }
                 _ => {}
@@ -127,8 +137,21 @@ impl State {
         }
         listens.sort_unstable();
         listens.dedup();
+        let gone = before.into_iter().flat_map(|before| before.places.iter());
+        let gone: Vec<(IpAddr, u16)> = gone.filter(|place| !listens.contains(place)).copied().collect();
+        if listens.is_empty() && gone.is_empty() {
+            return;
+        }
+        let named = self.directory.named.known(&*known.party.name);
+        let Some(named) = named.and_then(|tenures| tenures.of(|other| *other.uid == *uid)) else {
+            return;
+        };
+        let tenure = Tenure {
+            given: Moment::MAX,
+            ..named.clone()
+        };
         for (address, port) in &listens {
-            let tenure = known.tenure.clone();
+            let tenure = tenure.clone();
             let directory = &mut self.directory;
             directory
                 .listeners
@@ -137,11 +160,9 @@ impl State {
                     tenures.set(tenure, |other| *other.uid == *uid);
                 });
         }
-        let gone = known.listens.iter().filter(|place| !listens.contains(place));
-        let gone: Vec<(IpAddr, u16)> = gone.copied().collect();
         self.end_listening(uid, &gone, now);
         if let Some(known) = self.pods.get_mut(uid) {
-            known.listens = listens.into();
+            known.listens.get_or_insert_default().places = listens.into();
         }
     }
 
@@ -172,8 +193,9 @@ impl State {
         if let Some((uid, _)) = self.pods.get_key_value(target) {
             return Some(uid.clone());
         }
-        let named = self.directory.named.known(target)?;
-        let pod = named.holder(|pod| self.pods.contains_key(&*pod.uid))?;
-        Some(pod.uid.shared())
+        let (namespace, name) = target.split_once('/')?;
+        let named = self.directory.named.known(name)?;
+        let is_there = |pod: &Pod| *pod.namespace == *namespace && self.pods.contains_key(&*pod.uid);
+        Some(named.of(is_there)?.holder.uid.shared())
     }
 }

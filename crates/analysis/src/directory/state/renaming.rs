@@ -80,7 +80,7 @@ impl State {
             .pod(record, &canonical_service, self.service_of(record));
         let name = self.texts.share(&name);
         let known = self.pods.get(&*record.uid);
-        let names = names(known.map(|known| &known.tenure.holder.names), name, now);
+        let names = names(known.map(|known| &known.party.names), name, now);
         let selected_by = self.selectable(record);
         let network = match record.network.as_str() {
             "" => workload::first_label(&record.labels, &[workload::NETWORK]).unwrap_or_default(),

@@ -45,7 +45,7 @@ impl State {
 
     fn select_workload_entry(&mut self, uid: &Arc<str>, since: Moment) {
         let Some(known) = self.pods.get(uid) else { return };
-        let entry = &known.tenure.holder;
+        let entry = &known.party;
         let of_namespace = self
             .services
             .iter()

@@ -59,8 +59,8 @@ fn containers(status: &PodStatus) -> impl Iterator<Item = &ContainerStatus> {
 
 /// How the container ended, this time or the last.
 fn ended(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
-    let states = [&container.state, &container.last_state].into_iter().flatten();
-    states.filter_map(|state| state.terminated.as_ref()).next()
+    let mut states = [&container.state, &container.last_state].into_iter().flatten();
+    states.find_map(|state| state.terminated.as_ref())
 }
 
 fn states(status: &PodStatus) -> impl Iterator<Item = &ContainerState> {
@@ -94,35 +94,35 @@ mod tests {
     }
 
     /// A container in a state, which was in another one before.
-    fn container(state: Value, last_state: Value) -> Value {
+    fn container(state: &Value, last_state: &Value) -> Value {
         json!({ "name": "a", "image": "x", "imageID": "x", "ready": false, "restartCount": 0, "state": state, "lastState": last_state })
     }
 
     fn running(since: i64) -> Value {
-        container(json!({ "running": { "startedAt": time(since) } }), json!({}))
+        container(&json!({ "running": { "startedAt": time(since) } }), &json!({}))
     }
 
     fn ended(since: i64, until: i64) -> Value {
         let state = json!({ "exitCode": 0, "startedAt": time(since), "finishedAt": time(until) });
-        container(json!({ "terminated": state }), json!({}))
+        container(&json!({ "terminated": state }), &json!({}))
     }
 
     fn waiting() -> Value {
-        container(json!({ "waiting": { "reason": "PodInitializing" } }), json!({}))
+        container(&json!({ "waiting": { "reason": "PodInitializing" } }), &json!({}))
     }
 
     /// Of a node that came back: nobody saw the container end.
     fn lost() -> Value {
         container(
-            json!({ "terminated": { "exitCode": 137, "reason": "ContainerStatusUnknown" } }),
-            json!({}),
+            &json!({ "terminated": { "exitCode": 137, "reason": "ContainerStatusUnknown" } }),
+            &json!({}),
         )
     }
 
     /// Ended, and to be started again.
     fn crashed(until: i64) -> Value {
         let last = json!({ "terminated": { "exitCode": 1, "finishedAt": time(until) } });
-        container(json!({ "waiting": { "reason": "CrashLoopBackOff" } }), last)
+        container(&json!({ "waiting": { "reason": "CrashLoopBackOff" } }), &last)
     }
 
     fn condition(kind: &str, status: &str, changed: i64) -> Value {
