@@ -64,7 +64,8 @@ pub(super) struct Watch<'a, K> {
     request: Request,
     /// Up to where everything is known; `None` when a list is needed.
     version: Option<String>,
-    has_listed: bool,
+    /// When the last list was complete.
+    listed: Option<Instant>,
     pauses: ExponentialBackoff,
     failures: LogPace,
     skips: LogPace,
@@ -97,7 +98,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
             resource: parts.collect::<Vec<_>>().join("."),
             request: Request::new(K::url_path(&(), None)),
             version: None,
-            has_listed: false,
+            listed: None,
             pauses: PAUSES.build(),
             failures: LogPace::default(),
             skips: LogPace::default(),
@@ -109,14 +110,14 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
     /// Lists and watches. Never ends.
     pub(super) async fn run(mut self) {
         loop {
-            let was_listed = self.version.is_some();
             let Err((verb, failure)) = self.attempt().await else {
                 continue;
             };
             if let Failure::Expired(_) = failure {
                 self.version = None;
-                // Only a list that is out of date at once is worth a pause.
-                if was_listed {
+                // Only a list that is out of date at once, or can't be had, is worth a pause.
+                let is_old = self.listed.is_some_and(|at| at.elapsed() >= PROVEN);
+                if verb == Verb::Watch && is_old {
                     continue;
                 }
             }
@@ -156,7 +157,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
                 let version = page.metadata.resource_version.filter(is_there);
                 let version = version.ok_or(Failure::Unreadable)?;
                 self.end_list().await;
-                self.has_listed = true;
+                self.listed = Some(Instant::now());
                 return Ok(version);
             }
         }
@@ -256,7 +257,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
     async fn fail(&mut self, verb: Verb, failure: &Failure) {
         let is_without = matches!(failure, Failure::Absent(_) | Failure::Refused(_))
             && may_be_missing(self.kind)
-            && !self.has_listed;
+            && self.listed.is_none();
         if is_without {
             // A kind that need not be there, or may not be read, has no objects. Once it had some, it is not concluded that they
             // are gone: an API server that starts answers so for a moment.

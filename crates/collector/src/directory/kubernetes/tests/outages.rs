@@ -25,6 +25,7 @@ fn seconds(number: u64) -> Duration {
 #[rstest]
 #[case::it_refuses(Mood::Answers(403))]
 #[case::nobody_is_known(Mood::Answers(401))]
+#[case::it_cannot_go_on(Mood::Answers(410))]
 #[case::it_fails(Mood::Answers(500))]
 #[case::it_has_too_much_to_do(Mood::Answers(429))]
 #[case::it_is_away(Mood::Answers(503))]
@@ -172,17 +173,20 @@ async fn while_the_api_server_is_away_the_directory_stays_and_its_age_grows() {
         &json!({"metadata": {"name": "old", "namespace": "demo"}}),
     );
     cluster.pass(MINUTE).await;
-    for mood in [403, 404, 500].map(Mood::Answers) {
+    for mood in [403, 404, 410, 500].map(Mood::Answers) {
+        let begin = Instant::now();
         cluster.becomes(mood);
         let learnt = cluster.pass(HOUR).await;
         let ends = |change: &Change| matches!(change, Change::Delete(_) | Change::EndList(_));
         assert!(!learnt.iter().any(ends), "{mood:?}: {learnt:?}");
+        let asked = cluster.asked("pods", begin).len();
+        assert!((60..=720).contains(&asked), "{mood:?}: {asked} in an hour");
     }
     for kind in Kind::ALL {
         let freshness = cluster.freshness(kind);
         assert!(freshness.is_listed, "{freshness:?}");
         assert!(
-            freshness.age >= 3 * HOUR && freshness.age <= 3 * HOUR + MINUTE,
+            freshness.age >= 4 * HOUR && freshness.age <= 4 * HOUR + MINUTE,
             "{freshness:?}"
         );
     }
@@ -224,11 +228,11 @@ async fn a_watch_goes_on_from_what_is_known_and_lists_at_once_what_is_forgotten(
 async fn a_version_of_the_future_is_listed_anew() {
     let begin = Instant::now();
     let mut cluster = Cluster::new(Mood::Works);
-    cluster.pass(seconds(1)).await;
+    cluster.pass(seconds(6)).await;
     let causes = json!([{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]);
     let status = json!({"kind": "Status", "code": 504, "details": {"causes": causes}});
     cluster.says("pods", "ERROR", &status);
-    cluster.pass(seconds(1)).await;
+    cluster.pass(Duration::from_millis(1)).await;
     let lists = cluster.asked("pods", begin).into_iter();
     assert_eq!(lists.filter(|asked| asked.watch_from.is_none()).count(), 2);
 }
