@@ -36,7 +36,7 @@ async fn a_directory_file_is_followed_while_the_collector_runs() {
     assert!(collector.sample(AGE).await < 10.0);
     let (status, text) = collector.get(collector.admin, "/readyz?verbose").await;
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!((status, lines.len(), lines[0]), (200, 6, "ok"), "{text}");
+    assert_eq!((status, lines.len(), lines[0]), (200, 7, "ok"), "{text}");
     assert!(lines[1].starts_with("[+]Pod listed, "), "{text}");
     assert!(lines[1].contains(" s ago: directory file "), "{text}");
     assert_eq!(
@@ -78,5 +78,5 @@ async fn an_api_server_that_fails_does_not_fill_the_log() {
         .lines()
         .filter(|line| line.contains("500: out of order"))
         .collect();
-    assert_eq!(failures.len(), 5, "{log}");
+    assert_eq!(failures.len(), 6, "{log}");
 }

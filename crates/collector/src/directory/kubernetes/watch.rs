@@ -281,7 +281,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
 fn may_be_missing(kind: Kind) -> bool {
     match kind {
         Kind::Pod | Kind::Service | Kind::EndpointSlice | Kind::Node => false,
-        Kind::ServiceEntry => true,
+        Kind::ServiceEntry | Kind::WorkloadEntry => true,
     }
 }
 

@@ -11,7 +11,14 @@ use super::*;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
-const PLURALS: [&str; 5] = ["pods", "services", "endpointslices", "nodes", "serviceentries"];
+const PLURALS: [&str; 6] = [
+    "pods",
+    "services",
+    "endpointslices",
+    "nodes",
+    "serviceentries",
+    "workloadentries",
+];
 
 fn pod(name: &str) -> Value {
     json!({"metadata": {"name": name, "namespace": "demo", "uid": name}, "status": {"podIP": "10.0.0.2"}})
