@@ -1,6 +1,7 @@
 //! What the rules keep of a stream's identifier: Envoy names its node once, in the first message.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use als_proto::{Identifier, Malformed};
 
@@ -30,6 +31,8 @@ pub struct Stream {
     pub own_address: Option<IpAddr>,
     /// Node metadata `CLUSTER_ID`; `unknown` when absent.
     pub cluster: Symbol,
+    #[expect(dead_code, reason = "while a stream has the text, its symbol is no other's")]
+    cluster_text: Arc<str>,
     /// The cluster's DNS domain, from the fourth part of Istio's node id.
     pub domain: Box<str>,
     /// What the node says about itself.
@@ -56,9 +59,9 @@ impl Stream {
             .filter(|domain| domain.len() <= DOMAIN)
             .unwrap_or(USUAL_DOMAIN);
         let own = Peer::in_node(identifier)?;
-        let cluster = match own.cluster {
-            b"" => Symbol::UNKNOWN,
-            id => registry.intern(&String::from_utf8_lossy(id)),
+        let (cluster, cluster_text) = match own.cluster {
+            b"" => (Symbol::UNKNOWN, Arc::default()),
+            id => registry.intern_held(&String::from_utf8_lossy(id)),
         };
         let mut own_memo_prefix = Vec::new();
         write_peer(&mut own_memo_prefix, Some(&own));
@@ -68,6 +71,7 @@ impl Stream {
             role,
             own_address,
             cluster,
+            cluster_text,
             domain: domain.into(),
             longest_own_label: own.labels().map(<[u8]>::len).into_iter().max().unwrap_or(0),
             own: Box::new(own.map(|text| Box::from(*text))),

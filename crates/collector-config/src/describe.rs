@@ -78,6 +78,7 @@ limits.stringBytes: 4096
 limits.streamsPerConnection: 128
 limits.streamsPerPeer: 1024
 limits.samples: 500000
+limits.idleSeries: 1h
 limits.bufferedBytes: 67108864
 ";
         assert_eq!(config("directory: { kubernetes: {} }").describe(), expected);

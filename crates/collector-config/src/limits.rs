@@ -1,4 +1,6 @@
-//! What a client may send at most.
+//! What a client may send at most, and how long what it sent is kept.
+
+use std::time::Duration;
 
 /// Bounds that keep one client from taking the collector's memory; none can be zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Limits {
     pub streams_per_peer: usize,
     /// Samples of all series in the exposition; further series are counted as one of each metric.
     pub samples: usize,
+    /// After how long without a call a series goes.
+    pub idle_series: Duration,
     /// Bytes of unfinished messages over all the streams; beyond it streams wait.
     pub buffered_bytes: usize,
 }
@@ -28,6 +32,7 @@ impl Default for Limits {
             streams_per_connection: 128,
             streams_per_peer: 1024,
             samples: 500_000,
+            idle_series: Duration::from_hours(1),
             buffered_bytes: 64 << 20,
         }
     }

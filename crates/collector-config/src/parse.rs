@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use alscope_naming::kubernetes_name::{KubernetesPath, istio_service_name, k8s_service_name};
 use alscope_naming::template::{Template, TemplateError};
+use jiff::SignedDuration;
 
 use crate::error::Place;
 use crate::settings::SETTINGS;
@@ -24,6 +25,8 @@ use crate::{
 
 /// More threads than any machine has cores; a larger number is a slip of the hand.
 const MAX_WORKERS: usize = 1024;
+/// What is idle is looked for six times in that time, and a drain of all that was counted is due each second.
+const SHORTEST_IDLE: Duration = Duration::from_secs(10);
 
 /// The configuration in `text`, which stands in the file `origin`.
 pub(crate) fn config(text: &str, origin: &Path, environment: &Environment) -> Result<Config, ConfigError> {
@@ -287,6 +290,7 @@ impl Values<'_> {
                 .number("limits.streamsPerConnection", default.streams_per_connection)?,
             streams_per_peer: self.number("limits.streamsPerPeer", default.streams_per_peer)?,
             samples: self.number("limits.samples", default.samples)?,
+            idle_series: self.idle_series(default.idle_series)?,
             buffered_bytes: self.number("limits.bufferedBytes", default.buffered_bytes)?,
         };
         if limits.message_bytes > limits.buffered_bytes {
@@ -297,6 +301,15 @@ impl Values<'_> {
             });
         }
         Ok(limits)
+    }
+
+    fn idle_series(&self, default: Duration) -> Result<Duration, ConfigError> {
+        let remedy = "write a time of at least 10s with its unit, as in 1h or 90m";
+        self.parsed("limits.idleSeries", default, remedy, |text| {
+            let time = text.parse::<SignedDuration>().ok()?.unsigned_abs();
+            (text.starts_with(|letter: char| letter.is_ascii_digit()) && time >= SHORTEST_IDLE)
+                .then_some(time)
+        })
     }
 
     fn address(&self, key: &str, default: SocketAddr) -> Result<SocketAddr, ConfigError> {

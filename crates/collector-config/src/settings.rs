@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
+
 use crate::written::Form;
 use crate::{Analyzer, Config, Directory};
 
@@ -39,6 +41,8 @@ pub enum Kind {
     Number,
     /// A whole number of milliseconds from 1 on.
     Milliseconds,
+    /// A time with its unit, as in `1h30m`.
+    Duration,
     /// A number from 0 to 1.
     Share,
     /// `true` or `false`.
@@ -57,6 +61,7 @@ impl Kind {
             | Self::Names
             | Self::Number
             | Self::Milliseconds
+            | Self::Duration
             | Self::Share
             | Self::Switch => Form::Text,
         }
@@ -75,6 +80,7 @@ impl fmt::Display for Kind {
             Self::List => "list",
             Self::Number => "number from 1",
             Self::Milliseconds => "milliseconds from 1",
+            Self::Duration => "time from 10s on, as in `90m`",
             Self::Share => "number from 0 to 1",
             Self::Switch => "`true` or `false`",
         })
@@ -114,7 +120,7 @@ const fn setting(
 
 /// Every key of the file, in the order in which they are described. A row that ends in `without` is one that this version
 /// does not act on.
-pub const SETTINGS: [Setting; 31] = [
+pub const SETTINGS: [Setting; 32] = [
     setting(
         "listen.grpc",
         Kind::Address,
@@ -311,7 +317,18 @@ pub const SETTINGS: [Setting; 31] = [
         "limits.samples",
         Kind::Number,
         |config| Some(config.limits.samples.to_string()),
-        "Samples of all series in `/metrics`, 67 for each set of labels of HTTP; further series are one series of each metric together.",
+        "Samples of all series in `/metrics`: some 750 edges of HTTP by default. One set of labels is 67 samples, and an edge with a proxy at both ends and five outcomes is ten sets. Further series are one series of each metric together, until others were idle for `limits.idleSeries`.",
+    ),
+    setting(
+        "limits.idleSeries",
+        Kind::Duration,
+        |config| {
+            Some(format!(
+                "{:#}",
+                SignedDuration::try_from(config.limits.idle_series).ok()?
+            ))
+        },
+        "After how long without a call a series goes, and with it its edge, its evidence and its strings; it goes at most a sixth of that later.",
     ),
     setting(
         "limits.bufferedBytes",

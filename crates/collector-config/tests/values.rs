@@ -4,6 +4,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use alscope_collector_config::{Analyzer, Config, Directory, Kubernetes, Limits, Listen};
 
@@ -18,7 +19,7 @@ listen: { grpc: "127.0.0.1:1", web: "127.0.0.1:2", admin: "[::1]:3" }
 directory: { file: mesh/cluster.yaml }
 analysis: { http: " k8s-mesh ", tcp: k8s-mesh }
 workers: 2
-limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, streamsPerConnection: 13, streamsPerPeer: 14, samples: 16, bufferedBytes: 15 }
+limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, streamsPerConnection: 13, streamsPerPeer: 14, samples: 16, idleSeries: 20m, bufferedBytes: 15 }
 "#;
     let config = config(text);
     assert_eq!(config.listen.grpc.to_string(), "127.0.0.1:1");
@@ -38,6 +39,7 @@ limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, streamsPerCo
         streams_per_connection: 13,
         streams_per_peer: 14,
         samples: 16,
+        idle_series: Duration::from_mins(20),
         buffered_bytes: 15,
     };
     assert_eq!(config.limits, limits);

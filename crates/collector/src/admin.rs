@@ -10,7 +10,7 @@ use alscope_analysis::directory::Directory;
 use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -18,8 +18,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::envoy_metrics::Proxies;
+use crate::export::prometheus::Prometheus;
 use crate::export::prometheus::families::Gauges;
-use crate::export::prometheus::{CONTENT_TYPE, Prometheus};
+use crate::export::prometheus::format::Format;
 use crate::export::queue::Counted;
 use crate::receive::limits::Usage;
 
@@ -79,17 +80,19 @@ async fn readyz(State(admin): State<Admin>) -> Response {
     }
 }
 
-async fn metrics(State(admin): State<Admin>) -> Response {
+async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let gauges = Gauges {
         analyzers: admin.analyzers,
         streams: admin.usage.streams(),
         directory_version: admin.directory.load().version(),
         json_lines: admin.json_lines.as_ref().map(Counted::now),
     };
+    let accept = headers.get_all(header::ACCEPT).iter();
+    let format = Format::accepted(accept.filter_map(|value| value.to_str().ok()));
     let snapshot = admin.published.load_full();
-    let pieces = admin.prometheus.render(snapshot, &gauges, &admin.proxies);
+    let pieces = admin.prometheus.render(snapshot, format, &gauges, &admin.proxies);
     let body = Body::from_stream(futures::stream::iter(pieces.map(Ok::<_, Infallible>)));
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response()
+    ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 
 /// What came in, in a few bytes, however many series there are: the operator asks every replica every few seconds.

@@ -11,6 +11,7 @@ use alscope_analysis::names::redact::Redaction;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::format::Format;
 use alscope_collector::{directory, persistence, record, replay, run, top, why};
 use alscope_collector_config::{Checked, Config, Directory, Fate, Report};
 use clap::{Args, Parser, Subcommand};
@@ -271,7 +272,7 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
         json_lines: None,
     };
     let snapshot = Arc::new(replayed.snapshot);
-    for piece in Prometheus::default().render(snapshot, &gauges, &Proxies::default()) {
+    for piece in Prometheus::default().render(snapshot, Format::Text, &gauges, &Proxies::default()) {
         print!("{piece}");
     }
     if replayed.is_cut_off {

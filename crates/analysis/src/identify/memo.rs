@@ -129,6 +129,12 @@ impl Memo {
         });
     }
 
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.index.clear();
+        (self.oldest, self.next) = (0, 0);
+    }
+
     /// Where the slot of `key` is.
     #[inline]
     fn place(&self, hash: u64, key: &[u8]) -> Option<usize> {
@@ -367,6 +373,28 @@ mod tests {
         let newest: Vec<u32> = (100_000 - known.len() as u32..100_000).collect();
         assert_eq!(known, newest);
         assert!(bytes <= 32 << 20, "{bytes}");
+    }
+
+    #[rstest]
+    #[case::from_the_beginning(1000)]
+    #[case::after_a_round(MOST as u32 + 1000)]
+    fn what_was_cleared_is_forgotten_and_its_place_is_anothers(#[case] before: u32) {
+        let mut memo = Memo::default();
+        let directory = Directory::default();
+        let known =
+            |memo: &mut Memo, number: u32| get(memo, &key(number, 250), &directory, number.into()).is_some();
+        for number in 0..before {
+            put(&mut memo, &key(number, 250), of(number));
+        }
+        assert!(known(&mut memo, before - 1));
+        memo.clear();
+        assert!((0..before).all(|number| !known(&mut memo, number)));
+        for number in 0..2 * MOST as u32 {
+            put(&mut memo, &key(number, 250), of(number));
+        }
+        let remembered = (0..2 * MOST as u32).filter(|number| known(&mut memo, *number));
+        let newest: Vec<u32> = (2 * MOST as u32 - KEY_BYTES as u32 / 250..2 * MOST as u32).collect();
+        assert_eq!(remembered.collect::<Vec<_>>(), newest);
     }
 
     #[test]

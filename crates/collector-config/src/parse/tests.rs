@@ -8,7 +8,7 @@ use crate::{Kind, Setting};
 const ORIGIN: &str = "/etc/alscope/collector.yaml";
 
 /// Every key that has a value of its own: the key, a text for it, and the value that is then described.
-const VALUES: [(&str, &str, &str); 27] = [
+const VALUES: [(&str, &str, &str); 28] = [
     ("listen.grpc", "'127.0.0.1:1'", "127.0.0.1:1"),
     ("listen.web", "'[::]:2'", "[::]:2"),
     ("listen.admin", "'127.0.0.1:3'", "127.0.0.1:3"),
@@ -60,6 +60,7 @@ const VALUES: [(&str, &str, &str); 27] = [
     ("limits.streamsPerConnection", "13", "13"),
     ("limits.streamsPerPeer", "14", "14"),
     ("limits.samples", "16", "16"),
+    ("limits.idleSeries", "1h30m", "1h 30m"),
 ];
 
 /// A file in which `key` is `value`, and the directory is that of Kubernetes if no other is given.
@@ -122,6 +123,10 @@ fn values_have_their_units() {
     )
     .expect("a configuration");
     assert_eq!(slow.analysis.persistence.slow, Some(Duration::from_millis(1500)));
+    for (text, seconds) in [("10s", 10), ("90m", 5400), ("1h 30m", 5400), ("2 hours", 7200)] {
+        let config = Config::parse(&file("limits.idleSeries", text), Path::new(ORIGIN)).expect(text);
+        assert_eq!(config.limits.idle_series, Duration::from_secs(seconds), "{text}");
+    }
     let share = Config::parse(&file("analysis.persistence.sampledShare", "1"), Path::new(ORIGIN))
         .expect("a configuration");
     assert_eq!(share.analysis.persistence.sampled_share, 1.0);
@@ -170,6 +175,10 @@ fn defaults_are_those_of_the_design() {
 #[case::no_rate("analysis.persistence.entriesPerMinute", "0", NUMBER)]
 #[case::blank_header("analysis.redaction.headers", "['']", HEADER)]
 #[case::header_with_colon("analysis.redaction.headers", "[':path']", HEADER)]
+#[case::idle_without_unit("limits.idleSeries", "3600", IDLE)]
+#[case::idle_too_short("limits.idleSeries", "9s", IDLE)]
+#[case::idle_backwards("limits.idleSeries", "-1h", IDLE)]
+#[case::idle_in_words("limits.idleSeries", "never", IDLE)]
 #[case::trust_in_words("analysis.trustForwardedAddress", "2", "write true or false")]
 fn bad_value_says_what_to_write(#[case] key: &str, #[case] value: &str, #[case] remedy: &str) {
     let error = Config::parse(&file(key, value), Path::new(ORIGIN)).expect_err("the value is bad");
@@ -185,4 +194,5 @@ const ENDPOINT: &str = "write the template of a path without its query, as in /u
 const NUMBER: &str = "write a whole number from 1 to 4294967295, without a unit";
 const MILLISECONDS: &str = "write a whole number of milliseconds from 1 on, or leave the key out";
 const SHARE: &str = "write a number from 0 to 1, as in 0.01";
+const IDLE: &str = "write a time of at least 10s with its unit, as in 1h or 90m";
 const HEADER: &str = "write the name of a header, as in x-api-key";

@@ -9,11 +9,13 @@
 
 mod bad_streams;
 mod encodings;
+mod expiry;
 mod forwarded;
 mod limits;
 mod memory;
 mod methods;
 mod metrics;
+mod open_metrics;
 mod process;
 mod raw_client;
 mod recordings;
