@@ -165,7 +165,7 @@ fn learn<C: Clone + Default>(rendered: &mut Labels, family: &Family<C>, names: u
         return;
     }
     let rendering = |id: usize| match family.series(id) {
-        Some(series) if !is_known(id) || id >= rendered.len() => Some(Rendering {
+        Some(series) if !is_known(id) => Some(Rendering {
             text: label_text(&series.labels, names).into(),
             created: series.created,
         }),
