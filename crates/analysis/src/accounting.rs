@@ -16,7 +16,7 @@ macro_rules! reasons {
             /// Every reason, in the order of the counters.
             pub const ALL: &[$name] = &[$($name::$variant,)+];
 
-            /// The reason's word in the label `reason`.
+            /// The reason's word in its label.
             pub fn word(self) -> &'static str {
                 match self { $($name::$variant => $word,)+ }
             }
@@ -92,6 +92,24 @@ reasons! {
     }
 }
 
+reasons! {
+    /// What of an entry was beyond sense, so that the nearest value that is not was counted in its place.
+    Clamped {
+        /// How long a request took.
+        Duration = "duration",
+        /// Bytes of a request.
+        RequestBytes = "request-bytes",
+        /// Bytes of a response.
+        ResponseBytes = "response-bytes",
+        /// A response's code.
+        ResponseCode = "response-code",
+        /// Bytes to the caller of a TCP connection.
+        SentBytes = "sent-bytes",
+        /// Bytes from the caller of a TCP connection.
+        ReceivedBytes = "received-bytes",
+    }
+}
+
 /// Counters of entries since the start, of one shard or of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounting {
@@ -117,6 +135,7 @@ pub struct Accounting {
     observations: [u64; Reporter::ALL.len()],
     parties_unattributed: [u64; Unattributed::ALL.len()],
     kept: [u64; Kept::ALL.len()],
+    clamped: [u64; Clamped::ALL.len()],
 }
 
 impl Accounting {
@@ -150,6 +169,11 @@ impl Accounting {
         self.kept[reason as usize] += 1;
     }
 
+    /// Counts a value that was beyond sense.
+    pub fn clamp(&mut self, field: Clamped) {
+        self.clamped[field as usize] += 1;
+    }
+
     /// Entries rejected for `reason`.
     pub fn rejected(&self, reason: Rejected) -> u64 {
         self.rejected[reason as usize]
@@ -180,6 +204,11 @@ impl Accounting {
         self.kept[reason as usize]
     }
 
+    /// Values of `field` that were beyond sense.
+    pub fn clamped(&self, field: Clamped) -> u64 {
+        self.clamped[field as usize]
+    }
+
     /// Adds the counters of `other`.
     pub fn add(&mut self, other: &Accounting) {
         self.received += other.received;
@@ -196,6 +225,7 @@ impl Accounting {
         add_each(&mut self.observations, &other.observations);
         add_each(&mut self.parties_unattributed, &other.parties_unattributed);
         add_each(&mut self.kept, &other.kept);
+        add_each(&mut self.clamped, &other.clamped);
     }
 
     /// The first conservation law that does not hold, in words; `None` when all hold.
@@ -272,6 +302,7 @@ mod tests {
         one.observe(Reporter::Waypoint);
         one.miss(Unattributed::BeforeHistory);
         one.keep(Kept::Slow);
+        one.clamp(Clamped::ReceivedBytes);
         let mut sum = one.clone();
         sum.add(&one);
         assert_eq!(
@@ -293,5 +324,6 @@ mod tests {
         assert_eq!(sum.observations(Reporter::Waypoint), 2);
         assert_eq!(sum.parties_unattributed(Unattributed::BeforeHistory), 2);
         assert_eq!(sum.kept(Kept::Slow), 2);
+        assert_eq!(sum.clamped(Clamped::ReceivedBytes), 2);
     }
 }

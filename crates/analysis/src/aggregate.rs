@@ -3,6 +3,7 @@
 pub mod deltas;
 pub mod evidence;
 pub mod example;
+pub mod expiry;
 pub mod histogram;
 pub mod labels;
 pub mod node;

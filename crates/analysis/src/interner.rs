@@ -1,19 +1,23 @@
 //! Strings to small ids and back, within a bound of bytes.
+//!
+//! A string goes when it is of no use: nobody holds its symbol in a table, nobody has its text, and nobody asked for it in this
+//! epoch and the one before. [`crate::aggregate::expiry`] says why nobody can have the symbol then.
 
 mod text;
 
 use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 pub use text::Text;
 
 /// Bytes that a string takes besides its text: its counters, its place among the others, its place by hash, and what an allocator
 /// and tables that grow add to them.
-pub const STRING_BYTES: usize = 64;
+pub const STRING_BYTES: usize = 72;
 
 /// The id of an interned string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,37 +39,122 @@ impl Symbol {
     }
 }
 
-/// A table of strings that only grows, up to a bound; past it new strings become [`Symbol::OVERFLOW`], so that what a
-/// client sends can't exhaust the memory.
+/// Strings that never go.
+const RESERVED: [&str; 4] = ["unknown", "", "overflow", "latest"];
+
+/// A table of strings, up to a bound; past it new strings become [`Symbol::OVERFLOW`], so that what a client sends can't exhaust
+/// the memory.
 #[derive(Debug)]
 pub struct Interner {
     ids: HashTable<u32>,
-    strings: Vec<Arc<str>>,
+    strings: Vec<Interned>,
+    /// Places of strings that went.
+    free: Vec<u32>,
     bytes: usize,
     limit: usize,
-    state: FixedState,
+    state: RandomState,
+    /// The epoch's number.
     number: u32,
+    /// That of the epoch before.
+    previous: u32,
 }
 
-/// Numbers of interners, by which a [`Text`] knows whose symbol it has.
+/// A string, and who needs it.
+#[derive(Debug)]
+struct Interned {
+    /// `None` of a place that is free.
+    text: Option<Arc<str>>,
+    /// The number of the epoch in which it was last asked for.
+    asked: u32,
+    /// How many values hold its symbol.
+    held: u32,
+}
+
+/// Numbers of epochs of all interners, by which a [`Text`] knows whose symbol it has, and since when.
 static NUMBERS: AtomicU32 = AtomicU32::new(1);
 
 impl Interner {
     /// An interner for at most `limit` bytes of strings, each with [`STRING_BYTES`].
     pub fn new(limit: usize) -> Self {
+        let number = NUMBERS.fetch_add(1, Relaxed);
         let mut interner = Interner {
             ids: HashTable::new(),
             strings: Vec::new(),
+            free: Vec::new(),
             bytes: 0,
             limit: usize::MAX,
-            state: FixedState::default(),
-            number: NUMBERS.fetch_add(1, Relaxed),
+            state: RandomState::default(),
+            number,
+            previous: number,
         };
-        for reserved in ["unknown", "", "overflow", "latest"] {
-            interner.intern(reserved);
+        for reserved in RESERVED {
+            let symbol = interner.intern(reserved);
+            interner.hold(symbol);
         }
         interner.limit = limit;
         interner
+    }
+
+    /// Begins an epoch: what a [`Text`] knows of its symbol is asked for anew.
+    pub fn begin_epoch(&mut self) {
+        self.previous = self.number;
+        self.number = NUMBERS.fetch_add(1, Relaxed);
+    }
+
+    /// A value holds the symbol: its string stays until it is released as often.
+    pub fn hold(&mut self, symbol: Symbol) {
+        if let Some(string) = self.strings.get_mut(symbol.0 as usize) {
+            string.held = string.held.saturating_add(1);
+        }
+    }
+
+    /// A value that held the symbol is gone.
+    pub fn release(&mut self, symbol: Symbol) {
+        if let Some(string) = self.strings.get_mut(symbol.0 as usize) {
+            string.held = string.held.saturating_sub(1);
+        }
+    }
+
+    /// Lets the strings go, of those at these places, that are of no use: see the module.
+    pub fn free_unused(&mut self, places: Range<usize>) {
+        for place in places {
+            let Some(string) = self.strings.get_mut(place) else {
+                return;
+            };
+            let is_asked = string.asked == self.number || string.asked == self.previous;
+            // Only this table could copy what has one holder.
+            let is_unused =
+                |text: &mut Arc<str>| string.held == 0 && !is_asked && Arc::strong_count(text) == 1;
+            let Some(text) = string.text.take_if(is_unused) else {
+                continue;
+            };
+            let hash = hash_of(&self.state, text.as_bytes());
+            if let Ok(entry) = self.ids.find_entry(hash, |id| *id as usize == place) {
+                self.free.push(*entry.get());
+                entry.remove();
+            }
+            self.bytes -= STRING_BYTES + text.len();
+        }
+    }
+
+    /// Places of strings, also of those that went.
+    pub fn places(&self) -> usize {
+        self.strings.len()
+    }
+
+    /// Bytes of the strings, each with [`STRING_BYTES`].
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many strings there are.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is none but the reserved ones.
+    pub fn is_empty(&self) -> bool {
+        self.len() == RESERVED.len()
     }
 
     /// The id of `text`.
@@ -75,29 +164,35 @@ impl Interner {
             .unwrap_or_else(|| self.add(hash, text))
     }
 
-    fn known(&self, hash: u64, text: &[u8]) -> Option<Symbol> {
-        let is_its = |id: &u32| {
-            let string = self.strings.get(*id as usize);
-            string.is_some_and(|string| string.as_bytes() == text)
-        };
-        self.ids.find(hash, is_its).copied().map(Symbol)
+    fn known(&mut self, hash: u64, text: &[u8]) -> Option<Symbol> {
+        let is_its = |id: &u32| bytes_of(&self.strings, *id) == text;
+        let id = *self.ids.find(hash, is_its)?;
+        self.strings.get_mut(id as usize)?.asked = self.number;
+        Some(Symbol(id))
     }
 
     fn add(&mut self, hash: u64, text: &str) -> Symbol {
-        let Ok(id) = u32::try_from(self.strings.len()) else {
-            return Symbol::OVERFLOW;
-        };
         let bytes = STRING_BYTES + text.len();
         if self.bytes + bytes > self.limit {
             return Symbol::OVERFLOW;
         }
+        let freed = self.free.pop();
+        let Some(id) = freed.or_else(|| u32::try_from(self.strings.len()).ok()) else {
+            return Symbol::OVERFLOW;
+        };
         self.bytes += bytes;
-        self.strings.push(text.into());
+        let string = Interned {
+            text: Some(text.into()),
+            asked: self.number,
+            held: 0,
+        };
+        match self.strings.get_mut(id as usize) {
+            Some(freed) => *freed = string,
+            None => self.strings.push(string),
+        }
         let (strings, state) = (&self.strings, &self.state);
-        self.ids.insert_unique(hash, id, |id| {
-            let string = strings.get(*id as usize);
-            string.map_or(0, |string| hash_of(state, string.as_bytes()))
-        });
+        self.ids
+            .insert_unique(hash, id, |id| hash_of(state, bytes_of(strings, *id)));
         Symbol(id)
     }
 
@@ -109,7 +204,7 @@ impl Interner {
             .unwrap_or_else(|| self.intern(&String::from_utf8_lossy(bytes)))
     }
 
-    /// The number by which a [`Text`] knows this interner.
+    /// The number by which a [`Text`] knows this interner in this epoch.
     pub fn number(&self) -> u32 {
         self.number
     }
@@ -126,11 +221,17 @@ impl Interner {
 
     /// The string of `symbol`.
     pub fn text(&self, symbol: Symbol) -> Arc<str> {
-        self.strings.get(symbol.0 as usize).cloned().unwrap_or_default()
+        let string = self.strings.get(symbol.0 as usize);
+        string.and_then(|string| string.text.clone()).unwrap_or_default()
     }
 }
 
-fn hash_of(state: &FixedState, text: &[u8]) -> u64 {
+fn bytes_of(strings: &[Interned], id: u32) -> &[u8] {
+    let text = strings.get(id as usize).and_then(|string| string.text.as_ref());
+    text.map_or(b"", |text| text.as_bytes())
+}
+
+fn hash_of(state: &RandomState, text: &[u8]) -> u64 {
     let mut hasher = state.build_hasher();
     hasher.write(text);
     hasher.finish()
@@ -191,6 +292,79 @@ mod tests {
         assert_eq!(&*interner.text(symbol), "a\u{fffd}b");
         assert_eq!(interner.intern_bytes(b"a\xffb"), symbol);
         assert_eq!(interner.intern_bytes("a\u{fffd}b".as_bytes()), symbol);
+    }
+
+    /// All strings that are of no use go.
+    fn free_unused(interner: &mut Interner) {
+        interner.free_unused(0..interner.places());
+    }
+
+    #[test]
+    fn a_string_goes_when_nobody_asked_for_it_in_this_epoch_and_the_one_before() {
+        let mut interner = Interner::new(1000);
+        let old = interner.intern("old");
+        interner.begin_epoch();
+        interner.intern("asked");
+        free_unused(&mut interner);
+        assert_eq!(&*interner.text(old), "old");
+        interner.begin_epoch();
+        free_unused(&mut interner);
+        assert_eq!((&*interner.text(old), interner.len()), ("", 5));
+        assert_eq!((interner.intern("new"), interner.places()), (old, 6));
+        assert_eq!(
+            interner.bytes(),
+            6 * STRING_BYTES + "unknownoverflowlatestaskednew".len()
+        );
+    }
+
+    #[test]
+    fn a_string_stays_while_somebody_has_it() {
+        let mut interner = Interner::new(1000);
+        let [held, shown, unused] = ["held", "shown", "unused"].map(|text| interner.intern(text));
+        interner.hold(held);
+        interner.hold(held);
+        let text = interner.text(shown);
+        let texts = |interner: &mut Interner| {
+            interner.begin_epoch();
+            interner.begin_epoch();
+            free_unused(interner);
+            [held, shown, unused].map(|symbol| interner.text(symbol).to_string())
+        };
+        assert_eq!(texts(&mut interner), ["held", "shown", ""]);
+        drop(text);
+        interner.release(held);
+        assert_eq!(texts(&mut interner), ["held", "", ""]);
+        interner.release(held);
+        assert_eq!(texts(&mut interner), ["", "", ""]);
+        assert!(interner.is_empty());
+    }
+
+    #[test]
+    fn a_full_interner_has_room_again_for_what_goes() {
+        let mut interner = Interner::new(5 * STRING_BYTES + 31);
+        interner.intern("0123456789");
+        assert_eq!(interner.intern("f"), Symbol::OVERFLOW);
+        interner.begin_epoch();
+        interner.begin_epoch();
+        free_unused(&mut interner);
+        assert_ne!(interner.intern("f"), Symbol::OVERFLOW);
+    }
+
+    #[test]
+    fn a_text_asks_for_its_symbol_in_each_epoch() {
+        let mut interner = Interner::new(1000);
+        let reviews = Text::from("reviews");
+        let before = interner.intern_text(&reviews);
+        interner.begin_epoch();
+        interner.begin_epoch();
+        free_unused(&mut interner);
+        let other = interner.intern("ratings");
+        assert_eq!(before, other);
+        let now = interner.intern_text(&reviews);
+        assert_eq!(
+            (&*interner.text(now), &*interner.text(other)),
+            ("reviews", "ratings")
+        );
     }
 
     #[test]

@@ -130,6 +130,24 @@ pub struct Call {
 }
 
 impl Call {
+    /// Every symbol in it.
+    pub fn symbols(&self) -> impl Iterator<Item = Symbol> + use<> {
+        let of = |party: &PartyLabels| {
+            [
+                party.workload,
+                party.namespace,
+                party.principal,
+                party.app,
+                party.version,
+                party.canonical_service,
+                party.canonical_revision,
+                party.cluster,
+            ]
+        };
+        let parties = of(&self.source).into_iter().chain(of(&self.destination));
+        parties.chain([self.service, self.service_name, self.service_namespace])
+    }
+
     /// Where calls go that no longer fit in the table of calls.
     pub const OVERFLOW: Call = Call {
         reporter: Reporter::Source,

@@ -13,6 +13,7 @@ pub mod reason;
 pub mod sample;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::accounting::{Accounting, Kept};
 use crate::aggregate::registry::Registry;
@@ -42,9 +43,18 @@ impl Persistence {
         Persistence {
             rules,
             rate: Rate::new(entries_per_minute),
-            endpoints: EndpointNames::new(endpoints),
+            endpoints: EndpointNames::new(endpoints, Duration::from_hours(1)),
             redaction: Redaction::default(),
             encode,
+        }
+    }
+
+    /// The same, but endpoints of services that are idle for `idle`, and not for an hour, are forgotten.
+    #[must_use]
+    pub fn with_idle(self, idle: Duration) -> Self {
+        Persistence {
+            endpoints: self.endpoints.with_idle(idle),
+            ..self
         }
     }
 
@@ -121,6 +131,11 @@ impl Keeper {
         };
         (self.persistence.encode)(&entry, &mut self.batch.bytes);
         self.batch.entries += 1;
+    }
+
+    /// Forgets the symbols that it has of the registry.
+    pub fn forget(&mut self) {
+        self.rate.forget();
     }
 
     /// What was kept since this was last called, once it has at least `bytes`.

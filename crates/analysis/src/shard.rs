@@ -1,6 +1,7 @@
 //! One worker's share of the work: from a message's bytes to counted observations, by plain function calls.
 
 mod context;
+mod drain;
 mod progress;
 mod settings;
 
@@ -22,7 +23,7 @@ use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::final_entry::{final_entry, no_tunnel};
 use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::legs::Identity;
-use crate::analyze::measure::{self, HttpMeasure, TcpMeasure};
+use crate::analyze::measure::{self, ClampedFields, HttpMeasure, TcpMeasure};
 use crate::analyze::rule::Rule;
 use crate::directory::Directory;
 use crate::identify::key::write_key;
@@ -30,9 +31,9 @@ use crate::identify::memo::Memo;
 use crate::identify::{self, Identified, IdentifiedLeg, RawIdentity};
 use crate::moment::Moment;
 use crate::persistence::kept_entry::{Observed, Subject};
-use crate::persistence::{Batch, Keeper, Persistence};
+use crate::persistence::{Keeper, Persistence};
 use crate::stream::{OWN_LABELS, Stream};
-use context::Context;
+use context::{Context, Legs};
 pub use progress::Progress;
 pub use settings::Settings;
 
@@ -47,6 +48,8 @@ pub struct Shard {
     pub evidence: EvidenceDeltas,
     settings: Settings,
     registry: Arc<Registry>,
+    /// The registry's epoch from which on it has asked for all that it knows of it.
+    epoch: u32,
     memo: Memo,
     accounting: Accounting,
     key: Vec<u8>,
@@ -62,6 +65,7 @@ impl Shard {
             tcp: Deltas::default(),
             evidence: EvidenceDeltas::default(),
             settings,
+            epoch: registry.epoch(),
             registry,
             memo: Memo::default(),
             accounting: Accounting::default(),
@@ -79,11 +83,6 @@ impl Shard {
         }
     }
 
-    /// The entries that were kept since this was last called, once they are at least `bytes`.
-    pub fn take_kept(&mut self, bytes: usize) -> Option<Batch> {
-        self.keeper.as_mut()?.take(bytes)
-    }
-
     /// The registry that all shards share.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
@@ -99,11 +98,6 @@ impl Shard {
             0
         };
         Ok(stream.within(labels * self.settings.string_bytes))
-    }
-
-    /// What became of the entries since this was last called.
-    pub fn take_accounting(&mut self) -> Accounting {
-        std::mem::take(&mut self.accounting)
     }
 
     /// Counts a message whose entries can't be counted.
@@ -236,6 +230,7 @@ impl Shard {
         };
         self.keep(context, common, (first, second), subject);
         self.accounting.outside_overflowed += u64::from(legs.have_no_place);
+        self.clamp(measure.clamped);
         let attributed = self.http_leg(first, &measure);
         let attributed = second.is_none_or(|second| self.http_leg(second, &measure)) && attributed;
         if legs.are_new {
@@ -265,6 +260,7 @@ impl Shard {
         let subject = Subject::Connection { measure: &measure };
         self.keep(context, common, (first, second), subject);
         self.accounting.outside_overflowed += u64::from(legs.have_no_place);
+        self.clamp(measure.clamped);
         let attributed = self.tcp_leg(first, &measure);
         let attributed = second.is_none_or(|second| self.tcp_leg(second, &measure)) && attributed;
         if legs.are_new {
@@ -345,6 +341,14 @@ impl Shard {
         }
     }
 
+    /// Counts the values of an entry that were beyond sense.
+    #[inline]
+    fn clamp(&mut self, clamped: ClampedFields) {
+        if !clamped.is_empty() {
+            clamped.iter().for_each(|field| self.accounting.clamp(field));
+        }
+    }
+
     fn http_leg(&mut self, leg: IdentifiedLeg, measure: &HttpMeasure) -> bool {
         let key = SeriesKey {
             call: leg.call,
@@ -374,15 +378,4 @@ impl Shard {
         }
         missing == [None, None]
     }
-}
-
-/// The observations of an entry.
-#[derive(Clone, Copy)]
-struct Legs {
-    first: IdentifiedLeg,
-    second: Option<IdentifiedLeg>,
-    /// Whether they had to be looked up.
-    are_new: bool,
-    /// Whether they are to a host outside that is not told apart.
-    have_no_place: bool,
 }

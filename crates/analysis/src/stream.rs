@@ -1,6 +1,7 @@
 //! What the rules keep of a stream's identifier: Envoy names its node once, in the first message.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use als_proto::{Identifier, Malformed};
 
@@ -45,6 +46,8 @@ pub struct Stream {
     pub network: Box<str>,
     /// Node metadata `CLUSTER_ID`; `unknown` when absent.
     pub cluster: Symbol,
+    #[expect(dead_code, reason = "while a stream has the text, its symbol is no other's")]
+    cluster_text: Arc<str>,
     /// The node's namespace, from the fourth part of Istio's node id; empty when absent.
     pub namespace: Box<str>,
     /// The cluster's DNS domain, from the same part.
@@ -76,9 +79,9 @@ impl Stream {
             .filter(|(namespace, domain)| namespace.len() <= NAMESPACE && domain.len() <= DOMAIN)
             .unwrap_or(("", USUAL_DOMAIN));
         let own = Peer::in_node(identifier)?;
-        let cluster = match own.cluster {
-            b"" => Symbol::UNKNOWN,
-            id => registry.intern(&String::from_utf8_lossy(id)),
+        let (cluster, cluster_text) = match own.cluster {
+            b"" => (Symbol::UNKNOWN, Arc::default()),
+            id => registry.intern_held(&String::from_utf8_lossy(id)),
         };
         let network = NodeNetwork::of(identifier)?;
         let own_network = std::str::from_utf8(network.name).ok();
@@ -99,6 +102,7 @@ impl Stream {
             own_address,
             own_addresses,
             cluster,
+            cluster_text,
             namespace: namespace.into(),
             domain: domain.into(),
             longest_own_label: own.labels().map(<[u8]>::len).into_iter().max().unwrap_or(0),

@@ -1,4 +1,4 @@
-//! What a client may send at most.
+//! What a client may send at most, and how long what it sent is kept.
 
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub struct Limits {
     pub samples: usize,
     /// Hosts outside the mesh that only their callers name and that are told apart.
     pub outside_hosts: usize,
+    /// After how long without a call a series goes.
+    pub idle_series: Duration,
     /// Bytes of unfinished messages over all the streams; beyond it streams wait.
     pub buffered_bytes: usize,
     /// How old a connection becomes, give or take a tenth, before it is asked to come again.
@@ -35,6 +37,7 @@ impl Default for Limits {
             streams_per_peer: 1024,
             samples: 500_000,
             outside_hosts: 200,
+            idle_series: Duration::from_hours(1),
             buffered_bytes: 64 << 20,
             connection_age: Duration::from_mins(30),
         }

@@ -25,6 +25,12 @@ use crate::{
 
 /// More threads than any machine has cores; a larger number is a slip of the hand.
 const MAX_WORKERS: usize = 1024;
+/// What is idle is looked for six times in that time, and a drain of all that was counted is due each second.
+const SHORTEST_IDLE: Duration = Duration::from_secs(10);
+/// What to write for a time.
+const TIME: &str = "write a time with its unit, as in 30m, 90s or 500ms, at most 365 days";
+/// What to write for one that is not shorter than [`SHORTEST_IDLE`].
+const IDLE: &str = "write a time with its unit, as in 30m, 90s or 500ms, at least 10s and at most 365 days";
 
 /// The configuration in `text`, which stands in the file `origin`.
 pub(crate) fn config(text: &str, origin: &Path, environment: &Environment) -> Result<Config, ConfigError> {
@@ -291,11 +297,12 @@ impl Values<'_> {
             streams_per_peer: self.number("limits.streamsPerPeer", default.streams_per_peer)?,
             samples: self.number("limits.samples", default.samples)?,
             outside_hosts: self.number("limits.outsideHosts", default.outside_hosts)?,
+            idle_series: self.time("limits.idleSeries", default.idle_series, (SHORTEST_IDLE, IDLE))?,
             buffered_bytes: self.number("limits.bufferedBytes", default.buffered_bytes)?,
             connection_age: self.time(
                 "limits.connectionAge",
                 default.connection_age,
-                Duration::from_millis(1),
+                (Duration::from_millis(1), TIME),
             )?,
         };
         if limits.message_bytes > limits.buffered_bytes {

@@ -119,7 +119,7 @@ const fn setting(
 
 /// Every key of the file, in the order in which they are described. A row that ends in `without` is one that this version
 /// does not act on.
-pub const SETTINGS: [Setting; 37] = [
+pub const SETTINGS: [Setting; 38] = [
     setting(
         "listen.grpc",
         Kind::Address,
@@ -317,7 +317,13 @@ pub const SETTINGS: [Setting; 37] = [
         "limits.samples",
         Kind::Number,
         |config| Some(config.limits.samples.to_string()),
-        "Samples of all series in `/metrics`, 67 for each set of labels of HTTP; further series are one series of each metric together.",
+        "Samples of all series in `/metrics`: some 750 edges of HTTP by default. One set of labels is 67 samples, and an edge with a proxy at both ends and five outcomes is ten sets. Further series are one series of each metric together, until others were idle for `limits.idleSeries`.",
+    ),
+    setting(
+        "limits.idleSeries",
+        Kind::Time,
+        |config| Some(time(config.limits.idle_series)),
+        "After how long without a call a series goes, and with it its edge, its evidence and its strings; it goes at most a sixth of that later.",
     ),
     setting(
         "limits.outsideHosts",

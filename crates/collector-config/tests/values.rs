@@ -19,7 +19,7 @@ listen: { grpc: "127.0.0.1:1", web: "127.0.0.1:2", admin: "[::1]:3" }
 directory: { file: mesh/cluster.yaml }
 analysis: { http: " k8s-mesh ", tcp: k8s-mesh }
 workers: 2
-limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, streamsPerConnection: 13, streamsPerPeer: 14, samples: 16, outsideHosts: 17, bufferedBytes: 15, connectionAge: 90s }
+limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, streamsPerConnection: 13, streamsPerPeer: 14, samples: 16, outsideHosts: 17, idleSeries: 20m, bufferedBytes: 15, connectionAge: 90s }
 web: { hosts: [alscope.example.com] }
 ending: { quiet: 1s, accept: 2s, scrape: 1m 3s }
 "#;
@@ -42,6 +42,7 @@ ending: { quiet: 1s, accept: 2s, scrape: 1m 3s }
         streams_per_peer: 14,
         samples: 16,
         outside_hosts: 17,
+        idle_series: Duration::from_mins(20),
         buffered_bytes: 15,
         connection_age: Duration::from_secs(90),
     };

@@ -13,7 +13,7 @@ use alscope_analysis::directory::Directory;
 use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -24,8 +24,9 @@ use tokio::task::coop::consume_budget;
 
 use crate::directory::freshness::{Freshness, KindFreshness};
 use crate::envoy_metrics::Proxies;
+use crate::export::prometheus::Prometheus;
 use crate::export::prometheus::families::Gauges;
-use crate::export::prometheus::{CONTENT_TYPE, Prometheus};
+use crate::export::prometheus::format::Format;
 use crate::export::queue::Counted;
 use crate::process::Process;
 use crate::receive::limits::Usage;
@@ -116,7 +117,7 @@ fn told(freshness: &KindFreshness) -> String {
     )
 }
 
-async fn metrics(State(admin): State<Admin>) -> Response {
+async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let gauges = Gauges {
         analyzers: admin.analyzers,
         streams: admin.usage.streams(),
@@ -131,9 +132,11 @@ async fn metrics(State(admin): State<Admin>) -> Response {
                 .map(|(port, connections)| (*port, connections.counts())),
         ),
     };
+    let accept = headers.get_all(header::ACCEPT).iter();
+    let format = Format::accepted(accept.filter_map(|value| value.to_str().ok()));
     let scrape = admin.scrapes.begin();
     let snapshot = admin.published.load_full();
-    let pieces = admin.prometheus.render(snapshot, &gauges, &admin.proxies);
+    let pieces = admin.prometheus.render(snapshot, format, &gauges, &admin.proxies);
     let pieces = unfold((pieces, scrape), async |(mut pieces, scrape)| {
         // A client that reads fast must not keep the others of this thread waiting.
         consume_budget().await;
@@ -145,7 +148,7 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     });
     // Who compresses asks once more after the end.
     let body = Body::from_stream(pieces.fuse());
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response()
+    ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 
 /// What came in, in a few bytes, however many series there are: the operator asks every replica every few seconds.

@@ -1,8 +1,11 @@
-//! The control task: each second it drains the workers' shards into the one total table and publishes a snapshot.
+//! The control task: each second it drains the workers' shards into the one total table and publishes a snapshot. Now and then it lets
+//! go what is idle.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use alscope_analysis::aggregate::expiry::Expiry;
+use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::shard::Shard;
 use arc_swap::ArcSwap;
@@ -21,21 +24,30 @@ const CHUNK: usize = 512;
 #[derive(Debug)]
 pub struct Control {
     shards: Vec<Arc<Mutex<Shard>>>,
+    registry: Arc<Registry>,
     totals: Totals,
+    expiry: Expiry,
     published: Arc<ArcSwap<Snapshot>>,
     kept: Option<Queue>,
 }
 
 impl Control {
-    /// A control task for `shards`, with the place where its snapshots appear. What the shards kept goes to the queue `kept`.
-    pub fn new(shards: Vec<Arc<Mutex<Shard>>>, kept: Option<Queue>) -> (Self, Arc<ArcSwap<Snapshot>>) {
+    /// A control task for the `shards` of a registry, with the place where its snapshots appear. What is idle for `idle` is let go. What
+    /// the shards kept goes to the queue `kept`.
+    pub fn new(
+        (registry, shards): (Arc<Registry>, Vec<Arc<Mutex<Shard>>>),
+        idle: Duration,
+        kept: Option<Queue>,
+    ) -> (Self, Arc<ArcSwap<Snapshot>>) {
         let now = clock::now();
         let mut totals = Totals::new(now);
         let published = Arc::new(ArcSwap::from_pointee(totals.publish(now)));
         (
             Control {
                 shards,
+                registry,
                 totals,
+                expiry: Expiry::new(idle, now),
                 published: published.clone(),
                 kept,
             },
@@ -59,6 +71,7 @@ impl Control {
     }
 
     async fn publish(&mut self) {
+        let pass = self.expiry.begin(&self.registry, clock::now());
         for shard in &self.shards {
             loop {
                 let now = clock::now();
@@ -74,6 +87,9 @@ impl Control {
                 }
                 tokio::task::yield_now().await;
             }
+        }
+        if let Some(pass) = pass {
+            pass.end(&mut self.totals, &self.registry);
         }
         self.published.store(Arc::new(self.totals.publish(clock::now())));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Which rules found the parties of an edge's calls, or of all calls, since the collector started.
+/// Which rules found the parties of an edge's calls, or of all calls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Why {
@@ -12,7 +12,7 @@ pub struct Why {
     pub source: Option<String>,
     /// The called party's node id; null of all edges.
     pub destination: Option<String>,
-    /// When the collector started to count, RFC 3339.
+    /// Since when the observations are counted, RFC 3339: an edge that was idle for long is forgotten and counts anew.
     pub since: String,
     /// Observations of the edge, by every reporter and protocol.
     pub observations: u64,
@@ -20,6 +20,9 @@ pub struct Why {
     pub evidence: Vec<Evidence>,
     /// Observations of any edge that are not told apart, because a bound was reached.
     pub overflowed: u64,
+    /// Observations of edges that were forgotten.
+    #[serde(default)]
+    pub expired: u64,
     /// What became of all entries; null of one edge, because an entry that came to nothing is of none.
     pub entries: Option<Entries>,
 }

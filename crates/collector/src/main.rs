@@ -11,6 +11,7 @@ use alscope_analysis::names::redact::Redaction;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::format::Format;
 use alscope_collector::signals::until_signals;
 use alscope_collector::{directory, persistence, record, replay, run, terminal, top, why};
 use alscope_collector_config::{Checked, Config, Directory, Fate, Report};
@@ -278,7 +279,7 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
         ..Gauges::default()
     };
     let snapshot = Arc::new(replayed.snapshot);
-    for piece in Prometheus::default().render(snapshot, &gauges, &Proxies::default()) {
+    for piece in Prometheus::default().render(snapshot, Format::Text, &gauges, &Proxies::default()) {
         terminal::print(piece.trim_end_matches('\n'))?;
     }
     for item in replayed.left_out {

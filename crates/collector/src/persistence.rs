@@ -32,7 +32,8 @@ pub fn persistence(config: &Config) -> Result<Option<Arc<Persistence>>, BadEndpo
     if !rules.requests && !rules.connections {
         return Ok(None);
     }
-    let persistence = Persistence::new(rules, told.entries_per_minute, endpoints, json_lines::encode);
+    let persistence = Persistence::new(rules, told.entries_per_minute, endpoints, json_lines::encode)
+        .with_idle(config.limits.idle_series);
     Ok(Some(Arc::new(persistence.with_redaction(redaction(config)))))
 }
 

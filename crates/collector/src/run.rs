@@ -129,8 +129,14 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let proxies = Arc::new(Proxies::default());
     tasks.spawn(proxies.clone().forget(stages.rest.clone()));
     let (kept, writer) = writer(persistence.as_deref())?.unzip();
-    let shards = shards(config, persistence.as_ref());
-    let (control, published) = Control::new(shards.clone(), kept.clone());
+    let registry = Arc::new(Registry::new(Bounds {
+        samples: config.limits.samples,
+        outside_hosts: config.limits.outside_hosts,
+        ..Bounds::default()
+    }));
+    let shards = shards(config, &registry, persistence.as_ref());
+    let drained = (registry, shards.clone());
+    let (control, published) = Control::new(drained, config.limits.idle_series, kept.clone());
     let http = [Arc::<Connections>::default(), Arc::default()];
     let scrapes = Arc::new(Scrapes::default());
     let admin = Admin {
@@ -359,16 +365,15 @@ pub fn shard(
     }))
 }
 
-fn shards(config: &Config, persistence: Option<&Arc<Persistence>>) -> Vec<Arc<Mutex<Shard>>> {
-    let registry = Arc::new(Registry::new(Bounds {
-        samples: config.limits.samples,
-        outside_hosts: config.limits.outside_hosts,
-        ..Bounds::default()
-    }));
+fn shards(
+    config: &Config,
+    registry: &Arc<Registry>,
+    persistence: Option<&Arc<Persistence>>,
+) -> Vec<Arc<Mutex<Shard>>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = config.workers.map_or(cores, usize::from);
     (0..workers)
-        .map(|_| shard(config, &registry, persistence.cloned()))
+        .map(|_| shard(config, registry, persistence.cloned()))
         .collect()
 }
 

@@ -105,12 +105,14 @@ impl Mesh {
         let mut progress = Progress::new(message.entries(), NOW);
         while shard.entries(&self.directory, stream, &mut progress, limit) {}
         let (mut http, mut tcp) = (Vec::new(), Vec::new());
+        shard.begin_drain();
         shard
             .http
             .drain(usize::MAX, |id, counts| http.push((id, counts.clone())));
         shard
             .tcp
             .drain(usize::MAX, |id, counts| tcp.push((id, counts.clone())));
+        shard.evidence.drain(usize::MAX, |_, _| ());
         http.sort_by_key(|(id, _)| id.index());
         tcp.sort_by_key(|(id, _)| id.index());
         Counted {

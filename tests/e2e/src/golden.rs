@@ -9,6 +9,7 @@ use als_proto::{Message, Record, Recording};
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::format::Format;
 use alscope_collector::replay::replay;
 use alscope_collector_config::Config;
 use anyhow::Context;
@@ -174,7 +175,7 @@ pub fn observations(analyzer: &str, recording: &Path, directory: &Path) -> anyho
         ..Gauges::default()
     };
     let snapshot = Arc::new(replayed.snapshot);
-    let pieces = Prometheus::default().render(snapshot, &gauges, &Proxies::default());
+    let pieces = Prometheus::default().render(snapshot, Format::Text, &gauges, &Proxies::default());
     let exposition: String = pieces.collect();
     let mut lines: Vec<String> = exposition.lines().filter_map(counter).collect();
     lines.sort();

@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher;
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::registry::SeriesId;
@@ -13,11 +13,16 @@ use super::series::{Counts, SeriesKey};
 pub struct Deltas<C: Counts> {
     ids: HashTable<(SeriesKey, SeriesId)>,
     by_id: Vec<C::Delta>,
-    /// Those that are not empty.
+    /// Those that are not empty, but for those that are being drained.
     touched: Vec<SeriesId>,
     /// What was taken from those that were full.
     full: Vec<(SeriesId, C)>,
-    state: FixedState,
+    /// Those that were not empty when the drain began, and have not been drained yet.
+    draining: Vec<SeriesId>,
+    /// What had been taken by then from those that were full.
+    draining_full: Vec<(SeriesId, C)>,
+    /// Codes and flags are what a client says.
+    state: RandomState,
 }
 
 impl<C: Counts> Default for Deltas<C> {
@@ -27,7 +32,9 @@ impl<C: Counts> Default for Deltas<C> {
             by_id: Vec::new(),
             touched: Vec::new(),
             full: Vec::new(),
-            state: FixedState::default(),
+            draining: Vec::new(),
+            draining_full: Vec::new(),
+            state: RandomState::default(),
         }
     }
 }
@@ -71,12 +78,26 @@ impl<C: Counts> Deltas<C> {
         id
     }
 
-    /// Hands over what at most `limit` series counted and starts them anew. Answers whether more is left.
+    /// Whether nothing is left of the drain that began last.
+    pub fn is_drained(&self) -> bool {
+        self.draining.is_empty() && self.draining_full.is_empty()
+    }
+
+    /// Begins a drain of what is counted by now, once the one before has ended. What is counted later is left for the next one, so
+    /// that a drain ends however fast its worker counts.
+    pub fn begin_drain(&mut self) {
+        std::mem::swap(&mut self.touched, &mut self.draining);
+        std::mem::swap(&mut self.full, &mut self.draining_full);
+        // The worker, which touches about as many again, does not wait for an allocation.
+        self.touched.reserve(self.draining.len());
+    }
+
+    /// Hands over what at most `limit` series of the drain counted and starts them anew. Answers whether more is left of it.
     pub fn drain(&mut self, limit: usize, mut take: impl FnMut(SeriesId, &C)) -> bool {
         for _ in 0..limit {
-            if let Some((id, counts)) = self.full.pop() {
+            if let Some((id, counts)) = self.draining_full.pop() {
                 take(id, &counts);
-            } else if let Some(id) = self.touched.pop() {
+            } else if let Some(id) = self.draining.pop() {
                 if let Some(delta) = self.by_id.get_mut(id.index()) {
                     take(id, &C::of(&std::mem::take(delta)));
                 }
@@ -84,11 +105,16 @@ impl<C: Counts> Deltas<C> {
                 return false;
             }
         }
-        !(self.full.is_empty() && self.touched.is_empty())
+        !self.is_drained()
+    }
+
+    /// Forgets which key has which id, to ask for it again. What was counted stays.
+    pub fn forget(&mut self) {
+        self.ids.clear();
     }
 }
 
-fn hash(state: &FixedState, key: &SeriesKey) -> u64 {
+fn hash(state: &RandomState, key: &SeriesKey) -> u64 {
     state.hash_one(key)
 }
 
@@ -150,6 +176,7 @@ mod tests {
         for _ in 0..5 {
             deltas.add(key, &(), |_| SeriesId::OVERFLOW);
         }
+        deltas.begin_drain();
         let mut taken = Vec::new();
         let mut calls = 1;
         while deltas.drain(1, |id, counts| taken.push((id, counts.0))) {
@@ -157,5 +184,39 @@ mod tests {
         }
         assert_eq!(taken, [2, 2, 1].map(|count| (SeriesId::OVERFLOW, count)));
         assert_eq!(calls, 3);
+    }
+
+    /// The key of a call's series, by the response's code.
+    fn key(code: u32) -> SeriesKey {
+        SeriesKey {
+            call: CallId::OVERFLOW,
+            outcome: Outcome {
+                code,
+                ..InPairs::outcome(&())
+            },
+        }
+    }
+
+    #[test]
+    fn a_drain_ends_although_its_worker_goes_on_counting() {
+        let ids: Vec<SeriesId> = (0..4).map(SeriesId::at).collect();
+        let mut deltas = Deltas::<InPairs>::default();
+        let count = |deltas: &mut Deltas<InPairs>, code: u32| {
+            deltas.add(key(code), &(), |_| ids[code as usize]);
+        };
+        (1..4).for_each(|code| count(&mut deltas, code));
+        deltas.begin_drain();
+        let (mut taken, mut turns) = (Vec::new(), 0);
+        while deltas.drain(1, |id, counts| taken.push((id.index(), counts.0))) {
+            // Twice as many as are drained.
+            (1..3).for_each(|code| count(&mut deltas, code));
+            turns += 1;
+            assert!(turns < 4, "the drain does not end");
+        }
+        assert_eq!(taken.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [3, 2, 1]);
+        deltas.begin_drain();
+        while deltas.drain(1, |id, counts| taken.push((id.index(), counts.0))) {}
+        let counted = taken.iter().map(|(_, counts)| counts).sum::<u64>();
+        assert_eq!(counted, 3 + 2 * turns);
     }
 }

@@ -82,6 +82,13 @@ impl EvidenceKey {
         }
     }
 
+    /// Every symbol in it.
+    pub fn symbols(&self) -> impl Iterator<Item = Symbol> + use<> {
+        self.nodes
+            .into_iter()
+            .flat_map(|node| [node.namespace, node.name])
+    }
+
     /// The same in text.
     pub fn evidence(&self, interner: &Interner) -> Evidence {
         let [source, destination] = self.nodes.map(|node| node.text(interner));
@@ -122,39 +129,78 @@ pub struct Evidence {
 pub struct Counted {
     /// The edge and the rules.
     pub evidence: Arc<Evidence>,
-    /// Observations since the start.
+    /// Observations since it was first counted.
     pub observations: u64,
     /// One of them, a recent one of those that had to be looked up.
     pub example: Option<Arc<Example>>,
+    /// Since when it counts: a moment at which it had counted nothing.
+    pub created: Moment,
+    /// When a drain last brought any.
+    changed: Moment,
 }
 
-/// All evidence since the start.
+/// All evidence but what expired.
 #[derive(Clone, Debug, Default)]
 pub struct EvidenceTable {
-    /// What is kept apart.
-    pub rows: Vec<Counted>,
+    /// What is kept apart, by place.
+    rows: Vec<Option<Counted>>,
     /// Observations whose evidence is not, because there was too much of it.
     pub overflowed: u64,
+    /// Observations whose evidence expired.
+    pub expired: u64,
 }
 
 impl EvidenceTable {
-    /// Adds what a worker counted.
-    pub fn add(&mut self, id: EvidenceId, delta: Delta, registry: &Registry) {
+    /// What is kept apart.
+    pub fn rows(&self) -> Vec<&Counted> {
+        self.rows.iter().flatten().collect()
+    }
+
+    /// Adds what a worker counted and a drain brings `now`. What is new had counted nothing at `before`.
+    pub fn add(
+        &mut self,
+        id: EvidenceId,
+        delta: Delta,
+        registry: &Registry,
+        (before, now): (Moment, Moment),
+    ) {
         let Some(place) = id.place() else {
             self.overflowed += delta.observations;
             return;
         };
         if self.rows.len() <= place {
-            let new = registry.evidence(self.rows.len()).into_iter();
-            self.rows.extend(new.map(|evidence| Counted {
+            self.rows.resize(place + 1, None);
+        }
+        let Some(row) = self.rows.get_mut(place) else {
+            return;
+        };
+        if row.is_none() {
+            *row = registry.evidence(id).map(|evidence| Counted {
                 evidence: Arc::new(evidence),
                 observations: 0,
                 example: None,
-            }));
+                created: before,
+                changed: now,
+            });
         }
-        if let Some(row) = self.rows.get_mut(place) {
+        if let Some(row) = row {
             row.observations += delta.observations;
             row.example = delta.example.or(row.example.take());
+            row.changed = now;
+        }
+    }
+
+    /// Lets go what has not changed since `oldest`; see [`super::expiry`].
+    pub(super) fn expire(&mut self, registry: &Registry, oldest: Moment) {
+        let is_idle = |row: &Option<Counted>| row.as_ref().is_some_and(|row| row.changed < oldest);
+        let rows = self.rows.iter().enumerate();
+        let idle: Vec<EvidenceId> = rows
+            .filter(|(_, row)| is_idle(row))
+            .map(|(place, _)| EvidenceId::at(place))
+            .collect();
+        for id in registry.free_evidence(&idle) {
+            let row = id.place().and_then(|place| self.rows.get_mut(place)?.take());
+            self.expired += row.map_or(0, |row| row.observations);
         }
     }
 }
@@ -181,6 +227,8 @@ pub struct EvidenceDeltas {
     observations: Vec<u64>,
     given: Vec<Given>,
     touched: Vec<EvidenceId>,
+    /// What was touched when the drain began, and has not been drained yet.
+    draining: Vec<EvidenceId>,
 }
 
 impl EvidenceDeltas {
@@ -230,10 +278,21 @@ impl EvidenceDeltas {
         }
     }
 
-    /// Hands over at most `limit` pieces of evidence and starts them anew. Answers whether more is left.
+    /// Whether nothing is left of the drain that began last.
+    pub fn is_drained(&self) -> bool {
+        self.draining.is_empty()
+    }
+
+    /// Begins a drain of what is counted by now, once the one before has ended.
+    pub fn begin_drain(&mut self) {
+        std::mem::swap(&mut self.touched, &mut self.draining);
+        self.touched.reserve(self.draining.len());
+    }
+
+    /// Hands over at most `limit` pieces of evidence of the drain and starts them anew. Answers whether more is left of it.
     pub fn drain(&mut self, limit: usize, mut take: impl FnMut(EvidenceId, Delta)) -> bool {
         for _ in 0..limit {
-            let Some(id) = self.touched.pop() else {
+            let Some(id) = self.draining.pop() else {
                 return false;
             };
             let place = id.0 as usize;
@@ -247,6 +306,6 @@ impl EvidenceDeltas {
                 take(id, delta);
             }
         }
-        !self.touched.is_empty()
+        !self.is_drained()
     }
 }

@@ -45,7 +45,8 @@ pub fn bucket(thousandths: u64) -> usize {
 /// Counts by bucket and the sum of the values. A duration's unit is the microsecond, a size's the byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Histogram<Count = u64> {
-    /// The sum of the values. Before the buckets: with the first of them it is in one cache line.
+    /// The sum of the values; it stops at the largest number, because a counter never falls. Before the buckets: with the first of
+    /// them it is in one cache line.
     pub sum: u64,
     /// How many values fell into each bucket (not cumulative).
     pub buckets: [Count; BUCKETS],
@@ -70,7 +71,7 @@ impl<Count: AddAssign + From<bool>> Histogram<Count> {
         if let Some(count) = self.buckets.get_mut(bucket) {
             *count += true.into();
         }
-        self.sum = self.sum.wrapping_add(value);
+        self.sum = self.sum.saturating_add(value);
     }
 }
 
@@ -80,7 +81,7 @@ impl Histogram {
         for (count, more) in self.buckets.iter_mut().zip(other.buckets) {
             *count += more;
         }
-        self.sum = self.sum.wrapping_add(other.sum);
+        self.sum = self.sum.saturating_add(other.sum);
     }
 
     /// How many values were added.
@@ -131,6 +132,21 @@ mod tests {
         for (text, thousandths) in BOUNDS.iter().zip(THOUSANDTHS) {
             assert_eq!(text.parse::<f64>().unwrap() * 1000.0, thousandths as f64);
         }
+    }
+
+    // proves: measure/never-falls
+    #[test]
+    fn a_sum_never_falls() {
+        let mut histogram = Histogram::<u64>::default();
+        let mut before = 0;
+        for value in [5, u64::MAX - 7, 1, 1, u64::MAX] {
+            histogram.add_bytes(value);
+            assert!(histogram.sum >= before, "{} after {before}", histogram.sum);
+            before = histogram.sum;
+        }
+        let mut merged = histogram;
+        merged.merge(&histogram);
+        assert_eq!((merged.sum, merged.count()), (u64::MAX, 10));
     }
 
     proptest! {

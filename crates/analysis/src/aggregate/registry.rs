@@ -1,21 +1,21 @@
-//! The one table of calls and series that all workers share. It is asked only for what a worker has not met before, so its lock
-//! is off the hot path.
+//! The one table of calls and series that all workers share. It is asked only for what a worker has not met in this epoch
+//! ([`super::expiry`]), so its lock is off the hot path.
 
 mod outside_hosts;
+mod places;
+mod tables;
 
-use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use foldhash::fast::RandomState;
+use places::Places;
+use tables::{HTTP, TCP, Tables};
 
 use super::evidence::{Evidence, EvidenceId, EvidenceKey, Finding, MOST_EVIDENCE};
-use super::labels::{SeriesLabels, label_bytes, series_labels};
+use super::labels::SeriesLabels;
 use super::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
-use crate::analyze::protocol::Protocol;
 use crate::interner::{Interner, Symbol, Text};
 use crate::party::Call;
-use als_proto::ResponseFlags;
-use outside_hosts::OutsideHosts;
 
 /// The id of a [`Call`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +38,11 @@ pub struct SeriesId(u32);
 impl SeriesId {
     /// The series that takes what no longer fits.
     pub const OVERFLOW: SeriesId = SeriesId(0);
+
+    /// The id of the series at a place; that of the overflow where there can be no place.
+    pub fn at(place: usize) -> Self {
+        SeriesId(u32::try_from(place).unwrap_or(0))
+    }
 
     /// The place in a dense vector.
     pub fn index(self) -> usize {
@@ -75,38 +80,46 @@ impl Default for Bounds {
     }
 }
 
-/// A call has twenty parts: with the standard library's hash they were a seventh of what a new identity costs.
-type Ids<K, V> = HashMap<K, V, RandomState>;
-
-#[derive(Debug)]
-struct Tables {
-    interner: Interner,
-    calls: Vec<Call>,
-    call_ids: Ids<Call, CallId>,
-    http: Family,
-    tcp: Family,
-    /// Samples of all series.
-    samples: usize,
-    /// Bytes of the values of their labels.
-    label_bytes: usize,
-    evidence: Vec<EvidenceKey>,
-    evidence_ids: Ids<EvidenceKey, EvidenceId>,
-    outside_hosts: OutsideHosts,
-}
-
-#[derive(Debug, Default)]
-struct Family {
-    keys: Vec<SeriesKey>,
-    ids: Ids<SeriesKey, SeriesId>,
-}
+/// Places that are looked through before the lock is given back for a moment.
+const TURN: usize = 4096;
 
 /// Ids for calls and series, the same for all workers.
 #[derive(Debug)]
 pub struct Registry {
     bounds: Bounds,
-    /// The interner's number.
-    interner: u32,
+    /// The interner's, also without the lock.
+    epoch: AtomicU32,
     tables: Mutex<Tables>,
+}
+
+/// How much of something there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// How many are known.
+    pub live: usize,
+    /// For how many there is a place: as many as there were at one time.
+    pub places: usize,
+}
+
+/// How much a registry holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Strings.
+    pub strings: Size,
+    /// Bytes of them, with what each takes besides its text.
+    pub string_bytes: usize,
+    /// Calls.
+    pub calls: Size,
+    /// HTTP series.
+    pub http: Size,
+    /// TCP series.
+    pub tcp: Size,
+    /// Edges with the rules that found their parties.
+    pub evidence: Size,
+    /// Samples of the exposition.
+    pub samples: usize,
+    /// Bytes of the values of all series' labels.
+    pub label_bytes: usize,
 }
 
 impl Default for Registry {
@@ -118,31 +131,10 @@ impl Default for Registry {
 impl Registry {
     /// An empty registry that holds as much as `bounds` say.
     pub fn new(bounds: Bounds) -> Self {
-        let mut tables = Tables {
-            interner: Interner::new(bounds.string_bytes),
-            calls: vec![Call::OVERFLOW],
-            call_ids: Ids::from_iter([(Call::OVERFLOW, CallId::OVERFLOW)]),
-            http: Family::default(),
-            tcp: Family::default(),
-            samples: 0,
-            label_bytes: 0,
-            evidence: Vec::new(),
-            evidence_ids: Ids::default(),
-            outside_hosts: OutsideHosts::default(),
-        };
-        let overflow = |protocol| SeriesKey {
-            call: CallId::OVERFLOW,
-            outcome: super::series::Outcome {
-                protocol,
-                code: 0,
-                flags: ResponseFlags::default(),
-            },
-        };
-        tables.http.keys.push(overflow(Protocol::Http));
-        tables.tcp.keys.push(overflow(Protocol::Tcp));
+        let tables = Tables::new(bounds.string_bytes);
         Registry {
             bounds,
-            interner: tables.interner.number(),
+            epoch: AtomicU32::new(tables.epoch()),
             tables: Mutex::new(tables),
         }
     }
@@ -157,11 +149,30 @@ impl Registry {
         self.tables().interner.intern(text)
     }
 
-    /// The symbol of a text that lives long: it is looked for only once.
+    /// The symbol of a string, with its text: whoever has that may keep the symbol over epochs.
+    pub fn intern_held(&self, text: &str) -> (Symbol, Arc<str>) {
+        let interner = &mut self.tables().interner;
+        let symbol = interner.intern(text);
+        (symbol, interner.text(symbol))
+    }
+
+    /// The symbol of a text that lives long: it is looked for only once an epoch.
     pub fn intern_text(&self, text: &Text) -> Symbol {
         // Without the lock, where it is known.
-        text.symbol_of(self.interner)
+        text.symbol_of(self.epoch())
             .unwrap_or_else(|| self.tables().interner.intern_text(text))
+    }
+
+    /// The number of the epoch.
+    pub fn epoch(&self) -> u32 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Begins an epoch. What a shard knows counts until its next drain; see [`super::expiry`].
+    pub fn begin_epoch(&self) {
+        let mut tables = self.tables();
+        tables.interner.begin_epoch();
+        self.epoch.store(tables.interner.number(), Ordering::Release);
     }
 
     /// The string of a symbol.
@@ -185,11 +196,11 @@ impl Registry {
         )
     }
 
-    /// The evidence from the place `known` on.
-    pub fn evidence(&self, known: usize) -> Vec<Evidence> {
+    /// What the evidence of an id is of.
+    pub fn evidence(&self, id: EvidenceId) -> Option<Evidence> {
         let tables = self.tables();
-        let new = tables.evidence.get(known..).unwrap_or_default().iter();
-        new.map(|key| key.evidence(&tables.interner)).collect()
+        let key = tables.evidence.get(u32::try_from(id.place()?).ok()?)?;
+        Some(key.evidence(&tables.interner))
     }
 
     /// What `read` reads of a call, with the interner of its symbols.
@@ -201,95 +212,88 @@ impl Registry {
     /// The id of an HTTP series.
     pub fn http_series(&self, key: SeriesKey) -> SeriesId {
         self.tables()
-            .series(|tables| &mut tables.http, key, HttpCounts::SAMPLES, &self.bounds)
+            .series((HTTP, HttpCounts::SAMPLES), key, &self.bounds)
     }
 
     /// The id of a TCP series.
     pub fn tcp_series(&self, key: SeriesKey) -> SeriesId {
-        self.tables()
-            .series(|tables| &mut tables.tcp, key, TcpCounts::SAMPLES, &self.bounds)
+        self.tables().series((TCP, TcpCounts::SAMPLES), key, &self.bounds)
     }
 
-    /// The labels of the HTTP series from the id `known` on.
-    pub fn http_labels(&self, known: usize) -> Vec<SeriesLabels> {
-        let tables = self.tables();
-        tables.labels(&tables.http, known)
+    /// The labels of an HTTP series.
+    pub fn http_labels(&self, id: SeriesId) -> Option<SeriesLabels> {
+        self.tables().labels(HTTP, id)
     }
 
-    /// The labels of the TCP series from the id `known` on.
-    pub fn tcp_labels(&self, known: usize) -> Vec<SeriesLabels> {
-        let tables = self.tables();
-        tables.labels(&tables.tcp, known)
-    }
-}
-
-impl Tables {
-    /// The id of a call, and as what it is counted.
-    fn call_id(&mut self, call: Call, most: usize) -> (CallId, Call) {
-        if let Some(id) = self.call_ids.get(&call) {
-            return (*id, self.call_of(*id));
-        }
-        let id = match u32::try_from(self.calls.len()) {
-            Ok(next) if self.calls.len() < most => CallId(next),
-            _ => return (CallId::OVERFLOW, Call::OVERFLOW),
-        };
-        self.calls.push(call);
-        self.call_ids.insert(call, id);
-        (id, call)
+    /// The labels of a TCP series.
+    pub fn tcp_labels(&self, id: SeriesId) -> Option<SeriesLabels> {
+        self.tables().labels(TCP, id)
     }
 
-    fn evidence_id(&mut self, key: EvidenceKey, most: usize) -> EvidenceId {
-        if let Some(id) = self.evidence_ids.get(&key) {
-            return *id;
-        }
-        if self.evidence.len() >= most {
-            return EvidenceId::OVERFLOW;
-        }
-        let id = EvidenceId::at(self.evidence.len());
-        self.evidence.push(key);
-        self.evidence_ids.insert(key, id);
-        id
+    /// Frees those of these HTTP series that nobody asked for in this epoch. Answers which; their ids may be others' at once.
+    pub fn free_http(&self, ids: &[SeriesId]) -> Vec<SeriesId> {
+        self.free(ids, |tables, id| {
+            tables.free_series((HTTP, HttpCounts::SAMPLES), *id)
+        })
     }
 
-    fn call_of(&self, id: CallId) -> Call {
-        self.calls.get(id.0 as usize).copied().unwrap_or(Call::OVERFLOW)
+    /// The same of TCP series.
+    pub fn free_tcp(&self, ids: &[SeriesId]) -> Vec<SeriesId> {
+        self.free(ids, |tables, id| {
+            tables.free_series((TCP, TcpCounts::SAMPLES), *id)
+        })
     }
 
-    /// The id of a series. Only a new one is asked for what it takes of the bounds.
-    fn series(
-        &mut self,
-        family: fn(&mut Tables) -> &mut Family,
-        key: SeriesKey,
-        samples: usize,
-        bounds: &Bounds,
-    ) -> SeriesId {
-        if let Some(id) = family(self).ids.get(&key) {
-            return *id;
-        }
-        let samples = self.samples + samples;
-        if key.call == CallId::OVERFLOW || samples > bounds.samples {
-            return SeriesId::OVERFLOW;
-        }
-        let label_bytes = self.label_bytes + label_bytes(&self.call_of(key.call), &self.interner);
-        if label_bytes > bounds.label_bytes {
-            return SeriesId::OVERFLOW;
-        }
-        let family = family(self);
-        let Ok(next) = u32::try_from(family.keys.len()) else {
-            return SeriesId::OVERFLOW;
-        };
-        let id = SeriesId(next);
-        family.keys.push(key);
-        family.ids.insert(key, id);
-        self.samples = samples;
-        self.label_bytes = label_bytes;
-        id
+    /// The same of evidence.
+    pub fn free_evidence(&self, ids: &[EvidenceId]) -> Vec<EvidenceId> {
+        self.free(ids, |tables, id| tables.free_evidence(*id))
     }
 
-    fn labels(&self, family: &Family, known: usize) -> Vec<SeriesLabels> {
-        let new = family.keys.get(known..).unwrap_or_default();
-        new.iter()
-            .map(|key| series_labels(&self.call_of(key.call), key.outcome, &self.interner))
+    fn free<Id: Copy>(&self, ids: &[Id], mut free: impl FnMut(&mut Tables, &Id) -> bool) -> Vec<Id> {
+        let turns = ids.chunks(TURN);
+        turns
+            .flat_map(|turn| {
+                let mut tables = self.tables();
+                let freed = turn.iter().filter(|id| free(&mut tables, id));
+                freed.copied().collect::<Vec<Id>>()
+            })
             .collect()
+    }
+
+    /// Frees the calls that have no series and that nobody asked for in this epoch, then the strings that are of no use.
+    pub fn free_unused(&self) {
+        let calls = self.tables().calls.places();
+        for turn in (0..calls).step_by(TURN) {
+            let mut tables = self.tables();
+            (turn..calls.min(turn + TURN)).for_each(|place| tables.free_call(place));
+        }
+        let strings = self.tables().interner.places();
+        for turn in (0..strings).step_by(TURN) {
+            self.tables().interner.free_unused(turn..turn + TURN);
+        }
+    }
+
+    /// How much there is.
+    pub fn sizes(&self) -> Sizes {
+        fn size<K: Copy + Eq + std::hash::Hash>(places: &Places<K>) -> Size {
+            Size {
+                live: places.len(),
+                places: places.places(),
+            }
+        }
+        let tables = self.tables();
+        Sizes {
+            strings: Size {
+                live: tables.interner.len(),
+                places: tables.interner.places(),
+            },
+            string_bytes: tables.interner.bytes(),
+            calls: size(&tables.calls),
+            http: size(&tables.http),
+            tcp: size(&tables.tcp),
+            evidence: size(&tables.evidence),
+            samples: tables.samples,
+            label_bytes: tables.label_bytes,
+        }
     }
 }

@@ -188,8 +188,8 @@ impl Counts for TcpCounts {
 
     fn count(delta: &mut TcpCounts, measure: &TcpMeasure) {
         delta.connections += 1;
-        delta.sent_bytes = delta.sent_bytes.wrapping_add(measure.sent_bytes);
-        delta.received_bytes = delta.received_bytes.wrapping_add(measure.received_bytes);
+        delta.sent_bytes = delta.sent_bytes.saturating_add(measure.sent_bytes);
+        delta.received_bytes = delta.received_bytes.saturating_add(measure.received_bytes);
     }
 
     fn is_empty(delta: &TcpCounts) -> bool {
@@ -206,14 +206,15 @@ impl Counts for TcpCounts {
 
     fn merge(&mut self, other: &Self) {
         self.connections += other.connections;
-        self.sent_bytes = self.sent_bytes.wrapping_add(other.sent_bytes);
-        self.received_bytes = self.received_bytes.wrapping_add(other.received_bytes);
+        self.sent_bytes = self.sent_bytes.saturating_add(other.sent_bytes);
+        self.received_bytes = self.received_bytes.saturating_add(other.received_bytes);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analyze::measure::ClampedFields;
 
     #[test]
     fn a_delta_is_full_before_it_overflows() {
@@ -223,6 +224,27 @@ mod tests {
         };
         let is_full = [0, 1, u32::MAX - 1, u32::MAX].map(|requests| HttpCounts::is_full(&of(requests)));
         assert_eq!(is_full, [false, false, false, true]);
+    }
+
+    // proves: measure/never-falls
+    #[test]
+    fn the_bytes_of_connections_never_fall() {
+        let measure = TcpMeasure {
+            flags: ResponseFlags::default(),
+            received_bytes: u64::MAX - 1,
+            sent_bytes: u64::MAX / 2 + 1,
+            clamped: ClampedFields::default(),
+        };
+        let mut delta = TcpCounts::default();
+        for _ in 0..2 {
+            TcpCounts::count(&mut delta, &measure);
+        }
+        let mut merged = delta.clone();
+        merged.merge(&delta);
+        assert_eq!(
+            [delta, merged].map(|counts| (counts.connections, counts.sent_bytes, counts.received_bytes)),
+            [(2, u64::MAX, u64::MAX), (4, u64::MAX, u64::MAX)]
+        );
     }
 
     #[test]

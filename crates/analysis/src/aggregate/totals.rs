@@ -1,72 +1,26 @@
 //! The one total table, and the immutable snapshot that every reader gets.
 
-use std::sync::Arc;
+mod family;
 
 use super::evidence::EvidenceTable;
-use super::labels::SeriesLabels;
-use super::registry::SeriesId;
+use super::registry::Registry;
 use super::series::{Counts, HttpCounts, TcpCounts};
-use super::window::{EdgeSeries, Window};
+use super::window::Window;
 use crate::accounting::Accounting;
 use crate::moment::Moment;
 use crate::shard::Shard;
+pub use family::{Family, Series};
 
-/// One family of series: labels and counters by series id.
-#[derive(Clone, Debug)]
-pub struct Family<C> {
-    labels: Vec<Arc<SeriesLabels>>,
-    edges: Vec<EdgeSeries>,
-    counts: Vec<C>,
+/// Series that expired, and what went with them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Series.
+    pub series: u64,
+    /// Observations that they had counted.
+    pub observations: u64,
 }
 
-impl<C> Default for Family<C> {
-    fn default() -> Self {
-        Family {
-            labels: Vec::new(),
-            edges: Vec::new(),
-            counts: Vec::new(),
-        }
-    }
-}
-
-impl<C: Clone + Default> Family<C> {
-    /// Every series by ascending id, with the place of its id.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &Arc<SeriesLabels>, &C)> {
-        self.labels
-            .iter()
-            .zip(&self.counts)
-            .enumerate()
-            .map(|(id, (labels, counts))| (id, labels, counts))
-    }
-
-    /// The counters of every series, by its id.
-    pub fn counts(&self) -> &[C] {
-        &self.counts
-    }
-
-    /// How many series there are.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    fn learn(&mut self, new: Vec<SeriesLabels>, window: &mut Window) {
-        for labels in new {
-            self.edges.push(EdgeSeries {
-                edge: window.edge(&labels.edge),
-                verdict: labels.verdict,
-            });
-            self.labels.push(Arc::new(labels));
-            self.counts.push(C::default());
-        }
-    }
-}
-
-/// What all workers counted since the start, as of one moment.
+/// What all workers counted since the start and what has not expired, as of one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Since when it counts.
@@ -81,6 +35,8 @@ pub struct Snapshot {
     pub http: Family<HttpCounts>,
     /// TCP series.
     pub tcp: Family<TcpCounts>,
+    /// Series that are no more: observations are those of all series and these.
+    pub expired: Expired,
     /// The last hour by edge.
     pub window: Window,
     /// What the edges rest on.
@@ -91,6 +47,10 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub struct Totals {
     snapshot: Snapshot,
+    /// When the drains before the last publication began.
+    before: Moment,
+    /// When those after it began, if they have.
+    began: Option<Moment>,
 }
 
 impl Totals {
@@ -103,15 +63,22 @@ impl Totals {
             last_entry: None,
             http: Family::default(),
             tcp: Family::default(),
+            expired: Expired::default(),
             window: Window::new(started),
             evidence: EvidenceTable::default(),
         };
-        Totals { snapshot }
+        Totals {
+            snapshot,
+            before: started,
+            began: None,
+        }
     }
 
-    /// Takes what at most `limit` series of each family and pieces of evidence counted in a shard, and its accounting. Answers whether more is left:
-    /// then release the shard for a moment and call again.
+    /// Takes what at most `limit` series of each family and pieces of evidence counted in a shard before this drain of it began, and its
+    /// accounting. Answers whether more is left: then release the shard for a moment and call again.
     pub fn drain(&mut self, shard: &mut Shard, limit: usize, now: Moment) -> bool {
+        self.began.get_or_insert(now);
+        let moments = (self.before, now);
         let Snapshot {
             accounting,
             last_entry,
@@ -121,48 +88,62 @@ impl Totals {
             evidence,
             ..
         } = &mut self.snapshot;
-        let taken = shard.take_accounting();
-        if taken.received > 0 {
+        shard.begin_drain();
+        let counted = shard.take_accounting();
+        if counted.received > 0 {
             *last_entry = Some(now);
         }
-        accounting.add(&taken);
+        accounting.add(&counted);
         let registry = shard.registry().clone();
         let more_http = shard.http.drain(limit, |id, counts| {
-            if let Some((series, total)) = place(http, id, window, |known| registry.http_labels(known)) {
+            if let Some((series, total)) = http.touch(id, moments, window, |id| registry.http_labels(id)) {
                 total.merge(counts);
                 window.add_http(series, counts, now);
             }
         });
         let more_tcp = shard.tcp.drain(limit, |id, counts| {
-            if let Some((series, total)) = place(tcp, id, window, |known| registry.tcp_labels(known)) {
+            if let Some((series, total)) = tcp.touch(id, moments, window, |id| registry.tcp_labels(id)) {
                 total.merge(counts);
                 window.add_tcp(series, counts, now);
             }
         });
         let more_evidence = shard
             .evidence
-            .drain(limit, |id, delta| evidence.add(id, delta, &registry));
+            .drain(limit, |id, delta| evidence.add(id, delta, &registry, moments));
         more_http || more_tcp || more_evidence
+    }
+
+    /// Lets go the series, edges and evidence that have not changed since `oldest`, then the calls and strings that nobody needs any
+    /// more. All shards must have been drained since the registry's epoch began; see [`super::expiry`].
+    pub(super) fn expire(&mut self, registry: &Registry, oldest: Moment) {
+        let Snapshot {
+            http,
+            tcp,
+            expired,
+            window,
+            evidence,
+            ..
+        } = &mut self.snapshot;
+        for counts in http.expire(oldest, |ids| registry.free_http(ids)) {
+            expired.series += 1;
+            expired.observations += counts.requests;
+        }
+        for counts in tcp.expire(oldest, |ids| registry.free_tcp(ids)) {
+            expired.series += 1;
+            expired.observations += counts.connections;
+        }
+        evidence.expire(registry, oldest);
+        window.expire(http.edges().chain(tcp.edges()));
+        http.find_edges(window);
+        tcp.find_edges(window);
+        registry.free_unused();
     }
 
     /// A snapshot as of `now`.
     pub fn publish(&mut self, now: Moment) -> Snapshot {
+        self.before = self.began.take().unwrap_or(now);
         self.snapshot.taken = now;
         self.snapshot.window.forget(now);
         self.snapshot.clone()
     }
-}
-
-/// The edge and counters of a series; labels of new series are fetched from the registry first.
-fn place<'f, C: Clone + Default>(
-    family: &'f mut Family<C>,
-    id: SeriesId,
-    window: &mut Window,
-    labels: impl FnOnce(usize) -> Vec<SeriesLabels>,
-) -> Option<(EdgeSeries, &'f mut C)> {
-    if family.len() <= id.index() {
-        let new = labels(family.len());
-        family.learn(new, window);
-    }
-    Some((*family.edges.get(id.index())?, family.counts.get_mut(id.index())?))
 }

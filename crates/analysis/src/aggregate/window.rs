@@ -1,6 +1,6 @@
 //! The last hour by edge: steps of ten seconds for five minutes, steps of a minute for an hour.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,11 @@ pub const SKETCH: usize = 16;
 /// The number of an edge within a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EdgeId(u32);
+
+impl EdgeId {
+    /// That of the edges that are not kept apart.
+    pub const OTHER: EdgeId = EdgeId(MOST_EDGES as u32);
+}
 
 /// What a window needs to know of a series.
 #[derive(Clone, Copy, Debug)]
@@ -128,8 +133,11 @@ pub struct Window {
     looked: Moment,
     /// Since when there is traffic: a rate is not thinned by the silence before the first call.
     since: Option<Moment>,
+    /// Also those that were forgotten, until their numbers are others'.
     edges: Arc<Vec<Edge>>,
     ids: Arc<HashMap<Edge, EdgeId>>,
+    /// The numbers of edges that were forgotten.
+    free: Vec<EdgeId>,
     tens: Ring,
     minutes: Ring,
 }
@@ -151,6 +159,7 @@ impl Window {
             since: None,
             edges: Arc::default(),
             ids: Arc::default(),
+            free: Vec::new(),
             tens: Ring::new(Duration::from_secs(10), 30),
             minutes: Ring::new(Duration::from_mins(1), 60),
         }
@@ -161,18 +170,36 @@ impl Window {
         if let Some(id) = self.ids.get(edge) {
             return *id;
         }
-        if self.edges.len() > MOST_EDGES {
-            return EdgeId(MOST_EDGES as u32);
-        }
-        let edge = if self.edges.len() == MOST_EDGES {
-            other()
-        } else {
-            edge.clone()
+        let id = match self.free.pop() {
+            Some(id) => id,
+            None if self.edges.len() == MOST_EDGES => return EdgeId::OTHER,
+            None => EdgeId(self.edges.len() as u32),
         };
-        let id = EdgeId(self.edges.len() as u32);
-        Arc::make_mut(&mut self.edges).push(edge.clone());
-        Arc::make_mut(&mut self.ids).insert(edge, id);
+        let edges = Arc::make_mut(&mut self.edges);
+        match edges.get_mut(id.0 as usize) {
+            Some(forgotten) => *forgotten = edge.clone(),
+            None => edges.push(edge.clone()),
+        }
+        Arc::make_mut(&mut self.ids).insert(edge.clone(), id);
         id
+    }
+
+    /// For how many edges there is a place: as many as there were at one time.
+    pub fn places(&self) -> usize {
+        self.edges.len()
+    }
+
+    /// Forgets the edges that no series has any more and that nothing happened on within the last hour.
+    pub(super) fn expire(&mut self, of_series: impl Iterator<Item = EdgeId>) {
+        let steps = self.tens.steps.iter().chain(&self.minutes.steps);
+        let in_steps = steps.flat_map(|step| step.edges.keys().copied());
+        let needed: HashSet<EdgeId> = of_series.chain(in_steps).collect();
+        let unneeded = self.ids.values().filter(|id| !needed.contains(*id));
+        let unneeded: Vec<EdgeId> = unneeded.copied().collect();
+        if !unneeded.is_empty() {
+            Arc::make_mut(&mut self.ids).retain(|_, id| needed.contains(id));
+            self.free.extend(unneeded);
+        }
     }
 
     /// Adds what an HTTP series counted. A request that lasts is a success, whatever ended it.
@@ -220,8 +247,10 @@ impl Window {
                 counts.entry(*edge).or_default().merge(of_step);
             }
         }
-        let named =
-            |(id, counts): (EdgeId, EdgeCounts)| Some((self.edges.get(id.0 as usize)?.clone(), counts));
+        let named = |(id, counts): (EdgeId, EdgeCounts)| match id {
+            EdgeId::OTHER => Some((other(), counts)),
+            EdgeId(place) => Some((self.edges.get(place as usize)?.clone(), counts)),
+        };
         let mut edges: Vec<_> = counts.into_iter().filter_map(named).collect();
         edges.sort_by(|a, b| a.0.cmp(&b.0));
         Span {

@@ -1,14 +1,30 @@
 //! How long a request took.
+//!
+//! A proxy's clock may say anything. A negative time is none, and one of more than [`MOST_MICROSECONDS`] is as long as that.
 
 use als_proto::{CommonProperties, Duration, Malformed};
+
+/// The longest request that is believed: 366 days. Envoy has no request that outlives its connection by default (`idle_timeout`,
+/// one hour), and no proxy lives so long; a single larger value would be most of a sum that years of traffic make.
+pub const MOST_MICROSECONDS: u64 = 366 * 24 * 3600 * 1_000_000;
 
 /// The whole request in microseconds: `duration` (Envoy 1.25 and later), else `time_to_last_downstream_tx_byte`; 0 when the
 /// proxy logged neither. Never rounded up, never cut to whole milliseconds.
 pub fn microseconds(common: &CommonProperties<'_>) -> Result<u64, Malformed> {
+    Ok(believed(signed_microseconds(common)?))
+}
+
+/// The same as the proxy wrote it.
+pub(super) fn signed_microseconds(common: &CommonProperties<'_>) -> Result<i64, Malformed> {
     if let Some(duration) = common.duration()? {
-        return Ok(of(duration));
+        return Ok(signed(duration));
     }
-    Ok(common.time_to_last_downstream_tx_byte()?.map_or(0, of))
+    Ok(common.time_to_last_downstream_tx_byte()?.map_or(0, signed))
+}
+
+/// What is believed of a time in microseconds.
+pub(super) fn believed(microseconds: i64) -> u64 {
+    u64::try_from(microseconds).unwrap_or(0).min(MOST_MICROSECONDS)
 }
 
 /// Where a request's time went, in microseconds. The three parts add up to the whole.
@@ -40,13 +56,15 @@ pub fn parts(common: &CommonProperties<'_>) -> Result<Option<Parts>, Malformed> 
     }))
 }
 
-/// A negative duration is none.
 fn of(duration: Duration) -> u64 {
-    let microseconds = duration
+    believed(signed(duration))
+}
+
+fn signed(duration: Duration) -> i64 {
+    duration
         .seconds
         .saturating_mul(1_000_000)
-        .saturating_add(i64::from(duration.nanos) / 1000);
-    u64::try_from(microseconds).unwrap_or(0)
+        .saturating_add(i64::from(duration.nanos) / 1000)
 }
 
 #[cfg(test)]
@@ -82,7 +100,7 @@ mod tests {
                 seconds: i64::MAX,
                 nanos: 0
             }),
-            9_223_372_036_854_775_807
+            MOST_MICROSECONDS
         );
     }
 }

@@ -6,6 +6,42 @@ use super::lasting::lasts;
 use super::latency;
 use super::port_protocol::PortProtocol;
 use super::protocol::{self, Protocol};
+use crate::accounting::Clamped;
+
+/// The largest request or response that is believed: 1 PiB, for which a connection of 100 Gbit/s takes a day.
+pub const MOST_REQUEST_BYTES: u64 = 1 << 50;
+/// The most bytes of a TCP connection that are believed: 64 PiB, for which one of 100 Gbit/s takes two months.
+pub const MOST_CONNECTION_BYTES: u64 = 1 << 56;
+/// The largest status code (RFC 9110, 15: three digits).
+pub const MOST_CODE: u32 = 999;
+
+/// Which values of an entry were beyond sense.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClampedFields(u8);
+
+impl ClampedFields {
+    /// Whether none was.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Each of them.
+    pub fn iter(self) -> impl Iterator<Item = Clamped> {
+        let has = move |field: &Clamped| self.0 & 1 << *field as u8 != 0;
+        Clamped::ALL.iter().copied().filter(has)
+    }
+
+    /// The value, or the largest one that is believed.
+    #[inline]
+    fn at_most<T: PartialOrd>(&mut self, field: Clamped, most: T, value: T) -> T {
+        if value > most {
+            self.0 |= 1 << field as u8;
+            return most;
+        }
+        value
+    }
+}
 
 /// What an HTTP request came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +60,8 @@ pub struct HttpMeasure {
     pub request_bytes: u64,
     /// Bytes to the caller, headers included.
     pub response_bytes: u64,
+    /// Which of these were beyond sense.
+    pub clamped: ClampedFields,
 }
 
 /// What a TCP connection came to.
@@ -35,6 +73,8 @@ pub struct TcpMeasure {
     pub received_bytes: u64,
     /// Bytes to the caller.
     pub sent_bytes: u64,
+    /// Which of these were beyond sense.
+    pub clamped: ClampedFields,
 }
 
 /// The numbers of an HTTP entry. Bytes are what went over the downstream wire; proxies before Envoy 1.23 don't log that, then
@@ -54,24 +94,39 @@ pub fn http(
         None => (0, false, 0),
     };
     let request_bytes = request.headers_bytes.saturating_add(request.body_bytes);
+    let request_bytes = non_zero_or(common.downstream_wire_bytes_received, request_bytes);
+    let response_bytes = non_zero_or(common.downstream_wire_bytes_sent, response_bytes);
+    let written = latency::signed_microseconds(common)?;
+    let mut clamped = ClampedFields::default();
+    // A negative one is a huge number here.
+    clamped.at_most(
+        Clamped::Duration,
+        latency::MOST_MICROSECONDS,
+        written.cast_unsigned(),
+    );
     Ok(HttpMeasure {
         protocol: protocol::protocol(entry, request, port)?,
-        code,
+        code: clamped.at_most(Clamped::ResponseCode, MOST_CODE, code),
         flags: common.response_flags,
-        microseconds: latency::microseconds(common)?,
+        microseconds: latency::believed(written),
         lasts,
-        request_bytes: non_zero_or(common.downstream_wire_bytes_received, request_bytes),
-        response_bytes: non_zero_or(common.downstream_wire_bytes_sent, response_bytes),
+        request_bytes: clamped.at_most(Clamped::RequestBytes, MOST_REQUEST_BYTES, request_bytes),
+        response_bytes: clamped.at_most(Clamped::ResponseBytes, MOST_REQUEST_BYTES, response_bytes),
+        clamped,
     })
 }
 
 /// The numbers of a TCP entry, or of an HTTP entry that a TCP proxy wrote (then `entry` is `None`).
 pub fn tcp(common: &CommonProperties<'_>, entry: Option<&TcpEntry<'_>>) -> TcpMeasure {
     let (received, sent) = entry.map_or((0, 0), |entry| (entry.received_bytes, entry.sent_bytes));
+    let received = non_zero_or(common.downstream_wire_bytes_received, received);
+    let sent = non_zero_or(common.downstream_wire_bytes_sent, sent);
+    let mut clamped = ClampedFields::default();
     TcpMeasure {
         flags: common.response_flags,
-        received_bytes: non_zero_or(common.downstream_wire_bytes_received, received),
-        sent_bytes: non_zero_or(common.downstream_wire_bytes_sent, sent),
+        received_bytes: clamped.at_most(Clamped::ReceivedBytes, MOST_CONNECTION_BYTES, received),
+        sent_bytes: clamped.at_most(Clamped::SentBytes, MOST_CONNECTION_BYTES, sent),
+        clamped,
     }
 }
 
@@ -89,6 +144,24 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    // proves: measure/clamped
+    #[rstest]
+    #[case::sense(MOST_CONNECTION_BYTES, 0, &[])]
+    #[case::beyond(MOST_CONNECTION_BYTES + 1, 0, &[Clamped::SentBytes])]
+    #[case::wrapped_below_zero(u64::MAX, u64::MAX, &[Clamped::SentBytes, Clamped::ReceivedBytes])]
+    fn bytes_of_a_connection_beyond_sense_are_as_many_as_are_believed(
+        #[case] sent_bytes: u64,
+        #[case] received_bytes: u64,
+        #[case] expected: &[Clamped],
+    ) {
+        let mut entry = TcpEntry::default();
+        (entry.sent_bytes, entry.received_bytes) = (sent_bytes, received_bytes);
+        let measure = tcp(&CommonProperties::default(), Some(&entry));
+        let most = [sent_bytes, received_bytes].map(|bytes| bytes.min(MOST_CONNECTION_BYTES));
+        assert_eq!([measure.sent_bytes, measure.received_bytes], most);
+        assert_eq!(measure.clamped.iter().collect::<Vec<_>>(), expected);
+    }
 
     #[rstest]
     #[case::no_upstream(0, 0)]

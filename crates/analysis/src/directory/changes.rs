@@ -14,7 +14,8 @@ const BUCKETS: usize = 1 << 13;
 /// As many keys as an entry's identity asks about, and a few more: an answer from more of them holds for its version only.
 const MOST: usize = 12;
 
-/// The hash of a key, the same in every version.
+/// The hash of a key, the same in every version. It is not seeded: only what changes in the cluster marks a bucket, so that a client
+/// who asks about keys of one bucket has no answers but its own looked up more often.
 pub(super) fn hash_of(key: &(impl Hash + ?Sized)) -> u64 {
     FixedState::default().hash_one(key)
 }

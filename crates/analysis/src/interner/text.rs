@@ -11,7 +11,7 @@ use super::Symbol;
 /// A text and the symbol of it. Copies share the text; what one of them learns of its symbol later it keeps to itself.
 pub struct Text {
     text: Arc<str>,
-    /// The number of an interner in the upper half, which is never 0, and its symbol in the lower.
+    /// The number of an interner's epoch in the upper half, which is never 0, and its symbol in the lower.
     symbol: AtomicU64,
 }
 
@@ -21,16 +21,16 @@ impl Text {
         self.text.clone()
     }
 
-    /// The symbol that the interner of this number gave.
+    /// The symbol that the interner gave in the epoch of this number.
     #[inline]
-    pub(crate) fn symbol_of(&self, interner: u32) -> Option<Symbol> {
+    pub(crate) fn symbol_of(&self, epoch: u32) -> Option<Symbol> {
         let known = self.symbol.load(Relaxed);
-        (known >> 32 == u64::from(interner)).then_some(Symbol(known as u32))
+        (known >> 32 == u64::from(epoch)).then_some(Symbol(known as u32))
     }
 
-    /// Remembers the symbol that the interner of this number gave.
-    pub(super) fn remember(&self, interner: u32, symbol: Symbol) {
-        let known = u64::from(interner) << 32 | u64::from(symbol.0);
+    /// Remembers the symbol that the interner gave in the epoch of this number.
+    pub(super) fn remember(&self, epoch: u32, symbol: Symbol) {
+        let known = u64::from(epoch) << 32 | u64::from(symbol.0);
         self.symbol.store(known, Relaxed);
     }
 }

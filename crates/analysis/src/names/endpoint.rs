@@ -17,8 +17,12 @@
 //! `CONNECT {authority}` and `{other}`. All services together use at most [`Settings::bytes`], counted as 128 bytes and the
 //! text for each segment of the trie, the text of each name, 48 bytes and the text for each gRPC call, and 256 bytes, the name
 //! and four bytes for each of its rules for a service; while a position collapses, its service counts twice.
+//!
+//! [`Endpoints::forget_unasked`] lets the services go that nobody asked for since it was last called, and the names of what had no room,
+//! so that the bound of all services recovers. The names of a service that is asked for stay.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -98,6 +102,8 @@ pub struct Endpoints {
     rules: Vec<EndpointRule>,
     ids: HashMap<Box<str>, ServiceId, RandomState>,
     services: Vec<ServiceEndpoints>,
+    /// Services that were forgotten.
+    free: Vec<ServiceId>,
     bytes: usize,
 }
 
@@ -106,6 +112,17 @@ struct ServiceEndpoints {
     /// Which of the rules are for this service.
     rules: Box<[u32]>,
     trie: Trie,
+    /// Since services were last forgotten.
+    is_asked: AtomicBool,
+}
+
+impl ServiceEndpoints {
+    /// Workers share it, so it is written only once.
+    fn ask(&self) {
+        if !self.is_asked.load(Ordering::Relaxed) {
+            self.is_asked.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Endpoints {
@@ -116,6 +133,7 @@ impl Endpoints {
             rules,
             ids: HashMap::default(),
             services: Vec::new(),
+            free: Vec::new(),
             bytes: 0,
         };
         endpoints.push("overflow");
@@ -124,8 +142,8 @@ impl Endpoints {
 
     /// The service called `name`; [`ServiceId::OVERFLOW`] when there is no room for a new one.
     pub fn service(&mut self, name: &str) -> ServiceId {
-        if let Some(id) = self.ids.get(name) {
-            return *id;
+        if self.ids.contains_key(name) {
+            return self.known_service(name);
         }
         if self.bytes + self.service_bytes(name) > self.settings.bytes {
             return ServiceId::OVERFLOW;
@@ -137,7 +155,40 @@ impl Endpoints {
 
     /// The service called `name`; [`ServiceId::OVERFLOW`], which has the rules for all services, when it is not known.
     pub fn known_service(&self, name: &str) -> ServiceId {
-        self.ids.get(name).copied().unwrap_or(ServiceId::OVERFLOW)
+        let id = self.ids.get(name).copied().unwrap_or(ServiceId::OVERFLOW);
+        self.services.get(id.0).inspect(|service| service.ask());
+        id
+    }
+
+    /// Forgets the services that nobody asked for since this was last called, and the names of what had no room. Ids of services that
+    /// somebody has are void.
+    pub fn forget_unasked(&mut self) {
+        let Endpoints {
+            ids, services, free, ..
+        } = self;
+        let mut forgotten = Vec::new();
+        ids.retain(|name, id| {
+            let asked = services
+                .get_mut(id.0)
+                .is_some_and(|service| std::mem::take(service.is_asked.get_mut()));
+            if !asked {
+                forgotten.push((name.clone(), *id));
+            }
+            asked
+        });
+        free.extend(forgotten.iter().map(|(_, id)| *id));
+        for (name, id) in forgotten {
+            self.bytes -= self.service_bytes(&name);
+            self.forget_names(id);
+        }
+        self.forget_names(ServiceId::OVERFLOW);
+    }
+
+    fn forget_names(&mut self, id: ServiceId) {
+        if let Some(service) = self.services.get_mut(id.0) {
+            self.bytes -= service.trie.bytes();
+            service.trie = Trie::new(self.settings.service);
+        }
     }
 
     /// The endpoint of `target`, if it is known.
@@ -193,13 +244,18 @@ impl Endpoints {
     }
 
     fn push(&mut self, name: &str) -> ServiceId {
-        let id = ServiceId(self.services.len());
         self.bytes += self.service_bytes(name);
         let rules = (0..).zip(&self.rules).filter(|(_, rule)| rule.is_for(name));
-        self.services.push(ServiceEndpoints {
+        let service = ServiceEndpoints {
             rules: rules.map(|(index, _)| index).collect(),
             trie: Trie::new(self.settings.service),
-        });
+            is_asked: true.into(),
+        };
+        let id = self.free.pop().unwrap_or(ServiceId(self.services.len()));
+        match self.services.get_mut(id.0) {
+            Some(forgotten) => *forgotten = service,
+            None => self.services.push(service),
+        }
         id
     }
 }

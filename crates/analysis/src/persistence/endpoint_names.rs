@@ -1,13 +1,18 @@
 //! The names of the kept entries' endpoints: one table for all workers, found under the read lock, learnt under the write lock.
 //!
+//! A service that nobody asked for in the idle time and as long again is forgotten.
+//!
 //! A name is not learnt from a request that no endpoint answered: code 404, no route, or gRPC's `UNIMPLEMENTED`.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use super::kept_entry::{Observed, Subject};
 use crate::aggregate::series::Outcome;
 use crate::analyze::protocol::Protocol;
+use crate::moment::Moment;
 use crate::names::endpoint::{Endpoint, Endpoints};
 use crate::names::method::Method;
 use crate::names::target::{Request, Target};
@@ -19,12 +24,43 @@ const UNIMPLEMENTED: u8 = 12;
 
 /// What the workers share.
 #[derive(Debug)]
-pub struct EndpointNames(RwLock<Endpoints>);
+pub struct EndpointNames {
+    endpoints: RwLock<Endpoints>,
+    idle: Duration,
+    /// When what nobody asked for is forgotten next.
+    next: AtomicI64,
+}
 
 impl EndpointNames {
     /// The names in `endpoints`, and those that will be learnt.
-    pub fn new(endpoints: Endpoints) -> Self {
-        EndpointNames(RwLock::new(endpoints))
+    pub fn new(endpoints: Endpoints, idle: Duration) -> Self {
+        EndpointNames {
+            endpoints: RwLock::new(endpoints),
+            idle,
+            next: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// The same with another idle time.
+    pub(super) fn with_idle(self, idle: Duration) -> Self {
+        EndpointNames { idle, ..self }
+    }
+
+    /// Forgets what nobody asked for, if that is due.
+    fn forget_unasked(&self, now: Moment) {
+        let next = self.next.load(Ordering::Relaxed);
+        let later = now.plus(self.idle).0;
+        let is_first = next == i64::MIN;
+        if now.0 >= next
+            && self
+                .next
+                .compare_exchange(next, later, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+            && !is_first
+        {
+            let mut endpoints = self.endpoints.write().unwrap_or_else(PoisonError::into_inner);
+            endpoints.forget_unasked();
+        }
     }
 }
 
@@ -52,13 +88,14 @@ impl WorkerNames {
             is_grpc: matches!(measure.protocol, Protocol::Grpc(_) | Protocol::GrpcUnknown),
         });
         self.name.clear();
+        names.forget_unasked(observed.received);
         let is_known = {
-            let endpoints = names.0.read().unwrap_or_else(PoisonError::into_inner);
+            let endpoints = names.endpoints.read().unwrap_or_else(PoisonError::into_inner);
             let known = endpoints.find(endpoints.known_service(service), &self.target);
             known.is_some_and(|endpoint| write!(self.name, "{endpoint}").is_ok())
         };
         if !is_known && was_answered(observed.outcome()) {
-            let mut endpoints = names.0.write().unwrap_or_else(PoisonError::into_inner);
+            let mut endpoints = names.endpoints.write().unwrap_or_else(PoisonError::into_inner);
             let id = endpoints.service(service);
             let written = write!(self.name, "{}", endpoints.learn(id, &self.target));
             debug_assert!(written.is_ok(), "writing to a string can't fail");

@@ -8,7 +8,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use als_proto::ResponseFlags;
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 
 use crate::accounting::Kept;
@@ -69,7 +69,7 @@ pub struct Rate {
 #[derive(Debug, Default)]
 struct Minute {
     number: i64,
-    kept: HashMap<Kind, usize, FixedState>,
+    kept: HashMap<Kind, usize, RandomState>,
 }
 
 impl Rate {
@@ -108,10 +108,15 @@ impl Rate {
 #[derive(Debug, Default)]
 pub struct WorkerRate {
     number: i64,
-    over: HashSet<Kind, FixedState>,
+    over: HashSet<Kind, RandomState>,
 }
 
 impl WorkerRate {
+    /// Forgets what is over: it is asked for again.
+    pub fn forget(&mut self) {
+        self.over.clear();
+    }
+
     /// Whether one more entry of `kind`, received at `received`, is within the rate; then it is counted.
     #[inline]
     pub fn admits(&mut self, rate: &Rate, kind: Kind, received: Moment) -> bool {

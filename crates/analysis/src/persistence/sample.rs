@@ -47,6 +47,7 @@ impl Share {
 
 /// The hash by which an entry is taken or not.
 pub fn hash(observed: &Observed<'_, '_>) -> u64 {
+    // The same in every process: replicas agree on a request by it, and no table has its places by it.
     let mut hasher = FixedState::default().build_hasher();
     let request_id = match observed.subject {
         Subject::Request { request, .. } => request.request_id,

@@ -1,14 +1,26 @@
-//! What surrounds an entry.
+//! What is known of an entry besides its bytes, and what it comes to.
 
 use als_proto::{CommonProperties, HttpEntry, HttpRequest};
 
 use crate::aggregate::example::Shown;
 use crate::directory::Directory;
+use crate::identify::IdentifiedLeg;
 use crate::moment::Moment;
 use crate::peer::Peers;
 use crate::stream::Stream;
 
-/// What an entry is read in.
+/// The observations of an entry.
+#[derive(Clone, Copy)]
+pub(super) struct Legs {
+    pub(super) first: IdentifiedLeg,
+    pub(super) second: Option<IdentifiedLeg>,
+    /// Whether they had to be looked up.
+    pub(super) are_new: bool,
+    /// Whether they are to a host outside that is not told apart.
+    pub(super) have_no_place: bool,
+}
+
+/// Whose an entry is, and what it is looked up in.
 pub(super) struct Context<'a> {
     pub(super) directory: &'a Directory,
     pub(super) stream: &'a Stream,

@@ -29,7 +29,7 @@ use crate::outside::{self, reached};
 use crate::peers::peer;
 
 /// Each reporter with the rules behind the source and the destination.
-fn rules(rows: &[Counted]) -> Vec<(&'static str, &'static str, &'static str)> {
+fn rules(rows: &[&Counted]) -> Vec<(&'static str, &'static str, &'static str)> {
     let mut rules: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -56,7 +56,7 @@ fn rules_of(
         let mut mesh = Mesh::analyzed_by(chain);
         mesh.directory = directory.clone();
         mesh.take_from(identifier_of(node, "own"), logs);
-        rules(&mesh.snapshot().evidence.rows)
+        rules(&mesh.snapshot().evidence.rows())
     });
     assert_eq!(http, tcp);
     http
@@ -199,9 +199,9 @@ fn an_address_inside_envoy_is_remembered_apart() {
         mesh.take(PRODUCTPAGE_NODE, ok(common));
     }
     let snapshot = mesh.snapshot();
-    let rows = &snapshot.evidence.rows;
+    let rows = snapshot.evidence.rows();
     assert_eq!(
-        rules(rows),
+        rules(&rows),
         [("source", POD, "k8s-mesh/endpoint-id"), ("source", POD, POD)]
     );
     assert!(rows.iter().all(|row| row.observations == 2), "{rows:?}");
@@ -221,7 +221,7 @@ fn an_example_shows_the_entry_without_its_secrets() {
     entry.request.as_mut().unwrap().authority = "user:secret@reviews:9080".into();
     mesh.take(PRODUCTPAGE_NODE, http([entry]));
     let snapshot = mesh.snapshot();
-    let [row] = &snapshot.evidence.rows[..] else {
+    let [row] = &snapshot.evidence.rows()[..] else {
         panic!("{snapshot:?}")
     };
     let example = row.example.as_deref().unwrap();
@@ -270,7 +270,7 @@ fn an_example_names_the_peers_and_addresses_of_any_kind() {
     common.upstream_cluster = format!("{REVIEWS_CLUSTER}{}", "é".repeat(100));
     mesh.take(PRODUCTPAGE_NODE, tcp(common, 1, 1));
     let snapshot = mesh.snapshot();
-    let example = snapshot.evidence.rows[0].example.clone().unwrap();
+    let example = snapshot.evidence.rows()[0].example.clone().unwrap();
     assert_eq!(example.request, None);
     assert_eq!(&*example.upstream_peer, "demo/mx");
     assert_eq!(&*example.downstream_remote_address, "[fd00::1]:1");
@@ -297,7 +297,7 @@ fn a_path_that_is_too_long_to_look_through_is_not_shown(#[case] bytes: usize, #[
     path.truncate(1 + bytes);
     entry.request.as_mut().unwrap().path = path;
     mesh.take(PRODUCTPAGE_NODE, http([entry]));
-    let example = mesh.snapshot().evidence.rows[0].example.clone().unwrap();
+    let example = mesh.snapshot().evidence.rows()[0].example.clone().unwrap();
     let shown = example.request.clone().unwrap().path;
     assert!(shown.starts_with(beginning), "{shown}");
 }
@@ -322,7 +322,7 @@ fn an_example_is_renewed(#[case] seconds: i64, #[case] expected: &str) {
         mesh.take_at(REVIEWS_NODE, http([entry]), received);
         mesh.snapshot();
     }
-    let example = mesh.snapshot().evidence.rows[0].example.clone().unwrap();
+    let example = mesh.snapshot().evidence.rows()[0].example.clone().unwrap();
     assert_eq!(&*example.request.clone().unwrap().path, expected);
 }
 
@@ -358,7 +358,7 @@ fn an_entry_that_is_rejected_is_no_example() {
     let mut common = outbound();
     common.upstream_remote_address = socket("no address", 1);
     mesh.take(PRODUCTPAGE_NODE, ok(common));
-    assert!(mesh.snapshot().evidence.rows.is_empty());
+    assert!(mesh.snapshot().evidence.rows().is_empty());
 }
 
 type Counts = BTreeMap<Edge, u64>;
@@ -384,7 +384,7 @@ fn by_series(snapshot: &Snapshot) -> Counts {
 
 fn by_evidence(snapshot: &Snapshot) -> Counts {
     let mut counts = Counts::new();
-    for row in &snapshot.evidence.rows {
+    for row in snapshot.evidence.rows() {
         let evidence = &*row.evidence;
         let edge = Edge {
             source: evidence.source.clone(),
@@ -403,7 +403,7 @@ fn by_evidence(snapshot: &Snapshot) -> Counts {
 fn check_reasons(snapshot: &Snapshot) {
     use alscope_analysis::accounting::Unattributed;
     for reason in Unattributed::ALL {
-        let rows = snapshot.evidence.rows.iter();
+        let rows = snapshot.evidence.rows().into_iter();
         let unknown = rows.map(|row| {
             let rules = [row.evidence.source_rule, row.evidence.destination_rule];
             let of_reason = rules.iter().filter(|rule| rule.unattributed() == Some(*reason));
@@ -431,7 +431,7 @@ proptest! {
         }
         let snapshot = mesh.snapshot();
         prop_assert_eq!(by_evidence(&snapshot), by_series(&snapshot));
-        prop_assert!(snapshot.evidence.rows.iter().all(|row| row.observations > 0 && row.example.is_some()));
+        prop_assert!(snapshot.evidence.rows().iter().all(|row| row.observations > 0 && row.example.is_some()));
         prop_assert_eq!(snapshot.evidence.overflowed, 0);
         check_reasons(&snapshot);
     }
@@ -449,8 +449,8 @@ fn evidence_beyond_the_bound_is_counted_as_one() {
         mesh.take(PRODUCTPAGE_NODE, ok(common));
     }
     let snapshot = mesh.snapshot();
-    assert_eq!(rules(&snapshot.evidence.rows), [("source", POD, POD)]);
-    let [row] = &snapshot.evidence.rows[..] else {
+    assert_eq!(rules(&snapshot.evidence.rows()), [("source", POD, POD)]);
+    let [row] = &snapshot.evidence.rows()[..] else {
         panic!("{snapshot:?}")
     };
     assert_eq!((row.observations, snapshot.evidence.overflowed), (1, 2));

@@ -10,9 +10,11 @@
 mod allocations;
 mod ambient;
 mod chains;
+mod clamped;
 mod conservation;
 mod entry;
 mod evidence;
+mod expiry;
 #[path = "../peers/flat_nodes.rs"]
 mod flat_nodes;
 mod gateways;

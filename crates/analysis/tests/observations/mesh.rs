@@ -261,7 +261,7 @@ impl Mesh {
 pub(crate) struct Labels(HashMap<&'static str, String>);
 
 impl Labels {
-    fn of(values: &[Arc<str>; 25]) -> Self {
+    pub(crate) fn of(values: &[Arc<str>; 25]) -> Self {
         Labels(
             NAMES
                 .into_iter()

@@ -304,7 +304,7 @@ fn roles(mesh: &mut Mesh) -> Vec<(String, Role)> {
     let snapshot = mesh.snapshot();
     snapshot
         .evidence
-        .rows
+        .rows()
         .iter()
         .flat_map(|row| ends(&row.evidence))
         .collect()

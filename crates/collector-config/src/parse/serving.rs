@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use super::Values;
+use super::{TIME, Values};
 use crate::{ConfigError, Ending};
 
 /// As good as never; a longer time is a slip of the hand.
@@ -27,7 +27,7 @@ impl Values<'_> {
 
     pub(super) fn ending(&self) -> Result<Ending, ConfigError> {
         let default = Ending::default();
-        let time = |key, default| self.time(key, default, Duration::ZERO);
+        let time = |key, default| self.time(key, default, (Duration::ZERO, TIME));
         Ok(Ending {
             quiet: time("ending.quiet", default.quiet)?,
             accept: time("ending.accept", default.accept)?,
@@ -35,14 +35,13 @@ impl Values<'_> {
         })
     }
 
-    /// A time, not shorter than `least`.
+    /// A time, not shorter than `least`, as `remedy` says.
     pub(super) fn time(
         &self,
         key: &str,
         default: Duration,
-        least: Duration,
+        (least, remedy): (Duration, &'static str),
     ) -> Result<Duration, ConfigError> {
-        let remedy = "write a time with its unit, as in 30m, 90s or 500ms, at most 365 days";
         self.parsed(key, default, remedy, |text| {
             let time = text.parse::<jiff::SignedDuration>().ok()?;
             let time = Duration::try_from(time).ok()?;

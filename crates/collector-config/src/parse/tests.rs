@@ -8,7 +8,7 @@ use crate::{Kind, Setting};
 const ORIGIN: &str = "/etc/alscope/collector.yaml";
 
 /// Every key that has a value of its own: the key, a text for it, and the value that is then described.
-const VALUES: [(&str, &str, &str); 33] = [
+const VALUES: [(&str, &str, &str); 34] = [
     ("listen.grpc", "'127.0.0.1:1'", "127.0.0.1:1"),
     ("listen.web", "'[::]:2'", "[::]:2"),
     ("listen.admin", "'127.0.0.1:3'", "127.0.0.1:3"),
@@ -70,6 +70,7 @@ const VALUES: [(&str, &str, &str); 33] = [
     ("ending.quiet", "0s", "0s"),
     ("ending.accept", "1500ms", "1s 500ms"),
     ("ending.scrape", "1m", "1m"),
+    ("limits.idleSeries", "1h30m", "1h 30m"),
 ];
 
 /// A file in which `key` is `value`, and the directory is that of Kubernetes if no other is given.
@@ -135,6 +136,10 @@ fn values_have_their_units() {
     )
     .expect("a configuration");
     assert_eq!(slow.analysis.persistence.slow, Some(Duration::from_millis(1500)));
+    for (text, seconds) in [("10s", 10), ("90m", 5400), ("1h 30m", 5400), ("2 hours", 7200)] {
+        let config = Config::parse(&file("limits.idleSeries", text), Path::new(ORIGIN)).expect(text);
+        assert_eq!(config.limits.idle_series, Duration::from_secs(seconds), "{text}");
+    }
     let share = Config::parse(&file("analysis.persistence.sampledShare", "1"), Path::new(ORIGIN))
         .expect("a configuration");
     assert_eq!(share.analysis.persistence.sampled_share, 1.0);
@@ -191,6 +196,10 @@ fn defaults_are_those_of_the_design() {
 #[case::host_with_scheme("web.hosts", "['http://alscope']", HOST)]
 #[case::any_host("web.hosts", "['*']", HOST)]
 #[case::blank_host("web.hosts", "['']", HOST)]
+#[case::idle_without_unit("limits.idleSeries", "3600", IDLE)]
+#[case::idle_too_short("limits.idleSeries", "9s", IDLE)]
+#[case::idle_backwards("limits.idleSeries", "-1h", IDLE)]
+#[case::idle_in_words("limits.idleSeries", "never", IDLE)]
 #[case::trust_in_words("analysis.trustForwardedAddress", "2", "write true or false")]
 fn bad_value_says_what_to_write(#[case] key: &str, #[case] value: &str, #[case] remedy: &str) {
     let error = Config::parse(&file(key, value), Path::new(ORIGIN)).expect_err("the value is bad");
@@ -208,4 +217,5 @@ const MILLISECONDS: &str = "write a whole number of milliseconds from 1 on, or l
 const SHARE: &str = "write a number from 0 to 1, as in 0.01";
 const TIME: &str = "write a time with its unit, as in 30m, 90s or 500ms, at most 365 days";
 const HOST: &str = "write a host without scheme, port and path, as in alscope.example.com or 10.0.0.7";
+const IDLE: &str = "write a time with its unit, as in 30m, 90s or 500ms, at least 10s and at most 365 days";
 const HEADER: &str = "write the name of a header, as in x-api-key";

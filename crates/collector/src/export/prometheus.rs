@@ -1,28 +1,34 @@
-//! The Prometheus text format (version 0.0.4) of a snapshot. A series' labels are rendered once, when it first appears.
+//! A snapshot in the formats that Prometheus reads. A series' labels are rendered once, when it first appears.
 
 mod directory;
 mod exporters;
 pub mod families;
+pub mod format;
 mod process;
 pub mod proxies;
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use alscope_analysis::aggregate::histogram::{BOUNDS, Histogram};
+use alscope_analysis::aggregate::histogram::{BOUNDS, BUCKETS, Histogram};
 use alscope_analysis::aggregate::labels::{NAMES, SeriesLabels, TCP_NAMES};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::totals::{Family, Snapshot};
+use alscope_analysis::moment::Moment;
 
 use crate::envoy_metrics::Proxies;
 use crate::envoy_metrics::names::push_label;
-use families::{Gauges, HISTOGRAMS, HTTP_REQUESTS, Metric, TCP_COUNTERS};
-
-/// The content type of the format.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+use families::{Gauges, HISTOGRAMS, HTTP_REQUESTS, Metric, TCP_COUNTERS, Writer};
+use format::Format;
 
 /// Bytes that a piece of the text has at least, but for the last one; a piece ends with what makes it as long.
 pub const PIECE_BYTES: usize = 64 * 1024;
+
+/// [`BOUNDS`] in the spelling of `OpenMetrics`.
+const CANONICAL_BOUNDS: [&str; BUCKETS] = [
+    "0.5", "1.0", "5.0", "10.0", "25.0", "50.0", "100.0", "250.0", "500.0", "1000.0", "2500.0", "5000.0",
+    "10000.0", "30000.0", "60000.0", "300000.0", "600000.0", "1.8e+06", "3.6e+06", "+Inf",
+];
 
 /// Renders snapshots; remembers the rendered labels of each series by its id.
 #[derive(Debug, Default)]
@@ -36,8 +42,15 @@ struct Rendered {
     tcp: Labels,
 }
 
-/// The labels of a family's series. Expositions that are being read share them.
-type Labels = Arc<[Arc<str>]>;
+/// The labels of a family's series, by id. Expositions that are being read share them.
+type Labels = Arc<[Option<Rendering>]>;
+
+/// The labels of a series, which is another one than that of its id that was created at another time.
+#[derive(Clone, Debug)]
+struct Rendering {
+    text: Arc<str>,
+    created: Moment,
+}
 
 impl Prometheus {
     /// The exposition of `snapshot`, with the gauges that are read at this moment and what the proxies said last. It can have
@@ -45,6 +58,7 @@ impl Prometheus {
     pub fn render(
         &self,
         snapshot: Arc<Snapshot>,
+        format: Format,
         gauges: &Gauges,
         proxies: &Proxies,
     ) -> impl Iterator<Item = String> + Send + use<> {
@@ -54,8 +68,9 @@ impl Prometheus {
             learn(&mut rendered.tcp, &snapshot.tcp, TCP_NAMES);
             rendered.clone()
         };
-        let mut own = String::new();
-        families::own(&mut own, &snapshot.accounting, gauges);
+        let writer = || Writer::new(format, snapshot.started);
+        let mut own = writer();
+        families::own(&mut own, &snapshot, gauges);
         directory::directory(&mut own, &gauges.kinds);
         if let Some(counts) = &gauges.json_lines {
             exporters::json_lines(&mut own, counts);
@@ -66,12 +81,18 @@ impl Prometheus {
         if let Some(ports) = &gauges.ports {
             process::ports(&mut own, ports);
         }
-        let proxies = proxies::proxies(proxies);
+        let proxies = proxies::proxies(proxies, writer());
         let of_http: Of<HttpCounts> = (|snapshot| &snapshot.http, |counts| counts.requests > 0);
         let of_tcp: Of<TcpCounts> = (|snapshot| &snapshot.tcp, |counts| counts.connections > 0);
-        let http = series(snapshot.clone(), of_http, http, &HTTP);
-        let tcp = series(snapshot, of_tcp, tcp, &TCP);
-        pieces(std::iter::once(own).chain(http).chain(tcp).chain(proxies))
+        let http = series((snapshot.clone(), format), of_http, http, &HTTP);
+        let tcp = series((snapshot, format), of_tcp, tcp, &TCP);
+        let series = http.chain(tcp);
+        pieces(
+            std::iter::once(own.text)
+                .chain(series)
+                .chain(proxies)
+                .chain(format.end()),
+        )
     }
 }
 
@@ -106,7 +127,7 @@ const TCP: [Part<TcpCounts>; 4] = [
 
 /// The text of a family, metric by metric, each series by itself.
 fn series<C: Clone + Default>(
-    snapshot: Arc<Snapshot>,
+    (snapshot, format): (Arc<Snapshot>, Format),
     (family, is_shown): Of<C>,
     labels: Labels,
     parts: &'static [Part<C>],
@@ -118,10 +139,15 @@ fn series<C: Clone + Default>(
                 .counts()
                 .get(id)
                 .filter(|counts| is_shown(counts))?;
-            Some(lines_of(metric.name, labels.get(id)?, shown(counts)))
+            let Rendering { text, created } = labels.get(id)?.as_ref()?;
+            let mut lines = String::new();
+            let series = (metric.name, &**text);
+            write_lines((&mut lines, format), series, shown(counts));
+            lines.extend(format.created(metric.name, &format!("{{{text}}}"), *created));
+            Some(lines)
         });
         let mut header = String::new();
-        families::header(&mut header, metric);
+        families::header(&mut header, metric, format);
         std::iter::once(header).chain(lines)
     })
 }
@@ -138,12 +164,24 @@ fn pieces(mut texts: impl Iterator<Item = String>) -> impl Iterator<Item = Strin
     })
 }
 
+/// Renders the labels of the series that were not there, or were others, when the labels were last rendered.
 fn learn<C: Clone + Default>(rendered: &mut Labels, family: &Family<C>, names: usize) {
-    if rendered.len() < family.len() {
-        let new = family.iter().skip(rendered.len());
-        let new = new.map(|(_, labels, _)| label_text(labels, names).into());
-        *rendered = rendered.iter().cloned().chain(new).collect();
+    let is_known = |id: usize| {
+        let known = rendered.get(id).and_then(Option::as_ref);
+        known.map(|known| known.created) == family.series(id).map(|series| series.created)
+    };
+    if rendered.len() == family.places() && (0..family.places()).all(is_known) {
+        return;
     }
+    let rendering = |id: usize| match family.series(id) {
+        Some(series) if !is_known(id) => Some(Rendering {
+            text: label_text(&series.labels, names).into(),
+            created: series.created,
+        }),
+        Some(_) => rendered.get(id).cloned().flatten(),
+        None => None,
+    };
+    *rendered = (0..family.places()).map(rendering).collect();
 }
 
 /// `name="value",…` without braces, values escaped as the format demands.
@@ -155,19 +193,26 @@ fn label_text(labels: &SeriesLabels, names: usize) -> String {
     text
 }
 
-fn lines_of(name: &str, labels: &str, shown: Shown<'_>) -> String {
-    let mut text = String::new();
+fn write_lines((text, format): (&mut String, Format), series: (&str, &str), shown: Shown<'_>) {
+    let (name, labels) = series;
     match shown {
-        Shown::Counter(value) => push(&mut text, format_args!("{name}{{{labels}}} {value}\n")),
-        Shown::Durations(durations) => histogram(&mut text, (name, labels), (durations, true)),
-        Shown::Sizes(sizes) => histogram(&mut text, (name, labels), (sizes, false)),
+        Shown::Counter(value) => push(text, format_args!("{name}{{{labels}}} {value}\n")),
+        Shown::Durations(durations) => histogram((text, format), series, (durations, true)),
+        Shown::Sizes(sizes) => histogram((text, format), series, (sizes, false)),
     }
-    text
 }
 
-fn histogram(text: &mut String, (name, labels): (&str, &str), (histogram, is_duration): (&Histogram, bool)) {
+fn histogram(
+    (text, format): (&mut String, Format),
+    (name, labels): (&str, &str),
+    (histogram, is_duration): (&Histogram, bool),
+) {
+    let bounds = match format {
+        Format::Text => BOUNDS,
+        Format::OpenMetrics => CANONICAL_BOUNDS,
+    };
     let mut cumulated = 0;
-    for (bound, count) in BOUNDS.iter().zip(histogram.buckets) {
+    for (bound, count) in bounds.iter().zip(histogram.buckets) {
         cumulated += count;
         push(
             text,

@@ -66,7 +66,7 @@ fn topology_of(snapshot: &Snapshot, window: Duration) -> Topology {
 
 /// The workloads that are gateways or waypoints.
 fn proxies(evidence: &EvidenceTable) -> BTreeMap<&Node, Role> {
-    let ends = evidence.rows.iter().flat_map(|row| {
+    let ends = evidence.rows().into_iter().flat_map(|row| {
         let evidence = &row.evidence;
         [
             (&evidence.source, evidence.source_role),

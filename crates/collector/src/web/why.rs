@@ -39,7 +39,7 @@ pub(super) async fn why(State(published): State<Published>, Query(query): Query<
 /// The evidence of an edge, which is written `source,destination` with the node ids of the topology, or of all. That of an edge to
 /// a workload includes that of calls which the topology shows there, although only the service is known to who reports them.
 pub(super) fn answer(snapshot: &Snapshot, edge: Option<&str>) -> Result<Why, (StatusCode, String)> {
-    let rows = snapshot.evidence.rows.iter();
+    let rows = snapshot.evidence.rows().into_iter();
     let (rows, [source, destination]) = match edge {
         None => (rows.collect(), [None, None]),
         Some(edge) => {
@@ -56,13 +56,17 @@ pub(super) fn answer(snapshot: &Snapshot, edge: Option<&str>) -> Result<Why, (St
             (rows.collect::<Vec<_>>(), [Some(source), Some(destination)])
         }
     };
+    // All observations are those of the rows and what expired.
+    let created = rows.iter().map(|row| row.created).min();
+    let since = created.filter(|_| edge.is_some()).unwrap_or(snapshot.started);
     Ok(Why {
         source,
         destination,
-        since: time(snapshot.started),
+        since: time(since),
         observations: rows.iter().map(|row| row.observations).sum(),
         evidence: evidence(&rows),
         overflowed: snapshot.evidence.overflowed,
+        expired: snapshot.evidence.expired,
         entries: edge.is_none().then(|| entries(&snapshot.accounting)),
     })
 }
@@ -75,7 +79,7 @@ fn refusal(edge: &str) -> (StatusCode, String) {
         (StatusCode::NOT_FOUND, message)
     } else if edge.contains(',') {
         let message = format!(
-            "edge={edge} was not observed since the collector started; /api/v1/topology?window=1h lists the edges, by id\n"
+            "edge={edge} was not observed, or was idle for so long that it is forgotten; /api/v1/topology?window=1h lists the edges, by id\n"
         );
         (StatusCode::NOT_FOUND, message)
     } else {

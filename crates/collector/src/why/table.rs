@@ -32,6 +32,12 @@ pub fn text(why: &Why, width: u16) -> String {
             why.overflowed
         ));
     }
+    if why.source.is_none() && why.expired > 0 {
+        parts.push(format!(
+            "{} observations more are of edges that were idle for so long that they are forgotten",
+            why.expired
+        ));
+    }
     if let Some(entries) = &why.entries {
         parts.push(came_to_nothing(entries));
     }

@@ -11,6 +11,7 @@ use alscope_analysis::names::redact::Redaction;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::format::Format;
 use alscope_collector::record::{self, Options, RecordError, Recorded};
 use alscope_collector::replay::replay;
 use tokio::task::JoinHandle;
@@ -95,7 +96,12 @@ async fn requests(folder: &Path, more: &str, file: PathBuf) -> Vec<String> {
         directory_version: replayed.directory_version,
         ..Gauges::default()
     };
-    let pieces = Prometheus::default().render(replayed.snapshot.into(), &gauges, &Proxies::default());
+    let pieces = Prometheus::default().render(
+        replayed.snapshot.into(),
+        Format::Text,
+        &gauges,
+        &Proxies::default(),
+    );
     lines(&pieces.collect::<String>())
 }
 

@@ -21,6 +21,7 @@ use alscope_analysis::moment::Moment;
 use alscope_analysis::shard::{Progress, Settings, Shard};
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::format::Format;
 use alscope_collector::export::prometheus::{PIECE_BYTES, Prometheus};
 use prost::Message as _;
 use rstest::rstest;
@@ -56,7 +57,7 @@ fn counted(message: &StreamAccessLogsMessage) -> (Shard, Totals) {
 }
 
 fn text(prometheus: &Prometheus, snapshot: Arc<Snapshot>) -> impl Iterator<Item = String> + use<> {
-    prometheus.render(snapshot, &Gauges::default(), &Proxies::default())
+    prometheus.render(snapshot, Format::Text, &Gauges::default(), &Proxies::default())
 }
 
 /// What is held of each of the label sets of these messages: by the worker, in all, in the snapshots and as text.
@@ -73,14 +74,18 @@ fn each_label_set(message: impl Fn(u32) -> StreamAccessLogsMessage) -> usize {
     (all - one) / (LABEL_SETS as usize - 1)
 }
 
-/// Requests that were answered with as many codes.
+/// Requests that were answered with as many codes, or flags where codes end.
 fn requests(count: u32) -> StreamAccessLogsMessage {
-    let of = |code| {
+    let of = |number| {
         let mut entry = known();
-        entry.response.as_mut().unwrap().response_code = Some(code);
+        entry.response.as_mut().unwrap().response_code = Some(100 + number % 900);
+        entry.common_properties.as_mut().unwrap().response_flags = Some(ResponseFlags {
+            no_healthy_upstream: number >= 900,
+            ..ResponseFlags::default()
+        });
         entry
     };
-    message((200..200 + count).map(of).collect())
+    message((0..count).map(of).collect())
 }
 
 /// Connections that ended with as many sets of flags.

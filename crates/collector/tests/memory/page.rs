@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::{env, fs};
 
+use alscope_analysis::aggregate::registry::Bounds;
+use alscope_analysis::aggregate::series::{Counts, HttpCounts};
 use alscope_analysis::names::endpoint;
 use alscope_analysis::stream::OWN_LABELS;
 use alscope_collector::directory::kubernetes;
@@ -12,7 +14,7 @@ use alscope_collector::export::queue;
 use alscope_collector::receive::arrival;
 use alscope_collector_config::Limits;
 
-use crate::terms::{CONNECTIONS, PODS, SERIES, Term, terms};
+use crate::terms::{CONNECTIONS, OUTCOMES, PODS, SERIES, Term, terms};
 
 /// Every window full, under the load.
 const MOST: usize = 600 << 20;
@@ -49,6 +51,8 @@ fn page() -> String {
     let own_labels = mebibytes(2 * OWN_LABELS * Limits::default().string_bytes * CONNECTIONS);
     let names = mebibytes(endpoint::Settings::default().bytes);
     let queue = mebibytes(queue::BYTES);
+    let sets = 2 * OUTCOMES;
+    let edges = Bounds::default().samples / HttpCounts::SAMPLES / sets;
     let (places, objects) = (arrival::PLACES, kubernetes::PAGE);
     format!(
         "<!-- Generated from crates/collector/tests/memory/terms.rs by `make gen`: change it there. -->
@@ -63,8 +67,12 @@ families) and one worker. The last column is how many there may be, where the co
 |---|---|---|---|---|---|
 {rows}| sum | | | | {sum} | |
 
-The bound of samples lets there be as many label sets of HTTP as the table says or as many of TCP, not both. A further worker has rows
-of its own, and counters of its own for each label set.
+The bound of samples lets there be as many label sets of HTTP as the table says or as many of TCP, not both. A label set is one reporter's
+view of one edge with one outcome: with a proxy at both ends and {OUTCOMES} outcomes (a code with its flags) an edge takes {sets} of
+them, so the bound is some {edges} edges. A further worker has rows of its own, and counters of its own for each label set.
+
+What had no call for `limits.idleSeries` goes and leaves its place to others, so these are what is in use within that time, not since the
+start. The tables stay as large as they once were.
 
 Not in it:
 

@@ -32,8 +32,9 @@ pub(crate) const SERIES: usize = 20_000;
 /// Requests, and histograms of durations and of two sizes.
 const FAMILIES: usize = 4;
 pub(crate) const LABEL_SETS: usize = SERIES / FAMILIES;
-/// Each call has come to five outcomes.
-const CALLS: usize = LABEL_SETS / 5;
+/// Each call has come to so many outcomes.
+pub(crate) const OUTCOMES: usize = 5;
+const CALLS: usize = LABEL_SETS / OUTCOMES;
 /// Bytes of the values of one label set, about.
 const LABELS: usize = 400;
 /// Steps of a window, and copies of the newest ones.
@@ -108,7 +109,9 @@ fn receiving() -> [Term; 6] {
 
 fn counting() -> [Term; 6] {
     let bounds = Bounds::default();
-    let call = size_of::<Call>() * 2 + hashed(size_of::<Call>() + size_of::<CallId>());
+    // With the epoch and the number of its series.
+    let call =
+        (size_of::<Call>() + 2 * size_of::<u32>()) * 2 + hashed(size_of::<Call>() + size_of::<CallId>());
     let string = STRING_BYTES + 64;
     let http = bounds.samples / HttpCounts::SAMPLES;
     let tcp = bounds.samples / TcpCounts::SAMPLES;

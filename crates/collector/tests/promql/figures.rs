@@ -22,6 +22,7 @@ use alscope_analysis::shard::{Progress, Settings, Shard};
 use alscope_collector::envoy_metrics::{Bounds, Proxies};
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::format::Format;
 use prost::Message as _;
 
 use crate::selector::{Labels, Selector, selectors};
@@ -132,7 +133,7 @@ type Samples = BTreeMap<(String, Labels), f64>;
 fn scrape(snapshot: &Arc<Snapshot>) -> Samples {
     let gauges = Gauges::default();
     let proxies = Proxies::new(Bounds::default());
-    let pieces = Prometheus::default().render(snapshot.clone(), &gauges, &proxies);
+    let pieces = Prometheus::default().render(snapshot.clone(), Format::Text, &gauges, &proxies);
     let text: String = pieces.collect();
     text.lines()
         .filter(|line| !line.starts_with('#'))

@@ -40,7 +40,6 @@ impl OutsideHosts {
     }
 
     /// Gives up the place that a call kept, now that it is forgotten.
-    #[cfg_attr(not(test), expect(dead_code, reason = "calls are not forgotten so far"))]
     pub(super) fn release(&mut self, call: CallId) {
         let Some(host) = self.hosts.remove(&call) else {
             return;

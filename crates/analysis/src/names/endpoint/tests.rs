@@ -228,3 +228,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_service_that_nobody_asks_for_leaves_its_room_to_others() {
+    let rules = EndpointRule::parse("/shop/{id}", Some("new.demo"));
+    let settings = Settings {
+        bytes: 2000,
+        ..Settings::default()
+    };
+    let mut endpoints = Endpoints::new(settings, vec![rules.expect("the rule is good")]);
+    let named = |endpoints: &mut Endpoints, service: &str, path: &[u8]| {
+        let id = endpoints.service(service);
+        endpoints.learn(id, &target(Method::Get, path, false)).to_string()
+    };
+    for number in 0..20 {
+        named(&mut endpoints, &format!("junk-{number}"), b"/junk");
+    }
+    assert_eq!(named(&mut endpoints, "new.demo", b"/shop/ann"), "{other}");
+    assert_eq!(named(&mut endpoints, "junk-0", b"/junk"), "GET /junk");
+    endpoints.forget_unasked();
+    assert_eq!(named(&mut endpoints, "junk-0", b"/junk"), "GET /junk");
+    endpoints.forget_unasked();
+    assert_ne!(endpoints.known_service("junk-0"), ServiceId::OVERFLOW);
+    assert_eq!(endpoints.known_service("junk-1"), ServiceId::OVERFLOW);
+    assert_eq!(named(&mut endpoints, "new.demo", b"/shop/ann"), "GET /shop/{id}");
+    assert_eq!(named(&mut endpoints, "new.demo", b"/cart"), "GET /cart");
+    endpoints.forget_unasked();
+    endpoints.forget_unasked();
+    assert_eq!(endpoints.bytes(), Endpoints::new(settings, Vec::new()).bytes());
+}

@@ -5,6 +5,7 @@ use rstest::rstest;
 
 use super::{RULES, flagged, grpc, keeping, kept, persistence};
 use crate::entry::*;
+use crate::mesh::*;
 
 /// A failed request for `path` with this code, and with a flag for no route if there is one.
 pub(super) fn failed(path: &str, code: u32, no_route_found: bool) -> Logs {
@@ -55,4 +56,34 @@ fn a_name_that_one_worker_learnt_all_workers_know() {
     kept(&mut one);
     other.take(PRODUCTPAGE_NODE, failed("/reviews/all", 404, false));
     assert!(kept(&mut other)[0].ends_with(" GET /reviews/all"));
+}
+
+// proves: persistence/endpoint-idle
+#[rstest]
+#[case::forgotten(None, "{other}")]
+#[case::asked_for_meanwhile(Some(NOW + 2 * 3600), "GET /reviews/all")]
+fn the_names_of_a_service_are_forgotten_when_nobody_asks_for_it(
+    #[case] asked: Option<i64>,
+    #[case] expected: &str,
+) {
+    let mut mesh = keeping(&persistence(RULES, 10));
+    let of_another = || {
+        let mut common = flagged(outbound());
+        common.upstream_cluster = "outbound|9080||ratings.demo.svc.cluster.local".to_owned();
+        ok(common)
+    };
+    mesh.take_at(PRODUCTPAGE_NODE, failed("/reviews/all", 500, false), NOW);
+    mesh.take_at(PRODUCTPAGE_NODE, of_another(), NOW + 3601);
+    if let Some(asked) = asked {
+        mesh.take_at(PRODUCTPAGE_NODE, failed("/reviews/all", 404, false), asked);
+    }
+    mesh.take_at(PRODUCTPAGE_NODE, of_another(), NOW + 3 * 3600);
+    kept(&mut mesh);
+    mesh.take_at(
+        PRODUCTPAGE_NODE,
+        failed("/reviews/all", 404, false),
+        NOW + 3 * 3600,
+    );
+    let lines = kept(&mut mesh);
+    assert!(lines[0].ends_with(&format!(" {expected}")), "{lines:?}");
 }

@@ -1,6 +1,6 @@
 //! How fresh the directory is.
 
-use super::families::{Metric, counter, gauge, labelled};
+use super::families::{Metric, Writer, counter, gauge};
 use crate::directory::freshness::KindFreshness;
 
 const AGE: Metric = gauge(
@@ -26,12 +26,12 @@ const PARTS: [Part; 3] = [
 ];
 
 /// The metrics of the directory's kinds. With `directory: { none: {} }` there are none.
-pub(super) fn directory(text: &mut String, kinds: &[KindFreshness]) {
+pub(super) fn directory(writer: &mut Writer, kinds: &[KindFreshness]) {
     if kinds.is_empty() {
         return;
     }
     for (metric, value) in PARTS {
         let values = kinds.iter().map(|kind| (kind.kind.word(), value(kind)));
-        labelled(text, &metric, "kind", values);
+        writer.labelled(&metric, "kind", values);
     }
 }

@@ -1,7 +1,6 @@
 //! What became of the entries that were offered to exporters.
 
-use super::families::{Metric, counter, gauge, header, labelled};
-use super::push;
+use super::families::{Metric, Writer, counter, gauge};
 use crate::export::json_lines::NAME;
 use crate::export::queue::{Counts, Dropped};
 
@@ -23,20 +22,17 @@ const DROPPED: Metric = counter(
 );
 
 /// The counters of the exporter of JSON lines.
-pub(super) fn json_lines(text: &mut String, counts: &Counts) {
+pub(super) fn json_lines(writer: &mut Writer, counts: &Counts) {
     for (metric, value) in [
         (&QUEUED, counts.queued),
         (&EXPORTED, counts.exported),
         (&WAITING, counts.waiting),
     ] {
-        labelled(text, metric, "exporter", [(NAME, value)].into_iter());
+        writer.labelled(metric, "exporter", [(NAME, value)].into_iter());
     }
-    header(text, &DROPPED);
+    writer.header(&DROPPED);
     for reason in Dropped::ALL {
-        let (name, reason, dropped) = (DROPPED.name, reason.word(), counts.dropped(reason));
-        push(
-            text,
-            format_args!("{name}{{exporter=\"{NAME}\",reason=\"{reason}\"}} {dropped}\n"),
-        );
+        let labels = format!("{{exporter=\"{NAME}\",reason=\"{}\"}}", reason.word());
+        writer.sample(&DROPPED, &labels, counts.dropped(reason));
     }
 }

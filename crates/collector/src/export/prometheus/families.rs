@@ -1,8 +1,13 @@
 //! The metric families: names, help and the collector's own counters.
 
-use alscope_analysis::accounting::{Accounting, Kept, Rejected, Skipped, Unattributed};
+use std::fmt::Display;
+
+use alscope_analysis::accounting::{Clamped, Kept, Rejected, Skipped, Unattributed};
+use alscope_analysis::aggregate::totals::Snapshot;
+use alscope_analysis::moment::Moment;
 use alscope_analysis::party::Reporter;
 
+use super::format::Format;
 use super::push;
 use crate::directory::freshness::KindFreshness;
 use crate::export::queue::Counts;
@@ -127,6 +132,18 @@ const OVER_RATE: Metric = counter(
     "alscope_entries_over_rate_total",
     "Entries that it would have kept, had not as many of their kind been kept in that minute.",
 );
+const CLAMPED: Metric = counter(
+    "alscope_values_clamped_total",
+    "Values of entries that were beyond sense, so that the nearest one that is not was counted.",
+);
+const SERIES_EXPIRED: Metric = counter(
+    "alscope_series_expired_total",
+    "Series that went because nothing was observed of them for limits.idleSeries.",
+);
+const OBSERVATIONS_EXPIRED: Metric = counter(
+    "alscope_observations_expired_total",
+    "Observations of the series that went.",
+);
 const ANALYZERS: Metric = gauge(
     "alscope_analyzers_active",
     "Analyzers that are configured for any kind of entry.",
@@ -158,19 +175,75 @@ pub struct Gauges {
 }
 
 /// `# HELP` and `# TYPE`.
-pub fn header(text: &mut String, metric: &Metric) {
+pub fn header(text: &mut String, metric: &Metric, format: Format) {
     let Metric { name, help, kind } = metric;
+    let name = format.family(name);
     push(text, format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
 }
 
+/// Writes metrics that the collector counts from its start.
+#[derive(Debug)]
+pub struct Writer {
+    /// What was written.
+    pub text: String,
+    pub(super) format: Format,
+    started: Moment,
+}
+
+impl Writer {
+    /// Nothing yet of a collector that started then.
+    pub fn new(format: Format, started: Moment) -> Self {
+        Writer {
+            text: String::new(),
+            format,
+            started,
+        }
+    }
+
+    /// The metric of the samples that follow.
+    pub fn header(&mut self, metric: &Metric) {
+        header(&mut self.text, metric, self.format);
+    }
+
+    /// A sample with its labels in braces, or none.
+    pub fn sample(&mut self, metric: &Metric, labels: &str, value: impl Display) {
+        push(&mut self.text, format_args!("{}{labels} {value}\n", metric.name));
+        if metric.kind == "counter" {
+            let created = self.format.created(metric.name, labels, self.started);
+            self.text.extend(created);
+        }
+    }
+
+    /// The only sample of a metric.
+    pub fn plain(&mut self, metric: &Metric, value: impl Display) {
+        self.header(metric);
+        self.sample(metric, "", value);
+    }
+
+    /// One sample for each word.
+    pub fn labelled(
+        &mut self,
+        metric: &Metric,
+        label: &str,
+        values: impl Iterator<Item = (&'static str, u64)>,
+    ) {
+        self.header(metric);
+        for (word, value) in values {
+            self.sample(metric, &format!("{{{label}=\"{word}\"}}"), value);
+        }
+    }
+}
+
 /// The collector's own metrics. Every reason is there from the start, so that a first one shows as a rise.
-pub fn own(text: &mut String, accounting: &Accounting, gauges: &Gauges) {
+pub fn own(writer: &mut Writer, snapshot: &Snapshot, gauges: &Gauges) {
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("ALSCOPE_COMMIT"));
-    header(text, &BUILD);
-    push(
-        text,
-        format_args!("{}{{version=\"{version}\",commit=\"{commit}\"}} 1\n", BUILD.name),
+    writer.header(&BUILD);
+    writer.sample(
+        &BUILD,
+        &format!("{{version=\"{version}\",commit=\"{commit}\"}}"),
+        1,
     );
+    let accounting = &snapshot.accounting;
     let plain = [
         (ANALYZERS, gauges.analyzers as u64),
         (STREAMS, u64::try_from(gauges.streams).unwrap_or(0)),
@@ -182,50 +255,44 @@ pub fn own(text: &mut String, accounting: &Accounting, gauges: &Gauges) {
         (UNATTRIBUTED, accounting.unattributed),
         (OVERFLOWED, accounting.overflowed),
         (OUTSIDE_OVERFLOWED, accounting.outside_overflowed),
+        (SERIES_EXPIRED, snapshot.expired.series),
+        (OBSERVATIONS_EXPIRED, snapshot.expired.observations),
         (OVER_RATE, accounting.over_rate),
     ];
     for (metric, value) in plain {
-        header(text, &metric);
-        push(text, format_args!("{} {value}\n", metric.name));
+        writer.plain(&metric, value);
     }
+    by_reason(writer, snapshot);
+}
+
+fn by_reason(writer: &mut Writer, snapshot: &Snapshot) {
+    let accounting = &snapshot.accounting;
     let rejected = Rejected::ALL
         .iter()
         .map(|reason| (reason.word(), accounting.rejected(*reason)));
-    labelled(text, &REJECTED, "reason", rejected);
+    writer.labelled(&REJECTED, "reason", rejected);
     let messages = Rejected::ALL
         .iter()
         .map(|reason| (reason.word(), accounting.messages_rejected(*reason)));
-    labelled(text, &MESSAGES, "reason", messages);
+    writer.labelled(&MESSAGES, "reason", messages);
     let skipped = Skipped::ALL
         .iter()
         .map(|reason| (reason.word(), accounting.skipped(*reason)));
-    labelled(text, &SKIPPED, "reason", skipped);
+    writer.labelled(&SKIPPED, "reason", skipped);
     let parties = Unattributed::ALL
         .iter()
         .map(|reason| (reason.word(), accounting.parties_unattributed(*reason)));
-    labelled(text, &PARTIES, "reason", parties);
+    writer.labelled(&PARTIES, "reason", parties);
     let observations = Reporter::ALL
         .iter()
         .map(|reporter| (reporter.word(), accounting.observations(*reporter)));
-    labelled(text, &OBSERVATIONS, "reporter", observations);
+    writer.labelled(&OBSERVATIONS, "reporter", observations);
     let kept = Kept::ALL
         .iter()
         .map(|reason| (reason.word(), accounting.kept(*reason)));
-    labelled(text, &KEPT, "reason", kept);
-}
-
-/// One sample for each word.
-pub fn labelled(
-    text: &mut String,
-    metric: &Metric,
-    label: &str,
-    values: impl Iterator<Item = (&'static str, u64)>,
-) {
-    header(text, metric);
-    for (word, value) in values {
-        push(
-            text,
-            format_args!("{}{{{label}=\"{word}\"}} {value}\n", metric.name),
-        );
-    }
+    writer.labelled(&KEPT, "reason", kept);
+    let clamped = Clamped::ALL
+        .iter()
+        .map(|field| (field.word(), accounting.clamped(*field)));
+    writer.labelled(&CLAMPED, "field", clamped);
 }

@@ -1,9 +1,6 @@
 //! What is shown of the process, by the names of Prometheus's own clients, and of the connections of its HTTP ports.
 
-use std::fmt::Display;
-
-use super::families::{Metric, counter, gauge, header};
-use super::push;
+use super::families::{Metric, Writer, counter, gauge};
 use crate::process::Process;
 use crate::serve::connections::{Counts, Cut};
 
@@ -30,40 +27,29 @@ const CUT: Metric = counter(
 );
 
 /// The process.
-pub(super) fn process(text: &mut String, process: &Process) {
-    sample(text, &CPU, process.cpu_seconds);
-    sample(text, &RESIDENT, process.resident_bytes);
-    sample(text, &VIRTUAL, process.virtual_bytes);
-    sample(text, &OPEN_FILES, process.open_files);
+pub(super) fn process(writer: &mut Writer, process: &Process) {
+    writer.plain(&CPU, process.cpu_seconds);
+    writer.plain(&RESIDENT, process.resident_bytes);
+    writer.plain(&VIRTUAL, process.virtual_bytes);
+    writer.plain(&OPEN_FILES, process.open_files);
     if let Some(most) = process.most_files {
-        sample(text, &MOST_FILES, most);
+        writer.plain(&MOST_FILES, most);
     }
-    sample(text, &THREADS, process.threads);
-    sample(text, &STARTED, process.started_seconds);
-}
-
-fn sample(text: &mut String, metric: &Metric, value: impl Display) {
-    header(text, metric);
-    push(text, format_args!("{} {value}\n", metric.name));
+    writer.plain(&THREADS, process.threads);
+    writer.plain(&STARTED, process.started_seconds);
 }
 
 /// The connections of each port.
-pub(super) fn ports(text: &mut String, ports: &[(&str, Counts)]) {
-    header(text, &CONNECTIONS);
+pub(super) fn ports(writer: &mut Writer, ports: &[(&str, Counts)]) {
+    writer.header(&CONNECTIONS);
     for (port, counts) in ports {
-        push(
-            text,
-            format_args!("{}{{port=\"{port}\"}} {}\n", CONNECTIONS.name, counts.open),
-        );
+        writer.sample(&CONNECTIONS, &format!("{{port=\"{port}\"}}"), counts.open);
     }
-    header(text, &CUT);
+    writer.header(&CUT);
     for (port, counts) in ports {
         for reason in Cut::ALL {
-            let (name, word, cut) = (CUT.name, reason.word(), counts.cut(reason));
-            push(
-                text,
-                format_args!("{name}{{port=\"{port}\",reason=\"{word}\"}} {cut}\n"),
-            );
+            let labels = format!("{{port=\"{port}\",reason=\"{}\"}}", reason.word());
+            writer.sample(&CUT, &labels, counts.cut(reason));
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::families::{self, Metric, counter};
+use super::families::{self, Metric, Writer, counter};
+use super::format::Format;
 use super::push;
 use crate::envoy_metrics::latest::Value;
 use crate::envoy_metrics::{Overflow, Proxies, Proxy};
@@ -34,18 +35,20 @@ struct Group {
 type All = Arc<[Arc<Proxy>]>;
 
 /// Entries that proxies flushed and that were received from them, and the relayed metrics, a proxy's series of one name at a time.
-pub fn proxies(known: &Proxies) -> impl Iterator<Item = String> + Send + use<> {
-    let mut overflowed = String::new();
+pub fn proxies(known: &Proxies, mut writer: Writer) -> impl Iterator<Item = String> + Send + use<> {
+    let format = writer.format;
     let by_bound = Overflow::ALL
         .iter()
         .map(|bound| (bound.word(), known.overflowed(*bound)));
-    families::labelled(&mut overflowed, &OVERFLOWED, "reason", by_bound);
+    writer.labelled(&OVERFLOWED, "reason", by_bound);
     let all: All = known.all().into();
-    let flushed = of_those_that_say(&all, &FLUSHED, |_, flushed| flushed);
-    let received = of_those_that_say(&all, &RECEIVED, |proxy, _| proxy.entries_received() as f64);
+    let flushed = of_those_that_say((&all, format), &FLUSHED, |_, flushed| flushed);
+    let received = of_those_that_say((&all, format), &RECEIVED, |proxy, _| {
+        proxy.entries_received() as f64
+    });
     let groups = groups(&all).into_iter();
-    let relayed = groups.flat_map(move |(name, group)| relayed(&all, name, group));
-    std::iter::once(overflowed)
+    let relayed = groups.flat_map(move |(name, group)| relayed((&all, format), name, group));
+    std::iter::once(writer.text)
         .chain(flushed)
         .chain(received)
         .chain(relayed)
@@ -53,7 +56,7 @@ pub fn proxies(known: &Proxies) -> impl Iterator<Item = String> + Send + use<> {
 
 /// A counter of each proxy that says what it flushed.
 fn of_those_that_say(
-    all: &All,
+    (all, format): (&All, Format),
     metric: &Metric,
     value: fn(&Proxy, f64) -> f64,
 ) -> impl Iterator<Item = String> + use<> {
@@ -65,7 +68,7 @@ fn of_those_that_say(
         Some(format!("{name}{{{labels}}} {value}\n"))
     });
     let mut header = String::new();
-    families::header(&mut header, metric);
+    families::header(&mut header, metric, format);
     std::iter::once(header).chain(lines)
 }
 
@@ -104,15 +107,24 @@ fn kind(value: &Value) -> &'static str {
 }
 
 /// The lines of one name.
-fn relayed(all: &All, name: String, Group { kind, proxies }: Group) -> impl Iterator<Item = String> + use<> {
+fn relayed(
+    (all, format): (&All, Format),
+    name: String,
+    Group { kind, proxies }: Group,
+) -> impl Iterator<Item = String> + use<> {
     let all = all.clone();
-    let header = format!("# TYPE {name} {kind}\n");
+    let shown = match (format, kind) {
+        // A counter's name would end with `_total` there, and SkyWalking's rules know this one.
+        (Format::OpenMetrics, "counter" | "untyped") => "unknown",
+        _ => kind,
+    };
+    let header = format!("# TYPE {name} {shown}\n");
     let lines = proxies.into_iter().filter_map(move |place| {
         let proxy = all.get(place)?;
         let mut text = String::new();
         for (labels, value) in proxy.latest()?.named(&name) {
             if (kind == HISTOGRAM) == matches!(value, Value::Histogram { .. }) {
-                lines(&mut text, proxy, (&name, labels), value);
+                lines((&mut text, format), proxy, (&name, labels), value);
             }
         }
         Some(text)
@@ -120,7 +132,7 @@ fn relayed(all: &All, name: String, Group { kind, proxies }: Group) -> impl Iter
     std::iter::once(header).chain(lines)
 }
 
-fn lines(text: &mut String, proxy: &Proxy, (name, labels): (&str, &str), value: &Value) {
+fn lines((text, format): (&mut String, Format), proxy: &Proxy, (name, labels): (&str, &str), value: &Value) {
     let separator = if labels == "{" { "" } else { "," };
     let identity = &proxy.identity;
     let labels = format!("{labels}{separator}{},{}", identity.service, identity.key);
@@ -130,6 +142,7 @@ fn lines(text: &mut String, proxy: &Proxy, (name, labels): (&str, &str), value: 
         }
         Value::Histogram { count, sum, buckets } => {
             for (bound, cumulated) in buckets {
+                let bound = format.bound(&bound.to_string());
                 push(
                     text,
                     format_args!("{name}_bucket{labels},le=\"{bound}\"}} {cumulated}\n"),

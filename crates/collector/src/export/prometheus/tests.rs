@@ -7,7 +7,7 @@ fn a_histogram_is_cumulative_with_sum_and_count() {
         durations.add_microseconds(value);
     }
     let mut text = String::new();
-    histogram(&mut text, ("d", "a=\"b\""), (&durations, true));
+    histogram((&mut text, Format::Text), ("d", "a=\"b\""), (&durations, true));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 22);
     assert_eq!(lines[0], "d_bucket{a=\"b\",le=\"0.5\"} 1");
@@ -31,4 +31,11 @@ fn a_piece_ends_with_the_text_that_makes_it_long_enough() {
         [PIECE_BYTES + 1, PIECE_BYTES, 2]
     );
     assert_eq!(pieces_of(&[]).len(), 0);
+}
+
+#[test]
+fn the_bounds_are_the_same_in_both_formats() {
+    for (bound, canonical) in BOUNDS.iter().zip(CANONICAL_BOUNDS) {
+        assert_eq!(Format::OpenMetrics.bound(bound), canonical);
+    }
 }

@@ -64,7 +64,11 @@ fn report(proxies: &Proxies, id: &str, envoy_metrics: Vec<MetricFamily>) {
 
 /// What is relayed, without the collector's own metrics.
 fn relayed(of: &Proxies) -> Vec<String> {
-    let text: String = proxies(of).collect();
+    relayed_in(Format::Text, of)
+}
+
+fn relayed_in(format: Format, of: &Proxies) -> Vec<String> {
+    let text: String = proxies(of, Writer::new(format, NOW)).collect();
     let lines = text.lines().skip_while(|line| !line.starts_with("# TYPE envoy_"));
     lines.map(str::to_owned).collect()
 }
@@ -114,6 +118,31 @@ fn counters_and_gauges_of_one_name_are_untyped_and_a_histogram_among_them_is_lef
 }
 
 #[test]
+fn counters_keep_their_names_in_open_metrics_where_they_are_of_an_unknown_type() {
+    let proxies = Proxies::default();
+    let families = vec![
+        family("server.c", MetricType::Counter, 1.0),
+        family("server.g", MetricType::Gauge, 2.0),
+        family("server.h", MetricType::Histogram, 2.5),
+    ];
+    report(&proxies, "a", families);
+    let lines = relayed_in(Format::OpenMetrics, &proxies);
+    let types: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .collect();
+    assert_eq!(
+        types,
+        [
+            "envoy_server_c unknown",
+            "envoy_server_g gauge",
+            "envoy_server_h histogram"
+        ]
+    );
+    assert_eq!(lines[1], format!("envoy_server_c{{{A}}} 1"));
+}
+
+#[test]
 fn labels_of_a_series_stand_before_those_of_its_proxy() {
     let proxies = Proxies::default();
     report(
@@ -132,7 +161,7 @@ fn flushed_and_received_entries_are_shown_for_the_proxies_that_say_what_they_flu
     let flushed = "access_logs.grpc_access_log.grpc_entries_flushed";
     report(&proxies, "a", vec![family(flushed, MetricType::Counter, 7.0)]);
     report(&proxies, "b", vec![family("server.live", MetricType::Gauge, 1.0)]);
-    let text: String = super::proxies(&proxies).collect();
+    let text: String = super::proxies(&proxies, Writer::new(Format::Text, NOW)).collect();
     let own: Vec<&str> = text
         .lines()
         .filter(|line| line.starts_with("alscope_proxy_"))

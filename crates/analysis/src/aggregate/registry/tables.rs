@@ -1,0 +1,194 @@
+//! What the registry holds under its lock.
+
+use als_proto::ResponseFlags;
+
+use super::outside_hosts::OutsideHosts;
+use super::places::Places;
+use super::{Bounds, CallId, SeriesId};
+use crate::aggregate::evidence::{EvidenceId, EvidenceKey};
+use crate::aggregate::labels::{SeriesLabels, label_bytes, series_labels};
+use crate::aggregate::series::{Outcome, SeriesKey};
+use crate::analyze::protocol::Protocol;
+use crate::interner::Interner;
+use crate::party::Call;
+
+#[derive(Debug)]
+pub(super) struct Tables {
+    pub(super) interner: Interner,
+    pub(super) calls: Places<Call>,
+    /// Of each call, how many series it has.
+    pub(super) series_of: Vec<u32>,
+    pub(super) http: Places<SeriesKey>,
+    pub(super) tcp: Places<SeriesKey>,
+    /// Samples of all series.
+    pub(super) samples: usize,
+    /// Bytes of the values of their labels.
+    pub(super) label_bytes: usize,
+    pub(super) evidence: Places<EvidenceKey>,
+    pub(super) outside_hosts: OutsideHosts,
+}
+
+/// A family of series among the tables.
+pub(super) type Family = fn(&mut Tables) -> &mut Places<SeriesKey>;
+
+pub(super) const HTTP: Family = |tables| &mut tables.http;
+pub(super) const TCP: Family = |tables| &mut tables.tcp;
+
+impl Tables {
+    /// The overflow call and the overflow series, and strings of at most so many bytes.
+    pub(super) fn new(string_bytes: usize) -> Self {
+        let mut tables = Tables {
+            interner: Interner::new(string_bytes),
+            calls: Places::default(),
+            series_of: vec![0],
+            http: Places::default(),
+            tcp: Places::default(),
+            samples: 0,
+            label_bytes: 0,
+            evidence: Places::default(),
+            outside_hosts: OutsideHosts::default(),
+        };
+        let epoch = tables.interner.number();
+        let overflow = |protocol| SeriesKey {
+            call: CallId::OVERFLOW,
+            outcome: Outcome {
+                protocol,
+                code: 0,
+                flags: ResponseFlags::default(),
+            },
+        };
+        tables.calls.add(Call::OVERFLOW, epoch);
+        tables.http.add(overflow(Protocol::Http), epoch);
+        tables.tcp.add(overflow(Protocol::Tcp), epoch);
+        tables
+    }
+
+    /// The number of the epoch.
+    pub(super) fn epoch(&self) -> u32 {
+        self.interner.number()
+    }
+
+    /// The id of a call, and as what it is counted.
+    pub(super) fn call_id(&mut self, call: Call, most: usize) -> (CallId, Call) {
+        let epoch = self.epoch();
+        if let Some(id) = self.calls.find(&call, epoch) {
+            let id = CallId(id);
+            return (id, self.call_of(id));
+        }
+        if self.calls.len() >= most {
+            return (CallId::OVERFLOW, Call::OVERFLOW);
+        }
+        let Some(id) = self.calls.add(call, epoch) else {
+            return (CallId::OVERFLOW, Call::OVERFLOW);
+        };
+        if self.series_of.len() <= id as usize {
+            self.series_of.push(0);
+        }
+        call.symbols().for_each(|symbol| self.interner.hold(symbol));
+        (CallId(id), call)
+    }
+
+    pub(super) fn free_call(&mut self, place: usize) {
+        let has_series = self.series_of.get(place).is_some_and(|series| *series > 0);
+        let (Ok(id @ 1..), false) = (u32::try_from(place), has_series) else {
+            return;
+        };
+        if self.calls.is_unasked(id, self.epoch())
+            && let Some(call) = self.calls.remove(id)
+        {
+            call.symbols().for_each(|symbol| self.interner.release(symbol));
+            self.outside_hosts.release(CallId(id));
+        }
+    }
+
+    pub(super) fn evidence_id(&mut self, key: EvidenceKey, most: usize) -> EvidenceId {
+        let epoch = self.epoch();
+        if let Some(place) = self.evidence.find(&key, epoch) {
+            return EvidenceId::at(place as usize);
+        }
+        if self.evidence.len() >= most {
+            return EvidenceId::OVERFLOW;
+        }
+        let Some(place) = self.evidence.add(key, epoch) else {
+            return EvidenceId::OVERFLOW;
+        };
+        key.symbols().for_each(|symbol| self.interner.hold(symbol));
+        EvidenceId::at(place as usize)
+    }
+
+    pub(super) fn free_evidence(&mut self, id: EvidenceId) -> bool {
+        let Some(Ok(place)) = id.place().map(u32::try_from) else {
+            return false;
+        };
+        let is_unasked = self.evidence.is_unasked(place, self.epoch());
+        let Some(key) = is_unasked.then(|| self.evidence.remove(place)).flatten() else {
+            return false;
+        };
+        key.symbols().for_each(|symbol| self.interner.release(symbol));
+        true
+    }
+
+    pub(super) fn call_of(&self, id: CallId) -> Call {
+        self.calls.get(id.0).unwrap_or(Call::OVERFLOW)
+    }
+
+    /// The id of a series. Only a new one is asked for what it takes of the bounds.
+    pub(super) fn series(
+        &mut self,
+        (family, samples): (Family, usize),
+        key: SeriesKey,
+        bounds: &Bounds,
+    ) -> SeriesId {
+        let epoch = self.epoch();
+        if let Some(id) = family(self).find(&key, epoch) {
+            return SeriesId(id);
+        }
+        let samples = self.samples + samples;
+        if key.call == CallId::OVERFLOW || samples > bounds.samples {
+            return SeriesId::OVERFLOW;
+        }
+        let label_bytes = self.label_bytes + self.label_bytes_of(key);
+        if label_bytes > bounds.label_bytes {
+            return SeriesId::OVERFLOW;
+        }
+        let Some(id) = family(self).add(key, epoch) else {
+            return SeriesId::OVERFLOW;
+        };
+        if let Some(series) = self.series_of.get_mut(key.call.0 as usize) {
+            *series += 1;
+        }
+        self.samples = samples;
+        self.label_bytes = label_bytes;
+        SeriesId(id)
+    }
+
+    /// The overflow series stays.
+    pub(super) fn free_series(&mut self, (family, samples): (Family, usize), id: SeriesId) -> bool {
+        let epoch = self.epoch();
+        if id == SeriesId::OVERFLOW || !family(self).is_unasked(id.0, epoch) {
+            return false;
+        }
+        let Some(key) = family(self).remove(id.0) else {
+            return false;
+        };
+        if let Some(series) = self.series_of.get_mut(key.call.0 as usize) {
+            *series -= 1;
+        }
+        self.samples -= samples;
+        self.label_bytes -= self.label_bytes_of(key);
+        true
+    }
+
+    fn label_bytes_of(&self, key: SeriesKey) -> usize {
+        label_bytes(&self.call_of(key.call), &self.interner)
+    }
+
+    pub(super) fn labels(&mut self, family: Family, id: SeriesId) -> Option<SeriesLabels> {
+        let key = family(self).get(id.0)?;
+        Some(series_labels(
+            &self.call_of(key.call),
+            key.outcome,
+            &self.interner,
+        ))
+    }
+}

@@ -1,0 +1,122 @@
+//! What is idle leaves the exposition, and what takes its place has its own labels.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use als_proto::Message;
+use alscope_analysis::aggregate::expiry::Expiry;
+use alscope_analysis::aggregate::registry::Registry;
+use alscope_analysis::aggregate::totals::{Snapshot, Totals};
+use alscope_analysis::directory::Directory;
+use alscope_analysis::moment::Moment;
+use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_collector::control::Control;
+use alscope_collector::envoy_metrics::Proxies;
+use alscope_collector::export::prometheus::Prometheus;
+use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::format::Format;
+use prost::Message as _;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::running::*;
+
+fn at(seconds: i64) -> Moment {
+    Moment(seconds * 1_000_000_000)
+}
+
+/// A worker takes a call to a host.
+fn take(shard: &mut Shard, host: &str) {
+    let mut called = entry("10.0.0.2");
+    let common = called.common_properties.as_mut().unwrap();
+    common.upstream_cluster = format!("outbound|9080||{host}");
+    let bytes = first_message(vec![called]).encode_to_vec();
+    let message = Message::read(&bytes).unwrap();
+    let identifier = message.identifier().unwrap().unwrap();
+    let stream = shard.stream(&identifier).unwrap();
+    let mut progress = Progress::new(message.entries(), at(0));
+    while shard.entries(&Directory::default(), &stream, &mut progress, 10) {}
+}
+
+fn text(prometheus: &Prometheus, snapshot: Snapshot, format: Format) -> String {
+    prometheus
+        .render(snapshot.into(), format, &Gauges::default(), &Proxies::default())
+        .collect()
+}
+
+/// The called hosts of the requests that an exposition shows.
+fn hosts(text: &str) -> Vec<&str> {
+    let lines = text
+        .lines()
+        .filter(|line| line.starts_with("alscope_requests_total{"));
+    let host = |line| {
+        str::split(line, "destination_service=\"")
+            .nth(1)?
+            .split('"')
+            .next()
+    };
+    lines.filter_map(host).collect()
+}
+
+#[test]
+fn a_series_that_takes_the_place_of_one_that_went_is_shown_with_its_own_labels_and_time() {
+    let registry = Arc::new(Registry::default());
+    let mut shard = Shard::new(Settings::default(), registry.clone());
+    let mut totals = Totals::new(at(0));
+    let mut expiry = Expiry::new(Duration::from_hours(1), at(0));
+    let prometheus = Prometheus::default();
+    let mut bytes = Vec::new();
+    for day in 1..30 {
+        let host = format!("reviews-{day:02}.demo.svc.cluster.local");
+        take(&mut shard, &host);
+        let now = at(day * 86_400);
+        let pass = expiry.begin(&registry, now);
+        while totals.drain(&mut shard, 10, now) {}
+        pass.unwrap().end(&mut totals, &registry);
+        let exposition = text(&prometheus, totals.publish(now), Format::Text);
+        assert_eq!(hosts(&exposition), [host.as_str()]);
+        let open_metrics = text(&prometheus, totals.publish(now), Format::OpenMetrics);
+        assert_eq!(hosts(&open_metrics), [host.as_str()]);
+        // What was published the day before did not have it.
+        let created = format!(" {}.000", (day - 1) * 86_400);
+        let of_requests = open_metrics
+            .lines()
+            .filter(|line| line.starts_with("alscope_requests_created{"));
+        assert!(
+            of_requests.into_iter().all(|line| line.ends_with(&created)),
+            "{open_metrics}"
+        );
+        bytes.push(exposition.len());
+    }
+    // One day after the other has as many bytes, but for the digits of counters.
+    assert!(
+        bytes[1..].iter().all(|later| later.abs_diff(bytes[1]) < 10),
+        "{bytes:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_control_task_lets_go_what_is_idle() {
+    let registry = Arc::new(Registry::default());
+    let shard = Arc::new(Mutex::new(Shard::new(Settings::default(), registry.clone())));
+    let drained = (registry.clone(), vec![shard.clone()]);
+    let (control, published) = Control::new(drained, Duration::from_millis(600), None);
+    let stopping = CancellationToken::new();
+    let mut running = JoinSet::new();
+    running.spawn(control.run(stopping.clone()));
+    take(&mut shard.lock().unwrap(), "reviews.demo.svc.cluster.local");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while published.load().expired.series == 0 {
+        assert!(Instant::now() < deadline, "{:?}", published.load());
+        sleep(Duration::from_millis(20)).await;
+    }
+    let snapshot = published.load_full();
+    assert_eq!(
+        (snapshot.accounting.received, snapshot.http.iter().count()),
+        (1, 0)
+    );
+    assert_eq!((registry.sizes().http.live, registry.sizes().samples), (1, 0));
+    stopping.cancel();
+    running.join_all().await;
+}
