@@ -81,7 +81,14 @@ impl Registry {
 mod tests {
     use super::super::Bounds;
     use super::*;
+    use crate::analyze::role::Role;
+    use crate::analyze::rule::Rule;
     use crate::interner::Symbol;
+
+    const NOT_FOUND: Finding = Finding {
+        rule: Rule::NotFound,
+        role: Role::Sidecar,
+    };
 
     // proves: labels/outside-hosts-bound
     #[test]
@@ -95,17 +102,19 @@ mod tests {
                 service_name: Symbol::EMPTY,
                 ..Call::OVERFLOW
             };
-            let (id, _, has_place) = registry.call_outside([Rule::NotFound; 2], host, make);
+            let (id, _, has_place) = registry.call_outside([NOT_FOUND; 2], host, make);
             let service = registry.read_call(id, |call, interner| interner.text(call.service));
-            (id, service.to_string(), has_place)
+            (service.to_string(), has_place)
         };
-        let (first, service, has_place) = call("a");
-        assert_eq!((service.as_str(), has_place), ("a", true));
-        let (_, service, has_place) = call("b");
-        assert_eq!((service.as_str(), has_place), ("other", false));
-        registry.tables().outside_hosts.release(first);
-        let (_, service, has_place) = call("b");
-        assert_eq!((service.as_str(), has_place), ("b", true));
+        assert_eq!(call("a"), ("a".to_owned(), true));
+        assert_eq!(call("b"), ("other".to_owned(), false));
+        registry.begin_epoch();
+        assert_eq!(call("a"), ("a".to_owned(), true));
+        registry.free_unused();
+        assert_eq!(call("b"), ("other".to_owned(), false));
+        registry.begin_epoch();
+        registry.free_unused();
+        assert_eq!(call("b"), ("b".to_owned(), true));
     }
 
     // proves: labels/outside-hosts-bound
