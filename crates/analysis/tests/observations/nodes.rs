@@ -206,7 +206,8 @@ fn a_host_that_only_the_caller_names_is_no_node_of_the_server_side() {
     common.downstream_local_address = socket("10.0.0.77", 9080);
     let mut entry = request(common, Some(200));
     entry.request.as_mut().unwrap().authority = "junk.example".into();
-    mesh.take(REVIEWS_NODE, http([entry]));
+    let node = "sidecar~10.0.0.77~unheard-of.demo~demo.svc.cluster.local";
+    mesh.take(node, http([entry]));
     let [(from, to, _)] = &edges(&mut mesh)[..] else {
         panic!("one edge")
     };
