@@ -18,7 +18,7 @@ listen: { grpc: "127.0.0.1:1", web: "127.0.0.1:2", admin: "[::1]:3" }
 directory: { file: mesh/cluster.yaml }
 analysis: { http: " k8s-mesh ", tcp: k8s-mesh }
 workers: 2
-limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, streamsPerConnection: 13, streamsPerPeer: 14, samples: 16, bufferedBytes: 15 }
+limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, connections: 17, streamsPerConnection: 13, streamsPerPeer: 14, samples: 16, bufferedBytes: 15 }
 "#;
     let config = config(text);
     assert_eq!(config.listen.grpc.to_string(), "127.0.0.1:1");
@@ -35,6 +35,7 @@ limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, streamsPerCo
         message_bytes: 10,
         entries_per_message: 11,
         string_bytes: 12,
+        connections: 17,
         streams_per_connection: 13,
         streams_per_peer: 14,
         samples: 16,

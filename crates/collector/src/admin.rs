@@ -21,6 +21,7 @@ use crate::envoy_metrics::Proxies;
 use crate::export::prometheus::families::Gauges;
 use crate::export::prometheus::{CONTENT_TYPE, Prometheus};
 use crate::export::queue::Counted;
+use crate::log_limit;
 use crate::receive::limits::Usage;
 
 /// Whether the collector takes entries: the directory is there and the port is open.
@@ -83,6 +84,8 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     let gauges = Gauges {
         analyzers: admin.analyzers,
         streams: admin.usage.streams(),
+        connections: admin.usage.connections(),
+        log_lines_left_out: log_limit::left_out(),
         directory_version: admin.directory.load().version(),
         json_lines: admin.json_lines.as_ref().map(Counted::now),
     };

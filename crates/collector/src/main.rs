@@ -11,6 +11,7 @@ use alscope_analysis::names::redact::Redaction;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::log_limit::LogLimit;
 use alscope_collector::{directory, persistence, record, replay, run, top, why};
 use alscope_collector_config::{Checked, Config, Directory, Fate, Report};
 use clap::{Args, Parser, Subcommand};
@@ -19,6 +20,9 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::FilterExt as _;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Receives the access logs that Envoy proxies stream (gRPC ALS) and tells who called whom: as Prometheus metrics, as
 /// topology, as a page.
@@ -199,11 +203,11 @@ fn print_report(report: &Report) {
 fn collect(path: &std::path::Path) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
-        .init();
+        .with_filter(filter.and(LogLimit::default()));
+    tracing_subscriber::registry().with(lines).init();
     let (runtime, stop) = until_signals()?;
     runtime.block_on(async {
         let ports = run::Ports::bind(&config)?;
@@ -269,6 +273,7 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
         streams: 0,
         directory_version: replayed.directory_version,
         json_lines: None,
+        ..Gauges::default()
     };
     let snapshot = Arc::new(replayed.snapshot);
     for piece in Prometheus::default().render(snapshot, &gauges, &Proxies::default()) {

@@ -33,7 +33,8 @@ use crate::export::queue::Queue;
 use crate::ingest::Ingest;
 use crate::persistence::{BadEndpointRule, persistence};
 use crate::receive::limits::Usage;
-use crate::receive::listener::{Listener, listen};
+use crate::receive::listener::{Listener, WorkerGone, listen};
+use crate::receive::open_files;
 use crate::receive::worker::Worker;
 use crate::{export, web};
 
@@ -67,6 +68,9 @@ pub enum StartError {
     /// The system gave no thread or runtime.
     #[error("an ingest thread can't be started: {0}; raise the limit of threads or lower workers")]
     Worker(std::io::Error),
+    /// A worker ended by itself.
+    #[error(transparent)]
+    WorkerGone(#[from] WorkerGone),
     /// The system gave no thread.
     #[error("the thread that writes kept entries can't be started: {0}; raise the limit of threads")]
     Writer(std::io::Error),
@@ -113,7 +117,7 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
     let synced = source(config, &directory, &stages, &mut tasks).await?;
 
-    let usage = Usage::new(config.limits);
+    let usage = Usage::new(open_files::within(config.limits));
     let proxies = Arc::new(Proxies::default());
     tasks.spawn(proxies.clone().forget(stages.rest.clone()));
     let (kept, writer) = writer(persistence.as_deref())?.unzip();
@@ -134,18 +138,12 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let mut control_task = JoinSet::new();
     control_task.spawn(control.run(stages.control.clone()));
 
+    let mut received = Ok(());
     if until_synced(synced, &stop).await {
         let handlers = ingest(shards, &directory, &proxies, (config, kept.as_ref()));
         let listener = listener(ports.grpc, handlers, &usage, &stages.receive)?;
         info!(address = %listener.address().unwrap_or(config.listen.grpc), "receiving access logs");
-        readiness.set(true);
-        let mut receive = JoinSet::new();
-        receive.spawn(listener.run(stages.receive.clone()));
-        stop.cancelled().await;
-        info!("stopping: reading what is in flight");
-        readiness.set(false);
-        stages.receive.cancel();
-        receive.join_all().await;
+        received = receive(listener, &stages.receive, &readiness, &stop).await;
     }
     stages.control.cancel();
     control_task.join_all().await;
@@ -156,7 +154,26 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     stages.rest.cancel();
     tasks.join_all().await;
     info!("stopped");
-    Ok(())
+    Ok(received?)
+}
+
+/// Is ready, and receives until `stop` is cancelled or a worker is gone.
+async fn receive(
+    listener: Listener,
+    stopping: &CancellationToken,
+    readiness: &Readiness,
+    stop: &CancellationToken,
+) -> Result<(), WorkerGone> {
+    readiness.set(true);
+    let mut receive = JoinSet::new();
+    receive.spawn(listener.run(stopping.clone()));
+    tokio::select! {
+        () = stop.cancelled() => info!("stopping: reading what is in flight"),
+        () = stopping.cancelled() => error!("stopping, because an ingest thread has ended"),
+    }
+    readiness.set(false);
+    stopping.cancel();
+    receive.join_all().await.into_iter().collect()
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

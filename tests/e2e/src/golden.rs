@@ -172,6 +172,7 @@ pub fn observations(analyzer: &str, recording: &Path, directory: &Path) -> anyho
         streams: 0,
         directory_version: replayed.directory_version,
         json_lines: None,
+        ..Gauges::default()
     };
     let snapshot = Arc::new(replayed.snapshot);
     let pieces = Prometheus::default().render(snapshot, &gauges, &Proxies::default());

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use futures::future::select_all;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -28,6 +29,14 @@ pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(WAITING)
 }
 
+/// A worker's thread has ended, which only a fault of this program can do. What its connections sent since the last drain of its shard may
+/// be lost.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "an ingest thread has ended by a fault of this program; report it with the log, and start the collector again"
+)]
+pub struct WorkerGone;
+
 /// A listening socket with its workers.
 #[derive(Debug)]
 pub struct Listener {
@@ -46,12 +55,20 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Accepts until `stopping`, then waits for the workers to end their connections.
-    pub async fn run(self, stopping: CancellationToken) {
+    /// Accepts until `stopping`, then waits for the workers to end their connections. It ends with an error as soon as a worker is gone: a
+    /// worker is not started again, because the whole collector can be, by whoever runs it, and then all is as it was planned.
+    pub async fn run(self, stopping: CancellationToken) -> Result<(), WorkerGone> {
+        let mut ended = Ok(());
         loop {
+            let gone = self.workers.iter().map(|worker| Box::pin(worker.is_gone()));
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => break,
+                _ = select_all(gone) => {
+                    stopping.cancel();
+                    ended = Err(WorkerGone);
+                    break;
+                }
                 accepted = self.socket.accept() => match accepted {
                     Ok((connection, peer)) => self.hand_over(connection, peer.ip()).await,
                     Err(error) => {
@@ -67,6 +84,7 @@ impl Listener {
         if let Err(error) = joined {
             warn!(%error, "a worker could not be awaited");
         }
+        ended
     }
 
     async fn hand_over(&self, connection: TcpStream, peer: IpAddr) {

@@ -11,15 +11,18 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Handler;
-use super::arrival::{Arrival, Arrivals};
-use super::limits::Usage;
+use super::activity::Activity;
+use super::arrival::Arrivals;
+use super::limits::{ConnectionPlace, Ended, Usage};
+use super::room::Unfinished;
 use super::service::Service;
+use super::socket::Socket;
 use super::spare::Spare;
 
 /// Bytes that a client may send ahead, on one stream and on all streams of a connection together. Larger windows push data in
@@ -31,6 +34,12 @@ pub const FRAME: u32 = 16 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a connection may take to end after its streams were told to.
 const END_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the word that a connection ends may take to get away, if the client is to be rid of.
+const GOAWAY_DEADLINE: Duration = Duration::from_millis(100);
+/// Bytes of a request's headers. Those of an Envoy's stream are some hundred.
+const HEADERS: u32 = 8 * 1024;
+/// Streams that a client may reset before they were served, and ones that were reset because of an error of the client's.
+const RESETS: usize = 64;
 /// Accepted connections that wait for their worker.
 const HANDOVER: usize = 64;
 
@@ -44,8 +53,9 @@ pub struct Worker {
 /// Where the acceptor puts a worker's connections.
 #[derive(Debug)]
 pub struct Handover {
+    usage: Arc<Usage>,
     connections: Arc<AtomicUsize>,
-    accepted: mpsc::Sender<(TcpStream, IpAddr)>,
+    accepted: mpsc::Sender<(TcpStream, ConnectionPlace)>,
 }
 
 /// What a worker's thread does: serves the connections that are handed over.
@@ -53,7 +63,7 @@ pub struct Handover {
 pub struct Work<H> {
     runtime: Runtime,
     ingest: Ingest<H>,
-    accepted: mpsc::Receiver<(TcpStream, IpAddr)>,
+    accepted: mpsc::Receiver<(TcpStream, ConnectionPlace)>,
 }
 
 impl Worker {
@@ -76,6 +86,11 @@ impl Worker {
         self.handover.connections.load(Ordering::Relaxed)
     }
 
+    /// Ends when the worker takes no connection any more: its thread is gone.
+    pub async fn is_gone(&self) {
+        self.handover.accepted.closed().await;
+    }
+
     /// Hands it a connection.
     pub async fn hand_over(&self, connection: TcpStream, peer: IpAddr) {
         self.handover.give(connection, peer).await;
@@ -90,10 +105,14 @@ impl Worker {
 }
 
 impl Handover {
-    /// Gives the worker a connection.
+    /// Gives the worker a connection, or closes it if there is no place for one of this peer.
     pub async fn give(&self, connection: TcpStream, peer: IpAddr) {
+        let place = match self.usage.connection(peer) {
+            Ok(place) => place,
+            Err(reason) => return debug!(reason = reason.word(), %peer, "connection refused"),
+        };
         self.connections.fetch_add(1, Ordering::Relaxed);
-        if self.accepted.send((connection, peer)).await.is_err() {
+        if self.accepted.send((connection, place)).await.is_err() {
             self.connections.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -112,12 +131,13 @@ pub fn work<H: Handler>(
         .build()?;
     let ingest = Ingest {
         handler,
-        usage,
+        usage: usage.clone(),
         spare: Arc::default(),
         stopping,
         connections: connections.clone(),
     };
     let handover = Handover {
+        usage,
         connections,
         accepted: sender,
     };
@@ -146,20 +166,16 @@ struct Ingest<H> {
 }
 
 impl<H: Handler> Ingest<H> {
-    async fn run(self, mut accepted: mpsc::Receiver<(TcpStream, IpAddr)>) {
+    async fn run(self, mut accepted: mpsc::Receiver<(TcpStream, ConnectionPlace)>) {
         let mut tasks = JoinSet::new();
         let arrivals = Arrivals::default();
         loop {
-            let next = async {
-                let arrival = arrivals.next().await;
-                Some((accepted.recv().await?, arrival))
-            };
             tokio::select! {
                 // Finished tasks first: their results must not pile up while connections keep coming.
                 biased;
                 Some(_) = tasks.join_next() => { self.connections.fetch_sub(1, Ordering::Relaxed); }
-                next = next => match next {
-                    Some((accepted, arrival)) => { tasks.spawn(self.connection(accepted, arrival)); }
+                next = accepted.recv() => match next {
+                    Some(accepted) => { tasks.spawn(self.connection(accepted, &arrivals)); }
                     None => break,
                 },
             }
@@ -171,21 +187,23 @@ impl<H: Handler> Ingest<H> {
 
     fn connection(
         &self,
-        (connection, peer): (TcpStream, IpAddr),
-        arrival: Arrival,
+        (connection, place): (TcpStream, ConnectionPlace),
+        arrivals: &Arrivals,
     ) -> impl Future<Output = ()> + Send + 'static {
         let stopping = self.stopping.clone();
-        let arrival = Arc::new(arrival);
+        let (usage, peer) = (self.usage.clone(), place.address());
+        let arrival = Arc::new(arrivals.arrival(place.arriving()));
+        let activity = Activity::new();
         let service = Service {
             handler: self.handler.clone(),
             usage: self.usage.clone(),
-            unfinished: Arc::default(),
+            unfinished: Arc::new(Unfinished::new(&usage, place.share_of_peer())),
             spare: self.spare.clone(),
-            peer,
+            place: Arc::new(place),
+            activity: activity.clone(),
             arrival: arrival.clone(),
             stopping: stopping.clone(),
         };
-        let streams = u32::try_from(self.usage.limits().streams_per_connection).unwrap_or(u32::MAX);
         async move {
             let Ok(connection) = tokio::net::TcpStream::from_std(connection) else {
                 return;
@@ -194,19 +212,25 @@ impl<H: Handler> Ingest<H> {
                 let service = service.clone();
                 async move { Ok::<_, Infallible>(service.serve(request).await) }
             });
-            let mut builder = http2::Builder::new(TokioExecutor::new());
-            builder
-                .timer(TokioTimer::new())
-                .initial_stream_window_size(WINDOW)
-                .initial_connection_window_size(WINDOW)
-                .max_frame_size(FRAME)
-                .max_concurrent_streams(streams)
-                .keep_alive_interval(PING_INTERVAL);
-            let served = builder.serve_connection(TokioIo::new(connection), service);
+            let flood = Arc::new(Notify::new());
+            let socket = Socket::new(connection, arrival.clone(), flood.clone());
+            let served = protocol(&usage).serve_connection(TokioIo::new(socket), service);
             tokio::pin!(served);
+            let of_no_use = async {
+                tokio::select! {
+                    () = flood.notified() => Ended::Flood,
+                    ended = activity.ends() => ended,
+                }
+            };
             let result = tokio::select! {
                 result = served.as_mut() => result,
                 never = arrival.end_in_time() => match never {},
+                ended = of_no_use => {
+                    usage.end(ended);
+                    debug!(reason = ended.word(), %peer, "connection is ended");
+                    served.as_mut().graceful_shutdown();
+                    tokio::time::timeout(GOAWAY_DEADLINE, served).await.unwrap_or(Ok(()))
+                }
                 () = stopping.cancelled() => {
                     served.as_mut().graceful_shutdown();
                     tokio::time::timeout(END_DEADLINE, served).await.unwrap_or(Ok(()))
@@ -217,6 +241,23 @@ impl<H: Handler> Ingest<H> {
             }
         }
     }
+}
+
+/// How HTTP/2 is spoken.
+fn protocol(usage: &Usage) -> http2::Builder<TokioExecutor> {
+    let streams = u32::try_from(usage.limits().streams_per_connection).unwrap_or(u32::MAX);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_frame_size(FRAME)
+        .max_concurrent_streams(streams)
+        .max_header_list_size(HEADERS)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS)
+        .keep_alive_interval(PING_INTERVAL);
+    builder
 }
 
 #[cfg(test)]
@@ -230,6 +271,7 @@ mod tests {
 
     use super::*;
     use crate::receive::arrival::{LONGEST, PLACES};
+    use crate::receive::listener::{Listener, listen};
     use crate::receive::method::Method;
 
     #[derive(Clone)]
@@ -247,15 +289,16 @@ mod tests {
         fn reject(&self, (): &mut (), _: Rejected) {}
     }
 
+    /// How long a new connection waits for the first that the server says, beside silent ones of another address.
     #[tokio::test]
-    async fn a_connection_that_comes_with_many_others_waits_for_them() {
+    async fn silent_connections_keep_nobody_waiting() {
         let stopping = CancellationToken::new();
         let worker = Worker::start(0, Nothing, Usage::new(Limits::default()), stopping.clone()).unwrap();
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = socket.local_addr().unwrap();
-        let begun = Instant::now();
         let mut clients = Vec::new();
-        for _ in 0..=PLACES {
+        let begun = Instant::now();
+        for _ in 0..=2 * PLACES {
             clients.push(TcpStream::connect(address).unwrap());
             let (connection, peer) = socket.accept().unwrap();
             connection.set_nonblocking(true).unwrap();
@@ -265,8 +308,46 @@ mod tests {
         let mut last = clients.pop().unwrap();
         last.set_read_timeout(Some(20 * LONGEST)).unwrap();
         last.read_exact(&mut [0; 9]).unwrap();
-        assert!(begun.elapsed() >= LONGEST);
+        assert!(begun.elapsed() < LONGEST, "{:?}", begun.elapsed());
         stopping.cancel();
         tokio::task::spawn_blocking(|| worker.join()).await.unwrap();
+    }
+
+    /// Has a fault: what serves a connection can't be made of it.
+    struct Faulty;
+
+    impl Clone for Faulty {
+        fn clone(&self) -> Self {
+            unreachable!("the fault of this test")
+        }
+    }
+
+    impl Handler for Faulty {
+        type Stream = ();
+
+        fn begin(&self, _: Method) -> Option<()> {
+            None
+        }
+
+        async fn message(&self, (): &mut (), _: &[u8]) {}
+
+        fn reject(&self, (): &mut (), _: Rejected) {}
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_dies_ends_the_listener_with_an_error() {
+        let stopping = CancellationToken::new();
+        let usage = Usage::new(Limits::default());
+        let faulty = Worker::start(0, Faulty, usage.clone(), stopping.clone()).unwrap();
+        let sound = Worker::start(1, Nothing, usage, stopping.clone()).unwrap();
+        let socket = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let listening = Listener::new(socket, vec![faulty, sound]).run(stopping.clone());
+        // Those with the fewest connections get the next, so one of the first two gets to the faulty one.
+        let clients = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+        let ended = tokio::time::timeout(Duration::from_secs(20), listening);
+        assert!(ended.await.unwrap().is_err());
+        assert!(stopping.is_cancelled());
+        drop(clients);
     }
 }

@@ -52,6 +52,11 @@ fn address(log: &str, name: &str) -> SocketAddr {
 impl Process {
     /// Starts the collector with `analysis` on free ports, and with a log that says all that it can.
     pub(crate) fn start(analysis: &str) -> Self {
+        Self::with_open_files(analysis, "unlimited")
+    }
+
+    /// The same with a limit of open files, as `ulimit` takes it.
+    pub(crate) fn with_open_files(analysis: &str, files: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("cluster.yaml"), CLUSTER).unwrap();
         let file = folder.path().join("collector.yaml");
@@ -60,8 +65,16 @@ impl Process {
              directory: {{ file: cluster.yaml }}\nanalysis: {{ {analysis} }}\n"
         );
         std::fs::write(&file, configuration).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_alscope-collector"))
-            .arg("--config")
+        // A limit that can't be raised stays as it is.
+        let limited = format!("ulimit -n {files}; exec \"$@\"");
+        let child = Command::new("sh")
+            .args([
+                "-c",
+                &limited,
+                "sh",
+                env!("CARGO_BIN_EXE_alscope-collector"),
+                "--config",
+            ])
             .arg(&file)
             .env("RUST_LOG", "info,alscope_collector=trace,alscope_analysis=trace")
             .stdout(Stdio::piped())

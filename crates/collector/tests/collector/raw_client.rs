@@ -31,7 +31,11 @@ pub(crate) struct RawClient {
 impl RawClient {
     /// Connects, and agrees on the settings.
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).unwrap();
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// Agrees on the settings of a connection.
+    pub(crate) fn over(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         socket.set_nodelay(true).unwrap();
         let mut client = RawClient {
@@ -104,6 +108,27 @@ impl RawClient {
             *self.stream_windows.get_mut(&stream).unwrap() -= now.len();
             data = later;
         }
+    }
+
+    /// Sends so many pings, and asks for no answer.
+    pub(crate) fn ping(&mut self, count: usize) -> std::io::Result<()> {
+        self.socket
+            .write_all(&[0, 0, 8, PING, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8].repeat(count))
+    }
+
+    /// The kinds of all frames until the collector ends the connection.
+    pub(crate) fn until_ended(mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // Whether it is closed or reset, what came before it counts.
+        drop(self.socket.read_to_end(&mut bytes));
+        let mut kinds = Vec::new();
+        let mut rest = &bytes[..];
+        while let [l0, l1, l2, kind, _, _, _, _, _, after @ ..] = rest {
+            kinds.push(*kind);
+            let length = u32::from_be_bytes([0, *l0, *l1, *l2]) as usize;
+            rest = after.get(length..).unwrap_or_default();
+        }
+        kinds
     }
 
     /// Waits until the collector has read all that was sent.

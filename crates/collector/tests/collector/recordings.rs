@@ -94,6 +94,7 @@ async fn requests(folder: &Path, more: &str, file: PathBuf) -> Vec<String> {
         streams: 0,
         directory_version: replayed.directory_version,
         json_lines: None,
+        ..Gauges::default()
     };
     let pieces = Prometheus::default().render(replayed.snapshot.into(), &gauges, &Proxies::default());
     lines(&pieces.collect::<String>())

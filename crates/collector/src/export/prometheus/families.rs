@@ -5,6 +5,7 @@ use alscope_analysis::party::Reporter;
 
 use super::push;
 use crate::export::queue::Counts;
+use crate::receive::limits::{Connections, Ended, Refused};
 
 /// A metric family's name, help and type.
 #[derive(Debug)]
@@ -125,6 +126,22 @@ const ANALYZERS: Metric = gauge(
     "Analyzers that are configured for any kind of entry.",
 );
 const STREAMS: Metric = gauge("alscope_streams", "Open streams, of access logs and of metrics.");
+const CONNECTIONS: Metric = gauge(
+    "alscope_connections",
+    "Open connections on the port of the streams.",
+);
+const CONNECTIONS_REFUSED: Metric = counter(
+    "alscope_connections_refused_total",
+    "Connections that were closed as soon as they came, because of a bound.",
+);
+const CONNECTIONS_ENDED: Metric = counter(
+    "alscope_connections_ended_total",
+    "Connections that were ended because they were of no use.",
+);
+const LOG_LINES: Metric = counter(
+    "alscope_log_lines_left_out_total",
+    "Lines that were not logged, because the same place had logged many in that minute.",
+);
 const DIRECTORY: Metric = gauge(
     "alscope_directory_version",
     "Version of the directory; grows when an answer changes.",
@@ -138,6 +155,10 @@ pub struct Gauges {
     pub analyzers: usize,
     /// Open streams.
     pub streams: i64,
+    /// Connections, and what became of others.
+    pub connections: Connections,
+    /// Lines that were not logged.
+    pub log_lines_left_out: u64,
     /// Version of the directory.
     pub directory_version: u64,
     /// What became of kept entries, if any are kept.
@@ -161,6 +182,8 @@ pub fn own(text: &mut String, accounting: &Accounting, gauges: &Gauges) {
     let plain = [
         (ANALYZERS, gauges.analyzers as u64),
         (STREAMS, u64::try_from(gauges.streams).unwrap_or(0)),
+        (CONNECTIONS, gauges.connections.open),
+        (LOG_LINES, gauges.log_lines_left_out),
         (DIRECTORY, gauges.directory_version),
         (RECEIVED, accounting.received),
         (ANALYZED, accounting.analyzed),
@@ -174,6 +197,11 @@ pub fn own(text: &mut String, accounting: &Accounting, gauges: &Gauges) {
         header(text, &metric);
         push(text, format_args!("{} {value}\n", metric.name));
     }
+    let Connections { refused, ended, .. } = gauges.connections;
+    let refused = Refused::ALL.map(Refused::word).into_iter().zip(refused);
+    labelled(text, &CONNECTIONS_REFUSED, "reason", refused);
+    let ended = Ended::ALL.map(Ended::word).into_iter().zip(ended);
+    labelled(text, &CONNECTIONS_ENDED, "reason", ended);
     let rejected = Rejected::ALL
         .iter()
         .map(|reason| (reason.word(), accounting.rejected(*reason)));
