@@ -1,4 +1,4 @@
-//! Tells a client that works the collector with frames that bring nothing: PING, SETTINGS, WINDOW_UPDATE, PRIORITY, CONTINUATION,
+//! Tells a client that works the collector with frames that bring nothing: PING, SETTINGS, `WINDOW_UPDATE`, PRIORITY, `CONTINUATION`,
 //! streams that are reset as soon as they are opened, empty or tiny data.
 //!
 //! HTTP/2 lets a client send any number of them and the library answers them, so they are counted here, by the heads of the frames
@@ -50,8 +50,11 @@ impl Frames {
         while !bytes.is_empty() {
             let skipped = self.left.min(bytes.len());
             self.left -= skipped;
-            let (head, rest) = bytes[skipped..].split_at((HEAD - self.have).min(bytes.len() - skipped));
-            self.head[self.have..self.have + head.len()].copy_from_slice(head);
+            let rest = bytes.get(skipped..).unwrap_or_default();
+            let (head, rest) = rest.split_at(rest.len().min(HEAD - self.have));
+            for (place, byte) in self.head.iter_mut().skip(self.have).zip(head) {
+                *place = *byte;
+            }
             self.have += head.len();
             bytes = rest;
             if self.have == HEAD {

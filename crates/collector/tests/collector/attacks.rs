@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use tokio::net::TcpSocket;
+use tokio::time::Instant;
 
 use crate::bad_streams::framed;
 use crate::process::Process;
@@ -31,18 +32,31 @@ pub(crate) async fn connected(from: IpAddr, to: SocketAddr) -> TcpStream {
     socket
 }
 
-/// Runs `attack` again and again on a thread until it is told to stop.
-fn attacker(
-    stop: &Arc<AtomicBool>,
-    mut attack: impl FnMut(&dyn Fn() -> bool) + Send + 'static,
-) -> JoinHandle<()> {
-    let stop = stop.clone();
-    std::thread::spawn(move || {
-        let goes_on = || !stop.load(Ordering::Relaxed);
-        while goes_on() {
-            attack(&goes_on);
+/// Threads that attack again and again until they are told to stop.
+#[derive(Default)]
+struct Attackers {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Attackers {
+    /// One more, whose `attack` is told whether it goes on.
+    fn add(&mut self, mut attack: impl FnMut(&dyn Fn() -> bool) + Send + 'static) {
+        let stop = self.stop.clone();
+        self.threads.push(std::thread::spawn(move || {
+            let goes_on = || !stop.load(Ordering::Relaxed);
+            while goes_on() {
+                attack(&goes_on);
+            }
+        }));
+    }
+
+    fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            thread.join().unwrap();
         }
-    })
+    }
 }
 
 fn connected_blocking(from: IpAddr, to: SocketAddr) -> RawClient {
@@ -70,25 +84,28 @@ async fn honest_streams(collector: &Collector, count: usize) -> Duration {
     longest
 }
 
-/// How each attack stalls: how much of each message is sent at once.
+/// Honest streams beside messages of which so many bytes are sent at once and then one now and then, from so many addresses.
 async fn beside_stalled_messages(bytes: usize, addresses: u8) {
     let collector = Collector::with("limits: { bufferedBytes: 4194304 }").await;
-    let stop = Arc::new(AtomicBool::new(false));
     let (sent, rest) = (framed(0, &[7; 1_000_000])[..bytes].to_vec(), [7]);
-    let mut attackers = Vec::new();
+    let mut attackers = Attackers::default();
     for number in 0..4 * addresses {
         let (grpc, sent) = (collector.grpc, sent.clone());
-        attackers.push(attacker(&stop, move |goes_on| {
+        attackers.add(move |goes_on| {
             let mut client = connected_blocking(stranger(number % addresses), grpc);
             let streams: Vec<u32> = (0..15).map(|_| client.open_stream()).collect();
-            streams.iter().for_each(|stream| client.send(*stream, &sent));
+            for stream in &streams {
+                client.send(*stream, &sent);
+            }
             for _ in 0..4 {
                 if goes_on() {
-                    std::thread::sleep(Duration::from_millis(400));
-                    streams.iter().for_each(|stream| client.send(*stream, &rest));
+                    std::thread::park_timeout(Duration::from_millis(400));
+                    for stream in &streams {
+                        client.send(*stream, &rest);
+                    }
                 }
             }
-        }));
+        });
     }
     collector
         .until("the attack", async |collector| {
@@ -97,10 +114,7 @@ async fn beside_stalled_messages(bytes: usize, addresses: u8) {
         .await;
     let longest = honest_streams(&collector, 100).await;
     let metrics = collector.get(collector.admin, "/metrics").await.1;
-    stop.store(true, Ordering::Relaxed);
-    attackers
-        .into_iter()
-        .for_each(|attacker| attacker.join().unwrap());
+    attackers.stop();
     collector
         .until_sample("alscope_entries_received_total", 50_000.0)
         .await;
@@ -181,16 +195,14 @@ async fn a_flood_of_pings_is_ended_with_a_goaway_and_counted() {
 #[tokio::test]
 async fn floods_that_come_back_again_and_again_keep_no_stream_waiting() {
     let collector = Collector::start().await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let attackers: Vec<_> = (0..4)
-        .map(|_| {
-            let grpc = collector.grpc;
-            attacker(&stop, move |goes_on| {
-                let mut client = connected_blocking(stranger(0), grpc);
-                while goes_on() && client.ping(1000).is_ok() {}
-            })
-        })
-        .collect();
+    let mut attackers = Attackers::default();
+    for _ in 0..4 {
+        let grpc = collector.grpc;
+        attackers.add(move |goes_on| {
+            let mut client = connected_blocking(stranger(0), grpc);
+            while goes_on() && client.ping(1000).is_ok() {}
+        });
+    }
     let is_ended = async |collector: &Collector| {
         collector
             .sample("alscope_connections_ended_total{reason=\"flood\"}")
@@ -199,10 +211,7 @@ async fn floods_that_come_back_again_and_again_keep_no_stream_waiting() {
     };
     collector.until("four floods", is_ended).await;
     let longest = honest_streams(&collector, 50).await;
-    stop.store(true, Ordering::Relaxed);
-    attackers
-        .into_iter()
-        .for_each(|attacker| attacker.join().unwrap());
+    attackers.stop();
     println!("4 floods: longest {longest:?}");
     assert!(longest < Duration::from_secs(1), "{longest:?}");
     collector

@@ -176,7 +176,7 @@ async fn a_message_takes_the_room_of_what_came_in_and_not_of_what_it_announces()
 #[tokio::test(start_paused = true)]
 async fn no_address_takes_the_room_of_others() {
     let service = service(buffered_bytes(4 << 20));
-    let message = [&[0, 0, 15, 0, 0][..], &[7; 500_000]].concat();
+    let message = [&[0, 0, 15, 0, 0][..], &vec![7; 500_000]].concat();
     let mut streams: Vec<_> = (0..100)
         .map(|_| {
             let (service, message) = (of_another_connection(&service), message.clone());
