@@ -11,7 +11,7 @@ use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// Lines of one place in [`SPAN`].
+/// Lines of one place in a `SPAN`.
 const LINES: u32 = 20;
 /// The time that they are counted in.
 const SPAN: Duration = Duration::from_mins(1);
@@ -23,7 +23,7 @@ pub fn left_out() -> u64 {
     LEFT_OUT.load(Ordering::Relaxed)
 }
 
-/// Lets at most [`LINES`] of one place through in a minute, and counts the others. Who asks for debugging gets all of that.
+/// Lets at most 20 lines of one place through in a minute, and counts the others. Who asks for debugging gets all of that.
 #[derive(Debug, Default)]
 pub struct LogLimit(Mutex<HashMap<Identifier, Lines>>);
 

@@ -2,7 +2,7 @@
 //! streams that are reset as soon as they are opened, empty or tiny data.
 //!
 //! HTTP/2 lets a client send any number of them and the library answers them, so they are counted here, by the heads of the frames
-//! (RFC 9113, 4.1) as the bytes come in. A frame costs [`FRAME_COST`], and what it carries pays for it if it is data and costs as well
+//! (RFC 9113, 4.1) as the bytes come in. A frame costs `FRAME_COST`, and what it carries pays for it if it is data and costs as well
 //! if not. An Envoy pays with the first message for all that it will ever send beside its messages: it pings each few seconds at most,
 //! and has nothing to update a window for.
 

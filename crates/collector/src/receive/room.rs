@@ -4,7 +4,8 @@
 //! address's and the one of all. So nobody holds room without having sent as much, and no client has more than its share.
 //!
 //! Where there is none left, progress decides. A message that is unfinished after [`GRACE`] gives way to one that waits, the one
-//! that stalled first before the others, so that who sends at full speed waits for no stall of another.
+//! that stalled first before the others, so that who sends at full speed waits for no stall of another. One of an address that has
+//! taken much gives way to other addresses sooner, after [`GRACE_OF_GREEDY`].
 //!
 //! What a stream has sent and nobody reads fills its connection's window (RFC 9113, 6.9.1). A stream that waits for room may so keep
 //! another one of its connection from the rest of its message. So that they do not wait for one another, it waits no longer than
@@ -25,6 +26,8 @@ use super::share::Share;
 pub const PATIENCE: Duration = Duration::from_millis(100);
 /// After how long a message whose rest does not come gives way to one that waits for room.
 pub const GRACE: Duration = Duration::from_millis(250);
+/// The same towards other addresses, if its own address has taken more than an eighth of what it may.
+pub const GRACE_OF_GREEDY: Duration = Duration::from_millis(20);
 /// The same for one that waits for room itself.
 pub const GRACE_OF_WAITING: Duration = Duration::from_secs(1);
 /// How long a message may be unfinished at all.
@@ -143,12 +146,24 @@ impl Unfinished {
         let Some(since) = since else {
             return std::future::pending().await;
         };
-        sleep_until(since + grace).await;
         let [connection, peer, all] = &self.shares;
+        let to_others = async {
+            if !peer.is_much_taken() {
+                sleep_until(since + grace).await;
+            }
+            sleep_until(since + GRACE_OF_GREEDY).await;
+            all.wanted().await;
+        };
+        let to_own = async {
+            sleep_until(since + grace).await;
+            tokio::select! {
+                () = connection.wanted() => {}
+                () = peer.wanted() => {}
+            }
+        };
         tokio::select! {
-            () = connection.wanted() => {}
-            () = peer.wanted() => {}
-            () = all.wanted() => {}
+            () = to_others => {}
+            () = to_own => {}
         }
     }
 }

@@ -83,6 +83,12 @@ impl Share {
         }
     }
 
+    /// Whether more than an eighth of it is taken.
+    pub fn is_much_taken(&self) -> bool {
+        let units = self.units as usize;
+        self.room.available_permits() < units - units / 8
+    }
+
     /// Ends when somebody waits for room, and asks this one to give way.
     pub async fn wanted(&self) {
         loop {
@@ -133,6 +139,9 @@ mod tests {
             assert_eq!(held.as_ref().map(SemaphorePermit::num_permits), Some(units));
         }
         assert_eq!(share.room.available_permits(), 1);
+        assert!(share.is_much_taken());
+        drop(held);
+        assert!(!share.is_much_taken());
     }
 
     #[tokio::test(start_paused = true)]

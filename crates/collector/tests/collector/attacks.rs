@@ -221,6 +221,24 @@ async fn floods_that_come_back_again_and_again_keep_no_stream_waiting() {
 }
 
 #[tokio::test]
+async fn a_rapid_reset_that_comes_back_again_and_again_fills_no_log() {
+    let collector = Process::start("http: k8s-mesh, tcp: k8s-mesh");
+    let grpc = collector.grpc;
+    let resets = move || {
+        for _ in 0..60 {
+            let mut client = RawClient::connect(grpc);
+            client.open_and_reset(100);
+            assert!(client.until_ended().contains(&GOAWAY));
+        }
+    };
+    tokio::task::spawn_blocking(resets).await.unwrap();
+    collector.metrics_with(&[("alscope_connections", 0)]).await;
+    let printed = collector.stop().stderr;
+    let warnings = printed.lines().filter(|line| line.contains("WARN")).count();
+    assert!((1..=20).contains(&warnings), "{warnings}: {printed}");
+}
+
+#[tokio::test]
 async fn connections_beyond_the_bounds_are_closed_and_counted() {
     let collector = Collector::with("limits: { connections: 8 }").await;
     let mut open = Vec::new();

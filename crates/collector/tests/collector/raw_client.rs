@@ -11,6 +11,7 @@ use crate::methods::V3;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
@@ -19,6 +20,11 @@ const END_HEADERS: u8 = 4;
 /// Bytes that may be sent on a connection before the first `WINDOW_UPDATE`.
 const FIRST_WINDOW: usize = 65_535;
 const FRAME: usize = 16 * 1024;
+
+fn frame_bytes(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
 
 pub(crate) struct RawClient {
     socket: TcpStream,
@@ -55,9 +61,9 @@ impl RawClient {
     }
 
     fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let bytes = [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat();
-        self.socket.write_all(&bytes).unwrap();
+        self.socket
+            .write_all(&frame_bytes(kind, flags, stream, payload))
+            .unwrap();
     }
 
     /// Kind and flags of the next frame; what it opens of a window is kept.
@@ -79,6 +85,13 @@ impl RawClient {
 
     /// Begins a stream of access logs.
     pub(crate) fn open_stream(&mut self) -> u32 {
+        let (stream, bytes) = self.next_stream();
+        self.socket.write_all(&bytes).unwrap();
+        stream
+    }
+
+    /// The next stream, and what begins it.
+    fn next_stream(&mut self) -> (u32, Vec<u8>) {
         let stream = 2 * u32::try_from(self.stream_windows.len()).unwrap() + 1;
         self.stream_windows.insert(stream, WINDOW as usize);
         // RFC 7541: `:method: POST` and `:scheme: http` by their numbers, the others with a name that has a number.
@@ -90,8 +103,7 @@ impl RawClient {
         ] {
             block.extend([name, &[u8::try_from(value.len()).unwrap()], value.as_bytes()].concat());
         }
-        self.frame(HEADERS, END_HEADERS, stream, &block);
-        stream
+        (stream, frame_bytes(HEADERS, END_HEADERS, stream, &block))
     }
 
     /// Sends data as the windows of the connection and of the stream allow.
@@ -108,6 +120,17 @@ impl RawClient {
             *self.stream_windows.get_mut(&stream).unwrap() -= now.len();
             data = later;
         }
+    }
+
+    /// Opens so many streams and resets each at once, without waiting for anything.
+    pub(crate) fn open_and_reset(&mut self, count: usize) {
+        let mut bytes = Vec::new();
+        for _ in 0..count {
+            let (stream, begin) = self.next_stream();
+            bytes.extend([begin, frame_bytes(RESET, 0, stream, &[0, 0, 0, 8])].concat());
+        }
+        // The collector may end the connection before all is written.
+        drop(self.socket.write_all(&bytes));
     }
 
     /// Sends so many pings, and asks for no answer.
