@@ -26,9 +26,9 @@ use super::share::Share;
 pub const PATIENCE: Duration = Duration::from_millis(100);
 /// After how long a message whose rest does not come gives way to one that waits for room.
 pub const GRACE: Duration = Duration::from_millis(250);
-/// The same towards other addresses, if its own address has taken more than an eighth of what it may.
+/// After how long it gives way to one of another address, if its own address has taken more than an eighth of what it may.
 pub const GRACE_OF_GREEDY: Duration = Duration::from_millis(20);
-/// The same for one that waits for room itself.
+/// After how long a message that waits for room itself gives way to others.
 pub const GRACE_OF_WAITING: Duration = Duration::from_secs(1);
 /// How long a message may be unfinished at all.
 pub const MESSAGE_DEADLINE: Duration = Duration::from_secs(30);

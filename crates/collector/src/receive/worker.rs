@@ -34,12 +34,8 @@ pub const FRAME: u32 = 16 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a connection may take to end after its streams were told to.
 const END_DEADLINE: Duration = Duration::from_secs(5);
-/// How long the word that a connection ends may take to get away, if the client is to be rid of.
+/// How long the word that a connection ends may take to get away, when the client is of no use.
 const GOAWAY_DEADLINE: Duration = Duration::from_millis(100);
-/// Bytes of a request's headers. Those of an Envoy's stream are some hundred.
-const HEADERS: u32 = 8 * 1024;
-/// Streams that a client may reset before they were served, and ones that were reset because of an error of the client's.
-const RESETS: usize = 64;
 /// Accepted connections that wait for their worker.
 const HANDOVER: usize = 64;
 
@@ -253,9 +249,6 @@ fn protocol(usage: &Usage) -> http2::Builder<TokioExecutor> {
         .initial_connection_window_size(WINDOW)
         .max_frame_size(FRAME)
         .max_concurrent_streams(streams)
-        .max_header_list_size(HEADERS)
-        .max_pending_accept_reset_streams(RESETS)
-        .max_local_error_reset_streams(RESETS)
         .keep_alive_interval(PING_INTERVAL);
     builder
 }
@@ -289,7 +282,6 @@ mod tests {
         fn reject(&self, (): &mut (), _: Rejected) {}
     }
 
-    /// How long a new connection waits for the first that the server says, beside silent ones of another address.
     #[tokio::test]
     async fn silent_connections_keep_nobody_waiting() {
         let stopping = CancellationToken::new();

@@ -51,11 +51,11 @@ impl Attackers {
         }));
     }
 
-    fn stop(self) {
+    /// The collector accepts on the test's own thread, which must not wait for a thread that connects.
+    async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            thread.join().unwrap();
-        }
+        let join = || self.threads.into_iter().try_for_each(JoinHandle::join);
+        tokio::task::spawn_blocking(join).await.unwrap().unwrap();
     }
 }
 
@@ -114,7 +114,7 @@ async fn beside_stalled_messages(bytes: usize, addresses: u8) {
         .await;
     let longest = honest_streams(&collector, 100).await;
     let metrics = collector.get(collector.admin, "/metrics").await.1;
-    attackers.stop();
+    attackers.stop().await;
     collector
         .until_sample("alscope_entries_received_total", 50_000.0)
         .await;
@@ -211,7 +211,7 @@ async fn floods_that_come_back_again_and_again_keep_no_stream_waiting() {
     };
     collector.until("four floods", is_ended).await;
     let longest = honest_streams(&collector, 50).await;
-    attackers.stop();
+    attackers.stop().await;
     println!("4 floods: longest {longest:?}");
     assert!(longest < Duration::from_secs(1), "{longest:?}");
     collector
