@@ -41,7 +41,7 @@ reasons! {
         StringTooLong = "string-too-long",
         /// The message is compressed in a way that is not served, or its compressed bytes are broken.
         Compression = "compression",
-        /// The message found no room in `limits.bufferedBytes`, and another one of its connection held some.
+        /// The message found no room in `limits.bufferedBytes`, or stalled while others needed its room.
         NoRoom = "no-room",
     }
 }

@@ -75,6 +75,7 @@ workers: one for each core
 limits.messageBytes: 1048576
 limits.entriesPerMessage: 65536
 limits.stringBytes: 4096
+limits.connections: 16384
 limits.streamsPerConnection: 128
 limits.streamsPerPeer: 1024
 limits.samples: 500000

@@ -292,6 +292,7 @@ impl Values<'_> {
             message_bytes: self.number("limits.messageBytes", default.message_bytes)?,
             entries_per_message: self.number("limits.entriesPerMessage", default.entries_per_message)?,
             string_bytes: self.number("limits.stringBytes", default.string_bytes)?,
+            connections: self.number("limits.connections", default.connections)?,
             streams_per_connection: self
                 .number("limits.streamsPerConnection", default.streams_per_connection)?,
             streams_per_peer: self.number("limits.streamsPerPeer", default.streams_per_peer)?,

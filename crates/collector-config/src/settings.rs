@@ -119,7 +119,7 @@ const fn setting(
 
 /// Every key of the file, in the order in which they are described. A row that ends in `without` is one that this version
 /// does not act on.
-pub const SETTINGS: [Setting; 38] = [
+pub const SETTINGS: [Setting; 39] = [
     setting(
         "listen.grpc",
         Kind::Address,
@@ -302,6 +302,13 @@ pub const SETTINGS: [Setting; 38] = [
         "Bytes of one string of an entry.",
     ),
     setting(
+        "limits.connections",
+        Kind::Number,
+        |config| Some(config.limits.connections.to_string()),
+        "Connections of all clients together: the default is two of each of 8192 proxies, because an Envoy has one for each of its \
+         threads and Istio gives it two. One address may have a quarter of them. Fewer are served if the process may not open as many files.",
+    ),
+    setting(
         "limits.streamsPerConnection",
         Kind::Number,
         |config| Some(config.limits.streams_per_connection.to_string()),
@@ -311,7 +318,7 @@ pub const SETTINGS: [Setting; 38] = [
         "limits.streamsPerPeer",
         Kind::Number,
         |config| Some(config.limits.streams_per_peer.to_string()),
-        "Streams that all the connections of one address hold open.",
+        "Streams that all the connections of one address hold open, and how many connections it may have.",
     ),
     setting(
         "limits.samples",
@@ -335,7 +342,8 @@ pub const SETTINGS: [Setting; 38] = [
         "limits.bufferedBytes",
         Kind::Number,
         |config| Some(config.limits.buffered_bytes.to_string()),
-        "Bytes of unfinished messages over all the streams; beyond it streams wait.",
+        "Bytes of unfinished messages over all the streams, as they came in. One connection may hold a sixteenth of it and one address a \
+         quarter. Beyond it streams wait, and a message that stalls gives way to them.",
     ),
     setting(
         "limits.connectionAge",

@@ -19,7 +19,7 @@ listen: { grpc: "127.0.0.1:1", web: "127.0.0.1:2", admin: "[::1]:3" }
 directory: { file: mesh/cluster.yaml }
 analysis: { http: " k8s-mesh ", tcp: k8s-mesh }
 workers: 2
-limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, streamsPerConnection: 13, streamsPerPeer: 14, samples: 16, outsideHosts: 17, idleSeries: 20m, bufferedBytes: 15, connectionAge: 90s }
+limits: { messageBytes: 10, entriesPerMessage: 11, stringBytes: 12, connections: 18, streamsPerConnection: 13, streamsPerPeer: 14, samples: 16, outsideHosts: 17, idleSeries: 20m, bufferedBytes: 15, connectionAge: 90s }
 web: { hosts: [alscope.example.com] }
 ending: { quiet: 1s, accept: 2s, scrape: 1m 3s }
 "#;
@@ -38,6 +38,7 @@ ending: { quiet: 1s, accept: 2s, scrape: 1m 3s }
         message_bytes: 10,
         entries_per_message: 11,
         string_bytes: 12,
+        connections: 18,
         streams_per_connection: 13,
         streams_per_peer: 14,
         samples: 16,

@@ -28,6 +28,7 @@ use crate::export::prometheus::Prometheus;
 use crate::export::prometheus::families::Gauges;
 use crate::export::prometheus::format::Format;
 use crate::export::queue::Counted;
+use crate::log_limit;
 use crate::process::Process;
 use crate::receive::limits::Usage;
 use crate::serve::connections::Connections;
@@ -121,6 +122,8 @@ async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let gauges = Gauges {
         analyzers: admin.analyzers,
         streams: admin.usage.streams(),
+        connections: admin.usage.connections(),
+        log_lines_left_out: log_limit::left_out(),
         directory_version: admin.directory.load().version(),
         kinds: admin.freshness.now(),
         json_lines: admin.json_lines.as_ref().map(Counted::now),

@@ -12,6 +12,7 @@ pub mod envoy_metrics;
 pub mod evidence;
 pub mod export;
 pub mod ingest;
+pub mod log_limit;
 pub mod persistence;
 pub mod process;
 pub mod receive;

@@ -12,12 +12,16 @@ use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
 use alscope_collector::export::prometheus::format::Format;
+use alscope_collector::log_limit::LogLimit;
 use alscope_collector::signals::until_signals;
 use alscope_collector::{directory, persistence, record, replay, run, terminal, top, why};
 use alscope_collector_config::{Checked, Config, Directory, Fate, Report};
 use clap::{Args, Parser, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::FilterExt as _;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Receives the access logs that Envoy proxies stream (gRPC ALS) and tells who called whom: as Prometheus metrics, as
 /// topology, as a page.
@@ -205,13 +209,13 @@ fn collect(path: &std::path::Path) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // kube's client logs every request that fails; the directory says the same, and seldom.
     let filter = filter.add_directive("kube_client::client=off".parse()?);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         // Where nobody reads the log, to say so would panic.
         .log_internal_errors(false)
-        .init();
+        .with_filter(filter.and(LogLimit::default()));
+    tracing_subscriber::registry().with(lines).init();
     let (runtime, stop) = until_signals()?;
     runtime.block_on(async {
         let ports = run::Ports::bind(&config)?;

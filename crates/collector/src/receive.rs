@@ -4,16 +4,21 @@
 //! worker that owns the connection. There is no queue between: when the handler is slow, HTTP/2's flow control slows the
 //! proxies. Nothing that a client sends can end another client's stream.
 
+pub mod activity;
 pub mod answer;
 pub mod arrival;
 pub mod encoding;
 pub mod ending;
+pub mod flood;
 pub mod grpc_frames;
 pub mod limits;
 pub mod listener;
 pub mod method;
+pub mod open_files;
 pub mod room;
 pub mod service;
+pub mod share;
+pub mod socket;
 pub mod spare;
 pub mod worker;
 

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::receive::Handler;
 use crate::receive::limits::Usage;
-use crate::receive::listener::{Listener, listen};
+use crate::receive::listener::{Listener, WorkerGone, listen};
 use crate::receive::method::Method;
 use crate::receive::worker::Worker;
 
@@ -67,6 +67,9 @@ pub enum RecordError {
     /// The system gave no thread or runtime.
     #[error("a thread can't be started: {0}; raise the limit of threads")]
     Worker(std::io::Error),
+    /// The thread that receives ended by itself.
+    #[error(transparent)]
+    WorkerGone(#[from] WorkerGone),
 }
 
 /// Binds the address that Envoys send to.
@@ -104,7 +107,7 @@ pub async fn record(
     recorder.output().append(bytes);
     let usage = Usage::new(Limits::default());
     let worker = Worker::start(0, recorder.clone(), usage, stop.clone()).map_err(RecordError::Worker)?;
-    Listener::new(socket, vec![worker]).run(stop).await;
+    Listener::new(socket, vec![worker]).run(stop).await?;
     let mut output = recorder.output();
     match output.failure.take() {
         None => Ok(output.recorded),

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::admin::scrapes::Scrapes;
 use crate::admin::{self, Admin, Readiness};
@@ -36,7 +36,8 @@ use crate::ingest::Ingest;
 use crate::persistence::{BadEndpointRule, persistence};
 use crate::receive::ending::until_quiet;
 use crate::receive::limits::Usage;
-use crate::receive::listener::{Listener, listen};
+use crate::receive::listener::{Listener, WorkerGone, listen};
+use crate::receive::open_files;
 use crate::receive::worker::Worker;
 use crate::serve::connections::Connections;
 use crate::serve::serve;
@@ -78,6 +79,9 @@ pub enum StartError {
     /// The system gave no thread or runtime.
     #[error("an ingest thread can't be started: {0}; raise the limit of threads or lower workers")]
     Worker(std::io::Error),
+    /// A worker ended by itself.
+    #[error(transparent)]
+    WorkerGone(#[from] WorkerGone),
     /// The system gave no thread.
     #[error("the thread that writes kept entries can't be started: {0}; raise the limit of threads")]
     Writer(std::io::Error),
@@ -125,7 +129,7 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let freshness = Arc::new(freshness(config));
     let synced = source(config, (&directory, &freshness), &stages, &mut tasks).await?;
 
-    let usage = Usage::new(config.limits);
+    let usage = Usage::new(open_files::within(config.limits));
     let proxies = Arc::new(Proxies::default());
     tasks.spawn(proxies.clone().forget(stages.rest.clone()));
     let (kept, writer) = writer(persistence.as_deref())?.unzip();
@@ -161,16 +165,13 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     control_task.spawn(control.run(stages.control.clone()));
 
     let synced = until_synced(synced, &stop).await;
+    let mut received = Ok(());
     if let Ok(Wait::Complete) = synced {
         let handlers = ingest(shards, &directory, &proxies, (config, kept.as_ref()));
         let listener = listener(ports.grpc, handlers, &usage, &stages.receive)?;
         info!(address = %listener.address().unwrap_or(config.listen.grpc), "receiving access logs");
-        let mut receive = JoinSet::new();
-        receive.spawn(listener.run(stages.receive.clone()));
-        readiness.set(true);
-        stop.cancelled().await;
-        leave((&readiness, &usage), config.ending, &stages.receive).await;
-        receive.join_all().await;
+        let shown = (&readiness, &*usage);
+        received = receive(listener, &stages.receive, shown, (&stop, config.ending)).await;
     }
     stages.control.cancel();
     control_task.join_all().await;
@@ -182,7 +183,28 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     stages.rest.cancel();
     tasks.join_all().await;
     info!("stopped");
-    synced.map(drop)
+    synced?;
+    Ok(received?)
+}
+
+/// Is ready, and receives until `stop` is cancelled or a worker is gone.
+async fn receive(
+    listener: Listener,
+    stopping: &CancellationToken,
+    (readiness, usage): (&Readiness, &Usage),
+    (stop, ending): (&CancellationToken, Ending),
+) -> Result<(), WorkerGone> {
+    let mut receive = JoinSet::new();
+    receive.spawn(listener.run(stopping.clone()));
+    readiness.set(true);
+    tokio::select! {
+        () = stop.cancelled() => leave((readiness, usage), ending, stopping).await,
+        () = stopping.cancelled() => {
+            readiness.set(false);
+            error!("stopping, because an ingest thread has ended");
+        }
+    }
+    receive.join_all().await.into_iter().collect()
 }
 
 /// How long the last scrape is waited for: a collector that never was ready has nothing to show.

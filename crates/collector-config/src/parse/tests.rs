@@ -8,7 +8,7 @@ use crate::{Kind, Setting};
 const ORIGIN: &str = "/etc/alscope/collector.yaml";
 
 /// Every key that has a value of its own: the key, a text for it, and the value that is then described.
-const VALUES: [(&str, &str, &str); 34] = [
+const VALUES: [(&str, &str, &str); 35] = [
     ("listen.grpc", "'127.0.0.1:1'", "127.0.0.1:1"),
     ("listen.web", "'[::]:2'", "[::]:2"),
     ("listen.admin", "'127.0.0.1:3'", "127.0.0.1:3"),
@@ -57,6 +57,7 @@ const VALUES: [(&str, &str, &str); 34] = [
     ("limits.messageBytes", "10", "10"),
     ("limits.entriesPerMessage", "11", "11"),
     ("limits.stringBytes", "12", "12"),
+    ("limits.connections", "17", "17"),
     ("limits.streamsPerConnection", "13", "13"),
     ("limits.streamsPerPeer", "14", "14"),
     ("limits.samples", "16", "16"),

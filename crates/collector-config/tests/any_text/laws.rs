@@ -34,6 +34,7 @@ pub(crate) fn check(text: &str, environment: &Environment) -> Result<Config, Con
 fn assert_sound(config: &Config) {
     let limits = config.limits;
     assert!(limits.message_bytes > 0 && limits.message_bytes <= limits.buffered_bytes);
+    assert!(limits.connections > 0);
     assert!(limits.streams_per_connection > 0 && limits.streams_per_peer > 0);
     for chain in [&config.analysis.http, &config.analysis.tcp] {
         assert_ne!(chain.first(), Some(&Analyzer::Persistence));

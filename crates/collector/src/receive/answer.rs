@@ -58,7 +58,7 @@ impl Refusal {
                 "the stream ended within a message, or one took longer than 30 s".to_owned()
             }
             Refusal::NoRoom => {
-                "too many streams of this connection are within a message; raise limits.bufferedBytes"
+                "there was no room for the rest of a message; send it at once, or raise limits.bufferedBytes"
                     .to_owned()
             }
         }

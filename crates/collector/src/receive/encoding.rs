@@ -29,11 +29,18 @@ impl Encoding {
     }
 }
 
+/// Bytes of the buffer that a gzip message is decompressed into, at most `limit`.
+pub fn decompressed_bytes(compressed: &[u8], limit: usize) -> usize {
+    // The size of the content is the last that gzip writes. It may lie, so it decides about the buffer only.
+    let size = compressed
+        .last_chunk()
+        .map_or(0, |size| u32::from_le_bytes(*size));
+    usize::try_from(size).map_or(limit, |size| size.min(limit))
+}
+
 /// What a gzip message holds, in a buffer of its size: nothing is decompressed into more than `limit` bytes.
 pub fn decompress(compressed: &[u8], limit: usize) -> Result<Vec<u8>, Rejected> {
-    // The size of the content is the last that gzip writes. It may lie, so it decides about the buffer only.
-    let size = compressed.last_chunk().ok_or(Rejected::Compression)?;
-    let size = usize::try_from(u32::from_le_bytes(*size)).map_or(limit, |size| size.min(limit));
+    let size = decompressed_bytes(compressed, limit);
     let mut message = vec![0; size];
     let mut decoder = GzDecoder::new(compressed);
     let filled = decoder.read_exact(&mut message);

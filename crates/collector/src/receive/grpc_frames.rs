@@ -19,9 +19,9 @@ const PREFIX: usize = 5;
 pub enum Next {
     /// Nothing whole: more data is needed.
     NeedMore,
-    /// A message begins that is not whole yet and takes this many bytes, decompressed too if it is compressed: call
-    /// [`GrpcFrames::assemble`] once there is room for it.
-    NeedBuffer(usize),
+    /// More of a message came in that is not whole yet: call [`GrpcFrames::grow`] once there is room for so many bytes of it. They are at
+    /// most twice what came in.
+    NeedRoom(usize),
     /// A message.
     Message(Content),
     /// A message that is to be decompressed.
@@ -58,10 +58,22 @@ impl PartialEq for Content {
 
 #[derive(Debug)]
 enum State {
-    Prefix { bytes: [u8; PREFIX], have: usize },
-    Begun { length: usize },
-    Assembling { length: usize, buffer: Vec<u8> },
-    Skipping { left: usize },
+    Prefix {
+        bytes: [u8; PREFIX],
+        have: usize,
+    },
+    Begun {
+        length: usize,
+    },
+    Assembling {
+        length: usize,
+        buffer: Vec<u8>,
+        /// Bytes that the buffer may have.
+        room: usize,
+    },
+    Skipping {
+        left: usize,
+    },
 }
 
 const START: State = State::Prefix {
@@ -118,11 +130,18 @@ impl GrpcFrames {
                     return self.message(Content::InFrame(message));
                 }
                 State::Begun { length } => {
-                    let decompressed = if self.is_compressed { self.limit } else { 0 };
-                    return Next::NeedBuffer(*length + decompressed);
+                    self.state = State::Assembling {
+                        length: *length,
+                        buffer: Vec::new(),
+                        room: 0,
+                    };
                 }
-                State::Assembling { length, buffer } => {
+                State::Assembling { length, buffer, room } => {
                     let taken = data.len().min(*length - buffer.len());
+                    let came_in = buffer.len() + taken;
+                    if came_in > *room {
+                        return Next::NeedRoom((2 * came_in).min(*length));
+                    }
                     buffer.extend_from_slice(&data.split_to(taken));
                     if buffer.len() < *length {
                         return Next::NeedMore;
@@ -166,11 +185,14 @@ impl GrpcFrames {
         }
     }
 
-    /// Makes room in an empty buffer for the message that has begun.
-    pub fn assemble(&mut self, mut buffer: Vec<u8>) {
-        if let State::Begun { length } = self.state {
-            buffer.reserve_exact(length);
-            self.state = State::Assembling { length, buffer };
+    /// Lets the buffer of the message grow to so many bytes. It begins as `spare`.
+    pub fn grow(&mut self, bytes: usize, spare: impl FnOnce() -> Vec<u8>) {
+        if let State::Assembling { buffer, room, .. } = &mut self.state {
+            if *room == 0 {
+                *buffer = spare();
+            }
+            *room = bytes;
+            buffer.reserve_exact(bytes - buffer.len());
         }
     }
 }
@@ -202,7 +224,7 @@ mod tests {
             loop {
                 match frames.next(&mut data) {
                     Next::NeedMore => break,
-                    Next::NeedBuffer(_) => frames.assemble(Vec::new()),
+                    Next::NeedRoom(bytes) => frames.grow(bytes, Vec::new),
                     next => seen.push(next),
                 }
             }
@@ -223,25 +245,33 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_not_whole_asks_for_room_of_its_size() {
-        let mut frames = GrpcFrames::new(10, Encoding::Identity);
-        let mut data = Bytes::from(framed(0, b"hello")[..7].to_vec());
-        assert_eq!(frames.next(&mut data), Next::NeedBuffer(5));
-        frames.assemble(Vec::new());
-        assert_eq!(frames.next(&mut data), Next::NeedMore);
-        assert!(frames.is_within_message());
-        assert_eq!(
-            frames.next(&mut Bytes::from_static(b"llo")),
-            Next::Message(content(b"hello"))
-        );
-        assert!(!frames.is_within_message());
-    }
-
-    #[test]
-    fn a_compressed_message_asks_for_room_decompressed_too() {
-        let mut frames = GrpcFrames::new(10, Encoding::Gzip);
-        let mut data = Bytes::from(framed(1, b"zip")[..6].to_vec());
-        assert_eq!(frames.next(&mut data), Next::NeedBuffer(3 + 10));
+    fn a_message_that_is_not_whole_asks_for_room_as_it_comes_in_and_never_for_more_than_its_size() {
+        let mut frames = GrpcFrames::new(1 << 20, Encoding::Identity);
+        let bytes = framed(0, &[7; 1000]);
+        let mut room = Vec::new();
+        let mut whole = None;
+        for piece in [
+            &bytes[..5],
+            &bytes[5..15],
+            &bytes[15..20],
+            &bytes[20..405],
+            &bytes[405..],
+        ] {
+            let mut data = Bytes::copy_from_slice(piece);
+            whole = loop {
+                match frames.next(&mut data) {
+                    Next::NeedRoom(bytes) => {
+                        room.push(bytes);
+                        frames.grow(bytes, Vec::new);
+                    }
+                    Next::Message(message) => break Some(message),
+                    Next::NeedMore => break None,
+                    next => panic!("{next:?}"),
+                }
+            };
+            assert_eq!(frames.is_within_message(), whole.is_none());
+        }
+        assert_eq!((room, whole.unwrap().len()), (vec![20, 800, 1000], 1000));
     }
 
     #[rstest]

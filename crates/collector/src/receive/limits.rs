@@ -1,43 +1,139 @@
-//! What all clients together may hold: streams of one peer, bytes of unfinished messages.
+//! What all clients together may hold: connections, streams of one address, bytes of unfinished messages.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alscope_collector_config::Limits;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Semaphore, watch};
 
-/// Permits count in units of this many bytes, so that a budget of gigabytes fits a semaphore.
-const UNIT: usize = 1024;
+use super::arrival::PLACES_OF_PEER;
+use super::share::Share;
+
+/// One address may have this part of all connections.
+const CONNECTIONS_OF_PEER: usize = 4;
+/// One address may hold this part of the room for unfinished messages.
+const ROOM_OF_PEER: usize = 4;
+/// One connection may hold this part of it.
+const ROOM_OF_CONNECTION: usize = 16;
+
+/// Why a connection is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There are as many as there may be.
+    TooMany,
+    /// Its client's address has as many as it may.
+    TooManyOfPeer,
+}
+
+/// Why a connection is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It began no stream.
+    Silent,
+    /// It has had no stream for long.
+    Idle,
+    /// It sent frame after frame that bring nothing.
+    Flood,
+}
+
+impl Refused {
+    /// Every reason.
+    pub const ALL: [Self; 2] = [Self::TooMany, Self::TooManyOfPeer];
+
+    /// The reason's word in the label `reason`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::TooMany => "too-many",
+            Self::TooManyOfPeer => "too-many-of-peer",
+        }
+    }
+}
+
+impl Ended {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Silent, Self::Idle, Self::Flood];
+
+    /// The reason's word in the label `reason`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Idle => "idle",
+            Self::Flood => "flood",
+        }
+    }
+}
+
+/// How many connections there are, and what became of others.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Connections {
+    /// Open ones.
+    pub open: u64,
+    /// Refused ones by reason, in the order of [`Refused::ALL`].
+    pub refused: [u64; Refused::ALL.len()],
+    /// Ended ones by reason, in the order of [`Ended::ALL`].
+    pub ended: [u64; Ended::ALL.len()],
+}
 
 /// The limits with what is in use of them.
 #[derive(Debug)]
 pub struct Usage {
     limits: Limits,
-    buffers: Semaphore,
-    peers: Mutex<HashMap<IpAddr, usize>>,
+    room: Arc<Share>,
+    peers: Mutex<Peers>,
     streams: AtomicI64,
+    refused: [AtomicU64; Refused::ALL.len()],
+    ended: [AtomicU64; Ended::ALL.len()],
     /// Changes with each connection that comes.
     pub came: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Peers {
+    connections: usize,
+    by_address: HashMap<IpAddr, Peer>,
+}
+
+/// What the connections of one address share.
+#[derive(Debug)]
+struct Peer {
+    connections: usize,
+    shared: Shared,
+}
+
+#[derive(Clone, Debug)]
+struct Shared {
+    room: Arc<Share>,
+    arriving: Arc<Semaphore>,
+    streams: Arc<AtomicUsize>,
+}
+
+/// One connection; gives its place back when it is dropped.
+#[derive(Debug)]
+pub struct ConnectionPlace {
+    usage: Arc<Usage>,
+    address: IpAddr,
+    of_peer: Shared,
 }
 
 /// One open stream; gives its place back when it is dropped.
 #[derive(Debug)]
 pub struct StreamPlace {
     usage: Arc<Usage>,
-    peer: IpAddr,
+    of_peer: Arc<AtomicUsize>,
 }
 
 impl Usage {
     /// Nothing in use.
     pub fn new(limits: Limits) -> Arc<Self> {
-        let units = (limits.buffered_bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Usage {
             limits,
-            buffers: Semaphore::new(units),
+            room: Arc::new(Share::new(limits.buffered_bytes)),
             peers: Mutex::default(),
             streams: AtomicI64::new(0),
+            refused: Default::default(),
+            ended: Default::default(),
             came: watch::Sender::default(),
         })
     }
@@ -52,41 +148,126 @@ impl Usage {
         self.streams.load(Ordering::Relaxed)
     }
 
-    /// Waits until there is room for an unfinished message of `bytes`. A message larger than all the room takes all of it.
-    pub async fn room(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
-        let all = (self.limits.buffered_bytes / UNIT).max(1);
-        let units = (bytes / UNIT + 1).min(all);
-        self.buffers
-            .acquire_many(u32::try_from(units).unwrap_or(u32::MAX))
-            .await
-            .ok()
+    /// The connections as of now.
+    pub fn connections(&self) -> Connections {
+        Connections {
+            open: self.peers().connections as u64,
+            refused: self.refused.each_ref().map(|count| count.load(Ordering::Relaxed)),
+            ended: self.ended.each_ref().map(|count| count.load(Ordering::Relaxed)),
+        }
     }
 
-    /// A place for one more stream of `peer`; `None` when it has as many as it may.
-    pub fn stream(self: &Arc<Self>, peer: IpAddr) -> Option<StreamPlace> {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = peers.entry(peer).or_default();
-        if *open >= self.limits.streams_per_peer {
-            return None;
+    /// Counts a connection that the collector ends.
+    pub fn end(&self, reason: Ended) {
+        self.ended[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The room for the unfinished messages of all.
+    pub fn share_of_all(&self) -> Arc<Share> {
+        self.room.clone()
+    }
+
+    /// The room that a connection may have for them, for one that begins.
+    pub fn share_of_connection(&self) -> Arc<Share> {
+        self.share(ROOM_OF_CONNECTION)
+    }
+
+    /// A part of the room for all; a message fits in any.
+    fn share(&self, part: usize) -> Arc<Share> {
+        let bytes = (self.limits.buffered_bytes / part).max(self.limits.message_bytes);
+        Arc::new(Share::new(bytes))
+    }
+
+    /// These are counters and places, as good after a panic as before.
+    fn peers(&self) -> MutexGuard<'_, Peers> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for one more connection from an address; the reason why not is counted.
+    pub fn connection(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPlace, Refused> {
+        let place = self.place(address);
+        if let Err(reason) = place {
+            self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
         }
-        *open += 1;
-        self.streams.fetch_add(1, Ordering::Relaxed);
-        Some(StreamPlace {
+        place
+    }
+
+    fn place(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPlace, Refused> {
+        let most = self.limits.connections;
+        let of_peer = (most / CONNECTIONS_OF_PEER).clamp(1, self.limits.streams_per_peer.max(1));
+        let mut peers = self.peers();
+        if peers.connections >= most {
+            return Err(Refused::TooMany);
+        }
+        let peer = peers.by_address.entry(address).or_insert_with(|| Peer {
+            connections: 0,
+            shared: Shared {
+                room: self.share(ROOM_OF_PEER),
+                arriving: Arc::new(Semaphore::new(PLACES_OF_PEER)),
+                streams: Arc::default(),
+            },
+        });
+        if peer.connections >= of_peer {
+            return Err(Refused::TooManyOfPeer);
+        }
+        peer.connections += 1;
+        let shared = peer.shared.clone();
+        peers.connections += 1;
+        Ok(ConnectionPlace {
             usage: self.clone(),
-            peer,
+            address,
+            of_peer: shared,
         })
+    }
+}
+
+impl ConnectionPlace {
+    /// The client's address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The room for unfinished messages of the client's address.
+    pub fn share_of_peer(&self) -> Arc<Share> {
+        self.of_peer.room.clone()
+    }
+
+    /// The places for connections of the client's address that arrive.
+    pub fn arriving(&self) -> Arc<Semaphore> {
+        self.of_peer.arriving.clone()
+    }
+
+    /// A place for one more stream; `None` when the client's address has as many as it may.
+    pub fn stream(&self) -> Option<StreamPlace> {
+        let (streams, most) = (&self.of_peer.streams, self.usage.limits.streams_per_peer);
+        let one_more = |open: usize| (open < most).then_some(open + 1);
+        streams
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .ok()?;
+        self.usage.streams.fetch_add(1, Ordering::Relaxed);
+        Some(StreamPlace {
+            usage: self.usage.clone(),
+            of_peer: streams.clone(),
+        })
+    }
+}
+
+impl Drop for ConnectionPlace {
+    fn drop(&mut self) {
+        let mut peers = self.usage.peers();
+        peers.connections -= 1;
+        if let Some(peer) = peers.by_address.get_mut(&self.address) {
+            peer.connections -= 1;
+            if peer.connections == 0 {
+                peers.by_address.remove(&self.address);
+            }
+        }
     }
 }
 
 impl Drop for StreamPlace {
     fn drop(&mut self) {
-        let mut peers = self.usage.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = peers.get_mut(&self.peer) {
-            *open -= 1;
-            if *open == 0 {
-                peers.remove(&self.peer);
-            }
-        }
+        self.of_peer.fetch_sub(1, Ordering::Relaxed);
         self.usage.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -106,36 +287,47 @@ mod tests {
             streams_per_peer: 2,
             ..Limits::default()
         });
-        let first = usage.stream(PEER);
-        let second = usage.stream(PEER);
+        let [one, another, other] = [PEER, PEER, OTHER].map(|peer| usage.connection(peer).unwrap());
+        let (first, second) = (one.stream(), another.stream());
         assert!(first.is_some() && second.is_some());
-        assert!(usage.stream(PEER).is_none());
-        assert!(usage.stream(OTHER).is_some());
+        assert!(one.stream().is_none());
+        let of_other = other.stream();
+        assert!(of_other.is_some());
         drop(first);
-        assert_eq!(usage.streams(), 1);
-        assert!(usage.stream(PEER).is_some());
+        assert_eq!(usage.streams(), 2);
+        assert!(another.stream().is_some());
     }
 
-    #[tokio::test]
-    async fn unfinished_messages_wait_for_room() {
+    #[test]
+    fn no_address_has_more_than_a_quarter_of_the_connections_and_all_no_more_than_their_bound() {
         let usage = Usage::new(Limits {
-            buffered_bytes: 4096,
+            connections: 8,
             ..Limits::default()
         });
-        let first = usage.room(3000).await.unwrap();
-        let waiting = usage.room(3000);
-        tokio::pin!(waiting);
-        assert!(futures::poll!(&mut waiting).is_pending());
-        drop(first);
-        assert!(futures::poll!(&mut waiting).is_ready());
+        let address = |number: u8| IpAddr::V4(Ipv4Addr::new(10, 0, 1, number));
+        let mut places: Vec<_> = [0, 0, 1, 1, 2, 2]
+            .map(|number| usage.connection(address(number)).unwrap())
+            .into();
+        let refused = |number| usage.connection(address(number)).err();
+        assert_eq!(refused(0), Some(Refused::TooManyOfPeer));
+        places.extend([3, 4].map(|number| usage.connection(address(number)).unwrap()));
+        assert_eq!(refused(5), Some(Refused::TooMany));
+        let counted = usage.connections();
+        assert_eq!((counted.open, counted.refused), (8, [1, 1]));
+        drop(places);
+        assert_eq!(usage.connections().open, 0);
+        assert!(usage.peers().by_address.is_empty());
+        assert_eq!(refused(0), None);
     }
 
-    #[tokio::test]
-    async fn a_message_larger_than_all_room_takes_all_of_it() {
+    #[test]
+    fn an_address_has_no_more_connections_than_streams() {
         let usage = Usage::new(Limits {
-            buffered_bytes: 4096,
+            streams_per_peer: 1,
             ..Limits::default()
         });
-        assert!(usage.room(1 << 20).await.is_some());
+        let _place = usage.connection(PEER).unwrap();
+        assert_eq!(usage.connection(PEER).err(), Some(Refused::TooManyOfPeer));
+        assert!(usage.connection(OTHER).is_ok());
     }
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use futures::future::select_all;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,14 @@ pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(WAITING)
 }
 
+/// A worker's thread has ended, which only a fault of this program can do. What its connections sent since the last drain of its shard may
+/// be lost.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "an ingest thread has ended by a fault of this program; report it with the log, and start the collector again"
+)]
+pub struct WorkerGone;
+
 /// A listening socket with its workers.
 #[derive(Debug)]
 pub struct Listener {
@@ -51,12 +60,22 @@ impl Listener {
     }
 
     /// Accepts until `stopping` and until the connections that there are have ended, then waits for the workers. A proxy that is
-    /// still sent here while the others end is served and told to end, too: a closed port would cost its first message.
-    pub async fn run(self, stopping: CancellationToken) {
-        let mut ended = Box::pin(self.all_ended(&stopping));
+    /// still sent here while the others end is served and told to end, too: a closed port would cost its first message. It ends
+    /// with an error as soon as a worker is gone: a worker is not started again, because the whole collector can be, by whoever
+    /// runs it, and then all is as it was planned.
+    pub async fn run(self, stopping: CancellationToken) -> Result<(), WorkerGone> {
+        let mut all_ended = Box::pin(self.all_ended(&stopping));
+        let mut ended = Ok(());
         loop {
+            let gone = self.workers.iter().map(|worker| Box::pin(worker.is_gone()));
             tokio::select! {
-                () = &mut ended => break,
+                biased;
+                () = &mut all_ended => break,
+                _ = select_all(gone) => {
+                    stopping.cancel();
+                    ended = Err(WorkerGone);
+                    break;
+                }
                 accepted = self.socket.accept() => match accepted {
                     Ok((connection, peer)) => self.hand_over(connection, peer.ip()).await,
                     Err(error) => {
@@ -66,13 +85,14 @@ impl Listener {
                 },
             }
         }
-        drop(ended);
+        drop(all_ended);
         drop(self.socket);
         let workers = self.workers;
         let joined = tokio::task::spawn_blocking(move || workers.into_iter().for_each(Worker::join)).await;
         if let Err(error) = joined {
             warn!(%error, "a worker could not be awaited");
         }
+        ended
     }
 
     async fn all_ended(&self, stopping: &CancellationToken) {

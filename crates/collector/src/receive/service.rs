@@ -1,6 +1,5 @@
 //! A stream: one request, any number of messages, one empty answer.
 
-use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +11,18 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::Notify;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::Handler;
+use super::activity::Activity;
 use super::answer::{self, Answer, Refusal};
 use super::arrival::Arrival;
 use super::encoding::{self, Encoding};
 use super::ending::Ending;
 use super::grpc_frames::{Content, GrpcFrames, Next};
-use super::limits::Usage;
+use super::limits::{ConnectionPlace, Usage};
 use super::method::Method;
-use super::room::{Room, Unfinished};
+use super::room::{Room, Unfinished, Unread};
 use super::spare::Spare;
 
 /// A stream that was answered and is silent for this long has sent what it had: some clients never end their side.
@@ -39,8 +39,10 @@ pub struct Service<H> {
     pub unfinished: Arc<Unfinished>,
     /// What messages are put together in, of all connections of the worker.
     pub spare: Arc<Spare>,
-    /// The client's address.
-    pub peer: IpAddr,
+    /// The connection's place, and those of its streams.
+    pub place: Arc<ConnectionPlace>,
+    /// Its streams.
+    pub activity: Arc<Activity>,
     /// Ended with the first message.
     pub arrival: Arc<Arrival>,
     /// When the connection ends, and what is read on then.
@@ -52,17 +54,18 @@ pub struct Service<H> {
 impl<H: Handler> Service<H> {
     /// Serves one request from its first frame to its answer.
     pub async fn serve(mut self, request: Request<Incoming>) -> Response<Answer> {
+        let active = self.activity.stream();
         let (mut stream, encoding) = match self.begin(&request) {
             Ok(begun) => begun,
             Err(refusal) => return refusal.response(),
         };
-        let Some(place) = self.usage.stream(self.peer) else {
+        let Some(place) = self.place.stream() else {
             return Refusal::TooManyStreams.response();
         };
         self.answerable = Arc::default();
         let (ending, answerable) = (self.ending.clone(), self.answerable.clone());
         let reading = async move {
-            let _place = place;
+            let _open = (place, active);
             self.read(request.into_body(), &mut stream, encoding).await
         };
         match ending.answer(reading, &answerable).await {
@@ -119,43 +122,47 @@ impl<H: Handler> Service<H> {
     }
 
     /// Hands over every message in `data`, and the rest of the last one from the frames after it. Breaks when that rest does
-    /// not come, or finds no room.
+    /// not come, finds no room, or gives way to another one.
     async fn messages(
         &self,
         frames: &mut GrpcFrames,
         data: &mut Bytes,
         (body, stream): (&mut (impl Body<Data = Bytes> + Unpin), &mut H::Stream),
     ) -> ControlFlow<Refusal> {
-        let mut held = None;
+        let mut room: Option<Room<'_>> = None;
         loop {
             let (message, _room) = match frames.next(data) {
                 // The room is held until the message is whole, so the rest of it is read here.
                 Next::NeedMore => {
-                    let Some(Room { deadline, .. }) = &held else {
+                    let Some(room) = &room else {
                         return ControlFlow::Continue(());
                     };
-                    match timeout_at(*deadline, self.data(body)).await {
-                        Ok(Some(more)) => *data = more,
-                        Ok(None) | Err(_) => return ControlFlow::Break(Refusal::WithinMessage),
-                    }
+                    let rest = room.rest(self.data(body)).await;
+                    let Some(more) = self.read_on(rest, stream)? else {
+                        return ControlFlow::Break(Refusal::WithinMessage);
+                    };
+                    *data = more;
                     continue;
                 }
-                Next::NeedBuffer(bytes) => {
-                    held = Some(self.room(bytes, stream).await?);
-                    frames.assemble(self.spare.take());
+                Next::NeedRoom(bytes) => {
+                    let grown = room
+                        .get_or_insert_with(|| self.unfinished.begin())
+                        .grow(bytes)
+                        .await;
+                    self.read_on(grown, stream)?;
+                    frames.grow(bytes, || self.spare.take());
                     continue;
                 }
                 Next::Rejected(reason) => {
                     self.handler.reject(stream, reason);
                     continue;
                 }
-                Next::Message(message) => (message, held.take()),
+                Next::Message(message) => (message, room.take()),
                 Next::Compressed(compressed) => {
                     let limit = self.usage.limits().message_bytes;
-                    let room = match held.take() {
-                        Some(room) => room,
-                        None => self.room(limit, stream).await?,
-                    };
+                    let bytes = compressed.len() + encoding::decompressed_bytes(&compressed, limit);
+                    let mut room = room.take().unwrap_or_else(|| self.unfinished.begin());
+                    self.read_on(room.grow(bytes).await, stream)?;
                     match encoding::decompress(&compressed, limit) {
                         Ok(message) => (Content::InBuffer(message), Some(room)),
                         Err(reason) => {
@@ -173,13 +180,16 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    /// Room for an unfinished or a compressed message. One that finds none in time is counted, and its stream ends.
-    async fn room(&self, bytes: usize, stream: &mut H::Stream) -> ControlFlow<Refusal, Room<'_>> {
-        if let Some(room) = self.unfinished.room(&self.usage, bytes).await {
-            return ControlFlow::Continue(room);
+    /// Ends the stream of a message that is not read any further. One without room is counted.
+    fn read_on<T>(&self, read: Result<T, Unread>, stream: &mut H::Stream) -> ControlFlow<Refusal, T> {
+        match read {
+            Ok(read) => ControlFlow::Continue(read),
+            Err(Unread::Late) => ControlFlow::Break(Refusal::WithinMessage),
+            Err(Unread::NoRoom) => {
+                self.handler.reject(stream, Rejected::NoRoom);
+                ControlFlow::Break(Refusal::NoRoom)
+            }
         }
-        self.handler.reject(stream, Rejected::NoRoom);
-        ControlFlow::Break(Refusal::NoRoom)
     }
 
     /// The next data frame. A stream of a connection that ends becomes answerable once all that came of it is read, and not within

@@ -11,16 +11,19 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Handler;
-use super::arrival::{Arrival, Arrivals};
+use super::activity::Activity;
+use super::arrival::Arrivals;
 use super::ending::{END_DEADLINE, Ending};
-use super::limits::Usage;
+use super::limits::{ConnectionPlace, Ended, Usage};
+use super::room::Unfinished;
 use super::service::Service;
+use super::socket::Socket;
 use super::spare::Spare;
 
 /// Bytes that a client may send ahead, on one stream and on all streams of a connection together. Larger windows push data in
@@ -30,6 +33,8 @@ pub const WINDOW: u32 = 128 * 1024;
 pub const FRAME: u32 = 16 * 1024;
 /// A peer that vanished without a word is found by an unanswered ping.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// How long the word that a connection ends may take to get away, when the client is of no use.
+const GOAWAY_DEADLINE: Duration = Duration::from_millis(100);
 /// Accepted connections that wait for their worker.
 const HANDOVER: usize = 64;
 
@@ -43,8 +48,9 @@ pub struct Worker {
 /// Where the acceptor puts a worker's connections.
 #[derive(Debug)]
 pub struct Handover {
+    usage: Arc<Usage>,
     connections: Arc<AtomicUsize>,
-    accepted: mpsc::Sender<(TcpStream, IpAddr)>,
+    accepted: mpsc::Sender<(TcpStream, ConnectionPlace)>,
 }
 
 /// What a worker's thread does: serves the connections that are handed over.
@@ -52,7 +58,7 @@ pub struct Handover {
 pub struct Work<H> {
     runtime: Runtime,
     ingest: Ingest<H>,
-    accepted: mpsc::Receiver<(TcpStream, IpAddr)>,
+    accepted: mpsc::Receiver<(TcpStream, ConnectionPlace)>,
 }
 
 impl Worker {
@@ -75,6 +81,11 @@ impl Worker {
         self.handover.connections.load(Ordering::Relaxed)
     }
 
+    /// Ends when the worker takes no connection any more: its thread is gone.
+    pub async fn is_gone(&self) {
+        self.handover.accepted.closed().await;
+    }
+
     /// Hands it a connection.
     pub async fn hand_over(&self, connection: TcpStream, peer: IpAddr) {
         self.handover.give(connection, peer).await;
@@ -89,10 +100,14 @@ impl Worker {
 }
 
 impl Handover {
-    /// Gives the worker a connection.
+    /// Gives the worker a connection, or closes it if there is no place for one of this peer.
     pub async fn give(&self, connection: TcpStream, peer: IpAddr) {
+        let place = match self.usage.connection(peer) {
+            Ok(place) => place,
+            Err(reason) => return debug!(reason = reason.word(), %peer, "connection refused"),
+        };
         self.connections.fetch_add(1, Ordering::Relaxed);
-        if self.accepted.send((connection, peer)).await.is_err() {
+        if self.accepted.send((connection, place)).await.is_err() {
             self.connections.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -111,12 +126,13 @@ pub fn work<H: Handler>(
         .build()?;
     let ingest = Ingest {
         handler,
-        usage,
+        usage: usage.clone(),
         spare: Arc::default(),
         stopping,
         connections: connections.clone(),
     };
     let handover = Handover {
+        usage,
         connections,
         accepted: sender,
     };
@@ -145,20 +161,16 @@ struct Ingest<H> {
 }
 
 impl<H: Handler> Ingest<H> {
-    async fn run(self, mut accepted: mpsc::Receiver<(TcpStream, IpAddr)>) {
+    async fn run(self, mut accepted: mpsc::Receiver<(TcpStream, ConnectionPlace)>) {
         let mut tasks = JoinSet::new();
         let arrivals = Arrivals::default();
         loop {
-            let next = async {
-                let arrival = arrivals.next().await;
-                Some((accepted.recv().await?, arrival))
-            };
             tokio::select! {
                 // Finished tasks first: their results must not pile up while connections keep coming.
                 biased;
                 Some(_) = tasks.join_next() => { self.connections.fetch_sub(1, Ordering::Relaxed); }
-                next = next => match next {
-                    Some((accepted, arrival)) => { tasks.spawn(self.connection(accepted, arrival)); }
+                next = accepted.recv() => match next {
+                    Some(accepted) => { tasks.spawn(self.connection(accepted, &arrivals)); }
                     None => break,
                 },
             }
@@ -170,24 +182,25 @@ impl<H: Handler> Ingest<H> {
 
     fn connection(
         &self,
-        (connection, peer): (TcpStream, IpAddr),
-        arrival: Arrival,
+        (connection, place): (TcpStream, ConnectionPlace),
+        arrivals: &Arrivals,
     ) -> impl Future<Output = ()> + Send + 'static {
         let ending = Ending::new(&self.stopping);
-        let arrival = Arc::new(arrival);
+        let (usage, peer) = (self.usage.clone(), place.address());
+        let arrival = Arc::new(arrivals.arrival(place.arriving()));
+        let activity = Activity::new();
         let service = Service {
             handler: self.handler.clone(),
             usage: self.usage.clone(),
-            unfinished: Arc::default(),
+            unfinished: Arc::new(Unfinished::new(&usage, place.share_of_peer())),
             spare: self.spare.clone(),
-            peer,
+            place: Arc::new(place),
+            activity: activity.clone(),
             arrival: arrival.clone(),
             ending: ending.clone(),
             answerable: Arc::default(),
         };
-        let age = self.usage.limits().connection_age;
-        self.usage.came.send_replace(());
-        let streams = u32::try_from(self.usage.limits().streams_per_connection).unwrap_or(u32::MAX);
+        usage.came.send_replace(());
         async move {
             let Ok(connection) = tokio::net::TcpStream::from_std(connection) else {
                 return;
@@ -196,20 +209,25 @@ impl<H: Handler> Ingest<H> {
                 let service = service.clone();
                 async move { Ok::<_, Infallible>(service.serve(request).await) }
             });
-            let mut builder = http2::Builder::new(TokioExecutor::new());
-            builder
-                .timer(TokioTimer::new())
-                .initial_stream_window_size(WINDOW)
-                .initial_connection_window_size(WINDOW)
-                .max_frame_size(FRAME)
-                .max_concurrent_streams(streams)
-                .keep_alive_interval(PING_INTERVAL);
-            let served = builder.serve_connection(TokioIo::new(connection), service);
-            let mut served = Box::pin(served);
+            let flood = Arc::new(Notify::new());
+            let socket = Socket::new(connection, arrival.clone(), flood.clone());
+            let mut served = Box::pin(protocol(&usage).serve_connection(TokioIo::new(socket), service));
+            let of_no_use = async {
+                tokio::select! {
+                    () = flood.notified() => Ended::Flood,
+                    ended = activity.ends() => ended,
+                }
+            };
             let result = tokio::select! {
                 result = served.as_mut() => result,
                 never = arrival.end_in_time() => match never {},
-                () = ending.at(age) => {
+                ended = of_no_use => {
+                    usage.end(ended);
+                    debug!(reason = ended.word(), %peer, "connection is ended");
+                    served.as_mut().graceful_shutdown();
+                    tokio::time::timeout(GOAWAY_DEADLINE, served.as_mut()).await.unwrap_or(Ok(()))
+                }
+                () = ending.at(usage.limits().connection_age) => {
                     served.as_mut().graceful_shutdown();
                     tokio::time::timeout(END_DEADLINE, served.as_mut()).await.unwrap_or(Ok(()))
                 }
@@ -224,6 +242,20 @@ impl<H: Handler> Ingest<H> {
     }
 }
 
+/// How HTTP/2 is spoken.
+fn protocol(usage: &Usage) -> http2::Builder<TokioExecutor> {
+    let streams = u32::try_from(usage.limits().streams_per_connection).unwrap_or(u32::MAX);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_frame_size(FRAME)
+        .max_concurrent_streams(streams)
+        .keep_alive_interval(PING_INTERVAL);
+    builder
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
@@ -235,6 +267,7 @@ mod tests {
 
     use super::*;
     use crate::receive::arrival::{LONGEST, PLACES};
+    use crate::receive::listener::{Listener, listen};
     use crate::receive::method::Method;
 
     #[derive(Clone)]
@@ -253,14 +286,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_comes_with_many_others_waits_for_them() {
+    async fn silent_connections_keep_nobody_waiting() {
         let stopping = CancellationToken::new();
         let worker = Worker::start(0, Nothing, Usage::new(Limits::default()), stopping.clone()).unwrap();
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = socket.local_addr().unwrap();
-        let begun = Instant::now();
         let mut clients = Vec::new();
-        for _ in 0..=PLACES {
+        let begun = Instant::now();
+        for _ in 0..=2 * PLACES {
             clients.push(TcpStream::connect(address).unwrap());
             let (connection, peer) = socket.accept().unwrap();
             connection.set_nonblocking(true).unwrap();
@@ -270,8 +303,46 @@ mod tests {
         let mut last = clients.pop().unwrap();
         last.set_read_timeout(Some(20 * LONGEST)).unwrap();
         last.read_exact(&mut [0; 9]).unwrap();
-        assert!(begun.elapsed() >= LONGEST);
+        assert!(begun.elapsed() < LONGEST, "{:?}", begun.elapsed());
         stopping.cancel();
         tokio::task::spawn_blocking(|| worker.join()).await.unwrap();
+    }
+
+    /// Has a fault: what serves a connection can't be made of it.
+    struct Faulty;
+
+    impl Clone for Faulty {
+        fn clone(&self) -> Self {
+            unreachable!("the fault of this test")
+        }
+    }
+
+    impl Handler for Faulty {
+        type Stream = ();
+
+        fn begin(&self, _: Method) -> Option<()> {
+            None
+        }
+
+        async fn message(&self, (): &mut (), _: &[u8]) {}
+
+        fn reject(&self, (): &mut (), _: Rejected) {}
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_dies_ends_the_listener_with_an_error() {
+        let stopping = CancellationToken::new();
+        let usage = Usage::new(Limits::default());
+        let faulty = Worker::start(0, Faulty, usage.clone(), stopping.clone()).unwrap();
+        let sound = Worker::start(1, Nothing, usage, stopping.clone()).unwrap();
+        let socket = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let listening = Listener::new(socket, vec![faulty, sound]).run(stopping.clone());
+        // Those with the fewest connections get the next, so one of the first two gets to the faulty one.
+        let clients = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+        let ended = tokio::time::timeout(Duration::from_secs(20), listening);
+        assert!(ended.await.unwrap().is_err());
+        assert!(stopping.is_cancelled());
+        drop(clients);
     }
 }

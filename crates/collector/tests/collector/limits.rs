@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
-use alscope_collector::receive::worker::WINDOW;
+use alscope_collector::receive::worker::{FRAME, WINDOW};
 use bytes::Bytes;
 use futures::stream::unfold;
 use http_body::Frame;
@@ -124,8 +124,12 @@ async fn until_with(collector: &Collector, pending: &mut (impl Future + Unpin), 
     .await;
 }
 
-/// A request whose body is what is sent here.
-async fn raw_stream(collector: &Collector, running: &mut JoinSet<()>) -> mpsc::Sender<Vec<u8>> {
+/// A request whose body is what is sent here; if it is refused, with this status.
+async fn raw_stream(
+    collector: &Collector,
+    running: &mut JoinSet<()>,
+    refused: Option<&'static str>,
+) -> mpsc::Sender<Vec<u8>> {
     let socket = tokio::net::TcpStream::connect(collector.grpc).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
@@ -143,73 +147,67 @@ async fn raw_stream(collector: &Collector, running: &mut JoinSet<()>) -> mpsc::S
         .unwrap();
     running.spawn(async move {
         let response = sender.send_request(request).await.unwrap();
-        assert_eq!(response.headers().get("grpc-status"), None);
+        let status = response.headers().get("grpc-status");
+        assert_eq!(status.and_then(|status| status.to_str().ok()), refused);
     });
     bytes
 }
 
 #[tokio::test]
-async fn when_the_room_for_unfinished_messages_is_taken_others_wait_and_whole_ones_pass() {
+async fn when_the_room_is_taken_whole_messages_pass_and_a_stalled_one_gives_way_to_one_that_goes_on() {
     let collector = Collector::with("limits: { messageBytes: 4000, bufferedBytes: 4000 }").await;
     let (many, more) = (whole(10), whole(20));
     let mut running = JoinSet::new();
-    let first = raw_stream(&collector, &mut running).await;
+    let stalled = raw_stream(&collector, &mut running, Some("8")).await;
     // What is counted tells that what came with it has its room.
-    first.send([&whole(1), &many[..1000]].concat()).await.unwrap();
+    stalled.send([&whole(1), &many[..1000]].concat()).await.unwrap();
     collector
         .until_sample("alscope_entries_received_total", 1.0)
         .await;
 
-    let second = raw_stream(&collector, &mut running).await;
-    second.send(more[..1000].to_vec()).await.unwrap();
-    second.send(more[1000..].to_vec()).await.unwrap();
-    let third = raw_stream(&collector, &mut running).await;
-    for counted in [2.0, 3.0] {
-        third.send(whole(1)).await.unwrap();
-        collector
-            .until_sample("alscope_entries_received_total", counted)
-            .await;
-    }
-    collector.until_sample("alscope_streams", 3.0).await;
-
-    first.send(many[1000..].to_vec()).await.unwrap();
+    let third = raw_stream(&collector, &mut running, None).await;
+    third.send(whole(1)).await.unwrap();
     collector
-        .until_sample("alscope_entries_received_total", 33.0)
+        .until_sample("alscope_entries_received_total", 2.0)
         .await;
-    drop((first, second, third));
+    collector.until_sample("alscope_streams", 2.0).await;
+
+    let second = raw_stream(&collector, &mut running, None).await;
+    second.send(more[..1500].to_vec()).await.unwrap();
+    second.send(more[1500..].to_vec()).await.unwrap();
+    collector
+        .until_sample("alscope_entries_received_total", 22.0)
+        .await;
+    let rejected = "alscope_messages_rejected_total{reason=\"no-room\"}";
+    collector.until_sample(rejected, 1.0).await;
+    drop((stalled, second, third));
     running.join_all().await;
     collector.stop().await;
 }
 
 #[tokio::test]
-async fn a_stream_that_waits_for_room_does_not_keep_others_of_its_connection_from_the_rest_of_a_message() {
-    let collector = Collector::with("limits: { messageBytes: 1000000, bufferedBytes: 1000000 }").await;
-    let (one, many, large) = (whole(1), whole(10), framed(0, &[0; 1_000_000]));
+async fn streams_of_one_connection_that_wait_for_room_do_not_block_it() {
+    let collector = Collector::with("limits: { messageBytes: 100000, bufferedBytes: 100000 }").await;
+    let (one, many, large) = (whole(1), whole(10), framed(0, &[0; 99_000]));
     let address = collector.grpc;
     let sending = tokio::task::spawn_blocking(move || {
         let mut client = RawClient::connect(address);
-        let [first, second, third] = [(); 3].map(|()| client.open_stream());
+        let [first, second, third, last] = [(); 4].map(|()| client.open_stream());
         client.send(first, &[&one, &many[..1000]].concat());
         client.until_read();
-        // The first frame of a stream is read, a small one here. The others fill the connection's window to the byte.
-        let (begin, unread) = large[..WINDOW as usize].split_at(6);
-        for (stream, part) in [
-            (second, begin),
-            (second, unread),
-            (third, begin),
-            (third, &unread[..6]),
-        ] {
-            client.send(stream, part);
+        // Together more than the connection's window, and no end of a message.
+        assert!(2 * large.len() > (WINDOW + 2 * FRAME) as usize);
+        for stream in [second, third] {
+            client.send(stream, &large[..large.len() - 1]);
         }
-        client.send(first, &many[1000..]);
+        client.send(last, &one);
         client.until_read();
         client
     });
     let client = sending.await.unwrap();
     collector
-        .until_sample("alscope_entries_received_total", 11.0)
+        .until_sample("alscope_entries_received_total", 2.0)
         .await;
-    // The other one that waits is refused too, or finds room when the first one's message is whole.
     let rejected = "alscope_messages_rejected_total{reason=\"no-room\"}";
     let is_refused = async |collector: &Collector| collector.sample(rejected).await >= 1.0;
     collector.until("a refusal", is_refused).await;

@@ -7,6 +7,7 @@
     reason = "tests: a panic is a failure, counters are whole numbers, builders have the shape of the message's field"
 )]
 
+mod attacks;
 mod bad_streams;
 mod directory;
 mod encodings;

@@ -74,18 +74,23 @@ pub(crate) async fn printed_until(configuration: &Path, holds: impl Fn() -> bool
 impl Process {
     /// Starts the collector with `analysis` on free ports, and with a log that says all that it can.
     pub(crate) fn start(analysis: &str) -> Self {
-        Self::read_by(analysis, |stdout| read_to_end(stdout, String::new()))
+        Self::read_by(analysis, "unlimited", |stdout| read_to_end(stdout, String::new()))
+    }
+
+    /// The same with a limit of open files, as `ulimit` takes it.
+    pub(crate) fn with_open_files(analysis: &str, files: &str) -> Self {
+        Self::read_by(analysis, files, |stdout| read_to_end(stdout, String::new()))
     }
 
     /// The same, but nobody reads what it prints to standard output.
     pub(crate) fn start_unread(analysis: &str) -> Self {
-        Self::read_by(analysis, |stdout| {
+        Self::read_by(analysis, "unlimited", |stdout| {
             drop(stdout);
             std::thread::spawn(String::new)
         })
     }
 
-    fn read_by(analysis: &str, read: impl Fn(ChildStdout) -> JoinHandle<String>) -> Self {
+    fn read_by(analysis: &str, files: &str, read: impl Fn(ChildStdout) -> JoinHandle<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("cluster.yaml"), CLUSTER).unwrap();
         let file = folder.path().join("collector.yaml");
@@ -94,8 +99,16 @@ impl Process {
              directory: {{ file: cluster.yaml }}\nanalysis: {{ {analysis} }}\n{AT_ONCE}\n"
         );
         std::fs::write(&file, configuration).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_alscope-collector"))
-            .arg("--config")
+        // A limit that can't be raised stays as it is.
+        let limited = format!("ulimit -n {files}; exec \"$@\"");
+        let child = Command::new("sh")
+            .args([
+                "-c",
+                &limited,
+                "sh",
+                env!("CARGO_BIN_EXE_alscope-collector"),
+                "--config",
+            ])
             .arg(&file)
             .env("RUST_LOG", "info,alscope_collector=trace,alscope_analysis=trace")
             .stdout(Stdio::piped())

@@ -23,6 +23,11 @@ const END_HEADERS: u8 = 4;
 const FIRST_WINDOW: usize = 65_535;
 const FRAME: usize = 16 * 1024;
 
+fn frame_bytes(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
 pub(crate) struct RawClient {
     socket: TcpStream,
     /// Bytes that may be sent on the connection.
@@ -34,7 +39,11 @@ pub(crate) struct RawClient {
 impl RawClient {
     /// Connects, and agrees on the settings.
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).unwrap();
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// Agrees on the settings of a connection.
+    pub(crate) fn over(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         socket.set_nodelay(true).unwrap();
         let mut client = RawClient {
@@ -54,9 +63,9 @@ impl RawClient {
     }
 
     pub(crate) fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let bytes = [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat();
-        self.socket.write_all(&bytes).unwrap();
+        self.socket
+            .write_all(&frame_bytes(kind, flags, stream, payload))
+            .unwrap();
     }
 
     /// Kind and flags of the next frame.
@@ -88,6 +97,13 @@ impl RawClient {
 
     /// Begins a stream of access logs.
     pub(crate) fn open_stream(&mut self) -> u32 {
+        let (stream, bytes) = self.next_stream();
+        self.socket.write_all(&bytes).unwrap();
+        stream
+    }
+
+    /// The next stream, and what begins it.
+    fn next_stream(&mut self) -> (u32, Vec<u8>) {
         let stream = 2 * u32::try_from(self.stream_windows.len()).unwrap() + 1;
         self.stream_windows.insert(stream, WINDOW as usize);
         // RFC 7541: `:method: POST` and `:scheme: http` by their numbers, the others with a name that has a number.
@@ -99,8 +115,7 @@ impl RawClient {
         ] {
             block.extend([name, &[u8::try_from(value.len()).unwrap()], value.as_bytes()].concat());
         }
-        self.frame(HEADERS, END_HEADERS, stream, &block);
-        stream
+        (stream, frame_bytes(HEADERS, END_HEADERS, stream, &block))
     }
 
     /// Sends data as the windows of the connection and of the stream allow.
@@ -117,6 +132,38 @@ impl RawClient {
             *self.stream_windows.get_mut(&stream).unwrap() -= now.len();
             data = later;
         }
+    }
+
+    /// Opens so many streams and resets each at once, without waiting for anything.
+    pub(crate) fn open_and_reset(&mut self, count: usize) {
+        let mut bytes = Vec::new();
+        for _ in 0..count {
+            let (stream, begin) = self.next_stream();
+            bytes.extend([begin, frame_bytes(RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat());
+        }
+        // The collector may end the connection before all is written.
+        drop(self.socket.write_all(&bytes));
+    }
+
+    /// Sends so many pings, and asks for no answer.
+    pub(crate) fn ping(&mut self, count: usize) -> std::io::Result<()> {
+        self.socket
+            .write_all(&[0, 0, 8, PING, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8].repeat(count))
+    }
+
+    /// The kinds of all frames until the collector ends the connection.
+    pub(crate) fn until_ended(mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // Whether it is closed or reset, what came before it counts.
+        drop(self.socket.read_to_end(&mut bytes));
+        let mut kinds = Vec::new();
+        let mut rest = &bytes[..];
+        while let [l0, l1, l2, kind, _, _, _, _, _, after @ ..] = rest {
+            kinds.push(*kind);
+            let length = u32::from_be_bytes([0, *l0, *l1, *l2]) as usize;
+            rest = after.get(length..).unwrap_or_default();
+        }
+        kinds
     }
 
     /// Waits until the collector has read all that was sent.

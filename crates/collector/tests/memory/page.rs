@@ -11,7 +11,7 @@ use alscope_analysis::names::endpoint;
 use alscope_analysis::stream::OWN_LABELS;
 use alscope_collector::directory::kubernetes;
 use alscope_collector::export::queue;
-use alscope_collector::receive::arrival;
+use alscope_collector::receive::{arrival, room};
 use alscope_collector_config::Limits;
 
 use crate::terms::{CONNECTIONS, OUTCOMES, PODS, SERIES, Term, terms};
@@ -53,7 +53,10 @@ fn page() -> String {
     let queue = mebibytes(queue::BYTES);
     let sets = 2 * OUTCOMES;
     let edges = Bounds::default().samples / HttpCounts::SAMPLES / sets;
-    let (places, objects) = (arrival::PLACES, kubernetes::PAGE);
+    let (places, places_of_peer, objects) = (arrival::PLACES, arrival::PLACES_OF_PEER, kubernetes::PAGE);
+    let [grace, patience, longest] =
+        [room::GRACE, room::PATIENCE, arrival::LONGEST].map(|time| time.as_millis());
+    let deadline = room::MESSAGE_DEADLINE.as_secs();
     format!(
         "<!-- Generated from crates/collector/tests/memory/terms.rs by `make gen`: change it there. -->
 
@@ -78,17 +81,21 @@ Not in it:
 
 - `mx-mesh`, which is not in the default chain, keeps what each proxy says about itself, under the load at most {own_labels} MiB.
 - `persistence`, which is not either, keeps names of endpoints ({names} MiB) and what waits to be written ({queue} MiB).
-- A client that means harm: with needless frames between data that nobody reads yet it takes up to 4 MiB a connection. Let only proxies
-  reach the port.
+- A client that means harm: needless frames between data that nobody reads yet take memory, too. A connection is ended after some 500 of
+  them. Let only proxies reach the port.
 - Kubernetes lists a kind when its watch begins: the text of {objects} objects at a time, as large as they are. A directory file is in
   memory as text while it is read.
 
-A stream whose unfinished message finds no room in `limits.bufferedBytes` waits, and with it its proxy. If another stream of its connection
-has room, it is refused after a second: what it sent may fill the window that the other needs. One that has room and does not
-end its message within 30 s is ended and gives the room back. Where memory is short, lower that key or `limits.streamsPerPeer`.
+An unfinished message takes room in `limits.bufferedBytes` for what of it came in, not for what it announces. One connection may hold a
+sixteenth of that, and one address a quarter. A stream that finds no room waits, and with it its proxy, until another message is
+whole or gives way: one that is unfinished for {grace} ms and does not go on is ended (`alscope_messages_rejected_total`, reason
+`no-room`). If another stream of its own connection has room, one that waits is refused after {patience} ms: what it sent may fill the window
+that the other needs. No message may take longer than {deadline} s. Where memory is short, lower that key, `limits.connections` or
+`limits.streamsPerPeer`.
 
 When the collector starts again, all proxies come back at once, and each begins with about 62 KB about itself. That makes no peak: a worker
-takes {places} connections at a time, and the next one when a message of one of them was read, or after half a second.
+reads {places} connections at a time, {places_of_peer} of one address, and the next one when a message of one of them was read, or after {longest} ms. A
+connection that has sent nothing yet takes none of these places.
 "
     )
 }

@@ -70,7 +70,8 @@ pub(crate) fn terms() -> Vec<Term> {
 }
 
 fn receiving() -> [Term; 6] {
-    let room = Limits::default().buffered_bytes;
+    let limits = Limits::default();
+    let (room, connections) = (limits.buffered_bytes, Some(limits.connections));
     let window = WINDOW as usize;
     [
         term("the program itself", (PROCESS, "process"), 1, Some(1)),
@@ -78,13 +79,13 @@ fn receiving() -> [Term; 6] {
             "unread data: HTTP/2's window",
             (window, "connection"),
             CONNECTIONS,
-            None,
+            connections,
         ),
         term(
             "the rest of a connection",
             (CONNECTION, "connection"),
             CONNECTIONS,
-            None,
+            connections,
         ),
         term(
             "a stream, and what is kept of its node",

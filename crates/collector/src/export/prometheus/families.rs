@@ -12,6 +12,7 @@ use super::push;
 use crate::directory::freshness::KindFreshness;
 use crate::export::queue::Counts;
 use crate::process::Process;
+use crate::receive::limits::{Connections, Ended, Refused};
 use crate::serve::connections;
 
 /// A metric family's name, help and type.
@@ -149,6 +150,22 @@ const ANALYZERS: Metric = gauge(
     "Analyzers that are configured for any kind of entry.",
 );
 const STREAMS: Metric = gauge("alscope_streams", "Open streams, of access logs and of metrics.");
+const CONNECTIONS: Metric = gauge(
+    "alscope_connections",
+    "Open connections on the port of the streams.",
+);
+const CONNECTIONS_REFUSED: Metric = counter(
+    "alscope_connections_refused_total",
+    "Connections that were closed as soon as they came, because of a bound.",
+);
+const CONNECTIONS_ENDED: Metric = counter(
+    "alscope_connections_ended_total",
+    "Connections that were ended because they were of no use.",
+);
+const LOG_LINES: Metric = counter(
+    "alscope_log_lines_left_out_total",
+    "Lines that were not logged, because the same place had logged many in that minute.",
+);
 const DIRECTORY: Metric = gauge(
     "alscope_directory_version",
     "Version of the directory; grows when an answer changes.",
@@ -162,6 +179,10 @@ pub struct Gauges {
     pub analyzers: usize,
     /// Open streams.
     pub streams: i64,
+    /// Connections, and what became of others.
+    pub connections: Connections,
+    /// Lines that were not logged.
+    pub log_lines_left_out: u64,
     /// Version of the directory.
     pub directory_version: u64,
     /// How fresh the directory is.
@@ -247,6 +268,8 @@ pub fn own(writer: &mut Writer, snapshot: &Snapshot, gauges: &Gauges) {
     let plain = [
         (ANALYZERS, gauges.analyzers as u64),
         (STREAMS, u64::try_from(gauges.streams).unwrap_or(0)),
+        (CONNECTIONS, gauges.connections.open),
+        (LOG_LINES, gauges.log_lines_left_out),
         (DIRECTORY, gauges.directory_version),
         (RECEIVED, accounting.received),
         (ANALYZED, accounting.analyzed),
@@ -262,6 +285,11 @@ pub fn own(writer: &mut Writer, snapshot: &Snapshot, gauges: &Gauges) {
     for (metric, value) in plain {
         writer.plain(&metric, value);
     }
+    let Connections { refused, ended, .. } = gauges.connections;
+    let refused = Refused::ALL.map(Refused::word).into_iter().zip(refused);
+    writer.labelled(&CONNECTIONS_REFUSED, "reason", refused);
+    let ended = Ended::ALL.map(Ended::word).into_iter().zip(ended);
+    writer.labelled(&CONNECTIONS_ENDED, "reason", ended);
     by_reason(writer, snapshot);
 }
 

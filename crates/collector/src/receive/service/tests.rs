@@ -5,17 +5,17 @@ use std::sync::Mutex;
 use alscope_collector_config::Limits;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures::{FutureExt, StreamExt, future};
+use futures::{FutureExt, StreamExt};
 use http::Method as HttpMethod;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use rstest::rstest;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::receive::arrival::{Arrivals, PLACES};
-use crate::receive::room::{MESSAGE_DEADLINE, PATIENCE};
+use crate::receive::arrival::Arrivals;
+use crate::receive::room::{GRACE, MESSAGE_DEADLINE, PATIENCE};
 
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,13 +46,16 @@ impl Handler for Reads {
 }
 
 fn service(limits: Limits) -> Service<Reads> {
+    let usage = Usage::new(limits);
+    let place = Arc::new(usage.connection(Ipv4Addr::LOCALHOST.into()).unwrap());
     Service {
         handler: Reads::default(),
-        usage: Usage::new(limits),
-        unfinished: Arc::default(),
+        unfinished: Arc::new(Unfinished::new(&usage, place.share_of_peer())),
+        usage,
         spare: Arc::default(),
-        peer: Ipv4Addr::LOCALHOST.into(),
-        arrival: Arc::default(),
+        arrival: Arc::new(Arrivals::default().arrival(place.arriving())),
+        place,
+        activity: Activity::new(),
         ending: Ending::new(&CancellationToken::new()),
         answerable: Arc::default(),
     }
@@ -94,29 +97,128 @@ async fn a_message_that_is_not_finished_in_time_ends_its_stream_and_gives_its_ro
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_waits_for_room_as_long_as_those_that_came_before_it_may_stall() {
+async fn a_stalled_message_gives_way_to_one_that_needs_its_room() {
     let service = service(buffered_bytes(1024));
     let begin = Instant::now();
-    let stalled = || async {
+    let stalled = async |service: &Service<Reads>| {
         let frames = body(&[&[0, 0, 0, 0, 9, 1, 2]], true);
-        of_another_connection(&service)
-            .read(frames, &mut (), Encoding::Identity)
-            .await
+        let read = service.read(frames, &mut (), Encoding::Identity).await;
+        (read, begin.elapsed())
     };
-    let waiting = async {
+    let honest = async {
+        sleep(GRACE / 2).await;
         let frames = body(&[&[0, 0, 0, 0, 2, 1], &[2]], false);
-        service.read(frames, &mut (), Encoding::Identity).await
+        let read = of_another_connection(&service)
+            .read(frames, &mut (), Encoding::Identity)
+            .await;
+        (read, begin.elapsed())
     };
-    let (first, second, last) = tokio::join!(stalled(), stalled(), waiting);
-    assert_eq!([first, second], [Err(Refusal::WithinMessage); 2]);
-    assert_eq!((last, begin.elapsed()), (Ok(()), 2 * MESSAGE_DEADLINE));
-    assert_eq!(*service.handler.0.lock().unwrap(), [Read::Message(2)]);
+    let (stalled, honest) = tokio::join!(stalled(&service), honest);
+    assert_eq!(stalled.0, Err(Refusal::NoRoom));
+    assert_eq!(honest.0, Ok(()));
+    assert!(honest.1 < GRACE + GRACE / 4, "{:?}", honest.1);
+    let read = [Read::Rejected(Rejected::NoRoom), Read::Message(2)];
+    assert_eq!(*service.handler.0.lock().unwrap(), read);
 }
 
-/// What serves another connection, within the same bounds.
+/// A message whose bytes come one by one, just so that it never stops.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_drips_gives_way_as_one_that_stalls() {
+    let service = service(buffered_bytes(1024));
+    let drip = futures::stream::unfold(true, async |is_first| {
+        sleep(Duration::from_millis(10)).await;
+        let bytes: &[u8] = if is_first { &[0, 0, 0, 255, 255, 1] } else { &[1] };
+        Some((
+            Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from_static(bytes))),
+            false,
+        ))
+    });
+    let dripping = async {
+        let drip = StreamBody::new(Box::pin(drip));
+        service.read(drip, &mut (), Encoding::Identity).await
+    };
+    let honest = async {
+        sleep(Duration::from_secs(5)).await;
+        let begin = Instant::now();
+        let frames = body(&[&[0, 0, 0, 0, 2, 1], &[2]], false);
+        let read = of_another_connection(&service)
+            .read(frames, &mut (), Encoding::Identity)
+            .await;
+        (read, begin.elapsed() < Duration::from_millis(20))
+    };
+    assert_eq!(
+        tokio::join!(dripping, honest),
+        (Err(Refusal::NoRoom), (Ok(()), true))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_takes_the_room_of_what_came_in_and_not_of_what_it_announces() {
+    let service = service(buffered_bytes(4 << 20));
+    let mut streams: Vec<_> = (0..1000)
+        .map(|_| {
+            let service = of_another_connection(&service);
+            Box::pin(async move {
+                let frames = body(&[&[0, 0, 15, 0, 0, 1]], true);
+                service.read(frames, &mut (), Encoding::Identity).await
+            })
+        })
+        .collect();
+    for stream in &mut streams {
+        assert!(futures::poll!(stream).is_pending());
+    }
+    let frames = body(&[&[0, 0, 0, 0, 2, 1], &[2]], false);
+    let other = of_another_connection(&service);
+    assert_eq!(
+        other.read(frames, &mut (), Encoding::Identity).now_or_never(),
+        Some(Ok(()))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_address_takes_the_room_of_others() {
+    let service = service(buffered_bytes(4 << 20));
+    let message = [&[0, 0, 15, 0, 0][..], &vec![7; 500_000]].concat();
+    let mut streams: Vec<_> = (0..100)
+        .map(|_| {
+            let (service, message) = (of_another_connection(&service), message.clone());
+            Box::pin(async move {
+                service
+                    .read(body(&[&message], true), &mut (), Encoding::Identity)
+                    .await
+            })
+        })
+        .collect();
+    for stream in &mut streams {
+        assert!(futures::poll!(stream).is_pending());
+    }
+    let place = service
+        .usage
+        .connection(Ipv4Addr::new(127, 0, 0, 2).into())
+        .unwrap();
+    let other = Service {
+        unfinished: Arc::new(Unfinished::new(&service.usage, place.share_of_peer())),
+        place: Arc::new(place),
+        ..service.clone()
+    };
+    let frames = body(&[&message[..100_000], &message[100_000..]], true);
+    assert!(
+        other
+            .read(frames, &mut (), Encoding::Identity)
+            .now_or_never()
+            .is_none()
+    );
+    let frames = body(&[&[0, 0, 0, 0, 2, 1], &[2]], false);
+    assert_eq!(
+        other.read(frames, &mut (), Encoding::Identity).now_or_never(),
+        Some(Ok(()))
+    );
+}
+
+/// What serves another connection of the same address, within the same bounds.
 fn of_another_connection(service: &Service<Reads>) -> Service<Reads> {
     Service {
-        unfinished: Arc::default(),
+        unfinished: Arc::new(Unfinished::new(&service.usage, service.place.share_of_peer())),
         ..service.clone()
     }
 }
@@ -163,18 +265,14 @@ async fn a_silent_stream_between_messages_has_no_deadline() {
 #[case::a_message(&[0, 0, 0, 0, 1, 7], true)]
 #[tokio::test(start_paused = true)]
 async fn a_connection_has_arrived_with_its_first_message(#[case] bytes: &[u8], #[case] expected: bool) {
-    let places = Arrivals::default();
-    let service = Service {
-        arrival: Arc::new(places.next().await),
-        ..service(Limits::default())
-    };
-    let others = future::join_all((1..PLACES).map(|_| places.next())).await;
+    let service = service(Limits::default());
+    let arrival = service.arrival.clone();
+    arrival.clone().place().await;
     let mut stream = ();
     let reading = service.read(body(&[bytes], true), &mut stream, Encoding::Identity);
     let soon = timeout(Duration::from_millis(10), reading);
     assert!(soon.await.is_err());
-    assert_eq!(places.next().now_or_never().is_some(), expected);
-    drop(others);
+    assert_eq!(arrival.is_over(), expected);
 }
 
 /// Whether a stream is answered early that always has more to read, when its connection was to end so long ago.
@@ -258,7 +356,9 @@ async fn a_message_is_decompressed_when_there_is_room_for_it(#[values(false, tru
         buffered_bytes: 4096,
         ..Limits::default()
     });
-    let held = service.usage.room(2000).await;
+    let other = of_another_connection(&service);
+    let mut held = other.unfinished.begin();
+    held.grow(4096).await.unwrap();
     let message = zeros(100);
     let (first, second) = message.split_at(if in_pieces { 8 } else { message.len() });
     let frames = body(&[first, second], false);

@@ -1,0 +1,101 @@
+//! Whether a connection is of use: one that begins no stream, or has had none for long, is ended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::limits::Ended;
+
+/// Until when a connection has to have begun a stream. An Envoy connects when it has something to send.
+pub const FIRST_STREAM: Duration = Duration::from_secs(10);
+/// How long a connection may be without a stream after it had one.
+pub const WITHOUT_STREAM: Duration = Duration::from_mins(10);
+
+/// The streams of a connection.
+#[derive(Debug)]
+pub struct Activity {
+    open: AtomicUsize,
+    has_begun: AtomicBool,
+    last_ended: Mutex<Instant>,
+}
+
+/// One stream; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Active(Arc<Activity>);
+
+impl Activity {
+    /// No stream yet.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Activity {
+            open: AtomicUsize::new(0),
+            has_begun: AtomicBool::new(false),
+            last_ended: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// Begins a stream.
+    pub fn stream(self: &Arc<Self>) -> Active {
+        self.has_begun.store(true, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Active(self.clone())
+    }
+
+    /// Ends when the connection is of no use.
+    pub async fn ends(&self) -> Ended {
+        sleep(FIRST_STREAM).await;
+        if !self.has_begun.load(Ordering::Relaxed) {
+            return Ended::Silent;
+        }
+        loop {
+            let last = *self.last_ended.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_open = self.open.load(Ordering::Relaxed) > 0;
+            if !is_open && last.elapsed() >= WITHOUT_STREAM {
+                return Ended::Idle;
+            }
+            let since = if is_open { Instant::now() } else { last };
+            sleep_until(since + WITHOUT_STREAM).await;
+        }
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        *self.0.last_ended.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_begins_no_stream_is_ended_soon() {
+        let begun = Instant::now();
+        assert_eq!(Activity::new().ends().await, Ended::Silent);
+        assert_eq!(begun.elapsed(), FIRST_STREAM);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_with_a_stream_is_kept_and_ended_long_after_its_last() {
+        let (activity, begun) = (Activity::new(), Instant::now());
+        let stream = activity.stream();
+        let day = tokio::time::timeout(Duration::from_hours(24), activity.ends());
+        assert!(day.await.is_err());
+        let ended = async {
+            sleep(Duration::from_mins(3)).await;
+            drop(stream);
+        };
+        let (reason, ()) = tokio::join!(activity.ends(), ended);
+        let expected = Duration::from_hours(24) + Duration::from_mins(3) + WITHOUT_STREAM;
+        assert_eq!(reason, Ended::Idle);
+        let waited = begun.elapsed();
+        assert!(
+            waited >= expected && waited <= expected + WITHOUT_STREAM,
+            "{waited:?}"
+        );
+    }
+}

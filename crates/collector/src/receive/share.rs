@@ -1,0 +1,163 @@
+//! A share of the room for unfinished messages: of a connection, of a client's address, or of all.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+/// Permits count in units of this many bytes, so that a budget of gigabytes fits a semaphore.
+const UNIT: usize = 1024;
+/// How long who waits gives a message that was asked to give way, before it asks the next one.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// Room, who waits for it, and who may give way.
+#[derive(Debug)]
+pub struct Share {
+    units: u32,
+    room: Semaphore,
+    waiting: AtomicUsize,
+    /// Messages that may give way wait here, the first one asked first.
+    wanted: Notify,
+}
+
+/// Counts one that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Share {
+    /// Room for so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        let most = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
+        let units = u32::try_from(bytes / UNIT).unwrap_or(most).clamp(1, most);
+        Share {
+            units,
+            room: Semaphore::new(units as usize),
+            waiting: AtomicUsize::new(0),
+            wanted: Notify::new(),
+        }
+    }
+
+    /// The units of so many bytes. What is larger than all the room takes all of it.
+    fn units(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.div_ceil(UNIT)).map_or(self.units, |units| units.min(self.units))
+    }
+
+    /// Makes what is held of this share enough for `bytes`. Waits for it, and asks those to give way that may.
+    pub async fn grow<'a>(&'a self, held: &mut Option<SemaphorePermit<'a>>, bytes: usize) {
+        let has = held.as_ref().map_or(0, SemaphorePermit::num_permits);
+        let more = self
+            .units(bytes)
+            .saturating_sub(u32::try_from(has).unwrap_or(u32::MAX));
+        if more == 0 {
+            return;
+        }
+        let Some(permit) = self.take(more).await else {
+            return;
+        };
+        match held {
+            Some(held) => held.merge(permit),
+            None => *held = Some(permit),
+        }
+    }
+
+    /// `None` never comes: nobody closes the semaphore.
+    async fn take(&self, units: u32) -> Option<SemaphorePermit<'_>> {
+        if let Ok(permit) = self.room.try_acquire_many(units) {
+            return Some(permit);
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        let taken = self.room.acquire_many(units);
+        tokio::pin!(taken);
+        loop {
+            self.wanted.notify_one();
+            if let Ok(taken) = timeout(AGAIN, &mut taken).await {
+                return taken.ok();
+            }
+        }
+    }
+
+    /// Whether more than an eighth of it is taken.
+    pub fn is_much_taken(&self) -> bool {
+        let units = self.units as usize;
+        self.room.available_permits() < units - units / 8
+    }
+
+    /// Ends when somebody waits for room, and asks this one to give way.
+    pub async fn wanted(&self) {
+        loop {
+            self.wanted.notified().await;
+            // Who asked may have found room meanwhile.
+            if self.waiting.load(Ordering::Relaxed) > 0 {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_does_not_fit_waits_until_room_is_given_back() {
+        let share = Share::new(4096);
+        let (mut first, mut second) = (None, None);
+        share.grow(&mut first, 3000).await;
+        {
+            let waiting = share.grow(&mut second, 3000);
+            tokio::pin!(waiting);
+            assert!(futures::poll!(&mut waiting).is_pending());
+            drop(first);
+            assert!(futures::poll!(&mut waiting).is_ready());
+        }
+        assert_eq!(second.map(|held| held.num_permits()), Some(3));
+    }
+
+    #[tokio::test]
+    async fn what_is_larger_than_all_room_takes_all_of_it() {
+        let share = Share::new(4096);
+        let mut held = None;
+        share.grow(&mut held, 1 << 20).await;
+        assert_eq!(held.map(|held| held.num_permits()), Some(4));
+    }
+
+    #[tokio::test]
+    async fn what_is_held_grows_by_what_is_missing() {
+        let share = Share::new(4096);
+        let mut held = None;
+        for (bytes, units) in [(1, 1), (1025, 2), (100, 2), (2049, 3)] {
+            share.grow(&mut held, bytes).await;
+            assert_eq!(held.as_ref().map(SemaphorePermit::num_permits), Some(units));
+        }
+        assert_eq!(share.room.available_permits(), 1);
+        assert!(share.is_much_taken());
+        drop(held);
+        assert!(!share.is_much_taken());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_while_somebody_waits_another_is_asked_to_give_way() {
+        let share = Share::new(1024);
+        let mut held = None;
+        share.grow(&mut held, 1).await;
+        let mut other = None;
+        assert!(timeout(AGAIN, share.grow(&mut other, 1)).await.is_err());
+        assert!(timeout(AGAIN, share.wanted()).await.is_err());
+        let waiting = share
+            .grow(&mut other, 1)
+            .map(|()| unreachable!("nobody gives room back"));
+        tokio::select! {
+            () = waiting => {}
+            () = share.wanted() => {}
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A connection's socket, which reads no more than the connection may: without a place only its beginning, and nothing of a flood.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::arrival::{Arrival, FREE_BYTES};
+use super::flood::Frames;
+
+/// See the module.
+pub struct Socket {
+    stream: TcpStream,
+    frames: Frames,
+    /// Notified when a flood was seen; after that nothing is read any more.
+    flood: Arc<Notify>,
+    is_flooded: bool,
+    /// Bytes that were read without a place.
+    free: usize,
+    arrival: Arc<Arrival>,
+    place: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    has_place: bool,
+}
+
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Socket")
+            .field("stream", &self.stream)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Socket {
+    /// A connection that has sent nothing yet.
+    pub fn new(stream: TcpStream, arrival: Arc<Arrival>, flood: Arc<Notify>) -> Self {
+        Socket {
+            stream,
+            frames: Frames::new(Instant::now()),
+            flood,
+            is_flooded: false,
+            free: FREE_BYTES,
+            arrival,
+            place: None,
+            has_place: false,
+        }
+    }
+
+    /// Reads as much as a connection may that has not arrived yet.
+    fn poll_arriving(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.has_place {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        if self.free == 0 {
+            // A silent connection takes no place.
+            ready!(self.stream.poll_read_ready(context))?;
+            let arrival = &self.arrival;
+            let place = self
+                .place
+                .get_or_insert_with(|| Box::pin(arrival.clone().place()));
+            ready!(place.as_mut().poll(context));
+            self.place = None;
+            self.has_place = true;
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        let most = self.free.min(buffer.remaining());
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut part))?;
+        let read = part.filled().len();
+        buffer.advance(read);
+        self.free -= read;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let socket = &mut *self;
+        if socket.is_flooded {
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        if socket.arrival.is_over() {
+            socket.place = None;
+            ready!(Pin::new(&mut socket.stream).poll_read(context, buffer))?;
+        } else {
+            ready!(socket.poll_arriving(context, buffer))?;
+        }
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        if socket.frames.is_flood(read, Instant::now) {
+            socket.is_flooded = true;
+            socket.flood.notify_one();
+            buffer.set_filled(before);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
