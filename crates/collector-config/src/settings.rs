@@ -1,11 +1,12 @@
 //! Every key of the file: what it is, what its default is, and whether this version acts on it. What the file may hold,
 //! what `check` prints and the page of reference come from this table.
 
-use std::fmt;
+mod kind;
+
 use std::time::Duration;
 
-use crate::written::Form;
 use crate::{Analyzer, Config, Directory};
+pub use kind::Kind;
 
 /// A key of the configuration file.
 #[derive(Clone, Copy, Debug)]
@@ -17,73 +18,6 @@ pub struct Setting {
     /// What is set, in one sentence; the default in words where it is no value.
     pub meaning: &'static str,
     value: fn(&Config) -> Option<String>,
-}
-
-/// What the value of a key is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Further keys.
-    Keys,
-    /// An IP address with a port.
-    Address,
-    /// A path, relative to the file's directory unless it is absolute.
-    File,
-    /// Comma-separated analyzers.
-    Analyzers,
-    /// A template of a service's name.
-    NamingRule,
-    /// Comma-separated names.
-    Names,
-    /// A list of texts.
-    List,
-    /// A whole number from 1 on.
-    Number,
-    /// A whole number of milliseconds from 1 on.
-    Milliseconds,
-    /// A time with its unit.
-    Time,
-    /// A number from 0 to 1.
-    Share,
-    /// `true` or `false`.
-    Switch,
-}
-
-impl Kind {
-    pub(crate) const fn form(self) -> Form {
-        match self {
-            Self::Keys => Form::Keys,
-            Self::List => Form::List,
-            Self::Address
-            | Self::File
-            | Self::Analyzers
-            | Self::NamingRule
-            | Self::Names
-            | Self::Number
-            | Self::Milliseconds
-            | Self::Time
-            | Self::Share
-            | Self::Switch => Form::Text,
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Keys => "keys",
-            Self::Address => "IP address and port",
-            Self::File => "path",
-            Self::Analyzers => "comma-separated analyzers",
-            Self::NamingRule => "naming rule",
-            Self::Names => "comma-separated names",
-            Self::List => "list",
-            Self::Number => "number from 1",
-            Self::Milliseconds => "milliseconds from 1",
-            Self::Time => "time with its unit",
-            Self::Share => "number from 0 to 1",
-            Self::Switch => "`true` or `false`",
-        })
-    }
 }
 
 impl Setting {

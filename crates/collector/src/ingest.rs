@@ -50,7 +50,7 @@ pub enum Incoming {
 pub struct AccessLogs {
     identifiers: Identifiers,
     /// The node that the next entries are of, once it is known.
-    node: Option<Node>,
+    node: Option<Box<Node>>,
 }
 
 /// Which messages of a stream of access logs name a node.
@@ -84,10 +84,10 @@ impl Ingest {
         if (logs.node.is_none() || logs.identifiers == Identifiers::Any)
             && let Some(identifier) = message.identifier()?
         {
-            logs.node = Some(Node {
+            logs.node = Some(Box::new(Node {
                 stream: self.shard().stream(&identifier)?,
                 proxy: self.proxies.proxy(&identifier, received)?,
-            });
+            }));
         }
         Ok(())
     }

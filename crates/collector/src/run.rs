@@ -3,6 +3,8 @@
 //! Start: bind all ports, directory, workers, ready. End: not ready, wait until proxies are sent elsewhere, let streams end, last
 //! snapshot, last kept entries, last scrape, web and admin. A second signal aborts.
 
+mod directory_source;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,14 +12,12 @@ use std::time::Duration;
 use alscope_analysis::aggregate::registry::{Bounds, Registry};
 use alscope_analysis::analyze::chain::{self, Chain};
 use alscope_analysis::directory::Directory;
-use alscope_analysis::directory::records::Kind;
 use alscope_analysis::identify::CallerAddress;
 use alscope_analysis::persistence::Persistence;
 use alscope_analysis::shard::{Settings, Shard};
-use alscope_collector_config::{Analyzer, Config, Directory as DirectorySource, Ending};
+use alscope_collector_config::{Analyzer, Config, Ending};
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -25,10 +25,7 @@ use tracing::{error, info, warn};
 use crate::admin::scrapes::Scrapes;
 use crate::admin::{self, Admin, Readiness};
 use crate::control::Control;
-use crate::directory::file::follow::Followed;
-use crate::directory::freshness::Freshness;
-use crate::directory::publisher;
-use crate::directory::{empty, file, kubernetes};
+use crate::directory::file;
 use crate::envoy_metrics::Proxies;
 use crate::export::json_lines::Writer;
 use crate::export::queue::Queue;
@@ -42,9 +39,7 @@ use crate::receive::worker::Worker;
 use crate::serve::connections::Connections;
 use crate::serve::serve;
 use crate::{export, web};
-
-/// Changes of the directory that wait to be applied.
-const CHANGES: usize = 4096;
+use directory_source::{Wait, freshness, source, until_synced};
 
 /// Why the collector could not start.
 #[derive(Debug, thiserror::Error)]
@@ -127,18 +122,13 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let readiness = Readiness::default();
     let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
     let freshness = Arc::new(freshness(config));
-    let synced = source(config, (&directory, &freshness), &stages, &mut tasks).await?;
+    let synced = source(config, (&directory, &freshness), stages.rest.clone(), &mut tasks).await?;
 
     let usage = Usage::new(open_files::within(config.limits));
     let proxies = Arc::new(Proxies::default());
     tasks.spawn(proxies.clone().forget(stages.rest.clone()));
     let (kept, writer) = writer(persistence.as_deref())?.unzip();
-    let registry = Arc::new(Registry::new(Bounds {
-        samples: config.limits.samples,
-        outside_hosts: config.limits.outside_hosts,
-        ..Bounds::default()
-    }));
-    let shards = shards(config, &registry, persistence.as_ref());
+    let (registry, shards) = shards(config, persistence.as_ref());
     let drained = (registry, shards.clone());
     let (control, published) = Control::new(drained, config.limits.idle_series, kept.clone());
     let http = [Arc::<Connections>::default(), Arc::default()];
@@ -266,84 +256,6 @@ pub fn analyzers(config: &Config) -> usize {
     names.len()
 }
 
-/// The freshness of the kinds that the directory's source has.
-fn freshness(config: &Config) -> Freshness {
-    match config.directory {
-        DirectorySource::None => Freshness::default(),
-        DirectorySource::File(_) | DirectorySource::Kubernetes(_) => Freshness::of(&Kind::ALL),
-    }
-}
-
-/// Starts the directory's source. The answer turns true when the directory is complete.
-async fn source(
-    config: &Config,
-    (directory, freshness): (&Arc<ArcSwap<Directory>>, &Arc<Freshness>),
-    stages: &Stages,
-    tasks: &mut JoinSet<()>,
-) -> Result<watch::Receiver<bool>, StartError> {
-    let (synced, is_synced) = watch::channel(false);
-    let (changes, taken) = mpsc::channel(CHANGES);
-    let mut state = empty(config);
-    let stopping = stages.rest.clone();
-    match &config.directory {
-        DirectorySource::File(path) => {
-            let file = Followed::read(path, &mut state, freshness.clone())?;
-            let read = state.publish().unwrap_or_default();
-            info!(addresses = read.pod_addresses(), file = %path.display(), "directory read");
-            directory.store(Arc::new(read));
-            synced.send_replace(true);
-            tasks.spawn(file.follow(changes, stopping.clone()));
-        }
-        DirectorySource::None => {
-            synced.send_replace(true);
-            return Ok(is_synced);
-        }
-        DirectorySource::Kubernetes(settings) => {
-            let client = kubernetes::client(settings.kubeconfig.as_deref())
-                .await
-                .map_err(StartError::Kubernetes)?;
-            let source = kubernetes::Source {
-                client,
-                rules: state.naming_rules().clone(),
-                changes,
-                freshness: freshness.clone(),
-            };
-            tasks.spawn(source.watch_all(stopping.clone()));
-        }
-    }
-    tasks.spawn(publisher::publish(
-        state,
-        taken,
-        directory.clone(),
-        synced,
-        stopping,
-    ));
-    Ok(is_synced)
-}
-
-/// How the wait for the directory ended.
-#[derive(Debug, PartialEq, Eq)]
-enum Wait {
-    Complete,
-    /// The collector was told to stop first.
-    Unfinished,
-}
-
-/// Waits for the complete directory: an entry that came before it would be unattributed.
-async fn until_synced(
-    mut synced: watch::Receiver<bool>,
-    stop: &CancellationToken,
-) -> Result<Wait, StartError> {
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => Ok(Wait::Unfinished),
-        result = synced.wait_for(|synced| *synced) => match result {
-            Ok(_) => Ok(Wait::Complete),
-            Err(_) => Err(StartError::DirectoryEnded),
-        },
-    }
-}
-
 /// The analyzers that find parties. `persistence` finds none: it keeps what others found.
 fn chain(analyzers: &[Analyzer]) -> Chain {
     Chain::new(analyzers.iter().filter_map(|analyzer| match analyzer {
@@ -387,16 +299,22 @@ pub fn shard(
     }))
 }
 
+/// The workers' shards, and the registry that they share.
 fn shards(
     config: &Config,
-    registry: &Arc<Registry>,
     persistence: Option<&Arc<Persistence>>,
-) -> Vec<Arc<Mutex<Shard>>> {
+) -> (Arc<Registry>, Vec<Arc<Mutex<Shard>>>) {
+    let registry = Arc::new(Registry::new(Bounds {
+        samples: config.limits.samples,
+        outside_hosts: config.limits.outside_hosts,
+        ..Bounds::default()
+    }));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = config.workers.map_or(cores, usize::from);
-    (0..workers)
-        .map(|_| shard(config, registry, persistence.cloned()))
-        .collect()
+    let shards = (0..workers)
+        .map(|_| shard(config, &registry, persistence.cloned()))
+        .collect();
+    (registry, shards)
 }
 
 fn ingest(
@@ -427,6 +345,3 @@ fn listener(
     let workers: Result<Vec<Worker>, StartError> = handlers.into_iter().enumerate().map(worker).collect();
     Ok(Listener::new(socket, workers?))
 }
-
-#[cfg(test)]
-mod tests;
