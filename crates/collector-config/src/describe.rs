@@ -79,8 +79,8 @@ limits.connections: 16384
 limits.streamsPerConnection: 128
 limits.streamsPerPeer: 1024
 limits.samples: 500000
-limits.outsideHosts: 200
 limits.idleSeries: 1h
+limits.outsideHosts: 200
 limits.bufferedBytes: 67108864
 limits.connectionAge: 30m
 web.hosts: none

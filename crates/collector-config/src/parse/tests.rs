@@ -61,6 +61,7 @@ const VALUES: [(&str, &str, &str); 35] = [
     ("limits.streamsPerConnection", "13", "13"),
     ("limits.streamsPerPeer", "14", "14"),
     ("limits.samples", "16", "16"),
+    ("limits.idleSeries", "1h30m", "1h 30m"),
     ("limits.outsideHosts", "17", "17"),
     ("limits.connectionAge", "1h 30m", "1h 30m"),
     (
@@ -71,7 +72,6 @@ const VALUES: [(&str, &str, &str); 35] = [
     ("ending.quiet", "0s", "0s"),
     ("ending.accept", "1500ms", "1s 500ms"),
     ("ending.scrape", "1m", "1m"),
-    ("limits.idleSeries", "1h30m", "1h 30m"),
 ];
 
 /// A file in which `key` is `value`, and the directory is that of Kubernetes if no other is given.
