@@ -28,7 +28,7 @@ const DIRECTORY: &str = "directory: { kubernetes: {} }\n";
 #[case::unknown_limit(
     "limits: { messagebytes: 1 }",
     "unknown key `limits.messagebytes` in collector.yaml line 1; the nearest is `messageBytes`, of messageBytes, entriesPerMessage, stringBytes, \
-     connections, streamsPerConnection, streamsPerPeer, samples, outsideHosts, bufferedBytes, connectionAge"
+     connections, streamsPerConnection, streamsPerPeer, samples, idleSeries, outsideHosts, bufferedBytes, connectionAge"
 )]
 #[case::unknown_directory(
     "directory: { consul: {} }",
