@@ -6,6 +6,7 @@ use std::sync::Arc;
 use als_proto::{Identifier, Malformed};
 
 use crate::aggregate::registry::Registry;
+use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::role::Role;
 use crate::directory::records::qualified;
 use crate::identify::key::write_peer;
@@ -28,6 +29,16 @@ const NETWORK: usize = 63;
 const ADDRESSES: usize = 8;
 /// The domain of a cluster that tells none.
 const USUAL_DOMAIN: &str = "cluster.local";
+
+/// What stands for a node in a memo's key: the number of all that a chain asks of it.
+#[derive(Clone, Copy, Debug)]
+struct Numbers {
+    /// Of analyzers that look addresses up.
+    directory: u64,
+    /// Of those that ask what the node says about itself.
+    own: u64,
+    both: u64,
+}
 
 /// The node behind a stream.
 #[derive(Clone, Debug)]
@@ -56,12 +67,7 @@ pub struct Stream {
     own: Box<Peer<Box<[u8]>>>,
     /// Bytes of the longest label in it.
     pub longest_own_label: usize,
-    /// The part of a memo's key that is the same for the whole stream: role, cluster, addresses, namespace and domain.
-    pub memo_prefix: Box<[u8]>,
-    /// The same for analyzers that ask the directory: the network and the pod.
-    pub directory_memo_prefix: Box<[u8]>,
-    /// The same for analyzers that ask what the node says about itself.
-    pub own_memo_prefix: Box<[u8]>,
+    numbers: Numbers,
 }
 
 impl Stream {
@@ -89,14 +95,12 @@ impl Stream {
             .filter(|name| name.len() <= NETWORK)
             .unwrap_or_default();
         let own_addresses = own_addresses(own_address, network.addresses);
-        let mut own_memo_prefix = Vec::new();
-        write_peer(&mut own_memo_prefix, Some(&own));
+        let words = words(role, &cluster_text, &own_addresses, (namespace, domain));
+        let numbers = numbers(registry, &words, (own_pod.as_deref(), own_network), &own);
         let beginning = identifier.node_id().iter().take(NODE_ID).copied();
         Ok(Stream {
             node_id: beginning.collect(),
             role,
-            memo_prefix: memo_prefix((role, cluster), &own_addresses, (namespace, domain)).into(),
-            directory_memo_prefix: directory_memo_prefix(own_pod.as_deref(), own_network).into(),
             network: own_network.into(),
             own_pod,
             own_address,
@@ -107,7 +111,7 @@ impl Stream {
             domain: domain.into(),
             longest_own_label: own.labels().map(<[u8]>::len).into_iter().max().unwrap_or(0),
             own: Box::new(own.map(|text| Box::from(*text))),
-            own_memo_prefix: own_memo_prefix.into(),
+            numbers,
         })
     }
 
@@ -123,8 +127,17 @@ impl Stream {
         Stream {
             own: Box::default(),
             longest_own_label: bytes,
-            own_memo_prefix: Box::default(),
             ..self
+        }
+    }
+
+    /// What stands in a memo's key for all that `chain` asks of the node.
+    #[inline]
+    pub fn number(&self, chain: Chain) -> u64 {
+        match (chain.has(Analyzer::K8sMesh), chain.has(Analyzer::MxMesh)) {
+            (true, true) => self.numbers.both,
+            (_, false) => self.numbers.directory,
+            (false, true) => self.numbers.own,
         }
     }
 
@@ -156,37 +169,44 @@ fn own_addresses(own: Option<IpAddr>, others: &[u8]) -> Box<[IpAddr]> {
     addresses.into()
 }
 
-/// Short, because it is in each key: a worker knows thousands.
-fn memo_prefix(
-    (role, cluster): (Role, Symbol),
-    own_addresses: &[IpAddr],
-    (namespace, domain): (&str, &str),
-) -> Vec<u8> {
-    let mut prefix = vec![role as u8];
-    prefix.extend_from_slice(&cluster.number().to_le_bytes());
-    let is_usual = domain == USUAL_DOMAIN;
-    prefix.push(u8::from(is_usual));
-    prefix.push(own_addresses.len() as u8);
+/// What any chain asks of a node.
+fn words(role: Role, cluster: &str, own_addresses: &[IpAddr], (namespace, domain): (&str, &str)) -> Vec<u8> {
+    let mut words = vec![role as u8, own_addresses.len() as u8];
     for address in own_addresses {
         match address {
-            IpAddr::V4(address) => write_part(&mut prefix, &address.octets()),
-            IpAddr::V6(address) => write_part(&mut prefix, &address.octets()),
+            IpAddr::V4(address) => write_part(&mut words, &address.octets()),
+            IpAddr::V6(address) => write_part(&mut words, &address.octets()),
         }
     }
-    write_part(&mut prefix, namespace.as_bytes());
-    write_part(&mut prefix, if is_usual { b"" } else { domain.as_bytes() });
-    prefix
+    for text in [namespace, domain, cluster] {
+        write_part(&mut words, text.as_bytes());
+    }
+    words
 }
 
-fn directory_memo_prefix(own_pod: Option<&str>, network: &str) -> Vec<u8> {
-    let mut prefix = Vec::new();
-    write_part(&mut prefix, network.as_bytes());
-    prefix.extend_from_slice(own_pod.unwrap_or_default().as_bytes());
-    prefix
+fn numbers(
+    registry: &Registry,
+    words: &[u8],
+    (own_pod, network): (Option<&str>, &str),
+    own: &Peer<&[u8]>,
+) -> Numbers {
+    let mut directory = words.to_vec();
+    write_part(&mut directory, network.as_bytes());
+    write_part(&mut directory, own_pod.unwrap_or_default().as_bytes());
+    let [of_own, both] = [words, &directory].map(|words| {
+        let mut words = words.to_vec();
+        write_peer(&mut words, Some(own));
+        registry.node_number(&words)
+    });
+    Numbers {
+        directory: registry.node_number(&directory),
+        own: of_own,
+        both,
+    }
 }
 
-/// Writes a part of at most 255 bytes behind its length.
-fn write_part(prefix: &mut Vec<u8>, part: &[u8]) {
-    prefix.push(part.len() as u8);
-    prefix.extend_from_slice(part);
+/// Writes a part behind its length.
+fn write_part(words: &mut Vec<u8>, part: &[u8]) {
+    words.extend_from_slice(&(part.len() as u32).to_le_bytes());
+    words.extend_from_slice(part);
 }

@@ -1,6 +1,7 @@
 //! The one table of calls and series that all workers share. It is asked only for what a worker has not met in this epoch
 //! ([`super::expiry`]), so its lock is off the hot path.
 
+pub mod node_numbers;
 mod outside_hosts;
 mod places;
 mod tables;
@@ -8,6 +9,7 @@ mod tables;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use node_numbers::NodeNumbers;
 use places::Places;
 use tables::{HTTP, TCP, Tables};
 
@@ -90,6 +92,7 @@ pub struct Registry {
     /// The interner's, also without the lock.
     epoch: AtomicU32,
     tables: Mutex<Tables>,
+    nodes: Mutex<NodeNumbers>,
 }
 
 /// How much of something there is.
@@ -136,6 +139,7 @@ impl Registry {
             bounds,
             epoch: AtomicU32::new(tables.epoch()),
             tables: Mutex::new(tables),
+            nodes: Mutex::default(),
         }
     }
 

@@ -33,7 +33,6 @@ impl ClampedFields {
     }
 
     /// The value, or the largest one that is believed.
-    #[inline]
     fn at_most<T: PartialOrd>(&mut self, field: Clamped, most: T, value: T) -> T {
         if value > most {
             self.0 |= 1 << field as u8;
@@ -79,6 +78,7 @@ pub struct TcpMeasure {
 
 /// The numbers of an HTTP entry. Bytes are what went over the downstream wire; proxies before Envoy 1.23 don't log that, then
 /// headers and bodies are added up.
+#[inline]
 pub fn http(
     common: &CommonProperties<'_>,
     entry: &HttpEntry<'_>,
@@ -96,24 +96,47 @@ pub fn http(
     let request_bytes = request.headers_bytes.saturating_add(request.body_bytes);
     let request_bytes = non_zero_or(common.downstream_wire_bytes_received, request_bytes);
     let response_bytes = non_zero_or(common.downstream_wire_bytes_sent, response_bytes);
-    let written = latency::signed_microseconds(common)?;
-    let mut clamped = ClampedFields::default();
-    // A negative one is a huge number here.
-    clamped.at_most(
-        Clamped::Duration,
-        latency::MOST_MICROSECONDS,
-        written.cast_unsigned(),
-    );
-    Ok(HttpMeasure {
+    let measure = HttpMeasure {
         protocol: protocol::protocol(entry, request, port)?,
-        code: clamped.at_most(Clamped::ResponseCode, MOST_CODE, code),
+        code,
         flags: common.response_flags,
-        microseconds: latency::believed(written),
+        // A negative time is a huge number here.
+        microseconds: latency::signed_microseconds(common)?.cast_unsigned(),
         lasts,
-        request_bytes: clamped.at_most(Clamped::RequestBytes, MOST_REQUEST_BYTES, request_bytes),
-        response_bytes: clamped.at_most(Clamped::ResponseBytes, MOST_REQUEST_BYTES, response_bytes),
-        clamped,
+        request_bytes,
+        response_bytes,
+        clamped: ClampedFields::default(),
+    };
+    Ok(if measure.is_within_sense() {
+        measure
+    } else {
+        measure.clamped()
     })
+}
+
+impl HttpMeasure {
+    /// Whether each value is surely believed.
+    #[inline]
+    fn is_within_sense(&self) -> bool {
+        self.microseconds <= latency::MOST_MICROSECONDS
+            && self.code <= MOST_CODE
+            && self.request_bytes | self.response_bytes <= MOST_REQUEST_BYTES
+    }
+
+    /// The same with what is believed of each value.
+    #[cold]
+    fn clamped(self) -> Self {
+        let mut clamped = ClampedFields::default();
+        clamped.at_most(Clamped::Duration, latency::MOST_MICROSECONDS, self.microseconds);
+        HttpMeasure {
+            code: clamped.at_most(Clamped::ResponseCode, MOST_CODE, self.code),
+            microseconds: latency::believed(self.microseconds.cast_signed()),
+            request_bytes: clamped.at_most(Clamped::RequestBytes, MOST_REQUEST_BYTES, self.request_bytes),
+            response_bytes: clamped.at_most(Clamped::ResponseBytes, MOST_REQUEST_BYTES, self.response_bytes),
+            clamped,
+            ..self
+        }
+    }
 }
 
 /// The numbers of a TCP entry, or of an HTTP entry that a TCP proxy wrote (then `entry` is `None`).

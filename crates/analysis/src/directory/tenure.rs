@@ -119,6 +119,28 @@ impl<T> Tenure<T> {
     }
 }
 
+impl<T> Tenure<T> {
+    /// Whether the only holder had the address at `start`, if it is asked for.
+    fn alone(&self, start: Moment, is_asked: bool) -> Held<'_, T> {
+        if !is_asked {
+            return Held::new(Err(Unattributed::NotFound), Validity::ALWAYS);
+        }
+        let since = self.held.since.minus(CLOCK_SKEW);
+        let mut validity = Validity::ALWAYS;
+        for edge in [since, self.held.until] {
+            validity = validity.split_at(edge, start);
+        }
+        let holder = if start < since {
+            Err(Unattributed::BeforeHistory)
+        } else if start < self.held.until {
+            Ok(&*self.holder)
+        } else {
+            Err(Unattributed::NotFound)
+        };
+        Held::new(holder, validity)
+    }
+}
+
 impl<T> Tenures<T> {
     /// Sets the tenure of a holder, in place of the one that `same` recognises. One that did not end keeps its beginning.
     pub fn set(&mut self, mut tenure: Tenure<T>, same: impl Fn(&T) -> bool) {
@@ -170,11 +192,14 @@ impl<T> Tenures<T> {
 
     /// The same among the holders of the first rank that anybody had at `start`; those without a rank are not there.
     pub fn owner_by<Rank: Ord>(&self, start: Moment, rank: impl Fn(&T) -> Option<Rank>) -> Held<'_, T> {
+        // Nearly every address has had one holder.
+        if let [only] = &*self.0 {
+            return only.alone(start, rank(&only.holder).is_some());
+        }
         let ranked = || self.0.iter().filter(|tenure| rank(&tenure.holder).is_some());
-        let earliest = ranked()
-            .map(|tenure| tenure.held.since)
-            .min()
-            .unwrap_or(Moment::MAX);
+        let Some(earliest) = ranked().map(|tenure| tenure.held.since).min() else {
+            return Held::new(Err(Unattributed::NotFound), Validity::ALWAYS);
+        };
         let within = |tenure: &Tenure<T>| {
             let since = if tenure.held.since == earliest {
                 earliest.minus(CLOCK_SKEW)

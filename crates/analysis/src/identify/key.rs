@@ -37,17 +37,11 @@ pub fn write_key(
 ) -> Result<(), Ended> {
     key.clear();
     key.push(chain.number());
-    key.extend_from_slice(&stream.memo_prefix);
-    if chain.has(Analyzer::K8sMesh) {
-        let prefix = &stream.directory_memo_prefix;
-        key.extend_from_slice(&(prefix.len() as u16).to_le_bytes());
-        key.extend_from_slice(prefix);
-    }
+    key.extend_from_slice(&stream.number(chain).to_le_bytes());
     if !write_as_sent(key, (chain, stream), identity, limit)? {
         write_decoded(key, (chain, stream), &identity.decode()?, limit)?;
     }
     if chain.has(Analyzer::MxMesh) {
-        key.extend_from_slice(&stream.own_memo_prefix);
         write_peer(key, identity.peers.upstream.as_ref());
         write_peer(key, identity.peers.downstream.as_ref());
     }

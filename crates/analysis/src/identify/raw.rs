@@ -106,9 +106,11 @@ impl<'a> RawIdentity<'a> {
 /// Whether the cluster names the host.
 #[inline]
 fn is_named(cluster: &[u8]) -> bool {
-    cluster.starts_with(b"outbound|")
-        || cluster.starts_with(b"inbound-vip|")
-        || cluster.starts_with(b"outbound_.")
+    match cluster {
+        [b'o', ..] => cluster.starts_with(b"outbound|") || cluster.starts_with(b"outbound_."),
+        [b'i', ..] => cluster.starts_with(b"inbound-vip|"),
+        _ => false,
+    }
 }
 
 /// The authority of a request, where the rules ask for it: a gateway's call without a cluster is nobody's, whatever its client wrote.

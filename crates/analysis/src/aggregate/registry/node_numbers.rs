@@ -1,0 +1,76 @@
+//! Numbers that stand for nodes in the keys of remembered identities: what a node says about itself is the same for all of its
+//! entries, and longer than all the rest of a key.
+//!
+//! A number is never another node's. So the table can be emptied at any time: a node that begins a stream after that gets a new
+//! number, and is looked up once more.
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
+use foldhash::fast::RandomState;
+
+use super::Registry;
+
+/// Bytes of the table: some ten thousand nodes that only the directory knows.
+pub const NODE_BYTES: usize = 2 << 20;
+/// Bytes that a node takes besides its words.
+const NODE: usize = 64;
+
+/// The numbers of the nodes that are known.
+#[derive(Debug, Default)]
+pub(super) struct NodeNumbers {
+    numbers: HashMap<Box<[u8]>, u64, RandomState>,
+    bytes: usize,
+    last: u64,
+}
+
+impl NodeNumbers {
+    fn number(&mut self, words: &[u8]) -> u64 {
+        if let Some(number) = self.numbers.get(words) {
+            return *number;
+        }
+        self.last += 1;
+        let bytes = NODE + words.len();
+        if self.bytes + bytes > NODE_BYTES {
+            self.numbers.clear();
+            self.bytes = 0;
+        }
+        // A node of more words than fit in the table at all has a number for each of its streams.
+        if self.bytes + bytes <= NODE_BYTES {
+            self.bytes += bytes;
+            self.numbers.insert(words.into(), self.last);
+        }
+        self.last
+    }
+}
+
+impl Registry {
+    /// The number of the node with these words, which no node with others ever has.
+    pub fn node_number(&self, words: &[u8]) -> u64 {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.number(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_never_another_nodes_and_the_table_stays_within_its_bound() {
+        let mut nodes = NodeNumbers::default();
+        let first = nodes.number(b"first");
+        assert_eq!(nodes.number(b"first"), first);
+        let mut last = first;
+        for node in 0_u32..200_000 {
+            let number = nodes.number(&node.to_le_bytes());
+            assert!(number > last);
+            last = number;
+            assert!(nodes.bytes <= NODE_BYTES);
+        }
+        assert!(nodes.number(b"first") > last, "it was forgotten");
+        assert_eq!(nodes.number(&199_999_u32.to_le_bytes()), last);
+        let large = vec![0; NODE_BYTES];
+        assert_ne!(nodes.number(&large), nodes.number(&large));
+    }
+}
