@@ -186,10 +186,12 @@ pub struct Directory {
     nodes: Index<IpAddr, u32>,
     /// By the pod's uid, or by its namespace and name where a slice does not tell the uid, in the order of the slices' names.
     backends: Index<Arc<str>, Vec<Backend>>,
+    /// How many pods slices name without a uid: Kubernetes' own slices have one, so a second look is seldom needed.
+    named_backends: Whole<usize, 1>,
     /// By namespace and name.
     services: Index<Arc<str>, Option<Arc<Service>>>,
     endpoints: Index<IpAddr, Claims<Service>>,
-    outside: Whole<Outside>,
+    outside: Whole<Outside, 0>,
 }
 
 impl Directory {
@@ -225,16 +227,26 @@ impl Directory {
         by_uid.into_iter().chain(by_name).flatten()
     }
 
-    /// The oldest of the Services that send to a pod, by its uid and its qualified name, of those of which `tell` tells something.
+    /// What slices say of the pod of this uid, namespace and name.
+    fn backends(&self, [uid, namespace, name]: [&str; 3], asked: &mut Asked) -> [&[Backend]; 2] {
+        let by_uid = self.backends.get(uid, asked);
+        let by_name = if *self.named_backends.get(asked) == 0 {
+            None
+        } else {
+            self.backends.get(&*qualified(namespace, name), asked)
+        };
+        [by_uid, by_name].map(|backends| backends.map_or(&[][..], Vec::as_slice))
+    }
+
+    /// The oldest of the Services that send to a pod, by its uid, namespace and name, of those of which `tell` tells something.
     fn oldest_service<T>(
         &self,
-        targets: [&str; 2],
+        pod: [&str; 3],
         asked: &mut Asked,
         tell: impl Fn(&Backend) -> Option<T>,
     ) -> Option<Oldest<'_, T>> {
-        let backends = targets.map(|target| self.backends.get(target, asked));
-        let backends = backends.into_iter().flatten().flatten();
-        let mut services = backends.filter_map(|backend| {
+        let [by_uid, by_name] = self.backends(pod, asked);
+        let mut services = by_uid.iter().chain(by_name).filter_map(|backend| {
             let told = tell(backend)?;
             Some((self.listed(&backend.service, asked)?, told))
         });

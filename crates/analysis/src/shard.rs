@@ -229,8 +229,9 @@ impl Shard {
             measure: &measure,
         };
         self.keep(context, common, (first, second), subject);
-        self.accounting.outside_overflowed += u64::from(legs.have_no_place);
-        self.clamp(measure.clamped);
+        if legs.have_no_place || !measure.clamped.is_empty() {
+            self.count_unusual(legs.have_no_place, measure.clamped);
+        }
         let attributed = self.http_leg(first, &measure);
         let attributed = second.is_none_or(|second| self.http_leg(second, &measure)) && attributed;
         if legs.are_new {
@@ -259,8 +260,9 @@ impl Shard {
         let measure = measure::tcp(common, entry);
         let subject = Subject::Connection { measure: &measure };
         self.keep(context, common, (first, second), subject);
-        self.accounting.outside_overflowed += u64::from(legs.have_no_place);
-        self.clamp(measure.clamped);
+        if legs.have_no_place || !measure.clamped.is_empty() {
+            self.count_unusual(legs.have_no_place, measure.clamped);
+        }
         let attributed = self.tcp_leg(first, &measure);
         let attributed = second.is_none_or(|second| self.tcp_leg(second, &measure)) && attributed;
         if legs.are_new {
@@ -341,12 +343,11 @@ impl Shard {
         }
     }
 
-    /// Counts the values of an entry that were beyond sense.
-    #[inline]
-    fn clamp(&mut self, clamped: ClampedFields) {
-        if !clamped.is_empty() {
-            clamped.iter().for_each(|field| self.accounting.clamp(field));
-        }
+    /// Counts what bounds did to an entry.
+    #[cold]
+    fn count_unusual(&mut self, have_no_place: bool, clamped: ClampedFields) {
+        self.accounting.outside_overflowed += u64::from(have_no_place);
+        clamped.iter().for_each(|field| self.accounting.clamp(field));
     }
 
     fn http_leg(&mut self, leg: IdentifiedLeg, measure: &HttpMeasure) -> bool {

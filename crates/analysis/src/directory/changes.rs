@@ -20,9 +20,16 @@ pub(super) fn hash_of(key: &(impl Hash + ?Sized)) -> u64 {
     FixedState::default().hash_one(key)
 }
 
+/// A hash that falls into this bucket.
+pub(super) const fn hash_in(bucket: u64) -> u64 {
+    bucket << BUCKET_BITS
+}
+
+/// The lower bits of a hash choose the places in the tables.
+const BUCKET_BITS: u32 = 40;
+
 fn bucket(hash: u64) -> u16 {
-    // The lower bits choose the places in the tables.
-    (hash >> 40) as u16 & (BUCKETS - 1) as u16
+    (hash >> BUCKET_BITS) as u16 & (BUCKETS - 1) as u16
 }
 
 /// In which version the answers about each bucket last changed.
@@ -106,15 +113,10 @@ impl Asked {
 mod tests {
     use super::*;
 
-    /// A hash that falls into this bucket.
-    fn in_bucket(bucket: u64) -> u64 {
-        bucket << 40
-    }
-
     fn asked(buckets: impl IntoIterator<Item = u64>) -> Asked {
         let mut asked = Asked::default();
         for bucket in buckets {
-            asked.note(in_bucket(bucket));
+            asked.note(hash_in(bucket));
         }
         asked
     }
@@ -122,9 +124,9 @@ mod tests {
     #[test]
     fn an_answer_is_kept_until_one_of_its_keys_changes() {
         let mut changes = Changes::default();
-        changes.mark(in_bucket(7));
+        changes.mark(hash_in(7));
         assert!(changes.publish());
-        changes.mark(in_bucket(8));
+        changes.mark(hash_in(8));
         assert!(changes.publish());
         assert_eq!(changes.published(), 2);
         let kept = |buckets: &[u64], version| changes.keep(&asked(buckets.iter().copied()), version);
@@ -150,7 +152,7 @@ mod tests {
         let mut changes = Changes::default();
         assert!(!changes.publish());
         assert_eq!(changes.published(), 0);
-        changes.mark(in_bucket(1));
+        changes.mark(hash_in(1));
         assert_eq!([changes.publish(), changes.publish()], [true, false]);
         assert_eq!(changes.published(), 1);
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use super::changes::{Asked, Changes, hash_of};
+use super::changes::{Asked, Changes, hash_in, hash_of};
 
 /// Of 10 000 keys some forty are copied with the one that changes.
 const SHARDS: usize = 256;
@@ -106,14 +106,14 @@ fn shard(hash: u64) -> usize {
     (hash >> 32) as usize & (SHARDS - 1)
 }
 
-/// What changes rarely and is asked as a whole.
+/// What changes rarely and is asked as a whole; its `BUCKET` is no other whole's.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Whole<T>(Arc<T>);
+pub(super) struct Whole<T, const BUCKET: u64>(Arc<T>);
 
-impl<T> Whole<T> {
+impl<T, const BUCKET: u64> Whole<T, BUCKET> {
     /// What is known.
     pub(super) fn get(&self, asked: &mut Asked) -> &T {
-        asked.note(Self::hash());
+        asked.note(hash_in(BUCKET));
         &self.0
     }
 
@@ -127,11 +127,7 @@ impl<T> Whole<T> {
     where
         T: Clone,
     {
-        changes.mark(Self::hash());
+        changes.mark(hash_in(BUCKET));
         Arc::make_mut(&mut self.0)
-    }
-
-    fn hash() -> u64 {
-        hash_of("")
     }
 }

@@ -105,17 +105,15 @@ impl<'a> Inquiry<'a> {
     /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is the oldest, as istiod takes it,
     /// then the first by namespace and name.
     pub fn service_of(&mut self, pod: &Pod, port: u16) -> Option<Oldest<'a, PortProtocol>> {
-        let targets = [&*pod.uid, &qualified(&pod.namespace, &pod.name)];
         self.directory
-            .oldest_service(targets, &mut self.asked, |backend| protocol(backend, port))
+            .oldest_service(target(pod), &mut self.asked, |backend| protocol(backend, port))
     }
 
     /// What `port` of `pod` speaks for `service`, if that sends to it.
     pub fn protocol_of(&mut self, pod: &Pod, port: u16, service: &Service) -> Option<PortProtocol> {
         let name = qualified(&service.namespace, &service.name);
-        let targets = [&*pod.uid, &qualified(&pod.namespace, &pod.name)];
-        let backends = targets.map(|target| self.directory.backends.get(target, &mut self.asked));
-        let mut backends = backends.into_iter().flatten().flatten();
+        let [by_uid, by_name] = self.directory.backends(target(pod), &mut self.asked);
+        let mut backends = by_uid.iter().chain(by_name);
         backends.find_map(|backend| protocol(backend, port).filter(|_| *backend.service == *name))
     }
 
@@ -157,6 +155,11 @@ fn workload(held: Held<'_, Pod>) -> Found<'_> {
         Owner::Pod(pod) if pod.is_workload_entry => found.by(Rule::WorkloadEntry),
         _ => found,
     }
+}
+
+/// What slices know a pod by.
+fn target(pod: &Pod) -> [&str; 3] {
+    [&pod.uid, &pod.namespace, &pod.name]
 }
 
 /// What the port speaks, if it is this one.

@@ -133,11 +133,20 @@ pub fn server_name<'a>(role: Role, common: &CommonProperties<'a>) -> Result<&'a 
 }
 
 /// The upstream cluster. Istio's routes that answer or pass on traffic to no service stand for the clusters of that traffic.
+#[inline]
 fn cluster<'a>(common: &CommonProperties<'a>) -> &'a [u8] {
-    match (common.upstream_cluster, common.route_name) {
-        (b"", b"block_all") => b"BlackHoleCluster",
-        (b"", b"allow_any") => b"PassthroughCluster",
-        (b"", b"allow_any_dynamic_dns") => b"AllowAnyDynamicDNSCluster",
-        (cluster, _) => cluster,
+    if common.upstream_cluster.is_empty() {
+        return of_route(common.route_name);
+    }
+    common.upstream_cluster
+}
+
+#[inline(never)]
+fn of_route(route_name: &[u8]) -> &'static [u8] {
+    match route_name {
+        b"block_all" => b"BlackHoleCluster",
+        b"allow_any" => b"PassthroughCluster",
+        b"allow_any_dynamic_dns" => b"AllowAnyDynamicDNSCluster",
+        _ => b"",
     }
 }

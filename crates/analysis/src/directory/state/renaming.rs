@@ -108,10 +108,10 @@ impl State {
 
     /// The Service that a pod is named by: the oldest that sends to it, at whatever port.
     fn service_of(&self, pod: &PodRecord) -> Option<&ServiceRecord> {
-        let targets = [&*pod.uid, &qualified(&pod.namespace, &pod.name)];
+        let target = [&*pod.uid, &pod.namespace, &pod.name];
         let oldest = self
             .directory
-            .oldest_service(targets, &mut Asked::default(), |_| Some(()))?;
+            .oldest_service(target, &mut Asked::default(), |_| Some(()))?;
         let service = oldest.service;
         self.services.get(&qualified(&service.namespace, &service.name))
     }

@@ -26,8 +26,23 @@ impl State {
         let gone = before.iter().map(|endpoint| &*endpoint.target);
         let gone: BTreeSet<&str> = gone.filter(|target| !named.contains_key(target)).collect();
         let Directory {
-            changes, backends, ..
+            changes,
+            backends,
+            named_backends,
+            ..
         } = &mut self.directory;
+        // A uid has no slash.
+        let are_named =
+            |targets: &mut dyn Iterator<Item = &str>| targets.filter(|target| target.contains('/')).count();
+        let were_named: BTreeSet<&str> = before.iter().map(|endpoint| &*endpoint.target).collect();
+        let (less, more) = (
+            are_named(&mut were_named.into_iter()),
+            are_named(&mut named.keys().copied()),
+        );
+        if less + more > 0 {
+            let count = named_backends.change(changes);
+            *count = (*count + more).saturating_sub(less);
+        }
         let texts = &mut self.texts;
         for target in &gone {
             backends.change(&texts.share(target), changes, |of_pod| {
