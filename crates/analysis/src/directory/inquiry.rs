@@ -51,8 +51,9 @@ impl<'a> Inquiry<'a> {
     /// Who owned `address` when a call started at `start`. `port` is the port of a listening side; a caller's own port says
     /// nothing and is `None`.
     ///
-    /// What stands first wins: a pod of its own address or a `WorkloadEntry`, a pod that listens at the port of a shared address, a node, a Service, an endpoint without
-    /// a pod, a `ServiceEntry`. (SkyWalking asks `ServiceEntries` first; then a wide CIDR block would hide the mesh's own pods.)
+    /// What stands first wins: a pod of its own address or a `WorkloadEntry`, a pod that listens at the port of a shared address,
+    /// a node, a Service, an endpoint without a pod, a `ServiceEntry`. (SkyWalking asks `ServiceEntries` first; then a wide CIDR
+    /// block would hide the mesh's own pods.)
     pub fn owner(&mut self, address: IpAddr, port: Option<u16>, start: Moment) -> Found<'a> {
         let (directory, network, asked) = (self.directory, self.network, &mut self.asked);
         let address = &address.to_canonical();
