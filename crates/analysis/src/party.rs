@@ -106,6 +106,20 @@ impl PartyLabels {
             cluster: symbol,
         }
     }
+
+    /// Every symbol in it, in the order of Istio's standard labels.
+    pub fn symbols(&self) -> [Symbol; 8] {
+        [
+            self.workload,
+            self.namespace,
+            self.principal,
+            self.app,
+            self.version,
+            self.canonical_service,
+            self.canonical_revision,
+            self.cluster,
+        ]
+    }
 }
 
 /// Who called whom, as one reporter saw it: the part of a series' labels that does not change with the outcome.
@@ -132,19 +146,11 @@ pub struct Call {
 impl Call {
     /// Every symbol in it.
     pub fn symbols(&self) -> impl Iterator<Item = Symbol> + use<> {
-        let of = |party: &PartyLabels| {
-            [
-                party.workload,
-                party.namespace,
-                party.principal,
-                party.app,
-                party.version,
-                party.canonical_service,
-                party.canonical_revision,
-                party.cluster,
-            ]
-        };
-        let parties = of(&self.source).into_iter().chain(of(&self.destination));
+        let parties = self
+            .source
+            .symbols()
+            .into_iter()
+            .chain(self.destination.symbols());
         parties.chain([self.service, self.service_name, self.service_namespace])
     }
 

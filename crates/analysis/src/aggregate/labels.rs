@@ -124,23 +124,9 @@ pub fn series_labels(call: &Call, outcome: Outcome, interner: &Interner) -> Seri
 
 /// Bytes of the labels of a call's series, without those of its outcome.
 pub fn label_bytes(call: &Call, interner: &Interner) -> usize {
-    let parties = [&call.source, &call.destination].map(|party| party_values(party, interner));
-    let service =
-        [call.service, call.service_name, call.service_namespace].map(|symbol| interner.text(symbol));
-    let values = parties.iter().flatten().chain(&service);
-    values.map(|value| value.len()).sum()
+    call.symbols().map(|symbol| interner.text(symbol).len()).sum()
 }
 
 fn party_values(party: &PartyLabels, interner: &Interner) -> [Arc<str>; 8] {
-    [
-        party.workload,
-        party.namespace,
-        party.principal,
-        party.app,
-        party.version,
-        party.canonical_service,
-        party.canonical_revision,
-        party.cluster,
-    ]
-    .map(|symbol| interner.text(symbol))
+    party.symbols().map(|symbol| interner.text(symbol))
 }
