@@ -174,7 +174,11 @@ fn a_busy_port_is_named_with_its_key() {
 fn each_active_analyzer_has_a_line_and_a_signal_ends_the_collector() {
     for signal in ["-TERM", "-INT", "-HUP"] {
         let (_folder, file) = configured(&[ANYWHERE, DIRECTORY, ANALYSIS, AT_ONCE].concat());
-        let (mut running, mut lines, mut said) = ready(&mut collector(&["--config", &file]));
+        // Whoever runs the tests may ignore hangups, and a process inherits that.
+        let mut listening = Command::new("env");
+        let binary = env!("CARGO_BIN_EXE_alscope-collector");
+        listening.args(["--default-signal=HUP", binary, "--config", &file]);
+        let (mut running, mut lines, mut said) = ready(&mut listening);
         assert!(said.contains("analyzer k8s-mesh active for http, tcp"), "{said}");
         send(signal, &running);
         lines.read_to_string(&mut said).unwrap();
