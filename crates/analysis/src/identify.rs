@@ -78,9 +78,9 @@ pub fn look_up<'a>(
     lookup: &mut Lookup<'a>,
     registry: &Registry,
 ) -> Answer {
-    let identified = match legs(chain, identity, lookup) {
-        Ok(legs) => register(&legs, lookup, registry),
-        Err(ended) => Identified::Ended(ended),
+    let identified = match &legs(chain, identity, lookup) {
+        Ok(legs) => register(legs, lookup, registry),
+        Err(ended) => Identified::Ended(*ended),
     };
     Answer {
         asked: lookup.asked(),

@@ -223,17 +223,19 @@ impl Shard {
         // A gateway's upstream is the port that the request was for.
         let port = second.unwrap_or(first).protocol;
         let measure = measure::http(common, entry, request, port)?;
-        let subject = Subject::Request {
-            entry,
-            request,
-            measure: &measure,
-        };
-        self.keep(context, common, (first, second), subject);
+        if self.keeper.is_some() {
+            let subject = Subject::Request {
+                entry,
+                request,
+                measure: &measure,
+            };
+            self.keep(&context.observed(common, (first, second), subject));
+        }
         if legs.have_no_place || !measure.clamped.is_empty() {
             self.count_unusual(legs.have_no_place, measure.clamped);
         }
-        let attributed = self.http_leg(first, &measure);
-        let attributed = second.is_none_or(|second| self.http_leg(second, &measure)) && attributed;
+        let attributed = self.http_leg(&first, &measure);
+        let attributed = second.is_none_or(|second| self.http_leg(&second, &measure)) && attributed;
         if legs.are_new {
             self.give_example(legs, &context.shown(common, &peers, Some((entry, request))));
         }
@@ -258,13 +260,15 @@ impl Shard {
         let legs = self.identified((context, chain), &identity)?;
         let Legs { first, second, .. } = legs;
         let measure = measure::tcp(common, entry);
-        let subject = Subject::Connection { measure: &measure };
-        self.keep(context, common, (first, second), subject);
+        if self.keeper.is_some() {
+            let subject = Subject::Connection { measure: &measure };
+            self.keep(&context.observed(common, (first, second), subject));
+        }
         if legs.have_no_place || !measure.clamped.is_empty() {
             self.count_unusual(legs.have_no_place, measure.clamped);
         }
-        let attributed = self.tcp_leg(first, &measure);
-        let attributed = second.is_none_or(|second| self.tcp_leg(second, &measure)) && attributed;
+        let attributed = self.tcp_leg(&first, &measure);
+        let attributed = second.is_none_or(|second| self.tcp_leg(&second, &measure)) && attributed;
         if legs.are_new {
             self.give_example(legs, &context.shown(common, &peers, None));
         }
@@ -323,23 +327,11 @@ impl Shard {
             .give(evidence, shown.received, || Example::of(shown).ok());
     }
 
-    #[inline]
-    fn keep(
-        &mut self,
-        context: &Context<'_>,
-        common: &CommonProperties<'_>,
-        legs: (IdentifiedLeg, Option<IdentifiedLeg>),
-        subject: Subject<'_, '_>,
-    ) {
+    /// What is observed is put together for a keeper alone, and not for each entry.
+    #[inline(never)]
+    fn keep(&mut self, observed: &Observed<'_, '_>) {
         if let Some(keeper) = &mut self.keeper {
-            let observed = Observed {
-                stream: context.stream,
-                received: context.received,
-                common,
-                legs,
-                subject,
-            };
-            keeper.observe(&observed, &self.registry, &mut self.accounting);
+            keeper.observe(observed, &self.registry, &mut self.accounting);
         }
     }
 
@@ -350,7 +342,7 @@ impl Shard {
         clamped.iter().for_each(|field| self.accounting.clamp(field));
     }
 
-    fn http_leg(&mut self, leg: IdentifiedLeg, measure: &HttpMeasure) -> bool {
+    fn http_leg(&mut self, leg: &IdentifiedLeg, measure: &HttpMeasure) -> bool {
         let key = SeriesKey {
             call: leg.call,
             outcome: HttpCounts::outcome(measure),
@@ -359,7 +351,7 @@ impl Shard {
         self.leg(leg, id)
     }
 
-    fn tcp_leg(&mut self, leg: IdentifiedLeg, measure: &TcpMeasure) -> bool {
+    fn tcp_leg(&mut self, leg: &IdentifiedLeg, measure: &TcpMeasure) -> bool {
         let key = SeriesKey {
             call: leg.call,
             outcome: TcpCounts::outcome(measure),
@@ -369,7 +361,7 @@ impl Shard {
     }
 
     /// Counts an observation; answers whether both of its parties were found.
-    fn leg(&mut self, leg: IdentifiedLeg, id: SeriesId) -> bool {
+    fn leg(&mut self, leg: &IdentifiedLeg, id: SeriesId) -> bool {
         self.accounting.observe(leg.reporter);
         self.accounting.overflowed += u64::from(id == SeriesId::OVERFLOW);
         self.evidence.add(leg.evidence);

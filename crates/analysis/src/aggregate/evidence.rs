@@ -58,11 +58,12 @@ pub struct EvidenceKey {
 
 /// Three numbers are hashed faster than eleven parts.
 impl Hash for EvidenceKey {
+    #[inline]
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         let mut small = self.reporter as u64;
         for (node, found) in self.nodes.iter().zip(self.found) {
             let [namespace, name] = [node.namespace, node.name].map(|symbol| u64::from(symbol.number()));
-            hasher.write_u64(namespace << 32 | name);
+            hasher.write_u64(name << 32 | namespace);
             small = small << 8 | node.kind as u64;
             small = small << 8 | found.role as u64;
             small = small << 8 | found.rule as u64;

@@ -193,11 +193,9 @@ impl Registry {
     ) -> (CallId, EvidenceId) {
         let tables = &mut *self.tables();
         let call = make(&mut tables.interner);
-        let (id, call) = tables.call_id(call, self.bounds.calls);
-        (
-            id,
-            tables.evidence_id(EvidenceKey::new(&call, found), self.bounds.evidence),
-        )
+        let id = tables.call_id(&call, self.bounds.calls);
+        let key = EvidenceKey::new(tables.call_of(id), found);
+        (id, tables.evidence_id(key, self.bounds.evidence))
     }
 
     /// What the evidence of an id is of.
@@ -210,7 +208,7 @@ impl Registry {
     /// What `read` reads of a call, with the interner of its symbols.
     pub fn read_call<T>(&self, id: CallId, read: impl FnOnce(&Call, &Interner) -> T) -> T {
         let tables = self.tables();
-        read(&tables.call_of(id), &tables.interner)
+        read(tables.call_of(id), &tables.interner)
     }
 
     /// The id of an HTTP series.

@@ -15,6 +15,7 @@ pub fn microseconds(common: &CommonProperties<'_>) -> Result<u64, Malformed> {
 }
 
 /// The same as the proxy wrote it.
+#[inline]
 pub(super) fn signed_microseconds(common: &CommonProperties<'_>) -> Result<i64, Malformed> {
     if let Some(duration) = common.duration()? {
         return Ok(signed(duration));

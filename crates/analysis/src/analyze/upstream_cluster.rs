@@ -57,11 +57,12 @@ impl<'a> UpstreamCluster<'a> {
         let Ok(name) = std::str::from_utf8(name) else {
             return UpstreamCluster::Other;
         };
-        let parts = if name.starts_with("outbound_.") {
-            first_four(name.split("_."))
+        let parts: [Option<&str>; 4] = if name.starts_with("outbound_.") {
+            let mut parts = name.split("_.");
+            std::array::from_fn(|_| parts.next())
         } else {
-            // Parts are too short for a search of single characters to pay.
-            first_four(name.split(['|']))
+            let mut rest = Some(name);
+            std::array::from_fn(|_| next_part(&mut rest))
         };
         let number = |port: &str| port.parse().unwrap_or(0);
         match parts {
@@ -90,8 +91,14 @@ impl<'a> UpstreamCluster<'a> {
     }
 }
 
-fn first_four<'a>(mut parts: impl Iterator<Item = &'a str>) -> [Option<&'a str>; 4] {
-    std::array::from_fn(|_| parts.next())
+/// The part before the next bar; the rest is what is behind it. Parts are too short for the searches of `split` to pay.
+fn next_part<'a>(rest: &mut Option<&'a str>) -> Option<&'a str> {
+    let name = rest.take()?;
+    let Some(bar) = name.bytes().position(|byte| byte == b'|') else {
+        return Some(name);
+    };
+    *rest = name.get(bar + 1..);
+    name.get(..bar)
 }
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ struct Key {
 #[derive(Clone, Copy, Debug)]
 struct Place {
     slot: u32,
+    /// Half of the key's hash, so that a table that grows hashes no key again.
+    hash: u32,
     key: Key,
 }
 
@@ -70,7 +72,7 @@ pub struct Memo {
 }
 
 impl Memo {
-    /// The hash of a key.
+    /// The hash of a key: the same half twice, because a table takes its lowest and its highest bits.
     pub fn hash(&self, key: &[u8]) -> u64 {
         hash_of(&self.state, key)
     }
@@ -121,12 +123,12 @@ impl Memo {
             self.origins.push(origin);
         }
         let slot = newest as u32;
-        let Memo {
-            index, keys, state, ..
-        } = self;
-        index.insert_unique(hash, Place { slot, key }, |place| {
-            hash_of(state, place.key.of(keys))
-        });
+        let place = Place {
+            slot,
+            hash: hash as u32,
+            key,
+        };
+        self.index.insert_unique(hash, place, |place| twice(place.hash));
     }
 
     /// Forgets everything.
@@ -220,7 +222,12 @@ fn grow<T>(grown: &mut Vec<T>, more: usize, most: usize) {
 fn hash_of(state: &RandomState, key: &[u8]) -> u64 {
     let mut hasher = state.build_hasher();
     hasher.write(key);
-    hasher.finish()
+    twice(hasher.finish() as u32)
+}
+
+/// The hash of which this is a half.
+fn twice(half: u32) -> u64 {
+    u64::from(half) << 32 | u64::from(half)
 }
 
 /// What to remember of an identity.

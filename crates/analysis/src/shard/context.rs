@@ -7,6 +7,7 @@ use crate::directory::Directory;
 use crate::identify::IdentifiedLeg;
 use crate::moment::Moment;
 use crate::peer::Peers;
+use crate::persistence::kept_entry::{Observed, Subject};
 use crate::stream::Stream;
 
 /// The observations of an entry.
@@ -28,6 +29,22 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// An entry as it is observed.
+    pub(super) fn observed<'e, 'm>(
+        &'e self,
+        common: &'e CommonProperties<'m>,
+        legs: (IdentifiedLeg, Option<IdentifiedLeg>),
+        subject: Subject<'e, 'm>,
+    ) -> Observed<'e, 'm> {
+        Observed {
+            stream: self.stream,
+            received: self.received,
+            common,
+            legs,
+            subject,
+        }
+    }
+
     /// What of an entry an example shows.
     pub(super) fn shown<'e>(
         &'e self,

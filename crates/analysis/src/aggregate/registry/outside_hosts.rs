@@ -68,11 +68,12 @@ impl Registry {
             service: tables.interner.intern(if has_place { host } else { OTHER }),
             ..make(&mut tables.interner)
         };
-        let (id, call) = tables.call_id(call, self.bounds.calls);
+        let id = tables.call_id(&call, self.bounds.calls);
         if has_place && id != CallId::OVERFLOW {
             tables.outside_hosts.hold(host, id);
         }
-        let evidence = tables.evidence_id(EvidenceKey::new(&call, found), self.bounds.evidence);
+        let key = EvidenceKey::new(tables.call_of(id), found);
+        let evidence = tables.evidence_id(key, self.bounds.evidence);
         (id, evidence, has_place || id == CallId::OVERFLOW)
     }
 }

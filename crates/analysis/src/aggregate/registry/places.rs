@@ -1,9 +1,9 @@
 //! Values with small numbers. A value that goes leaves its number to another one.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 /// Values by number, and numbers by value. Who asks for a value says in which epoch, so that it can be told what nobody knows.
 #[derive(Debug)]
@@ -12,9 +12,11 @@ pub(super) struct Places<K> {
     keys: Vec<K>,
     /// In which epoch each was last asked for.
     asked: Vec<u32>,
-    /// A call has twenty parts: with the standard library's hash they were a seventh of what a new identity costs.
-    numbers: HashMap<K, u32, RandomState>,
+    /// By their values, those that did not go.
+    numbers: HashTable<u32>,
     free: Vec<u32>,
+    /// A call has twenty parts: with the standard library's hash they were a seventh of what a new identity costs.
+    state: RandomState,
 }
 
 impl<K> Default for Places<K> {
@@ -22,8 +24,9 @@ impl<K> Default for Places<K> {
         Places {
             keys: Vec::new(),
             asked: Vec::new(),
-            numbers: HashMap::default(),
+            numbers: HashTable::new(),
             free: Vec::new(),
+            state: RandomState::default(),
         }
     }
 }
@@ -31,7 +34,8 @@ impl<K> Default for Places<K> {
 impl<K: Copy + Eq + Hash> Places<K> {
     /// The number of a value, which is asked for in this epoch.
     pub(super) fn find(&mut self, key: &K, epoch: u32) -> Option<u32> {
-        let number = *self.numbers.get(key)?;
+        let is_its = |number: &u32| self.keys.get(*number as usize) == Some(key);
+        let number = *self.numbers.find(self.state.hash_one(key), is_its)?;
         if let Some(asked) = self.asked.get_mut(number as usize) {
             *asked = epoch;
         }
@@ -51,13 +55,15 @@ impl<K: Copy + Eq + Hash> Places<K> {
             self.keys.push(key);
             self.asked.push(epoch);
         }
-        self.numbers.insert(key, number);
+        let (keys, state) = (&self.keys, &self.state);
+        let hash_of = |number: &u32| keys.get(*number as usize).map_or(0, |key| state.hash_one(key));
+        self.numbers.insert_unique(state.hash_one(key), number, hash_of);
         Some(number)
     }
 
     /// The value of a number that somebody has.
-    pub(super) fn get(&self, number: u32) -> Option<K> {
-        self.keys.get(number as usize).copied()
+    pub(super) fn get(&self, number: u32) -> Option<&K> {
+        self.keys.get(number as usize)
     }
 
     /// Whether the number has a value that nobody asked for in this epoch.
@@ -66,16 +72,16 @@ impl<K: Copy + Eq + Hash> Places<K> {
         let (Some(key), Some(asked)) = (self.keys.get(place), self.asked.get(place)) else {
             return false;
         };
-        *asked != epoch && self.numbers.get(key) == Some(&number)
+        let known = || self.numbers.find(self.state.hash_one(key), |own| *own == number);
+        *asked != epoch && known().is_some()
     }
 
     /// Gives a number up that nobody has any more. Answers whose it was.
     pub(super) fn remove(&mut self, number: u32) -> Option<K> {
-        let key = self.get(number)?;
-        if self.numbers.get(&key) != Some(&number) {
-            return None;
-        }
-        self.numbers.remove(&key);
+        let key = *self.get(number)?;
+        let hash = self.state.hash_one(key);
+        let known = self.numbers.find_entry(hash, |own| *own == number);
+        known.ok()?.remove();
         self.free.push(number);
         Some(key)
     }
@@ -107,7 +113,10 @@ mod tests {
             (None, 2, 3)
         );
         assert_eq!([places.add("d", 1), places.add("e", 1)], [Some(1), Some(3)]);
-        assert_eq!((places.get(1), places.find(&"d", 1)), (Some("d"), Some(1)));
+        assert_eq!(
+            (places.get(1).copied(), places.find(&"d", 1)),
+            (Some("d"), Some(1))
+        );
     }
 
     #[test]

@@ -68,24 +68,23 @@ impl Tables {
         self.interner.number()
     }
 
-    /// The id of a call, and as what it is counted.
-    pub(super) fn call_id(&mut self, call: Call, most: usize) -> (CallId, Call) {
+    /// The id of a call.
+    pub(super) fn call_id(&mut self, call: &Call, most: usize) -> CallId {
         let epoch = self.epoch();
-        if let Some(id) = self.calls.find(&call, epoch) {
-            let id = CallId(id);
-            return (id, self.call_of(id));
+        if let Some(id) = self.calls.find(call, epoch) {
+            return CallId(id);
         }
         if self.calls.len() >= most {
-            return (CallId::OVERFLOW, Call::OVERFLOW);
+            return CallId::OVERFLOW;
         }
-        let Some(id) = self.calls.add(call, epoch) else {
-            return (CallId::OVERFLOW, Call::OVERFLOW);
+        let Some(id) = self.calls.add(*call, epoch) else {
+            return CallId::OVERFLOW;
         };
         if self.series_of.len() <= id as usize {
             self.series_of.push(0);
         }
         call.symbols().for_each(|symbol| self.interner.hold(symbol));
-        (CallId(id), call)
+        CallId(id)
     }
 
     pub(super) fn free_call(&mut self, place: usize) {
@@ -128,8 +127,9 @@ impl Tables {
         true
     }
 
-    pub(super) fn call_of(&self, id: CallId) -> Call {
-        self.calls.get(id.0).unwrap_or(Call::OVERFLOW)
+    /// As what the calls of an id are counted.
+    pub(super) fn call_of(&self, id: CallId) -> &Call {
+        self.calls.get(id.0).unwrap_or(&Call::OVERFLOW)
     }
 
     /// The id of a series. Only a new one is asked for what it takes of the bounds.
@@ -180,15 +180,11 @@ impl Tables {
     }
 
     fn label_bytes_of(&self, key: SeriesKey) -> usize {
-        label_bytes(&self.call_of(key.call), &self.interner)
+        label_bytes(self.call_of(key.call), &self.interner)
     }
 
     pub(super) fn labels(&mut self, family: Family, id: SeriesId) -> Option<SeriesLabels> {
-        let key = family(self).get(id.0)?;
-        Some(series_labels(
-            &self.call_of(key.call),
-            key.outcome,
-            &self.interner,
-        ))
+        let key = *family(self).get(id.0)?;
+        Some(series_labels(self.call_of(key.call), key.outcome, &self.interner))
     }
 }
