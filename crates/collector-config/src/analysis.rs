@@ -54,7 +54,7 @@ impl Default for Naming {
 pub struct Endpoints {
     /// Templates of paths, tried before any other; `{…}` stands for one segment, as in `/users/{id}`.
     pub rules: Vec<String>,
-    /// Endpoints of one service; further ones are one endpoint together.
+    /// Endpoints of one service that are known at a time; further ones are one endpoint together.
     pub per_service: usize,
 }
 

@@ -153,7 +153,7 @@ pub const SETTINGS: [Setting; 39] = [
         "analysis.endpoints.perService",
         Kind::Number,
         |config| Some(config.analysis.endpoints.per_service.to_string()),
-        "Endpoints of one service; further ones are one endpoint together.",
+        "Endpoints of one service; further ones are one endpoint together. One that no kept entry was for in `limits.idleSeries` goes, at most as long again later, and leaves its place to others.",
     ),
     setting(
         "analysis.persistence.errors",

@@ -122,6 +122,7 @@ async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let gauges = Gauges {
         analyzers: admin.analyzers,
         streams: admin.usage.streams(),
+        streams_refused: admin.usage.streams_refused(),
         connections: admin.usage.connections(),
         log_lines_left_out: log_limit::left_out(),
         directory_version: admin.directory.load().version(),

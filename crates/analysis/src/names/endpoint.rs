@@ -18,8 +18,8 @@
 //! text for each segment of the trie, the text of each name, 48 bytes and the text for each gRPC call, and 256 bytes, the name
 //! and four bytes for each of its rules for a service; while a position collapses, its service counts twice.
 //!
-//! [`Endpoints::forget_unasked`] lets the services go that nobody asked for since it was last called, and the names of what had no room,
-//! so that the bound of all services recovers. The names of a service that is asked for stay.
+//! [`Endpoints::forget_unasked`] lets the services go that nobody asked for since it was last called, of the others the names that nobody
+//! asked for, and all names of what had no room: so each bound recovers, also that of a service that is always busy.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -123,6 +123,11 @@ impl ServiceEndpoints {
             self.is_asked.store(true, Ordering::Relaxed);
         }
     }
+
+    /// Whether it was asked for since this was last called.
+    fn was_asked(&mut self) -> bool {
+        std::mem::take(self.is_asked.get_mut())
+    }
 }
 
 impl Endpoints {
@@ -160,22 +165,27 @@ impl Endpoints {
         id
     }
 
-    /// Forgets the services that nobody asked for since this was last called, and the names of what had no room. Ids of services that
-    /// somebody has are void.
+    /// Forgets the services and the names that nobody asked for since this was last called, and the names of what had no room. Ids of
+    /// services that somebody has are void.
     pub fn forget_unasked(&mut self) {
         let Endpoints {
             ids, services, free, ..
         } = self;
         let mut forgotten = Vec::new();
+        let mut given_back = 0;
         ids.retain(|name, id| {
-            let asked = services
-                .get_mut(id.0)
-                .is_some_and(|service| std::mem::take(service.is_asked.get_mut()));
-            if !asked {
-                forgotten.push((name.clone(), *id));
+            if let Some(service) = services.get_mut(id.0)
+                && service.was_asked()
+            {
+                let before = service.trie.bytes();
+                service.trie.forget_unasked();
+                given_back += before - service.trie.bytes();
+                return true;
             }
-            asked
+            forgotten.push((name.clone(), *id));
+            false
         });
+        self.bytes -= given_back;
         free.extend(forgotten.iter().map(|(_, id)| *id));
         for (name, id) in forgotten {
             self.bytes -= self.service_bytes(&name);

@@ -4,17 +4,21 @@
 //! [`Limits::values_per_position`], its words are values: they become one `{any}`, and what followed them is merged. What comes
 //! out depends only on the order in which paths arrive.
 //!
-//! A name that was handed out stays, except that a collapse replaces the word by `{any}` in the names that go through its
-//! position: once for each position of a path, and never back. A path that has a name never loses it to the overflow: when the
-//! names after a collapse would not fit, the trie learns nothing any more.
+//! A name that was handed out stays for as long as it is asked for, except that a collapse replaces the word by `{any}` in the names
+//! that go through its position: once for each position of a path, and not back while anybody asks for a name through it. A path that
+//! has a name never loses it to the overflow: when the names after a collapse would not fit, the trie learns nothing any more.
+//!
+//! [`Trie::forget_unasked`] lets the names go that nobody asked for since it was last called, and then there is room again.
 
 mod merge;
+mod methods;
 
 use std::collections::BTreeSet;
 
 use super::method::Method;
 use super::segment::Placeholder;
 use super::target::{Form, Target};
+use methods::{Asked, Methods};
 
 /// Bytes of a node besides its texts, with what an allocator adds to them.
 pub(super) const NODE_BYTES: usize = 128;
@@ -28,7 +32,7 @@ const METHOD_BYTES: usize = "OPTIONS ".len();
 /// The bounds of a trie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Distinct names that are ever handed out.
+    /// Distinct names that are handed out until the unasked ones are forgotten.
     pub names: usize,
     /// Distinct words at one position before they are values.
     pub values_per_position: usize,
@@ -43,7 +47,8 @@ pub(super) struct Trie {
     limits: Limits,
     root: Node,
     /// gRPC calls, sorted; a service's methods are a closed list, so they never collapse.
-    grpc: Vec<Box<str>>,
+    grpc: Vec<GrpcCall>,
+    /// Those that there are, and those that a collapse replaced since names were last forgotten.
     names: usize,
     bytes: usize,
     is_full: bool,
@@ -57,26 +62,17 @@ struct Node {
     is_collapsed: bool,
     /// The methods with which the path that ends here has been named.
     methods: Methods,
+    /// Those that were asked for since names were last forgotten.
+    asked: Asked,
     /// The path that ends here, as names show it; empty until it is named.
     path: Box<str>,
 }
 
-/// A set of methods.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Methods(u16);
-
-impl Methods {
-    fn has(self, method: Method) -> bool {
-        self.0 & (1 << method as u16) != 0
-    }
-
-    fn insert(&mut self, method: Method) {
-        self.0 |= 1 << method as u16;
-    }
-
-    fn all(self) -> impl Iterator<Item = Method> {
-        Method::ALL.into_iter().filter(move |method| self.has(*method))
-    }
+/// A name of gRPC.
+#[derive(Clone, Debug)]
+struct GrpcCall {
+    path: Box<str>,
+    asked: Asked,
 }
 
 impl Trie {
@@ -96,17 +92,34 @@ impl Trie {
         self.bytes
     }
 
-    /// The path of the name that `target` has been given.
+    /// The path of the name that `target` has been given, which is thereby asked for.
     pub(super) fn find(&self, target: &Target) -> Option<&str> {
         if target.form == Form::Grpc {
             let index = self.grpc_index(target).ok()?;
-            return self.grpc.get(index).map(|path| &**path);
+            return self.grpc.get(index).map(|call| {
+                call.asked.note(target.method);
+                &*call.path
+            });
         }
         let mut node = &self.root;
         for (text, placeholder) in target.segments() {
             node = node.child(node.key(text, placeholder))?;
         }
-        node.methods.has(target.method).then_some(&*node.path)
+        node.methods.has(target.method).then(|| {
+            node.asked.note(target.method);
+            &*node.path
+        })
+    }
+
+    /// Forgets the names that nobody asked for since this was last called.
+    pub(super) fn forget_unasked(&mut self) {
+        self.grpc
+            .retain_mut(|call| call.asked.take() != Methods::default());
+        self.root.forget_unasked();
+        let texts = self.grpc.iter().map(|call| GRPC_NAME_BYTES + call.path.len());
+        self.bytes = self.root.bytes() + texts.sum::<usize>();
+        self.names = self.root.names().len() + self.grpc.len();
+        self.is_full = false;
     }
 
     /// Gives `target` a name, unless a bound is reached; `free` are the bytes that may be taken.
@@ -134,13 +147,17 @@ impl Trie {
     }
 
     fn grpc_index(&self, target: &Target) -> Result<usize, usize> {
-        self.grpc.binary_search_by(|path| (**path).cmp(target.text()))
+        self.grpc.binary_search_by(|call| (*call.path).cmp(target.text()))
     }
 
     fn learn_grpc(&mut self, target: &Target, free: usize) {
         let cost = GRPC_NAME_BYTES + target.text().len();
         if let (Err(index), true) = (self.grpc_index(target), cost <= free) {
-            self.grpc.insert(index, target.text().into());
+            let call = GrpcCall {
+                path: target.text().into(),
+                asked: Asked::default(),
+            };
+            self.grpc.insert(index, call);
             self.names += 1;
             self.bytes += cost;
         }
@@ -247,6 +264,20 @@ impl Node {
             names.extend(child.names());
         }
         names
+    }
+
+    /// A position where nothing is left may have words again.
+    fn forget_unasked(&mut self) {
+        self.methods = self.methods.both(self.asked.take());
+        if self.methods == Methods::default() {
+            self.path = Box::default();
+        }
+        self.children.retain_mut(|(_, child)| {
+            child.forget_unasked();
+            child.methods != Methods::default() || !child.children.is_empty()
+        });
+        self.children.shrink_to_fit();
+        self.is_collapsed &= self.child(Placeholder::Any.text()).is_some();
     }
 
     fn bytes(&self) -> usize {

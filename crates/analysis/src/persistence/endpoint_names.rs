@@ -1,6 +1,6 @@
 //! The names of the kept entries' endpoints: one table for all workers, found under the read lock, learnt under the write lock.
 //!
-//! A service that nobody asked for in the idle time and as long again is forgotten.
+//! A service that nobody asked for in the idle time and as long again is forgotten, and so is a name of a service that is always busy.
 //!
 //! A name is not learnt from a request that no endpoint answered: code 404, no route, or gRPC's `UNIMPLEMENTED`.
 

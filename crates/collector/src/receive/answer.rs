@@ -23,19 +23,47 @@ pub enum Refusal {
     Encoding,
     /// Its peer has as many streams as it may.
     TooManyStreams,
-    /// It ended, or stalled, within a message.
+    /// It ended within a message.
     WithinMessage,
+    /// A message of it took too long.
+    TooSlow,
     /// There is no room for its message.
     NoRoom,
 }
 
 impl Refusal {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::NotGrpc,
+        Self::UnknownMethod,
+        Self::Metrics,
+        Self::Encoding,
+        Self::TooManyStreams,
+        Self::WithinMessage,
+        Self::TooSlow,
+        Self::NoRoom,
+    ];
+
+    /// The reason's word in the label `reason`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotGrpc => "not-grpc",
+            Self::UnknownMethod => "unknown-method",
+            Self::Metrics => "metrics-not-accepted",
+            Self::Encoding => "encoding",
+            Self::TooManyStreams => "too-many-of-peer",
+            Self::WithinMessage => "within-message",
+            Self::TooSlow => "too-slow",
+            Self::NoRoom => "no-room",
+        }
+    }
+
     /// The status code (gRPC `statuscodes`).
     fn code(self) -> u16 {
         match self {
             Refusal::NotGrpc | Refusal::UnknownMethod | Refusal::Metrics | Refusal::Encoding => 12,
             Refusal::TooManyStreams | Refusal::NoRoom => 8,
-            Refusal::WithinMessage => 3,
+            Refusal::WithinMessage | Refusal::TooSlow => 3,
         }
     }
 
@@ -54,9 +82,8 @@ impl Refusal {
             Refusal::TooManyStreams => {
                 "this peer has too many streams; raise limits.streamsPerPeer".to_owned()
             }
-            Refusal::WithinMessage => {
-                "the stream ended within a message, or one took longer than 30 s".to_owned()
-            }
+            Refusal::WithinMessage => "the stream ended within a message; send it whole".to_owned(),
+            Refusal::TooSlow => "a message took longer than 30 s; send it faster, or smaller ones".to_owned(),
             Refusal::NoRoom => {
                 "there was no room for the rest of a message; send it at once, or raise limits.bufferedBytes"
                     .to_owned()
@@ -119,5 +146,28 @@ impl Body for Answer {
 
     fn is_end_stream(&self) -> bool {
         self.message.is_none() && self.trailers.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::receive::limits::Usage;
+
+    #[test]
+    fn every_refusal_has_a_counter_and_a_word_of_its_own_and_says_what_to_do() {
+        let usage = Usage::new(alscope_collector_config::Limits::default());
+        for (place, reason) in Refusal::ALL.into_iter().enumerate() {
+            for _ in 0..=place {
+                usage.refuse_stream(reason);
+            }
+            let headers = reason.response().headers().clone();
+            assert!(headers.contains_key("grpc-message"), "{reason:?}");
+        }
+        assert_eq!(usage.streams_refused(), [1, 2, 3, 4, 5, 6, 7, 8]);
+        let words: BTreeSet<&str> = Refusal::ALL.map(Refusal::word).into();
+        assert_eq!(words.len(), Refusal::ALL.len());
     }
 }

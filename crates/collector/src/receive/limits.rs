@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use alscope_collector_config::Limits;
 use tokio::sync::{Semaphore, watch};
 
+use super::answer::Refusal;
 use super::arrival::PLACES_OF_PEER;
 use super::share::Share;
 
@@ -83,6 +84,7 @@ pub struct Usage {
     room: Arc<Share>,
     peers: Mutex<Peers>,
     streams: AtomicI64,
+    streams_refused: [AtomicU64; Refusal::ALL.len()],
     refused: [AtomicU64; Refused::ALL.len()],
     ended: [AtomicU64; Ended::ALL.len()],
     /// Changes with each connection that comes.
@@ -132,6 +134,7 @@ impl Usage {
             room: Arc::new(Share::new(limits.buffered_bytes)),
             peers: Mutex::default(),
             streams: AtomicI64::new(0),
+            streams_refused: Default::default(),
             refused: Default::default(),
             ended: Default::default(),
             came: watch::Sender::default(),
@@ -146,6 +149,18 @@ impl Usage {
     /// Open streams.
     pub fn streams(&self) -> i64 {
         self.streams.load(Ordering::Relaxed)
+    }
+
+    /// Streams that were answered with an error by reason, in the order of [`Refusal::ALL`].
+    pub fn streams_refused(&self) -> [u64; Refusal::ALL.len()] {
+        self.streams_refused
+            .each_ref()
+            .map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Counts a stream that is answered with an error.
+    pub fn refuse_stream(&self, reason: Refusal) {
+        self.streams_refused[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// The connections as of now.

@@ -52,26 +52,29 @@ pub struct Service<H> {
 }
 
 impl<H: Handler> Service<H> {
-    /// Serves one request from its first frame to its answer.
-    pub async fn serve(mut self, request: Request<Incoming>) -> Response<Answer> {
+    /// Serves one request from its first frame to its answer. One that is answered with an error is counted.
+    pub async fn serve(self, request: Request<Incoming>) -> Response<Answer> {
+        let usage = self.usage.clone();
+        match self.stream(request).await {
+            Ok(()) => answer::empty(),
+            Err(refusal) => {
+                usage.refuse_stream(refusal);
+                refusal.response()
+            }
+        }
+    }
+
+    async fn stream(mut self, request: Request<Incoming>) -> Result<(), Refusal> {
         let active = self.activity.stream();
-        let (mut stream, encoding) = match self.begin(&request) {
-            Ok(begun) => begun,
-            Err(refusal) => return refusal.response(),
-        };
-        let Some(place) = self.place.stream() else {
-            return Refusal::TooManyStreams.response();
-        };
+        let (mut stream, encoding) = self.begin(&request)?;
+        let place = self.place.stream().ok_or(Refusal::TooManyStreams)?;
         self.answerable = Arc::default();
         let (ending, answerable) = (self.ending.clone(), self.answerable.clone());
         let reading = async move {
             let _open = (place, active);
             self.read(request.into_body(), &mut stream, encoding).await
         };
-        match ending.answer(reading, &answerable).await {
-            Ok(()) => answer::empty(),
-            Err(refusal) => refusal.response(),
-        }
+        ending.answer(reading, &answerable).await
     }
 
     fn begin<B>(&self, request: &Request<B>) -> Result<(H::Stream, Encoding), Refusal> {
@@ -184,7 +187,7 @@ impl<H: Handler> Service<H> {
     fn read_on<T>(&self, read: Result<T, Unread>, stream: &mut H::Stream) -> ControlFlow<Refusal, T> {
         match read {
             Ok(read) => ControlFlow::Continue(read),
-            Err(Unread::Late) => ControlFlow::Break(Refusal::WithinMessage),
+            Err(Unread::Late) => ControlFlow::Break(Refusal::TooSlow),
             Err(Unread::NoRoom) => {
                 self.handler.reject(stream, Rejected::NoRoom);
                 ControlFlow::Break(Refusal::NoRoom)

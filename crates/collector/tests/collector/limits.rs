@@ -20,9 +20,9 @@ use crate::methods::V3;
 use crate::raw_client::RawClient;
 use crate::running::*;
 
-type Messages = mpsc::Sender<StreamAccessLogsMessage>;
+pub(crate) type Messages = mpsc::Sender<StreamAccessLogsMessage>;
 
-fn open_stream() -> (
+pub(crate) fn open_stream() -> (
     Messages,
     impl futures::Stream<Item = StreamAccessLogsMessage> + Send + 'static,
 ) {
@@ -180,6 +180,8 @@ async fn when_the_room_is_taken_whole_messages_pass_and_a_stalled_one_gives_way_
         .await;
     let rejected = "alscope_messages_rejected_total{reason=\"no-room\"}";
     collector.until_sample(rejected, 1.0).await;
+    let refused = "alscope_streams_refused_total{reason=\"no-room\"}";
+    collector.until_sample(refused, 1.0).await;
     drop((stalled, second, third));
     running.join_all().await;
     collector.stop().await;

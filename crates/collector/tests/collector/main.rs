@@ -23,6 +23,7 @@ mod process;
 mod raw_client;
 mod recordings;
 mod redaction;
+mod refused_streams;
 mod running;
 mod serving;
 mod streams;

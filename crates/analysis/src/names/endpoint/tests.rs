@@ -257,3 +257,44 @@ fn a_service_that_nobody_asks_for_leaves_its_room_to_others() {
     endpoints.forget_unasked();
     assert_eq!(endpoints.bytes(), Endpoints::new(settings, Vec::new()).bytes());
 }
+
+#[test]
+fn a_busy_services_names_that_nobody_asks_for_leave_their_room_to_others() {
+    let settings = Settings {
+        service: Limits {
+            names: 2,
+            ..Settings::default().service
+        },
+        ..Settings::default()
+    };
+    let mut endpoints = Endpoints::new(settings, Vec::new());
+    let web = endpoints.service("web.demo");
+    let empty = endpoints.bytes();
+    for path in [b"/old/release".as_slice(), b"/steady"] {
+        name(&mut endpoints, Method::Get, path);
+    }
+    let full = endpoints.bytes();
+    assert_eq!(name(&mut endpoints, Method::Get, b"/new"), "{other}");
+    endpoints.forget_unasked();
+    assert_eq!(endpoints.bytes(), full, "all were asked for");
+    let steady = target(Method::Get, b"/steady", false);
+    // It is found by others, who only read.
+    assert!(
+        endpoints
+            .find(endpoints.known_service("web.demo"), &steady)
+            .is_some()
+    );
+    endpoints.forget_unasked();
+    assert_eq!(name(&mut endpoints, Method::Get, b"/new"), "GET /new");
+    let old = target(Method::Get, b"/old/release", false);
+    assert_eq!(endpoints.find(web, &old), None);
+    assert_eq!(
+        endpoints.find(web, &steady).map(|endpoint| endpoint.path),
+        Some("/steady")
+    );
+    for _ in 0..2 {
+        assert_eq!(endpoints.known_service("web.demo"), web);
+        endpoints.forget_unasked();
+    }
+    assert_eq!(endpoints.bytes(), empty);
+}

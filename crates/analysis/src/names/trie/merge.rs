@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Methods, Node, is_word, shown};
+use super::methods::{Asked, Methods};
+use super::{Node, is_word, shown};
 use crate::names::segment::Placeholder;
 
 impl Node {
@@ -21,11 +22,12 @@ impl Node {
     }
 
     fn merged(nodes: Vec<Node>, limit: usize) -> Node {
-        let mut methods = Methods::default();
+        let (mut methods, mut asked) = (Methods::default(), Asked::default());
         let mut was_collapsed = false;
         let mut groups: BTreeMap<Box<str>, Vec<Node>> = BTreeMap::new();
         for node in nodes {
-            methods.0 |= node.methods.0;
+            methods.add(node.methods);
+            asked.add(&node.asked);
             was_collapsed |= node.is_collapsed;
             for (key, child) in node.children {
                 groups.entry(key).or_default().push(child);
@@ -33,6 +35,7 @@ impl Node {
         }
         let mut merged = Node {
             methods,
+            asked,
             ..Node::default()
         };
         // Sorted, as the children of a node have to be.

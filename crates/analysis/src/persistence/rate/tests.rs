@@ -62,12 +62,15 @@ fn kinds_beyond_the_bound_share_one_rate() {
     let rate = Rate::new(2);
     let mut worker = WorkerRate::default();
     let codes = 0..u32::try_from(KINDS).expect("the bound is small") + 10;
-    let admitted = codes
+    let within = codes
         .clone()
         .filter(|code| worker.admits(&rate, kind(FIRST, Kept::Error, *code), at(60)));
-    assert_eq!(admitted.count(), KINDS + 2);
+    assert_eq!(within.count(), KINDS + 2);
     // Those within it have their own.
-    let admitted = codes.filter(|code| worker.admits(&rate, kind(FIRST, Kept::Error, *code), at(60)));
-    assert_eq!(admitted.count(), KINDS);
+    let within = codes.filter(|code| worker.admits(&rate, kind(FIRST, Kept::Error, *code), at(60)));
+    assert_eq!(within.count(), KINDS);
     assert_eq!(rate.minute().kept.len(), KINDS + 1);
+    // The next minute has room for others, though one of the old ones goes on.
+    let next = [0, u32::MAX].map(|code| admitted(&mut worker, &rate, kind(FIRST, Kept::Error, code), 120));
+    assert_eq!((next, rate.minute().kept.len()), ([2, 2], 2));
 }

@@ -67,6 +67,7 @@ fn evidence_has_room_again_once_what_filled_it_is_idle() {
             ..Bounds::default()
         },
     );
+    collector.take(0, [to("steady", 200)]);
     flood(&mut collector);
     collector.pass(1);
     collector.take(0, [to("late", 200)]);
@@ -82,14 +83,20 @@ fn evidence_has_room_again_once_what_filled_it_is_idle() {
         (known(&full, "junk-0"), known(&full, "late")),
         (Some((1, true)), None)
     );
-    collector.pass(2 + IDLE * 7 / 6 + 1);
-    collector.take(0, [to("late", 200)]);
-    let recovered = collector.pass(2 + 2 * IDLE);
+    // The others go on.
+    for tenth in 1..=20 {
+        collector.take(0, [to("steady", 200), to("late", 200)]);
+        collector.pass(2 + tenth * IDLE / 10);
+    }
+    collector.take(0, [to("new", 200)]);
+    let recovered = collector.pass(3 + 2 * IDLE);
+    assert_eq!(known(&recovered, "steady"), Some((21, true)));
+    assert!(known(&recovered, "late").is_some_and(|(calls, _)| calls > 1));
     assert_eq!(
-        (known(&recovered, "junk-0"), known(&recovered, "late")),
+        (known(&recovered, "junk-0"), known(&recovered, "new")),
         (None, Some((1, true)))
     );
-    assert_eq!(in_evidence(&recovered), FLOOD as u64 + 2);
+    assert_eq!(in_evidence(&recovered), FLOOD as u64 + 2 + 20 * 2 + 1);
 }
 
 // proves: expiry/starts-anew
@@ -201,4 +208,55 @@ fn an_edge_that_had_no_place_of_its_own_gets_one() {
     assert_eq!(row(&recovered, "late", now + 300), Some(1));
     assert_eq!(row(&recovered, "other", now + 300), None);
     assert_eq!(of(&recovered, "late"), Some(17));
+}
+
+/// A request that a side-car passes on to a host outside that only its caller names.
+fn outside(host: &str) -> HttpAccessLogEntry {
+    let nobody = socket("203.0.113.5", 80);
+    let common = common(socket(PRODUCTPAGE, 40_000), nobody, None, "PassthroughCluster");
+    let mut entry = request(common, Some(200));
+    entry.request.as_mut().unwrap().authority = host.into();
+    entry
+}
+
+// proves: expiry/bounds-recover, labels/outside-hosts-bound
+#[test]
+fn a_host_outside_gets_the_place_of_one_that_is_idle_while_others_are_called() {
+    let mut collector = Collector::new(
+        2,
+        Bounds {
+            outside_hosts: 10,
+            ..Bounds::default()
+        },
+    );
+    let calls = |snapshot: &Snapshot, host: &str| -> u64 {
+        let series = snapshot.http.iter();
+        let of_host =
+            series.filter(|(_, labels, _)| Labels::of(&labels.values).get("destination_service") == host);
+        of_host.map(|(_, _, counts)| counts.requests).sum()
+    };
+    collector.take(0, [outside("steady.example")]);
+    collector.take(
+        0,
+        (0..FLOOD).map(|number| outside(&format!("junk-{number}.example"))),
+    );
+    collector.take(1, [outside("late.example")]);
+    let full = collector.pass(1);
+    let hosts = ["steady.example", "junk-0.example", "late.example", "other"];
+    let in_other = FLOOD as u64 - 9 + 1;
+    assert_eq!(hosts.map(|host| calls(&full, host)), [1, 1, 0, in_other]);
+    for tenth in 1..=20 {
+        collector.take(0, [outside("steady.example")]);
+        collector.take(1, [outside("late.example")]);
+        collector.pass(1 + tenth * IDLE / 10);
+    }
+    let before = full.accounting.outside_overflowed;
+    collector.take(0, [outside("new.example"), outside("late.example")]);
+    let recovered = collector.pass(2 + 2 * IDLE);
+    let [steady, junk, late, other] = hosts.map(|host| calls(&recovered, host));
+    assert_eq!((steady, junk, calls(&recovered, "new.example")), (21, 0, 1));
+    assert!(late > 1, "{late}");
+    assert_eq!(late + other, 21 + in_other, "each call is in one of them");
+    assert!(recovered.accounting.outside_overflowed > before);
+    assert_eq!(observations(&recovered), [1 + FLOOD as u64 + 1 + 40 + 2; 2]);
 }

@@ -1,9 +1,14 @@
 //! What the endpoints of kept entries are called.
 
+use std::sync::Arc;
+
 use als_proto::messages::envoy::data::accesslog::v3::ResponseFlags;
+use alscope_analysis::names::endpoint::{Endpoints, Settings};
+use alscope_analysis::names::trie::Limits;
+use alscope_analysis::persistence::Persistence;
 use rstest::rstest;
 
-use super::{RULES, flagged, grpc, keeping, kept, persistence};
+use super::{RULES, flagged, grpc, keeping, kept, line, persistence};
 use crate::entry::*;
 use crate::mesh::*;
 
@@ -86,4 +91,74 @@ fn the_names_of_a_service_are_forgotten_when_nobody_asks_for_it(
     );
     let lines = kept(&mut mesh);
     assert!(lines[0].ends_with(&format!(" {expected}")), "{lines:?}");
+}
+
+/// The name of a failed request to `path` at this time.
+fn name_at(mesh: &mut Mesh, path: &str, code: u32, now: i64) -> String {
+    mesh.take_at(PRODUCTPAGE_NODE, failed(path, code, false), now);
+    let lines = kept(mesh);
+    let (_, name) = lines[0].split_once("reviews.demo ").unwrap();
+    name.to_owned()
+}
+
+/// Each day a release has other paths, and a scanner's stray ones are answered: the service is asked all the time.
+// proves: persistence/endpoint-name-idle
+#[test]
+fn a_month_of_releases_of_a_busy_service_finds_room_for_the_names_of_each() {
+    const PATHS: i64 = 30;
+    // Two hours of names, with two releases, and the steady one.
+    let service = Limits {
+        names: 1 + 4 * PATHS.unsigned_abs() as usize,
+        ..Settings::default().service
+    };
+    let settings = Settings {
+        service,
+        ..Settings::default()
+    };
+    let mut mesh = keeping(&Arc::new(Persistence::new(
+        RULES,
+        10_000,
+        Endpoints::new(settings, Vec::new()),
+        line,
+    )));
+    let mut overflowed = 0;
+    for hour in 0..30 * 24 {
+        let now = NOW + hour * 3600;
+        let day = hour / 24;
+        for path in 0..PATHS {
+            let path = format!("release-{day}/path-{path}");
+            let name = name_at(&mut mesh, &format!("/{path}"), 500, now);
+            assert_eq!(name, format!("GET /{path}"), "hour {hour}");
+        }
+        for stray in 0..PATHS {
+            let name = name_at(&mut mesh, &format!("/7/{hour}x/{stray}y"), 500, now);
+            overflowed += usize::from(name == "{other}");
+        }
+        assert_eq!(name_at(&mut mesh, "/steady", 500, now), "GET /steady");
+    }
+    assert_eq!(overflowed, 0);
+    let now = NOW + 30 * 24 * 3600;
+    assert_eq!(name_at(&mut mesh, "/steady", 404, now), "GET /steady");
+    assert_eq!(name_at(&mut mesh, "/release-0/path-0", 404, now), "{other}");
+}
+
+// proves: persistence/endpoint-name-idle
+#[test]
+fn a_flood_of_names_leaves_its_room_while_the_service_stays_busy() {
+    let mut mesh = keeping(&persistence(RULES, 10_000));
+    // Numbers before the words, so that no position has too many.
+    for junk in 0..500 {
+        name_at(
+            &mut mesh,
+            &format!("/{}/junk-{junk}", "1/".repeat(junk / 40)),
+            500,
+            NOW,
+        );
+    }
+    assert_eq!(name_at(&mut mesh, "/reviews/all", 500, NOW), "{other}");
+    let names: Vec<String> = (1..=30)
+        .map(|tenth| name_at(&mut mesh, "/reviews/all", 500, NOW + tenth * 360))
+        .collect();
+    assert_eq!(names[0], "{other}");
+    assert_eq!(names[29], "GET /reviews/all");
 }

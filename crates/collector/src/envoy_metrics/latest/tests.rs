@@ -222,9 +222,11 @@ fn long_names_and_labels_are_not_kept(
     assert_eq!(proxy.shown().len() as u64, 1 - expected);
 }
 
-#[test]
-fn what_is_not_reported_for_a_while_is_forgotten_and_leaves_room() {
-    let mut proxy = Proxy::new(2, 100);
+#[rstest]
+#[case::of_all_proxies(2, 100)]
+#[case::of_one_proxy(100, 2)]
+fn what_is_not_reported_for_a_while_is_forgotten_and_leaves_room(#[case] all: usize, #[case] one: usize) {
+    let mut proxy = Proxy::new(all, one);
     proxy.report(NOW, vec![counter("server.a", 1.0), counter("server.b", 1.0)]);
     proxy.report(NOW.plus(KEPT), vec![counter("server.b", 2.0)]);
     proxy.latest.expire(NOW.plus(KEPT), &proxy.samples);

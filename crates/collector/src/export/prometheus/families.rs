@@ -12,6 +12,7 @@ use super::push;
 use crate::directory::freshness::KindFreshness;
 use crate::export::queue::Counts;
 use crate::process::Process;
+use crate::receive::answer::Refusal;
 use crate::receive::limits::{Connections, Ended, Refused};
 use crate::serve::connections;
 
@@ -150,6 +151,10 @@ const ANALYZERS: Metric = gauge(
     "Analyzers that are configured for any kind of entry.",
 );
 const STREAMS: Metric = gauge("alscope_streams", "Open streams, of access logs and of metrics.");
+const STREAMS_REFUSED: Metric = counter(
+    "alscope_streams_refused_total",
+    "Streams that were answered with an error.",
+);
 const CONNECTIONS: Metric = gauge(
     "alscope_connections",
     "Open connections on the port of the streams.",
@@ -179,6 +184,8 @@ pub struct Gauges {
     pub analyzers: usize,
     /// Open streams.
     pub streams: i64,
+    /// Those that were answered with an error by reason, in the order of [`Refusal::ALL`].
+    pub streams_refused: [u64; Refusal::ALL.len()],
     /// Connections, and what became of others.
     pub connections: Connections,
     /// Lines that were not logged.
@@ -285,6 +292,8 @@ pub fn own(writer: &mut Writer, snapshot: &Snapshot, gauges: &Gauges) {
     for (metric, value) in plain {
         writer.plain(&metric, value);
     }
+    let refused = Refusal::ALL.map(Refusal::word).into_iter();
+    writer.labelled(&STREAMS_REFUSED, "reason", refused.zip(gauges.streams_refused));
     let Connections { refused, ended, .. } = gauges.connections;
     let refused = Refused::ALL.map(Refused::word).into_iter().zip(refused);
     writer.labelled(&CONNECTIONS_REFUSED, "reason", refused);

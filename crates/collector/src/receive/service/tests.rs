@@ -88,7 +88,7 @@ async fn a_message_that_is_not_finished_in_time_ends_its_stream_and_gives_its_ro
     let begin = Instant::now();
     let frames = body(&[&[0, 0, 0, 0, 9, 1, 2]], true);
     let stalled = service.read(frames, &mut (), Encoding::Identity).await;
-    assert_eq!(stalled, Err(Refusal::WithinMessage));
+    assert_eq!(stalled, Err(Refusal::TooSlow));
     assert_eq!(begin.elapsed(), MESSAGE_DEADLINE);
     let frames = body(&[&[0, 0, 0, 0, 2, 1], &[2]], false);
     let other = service.read(frames, &mut (), Encoding::Identity).await;
@@ -242,7 +242,7 @@ async fn a_stream_that_finds_no_room_ends_before_one_of_its_connection_that_has_
         *service.handler.0.lock().unwrap(),
         [Read::Rejected(Rejected::NoRoom)]
     );
-    assert_eq!(stalled.await, Err(Refusal::WithinMessage));
+    assert_eq!(stalled.await, Err(Refusal::TooSlow));
     assert_eq!(begin.elapsed(), MESSAGE_DEADLINE);
     // All room is there again, and none of the connection has any.
     let frames = body(&[&[0, 0, 0, 0, 2, 1], &[2]], false);
