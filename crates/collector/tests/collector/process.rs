@@ -131,12 +131,23 @@ impl Process {
         }
     }
 
-    /// Its resident memory (`VmRSS` in its status under `/proc`), in bytes.
+    /// Its resident memory (`VmRSS` in its status), in bytes.
     pub(crate) fn resident_bytes(&self) -> usize {
+        self.status("VmRSS:") * 1024
+    }
+
+    /// The number behind `name` in its status under `/proc`; of memory, in KiB.
+    pub(crate) fn status(&self, name: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes = line.unwrap().trim().strip_suffix(" kB").unwrap();
-        kibibytes.parse::<usize>().unwrap() * 1024
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// How many files it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.0.id()))
+            .unwrap()
+            .count()
     }
 
     /// The metrics, once these samples have these values.
