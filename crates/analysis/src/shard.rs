@@ -90,14 +90,12 @@ impl Shard {
 
     /// The node of a new stream, with what the analyzers ask of it, within the bound of a string.
     pub fn stream(&self, identifier: &Identifier<'_>) -> Result<Stream, Malformed> {
-        let stream = Stream::identify(identifier, &self.registry)?;
         let asks = |chain: Chain| chain.has(Analyzer::MxMesh);
-        let labels = if asks(self.settings.http) || asks(self.settings.tcp) {
-            OWN_LABELS
-        } else {
-            0
-        };
-        Ok(stream.within(labels * self.settings.string_bytes))
+        if !asks(self.settings.http) && !asks(self.settings.tcp) {
+            return Stream::identify_for_directory(identifier, &self.registry);
+        }
+        let stream = Stream::identify(identifier, &self.registry)?;
+        Ok(stream.within(OWN_LABELS * self.settings.string_bytes))
     }
 
     /// Counts a message whose entries can't be counted.

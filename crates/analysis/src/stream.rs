@@ -74,6 +74,18 @@ impl Stream {
     /// Reads the node of an identifier. Node ids of Istio are `type~address~pod.namespace~namespace.svc.domain`
     /// (istio `pkg/model` `ServiceNode`); any other id is a plain Envoy.
     pub fn identify(identifier: &Identifier<'_>, registry: &Registry) -> Result<Self, Malformed> {
+        Stream::read(identifier, registry, true)
+    }
+
+    /// The same for chains that look addresses up and ask for nothing that the node says about itself: that is not kept.
+    pub fn identify_for_directory(
+        identifier: &Identifier<'_>,
+        registry: &Registry,
+    ) -> Result<Self, Malformed> {
+        Stream::read(identifier, registry, false)
+    }
+
+    fn read(identifier: &Identifier<'_>, registry: &Registry, is_own_asked: bool) -> Result<Self, Malformed> {
         let node_id = String::from_utf8_lossy(identifier.node_id()).into_owned();
         let mut parts = node_id.split('~');
         let role = Role::from_node_type(parts.next().unwrap_or_default());
@@ -96,7 +108,9 @@ impl Stream {
             .unwrap_or_default();
         let own_addresses = own_addresses(own_address, network.addresses);
         let words = words(role, &cluster_text, &own_addresses, (namespace, domain));
-        let numbers = numbers(registry, &words, (own_pod.as_deref(), own_network), &own);
+        let own = if is_own_asked { own } else { Peer::default() };
+        let asked = is_own_asked.then_some(&own);
+        let numbers = numbers(registry, &words, (own_pod.as_deref(), own_network), asked);
         let beginning = identifier.node_id().iter().take(NODE_ID).copied();
         Ok(Stream {
             node_id: beginning.collect(),
@@ -188,18 +202,26 @@ fn numbers(
     registry: &Registry,
     words: &[u8],
     (own_pod, network): (Option<&str>, &str),
-    own: &Peer<&[u8]>,
+    own: Option<&Peer<&[u8]>>,
 ) -> Numbers {
     let mut directory = words.to_vec();
     write_part(&mut directory, network.as_bytes());
     write_part(&mut directory, own_pod.unwrap_or_default().as_bytes());
+    let number = registry.node_number(&directory);
+    let Some(own) = own else {
+        return Numbers {
+            directory: number,
+            own: number,
+            both: number,
+        };
+    };
     let [of_own, both] = [words, &directory].map(|words| {
         let mut words = words.to_vec();
         write_peer(&mut words, Some(own));
         registry.node_number(&words)
     });
     Numbers {
-        directory: registry.node_number(&directory),
+        directory: number,
         own: of_own,
         both,
     }
@@ -209,4 +231,20 @@ fn numbers(
 fn write_part(words: &mut Vec<u8>, part: &[u8]) {
     words.extend_from_slice(&(part.len() as u32).to_le_bytes());
     words.extend_from_slice(part);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_of_which_only_the_directory_is_asked_takes_one_number() {
+        let registry = Registry::default();
+        let number = |words: &[u8]| registry.node_number(words);
+        let first = number(b"first");
+        numbers(&registry, b"a", (None, ""), None);
+        let second = number(b"second");
+        numbers(&registry, b"b", (None, ""), Some(&Peer::default()));
+        assert_eq!([second - first, number(b"third") - second], [2, 4]);
+    }
 }

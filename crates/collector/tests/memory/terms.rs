@@ -111,8 +111,7 @@ fn receiving() -> [Term; 6] {
 fn counting() -> [Term; 6] {
     let bounds = Bounds::default();
     // With the epoch and the number of its series.
-    let call =
-        (size_of::<Call>() + 2 * size_of::<u32>()) * 2 + hashed(size_of::<Call>() + size_of::<CallId>());
+    let call = (size_of::<Call>() + 2 * size_of::<u32>()) * 2 + hashed(size_of::<CallId>());
     let string = STRING_BYTES + 64;
     let http = bounds.samples / HttpCounts::SAMPLES;
     let tcp = bounds.samples / TcpCounts::SAMPLES;
