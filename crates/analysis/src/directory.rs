@@ -86,6 +86,8 @@ pub struct Service {
     pub created: Moment,
     /// `spec.ports`.
     pub ports: Arc<[Port]>,
+    /// The annotation `networking.istio.io/exportTo`: the namespaces whose proxies have it; blank for all.
+    pub export_to: Arc<[Box<str>]>,
     /// Whether it has no address of its own: callers find its pods by names below its own.
     pub is_headless: bool,
     /// The service's names.

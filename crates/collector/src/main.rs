@@ -139,12 +139,18 @@ fn main() -> ExitCode {
         (None, Some(config)) => collect(&config),
         (None, None) => unreachable_without_arguments(),
     };
+    let (code, said) = ended(result);
+    if let Some(said) = said {
+        terminal::say(&said);
+    }
+    code
+}
+
+/// How the process ends, and what it says then.
+fn ended(result: anyhow::Result<()>) -> (ExitCode, Option<String>) {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            terminal::say(&format!("alscope-collector: {error:#}"));
-            ExitCode::FAILURE
-        }
+        Ok(()) => (ExitCode::SUCCESS, None),
+        Err(error) => (ExitCode::FAILURE, Some(format!("alscope-collector: {error:#}"))),
     }
 }
 
@@ -295,4 +301,41 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
         terminal::say("alscope-collector: warning: the recording ends within a message, which is left out");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use alscope_collector::receive::listener::WorkerGone;
+    use alscope_collector::run::StartError;
+
+    use super::*;
+
+    /// What `collect` makes of an end of `run`, and `main` of that.
+    fn ended_by(result: Result<(), StartError>) -> (String, Option<String>) {
+        let (code, said) = ended(result.map_err(anyhow::Error::from));
+        (format!("{code:?}"), said)
+    }
+
+    /// Nothing from outside can end a worker's thread or what follows the directory, so what the process makes of it is asked here.
+    #[test]
+    fn a_fault_of_a_part_ends_the_process_with_1_and_says_what_to_do() {
+        let failed = format!("{:?}", ExitCode::FAILURE);
+        let expected = [
+            (
+                StartError::WorkerGone(WorkerGone),
+                "alscope-collector: an ingest thread has ended by a fault of this program; report it with the log, and start the \
+                 collector again",
+            ),
+            (
+                StartError::DirectoryEnded,
+                "alscope-collector: directory.kubernetes: what follows it has ended before it was complete; look at the errors in \
+                 the log and start the collector again",
+            ),
+        ];
+        for (error, said) in expected {
+            assert_eq!(ended_by(Err(error)), (failed.clone(), Some(said.to_owned())));
+        }
+        assert_ne!(failed, format!("{:?}", ExitCode::SUCCESS));
+        assert_eq!(ended_by(Ok(())), (format!("{:?}", ExitCode::SUCCESS), None));
+    }
 }

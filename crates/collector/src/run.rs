@@ -345,3 +345,6 @@ fn listener(
     let workers: Result<Vec<Worker>, StartError> = handlers.into_iter().enumerate().map(worker).collect();
     Ok(Listener::new(socket, workers?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,10 @@ impl<'a> Lookup<'a> {
     /// A lookup for a call that started at `start`.
     pub fn new(directory: &'a Directory, stream: &'a Stream, start: Moment) -> Self {
         Lookup {
-            inquiry: directory.inquiry().in_network(&stream.network),
+            inquiry: directory
+                .inquiry()
+                .in_network(&stream.network)
+                .of_proxy(&stream.namespace, stream.role),
             stream,
             start,
             validity: Validity::ALWAYS,

@@ -99,7 +99,7 @@ impl<'a> DestinationService<'a> {
             },
             UpstreamCluster::Unset if direction == Direction::Gateway => Self::UNKNOWN,
             _ => Self::named(asked, lookup)
-                .or_else(|| Self::of_address(asked.address?, lookup))
+                .or_else(|| Self::of_address(asked, lookup))
                 .unwrap_or(Self::UNKNOWN),
         }
     }
@@ -191,12 +191,13 @@ impl<'a> DestinationService<'a> {
         }
     }
 
-    fn of_address(wanted: Endpoint<'_>, lookup: &mut Lookup<'a>) -> Option<Self> {
+    fn of_address(asked: Asked<'a>, lookup: &mut Lookup<'a>) -> Option<Self> {
+        let wanted = asked.address?;
         let authority = Authority {
             host: Host::Address(ip(wanted.ip).ok()?),
             port: Some(wanted.port),
         };
-        Self::of_authority(&authority, None, lookup)
+        Self::of_authority(&authority, asked.namespace, lookup)
     }
 
     /// What the client named, if the directory has it.

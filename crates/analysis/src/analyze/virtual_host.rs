@@ -10,13 +10,15 @@
 //! | a host of a `ServiceEntry`, by itself or by a wildcard | that host |
 //!
 //! A Service counts before a `ServiceEntry` of its full name, and that before a Service by a shorter name; what ends in a name counts
-//! last, of a Service before that of a wildcard.
+//! last, of a Service before that of a wildcard. A Service that is not exported to the proxy's namespace is not there.
 
 use std::net::IpAddr;
 
 use super::authority::{Authority, Host};
 use super::k8s_mesh::Lookup;
+use super::role::Role;
 use super::rule::Rule;
+use crate::directory::inquiry::Inquiry;
 use crate::directory::{External, Owner, Service};
 
 /// The port of an authority without one.
@@ -58,15 +60,23 @@ pub fn named<'a>(
 ) -> Option<Named<'a>> {
     let port = authority.port.unwrap_or(HTTP);
     match &authority.host {
-        Host::Address(address) => of_address(*address, port, lookup),
+        Host::Address(address) => of_address(*address, namespace, port, lookup),
         Host::Name(name) => of_name(name, namespace, port, lookup),
     }
 }
 
-fn of_address<'a>(address: IpAddr, port: u16, lookup: &mut Lookup<'a>) -> Option<Named<'a>> {
+fn of_address<'a>(
+    address: IpAddr,
+    namespace: Option<&str>,
+    port: u16,
+    lookup: &mut Lookup<'a>,
+) -> Option<Named<'a>> {
+    let viewer = viewer(namespace, lookup);
     let found = lookup.owner_of(address, Some(port));
     match (found.owner, found.rule) {
-        (Owner::Service(service), Rule::ServiceAddress) => Some(Named::Service(service)),
+        (Owner::Service(service), Rule::ServiceAddress) if service.is_exported_to(viewer) => {
+            Some(Named::Service(service))
+        }
         (Owner::External(external), Rule::ServiceEntryAddress) => Some(Named::External(external)),
         _ => None,
     }
@@ -79,10 +89,14 @@ fn of_name<'a>(name: &str, namespace: Option<&str>, port: u16, lookup: &mut Look
         let candidates = candidates.iter().flatten();
         candidates.filter(move |candidate| candidate.form == form)
     };
-    let scope = lookup.scope(port);
+    let (scope, viewer) = (lookup.scope(port), viewer(namespace, lookup));
     let inquiry = lookup.inquiry();
+    let service = |candidate: &Candidate<'_>, inquiry: &mut Inquiry<'a>| {
+        let service = inquiry.service(candidate.namespace, candidate.name)?;
+        service.is_exported_to(viewer).then_some(service)
+    };
     for full in of_form(Form::Full) {
-        if let Some(service) = inquiry.service(full.namespace, full.name) {
+        if let Some(service) = service(full, inquiry) {
             return Some(Named::Service(service));
         }
     }
@@ -91,7 +105,7 @@ fn of_name<'a>(name: &str, namespace: Option<&str>, port: u16, lookup: &mut Look
         return Some(Named::External(external));
     }
     for short in of_form(Form::Short) {
-        if let Some(service) = inquiry.service(short.namespace, short.name) {
+        if let Some(service) = service(short, inquiry) {
             return Some(Named::Service(service));
         }
         let full = format!("{}.{}.svc.{domain}", short.name, short.namespace);
@@ -100,11 +114,21 @@ fn of_name<'a>(name: &str, namespace: Option<&str>, port: u16, lookup: &mut Look
             return Some(Named::External(external));
         }
     }
-    let mut headless = of_form(Form::Below).filter_map(|below| inquiry.service(below.namespace, below.name));
+    let mut headless = of_form(Form::Below).filter_map(|below| service(below, inquiry));
     let headless = headless.find(|service| service.is_headless);
     headless
         .map(Named::Service)
         .or_else(|| external.map(Named::External))
+}
+
+/// The namespace for whose proxies a Service must be exported: the caller's, at whose own proxy its virtual hosts are, but a waypoint's own.
+fn viewer<'n>(caller: Option<&'n str>, lookup: &Lookup<'n>) -> &'n str {
+    let stream = lookup.stream();
+    if stream.role == Role::Waypoint {
+        &stream.namespace
+    } else {
+        caller.unwrap_or_default()
+    }
 }
 
 /// The Services that `host` may be the name of, of two the one with the longer name first.

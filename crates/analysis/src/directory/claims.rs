@@ -2,7 +2,7 @@
 //! `ServiceEntries`.
 //!
 //! Several objects may claim one address. The answer is always the same: the longest prefix, then a claim to the port, then the
-//! oldest object, then namespace and name. (SkyWalking takes any.)
+//! rank of the holder, then the oldest object, then namespace and name. (SkyWalking takes any.)
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -73,6 +73,16 @@ impl<T> Claims<T> {
 
     /// Whose claim counted at `start`; `port` is that of a listening side.
     pub fn owner(&self, port: Option<u16>, start: Moment) -> Held<'_, T> {
+        self.owner_by(port, start, |_| Some(()))
+    }
+
+    /// The same of the claims whose holders have a rank: the lesser counts before the older.
+    pub fn owner_by<R: Ord + Copy>(
+        &self,
+        port: Option<u16>,
+        start: Moment,
+        rank: impl Fn(&T) -> Option<R>,
+    ) -> Held<'_, T> {
         let mut validity = Validity::ALWAYS;
         for claim in &self.0 {
             let held = within(claim);
@@ -81,11 +91,12 @@ impl<T> Claims<T> {
             }
         }
         let held = self.0.iter().filter(|claim| within(claim).contains(start));
-        let first = held.min_by_key(|claim| {
+        let ranked = held.filter_map(|claim| Some((rank(&claim.holder)?, claim)));
+        let first = ranked.min_by_key(|(rank, claim)| {
             let is_its_port = port.is_some_and(|port| claim.ports.iter().any(|own| own.number == port));
-            (!is_its_port, claim.created, &claim.object)
+            (!is_its_port, *rank, claim.created, &claim.object)
         });
-        let holder = first.map(|claim| &*claim.holder);
+        let holder = first.map(|(_, claim)| &*claim.holder);
         Held::new(holder.ok_or(Unattributed::NotFound), validity)
     }
 }
@@ -124,13 +135,20 @@ impl<T> Blocks<T> {
         });
     }
 
-    /// Whose claim to `address` counted at `start`, and the length of the claimed prefix; `port` is that of a listening side.
-    pub fn owner(&self, address: IpAddr, port: Option<u16>, start: Moment) -> (Held<'_, T>, Option<u8>) {
+    /// Whose claim to `address` counted at `start`, of those whose holders have a rank, and the length of the claimed prefix; `port` is
+    /// that of a listening side.
+    pub fn owner_by<R: Ord + Copy>(
+        &self,
+        address: IpAddr,
+        port: Option<u16>,
+        start: Moment,
+        rank: impl Fn(&T) -> Option<R>,
+    ) -> (Held<'_, T>, Option<u8>) {
         let mut validity = Validity::ALWAYS;
         for (Reverse(length), blocks) in &self.0 {
             let claims = Block::around(address, *length).and_then(|block| blocks.get(&block));
             let Some(claims) = claims else { continue };
-            let held = claims.owner(port, start);
+            let held = claims.owner_by(port, start, &rank);
             validity = validity.and(held.validity);
             if held.holder.is_ok() {
                 return (Held { validity, ..held }, Some(*length));
@@ -177,7 +195,7 @@ mod tests {
     }
 
     fn owner(claims: &Blocks<String>, address: &str, port: Option<u16>, start: i64) -> Option<String> {
-        let (held, _) = claims.owner(address.parse().unwrap(), port, at(start));
+        let (held, _) = claims.owner_by(address.parse().unwrap(), port, at(start), |_| Some(()));
         assert!(held.validity.contains(at(start)));
         held.holder.ok().cloned()
     }

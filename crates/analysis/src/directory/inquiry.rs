@@ -11,6 +11,7 @@ use super::tenure::{Held, Validity};
 use super::{Backend, Directory, External, Found, Oldest, Owner, Pod, Service};
 use crate::accounting::Unattributed;
 use crate::analyze::port_protocol::PortProtocol;
+use crate::analyze::role::Role;
 use crate::analyze::rule::Rule;
 use crate::moment::Moment;
 
@@ -20,6 +21,8 @@ pub struct Inquiry<'a> {
     directory: &'a Directory,
     /// Istio's network of who asks.
     network: &'a str,
+    /// The namespace of who asks, and what it does.
+    viewer: (&'a str, Role),
     asked: Asked,
 }
 
@@ -28,6 +31,7 @@ impl<'a> Inquiry<'a> {
         Inquiry {
             directory,
             network: "",
+            viewer: ("", Role::Sidecar),
             asked: Asked::default(),
         }
     }
@@ -36,6 +40,15 @@ impl<'a> Inquiry<'a> {
     #[must_use]
     pub fn in_network(self, network: &'a str) -> Self {
         Inquiry { network, ..self }
+    }
+
+    /// The same of a proxy in `namespace`, which has only what is exported to that.
+    #[must_use]
+    pub fn of_proxy(self, namespace: &'a str, role: Role) -> Self {
+        Inquiry {
+            viewer: (namespace, role),
+            ..self
+        }
     }
 
     /// What was asked so far.
@@ -52,10 +65,11 @@ impl<'a> Inquiry<'a> {
     /// nothing and is `None`.
     ///
     /// What stands first wins: a pod of its own address or a `WorkloadEntry`, a pod that listens at the port of a shared address,
-    /// a node, a Service, an endpoint without a pod, a `ServiceEntry`. (SkyWalking asks `ServiceEntries` first; then a wide CIDR
+    /// a node, a Service, an endpoint without a pod, a `ServiceEntry` that the proxy has. (SkyWalking asks `ServiceEntries` first; then a wide CIDR
     /// block would hide the mesh's own pods.)
     pub fn owner(&mut self, address: IpAddr, port: Option<u16>, start: Moment) -> Found<'a> {
         let (directory, network, asked) = (self.directory, self.network, &mut self.asked);
+        let viewer = self.viewer;
         let address = &address.to_canonical();
         Found::unknown(Unattributed::NotFound, Validity::ALWAYS)
             .or_else(|| {
@@ -81,7 +95,12 @@ impl<'a> Inquiry<'a> {
             })
             .or_else(|| {
                 let blocks = &directory.outside.get(asked).blocks;
-                let (held, length) = blocks.owner(*address, port, start);
+                let scope = Scope {
+                    namespace: viewer.0,
+                    role: viewer.1,
+                    port: port.unwrap_or(0),
+                };
+                let (held, length) = blocks.owner_by(*address, port, start, |external| scope.rank(external));
                 let rule = if length == Some(Block::from(*address).length()) {
                     Rule::ServiceEntryAddress
                 } else {

@@ -59,6 +59,7 @@ impl Directory {
             namespace: slice.namespace.as_str().into(),
             created: slice.created,
             ports: [].into(),
+            export_to: [].into(),
             is_headless: true,
             names: NameHistory::new(name),
             host: Host::default(),

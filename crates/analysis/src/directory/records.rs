@@ -85,7 +85,7 @@ pub struct ServiceRecord {
     pub namespace: String,
     /// `metadata.labels`, only what naming rules read.
     pub labels: BTreeMap<String, String>,
-    /// `metadata.annotations`, only what naming rules read.
+    /// `metadata.annotations`, only [`EXPORT_TO`](super::scope::EXPORT_TO) and what naming rules read.
     pub annotations: BTreeMap<String, String>,
     /// `spec.selector`, which selects `WorkloadEntries`, too; pods behind it are in its slices.
     pub selector: Option<Selector>,

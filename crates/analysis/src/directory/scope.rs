@@ -1,42 +1,49 @@
-//! Which of several `ServiceEntries` for one host a proxy has, as istiod decides it (istio `pilot/pkg/model`: `IsServiceVisible`,
+//! What a proxy has of hosts and addresses, as istiod decides it (istio `pilot/pkg/model`: `IsServiceVisible`,
 //! `servicesExportedToNamespace`, `selectServices` and `appendSidecarServices`).
 //!
-//! Only what is exported to the proxy's namespace counts. Of that, what declares the called port: a port has a cluster only by an entry
-//! that declares it. Then, for a side-car, an entry of its own namespace, which istiod takes alone; then one that is exported to
-//! certain namespaces before one that is exported to all, and the oldest.
+//! Only what is exported to the proxy's namespace counts: of `ServiceEntries` by `spec.exportTo`, of Services by the annotation
+//! [`EXPORT_TO`]. Of several `ServiceEntries` for one host or address, what declares the called port counts first: a port has a cluster
+//! only by an entry that declares it. Then, for a side-car, an entry of its own namespace, which istiod takes alone; then one that is
+//! exported to certain namespaces before one that is exported to all, and the oldest.
+//!
+//! Defaults of the mesh (`defaultServiceExportTo`) and `Sidecar` resources are not read: what says nothing is exported to all.
 
 use std::sync::Arc;
 
-use super::External;
+use super::{External, Service};
 use crate::analyze::role::Role;
 
-/// Who asks for a host, and for which of its ports.
+/// A Service's annotation with the namespaces that it is exported to, between commas.
+pub const EXPORT_TO: &str = "networking.istio.io/exportTo";
+
+/// Who asks for a host or an address, and for which port.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
     /// The proxy's namespace; empty when it is not known.
     pub namespace: &'a str,
     /// What the proxy does.
     pub role: Role,
-    /// The called port.
+    /// The called port; 0 where none is called.
     pub port: u16,
 }
 
 impl Scope<'_> {
     /// The entry that counts.
     pub(super) fn choose<'e>(&self, entries: &'e [Arc<External>]) -> Option<&'e External> {
-        let visible = entries.iter().filter(|external| self.sees(external));
-        let first = visible.min_by_key(|external| {
-            let is_own = self.role == Role::Sidecar && *external.namespace == *self.namespace;
+        let visible = entries
+            .iter()
+            .filter_map(|external| Some((self.rank(external)?, external)));
+        let first = visible.min_by_key(|(rank, external)| {
+            let is_its_port = self.is_port_of(external);
             (
-                !self.is_port_of(external),
-                !is_own,
-                is_public(external),
+                !is_its_port,
+                *rank,
                 external.created,
                 &external.namespace,
                 &external.entry,
             )
         });
-        first.map(|first| &**first)
+        first.map(|(_, first)| &**first)
     }
 
     /// Whether `external` declares the called port.
@@ -44,25 +51,49 @@ impl Scope<'_> {
         external.ports.iter().any(|own| own.number == self.port)
     }
 
-    fn sees(&self, external: &External) -> bool {
-        let is_exported = |to: &str| external.export_to.iter().any(|exported| **exported == *to);
-        let is_own = *external.namespace == *self.namespace;
-        is_public(external)
-            || !is_exported("~") && (is_exported(self.namespace) || is_exported(".") && is_own)
+    /// Which of several visible entries counts before the others, as far as it is not the port or the age that says so; `None` of one that
+    /// the proxy does not have.
+    pub(super) fn rank(&self, external: &External) -> Option<(bool, bool)> {
+        let is_own = self.role == Role::Sidecar && *external.namespace == *self.namespace;
+        is_exported(&external.export_to, &external.namespace, self.namespace)
+            .then(|| (!is_own, is_public(&external.export_to)))
     }
 }
 
-fn is_public(external: &External) -> bool {
-    external.export_to.is_empty() || external.export_to.iter().any(|to| **to == *"*")
+impl Service {
+    /// Whether proxies in `namespace` have it.
+    pub fn is_exported_to(&self, namespace: &str) -> bool {
+        is_exported(&self.export_to, &self.namespace, namespace)
+    }
+}
+
+/// The namespaces in the value of [`EXPORT_TO`]; a blank one says nothing (istio `ConvertService`).
+pub(super) fn exported_to(annotation: &str) -> Arc<[Box<str>]> {
+    let namespaces = annotation.split(',').map(str::trim);
+    if annotation.is_empty() {
+        [].into()
+    } else {
+        namespaces.map(Box::from).collect()
+    }
+}
+
+/// Whether what is in the namespace `of` is exported to the namespace `to`.
+fn is_exported(export_to: &[Box<str>], of: &str, to: &str) -> bool {
+    let names = |namespace: &str| export_to.iter().any(|exported| **exported == *namespace);
+    is_public(export_to) || !names("~") && (names(to) || names(".") && of == to)
+}
+
+fn is_public(export_to: &[Box<str>]) -> bool {
+    export_to.is_empty() || export_to.iter().any(|to| **to == *"*")
 }
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
-    use super::super::records::{Record, ServiceEntryRecord};
+    use super::super::records::{Record, ServiceEntryRecord, ServiceRecord};
     use super::super::state::State;
-    use super::super::{Port, protocol_of};
+    use super::super::{Owner, Port, protocol_of};
     use super::*;
     use crate::analyze::port_protocol::PortProtocol;
     use crate::moment::Moment;
@@ -204,5 +235,114 @@ mod tests {
         ];
         let found = chosen(&entries, (Role::Sidecar, "demo"), (API, port));
         assert_eq!(found.map(|(name, _)| name).as_deref(), Some(expected));
+    }
+
+    /// The entry whose address `198.51.100.9` is for a proxy of this role in `namespace`, at this port.
+    fn of_address(
+        entries: &[(&str, i64, &str, &str)],
+        (role, namespace): (Role, &str),
+        port: Option<u16>,
+    ) -> Option<String> {
+        let mut state = State::default();
+        for (name, created, block, export_to) in entries {
+            let export_to: Vec<&str> = export_to.split_terminator(',').collect();
+            let Record::ServiceEntry(record) = entry((name, *created), API, PLAIN, &export_to) else {
+                return None;
+            };
+            let addresses = vec![block.parse().unwrap()];
+            let record = ServiceEntryRecord { addresses, ..record };
+            state.apply(Record::ServiceEntry(record), Moment(0));
+        }
+        let directory = state.publish().unwrap();
+        let mut inquiry = directory.inquiry().of_proxy(namespace, role);
+        let found = inquiry.owner("198.51.100.9".parse().unwrap(), port, Moment(100));
+        match found.owner {
+            Owner::External(external) => Some(format!("{}/{}", external.namespace, external.entry)),
+            _ => None,
+        }
+    }
+
+    #[rstest]
+    // proves: directory/service-entry-address-visibility
+    #[case::all_by_default(&[], "demo", true)]
+    // proves: directory/service-entry-address-visibility
+    #[case::its_own_only(&["."], "demo", false)]
+    // proves: directory/service-entry-address-visibility
+    #[case::its_own(&["."], "a", true)]
+    // proves: directory/service-entry-address-visibility
+    #[case::named(&["x", "demo"], "demo", true)]
+    // proves: directory/service-entry-address-visibility
+    #[case::another_is_named(&["x"], "demo", false)]
+    // proves: directory/service-entry-address-visibility
+    #[case::none(&["~"], "a", false)]
+    fn an_entrys_address_is_its_hosts_where_it_is_exported_to(
+        #[case] export_to: &[&str],
+        #[case] namespace: &str,
+        #[case] is_seen: bool,
+        #[values(None, Some(443))] port: Option<u16>,
+    ) {
+        let export_to = export_to.join(",");
+        let entries = [("a/one", 10, "198.51.100.9", &*export_to)];
+        let found = of_address(&entries, (Role::Sidecar, namespace), port);
+        assert_eq!(found.is_some(), is_seen);
+    }
+
+    #[rstest]
+    // proves: directory/service-entry-address-visibility
+    #[case::a_wider_block(&[("a/hidden", 10, "198.51.100.9", "."), ("b/wide", 20, "198.51.100.0/24", "")], Role::Sidecar, "b/wide")]
+    // proves: directory/service-entry-own-namespace
+    #[case::its_own(&[("a/old", 10, "198.51.100.9", ""), ("demo/own", 20, "198.51.100.9", "")], Role::Sidecar, "demo/own")]
+    // proves: directory/service-entry-own-namespace
+    #[case::of_a_gateway(&[("a/old", 10, "198.51.100.9", ""), ("demo/own", 20, "198.51.100.9", "")], Role::Gateway, "a/old")]
+    // proves: directory/service-entry-own-namespace
+    #[case::exported_to_it(&[("a/old", 10, "198.51.100.9", ""), ("z/for-demo", 20, "198.51.100.9", "demo")], Role::Gateway, "z/for-demo")]
+    // proves: directory/claim-oldest
+    #[case::the_oldest(&[("a/young", 20, "198.51.100.9", ""), ("b/old", 10, "198.51.100.9", "")], Role::Sidecar, "b/old")]
+    fn of_several_entries_for_an_address_the_one_that_the_proxy_has_counts(
+        #[case] entries: &[(&str, i64, &str, &str)],
+        #[case] role: Role,
+        #[case] expected: &str,
+    ) {
+        let found = of_address(entries, (role, "demo"), Some(443));
+        assert_eq!(found.as_deref(), Some(expected));
+    }
+
+    #[rstest]
+    // proves: directory/service-exported
+    #[case::nothing("", "demo", true)]
+    // proves: directory/service-exported
+    #[case::all("*", "demo", true)]
+    // proves: directory/service-exported
+    #[case::its_own_only(".", "demo", false)]
+    // proves: directory/service-exported
+    #[case::its_own(".", "shop", true)]
+    // proves: directory/service-exported
+    #[case::named_behind_a_blank("x, demo", "demo", true)]
+    // proves: directory/service-exported
+    #[case::another_is_named("x,y", "demo", false)]
+    // proves: directory/service-exported
+    #[case::none("~", "shop", false)]
+    fn a_service_is_there_where_its_annotation_exports_it_to(
+        #[case] annotation: &str,
+        #[case] namespace: &str,
+        #[case] is_there: bool,
+    ) {
+        let mut state = State::default();
+        state.apply(
+            Record::Service(ServiceRecord {
+                name: "web".into(),
+                namespace: "shop".into(),
+                labels: [].into(),
+                annotations: [(EXPORT_TO.to_owned(), annotation.to_owned())].into(),
+                selector: None,
+                addresses: vec![],
+                ports: vec![],
+                created: Moment(0),
+            }),
+            Moment(0),
+        );
+        let directory = state.publish().unwrap();
+        let service = directory.inquiry().service("shop", "web").unwrap();
+        assert_eq!(service.is_exported_to(namespace), is_there);
     }
 }

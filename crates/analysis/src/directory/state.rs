@@ -15,6 +15,7 @@ use super::naming::NamingRules;
 use super::records::{
     EndpointSliceRecord, Key, Kind, NodeRecord, Record, ServiceEntryRecord, ServiceRecord, qualified,
 };
+use super::scope::{EXPORT_TO, exported_to};
 use super::selection::Selectable;
 use super::tenure::{Tenure, Validity};
 use super::{Directory, Host, Service};
@@ -232,6 +233,7 @@ impl State {
             namespace: record.namespace.as_str().into(),
             created: record.created,
             ports: record.ports.as_slice().into(),
+            export_to: exported_to(record.annotations.get(EXPORT_TO).map_or("", String::as_str)),
             is_headless: record.addresses.is_empty(),
             names: names(known.map(|known| &known.names), self.rules.service(record), now),
             host: Host::default(),

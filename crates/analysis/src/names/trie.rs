@@ -8,7 +8,7 @@
 //! that go through its position: once for each position of a path, and not back while anybody asks for a name through it. A path that
 //! has a name never loses it to the overflow: when the names after a collapse would not fit, the trie learns nothing any more.
 //!
-//! [`Trie::forget_unasked`] lets the names go that nobody asked for since it was last called, and then there is room again.
+//! `Trie::forget_unasked` lets the names go that nobody asked for since it was last called, and then there is room again.
 
 mod merge;
 mod methods;

@@ -12,6 +12,7 @@ use crate::entry::*;
 use crate::mesh::*;
 
 mod bound;
+mod exported;
 mod served;
 mod server_names;
 

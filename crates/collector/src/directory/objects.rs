@@ -12,6 +12,7 @@ use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, NodeRecord, PodEndpoint, PodRecord, Record, SelectedPort, Selector,
     ServiceRecord,
 };
+use alscope_analysis::directory::scope::EXPORT_TO;
 use alscope_analysis::moment::Moment;
 use alscope_naming::kubernetes_name as naming;
 use k8s_openapi::api::core::v1::{Node, Pod, Service, ServiceSpec};
@@ -219,14 +220,14 @@ pub(super) fn labels(
     kept(metadata.labels.as_ref(), |key| rules.read_label(object, key))
 }
 
-/// The annotations that the rules read of such an object.
+/// The annotations that the rules read of such an object, and where a Service is exported to.
 pub(super) fn annotations(
     metadata: &ObjectMeta,
     rules: &NamingRules,
     object: naming::Object,
 ) -> BTreeMap<String, String> {
     kept(metadata.annotations.as_ref(), |key| {
-        rules.read_annotation(object, key)
+        object == naming::Object::Service && key == EXPORT_TO || rules.read_annotation(object, key)
     })
 }
 

@@ -318,6 +318,20 @@ fn an_entry_is_there_for_the_namespaces_that_it_is_exported_to() {
     assert_eq!(seen.map(|external| external.is_some()), [true, true, false]);
 }
 
+// proves: directory/service-exported
+#[test]
+fn a_service_is_there_for_the_namespaces_that_its_annotation_names() {
+    let exported = LIST.replace(
+        "{name: reviews, namespace: demo,",
+        "{name: reviews, namespace: demo, annotations: {networking.istio.io/exportTo: '., shop', unused: x},",
+    );
+    assert_ne!(exported, LIST);
+    let directory = parse(&exported, State::default()).unwrap();
+    let service = directory.inquiry().service("demo", "reviews").unwrap();
+    let seen = ["demo", "shop", "elsewhere"].map(|namespace| service.is_exported_to(namespace));
+    assert_eq!(seen, [true, true, false]);
+}
+
 /// Rules of names, all the way from a configuration to the names that calls have, and what is kept of the objects for it.
 #[rstest]
 #[case::default_rules("", ["reviews.demo", "reviews.demo", "legacy.outside"])]
