@@ -10,6 +10,7 @@ use serde_json::Value;
 mod golden;
 mod killed;
 mod mesh;
+mod restarts;
 mod story;
 mod upgrades;
 
