@@ -87,7 +87,8 @@ pub fn received(pod: &str) -> anyhow::Result<u64> {
 fn scrape(of: &str) -> anyhow::Result<Exposition> {
     let namespace = operator::NAMESPACE;
     let path = format!("--raw=/api/v1/namespaces/{namespace}/{of}:9090/proxy/metrics");
-    Exposition::parse(&kubectl(&["get", &path])?)
+    // The API server would try for half a minute to reach a pod that is gone.
+    Exposition::parse(&kubectl(&["get", &path, "--request-timeout=3s"])?)
 }
 
 /// What is always the sum of what.
