@@ -84,7 +84,7 @@ fn restart() -> anyhow::Result<u64> {
     kubectl(&[&["rollout", "restart"], &of[..]].concat())?;
     kubectl(&[&["rollout", "status", "--timeout=60s"], &of[..]].concat())?;
     let next = begin.elapsed();
-    until("the old collector to end", Duration::from_secs(60), || {
+    until("the old collector to end", Duration::from_mins(1), || {
         if let Ok(newer) = collector::received(&old) {
             received = newer;
             return Ok(None);
