@@ -58,7 +58,19 @@ fn install_with(more: &[&str]) -> anyhow::Result<()> {
     for value in values.iter().chain(more) {
         arguments.extend(["--set-string", value]);
     }
-    run("helm", &arguments).map(drop)
+    run("helm", &arguments)?;
+    // helm does not wait for the operator that was there before.
+    until("one operator", Duration::from_mins(1), || {
+        let ending = kubectl(&[
+            "get",
+            "pods",
+            "--namespace",
+            NAMESPACE,
+            "--selector=app.kubernetes.io/name=alscope-operator",
+            "--output=jsonpath={.items[*].metadata.deletionTimestamp}",
+        ])?;
+        Ok(ending.trim().is_empty().then_some(()))
+    })
 }
 
 /// The namespace as the chart has it for those who apply what it renders: closed to pods that could do something to their node.

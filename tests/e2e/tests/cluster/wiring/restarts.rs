@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use alscope_e2e::bookinfo::{deploy, entries};
 use alscope_e2e::cluster::{Namespace, kubectl, now, relay, until};
-use alscope_e2e::collector;
-use alscope_e2e::envoy;
-use alscope_e2e::operator;
+use alscope_e2e::{collector, envoy, operator};
 use anyhow::{Context, bail, ensure};
 use serde_json::json;
 
