@@ -33,6 +33,11 @@ impl Baseline {
         operator::remove()?;
         gateway_forgets()?;
         operator::install()?;
+        Self::unwired()
+    }
+
+    /// As things are. Fails if the mesh is wired.
+    pub fn unwired() -> anyhow::Result<Self> {
         let baseline = Self::now()?;
         ensure!(
             !baseline.mesh.contains("envoyAccessLogService"),

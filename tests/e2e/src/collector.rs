@@ -64,6 +64,33 @@ impl Collector {
     }
 }
 
+/// The pods of the operator's collector, also those that are about to end.
+pub fn pods() -> anyhow::Result<Vec<String>> {
+    let names = kubectl(&[
+        "get",
+        "pods",
+        "--namespace",
+        operator::NAMESPACE,
+        "--selector=app.kubernetes.io/name=alscope-collector",
+        "--output=jsonpath={range .items[*]}{.metadata.name}{\"\\n\"}{end}",
+    ])?;
+    Ok(names.lines().map(str::to_owned).collect())
+}
+
+/// The entries that one pod of it has received, by a scrape of the pod itself.
+pub fn received(pod: &str) -> anyhow::Result<u64> {
+    let metrics = scrape(&format!("pods/{pod}"))?;
+    Ok(metrics.sum("alscope_entries_received_total", &[]))
+}
+
+/// A scrape by way of the API server.
+fn scrape(of: &str) -> anyhow::Result<Exposition> {
+    let namespace = operator::NAMESPACE;
+    let path = format!("--raw=/api/v1/namespaces/{namespace}/{of}:9090/proxy/metrics");
+    // The API server would try for half a minute to reach a pod that is gone.
+    Exposition::parse(&kubectl(&["get", &path, "--request-timeout=3s"])?)
+}
+
 /// What is always the sum of what.
 const LAWS: [(&str, &[&str]); 4] = [
     (
@@ -95,11 +122,7 @@ pub fn check_conservation() -> anyhow::Result<()> {
     if kubectl(&[&deployment[..], &["--namespace", operator::NAMESPACE, available]].concat())?.is_empty() {
         return Ok(());
     }
-    let path = format!(
-        "--raw=/api/v1/namespaces/{}/services/alscope-collector:9090/proxy/metrics",
-        operator::NAMESPACE
-    );
-    let metrics = Exposition::parse(&kubectl(&["get", &path])?)?;
+    let metrics = scrape("services/alscope-collector")?;
     let count = |name: &&str| metrics.sum(&format!("alscope_{name}"), &[]);
     for (whole, parts) in LAWS {
         let (counted, sum) = (count(&whole), parts.iter().map(count).sum::<u64>());

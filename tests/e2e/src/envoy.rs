@@ -1,5 +1,7 @@
 //! What an Envoy says of its own access logs.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 
 use crate::cluster::Namespace;
@@ -54,4 +56,15 @@ pub fn pods(namespace: &Namespace) -> anyhow::Result<Vec<String>> {
         "--output=jsonpath={range .items[*]}{.metadata.name}{\"\\n\"}{end}",
     ])?;
     Ok(names.lines().map(str::to_owned).collect())
+}
+
+/// The counters of all of them.
+pub fn all_access_logs(namespace: &Namespace) -> anyhow::Result<BTreeMap<String, AccessLogs>> {
+    pods(namespace)?
+        .into_iter()
+        .map(|pod| {
+            let logs = access_logs(namespace, &pod)?;
+            Ok((pod, logs))
+        })
+        .collect()
 }

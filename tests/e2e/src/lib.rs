@@ -13,4 +13,5 @@ pub mod faults;
 pub mod golden;
 pub mod meshes;
 pub mod operator;
+pub mod process;
 pub mod programs;

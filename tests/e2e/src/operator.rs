@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use crate::cluster::{kubectl, run, show, until};
-use crate::collector::check_conservation;
+use crate::collector::{self, check_conservation};
 use crate::programs::{load_images, root};
 
 /// The operator's namespace.
@@ -44,6 +44,7 @@ pub fn install() -> anyhow::Result<()> {
 fn install_with(more: &[&str]) -> anyhow::Result<()> {
     let chart = root().join("charts/alscope");
     let chart = chart.to_string_lossy();
+    make_namespace(&chart)?;
     let values = [
         "image.repository=docker.io/alscope/operator",
         "image.tag=e2e",
@@ -53,18 +54,42 @@ fn install_with(more: &[&str]) -> anyhow::Result<()> {
         "leaseDuration=3s",
     ];
     let mut arguments = vec!["upgrade", "--install", "alscope", &chart];
-    arguments.extend([
-        "--namespace",
-        NAMESPACE,
-        "--create-namespace",
-        "--wait",
-        "--timeout",
-        "90s",
-    ]);
+    arguments.extend(["--namespace", NAMESPACE, "--wait", "--timeout", "90s"]);
     for value in values.iter().chain(more) {
         arguments.extend(["--set-string", value]);
     }
-    run("helm", &arguments).map(drop)
+    run("helm", &arguments)?;
+    // helm does not wait for the operator that was there before.
+    until("one operator", Duration::from_mins(1), || {
+        let ending = kubectl(&[
+            "get",
+            "pods",
+            "--namespace",
+            NAMESPACE,
+            "--selector=app.kubernetes.io/name=alscope-operator",
+            "--output=jsonpath={.items[*].metadata.deletionTimestamp}",
+        ])?;
+        Ok(ending.trim().is_empty().then_some(()))
+    })
+}
+
+/// The namespace as the chart has it for those who apply what it renders: closed to pods that could do something to their node.
+fn make_namespace(chart: &str) -> anyhow::Result<()> {
+    let rendered = run(
+        "helm",
+        &[
+            "template",
+            "alscope",
+            chart,
+            "--namespace",
+            NAMESPACE,
+            "--set=namespace.create=true",
+            "--show-only=templates/namespace.yaml",
+        ],
+    )?;
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), rendered)?;
+    kubectl(&["apply", "--filename", &file.path().to_string_lossy()]).map(drop)
 }
 
 /// Installs what this build made. An operator of an earlier one would stay, because its image has the same tag.
@@ -145,10 +170,18 @@ pub fn apply_object(object: &Value) -> anyhow::Result<()> {
     kubectl(&["apply", "--filename", &file.path().to_string_lossy()]).map(drop)
 }
 
-/// Deletes every resource, and waits as a user would. Whatever the collector received until then must be accounted for.
+/// Deletes every resource, and waits until they are gone. Whatever the collector received until then must be accounted for.
 pub fn delete_all() -> anyhow::Result<()> {
     check_conservation()?;
-    kubectl(&["delete", "meshobs", "--all", "--wait", "--timeout=120s"]).map(drop)
+    kubectl(&["delete", "meshobs", "--all", "--wait=false"])?;
+    until("every resource to be gone", Duration::from_mins(2), || {
+        // Without it, a collector waits for its last scrape as long as it may.
+        for pod in collector::pods()? {
+            drop(collector::received(&pod));
+        }
+        let left = kubectl(&["get", "meshobs", "--output=name"])?;
+        Ok(left.trim().is_empty().then_some(()))
+    })
 }
 
 /// The whole resource.

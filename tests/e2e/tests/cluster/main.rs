@@ -3,4 +3,5 @@
 
 mod refusals;
 mod states;
+mod virtual_machines;
 mod wiring;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alscope_e2e::cluster::until;
 use alscope_e2e::meshes::{self, STOCK, istiod, rights, waypoint};
-use alscope_e2e::operator::{self, apply, condition, resource, writes_since};
+use alscope_e2e::operator::{self, apply, apply_object, condition, resource, writes_since};
 use anyhow::ensure;
 use serde_json::{Value, json};
 
@@ -253,22 +253,77 @@ fn bad_resources_are_refused_with_what_to_write_instead() -> anyhow::Result<()> 
             "unknown field \"spec.analysys\"",
         ),
     ] {
-        let refused = apply(name, &spec);
-        let message = refused.err().map(|error| error.to_string()).unwrap_or_default();
-        ensure!(
-            message.contains(says),
-            "{name} {spec}: {message:?} does not say {says:?}"
-        );
+        check_refused(name, &spec, says)?;
     }
     apply(
         "immutable",
         &json!({"managementState": "Plan", "mesh": {"namespace": "nowhere"}}),
     )?;
-    let changed = apply(
+    check_refused(
         "immutable",
         &json!({"managementState": "Plan", "mesh": {"namespace": "elsewhere"}}),
-    );
-    let message = changed.err().map(|error| error.to_string()).unwrap_or_default();
-    ensure!(message.contains("apply a new one"), "{message}");
+        "apply a new one",
+    )?;
     operator::delete_all()
+}
+
+/// Fails unless the API server refuses a resource of this spec, and says so.
+fn check_refused(name: &str, spec: &Value, says: &str) -> anyhow::Result<()> {
+    let refused = apply(name, spec);
+    let message = refused.err().map(|error| error.to_string()).unwrap_or_default();
+    ensure!(
+        message.contains(says),
+        "{name} {spec}: {message:?} does not say {says:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_bad_network_policy_is_refused_when_the_resource_is_applied() -> anyhow::Result<()> {
+    operator::installed()?;
+    let block = json!({"ipBlock": {"cidr": "10.0.0.0/8"}});
+    let both = json!({"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}});
+    let selector = json!({"namespaceSelector": {}, "podSelector": {}});
+    let sources =
+        "each source has either an ipBlock or selectors; write namespaceSelector: {} for every namespace";
+    for (policy, says) in [
+        (json!({"enabled": "yes"}), "must be of type boolean"),
+        (json!({"proxies": [block, {}]}), sources),
+        (json!({"prometheus": [both]}), sources),
+        (
+            json!({"prometeus": []}),
+            "unknown field \"spec.collector.networkPolicy.prometeus\"",
+        ),
+    ] {
+        check_refused("policy", &json!({"collector": {"networkPolicy": policy}}), says)?;
+    }
+    let good = json!({"proxies": [block, selector], "prometheus": [selector]});
+    apply(
+        "policy",
+        &json!({
+            "managementState": "Plan", "mesh": {"namespace": "nowhere"},
+            "collector": {"networkPolicy": good},
+        }),
+    )?;
+    operator::delete_all()
+}
+
+/// Of these tests' namespace, whose label is the chart's own. Operator and collectors run in it.
+#[test]
+fn a_pod_that_could_do_something_to_its_node_is_not_let_in() -> anyhow::Result<()> {
+    operator::installed()?;
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "intruder", "namespace": operator::NAMESPACE},
+        "spec": {"containers": [{
+            "name": "intruder", "image": "docker.io/alscope/collector:e2e", "securityContext": {"privileged": true},
+        }]},
+    });
+    let refused = apply_object(&pod);
+    let message = refused.err().map(|error| error.to_string()).unwrap_or_default();
+    ensure!(
+        message.contains("violates PodSecurity \"restricted:latest\": privileged"),
+        "the API server says {message:?}"
+    );
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use alscope_e2e::baseline::Baseline;
 use alscope_e2e::cluster::Namespace;
 use alscope_e2e::operator::{self, RESOURCE, reaches};
 use alscope_e2e::programs::load_images;
@@ -10,6 +11,7 @@ use serde_json::Value;
 mod golden;
 mod killed;
 mod mesh;
+mod restarts;
 mod story;
 mod upgrades;
 
@@ -22,10 +24,12 @@ fn wired(
 ) -> anyhow::Result<()> {
     load_images()?;
     operator::install()?;
+    let baseline = Baseline::unwired()?;
     operator::apply(RESOURCE, spec)?;
     reaches(RESOURCE, "Ready", ("True", "Ready"), Duration::from_mins(1))?;
     let namespace = deploy()?;
     test(&namespace).inspect_err(|_| namespace.dump())?;
     namespace.delete()?;
-    operator::delete_all()
+    operator::delete_all()?;
+    baseline.check()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use alscope_e2e::bookinfo::{CONNECTIONS, Counted, Hop, REQUESTS, THOUSAND, check_topology, deploy, load};
 use alscope_e2e::cluster::{Namespace, kubectl, relay, until};
 use alscope_e2e::collector::Collector;
-use alscope_e2e::envoy::{self, AccessLogs};
+use alscope_e2e::envoy::{AccessLogs, all_access_logs};
 use alscope_e2e::exposition::Exposition;
 use alscope_e2e::operator;
 use anyhow::{Context, ensure};
@@ -38,7 +38,7 @@ fn observed(
 }
 
 fn thousand(collector: &Collector, namespace: &Namespace) -> anyhow::Result<()> {
-    let before: BTreeMap<String, AccessLogs> = logs(namespace)?;
+    let before = all_access_logs(namespace)?;
     let received_before = collector.metrics()?.sum("alscope_entries_received_total", &[]);
     load(namespace)?;
     let sent = namespace.kubectl(&["logs", "job/load"])?;
@@ -55,7 +55,7 @@ fn thousand(collector: &Collector, namespace: &Namespace) -> anyhow::Result<()> 
         let received = metrics.sum("alscope_entries_received_total", &[]) - received_before;
         Ok((received >= entries_made).then_some(metrics))
     })?;
-    let after = logs(namespace)?;
+    let after = all_access_logs(namespace)?;
     print_hops(&metrics, &namespace.name);
     print_envoys(&before, &after);
 
@@ -159,16 +159,6 @@ fn the_page_is_served(collector: &Collector) -> anyhow::Result<()> {
         collector.page()
     );
     Ok(())
-}
-
-fn logs(namespace: &Namespace) -> anyhow::Result<BTreeMap<String, AccessLogs>> {
-    envoy::pods(namespace)?
-        .into_iter()
-        .map(|pod| {
-            let logs = envoy::access_logs(namespace, &pod)?;
-            Ok((pod, logs))
-        })
-        .collect()
 }
 
 fn print_hops(metrics: &Exposition, namespace: &str) {
