@@ -11,7 +11,7 @@ use super::rule::Rule;
 use super::service::{Asked, DestinationService, Label, UNKNOWN};
 use super::tls::{self, Security};
 use super::upstream_cluster::UpstreamCluster;
-use crate::accounting::{Skipped, Unattributed};
+use crate::accounting::Skipped;
 use crate::directory::{External, Found, Owner, Pod, Service};
 use crate::party::Reporter;
 use crate::peer::{Peer, Peers};
@@ -136,10 +136,10 @@ pub fn legs<'a>(
     };
     let mut party = |end| party(chain, identity, (direction, end), lookup);
     let caller = party(End::Caller)?;
-    match direction {
+    let (leg, second, other_end) = match direction {
         Direction::Inbound => {
             let parties = (caller, party(End::Listener)?);
-            told((served(identity, cluster, parties, lookup), None))
+            (served(identity, cluster, parties, lookup), None, identity.local)
         }
         Direction::Outbound | Direction::Waypoint => {
             let reporter = if direction == Direction::Waypoint {
@@ -148,10 +148,8 @@ pub fn legs<'a>(
                 Reporter::Source
             };
             let parties = (caller, party(End::Upstream)?);
-            told((
-                called((reporter, direction), identity, cluster, parties, lookup),
-                None,
-            ))
+            let leg = called((reporter, direction), identity, cluster, parties, lookup);
+            (leg, None, identity.upstream)
         }
         Direction::Direct => {
             let parties = (caller, party(End::Upstream)?);
@@ -160,7 +158,7 @@ pub fn legs<'a>(
                 security: Security::UNKNOWN,
                 ..served(identity, cluster, parties, lookup)
             };
-            told((leg, None))
+            (leg, None, identity.upstream)
         }
         Direction::Gateway => {
             let gateway = Attribution {
@@ -178,24 +176,22 @@ pub fn legs<'a>(
             let parties = (gateway, upstream);
             let reporter = (Reporter::Source, direction);
             let second = called(reporter, identity, cluster, parties, lookup);
-            told((first, Some(second)))
+            (first, Some(second), identity.local.or(identity.upstream))
         }
-    }
-}
-
-/// The observations, if the entry tells of a call: it has an address for some end, or what has none is known otherwise, or the
-/// called service is.
-fn told<'a>(legs: (Leg<'a>, Option<Leg<'a>>)) -> Result<(Leg<'a>, Option<Leg<'a>>), Ended> {
-    let is_told = |leg: &Leg<'_>| {
-        let ends = [&leg.source, &leg.destination];
-        let mut reasons = ends.into_iter().map(|end| end.rule.unattributed());
-        reasons.any(|reason| reason != Some(Unattributed::NoAddress)) || *leg.service.host != *UNKNOWN
     };
-    if is_told(&legs.0) || legs.1.as_ref().is_some_and(is_told) {
-        Ok(legs)
+    // Without an address for any end, only what is known otherwise tells of a call.
+    let has_address = identity.remote.is_some() || other_end.is_some();
+    if has_address || is_known(&leg) || second.as_ref().is_some_and(is_known) {
+        Ok((leg, second))
     } else {
         Err(Skipped::NoAddress.into())
     }
+}
+
+/// Whether an end or the called service is known.
+fn is_known(leg: &Leg<'_>) -> bool {
+    let mut ends = [&leg.source, &leg.destination].into_iter();
+    ends.any(|end| end.rule.unattributed().is_none()) || *leg.service.host != *UNKNOWN
 }
 
 /// The answer of the chain that says the most, of several the first.

@@ -84,8 +84,12 @@ fn write_as_sent(
         return Ok(false);
     }
     let local = common.downstream_local_address()?;
-    let ends = [local, common.upstream_remote_address()?];
-    write_ends(key, (stream, is_pipe(local)), cluster, ends.map(endpoint));
+    let ends = [
+        remote,
+        endpoint(local),
+        endpoint(common.upstream_remote_address()?),
+    ];
+    write_ends(key, (stream, is_pipe(local)), cluster, ends);
     Ok(true)
 }
 
@@ -148,7 +152,7 @@ fn write_decoded(
     if chain.has(Analyzer::K8sMesh) {
         write_addresses(key, identity);
     } else {
-        let ends = [identity.local, identity.upstream];
+        let ends = [identity.remote, identity.local, identity.upstream];
         write_ends(key, (stream, identity.listens_on_pipe), identity.cluster, ends);
     }
     Ok(())
@@ -166,15 +170,16 @@ fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
     );
 }
 
-/// Writes what is asked about the proxy's own address and its upstream's without looking them up.
+/// Writes what is asked about the ends' addresses without looking them up.
 fn write_ends(
     key: &mut Vec<u8>,
     (stream, listens_on_pipe): (&Stream, bool),
     cluster: &[u8],
-    [local, upstream]: [Option<Endpoint<'_>>; 2],
+    ends: [Option<Endpoint<'_>>; 3],
 ) {
-    let has_local = u8::from(local.is_some()) | u8::from(listens_on_pipe) << 1;
-    key.extend_from_slice(&[has_local, u8::from(upstream.is_some())]);
+    key.push(u8::from(listens_on_pipe));
+    key.extend_from_slice(&ends.map(|end| u8::from(end.is_some())));
+    let [_, local, _] = ends;
     if stream.role == Role::Sidecar && cluster.is_empty() {
         key.extend_from_slice(&port(local));
         write_parts(key, [ip(local)]);

@@ -88,6 +88,14 @@ fn nothing(cluster: &str) -> AccessLogCommon {
 #[case::gateways_own_answer(&[K8sMesh], PLAIN_NODE, "")]
 // proves: k8s-mesh/nothing-known
 #[case::no_direction_by_peers(&[MxMesh, K8sMesh], REVIEWS_NODE, "")]
+// proves: k8s-mesh/nothing-known
+#[case::waypoint(&[K8sMesh], WAYPOINT_NODE, "inbound|9080||")]
+// proves: k8s-mesh/nothing-known
+#[case::waypoint_by_peers(&[MxMesh], WAYPOINT_NODE, "inbound|9080||")]
+// proves: k8s-mesh/nothing-known
+#[case::waypoint_by_both(&[K8sMesh, MxMesh], WAYPOINT_NODE, "inbound|9080||")]
+// proves: k8s-mesh/nothing-known
+#[case::waypoint_by_peers_first(&[MxMesh, K8sMesh], WAYPOINT_NODE, "inbound|9080||")]
 fn an_entry_that_tells_of_no_end_and_no_service_is_skipped(
     #[case] chain: &[Analyzer],
     #[case] node: &str,
