@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::clock::now;
+use crate::clock::Clock;
 
 /// The Lease's name.
 pub const NAME: &str = "alscope-operator";
@@ -26,6 +26,8 @@ pub struct Candidate {
     pub identity: String,
     /// How long a leader that is gone is waited for.
     pub duration: Duration,
+    /// What times in the Lease are read from.
+    pub clock: Clock,
 }
 
 /// What a Lease says, seen from one candidate.
@@ -86,7 +88,7 @@ impl Candidate {
         seen: &mut Option<(Option<String>, Instant)>,
     ) -> Result<bool, kube::Error> {
         let Some(lease) = api.get_opt(NAME).await? else {
-            let lease = self.lease(None, now());
+            let lease = self.lease(None, self.clock.now());
             return conflict_is_no(api.create(&PostParams::default(), &lease).await);
         };
         let version = lease.metadata.resource_version.clone();
@@ -97,7 +99,7 @@ impl Candidate {
         if self.standing(&lease, unchanged_for) == Standing::Taken {
             return Ok(false);
         }
-        let mine = self.lease(Some(&lease), now());
+        let mine = self.lease(Some(&lease), self.clock.now());
         conflict_is_no(api.replace(NAME, &PostParams::default(), &mine).await)
     }
 
@@ -176,6 +178,7 @@ mod tests {
             namespace: "alscope-system".to_owned(),
             identity: identity.to_owned(),
             duration: Duration::from_secs(15),
+            clock: Clock::Wall,
         }
     }
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alscope_operator::clock::Clock;
 use alscope_operator::gather::Gather;
 use alscope_operator::gather::intake::Intakes;
 use alscope_operator::lease::Candidate;
@@ -14,7 +15,7 @@ use alscope_operator::plan::preview::preview;
 use alscope_operator::plan::settings::Settings;
 use alscope_operator::run::{self, Options};
 use alscope_operator::world::World;
-use alscope_operator::{api, clock, drain, show, state};
+use alscope_operator::{api, drain, show, state};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use kube::Client;
@@ -178,9 +179,12 @@ async fn operate(arguments: Run) -> anyhow::Result<()> {
             namespace: settings.namespace.clone(),
             identity: arguments.identity,
             duration: arguments.lease_duration,
+            clock: Clock::Wall,
         },
         settings,
-        admin,
+        clock: Clock::Wall,
+        intakes: Intakes::default(),
+        admin: Some(admin),
     };
     let mut running = std::pin::pin!(run::run(client().await?, options, stop.clone()));
     tokio::select! {
@@ -234,7 +238,7 @@ async fn gathered(settings: &Settings) -> anyhow::Result<World> {
     let intakes = Intakes::default();
     let settled = async {
         loop {
-            let world = gather.world(&intakes, clock::now());
+            let world = gather.world(&intakes, Clock::Wall.now());
             if gather.is_settled() {
                 return world;
             }

@@ -15,7 +15,7 @@ use tracing::{debug, info, warn};
 use crate::admin::{self, Metrics};
 use crate::api::MeshObservability;
 use crate::apply::{StepError, Writer};
-use crate::clock::now;
+use crate::clock::Clock;
 use crate::gather::Gather;
 use crate::gather::intake::Intakes;
 use crate::lease::Candidate;
@@ -43,8 +43,12 @@ pub struct Options {
     pub settings: Settings,
     /// Who it is in the leader election.
     pub candidate: Candidate,
-    /// Its admin port, bound.
-    pub admin: TcpListener,
+    /// What it takes the time from.
+    pub clock: Clock,
+    /// Whom it asks what was received.
+    pub intakes: Intakes,
+    /// Its admin port, bound; without one nothing is served.
+    pub admin: Option<TcpListener>,
 }
 
 /// What could not be written for a resource, and when it is tried again.
@@ -62,6 +66,7 @@ struct Operator {
     writer: Writer,
     report: Report,
     intakes: Intakes,
+    clock: Clock,
     metrics: Metrics,
     failures: HashMap<String, Failure>,
     written_over: BTreeMap<ObjectName, String>,
@@ -72,6 +77,8 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) {
     let Options {
         settings,
         candidate,
+        clock,
+        intakes,
         admin,
     } = options;
     let changed = Arc::new(Notify::new());
@@ -79,13 +86,16 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) {
     let identity = candidate.identity.clone();
     let (leads, is_leader) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    tasks.spawn(admin::serve(admin, metrics.clone(), stop.clone()));
+    if let Some(admin) = admin {
+        tasks.spawn(admin::serve(admin, metrics.clone(), stop.clone()));
+    }
     tasks.spawn(candidate.run(client.clone(), leads, stop.clone()));
     let operator = Operator {
         gather: Gather::start(&client, &settings.namespace, changed.clone(), stop.clone()),
         writer: Writer::new(client.clone(), &settings.namespace),
         report: Report::new(client, &identity),
-        intakes: Intakes::default(),
+        intakes,
+        clock,
         metrics,
         failures: HashMap::new(),
         written_over: BTreeMap::new(),
@@ -107,6 +117,8 @@ impl Operator {
         let mut ask_at = Instant::now();
         loop {
             tokio::select! {
+                // In this order, so that a run can be repeated.
+                biased;
                 () = stop.cancelled() => return,
                 () = changed.notified() => {}
                 _ = is_leader.changed() => {}
@@ -130,7 +142,7 @@ impl Operator {
 
     /// One pass over every resource. Returns when the next is due.
     async fn pass(&mut self) -> Duration {
-        let now = now();
+        let now = self.clock.now();
         let world = World {
             written_over: self.written_over.clone(),
             ..self.gather.world(&self.intakes, now)
@@ -157,7 +169,7 @@ impl Operator {
             &self.settings,
             resource,
             failure.map(|failure| &failure.what),
-            now(),
+            self.clock.now(),
         );
         let newest = match self.report.status(resource.clone(), &plan.status).await {
             Ok(newest) => newest,
@@ -220,7 +232,7 @@ impl Operator {
     async fn orphans(&mut self, world: &World) -> Duration {
         let mut again_in = LAST_RETRY;
         for backup in &world.orphans {
-            let steps = plan::orphan(world, &self.settings, backup, now());
+            let steps = plan::orphan(world, &self.settings, backup, self.clock.now());
             for step in &steps {
                 let nobody =
                     MeshObservability::new(&backup.resource, crate::api::MeshObservabilitySpec::default());

@@ -49,14 +49,17 @@ where
 {
     /// What is known now.
     pub fn all(&self) -> Vec<Arc<K>> {
-        self.store.state()
+        let mut all = self.store.state();
+        // The store has no order, and a plan that depends on it can not be repeated.
+        all.sort_by(|one, other| (one.namespace(), one.name()).cmp(&(other.namespace(), other.name())));
+        all
     }
 
     /// What is so, or why it is not known.
     pub fn read(&self) -> Read<Vec<Arc<K>>> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Failed(error) => Err(error.clone()),
-            State::Pending | State::Listed | State::Absent => Ok(self.store.state()),
+            State::Pending | State::Listed | State::Absent => Ok(self.all()),
         }
     }
 }

@@ -13,14 +13,29 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// Replicas asked at once.
 const AT_ONCE: usize = 16;
 
-/// The last answers, by address.
+/// What replicas say, by address.
+pub type Answers = Arc<Mutex<HashMap<String, Intake>>>;
+
+/// The last answers.
 #[derive(Clone, Debug, Default)]
-pub struct Intakes(Arc<Mutex<HashMap<String, Intake>>>);
+pub struct Intakes {
+    last: Answers,
+    /// What replicas are known to say, where none is asked.
+    known: Option<Answers>,
+}
 
 impl Intakes {
+    /// Replicas that nobody asks: they say what stands here.
+    pub fn known(answers: Answers) -> Self {
+        Self {
+            last: Answers::default(),
+            known: Some(answers),
+        }
+    }
+
     /// What a replica said last.
     pub fn get(&self, address: &str) -> Option<Intake> {
-        self.0
+        self.last
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(address)
@@ -29,6 +44,12 @@ impl Intakes {
 
     /// Asks these replicas, and forgets the others.
     pub async fn refresh(&self, addresses: Vec<String>) {
+        if let Some(known) = &self.known {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            known.retain(|address, _| addresses.contains(address));
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = known;
+            return;
+        }
         let mut answers = HashMap::new();
         for some in addresses.chunks(AT_ONCE) {
             let mut asked = JoinSet::new();
@@ -44,7 +65,7 @@ impl Intakes {
                 }
             }
         }
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = answers;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = answers;
     }
 }
 
