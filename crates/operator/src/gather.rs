@@ -5,7 +5,7 @@ pub mod intake;
 pub mod prune;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,13 +20,14 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::api::MeshObservability;
 use crate::plan::settings::Settings;
 use crate::plan::targets;
 use crate::world::{
     Backup, Collector, ControlPlane, Kind, MANAGER, MANAGER_LABEL, MeshConfigMap, OWNER_LABEL, ObjectName,
-    Owned, Proxy, Read, Telemetry, World,
+    Owned, Proxy, Read, ReadError, Telemetry, World,
 };
 
 use cache::{Cache, Watches};
@@ -45,6 +46,8 @@ pub struct Gather {
     collector_pods: Cache<Pod>,
     endpoint_slices: Cache<EndpointSlice>,
     mesh_config_maps: BTreeMap<ObjectName, Seen>,
+    /// Backups without a resource that can't be read, by its uid: each is told once.
+    told: BTreeSet<String>,
 }
 
 /// A ConfigMap of mesh config, and since when its version is known.
@@ -107,6 +110,7 @@ impl Gather {
                 Some(namespace),
             ),
             mesh_config_maps: BTreeMap::new(),
+            told: BTreeSet::new(),
             client: client.clone(),
             watches,
         }
@@ -150,18 +154,26 @@ impl Gather {
         };
         for resource in &world.resources {
             let uid = resource.uid();
-            let backup = |all: &Vec<Backup>| all.iter().find(|backup| backup.uid == uid).cloned();
+            let backup = match &backups {
+                Ok(all) => all.get(uid).cloned().transpose(),
+                Err(error) => Err(error.clone()),
+            };
             world
                 .collectors
                 .insert(uid.to_owned(), self.collector(resource, intakes));
-            world
-                .backups
-                .insert(uid.to_owned(), backups.as_ref().map(backup).map_err(Clone::clone));
+            world.backups.insert(uid.to_owned(), backup);
         }
-        world.orphans = backups.unwrap_or_default();
-        world
-            .orphans
-            .retain(|backup| !world.backups.contains_key(&backup.uid));
+        for (uid, backup) in backups.into_iter().flatten() {
+            match backup {
+                _ if world.backups.contains_key(&uid) => {}
+                Ok(backup) => world.orphans.push(backup),
+                // It has no resource whose condition could say it.
+                Err(error) if self.told.insert(uid) => {
+                    warn!(%error, "a mesh whose resource is gone is not restored")
+                }
+                Err(_) => {}
+            }
+        }
         world
     }
 
@@ -179,13 +191,13 @@ impl Gather {
     fn follow(
         &mut self,
         control_planes: &Read<Vec<ControlPlane>>,
-        backups: &Read<Vec<Backup>>,
+        backups: &Read<BTreeMap<String, Read<Backup>>>,
         now: Timestamp,
     ) {
         let mut names = control_planes
             .as_ref()
             .map_or_else(|_| Vec::new(), |all| targets::config_maps(all));
-        let backups = backups.iter().flatten();
+        let backups = backups.iter().flatten().flat_map(|(_, backup)| backup);
         names.extend(backups.flat_map(|backup| backup.before.keys().cloned()));
         for name in names {
             if self.mesh_config_maps.contains_key(&name) {
@@ -210,23 +222,17 @@ impl Gather {
         }
     }
 
-    /// Backups of all resources, also of those that are gone.
-    fn backups(&self) -> Read<Vec<Backup>> {
+    /// Backups of all resources, also of those that are gone, by the resource's uid.
+    fn backups(&self) -> Read<BTreeMap<String, Read<Backup>>> {
         let Some(config_maps) = self.owned.get(&Kind::ConfigMap) else {
-            return Ok(Vec::new());
+            return Ok(BTreeMap::new());
         };
         let all = config_maps.read()?;
-        let of_backups = all
-            .iter()
-            .filter(|object| Backup::is_name(object.metadata.name.as_deref().unwrap_or_default()));
-        Ok(of_backups
-            .filter_map(|object| {
-                serde_json::to_value(&**object)
-                    .and_then(serde_json::from_value)
-                    .ok()
-            })
-            .filter_map(|config_map: ConfigMap| Backup::of(&config_map))
-            .collect())
+        let of_backups = all.iter().filter_map(|object| {
+            let uid = Backup::uid_of(object.metadata.name.as_deref()?)?;
+            Some((uid.to_owned(), backup(object)?))
+        });
+        Ok(of_backups.collect())
     }
 
     fn collector(&self, resource: &MeshObservability, intakes: &Intakes) -> Read<Collector> {
@@ -305,10 +311,22 @@ fn ready_addresses(slice: &EndpointSlice) -> Vec<String> {
         .collect()
 }
 
+/// `None` for an object that is no backup.
+fn backup(object: &DynamicObject) -> Option<Read<Backup>> {
+    let decoded = serde_json::to_value(object).and_then(serde_json::from_value::<ConfigMap>);
+    match decoded {
+        Ok(config_map) => Backup::of(&config_map),
+        Err(error) => Some(Err(ReadError::Failed {
+            what: format!("the backup {}", ObjectName::of(object)),
+            message: error.to_string(),
+        })),
+    }
+}
+
 /// Backups are not among what a resource's deletion takes with it.
 fn as_owned(kind: Kind, object: &DynamicObject) -> Option<Owned> {
     let name = object.name_any();
-    let is_backup = kind == Kind::ConfigMap && Backup::is_name(&name);
+    let is_backup = kind == Kind::ConfigMap && Backup::uid_of(&name).is_some();
     (!is_backup).then(|| Owned {
         kind,
         name,

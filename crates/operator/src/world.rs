@@ -80,6 +80,17 @@ pub enum ReadError {
         /// What came instead.
         message: String,
     },
+    /// A backup that this operator does not understand whole.
+    #[error(
+        "the backup {backup} was written by a newer operator: {what}; upgrade the operator again, until then nothing of its mesh is \
+         written and nothing is deleted"
+    )]
+    NewerBackup {
+        /// The ConfigMap.
+        backup: ObjectName,
+        /// What is not understood.
+        what: String,
+    },
 }
 
 /// Something read, or why it could not be.

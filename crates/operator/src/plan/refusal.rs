@@ -228,6 +228,7 @@ impl Refusal {
             Self::Unreadable(ReadError::Forbidden { .. })
             | Self::WriteFailed(WriteFailure::Forbidden { .. }) => "Forbidden",
             Self::Unreadable(ReadError::Failed { .. }) => "MeshConfigCheckFailed",
+            Self::Unreadable(ReadError::NewerBackup { .. }) => "BackupNotUnderstood",
             Self::WriteFailed(WriteFailure::Failed { .. }) => "MeshConfigWriteFailed",
             Self::ForeignAddress { .. } | Self::PrimaryWins { .. } | Self::PrimaryHides { .. } => {
                 "ForeignAddress"

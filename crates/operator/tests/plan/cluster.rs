@@ -211,13 +211,22 @@ impl Cluster {
         stored.object.data.as_ref()?.get("mesh").cloned()
     }
 
-    /// Every backup there is.
+    /// Every backup that is understood.
     pub(crate) fn backups(&self) -> Vec<Backup> {
+        self.read_backups().into_values().flatten().collect()
+    }
+
+    /// Every backup there is, by the uid of its resource.
+    pub(crate) fn read_backups(&self) -> BTreeMap<String, Result<Backup, ReadError>> {
         let own = self
             .config_maps
             .iter()
             .filter(|(name, _)| name.namespace == self.settings.namespace);
-        own.filter_map(|(_, stored)| Backup::of(&stored.object)).collect()
+        own.filter_map(|(name, stored)| {
+            let uid = Backup::uid_of(&name.name)?;
+            Some((uid.to_owned(), Backup::of(&stored.object)?))
+        })
+        .collect()
     }
 
     pub(crate) fn advance(&mut self, seconds: i64) {
