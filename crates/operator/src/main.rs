@@ -14,7 +14,7 @@ use alscope_operator::lease::Candidate;
 use alscope_operator::plan::preview::preview;
 use alscope_operator::plan::settings::Settings;
 use alscope_operator::run::{self, Options};
-use alscope_operator::world::World;
+use alscope_operator::world::{ReadError, World};
 use alscope_operator::{api, drain, show, state};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -206,8 +206,20 @@ async fn plan(arguments: Plan) -> anyhow::Result<()> {
     };
     let name = resource.metadata.name.clone();
     // In the cluster, the resource may exist already, with its uid and backup.
-    let known = world
-        .resources
+    let resources = match &world.resources {
+        Ok(resources) => resources.as_slice(),
+        // A plan may be made before Alscope is installed.
+        Err(ReadError::Absent { .. }) => &[],
+        Err(error) => return Err(error.clone().into()),
+    };
+    if let Some(unread) = world.unread.iter().find(|one| one.metadata.name == name) {
+        anyhow::bail!(
+            "this version of the operator can't read the MeshObservability {} in the cluster: {}; use the version that runs there",
+            resource.name(),
+            unread.error
+        );
+    }
+    let known = resources
         .iter()
         .find(|known| known.metadata.name == name)
         .cloned();

@@ -1,10 +1,11 @@
 //! The loop: gather → plan → report → apply, whenever something changed and whenever a plan asked for it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
+use kube::core::error_boundary::InvalidObject;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::admin::{self, Metrics};
-use crate::api::MeshObservability;
+use crate::api::{MeshObservability, MeshObservabilitySpec};
 use crate::apply::{StepError, Writer};
 use crate::clock::Clock;
 use crate::gather::Gather;
@@ -70,6 +71,8 @@ struct Operator {
     metrics: Metrics,
     failures: HashMap<String, Failure>,
     written_over: BTreeMap<ObjectName, String>,
+    /// Uid and version of the resources that can't be read and have an event that says so.
+    told_unread: BTreeSet<(Option<String>, Option<String>)>,
 }
 
 /// Runs until `stop`.
@@ -99,6 +102,7 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) {
         metrics,
         failures: HashMap::new(),
         written_over: BTreeMap::new(),
+        told_unread: BTreeSet::new(),
         settings,
     };
     operator.work(&changed, is_leader, &stop).await;
@@ -152,13 +156,46 @@ impl Operator {
             return ASK_EVERY;
         }
         self.metrics.pass(&world);
-        let known: Vec<String> = world.resources.iter().map(|one| one.uid().to_owned()).collect();
+        self.metrics.unreadable(&self.gather.undecodable());
+        let Ok(resources) = &world.resources else {
+            // The watch has told why, and tells when they are known again.
+            return LAST_RETRY;
+        };
+        let known: Vec<String> = resources.iter().map(|one| one.uid().to_owned()).collect();
         self.failures.retain(|uid, _| known.contains(uid));
+        self.tell_unread(&world.unread).await;
         let mut again_in = self.orphans(&world).await;
-        for resource in &world.resources {
+        for resource in resources {
             again_in = again_in.min(self.resource(&world, resource).await);
         }
         again_in
+    }
+
+    /// Says of each resource that can't be read what follows, once for each version of it.
+    async fn tell_unread(&mut self, unread: &[InvalidObject]) {
+        let versions = unread.iter().map(|one| {
+            let metadata = one.metadata.clone();
+            (metadata.uid, metadata.resource_version)
+        });
+        let told = std::mem::replace(&mut self.told_unread, versions.collect());
+        for one in unread {
+            let metadata = one.metadata.clone();
+            if told.contains(&(metadata.uid.clone(), metadata.resource_version.clone())) {
+                continue;
+            }
+            let resource = MeshObservability {
+                metadata,
+                ..nobody("")
+            };
+            let message = format!(
+                "this version of the operator can't read the resource and leaves its mesh and collector as they are: {}; upgrade the \
+                 operator, or correct the resource",
+                one.error
+            );
+            self.report
+                .event(&resource, true, "NotUnderstood", &message)
+                .await;
+        }
     }
 
     async fn resource(&mut self, world: &World, resource: &MeshObservability) -> Duration {
@@ -231,12 +268,29 @@ impl Operator {
     /// Restores meshes whose resource went without its finalizer.
     async fn orphans(&mut self, world: &World) -> Duration {
         let mut again_in = LAST_RETRY;
-        for backup in &world.orphans {
+        let planned = world.orphans.iter().map(|backup| {
             let steps = plan::orphan(world, &self.settings, backup, self.clock.now());
+            (backup, steps)
+        });
+        let planned: Vec<_> = planned.filter(|(_, steps)| !steps.is_empty()).collect();
+        if planned.is_empty() {
+            return again_in;
+        }
+        // Another operator may have written the backup for a resource that this one's watch has not shown yet.
+        let known = match self.gather.uids().await {
+            Ok(known) => known,
+            Err(error) => {
+                warn!(%error, "whether the resource of a backup is gone is not known");
+                return ASK_EVERY;
+            }
+        };
+        for (backup, steps) in planned {
+            if known.contains(&backup.uid) {
+                again_in = again_in.min(ASK_EVERY);
+                continue;
+            }
             for step in &steps {
-                let nobody =
-                    MeshObservability::new(&backup.resource, crate::api::MeshObservabilitySpec::default());
-                match self.writer.step(step, nobody).await {
+                match self.writer.step(step, nobody(&backup.resource)).await {
                     Ok(_) => self.metrics.wrote(),
                     Err(StepError::Conflict) => again_in = AFTER_CONFLICT,
                     Err(StepError::Failed(what)) => {
@@ -253,3 +307,11 @@ impl Operator {
         again_in
     }
 }
+
+/// A resource of which nothing but its name is known.
+fn nobody(name: &str) -> MeshObservability {
+    MeshObservability::new(name, MeshObservabilitySpec::default())
+}
+
+#[cfg(test)]
+mod tests;

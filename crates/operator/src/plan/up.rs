@@ -54,7 +54,7 @@ impl Pass<'_> {
         let mesh = self.mesh(backup, &availability, previous.mesh.clone().unwrap_or_default());
 
         let mut steps = Vec::new();
-        if !has_finalizer(self.resource) {
+        if !has_finalizer(&self.resource.metadata) {
             steps.push(Step::AddFinalizer);
         }
         if let Ok(collector) = &collector {

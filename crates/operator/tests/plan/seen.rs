@@ -59,7 +59,8 @@ impl Cluster {
                 .filter(|(uid, _)| !uids.contains(uid))
                 .filter_map(|(_, backup)| backup.clone().ok())
                 .collect(),
-            resources,
+            resources: Ok(resources),
+            unread: self.unread.clone(),
         }
     }
 
