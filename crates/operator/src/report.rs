@@ -26,7 +26,7 @@ impl fmt::Debug for Report {
 }
 
 impl Report {
-    /// Reports as this pod.
+    /// Reports as this pod, with a client that sends nothing when this operator does not lead.
     pub fn new(client: Client, pod: &str) -> Self {
         let reporter = Reporter {
             controller: MANAGER.to_owned(),

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::gather::Gather;
 use crate::gather::intake::Intakes;
 use crate::lease::Candidate;
+use crate::lease::leadership::Leadership;
 use crate::plan;
 use crate::plan::refusal::WriteFailure;
 use crate::plan::resets;
@@ -66,6 +67,8 @@ struct Operator {
     gather: Gather,
     writer: Writer,
     report: Report,
+    leadership: Leadership,
+    stop: CancellationToken,
     intakes: Intakes,
     clock: Clock,
     metrics: Metrics,
@@ -87,16 +90,22 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) {
     let changed = Arc::new(Notify::new());
     let metrics = Metrics::default();
     let identity = candidate.identity.clone();
-    let (leads, is_leader) = watch::channel(false);
+    let (leads, until) = watch::channel(None);
+    let leadership = Leadership::new(until);
+    // What the work needs until its end ends after it: the Lease above all.
+    let ending = CancellationToken::new();
     let mut tasks = JoinSet::new();
     if let Some(admin) = admin {
-        tasks.spawn(admin::serve(admin, metrics.clone(), stop.clone()));
+        tasks.spawn(admin::serve(admin, metrics.clone(), ending.clone()));
     }
-    tasks.spawn(candidate.run(client.clone(), leads, stop.clone()));
+    tasks.spawn(candidate.run(client.clone(), leads, ending.clone()));
+    let writing = leadership.guard(&client);
     let operator = Operator {
-        gather: Gather::start(&client, &settings.namespace, changed.clone(), stop.clone()),
-        writer: Writer::new(client.clone(), &settings.namespace),
-        report: Report::new(client, &identity),
+        gather: Gather::start(&client, &settings.namespace, changed.clone(), ending.clone()),
+        writer: Writer::new(writing.clone(), &settings.namespace),
+        report: Report::new(writing, &identity),
+        leadership,
+        stop,
         intakes,
         clock,
         metrics,
@@ -105,43 +114,45 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) {
         told_unread: BTreeSet::new(),
         settings,
     };
-    operator.work(&changed, is_leader, &stop).await;
+    operator.work(&changed).await;
     info!("stopping");
+    ending.cancel();
     tasks.join_all().await;
 }
 
 impl Operator {
-    async fn work(
-        mut self,
-        changed: &Notify,
-        mut is_leader: watch::Receiver<bool>,
-        stop: &CancellationToken,
-    ) {
+    async fn work(mut self, changed: &Notify) {
         let mut again_at = Instant::now();
         let mut ask_at = Instant::now();
         loop {
+            let led = self.leadership.holds();
             tokio::select! {
                 // In this order, so that a run can be repeated.
                 biased;
-                () = stop.cancelled() => return,
+                () = self.stop.cancelled() => return,
                 () = changed.notified() => {}
-                _ = is_leader.changed() => {}
+                () = self.leadership.turns(led) => {}
                 () = tokio::time::sleep_until(again_at.min(ask_at)) => {}
             }
             tokio::time::sleep(TOGETHER).await;
-            if !*is_leader.borrow_and_update() {
-                self.metrics.leads(false);
+            let leads = self.leadership.holds();
+            self.metrics.leads(leads);
+            if !leads {
                 again_at = Instant::now() + ASK_EVERY;
                 ask_at = again_at;
                 continue;
             }
-            self.metrics.leads(true);
             if ask_at <= Instant::now() {
                 self.intakes.refresh(self.gather.collector_addresses()).await;
                 ask_at = Instant::now() + ASK_EVERY;
             }
             again_at = Instant::now() + self.pass().await;
         }
+    }
+
+    /// Whether a pass may go on to its next write.
+    fn may_go_on(&self) -> bool {
+        self.leadership.holds() && !self.stop.is_cancelled()
     }
 
     /// One pass over every resource. Returns when the next is due.
@@ -166,6 +177,9 @@ impl Operator {
         self.tell_unread(&world.unread).await;
         let mut again_in = self.orphans(&world).await;
         for resource in resources {
+            if !self.may_go_on() {
+                break;
+            }
             again_in = again_in.min(self.resource(&world, resource).await);
         }
         again_in
@@ -211,13 +225,14 @@ impl Operator {
         let newest = match self.report.status(resource.clone(), &plan.status).await {
             Ok(newest) => newest,
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return AFTER_CONFLICT,
+            Err(_) if !self.leadership.holds() => return ASK_EVERY,
             Err(error) => {
                 warn!(%error, resource = %resource.name(), "the status can't be written; check the right to patch meshobservabilities/status");
                 return FIRST_RETRY;
             }
         };
         resets::noted(&mut self.written_over, world, &plan.status);
-        for note in &plan.notes {
+        for note in plan.notes.iter().filter(|_| self.may_go_on()) {
             self.report.event(&newest, true, "RestoreIncomplete", note).await;
         }
         let wait = failure.map_or(Duration::ZERO, |failure| {
@@ -234,6 +249,9 @@ impl Operator {
     /// Does the steps. Returns when to look again, if that is sooner than planned.
     async fn apply(&mut self, uid: &str, mut newest: MeshObservability, steps: &[Step]) -> Option<Duration> {
         for step in steps {
+            if !self.may_go_on() {
+                return Some(ASK_EVERY);
+            }
             match self.writer.step(step, newest).await {
                 Ok(next) => {
                     self.metrics.wrote();
@@ -241,6 +259,7 @@ impl Operator {
                     newest = next;
                 }
                 Err(StepError::Conflict) => return Some(AFTER_CONFLICT),
+                Err(StepError::Failed(_)) if !self.leadership.holds() => return Some(ASK_EVERY),
                 Err(StepError::Failed(what)) => return Some(self.failed(uid, what)),
             }
         }
@@ -290,6 +309,9 @@ impl Operator {
                 continue;
             }
             for step in &steps {
+                if !self.may_go_on() {
+                    return ASK_EVERY;
+                }
                 match self.writer.step(step, nobody(&backup.resource)).await {
                     Ok(_) => self.metrics.wrote(),
                     Err(StepError::Conflict) => again_in = AFTER_CONFLICT,

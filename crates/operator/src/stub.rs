@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::extract::{Query, Request, State};
 use axum::http::{Method, StatusCode};
@@ -10,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router};
 use kube::Client;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// What a request is answered with.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub(crate) enum Answer {
     Code(u16),
     /// Nothing.
     Silence,
+    /// This object, after a while.
+    Late(Duration, Value),
 }
 
 /// A request that came: `GET`, `LIST`, `WATCH` or the method of a write, its path, its body, and when it came.
@@ -133,6 +136,10 @@ async fn answer(
             _ => (inner.rule)(&asked),
         }
     };
+    respond(answer, verb, &query).await
+}
+
+async fn respond(answer: Answer, verb: &str, query: &HashMap<String, String>) -> Response {
     match answer {
         Answer::Items(_) if verb == "WATCH" => {
             let silence = futures::stream::pending::<Result<String, std::convert::Infallible>>();
@@ -141,7 +148,7 @@ async fn answer(
         Answer::Items(items) => {
             let items: Vec<Value> = items
                 .into_iter()
-                .filter(|item| is_selected(item, &query))
+                .filter(|item| is_selected(item, query))
                 .collect();
             Json(json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items}))
                 .into_response()
@@ -161,6 +168,10 @@ async fn answer(
             (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
         }
         Answer::Silence => pending().await,
+        Answer::Late(after, object) => {
+            sleep(after).await;
+            Json(object).into_response()
+        }
     }
 }
 
