@@ -21,14 +21,14 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use kube::{Client, Config};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Wires an Istio mesh for a MeshObservability, runs its collector, and undoes all of it when the resource is deleted.
 ///
-/// Exit codes: 0 ended as asked, 1 failed, 2 wrong usage.
+/// Exit codes: 0 ended as asked, 1 failed or ended at once by a second signal, 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(version = VERSION, arg_required_else_help = true)]
 struct Arguments {
@@ -213,15 +213,23 @@ async fn operate(arguments: Run) -> anyhow::Result<()> {
         intakes: Intakes::default(),
         admin: Some(admin),
     };
-    let mut running = std::pin::pin!(run::run(client_without_retries().await?, options, stop.clone()));
+    let signals = async {
+        signalled(&mut terminate, &mut interrupt).await;
+        stop.cancel();
+        signalled(&mut terminate, &mut interrupt).await;
+    };
     tokio::select! {
-        () = &mut running => return Ok(()),
+        ended = run::run(client_without_retries().await?, options, stop.clone()) => Ok(ended?),
+        // The first ends it in order, the second at once.
+        () = signals => std::process::exit(1),
+    }
+}
+
+async fn signalled(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    stop.cancel();
-    running.await;
-    Ok(())
 }
 
 async fn plan(arguments: Plan) -> anyhow::Result<()> {

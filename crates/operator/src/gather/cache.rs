@@ -231,3 +231,19 @@ impl Watches {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_watch_that_ends_is_noticed() {
+        let mut watches = Watches::new(Arc::default(), CancellationToken::new());
+        watches.tasks.spawn(pending());
+        watches.tasks.spawn(async { panic!("lost its way") });
+        let what = watches.ended().await;
+        assert!(what.contains("lost its way"), "{what}");
+        watches.tasks.spawn(async {});
+        assert_eq!(watches.ended().await, "a watch ended");
+    }
+}

@@ -1,11 +1,15 @@
+use std::sync::{Condvar, Mutex};
+
 use serde_json::{Value, json};
 
 use crate::stub::{Answer, Asked, Stub};
+use crate::world::Intake;
 
 use super::*;
 
 const RESOURCES: &str = "/apis/alscope.dev/v1alpha1/meshobservabilities";
 const MESH_CONFIG_MAPS: &str = "/api/v1/namespaces/istio-system/configmaps";
+const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/alscope-system/endpointslices";
 const OWN_CONFIG_MAPS: &str = "/api/v1/namespaces/alscope-system/configmaps";
 
 fn resource(name: &str) -> Value {
@@ -49,23 +53,29 @@ fn leading(asked: &Asked) -> Answer {
     }
 }
 
-fn start(stub: &Stub, stop: &CancellationToken) -> JoinSet<()> {
-    let clock = Clock::Counted {
+fn clock() -> Clock {
+    Clock::Counted {
         from: jiff::Timestamp::UNIX_EPOCH,
         since: Instant::now(),
-    };
-    let options = Options {
+    }
+}
+
+fn options() -> Options {
+    Options {
         candidate: Candidate {
             namespace: "alscope-system".to_owned(),
             identity: "one".to_owned(),
             duration: Duration::from_secs(15),
-            clock,
+            clock: clock(),
         },
         settings: Settings::default(),
-        clock,
+        clock: clock(),
         intakes: Intakes::default(),
         admin: None,
-    };
+    }
+}
+
+fn start(stub: &Stub, options: Options, stop: &CancellationToken) -> JoinSet<Result<(), PartEnded>> {
     let mut running = JoinSet::new();
     running.spawn(run(stub.client(), options, stop.clone()));
     running
@@ -74,10 +84,12 @@ fn start(stub: &Stub, stop: &CancellationToken) -> JoinSet<()> {
 /// Runs an operator for so many seconds, and tells what it wrote.
 async fn written_within(stub: &Stub, seconds: u64) -> Vec<String> {
     let stop = CancellationToken::new();
-    let operator = start(stub, &stop);
+    let operator = start(stub, options(), &stop);
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     stop.cancel();
-    operator.join_all().await;
+    for ended in operator.join_all().await {
+        ended.unwrap();
+    }
     stub.writes()
 }
 
@@ -272,4 +284,153 @@ async fn nothing_is_written_for_a_resource_that_went_before_its_finalizer_came()
         writes.iter().all(|write| first_two_writes().contains(write)),
         "{writes:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_election_that_ends_by_itself_ends_the_operator() {
+    let mut options = options();
+    // Two thirds of it are too much to count, so the first success is a panic.
+    options.candidate.duration = Duration::MAX;
+    let operator = start(
+        &unwired(leading, |_, object| Answer::Object(object)),
+        options,
+        &CancellationToken::new(),
+    );
+    let ended = operator.join_all().await.remove(0).unwrap_err().to_string();
+    assert!(
+        ended.contains("panicked") && ended.contains("duration"),
+        "{ended}"
+    );
+}
+
+/// Whether the collector was asked, and whether it may answer.
+static SILENT: (Mutex<(bool, bool)>, Condvar) = (Mutex::new((false, false)), Condvar::new());
+
+/// Answers when the test says so.
+fn silent(_: &str) -> Option<Intake> {
+    let (state, changed) = &SILENT;
+    let mut state = state.lock().unwrap();
+    state.0 = true;
+    drop(changed.wait_while(state, |(_, may_answer)| !*may_answer));
+    None
+}
+
+/// Lets the paused clock go on for so long, which it does not by itself while a collector is asked.
+async fn go_on(tenths: usize) {
+    for _ in 0..tenths {
+        tokio::time::advance(Duration::from_millis(100)).await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_that_does_not_answer_stalls_no_pass() {
+    let stub = unwired(leading, |_, object| Answer::Object(object));
+    let slice = json!({
+        "metadata": {"name": "alscope-collector-1", "namespace": "alscope-system"},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["192.0.2.1"], "conditions": {"ready": true}}],
+    });
+    stub.list(SLICES, Answer::Items(vec![slice]));
+    let stop = CancellationToken::new();
+    let mut options = options();
+    options.intakes = Intakes::asking(silent);
+    let operator = start(&stub, options, &stop);
+    while !SILENT.0.lock().unwrap().0 {
+        go_on(1).await;
+    }
+    let before = stub.writes().len();
+    go_on(200).await;
+    let after = stub.writes().len();
+    SILENT.0.lock().unwrap().1 = true;
+    SILENT.1.notify_all();
+    stop.cancel();
+    operator.join_all().await;
+    assert!(after > before + 6, "{before} {after}");
+}
+
+/// An operator that leads, without its loop.
+fn operator(stub: &Stub) -> (Operator, watch::Sender<Option<Instant>>) {
+    let (leads, until) = watch::channel(Some(Instant::now() + Duration::from_secs(1000)));
+    let leadership = Leadership::new(until);
+    let client = leadership.guard(&stub.client());
+    let settings = Settings::default();
+    let operator = Operator {
+        gather: Gather::start(
+            &client,
+            &settings.namespace,
+            Arc::default(),
+            CancellationToken::new(),
+        ),
+        writer: Writer::new(client.clone(), &settings.namespace),
+        report: Report::new(client, "one"),
+        leadership,
+        stop: CancellationToken::new(),
+        intakes: Intakes::default(),
+        replicas: watch::channel(Vec::new()).0,
+        clock: clock(),
+        metrics: Metrics::default(),
+        failures: HashMap::new(),
+        told: HashMap::new(),
+        written_over: BTreeMap::new(),
+        told_unread: BTreeSet::new(),
+        settings,
+    };
+    (operator, leads)
+}
+
+fn with_proxies(up_to_date: i64, state: &str) -> MeshObservabilityStatus {
+    let proxies = json!({"summary": "", "total": 9, "upToDate": up_to_date, "pendingRestart": 0});
+    serde_json::from_value(json!({"state": state, "proxies": proxies})).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_are_written_every_few_seconds_and_news_at_once() {
+    let stub = unwired(leading, |_, object| Answer::Object(object));
+    let (mut operator, _leads) = operator(&stub);
+    let mut resource: MeshObservability = serde_json::from_value(resource("alscope")).unwrap();
+    // What a status is, whether it is written, and how long until the next tenth of a second.
+    for (tenths, up_to_date, state, is_written) in [
+        (0, 1, "Writing", true),
+        (2, 2, "Writing", false),
+        (40, 3, "Writing", false),
+        (8, 4, "Writing", true),
+        (1, 5, "Ready", true),
+        (49, 6, "Ready", false),
+        (1, 7, "Ready", true),
+        (9, 7, "Ready", false),
+    ] {
+        tokio::time::advance(Duration::from_millis(100 * tenths)).await;
+        let status = with_proxies(up_to_date, state);
+        let before = stub.writes().len();
+        let (newest, counts_in) = operator.tell(&resource, &status).await.unwrap();
+        assert_eq!(
+            stub.writes().len() - before,
+            usize::from(is_written),
+            "{up_to_date}"
+        );
+        let is_known = newest.status.as_ref() == Some(&status);
+        assert_eq!(counts_in < COUNTS_EVERY, !is_known, "{up_to_date} {counts_in:?}");
+        resource = newest;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_can_not_be_written_is_tried_ever_later() {
+    let stub = unwired(leading, |_, _| Answer::Code(403));
+    let (mut operator, _leads) = operator(&stub);
+    let resource: MeshObservability = serde_json::from_value(resource("alscope")).unwrap();
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(40) {
+        operator
+            .tell(&resource, &with_proxies(1, "Ready"))
+            .await
+            .unwrap_err();
+        tokio::time::advance(Duration::from_millis(500)).await;
+    }
+    let tried = stub.asked(&["PATCH"]).into_iter();
+    let seconds: Vec<u64> = tried.map(|one| one.at.duration_since(began).as_secs()).collect();
+    assert_eq!(seconds, [0, 1, 3, 7, 15, 31]);
 }
