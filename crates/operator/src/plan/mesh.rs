@@ -56,8 +56,11 @@ impl Pass<'_> {
         let edits: Vec<&MeshEdit> = assessments.iter().filter_map(edit).collect();
         let answer = match &refusal {
             Some(refusal) => refusal.answer(),
-            None if edits.is_empty() => Answer::yes("Wired", wired_message(&assessments, &self.address)),
-            None => self.pending(&edits, has_rested),
+            None if edits.is_empty() => {
+                let message = wired_message(&assessments, &self.address);
+                Answer::yes("Wired", format!("{message}{}", self.warning(&assessments)))
+            }
+            None => self.pending(&edits, has_rested, &self.warning(&assessments)),
         };
         let mut steps = Vec::new();
         if refusal.is_none() && has_rested && !edits.is_empty() {
@@ -110,14 +113,30 @@ impl Pass<'_> {
         })
     }
 
-    fn pending(&self, edits: &[&MeshEdit], has_rested: bool) -> Answer {
+    /// What a HelmRelease will do to a wired text.
+    fn warning(&self, assessments: &[Assessment]) -> String {
+        let edited = assessments.iter().map(|one| one.target.edited());
+        let texts = edited.filter_map(|name| config_map(self.world, name).ok().flatten());
+        let warnings = texts.filter_map(|text| {
+            let release = text.helm_release.as_deref()?;
+            Some(format!(
+                ". {release} renders {name}: each of its upgrades sets the text back, and it is wired again after {quiet} s; if \
+                 its spec.driftDetection is on, it sets the text back until it is given up: let it ignore the path /data/mesh",
+                name = text.name,
+                quiet = QUIET.as_secs()
+            ))
+        });
+        warnings.collect()
+    }
+
+    fn pending(&self, edits: &[&MeshEdit], has_rested: bool, warning: &str) -> Answer {
         let names: Vec<ObjectName> = edits.iter().map(|edit| edit.config_map.clone()).collect();
         let names = refusal::names(&names);
         match self.resource.spec.management_state {
             ManagementState::Plan => Answer::no(
                 "PlanOnly",
                 format!(
-                    "would wire {names}; `alscope-operator plan` shows the diff, managementState: Managed does it"
+                    "would wire {names}; `alscope-operator plan` shows the diff, managementState: Managed does it{warning}"
                 ),
             ),
             ManagementState::Unmanaged => Answer::no(

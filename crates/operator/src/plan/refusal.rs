@@ -46,7 +46,7 @@ pub enum Refusal {
         /// The revision's ConfigMap.
         config_map: ObjectName,
     },
-    /// Argo CD or Flux would set a change back.
+    /// A GitOps tool would set a change back.
     #[error(
         "{config_map} is managed by {tool}, which would set a change back; commit this to its source: {snippet} \
          (or name a shared mesh config in istiod's SHARED_MESH_CONFIG and in the chart's mesh.sharedConfigMap)",

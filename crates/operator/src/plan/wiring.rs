@@ -202,11 +202,13 @@ fn refuse_tracked(edited: Option<&MeshConfigMap>, address: &str) -> Result<(), R
     let snippet = snippet(address);
     Err(match tracker {
         Tracker::Sail => Refusal::ManagedBySail { config_map, snippet },
-        Tracker::ArgoCd | Tracker::Flux => Refusal::ManagedByGitOps {
-            config_map,
-            tracker,
-            snippet,
-        },
+        Tracker::ArgoCd | Tracker::Flux | Tracker::Fleet | Tracker::ConfigSync | Tracker::Kapp => {
+            Refusal::ManagedByGitOps {
+                config_map,
+                tracker,
+                snippet,
+            }
+        }
     })
 }
 
