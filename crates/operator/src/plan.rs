@@ -35,7 +35,7 @@ use crate::world::{Backup, Collector, World};
 
 use conditions::{Answer, Answers};
 use refusal::WriteFailure;
-use removal::Removal;
+use removal::{Progress, Removal};
 use settings::Settings;
 use step::Step;
 
@@ -89,21 +89,33 @@ pub fn plan(
 }
 
 /// Restores the mesh of a resource that went without its finalizer. Nobody waits for its proxies: the API server has already
-/// collected what it owned.
-pub fn orphan(world: &World, settings: &Settings, backup: &Backup, now: Timestamp) -> Vec<Step> {
+/// collected what it owned. What can't be restored keeps its backup.
+pub fn orphan(world: &World, settings: &Settings, backup: &Backup, now: Timestamp) -> Progress {
     let status = MeshObservabilityStatus {
         draining_since: Some(Time(Timestamp::UNIX_EPOCH)),
         ..MeshObservabilityStatus::default()
     };
     let own = settings.address(&backup.resource);
+    let remedy = format!("allow it: {}", backup.allow_rollout(&settings.namespace));
     let removal = Removal {
         backup: Some(backup),
         addresses: &[&backup.address, &own],
         collector: &Collector::default(),
         status: &status,
         failure: None,
+        rollout: if backup.allows_rollout {
+            Ok(())
+        } else {
+            Err(&remedy)
+        },
     };
-    removal::removal(world, settings, &removal, now).steps
+    let mut progress = removal::removal(world, settings, &removal, now);
+    if progress.is_wired {
+        progress
+            .steps
+            .retain(|step| !matches!(step, Step::DeleteBackup { .. }));
+    }
+    progress
 }
 
 /// Whether the operator has written, or is about to write, for a resource.
@@ -151,7 +163,7 @@ fn down(
     let previous = resource.status.clone().unwrap_or_default();
     if !has_finalizer(resource) {
         // Nothing was written for it, or all is taken back.
-        return ended(resource, "everything is as it was before", now);
+        return ended(resource, &last_word(resource), now);
     }
     let backup = match world.backups.get(uid) {
         Some(Err(error)) => return waiting(resource, previous, &error.to_string(), now),
@@ -165,16 +177,26 @@ fn down(
         None => &nothing,
     };
     let own = settings.address(resource.name());
+    let allows_rollout =
+        resource.spec.mesh.allow_gateway_rollout || backup.is_some_and(|backup| backup.allows_rollout);
     let removal = Removal {
         backup,
         addresses: &[backup.map_or(own.as_str(), |backup| &backup.address), &own],
         collector,
         status: &previous,
         failure,
+        rollout: if allows_rollout {
+            Ok(())
+        } else {
+            Err("set spec.mesh.allowGatewayRollout: true to allow it")
+        },
     };
     let progress = removal::removal(world, settings, &removal, now);
-    let mut plan = if progress.done {
-        ended(resource, &progress.message, now)
+    let mut plan = if progress.done && failure.is_none() {
+        let mut plan = ended(resource, &progress.message, now);
+        // Kept until the finalizer is gone: nobody waits a second time.
+        plan.status.draining_since = progress.draining_since.map(Time);
+        plan
     } else {
         let mut plan = waiting(resource, previous.clone(), &progress.message, now);
         plan.status.draining_since = progress.draining_since.map(Time);
@@ -188,9 +210,20 @@ fn down(
     plan.steps = progress.steps;
     if progress.done {
         plan.steps.push(Step::RemoveFinalizer);
+    }
+    if progress.done && failure.is_none() {
         plan.notes = progress.incomplete;
     }
     plan
+}
+
+/// What the way down has ended with.
+fn last_word(resource: &MeshObservability) -> String {
+    let conditions = resource.status.iter().flat_map(|status| &status.conditions);
+    let mut of_the_end = conditions.filter(|condition| condition.reason == "Removed");
+    of_the_end
+        .find(|condition| condition.type_ == conditions::READY)
+        .map_or_else(|| removal::EVERYTHING.to_owned(), |ready| ready.message.clone())
 }
 
 /// On the way down.

@@ -21,11 +21,12 @@ use crate::gather::intake::Intakes;
 use crate::lease::Candidate;
 use crate::plan;
 use crate::plan::refusal::WriteFailure;
+use crate::plan::removal::Progress;
 use crate::plan::resets;
 use crate::plan::settings::Settings;
 use crate::plan::step::Step;
 use crate::report::Report;
-use crate::world::{ObjectName, World};
+use crate::world::{Backup, ObjectName, World};
 
 /// Changes within this time are one pass.
 const TOGETHER: Duration = Duration::from_millis(200);
@@ -65,6 +66,8 @@ struct Operator {
     metrics: Metrics,
     failures: HashMap<String, Failure>,
     written_over: BTreeMap<ObjectName, String>,
+    /// What was said of a mesh whose resource is gone, by the uid.
+    told: HashMap<String, String>,
 }
 
 /// Runs until `stop`.
@@ -89,6 +92,7 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) {
         metrics,
         failures: HashMap::new(),
         written_over: BTreeMap::new(),
+        told: HashMap::new(),
         settings,
     };
     operator.work(&changed, is_leader, &stop).await;
@@ -216,12 +220,36 @@ impl Operator {
         if attempts == 0 { Duration::ZERO } else { pause }
     }
 
+    /// Says once what keeps a mesh from being restored whose resource, and so its conditions, are gone.
+    fn tell(&mut self, backup: &Backup, progress: &Progress) {
+        let is_stuck = progress.steps.is_empty() || progress.is_wired;
+        let what = progress
+            .incomplete
+            .iter()
+            .chain([&progress.message])
+            .next()
+            .filter(|_| is_stuck);
+        if self.told.get(&backup.uid) != what {
+            if let Some(what) = what {
+                warn!(
+                    "the mesh of {}, which is gone, is not restored: {what}",
+                    backup.resource
+                );
+            }
+            match what {
+                Some(what) => self.told.insert(backup.uid.clone(), what.clone()),
+                None => self.told.remove(&backup.uid),
+            };
+        }
+    }
+
     /// Restores meshes whose resource went without its finalizer.
     async fn orphans(&mut self, world: &World) -> Duration {
         let mut again_in = LAST_RETRY;
         for backup in &world.orphans {
-            let steps = plan::orphan(world, &self.settings, backup, now());
-            for step in &steps {
+            let progress = plan::orphan(world, &self.settings, backup, now());
+            self.tell(backup, &progress);
+            for step in &progress.steps {
                 let nobody =
                     MeshObservability::new(&backup.resource, crate::api::MeshObservabilitySpec::default());
                 match self.writer.step(step, nobody).await {

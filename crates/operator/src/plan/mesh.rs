@@ -201,6 +201,7 @@ impl Pass<'_> {
             resource: self.resource.name().to_owned(),
             address: self.address.clone(),
             before: BTreeMap::new(),
+            allows_rollout: false,
             resource_version: None,
         });
         // A text may still hold the address of before, so that one stays known until every text has today's.
