@@ -169,7 +169,7 @@ impl Gather {
                 Ok(backup) => world.orphans.push(backup),
                 // It has no resource whose condition could say it.
                 Err(error) if self.told.insert(uid) => {
-                    warn!(%error, "a mesh whose resource is gone is not restored")
+                    warn!(%error, "a mesh whose resource is gone is not restored");
                 }
                 Err(_) => {}
             }

@@ -16,6 +16,10 @@ const GATEWAY_MANAGED: &str = "gateway.istio.io/managed";
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// A pod with a proxy.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is so or not whatever the others are, as the pod says"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
     /// The pod.
