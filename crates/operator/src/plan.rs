@@ -8,6 +8,7 @@ pub mod claim;
 pub mod compare;
 pub mod conditions;
 pub mod flow;
+pub mod installation;
 pub mod mesh;
 pub mod network_policy;
 pub mod objects;
@@ -38,6 +39,7 @@ use refusal::WriteFailure;
 use removal::{Progress, Removal};
 use settings::Settings;
 use step::Step;
+use transitions::Note;
 
 /// How often a resource is looked at when nothing happens.
 const RESYNC: Duration = Duration::from_mins(10);
@@ -54,13 +56,34 @@ pub struct Plan {
     /// What is so.
     pub status: MeshObservabilityStatus,
     /// What was done, beside the conditions' changes, that people should read: for events.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// When to look again, if nothing happens before.
     pub again_in: Duration,
 }
 
-/// Plans for a resource.
+/// Plans for a resource. Of one that belongs to another installation it only says so.
 pub fn plan(
+    world: &World,
+    settings: &Settings,
+    resource: &MeshObservability,
+    failure: Option<&WriteFailure>,
+    now: Timestamp,
+) -> Plan {
+    if let Some(note) = installation::note(resource, &settings.namespace) {
+        return Plan {
+            steps: Vec::new(),
+            status: resource.status.clone().unwrap_or_default(),
+            notes: vec![note],
+            again_in: RESYNC,
+        };
+    }
+    let mut plan = of_own(world, settings, resource, failure, now);
+    plan.status.operator = Some(installation::status(&settings.namespace));
+    plan
+}
+
+/// Plans for a resource that belongs to this installation, or does from now on.
+fn of_own(
     world: &World,
     settings: &Settings,
     resource: &MeshObservability,
@@ -181,7 +204,7 @@ fn down(
         resource.spec.mesh.allow_gateway_rollout || backup.is_some_and(|backup| backup.allows_rollout);
     let removal = Removal {
         backup,
-        addresses: &[backup.map_or(own.as_str(), |backup| &backup.address), &own],
+        addresses: &[up::address_before(backup, &previous).unwrap_or(&own), &own],
         collector,
         status: &previous,
         failure,
@@ -212,9 +235,17 @@ fn down(
         plan.steps.push(Step::RemoveFinalizer);
     }
     if progress.done && failure.is_none() {
-        plan.notes = progress.incomplete;
+        plan.notes = progress.incomplete.into_iter().map(incomplete).collect();
     }
     plan
+}
+
+fn incomplete(message: String) -> Note {
+    Note {
+        is_warning: true,
+        reason: "RestoreIncomplete".to_owned(),
+        message,
+    }
 }
 
 /// What the way down has ended with.

@@ -173,7 +173,7 @@ impl Operator {
         };
         resets::noted(&mut self.written_over, world, &plan.status);
         for note in &plan.notes {
-            self.report.event(&newest, true, "RestoreIncomplete", note).await;
+            self.report.note(&newest, note).await;
         }
         let wait = failure.map_or(Duration::ZERO, |failure| {
             failure.retry_at.saturating_duration_since(Instant::now())

@@ -40,9 +40,11 @@ impl Pass<'_> {
             let wanted = Wanted {
                 mesh: spec,
                 address: &self.address,
-                backup,
+                before: self.address_before(backup),
             };
-            Ok((backup, wiring::assess_all(self.world, self.settings, &wanted)?))
+            let assessments = wiring::assess_all(self.world, self.settings, &wanted)?;
+            self.refuse_orphaned(&assessments)?;
+            Ok((backup, assessments))
         });
         let (backup, assessments) = match assessed {
             Ok(assessed) => assessed,
@@ -76,6 +78,32 @@ impl Pass<'_> {
             answer,
             steps,
         }
+    }
+
+    /// A text is one resource's at a time: an earlier one's restore would take this one's wiring out, or miss what was there.
+    fn refuse_orphaned(&self, assessments: &[Assessment]) -> Result<(), Refusal> {
+        let edited = || assessments.iter().map(|one| one.target.edited());
+        let found = self
+            .world
+            .orphans
+            .iter()
+            .find_map(|orphan| Some((orphan, edited().find(|name| orphan.before.contains_key(*name))?)));
+        let Some((orphan, config_map)) = found else {
+            return Ok(());
+        };
+        let progress = super::orphan(self.world, self.settings, orphan, self.now);
+        let why = progress.incomplete.into_iter().next().unwrap_or(progress.message);
+        Err(Refusal::RestorePending {
+            config_map: config_map.clone(),
+            resource: orphan.resource.clone(),
+            why,
+            command: format!(
+                "kubectl -n {} delete configmap {}",
+                self.settings.namespace,
+                Backup::name_for(&orphan.uid)
+            )
+            .into(),
+        })
     }
 
     /// The first reason against writing.
@@ -180,7 +208,9 @@ impl Pass<'_> {
                 continue;
             }
             // A text with the operator's address of before was not set back: the address is another.
-            let is_outdated = backup.is_some_and(|backup| holds(text, &backup.address));
+            let is_outdated = self
+                .address_before(backup)
+                .is_some_and(|address| holds(text, address));
             if (was_wired || resets::was_written(self.world, text)) && !is_outdated {
                 resets::record(status, text, self.now);
                 has_rested = false;
@@ -199,7 +229,7 @@ impl Pass<'_> {
         let mut wanted = backup.cloned().unwrap_or_else(|| Backup {
             uid: self.resource.uid().to_owned(),
             resource: self.resource.name().to_owned(),
-            address: self.address.clone(),
+            address: self.address_before(None).unwrap_or(&self.address).to_owned(),
             before: BTreeMap::new(),
             allows_rollout: false,
             resource_version: None,

@@ -171,6 +171,21 @@ pub enum Refusal {
         /// The field manager.
         manager: String,
     },
+    /// What an earlier resource's mesh was before is still to be put back.
+    #[error(
+        "{config_map} is first restored for the MeshObservability {resource}, which went without its finalizer. {why}. If mesh config \
+         is right as it is, delete that one's backup: {command}"
+    )]
+    RestorePending {
+        /// The ConfigMap that both are about.
+        config_map: ObjectName,
+        /// The resource that is gone.
+        resource: String,
+        /// What is done, or holds it up.
+        why: String,
+        /// Deletes its backup.
+        command: Box<str>,
+    },
     /// A person or a pipeline must write.
     #[error("set this in mesh config of {config_map}: {snippet}")]
     ManualActionRequired {
@@ -242,6 +257,7 @@ impl Refusal {
             Self::MeshConfigMapNotFound { .. } | Self::NoSharedConfigMap { .. } => "MeshConfigMapNotFound",
             Self::IstioTooOld { .. } => "IstioTooOld",
             Self::MeshConfigContended { .. } => "MeshConfigContended",
+            Self::RestorePending { .. } => "RestorePending",
             Self::ManualActionRequired { .. } => "ManualActionRequired",
             Self::WaitingForCollector { .. } => "WaitingForCollector",
         }

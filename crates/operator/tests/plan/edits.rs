@@ -15,7 +15,7 @@ pub(crate) fn delete_and_listen(cluster: &mut Cluster) -> Vec<String> {
         let plan = cluster.plan();
         if !plan.notes.is_empty() {
             cluster.settle();
-            return plan.notes;
+            return plan.notes.into_iter().map(|note| note.message).collect();
         }
         cluster.pass();
         cluster.advance(5);

@@ -83,12 +83,46 @@ fn without_its_resource_leave_is_given_on_the_backup() {
         )
     );
 
-    let name = alscope_operator::world::ObjectName::new("alscope-system", "alscope-backup-uid-alscope");
-    let stored = cluster.config_maps.get_mut(&name).unwrap();
-    let annotations = stored.object.metadata.annotations.get_or_insert_default();
-    annotations.insert("alscope.dev/allow-gateway-rollout".to_owned(), "true".to_owned());
+    cluster.allow_rollouts();
     cluster.settle();
     assert_nothing_is_left(&cluster);
+}
+
+/// Else the earlier one's restore would take the later one's wiring out.
+#[test]
+fn a_resource_of_the_same_mesh_waits_until_an_earlier_one_is_restored() {
+    let mut cluster = with_a_gateway();
+    cluster.force_delete();
+    let mut again = mesh::resource(
+        "alscope",
+        "2027-01-15T08:10:00Z",
+        &json!({"mesh": {"allowGatewayRollout": true}}),
+    );
+    again.metadata.uid = Some("uid-again".to_owned());
+    cluster.add(again);
+    cluster.reset("helm", mesh::FOREIGN);
+    cluster.edit(|text| text.replace("audit.logs:9000", mesh::ADDRESS));
+    cluster.judged = crate::cluster::Judged::Never;
+    cluster.settle();
+    let (status, reason, message) = cluster.condition("MeshConfigured");
+    assert_eq!((status.as_str(), reason.as_str()), ("False", "RestorePending"));
+    assert!(
+        message.starts_with(
+            "istio-system/istio is first restored for the MeshObservability alscope, which went without its finalizer. mesh \
+             config is not restored yet: istiod would roll"
+        ) && message.ends_with("kubectl -n alscope-system delete configmap alscope-backup-uid-alscope"),
+        "{message}"
+    );
+    assert!(
+        !cluster.log.iter().any(|step| step.contains("Mesh")),
+        "{:?}",
+        cluster.log
+    );
+    cluster.allow_rollouts();
+    cluster.settle();
+    assert_eq!(cluster.mesh_configured(), ("True".to_owned(), "Wired".to_owned()));
+    let uids: Vec<String> = cluster.backups().into_iter().map(|backup| backup.uid).collect();
+    assert_eq!(uids, ["uid-again"]);
 }
 
 /// Who would be rolled is not known without the pods.

@@ -14,6 +14,7 @@ mod crashes;
 mod edits;
 mod files;
 mod gateways;
+mod installations;
 mod invariants;
 mod mesh;
 mod random;

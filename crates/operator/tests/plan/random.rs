@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Rollout, Unreadable};
 use crate::gateways::gateway_pod;
+use crate::installations::plan_of_the_other;
 use crate::invariants::assert_deletion_leaves_nothing;
 use crate::mesh::{self, CHART};
 
@@ -154,6 +155,7 @@ proptest! {
     fn in_the_end_the_text_is_what_others_wrote_and_nothing_is_left(events in vec(event(), 1..40)) {
         let mut cluster = after(&events);
         cluster.unreadable = Unreadable::default();
+        cluster.allow_rollouts();
         assert_deletion_leaves_nothing(&mut cluster);
     }
 
@@ -161,6 +163,7 @@ proptest! {
     fn in_the_end_a_managed_mesh_is_wired(events in vec(event(), 1..30)) {
         let mut cluster = after(&events);
         cluster.unreadable = Unreadable::default();
+        cluster.allow_rollouts();
         cluster.rollout = Rollout::AtOnce;
         if cluster.resources.iter().any(|one| one.metadata.deletion_timestamp.is_some()) {
             cluster.settle();
@@ -173,6 +176,16 @@ proptest! {
         prop_assert!(cluster.text("istio").unwrap().contains(mesh::ADDRESS));
         prop_assert_eq!(cluster.plan().steps, []);
     }
+    #[test]
+    fn another_installation_never_does_a_thing(events in vec(event(), 1..30)) {
+        let cluster = after(&events);
+        if cluster.resources.iter().any(|one| one.status.is_some()) {
+            let plan = plan_of_the_other(&cluster);
+            prop_assert_eq!(plan.steps, []);
+            prop_assert_eq!(plan.status, cluster.status());
+        }
+    }
+
     #[test]
     fn the_service_stays_while_the_pods_can_not_be_read(events in vec(event(), 1..30)) {
         let mut cluster = after(&events);

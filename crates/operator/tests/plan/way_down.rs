@@ -170,7 +170,7 @@ fn a_finalizer_whose_removal_was_lost_is_removed_again_and_nothing_is_told() {
     assert_eq!(cluster.log, DOWN);
     cluster.resources = stale;
     cluster.log.clear();
-    assert_eq!(cluster.plan().notes, Vec::<String>::new());
+    assert_eq!(cluster.plan().notes, []);
     cluster.settle();
     assert_eq!(cluster.log, ["RemoveFinalizer"]);
     assert_eq!(cluster.text("istio").as_deref(), Some(FOREIGN));
