@@ -1,6 +1,6 @@
 //! The loop: gather → plan → report → apply, whenever something changed and whenever a plan asked for it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +24,13 @@ use crate::lease::Candidate;
 use crate::lease::leadership::Leadership;
 use crate::plan;
 use crate::plan::refusal::WriteFailure;
+use crate::plan::removal::Progress;
 use crate::plan::resets;
 use crate::plan::settings::Settings;
 use crate::plan::step::Step;
+use crate::plan::transitions::Note;
 use crate::report::{self, Report};
-use crate::world::{ObjectName, World};
+use crate::world::{Backup, ObjectName, World};
 
 /// Changes within this time are one pass.
 const TOGETHER: Duration = Duration::from_millis(200);
@@ -93,10 +95,10 @@ struct Operator {
     clock: Clock,
     metrics: Metrics,
     failures: HashMap<String, Failure>,
-    told: HashMap<String, Told>,
+    statuses: HashMap<String, Told>,
     written_over: BTreeMap<ObjectName, String>,
-    /// Uid and version of the resources that can't be read and have an event that says so.
-    told_unread: BTreeSet<(Option<String>, Option<String>)>,
+    /// What was said of a mesh whose resource is gone, by the uid.
+    told: HashMap<String, String>,
 }
 
 /// Runs until `stop`, or until a part of it ends by itself: what that said last would stand for ever.
@@ -139,9 +141,9 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
         clock,
         metrics,
         failures: HashMap::new(),
-        told: HashMap::new(),
+        statuses: HashMap::new(),
         written_over: BTreeMap::new(),
-        told_unread: BTreeSet::new(),
+        told: HashMap::new(),
         settings,
     };
     let ended = tokio::select! {
@@ -235,7 +237,7 @@ impl Operator {
         };
         let known: Vec<String> = resources.iter().map(|one| one.uid().to_owned()).collect();
         self.failures.retain(|uid, _| known.contains(uid));
-        self.told.retain(|uid, _| known.contains(uid));
+        self.statuses.retain(|uid, _| known.contains(uid));
         self.tell_unread(&world.unread).await;
         let mut again_in = self.orphans(&world).await;
         for resource in resources {
@@ -247,30 +249,26 @@ impl Operator {
         again_in
     }
 
-    /// Says of each resource that can't be read what follows, once for each version of it.
+    /// Says of each resource that can't be read what follows.
     async fn tell_unread(&mut self, unread: &[InvalidObject]) {
-        let versions = unread.iter().map(|one| {
-            let metadata = one.metadata.clone();
-            (metadata.uid, metadata.resource_version)
-        });
-        let told = std::mem::replace(&mut self.told_unread, versions.collect());
         for one in unread {
-            let metadata = one.metadata.clone();
-            if told.contains(&(metadata.uid.clone(), metadata.resource_version.clone())) {
-                continue;
+            if !self.leadership.holds() {
+                return;
             }
             let resource = MeshObservability {
-                metadata,
+                metadata: one.metadata.clone(),
                 ..nobody("")
             };
-            let message = format!(
-                "this version of the operator can't read the resource and leaves its mesh and collector as they are: {}; upgrade the \
-                 operator, or correct the resource",
-                one.error
-            );
-            self.report
-                .event(&resource, true, "NotUnderstood", &message)
-                .await;
+            let note = Note {
+                is_warning: true,
+                reason: "NotUnderstood".to_owned(),
+                message: format!(
+                    "this version of the operator can't read the resource and leaves its mesh and collector as they are: {}; upgrade \
+                     the operator, or correct the resource",
+                    one.error
+                ),
+            };
+            self.report.note(&resource, &note).await;
         }
     }
 
@@ -284,13 +282,13 @@ impl Operator {
             failure.map(|failure| &failure.what),
             self.clock.now(),
         );
-        let (newest, counts_in) = match self.tell(resource, &plan.status).await {
+        let (newest, counts_in) = match self.report_status(resource, &plan.status).await {
             Ok(told) => told,
             Err(again_in) => return again_in,
         };
         resets::noted(&mut self.written_over, world, &plan.status);
-        for note in plan.notes.iter().filter(|_| self.may_go_on()) {
-            self.report.event(&newest, true, "RestoreIncomplete", note).await;
+        for note in plan.notes.iter().filter(|_| self.leadership.holds()) {
+            self.report.note(&newest, note).await;
         }
         let again_in = plan.again_in.min(counts_in);
         let failure = self.failures.get(uid);
@@ -305,16 +303,16 @@ impl Operator {
 
     /// Writes the status if it is due. Returns the newest version of the resource and when counts are due that are not written
     /// yet, or, when it could not be written, when to look again.
-    async fn tell(
+    async fn report_status(
         &mut self,
         resource: &MeshObservability,
         status: &MeshObservabilityStatus,
     ) -> Result<(MeshObservability, Duration), Duration> {
         let (uid, now) = (resource.uid(), Instant::now());
-        let wait = self.told.get(uid).map_or(Duration::ZERO, |told| {
+        let wait = self.statuses.get(uid).map_or(Duration::ZERO, |told| {
             told.not_before.saturating_duration_since(now)
         });
-        let failures = self.told.get(uid).map_or(0, |told| told.failures);
+        let failures = self.statuses.get(uid).map_or(0, |told| told.failures);
         let previous = resource.status.clone().unwrap_or_default();
         if previous == *status {
             return Ok((resource.clone(), Duration::MAX));
@@ -346,7 +344,7 @@ impl Operator {
             not_before: Instant::now() + pause,
             failures,
         };
-        self.told.insert(uid.to_owned(), told);
+        self.statuses.insert(uid.to_owned(), told);
     }
 
     /// Does the steps. Returns when to look again, if that is sooner than planned.
@@ -387,15 +385,41 @@ impl Operator {
         if attempts == 0 { Duration::ZERO } else { pause }
     }
 
+    /// Says once what keeps a mesh from being restored whose resource, and so its conditions, are gone.
+    fn tell(&mut self, backup: &Backup, progress: &Progress) {
+        let is_stuck = progress.steps.is_empty() || progress.is_wired;
+        let what = progress
+            .incomplete
+            .iter()
+            .chain([&progress.message])
+            .next()
+            .filter(|_| is_stuck);
+        if self.told.get(&backup.uid) != what {
+            if let Some(what) = what {
+                warn!(
+                    "the mesh of {}, which is gone, is not restored: {what}",
+                    backup.resource
+                );
+            }
+            match what {
+                Some(what) => self.told.insert(backup.uid.clone(), what.clone()),
+                None => self.told.remove(&backup.uid),
+            };
+        }
+    }
+
     /// Restores meshes whose resource went without its finalizer.
     async fn orphans(&mut self, world: &World) -> Duration {
         let mut again_in = LAST_RETRY;
         let planned = world.orphans.iter().map(|backup| {
-            let steps = plan::orphan(world, &self.settings, backup, self.clock.now());
-            (backup, steps)
+            let progress = plan::orphan(world, &self.settings, backup, self.clock.now());
+            (backup, progress)
         });
-        let planned: Vec<_> = planned.filter(|(_, steps)| !steps.is_empty()).collect();
-        if planned.is_empty() {
+        let planned: Vec<(&Backup, Progress)> = planned.collect();
+        for (backup, progress) in &planned {
+            self.tell(backup, progress);
+        }
+        if planned.iter().all(|(_, progress)| progress.steps.is_empty()) {
             return again_in;
         }
         // Another operator may have written the backup for a resource that this one's watch has not shown yet.
@@ -406,12 +430,12 @@ impl Operator {
                 return SOON;
             }
         };
-        for (backup, steps) in planned {
+        for (backup, progress) in planned {
             if known.contains(&backup.uid) {
                 again_in = again_in.min(SOON);
                 continue;
             }
-            for step in &steps {
+            for step in &progress.steps {
                 if !self.may_go_on() {
                     return SOON;
                 }

@@ -373,9 +373,9 @@ fn operator(stub: &Stub) -> (Operator, watch::Sender<Option<Instant>>) {
         clock: clock(),
         metrics: Metrics::default(),
         failures: HashMap::new(),
-        told: HashMap::new(),
+        statuses: HashMap::new(),
         written_over: BTreeMap::new(),
-        told_unread: BTreeSet::new(),
+        told: HashMap::new(),
         settings,
     };
     (operator, leads)
@@ -405,7 +405,7 @@ async fn counts_are_written_every_few_seconds_and_news_at_once() {
         tokio::time::advance(Duration::from_millis(100 * tenths)).await;
         let status = with_proxies(up_to_date, state);
         let before = stub.writes().len();
-        let (newest, counts_in) = operator.tell(&resource, &status).await.unwrap();
+        let (newest, counts_in) = operator.report_status(&resource, &status).await.unwrap();
         assert_eq!(
             stub.writes().len() - before,
             usize::from(is_written),
@@ -425,7 +425,7 @@ async fn a_status_that_can_not_be_written_is_tried_ever_later() {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(40) {
         operator
-            .tell(&resource, &with_proxies(1, "Ready"))
+            .report_status(&resource, &with_proxies(1, "Ready"))
             .await
             .unwrap_err();
         tokio::time::advance(Duration::from_millis(500)).await;
