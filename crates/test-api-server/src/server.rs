@@ -1,11 +1,13 @@
 //! The server: a tower service below a `kube::Client`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -30,6 +32,9 @@ use crate::{delete, list};
 /// When every server begins, by its own clock.
 pub const BEGIN: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+const LAST_RETRY: Duration = Duration::from_secs(5);
+
 type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// A Kubernetes API server in this process. Its clock is tokio's, so it stands still when a test pauses that.
@@ -43,6 +48,8 @@ pub(crate) struct Shared {
     versions: channel::Sender<u64>,
     crashes: mpsc::Sender<String>,
     since: Instant,
+    /// Watches that began in an older epoch end.
+    epoch: AtomicU64,
 }
 
 /// What changes.
@@ -60,6 +67,7 @@ pub(crate) struct State {
 struct Connection {
     shared: Arc<Shared>,
     user: String,
+    retries: u32,
 }
 
 impl Shared {
@@ -71,6 +79,10 @@ impl Shared {
         let mut versions = self.versions.subscribe();
         versions.mark_unchanged();
         versions
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -122,6 +134,7 @@ impl ApiServer {
             versions: channel::Sender::new(0),
             crashes,
             since: Instant::now(),
+            epoch: AtomicU64::new(0),
         }));
         for name in ["default", "kube-system"] {
             server.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
@@ -139,6 +152,18 @@ impl ApiServer {
         let connection = Connection {
             shared: self.0.clone(),
             user: user.to_owned(),
+            retries: 0,
+        };
+        Client::new(connection, "default")
+    }
+
+    /// The same, of a program with kube's own client: it sends a request that is answered with 429, 503 or 504 up to three times
+    /// more, ever later.
+    pub fn retrying_client_of(&self, user: &str) -> Client {
+        let connection = Connection {
+            shared: self.0.clone(),
+            user: user.to_owned(),
+            retries: 3,
         };
         Client::new(connection, "default")
     }
@@ -204,6 +229,12 @@ impl ApiServer {
     pub fn compact(&self) {
         let mut state = self.0.state();
         state.store.compact();
+    }
+
+    /// Ends every watch that there is with 410, so that its reader lists anew.
+    pub fn end_watches(&self) {
+        self.0.epoch.fetch_add(1, Ordering::Relaxed);
+        self.0.versions.send_modify(|_| ());
     }
 
     /// An object; the resource is the plural with its group.
@@ -300,8 +331,21 @@ impl Connection {
     async fn answer(self, request: Request<Body>) -> Result<Response<AnswerBody>, BoxError> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
+        let mut pause = FIRST_RETRY;
+        for _ in 0..self.retries {
+            let response = self.once(&parts, body.clone()).await?;
+            if !matches!(response.status().as_u16(), 429 | 503 | 504) {
+                return Ok(response);
+            }
+            sleep(pause).await;
+            pause = LAST_RETRY.min(2 * pause);
+        }
+        self.once(&parts, body).await
+    }
+
+    async fn once(&self, parts: &Parts, body: Bytes) -> Result<Response<AnswerBody>, BoxError> {
         self.travel().await;
-        let parsed = Call::parse(&self.shared.state().store.kinds, &self.user, &parts, body);
+        let parsed = Call::parse(&self.shared.state().store.kinds, &self.user, parts, body);
         let call = match parsed {
             Ok(call) => call,
             Err(refusal) => {

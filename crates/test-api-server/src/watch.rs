@@ -33,6 +33,7 @@ struct Watch {
     bookmark_at: Instant,
     is_over: bool,
     spoils: bool,
+    epoch: u64,
 }
 
 /// What a watch does next.
@@ -83,6 +84,7 @@ pub(crate) fn watch(
             + seconds.map_or(BOOKMARK_EVERY, |seconds| {
                 BOOKMARK_EVERY.min(Duration::from_secs(seconds).saturating_sub(BEFORE_END))
             }),
+        epoch: shared.epoch(),
         shared,
         call,
         position,
@@ -128,6 +130,10 @@ impl Watch {
         let now = Instant::now();
         if now >= self.ends_at {
             return Next::Break;
+        }
+        if self.epoch != self.shared.epoch() {
+            self.is_over = true;
+            return Next::Send(vec![gone(self.position, self.position)]);
         }
         let mut state = self.shared.state();
         let lag = state.faults.lag(&self.call);
