@@ -40,15 +40,18 @@ fn run_all(scenarios: impl Iterator<Item = Scenario>) {
         }
     }
     println!("{runs} runs, {} failed", failed.len());
-    let Some((scenario, why)) = failed.first() else {
-        return;
-    };
-    let trace = drive::run(scenario).trace.join("\n");
-    panic!(
-        "{} of {runs} runs failed; the first, {}:\n{trace}\n\n{why}\n\nrepeat it with ALSCOPE_SEED={} cargo test -p alscope-operator --test simulation -- --nocapture",
+    let told = failed.first().map(|(scenario, why)| {
+        let trace = drive::run(scenario).trace.join("\n");
+        format!(
+            "{trace}\n\n{}: {why}\n\nrepeat it with ALSCOPE_SEED={} cargo test -p alscope-operator --test simulation",
+            scenario.name, scenario.seed
+        )
+    });
+    assert!(
+        failed.is_empty(),
+        "{} of {runs} runs failed, the first so:\n{}",
         failed.len(),
-        scenario.name,
-        scenario.seed,
+        told.unwrap_or_default()
     );
 }
 
