@@ -192,7 +192,8 @@ impl Run {
             admin: None,
         };
         let client = self.cluster.server.retrying_client_of(name);
-        let task = self.tasks.spawn(run::run(client, options, stop.clone()));
+        let running = run::run(client, options, stop.clone());
+        let task = self.tasks.spawn(async { running.await.unwrap() });
         self.operators.insert(name, Running { task, stop });
     }
 
