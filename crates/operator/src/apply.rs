@@ -1,5 +1,6 @@
 //! Writes the plan's steps. Each is one request, guarded by a resourceVersion or a uid, so that it means what was planned:
-//! where the cluster has moved on, the API server answers with a conflict and the next pass plans anew.
+//! where the cluster has moved on, the API server answers with a conflict and the next pass plans anew. Objects of the collector
+//! are applied as a whole, whatever is there; that only who leads does so is its client's matter.
 
 use std::fmt;
 
@@ -48,7 +49,7 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// For the operator's own namespace.
+    /// For the operator's own namespace, with a client that sends nothing when this operator does not lead.
     pub fn new(client: Client, namespace: &str) -> Self {
         Self {
             client,
@@ -108,7 +109,9 @@ impl Writer {
         {
             Ok(owner) => Ok(owner),
             // Without the finalizer it may be gone at once.
-            Err(error) if is(&error, 404) => Ok(owner),
+            Err(error) if is(&error, 404) && !present => Ok(owner),
+            // It went before it could be kept: nothing may be written for it.
+            Err(error) if is(&error, 404) => Err(StepError::Conflict),
             Err(error) => Err(request.failed(&error)),
         }
     }

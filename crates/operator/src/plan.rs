@@ -28,7 +28,8 @@ pub mod wiring;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::core::error_boundary::InvalidObject;
 
 use crate::api::{FINALIZER, ManagementState, MeshObservability, MeshObservabilityStatus};
 use crate::world::{Backup, Collector, World};
@@ -68,10 +69,17 @@ pub fn plan(
     now: Timestamp,
 ) -> Plan {
     let is_ending = resource.metadata.deletion_timestamp.is_some();
-    if let Some(holder) = claim::holder(&world.resources, resource)
-        && !has_finalizer(resource)
-    {
-        return claimed(resource, holder, now);
+    if !has_finalizer(&resource.metadata) {
+        let resources = match &world.resources {
+            Ok(resources) => resources,
+            Err(error) => return unclear(resource, error.to_string(), now),
+        };
+        if let Some(holder) = claim::holder(resources, resource) {
+            return claimed(resource, holder, now);
+        }
+        if let Some(holder) = claim::possible_holder(&world.unread, resource) {
+            return unclear(resource, may_hold(holder), now);
+        }
     }
     match resource.spec.management_state {
         ManagementState::Managed if !is_ending => up::plan(world, settings, resource, failure, now),
@@ -107,9 +115,8 @@ pub fn orphan(world: &World, settings: &Settings, backup: &Backup, now: Timestam
 }
 
 /// Whether the operator has written, or is about to write, for a resource.
-pub fn has_finalizer(resource: &MeshObservability) -> bool {
-    resource
-        .metadata
+pub fn has_finalizer(metadata: &ObjectMeta) -> bool {
+    metadata
         .finalizers
         .iter()
         .flatten()
@@ -124,12 +131,31 @@ fn claimed(resource: &MeshObservability, holder: &MeshObservability, now: Timest
         holder.name()
     );
     let waits = || Answer::unknown("MeshAlreadyClaimed", "another resource holds the mesh");
+    idle(resource, Answer::no("MeshAlreadyClaimed", message), &waits, now)
+}
+
+/// Whether the mesh is another's is not known: nothing is written.
+fn unclear(resource: &MeshObservability, message: String, now: Timestamp) -> Plan {
+    let waits = || Answer::unknown("MeshCheckFailed", "whose the mesh is has to be known first");
+    idle(resource, Answer::unknown("MeshCheckFailed", message), &waits, now)
+}
+
+fn may_hold(holder: &InvalidObject) -> String {
+    format!(
+        "the MeshObservability {}, which is older and may hold the mesh, can't be read by this version of the operator: {}; \
+         upgrade the operator, or correct or delete that resource",
+        holder.metadata.name.as_deref().unwrap_or_default(),
+        holder.error
+    )
+}
+
+fn idle(resource: &MeshObservability, accepted: Answer, others: &dyn Fn() -> Answer, now: Timestamp) -> Plan {
     let answers = Answers {
-        accepted: Answer::no("MeshAlreadyClaimed", message),
-        collector_available: waits(),
-        mesh_configured: waits(),
-        proxies_up_to_date: waits(),
-        data_flowing: waits(),
+        accepted,
+        collector_available: others(),
+        mesh_configured: others(),
+        proxies_up_to_date: others(),
+        data_flowing: others(),
     };
     Plan {
         steps: Vec::new(),
@@ -149,7 +175,7 @@ fn down(
 ) -> Plan {
     let uid = resource.uid();
     let previous = resource.status.clone().unwrap_or_default();
-    if !has_finalizer(resource) {
+    if !has_finalizer(&resource.metadata) {
         // Nothing was written for it, or all is taken back.
         return ended(resource, "everything is as it was before", now);
     }

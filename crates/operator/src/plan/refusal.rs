@@ -227,7 +227,10 @@ impl Refusal {
         match self {
             Self::Unreadable(ReadError::Forbidden { .. })
             | Self::WriteFailed(WriteFailure::Forbidden { .. }) => "Forbidden",
-            Self::Unreadable(ReadError::Failed { .. }) => "MeshConfigCheckFailed",
+            Self::Unreadable(
+                ReadError::Failed { .. } | ReadError::Absent { .. } | ReadError::Undecodable { .. },
+            ) => "MeshConfigCheckFailed",
+            Self::Unreadable(ReadError::NewerBackup { .. }) => "BackupNotUnderstood",
             Self::WriteFailed(WriteFailure::Failed { .. }) => "MeshConfigWriteFailed",
             Self::ForeignAddress { .. } | Self::PrimaryWins { .. } | Self::PrimaryHides { .. } => {
                 "ForeignAddress"
@@ -249,7 +252,9 @@ impl Refusal {
     /// As a condition: what could not be read is unknown, everything else is known to be wrong.
     pub fn answer(&self) -> Answer {
         let answer = match self {
-            Self::Unreadable(ReadError::Failed { .. }) => Answer::unknown,
+            Self::Unreadable(
+                ReadError::Failed { .. } | ReadError::Absent { .. } | ReadError::Undecodable { .. },
+            ) => Answer::unknown,
             _ => Answer::no,
         };
         answer(self.reason(), self.to_string())

@@ -54,7 +54,7 @@ impl Pass<'_> {
         let mesh = self.mesh(backup, &availability, previous.mesh.clone().unwrap_or_default());
 
         let mut steps = Vec::new();
-        if !has_finalizer(self.resource) {
+        if !has_finalizer(&self.resource.metadata) {
             steps.push(Step::AddFinalizer);
         }
         if let Ok(collector) = &collector {
@@ -169,7 +169,7 @@ impl Pass<'_> {
             return answer;
         };
         let (WriteFailure::Forbidden { name, .. } | WriteFailure::Failed { name, .. }) = failure;
-        let is_of_mesh = name.namespace != self.settings.namespace || Backup::is_name(&name.name);
+        let is_of_mesh = name.namespace != self.settings.namespace || Backup::uid_of(&name.name).is_some();
         if is_of_mesh != of_mesh || (of_mesh && answer.status == Status::True) {
             return answer;
         }

@@ -13,6 +13,7 @@ use alscope_operator::plan::{self, Plan};
 use alscope_operator::world::{Backup, ObjectName, Owned, ReadError};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::core::error_boundary::InvalidObject;
 use serde_json::{Value, json};
 
 use crate::invariants;
@@ -72,6 +73,8 @@ pub(crate) struct Cluster {
     pub(crate) now: Timestamp,
     pub(crate) settings: Settings,
     pub(crate) resources: Vec<MeshObservability>,
+    /// Resources that this version of the operator can't read.
+    pub(crate) unread: Vec<InvalidObject>,
     pub(crate) config_maps: BTreeMap<ObjectName, Stored>,
     pub(crate) owned: Vec<Owned>,
     pub(crate) istiods: Vec<Value>,
@@ -132,6 +135,7 @@ impl Cluster {
             now: BEGIN,
             settings: Settings::default(),
             resources: Vec::new(),
+            unread: Vec::new(),
             config_maps: BTreeMap::new(),
             owned: Vec::new(),
             istiods: Vec::new(),
@@ -211,13 +215,22 @@ impl Cluster {
         stored.object.data.as_ref()?.get("mesh").cloned()
     }
 
-    /// Every backup there is.
+    /// Every backup that is understood.
     pub(crate) fn backups(&self) -> Vec<Backup> {
+        self.read_backups().into_values().flatten().collect()
+    }
+
+    /// Every backup there is, by the uid of its resource.
+    pub(crate) fn read_backups(&self) -> BTreeMap<String, Result<Backup, ReadError>> {
         let own = self
             .config_maps
             .iter()
             .filter(|(name, _)| name.namespace == self.settings.namespace);
-        own.filter_map(|(_, stored)| Backup::of(&stored.object)).collect()
+        own.filter_map(|(name, stored)| {
+            let uid = Backup::uid_of(&name.name)?;
+            Some((uid.to_owned(), Backup::of(&stored.object)?))
+        })
+        .collect()
     }
 
     pub(crate) fn advance(&mut self, seconds: i64) {
@@ -241,6 +254,7 @@ impl Cluster {
             world
                 .resources
                 .iter()
+                .flatten()
                 .map(|one| self.settings.address(one.metadata.name.as_deref().unwrap())),
         );
         for backup in &world.orphans {
@@ -250,7 +264,7 @@ impl Cluster {
                 }
             }
         }
-        for resource in &world.resources {
+        for resource in world.resources.iter().flatten() {
             let uid = resource.metadata.uid.clone().unwrap();
             let plan = plan::plan(
                 &world,

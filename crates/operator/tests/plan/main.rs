@@ -5,6 +5,7 @@
     reason = "a test fails by panicking; what is built here has the fields that are read"
 )]
 
+mod backups;
 mod claims;
 mod cluster;
 mod collector;
