@@ -19,8 +19,6 @@ use crate::server::Shared;
 use crate::store::Change;
 
 const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
-/// A watch that is about to end says how far it is.
-const BEFORE_END: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_mins(30);
 
 /// A watch that is being read.
@@ -81,10 +79,7 @@ pub(crate) fn watch(
     let is_gone = pending.front().is_some_and(|event| event["type"] == "ERROR");
     let watch = Watch {
         ends_at: now + seconds.map_or(LONGEST, Duration::from_secs),
-        bookmark_at: now
-            + seconds.map_or(BOOKMARK_EVERY, |seconds| {
-                BOOKMARK_EVERY.min(Duration::from_secs(seconds).saturating_sub(BEFORE_END))
-            }),
+        bookmark_at: now + BOOKMARK_EVERY,
         epoch: shared.epoch(),
         shared,
         call,
