@@ -214,7 +214,11 @@ impl Writer {
                 &Patch::Json::<()>(patch),
             )
             .await;
-        request.done(written)
+        match written {
+            // A test that fails, or an entry that is gone: the API server says of neither more than this.
+            Err(error) if is(&error, 422) => Err(StepError::Conflict),
+            written => request.done(written),
+        }
     }
 
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
@@ -236,8 +240,7 @@ impl<'a> Request<'a> {
     }
 
     fn failed(&self, error: &kube::Error) -> StepError {
-        // A JSON patch whose test fails is answered with 422.
-        if is(error, 409) || (is(error, 422) && error.to_string().contains("testing value")) {
+        if is(error, 409) {
             return StepError::Conflict;
         }
         if is(error, 403) && error.to_string().contains("is forbidden: User") {

@@ -9,7 +9,10 @@ use crate::store::{Key, Store};
 /// Who may do everything.
 pub(crate) const ADMIN: &str = "admin";
 
-const GROUP: &str = "rbac.authorization.k8s.io";
+const CLUSTER_ROLES: &str = "clusterroles.rbac.authorization.k8s.io";
+const CLUSTER_ROLE_BINDINGS: &str = "clusterrolebindings.rbac.authorization.k8s.io";
+const ROLES: &str = "roles.rbac.authorization.k8s.io";
+const ROLE_BINDINGS: &str = "rolebindings.rbac.authorization.k8s.io";
 
 /// Refuses in Kubernetes' own words. `verb` is the call's, or another that it implies.
 pub(crate) fn authorize(store: &Store, call: &Call, verb: &str) -> Result<(), Refusal> {
@@ -20,7 +23,7 @@ pub(crate) fn authorize(store: &Store, call: &Call, verb: &str) -> Result<(), Re
         "" => call.selector.only_name().unwrap_or_default(),
         name => name,
     };
-    let may = rules(store, call).iter().any(|rule| {
+    let may = any_rule(store, call, |rule| {
         holds(rule, "verbs", verb)
             && holds(rule, "apiGroups", &call.kind.group)
             && holds(rule, "resources", &call.right())
@@ -48,37 +51,33 @@ pub(crate) fn authorize(store: &Store, call: &Call, verb: &str) -> Result<(), Re
     )))
 }
 
-/// Every rule that is the user's where it asks.
-fn rules(store: &Store, call: &Call) -> Vec<Value> {
-    let mut rules = Vec::new();
-    for (key, binding) in store.all() {
-        let applies = match key.resource.strip_suffix(".rbac.authorization.k8s.io") {
-            Some("clusterrolebindings") => true,
-            Some("rolebindings") => key.namespace == call.namespace && !call.namespace.is_empty(),
-            _ => false,
-        };
+/// Whether a rule that is the user's where it asks says so.
+fn any_rule(store: &Store, call: &Call, says: impl Fn(&Value) -> bool) -> bool {
+    let everywhere = store.of(CLUSTER_ROLE_BINDINGS);
+    let here = store
+        .of(ROLE_BINDINGS)
+        .filter(|(key, _)| key.namespace == call.namespace && !call.namespace.is_empty());
+    everywhere.chain(here).any(|(key, binding)| {
         let subjects = binding["subjects"].as_array();
-        if !applies
-            || !subjects
-                .into_iter()
-                .flatten()
-                .any(|subject| is_user(subject, call))
+        if !subjects
+            .into_iter()
+            .flatten()
+            .any(|subject| is_user(subject, call))
         {
-            continue;
+            return false;
         }
-        let (plural, namespace) = match binding["roleRef"]["kind"].as_str() {
-            Some("ClusterRole") => ("clusterroles", ""),
-            _ => ("roles", key.namespace.as_str()),
+        let (resource, namespace) = match binding["roleRef"]["kind"].as_str() {
+            Some("ClusterRole") => (CLUSTER_ROLES, ""),
+            _ => (ROLES, key.namespace.as_str()),
         };
         let role = store.get(&Key {
-            resource: format!("{plural}.{GROUP}"),
+            resource: resource.to_owned(),
             namespace: namespace.to_owned(),
             name: binding["roleRef"]["name"].as_str().unwrap_or_default().to_owned(),
         });
-        let of_role = role.as_ref().and_then(|role| role["rules"].as_array());
-        rules.extend(of_role.into_iter().flatten().cloned());
-    }
-    rules
+        let rules = role.as_ref().and_then(|role| role["rules"].as_array());
+        rules.into_iter().flatten().any(&says)
+    })
 }
 
 fn is_user(subject: &Value, call: &Call) -> bool {

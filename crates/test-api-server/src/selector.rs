@@ -137,6 +137,15 @@ fn bracketed(values: &str) -> Option<BTreeSet<String>> {
     Some(inner.split(',').map(|value| value.trim().to_owned()).collect())
 }
 
+fn unknown_field(path: &str, kind: &Kind) -> String {
+    let namespace = if kind.namespaced {
+        ", \"metadata.namespace\""
+    } else {
+        ""
+    };
+    format!("\"{path}\" is not a known field selector: only \"metadata.name\"{namespace}")
+}
+
 fn field_terms(kind: &Kind, text: &str) -> Result<Vec<(Vec<String>, bool, String)>, Refusal> {
     let mut terms = Vec::new();
     for term in text.split(',').filter(|term| !term.is_empty()) {
@@ -156,9 +165,7 @@ fn field_terms(kind: &Kind, text: &str) -> Result<Vec<(Vec<String>, bool, String
             .any(|(_, paths)| paths.contains(&path));
         let always = path == "metadata.name" || (path == "metadata.namespace" && kind.namespaced);
         if !known && !always {
-            return Err(Refusal::bad_request(&format!(
-                "field label not supported: {path}"
-            )));
+            return Err(Refusal::bad_request(&unknown_field(path, kind)));
         }
         terms.push((
             path.split('.').map(str::to_owned).collect(),
@@ -208,6 +215,9 @@ mod tests {
         let kinds = Kinds::built_in();
         let refusal = Selector::parse(&kinds.of("configmaps").unwrap(), "", "data.mesh=x").unwrap_err();
         assert_eq!(refusal.code, 400);
-        assert_eq!(refusal.message, "field label not supported: data.mesh");
+        assert_eq!(
+            refusal.message,
+            "\"data.mesh\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+        );
     }
 }

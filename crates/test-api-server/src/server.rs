@@ -1,5 +1,6 @@
 //! The server: a tower service below a `kube::Client`.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -15,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch as channel};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep};
 use tower::{BoxError, Service};
 
@@ -45,7 +46,8 @@ pub struct ApiServer(Arc<Shared>);
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
-    versions: channel::Sender<u64>,
+    /// One list of waiters, in order: a run that is repeated wakes them alike.
+    news: Notify,
     crashes: mpsc::Sender<String>,
     since: Instant,
     /// Watches that began in an older epoch end.
@@ -75,10 +77,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn versions(&self) -> channel::Receiver<u64> {
-        let mut versions = self.versions.subscribe();
-        versions.mark_unchanged();
-        versions
+    /// Wakes who waits when something may have changed.
+    pub(crate) fn news(&self) -> &Notify {
+        &self.news
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -99,12 +100,6 @@ impl Shared {
             time: time_after(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             at,
         }
-    }
-
-    fn announce(&self, state: &State) {
-        let version = state.store.version();
-        self.versions
-            .send_if_modified(|known| std::mem::replace(known, version) != version);
     }
 }
 
@@ -131,7 +126,7 @@ impl ApiServer {
                 trace: Vec::new(),
                 latency: None,
             }),
-            versions: channel::Sender::new(0),
+            news: Notify::new(),
             crashes,
             since: Instant::now(),
             epoch: AtomicU64::new(0),
@@ -188,7 +183,7 @@ impl ApiServer {
     /// Ends a fault.
     pub fn lift(&self, id: FaultId) {
         self.0.state().faults.lift(id);
-        self.0.versions.send_modify(|_| ());
+        self.0.news.notify_waiters();
     }
 
     /// Ends all faults.
@@ -197,7 +192,7 @@ impl ApiServer {
         state.tell(self.0.elapsed(), "-- no fault from here");
         state.faults.lift_all();
         // Watches that lag behind look again.
-        self.0.versions.send_modify(|_| ());
+        self.0.news.notify_waiters();
     }
 
     /// Writes a line into the trace.
@@ -220,9 +215,26 @@ impl ApiServer {
         self.0.state().store.version()
     }
 
-    /// Tells of each new version.
-    pub fn versions(&self) -> channel::Receiver<u64> {
-        self.0.versions()
+    /// Waits for a version that is newer than this one.
+    pub async fn newer_than(&self, version: u64) -> u64 {
+        loop {
+            let mut news = pin!(self.0.news.notified());
+            news.as_mut().enable();
+            let newest = self.version();
+            if newest > version {
+                return newest;
+            }
+            news.await;
+        }
+    }
+
+    /// Whether an object of another resource than these has changed after a version.
+    pub fn has_changed(&self, version: u64, but: &[&str]) -> bool {
+        let state = self.0.state();
+        let changes = state.store.changes_after(version);
+        changes
+            .iter()
+            .any(|change| !but.contains(&change.key.resource.as_str()))
     }
 
     /// Forgets old versions: watches and lists that need them are answered with 410.
@@ -234,7 +246,7 @@ impl ApiServer {
     /// Ends every watch that there is with 410, so that its reader lists anew.
     pub fn end_watches(&self) {
         self.0.epoch.fetch_add(1, Ordering::Relaxed);
-        self.0.versions.send_modify(|_| ());
+        self.0.news.notify_waiters();
     }
 
     /// An object; the resource is the plural with its group.
@@ -250,8 +262,11 @@ impl ApiServer {
     /// Every object of a resource.
     pub fn list(&self, resource: &str) -> Vec<Arc<Value>> {
         let state = self.0.state();
-        let all = state.store.list(resource, None, state.store.version());
-        all.into_iter().map(|(_, object)| object).collect()
+        state
+            .store
+            .of(resource)
+            .map(|(_, object)| object.clone())
+            .collect()
     }
 
     /// Stores an object as it is, with its status: what nodes and controllers have made. It is nobody's request. An object
@@ -278,7 +293,7 @@ impl ApiServer {
             object["metadata"]["creationTimestamp"] = json!(moment.time);
         }
         state.store.commit(&key, Some(object), moment.at);
-        self.0.announce(&state);
+        self.0.news.notify_waiters();
     }
 
     /// Takes an object out at once, whatever it waits for.
@@ -292,7 +307,7 @@ impl ApiServer {
         };
         if state.store.get(&key).is_some() {
             delete::take_out(&mut state.store, &key, &moment);
-            self.0.announce(&state);
+            self.0.news.notify_waiters();
         }
     }
 
@@ -300,8 +315,11 @@ impl ApiServer {
     pub fn collect_garbage(&self) {
         let moment = self.0.moment();
         let mut state = self.0.state();
+        let version = state.store.version();
         while delete::collect(&mut state.store, &moment) {}
-        self.0.announce(&state);
+        if state.store.version() != version {
+            self.0.news.notify_waiters();
+        }
     }
 }
 
@@ -496,7 +514,7 @@ impl Connection {
             .collect();
         if !changes.is_empty() {
             state.writes.extend(changes);
-            self.shared.announce(state);
+            self.shared.news.notify_waiters();
         }
         result.map(|(code, object)| Answer::Object(code, object))
     }

@@ -81,6 +81,18 @@ impl Store {
         self.objects.iter()
     }
 
+    /// The objects of a resource, in order.
+    pub(crate) fn of<'a>(&'a self, resource: &'a str) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> {
+        let first = Key {
+            resource: resource.to_owned(),
+            namespace: String::new(),
+            name: String::new(),
+        };
+        self.objects
+            .range(first..)
+            .take_while(move |(key, _)| key.resource == resource)
+    }
+
     /// A uid that no other object has.
     pub(crate) fn uid(&mut self) -> String {
         self.uids += 1;

@@ -1,6 +1,7 @@
 //! A watch: from a version on, every change that its selector sees, with bookmarks, until its time is over.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +19,6 @@ use crate::server::Shared;
 use crate::store::Change;
 
 const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
-/// A watch that is about to end says how far it is.
-const BEFORE_END: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_mins(30);
 
 /// A watch that is being read.
@@ -80,10 +79,7 @@ pub(crate) fn watch(
     let is_gone = pending.front().is_some_and(|event| event["type"] == "ERROR");
     let watch = Watch {
         ends_at: now + seconds.map_or(LONGEST, Duration::from_secs),
-        bookmark_at: now
-            + seconds.map_or(BOOKMARK_EVERY, |seconds| {
-                BOOKMARK_EVERY.min(Duration::from_secs(seconds).saturating_sub(BEFORE_END))
-            }),
+        bookmark_at: now + BOOKMARK_EVERY,
         epoch: shared.epoch(),
         shared,
         call,
@@ -111,14 +107,16 @@ impl Watch {
             if self.is_over {
                 return None;
             }
-            let mut versions = self.shared.versions();
+            let shared = self.shared.clone();
+            let mut news = pin!(shared.news().notified());
+            news.as_mut().enable();
             match self.look() {
                 Next::Send(events) => self.pending.extend(events),
                 Next::Break => return None,
                 Next::Wait(until) => {
                     tokio::select! {
                         biased;
-                        changed = versions.changed() => changed.ok()?,
+                        () = news => {}
                         () = sleep_until(until) => {}
                     }
                 }
@@ -135,19 +133,20 @@ impl Watch {
             self.is_over = true;
             return Next::Send(vec![gone(self.position, self.position)]);
         }
-        let mut state = self.shared.state();
+        let shared = self.shared.clone();
+        let mut guard = shared.state();
+        let state = &mut *guard;
         let lag = state.faults.lag(&self.call);
         let elapsed = self.shared.elapsed();
-        let mut events = Vec::new();
+        let (mut events, mut lost) = (Vec::new(), Vec::new());
         let mut held_until = None;
-        let changes = state.store.changes_after(self.position).to_vec();
-        for change in changes {
+        for change in state.store.changes_after(self.position) {
             if change.at + lag > elapsed {
                 held_until = Some(now + (change.at + lag).saturating_sub(elapsed));
                 break;
             }
             self.position = change.version;
-            let Some(event) = self.event_of(&change) else {
+            let Some(event) = self.event_of(change) else {
                 continue;
             };
             match state.faults.take(&self.call, Door::Event) {
@@ -159,7 +158,7 @@ impl Watch {
                         self.call.shown(),
                         change.version
                     );
-                    state.tell(elapsed, &line);
+                    lost.push(line);
                 }
                 Some(Effect::RepeatEvent) => events.extend([event.clone(), event]),
                 Some(Effect::Gone) => {
@@ -174,6 +173,9 @@ impl Watch {
                     break;
                 }
             }
+        }
+        for line in lost {
+            state.tell(elapsed, &line);
         }
         if !events.is_empty() || self.is_over {
             return Next::Send(events);

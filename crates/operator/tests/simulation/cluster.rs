@@ -21,6 +21,8 @@ use crate::mesh;
 pub(crate) const OWN: &str = "alscope-system";
 /// Pods of the application.
 const PODS: usize = 3;
+/// What changes all the time and sets nothing going.
+const IDLE: [&str; 2] = ["leases.coordination.k8s.io", "events.events.k8s.io"];
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a rollout takes, and a pod's end.
 const ROLLOUT: Duration = Duration::from_secs(3);
@@ -104,8 +106,17 @@ impl Cluster {
     /// Controllers and nodes, for as long as they are polled.
     pub(crate) async fn live(self) {
         let mut since = BTreeMap::new();
+        let (mut version, mut busy_until) = (0, Instant::now());
         loop {
             sleep(LOOK_EVERY).await;
+            self.receive();
+            if self.server.has_changed(version, &IDLE) {
+                busy_until = Instant::now() + 2 * ROLLOUT;
+            }
+            version = self.server.version();
+            if Instant::now() > busy_until {
+                continue;
+            }
             self.server.collect_garbage();
             self.roll_out(&mut since);
             self.end_pods(&mut since);
@@ -225,16 +236,22 @@ impl Cluster {
                 "addressType": "IPv4", "endpoints": endpoints,
             }));
         }
-        let now = self.server.now();
         let mut answers = self.answers.lock().unwrap();
-        answers.clear();
+        answers.retain(|address, _| ready.contains(address));
         for address in ready {
-            let intake = Intake {
-                entries_received: 1,
+            answers.entry(address).or_default();
+        }
+    }
+
+    /// Entries come in all the time.
+    fn receive(&self) {
+        let now = self.server.now();
+        for intake in self.answers.lock().unwrap().values_mut() {
+            *intake = Intake {
+                entries_received: intake.entries_received + 1,
                 messages_rejected: 0,
                 last_entry_at: Some(now),
             };
-            answers.insert(address, intake);
         }
     }
 }

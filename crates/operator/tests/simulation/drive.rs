@@ -192,8 +192,12 @@ impl Run {
             admin: None,
         };
         let client = self.cluster.server.retrying_client_of(name);
-        let running = run::run(client, options, stop.clone());
-        let task = self.tasks.spawn(async { running.await.unwrap() });
+        let (running, server) = (stop.clone(), self.cluster.server.clone());
+        let task = self.tasks.spawn(async move {
+            if let Err(error) = run::run(client, options, running).await {
+                server.note(&format!("{name} ends: {error}"));
+            }
+        });
         self.operators.insert(name, Running { task, stop });
     }
 

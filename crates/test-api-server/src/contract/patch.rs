@@ -1,6 +1,5 @@
 //! Merge patches and JSON patches.
 
-use anyhow::ensure;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -136,8 +135,12 @@ async fn a_json_patch_whose_test_fails_is_unprocessable(bench: Bench) -> anyhow:
         {"op": "remove", "path": "/data/a"},
     ]);
     let message = ensure_refused(json(&bench, patch).await?, 422, "Invalid")?;
-    ensure!(message.contains("testing value"), "{message}");
-    Ok(())
+    // It does not say which test failed.
+    ensure_eq(
+        message.as_str(),
+        "the server rejected our request due to an error in our request",
+        "the message",
+    )
 }
 
 async fn a_json_patch_takes_an_entry_out_of_managed_fields(bench: Bench) -> anyhow::Result<()> {

@@ -146,9 +146,9 @@ async fn a_deletion_has_a_version_of_its_own(bench: Bench) -> anyhow::Result<()>
 
 async fn a_watch_ends_in_time_with_a_bookmark(bench: Bench) -> anyhow::Result<()> {
     let made = bench.create("Widget", "a", &json!({})).await?;
-    let parameters = WatchParams::default().timeout(5);
+    let parameters = WatchParams::default().timeout(75);
     let stream = bench.api("Widget").watch(&parameters, &version(&made)).await?;
-    let seen: Vec<WatchEvent<DynamicObject>> = timeout(PATIENCE, stream.try_collect())
+    let seen: Vec<WatchEvent<DynamicObject>> = timeout(3 * PATIENCE, stream.try_collect())
         .await
         .context("it does not end")??;
     let bookmarks: Vec<String> = seen
