@@ -74,8 +74,12 @@ impl Gather {
         let mut watches = Watches::new(changed, stopping);
         let everywhere = |labels: &str| watcher::Config::default().labels(labels);
         let ours = format!("{MANAGER_LABEL}={MANAGER}");
-        let telemetry =
-            ApiResource::from_gvk(&GroupVersionKind::gvk("telemetry.istio.io", "v1", "Telemetry"));
+        // Every Istio serves this version, and those before 1.22 no other.
+        let telemetry = ApiResource::from_gvk(&GroupVersionKind::gvk(
+            "telemetry.istio.io",
+            "v1alpha1",
+            "Telemetry",
+        ));
         let owned = Kind::ALL.map(|kind| {
             let api = Api::namespaced_with(client.clone(), namespace, &resource(kind));
             (
@@ -130,6 +134,15 @@ impl Gather {
             .map(|all| all.iter().filter_map(|one| ControlPlane::of(one)).collect());
         let backups = self.backups();
         self.follow(&control_planes, &backups, now);
+        let telemetries: Read<Vec<Telemetry>> = self
+            .telemetries
+            .read()
+            .map(|all| all.iter().filter_map(|one| Telemetry::of(one)).collect());
+        let selecting = telemetries.as_deref().unwrap_or_default();
+        let proxies = self.pods.read().map(|all| {
+            let proxies = all.iter().filter_map(|one| Proxy::of(one));
+            proxies.map(|proxy| proxy.with_labels_of(selecting)).collect()
+        });
         let mut world = World {
             resources: self.resources.all().iter().map(|one| (**one).clone()).collect(),
             config_maps: self
@@ -137,18 +150,12 @@ impl Gather {
                 .iter()
                 .map(|(name, seen)| (name.clone(), seen.read(now)))
                 .collect(),
-            telemetries: self
-                .telemetries
-                .read()
-                .map(|all| all.iter().filter_map(|one| Telemetry::of(one)).collect()),
+            proxies,
+            telemetries,
             managed_gateways: self
                 .managed_gateways
                 .read()
                 .map(|all| all.iter().map(|one| ObjectName::of(&**one)).collect()),
-            proxies: self
-                .pods
-                .read()
-                .map(|all| all.iter().filter_map(|one| Proxy::of(one)).collect()),
             control_planes,
             ..World::default()
         };
