@@ -137,7 +137,7 @@ impl Gather {
         let telemetries: Read<Vec<Telemetry>> = self
             .telemetries
             .read()
-            .map(|all| all.iter().filter_map(|one| Telemetry::of(one)).collect());
+            .and_then(|all| all.iter().map(|one| Telemetry::of(one)).collect());
         let selecting = telemetries.as_deref().unwrap_or_default();
         let proxies = self.pods.read().map(|all| {
             let proxies = all.iter().filter_map(|one| Proxy::of(one));

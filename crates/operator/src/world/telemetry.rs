@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use serde::Deserialize;
 
-use super::ObjectName;
+use super::{ObjectName, Read, ReadError};
 
 /// A Telemetry. One that is silent about access logs counts, too: as the oldest of its namespace it hides a younger one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,16 +92,20 @@ struct Match {
 }
 
 impl Telemetry {
-    /// Reads a Telemetry; `None` for one that is none.
-    pub fn of(telemetry: &DynamicObject) -> Option<Self> {
+    /// Reads a Telemetry. One that is not understood is an error: whom it silences is not known.
+    pub fn of(telemetry: &DynamicObject) -> Read<Self> {
+        let name = ObjectName::new(&telemetry.namespace().unwrap_or_default(), &telemetry.name_any());
         let spec = telemetry.data.get("spec").cloned().unwrap_or_default();
-        let spec: Spec = serde_json::from_value(without_nulls(spec)).ok()?;
+        let spec: Spec = serde_json::from_value(without_nulls(spec)).map_err(|error| ReadError::Failed {
+            what: format!("the Telemetry {name}"),
+            message: error.to_string(),
+        })?;
         let targets = match spec.target_refs {
             targets if targets.is_empty() => spec.target_ref.into_iter().collect(),
             targets => targets,
         };
-        Some(Self {
-            name: ObjectName::new(&telemetry.namespace().unwrap_or_default(), &telemetry.name_any()),
+        Ok(Self {
+            name,
             created: telemetry.creation_timestamp().map(|time| time.0),
             labels: spec.selector.unwrap_or_default().match_labels,
             targets,
@@ -138,8 +142,9 @@ fn without_nulls(value: serde_json::Value) -> serde_json::Value {
         serde_json::Value::Null => serde_json::json!({}),
         serde_json::Value::Object(fields) => {
             let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
-            serde_json::Value::Object(fields.collect())
+            fields.map(|(key, value)| (key, without_nulls(value))).collect()
         }
+        serde_json::Value::Array(items) => items.into_iter().map(without_nulls).collect(),
         value => value,
     }
 }
@@ -150,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    fn telemetry(spec: &Value) -> Option<Telemetry> {
+    fn telemetry(spec: &Value) -> Read<Telemetry> {
         let value = json!({
             "apiVersion": "telemetry.istio.io/v1alpha1", "kind": "Telemetry",
             "metadata": {"namespace": "istio-system", "name": "mesh-default", "creationTimestamp": "2026-01-01T00:00:00Z"},
@@ -171,6 +176,17 @@ mod tests {
             assert!(found.is_for_all());
             assert!(found.created.is_some());
         }
+    }
+
+    #[test]
+    fn one_that_is_not_understood_is_an_error() {
+        let error = telemetry(&json!({"accessLogging": "everything"})).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("the Telemetry istio-system/mesh-default can't be read"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Telemetries that decide about access logs instead of mesh config: for the whole mesh, a namespace, or some of its proxies.
 
 use alscope_operator::api::SilencedStatus;
+use alscope_operator::plan::preview::preview;
+use alscope_operator::show::show;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rstest::rstest;
@@ -98,6 +100,17 @@ fn proxies_that_do_not_report_are_named_with_the_telemetry() {
         )
     );
     assert_eq!(cluster.condition("Ready").0, "True");
+}
+
+#[test]
+fn a_plan_shows_who_will_not_report() {
+    let mut cluster = Cluster::stock(&json!({}));
+    cluster.pods = vec![pod("a", "quiet")];
+    cluster.telemetries = vec![telemetry("logs", "quiet", 0, &envoy())];
+    let resource = cluster.resource();
+    let text = show(resource, &preview(&cluster.world(), &cluster.settings, resource));
+    let expected = "silent: 1 (quiet/a-5d8f-x): remove accessLogging from quiet/logs, which decides about their access logs";
+    assert!(text.lines().any(|line| line == expected), "{text}");
 }
 
 #[test]
