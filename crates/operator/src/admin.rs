@@ -115,6 +115,7 @@ impl Metrics {
             for (state, count) in [
                 ("up_to_date", proxies.up_to_date),
                 ("pending_restart", proxies.pending_restart),
+                ("silent", proxies.silent),
             ] {
                 let labels = Proxies {
                     resource: name.clone(),

@@ -168,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    fn resource(name: &str, metadata: serde_json::Value, status: serde_json::Value) -> MeshObservability {
+    fn resource(name: &str, metadata: &serde_json::Value, status: &serde_json::Value) -> MeshObservability {
         let mut value = json!({"apiVersion": "alscope.dev/v1alpha1", "kind": "MeshObservability",
             "metadata": metadata, "spec": {}, "status": status});
         value["metadata"]["name"] = json!(name);
@@ -180,12 +180,12 @@ mod tests {
         let meant = |namespace: &str| json!({"annotations": {"alscope.dev/operator": namespace}});
         let owned = |namespace: &str| json!({"operator": {"namespace": namespace}});
         let all = [
-            resource("ours", json!({}), owned("here")),
-            resource("theirs", json!({}), owned("there")),
-            resource("meant-for-us", meant("here"), json!({})),
-            resource("meant-for-them", meant("there"), json!({})),
-            resource("handed-over", meant("here"), owned("there")),
-            resource("nobodys", json!({}), json!({})),
+            resource("ours", &json!({}), &owned("here")),
+            resource("theirs", &json!({}), &owned("there")),
+            resource("meant-for-us", &meant("here"), &json!({})),
+            resource("meant-for-them", &meant("there"), &json!({})),
+            resource("handed-over", &meant("here"), &owned("there")),
+            resource("nobodys", &json!({}), &json!({})),
         ];
         let names = |split: &[&MeshObservability]| -> Vec<String> {
             split.iter().map(|one| one.name().to_owned()).collect()

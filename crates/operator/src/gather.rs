@@ -75,8 +75,12 @@ impl Gather {
         let mut watches = Watches::new(changed, ending);
         let everywhere = |labels: &str| watcher::Config::default().labels(labels);
         let ours = format!("{MANAGER_LABEL}={MANAGER}");
-        let telemetry =
-            ApiResource::from_gvk(&GroupVersionKind::gvk("telemetry.istio.io", "v1", "Telemetry"));
+        // Every Istio serves this version, and those before 1.22 no other.
+        let telemetry = ApiResource::from_gvk(&GroupVersionKind::gvk(
+            "telemetry.istio.io",
+            "v1alpha1",
+            "Telemetry",
+        ));
         let owned = Kind::ALL.map(|kind| {
             let resource = resource(kind);
             let api = Api::namespaced_with(client.clone(), namespace, &resource);
@@ -188,6 +192,14 @@ impl Gather {
             resources.as_deref().unwrap_or_default(),
             now,
         );
+        let telemetries: Read<Vec<Telemetry>> = self
+            .telemetries
+            .read(|one| Some(Telemetry::of(one)))
+            .and_then(|all| all.into_iter().collect());
+        let selecting = telemetries.as_deref().unwrap_or_default();
+        let proxies = self
+            .pods
+            .read(|one| Some(Proxy::of(one)?.with_labels_of(selecting)));
         let mut world = World {
             resources,
             unread,
@@ -196,9 +208,9 @@ impl Gather {
                 .iter()
                 .map(|(name, seen)| (name.clone(), seen.read(now)))
                 .collect(),
-            telemetries: self.telemetries.read(Telemetry::of),
             managed_gateways: self.managed_gateways.read(|one| Some(ObjectName::of(one))),
-            proxies: self.pods.read(Proxy::of),
+            proxies,
+            telemetries,
             control_planes,
             ..World::default()
         };

@@ -3,6 +3,7 @@
 //! Every pass plans anew from what it reads; nothing is remembered but what the status and the backup hold. So a pass that
 //! ended anywhere, at any write, is continued by the next one.
 
+pub mod access_logs;
 pub mod availability;
 pub mod claim;
 pub mod compare;

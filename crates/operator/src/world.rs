@@ -20,10 +20,10 @@ use crate::api::MeshObservability;
 
 pub use backup::{Backup, Before, OWNER_LABEL};
 pub use collector::{Collector, Intake, Kind, Owned};
-pub use control_plane::{ControlPlane, DEFAULT_REVISION, config_map_of_revision};
+pub use control_plane::{ControlPlane, DEFAULT_REVISION, Version, config_map_of_revision};
 pub use mesh_config_map::{FieldOwner, KEY, MANAGER, MANAGER_LABEL, MeshConfigMap};
-pub use proxy::{Owner, Proxy};
-pub use telemetry::Telemetry;
+pub use proxy::{Owner, Proxy, Role};
+pub use telemetry::{AccessLogging, Calls, TargetRef, Telemetry};
 pub use tracker::Tracker;
 
 /// The namespace and name of an object.
@@ -134,7 +134,7 @@ pub struct World {
     pub control_planes: Read<Vec<ControlPlane>>,
     /// The ConfigMaps that hold mesh config, those that do not exist as `None`.
     pub config_maps: BTreeMap<ObjectName, Read<Option<MeshConfigMap>>>,
-    /// Istio's Telemetries that say something about access logs.
+    /// Istio's Telemetries.
     pub telemetries: Read<Vec<Telemetry>>,
     /// Deployments that istiod renders for gateways and waypoints.
     pub managed_gateways: Read<Vec<ObjectName>>,

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use crate::api::MeshObservabilityStatus;
 use crate::world::{
-    Backup, Before, Collector, MeshConfigMap, ObjectName, Owner, Proxy, Read, ReadError, Tracker, World,
+    Backup, Before, Collector, ControlPlane, MeshConfigMap, ObjectName, Owner, Proxy, Read, ReadError,
+    Tracker, Version, World,
 };
 
 use super::original::restored;
@@ -83,7 +84,7 @@ fn roll(world: &World, removal: &Removal<'_>, progress: &mut Progress) {
     if progress.steps.iter().all(is_restored) {
         return;
     }
-    let rolled = match gateways(world, removal.addresses) {
+    let rolled = match gateways(world, removal) {
         Ok(rolled) if rolled.is_empty() => return,
         Ok(rolled) => rolled,
         Err(_) if removal.rollout.is_ok() => return,
@@ -179,12 +180,23 @@ fn users<'a>(world: &'a World, addresses: &[&str]) -> Read<Vec<&'a Proxy>> {
     Ok(proxies.iter().filter(knows).collect())
 }
 
-/// The Deployments of managed gateways whose proxies were: istiod renders them anew when the address goes.
-fn gateways(world: &World, addresses: &[&str]) -> Read<Vec<ObjectName>> {
-    if world.managed_gateways.as_ref().is_ok_and(Vec::is_empty) {
+/// The Deployments of managed gateways whose proxies were, where istiod renders them anew when the address goes.
+fn gateways(world: &World, removal: &Removal<'_>) -> Read<Vec<ObjectName>> {
+    let originals = originals(world, removal);
+    let rolls = |control_plane: &ControlPlane| {
+        let mut namespaces = originals.keys().map(|name| &name.namespace);
+        namespaces.any(|namespace| *namespace == control_plane.deployment.namespace)
+            && control_plane.version.and_then(Version::rolls_gateways) != Some(false)
+    };
+    let has_none = world.managed_gateways.as_ref().is_ok_and(Vec::is_empty);
+    let rolls_none = world
+        .control_planes
+        .as_ref()
+        .is_ok_and(|all| !all.iter().any(rolls));
+    if has_none || rolls_none {
         return Ok(Vec::new());
     }
-    let users = users(world, addresses)?;
+    let users = users(world, removal.addresses)?;
     let deployments = users.into_iter().filter_map(|proxy| match &proxy.owner {
         Owner::ManagedGateway(name) => Some(ObjectName::new(&proxy.pod.namespace, name)),
         _ => None,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::api::{BackupStatus, CollectorStatus, MeshObservability, MeshObservabilityStatus};
+use crate::api::{BackupStatus, CollectorStatus, MeshObservability, MeshObservabilityStatus, ProxiesStatus};
 use crate::world::{Backup, Collector, Read, World};
 
 use super::availability::{self, Availability};
@@ -10,7 +10,8 @@ use super::conditions::{Answer, Answers, Status};
 use super::refusal::{Refusal, WriteFailure};
 use super::settings::Settings;
 use super::step::Step;
-use super::targets::{Target, control_planes};
+use super::targets::control_planes;
+use super::wiring::Assessment;
 use super::{Plan, RESYNC, SHORTLY, SOON, flow, has_finalizer, objects, proxies, with_conditions};
 
 /// What a pass knows about one resource.
@@ -73,13 +74,8 @@ impl Pass<'_> {
         }
         steps.extend(mesh.steps);
 
-        let targets: Vec<Target> = mesh.assessments.iter().map(|one| one.target.clone()).collect();
         let is_wired = !mesh.assessments.is_empty() && mesh.assessments.iter().all(|one| one.wired);
-        let report = self
-            .world
-            .proxies
-            .as_ref()
-            .map(|all| proxies::report(all, &spec.mesh, &targets, &self.address));
+        let report = self.report(&mesh.assessments);
         let answers = Answers {
             accepted: self.accepted(),
             collector_available: self.after_failure(availability.answer, false),
@@ -126,6 +122,19 @@ impl Pass<'_> {
             Some(status) => address_before(backup, status),
             None => backup.map(|backup| backup.address.as_str()),
         }
+    }
+
+    fn report(&self, assessments: &[Assessment]) -> Read<ProxiesStatus> {
+        let proxies = self.world.proxies.as_ref().map_err(Clone::clone)?;
+        let telemetries = self.world.telemetries.as_ref().map_err(Clone::clone)?;
+        let mesh = &self.resource.spec.mesh;
+        Ok(proxies::report(
+            proxies,
+            telemetries,
+            mesh,
+            assessments,
+            &self.address,
+        ))
     }
 
     fn collector(&self) -> Read<Collector> {

@@ -8,6 +8,7 @@ use alscope_mesh_config::Settings as MeshSettings;
 use crate::api::{ConfigSource, ConflictPolicy, MeshSpec};
 use crate::world::{MeshConfigMap, ObjectName, Tracker, World};
 
+use super::access_logs::{DEFAULT_ROOT_NAMESPACE, Telemetries};
 use super::refusal::{Refusal, snippet};
 use super::settings::Settings;
 use super::step::{After, MeshEdit};
@@ -34,6 +35,8 @@ pub struct Assessment {
     pub target: Target,
     /// Whether the merged mesh config sends access logs to the address.
     pub wired: bool,
+    /// Whose Telemetry is the whole mesh's.
+    pub root_namespace: String,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -84,13 +87,18 @@ pub fn assess(world: &World, wanted: &Wanted<'_>, target: Target) -> Assessment 
             return Assessment {
                 target,
                 wired: false,
+                root_namespace: DEFAULT_ROOT_NAMESPACE.to_owned(),
                 verdict: Verdict::Refuse(refusal),
             };
         }
     };
     let merged = texts.merged();
     let wired = merged.stream_to(wanted.address);
-    let verdict = match shadow(world, wanted.mesh, &target, &merged) {
+    let root_namespace = merged
+        .root_namespace
+        .clone()
+        .unwrap_or_else(|| DEFAULT_ROOT_NAMESPACE.to_owned());
+    let verdict = match shadow(world, &root_namespace, &target, &merged) {
         Err(refusal) => Verdict::Refuse(refusal),
         Ok(()) if wired => Verdict::Nothing,
         Ok(()) => match edit(world, wanted, &target, &texts) {
@@ -101,6 +109,7 @@ pub fn assess(world: &World, wanted: &Wanted<'_>, target: Target) -> Assessment 
     Assessment {
         target,
         wired,
+        root_namespace,
         verdict,
     }
 }
@@ -128,7 +137,12 @@ fn read(config_map: Option<&MeshConfigMap>) -> Result<MeshSettings, Refusal> {
 
 /// istiod ignores mesh config's switch where a Telemetry or a default provider decides (Istio,
 /// `pilot/pkg/networking/core/accesslog.go`).
-fn shadow(world: &World, mesh: &MeshSpec, target: &Target, merged: &MeshSettings) -> Result<(), Refusal> {
+fn shadow(
+    world: &World,
+    root_namespace: &str,
+    target: &Target,
+    merged: &MeshSettings,
+) -> Result<(), Refusal> {
     if let Some(providers) = merged
         .access_logging_providers
         .as_ref()
@@ -139,11 +153,12 @@ fn shadow(world: &World, mesh: &MeshSpec, target: &Target, merged: &MeshSettings
             providers: providers.join(", "),
         });
     }
-    let telemetries = world.telemetries.as_ref().map_err(Clone::clone)?;
-    let whole_mesh = telemetries
-        .iter()
-        .find(|telemetry| telemetry.name.namespace == mesh.namespace && !telemetry.selects);
-    match whole_mesh {
+    let telemetries = Telemetries {
+        all: world.telemetries.as_ref().map_err(Clone::clone)?,
+        root_namespace,
+        version: target.version,
+    };
+    match telemetries.of_whole_mesh() {
         Some(telemetry) => Err(Refusal::ShadowedByTelemetry {
             telemetry: telemetry.name.clone(),
         }),
@@ -171,7 +186,7 @@ fn edit(world: &World, wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) 
     }
     refuse_tracked(edited, wanted.address)?;
     refuse_foreign(wanted, target, texts)?;
-    refuse_rollout(world, wanted)?;
+    refuse_rollout(world, wanted, target)?;
     let before = edited.and_then(|config_map| config_map.text.clone());
     let after = mesh_config::wire(before.as_deref().unwrap_or_default(), wanted.address)
         .map_err(|error| invalid(name, error))?;
@@ -256,8 +271,8 @@ fn refuse_hidden(
     })
 }
 
-fn refuse_rollout(world: &World, wanted: &Wanted<'_>) -> Result<(), Refusal> {
-    if wanted.mesh.allow_gateway_rollout {
+fn refuse_rollout(world: &World, wanted: &Wanted<'_>, target: &Target) -> Result<(), Refusal> {
+    if wanted.mesh.allow_gateway_rollout || target.rolls_gateways() == Some(false) {
         return Ok(());
     }
     let gateways = world.managed_gateways.as_ref().map_err(Clone::clone)?;

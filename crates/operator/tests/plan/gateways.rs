@@ -154,3 +154,73 @@ fn what_a_restore_rolls_is_not_guessed() {
     assert_eq!(cluster.foreign.keys().collect::<Vec<_>>(), [&named("istio")]);
     assert_nothing_is_left(&cluster);
 }
+
+/// A gateway's pods that started before the wiring, of an istiod of this version, and the Gateway's Deployment.
+fn before_the_wiring(version: &str) -> Cluster {
+    let mut cluster = Cluster::stock(&json!({}));
+    cluster.istiods = vec![mesh::istiod("default", version, None)];
+    cluster.gateways = vec![mesh::managed_gateway("gateway")];
+    cluster.pods = vec![gateway_pod(&json!({}))];
+    cluster
+}
+
+#[rstest]
+#[case("1.25.5", true)]
+#[case("1.26.4", true)]
+#[case("1.26.5", false)]
+#[case("1.27.1", true)]
+#[case("1.27.2", false)]
+#[case("1.28.0", false)]
+#[case("1.30.3", false)]
+#[case("latest", false)]
+fn leave_is_asked_for_where_istiod_may_roll_gateways(#[case] version: &str, #[case] is_wired: bool) {
+    let mut cluster = before_the_wiring(version);
+    cluster.settle();
+    let expected = if is_wired {
+        ("True".to_owned(), "Wired".to_owned())
+    } else {
+        ("False".to_owned(), "WouldRestartGateways".to_owned())
+    };
+    assert_eq!(cluster.mesh_configured(), expected);
+}
+
+#[rstest]
+#[case("1.27.1", true)]
+#[case("latest", true)]
+#[case("1.27.2", false)]
+#[case("1.30.3", false)]
+fn gateways_that_istiod_does_not_roll_belong_to_the_pods_that_must_restart(
+    #[case] version: &str,
+    #[case] must_restart: bool,
+) {
+    let mut cluster = before_the_wiring(version);
+    cluster.change_spec(&json!({"mesh": {"allowGatewayRollout": true}}));
+    cluster.settle();
+    let proxies = cluster.status().proxies.unwrap();
+    let skipped: Vec<&str> = proxies.skipped.iter().map(|one| one.reason.as_str()).collect();
+    if must_restart {
+        assert_eq!((proxies.pending_restart, skipped), (1, vec![]));
+        let workload = &proxies.workloads[0];
+        assert_eq!(
+            (workload.kind.as_str(), workload.name.as_str()),
+            ("Gateway", "gateway")
+        );
+        assert_eq!(
+            workload.command,
+            "kubectl -n shop annotate gateways.gateway.networking.k8s.io gateway --overwrite alscope.dev/rendered-at=\"$(date +%s)\""
+        );
+        assert_eq!(cluster.condition("ProxiesUpToDate").1, "RestartNeeded");
+    } else {
+        assert_eq!(proxies.pending_restart, 0);
+        assert_eq!(skipped, ["istiod rolls the gateways that it manages by itself"]);
+    }
+}
+
+#[test]
+fn a_restore_that_rolls_nothing_needs_no_leave() {
+    let mut cluster = with_a_gateway();
+    cluster.istiods = vec![mesh::istiod("default", "1.27.1", None)];
+    cluster.delete();
+    cluster.settle();
+    assert_nothing_is_left(&cluster);
+}

@@ -131,7 +131,7 @@ fn taken_over(start: Cluster) -> Cluster {
     cluster.judged = Judged::Never;
     cluster.lose_the_backup();
     cluster.owned.clear();
-    cluster.settings.namespace = OTHER.to_owned();
+    OTHER.clone_into(&mut cluster.settings.namespace);
     cluster.restart();
     cluster.log.clear();
     cluster.settle();

@@ -26,5 +26,6 @@ mod seen;
 mod shared;
 mod shown;
 mod steps;
+mod telemetries;
 mod way_down;
 mod way_up;

@@ -185,7 +185,7 @@ fn a_telemetry_that_is_not_for_the_whole_mesh_shadows_nothing(#[case] namespace:
 #[test]
 fn a_telemetry_that_comes_later_is_told_and_the_mesh_stays_wired() {
     let mut cluster = Cluster::wired(&json!({}));
-    let telemetry = json!({"accessLogging": [{"disabled": true}]});
+    let telemetry = json!({"accessLogging": [{"providers": [{"name": "envoy"}], "disabled": true}]});
     cluster
         .telemetries
         .push(mesh::telemetry("istio-system", &telemetry));

@@ -33,8 +33,9 @@ impl Cluster {
             telemetries: read(
                 self.unreadable.telemetries.as_ref(),
                 &self.telemetries,
-                |object| Telemetry::of(&serde_json::from_value::<DynamicObject>(object).unwrap()),
-            ),
+                |object| Some(serde_json::from_value::<DynamicObject>(object).unwrap()),
+            )
+            .and_then(|all| all.iter().map(Telemetry::of).collect()),
             managed_gateways: read(
                 self.unreadable.managed_gateways.as_ref(),
                 &self.gateways,
