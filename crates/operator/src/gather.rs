@@ -214,9 +214,21 @@ impl Gather {
             control_planes,
             ..World::default()
         };
+        self.assign(&mut world, backups, intakes);
+        world
+    }
+
+    /// Gives each resource its collector and its backup. A backup of no resource, not even of one that can't be read, is an
+    /// orphan.
+    fn assign(
+        &mut self,
+        world: &mut World,
+        backups: Read<BTreeMap<String, Read<Backup>>>,
+        intakes: &Intakes,
+    ) {
         let Ok(resources) = &world.resources else {
             // Whose a backup is, or whether it is anybody's, is not known.
-            return world;
+            return;
         };
         for resource in resources {
             let uid = resource.uid();
@@ -245,7 +257,6 @@ impl Gather {
                 Err(_) => {}
             }
         }
-        world
     }
 
     /// Watches each ConfigMap that an istiod, a backup or a status names.
