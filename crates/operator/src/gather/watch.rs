@@ -205,7 +205,9 @@ where
             return Next::List;
         }
         let is_long = self.is_doubtful_for_long();
-        if verb == WATCH && !is_long {
+        // What happened since is forgotten, and kube would ask for it again and again.
+        let is_gone = matches!(source, kube::Error::Api(status) if status.code == 410);
+        if verb == WATCH && !is_long && !is_gone {
             return Next::Resume;
         }
         if verb == LIST {

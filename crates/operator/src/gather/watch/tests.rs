@@ -187,6 +187,16 @@ async fn a_fault_of_a_watch_that_had_listed_leaves_what_is_known() {
     assert_eq!(watched.known(), Ok(istio()));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_comes_too_late_lists_anew() {
+    let watched = watched(&[(WATCH, &[410])]);
+    assert_eq!(watched.next().await, (Ok(istio()), 0));
+    watched.until(100).await;
+    let requests = [(LIST, 0), (WATCH, 0), (LIST, 1), (WATCH, 1)];
+    assert_eq!(watched.requests(), named(&requests));
+    assert_eq!(watched.known(), Ok(istio()));
+}
+
 #[rstest]
 #[case::broken(500)]
 #[case::silent(0)]
