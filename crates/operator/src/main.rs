@@ -42,8 +42,17 @@ enum Command {
     Run(Run),
     /// Shows what a resource would change: the diff of mesh config, the objects, the pods to restart. Writes nothing
     Plan(Plan),
-    /// Deletes every MeshObservability and waits until the meshes are restored; run before the operator is removed
+    /// Deletes every MeshObservability of this installation and waits until the meshes are restored; run before the operator is
+    /// removed
     Drain {
+        /// The operator's namespace; what belongs to an operator in another one is left alone
+        #[arg(
+            long,
+            env = "POD_NAMESPACE",
+            default_value = "alscope-system",
+            value_name = "NAME"
+        )]
+        namespace: String,
         /// How long to wait
         #[arg(long, default_value = "3m", value_parser = duration, value_name = "DURATION")]
         timeout: Duration,
@@ -120,8 +129,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => block_on(operate(arguments)),
         Command::Plan(arguments) => block_on(plan(arguments)),
-        Command::Drain { timeout } => {
-            block_on(async move { Ok(drain::drain(client().await?, timeout).await?) })
+        Command::Drain { namespace, timeout } => {
+            block_on(async move { Ok(drain::drain(client().await?, &namespace, timeout).await?) })
         }
         Command::Definition => definition(),
     };

@@ -8,6 +8,7 @@ pub mod claim;
 pub mod compare;
 pub mod conditions;
 pub mod flow;
+pub mod installation;
 pub mod mesh;
 pub mod network_policy;
 pub mod objects;
@@ -36,9 +37,10 @@ use crate::world::{Backup, Collector, World};
 
 use conditions::{Answer, Answers};
 use refusal::WriteFailure;
-use removal::Removal;
+use removal::{Progress, Removal};
 use settings::Settings;
 use step::Step;
+use transitions::Note;
 
 /// How often a resource is looked at when nothing happens.
 const RESYNC: Duration = Duration::from_mins(10);
@@ -55,13 +57,34 @@ pub struct Plan {
     /// What is so.
     pub status: MeshObservabilityStatus,
     /// What was done, beside the conditions' changes, that people should read: for events.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// When to look again, if nothing happens before.
     pub again_in: Duration,
 }
 
-/// Plans for a resource.
+/// Plans for a resource. Of one that belongs to another installation it only says so.
 pub fn plan(
+    world: &World,
+    settings: &Settings,
+    resource: &MeshObservability,
+    failure: Option<&WriteFailure>,
+    now: Timestamp,
+) -> Plan {
+    if let Some(note) = installation::note(resource, &settings.namespace) {
+        return Plan {
+            steps: Vec::new(),
+            status: resource.status.clone().unwrap_or_default(),
+            notes: vec![note],
+            again_in: RESYNC,
+        };
+    }
+    let mut plan = of_own(world, settings, resource, failure, now);
+    plan.status.operator = Some(installation::status(&settings.namespace));
+    plan
+}
+
+/// Plans for a resource that belongs to this installation, or does from now on.
+fn of_own(
     world: &World,
     settings: &Settings,
     resource: &MeshObservability,
@@ -97,21 +120,33 @@ pub fn plan(
 }
 
 /// Restores the mesh of a resource that went without its finalizer. Nobody waits for its proxies: the API server has already
-/// collected what it owned.
-pub fn orphan(world: &World, settings: &Settings, backup: &Backup, now: Timestamp) -> Vec<Step> {
+/// collected what it owned. What can't be restored keeps its backup.
+pub fn orphan(world: &World, settings: &Settings, backup: &Backup, now: Timestamp) -> Progress {
     let status = MeshObservabilityStatus {
         draining_since: Some(Time(Timestamp::UNIX_EPOCH)),
         ..MeshObservabilityStatus::default()
     };
     let own = settings.address(&backup.resource);
+    let remedy = format!("allow it: {}", backup.allow_rollout(&settings.namespace));
     let removal = Removal {
         backup: Some(backup),
         addresses: &[&backup.address, &own],
         collector: &Collector::default(),
         status: &status,
         failure: None,
+        rollout: if backup.allows_rollout {
+            Ok(())
+        } else {
+            Err(&remedy)
+        },
     };
-    removal::removal(world, settings, &removal, now).steps
+    let mut progress = removal::removal(world, settings, &removal, now);
+    if progress.is_wired {
+        progress
+            .steps
+            .retain(|step| !matches!(step, Step::DeleteBackup { .. }));
+    }
+    progress
 }
 
 /// Whether the operator has written, or is about to write, for a resource.
@@ -177,7 +212,7 @@ fn down(
     let previous = resource.status.clone().unwrap_or_default();
     if !has_finalizer(&resource.metadata) {
         // Nothing was written for it, or all is taken back.
-        return ended(resource, "everything is as it was before", now);
+        return ended(resource, &last_word(resource), now);
     }
     let backup = match world.backups.get(uid) {
         Some(Err(error)) => return waiting(resource, previous, &error.to_string(), now),
@@ -191,16 +226,26 @@ fn down(
         None => &nothing,
     };
     let own = settings.address(resource.name());
+    let allows_rollout =
+        resource.spec.mesh.allow_gateway_rollout || backup.is_some_and(|backup| backup.allows_rollout);
     let removal = Removal {
         backup,
-        addresses: &[backup.map_or(own.as_str(), |backup| &backup.address), &own],
+        addresses: &[up::address_before(backup, &previous).unwrap_or(&own), &own],
         collector,
         status: &previous,
         failure,
+        rollout: if allows_rollout {
+            Ok(())
+        } else {
+            Err("set spec.mesh.allowGatewayRollout: true to allow it")
+        },
     };
     let progress = removal::removal(world, settings, &removal, now);
-    let mut plan = if progress.done {
-        ended(resource, &progress.message, now)
+    let mut plan = if progress.done && failure.is_none() {
+        let mut plan = ended(resource, &progress.message, now);
+        // Kept until the finalizer is gone: nobody waits a second time.
+        plan.status.draining_since = progress.draining_since.map(Time);
+        plan
     } else {
         let mut plan = waiting(resource, previous.clone(), &progress.message, now);
         plan.status.draining_since = progress.draining_since.map(Time);
@@ -214,9 +259,28 @@ fn down(
     plan.steps = progress.steps;
     if progress.done {
         plan.steps.push(Step::RemoveFinalizer);
-        plan.notes = progress.incomplete;
+    }
+    if progress.done && failure.is_none() {
+        plan.notes = progress.incomplete.into_iter().map(incomplete).collect();
     }
     plan
+}
+
+fn incomplete(message: String) -> Note {
+    Note {
+        is_warning: true,
+        reason: "RestoreIncomplete".to_owned(),
+        message,
+    }
+}
+
+/// What the way down has ended with.
+fn last_word(resource: &MeshObservability) -> String {
+    let conditions = resource.status.iter().flat_map(|status| &status.conditions);
+    let mut of_the_end = conditions.filter(|condition| condition.reason == "Removed");
+    of_the_end
+        .find(|condition| condition.type_ == conditions::READY)
+        .map_or_else(|| removal::EVERYTHING.to_owned(), |ready| ready.message.clone())
 }
 
 /// On the way down.

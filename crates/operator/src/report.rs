@@ -1,5 +1,6 @@
 //! Writes the status, and events for what changed in it.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use kube::api::{Patch, PatchParams};
@@ -9,14 +10,15 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::api::{MeshObservability, MeshObservabilityStatus};
-use crate::plan::transitions::transitions;
+use crate::plan::transitions::{Note, transitions};
 use crate::world::MANAGER;
 
 /// Reports for one operator.
-#[derive(Clone)]
 pub struct Report {
     client: Client,
     events: Recorder,
+    /// What was noted last of each resource, by its uid.
+    noted: HashMap<String, Note>,
 }
 
 impl fmt::Debug for Report {
@@ -34,6 +36,7 @@ impl Report {
         };
         Self {
             events: Recorder::new(client.clone(), reporter),
+            noted: HashMap::new(),
             client,
         }
     }
@@ -76,6 +79,17 @@ impl Report {
             self.event(resource, note.is_warning, &note.reason, &note.message)
                 .await;
         }
+    }
+
+    /// Publishes what a plan notes, once and not with every pass that notes it again.
+    pub async fn note(&mut self, resource: &MeshObservability, note: &Note) {
+        if self.noted.get(resource.uid()) == Some(note) {
+            return;
+        }
+        self.noted.insert(resource.uid().to_owned(), note.clone());
+        info!(resource = resource.metadata.name, reason = %note.reason, "{}", note.message);
+        self.event(resource, note.is_warning, &note.reason, &note.message)
+            .await;
     }
 
     /// Publishes one event. That it could not be is no reason to do anything else differently.

@@ -8,6 +8,7 @@ mod control_plane;
 mod mesh_config_map;
 mod proxy;
 mod telemetry;
+mod tracker;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,9 +21,10 @@ use crate::api::MeshObservability;
 pub use backup::{Backup, Before, OWNER_LABEL};
 pub use collector::{Collector, Intake, Kind, Owned};
 pub use control_plane::{ControlPlane, DEFAULT_REVISION, config_map_of_revision};
-pub use mesh_config_map::{FieldOwner, KEY, MANAGER, MANAGER_LABEL, MeshConfigMap, Tracker};
+pub use mesh_config_map::{FieldOwner, KEY, MANAGER, MANAGER_LABEL, MeshConfigMap};
 pub use proxy::{Owner, Proxy};
 pub use telemetry::Telemetry;
+pub use tracker::Tracker;
 
 /// The namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -36,6 +36,7 @@ fn backup(uid: &str) -> Value {
             Before::Text("a: b".to_owned()),
         )]),
         resource_version: Some("3".to_owned()),
+        ..Backup::default()
     };
     serde_json::to_value(backup.config_map("alscope-system")).unwrap()
 }

@@ -21,6 +21,8 @@ const ADDRESS_ANNOTATION: &str = "alscope.dev/address";
 /// Finds backups, and the collector's objects, by the uid of their resource.
 pub const OWNER_LABEL: &str = "alscope.dev/owner-uid";
 
+/// Set by people, to let a mesh be restored whose resource is gone and whose managed gateways are rolled by that.
+const ROLLOUT_ANNOTATION: &str = "alscope.dev/allow-gateway-rollout";
 /// Tells how the backup is to be read; absent means 1.
 const VERSION_ANNOTATION: &str = "alscope.dev/backup-version";
 /// What this operator reads and writes.
@@ -65,6 +67,8 @@ pub struct Backup {
     pub address: String,
     /// By ConfigMap.
     pub before: BTreeMap<ObjectName, Before>,
+    /// Whether somebody has allowed that managed gateways are rolled when it is restored.
+    pub allows_rollout: bool,
     /// Guards its replacement; absent for one that is to be created.
     pub resource_version: Option<String>,
 }
@@ -104,7 +108,12 @@ impl Backup {
                 "its version is {version}, this operator reads version {VERSION}"
             ));
         }
-        let known = [VERSION_ANNOTATION, RESOURCE_ANNOTATION, ADDRESS_ANNOTATION];
+        let known = [
+            VERSION_ANNOTATION,
+            RESOURCE_ANNOTATION,
+            ADDRESS_ANNOTATION,
+            ROLLOUT_ANNOTATION,
+        ];
         let mut own = annotations.keys().filter(|name| name.starts_with(OWN));
         if let Some(name) = own.find(|name| !known.contains(&name.as_str())) {
             return Err(format!("it has the annotation {name}"));
@@ -120,8 +129,15 @@ impl Backup {
             resource: annotation(RESOURCE_ANNOTATION),
             address: annotation(ADDRESS_ANNOTATION),
             before: before.collect::<Result<_, _>>()?,
+            allows_rollout: annotation(ROLLOUT_ANNOTATION) == "true",
             resource_version: config_map.resource_version(),
         })
+    }
+
+    /// The command by which people allow that managed gateways are rolled, for a backup in the operator's namespace.
+    pub fn allow_rollout(&self, namespace: &str) -> String {
+        let name = Self::name_for(&self.uid);
+        format!("kubectl -n {namespace} annotate configmap {name} {ROLLOUT_ANNOTATION}=true")
     }
 
     /// As a ConfigMap of the operator's namespace.
@@ -134,11 +150,12 @@ impl Backup {
             };
             (format!("{kind}.{}.{}", name.namespace, name.name), text)
         });
-        let annotations = [
+        let mut annotations = vec![
             (VERSION_ANNOTATION, VERSION),
             (RESOURCE_ANNOTATION, &self.resource),
             (ADDRESS_ANNOTATION, &self.address),
         ];
+        annotations.extend(self.allows_rollout.then_some((ROLLOUT_ANNOTATION, "true")));
         ConfigMap {
             metadata: ObjectMeta {
                 name: Some(Self::name_for(&self.uid)),
@@ -200,6 +217,7 @@ mod tests {
                     Before::ObjectAbsent,
                 ),
             ]),
+            allows_rollout: true,
             resource_version: Some("7".to_owned()),
         };
         let config_map = backup.config_map("alscope-system");

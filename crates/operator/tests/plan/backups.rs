@@ -162,15 +162,21 @@ fn backup() -> impl Strategy<Value = Backup> {
         before(),
         0..4,
     );
-    ("[a-z0-9-]{1,12}", "[a-z-]{1,8}", "[a-z.:0-9]{0,12}", before).prop_map(
-        |(uid, resource, address, before)| Backup {
+    (
+        "[a-z0-9-]{1,12}",
+        "[a-z-]{1,8}",
+        "[a-z.:0-9]{0,12}",
+        before,
+        any::<bool>(),
+    )
+        .prop_map(|(uid, resource, address, before, allows_rollout)| Backup {
             uid,
             resource,
             address,
             before,
+            allows_rollout,
             resource_version: None,
-        },
-    )
+        })
 }
 
 proptest! {

@@ -63,6 +63,7 @@ pub(crate) struct Unreadable {
     pub(crate) telemetries: Option<ReadError>,
     pub(crate) managed_gateways: Option<ReadError>,
     pub(crate) config_maps: BTreeMap<ObjectName, ReadError>,
+    pub(crate) proxies: Option<ReadError>,
     pub(crate) collectors: Option<ReadError>,
     pub(crate) backups: Option<ReadError>,
 }
@@ -258,7 +259,7 @@ impl Cluster {
                 .map(|one| self.settings.address(one.metadata.name.as_deref().unwrap())),
         );
         for backup in &world.orphans {
-            for step in plan::orphan(&world, &self.settings, backup, self.now) {
+            for step in plan::orphan(&world, &self.settings, backup, self.now).steps {
                 if self.run(&backup.uid, &step) == Some(Ended::Killed) {
                     return (Ended::Killed, again_in);
                 }

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking; what is built here has the fields that are read"
 )]
 
+mod adopted;
 mod backups;
 mod claims;
 mod cluster;
@@ -12,6 +13,8 @@ mod collector;
 mod crashes;
 mod edits;
 mod files;
+mod gateways;
+mod installations;
 mod invariants;
 mod mesh;
 mod random;

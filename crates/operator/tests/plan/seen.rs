@@ -44,7 +44,7 @@ impl Cluster {
                     ))
                 },
             ),
-            proxies: read(None, &self.pods, |object| {
+            proxies: read(self.unreadable.proxies.as_ref(), &self.pods, |object| {
                 Proxy::of(&serde_json::from_value(object).unwrap())
             }),
             config_maps: self.mesh_config_maps(),
