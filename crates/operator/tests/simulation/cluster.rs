@@ -1,7 +1,7 @@
 //! The cluster around the operator: Istio, an application, and what Kubernetes' controllers and nodes do in their time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use alscope_operator::api;
@@ -21,6 +21,8 @@ use crate::mesh;
 pub(crate) const OWN: &str = "alscope-system";
 /// Pods of the application.
 const PODS: usize = 3;
+static DEFINITION: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(api::definition()).unwrap());
+
 /// What changes all the time and sets nothing going.
 const IDLE: [&str; 2] = ["leases.coordination.k8s.io", "events.events.k8s.io"];
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -47,13 +49,16 @@ impl Cluster {
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
             cluster.server.put(namespace);
         }
-        cluster
-            .define(serde_json::to_value(api::definition()).unwrap())
-            .await;
+        cluster.define(DEFINITION.clone()).await;
         cluster.define(telemetries()).await;
         cluster.grant(operators);
         cluster.server.put(mesh::istiod("default", "1.30.3", None));
         cluster.server.put(mesh::config_map("istio", Some(mesh::CHART)));
+        // Who owns the application's pods.
+        cluster.server.put(json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet",
+            "metadata": {"namespace": "shop", "name": "web-5d8f", "uid": "1"},
+        }));
         cluster.restart_pods();
         cluster
     }

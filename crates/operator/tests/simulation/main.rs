@@ -2,7 +2,7 @@
 //!
 //! A run is told by its number alone: its faults, its user's actions and every delay follow from it. A run that fails prints its
 //! trace, and `ALSCOPE_SEED=NUMBER cargo test -p alscope-operator --test simulation` repeats it. `ALSCOPE_RUNS` says how many
-//! random runs are made.
+//! random runs are made, and lets each fault of the two tables come at each of its times.
 
 #![expect(
     clippy::unwrap_used,
@@ -19,28 +19,50 @@ mod history;
 mod mesh;
 mod scenario;
 
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
 use scenario::Scenario;
 
 /// Random runs, unless `ALSCOPE_RUNS` says otherwise.
-const RUNS: u64 = 120;
+const RUNS: u64 = 200;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// Runs scenarios, and panics with the traces of those that fail.
-fn run_all(scenarios: impl Iterator<Item = Scenario>) {
+/// Whether each fault comes at each of its times; without a number of runs, or a single one, each comes at one of them.
+fn is_thorough() -> bool {
+    number("ALSCOPE_RUNS").is_some() || number("ALSCOPE_SEED").is_some()
+}
+
+/// Runs scenarios on every core, and panics with the trace of the first that fails.
+fn run_all(scenarios: impl Iterator<Item = Scenario> + Send) {
     let only = number("ALSCOPE_SEED");
-    let (mut runs, mut failed) = (0, Vec::new());
-    for scenario in scenarios.filter(|one| only.is_none_or(|seed| one.seed == seed)) {
-        runs += 1;
-        if let Err(why) = drive::run(&scenario).result {
-            println!("ALSCOPE_SEED={} fails: {}: {why}", scenario.seed, scenario.name);
-            failed.push((scenario, why));
+    let scenarios = Mutex::new(scenarios.filter(|one| only.is_none_or(|seed| one.seed == seed)));
+    let (runs, failed) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(|| {
+                loop {
+                    let Some(scenario) = scenarios.lock().unwrap().next() else {
+                        return;
+                    };
+                    runs.fetch_add(1, Ordering::Relaxed);
+                    if let Err(why) = drive::run(&scenario).result {
+                        println!("ALSCOPE_SEED={} fails: {}: {why}", scenario.seed, scenario.name);
+                        failed.lock().unwrap().insert(scenario.seed, (scenario, why));
+                    }
+                }
+            });
         }
-    }
+    });
+    let (runs, failed) = (runs.into_inner(), failed.into_inner().unwrap());
     println!("{runs} runs, {} failed", failed.len());
-    let told = failed.first().map(|(scenario, why)| {
+    let told = failed.values().next().map(|(scenario, why)| {
         let trace = drive::run(scenario).trace.join("\n");
         format!(
             "{trace}\n\n{}: {why}\n\nrepeat it with ALSCOPE_SEED={} cargo test -p alscope-operator --test simulation",
@@ -57,12 +79,12 @@ fn run_all(scenarios: impl Iterator<Item = Scenario>) {
 
 #[test]
 fn each_read_fails_in_each_way() {
-    run_all(scenario::reads());
+    run_all(scenario::reads(is_thorough()));
 }
 
 #[test]
 fn each_write_fails_in_each_way() {
-    run_all(scenario::writes());
+    run_all(scenario::writes(is_thorough()));
 }
 
 #[test]
