@@ -54,6 +54,11 @@ gen: ## Writes the generated files anew: protocol code, definition, rights, docs
 fuzz: ## Fuzzes the readers, the rules, the edit of mesh config and the configuration: make fuzz SECONDS=60
 	@fuzz/run $(or $(SECONDS),30)
 
+.PHONY: soak
+soak: ## Runs the whole operator under faults as often as asked: make soak RUNS=10000 FIRST=0
+	@$(STAGE) "soak's build" 1800 cargo test --release --locked -p alscope-operator --test simulation --no-run
+	@ALSCOPE_RUNS=$(or $(RUNS),10000) ALSCOPE_FIRST_SEED=$(or $(FIRST),0) $(STAGE) "soak" 14400 cargo test --release --locked -p alscope-operator --test simulation -- --nocapture
+
 .PHONY: mutants
 mutants: ## Mutation tests of the readers and the analysis, what is not known yet: make mutants SHARD=1/8
 	@mutants/run shard $(or $(SHARD),1/1)

@@ -34,7 +34,7 @@ pub use error::MeshConfigError;
 pub use restore::{Restored, restore};
 pub use wire::wire;
 
-/// What one mesh config says about access-log streaming. A key with null is as good as no key.
+/// What one mesh config says about access-log streaming, and who else may decide about it. A key with null is as good as no key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// `enableEnvoyAccessLogService`: whether proxies stream, with immediate effect. istiod reads it by YAML 1.1, so `yes`
@@ -45,6 +45,8 @@ pub struct Settings {
     /// `defaultProviders.accessLogging`: the mesh-wide logging providers. With any of them istiod ignores
     /// `enableEnvoyAccessLogService`.
     pub access_logging_providers: Option<Vec<String>>,
+    /// `rootNamespace`: whose Telemetry is the whole mesh's.
+    pub root_namespace: Option<String>,
 }
 
 /// `defaultConfig.envoyAccessLogService`.
@@ -100,5 +102,10 @@ pub fn merged(shared: &Settings, primary: &Settings) -> Settings {
         enabled: primary.enabled.or(shared.enabled),
         service: primary.service.as_ref().or(shared.service.as_ref()).cloned(),
         access_logging_providers: providers.or(shared.access_logging_providers.as_ref()).cloned(),
+        root_namespace: primary
+            .root_namespace
+            .as_ref()
+            .or(shared.root_namespace.as_ref())
+            .cloned(),
     }
 }

@@ -12,6 +12,8 @@ const ADDRESS_PATH: &str = "defaultConfig.envoyAccessLogService.address";
 const PROVIDERS: &str = "defaultProviders";
 const LOGGING: &str = "accessLogging";
 const LOGGING_PATH: &str = "defaultProviders.accessLogging";
+const ROOT: &str = "rootNamespace";
+const ROOT_SNAKE: &str = "root_namespace";
 
 /// One of the two places that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +60,15 @@ impl<'d, 't> Mesh<'d, 't> {
             return Err(MeshConfigError::RootNotMapping { line: node.line });
         };
         check_spelling(root, "enable_envoy_access_log_service", FLAG)?;
-        mesh.check_merge(root, &[FLAG, "enable_envoy_access_log_service", PROXY, PROVIDERS])?;
+        let ours = [
+            FLAG,
+            "enable_envoy_access_log_service",
+            PROXY,
+            PROVIDERS,
+            ROOT,
+            ROOT_SNAKE,
+        ];
+        mesh.check_merge(root, &ours)?;
         mesh.root = Some(root);
         mesh.flag = root.entry(FLAG);
         mesh.proxy = root.entry(PROXY);
@@ -71,6 +81,7 @@ impl<'d, 't> Mesh<'d, 't> {
             enabled: mesh.enabled()?,
             service: mesh.service()?,
             access_logging_providers: mesh.providers(root)?,
+            root_namespace: mesh.root_namespace(root)?,
         };
         Ok(mesh)
     }
@@ -175,6 +186,21 @@ impl<'d, 't> Mesh<'d, 't> {
             text.ok_or_else(|| wrong(item, LOGGING_PATH, "a list of names"))
         };
         items.iter().map(name).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// istiod reads it in both spellings.
+    fn root_namespace(&self, root: &Mapping<'t>) -> Result<Option<String>, MeshConfigError> {
+        let Some(entry) = root.entry(ROOT).or_else(|| root.entry(ROOT_SNAKE)) else {
+            return Ok(None);
+        };
+        let value = self.document.resolved(&entry.value);
+        if value.is_null() {
+            return Ok(None);
+        }
+        match value.scalar() {
+            Some(name) => Ok(Some(name.to_owned())),
+            None => Err(wrong(&entry.value, ROOT, "a namespace's name")),
+        }
     }
 
     /// Refuses a `<<` in `mapping` that sets one of `keys`, or that is itself merged from elsewhere: who wins then is a guess.

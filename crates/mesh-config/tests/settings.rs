@@ -34,11 +34,13 @@ fn a_text_without_the_keys_says_nothing(#[case] text: &str) {
 #[test]
 fn every_key_is_read() {
     let text = "defaultConfig:\n  envoyAccessLogService:\n    address: a.b:1\n    tlsSettings: {mode: DISABLE}\n\
-                enableEnvoyAccessLogService: false\ndefaultProviders:\n  accessLogging:\n  - envoy\n  - otel\n";
+                enableEnvoyAccessLogService: false\ndefaultProviders:\n  accessLogging:\n  - envoy\n  - otel\n\
+                rootNamespace: \"istio-config\"\n";
     let expected = Settings {
         enabled: Some(false),
         service: Some(service(Some("a.b:1"), true)),
         access_logging_providers: Some(vec!["envoy".to_owned(), "otel".to_owned()]),
+        root_namespace: Some("istio-config".to_owned()),
     };
     assert_eq!(settings(text), expected);
 }
@@ -47,11 +49,12 @@ fn every_key_is_read() {
 fn aliases_are_followed() {
     let text = "x: &x {address: &a a.b:1}\non: &on yes\nnames: &names [&n envoy, *n]\n\
                 defaultConfig: {envoyAccessLogService: *x}\nenableEnvoyAccessLogService: *on\n\
-                defaultProviders: {access_logging: *names}\n";
+                defaultProviders: {access_logging: *names}\nroot: &root mesh\nroot_namespace: *root\n";
     let expected = Settings {
         enabled: Some(true),
         service: Some(service(Some("a.b:1"), false)),
         access_logging_providers: Some(vec!["envoy".to_owned(), "envoy".to_owned()]),
+        root_namespace: Some("mesh".to_owned()),
     };
     assert_eq!(settings(text), expected);
 }
@@ -76,29 +79,29 @@ fn booleans_are_those_of_yaml_1_1(#[case] spelling: &str, #[case] enabled: Optio
 
 #[rstest]
 #[case::shared_alone(
-    "enableEnvoyAccessLogService: true\ndefaultConfig: {envoyAccessLogService: {address: s:1}}\ndefaultProviders: {accessLogging: [s]}",
+    "enableEnvoyAccessLogService: true\ndefaultConfig: {envoyAccessLogService: {address: s:1}}\ndefaultProviders: {accessLogging: [s]}\nrootNamespace: s",
     "defaultConfig: {concurrency: 2}\ndefaultProviders: {metrics: [p]}",
-    Settings { enabled: Some(true), service: Some(service(Some("s:1"), false)), access_logging_providers: Some(vec!["s".to_owned()]) }
+    Settings { enabled: Some(true), service: Some(service(Some("s:1"), false)), access_logging_providers: Some(vec!["s".to_owned()]), root_namespace: Some("s".to_owned()) }
 )]
 #[case::primary_wins(
-    "enableEnvoyAccessLogService: true\ndefaultConfig: {envoyAccessLogService: {address: s:1}}\ndefaultProviders: {accessLogging: [s]}",
-    "enableEnvoyAccessLogService: false\ndefaultConfig: {envoyAccessLogService: {address: p:1}}\ndefaultProviders: {accessLogging: []}",
-    Settings { enabled: Some(false), service: Some(service(Some("p:1"), false)), access_logging_providers: Some(vec![]) }
+    "enableEnvoyAccessLogService: true\ndefaultConfig: {envoyAccessLogService: {address: s:1}}\ndefaultProviders: {accessLogging: [s]}\nrootNamespace: s",
+    "enableEnvoyAccessLogService: false\ndefaultConfig: {envoyAccessLogService: {address: p:1}}\ndefaultProviders: {accessLogging: []}\nrootNamespace: p",
+    Settings { enabled: Some(false), service: Some(service(Some("p:1"), false)), access_logging_providers: Some(vec![]), root_namespace: Some("p".to_owned()) }
 )]
 #[case::service_is_replaced_whole(
     "defaultConfig: {envoyAccessLogService: {address: s:1}}",
     "defaultConfig: {envoyAccessLogService: {tlsSettings: {mode: DISABLE}}}",
-    Settings { enabled: None, service: Some(service(None, true)), access_logging_providers: None }
+    Settings { enabled: None, service: Some(service(None, true)), access_logging_providers: None, root_namespace: None }
 )]
 #[case::empty_service_hides_the_shared_one(
     "defaultConfig: {envoyAccessLogService: {address: s:1}}",
     "defaultConfig: {envoyAccessLogService: {}}",
-    Settings { enabled: None, service: Some(service(None, false)), access_logging_providers: None }
+    Settings { enabled: None, service: Some(service(None, false)), access_logging_providers: None, root_namespace: None }
 )]
 #[case::null_hides_nothing(
     "defaultConfig: {envoyAccessLogService: {address: s:1}}",
     "defaultConfig: {envoyAccessLogService: ~}",
-    Settings { enabled: None, service: Some(service(Some("s:1"), false)), access_logging_providers: None }
+    Settings { enabled: None, service: Some(service(Some("s:1"), false)), access_logging_providers: None, root_namespace: None }
 )]
 fn two_are_merged_as_istiod_merges_them(
     #[case] shared: &str,

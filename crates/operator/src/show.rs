@@ -128,6 +128,17 @@ fn restarts(text: &mut String, proxies: &ProxiesStatus) {
         }
         line(text, &table.to_string());
     }
+    for silenced in &proxies.silenced {
+        let telemetries = silenced.telemetries.join(" and ");
+        line(
+            text,
+            &format!(
+                "silent: {} ({}): remove accessLogging from {telemetries}, which decides about their access logs",
+                silenced.count,
+                silenced.pods.join(", ")
+            ),
+        );
+    }
     for skipped in &proxies.skipped {
         let (count, example, reason) = (skipped.count, &skipped.example, &skipped.reason);
         line(text, &format!("left out: {count} ({example}): {reason}"));

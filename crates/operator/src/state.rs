@@ -120,7 +120,7 @@ pub fn world(file: &Path) -> Result<World, StateError> {
                 config_maps.insert(found.name.clone(), Ok(Some(found)));
             }
             "Pod" => proxies.extend(Proxy::of(&object::<Pod>(file, item)?)),
-            "Telemetry" => telemetries.extend(Telemetry::of(&object::<DynamicObject>(file, item)?)),
+            "Telemetry" => telemetries.push(Telemetry::of(&object::<DynamicObject>(file, item)?)),
             _ => {}
         }
     }
@@ -131,7 +131,7 @@ pub fn world(file: &Path) -> Result<World, StateError> {
     world.control_planes = Ok(control_planes);
     world.managed_gateways = Ok(gateways);
     world.proxies = Ok(proxies);
-    world.telemetries = Ok(telemetries);
+    world.telemetries = telemetries.into_iter().collect();
     world.config_maps = config_maps;
     Ok(world)
 }

@@ -14,6 +14,9 @@ pub struct MeshObservabilityStatus {
     /// In one word: `Ready`, or the reason why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// The installation that this resource belongs to. Any other one leaves it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorStatus>,
     /// `Accepted`, `CollectorAvailable`, `MeshConfigured`, `ProxiesUpToDate`, `DataFlowing` and `Ready`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
@@ -33,6 +36,14 @@ pub struct MeshObservabilityStatus {
     /// Since when the mesh is restored and the collector's Service waits for proxies that still know its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining_since: Option<Time>,
+}
+
+/// The installation that a resource belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OperatorStatus {
+    /// The namespace of its operator.
+    pub namespace: String,
 }
 
 /// The collector as it runs.
@@ -112,9 +123,15 @@ pub struct ProxiesStatus {
     pub up_to_date: i64,
     /// Proxies that learn it when their pod is restarted.
     pub pending_restart: i64,
+    /// Proxies that do not report, because Telemetries decide about their access logs and not mesh config.
+    #[serde(default)]
+    pub silent: i64,
     /// Workloads with pods to restart, those with the most pods first; at most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workloads: Vec<WorkloadStatus>,
+    /// The Telemetries that decide instead of mesh config, those with the most proxies first; at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silenced: Vec<SilencedStatus>,
     /// Proxies that are left out, by reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<SkippedStatus>,
@@ -124,7 +141,7 @@ pub struct ProxiesStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadStatus {
-    /// `Deployment`, `StatefulSet`, `DaemonSet`, or `Pod` for one without an owner.
+    /// `Deployment`, `StatefulSet`, `DaemonSet`, `Gateway` for one that istiod renders, or `Pod` for one without an owner.
     pub kind: String,
     /// Its namespace.
     pub namespace: String,
@@ -136,6 +153,21 @@ pub struct WorkloadStatus {
     pub pods: Vec<String>,
     /// The command that restarts them.
     pub command: String,
+}
+
+/// Proxies that do not report, because the same Telemetries decide about their access logs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SilencedStatus {
+    /// The Telemetries with `accessLogging` that are for them, as `namespace/name`, the most general first.
+    pub telemetries: Vec<String>,
+    /// `incoming` or `outgoing` where they decide about such calls only.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub calls: String,
+    /// How many.
+    pub count: i64,
+    /// Some of them, `namespace/pod`; at most five.
+    pub pods: Vec<String>,
 }
 
 /// Proxies that are left out for one reason.
@@ -154,6 +186,9 @@ pub struct SkippedStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupStatus {
-    /// The ConfigMap in the operator's namespace.
+    /// The ConfigMap in the operator's namespace, as `namespace/name`.
     pub config_map: String,
+    /// The address that mesh config was given, so that it can be taken out without the backup, too.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
 }

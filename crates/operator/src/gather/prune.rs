@@ -34,6 +34,10 @@ fn proxy(container: Container) -> Option<Container> {
     Some(Container {
         name: container.name,
         restart_policy: container.restart_policy,
+        // `proxy`, and what it is started as.
+        args: container
+            .args
+            .map(|arguments| arguments.into_iter().take(2).collect()),
         env: Some(
             environment
                 .filter(|variable| variable.name == "PROXY_CONFIG")
@@ -63,7 +67,7 @@ mod tests {
             },
             "spec": {
                 "containers": [{"name": "web", "env": [{"name": "A", "value": "b"}]}],
-                "initContainers": [{"name": "istio-init"}, {"name": "istio-proxy", "restartPolicy": "Always", "env": [
+                "initContainers": [{"name": "istio-init"}, {"name": "istio-proxy", "restartPolicy": "Always", "args": ["proxy", "router", "--domain", "much more"], "env": [
                     {"name": "A", "value": "b"},
                     {"name": "PROXY_CONFIG", "value": "{\"envoyAccessLogService\":{\"address\":\"c:1\"}}"},
                 ]}],
@@ -75,9 +79,13 @@ mod tests {
         prune(&mut pruned);
         assert!(Proxy::of(&whole).is_some());
         assert_eq!(Proxy::of(&pruned), Proxy::of(&whole));
+        assert_eq!(Proxy::of(&pruned).unwrap().role, crate::world::Role::Gateway);
         let text = serde_json::to_string(&pruned).unwrap();
         assert!(
-            !text.contains("huge") && !text.contains("istio-init") && !text.contains("podIP"),
+            !text.contains("huge")
+                && !text.contains("much more")
+                && !text.contains("istio-init")
+                && !text.contains("podIP"),
             "{text}"
         );
     }

@@ -8,7 +8,7 @@ use super::proxies;
 use super::refusal::Refusal;
 use super::settings::Settings;
 use super::step::Step;
-use super::targets::Target;
+use super::up::address_before;
 use super::wiring::{self, Assessment, Wanted};
 
 /// What a resource would come to.
@@ -33,14 +33,14 @@ pub fn preview(world: &World, settings: &Settings, resource: &MeshObservability)
         .backups
         .get(uid)
         .and_then(|read| read.as_ref().ok()?.as_ref());
+    let status = resource.status.clone().unwrap_or_default();
     let mesh = &resource.spec.mesh;
     let wanted = Wanted {
         mesh,
         address: &address,
-        backup,
+        before: address_before(backup, &status),
     };
     let assessed = wiring::assess_all(world, settings, &wanted);
-    let targets: Vec<Target> = assessed.iter().flatten().map(|one| one.target.clone()).collect();
     let nothing = Collector::default();
     let collector = world
         .collectors
@@ -50,7 +50,6 @@ pub fn preview(world: &World, settings: &Settings, resource: &MeshObservability)
     let desired = objects::desired(resource, settings);
     let applied = objects::steps(&desired, collector, false);
     Preview {
-        mesh: assessed,
         objects: applied
             .into_iter()
             .filter_map(|step| match step {
@@ -58,11 +57,21 @@ pub fn preview(world: &World, settings: &Settings, resource: &MeshObservability)
                 _ => None,
             })
             .collect(),
-        proxies: world
-            .proxies
-            .as_ref()
-            .ok()
-            .map(|all| proxies::report(all, mesh, &targets, &address)),
+        proxies: reported(world, resource, &assessed, &address),
+        mesh: assessed,
         address,
     }
+}
+
+fn reported(
+    world: &World,
+    resource: &MeshObservability,
+    assessed: &Result<Vec<Assessment>, Refusal>,
+    address: &str,
+) -> Option<ProxiesStatus> {
+    let proxies = world.proxies.as_ref().ok()?;
+    let telemetries = world.telemetries.as_ref().ok()?;
+    let assessments = assessed.as_ref().map_or(&[][..], Vec::as_slice);
+    let mesh = &resource.spec.mesh;
+    Some(proxies::report(proxies, telemetries, mesh, assessments, address))
 }

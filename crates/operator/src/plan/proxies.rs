@@ -1,12 +1,13 @@
-//! Which proxies know the collector's address, and the commands that restart the others.
+//! Which proxies know the collector's address, the commands that restart the others, and which do not report all the same.
 
 use std::collections::BTreeMap;
 
-use crate::api::{MeshSpec, ProxiesStatus, SkippedStatus, WorkloadStatus};
-use crate::world::{Owner, Proxy};
+use crate::api::{MeshSpec, ProxiesStatus, SilencedStatus, SkippedStatus, WorkloadStatus};
+use crate::world::{Calls, Owner, Proxy, Telemetry};
 
+use super::access_logs::{Decision, Telemetries};
 use super::conditions::Answer;
-use super::targets::Target;
+use super::wiring::Assessment;
 
 /// The namespace that a proxy's istiod runs in when its configuration names none (Istio's default `discoveryAddress`).
 const DEFAULT_MESH_NAMESPACE: &str = "istio-system";
@@ -14,14 +15,32 @@ const WORKLOADS_SHOWN: usize = 10;
 const PODS_SHOWN: usize = 5;
 
 /// The proxies of a mesh, counted.
-pub fn report(proxies: &[Proxy], mesh: &MeshSpec, targets: &[Target], address: &str) -> ProxiesStatus {
+pub fn report(
+    proxies: &[Proxy],
+    telemetries: &[Telemetry],
+    mesh: &MeshSpec,
+    assessments: &[Assessment],
+    address: &str,
+) -> ProxiesStatus {
     let mut up_to_date = 0;
     let mut pending: BTreeMap<(&str, &Owner), Vec<&Proxy>> = BTreeMap::new();
     let mut skipped: BTreeMap<&'static str, Vec<&Proxy>> = BTreeMap::new();
-    for proxy in proxies.iter().filter(|proxy| is_of(proxy, mesh, targets)) {
-        match skip(proxy) {
-            _ if proxy.address.as_deref() == Some(address) => up_to_date += 1,
-            Some(reason) => skipped.entry(reason).or_default().push(proxy),
+    let mut silenced: BTreeMap<Decision, Vec<&Proxy>> = BTreeMap::new();
+    let living = proxies.iter().filter(|proxy| !proxy.is_ending);
+    for (proxy, assessment) in living.filter_map(|proxy| Some((proxy, of(proxy, mesh, assessments)?))) {
+        let has_address = proxy.address.as_deref() == Some(address);
+        if let Some(reason) = skip(proxy, assessment).filter(|_| !has_address) {
+            skipped.entry(reason).or_default().push(proxy);
+            continue;
+        }
+        let telemetries = Telemetries {
+            all: telemetries,
+            root_namespace: &assessment.root_namespace,
+            version: assessment.target.version,
+        };
+        match telemetries.decision(proxy) {
+            Some(decision) => silenced.entry(decision).or_default().push(proxy),
+            None if has_address => up_to_date += 1,
             None => pending
                 .entry((&proxy.pod.namespace, &proxy.owner))
                 .or_default()
@@ -29,19 +48,28 @@ pub fn report(proxies: &[Proxy], mesh: &MeshSpec, targets: &[Target], address: &
         }
     }
     let waiting: i64 = pending.values().map(|pods| count(pods)).sum();
-    let total = up_to_date + waiting;
+    let silent: i64 = silenced.values().map(|pods| count(pods)).sum();
+    let total = up_to_date + waiting + silent;
     let mut workloads: Vec<WorkloadStatus> = pending
         .into_iter()
         .map(|((namespace, owner), pods)| workload(namespace, owner, &pods))
         .collect();
     workloads.sort_by_key(|workload| std::cmp::Reverse(workload.pending));
     workloads.truncate(WORKLOADS_SHOWN);
+    let mut silenced: Vec<SilencedStatus> = silenced
+        .into_iter()
+        .map(|(decision, pods)| silenced_status(&decision, &pods))
+        .collect();
+    silenced.sort_by_key(|one| std::cmp::Reverse(one.count));
+    silenced.truncate(WORKLOADS_SHOWN);
     ProxiesStatus {
         summary: format!("{up_to_date}/{total}"),
         total,
         up_to_date,
         pending_restart: waiting,
+        silent,
         workloads,
+        silenced,
         skipped: skipped
             .into_iter()
             .map(|(reason, pods)| skipped_status(reason, &pods))
@@ -51,12 +79,21 @@ pub fn report(proxies: &[Proxy], mesh: &MeshSpec, targets: &[Target], address: &
 
 /// `ProxiesUpToDate` of a wired mesh.
 pub fn answer(report: &ProxiesStatus) -> Answer {
-    if report.pending_restart == 0 {
-        return Answer::yes(
+    match (report.pending_restart, report.silent) {
+        (0, 0) => Answer::yes(
             "UpToDate",
             format!("all {} proxies know the collector's address", report.total),
-        );
+        ),
+        (0, _) => Answer::no("SilencedByTelemetry", silenced_message(report)),
+        (_, 0) => Answer::no("RestartNeeded", restart_message(report)),
+        (_, _) => Answer::no(
+            "RestartNeeded",
+            format!("{}. {}", restart_message(report), silenced_message(report)),
+        ),
     }
+}
+
+fn restart_message(report: &ProxiesStatus) -> String {
     let commands: Vec<&str> = report
         .workloads
         .iter()
@@ -73,32 +110,55 @@ pub fn answer(report: &ProxiesStatus) -> Answer {
         })
         .take(PODS_SHOWN)
         .collect();
-    Answer::no(
-        "RestartNeeded",
-        format!(
-            "{} of {} proxies started before the mesh was wired and learn the collector's address when their pods restart \
-             ({}{}): {}",
-            report.pending_restart,
-            report.total,
-            pods.join(", "),
-            if usize::try_from(report.pending_restart).is_ok_and(|pending| pending > pods.len()) {
-                ", …"
-            } else {
-                ""
-            },
-            commands.join("; "),
-        ),
+    format!(
+        "{} of {} proxies started before the mesh was wired and learn the collector's address when their pods restart \
+         ({}): {}",
+        report.pending_restart,
+        report.total,
+        listed(&pods, report.pending_restart),
+        commands.join("; "),
     )
 }
 
-/// Whether a proxy belongs to the mesh, by its istiod's namespace and revision.
-fn is_of(proxy: &Proxy, mesh: &MeshSpec, targets: &[Target]) -> bool {
+fn silenced_message(report: &ProxiesStatus) -> String {
+    let telemetries: Vec<String> = report
+        .silenced
+        .iter()
+        .map(|one| {
+            let calls = match one.calls.as_str() {
+                "" => String::new(),
+                calls => format!("about {calls} calls "),
+            };
+            format!(
+                "remove accessLogging from {}, which decides {calls}for {}",
+                one.telemetries.join(" and "),
+                listed(&one.pods, one.count)
+            )
+        })
+        .collect();
+    format!(
+        "{} of {} proxies do not report, because Telemetries decide about their access logs and not mesh config: {}",
+        report.silent,
+        report.total,
+        telemetries.join("; ")
+    )
+}
+
+/// Some of so many pods.
+fn listed(pods: &[String], count: i64) -> String {
+    let has_more = usize::try_from(count).is_ok_and(|count| count > pods.len());
+    format!("{}{}", pods.join(", "), if has_more { ", …" } else { "" })
+}
+
+/// The revision of the mesh that a proxy belongs to, by its istiod's namespace and revision.
+fn of<'a>(proxy: &Proxy, mesh: &MeshSpec, assessments: &'a [Assessment]) -> Option<&'a Assessment> {
     let namespace = proxy.mesh_namespace.as_deref().unwrap_or(DEFAULT_MESH_NAMESPACE);
-    namespace == mesh.namespace && targets.iter().any(|target| target.revision == proxy.revision)
+    let mut assessments = assessments.iter().filter(|_| namespace == mesh.namespace);
+    assessments.find(|one| one.target.revision == proxy.revision)
 }
 
 /// Why a proxy without the address is left out.
-fn skip(proxy: &Proxy) -> Option<&'static str> {
+fn skip(proxy: &Proxy, assessment: &Assessment) -> Option<&'static str> {
     if proxy.overridden {
         return Some(
             "the pod's annotation proxy.istio.io/config sets envoyAccessLogService itself; remove it there",
@@ -114,8 +174,11 @@ fn skip(proxy: &Proxy) -> Option<&'static str> {
     }
     match proxy.owner {
         Owner::Job(_) => Some("the Job's pods end by themselves"),
-        Owner::ManagedGateway(_) => Some("istiod rolls the gateways that it manages by itself"),
-        Owner::Deployment(_)
+        Owner::ManagedGateway(_) if assessment.target.rolls_gateways() == Some(true) => {
+            Some("istiod rolls the gateways that it manages by itself")
+        }
+        Owner::ManagedGateway(_)
+        | Owner::Deployment(_)
         | Owner::StatefulSet(_)
         | Owner::DaemonSet(_)
         | Owner::Other(..)
@@ -131,8 +194,10 @@ fn workload(namespace: &str, owner: &Owner, pods: &[&Proxy]) -> WorkloadStatus {
     let restart =
         |resource: &str, name: &str| format!("kubectl -n {namespace} rollout restart {resource}/{name}");
     let (kind, name, command) = match owner {
-        Owner::Deployment(name) | Owner::ManagedGateway(name) => {
-            ("Deployment", name.clone(), restart("deployment", name))
+        Owner::Deployment(name) => ("Deployment", name.clone(), restart("deployment", name)),
+        Owner::ManagedGateway(name) => {
+            let gateway = pods.iter().find_map(|proxy| proxy.gateway()).unwrap_or(name);
+            ("Gateway", gateway.to_owned(), render(namespace, gateway))
         }
         Owner::StatefulSet(name) => ("StatefulSet", name.clone(), restart("statefulset", name)),
         Owner::DaemonSet(name) => ("DaemonSet", name.clone(), restart("daemonset", name)),
@@ -157,6 +222,15 @@ fn workload(namespace: &str, owner: &Owner, pods: &[&Proxy]) -> WorkloadStatus {
     }
 }
 
+/// A mere restart would start the pods as they are: istiod has to render the Gateway's Deployment anew, which a change of the
+/// Gateway makes it do.
+fn render(namespace: &str, gateway: &str) -> String {
+    format!(
+        "kubectl -n {namespace} annotate gateways.gateway.networking.k8s.io {gateway} --overwrite \
+         alscope.dev/rendered-at=\"$(date +%s)\""
+    )
+}
+
 /// An owner without a rollout makes new pods for deleted ones.
 fn delete(namespace: &str, pods: &[String]) -> String {
     format!("kubectl -n {namespace} delete pod {}", pods.join(" "))
@@ -168,6 +242,22 @@ fn skipped_status(reason: &str, pods: &[&Proxy]) -> SkippedStatus {
         reason: reason.to_owned(),
         count: count(pods),
         example: example.map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+fn silenced_status(decision: &Decision, pods: &[&Proxy]) -> SilencedStatus {
+    let mut names: Vec<String> = pods.iter().map(|proxy| proxy.pod.to_string()).collect();
+    names.sort();
+    names.truncate(PODS_SHOWN);
+    SilencedStatus {
+        telemetries: decision.telemetries.iter().map(ToString::to_string).collect(),
+        calls: match decision.calls {
+            None => String::new(),
+            Some(Calls::Incoming) => "incoming".to_owned(),
+            Some(Calls::Outgoing) => "outgoing".to_owned(),
+        },
+        count: count(pods),
+        pods: names,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which ConfigMaps a resource's mesh is configured by, and which of them is edited.
 
 use crate::api::{ConfigSource, MeshSpec};
-use crate::world::{ControlPlane, MeshConfigMap, ObjectName, World};
+use crate::world::{ControlPlane, MeshConfigMap, ObjectName, Version, World};
 
 use super::refusal::Refusal;
 use super::settings::Settings;
@@ -20,9 +20,16 @@ pub struct Target {
     pub shared: Option<ObjectName>,
     /// Whether the shared one is edited.
     pub edits_shared: bool,
+    /// istiod's version, if it is known.
+    pub version: Option<Version>,
 }
 
 impl Target {
+    /// Whether istiod rolls its managed gateways when mesh config changes, as far as its version tells.
+    pub fn rolls_gateways(&self) -> Option<bool> {
+        self.version?.rolls_gateways()
+    }
+
     /// The ConfigMap that is edited.
     pub fn edited(&self) -> &ObjectName {
         match &self.shared {
@@ -89,11 +96,15 @@ fn target(
     mesh: &MeshSpec,
     control_plane: &ControlPlane,
 ) -> Result<Target, Refusal> {
-    if let Some((major, minor)) = control_plane.version.filter(|version| *version < OLDEST) {
+    let (major, minor) = OLDEST;
+    if let Some(version) = control_plane
+        .version
+        .filter(|version| !version.is_at_least(major, minor))
+    {
         return Err(Refusal::IstioTooOld {
             deployment: control_plane.deployment.clone(),
-            major,
-            minor,
+            major: version.major,
+            minor: version.minor,
         });
     }
     let shared = control_plane.shared();
@@ -116,6 +127,7 @@ fn target(
         primary: control_plane.config_map(),
         shared,
         edits_shared,
+        version: control_plane.version,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::api::{BackupStatus, CollectorStatus, MeshObservability, MeshObservabilityStatus};
+use crate::api::{BackupStatus, CollectorStatus, MeshObservability, MeshObservabilityStatus, ProxiesStatus};
 use crate::world::{Backup, Collector, Read, World};
 
 use super::availability::{self, Availability};
@@ -10,7 +10,8 @@ use super::conditions::{Answer, Answers, Status};
 use super::refusal::{Refusal, WriteFailure};
 use super::settings::Settings;
 use super::step::Step;
-use super::targets::{Target, control_planes};
+use super::targets::control_planes;
+use super::wiring::Assessment;
 use super::{Plan, RESYNC, SHORTLY, SOON, flow, has_finalizer, objects, proxies, with_conditions};
 
 /// What a pass knows about one resource.
@@ -43,6 +44,16 @@ pub fn plan(
     .plan()
 }
 
+/// The address that mesh config was given before this pass, also when the backup is lost.
+pub(super) fn address_before<'a>(
+    backup: Option<&'a Backup>,
+    status: &'a MeshObservabilityStatus,
+) -> Option<&'a str> {
+    let known = || status.backup.as_ref().map(|backup| backup.address.as_str());
+    let address = backup.map(|backup| backup.address.as_str()).or_else(known);
+    address.filter(|address| !address.is_empty())
+}
+
 impl Pass<'_> {
     fn plan(&self) -> Plan {
         let spec = &self.resource.spec;
@@ -54,7 +65,7 @@ impl Pass<'_> {
         let mesh = self.mesh(backup, &availability, previous.mesh.clone().unwrap_or_default());
 
         let mut steps = Vec::new();
-        if !has_finalizer(self.resource) {
+        if !has_finalizer(&self.resource.metadata) {
             steps.push(Step::AddFinalizer);
         }
         if let Ok(collector) = &collector {
@@ -63,13 +74,8 @@ impl Pass<'_> {
         }
         steps.extend(mesh.steps);
 
-        let targets: Vec<Target> = mesh.assessments.iter().map(|one| one.target.clone()).collect();
         let is_wired = !mesh.assessments.is_empty() && mesh.assessments.iter().all(|one| one.wired);
-        let report = self
-            .world
-            .proxies
-            .as_ref()
-            .map(|all| proxies::report(all, &spec.mesh, &targets, &self.address));
+        let report = self.report(&mesh.assessments);
         let answers = Answers {
             accepted: self.accepted(),
             collector_available: self.after_failure(availability.answer, false),
@@ -111,6 +117,26 @@ impl Pass<'_> {
         self.resource.status.as_ref()?.backup.as_ref()
     }
 
+    pub(super) fn address_before<'b>(&'b self, backup: Option<&'b Backup>) -> Option<&'b str> {
+        match &self.resource.status {
+            Some(status) => address_before(backup, status),
+            None => backup.map(|backup| backup.address.as_str()),
+        }
+    }
+
+    fn report(&self, assessments: &[Assessment]) -> Read<ProxiesStatus> {
+        let proxies = self.world.proxies.as_ref().map_err(Clone::clone)?;
+        let telemetries = self.world.telemetries.as_ref().map_err(Clone::clone)?;
+        let mesh = &self.resource.spec.mesh;
+        Ok(proxies::report(
+            proxies,
+            telemetries,
+            mesh,
+            assessments,
+            &self.address,
+        ))
+    }
+
     fn collector(&self) -> Read<Collector> {
         match self.world.collectors.get(self.resource.uid()) {
             Some(read) => read.clone(),
@@ -138,12 +164,13 @@ impl Pass<'_> {
     }
 
     fn backup_status(&self, backup: &Result<Option<&Backup>, Refusal>) -> Option<BackupStatus> {
-        backup.as_ref().ok()?.map(|_| BackupStatus {
+        backup.as_ref().ok()?.map(|backup| BackupStatus {
             config_map: format!(
                 "{}/{}",
                 self.settings.namespace,
                 Backup::name_for(self.resource.uid())
             ),
+            address: backup.address.clone(),
         })
     }
 
@@ -169,7 +196,7 @@ impl Pass<'_> {
             return answer;
         };
         let (WriteFailure::Forbidden { name, .. } | WriteFailure::Failed { name, .. }) = failure;
-        let is_of_mesh = name.namespace != self.settings.namespace || Backup::is_name(&name.name);
+        let is_of_mesh = name.namespace != self.settings.namespace || Backup::uid_of(&name.name).is_some();
         if is_of_mesh != of_mesh || (of_mesh && answer.status == Status::True) {
             return answer;
         }

@@ -6,8 +6,9 @@ use alscope_mesh_config as mesh_config;
 use alscope_mesh_config::Settings as MeshSettings;
 
 use crate::api::{ConfigSource, ConflictPolicy, MeshSpec};
-use crate::world::{Backup, MeshConfigMap, ObjectName, Tracker, World};
+use crate::world::{MeshConfigMap, ObjectName, Tracker, World};
 
+use super::access_logs::{DEFAULT_ROOT_NAMESPACE, Telemetries};
 use super::refusal::{Refusal, snippet};
 use super::settings::Settings;
 use super::step::{After, MeshEdit};
@@ -23,8 +24,8 @@ pub struct Wanted<'a> {
     pub mesh: &'a MeshSpec,
     /// The collector's address.
     pub address: &'a str,
-    /// What was there before, if anything was written yet.
-    pub backup: Option<&'a Backup>,
+    /// The address that was written before, perhaps under an older name of the operator's own.
+    pub before: Option<&'a str>,
 }
 
 /// One revision's mesh config, judged.
@@ -34,6 +35,8 @@ pub struct Assessment {
     pub target: Target,
     /// Whether the merged mesh config sends access logs to the address.
     pub wired: bool,
+    /// Whose Telemetry is the whole mesh's.
+    pub root_namespace: String,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -84,13 +87,18 @@ pub fn assess(world: &World, wanted: &Wanted<'_>, target: Target) -> Assessment 
             return Assessment {
                 target,
                 wired: false,
+                root_namespace: DEFAULT_ROOT_NAMESPACE.to_owned(),
                 verdict: Verdict::Refuse(refusal),
             };
         }
     };
     let merged = texts.merged();
     let wired = merged.stream_to(wanted.address);
-    let verdict = match shadow(world, wanted.mesh, &target, &merged) {
+    let root_namespace = merged
+        .root_namespace
+        .clone()
+        .unwrap_or_else(|| DEFAULT_ROOT_NAMESPACE.to_owned());
+    let verdict = match shadow(world, &root_namespace, &target, &merged) {
         Err(refusal) => Verdict::Refuse(refusal),
         Ok(()) if wired => Verdict::Nothing,
         Ok(()) => match edit(world, wanted, &target, &texts) {
@@ -101,6 +109,7 @@ pub fn assess(world: &World, wanted: &Wanted<'_>, target: Target) -> Assessment 
     Assessment {
         target,
         wired,
+        root_namespace,
         verdict,
     }
 }
@@ -128,7 +137,12 @@ fn read(config_map: Option<&MeshConfigMap>) -> Result<MeshSettings, Refusal> {
 
 /// istiod ignores mesh config's switch where a Telemetry or a default provider decides (Istio,
 /// `pilot/pkg/networking/core/accesslog.go`).
-fn shadow(world: &World, mesh: &MeshSpec, target: &Target, merged: &MeshSettings) -> Result<(), Refusal> {
+fn shadow(
+    world: &World,
+    root_namespace: &str,
+    target: &Target,
+    merged: &MeshSettings,
+) -> Result<(), Refusal> {
     if let Some(providers) = merged
         .access_logging_providers
         .as_ref()
@@ -139,11 +153,12 @@ fn shadow(world: &World, mesh: &MeshSpec, target: &Target, merged: &MeshSettings
             providers: providers.join(", "),
         });
     }
-    let telemetries = world.telemetries.as_ref().map_err(Clone::clone)?;
-    let whole_mesh = telemetries
-        .iter()
-        .find(|telemetry| telemetry.name.namespace == mesh.namespace && !telemetry.selects);
-    match whole_mesh {
+    let telemetries = Telemetries {
+        all: world.telemetries.as_ref().map_err(Clone::clone)?,
+        root_namespace,
+        version: target.version,
+    };
+    match telemetries.of_whole_mesh() {
         Some(telemetry) => Err(Refusal::ShadowedByTelemetry {
             telemetry: telemetry.name.clone(),
         }),
@@ -171,7 +186,7 @@ fn edit(world: &World, wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) 
     }
     refuse_tracked(edited, wanted.address)?;
     refuse_foreign(wanted, target, texts)?;
-    refuse_rollout(world, wanted)?;
+    refuse_rollout(world, wanted, target)?;
     let before = edited.and_then(|config_map| config_map.text.clone());
     let after = mesh_config::wire(before.as_deref().unwrap_or_default(), wanted.address)
         .map_err(|error| invalid(name, error))?;
@@ -202,19 +217,19 @@ fn refuse_tracked(edited: Option<&MeshConfigMap>, address: &str) -> Result<(), R
     let snippet = snippet(address);
     Err(match tracker {
         Tracker::Sail => Refusal::ManagedBySail { config_map, snippet },
-        Tracker::ArgoCd | Tracker::Flux => Refusal::ManagedByGitOps {
-            config_map,
-            tracker,
-            snippet,
-        },
+        Tracker::ArgoCd | Tracker::Flux | Tracker::Fleet | Tracker::ConfigSync | Tracker::Kapp => {
+            Refusal::ManagedByGitOps {
+                config_map,
+                tracker,
+                snippet,
+            }
+        }
     })
 }
 
-/// An address that the operator wrote itself, perhaps under an older name of its own, is not foreign.
+/// An address that the operator wrote itself is not foreign.
 fn refuse_foreign(wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) -> Result<(), Refusal> {
-    let is_foreign = |address: &&str| {
-        *address != wanted.address && wanted.backup.is_none_or(|backup| backup.address != *address)
-    };
+    let is_foreign = |address: &&str| *address != wanted.address && wanted.before != Some(*address);
     let in_primary = texts.of_primary.address().filter(is_foreign);
     if let (true, Some(address)) = (target.edits_shared, in_primary) {
         return Err(Refusal::PrimaryWins {
@@ -256,8 +271,8 @@ fn refuse_hidden(
     })
 }
 
-fn refuse_rollout(world: &World, wanted: &Wanted<'_>) -> Result<(), Refusal> {
-    if wanted.mesh.allow_gateway_rollout {
+fn refuse_rollout(world: &World, wanted: &Wanted<'_>, target: &Target) -> Result<(), Refusal> {
+    if wanted.mesh.allow_gateway_rollout || target.rolls_gateways() == Some(false) {
         return Ok(());
     }
     let gateways = world.managed_gateways.as_ref().map_err(Clone::clone)?;

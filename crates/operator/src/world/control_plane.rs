@@ -18,8 +18,38 @@ pub struct ControlPlane {
     pub revision: String,
     /// The name in its environment variable `SHARED_MESH_CONFIG`.
     pub shared_config_map: Option<String>,
-    /// Its version as major and minor, where its image's tag tells.
-    pub version: Option<(u32, u32)>,
+    /// Its version, where its image's tag or its chart's label tells.
+    pub version: Option<Version>,
+}
+
+/// Istio's version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Such as 1.
+    pub major: u32,
+    /// Such as 30.
+    pub minor: u32,
+    /// Such as 3; absent where only the others are said.
+    pub patch: Option<u32>,
+}
+
+impl Version {
+    /// Whether it is this minor version or a newer one.
+    pub fn is_at_least(self, major: u32, minor: u32) -> bool {
+        (self.major, self.minor) >= (major, minor)
+    }
+
+    /// Whether istiod renders its managed gateways anew when mesh config changes, which rolls their pods; `None` where the
+    /// version does not tell. It does from 1.28 on, and in the patches of two older versions that took it over
+    /// (istio/istio, `pilot/pkg/config/kube/gateway/deploymentcontroller.go`).
+    pub fn rolls_gateways(self) -> Option<bool> {
+        let first_patch = match (self.major, self.minor) {
+            (1, 26) => 5,
+            (1, 27) => 2,
+            _ => return Some(self.is_at_least(1, 28)),
+        };
+        Some(self.patch? >= first_patch)
+    }
 }
 
 impl ControlPlane {
@@ -38,7 +68,7 @@ impl ControlPlane {
             deployment: ObjectName::of(deployment),
             revision,
             shared_config_map: variable(container, "SHARED_MESH_CONFIG"),
-            version: version(container),
+            version: version(deployment, container),
         })
     }
 
@@ -82,15 +112,25 @@ fn variable(container: Option<&Container>, name: &str) -> Option<String> {
         .filter(|value| !value.is_empty())
 }
 
-/// By the image's tag; the charts' label of the version says the same for releases, and nothing for builds of one's own.
-fn version(container: Option<&Container>) -> Option<(u32, u32)> {
-    let (_, tag) = container?.image.as_deref()?.rsplit_once(':')?;
-    major_and_minor(tag)
+/// By the image's tag, else by the label of the chart. Charts that were never released say 1.0.0 there, when istiod was not yet.
+fn version(deployment: &Deployment, container: Option<&Container>) -> Option<Version> {
+    let image = container.and_then(|container| container.image.as_deref());
+    let of_image = || {
+        let (image, _) = image?.split_once('@').unwrap_or((image?, ""));
+        parsed(image.rsplit_once(':')?.1)
+    };
+    let of_chart = || parsed(deployment.labels().get("app.kubernetes.io/version")?);
+    of_image().or_else(|| of_chart().filter(|version| version.is_at_least(1, 5)))
 }
 
-fn major_and_minor(version: &str) -> Option<(u32, u32)> {
+fn parsed(version: &str) -> Option<Version> {
     let mut parts = version.trim_start_matches('v').splitn(3, ['.', '-']);
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    let (major, minor) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let patch = parts.next().and_then(|rest| {
+        let digits = rest.find(|character: char| !character.is_ascii_digit());
+        rest.get(..digits.unwrap_or(rest.len()))?.parse().ok()
+    });
+    Some(Version { major, minor, patch })
 }
 
 #[cfg(test)]
@@ -124,7 +164,7 @@ mod tests {
             control_plane.shared(),
             Some(ObjectName::new("mesh", "istio-user"))
         );
-        assert_eq!(control_plane.version, Some((1, 30)));
+        assert_eq!(control_plane.version, Some(version(1, 30, Some(3))));
     }
 
     #[test]
@@ -150,13 +190,38 @@ mod tests {
         assert_eq!(ControlPlane::of(&deployment), None);
     }
 
+    fn version(major: u32, minor: u32, patch: Option<u32>) -> Version {
+        Version { major, minor, patch }
+    }
+
     #[rstest]
-    #[case("1.12.9", Some((1, 12)))]
-    #[case("v1.31.0-alpha.1", Some((1, 31)))]
-    #[case("1.29-distroless", Some((1, 29)))]
-    #[case("1", None)]
-    #[case("latest", None)]
-    fn versions_are_read(#[case] text: &str, #[case] expected: Option<(u32, u32)>) {
-        assert_eq!(major_and_minor(text), expected);
+    #[case("istio/pilot:1.12.9", "", Some(version(1, 12, Some(9))))]
+    #[case("istio/pilot:v1.31.0-alpha.1", "", Some(version(1, 31, Some(0))))]
+    #[case("istio/pilot:1.27.10-distroless", "", Some(version(1, 27, Some(10))))]
+    #[case("istio/pilot:1.29-distroless", "", Some(version(1, 29, None)))]
+    #[case("istio/pilot:1.28.3@sha256:0b1f", "", Some(version(1, 28, Some(3))))]
+    #[case("istio/pilot@sha256:0b1f", "1.28.4", Some(version(1, 28, Some(4))))]
+    #[case("registry:5000/pilot:1", "1.0.0", None)]
+    #[case("istio/pilot:latest", "", None)]
+    #[case("istio/pilot:1.26.1", "1.30.0", Some(version(1, 26, Some(1))))]
+    fn versions_are_read(#[case] image: &str, #[case] label: &str, #[case] expected: Option<Version>) {
+        let mut istiod = istiod(&json!([]), image);
+        let labels = istiod.metadata.labels.get_or_insert_default();
+        labels.insert("app.kubernetes.io/version".to_owned(), label.to_owned());
+        assert_eq!(ControlPlane::of(&istiod).unwrap().version, expected);
+    }
+
+    #[rstest]
+    #[case(version(1, 25, Some(5)), Some(false))]
+    #[case(version(1, 26, Some(4)), Some(false))]
+    #[case(version(1, 26, Some(5)), Some(true))]
+    #[case(version(1, 26, None), None)]
+    #[case(version(1, 27, Some(1)), Some(false))]
+    #[case(version(1, 27, Some(2)), Some(true))]
+    #[case(version(1, 28, Some(0)), Some(true))]
+    #[case(version(1, 30, None), Some(true))]
+    #[case(version(2, 0, None), Some(true))]
+    fn which_istiods_roll_gateways(#[case] version: Version, #[case] expected: Option<bool>) {
+        assert_eq!(version.rolls_gateways(), expected);
     }
 }

@@ -3,19 +3,27 @@
 //! Envoy's bootstrap is made from the environment variable `PROXY_CONFIG` of the container `istio-proxy`, which the injector
 //! filled in when the pod was created; so that variable tells exactly which proxies must start anew.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::ResourceExt as _;
 use serde::Deserialize;
 
-use super::{DEFAULT_REVISION, ObjectName};
+use super::{DEFAULT_REVISION, ObjectName, Telemetry};
 
 const CONTAINER: &str = "istio-proxy";
 const OVERRIDE: &str = "proxy.istio.io/config";
 const TEMPLATES: &str = "inject.istio.io/templates";
 const GATEWAY_MANAGED: &str = "gateway.istio.io/managed";
 const TEMPLATE_HASH: &str = "pod-template-hash";
+const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
+const OLD_GATEWAY_NAME: &str = "istio.io/gateway-name";
 
 /// A pod with a proxy.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is so or not whatever the others are, as the pod says"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
     /// The pod.
@@ -28,12 +36,30 @@ pub struct Proxy {
     pub address: Option<String>,
     /// What restarts the pod.
     pub owner: Owner,
+    /// What the proxy does, by its arguments.
+    pub role: Role,
+    /// The pod's labels, by which Istio's Telemetries select it.
+    pub labels: BTreeMap<String, String>,
     /// Whether the pod's own annotation sets the address, so that mesh config does not reach it.
     pub overridden: bool,
     /// Whether it is gRPC's proxyless agent, which has no Envoy.
     pub proxyless: bool,
     /// Whether the proxy has no `PROXY_CONFIG`: a gateway of an old chart, which reads mesh config from a mounted file.
     pub unreadable: bool,
+    /// Whether the pod is being deleted: its proxy still sends, and need not be restarted.
+    pub is_ending: bool,
+}
+
+/// What a proxy does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It is a workload's.
+    #[default]
+    Sidecar,
+    /// It lets calls into the mesh, or out of it (`router`).
+    Gateway,
+    /// It serves workloads that have no proxy.
+    Waypoint,
 }
 
 /// What owns a pod, and so what restarts it.
@@ -45,7 +71,7 @@ pub enum Owner {
     StatefulSet(String),
     /// A DaemonSet.
     DaemonSet(String),
-    /// A Deployment that istiod renders for a gateway or waypoint, and rolls itself.
+    /// A Deployment that istiod renders for a gateway or waypoint, and rolls itself from some versions on.
     ManagedGateway(String),
     /// A Job, whose pods end by themselves.
     Job(String),
@@ -70,7 +96,7 @@ struct RemoteService {
 }
 
 impl Proxy {
-    /// Reads a pod; `None` for one without a proxy, and for one that has ended or is ending.
+    /// Reads a pod; `None` for one without a proxy, and for one that has ended.
     pub fn of(pod: &Pod) -> Option<Self> {
         let spec = pod.spec.as_ref()?;
         let is_native = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
@@ -81,7 +107,7 @@ impl Proxy {
             .chain(native)
             .find(|container| container.name == CONTAINER)?;
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-        if pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Succeeded" | "Failed")) {
+        if matches!(phase, Some("Succeeded" | "Failed")) {
             return None;
         }
         let text = proxy
@@ -101,10 +127,42 @@ impl Proxy {
                 .envoy_access_log_service
                 .and_then(|service| service.address),
             owner: owner(pod),
+            role: role(proxy),
+            labels: pod.labels().clone(),
             overridden: mark(pod, OVERRIDE).contains("envoyAccessLogService"),
             proxyless: mark(pod, TEMPLATES).contains("grpc-agent"),
             unreadable,
+            is_ending: pod.metadata.deletion_timestamp.is_some(),
         })
+    }
+}
+
+impl Proxy {
+    /// The Gateway that the proxy is an instance of. Istio before 1.21 writes the other label.
+    pub fn gateway(&self) -> Option<&str> {
+        let label = |name| self.labels.get(name).map(String::as_str);
+        label(GATEWAY_NAME).or_else(|| label(OLD_GATEWAY_NAME))
+    }
+
+    /// Keeps of the labels those that somebody reads: all of ten thousand pods would be most of the operator's memory.
+    #[must_use]
+    pub fn with_labels_of(mut self, telemetries: &[Telemetry]) -> Self {
+        let is_read = |name: &str| {
+            let mut selectors = telemetries.iter();
+            [GATEWAY_NAME, OLD_GATEWAY_NAME].contains(&name)
+                || selectors.any(|telemetry| telemetry.labels.contains_key(name))
+        };
+        self.labels.retain(|name, _| is_read(name));
+        self
+    }
+}
+
+/// `proxy sidecar`, `proxy router` or `proxy waypoint`.
+fn role(proxy: &Container) -> Role {
+    match proxy.args.iter().flatten().nth(1).map(String::as_str) {
+        Some("router") => Role::Gateway,
+        Some("waypoint") => Role::Waypoint,
+        _ => Role::Sidecar,
     }
 }
 
@@ -211,9 +269,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_is_ending_has_no_proxy() {
+    fn a_pod_that_is_ending_still_has_its_proxy() {
         let metadata = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
-        assert_eq!(pod(&metadata, &injected("{}"), "Running"), None);
+        assert!(pod(&metadata, &injected("{}"), "Running").unwrap().is_ending);
+        assert!(!pod(&json!({}), &injected("{}"), "Running").unwrap().is_ending);
     }
 
     #[rstest]
@@ -242,6 +301,33 @@ mod tests {
         });
         let owner = pod(&metadata, &injected("{}"), "Running").unwrap().owner;
         assert_eq!(owner, Owner::ManagedGateway("waypoint".to_owned()));
+    }
+
+    #[rstest]
+    #[case(json!(["proxy", "sidecar", "--domain"]), Role::Sidecar)]
+    #[case(json!(["proxy", "router"]), Role::Gateway)]
+    #[case(json!(["proxy", "waypoint"]), Role::Waypoint)]
+    #[case(json!([]), Role::Sidecar)]
+    fn the_role_is_what_the_proxy_was_started_as(#[case] arguments: Value, #[case] role: Role) {
+        let spec = json!({"containers": [{"name": "istio-proxy", "args": arguments}]});
+        assert_eq!(pod(&json!({}), &spec, "Running").unwrap().role, role);
+    }
+
+    #[rstest]
+    #[case("gateway.networking.k8s.io/gateway-name")]
+    #[case("istio.io/gateway-name")]
+    fn the_gateway_is_in_a_label_and_only_labels_that_are_read_are_kept(#[case] label: &str) {
+        let metadata = json!({"labels": {label: "front", "app": "web", "team": "a"}});
+        let proxy = pod(&metadata, &injected("{}"), "Running").unwrap();
+        assert_eq!(proxy.labels.len(), 3);
+        let telemetry = json!({"apiVersion": "v1", "kind": "Telemetry", "metadata": {"name": "a"},
+            "spec": {"selector": {"matchLabels": {"app": "x"}}}});
+        let telemetry = Telemetry::of(&serde_json::from_value(telemetry).unwrap()).unwrap();
+        let proxy = proxy.with_labels_of(&[telemetry]);
+        assert_eq!(proxy.gateway(), Some("front"));
+        let mut kept: Vec<&str> = proxy.labels.keys().map(String::as_str).collect();
+        kept.retain(|name| *name != label);
+        assert_eq!(kept, ["app"]);
     }
 
     #[test]

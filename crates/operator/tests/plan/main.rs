@@ -5,12 +5,16 @@
     reason = "a test fails by panicking; what is built here has the fields that are read"
 )]
 
+mod adopted;
+mod backups;
 mod claims;
 mod cluster;
 mod collector;
 mod crashes;
 mod edits;
 mod files;
+mod gateways;
+mod installations;
 mod invariants;
 mod mesh;
 mod random;
@@ -22,5 +26,6 @@ mod seen;
 mod shared;
 mod shown;
 mod steps;
+mod telemetries;
 mod way_down;
 mod way_up;

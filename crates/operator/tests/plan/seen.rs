@@ -17,14 +17,14 @@ impl Cluster {
     /// What the operator gets to see.
     pub(crate) fn world(&self) -> World {
         let resources = self.resources.clone();
-        let backups = self.backups();
+        let backups = self.read_backups();
         let uids: Vec<String> = resources
             .iter()
             .filter_map(|one| one.metadata.uid.clone())
             .collect();
         let backup_of = |uid: &String| match &self.unreadable.backups {
             Some(error) => Err(error.clone()),
-            None => Ok(backups.iter().find(|backup| backup.uid == *uid).cloned()),
+            None => backups.get(uid).cloned().transpose(),
         };
         World {
             control_planes: read(self.unreadable.control_planes.as_ref(), &self.istiods, |object| {
@@ -33,8 +33,9 @@ impl Cluster {
             telemetries: read(
                 self.unreadable.telemetries.as_ref(),
                 &self.telemetries,
-                |object| Telemetry::of(&serde_json::from_value::<DynamicObject>(object).unwrap()),
-            ),
+                |object| Some(serde_json::from_value::<DynamicObject>(object).unwrap()),
+            )
+            .and_then(|all| all.iter().map(Telemetry::of).collect()),
             managed_gateways: read(
                 self.unreadable.managed_gateways.as_ref(),
                 &self.gateways,
@@ -44,7 +45,7 @@ impl Cluster {
                     ))
                 },
             ),
-            proxies: read(None, &self.pods, |object| {
+            proxies: read(self.unreadable.proxies.as_ref(), &self.pods, |object| {
                 Proxy::of(&serde_json::from_value(object).unwrap())
             }),
             config_maps: self.mesh_config_maps(),
@@ -56,10 +57,11 @@ impl Cluster {
             written_over: self.written_over.clone(),
             orphans: backups
                 .iter()
-                .filter(|backup| !uids.contains(&backup.uid))
-                .cloned()
+                .filter(|(uid, _)| !uids.contains(uid))
+                .filter_map(|(_, backup)| backup.clone().ok())
                 .collect(),
-            resources,
+            resources: Ok(resources),
+            unread: self.unread.clone(),
         }
     }
 

@@ -77,7 +77,7 @@ fn whom_it_would_cross() -> Vec<Refused> {
             objects: vec![telemetry],
             ..Refused::new(
                 "telemetry",
-                STOCK,
+                "rootNamespace: refused-telemetry\ntrustDomain: cluster.local\n",
                 "ShadowedByTelemetry",
                 "refused-telemetry/mesh-default",
             )
