@@ -209,11 +209,21 @@ pub(crate) fn random(seed: u64) -> Scenario {
     }
     for _ in 0..random.usize(1..7) {
         let fault = any_fault(&mut random);
+        let begins = Duration::from_millis(random.u64(0..calm_at * 900));
         let lasts = Duration::from_millis(random.u64(500..90_000));
-        acts.push((
-            Duration::from_millis(random.u64(0..calm_at * 900)),
-            Act::Fault(fault, lasts),
-        ));
+        // What was read before counts; only who starts anew knows nothing.
+        if random.u8(0..3) == 0 {
+            let place = random.usize(0..2);
+            acts.push((
+                begins + Duration::from_millis(random.u64(0..5_000)),
+                Act::Kill(place),
+            ));
+            acts.push((
+                begins + Duration::from_millis(random.u64(0..5_000)),
+                Act::Kill(1 - place),
+            ));
+        }
+        acts.push((begins, Act::Fault(fault, lasts)));
     }
     Scenario::new("random".to_owned(), seed, acts, seconds(calm_at))
 }
@@ -263,6 +273,9 @@ fn any_fault(random: &mut fastrand::Rng) -> Fault {
         "",
     ];
     let resource = *random.choice(&resources).unwrap();
+    if random.u8(0..5) == 0 {
+        return outage(random);
+    }
     let (verb, effect, longest) = match random.usize(0..4) {
         0 => {
             let verb = *random.choice(&[Verb::List, Verb::Watch, Verb::Get]).unwrap();
@@ -309,6 +322,24 @@ fn any_fault(random: &mut fastrand::Rng) -> Fault {
             random.u32(1..longest)
         },
         effect,
+    }
+}
+
+/// Nothing of one operator's, or of anybody's, comes through, or only late.
+fn outage(random: &mut fastrand::Rng) -> Fault {
+    let effects = [
+        Effect::Hang,
+        Effect::HangAfter,
+        Effect::Refuse(503),
+        Effect::Slow(Duration::from_millis(random.u64(500..20_000))),
+    ];
+    Fault {
+        user: (*random.choice(&["", OPERATORS[0], OPERATORS[1]]).unwrap()).to_owned(),
+        verb: None,
+        resource: (*random.choice(&["", "leases"]).unwrap()).to_owned(),
+        skip: random.u32(0..20),
+        times: u32::MAX,
+        effect: random.choice(effects).unwrap(),
     }
 }
 
