@@ -30,6 +30,12 @@ pub struct Metrics {
     passes: Counter,
     writes: Family<Outcome, Counter>,
     proxies: Family<Proxies, Gauge>,
+    unreadable: Family<Unreadable, Gauge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Unreadable {
+    resource: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -58,6 +64,7 @@ impl Default for Metrics {
             passes: Counter::default(),
             writes: Family::default(),
             proxies: Family::default(),
+            unreadable: Family::default(),
             registry: Arc::default(),
         };
         registry.register("leader", "1 when this operator writes", metrics.leader.clone());
@@ -67,6 +74,11 @@ impl Default for Metrics {
             "proxies",
             "Proxies of a resource's mesh, by whether they know the collector's address",
             metrics.proxies.clone(),
+        );
+        registry.register(
+            "unreadable_objects",
+            "Objects that this version of the operator can't read",
+            metrics.unreadable.clone(),
         );
         let build = vec![
             ("version", env!("CARGO_PKG_VERSION")),
@@ -87,8 +99,11 @@ impl Metrics {
     /// A pass begins.
     pub fn pass(&self, world: &World) {
         self.passes.inc();
+        let Ok(resources) = &world.resources else {
+            return;
+        };
         self.proxies.clear();
-        for resource in &world.resources {
+        for resource in resources {
             let Some(proxies) = resource
                 .status
                 .as_ref()
@@ -107,6 +122,18 @@ impl Metrics {
                 };
                 self.proxies.get_or_create(&labels).set(count);
             }
+        }
+    }
+
+    /// How many objects of each resource can't be decoded.
+    pub fn unreadable(&self, counts: &[(&str, usize)]) {
+        self.unreadable.clear();
+        for (resource, count) in counts {
+            let labels = Unreadable {
+                resource: (*resource).to_owned(),
+            };
+            let gauge = self.unreadable.get_or_create(&labels);
+            gauge.inc_by(i64::try_from(*count).unwrap_or(i64::MAX));
         }
     }
 
@@ -171,12 +198,15 @@ mod tests {
         metrics.wrote();
         metrics.failed();
         metrics.pass(&World::default());
+        metrics.unreadable(&[("pods", 1), ("telemetries.telemetry.istio.io", 0), ("pods", 2)]);
         let text = metrics.text().unwrap();
         for line in [
             "alscope_operator_leader 1",
             "alscope_operator_passes_total 1",
             "alscope_operator_writes_total{outcome=\"done\"} 2",
             "alscope_operator_writes_total{outcome=\"failed\"} 1",
+            "alscope_operator_unreadable_objects{resource=\"pods\"} 3",
+            "alscope_operator_unreadable_objects{resource=\"telemetries.telemetry.istio.io\"} 0",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} in\n{text}");
         }

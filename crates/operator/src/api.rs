@@ -21,7 +21,7 @@ pub use mesh::{ConfigSource, ConflictPolicy, MeshSpec, Restart, Wiring};
 pub use network_policy::NetworkPolicySpec;
 pub use status::{
     BackupStatus, CollectorStatus, ConfigMapStatus, Contention, MeshObservabilityStatus, MeshStatus,
-    ProxiesStatus, Reset, SkippedStatus, WorkloadStatus,
+    OperatorStatus, ProxiesStatus, Reset, SkippedStatus, WorkloadStatus,
 };
 
 /// The finalizer that keeps a resource until its mesh is as it was.

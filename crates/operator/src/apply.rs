@@ -1,5 +1,6 @@
 //! Writes the plan's steps. Each is one request, guarded by a resourceVersion or a uid, so that it means what was planned:
-//! where the cluster has moved on, the API server answers with a conflict and the next pass plans anew.
+//! where the cluster has moved on, the API server answers with a conflict and the next pass plans anew. Objects of the collector
+//! are applied as a whole, whatever is there; that only who leads does so is its client's matter.
 
 use std::fmt;
 
@@ -48,7 +49,7 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// For the operator's own namespace.
+    /// For the operator's own namespace, with a client that sends nothing when this operator does not lead.
     pub fn new(client: Client, namespace: &str) -> Self {
         Self {
             client,
@@ -108,7 +109,9 @@ impl Writer {
         {
             Ok(owner) => Ok(owner),
             // Without the finalizer it may be gone at once.
-            Err(error) if is(&error, 404) => Ok(owner),
+            Err(error) if is(&error, 404) && !present => Ok(owner),
+            // It went before it could be kept: nothing may be written for it.
+            Err(error) if is(&error, 404) => Err(StepError::Conflict),
             Err(error) => Err(request.failed(&error)),
         }
     }
@@ -211,7 +214,11 @@ impl Writer {
                 &Patch::Json::<()>(patch),
             )
             .await;
-        request.done(written)
+        match written {
+            // A test that fails, or an entry that is gone: the API server says of neither more than this.
+            Err(error) if is(&error, 422) => Err(StepError::Conflict),
+            written => request.done(written),
+        }
     }
 
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
@@ -233,8 +240,7 @@ impl<'a> Request<'a> {
     }
 
     fn failed(&self, error: &kube::Error) -> StepError {
-        // A JSON patch whose test fails is answered with 422.
-        if is(error, 409) || (is(error, 422) && error.to_string().contains("testing value")) {
+        if is(error, 409) {
             return StepError::Conflict;
         }
         if is(error, 403) && error.to_string().contains("is forbidden: User") {

@@ -1,15 +1,18 @@
-//! `alscope-operator drain`: deletes every `MeshObservability` and waits until each mesh is restored, so that nothing is left
-//! behind when the operator goes.
+//! `alscope-operator drain`: deletes every `MeshObservability` of this installation and waits until each mesh is restored, so that
+//! nothing is left behind when the operator goes. What belongs to another installation is left alone.
 
 use std::time::Duration;
 
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, Preconditions};
 use kube::{Api, Client};
 use tokio::time::Instant;
 
 use crate::api::MeshObservability;
+use crate::plan::installation::{Whose, whose};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a resource that belongs to nobody is watched: a running operator takes it within this time, and then it is its own.
+const UNCLAIMED: Duration = Duration::from_secs(10);
 
 /// Why something is left.
 #[derive(Debug, thiserror::Error)]
@@ -40,13 +43,14 @@ pub enum DrainError {
     },
 }
 
-/// Deletes all, and waits.
-pub async fn drain(client: Client, timeout: Duration) -> Result<(), DrainError> {
+/// Deletes what belongs to the operator in `namespace`, and waits.
+pub async fn drain(client: Client, namespace: &str, timeout: Duration) -> Result<(), DrainError> {
     let api: Api<MeshObservability> = Api::all(client);
-    let deadline = Instant::now() + timeout;
+    let begin = Instant::now();
+    let deadline = begin + timeout;
     let mut told = String::new();
     loop {
-        let left = match api.list(&ListParams::default()).await {
+        let all = match api.list(&ListParams::default()).await {
             Ok(list) => list.items,
             // Without the definition there is none.
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
@@ -62,33 +66,30 @@ pub async fn drain(client: Client, timeout: Duration) -> Result<(), DrainError> 
                 });
             }
         };
-        let Some(first) = left.first() else {
-            println!("no MeshObservability is left");
-            return Ok(());
-        };
-        for resource in left
-            .iter()
-            .filter(|one| one.metadata.deletion_timestamp.is_none())
-        {
-            println!("deleting MeshObservability {}", resource.name());
-            match api.delete(resource.name(), &DeleteParams::default()).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                Err(source) => {
-                    return Err(DrainError::Api {
-                        verb: "deleted",
-                        source,
-                    });
-                }
+        let Split { ours, nobodys } = split(&all, namespace);
+        let message = match (ours.first(), nobodys.first()) {
+            (None, Some(nobodys)) if begin.elapsed() < UNCLAIMED => {
+                format!("{}: waiting whether an operator takes it", nobodys.name())
             }
-        }
-        let message = message(first);
+            (None, _) => {
+                for left in nobodys {
+                    println!(
+                        "MeshObservability {} belongs to no operator and is left",
+                        left.name()
+                    );
+                }
+                println!("no MeshObservability of the operator in namespace {namespace} is left");
+                return Ok(());
+            }
+            (Some(first), _) => format!("{}: {}", first.name(), message(first)),
+        };
+        delete(&api, &ours).await?;
         if message != told {
-            println!("{}: {message}", first.name());
+            println!("{message}");
             told.clone_from(&message);
         }
         if Instant::now() >= deadline {
-            let names: Vec<String> = left.iter().map(kube::ResourceExt::name_any).collect();
+            let names: Vec<&str> = ours.iter().map(|one| one.name()).collect();
             return Err(DrainError::Left {
                 names: names.join(" "),
                 seconds: timeout.as_secs(),
@@ -96,6 +97,55 @@ pub async fn drain(client: Client, timeout: Duration) -> Result<(), DrainError> 
             });
         }
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Deletes each that is not being deleted yet: this one, and no later one of its name.
+async fn delete(api: &Api<MeshObservability>, resources: &[&MeshObservability]) -> Result<(), DrainError> {
+    let living = resources
+        .iter()
+        .filter(|one| one.metadata.deletion_timestamp.is_none());
+    for resource in living {
+        println!("deleting MeshObservability {}", resource.name());
+        let parameters = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: resource.metadata.uid.clone(),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        match api.delete(resource.name(), &parameters).await {
+            Ok(_) => {}
+            // It is gone, and may be there again.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+            Err(source) => {
+                return Err(DrainError::Api {
+                    verb: "deleted",
+                    source,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The resources that are not another installation's.
+#[derive(Debug, PartialEq)]
+struct Split<'a> {
+    /// Those of this installation.
+    ours: Vec<&'a MeshObservability>,
+    /// Those that no operator has taken yet.
+    nobodys: Vec<&'a MeshObservability>,
+}
+
+fn split<'a>(all: &'a [MeshObservability], namespace: &str) -> Split<'a> {
+    let of = |wanted: Whose<'static>| {
+        let is_it = |one: &&MeshObservability| whose(one, namespace) == wanted;
+        all.iter().filter(is_it).collect()
+    };
+    Split {
+        ours: of(Whose::Ours),
+        nobodys: of(Whose::Nobodys),
     }
 }
 
@@ -110,4 +160,38 @@ fn message(resource: &MeshObservability) -> String {
             || "waiting for the operator".to_owned(),
             |ready| ready.message.clone(),
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn resource(name: &str, metadata: serde_json::Value, status: serde_json::Value) -> MeshObservability {
+        let mut value = json!({"apiVersion": "alscope.dev/v1alpha1", "kind": "MeshObservability",
+            "metadata": metadata, "spec": {}, "status": status});
+        value["metadata"]["name"] = json!(name);
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn what_is_another_installations_is_not_drained() {
+        let meant = |namespace: &str| json!({"annotations": {"alscope.dev/operator": namespace}});
+        let owned = |namespace: &str| json!({"operator": {"namespace": namespace}});
+        let all = [
+            resource("ours", json!({}), owned("here")),
+            resource("theirs", json!({}), owned("there")),
+            resource("meant-for-us", meant("here"), json!({})),
+            resource("meant-for-them", meant("there"), json!({})),
+            resource("handed-over", meant("here"), owned("there")),
+            resource("nobodys", json!({}), json!({})),
+        ];
+        let names = |split: &[&MeshObservability]| -> Vec<String> {
+            split.iter().map(|one| one.name().to_owned()).collect()
+        };
+        let split = split(&all, "here");
+        assert_eq!(names(&split.ours), ["ours", "meant-for-us"]);
+        assert_eq!(names(&split.nobodys), ["nobodys"]);
+    }
 }

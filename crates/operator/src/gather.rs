@@ -1,36 +1,42 @@
 //! Reads the cluster: watches keep what the plan needs, and a pass puts it together as a [`World`].
 
 pub mod cache;
+mod collector;
 pub mod intake;
 pub mod prune;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Request;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{ApiResource, DynamicObject};
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::client::Body;
 use kube::core::GroupVersionKind;
 use kube::runtime::watcher;
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tower::BoxError;
+use tracing::warn;
 
 use crate::api::MeshObservability;
-use crate::plan::settings::Settings;
 use crate::plan::targets;
 use crate::world::{
-    Backup, Collector, ControlPlane, Kind, MANAGER, MANAGER_LABEL, MeshConfigMap, OWNER_LABEL, ObjectName,
-    Owned, Proxy, Read, Telemetry, World,
+    Backup, ControlPlane, Kind, MANAGER, MANAGER_LABEL, MeshConfigMap, ObjectName, Proxy, Read, ReadError,
+    Telemetry, World,
 };
 
 use cache::{Cache, Watches};
 use intake::Intakes;
+use watch::{ANSWERS, Absence, Subject, said, unanswered};
 
 /// Every watch of the operator.
 pub struct Gather {
@@ -45,6 +51,8 @@ pub struct Gather {
     collector_pods: Cache<Pod>,
     endpoint_slices: Cache<EndpointSlice>,
     mesh_config_maps: BTreeMap<ObjectName, Seen>,
+    /// Backups without a resource that can't be read, by its uid: each is told once.
+    told: BTreeSet<String>,
 }
 
 /// A ConfigMap of mesh config, and since when its version is known.
@@ -62,23 +70,24 @@ impl fmt::Debug for Gather {
 
 impl Gather {
     /// Starts the watches that do not depend on what is found. `changed` is told of everything that comes.
-    pub fn start(
-        client: &Client,
-        namespace: &str,
-        changed: Arc<Notify>,
-        stopping: CancellationToken,
-    ) -> Self {
-        let mut watches = Watches::new(changed, stopping);
+    pub fn start(client: &Client, namespace: &str, changed: Arc<Notify>, ending: CancellationToken) -> Self {
+        let client = &answered(client);
+        let mut watches = Watches::new(changed, ending);
         let everywhere = |labels: &str| watcher::Config::default().labels(labels);
         let ours = format!("{MANAGER_LABEL}={MANAGER}");
         let telemetry =
             ApiResource::from_gvk(&GroupVersionKind::gvk("telemetry.istio.io", "v1", "Telemetry"));
         let owned = Kind::ALL.map(|kind| {
-            let api = Api::namespaced_with(client.clone(), namespace, &resource(kind));
-            (
-                kind,
-                watches.dynamic(api, resource(kind), everywhere(&ours), Some(namespace)),
-            )
+            let resource = resource(kind);
+            let api = Api::namespaced_with(client.clone(), namespace, &resource);
+            let subject = Subject::new(
+                &resource.group,
+                &resource.plural,
+                Some(namespace),
+                Absence::IsAFault,
+            );
+            let cache = watches.dynamic(api, resource, everywhere(&ours), subject);
+            (kind, cache)
         });
         Self {
             resources: watches.typed(Api::all(client.clone()), watcher::Config::default(), None),
@@ -92,7 +101,8 @@ impl Gather {
                 Api::all_with(client.clone(), &telemetry),
                 telemetry.clone(),
                 watcher::Config::default(),
-                None,
+                // Istio's own definition: a mesh without it has none.
+                Subject::new(&telemetry.group, &telemetry.plural, None, Absence::IsEmpty),
             ),
             pods: watches.pods(Api::all(client.clone())),
             owned: owned.into(),
@@ -107,6 +117,7 @@ impl Gather {
                 Some(namespace),
             ),
             mesh_config_maps: BTreeMap::new(),
+            told: BTreeSet::new(),
             client: client.clone(),
             watches,
         }
@@ -117,76 +128,128 @@ impl Gather {
         self.watches.are_settled()
     }
 
+    /// Returns when a watch has ended, with what is known of it. None does by itself.
+    pub async fn ended(&mut self) -> String {
+        self.watches.ended().await
+    }
+
+    /// How many objects of each resource can't be decoded.
+    pub fn undecodable(&self) -> Vec<(&str, usize)> {
+        let fixed = [
+            self.resources.undecodable_count(),
+            self.control_planes.undecodable_count(),
+            self.managed_gateways.undecodable_count(),
+            self.telemetries.undecodable_count(),
+            self.pods.undecodable_count(),
+            self.collector_pods.undecodable_count(),
+            self.endpoint_slices.undecodable_count(),
+        ];
+        let owned = self.owned.values().map(Cache::undecodable_count);
+        let mesh = self
+            .mesh_config_maps
+            .values()
+            .map(|seen| seen.cache.undecodable_count());
+        fixed.into_iter().chain(owned).chain(mesh).collect()
+    }
+
+    /// The uids of all resources as the API server has them now: a watch may be behind, and a backup ahead of it.
+    pub async fn uids(&self) -> Read<BTreeSet<String>> {
+        let api: Api<MeshObservability> = Api::all(self.client.clone());
+        let listed = timeout(ANSWERS, api.list_metadata(&ListParams::default())).await;
+        let message = match listed {
+            Ok(Ok(list)) => {
+                return Ok(list
+                    .items
+                    .into_iter()
+                    .filter_map(|one| one.metadata.uid)
+                    .collect());
+            }
+            Ok(Err(error)) => said(&error),
+            Err(_) => unanswered(),
+        };
+        Err(ReadError::Failed {
+            what: "meshobservabilities.alscope.dev".to_owned(),
+            message,
+        })
+    }
+
     /// What is so, as of now. Watches for ConfigMaps that are named for the first time are started, so the world is complete
     /// when the watches are settled again.
     pub fn world(&mut self, intakes: &Intakes, now: Timestamp) -> World {
-        let control_planes: Read<Vec<ControlPlane>> = self
-            .control_planes
-            .read()
-            .map(|all| all.iter().filter_map(|one| ControlPlane::of(one)).collect());
+        let control_planes = self.control_planes.read(ControlPlane::of);
         let backups = self.backups();
-        self.follow(&control_planes, &backups, now);
+        let (resources, unread) = match self.resources.divided() {
+            Ok((resources, unread)) => (Ok(resources), unread),
+            Err(error) => (Err(error), Vec::new()),
+        };
+        self.follow(
+            &control_planes,
+            &backups,
+            resources.as_deref().unwrap_or_default(),
+            now,
+        );
         let mut world = World {
-            resources: self.resources.all().iter().map(|one| (**one).clone()).collect(),
+            resources,
+            unread,
             config_maps: self
                 .mesh_config_maps
                 .iter()
                 .map(|(name, seen)| (name.clone(), seen.read(now)))
                 .collect(),
-            telemetries: self
-                .telemetries
-                .read()
-                .map(|all| all.iter().filter_map(|one| Telemetry::of(one)).collect()),
-            managed_gateways: self
-                .managed_gateways
-                .read()
-                .map(|all| all.iter().map(|one| ObjectName::of(&**one)).collect()),
-            proxies: self
-                .pods
-                .read()
-                .map(|all| all.iter().filter_map(|one| Proxy::of(one)).collect()),
+            telemetries: self.telemetries.read(Telemetry::of),
+            managed_gateways: self.managed_gateways.read(|one| Some(ObjectName::of(one))),
+            proxies: self.pods.read(Proxy::of),
             control_planes,
             ..World::default()
         };
-        for resource in &world.resources {
+        let Ok(resources) = &world.resources else {
+            // Whose a backup is, or whether it is anybody's, is not known.
+            return world;
+        };
+        for resource in resources {
             let uid = resource.uid();
-            let backup = |all: &Vec<Backup>| all.iter().find(|backup| backup.uid == uid).cloned();
+            let backup = match &backups {
+                Ok(all) => all.get(uid).cloned().transpose(),
+                Err(error) => Err(error.clone()),
+            };
             world
                 .collectors
                 .insert(uid.to_owned(), self.collector(resource, intakes));
-            world
-                .backups
-                .insert(uid.to_owned(), backups.as_ref().map(backup).map_err(Clone::clone));
+            world.backups.insert(uid.to_owned(), backup);
         }
-        world.orphans = backups.unwrap_or_default();
-        world
-            .orphans
-            .retain(|backup| !world.backups.contains_key(&backup.uid));
+        let unread: BTreeSet<&str> = world
+            .unread
+            .iter()
+            .filter_map(|one| one.metadata.uid.as_deref())
+            .collect();
+        for (uid, backup) in backups.into_iter().flatten() {
+            match backup {
+                _ if world.backups.contains_key(&uid) || unread.contains(uid.as_str()) => {}
+                Ok(backup) => world.orphans.push(backup),
+                // It has no resource whose condition could say it.
+                Err(error) if self.told.insert(uid) => {
+                    warn!(%error, "a mesh whose resource is gone is not restored");
+                }
+                Err(_) => {}
+            }
+        }
         world
     }
 
-    /// The addresses of collector pods that are ready.
-    pub fn collector_addresses(&self) -> Vec<String> {
-        let slices = self.endpoint_slices.all();
-        let endpoints = slices.iter().flat_map(|slice| ready_addresses(slice));
-        let mut addresses: Vec<String> = endpoints.collect();
-        addresses.sort();
-        addresses.dedup();
-        addresses
-    }
-
-    /// Watches each ConfigMap that an istiod, or a backup, names.
+    /// Watches each ConfigMap that an istiod, a backup or a status names.
     fn follow(
         &mut self,
         control_planes: &Read<Vec<ControlPlane>>,
-        backups: &Read<Vec<Backup>>,
+        backups: &Read<BTreeMap<String, Read<Backup>>>,
+        resources: &[MeshObservability],
         now: Timestamp,
     ) {
         let mut names = control_planes
             .as_ref()
             .map_or_else(|_| Vec::new(), |all| targets::config_maps(all));
-        let backups = backups.iter().flatten();
+        let backups = backups.iter().flatten().flat_map(|(_, backup)| backup);
         names.extend(backups.flat_map(|backup| backup.before.keys().cloned()));
+        names.extend(resources.iter().flat_map(wired));
         for name in names {
             if self.mesh_config_maps.contains_key(&name) {
                 continue;
@@ -210,63 +273,22 @@ impl Gather {
         }
     }
 
-    /// Backups of all resources, also of those that are gone.
-    fn backups(&self) -> Read<Vec<Backup>> {
+    /// Backups of all resources, also of those that are gone, by the resource's uid.
+    fn backups(&self) -> Read<BTreeMap<String, Read<Backup>>> {
         let Some(config_maps) = self.owned.get(&Kind::ConfigMap) else {
-            return Ok(Vec::new());
+            return Ok(BTreeMap::new());
         };
-        let all = config_maps.read()?;
-        let of_backups = all
-            .iter()
-            .filter(|object| Backup::is_name(object.metadata.name.as_deref().unwrap_or_default()));
-        Ok(of_backups
-            .filter_map(|object| {
-                serde_json::to_value(&**object)
-                    .and_then(serde_json::from_value)
-                    .ok()
-            })
-            .filter_map(|config_map: ConfigMap| Backup::of(&config_map))
-            .collect())
-    }
-
-    fn collector(&self, resource: &MeshObservability, intakes: &Intakes) -> Read<Collector> {
-        let uid = resource.uid();
-        let mut owned = Vec::new();
-        for (kind, cache) in &self.owned {
-            let objects = cache.read()?;
-            let of_resource = objects
-                .iter()
-                .filter(|object| object.labels().get(OWNER_LABEL).map(String::as_str) == Some(uid));
-            owned.extend(of_resource.filter_map(|object| as_owned(*kind, object)));
-        }
-        let service = Settings::collector_name(resource.name());
-        let slices = self.endpoint_slices.read()?;
-        let addresses: Vec<String> = slices
-            .iter()
-            .filter(|slice| slice.labels().get("kubernetes.io/service-name") == Some(&service))
-            .flat_map(|slice| ready_addresses(slice))
-            .collect();
-        Ok(Collector {
-            owned,
-            pods: self
-                .collector_pods
-                .read()?
-                .iter()
-                .filter(|pod| pod.labels().get(OWNER_LABEL).map(String::as_str) == Some(uid))
-                .count(),
-            ready_endpoints: addresses.len(),
-            intakes: addresses.iter().map(|address| intakes.get(address)).collect(),
-        })
+        let of_backups = config_maps.read(|object| {
+            let uid = Backup::uid_of(object.metadata.name.as_deref()?)?;
+            Some((uid.to_owned(), backup(object)?))
+        });
+        Ok(of_backups?.into_iter().collect())
     }
 }
 
 impl Seen {
     fn note(&mut self, now: Timestamp) {
-        let version = self
-            .cache
-            .all()
-            .first()
-            .and_then(|config_map| config_map.resource_version());
+        let version = self.cache.version();
         if version != self.version {
             self.version = version;
             self.since = now;
@@ -275,11 +297,27 @@ impl Seen {
 
     fn read(&self, now: Timestamp) -> Read<Option<MeshConfigMap>> {
         let unchanged_for = Duration::try_from(now.duration_since(self.since)).unwrap_or_default();
-        let all = self.cache.read()?;
-        Ok(all
-            .first()
-            .map(|config_map| MeshConfigMap::of(config_map, unchanged_for)))
+        let all = self
+            .cache
+            .read(|config_map| Some(MeshConfigMap::of(config_map, unchanged_for)));
+        Ok(all?.pop())
     }
+}
+
+/// A client whose answers begin within a while, also those of a watch.
+fn answered(client: &Client) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let client = client.clone();
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let client = client.clone();
+        async move {
+            match timeout(ANSWERS, client.send(request)).await {
+                Ok(answer) => answer.map_err(BoxError::from),
+                Err(_) => Err(BoxError::from(unanswered())),
+            }
+        }
+    });
+    Client::new(service, namespace)
 }
 
 /// The API of a kind.
@@ -291,27 +329,27 @@ pub fn resource(kind: Kind) -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind.name()), kind.plural())
 }
 
-fn ready_addresses(slice: &EndpointSlice) -> Vec<String> {
-    slice
-        .endpoints
-        .iter()
-        .filter(|endpoint| {
-            endpoint
-                .conditions
-                .as_ref()
-                .is_some_and(|conditions| conditions.ready == Some(true))
-        })
-        .flat_map(|endpoint| endpoint.addresses.clone())
+/// The ConfigMaps that a resource has wired, by its status: without its backup, they are all that is known of it.
+fn wired(resource: &MeshObservability) -> Vec<ObjectName> {
+    let mesh = resource.status.iter().filter_map(|status| status.mesh.as_ref());
+    let config_maps = mesh.flat_map(|mesh| &mesh.config_maps);
+    config_maps
+        .filter_map(|one| one.name.split_once('/'))
+        .map(|(namespace, name)| ObjectName::new(namespace, name))
         .collect()
 }
 
-/// Backups are not among what a resource's deletion takes with it.
-fn as_owned(kind: Kind, object: &DynamicObject) -> Option<Owned> {
-    let name = object.name_any();
-    let is_backup = kind == Kind::ConfigMap && Backup::is_name(&name);
-    (!is_backup).then(|| Owned {
-        kind,
-        name,
-        object: serde_json::to_value(object).unwrap_or_default(),
-    })
+/// `None` for an object that is no backup.
+fn backup(object: &DynamicObject) -> Option<Read<Backup>> {
+    let decoded = serde_json::to_value(object).and_then(serde_json::from_value::<ConfigMap>);
+    match decoded {
+        Ok(config_map) => Backup::of(&config_map),
+        Err(error) => Some(Err(ReadError::Failed {
+            what: format!("the backup {}", ObjectName::of(object)),
+            message: error.to_string(),
+        })),
+    }
 }
+
+#[cfg(test)]
+mod tests;

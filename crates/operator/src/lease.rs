@@ -1,4 +1,6 @@
-//! Leader election by a Lease: one operator writes. What really guards each write is its resourceVersion.
+//! Leader election by a Lease: one operator writes, and each write looks whether it still leads.
+
+pub mod leadership;
 
 use std::time::Duration;
 
@@ -8,11 +10,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::clock::now;
+use crate::clock::Clock;
 
 /// The Lease's name.
 pub const NAME: &str = "alscope-operator";
@@ -26,6 +28,8 @@ pub struct Candidate {
     pub identity: String,
     /// How long a leader that is gone is waited for.
     pub duration: Duration,
+    /// What times in the Lease are read from.
+    pub clock: Clock,
 }
 
 /// What a Lease says, seen from one candidate.
@@ -40,42 +44,52 @@ enum Standing {
 }
 
 impl Candidate {
-    /// Takes and renews the Lease until `stopping`, then gives it up. `leads` says whether this operator may write; it turns
-    /// false well before another can take the Lease.
-    pub async fn run(self, client: Client, leads: watch::Sender<bool>, stopping: CancellationToken) {
+    /// Takes and renews the Lease until `ending`, then gives it up: whoever ends it has ended its work before. `leads` says until
+    /// when this operator may write: another may not take the Lease for a good while after that, so that what was sent shortly
+    /// before has arrived.
+    pub async fn run(self, client: Client, leads: watch::Sender<Option<Instant>>, ending: CancellationToken) {
         let api: Api<Lease> = Api::namespaced(client, &self.namespace);
         let pause = self.duration / 5;
-        let holds_for = self.duration * 2 / 3;
-        let mut renewed = None;
         // What was last seen of another's Lease, and since when: clocks of two machines are not compared.
         let mut seen: Option<(Option<String>, Instant)> = None;
         loop {
-            match tokio::time::timeout(pause * 2, self.attempt(&api, &mut seen)).await {
-                Ok(Ok(true)) => renewed = Some(Instant::now()),
-                Ok(Ok(false)) => renewed = None,
+            // Others count from an answer that they get later than this.
+            let began = Instant::now();
+            match timeout(pause * 2, self.attempt(&api, &mut seen)).await {
+                Ok(Ok(true)) => self.tell(&leads, Some(began + self.duration * 2 / 3)),
+                Ok(Ok(false)) => self.tell(&leads, None),
                 Ok(Err(error)) => {
                     warn!(%error, "the Lease can't be renewed; check the right to get, create and update leases");
                 }
                 Err(_) => warn!("the API server is too slow to renew the Lease"),
             }
-            let is_leader = renewed.is_some_and(|at: Instant| at.elapsed() < holds_for);
-            leads.send_if_modified(|leads| {
-                let changed = *leads != is_leader;
-                if changed {
-                    info!(identity = %self.identity, leader = is_leader, "leader election");
-                }
-                *leads = is_leader;
-                changed
-            });
+            if leads.borrow().is_some_and(|until| until <= Instant::now()) {
+                self.tell(&leads, None);
+            }
             tokio::select! {
-                () = stopping.cancelled() => break,
-                () = tokio::time::sleep(pause) => {}
+                biased;
+                () = ending.cancelled() => break,
+                () = sleep_until(began + pause) => {}
             }
         }
-        let was_leader = *leads.borrow();
-        leads.send_replace(false);
-        if was_leader && let Err(error) = self.give_up(&api).await {
-            warn!(%error, "the Lease could not be given up; the next leader waits until it ends");
+        let was_leader = leads.send_replace(None).is_some();
+        if was_leader {
+            match timeout(pause * 2, self.give_up(&api)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    warn!(%error, "the Lease could not be given up; the next leader waits until it ends");
+                }
+                Err(_) => {
+                    warn!("the Lease could not be given up in time; the next leader waits until it ends");
+                }
+            }
+        }
+    }
+
+    fn tell(&self, leads: &watch::Sender<Option<Instant>>, until: Option<Instant>) {
+        let was_leader = leads.send_replace(until).is_some();
+        if was_leader != until.is_some() {
+            info!(identity = %self.identity, leader = until.is_some(), "leader election");
         }
     }
 
@@ -86,7 +100,7 @@ impl Candidate {
         seen: &mut Option<(Option<String>, Instant)>,
     ) -> Result<bool, kube::Error> {
         let Some(lease) = api.get_opt(NAME).await? else {
-            let lease = self.lease(None, now());
+            let lease = self.lease(None, self.clock.now());
             return conflict_is_no(api.create(&PostParams::default(), &lease).await);
         };
         let version = lease.metadata.resource_version.clone();
@@ -97,7 +111,7 @@ impl Candidate {
         if self.standing(&lease, unchanged_for) == Standing::Taken {
             return Ok(false);
         }
-        let mine = self.lease(Some(&lease), now());
+        let mine = self.lease(Some(&lease), self.clock.now());
         conflict_is_no(api.replace(NAME, &PostParams::default(), &mine).await)
     }
 
@@ -168,53 +182,4 @@ fn conflict_is_no(written: Result<Lease, kube::Error>) -> Result<bool, kube::Err
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn candidate(identity: &str) -> Candidate {
-        Candidate {
-            namespace: "alscope-system".to_owned(),
-            identity: identity.to_owned(),
-            duration: Duration::from_secs(15),
-        }
-    }
-
-    fn seconds(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn another_holder_is_waited_for_by_its_own_duration() {
-        let lease = candidate("a").lease(None, Timestamp::UNIX_EPOCH);
-        assert_eq!(candidate("b").standing(&lease, seconds(15)), Standing::Taken);
-        assert_eq!(candidate("b").standing(&lease, seconds(16)), Standing::Free);
-        assert_eq!(candidate("a").standing(&lease, seconds(0)), Standing::Mine);
-    }
-
-    #[test]
-    fn a_lease_that_was_given_up_is_free() {
-        let mut lease = candidate("a").lease(None, Timestamp::UNIX_EPOCH);
-        if let Some(spec) = &mut lease.spec {
-            spec.holder_identity = Some(String::new());
-        }
-        assert_eq!(candidate("b").standing(&lease, seconds(0)), Standing::Free);
-    }
-
-    #[test]
-    fn renewing_is_no_transition_and_taking_over_is() {
-        let first = candidate("a").lease(None, Timestamp::UNIX_EPOCH);
-        let renewed = candidate("a").lease(Some(&first), Timestamp::constant(5, 0));
-        let taken = candidate("b").lease(Some(&renewed), Timestamp::constant(9, 0));
-        let spec = |lease: &Lease| lease.spec.clone().unwrap();
-        assert_eq!(spec(&renewed).lease_transitions, spec(&first).lease_transitions);
-        assert_eq!(
-            spec(&renewed).acquire_time,
-            Some(MicroTime(Timestamp::UNIX_EPOCH))
-        );
-        assert_eq!(spec(&taken).lease_transitions, Some(2));
-        assert_eq!(
-            spec(&taken).acquire_time,
-            Some(MicroTime(Timestamp::constant(9, 0)))
-        );
-    }
-}
+mod tests;

@@ -19,4 +19,6 @@ pub mod report;
 pub mod run;
 pub mod show;
 pub mod state;
+#[cfg(test)]
+mod stub;
 pub mod world;

@@ -1,5 +1,6 @@
 //! `alscope-operator`: turns on a mesh's access-log streaming, and takes it back.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,26 +8,27 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alscope_operator::clock::Clock;
 use alscope_operator::gather::Gather;
 use alscope_operator::gather::intake::Intakes;
 use alscope_operator::lease::Candidate;
 use alscope_operator::plan::preview::preview;
 use alscope_operator::plan::settings::Settings;
 use alscope_operator::run::{self, Options};
-use alscope_operator::world::World;
-use alscope_operator::{api, clock, drain, show, state};
+use alscope_operator::world::{ReadError, World};
+use alscope_operator::{api, drain, show, state};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use kube::Client;
+use kube::{Client, Config};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Wires an Istio mesh for a MeshObservability, runs its collector, and undoes all of it when the resource is deleted.
 ///
-/// Exit codes: 0 ended as asked, 1 failed, 2 wrong usage.
+/// Exit codes: 0 ended as asked, 1 failed or ended at once by a second signal, 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(version = VERSION, arg_required_else_help = true)]
 struct Arguments {
@@ -40,8 +42,17 @@ enum Command {
     Run(Run),
     /// Shows what a resource would change: the diff of mesh config, the objects, the pods to restart. Writes nothing
     Plan(Plan),
-    /// Deletes every MeshObservability and waits until the meshes are restored; run before the operator is removed
+    /// Deletes every MeshObservability of this installation and waits until the meshes are restored; run before the operator is
+    /// removed
     Drain {
+        /// The operator's namespace; what belongs to an operator in another one is left alone
+        #[arg(
+            long,
+            env = "POD_NAMESPACE",
+            default_value = "alscope-system",
+            value_name = "NAME"
+        )]
+        namespace: String,
         /// How long to wait
         #[arg(long, default_value = "3m", value_parser = duration, value_name = "DURATION")]
         timeout: Duration,
@@ -54,16 +65,11 @@ enum Command {
 struct Run {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// This operator's name in the leader election
-    #[arg(
-        long,
-        env = "POD_NAME",
-        default_value = "alscope-operator",
-        value_name = "NAME"
-    )]
-    identity: String,
-    /// How long a leader that is gone is waited for
-    #[arg(long, default_value = "15s", value_parser = duration, value_name = "DURATION")]
+    /// This operator's name in the leader election, which no other has: the pod's, else the host's with a random end
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    identity: Option<String>,
+    /// How long a leader that is gone is waited for, at least 3s
+    #[arg(long, default_value = "15s", value_parser = lease_duration, value_name = "DURATION")]
     lease_duration: Duration,
     /// Where liveness, readiness and metrics are served
     #[arg(long, default_value = "0.0.0.0:9090", value_name = "ADDRESS")]
@@ -117,12 +123,14 @@ const VERSION: &str = concat!(
     ")"
 );
 
+const NO_API_SERVER: &str = "no API server is known; run in a cluster, or set KUBECONFIG";
+
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => block_on(operate(arguments)),
         Command::Plan(arguments) => block_on(plan(arguments)),
-        Command::Drain { timeout } => {
-            block_on(async move { Ok(drain::drain(client().await?, timeout).await?) })
+        Command::Drain { namespace, timeout } => {
+            block_on(async move { Ok(drain::drain(client().await?, &namespace, timeout).await?) })
         }
         Command::Definition => definition(),
     };
@@ -143,6 +151,27 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "a duration is not negative; write for instance 90s".to_owned())
 }
 
+/// Shorter ones would be renewed without pause.
+fn lease_duration(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration < Duration::from_secs(3) {
+        return Err("a Lease of less than 3s can't be renewed in time; write for instance 15s".to_owned());
+    }
+    Ok(duration)
+}
+
+/// A name that no other operator has: two with one name would both lead.
+fn unique_identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = match host.trim() {
+        "" => "alscope-operator",
+        host => host,
+    };
+    // Its keys are random.
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("{host}-{random:016x}")
+}
+
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -151,9 +180,14 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
 }
 
 async fn client() -> anyhow::Result<Client> {
-    Client::try_default()
-        .await
-        .context("no API server is known; run in a cluster, or set KUBECONFIG")
+    Client::try_default().await.context(NO_API_SERVER)
+}
+
+/// Every reader tries again by itself, and no write is repeated behind the back of who decided it.
+async fn client_without_retries() -> anyhow::Result<Client> {
+    let mut config = Config::infer().await.context(NO_API_SERVER)?;
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
 }
 
 async fn operate(arguments: Run) -> anyhow::Result<()> {
@@ -176,21 +210,35 @@ async fn operate(arguments: Run) -> anyhow::Result<()> {
     let options = Options {
         candidate: Candidate {
             namespace: settings.namespace.clone(),
-            identity: arguments.identity,
+            identity: arguments
+                .identity
+                .filter(|name| !name.is_empty())
+                .unwrap_or_else(unique_identity),
             duration: arguments.lease_duration,
+            clock: Clock::Wall,
         },
         settings,
-        admin,
+        clock: Clock::Wall,
+        intakes: Intakes::default(),
+        admin: Some(admin),
     };
-    let mut running = std::pin::pin!(run::run(client().await?, options, stop.clone()));
+    let signals = async {
+        signalled(&mut terminate, &mut interrupt).await;
+        stop.cancel();
+        signalled(&mut terminate, &mut interrupt).await;
+    };
     tokio::select! {
-        () = &mut running => return Ok(()),
+        ended = run::run(client_without_retries().await?, options, stop.clone()) => Ok(ended?),
+        // The first ends it in order, the second at once.
+        () = signals => std::process::exit(1),
+    }
+}
+
+async fn signalled(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    stop.cancel();
-    running.await;
-    Ok(())
 }
 
 async fn plan(arguments: Plan) -> anyhow::Result<()> {
@@ -202,8 +250,20 @@ async fn plan(arguments: Plan) -> anyhow::Result<()> {
     };
     let name = resource.metadata.name.clone();
     // In the cluster, the resource may exist already, with its uid and backup.
-    let known = world
-        .resources
+    let resources = match &world.resources {
+        Ok(resources) => resources.as_slice(),
+        // A plan may be made before Alscope is installed.
+        Err(ReadError::Absent { .. }) => &[],
+        Err(error) => return Err(error.clone().into()),
+    };
+    if let Some(unread) = world.unread.iter().find(|one| one.metadata.name == name) {
+        anyhow::bail!(
+            "this version of the operator can't read the MeshObservability {} in the cluster: {}; use the version that runs there",
+            resource.name(),
+            unread.error
+        );
+    }
+    let known = resources
         .iter()
         .find(|known| known.metadata.name == name)
         .cloned();
@@ -234,7 +294,7 @@ async fn gathered(settings: &Settings) -> anyhow::Result<World> {
     let intakes = Intakes::default();
     let settled = async {
         loop {
-            let world = gather.world(&intakes, clock::now());
+            let world = gather.world(&intakes, Clock::Wall.now());
             if gather.is_settled() {
                 return world;
             }
@@ -263,5 +323,22 @@ impl SettingsArguments {
             shared_config_map: self.shared_config_map.filter(|name| !name.is_empty()),
             drain_timeout: self.drain_timeout,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_operators_have_one_name() {
+        assert_ne!(unique_identity(), unique_identity());
+    }
+
+    #[test]
+    fn a_lease_can_be_renewed_in_time() {
+        assert_eq!(lease_duration("3s"), Ok(Duration::from_secs(3)));
+        assert!(lease_duration("2s").is_err());
+        assert!(lease_duration("0s").is_err());
     }
 }

@@ -8,6 +8,7 @@ pub mod claim;
 pub mod compare;
 pub mod conditions;
 pub mod flow;
+pub mod installation;
 pub mod mesh;
 pub mod network_policy;
 pub mod objects;
@@ -28,16 +29,18 @@ pub mod wiring;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::core::error_boundary::InvalidObject;
 
 use crate::api::{FINALIZER, ManagementState, MeshObservability, MeshObservabilityStatus};
 use crate::world::{Backup, Collector, World};
 
 use conditions::{Answer, Answers};
 use refusal::WriteFailure;
-use removal::Removal;
+use removal::{Progress, Removal};
 use settings::Settings;
 use step::Step;
+use transitions::Note;
 
 /// How often a resource is looked at when nothing happens.
 const RESYNC: Duration = Duration::from_mins(10);
@@ -54,12 +57,12 @@ pub struct Plan {
     /// What is so.
     pub status: MeshObservabilityStatus,
     /// What was done, beside the conditions' changes, that people should read: for events.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// When to look again, if nothing happens before.
     pub again_in: Duration,
 }
 
-/// Plans for a resource.
+/// Plans for a resource. Of one that belongs to another installation it only says so.
 pub fn plan(
     world: &World,
     settings: &Settings,
@@ -67,11 +70,39 @@ pub fn plan(
     failure: Option<&WriteFailure>,
     now: Timestamp,
 ) -> Plan {
+    if let Some(note) = installation::note(resource, &settings.namespace) {
+        return Plan {
+            steps: Vec::new(),
+            status: resource.status.clone().unwrap_or_default(),
+            notes: vec![note],
+            again_in: RESYNC,
+        };
+    }
+    let mut plan = of_own(world, settings, resource, failure, now);
+    plan.status.operator = Some(installation::status(&settings.namespace));
+    plan
+}
+
+/// Plans for a resource that belongs to this installation, or does from now on.
+fn of_own(
+    world: &World,
+    settings: &Settings,
+    resource: &MeshObservability,
+    failure: Option<&WriteFailure>,
+    now: Timestamp,
+) -> Plan {
     let is_ending = resource.metadata.deletion_timestamp.is_some();
-    if let Some(holder) = claim::holder(&world.resources, resource)
-        && !has_finalizer(resource)
-    {
-        return claimed(resource, holder, now);
+    if !has_finalizer(&resource.metadata) {
+        let resources = match &world.resources {
+            Ok(resources) => resources,
+            Err(error) => return unclear(resource, error.to_string(), now),
+        };
+        if let Some(holder) = claim::holder(resources, resource) {
+            return claimed(resource, holder, now);
+        }
+        if let Some(holder) = claim::possible_holder(&world.unread, resource) {
+            return unclear(resource, may_hold(holder), now);
+        }
     }
     match resource.spec.management_state {
         ManagementState::Managed if !is_ending => up::plan(world, settings, resource, failure, now),
@@ -89,27 +120,38 @@ pub fn plan(
 }
 
 /// Restores the mesh of a resource that went without its finalizer. Nobody waits for its proxies: the API server has already
-/// collected what it owned.
-pub fn orphan(world: &World, settings: &Settings, backup: &Backup, now: Timestamp) -> Vec<Step> {
+/// collected what it owned. What can't be restored keeps its backup.
+pub fn orphan(world: &World, settings: &Settings, backup: &Backup, now: Timestamp) -> Progress {
     let status = MeshObservabilityStatus {
         draining_since: Some(Time(Timestamp::UNIX_EPOCH)),
         ..MeshObservabilityStatus::default()
     };
     let own = settings.address(&backup.resource);
+    let remedy = format!("allow it: {}", backup.allow_rollout(&settings.namespace));
     let removal = Removal {
         backup: Some(backup),
         addresses: &[&backup.address, &own],
         collector: &Collector::default(),
         status: &status,
         failure: None,
+        rollout: if backup.allows_rollout {
+            Ok(())
+        } else {
+            Err(&remedy)
+        },
     };
-    removal::removal(world, settings, &removal, now).steps
+    let mut progress = removal::removal(world, settings, &removal, now);
+    if progress.is_wired {
+        progress
+            .steps
+            .retain(|step| !matches!(step, Step::DeleteBackup { .. }));
+    }
+    progress
 }
 
 /// Whether the operator has written, or is about to write, for a resource.
-pub fn has_finalizer(resource: &MeshObservability) -> bool {
-    resource
-        .metadata
+pub fn has_finalizer(metadata: &ObjectMeta) -> bool {
+    metadata
         .finalizers
         .iter()
         .flatten()
@@ -124,12 +166,31 @@ fn claimed(resource: &MeshObservability, holder: &MeshObservability, now: Timest
         holder.name()
     );
     let waits = || Answer::unknown("MeshAlreadyClaimed", "another resource holds the mesh");
+    idle(resource, Answer::no("MeshAlreadyClaimed", message), &waits, now)
+}
+
+/// Whether the mesh is another's is not known: nothing is written.
+fn unclear(resource: &MeshObservability, message: String, now: Timestamp) -> Plan {
+    let waits = || Answer::unknown("MeshCheckFailed", "whose the mesh is has to be known first");
+    idle(resource, Answer::unknown("MeshCheckFailed", message), &waits, now)
+}
+
+fn may_hold(holder: &InvalidObject) -> String {
+    format!(
+        "the MeshObservability {}, which is older and may hold the mesh, can't be read by this version of the operator: {}; \
+         upgrade the operator, or correct or delete that resource",
+        holder.metadata.name.as_deref().unwrap_or_default(),
+        holder.error
+    )
+}
+
+fn idle(resource: &MeshObservability, accepted: Answer, others: &dyn Fn() -> Answer, now: Timestamp) -> Plan {
     let answers = Answers {
-        accepted: Answer::no("MeshAlreadyClaimed", message),
-        collector_available: waits(),
-        mesh_configured: waits(),
-        proxies_up_to_date: waits(),
-        data_flowing: waits(),
+        accepted,
+        collector_available: others(),
+        mesh_configured: others(),
+        proxies_up_to_date: others(),
+        data_flowing: others(),
     };
     Plan {
         steps: Vec::new(),
@@ -149,9 +210,9 @@ fn down(
 ) -> Plan {
     let uid = resource.uid();
     let previous = resource.status.clone().unwrap_or_default();
-    if !has_finalizer(resource) {
+    if !has_finalizer(&resource.metadata) {
         // Nothing was written for it, or all is taken back.
-        return ended(resource, "everything is as it was before", now);
+        return ended(resource, &last_word(resource), now);
     }
     let backup = match world.backups.get(uid) {
         Some(Err(error)) => return waiting(resource, previous, &error.to_string(), now),
@@ -165,16 +226,26 @@ fn down(
         None => &nothing,
     };
     let own = settings.address(resource.name());
+    let allows_rollout =
+        resource.spec.mesh.allow_gateway_rollout || backup.is_some_and(|backup| backup.allows_rollout);
     let removal = Removal {
         backup,
-        addresses: &[backup.map_or(own.as_str(), |backup| &backup.address), &own],
+        addresses: &[up::address_before(backup, &previous).unwrap_or(&own), &own],
         collector,
         status: &previous,
         failure,
+        rollout: if allows_rollout {
+            Ok(())
+        } else {
+            Err("set spec.mesh.allowGatewayRollout: true to allow it")
+        },
     };
     let progress = removal::removal(world, settings, &removal, now);
-    let mut plan = if progress.done {
-        ended(resource, &progress.message, now)
+    let mut plan = if progress.done && failure.is_none() {
+        let mut plan = ended(resource, &progress.message, now);
+        // Kept until the finalizer is gone: nobody waits a second time.
+        plan.status.draining_since = progress.draining_since.map(Time);
+        plan
     } else {
         let mut plan = waiting(resource, previous.clone(), &progress.message, now);
         plan.status.draining_since = progress.draining_since.map(Time);
@@ -188,9 +259,28 @@ fn down(
     plan.steps = progress.steps;
     if progress.done {
         plan.steps.push(Step::RemoveFinalizer);
-        plan.notes = progress.incomplete;
+    }
+    if progress.done && failure.is_none() {
+        plan.notes = progress.incomplete.into_iter().map(incomplete).collect();
     }
     plan
+}
+
+fn incomplete(message: String) -> Note {
+    Note {
+        is_warning: true,
+        reason: "RestoreIncomplete".to_owned(),
+        message,
+    }
+}
+
+/// What the way down has ended with.
+fn last_word(resource: &MeshObservability) -> String {
+    let conditions = resource.status.iter().flat_map(|status| &status.conditions);
+    let mut of_the_end = conditions.filter(|condition| condition.reason == "Removed");
+    of_the_end
+        .find(|condition| condition.type_ == conditions::READY)
+        .map_or_else(|| removal::EVERYTHING.to_owned(), |ready| ready.message.clone())
 }
 
 /// On the way down.

@@ -150,7 +150,7 @@ impl Installation {
         let name = &self.operator;
         vec![
             self.service_account(name),
-            cluster_role(name, self.policy(Scope::Cluster)),
+            cluster_role(&self.of_cluster(name), self.policy(Scope::Cluster)),
             self.cluster_role_binding(name),
             role(name, &self.namespace, self.policy(Scope::OwnNamespace)),
             self.role_binding(name, &self.namespace),
@@ -159,7 +159,7 @@ impl Installation {
 
     /// The operator's rights in the mesh's namespace.
     pub fn mesh(&self) -> Vec<Object> {
-        let name = format!("{}-mesh", self.operator);
+        let name = format!("{}-mesh", self.of_cluster(&self.operator));
         let mut rules = self.policy(Scope::Mesh);
         if self.shared_config_map.is_some() {
             rules.extend(self.policy(Scope::SharedMesh));
@@ -175,7 +175,7 @@ impl Installation {
         let name = &self.collector;
         vec![
             self.service_account(name),
-            cluster_role(name, self.policy(Scope::Collector)),
+            cluster_role(&self.of_cluster(name), self.policy(Scope::Collector)),
             self.cluster_role_binding(name),
         ]
     }
@@ -191,11 +191,17 @@ impl Installation {
         })
     }
 
-    fn cluster_role_binding(&self, name: &str) -> Object {
+    /// The name of an object outside the installation's namespace: that of another installation is another one.
+    fn of_cluster(&self, name: &str) -> String {
+        format!("{name}-{}", self.namespace)
+    }
+
+    fn cluster_role_binding(&self, account: &str) -> Object {
+        let name = self.of_cluster(account);
         Object::ClusterRoleBinding(ClusterRoleBinding {
-            metadata: metadata(name, None),
-            role_ref: role_ref("ClusterRole", name),
-            subjects: Some(vec![self.subject(name)]),
+            metadata: metadata(&name, None),
+            role_ref: role_ref("ClusterRole", &name),
+            subjects: Some(vec![self.subject(account)]),
         })
     }
 

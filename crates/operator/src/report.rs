@@ -1,5 +1,6 @@
 //! Writes the status, and events for what changed in it.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use kube::api::{Patch, PatchParams};
@@ -9,14 +10,15 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::api::{MeshObservability, MeshObservabilityStatus};
-use crate::plan::transitions::transitions;
+use crate::plan::transitions::{Note, transitions};
 use crate::world::MANAGER;
 
 /// Reports for one operator.
-#[derive(Clone)]
 pub struct Report {
     client: Client,
     events: Recorder,
+    /// What was noted last of each resource, by its uid.
+    noted: HashMap<String, Note>,
 }
 
 impl fmt::Debug for Report {
@@ -26,7 +28,7 @@ impl fmt::Debug for Report {
 }
 
 impl Report {
-    /// Reports as this pod.
+    /// Reports as this pod, with a client that sends nothing when this operator does not lead.
     pub fn new(client: Client, pod: &str) -> Self {
         let reporter = Reporter {
             controller: MANAGER.to_owned(),
@@ -34,6 +36,7 @@ impl Report {
         };
         Self {
             events: Recorder::new(client.clone(), reporter),
+            noted: HashMap::new(),
             client,
         }
     }
@@ -78,6 +81,17 @@ impl Report {
         }
     }
 
+    /// Publishes what a plan notes, once and not with every pass that notes it again.
+    pub async fn note(&mut self, resource: &MeshObservability, note: &Note) {
+        if self.noted.get(resource.uid()) == Some(note) {
+            return;
+        }
+        self.noted.insert(resource.uid().to_owned(), note.clone());
+        info!(resource = resource.metadata.name, reason = %note.reason, "{}", note.message);
+        self.event(resource, note.is_warning, &note.reason, &note.message)
+            .await;
+    }
+
     /// Publishes one event. That it could not be is no reason to do anything else differently.
     pub async fn event(&self, resource: &MeshObservability, is_warning: bool, reason: &str, message: &str) {
         const LONGEST: usize = 1_000;
@@ -99,6 +113,23 @@ impl Report {
     }
 }
 
+/// Whether a status says more than other counts and messages than the one before.
+pub fn is_news(previous: &MeshObservabilityStatus, next: &MeshObservabilityStatus) -> bool {
+    without_counts(previous) != without_counts(next)
+}
+
+fn without_counts(status: &MeshObservabilityStatus) -> MeshObservabilityStatus {
+    let mut status = status.clone();
+    status.proxies = None;
+    if let Some(collector) = &mut status.collector {
+        collector.ready_replicas = 0;
+    }
+    for condition in &mut status.conditions {
+        condition.message.clear();
+    }
+    status
+}
+
 /// Adds null for each field of `previous` that `next` does not have, at every depth of objects.
 fn name_what_is_gone(next: &mut serde_json::Value, previous: &serde_json::Value) {
     let (Some(next), Some(previous)) = (next.as_object_mut(), previous.as_object()) else {
@@ -116,9 +147,37 @@ fn name_what_is_gone(next: &mut serde_json::Value, previous: &serde_json::Value)
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use rstest::rstest;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    #[rstest]
+    #[case::proxies(json!({"proxies": {"summary": "2/3", "total": 3, "upToDate": 2, "pendingRestart": 1}}), false)]
+    #[case::replicas(json!({"collector": {"address": "c:1", "image": "i", "replicas": 2, "readyReplicas": 2}}), false)]
+    #[case::message(json!({"conditions": [{"type": "Ready", "status": "True", "reason": "Ready", "message": "2", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}), false)]
+    #[case::reason(json!({"conditions": [{"type": "Ready", "status": "True", "reason": "Other", "message": "1", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}), true)]
+    #[case::status(json!({"conditions": [{"type": "Ready", "status": "False", "reason": "Ready", "message": "1", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}), true)]
+    #[case::wanted_replicas(json!({"collector": {"address": "c:1", "image": "i", "replicas": 3, "readyReplicas": 1}}), true)]
+    #[case::mesh(json!({"mesh": {"configMaps": [{"revision": "default", "name": "a/b", "wired": false}]}}), true)]
+    #[case::drain(json!({"drainingSince": "2026-01-01T00:00:00Z"}), true)]
+    #[case::generation(json!({"observedGeneration": 2}), true)]
+    fn counts_and_messages_are_no_news(#[case] change: Value, #[case] expected: bool) {
+        let mut value = json!({
+            "observedGeneration": 1,
+            "proxies": {"summary": "1/3", "total": 3, "upToDate": 1, "pendingRestart": 2},
+            "collector": {"address": "c:1", "image": "i", "replicas": 2, "readyReplicas": 1},
+            "conditions": [{"type": "Ready", "status": "True", "reason": "Ready", "message": "1", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+            "mesh": {"configMaps": [{"revision": "default", "name": "a/b", "wired": true}]},
+        });
+        let previous: MeshObservabilityStatus = serde_json::from_value(value.clone()).unwrap();
+        for (key, changed) in change.as_object().unwrap() {
+            value[key] = changed.clone();
+        }
+        let next: MeshObservabilityStatus = serde_json::from_value(value).unwrap();
+        assert_ne!(previous, next);
+        assert_eq!(is_news(&previous, &next), expected);
+    }
 
     #[test]
     fn what_is_gone_is_named_at_every_depth() {

@@ -8,20 +8,23 @@ mod control_plane;
 mod mesh_config_map;
 mod proxy;
 mod telemetry;
+mod tracker;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use kube::ResourceExt as _;
+use kube::core::error_boundary::InvalidObject;
 
 use crate::api::MeshObservability;
 
 pub use backup::{Backup, Before, OWNER_LABEL};
 pub use collector::{Collector, Intake, Kind, Owned};
 pub use control_plane::{ControlPlane, DEFAULT_REVISION, config_map_of_revision};
-pub use mesh_config_map::{FieldOwner, KEY, MANAGER, MANAGER_LABEL, MeshConfigMap, Tracker};
+pub use mesh_config_map::{FieldOwner, KEY, MANAGER, MANAGER_LABEL, MeshConfigMap};
 pub use proxy::{Owner, Proxy};
 pub use telemetry::Telemetry;
+pub use tracker::Tracker;
 
 /// The namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,7 +55,10 @@ impl ObjectName {
 
 impl fmt::Display for ObjectName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.namespace, self.name)
+        match self.namespace.as_str() {
+            "" => formatter.write_str(&self.name),
+            namespace => write!(formatter, "{namespace}/{}", self.name),
+        }
     }
 }
 
@@ -70,6 +76,27 @@ pub enum ReadError {
         /// The namespace; none means the whole cluster.
         namespace: Option<String>,
     },
+    /// The API server does not serve the kind.
+    #[error(
+        "the API server does not serve {resource}; install its definition (deploy/crds has Alscope's own, and so has the chart), \
+         the operator goes on by itself"
+    )]
+    Absent {
+        /// The resource's plural, with its group unless that is the core one.
+        resource: String,
+    },
+    /// An object that this version of the operator does not understand.
+    #[error(
+        "{resource} {name} can't be read by this version of the operator: {message}; upgrade the operator, or correct the object"
+    )]
+    Undecodable {
+        /// The resource's plural, with its group unless that is the core one.
+        resource: String,
+        /// The object.
+        name: ObjectName,
+        /// What is wrong with it.
+        message: String,
+    },
     /// The API server did not answer, or with an error.
     #[error(
         "{what} can't be read: {message}; the operator tries again by itself, look at the API server if this stays"
@@ -80,6 +107,17 @@ pub enum ReadError {
         /// What came instead.
         message: String,
     },
+    /// A backup that this operator does not understand whole.
+    #[error(
+        "the backup {backup} was written by a newer operator: {what}; upgrade the operator again, until then nothing of its mesh is \
+         written and nothing is deleted"
+    )]
+    NewerBackup {
+        /// The ConfigMap.
+        backup: ObjectName,
+        /// What is not understood.
+        what: String,
+    },
 }
 
 /// Something read, or why it could not be.
@@ -88,8 +126,10 @@ pub type Read<T> = Result<T, ReadError>;
 /// What is so in the cluster.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// Every `MeshObservability`.
-    pub resources: Vec<MeshObservability>,
+    /// Every `MeshObservability` that this version of the operator can read.
+    pub resources: Read<Vec<MeshObservability>>,
+    /// Those that exist and that it can't read. Their meshes, collectors and backups stay as they are.
+    pub unread: Vec<InvalidObject>,
     /// istiod's Deployments.
     pub control_planes: Read<Vec<ControlPlane>>,
     /// The ConfigMaps that hold mesh config, those that do not exist as `None`.
@@ -104,7 +144,7 @@ pub struct World {
     pub collectors: BTreeMap<String, Read<Collector>>,
     /// Each resource's backup, by the resource's uid.
     pub backups: BTreeMap<String, Read<Option<Backup>>>,
-    /// Backups of resources that are gone.
+    /// Backups of resources that are gone, by a list of the resources that succeeded.
     pub orphans: Vec<Backup>,
     /// By ConfigMap, the resourceVersion of the text that the operator wrote over, until it has seen what came of it.
     pub written_over: BTreeMap<ObjectName, String>,
@@ -113,7 +153,8 @@ pub struct World {
 impl Default for World {
     fn default() -> Self {
         Self {
-            resources: Vec::new(),
+            resources: Ok(Vec::new()),
+            unread: Vec::new(),
             control_planes: Ok(Vec::new()),
             config_maps: BTreeMap::new(),
             telemetries: Ok(Vec::new()),

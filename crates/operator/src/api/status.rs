@@ -14,6 +14,9 @@ pub struct MeshObservabilityStatus {
     /// In one word: `Ready`, or the reason why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// The installation that this resource belongs to. Any other one leaves it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorStatus>,
     /// `Accepted`, `CollectorAvailable`, `MeshConfigured`, `ProxiesUpToDate`, `DataFlowing` and `Ready`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
@@ -33,6 +36,14 @@ pub struct MeshObservabilityStatus {
     /// Since when the mesh is restored and the collector's Service waits for proxies that still know its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining_since: Option<Time>,
+}
+
+/// The installation that a resource belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OperatorStatus {
+    /// The namespace of its operator.
+    pub namespace: String,
 }
 
 /// The collector as it runs.
@@ -154,6 +165,9 @@ pub struct SkippedStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupStatus {
-    /// The ConfigMap in the operator's namespace.
+    /// The ConfigMap in the operator's namespace, as `namespace/name`.
     pub config_map: String,
+    /// The address that mesh config was given, so that it can be taken out without the backup, too.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
 }

@@ -1,14 +1,17 @@
 //! What is known of the kinds that are watched.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
+use std::future::pending;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::Stream;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DynamicObject};
+use kube::core::DeserializeGuard;
+use kube::core::error_boundary::InvalidObject;
 use kube::runtime::WatchStreamExt as _;
-use kube::runtime::reflector::Lookup;
 use kube::runtime::reflector::store::{Store, Writer};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
@@ -17,65 +20,121 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::Read;
+use crate::world::{ObjectName, Read, ReadError};
 
 use super::prune::prune;
-use super::watch::{State, Subject, Watch};
+use super::watch::{Absence, State, Subject, Watch};
 
-/// The objects of one watch.
-pub struct Cache<K: Lookup + Clone + 'static>
+/// The objects of one watch, also those that can't be decoded.
+pub struct Cache<K: Resource + Clone + 'static>
 where
     K::DynamicType: Hash + Eq + Clone,
 {
-    store: Store<K>,
+    store: Store<DeserializeGuard<K>>,
+    subject: Subject,
     state: Arc<Mutex<State>>,
 }
 
-impl<K: Lookup + Clone + 'static> fmt::Debug for Cache<K>
+impl<K: Resource + Clone + 'static> fmt::Debug for Cache<K>
 where
     K::DynamicType: Hash + Eq + Clone,
 {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Cache")
+            .field("subject", &self.subject)
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
 
-impl<K: Lookup + Clone + 'static> Cache<K>
+impl<K: Resource + Clone + 'static> Cache<K>
 where
     K::DynamicType: Hash + Eq + Clone,
 {
-    /// What is known now.
-    pub fn all(&self) -> Vec<Arc<K>> {
-        self.store.state()
+    /// What of each object is wanted, or why it is not known: one object that can't be decoded may be just the one that matters.
+    pub fn read<T>(&self, of: impl Fn(&K) -> Option<T>) -> Read<Vec<T>> {
+        let mut found = Vec::new();
+        for object in self.objects()? {
+            match &object.0 {
+                Ok(object) => found.extend(of(object)),
+                Err(invalid) => return Err(self.undecodable(invalid)),
+            }
+        }
+        Ok(found)
     }
 
-    /// What is so, or why it is not known.
-    pub fn read(&self) -> Read<Vec<Arc<K>>> {
-        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Failed(error) => Err(error.clone()),
-            State::Pending | State::Listed | State::Absent => Ok(self.store.state()),
+    /// Each object, and beside them what is known of those that can't be decoded.
+    pub fn divided(&self) -> Read<(Vec<K>, Vec<InvalidObject>)> {
+        let mut divided = (Vec::new(), Vec::new());
+        for object in self.objects()? {
+            match &object.0 {
+                Ok(object) => divided.0.push(object.clone()),
+                Err(invalid) => divided.1.push(invalid.clone()),
+            }
+        }
+        Ok(divided)
+    }
+
+    /// The version of the only object, also of one that can't be decoded.
+    pub fn version(&self) -> Option<String> {
+        let objects = self.store.state();
+        objects.first()?.meta().resource_version.clone()
+    }
+
+    /// How many objects can't be decoded, with the resource's plural.
+    pub fn undecodable_count(&self) -> (&str, usize) {
+        let objects = self.store.state();
+        let count = objects.iter().filter(|object| object.0.is_err()).count();
+        (self.subject.resource(), count)
+    }
+
+    fn undecodable(&self, invalid: &InvalidObject) -> ReadError {
+        ReadError::Undecodable {
+            resource: self.subject.resource().to_owned(),
+            name: ObjectName {
+                namespace: invalid.metadata.namespace.clone().unwrap_or_default(),
+                name: invalid.metadata.name.clone().unwrap_or_default(),
+            },
+            message: invalid.error.clone(),
         }
     }
+
+    /// In an order, which the store has not: a plan that depends on it can't be repeated.
+    fn objects(&self) -> Read<Vec<Arc<DeserializeGuard<K>>>> {
+        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Pending => return Err(self.subject.unlisted()),
+            State::Failed(error) => return Err(error.clone()),
+            State::Absent => return Ok(Vec::new()),
+            State::Listed => {}
+        }
+        let mut objects = self.store.state();
+        objects.sort_by(|one, other| name(one).cmp(&name(other)));
+        Ok(objects)
+    }
+}
+
+/// What the store finds an object by.
+fn name<K: Resource>(object: &DeserializeGuard<K>) -> (Option<&str>, Option<&str>) {
+    let metadata = object.meta();
+    (metadata.namespace.as_deref(), metadata.name.as_deref())
 }
 
 /// All watches: each runs in a task that ends with the operator.
 #[derive(Debug)]
 pub struct Watches {
     changed: Arc<Notify>,
-    stopping: CancellationToken,
+    ending: CancellationToken,
     states: Vec<Arc<Mutex<State>>>,
     tasks: JoinSet<()>,
 }
 
 impl Watches {
     /// None yet.
-    pub fn new(changed: Arc<Notify>, stopping: CancellationToken) -> Self {
+    pub fn new(changed: Arc<Notify>, ending: CancellationToken) -> Self {
         Self {
             changed,
-            stopping,
+            ending,
             states: Vec::new(),
             tasks: JoinSet::new(),
         }
@@ -88,65 +147,103 @@ impl Watches {
             .all(|state| *state.lock().unwrap_or_else(PoisonError::into_inner) != State::Pending)
     }
 
+    /// Returns when one of them has ended, with the reason if it panicked.
+    pub async fn ended(&mut self) -> String {
+        match self.tasks.join_next().await {
+            Some(Ok(())) => "a watch ended".to_owned(),
+            Some(Err(error)) => format!("a watch ended: {error}"),
+            None => pending().await,
+        }
+    }
+
     /// Watches a kind that is known at compile time.
-    pub fn typed<K>(&mut self, api: Api<K>, config: watcher::Config, namespace: Option<&str>) -> Cache<K>
+    pub fn typed<K>(
+        &mut self,
+        api: Api<DeserializeGuard<K>>,
+        config: watcher::Config,
+        namespace: Option<&str>,
+    ) -> Cache<K>
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
-        let subject = Subject::new(&K::group(&()), &K::plural(&()), namespace);
+        let subject = Subject::new(&K::group(&()), &K::plural(&()), namespace, Absence::IsAFault);
         self.run(Writer::default(), subject, move || {
-            watcher(api.clone(), config.clone()).default_backoff()
+            watcher(api.clone(), config.clone())
         })
     }
 
     /// Watches pods, of which only what is read is kept.
-    pub fn pods(&mut self, api: Api<Pod>) -> Cache<Pod> {
-        self.run(Writer::default(), Subject::new("", "pods", None), move || {
-            watcher(api.clone(), watcher::Config::default())
-                .default_backoff()
-                .modify(prune)
+    pub fn pods(&mut self, api: Api<DeserializeGuard<Pod>>) -> Cache<Pod> {
+        let subject = Subject::new("", "pods", None, Absence::IsAFault);
+        self.run(Writer::default(), subject, move || {
+            watcher(api.clone(), watcher::Config::default()).modify(|pod| {
+                if let Ok(pod) = &mut pod.0 {
+                    prune(pod);
+                }
+            })
         })
     }
 
     /// Watches a kind by its name.
-    pub fn dynamic(
+    pub(super) fn dynamic(
         &mut self,
-        api: Api<DynamicObject>,
+        api: Api<DeserializeGuard<DynamicObject>>,
         resource: ApiResource,
         config: watcher::Config,
-        namespace: Option<&str>,
+        subject: Subject,
     ) -> Cache<DynamicObject> {
-        let subject = Subject::new(&resource.group, &resource.plural, namespace);
         self.run(Writer::new(resource), subject, move || {
-            watcher(api.clone(), config.clone()).default_backoff()
+            watcher(api.clone(), config.clone())
         })
     }
 
     fn run<K, S>(
         &mut self,
-        objects: Writer<K>,
+        objects: Writer<DeserializeGuard<K>>,
         subject: Subject,
         events: impl Fn() -> S + Send + 'static,
     ) -> Cache<K>
     where
-        K: Lookup + Clone + Send + Sync + 'static,
+        K: Resource + Clone + Send + Sync + 'static,
         K::DynamicType: Hash + Eq + Clone + Send + Sync,
-        S: Stream<Item = watcher::Result<Event<K>>> + Send,
+        S: Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>> + Send,
     {
         let store = objects.as_reader();
         let state = Arc::new(Mutex::new(State::Pending));
         self.states.push(state.clone());
         let watch = Watch {
             objects,
-            subject,
+            subject: subject.clone(),
             state: state.clone(),
             changed: self.changed.clone(),
+            doubtful_since: None,
+            undecodable: BTreeMap::new(),
         };
-        let stopping = self.stopping.clone();
+        let ending = self.ending.clone();
         self.tasks.spawn(async move {
             // `None` is the end, which is what was asked for.
-            let _: Option<()> = stopping.run_until_cancelled(watch.run(events)).await;
+            let _: Option<()> = ending.run_until_cancelled(watch.run(events)).await;
         });
-        Cache { store, state }
+        Cache {
+            store,
+            subject,
+            state,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_watch_that_ends_is_noticed() {
+        let mut watches = Watches::new(Arc::default(), CancellationToken::new());
+        watches.tasks.spawn(pending());
+        watches.tasks.spawn(async { panic!("lost its way") });
+        let what = watches.ended().await;
+        assert!(what.contains("lost its way"), "{what}");
+        watches.tasks.spawn(async {});
+        assert_eq!(watches.ended().await, "a watch ended");
     }
 }

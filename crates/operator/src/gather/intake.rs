@@ -1,50 +1,120 @@
 //! What the collector's replicas have received, asked from each on its admin port.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::plan::settings::ADMIN_PORT;
 use crate::world::Intake;
 
+/// How often replicas are asked what they received.
+const ASK_EVERY: Duration = Duration::from_secs(5);
 const DEADLINE: Duration = Duration::from_secs(2);
 /// Replicas asked at once.
 const AT_ONCE: usize = 16;
 
-/// The last answers, by address.
-#[derive(Clone, Debug, Default)]
-pub struct Intakes(Arc<Mutex<HashMap<String, Intake>>>);
+/// What replicas say, by address.
+pub type Answers = Arc<Mutex<HashMap<String, Intake>>>;
+
+/// The last answers.
+#[derive(Clone, Debug)]
+pub struct Intakes {
+    last: Answers,
+    /// Asks one replica, and waits for its answer.
+    ask: fn(&str) -> Option<Intake>,
+    /// What replicas are known to say, where none is asked.
+    known: Option<Answers>,
+}
+
+impl Default for Intakes {
+    fn default() -> Self {
+        Self {
+            last: Answers::default(),
+            ask,
+            known: None,
+        }
+    }
+}
 
 impl Intakes {
-    /// What a replica said last.
-    pub fn get(&self, address: &str) -> Option<Intake> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(address)
-            .copied()
+    /// Replicas that nobody asks: they say what stands here.
+    pub fn known(answers: Answers) -> Self {
+        Self {
+            known: Some(answers),
+            ..Self::default()
+        }
     }
 
-    /// Asks these replicas, and forgets the others.
-    pub async fn refresh(&self, addresses: Vec<String>) {
-        let mut answers = HashMap::new();
-        for some in addresses.chunks(AT_ONCE) {
-            let mut asked = JoinSet::new();
-            for address in some.iter().cloned() {
+    /// What a replica said last.
+    pub fn get(&self, address: &str) -> Option<Intake> {
+        self.last().get(address).copied()
+    }
+
+    /// Asks the replicas that are named, and asks anew every few seconds and as soon as others are named, until `ending`.
+    pub async fn keep(self, mut named: watch::Receiver<Vec<String>>, ending: CancellationToken) {
+        loop {
+            let addresses = named.borrow_and_update().clone();
+            let asking = async {
+                self.refresh(addresses).await;
+                sleep(ASK_EVERY).await;
+            };
+            tokio::select! {
+                biased;
+                () = ending.cancelled() => return,
+                changed = named.changed() => if changed.is_err() {
+                    // Nobody is there who could name others: the end comes.
+                    ending.cancelled().await;
+                    return;
+                },
+                () = asking => {}
+            }
+        }
+    }
+
+    /// Asks these replicas, of which each answer is known as soon as it comes, and forgets the others.
+    async fn refresh(&self, addresses: Vec<String>) {
+        if let Some(known) = &self.known {
+            let known = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let known = known
+                .into_iter()
+                .filter(|(address, _)| addresses.contains(address));
+            *self.last() = known.collect();
+            return;
+        }
+        self.last().retain(|address, _| addresses.contains(address));
+        let mut waiting = addresses.into_iter();
+        let mut asked = JoinSet::new();
+        loop {
+            while asked.len() < AT_ONCE
+                && let Some(address) = waiting.next()
+            {
+                let ask = self.ask;
                 asked.spawn_blocking(move || {
                     let answer = ask(&address);
                     (address, answer)
                 });
             }
-            for (address, answer) in asked.join_all().await {
-                if let Some(intake) = answer {
-                    answers.insert(address, intake);
+            match asked.join_next().await {
+                Some(Ok((address, Some(intake)))) => {
+                    self.last().insert(address, intake);
                 }
+                Some(Ok((address, None))) => {
+                    self.last().remove(&address);
+                }
+                Some(Err(error)) => warn!(%error, "a collector could not be asked"),
+                None => return,
             }
         }
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = answers;
+    }
+
+    fn last(&self) -> MutexGuard<'_, HashMap<String, Intake>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,4 +132,63 @@ fn ask(address: &str) -> Option<Intake> {
         .call()
         .ok()?;
     response.body_mut().read_json().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    impl Intakes {
+        /// Asks in this way instead.
+        pub(crate) fn asking(ask: fn(&str) -> Option<Intake>) -> Self {
+            Self {
+                ask,
+                ..Self::default()
+            }
+        }
+    }
+
+    /// Has received as many entries as its address says; `dead` does not answer.
+    fn entries(address: &str) -> Option<Intake> {
+        let Ok(entries_received) = address.parse() else {
+            let (_never, answer) = mpsc::channel();
+            return answer.recv_timeout(DEADLINE).ok();
+        };
+        Some(Intake {
+            entries_received,
+            ..Intake::default()
+        })
+    }
+
+    /// Waits until this is so, at most a while.
+    async fn until(what: impl Fn() -> bool) {
+        let waited = async {
+            while !what() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), waited)
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_known_while_others_are_waited_for_and_forgotten_with_its_replica() {
+        let intakes = Intakes::asking(entries);
+        let addresses = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect::<Vec<_>>();
+        let (named, asked) = watch::channel(addresses(&["dead", "7"]));
+        let ending = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(intakes.clone().keep(asked, ending.clone()));
+        let received = |address: &str| intakes.get(address).map(|intake| intake.entries_received);
+        until(|| received("7") == Some(7)).await;
+        assert_eq!(received("dead"), None);
+        named.send_replace(addresses(&["8"]));
+        until(|| received("8") == Some(8)).await;
+        assert_eq!(received("7"), None);
+        ending.cancel();
+        tasks.join_all().await;
+    }
 }

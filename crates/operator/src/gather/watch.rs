@@ -1,25 +1,31 @@
 //! One watch: from its events into the store, and how far it is.
 
+use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
-use kube::runtime::reflector::Lookup;
+use kube::Resource;
+use kube::core::DeserializeGuard;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{self, Event};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-use crate::world::ReadError;
+use crate::world::{ObjectName, ReadError};
 
-/// How long until a refused or absent kind is asked for again, at first and at most: kube begins each list anew, without its own
-/// growing pauses. A right that was given a moment ago is in force a moment later.
+/// How long until the API server is asked again after it refused or failed, at first and at most. kube has growing pauses, too,
+/// but begins anew with each list. A right that was given a moment ago is in force a moment later.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How long a watch that was refused must stand until it counts as back: one that starts says nothing.
 const STANDS: Duration = Duration::from_secs(5);
+/// How long a page of a list is waited for.
+pub(super) const ANSWERS: Duration = Duration::from_secs(30);
+/// How long what is known stays known while the API server neither lists nor lets a watch start.
+const HOLDS: Duration = Duration::from_mins(1);
 
 const LIST: &str = "list";
 const WATCH: &str = "watch";
@@ -29,87 +35,136 @@ const WATCH: &str = "watch";
 pub(super) enum State {
     /// It has not listed yet.
     Pending,
-    /// It has listed; later faults of the connection leave what is known.
+    /// It has listed; later faults of the connection leave what is known, for a while.
     Listed,
-    /// The kind is not installed.
+    /// The kind is not installed, so there is no object of it.
     Absent,
     /// It could not be read.
     Failed(ReadError),
 }
 
-/// What a watch is of, for messages.
-#[derive(Debug)]
+/// What it means that the API server does not serve a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// There is no object of it: the kind belongs to something that need not be installed.
+    IsEmpty,
+    /// Nothing: its objects may be there again when the kind is.
+    IsAFault,
+}
+
+/// What a watch is of.
+#[derive(Clone, Debug)]
 pub(super) struct Subject {
     /// The plural, with its group unless that is the core one.
     resource: String,
     namespace: Option<String>,
+    absence: Absence,
 }
 
 /// A watch and where what it learns goes.
-pub(super) struct Watch<K: Lookup + Clone + 'static>
+pub(super) struct Watch<K: Resource + Clone + 'static>
 where
     K::DynamicType: Hash + Eq + Clone,
 {
-    pub(super) objects: Writer<K>,
+    pub(super) objects: Writer<DeserializeGuard<K>>,
     pub(super) subject: Subject,
     pub(super) state: Arc<Mutex<State>>,
     /// Told when objects or the state changed.
     pub(super) changed: Arc<Notify>,
+    /// Since when the API server neither lists nor lets the watch start.
+    pub(super) doubtful_since: Option<Instant>,
+    /// Objects that can't be decoded, each with its fault, of which the log has been told.
+    pub(super) undecodable: BTreeMap<ObjectName, String>,
 }
 
-impl<K: Lookup + Clone + 'static> Watch<K>
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// A list.
+    Listing,
+    /// A watch, which was refused before.
+    Unproven,
+    /// A watch.
+    Standing,
+}
+
+/// What follows from a fault.
+enum Next {
+    /// The same stream goes on, where it was.
+    Resume,
+    /// Everything is listed anew.
+    List,
+}
+
+/// Pauses that grow until something is learned.
+struct Pauses(Duration);
+
+impl Pauses {
+    fn reset(&mut self) {
+        self.0 = PAUSES.0;
+    }
+
+    async fn pause(&mut self) {
+        sleep(self.0).await;
+        self.0 = PAUSES.1.min(2 * self.0);
+    }
+}
+
+impl<K: Resource + Clone + 'static> Watch<K>
 where
     K::DynamicType: Hash + Eq + Clone,
 {
-    /// Follows `events`, after each refusal from the beginning, ever later.
+    /// Follows `events`, which has no pauses of its own, after each refusal from the beginning.
     pub(super) async fn run<S>(mut self, events: impl Fn() -> S)
     where
-        S: Stream<Item = watcher::Result<Event<K>>>,
+        S: Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>,
     {
-        let (first, longest) = PAUSES;
-        let mut pause = first;
+        let mut pauses = Pauses(PAUSES.0);
         loop {
-            if self.follow(pin!(events())).await {
-                pause = first;
-            }
-            sleep(pause).await;
-            pause = longest.min(2 * pause);
+            self.follow(pin!(events()), &mut pauses).await;
+            pauses.pause().await;
         }
     }
 
-    /// Returns when the API server refuses: whether anything was learned until then.
-    async fn follow(&mut self, mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<K>>>>) -> bool {
-        let mut patience = Duration::MAX;
-        let mut has_learned = false;
+    /// Returns when everything has to be listed anew.
+    async fn follow(
+        &mut self,
+        mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>>,
+        pauses: &mut Pauses,
+    ) {
+        let mut phase = Phase::Listing;
         loop {
-            let event = match timeout(patience, events.next()).await {
-                Ok(Some(event)) => event,
-                Ok(None) => return has_learned,
-                Err(_silence) => {
-                    patience = Duration::MAX;
-                    has_learned = true;
-                    self.learned();
-                    continue;
-                }
+            let patience = match phase {
+                Phase::Listing => ANSWERS,
+                Phase::Unproven => STANDS,
+                Phase::Standing => Duration::MAX,
             };
-            match event {
-                Ok(event) => {
+            match timeout(patience, events.next()).await {
+                Ok(Some(Ok(event))) => {
+                    self.note_undecodable(&event);
                     self.objects.apply_watcher_event(&event);
-                    match event {
-                        Event::Init | Event::InitApply(_) => {}
+                    phase = match event {
+                        Event::Init | Event::InitApply(_) => Phase::Listing,
                         // A list alone does not show that the watch may start now.
-                        Event::InitDone if self.may_not_watch() => patience = STANDS,
+                        Event::InitDone if self.may_not_watch() => Phase::Unproven,
                         Event::InitDone | Event::Apply(_) | Event::Delete(_) => {
-                            patience = Duration::MAX;
-                            has_learned = true;
-                            self.learned();
+                            self.learned(pauses);
+                            Phase::Standing
                         }
-                    }
+                    };
                 }
-                Err(error) => {
-                    if self.failed(&error) {
-                        return has_learned;
-                    }
+                Ok(Some(Err(error))) => match self.failed(&error) {
+                    Next::Resume => pauses.pause().await,
+                    Next::List => return,
+                },
+                Ok(None) => return,
+                Err(_) if phase == Phase::Listing => {
+                    self.doubted(unanswered());
+                    return;
+                }
+                Err(_silence) => {
+                    self.learned(pauses);
+                    phase = Phase::Standing;
                 }
             }
         }
@@ -123,30 +178,66 @@ where
     }
 
     /// The objects are what the API server has.
-    fn learned(&self) {
+    fn learned(&mut self, pauses: &mut Pauses) {
+        pauses.reset();
+        self.doubtful_since = None;
         self.know(State::Listed);
         self.changed.notify_one();
     }
 
-    /// Writes a fault down, unless it is known already. Returns whether it is a refusal.
-    fn failed(&self, error: &watcher::Error) -> bool {
+    fn failed(&mut self, error: &watcher::Error) -> Next {
         let (verb, source) = match error {
             watcher::Error::InitialListFailed(source) => (LIST, source),
-            watcher::Error::WatchStartFailed(source) | watcher::Error::WatchFailed(source) => (WATCH, source),
-            watcher::Error::WatchError(_) | watcher::Error::NoResourceVersion => return false,
+            watcher::Error::WatchStartFailed(source) => (WATCH, source),
+            // An event that can't be read at all is missed.
+            watcher::Error::WatchFailed(kube::Error::SerdeError(_)) | watcher::Error::NoResourceVersion => {
+                return Next::List;
+            }
+            // It had started.
+            watcher::Error::WatchFailed(_) | watcher::Error::WatchError(_) => {
+                self.doubtful_since = None;
+                return Next::Resume;
+            }
         };
-        let refused = self.subject.refused(verb, source);
-        let is_refused = refused.is_some();
-        let next = refused.unwrap_or_else(|| self.subject.unanswered(source));
-        let is_news = {
-            let known = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            *known != next && (is_refused || *known != State::Listed)
-        };
-        if is_news {
+        if let Some(refused) = self.subject.refused(verb, source) {
+            self.doubtful_since = None;
+            self.news(refused);
+            return Next::List;
+        }
+        let is_long = self.is_doubtful_for_long();
+        if verb == WATCH && !is_long {
+            return Next::Resume;
+        }
+        if verb == LIST {
+            self.doubted(said(source));
+        }
+        Next::List
+    }
+
+    /// What was listed before stays known for a while.
+    fn doubted(&mut self, message: String) {
+        let is_long = self.is_doubtful_for_long();
+        let is_listed = *self.state.lock().unwrap_or_else(PoisonError::into_inner) == State::Listed;
+        if is_long || !is_listed {
+            self.news(State::Failed(ReadError::Failed {
+                what: self.subject.resource.clone(),
+                message,
+            }));
+        }
+    }
+
+    fn is_doubtful_for_long(&mut self) -> bool {
+        let since = self.doubtful_since.get_or_insert_with(Instant::now);
+        since.elapsed() > HOLDS
+    }
+
+    /// Writes a state down, and tells of it unless it is known already.
+    fn news(&mut self, next: State) {
+        let is_known = *self.state.lock().unwrap_or_else(PoisonError::into_inner) == next;
+        if !is_known {
             self.know(next);
             self.changed.notify_one();
         }
-        is_refused
     }
 
     fn know(&self, next: State) {
@@ -154,10 +245,30 @@ where
         self.subject.tell(&state, &next);
         *state = next;
     }
+
+    /// Tells of an object that can't be decoded, once for each fault of it.
+    fn note_undecodable(&mut self, event: &Event<DeserializeGuard<K>>) {
+        let (Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) = event else {
+            return;
+        };
+        let name = ObjectName::of(object);
+        match &object.0 {
+            Err(invalid) if !matches!(event, Event::Delete(_)) => {
+                if self.undecodable.get(&name) != Some(&invalid.error) {
+                    let (resource, error) = (&self.subject.resource, &invalid.error);
+                    warn!(%resource, %name, %error, "an object can't be read by this version of the operator; upgrade it, or correct the object");
+                    self.undecodable.insert(name, invalid.error.clone());
+                }
+            }
+            Ok(_) | Err(_) => {
+                self.undecodable.remove(&name);
+            }
+        }
+    }
 }
 
 impl Subject {
-    pub(super) fn new(group: &str, plural: &str, namespace: Option<&str>) -> Self {
+    pub(super) fn new(group: &str, plural: &str, namespace: Option<&str>, absence: Absence) -> Self {
         let resource = if group.is_empty() {
             plural.to_owned()
         } else {
@@ -166,27 +277,40 @@ impl Subject {
         Self {
             resource,
             namespace: namespace.map(str::to_owned),
+            absence,
+        }
+    }
+
+    /// The plural, with its group unless that is the core one.
+    pub(super) fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// Why nothing is known before the first list.
+    pub(super) fn unlisted(&self) -> ReadError {
+        ReadError::Failed {
+            what: self.resource.clone(),
+            message: "it has not been listed yet".to_owned(),
         }
     }
 
     /// What an answer of the API server says about the kind, if it refuses it.
     fn refused(&self, verb: &'static str, source: &kube::Error) -> Option<State> {
-        match source {
-            kube::Error::Api(status) if status.code == 404 => Some(State::Absent),
-            kube::Error::Api(status) if status.code == 403 => Some(State::Failed(ReadError::Forbidden {
+        let kube::Error::Api(status) = source else {
+            return None;
+        };
+        match (status.code, self.absence) {
+            (404, Absence::IsEmpty) => Some(State::Absent),
+            (404, Absence::IsAFault) => Some(State::Failed(ReadError::Absent {
+                resource: self.resource.clone(),
+            })),
+            (403, _) => Some(State::Failed(ReadError::Forbidden {
                 verb,
                 resource: self.resource.clone(),
                 namespace: self.namespace.clone(),
             })),
             _ => None,
         }
-    }
-
-    fn unanswered(&self, source: &kube::Error) -> State {
-        State::Failed(ReadError::Failed {
-            what: self.resource.clone(),
-            message: source.to_string(),
-        })
     }
 
     fn tell(&self, previous: &State, next: &State) {
@@ -198,6 +322,19 @@ impl Subject {
             (State::Pending | State::Listed | State::Absent, _) => {}
         }
     }
+}
+
+/// What an API server said, in a few words.
+pub(super) fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+        error => error.to_string(),
+    }
+}
+
+/// What is said of an API server that does not answer.
+pub(super) fn unanswered() -> String {
+    format!("no answer within {} s", ANSWERS.as_secs())
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! One resource holds a mesh: the oldest, by uid where two are as old. Times are in seconds, so one that was acted on already
 //! goes before one that is as old.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::error_boundary::InvalidObject;
+
 use crate::api::MeshObservability;
 
 use super::has_finalizer;
@@ -13,17 +16,22 @@ pub fn holder<'a>(
     let first = resources
         .iter()
         .filter(|other| other.spec.mesh.namespace == resource.spec.mesh.namespace)
-        .min_by_key(|other| age(other))?;
+        .min_by_key(|other| age(&other.metadata))?;
     (first.metadata.uid != resource.metadata.uid).then_some(first)
 }
 
-fn age(resource: &MeshObservability) -> (Option<jiff::Timestamp>, bool, Option<&str>) {
-    let created = resource.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    (
-        created,
-        !has_finalizer(resource),
-        resource.metadata.uid.as_deref(),
-    )
+/// The resource that can't be read and may hold the mesh of `resource`: it is older, and what it is for is not known.
+pub fn possible_holder<'a>(
+    unread: &'a [InvalidObject],
+    resource: &MeshObservability,
+) -> Option<&'a InvalidObject> {
+    let oldest = unread.iter().min_by_key(|other| age(&other.metadata))?;
+    (age(&oldest.metadata) < age(&resource.metadata)).then_some(oldest)
+}
+
+fn age(metadata: &ObjectMeta) -> (Option<jiff::Timestamp>, bool, Option<&str>) {
+    let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
+    (created, !has_finalizer(metadata), metadata.uid.as_deref())
 }
 
 #[cfg(test)]

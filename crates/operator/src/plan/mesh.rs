@@ -40,9 +40,11 @@ impl Pass<'_> {
             let wanted = Wanted {
                 mesh: spec,
                 address: &self.address,
-                backup,
+                before: self.address_before(backup),
             };
-            Ok((backup, wiring::assess_all(self.world, self.settings, &wanted)?))
+            let assessments = wiring::assess_all(self.world, self.settings, &wanted)?;
+            self.refuse_orphaned(&assessments)?;
+            Ok((backup, assessments))
         });
         let (backup, assessments) = match assessed {
             Ok(assessed) => assessed,
@@ -56,8 +58,11 @@ impl Pass<'_> {
         let edits: Vec<&MeshEdit> = assessments.iter().filter_map(edit).collect();
         let answer = match &refusal {
             Some(refusal) => refusal.answer(),
-            None if edits.is_empty() => Answer::yes("Wired", wired_message(&assessments, &self.address)),
-            None => self.pending(&edits, has_rested),
+            None if edits.is_empty() => {
+                let message = wired_message(&assessments, &self.address);
+                Answer::yes("Wired", format!("{message}{}", self.warning(&assessments)))
+            }
+            None => self.pending(&edits, has_rested, &self.warning(&assessments)),
         };
         let mut steps = Vec::new();
         if refusal.is_none() && has_rested && !edits.is_empty() {
@@ -73,6 +78,32 @@ impl Pass<'_> {
             answer,
             steps,
         }
+    }
+
+    /// A text is one resource's at a time: an earlier one's restore would take this one's wiring out, or miss what was there.
+    fn refuse_orphaned(&self, assessments: &[Assessment]) -> Result<(), Refusal> {
+        let edited = || assessments.iter().map(|one| one.target.edited());
+        let found = self
+            .world
+            .orphans
+            .iter()
+            .find_map(|orphan| Some((orphan, edited().find(|name| orphan.before.contains_key(*name))?)));
+        let Some((orphan, config_map)) = found else {
+            return Ok(());
+        };
+        let progress = super::orphan(self.world, self.settings, orphan, self.now);
+        let why = progress.incomplete.into_iter().next().unwrap_or(progress.message);
+        Err(Refusal::RestorePending {
+            config_map: config_map.clone(),
+            resource: orphan.resource.clone(),
+            why,
+            command: format!(
+                "kubectl -n {} delete configmap {}",
+                self.settings.namespace,
+                Backup::name_for(&orphan.uid)
+            )
+            .into(),
+        })
     }
 
     /// The first reason against writing.
@@ -110,14 +141,30 @@ impl Pass<'_> {
         })
     }
 
-    fn pending(&self, edits: &[&MeshEdit], has_rested: bool) -> Answer {
+    /// What a HelmRelease will do to a wired text.
+    fn warning(&self, assessments: &[Assessment]) -> String {
+        let edited = assessments.iter().map(|one| one.target.edited());
+        let texts = edited.filter_map(|name| config_map(self.world, name).ok().flatten());
+        let warnings = texts.filter_map(|text| {
+            let release = text.helm_release.as_deref()?;
+            Some(format!(
+                ". {release} renders {name}: each of its upgrades sets the text back, and it is wired again after {quiet} s; if \
+                 its spec.driftDetection is on, it sets the text back until it is given up: let it ignore the path /data/mesh",
+                name = text.name,
+                quiet = QUIET.as_secs()
+            ))
+        });
+        warnings.collect()
+    }
+
+    fn pending(&self, edits: &[&MeshEdit], has_rested: bool, warning: &str) -> Answer {
         let names: Vec<ObjectName> = edits.iter().map(|edit| edit.config_map.clone()).collect();
         let names = refusal::names(&names);
         match self.resource.spec.management_state {
             ManagementState::Plan => Answer::no(
                 "PlanOnly",
                 format!(
-                    "would wire {names}; `alscope-operator plan` shows the diff, managementState: Managed does it"
+                    "would wire {names}; `alscope-operator plan` shows the diff, managementState: Managed does it{warning}"
                 ),
             ),
             ManagementState::Unmanaged => Answer::no(
@@ -161,7 +208,9 @@ impl Pass<'_> {
                 continue;
             }
             // A text with the operator's address of before was not set back: the address is another.
-            let is_outdated = backup.is_some_and(|backup| holds(text, &backup.address));
+            let is_outdated = self
+                .address_before(backup)
+                .is_some_and(|address| holds(text, address));
             if (was_wired || resets::was_written(self.world, text)) && !is_outdated {
                 resets::record(status, text, self.now);
                 has_rested = false;
@@ -180,8 +229,9 @@ impl Pass<'_> {
         let mut wanted = backup.cloned().unwrap_or_else(|| Backup {
             uid: self.resource.uid().to_owned(),
             resource: self.resource.name().to_owned(),
-            address: self.address.clone(),
+            address: self.address_before(None).unwrap_or(&self.address).to_owned(),
             before: BTreeMap::new(),
+            allows_rollout: false,
             resource_version: None,
         });
         // A text may still hold the address of before, so that one stays known until every text has today's.

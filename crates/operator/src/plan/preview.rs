@@ -9,6 +9,7 @@ use super::refusal::Refusal;
 use super::settings::Settings;
 use super::step::Step;
 use super::targets::Target;
+use super::up::address_before;
 use super::wiring::{self, Assessment, Wanted};
 
 /// What a resource would come to.
@@ -33,11 +34,12 @@ pub fn preview(world: &World, settings: &Settings, resource: &MeshObservability)
         .backups
         .get(uid)
         .and_then(|read| read.as_ref().ok()?.as_ref());
+    let status = resource.status.clone().unwrap_or_default();
     let mesh = &resource.spec.mesh;
     let wanted = Wanted {
         mesh,
         address: &address,
-        backup,
+        before: address_before(backup, &status),
     };
     let assessed = wiring::assess_all(world, settings, &wanted);
     let targets: Vec<Target> = assessed.iter().flatten().map(|one| one.target.clone()).collect();

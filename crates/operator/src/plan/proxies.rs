@@ -18,7 +18,8 @@ pub fn report(proxies: &[Proxy], mesh: &MeshSpec, targets: &[Target], address: &
     let mut up_to_date = 0;
     let mut pending: BTreeMap<(&str, &Owner), Vec<&Proxy>> = BTreeMap::new();
     let mut skipped: BTreeMap<&'static str, Vec<&Proxy>> = BTreeMap::new();
-    for proxy in proxies.iter().filter(|proxy| is_of(proxy, mesh, targets)) {
+    let living = proxies.iter().filter(|proxy| !proxy.is_ending);
+    for proxy in living.filter(|proxy| is_of(proxy, mesh, targets)) {
         match skip(proxy) {
             _ if proxy.address.as_deref() == Some(address) => up_to_date += 1,
             Some(reason) => skipped.entry(reason).or_default().push(proxy),

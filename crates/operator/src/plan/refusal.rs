@@ -46,7 +46,7 @@ pub enum Refusal {
         /// The revision's ConfigMap.
         config_map: ObjectName,
     },
-    /// Argo CD or Flux would set a change back.
+    /// A GitOps tool would set a change back.
     #[error(
         "{config_map} is managed by {tool}, which would set a change back; commit this to its source: {snippet} \
          (or name a shared mesh config in istiod's SHARED_MESH_CONFIG and in the chart's mesh.sharedConfigMap)",
@@ -171,6 +171,21 @@ pub enum Refusal {
         /// The field manager.
         manager: String,
     },
+    /// What an earlier resource's mesh was before is still to be put back.
+    #[error(
+        "{config_map} is first restored for the MeshObservability {resource}, which went without its finalizer. {why}. If mesh config \
+         is right as it is, delete that one's backup: {command}"
+    )]
+    RestorePending {
+        /// The ConfigMap that both are about.
+        config_map: ObjectName,
+        /// The resource that is gone.
+        resource: String,
+        /// What is done, or holds it up.
+        why: String,
+        /// Deletes its backup.
+        command: Box<str>,
+    },
     /// A person or a pipeline must write.
     #[error("set this in mesh config of {config_map}: {snippet}")]
     ManualActionRequired {
@@ -227,7 +242,10 @@ impl Refusal {
         match self {
             Self::Unreadable(ReadError::Forbidden { .. })
             | Self::WriteFailed(WriteFailure::Forbidden { .. }) => "Forbidden",
-            Self::Unreadable(ReadError::Failed { .. }) => "MeshConfigCheckFailed",
+            Self::Unreadable(
+                ReadError::Failed { .. } | ReadError::Absent { .. } | ReadError::Undecodable { .. },
+            ) => "MeshConfigCheckFailed",
+            Self::Unreadable(ReadError::NewerBackup { .. }) => "BackupNotUnderstood",
             Self::WriteFailed(WriteFailure::Failed { .. }) => "MeshConfigWriteFailed",
             Self::ForeignAddress { .. } | Self::PrimaryWins { .. } | Self::PrimaryHides { .. } => {
                 "ForeignAddress"
@@ -241,6 +259,7 @@ impl Refusal {
             Self::MeshConfigMapNotFound { .. } | Self::NoSharedConfigMap { .. } => "MeshConfigMapNotFound",
             Self::IstioTooOld { .. } => "IstioTooOld",
             Self::MeshConfigContended { .. } => "MeshConfigContended",
+            Self::RestorePending { .. } => "RestorePending",
             Self::ManualActionRequired { .. } => "ManualActionRequired",
             Self::WaitingForCollector { .. } => "WaitingForCollector",
         }
@@ -249,7 +268,9 @@ impl Refusal {
     /// As a condition: what could not be read is unknown, everything else is known to be wrong.
     pub fn answer(&self) -> Answer {
         let answer = match self {
-            Self::Unreadable(ReadError::Failed { .. }) => Answer::unknown,
+            Self::Unreadable(
+                ReadError::Failed { .. } | ReadError::Absent { .. } | ReadError::Undecodable { .. },
+            ) => Answer::unknown,
             _ => Answer::no,
         };
         answer(self.reason(), self.to_string())

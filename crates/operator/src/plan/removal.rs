@@ -1,16 +1,24 @@
 //! The way down: mesh config restored, the proxies' time to let go, then everything that was made, the backup last.
+//!
+//! It is as careful as the way up: a text that somebody else would set back is not written but named, managed gateways are
+//! rolled with leave only, and nothing is deleted while it is not known who still needs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::api::MeshObservabilityStatus;
-use crate::world::{Backup, Before, Collector, MeshConfigMap, ObjectName, ReadError, World};
+use crate::world::{
+    Backup, Before, Collector, MeshConfigMap, ObjectName, Owner, Proxy, Read, ReadError, Tracker, World,
+};
 
 use super::original::restored;
-use super::refusal::WriteFailure;
+use super::refusal::{WriteFailure, names};
 use super::settings::Settings;
 use super::step::{After, MeshEdit, Step};
+
+/// The end.
+pub const EVERYTHING: &str = "everything is as it was before";
 
 /// What is to be restored, and who is asking.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +33,8 @@ pub struct Removal<'a> {
     pub status: &'a MeshObservabilityStatus,
     /// What kept the last pass from writing.
     pub failure: Option<&'a WriteFailure>,
+    /// Whether managed gateways may be rolled; else what people do to allow it.
+    pub rollout: Result<(), &'a str>,
 }
 
 /// How far it is.
@@ -38,6 +48,8 @@ pub struct Progress {
     pub message: String,
     /// What could not be restored, with what to do.
     pub incomplete: Vec<String>,
+    /// Whether a text that could not be restored still has the address.
+    pub is_wired: bool,
     /// Whether nothing is left.
     pub done: bool,
 }
@@ -50,36 +62,83 @@ pub fn removal(world: &World, settings: &Settings, removal: &Removal<'_>, now: T
         draining_since: None,
         message: String::new(),
         incomplete: restored.incomplete,
+        is_wired: restored.is_wired,
         done: false,
     };
+    match &restored.unreadable {
+        Some(error) => progress.message = error.to_string(),
+        None if progress.steps.is_empty() => drain(world, settings, removal, now, &mut progress),
+        None => roll(world, removal, &mut progress),
+    }
     if let Some(failure) = removal.failure {
         progress.message = failure.to_string();
-        return progress;
     }
-    if let Some(error) = restored.unreadable {
-        progress.message = error.to_string();
-        return progress;
+    progress
+}
+
+/// Restores where that rolls no managed gateway, or may.
+fn roll(world: &World, removal: &Removal<'_>, progress: &mut Progress) {
+    "restoring mesh config".clone_into(&mut progress.message);
+    let is_restored = |step: &Step| !matches!(step, Step::WriteMesh(_));
+    if progress.steps.iter().all(is_restored) {
+        return;
     }
-    if !progress.steps.is_empty() {
-        "restoring mesh config".clone_into(&mut progress.message);
-        return progress;
+    let rolled = match gateways(world, removal.addresses) {
+        Ok(rolled) if rolled.is_empty() => return,
+        Ok(rolled) => rolled,
+        Err(_) if removal.rollout.is_ok() => return,
+        Err(error) => {
+            progress.steps.retain(is_restored);
+            progress.message =
+                format!("mesh config is not restored until it is known what that rolls: {error}");
+            return;
+        }
+    };
+    let which = format!(
+        "istiod {} the pods of {} managed gateways and waypoints ({})",
+        if removal.rollout.is_ok() {
+            "rolls"
+        } else {
+            "would roll"
+        },
+        rolled.len(),
+        names(&rolled)
+    );
+    match removal.rollout {
+        Ok(()) => progress.message = format!("restoring mesh config; {which}"),
+        Err(remedy) => {
+            progress.steps.retain(is_restored);
+            progress.message = format!("mesh config is not restored yet: {which}; {remedy}");
+        }
     }
+}
+
+/// The mesh is restored: waits for its proxies, then deletes what is left.
+fn drain(world: &World, settings: &Settings, removal: &Removal<'_>, now: Timestamp, progress: &mut Progress) {
     let since = removal
         .status
         .draining_since
         .as_ref()
         .map_or(now, |since| since.0);
     progress.draining_since = Some(since);
-    let users = users(world, removal.addresses);
-    if users > 0 && now < since + settings.drain_timeout {
+    let users = match users(world, removal.addresses) {
+        Ok(users) => users,
+        Err(error) => {
+            progress.message = format!("the collector stays until it is known who sends to it: {error}");
+            return;
+        }
+    };
+    if !users.is_empty() && now < since + settings.drain_timeout {
+        let pods: Vec<ObjectName> = users.iter().map(|proxy| proxy.pod.clone()).collect();
         progress.message = format!(
-            "mesh config is restored; the collector's Service stays for {users} proxies that still know it, at most {} s",
-            settings.drain_timeout.as_secs()
+            "mesh config is restored; the collector's Service stays for {} proxies that still know it, at most {} s ({})",
+            pods.len(),
+            settings.drain_timeout.as_secs(),
+            names(&pods)
         );
-        return progress;
+        return;
     }
-    finish(removal, &mut progress);
-    progress
+    finish(removal, progress);
 }
 
 /// Deletes what is left, the backup last.
@@ -103,27 +162,41 @@ fn finish(removal: &Removal<'_>, progress: &mut Progress) {
             resource_version: backup.resource_version.clone().unwrap_or_default(),
         });
     }
-    "everything is as it was before".clone_into(&mut progress.message);
+    progress.message = match progress.incomplete.as_slice() {
+        [] => EVERYTHING.to_owned(),
+        incomplete => format!("everything else is as it was before: {}", incomplete.join("; ")),
+    };
     progress.done = true;
 }
 
-/// Proxies that were started with one of the addresses.
-fn users(world: &World, addresses: &[&str]) -> usize {
-    world.proxies.as_ref().map_or(0, |proxies| {
-        proxies
-            .iter()
-            .filter(|proxy| {
-                let address = proxy.address.as_deref();
-                address.is_some_and(|address| addresses.contains(&address))
-            })
-            .count()
-    })
+/// Proxies that were started with one of the addresses, also those whose pods are ending.
+fn users<'a>(world: &'a World, addresses: &[&str]) -> Read<Vec<&'a Proxy>> {
+    let proxies = world.proxies.as_ref().map_err(Clone::clone)?;
+    let knows = |proxy: &&Proxy| {
+        let address = proxy.address.as_deref();
+        address.is_some_and(|address| addresses.contains(&address))
+    };
+    Ok(proxies.iter().filter(knows).collect())
+}
+
+/// The Deployments of managed gateways whose proxies were: istiod renders them anew when the address goes.
+fn gateways(world: &World, addresses: &[&str]) -> Read<Vec<ObjectName>> {
+    if world.managed_gateways.as_ref().is_ok_and(Vec::is_empty) {
+        return Ok(Vec::new());
+    }
+    let users = users(world, addresses)?;
+    let deployments = users.into_iter().filter_map(|proxy| match &proxy.owner {
+        Owner::ManagedGateway(name) => Some(ObjectName::new(&proxy.pod.namespace, name)),
+        _ => None,
+    });
+    Ok(deployments.collect::<BTreeSet<_>>().into_iter().collect())
 }
 
 #[derive(Default)]
 struct Restored {
     steps: Vec<Step>,
     incomplete: Vec<String>,
+    is_wired: bool,
     unreadable: Option<ReadError>,
 }
 
@@ -134,7 +207,7 @@ fn restore_all(world: &World, removal: &Removal<'_>) -> Restored {
             Some(Err(error)) => restored.unreadable = Some(error.clone()),
             // It went with its mesh.
             None | Some(Ok(None)) => {}
-            Some(Ok(Some(config_map))) => restore(config_map, &before, removal.addresses, &mut restored),
+            Some(Ok(Some(config_map))) => restore(config_map, &before, removal, &mut restored),
         }
     }
     restored
@@ -161,23 +234,37 @@ fn originals(world: &World, removal: &Removal<'_>) -> BTreeMap<ObjectName, Befor
         .collect()
 }
 
-fn restore(config_map: &MeshConfigMap, before: &Before, addresses: &[&str], all: &mut Restored) {
+fn restore(config_map: &MeshConfigMap, before: &Before, removal: &Removal<'_>, all: &mut Restored) {
     let current = config_map.mesh();
     let name = &config_map.name;
-    match restored(current, before, addresses) {
+    let address = removal
+        .addresses
+        .iter()
+        .find(|address| current.contains(**address));
+    match restored(current, before, removal.addresses) {
         Ok(result) => {
-            for path in &result.kept {
+            // Without the backup, what was there before is not known.
+            for path in result.kept.iter().filter(|_| removal.backup.is_some()) {
                 all.incomplete.push(format!(
                     "{path} in {name} was changed by somebody else and stays as it is"
                 ));
             }
-            if let Some(edit) = edit(config_map, before, result.text) {
-                all.steps.push(Step::WriteMesh(edit));
-                return;
+            let edit = edit(config_map, before, result.text);
+            match (edit, config_map.tracker) {
+                (Some(_), Some(tracker)) => {
+                    all.incomplete.push(tracked(name, tracker, before, address));
+                    all.is_wired = true;
+                }
+                (Some(edit), None) => {
+                    all.steps.push(Step::WriteMesh(edit));
+                    return;
+                }
+                (None, _) => {}
             }
         }
         Err(error) => {
-            if let Some(address) = addresses.iter().find(|address| current.contains(**address)) {
+            if let Some(address) = address {
+                all.is_wired = true;
                 all.incomplete.push(format!(
                     "{name} can't be restored: {error}; remove enableEnvoyAccessLogService and \
                      defaultConfig.envoyAccessLogService with the address {address} from it by hand"
@@ -186,6 +273,24 @@ fn restore(config_map: &MeshConfigMap, before: &Before, addresses: &[&str], all:
         }
     }
     all.steps.extend(disown(config_map));
+}
+
+/// What is to be done about a text that somebody would set back.
+fn tracked(name: &ObjectName, tracker: Tracker, before: &Before, address: Option<&&str>) -> String {
+    let place = match tracker {
+        Tracker::Sail => "its Istio resource's spec.values.meshConfig",
+        _ => "its source",
+    };
+    let then = alscope_mesh_config::read(before.text()).unwrap_or_default();
+    let foreign = then.address().map_or(String::new(), |address| {
+        format!(", or put the address {address} there, which stood there before")
+    });
+    format!(
+        "{name} is managed by {tool}, which would set a change back, and still sends access logs to {address}; remove \
+         enableEnvoyAccessLogService and defaultConfig.envoyAccessLogService from {place}{foreign}",
+        tool = tracker.name(),
+        address = address.copied().unwrap_or("the collector"),
+    )
 }
 
 /// The write that restores a ConfigMap; `None` when it is restored.

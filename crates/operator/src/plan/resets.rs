@@ -135,6 +135,7 @@ mod tests {
             text: None,
             is_ours: false,
             tracker: None,
+            helm_release: None,
             owners: vec![FieldOwner {
                 index: 0,
                 manager: manager.to_owned(),

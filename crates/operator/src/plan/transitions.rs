@@ -45,6 +45,7 @@ fn transition(previous: Option<&Condition>, next: &Condition) -> Option<Note> {
         "Writing"
             | "WaitingForQuiet"
             | "WaitingForCollector"
+            | "RestorePending"
             | "CollectorProgressing"
             | "NoTraffic"
             | "NoReplicaAnswered"

@@ -43,6 +43,16 @@ pub fn plan(
     .plan()
 }
 
+/// The address that mesh config was given before this pass, also when the backup is lost.
+pub(super) fn address_before<'a>(
+    backup: Option<&'a Backup>,
+    status: &'a MeshObservabilityStatus,
+) -> Option<&'a str> {
+    let known = || status.backup.as_ref().map(|backup| backup.address.as_str());
+    let address = backup.map(|backup| backup.address.as_str()).or_else(known);
+    address.filter(|address| !address.is_empty())
+}
+
 impl Pass<'_> {
     fn plan(&self) -> Plan {
         let spec = &self.resource.spec;
@@ -54,7 +64,7 @@ impl Pass<'_> {
         let mesh = self.mesh(backup, &availability, previous.mesh.clone().unwrap_or_default());
 
         let mut steps = Vec::new();
-        if !has_finalizer(self.resource) {
+        if !has_finalizer(&self.resource.metadata) {
             steps.push(Step::AddFinalizer);
         }
         if let Ok(collector) = &collector {
@@ -111,6 +121,13 @@ impl Pass<'_> {
         self.resource.status.as_ref()?.backup.as_ref()
     }
 
+    pub(super) fn address_before<'b>(&'b self, backup: Option<&'b Backup>) -> Option<&'b str> {
+        match &self.resource.status {
+            Some(status) => address_before(backup, status),
+            None => backup.map(|backup| backup.address.as_str()),
+        }
+    }
+
     fn collector(&self) -> Read<Collector> {
         match self.world.collectors.get(self.resource.uid()) {
             Some(read) => read.clone(),
@@ -138,12 +155,13 @@ impl Pass<'_> {
     }
 
     fn backup_status(&self, backup: &Result<Option<&Backup>, Refusal>) -> Option<BackupStatus> {
-        backup.as_ref().ok()?.map(|_| BackupStatus {
+        backup.as_ref().ok()?.map(|backup| BackupStatus {
             config_map: format!(
                 "{}/{}",
                 self.settings.namespace,
                 Backup::name_for(self.resource.uid())
             ),
+            address: backup.address.clone(),
         })
     }
 
@@ -169,7 +187,7 @@ impl Pass<'_> {
             return answer;
         };
         let (WriteFailure::Forbidden { name, .. } | WriteFailure::Failed { name, .. }) = failure;
-        let is_of_mesh = name.namespace != self.settings.namespace || Backup::is_name(&name.name);
+        let is_of_mesh = name.namespace != self.settings.namespace || Backup::uid_of(&name.name).is_some();
         if is_of_mesh != of_mesh || (of_mesh && answer.status == Status::True) {
             return answer;
         }

@@ -6,7 +6,7 @@ use alscope_mesh_config as mesh_config;
 use alscope_mesh_config::Settings as MeshSettings;
 
 use crate::api::{ConfigSource, ConflictPolicy, MeshSpec};
-use crate::world::{Backup, MeshConfigMap, ObjectName, Tracker, World};
+use crate::world::{MeshConfigMap, ObjectName, Tracker, World};
 
 use super::refusal::{Refusal, snippet};
 use super::settings::Settings;
@@ -23,8 +23,8 @@ pub struct Wanted<'a> {
     pub mesh: &'a MeshSpec,
     /// The collector's address.
     pub address: &'a str,
-    /// What was there before, if anything was written yet.
-    pub backup: Option<&'a Backup>,
+    /// The address that was written before, perhaps under an older name of the operator's own.
+    pub before: Option<&'a str>,
 }
 
 /// One revision's mesh config, judged.
@@ -202,19 +202,19 @@ fn refuse_tracked(edited: Option<&MeshConfigMap>, address: &str) -> Result<(), R
     let snippet = snippet(address);
     Err(match tracker {
         Tracker::Sail => Refusal::ManagedBySail { config_map, snippet },
-        Tracker::ArgoCd | Tracker::Flux => Refusal::ManagedByGitOps {
-            config_map,
-            tracker,
-            snippet,
-        },
+        Tracker::ArgoCd | Tracker::Flux | Tracker::Fleet | Tracker::ConfigSync | Tracker::Kapp => {
+            Refusal::ManagedByGitOps {
+                config_map,
+                tracker,
+                snippet,
+            }
+        }
     })
 }
 
-/// An address that the operator wrote itself, perhaps under an older name of its own, is not foreign.
+/// An address that the operator wrote itself is not foreign.
 fn refuse_foreign(wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) -> Result<(), Refusal> {
-    let is_foreign = |address: &&str| {
-        *address != wanted.address && wanted.backup.is_none_or(|backup| backup.address != *address)
-    };
+    let is_foreign = |address: &&str| *address != wanted.address && wanted.before != Some(*address);
     let in_primary = texts.of_primary.address().filter(is_foreign);
     if let (true, Some(address)) = (target.edits_shared, in_primary) {
         return Err(Refusal::PrimaryWins {

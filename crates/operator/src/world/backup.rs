@@ -2,6 +2,9 @@
 //!
 //! It is written before mesh config is, is owned by no object, so that nothing collects it, and is enough to restore the mesh
 //! without the resource: it has the address that was written, too.
+//!
+//! It is read whole or not at all: what this operator does not know, a newer one has written, and would lose when this one
+//! replaces it.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +12,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
-use super::ObjectName;
+use super::{ObjectName, Read, ReadError};
 
 /// Names the resource whose backup it is.
 const RESOURCE_ANNOTATION: &str = "alscope.dev/resource";
@@ -17,6 +20,15 @@ const RESOURCE_ANNOTATION: &str = "alscope.dev/resource";
 const ADDRESS_ANNOTATION: &str = "alscope.dev/address";
 /// Finds backups, and the collector's objects, by the uid of their resource.
 pub const OWNER_LABEL: &str = "alscope.dev/owner-uid";
+
+/// Set by people, to let a mesh be restored whose resource is gone and whose managed gateways are rolled by that.
+const ROLLOUT_ANNOTATION: &str = "alscope.dev/allow-gateway-rollout";
+/// Tells how the backup is to be read; absent means 1.
+const VERSION_ANNOTATION: &str = "alscope.dev/backup-version";
+/// What this operator reads and writes.
+const VERSION: &str = "1";
+/// Annotations with this beginning are the operator's own.
+const OWN: &str = "alscope.dev/";
 
 const PREFIX: &str = "alscope-backup-";
 const TEXT: &str = "text";
@@ -55,6 +67,8 @@ pub struct Backup {
     pub address: String,
     /// By ConfigMap.
     pub before: BTreeMap<ObjectName, Before>,
+    /// Whether somebody has allowed that managed gateways are rolled when it is restored.
+    pub allows_rollout: bool,
     /// Guards its replacement; absent for one that is to be created.
     pub resource_version: Option<String>,
 }
@@ -65,34 +79,65 @@ impl Backup {
         format!("{PREFIX}{uid}")
     }
 
-    /// Whether a ConfigMap of the operator's namespace with this name is a backup.
-    pub fn is_name(name: &str) -> bool {
-        name.starts_with(PREFIX)
+    /// The uid of the resource whose backup a ConfigMap of the operator's namespace with this name is; `None` for one that is
+    /// no backup.
+    pub fn uid_of(name: &str) -> Option<&str> {
+        name.strip_prefix(PREFIX)
     }
 
-    /// Reads a backup; `None` for a ConfigMap that is none.
-    pub fn of(config_map: &ConfigMap) -> Option<Self> {
-        let uid = config_map.metadata.name.as_deref()?.strip_prefix(PREFIX)?;
-        let annotation = |name: &str| config_map.annotations().get(name).cloned().unwrap_or_default();
+    /// Reads a backup; `None` for a ConfigMap that is none. A version, key or annotation that is not known is an error.
+    pub fn of(config_map: &ConfigMap) -> Option<Read<Self>> {
+        let uid = Self::uid_of(config_map.metadata.name.as_deref()?)?;
+        Some(
+            Self::read(config_map, uid).map_err(|what| ReadError::NewerBackup {
+                backup: ObjectName::of(config_map),
+                what,
+            }),
+        )
+    }
+
+    /// The error says what is not known.
+    fn read(config_map: &ConfigMap, uid: &str) -> Result<Self, String> {
+        let annotations = config_map.annotations();
+        let annotation = |name: &str| annotations.get(name).cloned().unwrap_or_default();
+        if let Some(version) = annotations
+            .get(VERSION_ANNOTATION)
+            .filter(|version| *version != VERSION)
+        {
+            return Err(format!(
+                "its version is {version}, this operator reads version {VERSION}"
+            ));
+        }
+        let known = [
+            VERSION_ANNOTATION,
+            RESOURCE_ANNOTATION,
+            ADDRESS_ANNOTATION,
+            ROLLOUT_ANNOTATION,
+        ];
+        let mut own = annotations.keys().filter(|name| name.starts_with(OWN));
+        if let Some(name) = own.find(|name| !known.contains(&name.as_str())) {
+            return Err(format!("it has the annotation {name}"));
+        }
+        if let Some((key, _)) = config_map.binary_data.iter().flatten().next() {
+            return Err(format!("it has the binary key {key}"));
+        }
         let entries = config_map.data.iter().flatten();
-        let before = entries.filter_map(|(key, text)| {
-            let (kind, name) = key.split_once('.')?;
-            let (namespace, name) = name.split_once('.')?;
-            let before = match kind {
-                TEXT => Before::Text(text.clone()),
-                KEY_ABSENT => Before::KeyAbsent,
-                OBJECT_ABSENT => Before::ObjectAbsent,
-                _ => return None,
-            };
-            Some((ObjectName::new(namespace, name), before))
-        });
-        Some(Self {
+        let before =
+            entries.map(|(key, text)| entry(key, text).ok_or_else(|| format!("it has the key {key}")));
+        Ok(Self {
             uid: uid.to_owned(),
             resource: annotation(RESOURCE_ANNOTATION),
             address: annotation(ADDRESS_ANNOTATION),
-            before: before.collect(),
+            before: before.collect::<Result<_, _>>()?,
+            allows_rollout: annotation(ROLLOUT_ANNOTATION) == "true",
             resource_version: config_map.resource_version(),
         })
+    }
+
+    /// The command by which people allow that managed gateways are rolled, for a backup in the operator's namespace.
+    pub fn allow_rollout(&self, namespace: &str) -> String {
+        let name = Self::name_for(&self.uid);
+        format!("kubectl -n {namespace} annotate configmap {name} {ROLLOUT_ANNOTATION}=true")
     }
 
     /// As a ConfigMap of the operator's namespace.
@@ -105,10 +150,12 @@ impl Backup {
             };
             (format!("{kind}.{}.{}", name.namespace, name.name), text)
         });
-        let annotations = [
+        let mut annotations = vec![
+            (VERSION_ANNOTATION, VERSION),
             (RESOURCE_ANNOTATION, &self.resource),
             (ADDRESS_ANNOTATION, &self.address),
         ];
+        annotations.extend(self.allows_rollout.then_some((ROLLOUT_ANNOTATION, "true")));
         ConfigMap {
             metadata: ObjectMeta {
                 name: Some(Self::name_for(&self.uid)),
@@ -124,7 +171,7 @@ impl Backup {
                 annotations: Some(
                     annotations
                         .into_iter()
-                        .map(|(name, value)| (name.to_owned(), value.clone()))
+                        .map(|(name, value)| (name.to_owned(), value.to_owned()))
                         .collect(),
                 ),
                 resource_version: self.resource_version.clone(),
@@ -134,6 +181,19 @@ impl Backup {
             ..ConfigMap::default()
         }
     }
+}
+
+/// `KIND.NAMESPACE.NAME`, and what was there.
+fn entry(key: &str, text: &str) -> Option<(ObjectName, Before)> {
+    let (kind, name) = key.split_once('.')?;
+    let (namespace, name) = name.split_once('.')?;
+    let before = match kind {
+        TEXT => Before::Text(text.to_owned()),
+        KEY_ABSENT => Before::KeyAbsent,
+        OBJECT_ABSENT => Before::ObjectAbsent,
+        _ => return None,
+    };
+    Some((ObjectName::new(namespace, name), before))
 }
 
 #[cfg(test)]
@@ -157,12 +217,13 @@ mod tests {
                     Before::ObjectAbsent,
                 ),
             ]),
+            allows_rollout: true,
             resource_version: Some("7".to_owned()),
         };
         let config_map = backup.config_map("alscope-system");
         assert_eq!(config_map.metadata.name.as_deref(), Some("alscope-backup-0b1f"));
         assert_eq!(config_map.metadata.owner_references, None);
-        assert_eq!(Backup::of(&config_map), Some(backup));
+        assert_eq!(Backup::of(&config_map), Some(Ok(backup)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 use serde_json::Value;
 
 use super::ObjectName;
+use super::tracker::{Tracker, helm_release};
 
 /// Says which tool made an object.
 pub const MANAGER_LABEL: &str = "app.kubernetes.io/managed-by";
@@ -30,32 +31,12 @@ pub struct MeshConfigMap {
     pub is_ours: bool,
     /// Who would set a change back.
     pub tracker: Option<Tracker>,
+    /// The Flux HelmRelease that renders it, in words.
+    pub helm_release: Option<String>,
     /// Who owns the text, by `managedFields`.
     pub owners: Vec<FieldOwner>,
     /// How long the operator has seen this text.
     pub unchanged_for: Duration,
-}
-
-/// A tool that owns the whole object and would set a change back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tracker {
-    /// Istio's Sail operator.
-    Sail,
-    /// Argo CD.
-    ArgoCd,
-    /// A Flux Kustomization.
-    Flux,
-}
-
-impl Tracker {
-    /// The tool's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sail => "the Sail operator",
-            Self::ArgoCd => "Argo CD",
-            Self::Flux => "Flux",
-        }
-    }
 }
 
 /// An entry of `managedFields` that has the text.
@@ -77,7 +58,8 @@ impl MeshConfigMap {
             resource_version: config_map.resource_version().unwrap_or_default(),
             text: config_map.data.as_ref().and_then(|data| data.get(KEY)).cloned(),
             is_ours: config_map.labels().get(MANAGER_LABEL).map(String::as_str) == Some(MANAGER),
-            tracker: tracker(config_map),
+            tracker: Tracker::of(config_map),
+            helm_release: helm_release(config_map),
             owners: owners(config_map.managed_fields()),
             unchanged_for,
         }
@@ -91,27 +73,6 @@ impl MeshConfigMap {
     /// Who wrote the text last.
     pub fn last_writer(&self) -> Option<&FieldOwner> {
         self.owners.iter().max_by_key(|owner| owner.at)
-    }
-}
-
-fn tracker(config_map: &ConfigMap) -> Option<Tracker> {
-    let sail = config_map
-        .owner_references()
-        .iter()
-        .any(|owner| owner.kind == "IstioRevision")
-        || config_map.labels().get("managed-by").map(String::as_str) == Some("sail-operator");
-    let argo = ["argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"]
-        .iter()
-        .any(|key| config_map.annotations().contains_key(*key) || config_map.labels().contains_key(*key));
-    let flux = config_map
-        .labels()
-        .keys()
-        .any(|key| key.starts_with("kustomize.toolkit.fluxcd.io/"));
-    match (sail, argo, flux) {
-        (true, _, _) => Some(Tracker::Sail),
-        (_, true, _) => Some(Tracker::ArgoCd),
-        (_, _, true) => Some(Tracker::Flux),
-        (false, false, false) => None,
     }
 }
 
@@ -138,7 +99,6 @@ fn owners(entries: &[ManagedFieldsEntry]) -> Vec<FieldOwner> {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
     use serde_json::json;
 
     use super::*;
@@ -146,16 +106,6 @@ mod tests {
     fn config_map(metadata: &Value) -> MeshConfigMap {
         let value = json!({"metadata": metadata, "data": {"mesh": "a: b"}});
         MeshConfigMap::of(&serde_json::from_value(value).unwrap(), Duration::ZERO)
-    }
-
-    #[rstest]
-    #[case::helm(json!({"labels": {"app.kubernetes.io/instance": "istiod", "app.kubernetes.io/managed-by": "Helm"}}), None)]
-    #[case::argo_by_annotation(json!({"annotations": {"argocd.argoproj.io/tracking-id": "istio:/ConfigMap:istio-system/istio"}}), Some(Tracker::ArgoCd))]
-    #[case::argo_by_instance(json!({"annotations": {"argocd.argoproj.io/instance": "istio"}}), Some(Tracker::ArgoCd))]
-    #[case::flux(json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "mesh"}}), Some(Tracker::Flux))]
-    #[case::sail(json!({"ownerReferences": [{"apiVersion": "sailoperator.io/v1", "kind": "IstioRevision", "name": "default", "uid": "1"}]}), Some(Tracker::Sail))]
-    fn trackers_are_known_by_their_marks(#[case] metadata: Value, #[case] expected: Option<Tracker>) {
-        assert_eq!(config_map(&metadata).tracker, expected);
     }
 
     #[test]

@@ -16,6 +16,10 @@ const GATEWAY_MANAGED: &str = "gateway.istio.io/managed";
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// A pod with a proxy.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is so or not whatever the others are, as the pod says"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
     /// The pod.
@@ -34,6 +38,8 @@ pub struct Proxy {
     pub proxyless: bool,
     /// Whether the proxy has no `PROXY_CONFIG`: a gateway of an old chart, which reads mesh config from a mounted file.
     pub unreadable: bool,
+    /// Whether the pod is being deleted: its proxy still sends, and need not be restarted.
+    pub is_ending: bool,
 }
 
 /// What owns a pod, and so what restarts it.
@@ -70,7 +76,7 @@ struct RemoteService {
 }
 
 impl Proxy {
-    /// Reads a pod; `None` for one without a proxy, and for one that has ended or is ending.
+    /// Reads a pod; `None` for one without a proxy, and for one that has ended.
     pub fn of(pod: &Pod) -> Option<Self> {
         let spec = pod.spec.as_ref()?;
         let is_native = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
@@ -81,7 +87,7 @@ impl Proxy {
             .chain(native)
             .find(|container| container.name == CONTAINER)?;
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-        if pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Succeeded" | "Failed")) {
+        if matches!(phase, Some("Succeeded" | "Failed")) {
             return None;
         }
         let text = proxy
@@ -104,6 +110,7 @@ impl Proxy {
             overridden: mark(pod, OVERRIDE).contains("envoyAccessLogService"),
             proxyless: mark(pod, TEMPLATES).contains("grpc-agent"),
             unreadable,
+            is_ending: pod.metadata.deletion_timestamp.is_some(),
         })
     }
 }
@@ -211,9 +218,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_is_ending_has_no_proxy() {
+    fn a_pod_that_is_ending_still_has_its_proxy() {
         let metadata = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
-        assert_eq!(pod(&metadata, &injected("{}"), "Running"), None);
+        assert!(pod(&metadata, &injected("{}"), "Running").unwrap().is_ending);
+        assert!(!pod(&json!({}), &injected("{}"), "Running").unwrap().is_ending);
     }
 
     #[rstest]

@@ -1,5 +1,6 @@
 //! Two resources for one mesh.
 
+use kube::core::error_boundary::InvalidObject;
 use serde_json::json;
 
 use crate::cluster::{Cluster, condition};
@@ -103,4 +104,47 @@ fn a_holder_that_only_plans_still_holds() {
     cluster.settle();
     assert_eq!(cluster.log, Vec::<String>::new());
     assert_eq!(cluster.text("istio").as_deref(), Some(CHART));
+}
+
+/// A resource that this version of the operator can't read.
+fn unread(created: &str) -> InvalidObject {
+    InvalidObject {
+        error: "unknown variant `Observed`".to_owned(),
+        metadata: resource("newer", created, &json!({})).metadata,
+    }
+}
+
+#[test]
+fn a_resource_waits_for_an_older_one_that_can_not_be_read() {
+    let mut cluster = Cluster::stock(&json!({}));
+    cluster.unread.push(unread("2027-01-15T07:00:00Z"));
+    cluster.settle();
+    assert_eq!(cluster.log, Vec::<String>::new());
+    let (status, reason, message) = cluster.condition("Accepted");
+    assert_eq!((status.as_str(), reason.as_str()), ("Unknown", "MeshCheckFailed"));
+    assert_eq!(
+        message,
+        "the MeshObservability newer, which is older and may hold the mesh, can't be read by this version of the operator: \
+         unknown variant `Observed`; upgrade the operator, or correct or delete that resource"
+    );
+    cluster.unread.clear();
+    cluster.settle();
+    assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
+}
+
+#[test]
+fn a_younger_resource_that_can_not_be_read_holds_no_mesh() {
+    let mut cluster = Cluster::stock(&json!({}));
+    cluster.unread.push(unread("2027-01-15T09:00:00Z"));
+    cluster.settle();
+    assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
+}
+
+#[test]
+fn a_wired_mesh_stays_so_beside_a_resource_that_can_not_be_read() {
+    let mut cluster = Cluster::wired(&json!({}));
+    cluster.unread.push(unread("2027-01-15T07:00:00Z"));
+    cluster.settle();
+    assert_eq!(cluster.log, Vec::<String>::new());
+    assert_eq!(cluster.mesh_configured(), ("True".to_owned(), "Wired".to_owned()));
 }

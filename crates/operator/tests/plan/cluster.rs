@@ -13,6 +13,7 @@ use alscope_operator::plan::{self, Plan};
 use alscope_operator::world::{Backup, ObjectName, Owned, ReadError};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::core::error_boundary::InvalidObject;
 use serde_json::{Value, json};
 
 use crate::invariants;
@@ -62,6 +63,7 @@ pub(crate) struct Unreadable {
     pub(crate) telemetries: Option<ReadError>,
     pub(crate) managed_gateways: Option<ReadError>,
     pub(crate) config_maps: BTreeMap<ObjectName, ReadError>,
+    pub(crate) proxies: Option<ReadError>,
     pub(crate) collectors: Option<ReadError>,
     pub(crate) backups: Option<ReadError>,
 }
@@ -72,6 +74,8 @@ pub(crate) struct Cluster {
     pub(crate) now: Timestamp,
     pub(crate) settings: Settings,
     pub(crate) resources: Vec<MeshObservability>,
+    /// Resources that this version of the operator can't read.
+    pub(crate) unread: Vec<InvalidObject>,
     pub(crate) config_maps: BTreeMap<ObjectName, Stored>,
     pub(crate) owned: Vec<Owned>,
     pub(crate) istiods: Vec<Value>,
@@ -132,6 +136,7 @@ impl Cluster {
             now: BEGIN,
             settings: Settings::default(),
             resources: Vec::new(),
+            unread: Vec::new(),
             config_maps: BTreeMap::new(),
             owned: Vec::new(),
             istiods: Vec::new(),
@@ -211,13 +216,22 @@ impl Cluster {
         stored.object.data.as_ref()?.get("mesh").cloned()
     }
 
-    /// Every backup there is.
+    /// Every backup that is understood.
     pub(crate) fn backups(&self) -> Vec<Backup> {
+        self.read_backups().into_values().flatten().collect()
+    }
+
+    /// Every backup there is, by the uid of its resource.
+    pub(crate) fn read_backups(&self) -> BTreeMap<String, Result<Backup, ReadError>> {
         let own = self
             .config_maps
             .iter()
             .filter(|(name, _)| name.namespace == self.settings.namespace);
-        own.filter_map(|(_, stored)| Backup::of(&stored.object)).collect()
+        own.filter_map(|(name, stored)| {
+            let uid = Backup::uid_of(&name.name)?;
+            Some((uid.to_owned(), Backup::of(&stored.object)?))
+        })
+        .collect()
     }
 
     pub(crate) fn advance(&mut self, seconds: i64) {
@@ -241,16 +255,17 @@ impl Cluster {
             world
                 .resources
                 .iter()
+                .flatten()
                 .map(|one| self.settings.address(one.metadata.name.as_deref().unwrap())),
         );
         for backup in &world.orphans {
-            for step in plan::orphan(&world, &self.settings, backup, self.now) {
+            for step in plan::orphan(&world, &self.settings, backup, self.now).steps {
                 if self.run(&backup.uid, &step) == Some(Ended::Killed) {
                     return (Ended::Killed, again_in);
                 }
             }
         }
-        for resource in &world.resources {
+        for resource in world.resources.iter().flatten() {
             let uid = resource.metadata.uid.clone().unwrap();
             let plan = plan::plan(
                 &world,

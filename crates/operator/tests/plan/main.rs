@@ -5,12 +5,16 @@
     reason = "a test fails by panicking; what is built here has the fields that are read"
 )]
 
+mod adopted;
+mod backups;
 mod claims;
 mod cluster;
 mod collector;
 mod crashes;
 mod edits;
 mod files;
+mod gateways;
+mod installations;
 mod invariants;
 mod mesh;
 mod random;

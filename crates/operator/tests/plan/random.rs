@@ -1,10 +1,13 @@
 //! Whatever happens in whatever order: in the end the text is the last that somebody else wrote, byte for byte.
 
+use alscope_operator::world::ReadError;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, Rollout};
+use crate::cluster::{Cluster, Rollout, Unreadable};
+use crate::gateways::gateway_pod;
+use crate::installations::plan_of_the_other;
 use crate::invariants::assert_deletion_leaves_nothing;
 use crate::mesh::{self, CHART};
 
@@ -24,7 +27,18 @@ enum Event {
     Spec(usize),
     /// Passes until the operator has done so many steps and dies.
     KilledAfter(usize),
-    Proxies(bool),
+    Proxies(Pods),
+    /// The pods can't be read any more, or again.
+    Unreadable(bool),
+}
+
+/// The pods of the mesh, all of them.
+#[derive(Clone, Copy, Debug)]
+enum Pods {
+    Outdated,
+    UpToDate,
+    Ending,
+    OfGateway,
 }
 
 const RESETS: [&str; 5] = [
@@ -50,12 +64,15 @@ fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Create),
         1 => (0..SPECS.len()).prop_map(Event::Spec),
         3 => (0..6_usize).prop_map(Event::KilledAfter),
-        1 => any::<bool>().prop_map(Event::Proxies),
+        1 => prop_oneof![
+            Just(Pods::Outdated), Just(Pods::UpToDate), Just(Pods::Ending), Just(Pods::OfGateway),
+        ].prop_map(Event::Proxies),
+        1 => any::<bool>().prop_map(Event::Unreadable),
     ]
 }
 
 fn spec(state: &str) -> Value {
-    json!({"managementState": state, "mesh": {"conflictPolicy": "Overwrite"}})
+    json!({"managementState": state, "mesh": {"conflictPolicy": "Overwrite", "allowGatewayRollout": true}})
 }
 
 fn edit(kind: usize, text: &str) -> String {
@@ -96,15 +113,28 @@ fn happen(cluster: &mut Cluster, number: usize, event: &Event) {
             cluster.pass_for(3);
             cluster.restart();
         }
-        Event::Proxies(know) => {
-            let config = if *know {
-                mesh::knows_the_address()
-            } else {
-                json!({})
-            };
-            cluster.pods = vec![mesh::pod("web", &config)];
+        Event::Proxies(pods) => happen_to_pods(cluster, *pods),
+        Event::Unreadable(unreadable) => {
+            cluster.unreadable.proxies = unreadable.then(|| ReadError::Failed {
+                what: "pods".to_owned(),
+                message: "timed out".to_owned(),
+            });
         }
     }
+}
+
+fn happen_to_pods(cluster: &mut Cluster, pods: Pods) {
+    let mut pod = match pods {
+        Pods::Outdated => mesh::pod("web", &json!({})),
+        Pods::UpToDate | Pods::Ending => mesh::pod("web", &mesh::knows_the_address()),
+        Pods::OfGateway => gateway_pod(&mesh::knows_the_address()),
+    };
+    if matches!(pods, Pods::Ending) {
+        pod["metadata"]["deletionTimestamp"] = json!("2027-01-15T08:00:00Z");
+    }
+    cluster.pods = vec![pod];
+    let managed = matches!(pods, Pods::OfGateway).then(|| mesh::managed_gateway("gateway"));
+    cluster.gateways = managed.into_iter().collect();
 }
 
 /// A cluster in which all of this has happened, one after the other.
@@ -124,12 +154,16 @@ proptest! {
     #[test]
     fn in_the_end_the_text_is_what_others_wrote_and_nothing_is_left(events in vec(event(), 1..40)) {
         let mut cluster = after(&events);
+        cluster.unreadable = Unreadable::default();
+        cluster.allow_rollouts();
         assert_deletion_leaves_nothing(&mut cluster);
     }
 
     #[test]
     fn in_the_end_a_managed_mesh_is_wired(events in vec(event(), 1..30)) {
         let mut cluster = after(&events);
+        cluster.unreadable = Unreadable::default();
+        cluster.allow_rollouts();
         cluster.rollout = Rollout::AtOnce;
         if cluster.resources.iter().any(|one| one.metadata.deletion_timestamp.is_some()) {
             cluster.settle();
@@ -141,5 +175,28 @@ proptest! {
         prop_assert_eq!(cluster.condition("Ready").1, "Ready");
         prop_assert!(cluster.text("istio").unwrap().contains(mesh::ADDRESS));
         prop_assert_eq!(cluster.plan().steps, []);
+    }
+    #[test]
+    fn another_installation_never_does_a_thing(events in vec(event(), 1..30)) {
+        let cluster = after(&events);
+        if cluster.resources.iter().any(|one| one.status.is_some()) {
+            let plan = plan_of_the_other(&cluster);
+            prop_assert_eq!(plan.steps, []);
+            prop_assert_eq!(plan.status, cluster.status());
+        }
+    }
+
+    #[test]
+    fn the_service_stays_while_the_pods_can_not_be_read(events in vec(event(), 1..30)) {
+        let mut cluster = after(&events);
+        cluster.settings.drain_timeout = std::time::Duration::ZERO;
+        happen(&mut cluster, 0, &Event::Unreadable(true));
+        cluster.delete();
+        let names = |cluster: &Cluster| -> Vec<String> {
+            cluster.owned.iter().map(|owned| owned.name.clone()).collect()
+        };
+        let before = names(&cluster);
+        cluster.pass_for(30);
+        prop_assert_eq!(names(&cluster), before);
     }
 }

@@ -46,6 +46,10 @@ fn marked(pointer: &str, mark: Value) -> Cluster {
     cluster
 }
 
+fn managed_by(manager: &str) -> Value {
+    json!([{"manager": manager, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:mesh": {}}}}])
+}
+
 #[test]
 fn an_address_of_somebody_elses_is_not_replaced() {
     assert_refused(
@@ -73,7 +77,12 @@ fn an_address_is_replaced_when_that_is_wished_and_comes_back_byte_for_byte() {
 
 #[rstest]
 #[case::argo_by_annotation("annotations", json!({"argocd.argoproj.io/tracking-id": "istio:/ConfigMap:istio-system/istio"}), "Argo CD")]
+#[case::argo_by_manager("managedFields", managed_by("argocd-controller"), "Argo CD")]
 #[case::flux_by_label("labels", json!({"kustomize.toolkit.fluxcd.io/name": "mesh"}), "Flux")]
+#[case::flux_by_manager("managedFields", managed_by("kustomize-controller"), "Flux")]
+#[case::fleet("annotations", json!({"objectset.rio.cattle.io/id": "default-mesh"}), "Rancher Fleet")]
+#[case::config_sync("annotations", json!({"configmanagement.gke.io/managed": "enabled"}), "Config Sync")]
+#[case::kapp("labels", json!({"kapp.k14s.io/app": "1"}), "kapp")]
 fn a_tracked_config_map_is_for_its_source(#[case] place: &str, #[case] mark: Value, #[case] tool: &str) {
     assert_refused(
         marked(place, mark),
@@ -97,6 +106,33 @@ fn a_config_map_of_sail_is_for_its_istio_resource() {
              resource under spec.values: meshConfig: {SNIPPET}"
         ),
     );
+}
+
+/// It sets the text back when it upgrades, as Helm does, so it is wired all the same.
+#[test]
+fn a_helm_release_of_flux_is_a_warning() {
+    let labels =
+        json!({"helm.toolkit.fluxcd.io/name": "istiod", "helm.toolkit.fluxcd.io/namespace": "flux-system"});
+    let warning = ". the Flux HelmRelease flux-system/istiod renders istio-system/istio: each of its upgrades sets the text back, \
+                   and it is wired again after 5 s; if its spec.driftDetection is on, it sets the text back until it is given \
+                   up: let it ignore the path /data/mesh";
+    let mut cluster = marked("labels", labels);
+    cluster.change_spec(&json!({"managementState": "Plan"}));
+    cluster.settle();
+    let (_, reason, message) = cluster.condition("MeshConfigured");
+    assert_eq!(reason, "PlanOnly");
+    assert!(message.ends_with(warning), "{message}");
+    cluster.change_spec(&json!({}));
+    cluster.settle();
+    assert_eq!(
+        cluster.condition("MeshConfigured"),
+        (
+            "True".to_owned(),
+            "Wired".to_owned(),
+            format!("istio-system/istio sends access logs to {ADDRESS}{warning}")
+        )
+    );
+    assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
 }
 
 #[test]

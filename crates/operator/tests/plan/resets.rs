@@ -133,8 +133,8 @@ fn a_fight_outlives_the_operator() {
 #[test]
 fn a_fighter_that_is_faster_than_the_next_pass_is_one_too() {
     let mut cluster = Cluster::wired(&json!({}));
-    cluster.fighter = Some("argocd-controller");
-    cluster.reset("argocd-controller", CHART);
+    cluster.fighter = Some("mesh-sync");
+    cluster.reset("mesh-sync", CHART);
     for _ in 0..60 {
         cluster.pass();
         cluster.advance(1);

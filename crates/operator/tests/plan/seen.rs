@@ -17,14 +17,14 @@ impl Cluster {
     /// What the operator gets to see.
     pub(crate) fn world(&self) -> World {
         let resources = self.resources.clone();
-        let backups = self.backups();
+        let backups = self.read_backups();
         let uids: Vec<String> = resources
             .iter()
             .filter_map(|one| one.metadata.uid.clone())
             .collect();
         let backup_of = |uid: &String| match &self.unreadable.backups {
             Some(error) => Err(error.clone()),
-            None => Ok(backups.iter().find(|backup| backup.uid == *uid).cloned()),
+            None => backups.get(uid).cloned().transpose(),
         };
         World {
             control_planes: read(self.unreadable.control_planes.as_ref(), &self.istiods, |object| {
@@ -44,7 +44,7 @@ impl Cluster {
                     ))
                 },
             ),
-            proxies: read(None, &self.pods, |object| {
+            proxies: read(self.unreadable.proxies.as_ref(), &self.pods, |object| {
                 Proxy::of(&serde_json::from_value(object).unwrap())
             }),
             config_maps: self.mesh_config_maps(),
@@ -56,10 +56,11 @@ impl Cluster {
             written_over: self.written_over.clone(),
             orphans: backups
                 .iter()
-                .filter(|backup| !uids.contains(&backup.uid))
-                .cloned()
+                .filter(|(uid, _)| !uids.contains(uid))
+                .filter_map(|(_, backup)| backup.clone().ok())
                 .collect(),
-            resources,
+            resources: Ok(resources),
+            unread: self.unread.clone(),
         }
     }
 

@@ -315,6 +315,20 @@ impl Cluster {
         self.delete();
     }
 
+    /// Somebody allows on every backup that managed gateways are rolled.
+    pub(crate) fn allow_rollouts(&mut self) {
+        let own = self.settings.namespace.clone();
+        let version = self.next_version();
+        for (name, stored) in &mut self.config_maps {
+            if name.namespace == own {
+                let metadata = &mut stored.object.metadata;
+                let annotations = metadata.annotations.get_or_insert_default();
+                annotations.insert("alscope.dev/allow-gateway-rollout".to_owned(), "true".to_owned());
+                metadata.resource_version = Some(version.clone());
+            }
+        }
+    }
+
     /// Somebody deletes every ConfigMap of the operator's own namespace, and with them the backup.
     pub(crate) fn lose_the_backup(&mut self) {
         let own = &self.settings.namespace;

@@ -1,12 +1,15 @@
 //! The way down: mesh config restored, the proxies' time, the collector's objects, the backup, the finalizer.
 
-use alscope_operator::world::ObjectName;
+use alscope_operator::plan::refusal::WriteFailure;
+use alscope_operator::plan::step::Step;
+use alscope_operator::world::{ObjectName, ReadError};
 use rstest::rstest;
 use serde_json::json;
 
 use crate::cluster::{Cluster, Rollout, named};
 use crate::invariants::assert_nothing_is_left;
-use crate::mesh::{self, CHART, WIRED, knows_the_address};
+use crate::mesh::{self, CHART, FOREIGN, WIRED, knows_the_address};
+use crate::refusals::with_text;
 use crate::steps::names;
 
 const DOWN: [&str; 9] = [
@@ -94,7 +97,7 @@ fn the_service_waits_for_proxies_that_know_it_until_the_timeout_and_no_longer() 
     assert_eq!(cluster.status().draining_since.unwrap().0, since);
     assert_eq!(
         cluster.condition("MeshConfigured").2,
-        "mesh config is restored; the collector's Service stays for 1 proxies that still know it, at most 60 s"
+        "mesh config is restored; the collector's Service stays for 1 proxies that still know it, at most 60 s (shop/web-5d8f-x)"
     );
     cluster.advance(59);
     assert_eq!(cluster.plan().steps, []);
@@ -114,6 +117,92 @@ fn the_drain_ends_when_the_last_proxy_has_restarted() {
     assert_eq!(cluster.plan().steps, []);
     cluster.pods = vec![mesh::pod("web", &json!({}))];
     assert_eq!(names(&cluster.plan().steps), DOWN[2..7]);
+}
+
+#[test]
+fn a_pod_that_is_ending_is_waited_for_and_need_not_restart() {
+    let mut cluster = Cluster::wired(&json!({}));
+    let mut pod = mesh::pod("web", &knows_the_address());
+    pod["metadata"]["deletionTimestamp"] = json!("2027-01-15T08:00:00Z");
+    cluster.pods = vec![pod];
+    cluster.pass();
+    assert_eq!(cluster.status().proxies.unwrap().total, 0);
+    cluster.delete();
+    cluster.pass_for(50);
+    assert_eq!(cluster.log, DOWN[..2]);
+    cluster.pods.clear();
+    cluster.settle();
+    assert_nothing_is_left(&cluster);
+}
+
+#[test]
+fn the_collector_stays_until_the_pods_could_be_read() {
+    let mut cluster = Cluster::wired(&json!({}));
+    let error = ReadError::Failed {
+        what: "pods".to_owned(),
+        message: "timed out".to_owned(),
+    };
+    cluster.unreadable.proxies = Some(error.clone());
+    cluster.delete();
+    cluster.settle();
+    cluster.advance(3600);
+    cluster.settle();
+    assert_eq!(cluster.log, DOWN[..2]);
+    assert_eq!(
+        cluster.condition("CollectorAvailable").2,
+        format!("the collector stays until it is known who sends to it: {error}")
+    );
+    assert_eq!(cluster.condition("ProxiesUpToDate").0, "Unknown");
+    cluster.unreadable.proxies = None;
+    cluster.settle();
+    assert_nothing_is_left(&cluster);
+}
+
+/// The backup is deleted, and the cache still shows a resource from before, with its finalizer and its old status.
+#[test]
+fn a_finalizer_whose_removal_was_lost_is_removed_again_and_nothing_is_told() {
+    let mut cluster = with_text(FOREIGN, &json!({"mesh": {"conflictPolicy": "Overwrite"}}));
+    cluster.settle();
+    cluster.log.clear();
+    cluster.delete();
+    let stale = cluster.resources.clone();
+    cluster.settle();
+    assert_eq!(cluster.log, DOWN);
+    cluster.resources = stale;
+    cluster.log.clear();
+    assert_eq!(cluster.plan().notes, []);
+    cluster.settle();
+    assert_eq!(cluster.log, ["RemoveFinalizer"]);
+    assert_eq!(cluster.text("istio").as_deref(), Some(FOREIGN));
+    assert_nothing_is_left(&cluster);
+}
+
+#[test]
+fn a_finalizer_that_can_not_be_removed_is_told_and_nobody_waits_twice() {
+    let mut cluster = Cluster::wired(&json!({}));
+    cluster.pods = vec![mesh::pod("web", &knows_the_address())];
+    cluster.refuses = Some(|step| match step {
+        Step::RemoveFinalizer => Some(WriteFailure::Failed {
+            verb: "patch",
+            resource: "meshobservabilities".to_owned(),
+            name: ObjectName::new("", "alscope"),
+            message: "timed out".to_owned(),
+        }),
+        _ => None,
+    });
+    cluster.delete();
+    cluster.settle();
+    assert_eq!(cluster.log, DOWN[..8]);
+    let (_, reason, message) = cluster.condition("Ready");
+    assert_eq!(reason, "Terminating");
+    assert!(
+        message.ends_with("timed out; the operator tries again by itself"),
+        "{message}"
+    );
+    assert_eq!(names(&cluster.plan().steps), ["RemoveFinalizer"]);
+    cluster.refuses = None;
+    cluster.pass();
+    assert_nothing_is_left(&cluster);
 }
 
 #[test]
@@ -200,7 +289,7 @@ fn a_backup_without_its_resource_restores_the_address_that_it_names() {
 fn what_can_not_be_read_is_not_taken_for_gone() {
     for what in ["collectors", "backups", "mesh"] {
         let mut cluster = Cluster::wired(&json!({}));
-        let error = alscope_operator::world::ReadError::Forbidden {
+        let error = ReadError::Forbidden {
             verb: "list",
             resource: "configmaps".to_owned(),
             namespace: Some("istio-system".to_owned()),

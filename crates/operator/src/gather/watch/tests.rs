@@ -1,112 +1,110 @@
-use std::collections::{HashMap, VecDeque};
-
-use axum::extract::{Query, State as Shared};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
 use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, Client, ResourceExt as _};
+use kube::api::{ApiResource, DynamicObject};
+use kube::core::GroupVersionKind;
+use kube::{Api, ResourceExt as _};
 use rstest::rstest;
-use serde_json::json;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::gather::answered;
 use crate::gather::cache::{Cache, Watches};
+use crate::stub::{Answer, Stub};
 use crate::world::Read;
 
 use super::*;
 
-/// An API server with the ConfigMap `istio`: refuses the first requests of a verb with these codes and says when each came.
-#[derive(Clone)]
-struct ApiServer {
-    refusals: Arc<Mutex<HashMap<&'static str, VecDeque<u16>>>>,
-    asked: mpsc::Sender<(&'static str, Instant)>,
-}
+const PATH: &str = "/api/v1/namespaces/istio-system/configmaps";
+const TELEMETRIES: &str = "/apis/telemetry.istio.io/v1/telemetries";
 
-async fn answer(Shared(server): Shared<ApiServer>, Query(query): Query<HashMap<String, String>>) -> Response {
-    let verb = if query.contains_key("watch") { WATCH } else { LIST };
-    server.asked.try_send((verb, Instant::now())).unwrap();
-    let refusal = server
-        .refusals
-        .lock()
-        .unwrap()
-        .get_mut(verb)
-        .and_then(VecDeque::pop_front);
-    match refusal {
-        Some(code) => {
-            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "no", "code": code});
-            (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
-        }
-        // Nothing happens.
-        None if verb == WATCH => {
-            let silence = futures::stream::pending::<Result<String, std::convert::Infallible>>();
-            axum::body::Body::from_stream(silence).into_response()
-        }
-        None => {
-            let items =
-                json!([{"metadata": {"name": "istio", "namespace": "istio-system", "resourceVersion": "1"}}]);
-            let list = json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items});
-            Json(list).into_response()
-        }
-    }
-}
-
+/// An API server, a watch of the ConfigMap `istio` in it, and when that began.
 struct Watched {
+    stub: Stub,
     cache: Cache<ConfigMap>,
     changed: Arc<Notify>,
-    asked: mpsc::Receiver<(&'static str, Instant)>,
     began: Instant,
     _watches: Watches,
 }
 
-/// A watch of ConfigMaps that the API server refuses so many times with these codes.
-fn watched(refusals: &[(&'static str, &[u16])]) -> Watched {
-    let refusals = refusals
+fn config_map(data: &Value) -> Value {
+    json!({"metadata": {"name": "istio", "namespace": "istio-system", "uid": "u", "resourceVersion": "1"}, "data": data})
+}
+
+fn there() -> Answer {
+    Answer::Items(vec![config_map(&json!({}))])
+}
+
+/// A watch of which the first requests of a verb are answered with these codes; 0 is silence.
+fn watched(answers: &[(&'static str, &[u16])]) -> Watched {
+    let mut answers: BTreeMap<String, Vec<u16>> = answers
         .iter()
-        .map(|(verb, codes)| (*verb, codes.iter().copied().collect()));
-    let (asked, taken) = mpsc::channel(16);
-    let server = ApiServer {
-        refusals: Arc::new(Mutex::new(refusals.collect())),
-        asked,
-    };
-    let client = Client::new(Router::new().fallback(answer).with_state(server), "default");
+        .map(|(verb, codes)| (verb.to_uppercase(), codes.iter().rev().copied().collect()))
+        .collect();
+    let stub = Stub::new();
+    stub.each(PATH, move |verb| match answers.get_mut(verb).and_then(Vec::pop) {
+        Some(code) => refusal(code),
+        None => there(),
+    });
+    watch(stub)
+}
+
+fn refusal(code: u16) -> Answer {
+    match code {
+        0 => Answer::Silence,
+        code => Answer::Code(code),
+    }
+}
+
+fn watch(stub: Stub) -> Watched {
     let changed = Arc::new(Notify::new());
     let mut watches = Watches::new(changed.clone(), CancellationToken::new());
     let namespace = "istio-system";
-    let api = Api::namespaced(client, namespace);
+    let api = Api::namespaced(answered(&stub.client()), namespace);
     Watched {
         cache: watches.typed(api, watcher::Config::default(), Some(namespace)),
+        stub,
         changed,
-        asked: taken,
         began: Instant::now(),
         _watches: watches,
     }
 }
 
 impl Watched {
-    /// When the next requests came, in whole seconds.
-    async fn requests(&mut self, count: usize) -> Vec<(&'static str, u64)> {
-        let mut requests = Vec::new();
-        while requests.len() < count {
-            let (verb, at) = self.asked.recv().await.unwrap();
-            requests.push((verb, at.duration_since(self.began).as_secs()));
-        }
-        requests
+    /// Every request until now, and when it came, in whole seconds.
+    fn requests(&self) -> Vec<(String, u64)> {
+        let asked = self.stub.asked(&["LIST", "WATCH"]);
+        asked
+            .into_iter()
+            .map(|one| {
+                (
+                    one.verb.to_lowercase(),
+                    one.at.duration_since(self.began).as_secs(),
+                )
+            })
+            .collect()
+    }
+
+    fn known(&self) -> Read<Vec<String>> {
+        self.cache.read(|one| Some(one.name_any()))
     }
 
     /// What is known after the next change, and when that was, in whole seconds.
     async fn next(&self) -> (Read<Vec<String>>, u64) {
         self.changed.notified().await;
-        let known = self.cache.read();
-        let names = known.map(|all| all.iter().map(|one| one.name_any()).collect());
-        (names, self.began.elapsed().as_secs())
+        (self.known(), self.began.elapsed().as_secs())
     }
 
-    fn is_news(&self) -> bool {
+    /// Goes on until so many seconds have passed since the beginning; `true` if there was news.
+    async fn until(&self, seconds: u64) -> bool {
+        let end = self.began + Duration::from_secs(seconds);
+        tokio::time::sleep_until(end).await;
         self.changed.notified().now_or_never().is_some()
     }
+}
+
+fn named(requests: &[(&str, u64)]) -> Vec<(String, u64)> {
+    let owned = requests.iter().map(|(verb, at)| ((*verb).to_owned(), *at));
+    owned.collect()
 }
 
 fn forbidden(verb: &'static str) -> Read<Vec<String>> {
@@ -117,53 +115,126 @@ fn forbidden(verb: &'static str) -> Read<Vec<String>> {
     })
 }
 
+fn absent() -> Read<Vec<String>> {
+    Err(ReadError::Absent {
+        resource: "configmaps".to_owned(),
+    })
+}
+
+fn failed(message: &str) -> Read<Vec<String>> {
+    Err(ReadError::Failed {
+        what: "configmaps".to_owned(),
+        message: message.to_owned(),
+    })
+}
+
 fn istio() -> Vec<String> {
     vec!["istio".to_owned()]
 }
 
 #[rstest]
 #[case::forbidden(403, forbidden(LIST))]
-#[case::not_installed(404, Ok(Vec::new()))]
+#[case::not_installed(404, absent())]
+#[case::gone(410, failed("no (410)"))]
+#[case::broken(500, failed("no (500)"))]
 #[tokio::test(start_paused = true)]
-async fn a_refused_list_is_tried_ever_later_and_is_news_once(
+async fn a_list_that_fails_is_tried_ever_later_and_is_news_once(
     #[case] code: u16,
     #[case] known: Read<Vec<String>>,
 ) {
-    let mut watched = watched(&[(LIST, &[code; 8])]);
+    let watched = watched(&[(LIST, &[code; 8])]);
+    assert_eq!(watched.known(), failed("it has not been listed yet"));
     assert_eq!(watched.next().await, (known, 0));
-    let times = [0, 1, 3, 7, 15, 31, 61, 91];
-    assert_eq!(watched.requests(8).await, times.map(|second| (LIST, second)));
-    assert!(!watched.is_news());
+    assert!(!watched.until(120).await);
+    let times = [0, 1, 3, 7, 15, 31, 61, 91].map(|second| (LIST, second));
+    assert_eq!(watched.requests(), named(&times));
     assert_eq!(watched.next().await, (Ok(istio()), 121));
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_that_is_not_answered_is_not_waited_for() {
+    let watched = watched(&[(LIST, &[0])]);
+    let (known, at) = watched.next().await;
+    assert_eq!((known.is_err(), at), (true, 30));
+    assert_eq!(watched.next().await, (Ok(istio()), 31));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_watch_is_news_once_and_back_when_it_stands() {
-    let mut watched = watched(&[(WATCH, &[403; 2])]);
-    assert_eq!(watched.requests(3).await, [(LIST, 0), (WATCH, 0), (LIST, 1)]);
-    assert_eq!(watched.next().await, (forbidden(WATCH), 1));
-    assert_eq!(watched.requests(3).await, [(WATCH, 1), (LIST, 3), (WATCH, 3)]);
-    assert!(!watched.is_news());
+    let watched = watched(&[(WATCH, &[403; 2])]);
+    watched.until(2).await;
+    assert_eq!(watched.known(), forbidden(WATCH));
+    assert!(!watched.until(7).await);
+    let requests = [
+        (LIST, 0),
+        (WATCH, 0),
+        (LIST, 1),
+        (WATCH, 1),
+        (LIST, 3),
+        (WATCH, 3),
+    ];
+    assert_eq!(watched.requests(), named(&requests));
     assert_eq!(watched.next().await, (Ok(istio()), 8));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_server_that_fails_is_asked_again_at_once_but_the_same_failure_is_no_news() {
-    let mut watched = watched(&[(LIST, &[500; 3])]);
-    let (known, _) = watched.next().await;
-    let failed = matches!(&known, Err(ReadError::Failed { what, .. }) if what == "configmaps");
-    assert!(failed, "{known:?}");
-    let requests = watched.requests(3).await;
-    assert!(requests.iter().all(|(_, second)| *second < 10), "{requests:?}");
-    assert!(!watched.is_news());
+async fn a_fault_of_a_watch_that_had_listed_leaves_what_is_known() {
+    let watched = watched(&[(WATCH, &[500; 2])]);
+    assert_eq!(watched.next().await, (Ok(istio()), 0));
+    assert!(!watched.until(100).await);
+    let requests = [(LIST, 0), (WATCH, 0), (WATCH, 1), (WATCH, 3)];
+    assert_eq!(watched.requests(), named(&requests));
+    assert_eq!(watched.known(), Ok(istio()));
+}
+
+#[rstest]
+#[case::broken(500)]
+#[case::silent(0)]
+#[tokio::test(start_paused = true)]
+async fn what_is_neither_listed_nor_watched_any_more_is_not_known(#[case] code: u16) {
+    let watched = watched(&[(WATCH, &[code; 20])]);
+    assert_eq!(watched.next().await, (Ok(istio()), 0));
+    watched.stub.list(PATH, refusal(code));
+    let (known, at) = watched.next().await;
+    assert!(matches!(known, Err(ReadError::Failed { .. })), "{known:?}");
+    assert!((60..=185).contains(&at), "{at}");
+    watched.stub.list(PATH, there());
     assert_eq!(watched.next().await.0, Ok(istio()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_of_a_watch_that_had_listed_leaves_what_is_known() {
-    let mut watched = watched(&[(WATCH, &[500; 2])]);
-    assert_eq!(watched.next().await, (Ok(istio()), 0));
-    watched.requests(4).await;
-    assert!(!watched.is_news());
-    assert_eq!(watched.cache.read().map(|all| all.len()), Ok(1));
+async fn an_object_that_can_not_be_decoded_leaves_nothing_known_but_its_metadata() {
+    let stub = Stub::new();
+    stub.list(PATH, Answer::Items(vec![config_map(&json!({"mesh": 7}))]));
+    let watched = watch(stub);
+    let (known, _) = watched.next().await;
+    let Err(ReadError::Undecodable { resource, name, .. }) = known else {
+        panic!("{known:?}");
+    };
+    assert_eq!(
+        (resource.as_str(), name),
+        ("configmaps", ObjectName::new("istio-system", "istio"))
+    );
+    let (read, unread) = watched.cache.divided().unwrap();
+    assert_eq!(read, []);
+    let uids: Vec<_> = unread.into_iter().map(|one| one.metadata.uid).collect();
+    assert_eq!(uids, [Some("u".to_owned())]);
+    assert_eq!(watched.cache.undecodable_count(), ("configmaps", 1));
+    assert_eq!(watched.cache.version().as_deref(), Some("1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_need_not_be_installed_has_no_objects_without_its_definition() {
+    let stub = Stub::new();
+    stub.list(TELEMETRIES, Answer::Code(404));
+    let mut watches = Watches::new(Arc::default(), CancellationToken::new());
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("telemetry.istio.io", "v1", "Telemetry"));
+    let cache: Cache<DynamicObject> = watches.dynamic(
+        Api::all_with(stub.client(), &resource),
+        resource.clone(),
+        watcher::Config::default(),
+        Subject::new(&resource.group, &resource.plural, None, Absence::IsEmpty),
+    );
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(cache.read(|one| Some(one.name_any())), Ok(Vec::new()));
 }

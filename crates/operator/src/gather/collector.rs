@@ -1,0 +1,89 @@
+//! A resource's collector, out of what the operator's own namespace has of it.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::DynamicObject;
+use kube::{Resource, ResourceExt as _};
+use serde::Deserialize as _;
+
+use crate::api::MeshObservability;
+use crate::plan::settings::Settings;
+use crate::world::{Backup, Collector, Kind, OWNER_LABEL, ObjectName, Owned, Read, ReadError};
+
+use super::Gather;
+use super::intake::Intakes;
+
+impl Gather {
+    /// The addresses of collector pods that are ready.
+    pub fn collector_addresses(&self) -> Vec<String> {
+        let slices = self.endpoint_slices.read(|slice| Some(ready_addresses(slice)));
+        let mut addresses = slices.unwrap_or_default().concat();
+        addresses.sort();
+        addresses.dedup();
+        addresses
+    }
+
+    pub(super) fn collector(&self, resource: &MeshObservability, intakes: &Intakes) -> Read<Collector> {
+        let uid = resource.uid();
+        let mut owned = Vec::new();
+        for (kind, cache) in &self.owned {
+            owned.extend(cache.read(|object| is_of(object, uid).then(|| as_owned(*kind, object)).flatten())?);
+        }
+        judgeable(&owned)?;
+        let service = Settings::collector_name(resource.name());
+        let slices = self.endpoint_slices.read(|slice| {
+            let is_of_service = slice.labels().get("kubernetes.io/service-name") == Some(&service);
+            is_of_service.then(|| ready_addresses(slice))
+        });
+        let addresses = slices?.concat();
+        let pods = self.collector_pods.read(|pod| is_of(pod, uid).then_some(()));
+        Ok(Collector {
+            owned,
+            pods: pods?.len(),
+            ready_endpoints: addresses.len(),
+            intakes: addresses.iter().map(|address| intakes.get(address)).collect(),
+        })
+    }
+}
+
+fn ready_addresses(slice: &EndpointSlice) -> Vec<String> {
+    slice
+        .endpoints
+        .iter()
+        .filter(|endpoint| {
+            endpoint
+                .conditions
+                .as_ref()
+                .is_some_and(|conditions| conditions.ready == Some(true))
+        })
+        .flat_map(|endpoint| endpoint.addresses.clone())
+        .collect()
+}
+
+fn is_of(object: &impl Resource, uid: &str) -> bool {
+    object.labels().get(OWNER_LABEL).map(String::as_str) == Some(uid)
+}
+
+/// Whether the collector's Deployment says how far it is.
+fn judgeable(owned: &[Owned]) -> Read<()> {
+    let mut deployments = owned.iter().filter(|one| one.kind == Kind::Deployment);
+    deployments.try_for_each(|one| match Deployment::deserialize(&one.object) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(ReadError::Undecodable {
+            resource: "deployments.apps".to_owned(),
+            name: ObjectName::new("", &one.name),
+            message: error.to_string(),
+        }),
+    })
+}
+
+/// Backups are not among what a resource's deletion takes with it.
+fn as_owned(kind: Kind, object: &DynamicObject) -> Option<Owned> {
+    let name = object.name_any();
+    let is_backup = kind == Kind::ConfigMap && Backup::uid_of(&name).is_some();
+    (!is_backup).then(|| Owned {
+        kind,
+        name,
+        object: serde_json::to_value(object).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,227 @@
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::stub::{Answer, Stub};
+
+use super::leadership::Leadership;
+use super::*;
+
+fn candidate(identity: &str) -> Candidate {
+    Candidate {
+        namespace: "alscope-system".to_owned(),
+        identity: identity.to_owned(),
+        duration: Duration::from_secs(15),
+        clock: Clock::Wall,
+    }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn another_holder_is_waited_for_by_its_own_duration() {
+    let lease = candidate("a").lease(None, Timestamp::UNIX_EPOCH);
+    assert_eq!(candidate("b").standing(&lease, seconds(15)), Standing::Taken);
+    assert_eq!(candidate("b").standing(&lease, seconds(16)), Standing::Free);
+    assert_eq!(candidate("a").standing(&lease, seconds(0)), Standing::Mine);
+}
+
+#[test]
+fn a_lease_that_was_given_up_is_free() {
+    let mut lease = candidate("a").lease(None, Timestamp::UNIX_EPOCH);
+    if let Some(spec) = &mut lease.spec {
+        spec.holder_identity = Some(String::new());
+    }
+    assert_eq!(candidate("b").standing(&lease, seconds(0)), Standing::Free);
+}
+
+#[test]
+fn renewing_is_no_transition_and_taking_over_is() {
+    let first = candidate("a").lease(None, Timestamp::UNIX_EPOCH);
+    let renewed = candidate("a").lease(Some(&first), Timestamp::constant(5, 0));
+    let taken = candidate("b").lease(Some(&renewed), Timestamp::constant(9, 0));
+    let spec = |lease: &Lease| lease.spec.clone().unwrap();
+    assert_eq!(spec(&renewed).lease_transitions, spec(&first).lease_transitions);
+    assert_eq!(
+        spec(&renewed).acquire_time,
+        Some(MicroTime(Timestamp::UNIX_EPOCH))
+    );
+    assert_eq!(spec(&taken).lease_transitions, Some(2));
+    assert_eq!(
+        spec(&taken).acquire_time,
+        Some(MicroTime(Timestamp::constant(9, 0)))
+    );
+}
+
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/alscope-system/leases/alscope-operator";
+
+/// A Lease that is stored: whoever replaces it holds it. `holder` of another's is written by the test.
+#[derive(Clone)]
+struct Stored {
+    stub: Stub,
+    lease: Arc<Mutex<Option<Value>>>,
+}
+
+impl Stored {
+    fn new() -> Self {
+        let stored = Self {
+            stub: Stub::new(),
+            lease: Arc::default(),
+        };
+        stored.answers(Answer::Object);
+        stored
+    }
+
+    /// Answers reads with the Lease, and writes with what this makes of them.
+    fn answers(&self, written: impl Fn(Value) -> Answer + Send + 'static) {
+        let stored = self.lease.clone();
+        let mut version = 1;
+        self.stub.rule(move |asked| {
+            let mut lease = stored.lock().unwrap();
+            if asked.verb == "GET" {
+                return lease.clone().map_or(Answer::Code(404), Answer::Object);
+            }
+            version += 1;
+            let mut next = asked.body.clone();
+            next["metadata"]["resourceVersion"] = json!(version.to_string());
+            *lease = Some(next.clone());
+            written(next)
+        });
+    }
+
+    fn taken_by(&self, holder: &str, version: &str) {
+        let lease = json!({
+            "metadata": {"name": "alscope-operator", "namespace": "alscope-system", "resourceVersion": version},
+            "spec": {"holderIdentity": holder, "leaseDurationSeconds": 15},
+        });
+        *self.lease.lock().unwrap() = Some(lease);
+    }
+
+    fn holder(&self) -> Value {
+        let lease = self.lease.lock().unwrap();
+        lease
+            .as_ref()
+            .map(|lease| lease["spec"]["holderIdentity"].clone())
+            .unwrap_or_default()
+    }
+}
+
+/// A candidate `one` that runs.
+struct Running {
+    leadership: Leadership,
+    ending: CancellationToken,
+    tasks: JoinSet<()>,
+    began: Instant,
+}
+
+fn run(stored: &Stored) -> Running {
+    let (leads, until) = watch::channel(None);
+    let ending = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(candidate("one").run(stored.stub.client(), leads, ending.clone()));
+    Running {
+        leadership: Leadership::new(until),
+        ending,
+        tasks,
+        began: Instant::now(),
+    }
+}
+
+impl Running {
+    /// Whether it leads so many milliseconds after the beginning.
+    async fn leads_at(&self, milliseconds: u64) -> bool {
+        sleep_until(self.began + Duration::from_millis(milliseconds)).await;
+        self.leadership.holds()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn leadership_ends_while_an_attempt_hangs_well_before_another_may_lead() {
+    let stored = Stored::new();
+    let running = run(&stored);
+    assert!(running.leads_at(100).await);
+    stored.stub.rule(|_| Answer::Silence);
+    assert!(running.leads_at(9_990).await);
+    assert!(!running.leads_at(10_010).await);
+    assert!(!running.leads_at(60_000).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn leadership_counts_from_the_beginning_of_the_attempt() {
+    let stored = Stored::new();
+    stored.answers(|lease| Answer::Late(Duration::from_secs(4), lease));
+    let running = run(&stored);
+    assert!(!running.leads_at(3_900).await);
+    assert!(running.leads_at(4_100).await);
+    stored.stub.rule(|_| Answer::Silence);
+    // The second began at 4 s, and was sent before the silence.
+    assert!(running.leads_at(13_900).await);
+    assert!(!running.leads_at(14_100).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_renewal_ends_leadership_at_its_deadline() {
+    let stored = Stored::new();
+    let running = run(&stored);
+    assert!(running.leads_at(100).await);
+    stored.stub.rule(|_| Answer::Code(503));
+    assert!(running.leads_at(9_990).await);
+    assert!(!running.leads_at(10_010).await);
+    stored.answers(Answer::Object);
+    assert!(running.leads_at(12_100).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_holder_is_respected_and_waited_for() {
+    let stored = Stored::new();
+    stored.taken_by("other", "a");
+    let running = run(&stored);
+    assert!(!running.leads_at(14_000).await);
+    stored.taken_by("other", "b");
+    assert!(!running.leads_at(29_000).await);
+    assert!(running.leads_at(34_000).await);
+    assert_eq!(stored.holder(), "one");
+    stored.taken_by("other", "c");
+    assert!(!running.leads_at(37_000).await);
+    assert_eq!(stored.holder(), "other");
+    running.ending.cancel();
+    running.tasks.join_all().await;
+    assert_eq!(stored.holder(), "other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_is_given_up_in_the_end_and_not_waited_for_long() {
+    let stored = Stored::new();
+    let running = run(&stored);
+    assert!(running.leads_at(100).await);
+    running.ending.cancel();
+    running.tasks.join_all().await;
+    assert_eq!(stored.holder(), "");
+
+    let running = run(&stored);
+    assert!(running.leads_at(100).await);
+    stored.stub.rule(|_| Answer::Silence);
+    running.ending.cancel();
+    running.tasks.join_all().await;
+    assert!(running.began.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_asked_for_by_its_name() {
+    let stored = Stored::new();
+    let running = run(&stored);
+    assert!(running.leads_at(3_100).await);
+    let asked = stored.stub.asked(&["GET", "POST", "PUT"]);
+    let asked: Vec<(&str, &str)> = asked
+        .iter()
+        .map(|one| (one.verb.as_str(), one.path.as_str()))
+        .collect();
+    let all = LEASE.strip_suffix("/alscope-operator").unwrap();
+    assert_eq!(
+        asked,
+        [("GET", LEASE), ("POST", all), ("GET", LEASE), ("PUT", LEASE)]
+    );
+}

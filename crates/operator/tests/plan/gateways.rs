@@ -1,0 +1,156 @@
+//! Managed gateways: their pods are rolled with leave only, on the way down as on the way up.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, Unreadable, named};
+use crate::invariants::assert_nothing_is_left;
+use crate::mesh::{self, CHART, WIRED, knows_the_address};
+
+/// A pod of the managed gateway `gateway`.
+pub(crate) fn gateway_pod(proxy_config: &Value) -> Value {
+    let mut pod = mesh::pod("gateway", proxy_config);
+    pod["metadata"]["labels"]["gateway.istio.io/managed"] = json!("istio.io-gateway-controller");
+    pod["metadata"]["labels"]["gateway.networking.k8s.io/gateway-name"] = json!("gateway");
+    pod
+}
+
+/// A wired mesh, in which somebody makes a gateway afterwards.
+fn with_a_gateway() -> Cluster {
+    let mut cluster = Cluster::wired(&json!({}));
+    cluster.gateways.push(mesh::managed_gateway("gateway"));
+    cluster.pods.push(gateway_pod(&knows_the_address()));
+    cluster
+}
+
+const WHICH: &str = "the pods of 1 managed gateways and waypoints (shop/gateway)";
+
+#[rstest]
+#[case::deleted(true)]
+#[case::removed(false)]
+fn a_restore_that_rolls_gateways_waits_for_leave(#[case] is_deleted: bool) {
+    let mut cluster = with_a_gateway();
+    if is_deleted {
+        cluster.delete();
+    } else {
+        cluster.change_spec(&json!({"managementState": "Removed"}));
+    }
+    cluster.settle();
+    assert_eq!(cluster.log, Vec::<String>::new());
+    assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
+    assert_eq!(
+        cluster.condition("MeshConfigured").2,
+        format!(
+            "mesh config is not restored yet: istiod would roll {WHICH}; set spec.mesh.allowGatewayRollout: true to allow it"
+        )
+    );
+
+    cluster.change_spec(&json!({"managementState": "Removed", "mesh": {"allowGatewayRollout": true}}));
+    cluster.pass();
+    assert_eq!(
+        cluster.condition("MeshConfigured").2,
+        format!("restoring mesh config; istiod rolls {WHICH}")
+    );
+    cluster.delete();
+    cluster.settle();
+    assert_nothing_is_left(&cluster);
+}
+
+#[test]
+fn a_gateway_without_the_address_is_not_rolled_and_holds_nobody_up() {
+    let mut cluster = with_a_gateway();
+    cluster.pods = vec![gateway_pod(&json!({}))];
+    cluster.delete();
+    cluster.settle();
+    assert_nothing_is_left(&cluster);
+}
+
+#[test]
+fn without_its_resource_leave_is_given_on_the_backup() {
+    let mut cluster = with_a_gateway();
+    cluster.judged = crate::cluster::Judged::Never;
+    cluster.force_delete();
+    cluster.settle();
+    assert_eq!(cluster.log, Vec::<String>::new());
+    assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
+    let backup = cluster.backups().remove(0);
+    let progress = alscope_operator::plan::orphan(&cluster.world(), &cluster.settings, &backup, cluster.now);
+    assert_eq!(
+        progress.message,
+        format!(
+            "mesh config is not restored yet: istiod would roll {WHICH}; allow it: kubectl -n alscope-system annotate configmap \
+             alscope-backup-uid-alscope alscope.dev/allow-gateway-rollout=true"
+        )
+    );
+
+    cluster.allow_rollouts();
+    cluster.settle();
+    assert_nothing_is_left(&cluster);
+}
+
+/// Else the earlier one's restore would take the later one's wiring out.
+#[test]
+fn a_resource_of_the_same_mesh_waits_until_an_earlier_one_is_restored() {
+    let mut cluster = with_a_gateway();
+    cluster.force_delete();
+    let mut again = mesh::resource(
+        "alscope",
+        "2027-01-15T08:10:00Z",
+        &json!({"mesh": {"allowGatewayRollout": true}}),
+    );
+    again.metadata.uid = Some("uid-again".to_owned());
+    cluster.add(again);
+    cluster.reset("helm", mesh::FOREIGN);
+    cluster.edit(|text| text.replace("audit.logs:9000", mesh::ADDRESS));
+    cluster.judged = crate::cluster::Judged::Never;
+    cluster.settle();
+    let (status, reason, message) = cluster.condition("MeshConfigured");
+    assert_eq!((status.as_str(), reason.as_str()), ("False", "RestorePending"));
+    assert!(
+        message.starts_with(
+            "istio-system/istio is first restored for the MeshObservability alscope, which went without its finalizer. mesh \
+             config is not restored yet: istiod would roll"
+        ) && message.ends_with("kubectl -n alscope-system delete configmap alscope-backup-uid-alscope"),
+        "{message}"
+    );
+    assert!(
+        !cluster.log.iter().any(|step| step.contains("Mesh")),
+        "{:?}",
+        cluster.log
+    );
+    cluster.allow_rollouts();
+    cluster.settle();
+    assert_eq!(cluster.mesh_configured(), ("True".to_owned(), "Wired".to_owned()));
+    let uids: Vec<String> = cluster.backups().into_iter().map(|backup| backup.uid).collect();
+    assert_eq!(uids, ["uid-again"]);
+}
+
+/// Who would be rolled is not known without the pods.
+#[test]
+fn what_a_restore_rolls_is_not_guessed() {
+    let error = alscope_operator::world::ReadError::Failed {
+        what: "pods".to_owned(),
+        message: "timed out".to_owned(),
+    };
+    let mut cluster = with_a_gateway();
+    cluster.unreadable.proxies = Some(error.clone());
+    cluster.delete();
+    cluster.settle();
+    assert_eq!(cluster.log, Vec::<String>::new());
+    assert_eq!(
+        cluster.condition("MeshConfigured").2,
+        format!("mesh config is not restored until it is known what that rolls: {error}")
+    );
+
+    // A cluster without managed gateways has none to roll.
+    cluster.gateways.clear();
+    cluster.pass();
+    assert_eq!(cluster.log, ["WriteMesh istio"]);
+
+    cluster.unreadable = Unreadable::default();
+    cluster.settle();
+    assert_eq!(cluster.text("istio").as_deref(), Some(CHART));
+    assert!(!cluster.is_owner_of("istio"));
+    assert_eq!(cluster.foreign.keys().collect::<Vec<_>>(), [&named("istio")]);
+    assert_nothing_is_left(&cluster);
+}

@@ -1,0 +1,71 @@
+//! Single steps on an API server in this process.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use alscope_operator::api::{MeshObservability, MeshObservabilitySpec};
+use alscope_operator::apply::{StepError, Writer};
+use alscope_operator::plan::step::Step;
+use alscope_operator::world::ObjectName;
+use alscope_test_api_server::ApiServer;
+use serde_json::json;
+
+/// Mesh config whose only entry of `managedFields` is the operator's.
+fn mesh_config(server: &ApiServer) -> String {
+    server.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system"}}));
+    server.put(json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"namespace": "istio-system", "name": "istio", "managedFields": [
+            {"manager": "alscope-operator", "operation": "Update", "apiVersion": "v1", "time": "2027-01-01T00:00:00Z",
+             "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:mesh": {}}}},
+            {"manager": "helm", "operation": "Apply", "apiVersion": "v1", "time": "2027-01-01T00:00:00Z",
+             "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:meshNetworks": {}}}},
+        ]},
+        "data": {"mesh": "a: 1\n", "meshNetworks": ""},
+    }));
+    let stored = server.get("configmaps", "istio-system", "istio").unwrap();
+    stored["metadata"]["resourceVersion"].as_str().unwrap().to_owned()
+}
+
+async fn disown(server: &ApiServer, index: usize, resource_version: &str) -> Result<(), StepError> {
+    let step = Step::Disown {
+        config_map: ObjectName::new("istio-system", "istio"),
+        index,
+        manager: "alscope-operator".to_owned(),
+        resource_version: resource_version.to_owned(),
+    };
+    let nobody = MeshObservability::new("alscope", MeshObservabilitySpec::default());
+    Writer::new(server.client(), "alscope-system")
+        .step(&step, nobody)
+        .await
+        .map(drop)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_operators_entry_is_taken_out_alone() {
+    let (server, _deaths) = ApiServer::new();
+    let version = mesh_config(&server);
+    disown(&server, 0, &version).await.unwrap();
+    let stored = server.get("configmaps", "istio-system", "istio").unwrap();
+    let managers: Vec<&str> = stored["metadata"]["managedFields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["manager"].as_str().unwrap())
+        .collect();
+    assert_eq!(managers, ["helm"]);
+    assert_eq!(stored["data"]["mesh"], "a: 1\n");
+}
+
+/// The API server answers with 422 and does not say that a test failed.
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_was_overtaken_is_planned_anew() {
+    let (server, _deaths) = ApiServer::new();
+    let version = mesh_config(&server);
+    for (index, version) in [(0, "1"), (1, version.as_str()), (7, version.as_str())] {
+        let result = disown(&server, index, version).await;
+        assert!(
+            matches!(result, Err(StepError::Conflict)),
+            "{index} {version}: {result:?}"
+        );
+    }
+}

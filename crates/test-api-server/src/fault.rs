@@ -1,0 +1,144 @@
+//! Faults at the server's door.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::call::{Call, Verb};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The request is answered with this HTTP status and not done.
+    Refuse(u16),
+    /// The request is done, and answered with this HTTP status.
+    RefuseAfter(u16),
+    /// The request is neither done nor answered.
+    Hang,
+    /// The request is done and not answered.
+    HangAfter,
+    /// The request is done, and its connection breaks before the answer.
+    Break,
+    /// The request reaches the server later.
+    Slow(Duration),
+    /// The program that asks dies before the request is done.
+    CrashBefore,
+    /// The program that asks dies after the request is done.
+    CrashAfter,
+    /// Of an answer to a read, the first object is of no version that the reader knows.
+    Undecodable,
+    /// Reads answer with what was so long ago; watches lag behind by as much.
+    Stale(Duration),
+    /// A watch ends.
+    Close,
+    /// A watch ends because its version is too old.
+    Gone,
+    /// An event of a watch is left out.
+    DropEvent,
+    /// An event of a watch comes twice.
+    RepeatEvent,
+}
+
+/// A fault: which requests it meets, and what it does to them.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Whose requests; empty means everybody's.
+    pub user: String,
+    /// Which; none means all.
+    pub verb: Option<Verb>,
+    /// The resource's plural; empty means all.
+    pub resource: String,
+    /// How many requests that match are let through first.
+    pub skip: u32,
+    /// How many are met then.
+    pub times: u32,
+    /// What goes wrong.
+    pub effect: Effect,
+}
+
+/// Names a fault that is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultId(u64);
+
+/// The faults at work.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    all: Vec<(FaultId, Fault)>,
+    next: u64,
+}
+
+/// Where a fault can come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// As a request comes.
+    Request,
+    /// As a watch is about to send an event.
+    Event,
+}
+
+impl Effect {
+    fn door(self) -> Door {
+        match self {
+            Self::Close | Self::Gone | Self::DropEvent | Self::RepeatEvent => Door::Event,
+            _ => Door::Request,
+        }
+    }
+}
+
+impl Faults {
+    pub(crate) fn add(&mut self, fault: Fault) -> FaultId {
+        self.next += 1;
+        let id = FaultId(self.next);
+        self.all.push((id, fault));
+        id
+    }
+
+    pub(crate) fn lift(&mut self, id: FaultId) {
+        self.all.retain(|(one, _)| *one != id);
+    }
+
+    pub(crate) fn lift_all(&mut self) {
+        self.all.clear();
+    }
+
+    /// The effect on this request or event, if one is met.
+    pub(crate) fn take(&mut self, call: &Call, door: Door) -> Option<Effect> {
+        let (_, fault) = self.all.iter_mut().find(|(_, fault)| {
+            let is_stale = matches!(fault.effect, Effect::Stale(_));
+            fault.times > 0 && !is_stale && fault.effect.door() == door && fault.meets(call)
+        })?;
+        if fault.skip > 0 {
+            fault.skip -= 1;
+            return None;
+        }
+        fault.times -= 1;
+        Some(fault.effect)
+    }
+
+    /// How long behind reads of this kind are.
+    pub(crate) fn lag(&self, call: &Call) -> Duration {
+        let lags = self.all.iter().filter_map(|(_, fault)| match fault.effect {
+            Effect::Stale(lag) if fault.meets(call) => Some(lag),
+            _ => None,
+        });
+        lags.max().unwrap_or_default()
+    }
+}
+
+impl Fault {
+    fn meets(&self, call: &Call) -> bool {
+        (self.user.is_empty() || self.user == call.user)
+            && self.verb.is_none_or(|verb| verb == call.verb)
+            && (self.resource.is_empty() || self.resource == call.kind.plural)
+    }
+}
+
+/// Makes an object one that a reader of its kind can't decode, while its metadata stays readable.
+pub(crate) fn spoil(object: &mut Value) {
+    match object["kind"].as_str() {
+        Some("MeshObservability") => object["spec"]["managementState"] = json!("Hibernated"),
+        Some("ConfigMap" | "Secret") => object["data"] = json!(7),
+        Some("EndpointSlice") => object["endpoints"] = json!(7),
+        _ => object["spec"] = json!(7),
+    }
+}

@@ -1,0 +1,29 @@
+//! A Kubernetes API server inside a test: what the operator relies on, with faults at its door.
+//!
+//! It is a tower service below a `kube::Client`, so the code under test is the code that ships. Its clock is tokio's: under a
+//! paused one, minutes of retries and leases pass in no time, and the same seed gives the same run. What it does the same as
+//! the real server is the [`contract`]: one suite of cases that both must pass.
+//!
+//! Objects have no schemas: nothing is defaulted or validated but names, and lists belong to field managers as a whole.
+
+mod call;
+pub mod contract;
+mod delete;
+mod fault;
+mod fields;
+mod history;
+mod kind;
+mod list;
+mod managers;
+mod rbac;
+mod refusal;
+mod selector;
+mod server;
+mod store;
+mod watch;
+mod write;
+
+pub use call::Verb;
+pub use fault::{Effect, Fault, FaultId};
+pub use history::Write;
+pub use server::{ApiServer, BEGIN};

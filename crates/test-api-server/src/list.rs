@@ -1,0 +1,117 @@
+//! Reads: one object, or a list in pages.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::call::{Call, Verb};
+use crate::refusal::Refusal;
+use crate::store::{Key, Store};
+
+/// An object, or a list, as of a version. `spoil` makes the first object one that nobody can decode.
+pub(crate) fn read(
+    store: &Store,
+    call: &Call,
+    version: u64,
+    spoil: Option<fn(&mut Value)>,
+) -> Result<Arc<Value>, Refusal> {
+    if call.verb == Verb::Get {
+        return get(store, call, version, spoil);
+    }
+    let mut version = wanted_version(store, call)?.unwrap_or(version);
+    let mut after = None;
+    if let Some(token) = call.asks("continue") {
+        let (from, last) = token
+            .split_once('|')
+            .ok_or_else(|| Refusal::bad_request("continue key is not valid: invalid continue token"))?;
+        version = from
+            .parse()
+            .map_err(|_| Refusal::bad_request("continue key is not valid: invalid continue token"))?;
+        after = last.split_once('/');
+    }
+    if version < store.compacted() {
+        return Err(Refusal::expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.".to_owned(),
+        ));
+    }
+    let namespace = Some(call.namespace.as_str()).filter(|namespace| !namespace.is_empty());
+    let all = store.list(&call.kind.resource(), namespace, version);
+    let rest = all.into_iter().filter(|(key, object)| {
+        after.is_none_or(|after| (key.namespace.as_str(), key.name.as_str()) > after)
+            && call.selector.matches(object)
+    });
+    let mut rest: Vec<(Key, Arc<Value>)> = rest.collect();
+    let mut metadata = json!({"resourceVersion": version.to_string()});
+    let limit = call
+        .asks("limit")
+        .and_then(|limit| limit.parse().ok())
+        .unwrap_or(0);
+    if limit > 0 && rest.len() > limit {
+        if call.selector.selects_all() {
+            metadata["remainingItemCount"] = json!(rest.len() - limit);
+        }
+        rest.truncate(limit);
+        if let Some((key, _)) = rest.last() {
+            metadata["continue"] = json!(format!("{version}|{}/{}", key.namespace, key.name));
+        }
+    }
+    let mut items: Vec<Value> = rest.into_iter().map(|(_, object)| (*object).clone()).collect();
+    if let (Some(spoil), Some(first)) = (spoil, items.first_mut()) {
+        spoil(first);
+    }
+    if !call.kind.is_custom {
+        // A list of a built-in kind names it once.
+        for map in items.iter_mut().filter_map(Value::as_object_mut) {
+            map.remove("apiVersion");
+            map.remove("kind");
+        }
+    }
+    Ok(Arc::new(json!({
+        "kind": format!("{}List", call.kind.name), "apiVersion": call.kind.api_version(),
+        "metadata": metadata, "items": items,
+    })))
+}
+
+/// The version that a list must be of, if it says one.
+fn wanted_version(store: &Store, call: &Call) -> Result<Option<u64>, Refusal> {
+    let Some(asked) = call.asks("resourceVersion").filter(|version| *version != "0") else {
+        return Ok(None);
+    };
+    let asked: u64 = asked
+        .parse()
+        .map_err(|_| Refusal::bad_request(&format!("Invalid resource version: {asked}")))?;
+    if asked > store.version() {
+        return Err(Refusal::too_large_version(asked, store.version()));
+    }
+    if call.asks("resourceVersionMatch") != Some("Exact") {
+        return Ok(None);
+    }
+    if asked < store.compacted() {
+        return Err(Refusal::expired(format!(
+            "The resourceVersion for the provided list is too old: {asked}"
+        )));
+    }
+    Ok(Some(asked))
+}
+
+fn get(
+    store: &Store,
+    call: &Call,
+    version: u64,
+    spoil: Option<fn(&mut Value)>,
+) -> Result<Arc<Value>, Refusal> {
+    let key = call.key();
+    let object = if version == store.version() {
+        store.get(&key)
+    } else {
+        let all = store.list(&key.resource, Some(&key.namespace), version);
+        all.into_iter()
+            .find(|(one, _)| *one == key)
+            .map(|(_, object)| object)
+    };
+    let mut object = object.ok_or_else(|| Refusal::not_found(&call.kind, &call.name))?;
+    if let Some(spoil) = spoil {
+        spoil(Arc::make_mut(&mut object));
+    }
+    Ok(object)
+}

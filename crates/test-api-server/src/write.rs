@@ -1,0 +1,479 @@
+//! What a write does to an object: creates, updates and patches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::call::{Call, Verb};
+use crate::delete;
+use crate::kind::{Generation, Kind};
+use crate::managers::{self, Writer};
+use crate::refusal::Refusal;
+use crate::store::{Key, Store};
+
+/// When a write happens.
+#[derive(Clone, Debug)]
+pub(crate) struct Moment {
+    /// Since the server began.
+    pub(crate) at: Duration,
+    /// The time, to the second.
+    pub(crate) time: String,
+}
+
+/// A new object.
+pub(crate) fn create(store: &mut Store, call: &Call, moment: &Moment) -> Result<Arc<Value>, Refusal> {
+    let mut object = call.json()?;
+    let kind = &call.kind;
+    fits(call, &object, "")?;
+    let name = name(store, &object);
+    if !is_name(&name, kind) {
+        let why = format!(
+            "metadata.name: Invalid value: \"{name}\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
+        );
+        return Err(Refusal::invalid(kind, &name, &why));
+    }
+    if text(&object, "/metadata/resourceVersion").is_some_and(|version| !version.is_empty()) {
+        return Err(Refusal::bad_request(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
+    let key = Key::new(kind, &call.namespace, &name);
+    in_living_namespace(store, &key)?;
+    if store.get(&key).is_some() {
+        return Err(Refusal::already_exists(kind, &name));
+    }
+    object["metadata"]["name"] = json!(name);
+    made(store, call, &mut object, moment);
+    managers::update(None, &mut object, &writer(call, moment));
+    Ok(keep(store, call, &key, object, moment))
+}
+
+/// A whole object for another.
+pub(crate) fn update(store: &mut Store, call: &Call, moment: &Moment) -> Result<Arc<Value>, Refusal> {
+    let object = call.json()?;
+    fits(call, &object, &call.name)?;
+    let key = call.key();
+    let before = store
+        .get(&key)
+        .ok_or_else(|| Refusal::not_found(&call.kind, &call.name))?;
+    let has_version = text(&object, "/metadata/resourceVersion").is_some_and(|version| !version.is_empty());
+    if !has_version && (call.kind.is_custom || call.kind.plural == "leases") {
+        let why = "metadata.resourceVersion: Invalid value: 0: must be specified for an update";
+        return Err(Refusal::invalid(&call.kind, &call.name, why));
+    }
+    replace(store, call, &before, object, moment)
+}
+
+/// Parts of an object.
+pub(crate) fn patch(store: &mut Store, call: &Call, moment: &Moment) -> Result<Arc<Value>, Refusal> {
+    let key = call.key();
+    let before = store.get(&key);
+    if call.content_type.starts_with("application/apply-patch") {
+        return apply(store, call, before, moment);
+    }
+    let before = before.ok_or_else(|| Refusal::not_found(&call.kind, &call.name))?;
+    let mut object = (*before).clone();
+    match call.content_type.as_str() {
+        "application/merge-patch+json" => json_patch::merge(&mut object, &call.json()?),
+        "application/json-patch+json" => {
+            let patch: json_patch::Patch = serde_json::from_slice(&call.body)
+                .map_err(|error| Refusal::bad_request(&format!("error decoding patch: {error}")))?;
+            if json_patch::patch(&mut object, &patch).is_err() {
+                return Err(Refusal::unprocessable(
+                    "the server rejected our request due to an error in our request",
+                ));
+            }
+        }
+        other => {
+            return Err(Refusal::unsupported_media_type(&format!(
+                "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml; it was {other}"
+            )));
+        }
+    }
+    fits(call, &object, &call.name)?;
+    replace(store, call, &before, object, moment)
+}
+
+fn apply(
+    store: &mut Store,
+    call: &Call,
+    before: Option<Arc<Value>>,
+    moment: &Moment,
+) -> Result<Arc<Value>, Refusal> {
+    let mut patch = call.json()?;
+    fits(call, &patch, &call.name)?;
+    if call.asks("fieldManager").is_none() {
+        let why = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
+        return Err(Refusal::unprocessable(why));
+    }
+    if patch
+        .pointer("/metadata/managedFields")
+        .is_some_and(|fields| !fields.is_null())
+    {
+        return Err(Refusal::bad_request("metadata.managedFields must be nil"));
+    }
+    patch["metadata"]["name"] = json!(call.name);
+    strip_others_part(call, &mut patch);
+    let writer = writer(call, moment);
+    let Some(before) = before else {
+        if call.is_status() {
+            return Err(Refusal::not_found(&call.kind, &call.name));
+        }
+        let key = call.key();
+        in_living_namespace(store, &key)?;
+        made(store, call, &mut patch, moment);
+        let empty = json!({"metadata": {}});
+        let fields = managers::apply(&empty, &patch, &writer, true)?;
+        patch["metadata"]["managedFields"] = fields["metadata"]["managedFields"].clone();
+        return Ok(keep(store, call, &key, patch, moment));
+    };
+    let sent = text(&patch, "/metadata/resourceVersion").map(str::to_owned);
+    let mut merged = managers::apply(&before, &patch, &writer, call.is_asked("force"))?;
+    if let Some(sent) = sent {
+        merged["metadata"]["resourceVersion"] = json!(sent);
+    }
+    finish(store, call, &before, merged, moment)
+}
+
+/// A status write changes the status only, and another write all but that.
+fn strip_others_part(call: &Call, object: &mut Value) {
+    let Some(map) = object.as_object_mut() else {
+        return;
+    };
+    if call.is_status() {
+        map.retain(|key, _| matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
+        if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata
+                .retain(|key, _| matches!(key.as_str(), "name" | "namespace" | "resourceVersion" | "uid"));
+        }
+    } else if call.kind.has_status {
+        map.remove("status");
+    }
+}
+
+fn replace(
+    store: &mut Store,
+    call: &Call,
+    before: &Arc<Value>,
+    mut object: Value,
+    moment: &Moment,
+) -> Result<Arc<Value>, Refusal> {
+    if call.is_status() {
+        let mut next = (**before).clone();
+        next["status"] = object.get("status").cloned().unwrap_or(Value::Null);
+        for pointer in ["resourceVersion", "uid"] {
+            next["metadata"][pointer] = object["metadata"][pointer].clone();
+        }
+        object = next;
+    } else if call.kind.has_status {
+        match before.get("status") {
+            Some(status) => object["status"] = status.clone(),
+            None => {
+                if let Some(map) = object.as_object_mut() {
+                    map.remove("status");
+                }
+            }
+        }
+    }
+    drop_nulls(&mut object);
+    // Of the fields, a writer changes only those of its part.
+    let without = |object: &Value| {
+        let mut part = object.clone();
+        if let (Some(map), true) = (part.as_object_mut(), call.kind.has_status) {
+            if call.is_status() {
+                map.retain(|key, _| matches!(key.as_str(), "metadata" | "status"));
+            } else {
+                map.remove("status");
+            }
+        }
+        part
+    };
+    let mut part = without(&object);
+    managers::update(Some(&without(before)), &mut part, &writer(call, moment));
+    match part.pointer("/metadata/managedFields") {
+        Some(fields) => object["metadata"]["managedFields"] = fields.clone(),
+        None => {
+            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.remove("managedFields");
+            }
+        }
+    }
+    finish(store, call, before, object, moment)
+}
+
+/// Guards, what the server sets itself, and the write.
+fn finish(
+    store: &mut Store,
+    call: &Call,
+    before: &Arc<Value>,
+    mut object: Value,
+    moment: &Moment,
+) -> Result<Arc<Value>, Refusal> {
+    guard(call, before, &object)?;
+    keep_servers_own(before, &mut object);
+    let (kind, name) = (&call.kind, call.name.as_str());
+    let is_ending = before["metadata"].get("deletionTimestamp").is_some();
+    let finalizers = delete::finalizers(&object);
+    if is_ending
+        && let Some(new) = finalizers
+            .iter()
+            .find(|one| !delete::finalizers(before).contains(one))
+    {
+        let why = format!(
+            "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{\"{new}\"}}"
+        );
+        return Err(Refusal::invalid(kind, name, &why));
+    }
+    if changes_generation(kind, before, &object) {
+        let generation = before["metadata"]["generation"].as_i64().unwrap_or(0);
+        object["metadata"]["generation"] = json!(generation + 1);
+    }
+    if object == **before {
+        return Ok(before.clone());
+    }
+    if call.asks("dryRun").is_some() {
+        return Ok(Arc::new(object));
+    }
+    let key = call.key();
+    let waits_for_node = object["metadata"]["deletionGracePeriodSeconds"].as_i64() > Some(0);
+    if is_ending && finalizers.is_empty() && !waits_for_node {
+        delete::take_out(store, &key, moment);
+        return Ok(Arc::new(object));
+    }
+    Ok(keep(store, call, &key, object, moment))
+}
+
+/// The object is the one, and at the version, that the writer thinks.
+fn guard(call: &Call, before: &Value, object: &Value) -> Result<(), Refusal> {
+    let (kind, name) = (&call.kind, call.name.as_str());
+    let sent = |key: &str| {
+        text(object, &format!("/metadata/{key}"))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let known = |key: &str| {
+        text(before, &format!("/metadata/{key}"))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    if !sent("uid").is_empty() && sent("uid") != known("uid") {
+        let why = format!(
+            "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+            sent("uid"),
+            known("uid")
+        );
+        return Err(Refusal::conflict(kind, name, &why));
+    }
+    if !sent("resourceVersion").is_empty() && sent("resourceVersion") != known("resourceVersion") {
+        return Err(Refusal::modified(kind, name));
+    }
+    Ok(())
+}
+
+/// What only the server sets stays as it is.
+fn keep_servers_own(before: &Value, object: &mut Value) {
+    for key in [
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+    ] {
+        match before["metadata"].get(key) {
+            Some(value) => object["metadata"][key] = value.clone(),
+            None => {
+                if let Some(metadata) = object["metadata"].as_object_mut() {
+                    metadata.remove(key);
+                }
+            }
+        }
+    }
+}
+
+fn changes_generation(kind: &Kind, before: &Value, after: &Value) -> bool {
+    match kind.generation {
+        Generation::Absent => false,
+        Generation::Spec => before.get("spec") != after.get("spec"),
+        Generation::AllButStatus => {
+            let rest = |object: &Value| {
+                let mut object = object.clone();
+                if let Some(map) = object.as_object_mut() {
+                    map.remove("metadata");
+                    if kind.has_status {
+                        map.remove("status");
+                    }
+                }
+                object
+            };
+            rest(before) != rest(after)
+        }
+    }
+}
+
+/// What the server adds to a new object.
+fn made(store: &mut Store, call: &Call, object: &mut Value, moment: &Moment) {
+    let kind = &call.kind;
+    if kind.has_status
+        && let Some(map) = object.as_object_mut()
+    {
+        map.remove("status");
+    }
+    drop_nulls(object);
+    object["apiVersion"] = json!(kind.api_version());
+    object["kind"] = json!(kind.name);
+    let uid = store.uid();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for key in [
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "resourceVersion",
+            "selfLink",
+            "generation",
+        ] {
+            metadata.remove(key);
+        }
+        metadata.insert("uid".to_owned(), json!(uid));
+        metadata.insert("creationTimestamp".to_owned(), json!(moment.time));
+        if kind.namespaced {
+            metadata.insert("namespace".to_owned(), json!(call.namespace));
+        }
+        if kind.generation != Generation::Absent {
+            metadata.insert("generation".to_owned(), json!(1));
+        }
+    }
+    let name = object["metadata"]["name"].clone();
+    match kind.plural.as_str() {
+        "namespaces" => {
+            object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
+            object["status"] = json!({"phase": "Active"});
+        }
+        "pods" => object["status"] = json!({"phase": "Pending"}),
+        "customresourcedefinitions" => {
+            object["status"] = json!({"conditions": [
+                {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "lastTransitionTime": moment.time},
+                {"type": "Established", "status": "True", "reason": "InitialNamesAccepted", "lastTransitionTime": moment.time},
+            ]});
+        }
+        _ => {}
+    }
+}
+
+fn keep(store: &mut Store, call: &Call, key: &Key, object: Value, moment: &Moment) -> Arc<Value> {
+    if call.asks("dryRun").is_some() {
+        return Arc::new(object);
+    }
+    if call.kind.plural == "customresourcedefinitions" {
+        store.kinds.define(&object);
+    }
+    store.commit(key, Some(object), moment.at)
+}
+
+fn writer<'a>(call: &'a Call, moment: &'a Moment) -> Writer<'a> {
+    Writer {
+        manager: call.manager(),
+        subresource: call.subresource.as_deref(),
+        kind: &call.kind,
+        time: &moment.time,
+    }
+}
+
+/// The object is of the kind, the namespace and the name that the path says.
+fn fits(call: &Call, object: &Value, name: &str) -> Result<(), Refusal> {
+    let kind = &call.kind;
+    let found = (
+        text(object, "/apiVersion").unwrap_or_default(),
+        text(object, "/kind").unwrap_or_default(),
+    );
+    if found.1.is_empty() {
+        return Err(Refusal::bad_request("Object 'Kind' is missing"));
+    }
+    if found != (kind.api_version().as_str(), kind.name.as_str()) {
+        return Err(Refusal::bad_request(&format!(
+            "the API version in the data ({}, Kind={}) does not match the expected API version ({}, Kind={})",
+            found.0,
+            found.1,
+            kind.api_version(),
+            kind.name
+        )));
+    }
+    let of_object = text(object, "/metadata/name").unwrap_or_default();
+    if !name.is_empty() && !of_object.is_empty() && of_object != name {
+        return Err(Refusal::bad_request(&format!(
+            "the name of the object ({of_object}) does not match the name on the URL ({name})"
+        )));
+    }
+    let namespace = text(object, "/metadata/namespace").unwrap_or_default();
+    if !namespace.is_empty() && namespace != call.namespace {
+        return Err(Refusal::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    let is_create = call.verb == Verb::Create;
+    if is_create && !object["metadata"].is_object() {
+        return Err(Refusal::invalid(
+            kind,
+            "",
+            "metadata.name: Required value: name or generateName is required",
+        ));
+    }
+    Ok(())
+}
+
+fn in_living_namespace(store: &Store, key: &Key) -> Result<(), Refusal> {
+    if key.namespace.is_empty() {
+        return Ok(());
+    }
+    let Some(kind) = store.kinds.of("namespaces") else {
+        return Ok(());
+    };
+    let Some(namespace) = store.get(&Key::new(&kind, "", &key.namespace)) else {
+        return Err(Refusal::not_found(&kind, &key.namespace));
+    };
+    if namespace["metadata"].get("deletionTimestamp").is_some() {
+        return Err(Refusal::forbidden(format!(
+            "{} \"{}\" is forbidden: unable to create new content in namespace {} because it is being terminated",
+            key.resource, key.name, key.namespace
+        )));
+    }
+    Ok(())
+}
+
+/// The object's name, or one that begins as it asks.
+fn name(store: &mut Store, object: &Value) -> String {
+    let name = text(object, "/metadata/name").unwrap_or_default();
+    match text(object, "/metadata/generateName") {
+        Some(prefix) if name.is_empty() => {
+            let uid = store.uid();
+            format!("{prefix}{}", uid.get(31..).unwrap_or_default())
+        }
+        _ => name.to_owned(),
+    }
+}
+
+/// RBAC's objects have names with colons.
+fn is_name(name: &str, kind: &Kind) -> bool {
+    let is_plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
+    let is_rbac = kind.group == "rbac.authorization.k8s.io";
+    is_rbac && !name.is_empty()
+        || name.starts_with(is_plain)
+            && name.ends_with(is_plain)
+            && name.chars().all(|one| is_plain(one) || one == '-' || one == '.')
+}
+
+/// Fields that are null are absent, but within what has no schema of its own.
+fn drop_nulls(object: &mut Value) {
+    match object {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+    object.pointer(pointer).and_then(Value::as_str)
+}
