@@ -1,4 +1,4 @@
-//! The operator's ClusterRole is removed while a mesh is wired: it writes nothing on a guess, says what it lacks, and goes on when
+//! The operator's `ClusterRole` is removed while a mesh is wired: it writes nothing on a guess, says what it lacks, and goes on when
 //! it has its rights again.
 
 use std::time::Duration;
@@ -74,7 +74,7 @@ fn without_its_cluster_role_the_operator_leaves_a_wired_mesh_to_the_byte() -> an
     operator::remove()
 }
 
-/// Gives the operator its ClusterRole, with the rules that are wanted.
+/// Gives the operator its `ClusterRole`, with the rules that are wanted.
 fn give(role: &Value, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
     let rules: Vec<&Value> = role["rules"]
         .as_array()

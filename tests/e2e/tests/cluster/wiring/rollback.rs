@@ -120,10 +120,9 @@ fn others_go_on() -> anyhow::Result<()> {
     )?;
     ensure!(waits.message.contains(RESOURCE), "{}", waits.message);
     ready_again(OTHER, Duration::from_secs(30))?;
-    let status = operator::resource(OTHER)?["status"].clone();
-    ensure!(
-        status["collector"]["readyReplicas"] == 2,
-        "it has not got its second replica: {status}"
-    );
-    Ok(())
+    until("its second replica", Duration::from_secs(30), || {
+        let collector = operator::resource(OTHER)?["status"]["collector"].clone();
+        ensure!(collector["readyReplicas"] == 2, "it has {collector}");
+        Ok(Some(()))
+    })
 }
