@@ -15,3 +15,4 @@ pub mod meshes;
 pub mod operator;
 pub mod process;
 pub mod programs;
+pub mod wired;

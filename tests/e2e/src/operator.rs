@@ -38,13 +38,14 @@ pub struct Condition {
 /// Installs the chart with real helm, and waits until the operator is available. Proxies' time to let go of the collector is
 /// short, because these tests do not wait for a minute.
 pub fn install() -> anyhow::Result<()> {
-    install_with(&[])
+    install_in(NAMESPACE, &[])
 }
 
-fn install_with(more: &[&str]) -> anyhow::Result<()> {
+/// Installs the chart in a namespace, with more values than those that all tests have.
+pub fn install_in(namespace: &str, more: &[&str]) -> anyhow::Result<()> {
     let chart = root().join("charts/alscope");
     let chart = chart.to_string_lossy();
-    make_namespace(&chart)?;
+    make_namespace(namespace, &chart)?;
     let values = [
         "image.repository=docker.io/alscope/operator",
         "image.tag=e2e",
@@ -54,7 +55,7 @@ fn install_with(more: &[&str]) -> anyhow::Result<()> {
         "leaseDuration=3s",
     ];
     let mut arguments = vec!["upgrade", "--install", "alscope", &chart];
-    arguments.extend(["--namespace", NAMESPACE, "--wait", "--timeout", "90s"]);
+    arguments.extend(["--namespace", namespace, "--wait", "--timeout", "90s"]);
     for value in values.iter().chain(more) {
         arguments.extend(["--set-string", value]);
     }
@@ -65,7 +66,7 @@ fn install_with(more: &[&str]) -> anyhow::Result<()> {
             "get",
             "pods",
             "--namespace",
-            NAMESPACE,
+            namespace,
             "--selector=app.kubernetes.io/name=alscope-operator",
             "--output=jsonpath={.items[*].metadata.deletionTimestamp}",
         ])?;
@@ -74,7 +75,7 @@ fn install_with(more: &[&str]) -> anyhow::Result<()> {
 }
 
 /// The namespace as the chart has it for those who apply what it renders: closed to pods that could do something to their node.
-fn make_namespace(chart: &str) -> anyhow::Result<()> {
+fn make_namespace(namespace: &str, chart: &str) -> anyhow::Result<()> {
     let rendered = run(
         "helm",
         &[
@@ -82,7 +83,7 @@ fn make_namespace(chart: &str) -> anyhow::Result<()> {
             "alscope",
             chart,
             "--namespace",
-            NAMESPACE,
+            namespace,
             "--set=namespace.create=true",
             "--show-only=templates/namespace.yaml",
         ],
@@ -109,7 +110,7 @@ pub fn installed() -> anyhow::Result<()> {
     }
     load_images()?;
     remove()?;
-    install_with(&["mesh.sharedConfigMap=istio-user"])?;
+    install_in(NAMESPACE, &["mesh.sharedConfigMap=istio-user"])?;
     *installed = true;
     Ok(())
 }
@@ -280,7 +281,8 @@ pub fn managers(namespace: &str) -> anyhow::Result<Vec<String>> {
     Ok(names.map(str::to_owned).collect())
 }
 
-fn config_map(namespace: &str, name: &str) -> anyhow::Result<Option<Value>> {
+/// A whole ConfigMap; `None` where there is none.
+pub fn config_map(namespace: &str, name: &str) -> anyhow::Result<Option<Value>> {
     let object = kubectl(&[
         "get",
         "configmap",
@@ -354,7 +356,12 @@ pub struct Write {
 
 /// The operator's own writes since a place in the record, without the renewals of its Lease.
 pub fn writes_since(place: usize) -> anyhow::Result<Vec<Write>> {
-    let user = format!("system:serviceaccount:{NAMESPACE}:alscope-operator");
+    writes_of(NAMESPACE, place)
+}
+
+/// The same of the operator in a namespace.
+pub fn writes_of(namespace: &str, place: usize) -> anyhow::Result<Vec<Write>> {
+    let user = format!("system:serviceaccount:{namespace}:alscope-operator");
     let record = record()?;
     let lines = record.get(place..).unwrap_or_default().lines();
     let events = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());

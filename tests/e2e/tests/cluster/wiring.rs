@@ -9,9 +9,12 @@ use alscope_e2e::programs::load_images;
 use serde_json::Value;
 
 mod golden;
+mod installations;
 mod killed;
 mod mesh;
 mod restarts;
+mod rights;
+mod rollback;
 mod story;
 mod upgrades;
 
