@@ -138,10 +138,14 @@ impl Gather {
             .telemetries
             .read()
             .and_then(|all| all.iter().map(|one| Telemetry::of(one)).collect());
-        let selecting = telemetries.as_deref().unwrap_or_default();
+        let selecting: BTreeSet<&str> = telemetries
+            .iter()
+            .flatten()
+            .flat_map(|telemetry| telemetry.labels.keys().map(String::as_str))
+            .collect();
         let proxies = self.pods.read().map(|all| {
             let proxies = all.iter().filter_map(|one| Proxy::of(one));
-            proxies.map(|proxy| proxy.with_labels_of(selecting)).collect()
+            proxies.map(|proxy| proxy.with_labels(&selecting)).collect()
         });
         let mut world = World {
             resources: self.resources.all().iter().map(|one| (**one).clone()).collect(),
