@@ -196,10 +196,14 @@ impl Gather {
             .telemetries
             .read(|one| Some(Telemetry::of(one)))
             .and_then(|all| all.into_iter().collect());
-        let selecting = telemetries.as_deref().unwrap_or_default();
+        let selecting: BTreeSet<&str> = telemetries
+            .iter()
+            .flatten()
+            .flat_map(|telemetry| telemetry.labels.keys().map(String::as_str))
+            .collect();
         let proxies = self
             .pods
-            .read(|one| Some(Proxy::of(one)?.with_labels_of(selecting)));
+            .read(|one| Some(Proxy::of(one)?.with_labels(&selecting)));
         let mut world = World {
             resources,
             unread,

@@ -1,9 +1,9 @@
 //! Who decides about a proxy's access logs: mesh config's switch, or Telemetries, for whose proxies istiod ignores the switch.
 //!
 //! The rules are istiod's (istio/istio, `pilot/pkg/model/telemetry.go` and `policyattachment.go`): the oldest Telemetry of the
-//! root namespace that is for all, then that of the proxy's namespace, then each that selects the proxy. They decide where what
-//! they say together names a provider for the calls in question, whether it is disabled there or not. A provider that mesh
-//! config does not have counts as if it were there. What is attached to a Service of a waypoint is not looked at: it is for
+//! root namespace that is for all, then that of the proxy's namespace, then each that selects the proxy. They decide where one of
+//! them names a provider for the calls in question, whether it is disabled there or not. A provider that mesh config does not
+//! have counts as if it were there. What is attached to a Service of a waypoint is not looked at: it is for
 //! some of the waypoint's calls only.
 
 use crate::world::{AccessLogging, Calls, ObjectName, Proxy, Role, TargetRef, Telemetry, Version};
@@ -113,29 +113,15 @@ impl<'a> Telemetries<'a> {
         })
     }
 
-    /// Whether these decide about such calls: a provider counts where it is one of the last layer that names any, and an entry
-    /// without providers has those of the entry before it.
+    /// Whether these decide about such calls. An entry without providers has those of an entry before it, so it matters only
+    /// beside one that names some; a `disabled` one silences like any other.
     fn decide(&self, layers: &[&Telemetry], calls: Calls) -> bool {
-        let is_for = |entry: &&AccessLogging| entry.calls.is_none_or(|only| only == calls);
-        if self.version.is_some_and(|version| !version.is_at_least(1, 18)) {
-            return layers.iter().any(|layer| !layer.access_logging.is_empty());
-        }
-        let named = layers.iter().rev().find_map(|layer| {
-            let providers = layer.access_logging.iter().filter(is_for);
-            let names: Vec<&String> = providers.flat_map(|entry| &entry.providers).collect();
-            (!names.is_empty()).then_some(names)
-        });
-        let in_scope = named.unwrap_or_default();
-        let mut before: &[String] = &[];
-        layers
-            .iter()
-            .flat_map(|layer| &layer.access_logging)
-            .any(|entry| {
-                if !entry.providers.is_empty() {
-                    before = &entry.providers;
-                }
-                is_for(&entry) && before.iter().any(|provider| in_scope.contains(&provider))
-            })
+        // Before 1.18, istiod asked for no provider.
+        let is_old = self.version.is_some_and(|version| !version.is_at_least(1, 18));
+        let decides =
+            |entry: &AccessLogging| entry.names_providers && entry.calls.is_none_or(|only| only == calls);
+        let mut entries = layers.iter().flat_map(|layer| &layer.access_logging);
+        entries.any(|entry| is_old || decides(entry))
     }
 }
 

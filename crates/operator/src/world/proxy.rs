@@ -3,13 +3,13 @@
 //! Envoy's bootstrap is made from the environment variable `PROXY_CONFIG` of the container `istio-proxy`, which the injector
 //! filled in when the pod was created; so that variable tells exactly which proxies must start anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::ResourceExt as _;
 use serde::Deserialize;
 
-use super::{DEFAULT_REVISION, ObjectName, Telemetry};
+use super::{DEFAULT_REVISION, ObjectName};
 
 const CONTAINER: &str = "istio-proxy";
 const OVERRIDE: &str = "proxy.istio.io/config";
@@ -144,15 +144,12 @@ impl Proxy {
         label(GATEWAY_NAME).or_else(|| label(OLD_GATEWAY_NAME))
     }
 
-    /// Keeps of the labels those that somebody reads: all of ten thousand pods would be most of the operator's memory.
+    /// Keeps of the labels the gateway's and these: all of ten thousand pods would be most of the operator's memory.
     #[must_use]
-    pub fn with_labels_of(mut self, telemetries: &[Telemetry]) -> Self {
-        let is_read = |name: &str| {
-            let mut selectors = telemetries.iter();
-            [GATEWAY_NAME, OLD_GATEWAY_NAME].contains(&name)
-                || selectors.any(|telemetry| telemetry.labels.contains_key(name))
-        };
-        self.labels.retain(|name, _| is_read(name));
+    pub fn with_labels(mut self, read: &BTreeSet<&str>) -> Self {
+        let is_gateway = |name: &str| [GATEWAY_NAME, OLD_GATEWAY_NAME].contains(&name);
+        self.labels
+            .retain(|name, _| is_gateway(name) || read.contains(name.as_str()));
         self
     }
 }
@@ -320,10 +317,7 @@ mod tests {
         let metadata = json!({"labels": {label: "front", "app": "web", "team": "a"}});
         let proxy = pod(&metadata, &injected("{}"), "Running").unwrap();
         assert_eq!(proxy.labels.len(), 3);
-        let telemetry = json!({"apiVersion": "v1", "kind": "Telemetry", "metadata": {"name": "a"},
-            "spec": {"selector": {"matchLabels": {"app": "x"}}}});
-        let telemetry = Telemetry::of(&serde_json::from_value(telemetry).unwrap()).unwrap();
-        let proxy = proxy.with_labels_of(&[telemetry]);
+        let proxy = proxy.with_labels(&["app"].into());
         assert_eq!(proxy.gateway(), Some("front"));
         let mut kept: Vec<&str> = proxy.labels.keys().map(String::as_str).collect();
         kept.retain(|name| *name != label);

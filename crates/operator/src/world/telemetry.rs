@@ -41,8 +41,8 @@ pub struct TargetRef {
 /// One entry of `spec.accessLogging`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessLogging {
-    /// The names of its providers; empty means those of the entry before it.
-    pub providers: Vec<String>,
+    /// Whether it names providers itself.
+    pub names_providers: bool,
     /// Which calls it is for; absent means all.
     pub calls: Option<Calls>,
 }
@@ -124,11 +124,7 @@ impl Telemetry {
 impl AccessLogging {
     fn of(entry: Entry) -> Self {
         Self {
-            providers: entry
-                .providers
-                .into_iter()
-                .map(|provider| provider.name)
-                .collect(),
+            names_providers: entry.providers.iter().any(|provider| !provider.name.is_empty()),
             calls: match entry.selects.map(|selects| selects.mode).as_deref() {
                 Some("CLIENT") => Some(Calls::Outgoing),
                 Some("SERVER") => Some(Calls::Incoming),
@@ -199,17 +195,17 @@ mod tests {
             {"match": {"mode": "CLIENT_AND_SERVER"}},
             {},
         ]});
-        let entry = |providers: &[&str], calls| AccessLogging {
-            providers: providers.iter().map(|&name| name.to_owned()).collect(),
+        let entry = |names_providers, calls| AccessLogging {
+            names_providers,
             calls,
         };
         assert_eq!(
             telemetry(&spec).unwrap().access_logging,
             [
-                entry(&["envoy", "otel"], Some(Calls::Outgoing)),
-                entry(&[], Some(Calls::Incoming)),
-                entry(&[], None),
-                entry(&[], None),
+                entry(true, Some(Calls::Outgoing)),
+                entry(false, Some(Calls::Incoming)),
+                entry(false, None),
+                entry(false, None),
             ]
         );
     }

@@ -234,7 +234,7 @@ fn a_provider_for_such_calls_decides(#[case] entries: Value, #[case] calls: Opti
     assert_eq!(found.map(|(_, calls)| calls).as_deref(), calls);
 }
 
-/// istiod takes the providers of the last layer that names any: one that says `disabled` alone has those of the layer before.
+/// One that says `disabled` alone has the providers of the layer before, so both are named.
 #[test]
 fn layers_hand_their_providers_down() {
     let off = json!({"accessLogging": [{"disabled": true}]});
