@@ -6,7 +6,9 @@
 //!
 //! Objects have no schemas: nothing is defaulted or validated but names, and lists belong to field managers as a whole.
 
+mod admission;
 mod call;
+mod connection;
 pub mod contract;
 mod delete;
 mod fault;

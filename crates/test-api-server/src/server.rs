@@ -1,42 +1,26 @@
-//! The server: a tower service below a `kube::Client`.
+//! The server: what is stored, what goes wrong, and what was asked.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::future::BoxFuture;
-use http::request::Parts;
-use http::{Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
-use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, sleep};
-use tower::{BoxError, Service};
+use tokio::time::Instant;
 
-use crate::call::{Call, Verb};
-use crate::fault::{Door, Effect, Fault, FaultId, Faults, spoil};
+use crate::connection::Connection;
+use crate::delete;
+use crate::fault::{Fault, FaultId, Faults};
 use crate::history::Write;
-use crate::rbac::{self, ADMIN};
-use crate::refusal::Refusal;
+use crate::rbac::ADMIN;
 use crate::store::{Key, Store};
-use crate::watch::watch;
-use crate::write::{self, Moment};
-use crate::{delete, list};
+use crate::write::Moment;
 
 /// When every server begins, by its own clock.
 pub const BEGIN: Timestamp = Timestamp::constant(1_800_000_000, 0);
-
-const FIRST_RETRY: Duration = Duration::from_millis(500);
-const LAST_RETRY: Duration = Duration::from_secs(5);
-
-type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// A Kubernetes API server in this process. Its clock is tokio's, so it stands still when a test pauses that.
 #[derive(Clone, Debug)]
@@ -48,7 +32,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// One list of waiters, in order: a run that is repeated wakes them alike.
     news: Notify,
-    crashes: mpsc::Sender<String>,
+    pub(crate) crashes: mpsc::Sender<String>,
     since: Instant,
     /// Watches that began in an older epoch end.
     epoch: AtomicU64,
@@ -59,17 +43,9 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) faults: Faults,
-    writes: Vec<Write>,
+    pub(crate) writes: Vec<Write>,
     trace: Vec<String>,
-    latency: Option<(fastrand::Rng, Duration)>,
-}
-
-/// One user's connection.
-#[derive(Clone, Debug)]
-struct Connection {
-    shared: Arc<Shared>,
-    user: String,
-    retries: u32,
+    pub(crate) latency: Option<(fastrand::Rng, Duration)>,
 }
 
 impl Shared {
@@ -94,7 +70,7 @@ impl Shared {
         self.state().tell(self.elapsed(), line);
     }
 
-    fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> Moment {
         let at = self.elapsed();
         Moment {
             time: time_after(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -103,7 +79,7 @@ impl Shared {
     }
 }
 
-fn time_after(elapsed: Duration) -> Timestamp {
+pub(crate) fn time_after(elapsed: Duration) -> Timestamp {
     let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::MAX);
     BEGIN.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
 }
@@ -144,23 +120,13 @@ impl ApiServer {
 
     /// A client of a user, who may do what the stored roles and bindings say.
     pub fn client_of(&self, user: &str) -> Client {
-        let connection = Connection {
-            shared: self.0.clone(),
-            user: user.to_owned(),
-            retries: 0,
-        };
-        Client::new(connection, "default")
+        Client::new(Connection::new(self.0.clone(), user, 0), "default")
     }
 
     /// The same, of a program with kube's own client: it sends a request that is answered with 429, 503 or 504 up to three times
     /// more, ever later.
     pub fn retrying_client_of(&self, user: &str) -> Client {
-        let connection = Connection {
-            shared: self.0.clone(),
-            user: user.to_owned(),
-            retries: 3,
-        };
-        Client::new(connection, "default")
+        Client::new(Connection::new(self.0.clone(), user, 3), "default")
     }
 
     /// Lets each request take a random time up to this one, before it is done and before it is answered.
@@ -321,218 +287,4 @@ impl ApiServer {
             self.0.news.notify_waiters();
         }
     }
-}
-
-impl Service<Request<Body>> for Connection {
-    type Response = Response<AnswerBody>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let connection = self.clone();
-        Box::pin(connection.answer(request))
-    }
-}
-
-/// What an answer is made of.
-enum Answer {
-    Object(u16, Arc<Value>),
-    /// A watch, and whether its first object is spoilt.
-    Watch(bool),
-}
-
-impl Connection {
-    async fn answer(self, request: Request<Body>) -> Result<Response<AnswerBody>, BoxError> {
-        let (parts, body) = request.into_parts();
-        let body = body.collect().await?.to_bytes();
-        let mut pause = FIRST_RETRY;
-        for _ in 0..self.retries {
-            let response = self.once(&parts, body.clone()).await?;
-            if !matches!(response.status().as_u16(), 429 | 503 | 504) {
-                return Ok(response);
-            }
-            sleep(pause).await;
-            pause = LAST_RETRY.min(2 * pause);
-        }
-        self.once(&parts, body).await
-    }
-
-    async fn once(&self, parts: &Parts, body: Bytes) -> Result<Response<AnswerBody>, BoxError> {
-        self.travel().await;
-        let parsed = Call::parse(&self.shared.state().store.kinds, &self.user, parts, body);
-        let call = match parsed {
-            Ok(call) => call,
-            Err(refusal) => {
-                let line = format!(
-                    "{} {} {} -> {}",
-                    self.user,
-                    parts.method,
-                    parts.uri.path(),
-                    refusal.code
-                );
-                self.shared.trace(&line);
-                self.travel().await;
-                return respond_refusal(&refusal);
-            }
-        };
-        let effect = self.shared.state().faults.take(&call, Door::Request);
-        let result = self.before(&call, effect).await;
-        let result = self.after(&call, effect, result).await?;
-        self.tell_result(&call, effect, &result);
-        self.travel().await;
-        match result {
-            Ok(Answer::Object(code, object)) => respond(code, &object),
-            Ok(Answer::Watch(spoils)) => match watch(self.shared.clone(), call, spoils) {
-                Ok(events) => Ok(Response::new(StreamBody::new(events).boxed_unsync())),
-                Err(refusal) => respond_refusal(&refusal),
-            },
-            Err(refusal) => respond_refusal(&refusal),
-        }
-    }
-
-    /// Does what is asked, unless a fault comes before.
-    async fn before(&self, call: &Call, effect: Option<Effect>) -> Result<Answer, Refusal> {
-        match effect {
-            Some(Effect::Refuse(code)) => return Err(Refusal::injected(code)),
-            Some(Effect::Hang) => self.hang(call, "hangs").await,
-            Some(Effect::CrashBefore) => self.crash(call, "crash before").await,
-            Some(Effect::Slow(time)) => {
-                self.told(call, "is slow");
-                sleep(time).await;
-            }
-            _ => {}
-        }
-        self.execute(call, effect)
-    }
-
-    /// What a fault makes of an answer.
-    async fn after(
-        &self,
-        call: &Call,
-        effect: Option<Effect>,
-        result: Result<Answer, Refusal>,
-    ) -> Result<Result<Answer, Refusal>, BoxError> {
-        match effect {
-            Some(Effect::RefuseAfter(code)) => {
-                self.told(call, "done");
-                return Ok(Err(Refusal::injected(code)));
-            }
-            Some(Effect::CrashAfter) => self.crash(call, "crash after").await,
-            Some(Effect::HangAfter) => self.hang(call, "done, and hangs").await,
-            Some(Effect::Break) => {
-                self.told(call, "done, and the connection breaks");
-                self.travel().await;
-                return Err("connection reset by peer".into());
-            }
-            _ => {}
-        }
-        Ok(result)
-    }
-
-    fn tell_result(&self, call: &Call, effect: Option<Effect>, result: &Result<Answer, Refusal>) {
-        let (code, version) = match result {
-            Ok(Answer::Object(code, object)) if !call.verb.reads() => {
-                let version = object["metadata"]["resourceVersion"].as_str();
-                (*code, version.unwrap_or_default().to_owned())
-            }
-            Ok(Answer::Object(code, _)) => (*code, String::new()),
-            Ok(Answer::Watch(_)) => (200, String::new()),
-            Err(refusal) => (refusal.code, String::new()),
-        };
-        let fault = effect.map(|effect| format!(" [{effect:?}]")).unwrap_or_default();
-        self.told(call, &format!("-> {code} {version}{fault}"));
-    }
-
-    /// The time on the way, in one direction.
-    async fn travel(&self) {
-        let time = {
-            let mut state = self.shared.state();
-            let Some((random, longest)) = &mut state.latency else {
-                return;
-            };
-            longest.mul_f64(random.f64())
-        };
-        sleep(time).await;
-    }
-
-    fn told(&self, call: &Call, what: &str) {
-        self.shared
-            .trace(&format!("{} {} {what}", call.user, call.shown()));
-    }
-
-    async fn crash(&self, call: &Call, what: &str) {
-        self.told(call, what);
-        // Who asks is told to be dead, and waits for no answer.
-        drop(self.shared.crashes.send(call.user.clone()).await);
-        std::future::pending::<()>().await;
-    }
-
-    async fn hang(&self, call: &Call, what: &str) {
-        self.told(call, what);
-        std::future::pending::<()>().await;
-    }
-
-    fn execute(&self, call: &Call, effect: Option<Effect>) -> Result<Answer, Refusal> {
-        let moment = self.shared.moment();
-        let mut guard = self.shared.state();
-        let state = &mut *guard;
-        let store = &mut state.store;
-        rbac::authorize(store, call, call.verb.name())?;
-        let is_new = store.get(&call.key()).is_none();
-        if call.verb == Verb::Patch && is_new && call.content_type.starts_with("application/apply-patch") {
-            rbac::authorize(store, call, "create")?;
-        }
-        let first = store.version();
-        let spoils = effect == Some(Effect::Undecodable);
-        let result = match call.verb {
-            Verb::Watch => return Ok(Answer::Watch(spoils)),
-            Verb::Get | Verb::List => {
-                let lag = state.faults.lag(call);
-                let version = if lag.is_zero() {
-                    store.version()
-                } else {
-                    store.version_at(moment.at.saturating_sub(lag))
-                };
-                list::read(store, call, version, spoils.then_some(spoil)).map(|object| (200, object))
-            }
-            Verb::Create => write::create(store, call, &moment).map(|object| (201, object)),
-            Verb::Update => write::update(store, call, &moment).map(|object| (200, object)),
-            Verb::Patch => {
-                write::patch(store, call, &moment).map(|object| (if is_new { 201 } else { 200 }, object))
-            }
-            Verb::Delete => delete::delete(store, call, &moment).map(|object| (200, object)),
-            Verb::DeleteCollection => Ok((200, delete::delete_collection(store, call, &moment))),
-        };
-        let changes: Vec<Write> = store
-            .changes_after(first)
-            .iter()
-            .map(|change| Write::of(change, call, time_after(change.at)))
-            .collect();
-        if !changes.is_empty() {
-            state.writes.extend(changes);
-            self.shared.news.notify_waiters();
-        }
-        result.map(|(code, object)| Answer::Object(code, object))
-    }
-}
-
-fn respond(code: u16, object: &Value) -> Result<Response<AnswerBody>, BoxError> {
-    let body = Full::new(Bytes::from(serde_json::to_vec(object)?));
-    let response = Response::builder()
-        .status(code)
-        .header("content-type", "application/json");
-    Ok(response.body(body.map_err(BoxError::from).boxed_unsync())?)
-}
-
-fn respond_refusal(refusal: &Refusal) -> Result<Response<AnswerBody>, BoxError> {
-    if refusal.is_plain() {
-        let body = Full::new(Bytes::from(refusal.message.clone()));
-        let body = body.map_err(BoxError::from).boxed_unsync();
-        return Ok(Response::builder().status(refusal.code).body(body)?);
-    }
-    respond(refusal.code, &refusal.status())
 }

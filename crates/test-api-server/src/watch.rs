@@ -180,6 +180,11 @@ impl Watch {
         if !events.is_empty() || self.is_over {
             return Next::Send(events);
         }
+        self.wait(now, held_until)
+    }
+
+    /// Nothing is to be told: a bookmark, or until when to wait.
+    fn wait(&mut self, now: Instant, held_until: Option<Instant>) -> Next {
         if now >= self.bookmark_at && self.call.is_asked("allowWatchBookmarks") && held_until.is_none() {
             self.bookmark_at = now + BOOKMARK_EVERY;
             return Next::Send(vec![self.bookmark()]);

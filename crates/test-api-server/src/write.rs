@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::call::{Call, Verb};
+use crate::admission::{drop_nulls, fits, guard, in_living_namespace, is_name, name, text};
+use crate::call::Call;
 use crate::delete;
 use crate::kind::{Generation, Kind};
 use crate::managers::{self, Writer};
@@ -244,33 +245,6 @@ fn finish(
     Ok(keep(store, call, &key, object, moment))
 }
 
-/// The object is the one, and at the version, that the writer thinks.
-fn guard(call: &Call, before: &Value, object: &Value) -> Result<(), Refusal> {
-    let (kind, name) = (&call.kind, call.name.as_str());
-    let sent = |key: &str| {
-        text(object, &format!("/metadata/{key}"))
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let known = |key: &str| {
-        text(before, &format!("/metadata/{key}"))
-            .unwrap_or_default()
-            .to_owned()
-    };
-    if !sent("uid").is_empty() && sent("uid") != known("uid") {
-        let why = format!(
-            "Precondition failed: UID in precondition: {}, UID in object meta: {}",
-            sent("uid"),
-            known("uid")
-        );
-        return Err(Refusal::conflict(kind, name, &why));
-    }
-    if !sent("resourceVersion").is_empty() && sent("resourceVersion") != known("resourceVersion") {
-        return Err(Refusal::modified(kind, name));
-    }
-    Ok(())
-}
-
 /// What only the server sets stays as it is.
 fn keep_servers_own(before: &Value, object: &mut Value) {
     for key in [
@@ -377,103 +351,4 @@ fn writer<'a>(call: &'a Call, moment: &'a Moment) -> Writer<'a> {
         kind: &call.kind,
         time: &moment.time,
     }
-}
-
-/// The object is of the kind, the namespace and the name that the path says.
-fn fits(call: &Call, object: &Value, name: &str) -> Result<(), Refusal> {
-    let kind = &call.kind;
-    let found = (
-        text(object, "/apiVersion").unwrap_or_default(),
-        text(object, "/kind").unwrap_or_default(),
-    );
-    if found.1.is_empty() {
-        return Err(Refusal::bad_request("Object 'Kind' is missing"));
-    }
-    if found != (kind.api_version().as_str(), kind.name.as_str()) {
-        return Err(Refusal::bad_request(&format!(
-            "the API version in the data ({}, Kind={}) does not match the expected API version ({}, Kind={})",
-            found.0,
-            found.1,
-            kind.api_version(),
-            kind.name
-        )));
-    }
-    let of_object = text(object, "/metadata/name").unwrap_or_default();
-    if !name.is_empty() && !of_object.is_empty() && of_object != name {
-        return Err(Refusal::bad_request(&format!(
-            "the name of the object ({of_object}) does not match the name on the URL ({name})"
-        )));
-    }
-    let namespace = text(object, "/metadata/namespace").unwrap_or_default();
-    if !namespace.is_empty() && namespace != call.namespace {
-        return Err(Refusal::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ));
-    }
-    let is_create = call.verb == Verb::Create;
-    if is_create && !object["metadata"].is_object() {
-        return Err(Refusal::invalid(
-            kind,
-            "",
-            "metadata.name: Required value: name or generateName is required",
-        ));
-    }
-    Ok(())
-}
-
-fn in_living_namespace(store: &Store, key: &Key) -> Result<(), Refusal> {
-    if key.namespace.is_empty() {
-        return Ok(());
-    }
-    let Some(kind) = store.kinds.of("namespaces") else {
-        return Ok(());
-    };
-    let Some(namespace) = store.get(&Key::new(&kind, "", &key.namespace)) else {
-        return Err(Refusal::not_found(&kind, &key.namespace));
-    };
-    if namespace["metadata"].get("deletionTimestamp").is_some() {
-        return Err(Refusal::forbidden(format!(
-            "{} \"{}\" is forbidden: unable to create new content in namespace {} because it is being terminated",
-            key.resource, key.name, key.namespace
-        )));
-    }
-    Ok(())
-}
-
-/// The object's name, or one that begins as it asks.
-fn name(store: &mut Store, object: &Value) -> String {
-    let name = text(object, "/metadata/name").unwrap_or_default();
-    match text(object, "/metadata/generateName") {
-        Some(prefix) if name.is_empty() => {
-            let uid = store.uid();
-            format!("{prefix}{}", uid.get(31..).unwrap_or_default())
-        }
-        _ => name.to_owned(),
-    }
-}
-
-/// RBAC's objects have names with colons.
-fn is_name(name: &str, kind: &Kind) -> bool {
-    let is_plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
-    let is_rbac = kind.group == "rbac.authorization.k8s.io";
-    is_rbac && !name.is_empty()
-        || name.starts_with(is_plain)
-            && name.ends_with(is_plain)
-            && name.chars().all(|one| is_plain(one) || one == '-' || one == '.')
-}
-
-/// Fields that are null are absent, but within what has no schema of its own.
-fn drop_nulls(object: &mut Value) {
-    match object {
-        Value::Object(map) => {
-            map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        _ => {}
-    }
-}
-
-fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer).and_then(Value::as_str)
 }

@@ -281,24 +281,7 @@ fn any_fault(random: &mut fastrand::Rng) -> Fault {
             let verb = *random.choice(&[Verb::List, Verb::Watch, Verb::Get]).unwrap();
             (Some(verb), *random.choice(&READ_EFFECTS).unwrap(), 20)
         }
-        1 | 2 => {
-            let verbs = [Verb::Create, Verb::Update, Verb::Patch, Verb::Delete];
-            let effects = [
-                Effect::Refuse(403),
-                Effect::Refuse(409),
-                Effect::Refuse(500),
-                Effect::RefuseAfter(504),
-                Effect::RefuseAfter(500),
-                Effect::Break,
-                Effect::Hang,
-                Effect::HangAfter,
-                Effect::CrashBefore,
-                Effect::CrashAfter,
-                Effect::Slow(Duration::from_secs(random.u64(1..20))),
-            ];
-            let verb = random.choice(verbs);
-            (verb, random.choice(effects).unwrap(), 4)
-        }
+        1 | 2 => any_write(random),
         _ => {
             let effects = [
                 Effect::Close,
@@ -323,6 +306,26 @@ fn any_fault(random: &mut fastrand::Rng) -> Fault {
         },
         effect,
     }
+}
+
+/// Which writes fail, how, and for how many times at most.
+fn any_write(random: &mut fastrand::Rng) -> (Option<Verb>, Effect, u32) {
+    let verbs = [Verb::Create, Verb::Update, Verb::Patch, Verb::Delete];
+    let effects = [
+        Effect::Refuse(403),
+        Effect::Refuse(409),
+        Effect::Refuse(500),
+        Effect::RefuseAfter(504),
+        Effect::RefuseAfter(500),
+        Effect::Break,
+        Effect::Hang,
+        Effect::HangAfter,
+        Effect::CrashBefore,
+        Effect::CrashAfter,
+        Effect::Slow(Duration::from_secs(random.u64(1..20))),
+    ];
+    let verb = random.choice(verbs);
+    (verb, random.choice(effects).unwrap(), 4)
 }
 
 /// Nothing of one operator's, or of anybody's, comes through, or only late.
