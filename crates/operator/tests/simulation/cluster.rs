@@ -269,7 +269,7 @@ fn telemetries() -> Value {
         "spec": {
             "group": "telemetry.istio.io", "scope": "Namespaced",
             "names": {"plural": "telemetries", "kind": "Telemetry"},
-            "versions": [{"name": "v1", "served": true, "storage": true, "subresources": {"status": {}}}],
+            "versions": [{"name": "v1alpha1", "served": true, "storage": true, "subresources": {"status": {}}}],
         },
     })
 }
