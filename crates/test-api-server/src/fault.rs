@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::call::{Call, Verb};
+use crate::rbac::ADMIN;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub enum Effect {
 /// A fault: which requests it meets, and what it does to them.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// Whose requests; empty means everybody's.
+    /// Whose requests; empty means everybody's but the administrator's.
     pub user: String,
     /// Which; none means all.
     pub verb: Option<Verb>,
@@ -127,7 +128,12 @@ impl Faults {
 
 impl Fault {
     fn meets(&self, call: &Call) -> bool {
-        (self.user.is_empty() || self.user == call.user)
+        let is_theirs = if self.user.is_empty() {
+            call.user != ADMIN
+        } else {
+            self.user == call.user
+        };
+        is_theirs
             && self.verb.is_none_or(|verb| verb == call.verb)
             && (self.resource.is_empty() || self.resource == call.kind.plural)
     }
