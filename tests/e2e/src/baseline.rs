@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use crate::cluster::{kubectl, until};
-use crate::operator::{self, MANAGER, MESH};
+use crate::operator::{self, MANAGER, MESH, NAMESPACE};
 use crate::programs::load_images;
 
 /// Mesh config, and the cluster's objects.
@@ -14,7 +14,7 @@ use crate::programs::load_images;
 pub struct Baseline {
     /// The text of mesh config.
     pub mesh: String,
-    /// Every object, as [`operator::objects`] lists them.
+    /// Every object, as [`objects`] lists them.
     pub objects: BTreeSet<String>,
 }
 
@@ -23,7 +23,7 @@ impl Baseline {
     pub fn now() -> anyhow::Result<Self> {
         Ok(Self {
             mesh: operator::mesh(MESH)?,
-            objects: operator::objects()?,
+            objects: objects()?,
         })
     }
 
@@ -71,7 +71,7 @@ impl Baseline {
             "the objects from before, no more and no fewer",
             Duration::from_secs(20),
             || {
-                let mut objects = operator::objects()?;
+                let mut objects = objects()?;
                 // An upgrade of istiod leaves helm's own history.
                 objects.retain(|object| !object.contains("sh.helm.release.v1.istiod."));
                 let more: Vec<&String> = objects.difference(&self.objects).collect();
@@ -101,4 +101,40 @@ fn gateway_forgets() -> anyhow::Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Every object of every API resource, as `resource namespace name`, but for what changes by itself: Events, Leases, and
+/// outside the operator's namespace pods and their replica sets. A pod goes by the name of what made it, which it keeps when it is
+/// restarted.
+pub fn objects() -> anyhow::Result<BTreeSet<String>> {
+    let resources = kubectl(&["api-resources", "--verbs=list", "--output=name"])?;
+    let names: Vec<&str> = resources
+        .lines()
+        .filter(|name| {
+            !name.starts_with("events") && !name.starts_with("leases.") && !name.contains("metrics.k8s.io")
+        })
+        .collect();
+    let mut found = BTreeSet::new();
+    let columns = "--output=custom-columns=KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name";
+    let listed = kubectl(&[
+        "get",
+        &names.join(","),
+        "--all-namespaces",
+        "--no-headers",
+        "--ignore-not-found",
+        columns,
+    ])?;
+    for line in listed.lines() {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        let elsewhere = words.get(1) != Some(&NAMESPACE);
+        if elsewhere && matches!(words.first(), Some(&"Pod" | &"ReplicaSet")) {
+            continue;
+        }
+        if let ["Pod", _, name] = words.as_mut_slice() {
+            *name = name.rsplit_once('-').map_or(*name, |(maker, _)| maker);
+        }
+        found.insert(words.join(" "));
+    }
+    ensure!(found.len() > 100, "only {} objects were listed", found.len());
+    Ok(found)
 }

@@ -1,10 +1,9 @@
 //! The operator in the cluster: its chart, resources and their conditions, and what it wrote by the API server's own record.
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use serde_json::Value;
 
 use crate::cluster::{kubectl, run, show, until};
@@ -305,38 +304,6 @@ pub fn until_disowned(deadline: Duration) -> anyhow::Result<()> {
         let managers = managers(MESH)?;
         Ok((!managers.iter().any(|manager| manager == MANAGER)).then_some(()))
     })
-}
-
-/// Every object of every API resource, as `resource namespace name`, but for what changes by itself: Events, Leases, and
-/// outside the operator's namespace pods and their replica sets.
-pub fn objects() -> anyhow::Result<BTreeSet<String>> {
-    let resources = kubectl(&["api-resources", "--verbs=list", "--output=name"])?;
-    let names: Vec<&str> = resources
-        .lines()
-        .filter(|name| {
-            !name.starts_with("events") && !name.starts_with("leases.") && !name.contains("metrics.k8s.io")
-        })
-        .collect();
-    let mut found = BTreeSet::new();
-    let columns = "--output=custom-columns=KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name";
-    let listed = kubectl(&[
-        "get",
-        &names.join(","),
-        "--all-namespaces",
-        "--no-headers",
-        "--ignore-not-found",
-        columns,
-    ])?;
-    for line in listed.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let elsewhere = words.get(1) != Some(&NAMESPACE);
-        if elsewhere && matches!(words.first(), Some(&"Pod" | &"ReplicaSet")) {
-            continue;
-        }
-        found.insert(words.join(" "));
-    }
-    ensure!(found.len() > 100, "only {} objects were listed", found.len());
-    Ok(found)
 }
 
 /// A write in the API server's record.

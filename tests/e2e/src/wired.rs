@@ -78,11 +78,11 @@ pub fn logs(words: &[&str], deadline: Duration) -> anyhow::Result<()> {
     .inspect_err(|_| explain())
 }
 
-/// Waits until an event of a resource says all of these words.
+/// Waits until an event of a resource says all of these words. One of an earlier resource of that name does not count.
 pub fn event(name: &str, reason: &str, words: &[&str], deadline: Duration) -> anyhow::Result<()> {
-    let selector = format!(
-        "--field-selector=involvedObject.kind=MeshObservability,involvedObject.name={name},reason={reason}"
-    );
+    let uid = resource(name)?["metadata"]["uid"].clone();
+    let uid = uid.as_str().context("the resource has no uid")?;
+    let selector = format!("--field-selector=involvedObject.uid={uid},reason={reason}");
     until(
         &format!("{name}'s event {reason} to say {words:?}"),
         deadline,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alscope_e2e::baseline::Baseline;
+use alscope_e2e::baseline::{self, Baseline};
 use alscope_e2e::cluster::{kubectl, until};
 use alscope_e2e::faults::Operators;
 use alscope_e2e::operator::{self, ADDRESS, MESH, RESOURCE, reaches, until_disowned};
@@ -54,7 +54,7 @@ fn up_and_down() -> anyhow::Result<()> {
     operator::delete_all()?;
     baseline.check_mesh()?;
     until("the objects from before", Duration::from_secs(20), || {
-        let found = operator::objects()?;
+        let found = baseline::objects()?;
         let different: Vec<&String> = found.symmetric_difference(&baseline.objects).collect();
         ensure!(different.is_empty(), "{different:?}");
         Ok(Some(()))

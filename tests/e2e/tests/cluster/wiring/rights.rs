@@ -85,7 +85,8 @@ fn give(role: &Value, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
     apply_object(&json!({
         "apiVersion": role["apiVersion"],
         "kind": role["kind"],
-        "metadata": {"name": ROLE, "labels": role["metadata"]["labels"]},
+        // helm takes for its own what has its annotations.
+        "metadata": {"name": ROLE, "labels": role["metadata"]["labels"], "annotations": role["metadata"]["annotations"]},
         "rules": rules,
     }))
 }

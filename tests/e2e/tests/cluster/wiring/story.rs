@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use alscope_e2e::baseline::Baseline;
+use alscope_e2e::baseline::{self, Baseline};
 use alscope_e2e::bookinfo::{check_topology, deploy, load};
 use alscope_e2e::cluster::{Namespace, kubectl, now, until};
 use alscope_e2e::collector::Collector;
@@ -16,7 +16,7 @@ fn one_apply_observes_the_mesh_and_its_deletion_takes_everything_back() -> anyho
     let baseline = Baseline::installed()?;
     let namespace = deploy("story")?;
     let baseline = Baseline {
-        objects: operator::objects()?,
+        objects: baseline::objects()?,
         ..baseline
     };
     let result = story(&namespace);
