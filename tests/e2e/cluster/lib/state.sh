@@ -49,6 +49,8 @@ end_cluster() {
         done
         rmdir --ignore-fail-on-non-empty "$(dirname "$directory")" 2>/dev/null || true
     done < <(cgroup_directories "$id")
+    # What a killed `up` was asking of containerd is no child of the cluster, and would wait for its answer.
+    pkill -KILL --full -- "--address $RUNS/$id/containerd.sock" || true
     rm -rf --one-file-system "${RUNS:?}/$id" "${VARS:?}/$id"
     rmdir --ignore-fail-on-non-empty "$VARS" 2>/dev/null || true
 }
