@@ -74,7 +74,7 @@ pub(crate) fn judge(cluster: &Cluster, foreign: &str) -> Result<(), String> {
             let reason = resource["status"]["state"].as_str().unwrap_or_default();
             let refuses = resource["spec"]["mesh"]["conflictPolicy"] != "Overwrite";
             if reason == "MeshConfigContended"
-                || (reason == "ForeignAddress" && refuses && foreign == mesh::FOREIGN)
+                || (reason == "ForeignAddress" && refuses && foreign.ends_with(mesh::FOREIGN))
             {
                 return Ok(());
             }
