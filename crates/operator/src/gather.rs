@@ -361,8 +361,7 @@ fn wired(resource: &MeshObservability) -> Vec<ObjectName> {
     let mesh = resource.status.iter().filter_map(|status| status.mesh.as_ref());
     let config_maps = mesh.flat_map(|mesh| &mesh.config_maps);
     config_maps
-        .filter_map(|one| one.name.split_once('/'))
-        .map(|(namespace, name)| ObjectName::new(namespace, name))
+        .filter_map(|one| ObjectName::parse(&one.name))
         .collect()
 }
 

@@ -45,14 +45,8 @@ enum Command {
     /// Deletes every MeshObservability of this installation and waits until the meshes are restored; run before the operator is
     /// removed
     Drain {
-        /// The operator's namespace; what belongs to an operator in another one is left alone
-        #[arg(
-            long,
-            env = "POD_NAMESPACE",
-            default_value = "alscope-system",
-            value_name = "NAME"
-        )]
-        namespace: String,
+        #[command(flatten)]
+        own: NamespaceArgument,
         /// How long to wait
         #[arg(long, default_value = "3m", value_parser = duration, value_name = "DURATION")]
         timeout: Duration,
@@ -90,8 +84,8 @@ struct Plan {
 }
 
 #[derive(Debug, Args)]
-struct SettingsArguments {
-    /// The operator's namespace, in which the collector runs
+struct NamespaceArgument {
+    /// The operator's namespace, in which its collectors run; what belongs to an operator in another one is left alone
     #[arg(
         long,
         env = "POD_NAMESPACE",
@@ -99,6 +93,12 @@ struct SettingsArguments {
         value_name = "NAME"
     )]
     namespace: String,
+}
+
+#[derive(Debug, Args)]
+struct SettingsArguments {
+    #[command(flatten)]
+    own: NamespaceArgument,
     /// The collector's image, unless a resource names one
     #[arg(long, env = "ALSCOPE_COLLECTOR_IMAGE", default_value_t = Settings::default().collector_image, value_name = "IMAGE")]
     collector_image: String,
@@ -129,8 +129,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => block_on(operate(arguments)),
         Command::Plan(arguments) => block_on(plan(arguments)),
-        Command::Drain { namespace, timeout } => {
-            block_on(async move { Ok(drain::drain(client().await?, &namespace, timeout).await?) })
+        Command::Drain { own, timeout } => {
+            block_on(async move { Ok(drain::drain(client().await?, &own.namespace, timeout).await?) })
         }
         Command::Definition => definition(),
     };
@@ -316,7 +316,7 @@ fn definition() -> anyhow::Result<()> {
 impl SettingsArguments {
     fn settings(self) -> Settings {
         Settings {
-            namespace: self.namespace,
+            namespace: self.own.namespace,
             collector_image: self.collector_image,
             collector_service_account: self.collector_service_account,
             cluster_domain: self.cluster_domain,

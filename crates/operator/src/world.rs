@@ -44,6 +44,12 @@ impl ObjectName {
         }
     }
 
+    /// The reverse of its text, `NAMESPACE/NAME`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (namespace, name) = text.split_once('/')?;
+        Some(Self::new(namespace, name))
+    }
+
     /// Of an object.
     pub fn of(object: &impl kube::Resource) -> Self {
         Self {

@@ -168,14 +168,7 @@ fn replace(
         }
         object = next;
     } else if call.kind.has_status {
-        match before.get("status") {
-            Some(status) => object["status"] = status.clone(),
-            None => {
-                if let Some(map) = object.as_object_mut() {
-                    map.remove("status");
-                }
-            }
-        }
+        put(&mut object, "status", before.get("status"));
     }
     drop_nulls(&mut object);
     // Of the fields, a writer changes only those of its part.
@@ -192,14 +185,8 @@ fn replace(
     };
     let mut part = without(&object);
     managers::update(Some(&without(before)), &mut part, &writer(call, moment));
-    match part.pointer("/metadata/managedFields") {
-        Some(fields) => object["metadata"]["managedFields"] = fields.clone(),
-        None => {
-            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-                metadata.remove("managedFields");
-            }
-        }
-    }
+    let fields = part.pointer("/metadata/managedFields");
+    put(&mut object["metadata"], "managedFields", fields);
     finish(store, call, before, object, moment)
 }
 
@@ -255,14 +242,16 @@ fn keep_servers_own(before: &Value, object: &mut Value) {
         "deletionGracePeriodSeconds",
         "generation",
     ] {
-        match before["metadata"].get(key) {
-            Some(value) => object["metadata"][key] = value.clone(),
-            None => {
-                if let Some(metadata) = object["metadata"].as_object_mut() {
-                    metadata.remove(key);
-                }
-            }
-        }
+        put(&mut object["metadata"], key, before["metadata"].get(key));
+    }
+}
+
+/// Gives a field this value, or takes it out where there is none.
+fn put(object: &mut Value, key: &str, value: Option<&Value>) {
+    if let Some(value) = value {
+        object[key] = value.clone();
+    } else if let Some(map) = object.as_object_mut() {
+        map.remove(key);
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Only what is exported to the proxy's namespace counts: of `ServiceEntries` by `spec.exportTo`, of Services by the annotation
 //! [`EXPORT_TO`]. Of several `ServiceEntries` for one host or address, what declares the called port counts first: a port has a cluster
-//! only by an entry that declares it. Then, for a side-car, an entry of its own namespace, which istiod takes alone; then one that is
+//! only by an entry that declares it. Then, for a sidecar, an entry of its own namespace, which istiod takes alone; then one that is
 //! exported to certain namespaces before one that is exported to all, and the oldest.
 //!
 //! Defaults of the mesh (`defaultServiceExportTo`) and `Sidecar` resources are not read: what says nothing is exported to all.

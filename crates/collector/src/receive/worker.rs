@@ -257,7 +257,7 @@ fn protocol(usage: &Usage) -> http2::Builder<TokioExecutor> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::Read as _;
     use std::net::{Ipv4Addr, TcpListener};
 
@@ -309,7 +309,7 @@ mod tests {
     }
 
     /// Has a fault: what serves a connection can't be made of it.
-    struct Faulty;
+    pub(crate) struct Faulty;
 
     impl Clone for Faulty {
         fn clone(&self) -> Self {

@@ -1,32 +1,9 @@
 use std::net::{Ipv4Addr, TcpStream};
 
-use alscope_analysis::accounting::Rejected;
 use alscope_collector_config::Limits;
 
 use super::*;
-use crate::receive::Handler;
-use crate::receive::method::Method;
-
-/// Has a fault: what serves a connection can't be made of it.
-struct Faulty;
-
-impl Clone for Faulty {
-    fn clone(&self) -> Self {
-        unreachable!("the fault of this test")
-    }
-}
-
-impl Handler for Faulty {
-    type Stream = ();
-
-    fn begin(&self, _: Method) -> Option<()> {
-        None
-    }
-
-    async fn message(&self, (): &mut (), _: &[u8]) {}
-
-    fn reject(&self, (): &mut (), _: Rejected) {}
-}
+use crate::receive::worker::tests::Faulty;
 
 #[tokio::test]
 async fn a_worker_that_dies_ends_the_receiving_with_an_error_that_ends_the_process() {

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
 
-use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use als_proto::messages::envoy::service::accesslog::v3::access_log_service_client::AccessLogServiceClient;
+use als_proto::messages::envoy::service::accesslog::v3::{StreamAccessLogsMessage, StreamAccessLogsResponse};
 use alscope_collector::receive::worker::{FRAME, WINDOW};
 use bytes::Bytes;
 use futures::stream::unfold;
@@ -14,6 +15,8 @@ use http_body_util::StreamBody;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tonic::transport::Channel;
+use tonic::{Response, Status};
 
 use crate::bad_streams::{framed, whole};
 use crate::methods::V3;
@@ -21,6 +24,8 @@ use crate::raw_client::RawClient;
 use crate::running::*;
 
 pub(crate) type Messages = mpsc::Sender<StreamAccessLogsMessage>;
+
+type Answer = Result<Response<StreamAccessLogsResponse>, Status>;
 
 pub(crate) fn open_stream() -> (
     Messages,
@@ -31,6 +36,25 @@ pub(crate) fn open_stream() -> (
         Some((receiver.recv().await?, receiver))
     });
     (sender, Box::pin(stream))
+}
+
+/// A stream that stays open, of which one entry was received: where its messages go, and its answer.
+pub(crate) async fn begun_stream(
+    collector: &Collector,
+    client: &AccessLogServiceClient<Channel>,
+) -> (Messages, JoinSet<Answer>) {
+    let (messages, stream) = open_stream();
+    let mut client = client.clone();
+    let mut running = JoinSet::new();
+    running.spawn(async move { client.stream_access_logs(stream).await });
+    messages
+        .send(first_message(vec![entry("10.0.0.2")]))
+        .await
+        .unwrap();
+    collector
+        .until_sample("alscope_entries_received_total", 1.0)
+        .await;
+    (messages, running)
 }
 
 #[tokio::test]
@@ -82,14 +106,7 @@ async fn an_entry_with_a_string_that_is_too_long_is_rejected_alone() {
 async fn a_connection_with_all_its_streams_open_holds_the_next_one_back() {
     let collector = Collector::with("limits: { streamsPerConnection: 1 }").await;
     let client = collector.client().await;
-    let (first, stream) = open_stream();
-    let mut of_first = client.clone();
-    let mut running = JoinSet::new();
-    running.spawn(async move { of_first.stream_access_logs(stream).await });
-    first.send(first_message(vec![entry("10.0.0.2")])).await.unwrap();
-    collector
-        .until_sample("alscope_entries_received_total", 1.0)
-        .await;
+    let (first, mut running) = begun_stream(&collector, &client).await;
 
     let mut of_second = client.clone();
     let messages = futures::stream::iter(vec![first_message(vec![entry("10.0.0.2"); 10])]);

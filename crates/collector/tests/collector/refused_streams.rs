@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::bad_streams::whole;
-use crate::limits::open_stream;
+use crate::limits::begun_stream;
 use crate::methods::V3;
 use crate::running::*;
 
@@ -23,14 +23,7 @@ fn refused(reason: Refusal) -> String {
 async fn a_stream_beyond_those_of_its_peer_is_counted_and_one_that_ends_leaves_its_place() {
     let collector = Collector::with("limits: { streamsPerPeer: 1 }").await;
     let client = collector.client().await;
-    let (first, stream) = open_stream();
-    let mut of_first = client.clone();
-    let mut running = JoinSet::new();
-    running.spawn(async move { of_first.stream_access_logs(stream).await });
-    first.send(first_message(vec![entry("10.0.0.2")])).await.unwrap();
-    collector
-        .until_sample("alscope_entries_received_total", 1.0)
-        .await;
+    let (first, mut running) = begun_stream(&collector, &client).await;
 
     let too_many = refused(Refusal::TooManyStreams);
     for count in [1.0, 2.0] {

@@ -236,8 +236,7 @@ fn originals(world: &World, removal: &Removal<'_>) -> BTreeMap<ObjectName, Befor
     let wired = removal.status.mesh.iter().flat_map(|mesh| &mesh.config_maps);
     wired
         .filter_map(|one| {
-            let (namespace, name) = one.name.split_once('/')?;
-            let name = ObjectName::new(namespace, name);
+            let name = ObjectName::parse(&one.name)?;
             world
                 .config_maps
                 .contains_key(&name)

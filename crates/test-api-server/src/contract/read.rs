@@ -1,7 +1,7 @@
 //! Single objects and lists.
 
 use anyhow::{Context as _, ensure};
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams, ObjectList};
 use kube::core::params::VersionMatch;
 use serde_json::{Value, json};
 
@@ -142,19 +142,22 @@ async fn other_fields_do_not_select(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn a_list_comes_in_pages(bench: Bench) -> anyhow::Result<()> {
+/// The first two of three objects, and what asks for the third.
+async fn first_page(bench: &Bench) -> anyhow::Result<(ObjectList<DynamicObject>, ListParams)> {
     for name in ["a", "b", "c"] {
         bench.create("Widget", name, &json!({})).await?;
     }
     let parameters = ListParams::default().limit(2);
     let first = bench.api("Widget").list(&parameters).await?;
+    let token = first.metadata.continue_.clone().context("no continue token")?;
+    Ok((first, parameters.continue_token(&token)))
+}
+
+async fn a_list_comes_in_pages(bench: Bench) -> anyhow::Result<()> {
+    let (first, next) = first_page(&bench).await?;
     ensure_eq(names(&first).concat().as_str(), "ab", "the first page")?;
     ensure_eq(first.metadata.remaining_item_count, Some(1), "what is left")?;
-    let token = first.metadata.continue_.clone().context("no continue token")?;
-    let second = bench
-        .api("Widget")
-        .list(&parameters.continue_token(&token))
-        .await?;
+    let second = bench.api("Widget").list(&next).await?;
     ensure_eq(names(&second).concat().as_str(), "c", "the second page")?;
     ensure_eq(
         second.metadata.continue_.unwrap_or_default().as_str(),
@@ -164,17 +167,9 @@ async fn a_list_comes_in_pages(bench: Bench) -> anyhow::Result<()> {
 }
 
 async fn pages_are_of_one_version(bench: Bench) -> anyhow::Result<()> {
-    for name in ["a", "b", "c"] {
-        bench.create("Widget", name, &json!({})).await?;
-    }
-    let parameters = ListParams::default().limit(2);
-    let first = bench.api("Widget").list(&parameters).await?;
-    let token = first.metadata.continue_.clone().context("no continue token")?;
+    let (first, next) = first_page(&bench).await?;
     bench.create("Widget", "d", &json!({})).await?;
-    let second = bench
-        .api("Widget")
-        .list(&parameters.continue_token(&token))
-        .await?;
+    let second = bench.api("Widget").list(&next).await?;
     ensure_eq(names(&second).concat().as_str(), "c", "the second page")?;
     ensure_eq(
         second.metadata.resource_version,

@@ -123,15 +123,16 @@ async fn nobody_may_list_everywhere_by_default(bench: Bench) -> anyhow::Result<(
     )
 }
 
-async fn a_role_is_for_its_namespace(bench: Bench) -> anyhow::Result<()> {
+/// Somebody who may get and list the ConfigMaps of the namespace, and their path.
+async fn reader(bench: &Bench) -> anyhow::Result<(As<'static>, String)> {
     let (who, path) = (As("reader"), bench.path("ConfigMap"));
-    allow(
-        &bench,
-        &user("reader"),
-        &rule("", "configmaps", &["get", "list"]),
-        (who, &path),
-    )
-    .await?;
+    let right = rule("", "configmaps", &["get", "list"]);
+    allow(bench, &user("reader"), &right, (who, &path)).await?;
+    Ok((who, path))
+}
+
+async fn a_role_is_for_its_namespace(bench: Bench) -> anyhow::Result<()> {
+    let (who, path) = reader(&bench).await?;
     who.get(&bench, &path).await?;
     let elsewhere = who.get(&bench, "/api/v1/namespaces/default/configmaps").await;
     ensure_eq(refused(elsewhere)?.code, 403, "the code elsewhere")?;
@@ -140,14 +141,7 @@ async fn a_role_is_for_its_namespace(bench: Bench) -> anyhow::Result<()> {
 }
 
 async fn a_role_is_for_its_verbs(bench: Bench) -> anyhow::Result<()> {
-    let (who, path) = (As("reader"), bench.path("ConfigMap"));
-    allow(
-        &bench,
-        &user("reader"),
-        &rule("", "configmaps", &["get", "list"]),
-        (who, &path),
-    )
-    .await?;
+    let (who, path) = reader(&bench).await?;
     let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
     ensure_forbidden(
         who.request(&bench, "POST", &path, &object).await,

@@ -210,7 +210,7 @@ fn an_edge_that_had_no_place_of_its_own_gets_one() {
     assert_eq!(of(&recovered, "late"), Some(17));
 }
 
-/// A request that a side-car passes on to a host outside that only its caller names.
+/// A request that a sidecar passes on to a host outside that only its caller names.
 fn outside(host: &str) -> HttpAccessLogEntry {
     let nobody = socket("203.0.113.5", 80);
     let common = common(socket(PRODUCTPAGE, 40_000), nobody, None, "PassthroughCluster");
