@@ -12,12 +12,12 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tracing::info;
 
-use crate::api::{FINALIZER, MeshObservability};
 use crate::gather::resource;
-use crate::plan::objects::Desired;
-use crate::plan::refusal::WriteFailure;
-use crate::plan::step::{After, MeshEdit, Step};
-use crate::world::{Backup, KEY, Kind, MANAGER, MANAGER_LABEL, ObjectName};
+use alscope_plan::api::{FINALIZER, MeshObservability};
+use alscope_plan::plan::objects::Desired;
+use alscope_plan::plan::refusal::WriteFailure;
+use alscope_plan::plan::step::{After, MeshEdit, Step};
+use alscope_plan::world::{Backup, KEY, Kind, MANAGER, MANAGER_LABEL, ObjectName};
 
 /// Why a step was not done.
 #[derive(Debug)]

@@ -27,9 +27,9 @@ use tokio_util::sync::CancellationToken;
 use tower::BoxError;
 use tracing::warn;
 
-use crate::api::MeshObservability;
-use crate::plan::targets;
-use crate::world::{
+use alscope_plan::api::MeshObservability;
+use alscope_plan::plan::targets;
+use alscope_plan::world::{
     Backup, ControlPlane, Kind, MANAGER, MANAGER_LABEL, MeshConfigMap, ObjectName, Proxy, Read, ReadError,
     Telemetry, World,
 };

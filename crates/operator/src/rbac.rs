@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
 use crate::lease;
-use crate::world::{DEFAULT_REVISION, config_map_of_revision};
+use alscope_plan::world::{DEFAULT_REVISION, config_map_of_revision};
 
 use rights::{MESH, Names, OPERATOR, OTHERS, Right};
 

@@ -9,9 +9,9 @@ use kube::{Api, Client, Resource as _};
 use serde_json::json;
 use tracing::{info, warn};
 
-use crate::api::{MeshObservability, MeshObservabilityStatus};
-use crate::plan::transitions::{Note, transitions};
-use crate::world::MANAGER;
+use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
+use alscope_plan::plan::transitions::{Note, transitions};
+use alscope_plan::world::MANAGER;
 
 /// Reports for one operator.
 pub struct Report {

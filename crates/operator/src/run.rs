@@ -23,10 +23,10 @@ use crate::gather::Gather;
 use crate::gather::intake::Intakes;
 use crate::lease::Candidate;
 use crate::lease::leadership::Leadership;
-use crate::plan::refusal::WriteFailure;
-use crate::plan::settings::Settings;
 use crate::report::Report;
-use crate::world::ObjectName;
+use alscope_plan::plan::refusal::WriteFailure;
+use alscope_plan::plan::settings::Settings;
+use alscope_plan::world::ObjectName;
 
 use status::Told;
 

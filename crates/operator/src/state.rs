@@ -10,9 +10,9 @@ use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api::MeshObservability;
-use crate::plan::targets::config_maps as config_maps_of;
-use crate::world::{ControlPlane, MeshConfigMap, ObjectName, Proxy, Telemetry, World};
+use alscope_plan::api::MeshObservability;
+use alscope_plan::plan::targets::config_maps as config_maps_of;
+use alscope_plan::world::{ControlPlane, MeshConfigMap, ObjectName, Proxy, Telemetry, World};
 
 /// Why a file can't be used.
 #[derive(Debug, thiserror::Error)]

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use alscope_operator::api::definition;
 use alscope_operator::lease;
 use alscope_operator::rbac::{Installation, Object, Scope};
+use alscope_plan::api::definition;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use rstest::rstest;
 use serde::Serialize;
@@ -24,7 +24,7 @@ const DIRECTORIES: [&str; 4] = [
     "charts/alscope/files",
 ];
 const DEFINITION: &str = "meshobservabilities.alscope.dev.yaml";
-const FROM_API: &str = "# Generated from crates/operator/src/api by `make gen`: change it there.\n";
+const FROM_API: &str = "# Generated from crates/plan/src/api by `make gen`: change it there.\n";
 const FROM_RIGHTS: &str = "# Generated from crates/operator/src/rbac by `make gen`: change it there.\n";
 
 #[test]

@@ -5,11 +5,11 @@
 use std::fs;
 use std::path::Path;
 
-use alscope_operator::api::{Analyzers, MeshObservability};
-use alscope_operator::plan::objects::desired;
-use alscope_operator::plan::requests::REQUESTS;
-use alscope_operator::plan::settings::Settings;
-use alscope_operator::world::Kind;
+use alscope_plan::api::{Analyzers, MeshObservability};
+use alscope_plan::plan::objects::desired;
+use alscope_plan::plan::requests::REQUESTS;
+use alscope_plan::plan::settings::Settings;
+use alscope_plan::world::Kind;
 use rstest::rstest;
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@
 
 #[path = "simulation/cluster.rs"]
 mod cluster;
-#[path = "plan/mesh.rs"]
+#[path = "../../plan/tests/plan/mesh.rs"]
 #[expect(dead_code, reason = "the plan's tests use all of it")]
 mod mesh;
 
@@ -17,8 +17,8 @@ use std::time::Duration;
 use alscope_operator::clock::Clock;
 use alscope_operator::gather::intake::Intakes;
 use alscope_operator::lease::Candidate;
-use alscope_operator::plan::settings::Settings;
 use alscope_operator::run::{self, Options};
+use alscope_plan::plan::settings::Settings;
 use alscope_test_api_server::{ApiServer, BEGIN};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};

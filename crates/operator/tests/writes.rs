@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use alscope_operator::api::{MeshObservability, MeshObservabilitySpec};
 use alscope_operator::apply::{StepError, Writer};
-use alscope_operator::plan::step::Step;
-use alscope_operator::world::ObjectName;
+use alscope_plan::api::{MeshObservability, MeshObservabilitySpec};
+use alscope_plan::plan::step::Step;
+use alscope_plan::world::ObjectName;
 use alscope_test_api_server::ApiServer;
 use serde_json::json;
 

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{ObjectName, Read, ReadError};
+use alscope_plan::world::{ObjectName, Read, ReadError};
 
 use super::prune::prune;
 use super::watch::{Absence, State, Subject, Watch};

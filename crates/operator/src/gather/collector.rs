@@ -6,9 +6,9 @@ use kube::api::DynamicObject;
 use kube::{Resource, ResourceExt as _};
 use serde::Deserialize as _;
 
-use crate::api::MeshObservability;
-use crate::plan::settings::Settings;
-use crate::world::{Backup, Collector, Kind, OWNER_LABEL, ObjectName, Owned, Read, ReadError};
+use alscope_plan::api::MeshObservability;
+use alscope_plan::plan::settings::Settings;
+use alscope_plan::world::{Backup, Collector, Kind, OWNER_LABEL, ObjectName, Owned, Read, ReadError};
 
 use super::Gather;
 use super::intake::Intakes;

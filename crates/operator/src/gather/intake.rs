@@ -10,8 +10,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::plan::settings::ADMIN_PORT;
-use crate::world::Intake;
+use alscope_plan::plan::settings::ADMIN_PORT;
+use alscope_plan::world::Intake;
 
 /// How often replicas are asked what they received.
 const ASK_EVERY: Duration = Duration::from_secs(5);

@@ -51,7 +51,7 @@ fn proxy(container: Container) -> Option<Container> {
 mod tests {
     use serde_json::json;
 
-    use crate::world::Proxy;
+    use alscope_plan::world::Proxy;
 
     use super::*;
 
@@ -79,7 +79,10 @@ mod tests {
         prune(&mut pruned);
         assert!(Proxy::of(&whole).is_some());
         assert_eq!(Proxy::of(&pruned), Proxy::of(&whole));
-        assert_eq!(Proxy::of(&pruned).unwrap().role, crate::world::Role::Gateway);
+        assert_eq!(
+            Proxy::of(&pruned).unwrap().role,
+            alscope_plan::world::Role::Gateway
+        );
         let text = serde_json::to_string(&pruned).unwrap();
         assert!(
             !text.contains("huge")

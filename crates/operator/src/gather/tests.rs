@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::stub::{Answer, Stub};
-use crate::world::Before;
+use alscope_plan::world::Before;
 
 use super::*;
 

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-use crate::world::{ObjectName, ReadError};
+use alscope_plan::world::{ObjectName, ReadError};
 
 /// How long until the API server is asked again after it refused or failed, at first and at most. kube has growing pauses, too,
 /// but begins anew with each list. A right that was given a moment ago is in force a moment later.

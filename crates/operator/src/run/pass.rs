@@ -6,15 +6,15 @@ use kube::core::error_boundary::InvalidObject;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use crate::api::{MeshObservability, MeshObservabilitySpec};
 use crate::apply::StepError;
-use crate::plan;
-use crate::plan::refusal::WriteFailure;
-use crate::plan::removal::Progress;
-use crate::plan::resets;
-use crate::plan::step::Step;
-use crate::plan::transitions::Note;
-use crate::world::{Backup, World};
+use alscope_plan::api::{MeshObservability, MeshObservabilitySpec};
+use alscope_plan::plan;
+use alscope_plan::plan::refusal::WriteFailure;
+use alscope_plan::plan::removal::Progress;
+use alscope_plan::plan::resets;
+use alscope_plan::plan::step::Step;
+use alscope_plan::plan::transitions::Note;
+use alscope_plan::world::{Backup, World};
 
 use super::{Failure, Operator, SOON};
 

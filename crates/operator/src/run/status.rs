@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::api::{MeshObservability, MeshObservabilityStatus};
 use crate::report;
+use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
 
 use super::pass::{AFTER_CONFLICT, retry_after};
 use super::{Operator, SOON};

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use alscope_operator::api;
 use alscope_operator::gather::intake::Answers;
 use alscope_operator::rbac::Installation;
-use alscope_operator::world::Intake;
+use alscope_plan::api;
+use alscope_plan::world::Intake;
 use alscope_test_api_server::ApiServer;
 use kube::api::{ApiResource, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;

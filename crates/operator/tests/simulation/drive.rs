@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use alscope_operator::api::{FINALIZER, MeshObservability};
 use alscope_operator::clock::Clock;
 use alscope_operator::gather::intake::Intakes;
 use alscope_operator::lease::Candidate;
-use alscope_operator::plan::settings::Settings;
 use alscope_operator::run::{self, Options};
+use alscope_plan::api::{FINALIZER, MeshObservability};
+use alscope_plan::plan::settings::Settings;
 use alscope_test_api_server::{ApiServer, BEGIN, FaultId};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;

@@ -14,7 +14,7 @@ mod cluster;
 mod drive;
 mod end;
 mod history;
-#[path = "../plan/mesh.rs"]
+#[path = "../../../plan/tests/plan/mesh.rs"]
 #[expect(dead_code, reason = "the plan's tests use all of it")]
 mod mesh;
 mod scenario;

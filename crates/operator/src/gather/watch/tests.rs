@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::gather::answered;
 use crate::gather::cache::{Cache, Watches};
 use crate::stub::{Answer, Stub};
-use crate::world::Read;
+use alscope_plan::world::Read;
 
 use super::*;
 

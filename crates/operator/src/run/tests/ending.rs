@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex};
 
-use crate::world::Intake;
+use alscope_plan::world::Intake;
 
 use super::*;
 

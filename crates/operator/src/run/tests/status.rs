@@ -1,7 +1,7 @@
 //! When a status is written.
 
-use crate::api::{MeshObservability, MeshObservabilityStatus};
 use crate::run::status::COUNTS_EVERY;
+use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
 
 use super::*;
 

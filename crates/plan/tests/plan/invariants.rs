@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alscope_operator::world::{Backup, Kind, ObjectName};
+use alscope_plan::world::{Backup, Kind, ObjectName};
 use serde_json::Value;
 
 use crate::cluster::{Cluster, named};
@@ -129,11 +129,7 @@ pub(crate) struct End {
     texts: BTreeMap<ObjectName, Option<String>>,
     objects: Vec<(Kind, String)>,
     finalizers: Vec<(String, Vec<String>)>,
-    backups: Vec<(
-        String,
-        String,
-        BTreeMap<ObjectName, alscope_operator::world::Before>,
-    )>,
+    backups: Vec<(String, String, BTreeMap<ObjectName, alscope_plan::world::Before>)>,
     owned_texts: Vec<ObjectName>,
 }
 

@@ -1,18 +1,26 @@
 //! Files with a resource and with a world: what is wrong with one is said in a sentence.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking; what is built here has the fields that are read"
+)]
+
 use std::path::{Path, PathBuf};
 
 use alscope_operator::state::{resource, world};
+use alscope_plan::plan::preview::preview;
+use alscope_plan::plan::settings::Settings;
+use alscope_plan::show::show;
 use rstest::rstest;
 use tempfile::TempDir;
 
 /// A directory of this repository.
-pub(crate) fn repository(path: &str) -> PathBuf {
+fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
 /// A file with this text. It is gone with its directory.
-pub(crate) fn file(text: &str) -> (TempDir, PathBuf) {
+fn file(text: &str) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file.yaml");
     std::fs::write(&file, text).unwrap();
@@ -90,10 +98,7 @@ fn a_resource_has_the_api_servers_defaults(#[case] text: &str) {
     let (_directory, file) = file(text);
     let resource = resource(&file).unwrap();
     assert_eq!(resource.metadata.name.as_deref(), Some("mine"));
-    assert_eq!(
-        resource.spec,
-        alscope_operator::api::MeshObservabilitySpec::default()
-    );
+    assert_eq!(resource.spec, alscope_plan::api::MeshObservabilitySpec::default());
     assert_eq!(resource.spec.mesh.namespace, "istio-system");
     assert_eq!(resource.spec.collector.replicas, 1);
 }
@@ -142,4 +147,46 @@ items:
         ],
         "what istiod names and the lists do not have does not exist"
     );
+}
+
+#[test]
+fn the_plan_for_a_stock_istio_is_what_the_example_shows() {
+    let resource = resource(&repository("docs/examples/minimal.yaml")).unwrap();
+    let world = world(&repository("docs/examples/stock-istio.yaml")).unwrap();
+    let text = show(&resource, &preview(&world, &Settings::default(), &resource));
+    insta::assert_snapshot!(text, @r#"
+plan for MeshObservability alscope: nothing is written
+
+mesh config (namespace istio-system, address alscope-collector.alscope-system.svc.cluster.local:11800)
+  istio-system/istio, revision default:
+--- istio-system/istio (as it is)
++++ istio-system/istio (as planned)
+@@ -1,8 +1,11 @@
+ defaultConfig:
+   discoveryAddress: istiod.istio-system.svc:15012
++  envoyAccessLogService:
++    address: alscope-collector.alscope-system.svc.cluster.local:11800
+ defaultProviders:
+   metrics:
+   - prometheus
+ enablePrometheusMerge: true
+ rootNamespace: istio-system
+-trustDomain: cluster.local
+\ No newline at end of file
++trustDomain: cluster.local
++enableEnvoyAccessLogService: true
+\ No newline at end of file
+
+objects to apply
+ ConfigMap            alscope-system  alscope-collector-98262e699d
+ Service              alscope-system  alscope-collector
+ Deployment           alscope-system  alscope-collector
+ PodDisruptionBudget  alscope-system  alscope-collector
+ NetworkPolicy        alscope-system  alscope-collector
+
+proxies: 2 of 2 start with the address only when their pods restart
+ workload                 pods  restart it with
+ shop/web (Deployment)    1     kubectl -n shop rollout restart deployment/web
+ shop/cart (StatefulSet)  1     kubectl -n shop rollout restart statefulset/cart
+"#);
 }

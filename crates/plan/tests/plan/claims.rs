@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cluster::{Cluster, condition};
 use crate::mesh::{ADDRESS, CHART, WIRED, resource};
 use crate::steps::names;
-use alscope_operator::plan;
+use alscope_plan::plan;
 
 fn with_a_second(created: &str) -> Cluster {
     let mut cluster = Cluster::wired(&json!({}));

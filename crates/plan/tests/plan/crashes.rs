@@ -48,7 +48,7 @@ fn died_after(start: &Cluster, steps: usize) -> Cluster {
 }
 
 /// The status is as it was before the last pass.
-fn forget(cluster: &mut Cluster, before: &[alscope_operator::api::MeshObservability]) {
+fn forget(cluster: &mut Cluster, before: &[alscope_plan::api::MeshObservability]) {
     for resource in &mut cluster.resources {
         let old = before
             .iter()

@@ -1,7 +1,7 @@
 //! The way up: finalizer, objects, collector available, backup, mesh config, and then nothing more.
 
-use alscope_operator::plan::step::{After, Step};
-use alscope_operator::world::Before;
+use alscope_plan::plan::step::{After, Step};
+use alscope_plan::world::Before;
 use serde_json::json;
 
 use crate::cluster::{Cluster, Ended, Rollout, named};

@@ -1,8 +1,8 @@
 //! The way down: mesh config restored, the proxies' time, the collector's objects, the backup, the finalizer.
 
-use alscope_operator::plan::refusal::WriteFailure;
-use alscope_operator::plan::step::Step;
-use alscope_operator::world::{ObjectName, ReadError};
+use alscope_plan::plan::refusal::WriteFailure;
+use alscope_plan::plan::step::Step;
+use alscope_plan::world::{ObjectName, ReadError};
 use rstest::rstest;
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use alscope_operator::api::{MeshObservability, definition};
+use alscope_plan::api::{MeshObservability, definition};
 use serde_json::{Value, json};
 
 /// Fields whose schema is Kubernetes' own, with its descriptions where it gives some.
@@ -223,7 +223,7 @@ fn fill_in(schema: &Value, value: &mut Value) {
 
 /// The reasons in the plan's code: the first argument of an answer, and what a refusal is called.
 fn reasons() -> BTreeSet<String> {
-    let plan = root().join("crates/operator/src/plan");
+    let plan = root().join("crates/plan/src/plan");
     let files = fs::read_dir(&plan).expect("the sources are readable");
     let mut files: Vec<PathBuf> = files
         .map(|entry| entry.expect("the sources are readable").path())

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use alscope_operator::api::{MeshObservability, MeshObservabilityStatus};
-use alscope_operator::plan::refusal::WriteFailure;
-use alscope_operator::plan::resets;
-use alscope_operator::plan::settings::Settings;
-use alscope_operator::plan::step::Step;
-use alscope_operator::plan::{self, Plan};
-use alscope_operator::world::{Backup, ObjectName, Owned, ReadError};
+use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
+use alscope_plan::plan::refusal::WriteFailure;
+use alscope_plan::plan::resets;
+use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::step::Step;
+use alscope_plan::plan::{self, Plan};
+use alscope_plan::world::{Backup, ObjectName, Owned, ReadError};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::error_boundary::InvalidObject;

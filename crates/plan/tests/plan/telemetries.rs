@@ -1,8 +1,8 @@
 //! Telemetries that decide about access logs instead of mesh config: for the whole mesh, a namespace, or some of its proxies.
 
-use alscope_operator::api::SilencedStatus;
-use alscope_operator::plan::preview::preview;
-use alscope_operator::show::show;
+use alscope_plan::api::SilencedStatus;
+use alscope_plan::plan::preview::preview;
+use alscope_plan::show::show;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rstest::rstest;
@@ -316,7 +316,7 @@ fn gateways_and_waypoints_have_one_side(#[case] role: &str, #[case] mode: &str, 
 #[test]
 fn telemetries_that_can_not_be_read_leave_the_proxies_unknown() {
     let mut cluster = Cluster::wired(&json!({}));
-    cluster.unreadable.telemetries = Some(alscope_operator::world::ReadError::Failed {
+    cluster.unreadable.telemetries = Some(alscope_plan::world::ReadError::Failed {
         what: "telemetries".to_owned(),
         message: "timed out".to_owned(),
     });

@@ -1,6 +1,6 @@
 //! A stock Istio as Kubernetes JSON: what the operator's readers get to see.
 
-use alscope_operator::api::MeshObservability;
+use alscope_plan::api::MeshObservability;
 use serde_json::{Value, json};
 
 /// What Istio's chart renders, without a line break at the end.

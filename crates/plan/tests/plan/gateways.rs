@@ -74,7 +74,7 @@ fn without_its_resource_leave_is_given_on_the_backup() {
     assert_eq!(cluster.log, Vec::<String>::new());
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
     let backup = cluster.backups().remove(0);
-    let progress = alscope_operator::plan::orphan(&cluster.world(), &cluster.settings, &backup, cluster.now);
+    let progress = alscope_plan::plan::orphan(&cluster.world(), &cluster.settings, &backup, cluster.now);
     assert_eq!(
         progress.message,
         format!(
@@ -128,7 +128,7 @@ fn a_resource_of_the_same_mesh_waits_until_an_earlier_one_is_restored() {
 /// Who would be rolled is not known without the pods.
 #[test]
 fn what_a_restore_rolls_is_not_guessed() {
-    let error = alscope_operator::world::ReadError::Failed {
+    let error = alscope_plan::world::ReadError::Failed {
         what: "pods".to_owned(),
         message: "timed out".to_owned(),
     };

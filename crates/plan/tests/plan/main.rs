@@ -12,7 +12,6 @@ mod cluster;
 mod collector;
 mod crashes;
 mod edits;
-mod files;
 mod gateways;
 mod installations;
 mod invariants;

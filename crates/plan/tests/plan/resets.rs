@@ -1,7 +1,7 @@
 //! A wired text that somebody sets back: an upgrade is wired again, a fight is not.
 
-use alscope_operator::plan::transitions::transitions;
-use alscope_operator::world::Before;
+use alscope_plan::plan::transitions::transitions;
+use alscope_plan::world::Before;
 use serde_json::json;
 
 use crate::cluster::{Cluster, named};

@@ -1,9 +1,9 @@
 //! What the cluster makes of a step, and of what users and tools do to it.
 
-use alscope_operator::plan::refusal::WriteFailure;
-use alscope_operator::plan::resets;
-use alscope_operator::plan::step::{After, MeshEdit, Step};
-use alscope_operator::world::{Backup, Kind, ObjectName, Owned};
+use alscope_plan::plan::refusal::WriteFailure;
+use alscope_plan::plan::resets;
+use alscope_plan::plan::step::{After, MeshEdit, Step};
+use alscope_plan::world::{Backup, Kind, ObjectName, Owned};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time};
 use serde_json::{Value, json};

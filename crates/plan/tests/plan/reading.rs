@@ -1,8 +1,8 @@
 //! What can't be read, and what can't be written.
 
-use alscope_operator::plan::refusal::WriteFailure;
-use alscope_operator::plan::step::Step;
-use alscope_operator::world::{Kind, ObjectName, ReadError};
+use alscope_plan::plan::refusal::WriteFailure;
+use alscope_plan::plan::step::Step;
+use alscope_plan::world::{Kind, ObjectName, ReadError};
 use rstest::rstest;
 use serde_json::json;
 

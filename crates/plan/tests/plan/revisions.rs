@@ -1,6 +1,6 @@
 //! Several istiods.
 
-use alscope_operator::world::Before;
+use alscope_plan::world::Before;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, named};

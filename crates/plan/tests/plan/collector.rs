@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use alscope_collector_config::{Analyzer, Config, Directory, Ending, Kubernetes};
-use alscope_operator::api::Analyzers;
-use alscope_operator::plan::refusal::WriteFailure;
-use alscope_operator::plan::step::Step;
-use alscope_operator::world::{Kind, ObjectName};
+use alscope_plan::api::Analyzers;
+use alscope_plan::plan::refusal::WriteFailure;
+use alscope_plan::plan::step::Step;
+use alscope_plan::world::{Kind, ObjectName};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Rollout};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alscope_operator::world::{Backup, Before, ObjectName, ReadError};
+use alscope_plan::world::{Backup, Before, ObjectName, ReadError};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use proptest::collection::btree_map;

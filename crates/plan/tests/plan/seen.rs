@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use alscope_operator::plan::targets::config_maps;
-use alscope_operator::world::{
+use alscope_plan::plan::targets::config_maps;
+use alscope_plan::world::{
     Collector, ControlPlane, Kind, MeshConfigMap, ObjectName, Owned, Proxy, ReadError, Telemetry, World,
 };
 use jiff::Timestamp;

@@ -1,72 +1,35 @@
 //! What a plan looks like to people.
 
-use alscope_operator::api::MeshObservability;
-use alscope_operator::plan::preview::preview;
-use alscope_operator::plan::settings::Settings;
-use alscope_operator::show::show;
-use alscope_operator::state;
+use alscope_plan::plan::preview::preview;
+use alscope_plan::plan::settings::Settings;
+use alscope_plan::show::show;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::files::{file, repository};
 use crate::mesh::{self, CHART, FOREIGN, config_map};
 
-/// The plan for the one resource in these objects.
+/// The plan for a resource with this spec in a cluster of these objects: istiods, ConfigMaps and pods.
 fn shown(spec: &Value, objects: &[Value], settings: &Settings) -> String {
-    let (_directory, file) = file(&json!({"kind": "List", "items": objects}).to_string());
-    let resource: MeshObservability = mesh::resource("alscope", "2027-01-15T08:00:00Z", spec);
-    show(
-        &resource,
-        &preview(&state::world(&file).unwrap(), settings, &resource),
-    )
+    let mut cluster = Cluster {
+        settings: settings.clone(),
+        ..Cluster::bare()
+    };
+    for object in objects.iter().cloned() {
+        match object["kind"].as_str() {
+            Some("ConfigMap") => cluster.put(object),
+            Some("Pod") => cluster.pods.push(object),
+            _ => cluster.istiods.push(object),
+        }
+    }
+    cluster.add(mesh::resource("alscope", "2027-01-15T08:00:00Z", spec));
+    let resource = cluster.resource();
+    show(resource, &preview(&cluster.world(), settings, resource))
 }
 
 /// The lines on mesh config.
 fn mesh_part(text: &str) -> &str {
     let (_, rest) = text.split_once("\n\n").unwrap();
     rest.split_once("\n\nobjects").unwrap().0
-}
-
-#[test]
-fn the_plan_for_a_stock_istio_is_what_the_example_shows() {
-    let resource = state::resource(&repository("docs/examples/minimal.yaml")).unwrap();
-    let world = state::world(&repository("docs/examples/stock-istio.yaml")).unwrap();
-    let text = show(&resource, &preview(&world, &Settings::default(), &resource));
-    insta::assert_snapshot!(text, @r#"
-plan for MeshObservability alscope: nothing is written
-
-mesh config (namespace istio-system, address alscope-collector.alscope-system.svc.cluster.local:11800)
-  istio-system/istio, revision default:
---- istio-system/istio (as it is)
-+++ istio-system/istio (as planned)
-@@ -1,8 +1,11 @@
- defaultConfig:
-   discoveryAddress: istiod.istio-system.svc:15012
-+  envoyAccessLogService:
-+    address: alscope-collector.alscope-system.svc.cluster.local:11800
- defaultProviders:
-   metrics:
-   - prometheus
- enablePrometheusMerge: true
- rootNamespace: istio-system
--trustDomain: cluster.local
-\ No newline at end of file
-+trustDomain: cluster.local
-+enableEnvoyAccessLogService: true
-\ No newline at end of file
-
-objects to apply
- ConfigMap            alscope-system  alscope-collector-98262e699d
- Service              alscope-system  alscope-collector
- Deployment           alscope-system  alscope-collector
- PodDisruptionBudget  alscope-system  alscope-collector
- NetworkPolicy        alscope-system  alscope-collector
-
-proxies: 2 of 2 start with the address only when their pods restart
- workload                 pods  restart it with
- shop/web (Deployment)    1     kubectl -n shop rollout restart deployment/web
- shop/cart (StatefulSet)  1     kubectl -n shop rollout restart statefulset/cart
-"#);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What users do to a wired text, and to the backup, and what becomes of it.
 
-use alscope_operator::world::Before;
+use alscope_plan::world::Before;
 use serde_json::json;
 
 use crate::cluster::{Cluster, Judged, named};

@@ -1,9 +1,9 @@
 //! Two installations in one cluster: a resource belongs to one of them, and the other leaves it alone.
 
-use alscope_operator::api::MeshObservability;
-use alscope_operator::plan::installation::{Whose, whose};
-use alscope_operator::plan::settings::Settings;
-use alscope_operator::plan::{self, Plan};
+use alscope_plan::api::MeshObservability;
+use alscope_plan::plan::installation::{Whose, whose};
+use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::{self, Plan};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -79,7 +79,7 @@ fn a_resource_that_asks_for_an_operator_is_taken_by_that_one_alone() {
     assert_eq!(cluster.log, Vec::<String>::new());
     assert_eq!(
         cluster.resource().status,
-        Some(alscope_operator::api::MeshObservabilityStatus::default())
+        Some(alscope_plan::api::MeshObservabilityStatus::default())
     );
     assert_eq!(
         cluster.plan().notes[0].message,

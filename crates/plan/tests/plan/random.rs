@@ -1,6 +1,6 @@
 //! Whatever happens in whatever order: in the end the text is the last that somebody else wrote, byte for byte.
 
-use alscope_operator::world::ReadError;
+use alscope_plan::world::ReadError;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};

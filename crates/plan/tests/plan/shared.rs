@@ -1,6 +1,6 @@
 //! The shared mesh config: istiod merges it below the revision's own.
 
-use alscope_operator::world::Before;
+use alscope_plan::world::Before;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, named};
