@@ -4,6 +4,11 @@
 
 use std::fmt;
 
+use alscope_plan::api::{FINALIZER, MeshObservability};
+use alscope_plan::plan::objects::Desired;
+use alscope_plan::plan::refusal::WriteFailure;
+use alscope_plan::plan::step::{After, MeshEdit, Step};
+use alscope_plan::world::{Backup, KEY, Kind, MANAGER, MANAGER_LABEL, ObjectName};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{
     DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
@@ -13,11 +18,6 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use crate::gather::resource;
-use alscope_plan::api::{FINALIZER, MeshObservability};
-use alscope_plan::plan::objects::Desired;
-use alscope_plan::plan::refusal::WriteFailure;
-use alscope_plan::plan::step::{After, MeshEdit, Step};
-use alscope_plan::world::{Backup, KEY, Kind, MANAGER, MANAGER_LABEL, ObjectName};
 
 /// Why a step was not done.
 #[derive(Debug)]

@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
+use alscope_plan::api::MeshObservability;
+use alscope_plan::plan::installation::{Whose, whose};
 use kube::api::{DeleteParams, ListParams, Preconditions};
 use kube::{Api, Client};
 use tokio::time::Instant;
-
-use alscope_plan::api::MeshObservability;
-use alscope_plan::plan::installation::{Whose, whose};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a resource that belongs to nobody is watched: a running operator takes it within this time, and then it is its own.

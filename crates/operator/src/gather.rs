@@ -11,6 +11,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alscope_plan::api::MeshObservability;
+use alscope_plan::plan::targets;
+use alscope_plan::world::{
+    Backup, ControlPlane, Kind, MANAGER, MANAGER_LABEL, MeshConfigMap, ObjectName, Proxy, Read, ReadError,
+    Telemetry, World,
+};
 use axum::http::Request;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -26,13 +32,6 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::BoxError;
 use tracing::warn;
-
-use alscope_plan::api::MeshObservability;
-use alscope_plan::plan::targets;
-use alscope_plan::world::{
-    Backup, ControlPlane, Kind, MANAGER, MANAGER_LABEL, MeshConfigMap, ObjectName, Proxy, Read, ReadError,
-    Telemetry, World,
-};
 
 use cache::{Cache, Watches};
 use intake::Intakes;

@@ -7,6 +7,7 @@
 
 mod rights;
 
+use alscope_plan::world::{DEFAULT_REVISION, config_map_of_revision};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
@@ -15,7 +16,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
 use crate::lease;
-use alscope_plan::world::{DEFAULT_REVISION, config_map_of_revision};
 
 use rights::{MESH, Names, OPERATOR, OTHERS, Right};
 

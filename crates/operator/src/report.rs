@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
+use alscope_plan::plan::transitions::{Note, transitions};
+use alscope_plan::world::MANAGER;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client, Resource as _};
 use serde_json::json;
 use tracing::{info, warn};
-
-use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
-use alscope_plan::plan::transitions::{Note, transitions};
-use alscope_plan::world::MANAGER;
 
 /// Reports for one operator.
 pub struct Report {

@@ -8,6 +8,9 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alscope_plan::plan::refusal::WriteFailure;
+use alscope_plan::plan::settings::Settings;
+use alscope_plan::world::ObjectName;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -24,9 +27,6 @@ use crate::gather::intake::Intakes;
 use crate::lease::Candidate;
 use crate::lease::leadership::Leadership;
 use crate::report::Report;
-use alscope_plan::plan::refusal::WriteFailure;
-use alscope_plan::plan::settings::Settings;
-use alscope_plan::world::ObjectName;
 
 use status::Told;
 

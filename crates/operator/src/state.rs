@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alscope_plan::api::MeshObservability;
+use alscope_plan::plan::targets::config_maps as config_maps_of;
+use alscope_plan::world::{ControlPlane, MeshConfigMap, ObjectName, Proxy, Telemetry, World};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-
-use alscope_plan::api::MeshObservability;
-use alscope_plan::plan::targets::config_maps as config_maps_of;
-use alscope_plan::world::{ControlPlane, MeshConfigMap, ObjectName, Proxy, Telemetry, World};
 
 /// Why a file can't be used.
 #[derive(Debug, thiserror::Error)]

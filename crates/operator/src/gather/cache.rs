@@ -6,6 +6,7 @@ use std::future::pending;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use alscope_plan::world::{ObjectName, Read, ReadError};
 use futures::Stream;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DynamicObject};
@@ -19,8 +20,6 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-use alscope_plan::world::{ObjectName, Read, ReadError};
 
 use super::prune::prune;
 use super::watch::{Absence, State, Subject, Watch};

@@ -1,14 +1,13 @@
 //! A resource's collector, out of what the operator's own namespace has of it.
 
+use alscope_plan::api::MeshObservability;
+use alscope_plan::plan::settings::Settings;
+use alscope_plan::world::{Backup, Collector, Kind, OWNER_LABEL, ObjectName, Owned, Read, ReadError};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::DynamicObject;
 use kube::{Resource, ResourceExt as _};
 use serde::Deserialize as _;
-
-use alscope_plan::api::MeshObservability;
-use alscope_plan::plan::settings::Settings;
-use alscope_plan::world::{Backup, Collector, Kind, OWNER_LABEL, ObjectName, Owned, Read, ReadError};
 
 use super::Gather;
 use super::intake::Intakes;

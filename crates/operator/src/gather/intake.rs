@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use alscope_plan::plan::settings::ADMIN_PORT;
+use alscope_plan::world::Intake;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-
-use alscope_plan::plan::settings::ADMIN_PORT;
-use alscope_plan::world::Intake;
 
 /// How often replicas are asked what they received.
 const ASK_EVERY: Duration = Duration::from_secs(5);

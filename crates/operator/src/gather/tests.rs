@@ -1,9 +1,9 @@
+use alscope_plan::world::Before;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::stub::{Answer, Stub};
-use alscope_plan::world::Before;
 
 use super::*;
 

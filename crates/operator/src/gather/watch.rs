@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use alscope_plan::world::{ObjectName, ReadError};
 use futures::{Stream, StreamExt as _};
 use kube::Resource;
 use kube::core::DeserializeGuard;
@@ -14,8 +15,6 @@ use kube::runtime::watcher::{self, Event};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
-
-use alscope_plan::world::{ObjectName, ReadError};
 
 /// How long until the API server is asked again after it refused or failed, at first and at most. kube has growing pauses, too,
 /// but begins anew with each list. A right that was given a moment ago is in force a moment later.

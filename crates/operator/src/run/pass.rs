@@ -2,11 +2,6 @@
 
 use std::time::Duration;
 
-use kube::core::error_boundary::InvalidObject;
-use tokio::time::Instant;
-use tracing::{debug, warn};
-
-use crate::apply::StepError;
 use alscope_plan::api::{MeshObservability, MeshObservabilitySpec};
 use alscope_plan::plan;
 use alscope_plan::plan::refusal::WriteFailure;
@@ -15,6 +10,11 @@ use alscope_plan::plan::resets;
 use alscope_plan::plan::step::Step;
 use alscope_plan::plan::transitions::Note;
 use alscope_plan::world::{Backup, World};
+use kube::core::error_boundary::InvalidObject;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use crate::apply::StepError;
 
 use super::{Failure, Operator, SOON};
 

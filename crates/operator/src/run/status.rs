@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::report;
-use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
 
 use super::pass::{AFTER_CONFLICT, retry_after};
 use super::{Operator, SOON};

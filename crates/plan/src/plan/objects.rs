@@ -178,7 +178,7 @@ fn service(resource: &MeshObservability) -> Value {
 fn deployment(resource: &MeshObservability, settings: &Settings, config_name: &str) -> Value {
     let collector = &resource.spec.collector;
     let mut pod_labels = labels(resource);
-    // With a side-car of its own, the collector would get logs about its own logs, and STRICT mTLS would refuse proxies'
+    // With a sidecar of its own, the collector would get logs about its own logs, and STRICT mTLS would refuse proxies'
     // plain streams.
     pod_labels["sidecar.istio.io/inject"] = json!("false");
     pod_labels["istio.io/dataplane-mode"] = json!("none");

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_native_side_car_is_found_and_an_ordinary_init_container_is_not() {
+    fn a_native_sidecar_is_found_and_an_ordinary_init_container_is_not() {
         let native = json!({"containers": [{"name": "web"}],
             "initContainers": [{"name": "istio-proxy", "restartPolicy": "Always", "env": [{"name": "PROXY_CONFIG", "value": "{}"}]}]});
         assert!(pod(&json!({}), &native, "Running").is_some());

@@ -1,3 +1,4 @@
+use alscope_plan::world::Read;
 use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ApiResource, DynamicObject};
@@ -10,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use crate::gather::answered;
 use crate::gather::cache::{Cache, Watches};
 use crate::stub::{Answer, Stub};
-use alscope_plan::world::Read;
 
 use super::*;
 
