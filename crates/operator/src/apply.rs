@@ -154,7 +154,11 @@ impl Writer {
             ("create", api.create(&parameters(), &config_map).await)
         };
         let request = Request::new(verb, "configmaps", &self.own(&name));
-        request.done(written)
+        match written {
+            // It went meanwhile, which the watch will show.
+            Err(error) if is(&error, 404) && backup.resource_version.is_some() => Err(StepError::Conflict),
+            written => request.done(written),
+        }
     }
 
     async fn delete_backup(&self, uid: &str, resource_version: &str) -> Result<(), StepError> {

@@ -244,10 +244,8 @@ impl Pass<'_> {
             let before = original(edit, known, &addresses.each_ref().map(String::as_str));
             wanted.before.insert(edit.config_map.clone(), before);
         }
-        let mut steps = Vec::new();
-        if backup != Some(&wanted) {
-            steps.push(Step::WriteBackup(wanted));
-        }
+        // Also where it stays as it is: what was deleted since it was read is missed before mesh config is written.
+        let mut steps = vec![Step::WriteBackup(wanted)];
         steps.extend(edits.iter().map(|edit| Step::WriteMesh((*edit).clone())));
         steps
     }

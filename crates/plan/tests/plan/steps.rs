@@ -38,6 +38,8 @@ pub(crate) fn names(steps: &[Step]) -> Vec<String> {
 /// What the API server answers.
 enum Answer {
     Done,
+    /// Done, and nothing changed by it: no write to count.
+    Unchanged,
     Conflict,
 }
 
@@ -56,6 +58,7 @@ impl Cluster {
         }
         match self.answer(uid, step) {
             Answer::Done => {}
+            Answer::Unchanged => return Some(Ended::Done),
             Answer::Conflict => return None,
         }
         if self.repeats {
@@ -159,6 +162,13 @@ impl Cluster {
         let name = ObjectName::of(&object);
         if self.version_of(&name) != backup.resource_version {
             return Answer::Conflict;
+        }
+        if self
+            .config_maps
+            .get(&name)
+            .is_some_and(|stored| stored.object == object)
+        {
+            return Answer::Unchanged;
         }
         object.metadata.resource_version = Some(self.next_version());
         let since = self.now;
