@@ -57,7 +57,7 @@ impl Analysis {
             })
         };
         let analyzer = match load.shape {
-            Shape::Short | Shape::SideCar => Analyzer::K8sMesh,
+            Shape::Short | Shape::Sidecar => Analyzer::K8sMesh,
             Shape::TwoPeers => Analyzer::MxMesh,
         };
         let settings = Settings {

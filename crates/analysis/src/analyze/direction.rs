@@ -12,9 +12,9 @@ use crate::stream::Stream;
 /// it is found once for all analyzers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// A side-car in front of the called party.
+    /// A sidecar in front of the called party.
     Inbound,
-    /// A side-car behind the caller.
+    /// A sidecar behind the caller.
     Outbound,
     /// A gateway, called and calling.
     Gateway,
@@ -24,9 +24,9 @@ pub enum Direction {
     Direct,
 }
 
-/// The direction by the proxy's role and, for a side-car, by the cluster. Without a cluster the local address decides: inbound it
+/// The direction by the proxy's role and, for a sidecar, by the cluster. Without a cluster the local address decides: inbound it
 /// is one of the pod's own, outbound it is where the application wanted to go, or a pipe (Istio binds only outbound listeners to
-/// pipes, `Sidecar.egress`). Where there is none, the only peer decides: a side-car knows the downstream's peer inbound and the upstream's outbound (istio/proxy `peer_metadata`).
+/// pipes, `Sidecar.egress`). Where there is none, the only peer decides: a sidecar knows the downstream's peer inbound and the upstream's outbound (istio/proxy `peer_metadata`).
 pub fn direction(
     identity: &Identity<'_>,
     cluster: UpstreamCluster<'_>,

@@ -4,7 +4,7 @@
 //! address, the entry's own start time decides who held an address, and a call without an upstream is observed with an unknown
 //! destination instead of being dropped, and an end without an address is unknown.
 //!
-//! The reporting proxy's own end (whom a side-car's inbound or a gateway's listener stands for, whose side-car calls) is
+//! The reporting proxy's own end (whom a sidecar's inbound or a gateway's listener stands for, whose sidecar calls) is
 //!
 //! 1. the pod whose own address the entry shows: what the directory certainly gives to somebody is nobody else's, whatever a proxy says;
 //! 2. the pod that the node id names, as the pod of this name was when the call started, whichever address the entry shows;

@@ -30,7 +30,7 @@ pub struct Identity<'a> {
     pub upstream: Option<Endpoint<'a>>,
     /// `upstream_cluster`; the name that Istio gives it where only the route tells.
     pub cluster: &'a [u8],
-    /// The request's authority, or the server name of a side-car's TLS connection; empty where the cluster names the host.
+    /// The request's authority, or the server name of a sidecar's TLS connection; empty where the cluster names the host.
     pub authority: &'a [u8],
     /// The downstream connection's TLS.
     pub security: Security<'a>,
@@ -41,9 +41,9 @@ pub struct Identity<'a> {
 /// One end of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Who reached the proxy, or whose side-car it is when that calls.
+    /// Who reached the proxy, or whose sidecar it is when that calls.
     Caller,
-    /// Who the proxy stands for when it is called: a side-car's own pod, a gateway.
+    /// Who the proxy stands for when it is called: a sidecar's own pod, a gateway.
     Listener,
     /// Whom the proxy reached.
     Upstream,
@@ -119,7 +119,7 @@ pub struct Leg<'a> {
     pub security: Security<'a>,
 }
 
-/// The observations of one entry: one of a side-car or waypoint, two of a gateway. The chain is asked about each end by itself, so
+/// The observations of one entry: one of a sidecar or waypoint, two of a gateway. The chain is asked about each end by itself, so
 /// whatever its order, no end stays unknown that one of its analyzers knows.
 pub fn legs<'a>(
     chain: Chain,

@@ -80,7 +80,7 @@ impl<'a> DestinationService<'a> {
     };
 
     /// The service of a client-side entry: the cluster's host, which istiod wrote, else what the request's authority names in the
-    /// directory. Traffic to no service keeps the cluster's name as the service's name, as Istio does, and at a side-car its
+    /// directory. Traffic to no service keeps the cluster's name as the service's name, as Istio does, and at a sidecar its
     /// host. A gateway's call without a cluster had no route, and Istio takes no host from a gateway's client
     /// (`disableHostHeaderFallback`).
     pub fn called(
@@ -221,7 +221,7 @@ impl<'a> DestinationService<'a> {
         })
     }
 
-    /// The host of traffic to no service. Only of a side-car's own application it is told where the directory does not have it.
+    /// The host of traffic to no service. Only of a sidecar's own application it is told where the directory does not have it.
     fn host_outside(direction: Direction, asked: Asked<'a>, lookup: &mut Lookup<'a>) -> Label<'a> {
         let Some(authority) = Authority::read(asked.authority) else {
             return Label::UNKNOWN;

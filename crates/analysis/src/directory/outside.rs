@@ -185,7 +185,7 @@ mod tests {
     use crate::analyze::port_protocol::PortProtocol;
     use crate::analyze::role::Role;
 
-    /// A side-car of another namespace that calls this port.
+    /// A sidecar of another namespace that calls this port.
     const SCOPE: Scope<'static> = Scope {
         namespace: "demo",
         role: Role::Sidecar,

@@ -35,7 +35,7 @@ pub struct PodRecord {
     pub addresses: Vec<IpAddr>,
     /// `spec.hostNetwork`.
     pub host_network: bool,
-    /// `ports[].containerPort` over TCP of containers and native side-cars, only of host-network pods.
+    /// `ports[].containerPort` over TCP of containers and native sidecars, only of host-network pods.
     pub ports: Vec<u16>,
     /// `status.startTime`; `metadata.creationTimestamp` of a `WorkloadEntry`.
     pub started: Option<Moment>,

@@ -122,7 +122,7 @@ pub fn asked_authority<'a>(role: Role, common: &CommonProperties<'a>, authority:
     authority
 }
 
-/// The server name of a TLS connection (SNI), which stands for an authority at side-cars: of what they pass on to no service of the
+/// The server name of a TLS connection (SNI), which stands for an authority at sidecars: of what they pass on to no service of the
 /// mesh, and of what they serve, where Istio's mutual TLS has it from the cluster that was called.
 #[inline]
 pub fn server_name<'a>(role: Role, common: &CommonProperties<'a>) -> Result<&'a [u8], Malformed> {

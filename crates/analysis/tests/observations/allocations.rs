@@ -24,7 +24,7 @@ use crate::mesh::*;
 use crate::objects::any_bytes;
 use crate::peers::peer;
 
-/// As many as a side-car sends in a message.
+/// As many as a sidecar sends in a message.
 const ENTRIES: u32 = 33;
 
 /// The peer `workload` as proxies up to Istio 1.23 log it.

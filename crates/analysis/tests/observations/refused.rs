@@ -200,7 +200,7 @@ fn series_whose_labels_are_beyond_the_bound_go_into_one_and_are_counted() {
     }
 }
 
-/// The identifier of productpage's side-car, whose pod says that it is called so.
+/// The identifier of productpage's sidecar, whose pod says that it is called so.
 fn called(name: String) -> Identifier {
     let kind = Some(Kind::StringValue(name));
     let metadata = Struct {

@@ -30,7 +30,7 @@ use records::*;
 const OUTSIDE: &str = "203.0.113.9";
 const ENDPOINT: &str = "192.0.2.7";
 
-/// A call, and by whose side-car or gateway it is logged.
+/// A call, and by whose sidecar or gateway it is logged.
 #[derive(Clone, Copy, Debug)]
 enum Entered {
     /// productpage to reviews.

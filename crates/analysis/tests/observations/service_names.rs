@@ -25,7 +25,7 @@ use crate::entry::*;
 use crate::mesh::*;
 use crate::objects::*;
 
-/// The names of the caller and of whom it called, of a side-car's connection that started at `start`; and when they hold.
+/// The names of the caller and of whom it called, of a sidecar's connection that started at `start`; and when they hold.
 fn names(
     directory: &Directory,
     chain: &[Analyzer],
@@ -51,7 +51,7 @@ fn names(
     let identity = identity.decode().unwrap();
     let answer = look_up(chain, &identity, &mut lookup, &registry);
     let Identified::Legs(leg, None) = answer.identified else {
-        panic!("a side-car's connection is one observation")
+        panic!("a sidecar's connection is one observation")
     };
     let IdentifiedLeg {
         source_name,
@@ -82,7 +82,7 @@ fn directory_of(mut state: State, records: Vec<Record>) -> Directory {
     state.publish().unwrap()
 }
 
-/// What productpage's side-car says of a connection to `address`, through no cluster that names a host.
+/// What productpage's sidecar says of a connection to `address`, through no cluster that names a host.
 fn to(address: &str, port: u32) -> (&'static str, AccessLogCommon) {
     let common = common(
         socket(PRODUCTPAGE, 40_000),

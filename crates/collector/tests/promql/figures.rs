@@ -47,7 +47,7 @@ fn socket(address: &str) -> Address {
 /// What a call came to: version of HTTP, code, milliseconds.
 type Called = (i32, u32, i64);
 
-/// A call to a service, as its caller's side-car logs it; 200 over HTTP/2 is a gRPC call to a Service without endpoints.
+/// A call to a service, as its caller's sidecar logs it; 200 over HTTP/2 is a gRPC call to a Service without endpoints.
 fn entry(service: &str, (version, code, milliseconds): Called) -> HttpAccessLogEntry {
     let is_grpc = version == GRPC;
     HttpAccessLogEntry {

@@ -152,7 +152,7 @@ fn server_names_and_authorities_share_the_places_which_are_as_many_as_configured
 
 // proves: labels/outside-hosts-bound
 #[test]
-fn places_are_for_side_cars_alone() {
+fn places_are_for_sidecars_alone() {
     for node in [GATEWAY_NODE, "edge-7", WAYPOINT_NODE] {
         let mut mesh = mesh();
         mesh.take(node, asks(to_nobody("PassthroughCluster"), "a.example"));
@@ -165,7 +165,7 @@ fn places_are_for_side_cars_alone() {
     }
 }
 
-/// What `registry` makes of productpage's request for `authority`, which its side-car passed on to no service at `start`.
+/// What `registry` makes of productpage's request for `authority`, which its sidecar passed on to no service at `start`.
 fn passed_on(registry: &Registry, authority: &str, start: i64) -> Answer {
     let message = StreamAccessLogsMessage {
         identifier: Some(identifier(PRODUCTPAGE_NODE)),

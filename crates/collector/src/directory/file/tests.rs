@@ -116,7 +116,7 @@ fn at(time: &str) -> Moment {
     Moment::from_unix(time.as_second(), 0)
 }
 
-/// The outside host of this name that a side-car of `namespace` has.
+/// The outside host of this name that a sidecar of `namespace` has.
 fn external<'a>(directory: &'a Directory, host: &str, namespace: &str) -> Option<&'a External> {
     let scope = Scope {
         namespace,
@@ -237,8 +237,8 @@ items:
 
 #[rstest]
 #[case::init_container(7001, "node-address")]
-// proves: directory/native-side-car
-#[case::native_side_car(7002, "edge-x edge-x latest -")]
+// proves: directory/native-sidecar
+#[case::native_sidecar(7002, "edge-x edge-x latest -")]
 // proves: directory/host-network
 #[case::container(7003, "edge-x edge-x latest -")]
 #[case::udp(7004, "node-address")]
