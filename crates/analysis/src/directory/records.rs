@@ -216,7 +216,7 @@ impl Kind {
     ];
 
     /// The kind's name in Kubernetes.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Kind::Pod => "Pod",
             Kind::Service => "Service",

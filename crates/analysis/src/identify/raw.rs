@@ -3,7 +3,7 @@
 use als_proto::{CommonProperties, Malformed};
 
 use crate::analyze::addresses::{Endpoint, endpoint, is_pipe};
-use crate::analyze::legs::Identity;
+use crate::analyze::identity::Identity;
 use crate::analyze::role::Role;
 use crate::analyze::tls;
 use crate::peer::Peers;
@@ -44,7 +44,7 @@ pub(super) struct Caller<'a> {
 
 impl<'a> RawIdentity<'a> {
     /// The identity in an entry. `authority` is left out where the cluster names the host, so that a gateway's many host names do not
-    /// crowd the memo; that of TCP is the server name of its TLS.
+    /// crowd the identity cache; that of TCP is the server name of its TLS.
     #[inline]
     pub fn new(
         common: &'a CommonProperties<'a>,

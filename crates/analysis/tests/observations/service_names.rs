@@ -11,11 +11,13 @@ use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::analyze::k8s_mesh::Lookup;
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::ownership::Validity;
 use alscope_analysis::directory::records::{EndpointSliceRecord, Record, ServiceEntryRecord, ServiceRecord};
 use alscope_analysis::directory::state::State;
-use alscope_analysis::directory::tenure::Validity;
-use alscope_analysis::identify::{CallerAddress, Identified, IdentifiedLeg, RawIdentity, look_up, peers};
-use alscope_analysis::stream::Stream;
+use alscope_analysis::identify::{
+    CallerAddress, Identified, IdentifiedObservation, RawIdentity, look_up, peers,
+};
+use alscope_analysis::node::Node;
 use alscope_naming::kubernetes_name::{istio_service_name, k8s_service_name};
 use prost::Message as _;
 use prost_types::Any;
@@ -39,25 +41,25 @@ fn names(
     };
     let bytes = message.encode_to_vec();
     let message = Message::read(&bytes).unwrap();
-    let stream = Stream::identify(&message.identifier().unwrap().unwrap(), &registry).unwrap();
+    let node = Node::identify(&message.identifier().unwrap().unwrap(), &registry).unwrap();
     let Some(Ok(Entry::Tcp(entry))) = message.entries().next() else {
         panic!("no entry")
     };
     let common = entry.common_properties().unwrap();
     let chain = Chain::new(chain.iter().copied());
     let peers = peers(chain, common);
-    let mut lookup = Lookup::new(directory, &stream, at(start));
+    let mut lookup = Lookup::new(directory, &node, at(start));
     let identity = RawIdentity::new(common, CallerAddress::Direct, b"", &peers);
     let identity = identity.decode().unwrap();
     let answer = look_up(chain, &identity, &mut lookup, &registry);
-    let Identified::Legs(leg, None) = answer.identified else {
+    let Identified::Observations(observation, None) = answer.identified else {
         panic!("a sidecar's connection is one observation")
     };
-    let IdentifiedLeg {
+    let IdentifiedObservation {
         source_name,
         destination_name,
         ..
-    } = leg;
+    } = observation;
     let names = [source_name, destination_name].map(|name| registry.text(name).to_string());
     (names, answer.validity)
 }

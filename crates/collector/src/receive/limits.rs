@@ -44,7 +44,7 @@ impl Refused {
     pub const ALL: [Self; 2] = [Self::TooMany, Self::TooManyOfPeer];
 
     /// The reason's word in the label `reason`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::TooMany => "too-many",
             Self::TooManyOfPeer => "too-many-of-peer",
@@ -57,7 +57,7 @@ impl Ended {
     pub const ALL: [Self; 3] = [Self::Silent, Self::Idle, Self::Flood];
 
     /// The reason's word in the label `reason`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Silent => "silent",
             Self::Idle => "idle",

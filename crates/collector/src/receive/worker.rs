@@ -104,7 +104,7 @@ impl Handover {
     pub async fn give(&self, connection: TcpStream, peer: IpAddr) {
         let place = match self.usage.connection(peer) {
             Ok(place) => place,
-            Err(reason) => return debug!(reason = reason.word(), %peer, "connection refused"),
+            Err(reason) => return debug!(reason = reason.as_str(), %peer, "connection refused"),
         };
         self.connections.fetch_add(1, Ordering::Relaxed);
         if self.accepted.send((connection, place)).await.is_err() {
@@ -223,7 +223,7 @@ impl<H: Handler> Ingest<H> {
                 never = handshake.complete_in_time() => match never {},
                 ended = of_no_use => {
                     usage.end(ended);
-                    debug!(reason = ended.word(), %peer, "connection is ended");
+                    debug!(reason = ended.as_str(), %peer, "connection is ended");
                     served.as_mut().graceful_shutdown();
                     tokio::time::timeout(GOAWAY_DEADLINE, served.as_mut()).await.unwrap_or(Ok(()))
                 }

@@ -8,7 +8,7 @@ use std::{env, fs};
 use alscope_analysis::aggregate::registry::Bounds;
 use alscope_analysis::aggregate::series::{Counts, HttpCounts};
 use alscope_analysis::names::endpoint;
-use alscope_analysis::stream::OWN_LABELS;
+use alscope_analysis::node::OWN_LABELS;
 use alscope_collector::directory::kubernetes;
 use alscope_collector::export::queue;
 use alscope_collector::receive::{admission, buffer_budget};

@@ -110,10 +110,7 @@ impl Counting {
         };
         let bytes = message.encode_to_vec();
         let message = Message::read(&bytes).unwrap();
-        let stream = self
-            .shard
-            .stream(&message.identifier().unwrap().unwrap())
-            .unwrap();
+        let stream = self.shard.node(&message.identifier().unwrap().unwrap()).unwrap();
         let mut progress = Progress::new(message.entries(), at(second));
         while self
             .shard
