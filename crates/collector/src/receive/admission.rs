@@ -1,4 +1,4 @@
-//! Handshake of connections: how many of them a worker lets through their handshake at once.
+//! Admission of connections: how many of them a worker lets through their handshake at once.
 //!
 //! A handshake is everything up to a connection's first message. After the collector's restart all proxies connect at once, and the
 //! first message of each has 62 KB about its node. Read all at once, thousands of such messages would be in memory at the same time.
