@@ -32,9 +32,7 @@ async fn a_lost_event_is_made_good_by_the_next_list() {
 async fn a_list_anew_that_fails_leaves_what_the_watch_says(#[case] code: u16) {
     let watched = watched(&[]);
     assert_eq!(watched.next().await, (Ok(istio()), 0));
-    watched.stub.list(PATH, refusal(code));
-    // The server ends no watch here, so kube's client asks for none either until it has waited for it.
-    assert!(!watched.until(200).await);
+    // Only lists fail: kube gives up a watch that was silent for five minutes, and a new one must be able to start.
     let mut is_known = Vec::new();
     watched.stub.each(PATH, move |verb| match verb {
         "LIST" => refusal(code),
