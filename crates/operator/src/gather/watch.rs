@@ -1,8 +1,9 @@
 //! One watch: from its events into the store, and how far it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
-use std::pin::{Pin, pin};
+use std::ops::Range;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ const STANDS: Duration = Duration::from_secs(5);
 pub(super) const ANSWERS: Duration = Duration::from_secs(30);
 /// How long what is known stays known while the API server neither lists nor lets a watch start.
 const HOLDS: Duration = Duration::from_mins(1);
+/// Everything is listed anew after a time between these: an event that a watch has lost comes from nowhere else. It is another time
+/// for each list, so that not all kinds are listed at once.
+const LISTS_AGAIN: Range<Duration> = Duration::from_mins(8)..Duration::from_mins(12);
 
 const LIST: &str = "list";
 const WATCH: &str = "watch";
@@ -74,6 +78,8 @@ where
     pub(super) doubtful_since: Option<Instant>,
     /// Objects that can't be decoded, each with its fault, of which the log has been told.
     pub(super) undecodable: BTreeMap<ObjectName, String>,
+    /// The objects that a list has shown, while it is being read.
+    pub(super) listed: BTreeSet<ObjectName>,
 }
 
 /// What is asked for.
@@ -120,36 +126,38 @@ where
     {
         let mut pauses = Pauses(PAUSES.0);
         loop {
-            self.follow(pin!(events()), &mut pauses).await;
+            self.follow(&events, &mut pauses).await;
             pauses.pause().await;
         }
     }
 
     /// Returns when everything has to be listed anew.
-    async fn follow(
-        &mut self,
-        mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>>,
-        pauses: &mut Pauses,
-    ) {
+    async fn follow<S>(&mut self, start: impl Fn() -> S, pauses: &mut Pauses)
+    where
+        S: Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>,
+    {
+        let mut events = Box::pin(start());
         let mut phase = Phase::Listing;
+        let mut list_at = Instant::now() + until_next_list();
         loop {
             let patience = match phase {
                 Phase::Listing => ANSWERS,
                 Phase::Unproven => STANDS,
-                Phase::Standing => Duration::MAX,
+                Phase::Standing => list_at.saturating_duration_since(Instant::now()),
             };
             match timeout(patience, events.next()).await {
                 Ok(Some(Ok(event))) => {
-                    self.note_undecodable(&event);
-                    self.objects.apply_watcher_event(&event);
-                    phase = match event {
-                        Event::Init | Event::InitApply(_) => Phase::Listing,
+                    let is_listing = matches!(event, Event::Init | Event::InitApply(_));
+                    let is_listed = matches!(event, Event::InitDone);
+                    self.take(event);
+                    phase = if is_listing {
+                        Phase::Listing
+                    } else if is_listed && self.may_not_watch() {
                         // A list alone does not show that the watch may start now.
-                        Event::InitDone if self.may_not_watch() => Phase::Unproven,
-                        Event::InitDone | Event::Apply(_) | Event::Delete(_) => {
-                            self.learned(pauses);
-                            Phase::Standing
-                        }
+                        Phase::Unproven
+                    } else {
+                        self.learned(pauses);
+                        Phase::Standing
                     };
                 }
                 Ok(Some(Err(error))) => match self.failed(&error) {
@@ -161,11 +169,65 @@ where
                     self.doubted(unanswered());
                     return;
                 }
+                Err(_) if phase == Phase::Standing => {
+                    let mut anew = Box::pin(start());
+                    if self.list_anew(anew.as_mut()).await {
+                        events = anew;
+                        self.learned(pauses);
+                    }
+                    list_at = Instant::now() + until_next_list();
+                }
                 Err(_silence) => {
                     self.learned(pauses);
                     phase = Phase::Standing;
                 }
             }
+        }
+    }
+
+    /// Reads a list beside a watch that stands. `false` if it failed: then the watch goes on where it was, and what is known stays
+    /// known.
+    async fn list_anew(
+        &mut self,
+        mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>>,
+    ) -> bool {
+        loop {
+            match timeout(ANSWERS, events.next()).await {
+                Ok(Some(Ok(event))) => {
+                    let is_done = matches!(event, Event::InitDone);
+                    self.take(event);
+                    if is_done {
+                        return true;
+                    }
+                }
+                Ok(Some(Err(error))) => {
+                    info!(resource = %self.subject.resource, %error, "what is watched could not be listed anew; the watch goes on");
+                    return false;
+                }
+                Ok(None) | Err(_) => return false,
+            }
+        }
+    }
+
+    /// Takes an event into the store. Each object of a list replaces what is known of it at once, and what a list lacks goes at its
+    /// end: a whole list beside the whole store would be twice the memory.
+    fn take(&mut self, event: Event<DeserializeGuard<K>>) {
+        self.note_undecodable(&event);
+        match event {
+            Event::Init => self.listed.clear(),
+            Event::InitApply(object) => {
+                self.listed.insert(ObjectName::of(&object));
+                self.objects.apply_watcher_event(&Event::Apply(object));
+            }
+            Event::InitDone => {
+                let listed = std::mem::take(&mut self.listed);
+                for object in self.objects.as_reader().state() {
+                    if !listed.contains(&ObjectName::of(&*object)) {
+                        self.take(Event::Delete((*object).clone()));
+                    }
+                }
+            }
+            Event::Apply(_) | Event::Delete(_) => self.objects.apply_watcher_event(&event),
         }
     }
 
@@ -323,6 +385,11 @@ impl Subject {
             (State::Pending | State::Listed | State::Absent, _) => {}
         }
     }
+}
+
+fn until_next_list() -> Duration {
+    let range = LISTS_AGAIN;
+    range.start + (range.end - range.start).mul_f64(fastrand::f64())
 }
 
 /// What an API server said, in a few words.
