@@ -253,11 +253,13 @@ impl Gather {
             match backup {
                 _ if world.backups.contains_key(&uid) || unread.contains(uid.as_str()) => {}
                 Ok(backup) => world.orphans.push(backup),
-                // It has no resource whose condition could say it.
-                Err(error) if self.told.insert(uid) => {
-                    warn!(%error, "a mesh whose resource is gone is not restored");
+                Err(error) => {
+                    // It has no resource whose condition could say it, and there may be no other.
+                    if self.told.insert(uid) {
+                        warn!(%error, "a mesh whose resource is gone is not restored");
+                    }
+                    world.unread_orphans.push(error);
                 }
-                Err(_) => {}
             }
         }
     }

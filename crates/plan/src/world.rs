@@ -157,6 +157,8 @@ pub struct World {
     pub backups: BTreeMap<String, Read<Option<Backup>>>,
     /// Backups of resources that are gone, by a list of the resources that succeeded.
     pub orphans: Vec<Backup>,
+    /// Such backups that this version does not understand: each may be of any mesh.
+    pub unread_orphans: Vec<ReadError>,
     /// By ConfigMap, the resourceVersion of the text that the operator wrote over, until it has seen what came of it.
     pub written_over: BTreeMap<ObjectName, String>,
 }
@@ -174,6 +176,7 @@ impl Default for World {
             collectors: BTreeMap::new(),
             backups: BTreeMap::new(),
             orphans: Vec::new(),
+            unread_orphans: Vec::new(),
             written_over: BTreeMap::new(),
         }
     }

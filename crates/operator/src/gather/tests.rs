@@ -224,6 +224,22 @@ async fn a_backup_whose_resource_is_not_listed_is_an_orphan() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_orphan_that_is_not_understood_is_no_backup_and_not_nothing() {
+    let stub = cluster();
+    let mut newer = backup("u9");
+    newer["metadata"]["annotations"]["alscope.dev/backup-version"] = json!("2");
+    stub.list(OWN_CONFIG_MAPS, Answer::Items(vec![backup("u1"), newer]));
+    let (_, world, _) = gathered(&stub).await;
+    assert_eq!(world.orphans, []);
+    let unread: Vec<String> = world.unread_orphans.iter().map(ToString::to_string).collect();
+    assert_eq!(unread.len(), 1);
+    assert!(
+        unread[0].starts_with("the backup alscope-system/alscope-backup-u9 was written by a newer operator"),
+        "{unread:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_resource_that_can_not_be_decoded_protects_its_backup() {
     let stub = cluster();
     let newer = resource(&json!({"managementState": "SomethingNewer"}));

@@ -80,8 +80,12 @@ impl Pass<'_> {
         }
     }
 
-    /// A text is one resource's at a time: an earlier one's restore would take this one's wiring out, or miss what was there.
+    /// A text is one resource's at a time: an earlier one's restore would take this one's wiring out, or miss what was there. Whose
+    /// text a backup is for that can't be read is not known.
     fn refuse_orphaned(&self, assessments: &[Assessment]) -> Result<(), Refusal> {
+        if let Some(error) = self.world.unread_orphans.first() {
+            return Err(error.clone().into());
+        }
         let edited = || assessments.iter().map(|one| one.target.edited());
         let found = self
             .world

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::cluster::Cluster;
 use crate::invariants::assert_nothing_is_left;
-use crate::mesh::{CHART, WIRED};
+use crate::mesh::{self, CHART, WIRED};
 
 const VERSION: &str = "alscope.dev/backup-version";
 
@@ -122,6 +122,36 @@ fn a_newer_backup_whose_resource_is_gone_is_left_alone() {
     assert_eq!(cluster.log, Vec::<String>::new());
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
     assert!(cluster.config_maps.contains_key(&name()));
+}
+
+/// Whose mesh it is for can't be read, so it may be for this one.
+#[test]
+fn a_mesh_waits_until_the_newer_backup_of_a_resource_that_is_gone_is_understood() {
+    let mut cluster = Cluster::wired(&json!({}));
+    change(&mut cluster, newer);
+    cluster.judged = crate::cluster::Judged::Never;
+    cluster.force_delete();
+    let mut again = mesh::resource("alscope", "2027-01-15T08:10:00Z", &json!({}));
+    again.metadata.uid = Some("uid-again".to_owned());
+    cluster.add(again);
+    cluster.reset("helm", CHART);
+    cluster.settle();
+    let (status, reason, _) = cluster.condition("MeshConfigured");
+    assert_eq!(
+        (status.as_str(), reason.as_str()),
+        ("False", "BackupNotUnderstood")
+    );
+    assert_eq!(cluster.text("istio").as_deref(), Some(CHART));
+    assert!(
+        !cluster.log.iter().any(|step| step.contains("Mesh")),
+        "{:?}",
+        cluster.log
+    );
+
+    change(&mut cluster, |config_map| annotate(config_map, VERSION, "1"));
+    cluster.settle();
+    assert_eq!(cluster.mesh_configured(), ("True".to_owned(), "Wired".to_owned()));
+    assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
 }
 
 #[test]

@@ -60,6 +60,11 @@ impl Cluster {
                 .filter(|(uid, _)| !uids.contains(uid))
                 .filter_map(|(_, backup)| backup.clone().ok())
                 .collect(),
+            unread_orphans: backups
+                .iter()
+                .filter(|(uid, _)| !uids.contains(uid))
+                .filter_map(|(_, backup)| backup.clone().err())
+                .collect(),
             resources: Ok(resources),
             unread: self.unread.clone(),
         }
