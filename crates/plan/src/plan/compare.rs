@@ -111,6 +111,8 @@ mod tests {
     #[case::an_item_too_many(json!([1]), json!([1, 2]), false)]
     #[case::another_order(json!([1, 2]), json!([2, 1]), false)]
     #[case::a_quantity_in_other_words(json!({"requests": {"cpu": "0.5", "memory": "1Gi"}}), json!({"requests": {"cpu": "500m", "memory": "1024Mi"}}), true)]
+    #[case::nano_units(json!({"limits": {"cpu": "5000000n"}}), json!({"limits": {"cpu": "5m"}}), true)]
+    #[case::thousands(json!({"limits": {"cpu": "1k"}}), json!({"limits": {"cpu": "1000"}}), true)]
     #[case::a_number_as_quantity(json!({"limits": {"cpu": 2}}), json!({"limits": {"cpu": "2"}}), true)]
     #[case::another_quantity(json!({"limits": {"cpu": "1"}}), json!({"limits": {"cpu": "1m"}}), false)]
     #[case::a_decimal_unit_is_not_a_binary_one(json!({"limits": {"memory": "1M"}}), json!({"limits": {"memory": "1Mi"}}), false)]
