@@ -22,6 +22,8 @@ pub(crate) enum Answer {
     Object(Value),
     /// A refusal or a failure.
     Code(u16),
+    /// The same in these words.
+    Refusal(u16, &'static str),
     /// Nothing.
     Silence,
     /// This object, after a while.
@@ -154,25 +156,28 @@ async fn respond(answer: Answer, verb: &str, query: &HashMap<String, String>) ->
                 .into_response()
         }
         Answer::Object(object) => Json(object).into_response(),
-        Answer::Code(code) => {
-            let reason = match code {
-                403 => "Forbidden",
-                404 => "NotFound",
-                409 => "Conflict",
-                _ => "Unknown",
-            };
-            let status = json!({
-                "kind": "Status", "apiVersion": "v1", "status": "Failure",
-                "message": "no", "reason": reason, "code": code,
-            });
-            (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
-        }
+        Answer::Code(code) => refusal(code, "no"),
+        Answer::Refusal(code, message) => refusal(code, message),
         Answer::Silence => pending().await,
         Answer::Late(after, object) => {
             sleep(after).await;
             Json(object).into_response()
         }
     }
+}
+
+fn refusal(code: u16, message: &str) -> Response {
+    let reason = match code {
+        403 => "Forbidden",
+        404 => "NotFound",
+        409 => "Conflict",
+        _ => "Unknown",
+    };
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure",
+        "message": message, "reason": reason, "code": code,
+    });
+    (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
 }
 
 /// Knows `metadata.name=NAME`, `LABEL=VALUE` and `LABEL`.
