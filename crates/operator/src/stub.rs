@@ -30,11 +30,12 @@ pub(crate) enum Answer {
     Late(Duration, Value),
 }
 
-/// A request that came: `GET`, `LIST`, `WATCH` or the method of a write, its path, its body, and when it came.
+/// A request that came: `GET`, `LIST`, `WATCH` or the method of a write, its path, its parameters, its body, and when it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) verb: String,
     pub(crate) path: String,
+    pub(crate) parameters: HashMap<String, String>,
     pub(crate) body: Value,
     pub(crate) at: Instant,
 }
@@ -124,6 +125,7 @@ async fn answer(
     let asked = Asked {
         verb: verb.to_owned(),
         path,
+        parameters: query.clone(),
         body: serde_json::from_slice(&body).unwrap_or_default(),
         at: Instant::now(),
     };

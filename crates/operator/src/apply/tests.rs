@@ -299,3 +299,22 @@ async fn a_writer_shows_nothing_of_its_client() {
     let writer = Writer::new(Stub::new().client(), "alscope-system");
     assert_eq!(format!("{writer:?}"), "Writer { .. }");
 }
+
+/// `managedFields` tells the operator's writes from others' by this name.
+#[rstest]
+#[case::apply(apply(), &[("fieldManager", "alscope-operator"), ("force", "true")])]
+#[case::patch_mesh(edit(Some("7"), After::NoKey), &[("fieldManager", "alscope-operator")])]
+#[case::create_mesh(edit(None, After::NoKey), &[("fieldManager", "alscope-operator")])]
+#[case::create_backup(Step::WriteBackup(backup(None)), &[("fieldManager", "alscope-operator")])]
+#[case::replace_backup(Step::WriteBackup(backup(Some("3"))), &[("fieldManager", "alscope-operator")])]
+#[case::disown(disown(), &[])]
+#[tokio::test]
+async fn a_write_names_its_field_manager(#[case] step: Step, #[case] expected: &[(&str, &str)]) {
+    let (stub, _) = written(&step, &[], Answer::Object(json!({"metadata": {}}))).await;
+    let parameters = &stub.asked(&["POST", "PUT", "PATCH"])[0].parameters;
+    let parameters: BTreeMap<&str, &str> = parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(parameters, expected.iter().copied().collect());
+}
