@@ -260,6 +260,11 @@ async fn a_lease_that_others_write_first_is_not_held() {
     stored.answers(|_| Answer::Code(409));
     let running = run(&stored);
     assert!(!running.leads_at(2_900).await);
+    stored.answers(Answer::Object);
+    assert!(running.leads_at(3_100).await);
+    stored.answers(|_| Answer::Code(409));
+    // At once, and not when the last renewal ends.
+    assert!(!running.leads_at(6_100).await);
 }
 
 #[rstest]
