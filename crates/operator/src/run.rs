@@ -132,7 +132,8 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
     };
     let ended = tokio::select! {
         biased;
-        ended = operator.work(&changed) => ended,
+        // On the heap: a pass holds whole statuses.
+        ended = Box::pin(operator.work(&changed)) => ended,
         what = ended(&mut tasks) => Err(PartEnded(what)),
     };
     info!("stopping");

@@ -21,7 +21,8 @@ pub use mesh::{ConfigSource, ConflictPolicy, MeshSpec, Restart, Wiring};
 pub use network_policy::NetworkPolicySpec;
 pub use status::{
     BackupStatus, CollectorStatus, ConfigMapStatus, Contention, MeshObservabilityStatus, MeshStatus,
-    OperatorStatus, ProxiesStatus, Reset, SilencedStatus, SkippedStatus, WorkloadStatus,
+    OperatorStatus, ProxiesStatus, Reset, SilencedServiceStatus, SilencedStatus, SkippedStatus,
+    WorkloadStatus,
 };
 
 /// The finalizer that keeps a resource until its mesh is as it was.

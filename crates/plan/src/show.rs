@@ -139,6 +139,16 @@ fn restarts(text: &mut String, proxies: &ProxiesStatus) {
             ),
         );
     }
+    for service in &proxies.silenced_services {
+        let telemetries = service.telemetries.join(" and ");
+        line(
+            text,
+            &format!(
+                "silent at waypoints: the calls of {} {}/{}: remove accessLogging from {telemetries}, which decides about their access logs",
+                service.kind, service.namespace, service.name
+            ),
+        );
+    }
     for skipped in &proxies.skipped {
         let (count, example, reason) = (skipped.count, &skipped.example, &skipped.reason);
         line(text, &format!("left out: {count} ({example}): {reason}"));

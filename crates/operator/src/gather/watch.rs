@@ -1,8 +1,9 @@
 //! One watch: from its events into the store, and how far it is.
 
+mod subject;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
-use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
+pub(super) use subject::{Absence, Subject};
+
 /// How long until the API server is asked again after it refused or failed, at first and at most. kube has growing pauses, too,
 /// but begins anew with each list. A right that was given a moment ago is in force a moment later.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -26,9 +29,9 @@ const STANDS: Duration = Duration::from_secs(5);
 pub(super) const ANSWERS: Duration = Duration::from_secs(30);
 /// How long what is known stays known while the API server neither lists nor lets a watch start.
 const HOLDS: Duration = Duration::from_mins(1);
-/// Everything is listed anew after a time between these: an event that a watch has lost comes from nowhere else. It is another time
-/// for each list, so that not all kinds are listed at once.
-const LISTS_AGAIN: Range<Duration> = Duration::from_mins(8)..Duration::from_mins(12);
+/// Everything is listed anew after this time, and up to the second one more: an event that a watch has lost comes from nowhere else.
+/// It is another time for each list, so that not all kinds are listed at once.
+const LISTS_AGAIN: (Duration, Duration) = (Duration::from_mins(8), Duration::from_mins(4));
 
 const LIST: &str = "list";
 const WATCH: &str = "watch";
@@ -44,24 +47,6 @@ pub(super) enum State {
     Absent,
     /// It could not be read.
     Failed(ReadError),
-}
-
-/// What it means that the API server does not serve a kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absence {
-    /// There is no object of it: the kind belongs to something that need not be installed.
-    IsEmpty,
-    /// Nothing: its objects may be there again when the kind is.
-    IsAFault,
-}
-
-/// What a watch is of.
-#[derive(Clone, Debug)]
-pub(super) struct Subject {
-    /// The plural, with its group unless that is the core one.
-    resource: String,
-    namespace: Option<String>,
-    absence: Absence,
 }
 
 /// A watch and where what it learns goes.
@@ -330,66 +315,9 @@ where
     }
 }
 
-impl Subject {
-    pub(super) fn new(group: &str, plural: &str, namespace: Option<&str>, absence: Absence) -> Self {
-        let resource = if group.is_empty() {
-            plural.to_owned()
-        } else {
-            format!("{plural}.{group}")
-        };
-        Self {
-            resource,
-            namespace: namespace.map(str::to_owned),
-            absence,
-        }
-    }
-
-    /// The plural, with its group unless that is the core one.
-    pub(super) fn resource(&self) -> &str {
-        &self.resource
-    }
-
-    /// Why nothing is known before the first list.
-    pub(super) fn unlisted(&self) -> ReadError {
-        ReadError::Failed {
-            what: self.resource.clone(),
-            message: "it has not been listed yet".to_owned(),
-        }
-    }
-
-    /// What an answer of the API server says about the kind, if it refuses it.
-    fn refused(&self, verb: &'static str, source: &kube::Error) -> Option<State> {
-        let kube::Error::Api(status) = source else {
-            return None;
-        };
-        match (status.code, self.absence) {
-            (404, Absence::IsEmpty) => Some(State::Absent),
-            (404, Absence::IsAFault) => Some(State::Failed(ReadError::Absent {
-                resource: self.resource.clone(),
-            })),
-            (403, _) => Some(State::Failed(ReadError::Forbidden {
-                verb,
-                resource: self.resource.clone(),
-                namespace: self.namespace.clone(),
-            })),
-            _ => None,
-        }
-    }
-
-    fn tell(&self, previous: &State, next: &State) {
-        match (previous, next) {
-            (_, State::Failed(error)) => warn!(%error, "watch failed and is tried again"),
-            (State::Failed(_), State::Pending | State::Listed | State::Absent) => {
-                info!(resource = %self.resource, "watch is back");
-            }
-            (State::Pending | State::Listed | State::Absent, _) => {}
-        }
-    }
-}
-
 fn until_next_list() -> Duration {
-    let range = LISTS_AGAIN;
-    range.start + (range.end - range.start).mul_f64(fastrand::f64())
+    let (least, more) = LISTS_AGAIN;
+    least + more.mul_f64(fastrand::f64())
 }
 
 /// What an API server said, in a few words.

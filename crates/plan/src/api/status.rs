@@ -132,6 +132,9 @@ pub struct ProxiesStatus {
     /// The Telemetries that decide instead of mesh config, those with the most proxies first; at most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silenced: Vec<SilencedStatus>,
+    /// Services whose calls waypoints do not report, because Telemetries decide about them and not mesh config; at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silenced_services: Vec<SilencedServiceStatus>,
     /// Proxies that are left out, by reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<SkippedStatus>,
@@ -168,6 +171,20 @@ pub struct SilencedStatus {
     pub count: i64,
     /// Some of them, `namespace/pod`; at most five.
     pub pods: Vec<String>,
+}
+
+/// A service whose calls waypoints do not report. What else they serve, they report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SilencedServiceStatus {
+    /// `Service` or `ServiceEntry`.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The Telemetries with `accessLogging` that are for its calls, as `namespace/name`, the most general first.
+    pub telemetries: Vec<String>,
 }
 
 /// Proxies that are left out for one reason.

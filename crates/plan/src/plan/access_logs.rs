@@ -4,7 +4,10 @@
 //! root namespace that is for all, then that of the proxy's namespace, then each that selects the proxy. The last of them that
 //! names providers for the calls in question says which count, and `defaultProviders` where none does. Of those, istiod skips what
 //! mesh config lacks and what does not log; if none is left, mesh config's switch works. It does not where one is left, whether it
-//! is disabled there or not.
+//! is disabled there or not. A waypoint asks this anew for the calls of each service, with the Telemetries of the service's namespace and
+//! those that are attached to it.
+
+use std::collections::BTreeSet;
 
 use alscope_mesh_config::Settings as MeshSettings;
 
@@ -31,6 +34,15 @@ pub struct Decision {
     pub telemetries: Vec<ObjectName>,
     /// Which calls they decide about; absent means all of the proxy's.
     pub calls: Option<Calls>,
+}
+
+/// A service that a Telemetry is attached to, so that it is for the service's calls at waypoints only.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Service {
+    /// `Service` or `ServiceEntry`.
+    pub kind: &'static str,
+    /// Its name; its namespace is the Telemetry's.
+    pub name: ObjectName,
 }
 
 /// What decides for the whole mesh instead of mesh config's switch.
@@ -65,7 +77,26 @@ impl<'a> Telemetries<'a> {
 
     /// The Telemetries that decide about a proxy's access logs, if some do.
     pub fn decision(&self, proxy: &Proxy) -> Option<Decision> {
-        let layers = self.layers(proxy);
+        self.decision_about(proxy, None)
+    }
+
+    /// The services whose calls a waypoint does not report, with the Telemetries that decide about them. Before 1.24, istiod took no
+    /// notice of what is attached to a service.
+    pub fn silenced_services(&self, proxy: &Proxy) -> Vec<(Service, Vec<ObjectName>)> {
+        if proxy.role != Role::Waypoint || self.version.is_some_and(|version| !version.is_at_least(1, 24)) {
+            return Vec::new();
+        }
+        let telemetries = self.all.iter().filter(|one| !one.access_logging.is_empty());
+        let services: BTreeSet<Service> = telemetries.flat_map(services).collect();
+        let decided = services.into_iter().filter_map(|service| {
+            let decision = self.decision_about(proxy, Some(&service))?;
+            Some((service, decision.telemetries))
+        });
+        decided.collect()
+    }
+
+    fn decision_about(&self, proxy: &Proxy, service: Option<&Service>) -> Option<Decision> {
+        let layers = self.layers(proxy, service);
         let calls: &[Calls] = match proxy.role {
             Role::Sidecar => &[Calls::Outgoing, Calls::Incoming],
             Role::Gateway => &[Calls::Outgoing],
@@ -87,18 +118,22 @@ impl<'a> Telemetries<'a> {
     }
 
     /// The Telemetries with something about access logs that are for a proxy, the most general first.
-    fn layers(&self, proxy: &Proxy) -> Vec<&'a Telemetry> {
-        let namespace = &proxy.pod.namespace;
-        let own = (namespace != self.root_namespace()).then(|| self.oldest_of(namespace));
+    fn layers(&self, proxy: &Proxy, service: Option<&Service>) -> Vec<&'a Telemetry> {
+        let own = proxy.pod.namespace.as_str();
+        let namespace = service.map_or(own, |service| service.name.namespace.as_str());
+        let mut namespaces = vec![self.root_namespace(), own, namespace];
+        namespaces.dedup();
+        let general = namespaces
+            .into_iter()
+            .filter_map(|namespace| self.oldest_of(namespace));
         let mut selecting: Vec<&Telemetry> = self
             .all
             .iter()
-            .filter(|telemetry| telemetry.name.namespace == *namespace && !telemetry.is_for_all())
-            .filter(|telemetry| self.selects(telemetry, proxy))
+            .filter(|telemetry| telemetry.name.namespace == namespace && !telemetry.is_for_all())
+            .filter(|telemetry| self.selects(telemetry, proxy, service))
             .collect();
         selecting.sort_by_key(|telemetry| age(telemetry));
-        let general = [self.oldest_of(self.root_namespace()), own.flatten()];
-        let layers = general.into_iter().flatten().chain(selecting);
+        let layers = general.chain(selecting);
         layers
             .filter(|telemetry| !telemetry.access_logging.is_empty())
             .collect()
@@ -116,7 +151,7 @@ impl<'a> Telemetries<'a> {
     }
 
     /// A Gateway's proxy is selected by targets, a waypoint by nothing else, every other proxy by labels alone.
-    fn selects(&self, telemetry: &Telemetry, proxy: &Proxy) -> bool {
+    fn selects(&self, telemetry: &Telemetry, proxy: &Proxy, service: Option<&Service>) -> bool {
         let by_labels = || {
             let mut labels = telemetry.labels.iter();
             labels.all(|(name, value)| proxy.labels.get(name) == Some(value))
@@ -127,6 +162,9 @@ impl<'a> Telemetries<'a> {
         if telemetry.targets.is_empty() {
             return proxy.role != Role::Waypoint && by_labels();
         }
+        if service.is_some_and(|service| services(telemetry).any(|one| one == *service)) {
+            return true;
+        }
         let namespace = &telemetry.name.namespace;
         telemetry.targets.iter().any(|target| {
             let is_of_class = is(target, "gateway.networking.k8s.io", "GatewayClass")
@@ -134,6 +172,7 @@ impl<'a> Telemetries<'a> {
                 && proxy.role == Role::Waypoint
                 && target.name == "istio-waypoint";
             let is_gateway = is(target, "gateway.networking.k8s.io", "Gateway")
+                && *namespace == proxy.pod.namespace
                 && (target.namespace.is_empty() || target.namespace == *namespace)
                 && target.name == gateway;
             is_of_class || is_gateway
@@ -200,6 +239,21 @@ impl<'a> Telemetries<'a> {
 /// By the time of its making; of two that are as old the first by name.
 fn age(telemetry: &Telemetry) -> (Option<jiff::Timestamp>, &str) {
     (telemetry.created, &telemetry.name.name)
+}
+
+/// The services that a Telemetry is attached to. To istiod, an empty group is the group `core`.
+fn services(telemetry: &Telemetry) -> impl Iterator<Item = Service> {
+    telemetry.targets.iter().filter_map(|target| {
+        let kind = if is(target, "", "Service") || is(target, "core", "Service") {
+            "Service"
+        } else if is(target, "networking.istio.io", "ServiceEntry") {
+            "ServiceEntry"
+        } else {
+            return None;
+        };
+        let name = ObjectName::new(&telemetry.name.namespace, &target.name);
+        Some(Service { kind, name })
+    })
 }
 
 fn is(target: &TargetRef, group: &str, kind: &str) -> bool {

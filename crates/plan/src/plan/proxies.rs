@@ -1,11 +1,13 @@
 //! Which proxies know the collector's address, the commands that restart the others, and which do not report all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::{MeshSpec, ProxiesStatus, SilencedStatus, SkippedStatus, WorkloadStatus};
-use crate::world::{Calls, Owner, Proxy, Telemetry};
+use crate::api::{
+    MeshSpec, ProxiesStatus, SilencedServiceStatus, SilencedStatus, SkippedStatus, WorkloadStatus,
+};
+use crate::world::{Calls, ObjectName, Owner, Proxy, Telemetry};
 
-use super::access_logs::{Decision, Telemetries};
+use super::access_logs::{Decision, Service, Telemetries};
 use super::conditions::Answer;
 use super::wiring::Assessment;
 
@@ -26,6 +28,7 @@ pub fn report(
     let mut pending: BTreeMap<(&str, &Owner), Vec<&Proxy>> = BTreeMap::new();
     let mut skipped: BTreeMap<&'static str, Vec<&Proxy>> = BTreeMap::new();
     let mut silenced: BTreeMap<Decision, Vec<&Proxy>> = BTreeMap::new();
+    let mut services: BTreeSet<(Service, Vec<ObjectName>)> = BTreeSet::new();
     let living = proxies.iter().filter(|proxy| !proxy.is_ending);
     for (proxy, assessment) in living.filter_map(|proxy| Some((proxy, of(proxy, mesh, assessments)?))) {
         let has_address = proxy.address.as_deref() == Some(address);
@@ -38,38 +41,42 @@ pub fn report(
             mesh: assessment.mesh.as_ref(),
             version: assessment.target.version,
         };
-        match telemetries.decision(proxy) {
-            Some(decision) => silenced.entry(decision).or_default().push(proxy),
-            None if has_address => up_to_date += 1,
-            None => pending
-                .entry((&proxy.pod.namespace, &proxy.owner))
-                .or_default()
-                .push(proxy),
+        if let Some(decision) = telemetries.decision(proxy) {
+            silenced.entry(decision).or_default().push(proxy);
+            continue;
+        }
+        services.extend(telemetries.silenced_services(proxy));
+        if has_address {
+            up_to_date += 1;
+        } else {
+            let workload = (proxy.pod.namespace.as_str(), &proxy.owner);
+            pending.entry(workload).or_default().push(proxy);
         }
     }
     let waiting: i64 = pending.values().map(|pods| count(pods)).sum();
     let silent: i64 = silenced.values().map(|pods| count(pods)).sum();
     let total = up_to_date + waiting + silent;
-    let mut workloads: Vec<WorkloadStatus> = pending
+    let workloads: Vec<WorkloadStatus> = pending
         .into_iter()
         .map(|((namespace, owner), pods)| workload(namespace, owner, &pods))
         .collect();
-    workloads.sort_by_key(|workload| std::cmp::Reverse(workload.pending));
-    workloads.truncate(WORKLOADS_SHOWN);
-    let mut silenced: Vec<SilencedStatus> = silenced
+    let silenced: Vec<SilencedStatus> = silenced
         .into_iter()
         .map(|(decision, pods)| silenced_status(&decision, &pods))
         .collect();
-    silenced.sort_by_key(|one| std::cmp::Reverse(one.count));
-    silenced.truncate(WORKLOADS_SHOWN);
     ProxiesStatus {
         summary: format!("{up_to_date}/{total}"),
         total,
         up_to_date,
         pending_restart: waiting,
         silent,
-        workloads,
-        silenced,
+        workloads: largest(workloads, |one| one.pending),
+        silenced: largest(silenced, |one| one.count),
+        silenced_services: services
+            .into_iter()
+            .take(WORKLOADS_SHOWN)
+            .map(|(service, telemetries)| silenced_service_status(service, &telemetries))
+            .collect(),
         skipped: skipped
             .into_iter()
             .map(|(reason, pods)| skipped_status(reason, &pods))
@@ -77,19 +84,28 @@ pub fn report(
     }
 }
 
+/// Those with the most pods first, and no more than are shown.
+fn largest<T>(mut list: Vec<T>, count: impl Fn(&T) -> i64) -> Vec<T> {
+    list.sort_by_key(|one| std::cmp::Reverse(count(one)));
+    list.truncate(WORKLOADS_SHOWN);
+    list
+}
+
 /// `ProxiesUpToDate` of a wired mesh.
 pub fn answer(report: &ProxiesStatus) -> Answer {
-    match (report.pending_restart, report.silent) {
-        (0, 0) => Answer::yes(
+    let messages = [
+        (report.pending_restart > 0).then(|| restart_message(report)),
+        (report.silent > 0).then(|| silenced_message(report)),
+        (!report.silenced_services.is_empty()).then(|| services_message(report)),
+    ];
+    let messages: Vec<String> = messages.into_iter().flatten().collect();
+    match (report.pending_restart, messages.is_empty()) {
+        (_, true) => Answer::yes(
             "UpToDate",
             format!("all {} proxies know the collector's address", report.total),
         ),
-        (0, _) => Answer::no("SilencedByTelemetry", silenced_message(report)),
-        (_, 0) => Answer::no("RestartNeeded", restart_message(report)),
-        (_, _) => Answer::no(
-            "RestartNeeded",
-            format!("{}. {}", restart_message(report), silenced_message(report)),
-        ),
+        (0, false) => Answer::no("SilencedByTelemetry", messages.join(". ")),
+        (_, false) => Answer::no("RestartNeeded", messages.join(". ")),
     }
 }
 
@@ -141,6 +157,23 @@ fn silenced_message(report: &ProxiesStatus) -> String {
         report.silent,
         report.total,
         telemetries.join("; ")
+    )
+}
+
+fn services_message(report: &ProxiesStatus) -> String {
+    let services = report.silenced_services.iter().map(|one| {
+        format!(
+            "remove accessLogging from {}, which decides about the calls of {} {}/{}",
+            one.telemetries.join(" and "),
+            one.kind,
+            one.namespace,
+            one.name
+        )
+    });
+    let services: Vec<String> = services.collect();
+    format!(
+        "Waypoints do not report the calls of some services, because Telemetries decide about them and not mesh config: {}",
+        services.join("; ")
     )
 }
 
@@ -258,6 +291,15 @@ fn silenced_status(decision: &Decision, pods: &[&Proxy]) -> SilencedStatus {
         },
         count: count(pods),
         pods: names,
+    }
+}
+
+fn silenced_service_status(service: Service, telemetries: &[ObjectName]) -> SilencedServiceStatus {
+    SilencedServiceStatus {
+        kind: service.kind.to_owned(),
+        namespace: service.name.namespace,
+        name: service.name.name,
+        telemetries: telemetries.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -6,6 +6,7 @@
 )]
 
 mod adopted;
+mod attached;
 mod backups;
 mod claims;
 mod cluster;

@@ -20,7 +20,7 @@ pub(crate) fn telemetry(name: &str, namespace: &str, age: u32, spec: &Value) -> 
     telemetry
 }
 
-fn envoy() -> Value {
+pub(crate) fn envoy() -> Value {
     json!({"accessLogging": [{"providers": [{"name": "envoy"}]}]})
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn for_labels(labels: &Value, spec: &Value) -> Value {
     spec
 }
 
-fn for_target(group: &str, kind: &str, name: &str) -> Value {
+pub(crate) fn for_target(group: &str, kind: &str, name: &str) -> Value {
     let mut spec = envoy();
     spec["targetRefs"] = json!([{"group": group, "kind": kind, "name": name}]);
     spec
@@ -43,7 +43,7 @@ pub(crate) fn pod(deployment: &str, namespace: &str) -> Value {
     pod
 }
 
-fn started_as(mut pod: Value, role: &str) -> Value {
+pub(crate) fn started_as(mut pod: Value, role: &str) -> Value {
     pod["spec"]["containers"][1]["args"] = json!(["proxy", role]);
     pod
 }
