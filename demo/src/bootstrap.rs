@@ -1,7 +1,7 @@
 //! Envoy's configuration for each proxy, as istiod and pilot-agent would make it, in one static file.
 //!
 //! What the collector sees is theirs: node, cluster names, loggers, forwarded addresses. What differs is where
-//! listeners are, since nothing redirects packets here: a side-car's outbound listener is on its pod's address, and
+//! listeners are, since nothing redirects packets here: a sidecar's outbound listener is on its pod's address, and
 //! its application names the service it means in Host.
 
 mod cluster;

@@ -24,7 +24,7 @@ pub(crate) enum Protocol {
 /// What runs beside or in a pod's network, as Istio names the node type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proxy {
-    /// A side-car, in front of the application and behind it.
+    /// A sidecar, in front of the application and behind it.
     Sidecar,
     /// A gateway: the proxy is the pod.
     Gateway,
@@ -88,17 +88,17 @@ pub(crate) struct Service {
 /// The ports that every pod uses alike, each on its own address.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ports {
-    /// The side-car's inbound listener of an HTTP service.
+    /// The sidecar's inbound listener of an HTTP service.
     pub(crate) http: u16,
-    /// The side-car's inbound listener of the TCP service, and its callers' outbound one.
+    /// The sidecar's inbound listener of the TCP service, and its callers' outbound one.
     pub(crate) tcp: u16,
     /// The gateway's listener.
     pub(crate) gateway: u16,
-    /// The side-car's outbound listener for HTTP.
+    /// The sidecar's outbound listener for HTTP.
     pub(crate) outbound: u16,
     /// Envoy's administration.
     pub(crate) admin: u16,
-    /// The application behind the side-car.
+    /// The application behind the sidecar.
     pub(crate) application: u16,
 }
 

@@ -144,7 +144,7 @@ impl Binaries {
     }
 }
 
-/// Whom the application calls: HTTP through its side-car's one listener, by Host; TCP through one of its own.
+/// Whom the application calls: HTTP through its sidecar's one listener, by Host; TCP through one of its own.
 fn callees(mesh: &Mesh, pod: &Pod) -> String {
     let address = pod.address;
     let origin = format!(

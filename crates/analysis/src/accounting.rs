@@ -17,7 +17,7 @@ macro_rules! reasons {
             pub const ALL: &[$name] = &[$($name::$variant,)+];
 
             /// The reason's word in its label.
-            pub fn word(self) -> &'static str {
+            pub fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word,)+ }
             }
         }

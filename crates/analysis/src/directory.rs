@@ -3,19 +3,19 @@
 //! A [`state::State`] takes the watched objects as [`records`] and publishes a new [`Directory`] when an answer changed.
 //! Lookups take no lock and guess nothing: what is not certain is [`Unattributed`] with its reason.
 
+pub mod address_claims;
 pub mod block;
 pub mod changes;
-pub mod claims;
 mod index;
 pub mod inquiry;
 pub mod name_history;
 pub mod naming;
-mod outside;
+pub mod ownership;
 pub mod records;
 pub mod scope;
 pub mod selection;
+mod service_entries;
 pub mod state;
-pub mod tenure;
 pub mod workload;
 
 use std::collections::BTreeMap;
@@ -29,17 +29,17 @@ use crate::analyze::role::Role;
 use crate::analyze::rule::Rule;
 use crate::interner::Text;
 use crate::moment::Moment;
-use changes::{Asked, Changes};
-use claims::Claims;
-use index::{Index, Whole};
+use address_claims::Claims;
+use changes::{Changes, Dependencies};
+use index::{Index, Shared};
 use inquiry::Inquiry;
 use name_history::NameHistory;
-use outside::Outside;
+use ownership::{Ownerships, Validity};
 use records::qualified;
 use selection::Selectable;
-use tenure::{Tenures, Validity};
+use service_entries::ServiceEntries;
 
-/// How much earlier than a tenure a call may seem to start: clocks of nodes differ.
+/// How much earlier than an ownership a call may seem to start: clocks of nodes differ.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// A pod as a party: what its labels and owners say. A `WorkloadEntry` is one, too.
@@ -178,22 +178,22 @@ struct Backend {
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     changes: Changes,
-    pods: Index<IpAddr, Tenures<Pod>>,
+    pods: Index<IpAddr, Ownerships<Pod>>,
     /// By name, in whatever namespace.
-    named: Index<Arc<str>, Tenures<Pod>>,
+    named: Index<Arc<str>, Ownerships<Pod>>,
     /// By port, who listens at an address that is not its own alone.
-    listeners: Index<IpAddr, BTreeMap<u16, Tenures<Pod>>>,
-    service_addresses: Index<IpAddr, Tenures<Service>>,
+    listeners: Index<IpAddr, BTreeMap<u16, Ownerships<Pod>>>,
+    service_addresses: Index<IpAddr, Ownerships<Service>>,
     /// How many say that the address is theirs.
     nodes: Index<IpAddr, u32>,
     /// By the pod's uid, or by its namespace and name where a slice does not tell the uid, in the order of the slices' names.
     backends: Index<Arc<str>, Vec<Backend>>,
     /// How many pods slices name without a uid: Kubernetes' own slices have one, so a second look is seldom needed.
-    named_backends: Whole<usize, 1>,
+    named_backends: Shared<usize, 1>,
     /// By namespace and name.
     services: Index<Arc<str>, Option<Arc<Service>>>,
     endpoints: Index<IpAddr, Claims<Service>>,
-    outside: Whole<Outside, 0>,
+    service_entries: Shared<ServiceEntries, 0>,
 }
 
 impl Directory {
@@ -203,8 +203,8 @@ impl Directory {
     }
 
     /// Whether an answer that was made in `version`, from what was `asked`, is the one of this version too.
-    pub fn keeps(&self, asked: &Asked, version: u64) -> bool {
-        self.changes.keep(asked, version)
+    pub fn is_still_valid(&self, dependencies: &Dependencies, version: u64) -> bool {
+        self.changes.is_still_valid(dependencies, version)
     }
 
     /// Addresses of pods that it knows, gone ones within the memory included.
@@ -218,8 +218,8 @@ impl Directory {
     }
 
     /// The Service of this namespace and name.
-    fn listed(&self, qualified: &str, asked: &mut Asked) -> Option<&Service> {
-        self.services.get(qualified, asked)?.as_deref()
+    fn listed(&self, qualified: &str, dependencies: &mut Dependencies) -> Option<&Service> {
+        self.services.get(qualified, dependencies)?.as_deref()
     }
 
     /// What slices say of a pod, for the working copy's own changes.
@@ -230,12 +230,16 @@ impl Directory {
     }
 
     /// What slices say of the pod of this uid, namespace and name.
-    fn backends(&self, [uid, namespace, name]: [&str; 3], asked: &mut Asked) -> [&[Backend]; 2] {
-        let by_uid = self.backends.get(uid, asked);
-        let by_name = if *self.named_backends.get(asked) == 0 {
+    fn backends(
+        &self,
+        [uid, namespace, name]: [&str; 3],
+        dependencies: &mut Dependencies,
+    ) -> [&[Backend]; 2] {
+        let by_uid = self.backends.get(uid, dependencies);
+        let by_name = if *self.named_backends.get(dependencies) == 0 {
             None
         } else {
-            self.backends.get(&*qualified(namespace, name), asked)
+            self.backends.get(&*qualified(namespace, name), dependencies)
         };
         [by_uid, by_name].map(|backends| backends.map_or(&[][..], Vec::as_slice))
     }
@@ -244,13 +248,13 @@ impl Directory {
     fn oldest_service<T>(
         &self,
         pod: [&str; 3],
-        asked: &mut Asked,
+        dependencies: &mut Dependencies,
         tell: impl Fn(&Backend) -> Option<T>,
     ) -> Option<Oldest<'_, T>> {
-        let [by_uid, by_name] = self.backends(pod, asked);
+        let [by_uid, by_name] = self.backends(pod, dependencies);
         let mut services = by_uid.iter().chain(by_name).filter_map(|backend| {
             let told = tell(backend)?;
-            Some((self.listed(&backend.service, asked)?, told))
+            Some((self.listed(&backend.service, dependencies)?, told))
         });
         let (service, told) = services.next()?;
         let mut oldest = Oldest {

@@ -1,7 +1,7 @@
 //! From an entry's raw identity to counted calls, remembered by the bytes it was made from.
 
+pub mod identity_cache;
 pub mod key;
-pub mod memo;
 mod raw;
 mod service_name;
 
@@ -13,25 +13,27 @@ use crate::aggregate::evidence::{EvidenceId, Finding};
 use crate::aggregate::node::Kinds;
 use crate::aggregate::registry::{CallId, Registry};
 use crate::analyze::Ended;
+use crate::analyze::attribution::Party;
 use crate::analyze::chain::{Analyzer, Chain};
+use crate::analyze::identity::Identity;
 use crate::analyze::k8s_mesh::Lookup;
-use crate::analyze::legs::{Identity, Leg, Party, legs};
+use crate::analyze::observations::{Observation, observations};
 use crate::analyze::port_protocol::PortProtocol;
 use crate::analyze::rule::Rule;
 use crate::analyze::service::Label;
 use crate::analyze::tls;
 use crate::directory::Pod;
 use crate::interner::{Interner, Symbol, Text};
+use crate::node::Node;
 use crate::party::{Call, PartyLabels, Reporter};
 use crate::peer::{Peer, Peers};
-use crate::stream::Stream;
-use memo::Answer;
+use identity_cache::Answer;
 pub use raw::{CallerAddress, RawIdentity, asked_authority, server_name};
 use service_name::service_name;
 
 /// One observation to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IdentifiedLeg {
+pub struct IdentifiedObservation {
     /// Who reports it.
     pub reporter: Reporter,
     /// Who called whom.
@@ -54,9 +56,9 @@ pub struct IdentifiedLeg {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identified {
     /// One observation, two of a gateway.
-    Legs(IdentifiedLeg, Option<IdentifiedLeg>),
+    Observations(IdentifiedObservation, Option<IdentifiedObservation>),
     /// One observation of a call to a host outside that has no place among those that are told apart.
-    Overflowed(IdentifiedLeg),
+    Overflowed(IdentifiedObservation),
     /// No observation.
     Ended(Ended),
 }
@@ -78,12 +80,12 @@ pub fn look_up<'a>(
     lookup: &mut Lookup<'a>,
     registry: &Registry,
 ) -> Answer {
-    let identified = match &legs(chain, identity, lookup) {
-        Ok(legs) => register(legs, lookup, registry),
+    let identified = match &observations(chain, identity, lookup) {
+        Ok(observations) => register(observations, lookup, registry),
         Err(ended) => Identified::Ended(*ended),
     };
     Answer {
-        asked: lookup.asked(),
+        dependencies: lookup.dependencies(),
         validity: lookup.validity(),
         identified,
     }
@@ -92,73 +94,77 @@ pub fn look_up<'a>(
 /// How long a call to a host without a place stays one: then its host is asked for a place again.
 const WITHOUT_PLACE: Duration = Duration::from_mins(1);
 
-/// Registers the calls of an entry's legs, which `lookup` found.
-fn register(legs: &(Leg<'_>, Option<Leg<'_>>), lookup: &mut Lookup<'_>, registry: &Registry) -> Identified {
-    let stream = lookup.stream();
+/// Registers the calls of an entry's observations, which `lookup` found.
+fn register(
+    observations: &(Observation<'_>, Option<Observation<'_>>),
+    lookup: &mut Lookup<'_>,
+    registry: &Registry,
+) -> Identified {
+    let node = lookup.node();
     let mut has_place = true;
-    let mut register = |leg: &Leg<'_>| {
-        let (source_rule, destination_rule) = (leg.source.rule, leg.destination.rule);
-        let found = [&leg.source, &leg.destination].map(|attribution| Finding {
+    let mut register = |observation: &Observation<'_>| {
+        let (source_rule, destination_rule) = (observation.source.rule, observation.destination.rule);
+        let found = [&observation.source, &observation.destination].map(|attribution| Finding {
             rule: attribution.rule,
             role: attribution.role,
         });
-        let make = |interner: &mut Interner| call(leg, stream, interner);
-        let (call, evidence) = match &leg.service.host {
+        let make = |interner: &mut Interner| call(observation, node, interner);
+        let (call, evidence) = match &observation.service.host {
             Label::Outside(host) => {
                 let (call, evidence, place) = registry.call_outside(found, host, make);
                 has_place = place;
                 (call, evidence)
             }
-            Label::Known(_) | Label::Told(_) => registry.call(found, make),
+            Label::Known(_) | Label::Borrowed(_) => registry.call(found, make),
         };
-        IdentifiedLeg {
-            reporter: leg.reporter,
+        IdentifiedObservation {
+            reporter: observation.reporter,
             call,
-            protocol: leg.service.protocol,
+            protocol: observation.service.protocol,
             source_rule,
             destination_rule,
             evidence,
-            source_name: service_name(&leg.source.party, lookup, registry),
-            destination_name: service_name(&leg.destination.party, lookup, registry),
+            source_name: service_name(&observation.source.party, lookup, registry),
+            destination_name: service_name(&observation.destination.party, lookup, registry),
         }
     };
-    let (first, second) = (register(&legs.0), legs.1.as_ref().map(register));
+    let (first, second) = (register(&observations.0), observations.1.as_ref().map(register));
     if has_place {
-        return Identified::Legs(first, second);
+        return Identified::Observations(first, second);
     }
     lookup.hold_for(WITHOUT_PLACE);
     Identified::Overflowed(first)
 }
 
-fn call(leg: &Leg<'_>, stream: &Stream, interner: &mut Interner) -> Call {
-    let security = leg.security;
+fn call(observation: &Observation<'_>, node: &Node, interner: &mut Interner) -> Call {
+    let security = observation.security;
     let latest = Symbol::LATEST;
-    let (source, destination) = match leg.reporter {
+    let (source, destination) = match observation.reporter {
         Reporter::Source | Reporter::Destination => (latest, latest),
         Reporter::Waypoint => (latest, Symbol::UNKNOWN),
     };
-    let cluster = stream.cluster;
-    let source = (&leg.source.party, security.peer_principal, source);
+    let cluster = node.cluster;
+    let source = (&observation.source.party, security.peer_principal, source);
     // Whose address it was passed on to is evidence; Istio labels the workloads alone that answered there.
-    let called = match &leg.destination.party {
-        Party::Service(_) if leg.is_passed_on => &Party::Unknown,
+    let called = match &observation.destination.party {
+        Party::Service(_) if observation.is_passed_on => &Party::Unknown,
         called => called,
     };
     let destination = (called, security.local_principal, destination);
     let mut source = party(source, cluster, interner);
-    if let Party::Service(service) = &leg.source.party {
+    if let Party::Service(service) = &observation.source.party {
         // No other label of a caller has the name of its Service.
         source.canonical_service = interner.intern_text(&service.name);
     }
     let destination = party(destination, cluster, interner);
     Call {
-        reporter: leg.reporter,
-        kinds: Kinds::of(leg, &source, &destination),
+        reporter: observation.reporter,
+        kinds: Kinds::of(observation, &source, &destination),
         source,
         destination,
-        service: leg.service.host.intern(interner),
-        service_name: leg.service.name.intern(interner),
-        service_namespace: leg.service.namespace.intern(interner),
+        service: observation.service.host.intern(interner),
+        service_name: observation.service.name.intern(interner),
+        service_namespace: observation.service.namespace.intern(interner),
         security: security.policy,
     }
 }

@@ -33,7 +33,7 @@ impl Symbol {
     /// The literal `latest`, Istio's word for a revision that nobody named.
     pub const LATEST: Symbol = Symbol(3);
 
-    /// The id as a number, for use in a memo's key.
+    /// The id as a number, for use in an identity cache's key.
     pub fn number(self) -> u32 {
         self.0
     }
@@ -122,7 +122,7 @@ impl Interner {
                 return;
             };
             let is_asked = string.asked == self.number || string.asked == self.previous;
-            // Only this table could copy what has one holder.
+            // Only this table could copy what has one owner.
             let is_unused =
                 |text: &mut Arc<str>| string.held == 0 && !is_asked && Arc::strong_count(text) == 1;
             let Some(text) = string.text.take_if(is_unused) else {

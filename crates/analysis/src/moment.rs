@@ -9,9 +9,9 @@ use als_proto::Timestamp;
 pub struct Moment(pub i64);
 
 impl Moment {
-    /// Before every other moment: a tenure without a known start.
+    /// Before every other moment: an ownership without a known start.
     pub const MIN: Moment = Moment(i64::MIN);
-    /// After every other moment: a tenure that has not ended.
+    /// After every other moment: an ownership that has not ended.
     pub const MAX: Moment = Moment(i64::MAX);
 
     /// The moment `seconds` and `nanoseconds` after the Unix epoch.

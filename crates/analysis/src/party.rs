@@ -21,7 +21,7 @@ impl Reporter {
     pub const ALL: &[Reporter] = &[Reporter::Source, Reporter::Destination, Reporter::Waypoint];
 
     /// The value of Istio's label `reporter`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Reporter::Source => "source",
             Reporter::Destination => "destination",
@@ -43,7 +43,7 @@ pub enum SecurityPolicy {
 
 impl SecurityPolicy {
     /// The label's value.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             SecurityPolicy::MutualTls => "mutual_tls",
             SecurityPolicy::None => "none",

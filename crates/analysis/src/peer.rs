@@ -89,7 +89,7 @@ impl<'a> Peer<&'a [u8]> {
         (!self.canonical_service.is_empty()).then_some(self)
     }
 
-    /// What metrics tell of the peer. The pod is not in it, so that all pods of a workload are the same to the memo.
+    /// What metrics tell of the peer. The pod is not in it, so that all pods of a workload are the same to the identity cache.
     pub fn labels(&self) -> [&'a [u8]; 8] {
         [
             self.workload,

@@ -1,6 +1,6 @@
 //! The analyzer `persistence`: which observed entries are kept one by one, and what is known of them.
 //!
-//! A worker's [`Keeper`] gets every observed entry, still borrowed from the message. [`reason`] says why it is kept, if it is;
+//! A worker's [`EntrySampler`] gets every observed entry, still borrowed from the message. [`reason`] says why it is kept, if it is;
 //! [`rate`] bounds how many of a kind are. Only then are the texts of its parties and its endpoint's name looked up, and an
 //! encoder writes it into the worker's [`Batch`]. An entry is kept once, also one of a gateway, which is two observations.
 //!
@@ -76,17 +76,17 @@ pub struct Batch {
 
 /// What one worker keeps.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct EntrySampler {
     persistence: Arc<Persistence>,
     rate: WorkerRate,
     names: WorkerNames,
     batch: Batch,
 }
 
-impl Keeper {
+impl EntrySampler {
     /// A worker's share of `persistence`.
     pub fn new(persistence: Arc<Persistence>) -> Self {
-        Keeper {
+        EntrySampler {
             persistence,
             rate: WorkerRate::default(),
             names: WorkerNames::default(),

@@ -21,19 +21,19 @@ use crate::aggregate::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::analyze::Ended;
 use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::final_entry::{final_entry, no_tunnel};
+use crate::analyze::identity::Identity;
 use crate::analyze::k8s_mesh::Lookup;
-use crate::analyze::legs::Identity;
 use crate::analyze::measure::{self, ClampedFields, HttpMeasure, TcpMeasure};
 use crate::analyze::rule::Rule;
 use crate::directory::Directory;
+use crate::identify::identity_cache::IdentityCache;
 use crate::identify::key::write_key;
-use crate::identify::memo::Memo;
-use crate::identify::{self, Identified, IdentifiedLeg, RawIdentity};
+use crate::identify::{self, Identified, IdentifiedObservation, RawIdentity};
 use crate::moment::Moment;
+use crate::node::{Node, OWN_LABELS};
 use crate::persistence::kept_entry::{Observed, Subject};
-use crate::persistence::{Keeper, Persistence};
-use crate::stream::{OWN_LABELS, Stream};
-use context::{Context, Legs};
+use crate::persistence::{EntrySampler, Persistence};
+use context::{Context, Observations};
 pub use progress::Progress;
 pub use settings::Settings;
 
@@ -50,11 +50,11 @@ pub struct Shard {
     registry: Arc<Registry>,
     /// The registry's epoch from which on it has asked for all that it knows of it.
     epoch: u32,
-    memo: Memo,
+    identity_cache: IdentityCache,
     accounting: Accounting,
     key: Vec<u8>,
     /// What keeps HTTP entries and TCP entries.
-    keeper: Option<Keeper>,
+    sampler: Option<EntrySampler>,
 }
 
 impl Shard {
@@ -67,10 +67,10 @@ impl Shard {
             settings,
             epoch: registry.epoch(),
             registry,
-            memo: Memo::default(),
+            identity_cache: IdentityCache::default(),
             accounting: Accounting::default(),
             key: Vec::new(),
-            keeper: None,
+            sampler: None,
         }
     }
 
@@ -78,7 +78,7 @@ impl Shard {
     #[must_use]
     pub fn keeping(self, persistence: Arc<Persistence>) -> Self {
         Shard {
-            keeper: Some(Keeper::new(persistence)),
+            sampler: Some(EntrySampler::new(persistence)),
             ..self
         }
     }
@@ -89,13 +89,13 @@ impl Shard {
     }
 
     /// The node of a new stream, with what the analyzers ask of it, within the bound of a string.
-    pub fn stream(&self, identifier: &Identifier<'_>) -> Result<Stream, Malformed> {
+    pub fn node(&self, identifier: &Identifier<'_>) -> Result<Node, Malformed> {
         let asks = |chain: Chain| chain.has(Analyzer::MxMesh);
         if !asks(self.settings.http) && !asks(self.settings.tcp) {
-            return Stream::identify_for_directory(identifier, &self.registry);
+            return Node::identify_for_directory(identifier, &self.registry);
         }
-        let stream = Stream::identify(identifier, &self.registry)?;
-        Ok(stream.within(OWN_LABELS * self.settings.string_bytes))
+        let node = Node::identify(identifier, &self.registry)?;
+        Ok(node.within(OWN_LABELS * self.settings.string_bytes))
     }
 
     /// Counts a message whose entries can't be counted.
@@ -107,7 +107,7 @@ impl Shard {
     pub fn entries(
         &mut self,
         directory: &Directory,
-        stream: &Stream,
+        node: &Node,
         progress: &mut Progress<'_>,
         limit: usize,
     ) -> bool {
@@ -119,8 +119,8 @@ impl Shard {
                 Ok(_) if progress.read >= self.settings.entries_per_message => {
                     self.reject(Rejected::TooManyEntries);
                 }
-                Ok(UnreadEntry::Http(bytes)) => self.http_entry(directory, stream, bytes, progress.received),
-                Ok(UnreadEntry::Tcp(bytes)) => self.tcp_entry(directory, stream, bytes, progress.received),
+                Ok(UnreadEntry::Http(bytes)) => self.http_entry(directory, node, bytes, progress.received),
+                Ok(UnreadEntry::Tcp(bytes)) => self.tcp_entry(directory, node, bytes, progress.received),
                 Err(_) => {
                     self.reject_message(Rejected::MalformedMessage);
                     return false;
@@ -146,14 +146,14 @@ impl Shard {
         self.accounting.reject(reason);
     }
 
-    fn http_entry(&mut self, directory: &Directory, stream: &Stream, bytes: &[u8], received: Moment) {
+    fn http_entry(&mut self, directory: &Directory, node: &Node, bytes: &[u8], received: Moment) {
         let mut entry = HttpEntry::default();
         if entry.read(bytes).is_err() {
             return self.reject(Rejected::MalformedEntry);
         }
         let context = Context {
             directory,
-            stream,
+            node,
             received,
         };
         let counted = match (entry.common_properties(), &entry.request) {
@@ -164,14 +164,14 @@ impl Shard {
         self.account(counted);
     }
 
-    fn tcp_entry(&mut self, directory: &Directory, stream: &Stream, bytes: &[u8], received: Moment) {
+    fn tcp_entry(&mut self, directory: &Directory, node: &Node, bytes: &[u8], received: Moment) {
         let mut entry = TcpEntry::default();
         if entry.read(bytes).is_err() {
             return self.reject(Rejected::MalformedEntry);
         }
         let context = Context {
             directory,
-            stream,
+            node,
             received,
         };
         let counted = match entry.common_properties() {
@@ -207,21 +207,21 @@ impl Shard {
         request: &HttpRequest<'_>,
     ) -> Result<bool, Ended> {
         final_entry(common)?;
-        no_tunnel(context.stream.role, common, request.method)?;
+        no_tunnel(context.node.role, common, request.method)?;
         let chain = self.settings.http;
         if chain.is_empty() {
             return Err(Skipped::NoAnalyzer.into());
         }
         let peers = identify::peers(chain, common);
-        let caller = self.settings.caller(context.stream.role);
-        let authority = identify::asked_authority(context.stream.role, common, request.authority);
+        let caller = self.settings.caller(context.node.role);
+        let authority = identify::asked_authority(context.node.role, common, request.authority);
         let identity = RawIdentity::new(common, caller, authority, &peers);
-        let legs = self.identified((context, chain), &identity)?;
-        let Legs { first, second, .. } = legs;
+        let observations = self.identified((context, chain), &identity)?;
+        let Observations { first, second, .. } = observations;
         // A gateway's upstream is the port that the request was for.
         let port = second.unwrap_or(first).protocol;
         let measure = measure::http(common, entry, request, port)?;
-        if self.keeper.is_some() {
+        if self.sampler.is_some() {
             let subject = Subject::Request {
                 entry,
                 request,
@@ -229,13 +229,16 @@ impl Shard {
             };
             self.keep(&context.observed(common, (first, second), subject));
         }
-        if legs.have_no_place || !measure.clamped.is_empty() {
-            self.count_unusual(legs.have_no_place, measure.clamped);
+        if observations.have_no_place || !measure.clamped.is_empty() {
+            self.count_unusual(observations.have_no_place, measure.clamped);
         }
-        let attributed = self.http_leg(&first, &measure);
-        let attributed = second.is_none_or(|second| self.http_leg(&second, &measure)) && attributed;
-        if legs.are_new {
-            self.give_example(legs, &context.shown(common, &peers, Some((entry, request))));
+        let attributed = self.http_observation(&first, &measure);
+        let attributed = second.is_none_or(|second| self.http_observation(&second, &measure)) && attributed;
+        if observations.are_new {
+            self.give_example(
+                observations,
+                &context.shown(common, &peers, Some((entry, request))),
+            );
         }
         Ok(attributed)
     }
@@ -252,23 +255,23 @@ impl Shard {
             return Err(Skipped::NoAnalyzer.into());
         }
         let peers = identify::peers(chain, common);
-        let caller = self.settings.caller(context.stream.role);
-        let server_name = identify::server_name(context.stream.role, common)?;
+        let caller = self.settings.caller(context.node.role);
+        let server_name = identify::server_name(context.node.role, common)?;
         let identity = RawIdentity::new(common, caller, server_name, &peers);
-        let legs = self.identified((context, chain), &identity)?;
-        let Legs { first, second, .. } = legs;
+        let observations = self.identified((context, chain), &identity)?;
+        let Observations { first, second, .. } = observations;
         let measure = measure::tcp(common, entry);
-        if self.keeper.is_some() {
+        if self.sampler.is_some() {
             let subject = Subject::Connection { measure: &measure };
             self.keep(&context.observed(common, (first, second), subject));
         }
-        if legs.have_no_place || !measure.clamped.is_empty() {
-            self.count_unusual(legs.have_no_place, measure.clamped);
+        if observations.have_no_place || !measure.clamped.is_empty() {
+            self.count_unusual(observations.have_no_place, measure.clamped);
         }
-        let attributed = self.tcp_leg(&first, &measure);
-        let attributed = second.is_none_or(|second| self.tcp_leg(&second, &measure)) && attributed;
-        if legs.are_new {
-            self.give_example(legs, &context.shown(common, &peers, None));
+        let attributed = self.tcp_observation(&first, &measure);
+        let attributed = second.is_none_or(|second| self.tcp_observation(&second, &measure)) && attributed;
+        if observations.are_new {
+            self.give_example(observations, &context.shown(common, &peers, None));
         }
         Ok(attributed)
     }
@@ -277,24 +280,24 @@ impl Shard {
         &mut self,
         (context, chain): (&Context<'_>, Chain),
         identity: &RawIdentity<'_>,
-    ) -> Result<Legs, Ended> {
+    ) -> Result<Observations, Ended> {
         let limit = self.settings.string_bytes;
-        write_key(&mut self.key, (chain, context.stream), identity, limit)?;
+        write_key(&mut self.key, (chain, context.node), identity, limit)?;
         let start = identity.common.start_time()?;
         let start = start.map_or(context.received, Moment::from);
-        let hash = self.memo.hash(&self.key);
-        let known = self.memo.get(hash, &self.key, context.directory, start);
+        let hash = self.identity_cache.hash(&self.key);
+        let known = self.identity_cache.get(hash, &self.key, context.directory, start);
         let are_new = known.is_none();
         let identified = match known {
             Some(identified) => identified,
             None => self.identify((context, chain), &identity.decode()?, hash, start),
         };
         let (first, second) = match identified {
-            Identified::Legs(first, second) => (first, second),
+            Identified::Observations(first, second) => (first, second),
             Identified::Overflowed(first) => (first, None),
             Identified::Ended(ended) => return Err(ended),
         };
-        Ok(Legs {
+        Ok(Observations {
             first,
             second,
             are_new,
@@ -310,26 +313,28 @@ impl Shard {
         hash: u64,
         start: Moment,
     ) -> Identified {
-        let mut lookup = Lookup::new(context.directory, context.stream, start);
+        let mut lookup = Lookup::new(context.directory, context.node, start);
         let answer = identify::look_up(chain, identity, &mut lookup, &self.registry);
-        self.memo.put(hash, &self.key, answer);
+        self.identity_cache.put(hash, &self.key, answer);
         answer.identified
     }
 
     /// Keeps an entry that was looked up as an example of what its calls rest on.
     #[cold]
-    fn give_example(&mut self, legs: Legs, shown: &Shown<'_>) {
-        let legs = [Some(legs.first), legs.second].into_iter().flatten();
-        let evidence = legs.map(|leg| leg.evidence);
+    fn give_example(&mut self, observations: Observations, shown: &Shown<'_>) {
+        let observations = [Some(observations.first), observations.second]
+            .into_iter()
+            .flatten();
+        let evidence = observations.map(|observation| observation.evidence);
         self.evidence
             .give(evidence, shown.received, || Example::of(shown).ok());
     }
 
-    /// What is observed is put together for a keeper alone, and not for each entry.
+    /// What is observed is put together for a sampler alone, and not for each entry.
     #[inline(never)]
     fn keep(&mut self, observed: &Observed<'_, '_>) {
-        if let Some(keeper) = &mut self.keeper {
-            keeper.observe(observed, &self.registry, &mut self.accounting);
+        if let Some(sampler) = &mut self.sampler {
+            sampler.observe(observed, &self.registry, &mut self.accounting);
         }
     }
 
@@ -340,30 +345,30 @@ impl Shard {
         clamped.iter().for_each(|field| self.accounting.clamp(field));
     }
 
-    fn http_leg(&mut self, leg: &IdentifiedLeg, measure: &HttpMeasure) -> bool {
+    fn http_observation(&mut self, observation: &IdentifiedObservation, measure: &HttpMeasure) -> bool {
         let key = SeriesKey {
-            call: leg.call,
+            call: observation.call,
             outcome: HttpCounts::outcome(measure),
         };
         let id = self.http.add(key, measure, |key| self.registry.http_series(key));
-        self.leg(leg, id)
+        self.observation(observation, id)
     }
 
-    fn tcp_leg(&mut self, leg: &IdentifiedLeg, measure: &TcpMeasure) -> bool {
+    fn tcp_observation(&mut self, observation: &IdentifiedObservation, measure: &TcpMeasure) -> bool {
         let key = SeriesKey {
-            call: leg.call,
+            call: observation.call,
             outcome: TcpCounts::outcome(measure),
         };
         let id = self.tcp.add(key, measure, |key| self.registry.tcp_series(key));
-        self.leg(leg, id)
+        self.observation(observation, id)
     }
 
     /// Counts an observation; answers whether both of its parties were found.
-    fn leg(&mut self, leg: &IdentifiedLeg, id: SeriesId) -> bool {
-        self.accounting.observe(leg.reporter);
+    fn observation(&mut self, observation: &IdentifiedObservation, id: SeriesId) -> bool {
+        self.accounting.observe(observation.reporter);
         self.accounting.overflowed += u64::from(id == SeriesId::OVERFLOW);
-        self.evidence.add(leg.evidence);
-        let missing = [leg.source_rule, leg.destination_rule].map(Rule::unattributed);
+        self.evidence.add(observation.evidence);
+        let missing = [observation.source_rule, observation.destination_rule].map(Rule::unattributed);
         for reason in missing.iter().flatten() {
             self.accounting.miss(*reason);
         }

@@ -164,7 +164,7 @@ fn entries(report: &Report) -> String {
 
 fn messages(report: &Report) -> String {
     let mut text = "## What a message costs\n\nProcessor time of a message, in µs, by its entries; *a + b · entries* fitted to the \
-                    medians. 2 000 side-cars, 20 000 series.\n\n\
+                    medians. 2 000 sidecars, 20 000 series.\n\n\
                     | how | what | 1 entry | 5 entries | 33 entries | a, µs | b, µs |\n|---|---|---:|---:|---:|---:|---:|\n"
         .to_owned();
     for way in Way::ALL {
@@ -241,7 +241,7 @@ fn how(report: &Report) -> String {
         "## How this is measured\n\n\
          `make bench` measures, `make bench-check` says which figures of the checked-in report are missed, `make bench-instructions` \
          counts instructions and is part of `make ci`.\n\n\
-         - **The load.** A mesh of 10 000 pods; a few of them make most of the calls (Zipf's law). 100 series come from 8 side-cars, \
+         - **The load.** A mesh of 10 000 pods; a few of them make most of the calls (Zipf's law). 100 series come from 8 sidecars, \
          20 000 from 2 000 with 64 000 pairs of pods. Streams begin with an identifier of 62 KB. Paths have ids and queries, peers \
          their fields in ever new orders, calls started 0 to 5 s ago. Each message is sent by itself, in frames of at most 16 KiB. The \
          directory comes from an API server by which 10 pods a second are replaced.\n\

@@ -197,7 +197,7 @@ fn configuration_text(
     kubeconfig: &Path,
 ) -> String {
     let (analyzer, directory) = match scenario.load.shape {
-        Shape::Short | Shape::SideCar => {
+        Shape::Short | Shape::Sidecar => {
             let kubeconfig = kubeconfig.display();
             (
                 "k8s-mesh",

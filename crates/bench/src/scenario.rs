@@ -72,16 +72,16 @@ pub(crate) enum Part {
 }
 
 /// 497 bytes, 100 series.
-pub(crate) const FEW: Load = load(Shape::SideCar, Traffic::FEW);
+pub(crate) const FEW: Load = load(Shape::Sidecar, Traffic::FEW);
 /// 497 bytes, 20 000 series.
-pub(crate) const MANY: Load = load(Shape::SideCar, Traffic::MANY);
+pub(crate) const MANY: Load = load(Shape::Sidecar, Traffic::MANY);
 /// 169 bytes, 100 series.
 pub(crate) const SHORT: Load = load(Shape::Short, Traffic::FEW);
 /// 1 359 bytes with two peers, 100 series.
 pub(crate) const TWO_PEERS: Load = load(Shape::TwoPeers, Traffic::FEW);
 /// 497 bytes, about 100 000 samples of the exposition.
 pub(crate) const SCRAPED: Load = load(
-    Shape::SideCar,
+    Shape::Sidecar,
     Traffic {
         size: Size::LARGE,
         called: 75,
@@ -89,7 +89,7 @@ pub(crate) const SCRAPED: Load = load(
     },
 );
 
-/// Meshes from 10 to 10 000 pods, in each of which 8 side-cars report 160 series: workloads, replicas, called ones, callers of each.
+/// Meshes from 10 to 10 000 pods, in each of which 8 sidecars report 160 series: workloads, replicas, called ones, callers of each.
 const MESHES: [(usize, usize, usize, usize); 4] =
     [(10, 1, 8, 1), (25, 4, 2, 4), (125, 8, 1, 8), (1250, 8, 1, 8)];
 
@@ -215,7 +215,7 @@ pub(crate) fn by_pods() -> [Scenario; 4] {
             called,
             callers,
         };
-        Scenario::saturated(COLLECTOR, load(Shape::SideCar, traffic))
+        Scenario::saturated(COLLECTOR, load(Shape::Sidecar, traffic))
     })
 }
 
@@ -227,7 +227,7 @@ pub(crate) fn by_series() -> [Scenario; 5] {
             called,
             callers,
         };
-        Scenario::saturated(COLLECTOR, load(Shape::SideCar, traffic))
+        Scenario::saturated(COLLECTOR, load(Shape::Sidecar, traffic))
     })
 }
 

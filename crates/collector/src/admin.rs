@@ -109,7 +109,7 @@ fn told(freshness: &KindFreshness) -> String {
     } else {
         "not listed yet"
     };
-    let (kind, age) = (freshness.kind.word(), freshness.age.as_secs());
+    let (kind, age) = (freshness.kind.as_str(), freshness.age.as_secs());
     let failure = freshness.failure.as_ref();
     let failure = failure.map(|(ago, why)| format!("; failed {} s ago: {why}", ago.as_secs()));
     format!(

@@ -66,7 +66,7 @@ impl Overflow {
     pub const ALL: [Overflow; 3] = [Overflow::Proxies, Overflow::Samples, Overflow::LabelBytes];
 
     /// The bound's word in the label `reason`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Overflow::Proxies => "proxies",
             Overflow::Samples => "samples",

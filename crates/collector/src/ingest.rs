@@ -7,8 +7,8 @@ use als_proto::{Malformed, Message, MetricsMessage};
 use alscope_analysis::accounting::Rejected;
 use alscope_analysis::directory::Directory;
 use alscope_analysis::moment::Moment;
+use alscope_analysis::node::Node;
 use alscope_analysis::shard::{Progress, Shard};
-use alscope_analysis::stream::Stream;
 use arc_swap::ArcSwap;
 
 use crate::clock;
@@ -49,8 +49,8 @@ pub enum Incoming {
 #[derive(Debug)]
 pub struct AccessLogs {
     identifiers: Identifiers,
-    /// The node that the next entries are of, once it is known.
-    node: Option<Box<Node>>,
+    /// The proxy whose entries come next, once it is known.
+    proxy: Option<Box<IdentifiedProxy>>,
 }
 
 /// Which messages of a stream of access logs name a node.
@@ -62,10 +62,11 @@ enum Identifiers {
     Any,
 }
 
+/// A proxy that has named its node.
 #[derive(Debug)]
-struct Node {
-    stream: Stream,
-    proxy: Arc<Proxy>,
+struct IdentifiedProxy {
+    node: Node,
+    counts: Arc<Proxy>,
 }
 
 impl Ingest {
@@ -81,12 +82,12 @@ impl Ingest {
         message: &Message<'_>,
         received: Moment,
     ) -> Result<(), Malformed> {
-        if (logs.node.is_none() || logs.identifiers == Identifiers::Any)
+        if (logs.proxy.is_none() || logs.identifiers == Identifiers::Any)
             && let Some(identifier) = message.identifier()?
         {
-            logs.node = Some(Box::new(Node {
-                stream: self.shard().stream(&identifier)?,
-                proxy: self.proxies.proxy(&identifier, received)?,
+            logs.proxy = Some(Box::new(IdentifiedProxy {
+                node: self.shard().node(&identifier)?,
+                counts: self.proxies.proxy(&identifier, received)?,
             }));
         }
         Ok(())
@@ -100,7 +101,7 @@ impl Ingest {
     ) -> Result<(), Malformed> {
         let message = Message::read(message)?;
         self.identify(logs, &message, received)?;
-        let Some(node) = &logs.node else {
+        let Some(proxy) = &logs.proxy else {
             self.shard().reject_entries(message.entries());
             return Ok(());
         };
@@ -110,13 +111,13 @@ impl Ingest {
             // The newest directory for each turn: a guard is not kept across an await.
             let (more, batch) = {
                 let mut shard = self.shard();
-                let more = shard.entries(&self.directory.load(), &node.stream, &mut progress, TURN);
+                let more = shard.entries(&self.directory.load(), &proxy.node, &mut progress, TURN);
                 (more, shard.take_kept(BATCH_BYTES))
             };
             if let (Some(kept), Some(batch)) = (&self.kept, batch) {
                 kept.offer(batch);
             }
-            node.proxy.add_received(progress.entries_read() - before);
+            proxy.counts.add_received(progress.entries_read() - before);
             if !more {
                 return Ok(());
             }
@@ -157,7 +158,7 @@ impl Handler for Ingest {
         let access_logs = |identifiers| {
             Incoming::AccessLogs(AccessLogs {
                 identifiers,
-                node: None,
+                proxy: None,
             })
         };
         match method {
@@ -175,10 +176,10 @@ impl Handler for Ingest {
         // It may have named the node of the entries after it.
         if let Incoming::AccessLogs(AccessLogs {
             identifiers: Identifiers::Any,
-            node,
+            proxy,
         }) = stream
         {
-            *node = None;
+            *proxy = None;
         }
         self.shard().reject_message(reason);
     }

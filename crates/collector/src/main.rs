@@ -175,7 +175,7 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
     persistence::persistence(&config)?;
     if let Directory::File(file) = &config.directory {
         for (kind, item) in directory::file::load(file, &mut directory::empty(&config))? {
-            let (kind, name, file) = (kind.word(), item.name, file.display());
+            let (kind, name, file) = (kind.as_str(), item.name, file.display());
             terminal::say(&format!(
                 "alscope-collector: warning: {kind} {name} of {file} can't be decoded and is left out"
             ));

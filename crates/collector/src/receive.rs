@@ -5,8 +5,10 @@
 //! proxies. Nothing that a client sends can end another client's stream.
 
 pub mod activity;
+pub mod admission;
 pub mod answer;
-pub mod arrival;
+pub mod buffer_budget;
+pub mod buffer_pool;
 pub mod encoding;
 pub mod ending;
 pub mod flood;
@@ -15,11 +17,9 @@ pub mod limits;
 pub mod listener;
 pub mod method;
 pub mod open_files;
-pub mod room;
 pub mod service;
 pub mod share;
 pub mod socket;
-pub mod spare;
 pub mod worker;
 
 use std::future::Future;

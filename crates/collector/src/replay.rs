@@ -128,7 +128,7 @@ fn directory(config: &Config) -> Result<(Directory, Vec<String>), ReplayError> {
         Source::File(path) => {
             let mut state = empty(config);
             let left_out = file::load(path, &mut state)?;
-            let name = |(kind, item): file::LeftOut| format!("{} {}", kind.word(), item.name);
+            let name = |(kind, item): file::LeftOut| format!("{} {}", kind.as_str(), item.name);
             Ok((
                 state.publish().unwrap_or_default(),
                 left_out.into_iter().map(name).collect(),

@@ -17,9 +17,9 @@ use alscope_analysis::directory::records::{
 use alscope_analysis::directory::state::State;
 use alscope_analysis::directory::{Directory, Port};
 use alscope_analysis::moment::Moment;
+use alscope_analysis::node::Node;
 use alscope_analysis::party::Reporter;
 use alscope_analysis::shard::{Progress, Settings, Shard};
-use alscope_analysis::stream::Stream;
 use prost::Message as _;
 
 /// When the mesh's pods started, and when the messages are received: the times of the seeds.
@@ -38,7 +38,7 @@ pub fn observations(bytes: &[u8]) {
         let Ok(Some(identifier)) = message.identifier() else {
             return;
         };
-        let Ok(stream) = Stream::identify(&identifier, mesh.shard.registry()) else {
+        let Ok(stream) = Node::identify(&identifier, mesh.shard.registry()) else {
             return;
         };
         mesh.forget();
@@ -100,7 +100,7 @@ impl Mesh {
     }
 
     /// Counts the message's entries, `limit` at a time.
-    fn count(&mut self, message: &Message<'_>, stream: &Stream, limit: usize) -> Counted {
+    fn count(&mut self, message: &Message<'_>, stream: &Node, limit: usize) -> Counted {
         let shard = &mut self.shard;
         let mut progress = Progress::new(message.entries(), NOW);
         while shard.entries(&self.directory, stream, &mut progress, limit) {}

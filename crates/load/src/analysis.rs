@@ -10,8 +10,8 @@ use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::records::{Key, Kind, Record};
 use alscope_analysis::directory::state::State;
 use alscope_analysis::moment::Moment;
+use alscope_analysis::node::Node;
 use alscope_analysis::shard::{Progress, Settings, Shard};
-use alscope_analysis::stream::Stream;
 use anyhow::Context as _;
 
 use crate::mesh::{Pod, Workload, rolling};
@@ -34,7 +34,7 @@ pub struct Analysis {
 
 #[derive(Debug)]
 struct Sent {
-    stream: Stream,
+    node: Node,
     messages: Vec<Framed>,
 }
 
@@ -52,12 +52,12 @@ impl Analysis {
             let identifier = message.identifier()?;
             let identifier = identifier.context("a stream does not say whose it is")?;
             anyhow::Ok(Sent {
-                stream: Stream::identify(&identifier, &registry)?,
+                node: Node::identify(&identifier, &registry)?,
                 messages: of.rest.clone(),
             })
         };
         let analyzer = match load.shape {
-            Shape::Short | Shape::SideCar => Analyzer::K8sMesh,
+            Shape::Short | Shape::Sidecar => Analyzer::K8sMesh,
             Shape::TwoPeers => Analyzer::MxMesh,
         };
         let settings = Settings {
@@ -124,12 +124,12 @@ impl Analysis {
             ..
         } = self;
         let mut entries = 0;
-        for (stream, framed) in in_turn(streams) {
+        for (node, framed) in in_turn(streams) {
             let Ok(message) = Message::read(framed.message()) else {
                 continue;
             };
             let mut progress = Progress::new(message.entries(), *received);
-            shard.entries(directory, stream, &mut progress, usize::MAX);
+            shard.entries(directory, node, &mut progress, usize::MAX);
             entries += progress.entries_read() as u64;
         }
         entries
@@ -164,10 +164,10 @@ impl Analysis {
 }
 
 /// The messages of all streams: the first of each, the second of each, …
-fn in_turn<'a>(streams: &'a [Sent]) -> impl Iterator<Item = (&'a Stream, &'a Framed)> {
+fn in_turn<'a>(streams: &'a [Sent]) -> impl Iterator<Item = (&'a Node, &'a Framed)> {
     let most = streams.iter().map(|sent| sent.messages.len()).max().unwrap_or(0);
     (0..most).flat_map(move |place| {
-        let of_stream = move |sent: &'a Sent| Some((&sent.stream, sent.messages.get(place)?));
+        let of_stream = move |sent: &'a Sent| Some((&sent.node, sent.messages.get(place)?));
         streams.iter().filter_map(of_stream)
     })
 }

@@ -51,7 +51,7 @@ pub const fn seconds(since_epoch: u64) -> [u8; 6] {
 pub fn entry(call: &Call<'_>, shape: Shape, random: &mut Random) -> anyhow::Result<HttpAccessLogEntry> {
     let mut entry = match shape {
         Shape::Short => short(call, random),
-        Shape::SideCar => side_car(call, random),
+        Shape::Sidecar => sidecar(call, random),
         Shape::TwoPeers => two_peers(call, random),
     };
     // Here, because the length of this string and of the message around it always have the same number of bytes.
@@ -102,7 +102,7 @@ fn short(call: &Call<'_>, random: &mut Random) -> HttpAccessLogEntry {
     }
 }
 
-fn side_car(call: &Call<'_>, random: &mut Random) -> HttpAccessLogEntry {
+fn sidecar(call: &Call<'_>, random: &mut Random) -> HttpAccessLogEntry {
     let (downstream, local) = (caller(call, random), socket(call.called, PORT.into()));
     let common = AccessLogCommon {
         downstream_remote_address: Some(downstream.clone()),
@@ -294,7 +294,7 @@ mod tests {
     fn an_entry_has_all_the_times_that_envoy_logs() {
         let mesh = mesh(Size::LARGE);
         let (_, calls) = Traffic::FEW.reports(&mesh).next().unwrap();
-        let common = entry(&calls.all()[0], Shape::SideCar, &mut Random::new(7))
+        let common = entry(&calls.all()[0], Shape::Sidecar, &mut Random::new(7))
             .unwrap()
             .common_properties
             .unwrap();

@@ -14,12 +14,12 @@ use crate::shape::Shape;
 const IDENTIFIER_BYTES: usize = 62_000;
 const TYPE: &str = "type.googleapis.com/google.protobuf.Struct";
 
-/// The identifier that the stream of a proxy begins with, as long as Istio's are: a pod's side-car, or the waypoint before it.
+/// The identifier that the stream of a proxy begins with, as long as Istio's are: a pod's sidecar, or the waypoint before it.
 pub fn identifier(reporter: Party<'_>, shape: Shape) -> Identifier {
     let Party { workload, pod } = reporter;
     let namespace = &workload.namespace;
     let kind = match shape {
-        Shape::Short | Shape::SideCar => "sidecar",
+        Shape::Short | Shape::Sidecar => "sidecar",
         Shape::TwoPeers => "waypoint",
     };
     let metadata = [

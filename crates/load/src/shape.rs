@@ -10,23 +10,23 @@ const SENT_AT: usize = 16_384;
 /// A kind of entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Shape {
-    /// A side-car's, of plain text, with few fields: the shortest that both parties can be found for.
+    /// A sidecar's, of plain text, with few fields: the shortest that both parties can be found for.
     Short,
-    /// A side-car's, of mutual TLS, with all times and byte counts.
-    SideCar,
+    /// A sidecar's, of mutual TLS, with all times and byte counts.
+    Sidecar,
     /// A waypoint's, with the peers of both ends as Istio 1.24 and later describe them.
     TwoPeers,
 }
 
 impl Shape {
     /// Every shape, the smallest first.
-    pub const ALL: [Shape; 3] = [Shape::Short, Shape::SideCar, Shape::TwoPeers];
+    pub const ALL: [Shape; 3] = [Shape::Short, Shape::Sidecar, Shape::TwoPeers];
 
     /// Bytes of one entry: figures in entries can only be compared between entries of one size.
     pub const fn bytes(self) -> usize {
         match self {
             Shape::Short => 169,
-            Shape::SideCar => 497,
+            Shape::Sidecar => 497,
             Shape::TwoPeers => 1359,
         }
     }

@@ -190,7 +190,7 @@ mod tests {
     static FEW: LazyLock<Vec<Stream>> = LazyLock::new(|| {
         let load = Load {
             traffic: Traffic::FEW,
-            shape: Shape::SideCar,
+            shape: Shape::Sidecar,
             entries: ENTRIES,
         };
         streams(&mesh(Size::LARGE), load, BEFORE_REPEATING).unwrap()
@@ -256,7 +256,7 @@ mod tests {
         let stream = &FEW[0];
         let bytes = stream.rest[0].message_bytes() as usize;
         assert!(
-            (16_384..16_384 + Shape::SideCar.bytes()).contains(&bytes),
+            (16_384..16_384 + Shape::Sidecar.bytes()).contains(&bytes),
             "{bytes}"
         );
         let first = stream.first.message_bytes() as usize;

@@ -53,7 +53,7 @@ pub struct Traffic {
     pub callers: usize,
 }
 
-/// The calls that one side-car reports.
+/// The calls that one sidecar reports.
 #[derive(Debug)]
 pub struct Calls<'a> {
     all: Vec<Call<'a>>,
@@ -77,13 +77,13 @@ impl Call<'_> {
 }
 
 impl Traffic {
-    /// 100 series, of the side-cars of 8 pods.
+    /// 100 series, of the sidecars of 8 pods.
     pub const FEW: Traffic = Traffic {
         size: Size::LARGE,
         called: 1,
         callers: 5,
     };
-    /// 20 000 series, of the side-cars of 2 000 pods.
+    /// 20 000 series, of the sidecars of 2 000 pods.
     pub const MANY: Traffic = Traffic {
         size: Size::LARGE,
         called: 250,
@@ -100,7 +100,7 @@ impl Traffic {
         self.series() / FAMILIES * HttpCounts::SAMPLES
     }
 
-    /// How many side-cars report.
+    /// How many sidecars report.
     pub const fn nodes(self) -> usize {
         self.called * self.size.replicas
     }
@@ -110,7 +110,7 @@ impl Traffic {
         self.nodes() * self.callers * self.size.replicas
     }
 
-    /// What each side-car reports.
+    /// What each sidecar reports.
     pub fn reports(self, mesh: &[Workload]) -> impl Iterator<Item = (Party<'_>, Calls<'_>)> {
         let called = mesh.iter().enumerate().take(self.called);
         called.flat_map(move |(number, workload)| {
@@ -164,7 +164,7 @@ impl<'a> Calls<'a> {
         &self.all
     }
 
-    /// The places of calls without end: first those with which all side-cars of a workload together have reported each label set,
+    /// The places of calls without end: first those with which all sidecars of a workload together have reported each label set,
     /// then whatever comes.
     pub fn drawn(&self, mut random: Random) -> impl Iterator<Item = usize> {
         let (codes, replicas) = (CODES.len(), self.replicas);

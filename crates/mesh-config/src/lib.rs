@@ -42,11 +42,22 @@ pub struct Settings {
     pub enabled: Option<bool>,
     /// `defaultConfig.envoyAccessLogService`: where to; a proxy reads it when it starts.
     pub service: Option<Service>,
-    /// `defaultProviders.accessLogging`: the mesh-wide logging providers. With any of them istiod ignores
+    /// `defaultProviders.accessLogging`: the mesh-wide logging providers. With one that logs, istiod ignores
     /// `enableEnvoyAccessLogService`.
     pub access_logging_providers: Option<Vec<String>>,
+    /// `extensionProviders`, in their order.
+    pub extension_providers: Vec<ExtensionProvider>,
     /// `rootNamespace`: whose Telemetry is the whole mesh's.
     pub root_namespace: Option<String>,
+}
+
+/// One of `extensionProviders`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExtensionProvider {
+    /// `name`.
+    pub name: String,
+    /// Whether access logs can go to it: `envoyFileAccessLog`, `envoyHttpAls`, `envoyTcpAls` or `envoyOtelAls` is set.
+    pub logs: bool,
 }
 
 /// `defaultConfig.envoyAccessLogService`.
@@ -67,6 +78,21 @@ impl Settings {
     /// Whether proxies are told to stream to `address`, and nothing else stands beside it.
     pub fn stream_to(&self, address: &str) -> bool {
         self.enabled == Some(true) && self.service_is(address)
+    }
+
+    /// Whether istiod finds a provider of this name to which access logs can go. It looks for the first whose name is the same but
+    /// for case, in its own (`prometheus`, `stackdriver` and `envoy`) and then in `extensionProviders`, where one of
+    /// exactly the same name takes the place of its own (istio/istio, `pkg/config/mesh/mesh.go` and
+    /// `pilot/pkg/model/telemetry.go`).
+    pub fn has_logger(&self, name: &str) -> bool {
+        let built_in = [("prometheus", false), ("stackdriver", false), ("envoy", true)];
+        let listed = self.extension_providers.iter();
+        let mut all = built_in
+            .into_iter()
+            .chain(listed.map(|one| (one.name.as_str(), one.logs)));
+        let found = all.clone().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        let last = found.and_then(|(exact, _)| all.rfind(|(other, _)| *other == exact));
+        last.is_some_and(|(_, logs)| logs)
     }
 
     pub(crate) fn service_is(&self, address: &str) -> bool {
@@ -94,7 +120,8 @@ pub fn is_wired(text: &str, address: &str) -> Result<bool, MeshConfigError> {
 ///
 /// istiod's `ApplyMeshConfig`: a field of the later source replaces that of the earlier one, `defaultConfig` and
 /// `defaultProviders` field by field. `envoyAccessLogService` is one such field: it is replaced as a whole, so a primary with
-/// only `tlsSettings` hides a shared address. A list replaces a list.
+/// only `tlsSettings` hides a shared address. A list replaces a list, but for `extensionProviders`, which are merged by name:
+/// one of the same name takes the earlier one's place.
 #[must_use]
 pub fn merged(shared: &Settings, primary: &Settings) -> Settings {
     let providers = primary.access_logging_providers.as_ref();
@@ -102,10 +129,26 @@ pub fn merged(shared: &Settings, primary: &Settings) -> Settings {
         enabled: primary.enabled.or(shared.enabled),
         service: primary.service.as_ref().or(shared.service.as_ref()).cloned(),
         access_logging_providers: providers.or(shared.access_logging_providers.as_ref()).cloned(),
+        extension_providers: merged_providers(&shared.extension_providers, &primary.extension_providers),
         root_namespace: primary
             .root_namespace
             .as_ref()
             .or(shared.root_namespace.as_ref())
             .cloned(),
     }
+}
+
+/// The providers of both, each name once.
+pub(crate) fn merged_providers(
+    earlier: &[ExtensionProvider],
+    later: &[ExtensionProvider],
+) -> Vec<ExtensionProvider> {
+    let mut merged: Vec<ExtensionProvider> = earlier.to_vec();
+    for provider in later {
+        match merged.iter_mut().find(|one| one.name == provider.name) {
+            Some(one) => one.logs = provider.logs,
+            None => merged.push(provider.clone()),
+        }
+    }
+    merged
 }

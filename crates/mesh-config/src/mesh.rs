@@ -1,7 +1,7 @@
 //! The keys of access logging in a document: where they stand and what they say.
 
 use crate::document::{BOOL_TAG, Document, Entry, Kind, Mapping, Node};
-use crate::{MeshConfigError, Service, Settings};
+use crate::{ExtensionProvider, MeshConfigError, Service, Settings, merged_providers};
 
 pub(crate) const FLAG: &str = "enableEnvoyAccessLogService";
 pub(crate) const PROXY: &str = "defaultConfig";
@@ -12,6 +12,21 @@ const ADDRESS_PATH: &str = "defaultConfig.envoyAccessLogService.address";
 const PROVIDERS: &str = "defaultProviders";
 const LOGGING: &str = "accessLogging";
 const LOGGING_PATH: &str = "defaultProviders.accessLogging";
+const EXTENSIONS: &str = "extensionProviders";
+const EXTENSIONS_SNAKE: &str = "extension_providers";
+const NAME: &str = "name";
+/// The kinds of provider to which access logs go (istio/istio, `pilot/pkg/model/telemetry_logging.go`), in both spellings that
+/// istiod reads.
+const LOGGERS: [&str; 8] = [
+    "envoyFileAccessLog",
+    "envoy_file_access_log",
+    "envoyHttpAls",
+    "envoy_http_als",
+    "envoyTcpAls",
+    "envoy_tcp_als",
+    "envoyOtelAls",
+    "envoy_otel_als",
+];
 const ROOT: &str = "rootNamespace";
 const ROOT_SNAKE: &str = "root_namespace";
 
@@ -65,6 +80,8 @@ impl<'d, 't> Mesh<'d, 't> {
             "enable_envoy_access_log_service",
             PROXY,
             PROVIDERS,
+            EXTENSIONS,
+            EXTENSIONS_SNAKE,
             ROOT,
             ROOT_SNAKE,
         ];
@@ -81,6 +98,7 @@ impl<'d, 't> Mesh<'d, 't> {
             enabled: mesh.enabled()?,
             service: mesh.service()?,
             access_logging_providers: mesh.providers(root)?,
+            extension_providers: mesh.extension_providers(root)?,
             root_namespace: mesh.root_namespace(root)?,
         };
         Ok(mesh)
@@ -186,6 +204,43 @@ impl<'d, 't> Mesh<'d, 't> {
             text.ok_or_else(|| wrong(item, LOGGING_PATH, "a list of names"))
         };
         items.iter().map(name).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// istiod reads the key, and what is in it, in both spellings.
+    fn extension_providers(&self, root: &Mapping<'t>) -> Result<Vec<ExtensionProvider>, MeshConfigError> {
+        let Some(entry) = root.entry(EXTENSIONS).or_else(|| root.entry(EXTENSIONS_SNAKE)) else {
+            return Ok(Vec::new());
+        };
+        let providers = self.document.resolved(&entry.value);
+        if providers.is_null() {
+            return Ok(Vec::new());
+        }
+        let Kind::Sequence { items } = &providers.kind else {
+            return Err(wrong(&entry.value, EXTENSIONS, "a list of providers"));
+        };
+        let listed = items.iter().map(|item| self.extension_provider(item));
+        let listed: Vec<ExtensionProvider> = listed.collect::<Result<_, _>>()?;
+        Ok(merged_providers(&[], &listed))
+    }
+
+    fn extension_provider(&self, item: &Node<'t>) -> Result<ExtensionProvider, MeshConfigError> {
+        let Some(mapping) = self.document.resolved(item).mapping() else {
+            return Err(wrong(item, EXTENSIONS, "a list of providers"));
+        };
+        self.check_merge(mapping, &[&[NAME], &LOGGERS[..]].concat())?;
+        let is_set = |key: &str| {
+            let value = mapping
+                .entry(key)
+                .map(|entry| self.document.resolved(&entry.value));
+            value.is_some_and(|value| !value.is_null())
+        };
+        let name = mapping
+            .entry(NAME)
+            .map(|entry| self.document.resolved(&entry.value));
+        Ok(ExtensionProvider {
+            name: name.and_then(Node::scalar).unwrap_or_default().to_owned(),
+            logs: LOGGERS.iter().any(|kind| is_set(kind)),
+        })
     }
 
     /// istiod reads it in both spellings.

@@ -117,6 +117,24 @@ fn texts_that_are_no_mesh_config(#[case] text: &str, #[case] message: &str) {
     "`defaultProviders.accessLogging` on line 2 of the mesh config is not a list of names; istiod refuses that, so \
      correct it"
 )]
+#[case::extension_providers_are_a_mapping(
+    "extensionProviders: {name: otel}\n",
+    "`extensionProviders` on line 1 of the mesh config is not a list of providers; istiod refuses that, so correct it"
+)]
+#[case::extension_provider_is_a_text(
+    "extensionProviders:\n- otel\n",
+    "`extensionProviders` on line 2 of the mesh config is not a list of providers; istiod refuses that, so correct it"
+)]
+#[case::merged_extension_provider(
+    "a: &a {envoyOtelAls: {port: 1}}\nextensionProviders:\n- name: otel\n  <<: *a\n",
+    "`<<` on line 4 of the mesh config sets keys of access logging from elsewhere; write those keys out instead of \
+     merging them"
+)]
+#[case::merged_extension_providers(
+    "a: &a {extensionProviders: []}\n<<: *a\n",
+    "`<<` on line 2 of the mesh config sets keys of access logging from elsewhere; write those keys out instead of \
+     merging them"
+)]
 #[case::flag_in_snake_case(
     "a: 1\nenable_envoy_access_log_service: true\n",
     "`enable_envoy_access_log_service` on line 2 of the mesh config is in snake case; write it as \

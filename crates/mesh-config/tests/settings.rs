@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
-use alscope_mesh_config::{Service, Settings, check_address, merged, read};
+use alscope_mesh_config::{ExtensionProvider, Service, Settings, check_address, merged, read};
 use rstest::rstest;
 
 fn settings(text: &str) -> Settings {
@@ -13,6 +13,13 @@ fn service(address: Option<&str>, has_other_keys: bool) -> Service {
     Service {
         address: address.map(str::to_owned),
         has_other_keys,
+    }
+}
+
+fn extension(name: &str, logs: bool) -> ExtensionProvider {
+    ExtensionProvider {
+        name: name.to_owned(),
+        logs,
     }
 }
 
@@ -35,12 +42,13 @@ fn a_text_without_the_keys_says_nothing(#[case] text: &str) {
 fn every_key_is_read() {
     let text = "defaultConfig:\n  envoyAccessLogService:\n    address: a.b:1\n    tlsSettings: {mode: DISABLE}\n\
                 enableEnvoyAccessLogService: false\ndefaultProviders:\n  accessLogging:\n  - envoy\n  - otel\n\
-                rootNamespace: \"istio-config\"\n";
+                rootNamespace: \"istio-config\"\nextensionProviders: [{name: otel, envoyOtelAls: {port: 1}}]\n";
     let expected = Settings {
         enabled: Some(false),
         service: Some(service(Some("a.b:1"), true)),
         access_logging_providers: Some(vec!["envoy".to_owned(), "otel".to_owned()]),
         root_namespace: Some("istio-config".to_owned()),
+        extension_providers: vec![extension("otel", true)],
     };
     assert_eq!(settings(text), expected);
 }
@@ -49,12 +57,14 @@ fn every_key_is_read() {
 fn aliases_are_followed() {
     let text = "x: &x {address: &a a.b:1}\non: &on yes\nnames: &names [&n envoy, *n]\n\
                 defaultConfig: {envoyAccessLogService: *x}\nenableEnvoyAccessLogService: *on\n\
-                defaultProviders: {access_logging: *names}\nroot: &root mesh\nroot_namespace: *root\n";
+                defaultProviders: {access_logging: *names}\nroot: &root mesh\nroot_namespace: *root\n\
+                als: &als {name: *n, envoy_http_als: {}}\nextension_providers: [*als]\n";
     let expected = Settings {
         enabled: Some(true),
         service: Some(service(Some("a.b:1"), false)),
         access_logging_providers: Some(vec!["envoy".to_owned(), "envoy".to_owned()]),
         root_namespace: Some("mesh".to_owned()),
+        extension_providers: vec![extension("envoy", true)],
     };
     assert_eq!(settings(text), expected);
 }
@@ -81,27 +91,27 @@ fn booleans_are_those_of_yaml_1_1(#[case] spelling: &str, #[case] enabled: Optio
 #[case::shared_alone(
     "enableEnvoyAccessLogService: true\ndefaultConfig: {envoyAccessLogService: {address: s:1}}\ndefaultProviders: {accessLogging: [s]}\nrootNamespace: s",
     "defaultConfig: {concurrency: 2}\ndefaultProviders: {metrics: [p]}",
-    Settings { enabled: Some(true), service: Some(service(Some("s:1"), false)), access_logging_providers: Some(vec!["s".to_owned()]), root_namespace: Some("s".to_owned()) }
+    Settings { enabled: Some(true), service: Some(service(Some("s:1"), false)), access_logging_providers: Some(vec!["s".to_owned()]), root_namespace: Some("s".to_owned()), ..Settings::default() }
 )]
 #[case::primary_wins(
     "enableEnvoyAccessLogService: true\ndefaultConfig: {envoyAccessLogService: {address: s:1}}\ndefaultProviders: {accessLogging: [s]}\nrootNamespace: s",
     "enableEnvoyAccessLogService: false\ndefaultConfig: {envoyAccessLogService: {address: p:1}}\ndefaultProviders: {accessLogging: []}\nrootNamespace: p",
-    Settings { enabled: Some(false), service: Some(service(Some("p:1"), false)), access_logging_providers: Some(vec![]), root_namespace: Some("p".to_owned()) }
+    Settings { enabled: Some(false), service: Some(service(Some("p:1"), false)), access_logging_providers: Some(vec![]), root_namespace: Some("p".to_owned()), ..Settings::default() }
 )]
 #[case::service_is_replaced_whole(
     "defaultConfig: {envoyAccessLogService: {address: s:1}}",
     "defaultConfig: {envoyAccessLogService: {tlsSettings: {mode: DISABLE}}}",
-    Settings { enabled: None, service: Some(service(None, true)), access_logging_providers: None, root_namespace: None }
+    Settings { enabled: None, service: Some(service(None, true)), ..Settings::default() }
 )]
 #[case::empty_service_hides_the_shared_one(
     "defaultConfig: {envoyAccessLogService: {address: s:1}}",
     "defaultConfig: {envoyAccessLogService: {}}",
-    Settings { enabled: None, service: Some(service(None, false)), access_logging_providers: None, root_namespace: None }
+    Settings { enabled: None, service: Some(service(None, false)), ..Settings::default() }
 )]
 #[case::null_hides_nothing(
     "defaultConfig: {envoyAccessLogService: {address: s:1}}",
     "defaultConfig: {envoyAccessLogService: ~}",
-    Settings { enabled: None, service: Some(service(Some("s:1"), false)), access_logging_providers: None, root_namespace: None }
+    Settings { enabled: None, service: Some(service(Some("s:1"), false)), ..Settings::default() }
 )]
 fn two_are_merged_as_istiod_merges_them(
     #[case] shared: &str,
@@ -109,6 +119,52 @@ fn two_are_merged_as_istiod_merges_them(
     #[case] expected: Settings,
 ) {
     assert_eq!(merged(&settings(shared), &settings(primary)), expected);
+}
+
+/// Which of the names are those of providers that log, to an istiod with a shared and a primary mesh config.
+fn known(texts: [&str; 2], names: &[&str]) -> Vec<bool> {
+    let both = merged(&settings(texts[0]), &settings(texts[1]));
+    names.iter().map(|name| both.has_logger(name)).collect()
+}
+
+#[test]
+fn of_the_built_in_providers_only_envoy_logs() {
+    let names = ["envoy", "ENVOY", "prometheus", "stackdriver", "otel", ""];
+    assert_eq!(known(["", ""], &names), [true, true, false, false, false, false]);
+}
+
+#[rstest]
+#[case("envoyFileAccessLog: {path: /dev/stdout}", true)]
+#[case("envoyHttpAls: {}", true)]
+#[case("envoyTcpAls: {port: 1}", true)]
+#[case("envoyOtelAls: {port: 1}", true)]
+#[case("envoy_file_access_log: {}", true)]
+#[case("envoy_tcp_als: {}", true)]
+#[case("envoy_otel_als: {}", true)]
+#[case("envoyOtelAls: ~", false)]
+#[case("opentelemetry: {port: 1}", false)]
+#[case("envoyExtAuthzHttp: {port: 1}", false)]
+fn four_kinds_of_provider_log(#[case] kind: &str, #[case] logs: bool) {
+    let text = format!("extensionProviders: [{{name: a, {kind}}}]");
+    assert_eq!(settings(&text).extension_providers, [extension("a", logs)]);
+    assert_eq!(known([&text, ""], &["a", "A", "b"]), [logs, logs, false]);
+}
+
+#[rstest]
+#[case::built_in_is_replaced("", "extensionProviders: [{name: envoy, zipkin: {}}, {name: prometheus, envoyHttpAls: {}}]", &["envoy", "prometheus"], &[false, true])]
+#[case::built_in_hides_another_case("", "extensionProviders: [{name: Envoy, zipkin: {}}]", &["envoy", "Envoy"], &[true, true])]
+#[case::first_of_two_cases("", "extensionProviders: [{name: a, envoyHttpAls: {}}, {name: A, zipkin: {}}]", &["a", "A"], &[true, true])]
+#[case::second_of_one_name("", "extensionProviders: [{name: a, envoyHttpAls: {}}, {name: a, zipkin: {}}]", &["a"], &[false])]
+#[case::both_texts_count("extensionProviders: [{name: a, envoyHttpAls: {}}]", "extensionProviders: [{name: b, envoyTcpAls: {}}]", &["a", "b"], &[true, true])]
+#[case::primary_replaces_in_place("extensionProviders: [{name: a, envoyHttpAls: {}}, {name: B, zipkin: {}}]", "extensionProviders: [{name: b, envoyTcpAls: {}}, {name: B, envoyTcpAls: {}}, {name: a, zipkin: {}}]", &["a", "b"], &[false, true])]
+#[case::order_of_both_texts("extensionProviders: [{name: A, envoyHttpAls: {}}]", "extensionProviders: [{name: a, zipkin: {}}]", &["a"], &[true])]
+fn providers_are_found_as_istiod_finds_them(
+    #[case] shared: &str,
+    #[case] primary: &str,
+    #[case] names: &[&str],
+    #[case] expected: &[bool],
+) {
+    assert_eq!(known([shared, primary], names), expected);
 }
 
 #[rstest]

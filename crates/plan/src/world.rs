@@ -46,8 +46,13 @@ impl ObjectName {
 
     /// The reverse of its text, `NAMESPACE/NAME`.
     pub fn parse(text: &str) -> Option<Self> {
-        let (namespace, name) = text.split_once('/')?;
+        let (namespace, name) = Self::parts(text)?;
         Some(Self::new(namespace, name))
+    }
+
+    /// The namespace and the name in the text `NAMESPACE/NAME`.
+    pub fn parts(text: &str) -> Option<(&str, &str)> {
+        text.split_once('/')
     }
 
     /// Of an object.

@@ -17,7 +17,7 @@ use tower::{BoxError, Service};
 
 use crate::call::{Call, Verb};
 use crate::fault::{Door, Effect, spoil};
-use crate::history::Write;
+use crate::history::{Asked, Write};
 use crate::rbac;
 use crate::refusal::Refusal;
 use crate::server::{Shared, time_after};
@@ -102,7 +102,11 @@ impl Connection {
                 return respond_refusal(&refusal);
             }
         };
-        let effect = self.shared.state().faults.take(&call, Door::Request);
+        let effect = {
+            let mut state = self.shared.state();
+            *state.requests.entry(Asked::of(&call)).or_default() += 1;
+            state.faults.take(&call, Door::Request)
+        };
         let result = self.before(&call, effect).await;
         let result = self.after(&call, effect, result).await?;
         self.tell_result(&call, effect, &result);

@@ -1,4 +1,4 @@
-//! What was written, by whom and when: for invariants over all of it.
+//! What was asked how often, and what was written, by whom and when: for invariants over all of it.
 
 use std::sync::Arc;
 
@@ -7,6 +7,27 @@ use serde_json::Value;
 
 use crate::call::{Call, Verb};
 use crate::store::Change;
+
+/// Requests of one kind, whatever became of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asked {
+    /// Who asked.
+    pub user: String,
+    /// What was asked.
+    pub verb: Verb,
+    /// The plural with its group.
+    pub resource: String,
+}
+
+impl Asked {
+    pub(crate) fn of(call: &Call) -> Self {
+        Self {
+            user: call.user.clone(),
+            verb: call.verb,
+            resource: call.key().resource,
+        }
+    }
+}
 
 /// One change of one object by a request.
 #[derive(Clone, Debug)]

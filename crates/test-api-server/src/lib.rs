@@ -27,5 +27,5 @@ mod write;
 
 pub use call::Verb;
 pub use fault::{Effect, Fault, FaultId};
-pub use history::Write;
+pub use history::{Asked, Write};
 pub use server::{ApiServer, BEGIN};

@@ -1,5 +1,6 @@
 //! The server: what is stored, what goes wrong, and what was asked.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use crate::connection::Connection;
 use crate::delete;
 use crate::fault::{Fault, FaultId, Faults};
-use crate::history::Write;
+use crate::history::{Asked, Write};
 use crate::rbac::ADMIN;
 use crate::store::{Key, Store};
 use crate::write::Moment;
@@ -44,6 +45,7 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) faults: Faults,
     pub(crate) writes: Vec<Write>,
+    pub(crate) requests: BTreeMap<Asked, usize>,
     trace: Vec<String>,
     pub(crate) latency: Option<(fastrand::Rng, Duration)>,
 }
@@ -99,6 +101,7 @@ impl ApiServer {
                 store: Store::new(),
                 faults: Faults::default(),
                 writes: Vec::new(),
+                requests: BTreeMap::new(),
                 trace: Vec::new(),
                 latency: None,
             }),
@@ -174,6 +177,11 @@ impl ApiServer {
     /// Every write until now that changed something.
     pub fn writes(&self) -> Vec<Write> {
         self.0.state().writes.clone()
+    }
+
+    /// How often what was asked until now, also in vain and with no effect. Each retry of a client counts.
+    pub fn requests(&self) -> BTreeMap<Asked, usize> {
+        self.0.state().requests.clone()
     }
 
     /// The newest version.

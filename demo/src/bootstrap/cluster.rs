@@ -1,4 +1,4 @@
-//! Clusters: the collector's, one for each service called, one for the application behind a side-car.
+//! Clusters: the collector's, one for each service called, one for the application behind a sidecar.
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ pub(super) fn outbound_name(service: &Service) -> String {
     format!("outbound|{}||{}", service.port, service.host())
 }
 
-/// The name of the cluster of the application behind the side-car.
+/// The name of the cluster of the application behind the sidecar.
 pub(super) fn inbound_name(service: &Service) -> String {
     format!("inbound|{}||", service.target_port)
 }

@@ -1,4 +1,4 @@
-//! Listeners: outbound and inbound of a side-car, the one of a gateway, each with the loggers that istiod gives it.
+//! Listeners: outbound and inbound of a sidecar, the one of a gateway, each with the loggers that istiod gives it.
 
 use serde_json::{Value, json};
 

@@ -147,7 +147,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes the namespace anew, with side-car injection.
+    /// Makes the namespace anew, with sidecar injection.
     pub fn fresh(name: &str) -> anyhow::Result<Self> {
         kubectl(&[
             "delete",

@@ -23,7 +23,7 @@ pub const NAMESPACE: &str = "golden";
 pub struct Scenario {
     /// The name of its files.
     pub name: &'static str,
-    /// The Deployment that calls: `caller` has a side-car, `outsider` has none.
+    /// The Deployment that calls: `caller` has a sidecar, `outsider` has none.
     pub from: &'static str,
     /// The arguments of `every-call`; three calls where they do not say how many.
     pub call: &'static [&'static str],
@@ -47,7 +47,7 @@ const fn from_outside(name: &'static str, call: &'static [&'static str], entries
     }
 }
 
-/// What is called. Both side-cars log a call, a gateway logs it once for both of its sides.
+/// What is called. Both sidecars log a call, a gateway logs it once for both of its sides.
 pub const SCENARIOS: [Scenario; 17] = [
     scenario("http-ok", &["get", "http://server:8080/status/200"], 6),
     scenario(

@@ -44,7 +44,7 @@ impl EvidenceId {
 pub struct Finding {
     /// The rule that says who it is, or that nobody certain is.
     pub rule: Rule,
-    /// Whether it is a gateway or a waypoint; any other party counts as behind a side-car.
+    /// Whether it is a gateway or a waypoint; any other party counts as behind a sidecar.
     pub role: Role,
 }
 

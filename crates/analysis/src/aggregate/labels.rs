@@ -81,11 +81,11 @@ pub fn series_labels(call: &Call, outcome: Outcome, interner: &Interner) -> Seri
         destination: ends.destination.text(interner),
         service: ends.service.text(interner),
         is_answered: ends.destination != ends.service || is_answered(outcome),
-        protocol: outcome.protocol.word(),
+        protocol: outcome.protocol.as_str(),
         reporter: call.reporter,
     };
     let values = [
-        call.reporter.word().into(),
+        call.reporter.as_str().into(),
         s0,
         s1,
         s2,
@@ -105,9 +105,9 @@ pub fn series_labels(call: &Call, outcome: Outcome, interner: &Interner) -> Seri
         text(call.service),
         text(call.service_name),
         text(call.service_namespace),
-        outcome.protocol.word().into(),
+        outcome.protocol.as_str().into(),
         flags::text(outcome.flags).into(),
-        call.security.word().into(),
+        call.security.as_str().into(),
         outcome.code.to_string().into(),
         outcome.protocol.grpc_status_text().into(),
     ];

@@ -13,7 +13,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::analyze::legs::{Leg, Party};
+use crate::analyze::attribution::Party;
+use crate::analyze::observations::Observation;
 use crate::interner::{Interner, Symbol};
 use crate::party::{Call, PartyLabels, Reporter};
 
@@ -129,12 +130,12 @@ impl Kinds {
         service: NodeKind::Unknown,
     };
 
-    /// The kinds of a leg whose parties have these labels.
-    pub fn of(leg: &Leg<'_>, source: &PartyLabels, destination: &PartyLabels) -> Self {
-        let (called, service) = of_service(leg);
+    /// The kinds of an observation whose parties have these labels.
+    pub fn of(observation: &Observation<'_>, source: &PartyLabels, destination: &PartyLabels) -> Self {
+        let (called, service) = of_service(observation);
         Kinds {
-            source: of_party(&leg.source.party, source),
-            destination: match of_party(&leg.destination.party, destination) {
+            source: of_party(&observation.source.party, source),
+            destination: match of_party(&observation.destination.party, destination) {
                 NodeKind::Service | NodeKind::Unknown if called != NodeKind::Unknown => called,
                 known => known,
             },
@@ -192,15 +193,17 @@ fn of_party(party: &Party<'_>, labels: &PartyLabels) -> NodeKind {
 /// What a called party is of which only the service is known, and what that service is. Traffic that Envoy sends on without knowing
 /// where goes outside and to no service. A host that is its own name is a client side's word for one outside; on a server side, which
 /// serves in the mesh, a host without a namespace is the caller's word alone.
-fn of_service(leg: &Leg<'_>) -> (NodeKind, NodeKind) {
-    let (host, name) = (&*leg.service.host, &*leg.service.name);
+fn of_service(observation: &Observation<'_>) -> (NodeKind, NodeKind) {
+    let (host, name) = (&*observation.service.host, &*observation.service.name);
     let unknown = NodeKind::Unknown;
     match name {
         "unknown" => (unknown, unknown),
         "PassthroughCluster" | "BlackHoleCluster" => (NodeKind::Outside, unknown),
         _ if name.starts_with("InboundPassthroughCluster") => (unknown, unknown),
-        _ if name == host && leg.reporter != Reporter::Destination => (NodeKind::Outside, NodeKind::Outside),
-        _ if &*leg.service.namespace == "unknown" => (unknown, unknown),
+        _ if name == host && observation.reporter != Reporter::Destination => {
+            (NodeKind::Outside, NodeKind::Outside)
+        }
+        _ if &*observation.service.namespace == "unknown" => (unknown, unknown),
         _ => (NodeKind::Service, NodeKind::Service),
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::stream::DOMAIN;
+use crate::node::DOMAIN;
 
 /// The host and port that a client wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ pub enum Analyzer {
 
 impl Analyzer {
     /// The analyzer's name in the configuration.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Analyzer::K8sMesh => "k8s-mesh",
             Analyzer::MxMesh => "mx-mesh",
@@ -61,7 +61,7 @@ impl Chain {
         first == Some(analyzer) || second == Some(analyzer)
     }
 
-    /// A number that no other chain has, for use in a memo's key.
+    /// A number that no other chain has, for use in an identity cache's key.
     #[inline]
     pub fn number(self) -> u8 {
         let [first, second] = self.analyzers;

@@ -2,19 +2,19 @@
 
 use super::Ended;
 use super::addresses::ip;
-use super::legs::Identity;
+use super::identity::Identity;
 use super::role::Role;
 use super::upstream_cluster::UpstreamCluster;
 use crate::accounting::Skipped;
-use crate::stream::Stream;
+use crate::node::Node;
 
 /// The side of the call that the reporting proxy was on. It decides how many observations an entry has and who reports them, so
 /// it is found once for all analyzers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// A side-car in front of the called party.
+    /// A sidecar in front of the called party.
     Inbound,
-    /// A side-car behind the caller.
+    /// A sidecar behind the caller.
     Outbound,
     /// A gateway, called and calling.
     Gateway,
@@ -24,15 +24,15 @@ pub enum Direction {
     Direct,
 }
 
-/// The direction by the proxy's role and, for a side-car, by the cluster. Without a cluster the local address decides: inbound it
+/// The direction by the proxy's role and, for a sidecar, by the cluster. Without a cluster the local address decides: inbound it
 /// is one of the pod's own, outbound it is where the application wanted to go, or a pipe (Istio binds only outbound listeners to
-/// pipes, `Sidecar.egress`). Where there is none, the only peer decides: a side-car knows the downstream's peer inbound and the upstream's outbound (istio/proxy `peer_metadata`).
+/// pipes, `Sidecar.egress`). Where there is none, the only peer decides: a sidecar knows the downstream's peer inbound and the upstream's outbound (istio/proxy `peer_metadata`).
 pub fn direction(
     identity: &Identity<'_>,
     cluster: UpstreamCluster<'_>,
-    stream: &Stream,
+    node: &Node,
 ) -> Result<Direction, Ended> {
-    match (stream.role, cluster) {
+    match (node.role, cluster) {
         (_, UpstreamCluster::Tunnel) | (Role::Waypoint, UpstreamCluster::Other) => {
             Err(Skipped::NotACall.into())
         }
@@ -49,11 +49,11 @@ pub fn direction(
             Role::Sidecar,
             UpstreamCluster::InboundVip { .. } | UpstreamCluster::Direct | UpstreamCluster::Other,
         ) => Err(Skipped::NotACall.into()),
-        (Role::Sidecar, UpstreamCluster::Unset) => without_cluster(identity, stream),
+        (Role::Sidecar, UpstreamCluster::Unset) => without_cluster(identity, node),
     }
 }
 
-fn without_cluster(identity: &Identity<'_>, stream: &Stream) -> Result<Direction, Ended> {
+fn without_cluster(identity: &Identity<'_>, node: &Node) -> Result<Direction, Ended> {
     if identity.listens_on_pipe {
         return Ok(Direction::Outbound);
     }
@@ -63,7 +63,7 @@ fn without_cluster(identity: &Identity<'_>, stream: &Stream) -> Result<Direction
         identity.peers.downstream,
         identity.peers.upstream,
     ) {
-        (Ok(local), ..) if stream.own_addresses.contains(&local) => Ok(Direction::Inbound),
+        (Ok(local), ..) if node.own_addresses.contains(&local) => Ok(Direction::Inbound),
         (Err(_), Some(_), None) => Ok(Direction::Inbound),
         (Ok(_), ..) | (Err(_), None, Some(_)) => Ok(Direction::Outbound),
         (Err(ended), ..) => Err(ended),

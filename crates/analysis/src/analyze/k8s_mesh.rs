@@ -4,7 +4,7 @@
 //! address, the entry's own start time decides who held an address, and a call without an upstream is observed with an unknown
 //! destination instead of being dropped, and an end without an address is unknown.
 //!
-//! The reporting proxy's own end (whom a side-car's inbound or a gateway's listener stands for, whose side-car calls) is
+//! The reporting proxy's own end (whom a sidecar's inbound or a gateway's listener stands for, whose sidecar calls) is
 //!
 //! 1. the pod whose own address the entry shows: what the directory certainly gives to somebody is nobody else's, whatever a proxy says;
 //! 2. the pod that the node id names, as the pod of this name was when the call started, whichever address the entry shows;
@@ -19,38 +19,39 @@ use std::time::Duration;
 
 use super::Ended;
 use super::addresses::{Endpoint, ip};
+use super::attribution::Attribution;
 use super::direction::Direction;
-use super::legs::{Attribution, End, Identity};
+use super::identity::{End, Identity};
 use super::rule::Rule;
 use super::upstream_cluster::UpstreamCluster;
-use crate::directory::changes::Asked;
+use crate::directory::changes::Dependencies;
 use crate::directory::inquiry::Inquiry;
 use crate::directory::name_history::NameHistory;
+use crate::directory::ownership::Validity;
 use crate::directory::scope::Scope;
-use crate::directory::tenure::Validity;
 use crate::directory::{Directory, Found, Owner};
 use crate::interner::Text;
 use crate::moment::Moment;
-use crate::stream::Stream;
+use crate::node::Node;
 
 /// The directory with what the rules need beside it, for the length of one entry.
 #[derive(Debug)]
 pub struct Lookup<'a> {
     inquiry: Inquiry<'a>,
-    stream: &'a Stream,
+    node: &'a Node,
     start: Moment,
     validity: Validity,
 }
 
 impl<'a> Lookup<'a> {
     /// A lookup for a call that started at `start`.
-    pub fn new(directory: &'a Directory, stream: &'a Stream, start: Moment) -> Self {
+    pub fn new(directory: &'a Directory, node: &'a Node, start: Moment) -> Self {
         Lookup {
             inquiry: directory
                 .inquiry()
-                .in_network(&stream.network)
-                .of_proxy(&stream.namespace, stream.role),
-            stream,
+                .in_network(&node.network)
+                .of_proxy(&node.namespace, node.role),
+            node,
             start,
             validity: Validity::ALWAYS,
         }
@@ -62,8 +63,8 @@ impl<'a> Lookup<'a> {
     }
 
     /// What was asked of the directory so far, and the version that answered.
-    pub fn asked(&self) -> (Asked, u64) {
-        (self.inquiry.asked(), self.inquiry.version())
+    pub fn dependencies(&self) -> (Dependencies, u64) {
+        (self.inquiry.dependencies(), self.inquiry.version())
     }
 
     /// Of the names of a party the one when the call started.
@@ -79,15 +80,15 @@ impl<'a> Lookup<'a> {
     }
 
     /// The reporting proxy.
-    pub fn stream(&self) -> &'a Stream {
-        self.stream
+    pub fn node(&self) -> &'a Node {
+        self.node
     }
 
     /// What the reporting proxy has of hosts outside the mesh, for a call of this port.
     pub fn scope(&self, port: u16) -> Scope<'a> {
         Scope {
-            namespace: &self.stream.namespace,
-            role: self.stream.role,
+            namespace: &self.node.namespace,
+            role: self.node.role,
             port,
         }
     }
@@ -133,7 +134,7 @@ impl<'a> Lookup<'a> {
         if is_pod {
             return Ok(shown);
         }
-        for address in &self.stream.own_addresses {
+        for address in &self.node.own_addresses {
             let found = self.owner_of(*address, None);
             if matches!(found.owner, Owner::Pod(_)) {
                 return Ok(found.by(Rule::OwnAddress));
@@ -144,7 +145,7 @@ impl<'a> Lookup<'a> {
 
     /// The pod that the reporting proxy says it is in.
     fn named(&mut self) -> Found<'a> {
-        let own = self.stream.own_pod.as_deref().and_then(|own| own.split_once('/'));
+        let own = self.node.own_pod.as_deref().and_then(|own| own.split_once('/'));
         let Some((namespace, name)) = own else {
             return Found::without_address();
         };

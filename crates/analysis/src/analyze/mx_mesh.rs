@@ -4,23 +4,19 @@
 //! the cluster decide the direction, not which peers there are; an entry with both spellings of a peer has one; a missing peer
 //! is an unknown party and not a missing observation.
 
+use super::attribution::{Attribution, Party};
 use super::direction::Direction;
-use super::legs::{Attribution, End, Identity, Party};
+use super::identity::{End, Identity};
 use super::role::Role;
 use super::rule::Rule;
 use super::tls;
+use crate::node::Node;
 use crate::peer::Peer;
-use crate::stream::Stream;
 
 /// Who stands at one end of a call.
-pub fn party<'a>(
-    identity: &Identity<'a>,
-    stream: &'a Stream,
-    direction: Direction,
-    end: End,
-) -> Attribution<'a> {
+pub fn party<'a>(identity: &Identity<'a>, node: &'a Node, direction: Direction, end: End) -> Attribution<'a> {
     let (found, rule) = match (direction, end) {
-        (Direction::Outbound, End::Caller) | (_, End::Listener) => (stream.own_peer(), Rule::OwnNode),
+        (Direction::Outbound, End::Caller) | (_, End::Listener) => (node.own_peer(), Rule::OwnNode),
         (Direction::Inbound | Direction::Gateway | Direction::Waypoint | Direction::Direct, End::Caller) => {
             (downstream(identity), Rule::DownstreamPeer)
         }

@@ -95,7 +95,7 @@ impl Verdict {
     }
 
     /// The verdict's word in JSON.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Verdict::Success => "success",
             Verdict::ClientError => "client-error",
@@ -169,7 +169,7 @@ pub const FLAGS: [(u32, Tells); 28] = [
     (17, Tells::Cut),         // SI: no byte for too long; 504, or 408 if the request was not complete
     (18, Tells::Refused),     // IH: 400, a header that Envoy takes for its own has no good value
     (19, Tells::Refused),     // DPE: 400 or a reset, the caller spoke no proper HTTP
-    (20, Tells::Cut), // UMSDR: longer than a stream may last; 504, or 408 if the request was not complete
+    (20, Tells::Cut), // UMSDR: longer than a node may last; 504, or 408 if the request was not complete
     (21, Tells::Nothing), // RFCF: answered out of the cache, with the answer of the service
     (22, Tells::Undelivered), // NFCF: 500, a filter has no configuration yet
     (23, Tells::Cut), // DT: longer than a connection may last
@@ -177,7 +177,7 @@ pub const FLAGS: [(u32, Tells); 28] = [
     (25, Tells::Undelivered), // NC: 503, the route's cluster does not exist
     (26, Tells::Undelivered), // OM: 503, this Envoy is overloaded
     (27, Tells::Undelivered), // DF: 503, the upstream's name did not resolve
-    (28, Tells::CallerLeft), // DR: the caller reset the stream
+    (28, Tells::CallerLeft), // DR: the caller reset the node
 ];
 
 const UNDELIVERED: u64 = telling(Tells::Undelivered);

@@ -19,7 +19,7 @@ pub enum Protocol {
 
 impl Protocol {
     /// The label's value.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Protocol::Http => "http",
             Protocol::Grpc(_) | Protocol::GrpcUnknown => "grpc",

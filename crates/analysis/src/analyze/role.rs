@@ -3,7 +3,7 @@
 /// The role of the reporting proxy. It comes from the node alone, for HTTP and TCP alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// A side-car: `sidecar~…`.
+    /// A sidecar: `sidecar~…`.
     Sidecar,
     /// A gateway: `router~…`, and every Envoy that is not Istio's.
     Gateway,

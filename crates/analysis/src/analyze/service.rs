@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 use super::addresses::{Endpoint, ip};
+use super::attribution::Party;
 use super::authority::{Authority, Host};
 use super::direction::Direction;
 use super::k8s_mesh::Lookup;
-use super::legs::Party;
 use super::port_protocol::PortProtocol;
 use super::upstream_cluster::UpstreamCluster;
 use super::virtual_host::{HTTP, Named, named};
@@ -23,7 +23,7 @@ pub enum Label<'a> {
     /// The directory has it.
     Known(&'a Text),
     /// The entry says so, or it is made for the entry.
-    Told(Cow<'a, str>),
+    Borrowed(Cow<'a, str>),
     /// A client says so, of a host that the directory does not have: only so many of these are told apart
     /// ([`crate::aggregate::registry::Bounds::outside_hosts`]).
     Outside(Cow<'a, str>),
@@ -44,7 +44,7 @@ pub struct DestinationService<'a> {
 
 /// What a client said of whom it calls, and who it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct Requested<'a> {
     /// The request's authority, or the server name of the connection's TLS.
     pub authority: &'a [u8],
     /// The caller's namespace.
@@ -54,18 +54,18 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Label<'a> {
-    const UNKNOWN: Label<'static> = Label::told(UNKNOWN);
+    const UNKNOWN: Label<'static> = Label::borrowed(UNKNOWN);
 
     /// What an entry says.
-    pub const fn told(text: &'a str) -> Self {
-        Label::Told(Cow::Borrowed(text))
+    pub const fn borrowed(text: &'a str) -> Self {
+        Label::Borrowed(Cow::Borrowed(text))
     }
 
     /// The label's symbol. A host outside has none before there is a place for it.
     pub fn intern(&self, interner: &mut Interner) -> Symbol {
         match self {
             Label::Known(text) => interner.intern_text(text),
-            Label::Told(text) => interner.intern(text),
+            Label::Borrowed(text) => interner.intern(text),
             Label::Outside(_) => Symbol::UNKNOWN,
         }
     }
@@ -80,12 +80,12 @@ impl<'a> DestinationService<'a> {
     };
 
     /// The service of a client-side entry: the cluster's host, which istiod wrote, else what the request's authority names in the
-    /// directory. Traffic to no service keeps the cluster's name as the service's name, as Istio does, and at a side-car its
+    /// directory. Traffic to no service keeps the cluster's name as the service's name, as Istio does, and at a sidecar its
     /// host. A gateway's call without a cluster had no route, and Istio takes no host from a gateway's client
     /// (`disableHostHeaderFallback`).
     pub fn called(
         cluster: UpstreamCluster<'a>,
-        (direction, asked): (Direction, Asked<'a>),
+        (direction, requested): (Direction, Requested<'a>),
         lookup: &mut Lookup<'a>,
     ) -> Self {
         match cluster {
@@ -93,13 +93,13 @@ impl<'a> DestinationService<'a> {
                 Self::of_host(host, port, lookup)
             }
             UpstreamCluster::Outside { name } => DestinationService {
-                name: Label::told(name),
-                host: Self::host_outside(direction, asked, lookup),
+                name: Label::borrowed(name),
+                host: Self::host_outside(direction, requested, lookup),
                 ..Self::UNKNOWN
             },
             UpstreamCluster::Unset if direction == Direction::Gateway => Self::UNKNOWN,
-            _ => Self::named(asked, lookup)
-                .or_else(|| Self::of_address(asked, lookup))
+            _ => Self::named(requested, lookup)
+                .or_else(|| Self::of_address(requested, lookup))
                 .unwrap_or(Self::UNKNOWN),
         }
     }
@@ -107,8 +107,8 @@ impl<'a> DestinationService<'a> {
     /// The service of a server-side entry: of the Services that send to the pod's port the one that the authority names, else the
     /// oldest, else the oldest `ServiceEntry` that selects it and does, else the pod's canonical service. A peer's is its canonical
     /// service: the authority is the client's word, which Istio does not take on the server side.
-    pub fn served(party: &Party<'a>, port: u16, asked: Asked<'a>, lookup: &mut Lookup<'a>) -> Self {
-        let domain = &*lookup.stream().domain;
+    pub fn served(party: &Party<'a>, port: u16, requested: Requested<'a>, lookup: &mut Lookup<'a>) -> Self {
+        let domain = &*lookup.node().domain;
         let pod = match party {
             Party::Pod(pod) => *pod,
             Party::Service(service) => {
@@ -118,9 +118,9 @@ impl<'a> DestinationService<'a> {
             Party::External(external) => return Self::of_external(external, port),
             Party::Peer(peer) => {
                 let [name, namespace] = [peer.canonical_service, peer.namespace].map(String::from_utf8_lossy);
-                return Self::of_canonical_service(Label::Told(name), Label::Told(namespace));
+                return Self::of_canonical_service(Label::Borrowed(name), Label::Borrowed(namespace));
             }
-            Party::Unknown => return Self::named(asked, lookup).unwrap_or(Self::UNKNOWN),
+            Party::Unknown => return Self::named(requested, lookup).unwrap_or(Self::UNKNOWN),
         };
         let Some(oldest) = lookup.inquiry().service_of(pod, port) else {
             if let Some((external, protocol)) = lookup.inquiry().service_entry_of(pod, port) {
@@ -134,7 +134,7 @@ impl<'a> DestinationService<'a> {
         };
         // Where there is but one, nobody needs to be asked for.
         if !oldest.is_only
-            && let Some(service) = Self::asked_for(asked, &pod.namespace, lookup)
+            && let Some(service) = Self::requested_service(requested, &pod.namespace, lookup)
             && let Some(protocol) = lookup.inquiry().protocol_of(pod, port, service)
         {
             return Self::of_service(service, protocol, domain);
@@ -144,13 +144,17 @@ impl<'a> DestinationService<'a> {
 
     /// The Service that was asked for, of those in `namespace` if the caller has none. The server name of Istio's own mutual TLS is the
     /// called cluster's.
-    fn asked_for(asked: Asked<'a>, namespace: &str, lookup: &mut Lookup<'a>) -> Option<&'a Service> {
-        let authority = match UpstreamCluster::parse(asked.authority) {
+    fn requested_service(
+        requested: Requested<'a>,
+        namespace: &str,
+        lookup: &mut Lookup<'a>,
+    ) -> Option<&'a Service> {
+        let authority = match UpstreamCluster::parse(requested.authority) {
             UpstreamCluster::Outbound { host, .. } => host.as_bytes(),
-            _ => asked.authority,
+            _ => requested.authority,
         };
         let authority = Authority::read(authority)?;
-        match named(&authority, asked.namespace.or(Some(namespace)), lookup)? {
+        match named(&authority, requested.namespace.or(Some(namespace)), lookup)? {
             Named::Service(service) => Some(service),
             Named::External(_) => None,
         }
@@ -183,7 +187,7 @@ impl<'a> DestinationService<'a> {
         DestinationService {
             host: match service.host_in(domain) {
                 Ok(host) => Label::Known(host),
-                Err(host) => Label::Told(host.into()),
+                Err(host) => Label::Borrowed(host.into()),
             },
             name: Label::Known(&service.name),
             namespace: Label::Known(&service.namespace),
@@ -191,19 +195,19 @@ impl<'a> DestinationService<'a> {
         }
     }
 
-    fn of_address(asked: Asked<'a>, lookup: &mut Lookup<'a>) -> Option<Self> {
-        let wanted = asked.address?;
+    fn of_address(requested: Requested<'a>, lookup: &mut Lookup<'a>) -> Option<Self> {
+        let wanted = requested.address?;
         let authority = Authority {
             host: Host::Address(ip(wanted.ip).ok()?),
             port: Some(wanted.port),
         };
-        Self::of_authority(&authority, asked.namespace, lookup)
+        Self::of_authority(&authority, requested.namespace, lookup)
     }
 
     /// What the client named, if the directory has it.
-    fn named(asked: Asked<'a>, lookup: &mut Lookup<'a>) -> Option<Self> {
-        let authority = Authority::read(asked.authority)?;
-        Self::of_authority(&authority, asked.namespace, lookup)
+    fn named(requested: Requested<'a>, lookup: &mut Lookup<'a>) -> Option<Self> {
+        let authority = Authority::read(requested.authority)?;
+        Self::of_authority(&authority, requested.namespace, lookup)
     }
 
     fn of_authority(
@@ -215,18 +219,18 @@ impl<'a> DestinationService<'a> {
         Some(match named(authority, namespace, lookup)? {
             Named::Service(service) => {
                 let protocol = protocol_of(&service.ports, port);
-                Self::of_service(service, protocol, &lookup.stream().domain)
+                Self::of_service(service, protocol, &lookup.node().domain)
             }
             Named::External(external) => Self::of_external(external, port),
         })
     }
 
-    /// The host of traffic to no service. Only of a side-car's own application it is told where the directory does not have it.
-    fn host_outside(direction: Direction, asked: Asked<'a>, lookup: &mut Lookup<'a>) -> Label<'a> {
-        let Some(authority) = Authority::read(asked.authority) else {
+    /// The host of traffic to no service. Only of a sidecar's own application it is told where the directory does not have it.
+    fn host_outside(direction: Direction, requested: Requested<'a>, lookup: &mut Lookup<'a>) -> Label<'a> {
+        let Some(authority) = Authority::read(requested.authority) else {
             return Label::UNKNOWN;
         };
-        match Self::of_authority(&authority, asked.namespace, lookup) {
+        match Self::of_authority(&authority, requested.namespace, lookup) {
             Some(service) => service.host,
             None if direction == Direction::Outbound => Label::Outside(authority.host.into_text()),
             None => Label::UNKNOWN,
@@ -240,9 +244,11 @@ impl<'a> DestinationService<'a> {
         if let (Some(name), Some(namespace), Some("svc")) = (parts.next(), parts.next(), parts.next()) {
             let service = lookup.inquiry().service(namespace, name);
             return DestinationService {
-                host: Label::told(host),
-                name: service.map_or(Label::told(name), |service| Label::Known(&service.name)),
-                namespace: service.map_or(Label::told(namespace), |service| Label::Known(&service.namespace)),
+                host: Label::borrowed(host),
+                name: service.map_or(Label::borrowed(name), |service| Label::Known(&service.name)),
+                namespace: service.map_or(Label::borrowed(namespace), |service| {
+                    Label::Known(&service.namespace)
+                }),
                 protocol: service
                     .map(|service| protocol_of(&service.ports, port))
                     .unwrap_or_default(),
@@ -251,8 +257,8 @@ impl<'a> DestinationService<'a> {
         let scope = lookup.scope(port);
         let external = lookup.inquiry().external(host, &scope);
         DestinationService {
-            host: Label::told(host),
-            name: Label::told(host),
+            host: Label::borrowed(host),
+            name: Label::borrowed(host),
             ..external.map_or(Self::UNKNOWN, |external| Self::of_external(external, port))
         }
     }
@@ -264,7 +270,7 @@ impl Deref for Label<'_> {
     fn deref(&self) -> &str {
         match self {
             Label::Known(text) => text,
-            Label::Told(text) | Label::Outside(text) => text,
+            Label::Borrowed(text) | Label::Outside(text) => text,
         }
     }
 }

@@ -83,7 +83,7 @@ fn of_address<'a>(
 }
 
 fn of_name<'a>(name: &str, namespace: Option<&str>, port: u16, lookup: &mut Lookup<'a>) -> Option<Named<'a>> {
-    let domain = &*lookup.stream().domain;
+    let domain = &*lookup.node().domain;
     let candidates = candidates(name, domain, namespace);
     let of_form = |form| {
         let candidates = candidates.iter().flatten();
@@ -123,9 +123,9 @@ fn of_name<'a>(name: &str, namespace: Option<&str>, port: u16, lookup: &mut Look
 
 /// The namespace for whose proxies a Service must be exported: the caller's, at whose own proxy its virtual hosts are, but a waypoint's own.
 fn viewer<'n>(caller: Option<&'n str>, lookup: &Lookup<'n>) -> &'n str {
-    let stream = lookup.stream();
-    if stream.role == Role::Waypoint {
-        &stream.namespace
+    let node = lookup.node();
+    if node.role == Role::Waypoint {
+        &node.namespace
     } else {
         caller.unwrap_or_default()
     }

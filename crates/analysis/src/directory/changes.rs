@@ -73,24 +73,27 @@ impl Changes {
     }
 
     /// Whether an answer that was made in `version`, from what was `asked`, is the one of the published version too.
-    pub(super) fn keep(&self, asked: &Asked, version: u64) -> bool {
+    pub(super) fn is_still_valid(&self, dependencies: &Dependencies, version: u64) -> bool {
         let is_kept = |bucket: &u16| {
             let changed = self.changed.get(usize::from(*bucket));
             changed.is_some_and(|changed| *changed <= version)
         };
-        version <= self.published && asked.buckets().is_some_and(|buckets| buckets.iter().all(is_kept))
+        version <= self.published
+            && dependencies
+                .buckets()
+                .is_some_and(|buckets| buckets.iter().all(is_kept))
     }
 }
 
 /// The buckets of the keys that an answer was made from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct Dependencies {
     buckets: [u16; MOST],
     /// More than [`MOST`]: not all are noted.
     count: u8,
 }
 
-impl Asked {
+impl Dependencies {
     /// Notes that a key with this hash was asked about.
     pub(super) fn note(&mut self, hash: u64) {
         let bucket = bucket(hash);
@@ -113,12 +116,12 @@ impl Asked {
 mod tests {
     use super::*;
 
-    fn asked(buckets: impl IntoIterator<Item = u64>) -> Asked {
-        let mut asked = Asked::default();
+    fn dependencies(buckets: impl IntoIterator<Item = u64>) -> Dependencies {
+        let mut dependencies = Dependencies::default();
         for bucket in buckets {
-            asked.note(hash_in(bucket));
+            dependencies.note(hash_in(bucket));
         }
-        asked
+        dependencies
     }
 
     #[test]
@@ -129,7 +132,9 @@ mod tests {
         changes.mark(hash_in(8));
         assert!(changes.publish());
         assert_eq!(changes.published(), 2);
-        let kept = |buckets: &[u64], version| changes.keep(&asked(buckets.iter().copied()), version);
+        let kept = |buckets: &[u64], version| {
+            changes.is_still_valid(&dependencies(buckets.iter().copied()), version)
+        };
         assert_eq!([0, 1, 2].map(|version| kept(&[7], version)), [false, true, true]);
         assert_eq!([0, 1, 2].map(|version| kept(&[8], version)), [false, false, true]);
         assert_eq!(
@@ -143,8 +148,8 @@ mod tests {
     #[test]
     fn an_answer_of_a_later_version_is_not_kept() {
         let changes = Changes::default();
-        assert!(changes.keep(&asked([1]), 0));
-        assert!(!changes.keep(&asked([1]), 1));
+        assert!(changes.is_still_valid(&dependencies([1]), 0));
+        assert!(!changes.is_still_valid(&dependencies([1]), 1));
     }
 
     #[test]
@@ -161,10 +166,10 @@ mod tests {
     fn more_keys_than_are_noted_are_kept_in_no_version() {
         let changes = Changes::default();
         let most = MOST as u64;
-        assert!(changes.keep(&asked(0..most), 0));
-        assert!(!changes.keep(&asked(0..=most), 0));
-        assert!(!changes.keep(&asked(0..1000), 0));
+        assert!(changes.is_still_valid(&dependencies(0..most), 0));
+        assert!(!changes.is_still_valid(&dependencies(0..=most), 0));
+        assert!(!changes.is_still_valid(&dependencies(0..1000), 0));
         // Asking again is no further key.
-        assert!(changes.keep(&asked((0..1000).map(|number| number % most)), 0));
+        assert!(changes.is_still_valid(&dependencies((0..1000).map(|number| number % most)), 0));
     }
 }

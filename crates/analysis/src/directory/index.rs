@@ -10,7 +10,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use super::changes::{Asked, Changes, hash_in, hash_of};
+use super::changes::{Changes, Dependencies, hash_in, hash_of};
 
 /// Of 10 000 keys some forty are copied with the one that changes.
 const SHARDS: usize = 256;
@@ -30,13 +30,13 @@ impl<K, V> Default for Index<K, V> {
 
 impl<K: Hash + Eq, V> Index<K, V> {
     /// What is known of `key`.
-    pub(super) fn get<Q>(&self, key: &Q, asked: &mut Asked) -> Option<&V>
+    pub(super) fn get<Q>(&self, key: &Q, dependencies: &mut Dependencies) -> Option<&V>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let hash = hash_of(key);
-        asked.note(hash);
+        dependencies.note(hash);
         let shard = self.0.get(shard(hash))?;
         let (_, value) = shard.find(hash, |(own, _)| own.borrow() == key)?;
         Some(value)
@@ -48,7 +48,7 @@ impl<K: Hash + Eq, V> Index<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.get(key, &mut Asked::default())
+        self.get(key, &mut Dependencies::default())
     }
 
     /// All keys with a value.
@@ -108,12 +108,12 @@ fn shard(hash: u64) -> usize {
 
 /// What changes rarely and is asked as a whole; its `BUCKET` is no other whole's.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Whole<T, const BUCKET: u64>(Arc<T>);
+pub(super) struct Shared<T, const BUCKET: u64>(Arc<T>);
 
-impl<T, const BUCKET: u64> Whole<T, BUCKET> {
+impl<T, const BUCKET: u64> Shared<T, BUCKET> {
     /// What is known.
-    pub(super) fn get(&self, asked: &mut Asked) -> &T {
-        asked.note(hash_in(BUCKET));
+    pub(super) fn get(&self, dependencies: &mut Dependencies) -> &T {
+        dependencies.note(hash_in(BUCKET));
         &self.0
     }
 

@@ -4,10 +4,10 @@
 use std::net::IpAddr;
 
 use super::block::Block;
-use super::changes::Asked;
+use super::changes::Dependencies;
+use super::ownership::{OwnerAt, Validity};
 use super::records::qualified;
 use super::scope::Scope;
-use super::tenure::{Held, Validity};
 use super::{Backend, Directory, External, Found, Oldest, Owner, Pod, Service};
 use crate::accounting::Unattributed;
 use crate::analyze::port_protocol::PortProtocol;
@@ -23,7 +23,7 @@ pub struct Inquiry<'a> {
     network: &'a str,
     /// The namespace of who asks, and what it does.
     viewer: (&'a str, Role),
-    asked: Asked,
+    dependencies: Dependencies,
 }
 
 impl<'a> Inquiry<'a> {
@@ -32,7 +32,7 @@ impl<'a> Inquiry<'a> {
             directory,
             network: "",
             viewer: ("", Role::Sidecar),
-            asked: Asked::default(),
+            dependencies: Dependencies::default(),
         }
     }
 
@@ -52,8 +52,8 @@ impl<'a> Inquiry<'a> {
     }
 
     /// What was asked so far.
-    pub fn asked(&self) -> Asked {
-        self.asked
+    pub fn dependencies(&self) -> Dependencies {
+        self.dependencies
     }
 
     /// The version that answers.
@@ -68,33 +68,33 @@ impl<'a> Inquiry<'a> {
     /// a node, a Service, an endpoint without a pod, a `ServiceEntry` that the proxy has. (SkyWalking asks `ServiceEntries` first; then a wide CIDR
     /// block would hide the mesh's own pods.)
     pub fn owner(&mut self, address: IpAddr, port: Option<u16>, start: Moment) -> Found<'a> {
-        let (directory, network, asked) = (self.directory, self.network, &mut self.asked);
+        let (directory, network, dependencies) = (self.directory, self.network, &mut self.dependencies);
         let viewer = self.viewer;
         let address = &address.to_canonical();
         Found::unknown(Unattributed::NotFound, Validity::ALWAYS)
             .or_else(|| {
-                let tenures = directory.pods.get(address, asked)?;
-                Some(workload(tenures.owner_by(start, |pod| rank(pod, network))))
+                let ownerships = directory.pods.get(address, dependencies)?;
+                Some(workload(ownerships.owner_by(start, |pod| rank(pod, network))))
             })
             .or_else(|| {
-                let tenures = directory.listeners.get(address, asked)?.get(&port?)?;
-                Some(tenures.owner(start).map(Rule::HostNetwork, Owner::Pod))
+                let ownerships = directory.listeners.get(address, dependencies)?.get(&port?)?;
+                Some(ownerships.owner(start).map(Rule::HostNetwork, Owner::Pod))
             })
             .or_else(|| {
-                directory.nodes.get(address, asked)?;
+                directory.nodes.get(address, dependencies)?;
                 Some(Found::unknown(Unattributed::NodeAddress, Validity::ALWAYS))
             })
             .or_else(|| {
-                let tenures = directory.service_addresses.get(address, asked)?;
-                Some(tenures.owner(start).map(Rule::ServiceAddress, Owner::Service))
+                let ownerships = directory.service_addresses.get(address, dependencies)?;
+                Some(ownerships.owner(start).map(Rule::ServiceAddress, Owner::Service))
             })
             .or_else(|| {
-                let claims = directory.endpoints.get(address, asked)?;
+                let claims = directory.endpoints.get(address, dependencies)?;
                 let held = claims.owner(port, start);
                 Some(held.map(Rule::EndpointWithoutPod, Owner::Service))
             })
             .or_else(|| {
-                let blocks = &directory.outside.get(asked).blocks;
+                let blocks = &directory.service_entries.get(dependencies).blocks;
                 let scope = Scope {
                     namespace: viewer.0,
                     role: viewer.1,
@@ -112,10 +112,10 @@ impl<'a> Inquiry<'a> {
 
     /// The pod that had this name when a call started at `start`, else the `WorkloadEntry`.
     pub fn named(&mut self, namespace: &str, name: &str, start: Moment) -> Found<'a> {
-        match self.directory.named.get(name, &mut self.asked) {
-            Some(tenures) => {
+        match self.directory.named.get(name, &mut self.dependencies) {
+            Some(ownerships) => {
                 let rank = |pod: &Pod| (*pod.namespace == *namespace).then_some(pod.is_workload_entry);
-                let held = tenures.owner_by(start, rank);
+                let held = ownerships.owner_by(start, rank);
                 held.map(Rule::OwnPod, Owner::Pod)
             }
             None => Found::unknown(Unattributed::NotFound, Validity::ALWAYS),
@@ -126,32 +126,41 @@ impl<'a> Inquiry<'a> {
     /// then the first by namespace and name.
     pub fn service_of(&mut self, pod: &Pod, port: u16) -> Option<Oldest<'a, PortProtocol>> {
         self.directory
-            .oldest_service(target(pod), &mut self.asked, |backend| protocol(backend, port))
+            .oldest_service(target(pod), &mut self.dependencies, |backend| {
+                protocol(backend, port)
+            })
     }
 
     /// What `port` of `pod` speaks for `service`, if that sends to it.
     pub fn protocol_of(&mut self, pod: &Pod, port: u16, service: &Service) -> Option<PortProtocol> {
         let name = qualified(&service.namespace, &service.name);
-        let [by_uid, by_name] = self.directory.backends(target(pod), &mut self.asked);
+        let [by_uid, by_name] = self.directory.backends(target(pod), &mut self.dependencies);
         let mut backends = by_uid.iter().chain(by_name);
         backends.find_map(|backend| protocol(backend, port).filter(|_| *backend.service == *name))
     }
 
     /// The `ServiceEntry` that selects `pod` and sends to its `port`, and what the port speaks there. Of several it is the oldest.
     pub fn service_entry_of(&mut self, pod: &Pod, port: u16) -> Option<(&'a External, PortProtocol)> {
-        let selections = &self.directory.outside.get(&mut self.asked).selections;
+        let selections = &self
+            .directory
+            .service_entries
+            .get(&mut self.dependencies)
+            .selections;
         selections.of(&pod.namespace, &pod.selected_by, port)
     }
 
     /// The Service of this name.
     pub fn service(&mut self, namespace: &str, name: &str) -> Option<&'a Service> {
         self.directory
-            .listed(&qualified(namespace, name), &mut self.asked)
+            .listed(&qualified(namespace, name), &mut self.dependencies)
     }
 
     /// The outside host of this name, by itself or by a wildcard, as a proxy has it.
     pub fn external(&mut self, host: &str, scope: &Scope<'_>) -> Option<&'a External> {
-        self.directory.outside.get(&mut self.asked).host(host, scope)
+        self.directory
+            .service_entries
+            .get(&mut self.dependencies)
+            .host(host, scope)
     }
 }
 
@@ -169,7 +178,7 @@ fn rank(pod: &Pod, network: &str) -> Option<u8> {
     }
 }
 
-fn workload(held: Held<'_, Pod>) -> Found<'_> {
+fn workload(held: OwnerAt<'_, Pod>) -> Found<'_> {
     let found = held.map(Rule::PodAddress, Owner::Pod);
     match found.owner {
         Owner::Pod(pod) if pod.is_workload_entry => found.by(Rule::WorkloadEntry),

@@ -1,6 +1,6 @@
 //! What a party is called, and what it was called before: names are made of labels, and labels change.
 
-use super::tenure::Validity;
+use super::ownership::Validity;
 use crate::interner::Text;
 use crate::moment::Moment;
 

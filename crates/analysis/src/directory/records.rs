@@ -35,7 +35,7 @@ pub struct PodRecord {
     pub addresses: Vec<IpAddr>,
     /// `spec.hostNetwork`.
     pub host_network: bool,
-    /// `ports[].containerPort` over TCP of containers and native side-cars, only of host-network pods.
+    /// `ports[].containerPort` over TCP of containers and native sidecars, only of host-network pods.
     pub ports: Vec<u16>,
     /// `status.startTime`; `metadata.creationTimestamp` of a `WorkloadEntry`.
     pub started: Option<Moment>,
@@ -216,7 +216,7 @@ impl Kind {
     ];
 
     /// The kind's name in Kubernetes.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Kind::Pod => "Pod",
             Kind::Service => "Service",

@@ -196,13 +196,13 @@ mod tests {
 
     #[rstest]
     // proves: directory/service-entry-own-namespace
-    #[case::side_car(Role::Sidecar, "demo", "demo/own")]
+    #[case::sidecar(Role::Sidecar, "demo", "demo/own")]
     // proves: directory/service-entry-own-namespace
     #[case::gateway(Role::Gateway, "demo", "z/for-demo")]
     // proves: directory/service-entry-own-namespace
     #[case::waypoint(Role::Waypoint, "demo", "z/for-demo")]
     // proves: directory/claim-oldest
-    #[case::side_car_elsewhere(Role::Sidecar, "elsewhere", "a/old")]
+    #[case::sidecar_elsewhere(Role::Sidecar, "elsewhere", "a/old")]
     fn of_several_entries_the_proxys_namespace_counts_first(
         #[case] role: Role,
         #[case] namespace: &str,

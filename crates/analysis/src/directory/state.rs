@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::naming::NamingRules;
+use super::ownership::{Ownership, Validity};
 use super::records::{
     EndpointSliceRecord, Key, Kind, NodeRecord, Record, ServiceEntryRecord, ServiceRecord, qualified,
 };
 use super::scope::{EXPORT_TO, exported_to};
 use super::selection::Selectable;
-use super::tenure::{Tenure, Validity};
 use super::{Directory, Host, Service};
 use crate::moment::Moment;
 use pods::KnownPod;
@@ -172,44 +172,44 @@ impl State {
         }
     }
 
-    /// Forgets tenures that ended more than [`MEMORY`] before `now`.
+    /// Forgets ownerships that ended more than [`MEMORY`] before `now`.
     pub fn forget(&mut self, now: Moment) {
         let limit = now.minus(MEMORY);
         let directory = &mut self.directory;
         let changes = &mut directory.changes;
         directory.pods.change_where(
-            |tenures| tenures.ended_before(limit),
+            |ownerships| ownerships.ended_before(limit),
             changes,
-            |tenures| tenures.forget_ended_before(limit),
+            |ownerships| ownerships.forget_ended_before(limit),
         );
         directory.named.change_where(
-            |tenures| tenures.ended_before(limit),
+            |ownerships| ownerships.ended_before(limit),
             changes,
-            |tenures| tenures.forget_ended_before(limit),
+            |ownerships| ownerships.forget_ended_before(limit),
         );
         directory.listeners.change_where(
-            |by_port| by_port.values().any(|tenures| tenures.ended_before(limit)),
+            |by_port| by_port.values().any(|ownerships| ownerships.ended_before(limit)),
             changes,
             |by_port| {
-                by_port.retain(|_, tenures| {
-                    tenures.forget_ended_before(limit);
-                    !tenures.is_empty()
+                by_port.retain(|_, ownerships| {
+                    ownerships.forget_ended_before(limit);
+                    !ownerships.is_empty()
                 });
             },
         );
         directory.service_addresses.change_where(
-            |tenures| tenures.ended_before(limit),
+            |ownerships| ownerships.ended_before(limit),
             changes,
-            |tenures| tenures.forget_ended_before(limit),
+            |ownerships| ownerships.forget_ended_before(limit),
         );
         directory.endpoints.change_where(
             |claims| claims.ended_before(limit),
             changes,
             |claims| claims.forget_ended_before(limit),
         );
-        if directory.outside.known().blocks.ended_before(limit) {
+        if directory.service_entries.known().blocks.ended_before(limit) {
             directory
-                .outside
+                .service_entries
                 .change(changes)
                 .blocks
                 .forget_ended_before(limit);
@@ -244,12 +244,12 @@ impl State {
                 since: record.created,
                 until: Moment::MAX,
             };
-            let tenure = Tenure::shared(held, service.clone());
+            let ownership = Ownership::shared(held, service.clone());
             let directory = &mut self.directory;
             directory
                 .service_addresses
-                .change(address, &mut directory.changes, |tenures| {
-                    tenures.set(tenure, |other| is_same_service(other, record));
+                .change(address, &mut directory.changes, |ownerships| {
+                    ownerships.set(ownership, |other| is_same_service(other, record));
                 });
         }
         if let Some(before) = before {
@@ -272,8 +272,8 @@ impl State {
             let directory = &mut self.directory;
             directory
                 .service_addresses
-                .change(address, &mut directory.changes, |tenures| {
-                    tenures.end(now, |other| is_same_service(other, service));
+                .change(address, &mut directory.changes, |ownerships| {
+                    ownerships.end(now, |other| is_same_service(other, service));
                 });
         }
     }

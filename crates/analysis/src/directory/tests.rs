@@ -61,7 +61,7 @@ fn name_of(found: &Found<'_>) -> Result<String, Unattributed> {
     }
 }
 
-// proves: directory/tenure, directory/before-history
+// proves: directory/ownership, directory/before-history
 #[test]
 fn a_replaced_pod_keeps_its_calls_and_its_successor_gets_its_own() {
     let mut state = State::default();
@@ -78,7 +78,7 @@ fn a_replaced_pod_keeps_its_calls_and_its_successor_gets_its_own() {
 
 // proves: directory/finished-pod
 #[test]
-fn a_finished_pod_ends_its_tenure_when_its_last_container_did() {
+fn a_finished_pod_ends_its_ownership_when_its_last_container_did() {
     let mut state = State::default();
     state.apply(Record::Pod(pod("job", 1, 100)), at(101));
     state.apply(
@@ -175,7 +175,7 @@ fn a_new_list_ends_nothing_that_it_names_and_that_cannot_be_read() {
     );
 }
 
-// proves: directory/tenure
+// proves: directory/ownership
 #[test]
 fn an_address_that_a_pod_lost_ends_then() {
     let mut state = State::default();

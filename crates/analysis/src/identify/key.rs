@@ -1,4 +1,4 @@
-//! The bytes by which the memo knows an identity: equal keys of one directory version mean equal parties.
+//! The bytes by which the identity cache knows an identity: equal keys of one directory version mean equal parties.
 //!
 //! Only what decides goes into a key, so that no more keys are made than there are answers. A caller's port changes with each
 //! connection and decides nothing. Where no analyzer looks addresses up, they are left out too.
@@ -19,11 +19,11 @@ use crate::accounting::Rejected;
 use crate::analyze::Ended;
 use crate::analyze::addresses::{Endpoint, endpoint, is_pipe};
 use crate::analyze::chain::{Analyzer, Chain};
-use crate::analyze::legs::Identity;
+use crate::analyze::identity::Identity;
 use crate::analyze::role::Role;
 use crate::analyze::tls::Security;
+use crate::node::Node;
 use crate::peer::{Peer, Peers};
-use crate::stream::Stream;
 
 /// Marks a key whose parts are as they were sent; there is no such security policy.
 const AS_SENT: u8 = 0x80;
@@ -31,15 +31,15 @@ const AS_SENT: u8 = 0x80;
 /// Writes the key of an identity that `chain` analyzes. Refuses strings longer than `limit` bytes, of those that `chain` asks for.
 pub fn write_key(
     key: &mut Vec<u8>,
-    (chain, stream): (Chain, &Stream),
+    (chain, node): (Chain, &Node),
     identity: &RawIdentity<'_>,
     limit: usize,
 ) -> Result<(), Ended> {
     key.clear();
     key.push(chain.number());
-    key.extend_from_slice(&stream.number(chain).to_le_bytes());
-    if !write_as_sent(key, (chain, stream), identity, limit)? {
-        write_decoded(key, (chain, stream), &identity.decode()?, limit)?;
+    key.extend_from_slice(&node.number(chain).to_le_bytes());
+    if !write_as_sent(key, (chain, node), identity, limit)? {
+        write_decoded(key, (chain, node), &identity.decode()?, limit)?;
     }
     if chain.has(Analyzer::MxMesh) {
         write_peer(key, identity.peers.upstream.as_ref());
@@ -52,7 +52,7 @@ pub fn write_key(
 #[inline]
 fn write_as_sent(
     key: &mut Vec<u8>,
-    (chain, stream): (Chain, &Stream),
+    (chain, node): (Chain, &Node),
     identity: &RawIdentity<'_>,
     limit: usize,
 ) -> Result<bool, Malformed> {
@@ -62,7 +62,7 @@ fn write_as_sent(
         authority,
         ..
     } = *identity;
-    if chain.has(Analyzer::MxMesh) && !are_described_within(limit, stream, identity.peers) {
+    if chain.has(Analyzer::MxMesh) && !are_described_within(limit, node, identity.peers) {
         return Ok(false);
     }
     let (Some(certificates), Some(local), Some(upstream)) = (
@@ -89,7 +89,7 @@ fn write_as_sent(
         endpoint(local),
         endpoint(common.upstream_remote_address()?),
     ];
-    write_ends(key, (stream, is_pipe(local)), cluster, ends);
+    write_ends(key, (node, is_pipe(local)), cluster, ends);
     Ok(true)
 }
 
@@ -117,9 +117,9 @@ fn write_short_parts<const COUNT: usize>(
 
 /// Whether the proxy and its peers describe themselves in short labels.
 #[inline]
-fn are_described_within(limit: usize, stream: &Stream, peers: &Peers<'_>) -> bool {
+fn are_described_within(limit: usize, node: &Node, peers: &Peers<'_>) -> bool {
     let mut peers = [&peers.upstream, &peers.downstream].into_iter().flatten();
-    stream.longest_own_label <= limit
+    node.longest_own_label <= limit
         && peers.all(|peer| peer.labels().into_iter().all(|label| label.len() <= limit))
 }
 
@@ -127,7 +127,7 @@ fn are_described_within(limit: usize, stream: &Stream, peers: &Peers<'_>) -> boo
 #[cold]
 fn write_decoded(
     key: &mut Vec<u8>,
-    (chain, stream): (Chain, &Stream),
+    (chain, node): (Chain, &Node),
     identity: &Identity<'_>,
     limit: usize,
 ) -> Result<(), Rejected> {
@@ -143,7 +143,7 @@ fn write_decoded(
         local_principal,
     ];
     let is_described_too_long =
-        chain.has(Analyzer::MxMesh) && !are_described_within(limit, stream, identity.peers);
+        chain.has(Analyzer::MxMesh) && !are_described_within(limit, node, identity.peers);
     if is_described_too_long || parts.into_iter().any(|part| part.len() > limit) {
         return Err(Rejected::StringTooLong);
     }
@@ -153,7 +153,7 @@ fn write_decoded(
         write_addresses(key, identity);
     } else {
         let ends = [identity.remote, identity.local, identity.upstream];
-        write_ends(key, (stream, identity.listens_on_pipe), identity.cluster, ends);
+        write_ends(key, (node, identity.listens_on_pipe), identity.cluster, ends);
     }
     Ok(())
 }
@@ -173,14 +173,14 @@ fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
 /// Writes what is asked about the ends' addresses without looking them up.
 fn write_ends(
     key: &mut Vec<u8>,
-    (stream, listens_on_pipe): (&Stream, bool),
+    (node, listens_on_pipe): (&Node, bool),
     cluster: &[u8],
     ends: [Option<Endpoint<'_>>; 3],
 ) {
     key.push(u8::from(listens_on_pipe));
     key.extend_from_slice(&ends.map(|end| u8::from(end.is_some())));
     let [_, local, _] = ends;
-    if stream.role == Role::Sidecar && cluster.is_empty() {
+    if node.role == Role::Sidecar && cluster.is_empty() {
         key.extend_from_slice(&port(local));
         write_parts(key, [ip(local)]);
     }

@@ -3,7 +3,7 @@
 use als_proto::{CommonProperties, Malformed};
 
 use crate::analyze::addresses::{Endpoint, endpoint, is_pipe};
-use crate::analyze::legs::Identity;
+use crate::analyze::identity::Identity;
 use crate::analyze::role::Role;
 use crate::analyze::tls;
 use crate::peer::Peers;
@@ -44,7 +44,7 @@ pub(super) struct Caller<'a> {
 
 impl<'a> RawIdentity<'a> {
     /// The identity in an entry. `authority` is left out where the cluster names the host, so that a gateway's many host names do not
-    /// crowd the memo; that of TCP is the server name of its TLS.
+    /// crowd the identity cache; that of TCP is the server name of its TLS.
     #[inline]
     pub fn new(
         common: &'a CommonProperties<'a>,
@@ -122,7 +122,7 @@ pub fn asked_authority<'a>(role: Role, common: &CommonProperties<'a>, authority:
     authority
 }
 
-/// The server name of a TLS connection (SNI), which stands for an authority at side-cars: of what they pass on to no service of the
+/// The server name of a TLS connection (SNI), which stands for an authority at sidecars: of what they pass on to no service of the
 /// mesh, and of what they serve, where Istio's mutual TLS has it from the cluster that was called.
 #[inline]
 pub fn server_name<'a>(role: Role, common: &CommonProperties<'a>) -> Result<&'a [u8], Malformed> {

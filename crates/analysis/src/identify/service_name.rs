@@ -9,8 +9,8 @@ use alscope_naming::metadata_name::{MetadataPath, default_metadata_name};
 use alscope_naming::template::Template;
 
 use crate::aggregate::registry::Registry;
+use crate::analyze::attribution::Party;
 use crate::analyze::k8s_mesh::Lookup;
-use crate::analyze::legs::Party;
 use crate::directory::Service;
 use crate::directory::name_history::NameHistory;
 use crate::interner::Symbol;

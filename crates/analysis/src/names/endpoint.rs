@@ -80,7 +80,7 @@ impl Endpoint<'_> {
 impl fmt::Display for Endpoint<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.method {
-            Some(method) => write!(formatter, "{} {}", method.word(), self.path),
+            Some(method) => write!(formatter, "{} {}", method.as_str(), self.path),
             None => formatter.write_str(self.path),
         }
     }

@@ -47,7 +47,7 @@ impl Method {
     }
 
     /// The method as it stands in a name; `_OTHER` is OpenTelemetry's word in `http.request.method` for what is not known.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Method::Other => "_OTHER",
             Method::Get => "GET",
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn numbers_and_words_are_envoys() {
         for method in Method::ALL.into_iter().skip(1) {
-            let envoys = RequestMethod::from_str_name(method.word()).expect("Envoy has the method");
+            let envoys = RequestMethod::from_str_name(method.as_str()).expect("Envoy has the method");
             assert_eq!(Method::from_number(envoys.into()), method);
         }
     }
@@ -82,6 +82,6 @@ mod tests {
         for number in [0, 10, -1, i32::MIN, i32::MAX] {
             assert_eq!(Method::from_number(number), Method::Other);
         }
-        assert_eq!(Method::Other.word(), "_OTHER");
+        assert_eq!(Method::Other.as_str(), "_OTHER");
     }
 }

@@ -185,7 +185,7 @@ fn parse_method(word: &str, rule: &str) -> Result<Option<Method>, EndpointRuleEr
     if word.is_empty() {
         return Ok(None);
     }
-    let method = Method::ALL.into_iter().find(|method| method.word() == word);
+    let method = Method::ALL.into_iter().find(|method| method.as_str() == word);
     method.map(Some).ok_or_else(|| EndpointRuleError::UnknownMethod {
         method: word.to_owned(),
         rule: rule.to_owned(),
@@ -205,7 +205,7 @@ fn is_variable(segment: &str) -> bool {
 }
 
 fn known_methods() -> String {
-    Method::ALL.map(Method::word).join(", ")
+    Method::ALL.map(Method::as_str).join(", ")
 }
 
 #[cfg(test)]
@@ -236,7 +236,7 @@ mod tests {
     )]
     #[case::variable_takes_one_segment("/products/{id}", "/products/mug/reviews", false)]
     #[case::variable_takes_a_segment("/products/{id}", "/products", false)]
-    #[case::word("/products/mug", "/products/mug", true)]
+    #[case::as_str("/products/mug", "/products/mug", true)]
     #[case::other_word("/products/mug", "/products/cup", false)]
     #[case::case("/products", "/Products", false)]
     #[case::words_that_look_like_values("/blog/2024", "/blog/2024", true)]

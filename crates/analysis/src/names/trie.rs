@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use super::method::Method;
 use super::segment::Placeholder;
 use super::target::{Form, Target};
-use methods::{Asked, Methods};
+use methods::{AtomicMethods, Methods};
 
 /// Bytes of a node besides its texts, with what an allocator adds to them.
 pub(super) const NODE_BYTES: usize = 128;
@@ -63,7 +63,7 @@ struct Node {
     /// The methods with which the path that ends here has been named.
     methods: Methods,
     /// Those that were asked for since names were last forgotten.
-    asked: Asked,
+    asked: AtomicMethods,
     /// The path that ends here, as names show it; empty until it is named.
     path: Box<str>,
 }
@@ -72,7 +72,7 @@ struct Node {
 #[derive(Clone, Debug)]
 struct GrpcCall {
     path: Box<str>,
-    asked: Asked,
+    asked: AtomicMethods,
 }
 
 impl Trie {
@@ -155,7 +155,7 @@ impl Trie {
         if let (Err(index), true) = (self.grpc_index(target), cost <= free) {
             let call = GrpcCall {
                 path: target.text().into(),
-                asked: Asked::default(),
+                asked: AtomicMethods::default(),
             };
             self.grpc.insert(index, call);
             self.names += 1;

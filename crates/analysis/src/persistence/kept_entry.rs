@@ -9,24 +9,24 @@ use crate::aggregate::registry::Registry;
 use crate::aggregate::series::{Counts as _, HttpCounts, Outcome, TcpCounts};
 use crate::analyze::measure::{HttpMeasure, TcpMeasure};
 use crate::analyze::outcome::Verdict;
-use crate::identify::IdentifiedLeg;
+use crate::identify::IdentifiedObservation;
 use crate::interner::{Interner, Symbol};
 use crate::moment::Moment;
 use crate::names::redact::Redaction;
+use crate::node::Node;
 use crate::party::{Call, PartyLabels, Reporter, SecurityPolicy};
-use crate::stream::Stream;
 
 /// An observed entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Observed<'e, 'a> {
     /// The proxy that sent it.
-    pub stream: &'e Stream,
+    pub node: &'e Node,
     /// When it was received.
     pub received: Moment,
     /// Its common properties.
     pub common: &'e CommonProperties<'a>,
     /// Its observations: one, two of a gateway.
-    pub legs: (IdentifiedLeg, Option<IdentifiedLeg>),
+    pub observations: (IdentifiedObservation, Option<IdentifiedObservation>),
     /// What it tells of.
     pub subject: Subject<'e, 'a>,
 }
@@ -75,24 +75,24 @@ impl Observed<'_, '_> {
         start.map_or(self.received, Moment::from)
     }
 
-    /// The leg to what was called.
-    fn last_leg(&self) -> IdentifiedLeg {
-        self.legs.1.unwrap_or(self.legs.0)
+    /// The observation to what was called.
+    fn last_observation(&self) -> IdentifiedObservation {
+        self.observations.1.unwrap_or(self.observations.0)
     }
 
     /// The service of the proxy that reports; of a waypoint, which is nobody's, the called one.
     #[inline]
     pub fn reporting_service(&self) -> Symbol {
-        let leg = self.last_leg();
-        match leg.reporter {
-            Reporter::Source => leg.source_name,
-            Reporter::Destination | Reporter::Waypoint => leg.destination_name,
+        let observation = self.last_observation();
+        match observation.reporter {
+            Reporter::Source => observation.source_name,
+            Reporter::Destination | Reporter::Waypoint => observation.destination_name,
         }
     }
 
-    /// The texts of the entry's parties. A gateway stands between the caller of its first leg and the called one of its second.
+    /// The texts of the entry's parties. A gateway stands between the caller of its first observation and the called one of its second.
     pub fn parties(&self, registry: &Registry) -> Parties {
-        let (first, last) = (self.legs.0, self.last_leg());
+        let (first, last) = (self.observations.0, self.last_observation());
         let source = (first.source_name, first.source_rule.unattributed());
         let (source, security) = registry.read_call(first.call, |call, interner| {
             (Party::new(&call.source, source, interner), call.security)
@@ -100,10 +100,10 @@ impl Observed<'_, '_> {
         registry.read_call(last.call, |call: &Call, interner| Parties {
             reporter: last.reporter,
             source,
-            gateway: self.legs.1.map(|leg| {
+            gateway: self.observations.1.map(|observation| {
                 Party::new(
                     &call.source,
-                    (leg.source_name, leg.source_rule.unattributed()),
+                    (observation.source_name, observation.source_rule.unattributed()),
                     interner,
                 )
             }),

@@ -62,7 +62,7 @@ pub fn hash(observed: &Observed<'_, '_>) -> u64 {
         return hasher.finish();
     }
     hasher.write(observed.common.stream_id);
-    observed.stream.own_address.hash(&mut hasher);
+    observed.node.own_address.hash(&mut hasher);
     observed.start().hash(&mut hasher);
     hasher.finish()
 }

@@ -4,17 +4,17 @@ use als_proto::{CommonProperties, HttpEntry, HttpRequest};
 
 use crate::aggregate::example::Shown;
 use crate::directory::Directory;
-use crate::identify::IdentifiedLeg;
+use crate::identify::IdentifiedObservation;
 use crate::moment::Moment;
+use crate::node::Node;
 use crate::peer::Peers;
 use crate::persistence::kept_entry::{Observed, Subject};
-use crate::stream::Stream;
 
 /// The observations of an entry.
 #[derive(Clone, Copy)]
-pub(super) struct Legs {
-    pub(super) first: IdentifiedLeg,
-    pub(super) second: Option<IdentifiedLeg>,
+pub(super) struct Observations {
+    pub(super) first: IdentifiedObservation,
+    pub(super) second: Option<IdentifiedObservation>,
     /// Whether they had to be looked up.
     pub(super) are_new: bool,
     /// Whether they are to a host outside that is not told apart.
@@ -24,7 +24,7 @@ pub(super) struct Legs {
 /// Whose an entry is, and what it is looked up in.
 pub(super) struct Context<'a> {
     pub(super) directory: &'a Directory,
-    pub(super) stream: &'a Stream,
+    pub(super) node: &'a Node,
     pub(super) received: Moment,
 }
 
@@ -33,14 +33,14 @@ impl Context<'_> {
     pub(super) fn observed<'e, 'm>(
         &'e self,
         common: &'e CommonProperties<'m>,
-        legs: (IdentifiedLeg, Option<IdentifiedLeg>),
+        observations: (IdentifiedObservation, Option<IdentifiedObservation>),
         subject: Subject<'e, 'm>,
     ) -> Observed<'e, 'm> {
         Observed {
-            stream: self.stream,
+            node: self.node,
             received: self.received,
             common,
-            legs,
+            observations,
             subject,
         }
     }
@@ -53,7 +53,7 @@ impl Context<'_> {
         http: Option<(&'e HttpEntry<'e>, &'e HttpRequest<'e>)>,
     ) -> Shown<'e> {
         Shown {
-            proxy: &self.stream.node_id,
+            proxy: &self.node.node_id,
             received: self.received,
             common,
             peers,

@@ -14,11 +14,11 @@ impl Shard {
         let epoch = self.registry.epoch();
         if epoch != self.epoch {
             self.epoch = epoch;
-            self.memo.clear();
+            self.identity_cache.clear();
             self.http.forget();
             self.tcp.forget();
-            if let Some(keeper) = &mut self.keeper {
-                keeper.forget();
+            if let Some(sampler) = &mut self.sampler {
+                sampler.forget();
             }
         }
         self.http.begin_drain();
@@ -33,6 +33,6 @@ impl Shard {
 
     /// The entries that were kept since this was last called, once they are at least `bytes`.
     pub fn take_kept(&mut self, bytes: usize) -> Option<Batch> {
-        self.keeper.as_mut()?.take(bytes)
+        self.sampler.as_mut()?.take(bytes)
     }
 }

@@ -9,11 +9,11 @@ use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_messa
 use alscope_analysis::accounting::Skipped;
 use alscope_analysis::analyze::Ended;
 use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
-use alscope_analysis::directory::tenure::Validity;
+use alscope_analysis::directory::ownership::Validity;
 use alscope_analysis::identify::Identified;
-use alscope_analysis::identify::memo::{Answer, Memo};
+use alscope_analysis::identify::identity_cache::{Answer, IdentityCache};
+use alscope_analysis::node::Node;
 use alscope_analysis::shard::Progress;
-use alscope_analysis::stream::Stream;
 use prost::Message as _;
 use prost_types::Any;
 use rstest::rstest;
@@ -24,7 +24,7 @@ use crate::mesh::*;
 use crate::objects::any_bytes;
 use crate::peers::peer;
 
-/// As many as a side-car sends in a message.
+/// As many as a sidecar sends in a message.
 const ENTRIES: u32 = 33;
 
 /// The peer `workload` as proxies up to Istio 1.23 log it.
@@ -100,8 +100,8 @@ fn a_known_entry_allocates_nothing(
     mesh.take_bytes(&bytes);
     // Shards are drained each second.
     assert_eq!(mesh.accounting().observed, u64::from(ENTRIES));
-    let stream = Message::read(&bytes).unwrap().identifier().unwrap().unwrap();
-    let stream = Stream::identify(&stream, mesh.shard.registry()).unwrap();
+    let node = Message::read(&bytes).unwrap().identifier().unwrap().unwrap();
+    let node = Node::identify(&node, mesh.shard.registry()).unwrap();
     let (directory, shard) = (&mesh.directory, &mut mesh.shard);
 
     let mut of_entries = 0;
@@ -109,7 +109,7 @@ fn a_known_entry_allocates_nothing(
         let message = Message::read(&bytes).unwrap();
         let mut progress = Progress::new(message.entries(), at(NOW));
         let entries =
-            allocation_counter::measure(|| while shard.entries(directory, &stream, &mut progress, 8) {});
+            allocation_counter::measure(|| while shard.entries(directory, &node, &mut progress, 8) {});
         of_entries = entries.count_total;
     });
     assert_eq!(of_entries, 0);
@@ -121,10 +121,10 @@ fn a_known_entry_allocates_nothing(
 #[rstest]
 #[case::short_keys(64, 400_000)]
 #[case::long_keys(1000, 500_000)]
-fn a_full_memo_allocates_nothing(#[case] length: usize, #[case] enough: u64) {
-    let mut memo = Memo::default();
+fn a_full_cache_allocates_nothing(#[case] length: usize, #[case] enough: u64) {
+    let mut cache = IdentityCache::default();
     let answer = Answer {
-        asked: Default::default(),
+        dependencies: Default::default(),
         validity: Validity::ALWAYS,
         identified: Identified::Ended(Ended::Skipped(Skipped::NotACall)),
     };
@@ -132,7 +132,7 @@ fn a_full_memo_allocates_nothing(#[case] length: usize, #[case] enough: u64) {
     let mut put = |numbers: std::ops::Range<u64>| {
         for number in numbers {
             key[..8].copy_from_slice(&number.to_le_bytes());
-            memo.put(memo.hash(&key), &key, answer);
+            cache.put(cache.hash(&key), &key, answer);
         }
     };
     put(0..enough);

@@ -105,13 +105,13 @@ fn a_waypoint_without_an_upstream_knows_the_service_and_no_revision() {
 // proves: k8s-mesh/tunnel
 #[case::at_a_gateway(GATEWAY_NODE, "connect_originate")]
 // proves: k8s-mesh/tunnel
-#[case::at_a_side_car(PRODUCTPAGE_NODE, "connect_originate")]
+#[case::at_a_sidecar(PRODUCTPAGE_NODE, "connect_originate")]
 // proves: k8s-mesh/infrastructure
 #[case::infrastructure(WAYPOINT_NODE, "xds-grpc")]
 // proves: k8s-mesh/infrastructure
-#[case::vip_at_a_side_car(PRODUCTPAGE_NODE, TO_VIP)]
+#[case::vip_at_a_sidecar(PRODUCTPAGE_NODE, TO_VIP)]
 // proves: k8s-mesh/infrastructure
-#[case::direct_at_a_side_car(PRODUCTPAGE_NODE, "encap")]
+#[case::direct_at_a_sidecar(PRODUCTPAGE_NODE, "encap")]
 fn what_goes_between_listeners_is_no_call(#[case] node: &str, #[case] cluster: &str) {
     for logs in [
         ok(through_waypoint(cluster)),
@@ -139,11 +139,11 @@ fn a_refused_tunnel_is_no_request() {
 
 // proves: k8s-mesh/endpoint-id
 #[test]
-fn a_side_car_and_a_gateway_reach_pods_through_tunnels_too() {
-    let mut of_side_car = outbound();
-    of_side_car.upstream_remote_address = internal("10.0.0.2:9080");
+fn a_sidecar_and_a_gateway_reach_pods_through_tunnels_too() {
+    let mut of_sidecar = outbound();
+    of_sidecar.upstream_remote_address = internal("10.0.0.2:9080");
     assert_eq!(
-        edges(PRODUCTPAGE_NODE, ok(of_side_car)),
+        edges(PRODUCTPAGE_NODE, ok(of_sidecar)),
         ["source: productpage -> reviews"]
     );
     let mut of_gateway = through_gateway();

@@ -171,7 +171,7 @@ fn http_and_tcp_have_chains_of_their_own() {
 
 #[rstest]
 // proves: role/tcp-alone
-#[case::side_car(PRODUCTPAGE_NODE, outbound(), &["source: productpage -> reviews"])]
+#[case::sidecar(PRODUCTPAGE_NODE, outbound(), &["source: productpage -> reviews"])]
 // proves: role/tcp-alone
 #[case::gateway(GATEWAY_NODE, through_gateway(), &["destination: unknown -> gateway", "source: gateway -> productpage"])]
 fn where_tcp_alone_is_analyzed_the_proxys_role_is_known_too(

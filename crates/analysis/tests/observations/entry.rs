@@ -118,7 +118,7 @@ pub(crate) fn common(
     }
 }
 
-/// productpage calls reviews, as productpage's side-car logs it.
+/// productpage calls reviews, as productpage's sidecar logs it.
 pub(crate) fn outbound() -> AccessLogCommon {
     common(
         socket("10.0.0.1", 40_000),
@@ -128,7 +128,7 @@ pub(crate) fn outbound() -> AccessLogCommon {
     )
 }
 
-/// productpage calls reviews, as reviews' side-car logs it.
+/// productpage calls reviews, as reviews' sidecar logs it.
 pub(crate) fn inbound() -> AccessLogCommon {
     let mut common = common(
         socket("10.0.0.1", 41_000),

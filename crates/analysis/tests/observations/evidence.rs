@@ -15,9 +15,9 @@ use alscope_analysis::analyze::rule::Rule;
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::records::Record;
 use alscope_analysis::names::method::Method;
+use alscope_analysis::node::Node;
 use alscope_analysis::party::Reporter;
 use alscope_analysis::shard::{Progress, Settings};
-use alscope_analysis::stream::Stream;
 use proptest::prelude::*;
 use prost::Message as _;
 use rstest::rstest;
@@ -35,7 +35,7 @@ fn rules(rows: &[&Counted]) -> Vec<(&'static str, &'static str, &'static str)> {
         .map(|row| {
             let evidence = &row.evidence;
             (
-                evidence.reporter.word(),
+                evidence.reporter.as_str(),
                 evidence.source_rule.id(),
                 evidence.destination_rule.id(),
             )
@@ -340,10 +340,10 @@ fn a_known_identity_allocates_nothing() {
     let bytes = message.encode_to_vec();
     let message = Message::read(&bytes).unwrap();
     let identifier = message.identifier().unwrap().unwrap();
-    let stream = Stream::identify(&identifier, mesh.shard.registry()).unwrap();
+    let node = Node::identify(&identifier, mesh.shard.registry()).unwrap();
     let mut take = |received: i64| {
         let mut progress = Progress::new(message.entries(), at(received));
-        while mesh.shard.entries(&mesh.directory, &stream, &mut progress, 3) {}
+        while mesh.shard.entries(&mesh.directory, &node, &mut progress, 3) {}
     };
     take(NOW);
     let allocations = allocation_counter::measure(|| take(NOW + 60));
@@ -462,7 +462,10 @@ fn each_rule_has_an_id_of_its_own_and_its_analyzers_name_or_the_directorys() {
     let mut ids: Vec<&str> = Rule::ALL.iter().map(|rule| rule.id()).collect();
     for rule in Rule::ALL {
         let room = rule.id().split('/').next().unwrap();
-        assert!(room == rule.analyzer().word() || room == "directory", "{rule:?}");
+        assert!(
+            room == rule.analyzer().as_str() || room == "directory",
+            "{rule:?}"
+        );
     }
     ids.sort_unstable();
     assert!(ids.is_sorted_by(|one, other| one < other), "{ids:?}");

@@ -16,9 +16,9 @@ use alscope_analysis::aggregate::registry::{Bounds, Registry, Sizes};
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::analyze::chain::{Analyzer, Chain};
 use alscope_analysis::directory::Directory;
+use alscope_analysis::node::Node;
 use alscope_analysis::party::Reporter;
 use alscope_analysis::shard::{Progress, Settings, Shard};
-use alscope_analysis::stream::Stream;
 use prost::Message as _;
 
 use crate::entry::*;
@@ -35,7 +35,7 @@ struct Collector {
     shards: Vec<Shard>,
     totals: Totals,
     expiry: Expiry,
-    stream: Stream,
+    node: Node,
     /// The second of the last pass.
     now: i64,
 }
@@ -60,7 +60,7 @@ impl Collector {
         let identifier = Message::read(&bytes).unwrap().identifier().unwrap().unwrap();
         Collector {
             directory: directory(),
-            stream: shards[0].stream(&identifier).unwrap(),
+            node: shards[0].node(&identifier).unwrap(),
             registry,
             shards,
             totals: Totals::new(at(0)),
@@ -77,7 +77,7 @@ impl Collector {
         };
         let bytes = message.encode_to_vec();
         let mut progress = Progress::new(Message::read(&bytes).unwrap().entries(), at(self.now));
-        while self.shards[worker].entries(&self.directory, &self.stream, &mut progress, 7) {}
+        while self.shards[worker].entries(&self.directory, &self.node, &mut progress, 7) {}
     }
 
     /// One pass of the control task; `between` runs whenever a shard is given back.

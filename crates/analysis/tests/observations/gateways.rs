@@ -200,7 +200,7 @@ fn forwarded(common: AccessLogCommon, remote: &str, direct: &str) -> AccessLogCo
     "unknown"
 )]
 // proves: k8s-mesh/forwarded-at-gateways
-#[case::at_a_side_car(
+#[case::at_a_sidecar(
     Forwarded,
     REVIEWS_NODE,
     forwarded(inbound(), GATEWAY, PRODUCTPAGE),

@@ -1,4 +1,4 @@
-//! Hosts that clients write: they name a service that the directory knows, or nothing, or, of what a side-car passes on, one of few.
+//! Hosts that clients write: they name a service that the directory knows, or nothing, or, of what a sidecar passes on, one of few.
 
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, TlsProperties};
 use alscope_analysis::aggregate::registry::Bounds;
@@ -177,7 +177,7 @@ fn a_host_names_the_service_that_istios_virtual_hosts_would(
 /// Where a call of each kind of proxy has its service from a host, if from any.
 #[rstest]
 // proves: labels/host-unknown
-#[case::side_car(PRODUCTPAGE_NODE, to_nobody(""), "source", WEB)]
+#[case::sidecar(PRODUCTPAGE_NODE, to_nobody(""), "source", WEB)]
 // proves: labels/gateway-without-route
 #[case::gateway_without_cluster(GATEWAY_NODE, AccessLogCommon { upstream_cluster: String::new(), ..through_gateway() }, "source", UNKNOWN)]
 // proves: labels/host-unknown
@@ -219,7 +219,7 @@ fn no_proxy_labels_what_a_client_wrote(
 
 #[rstest]
 // proves: labels/caller-namespace
-#[case::of_the_side_cars_node(
+#[case::of_the_sidecars_node(
     "sidecar~10.0.0.77~x.shop~shop.svc.cluster.local",
     to_nobody(""),
     "source",

@@ -25,7 +25,7 @@ const SERVICE: [&str; 3] = [
     "destination_service_namespace",
 ];
 
-/// An entry of productpage's side-car to an address that nobody has, by `cluster` or, without one, by `route`.
+/// An entry of productpage's sidecar to an address that nobody has, by `cluster` or, without one, by `route`.
 fn to_nobody(cluster: &str, route: &str) -> AccessLogCommon {
     let nobody = socket("203.0.113.5", 443);
     AccessLogCommon {

@@ -102,7 +102,7 @@ fn a_caller_on_the_loopback_of_a_node_may_be_any_of_its_processes() {
     );
 }
 
-/// The caller of a side-car's outbound and the called of its inbound entry, at this address of the pod.
+/// The caller of a sidecar's outbound and the called of its inbound entry, at this address of the pod.
 fn both_directions(address: &str) -> [AccessLogCommon; 2] {
     [
         common(
@@ -127,7 +127,7 @@ fn both_directions(address: &str) -> [AccessLogCommon; 2] {
 #[case::further_network("192.168.7.2")]
 // proves: k8s-mesh/own-pod
 #[case::loopback("127.0.0.1")]
-fn a_side_car_is_its_node_ids_pod_at_each_address(#[case] address: &str) {
+fn a_sidecar_is_its_node_ids_pod_at_each_address(#[case] address: &str) {
     for common in both_directions(address) {
         let mut mesh = Mesh::new();
         mesh.take(REVIEWS_NODE, ok(common));

@@ -45,22 +45,22 @@ fn named(keys: &[&'static str]) -> Vec<(&'static str, Any)> {
 #[rstest]
 // proves: mx-mesh/outbound
 #[case::outbound(
-    "mx-mesh: upstream peer of a side-car's outbound entry",
+    "mx-mesh: upstream peer of a sidecar's outbound entry",
     PRODUCTPAGE_NODE, REVIEWS_CLUSTER, &["upstream_peer"], &["source: own -> reviews"]
 )]
 // proves: mx-mesh/inbound
 #[case::inbound(
-    "mx-mesh: downstream peer of a side-car's inbound entry",
+    "mx-mesh: downstream peer of a sidecar's inbound entry",
     REVIEWS_NODE, INBOUND, &["downstream_peer"], &["destination: productpage -> own"]
 )]
 // proves: mx-mesh/one-observation
 #[case::outbound_with_both(
-    "mx-mesh: a side-car's outbound entry is one observation, whatever peers it has",
+    "mx-mesh: a sidecar's outbound entry is one observation, whatever peers it has",
     PRODUCTPAGE_NODE, REVIEWS_CLUSTER, &["upstream_peer", "downstream_peer"], &["source: own -> reviews"]
 )]
 // proves: mx-mesh/one-observation
 #[case::inbound_with_both(
-    "mx-mesh: a side-car's inbound entry is one observation, whatever peers it has",
+    "mx-mesh: a sidecar's inbound entry is one observation, whatever peers it has",
     REVIEWS_NODE, INBOUND, &["upstream_peer", "downstream_peer"], &["destination: productpage -> own"]
 )]
 // proves: mx-mesh/no-peer
@@ -128,12 +128,12 @@ fn named(keys: &[&'static str]) -> Vec<(&'static str, Any)> {
 )]
 // proves: mx-mesh/no-cluster
 #[case::no_cluster_called(
-    "mx-mesh: without cluster and address a side-car with a downstream peer was called",
+    "mx-mesh: without cluster and address a sidecar with a downstream peer was called",
     REVIEWS_NODE, "", &["downstream_peer"], &["destination: productpage -> own"]
 )]
 // proves: mx-mesh/no-cluster
 #[case::no_cluster_calling(
-    "mx-mesh: without cluster and address a side-car with an upstream peer called",
+    "mx-mesh: without cluster and address a sidecar with an upstream peer called",
     PRODUCTPAGE_NODE, "", &["upstream_peer"], &["source: own -> reviews"]
 )]
 fn peers_are_the_parties(
@@ -165,7 +165,7 @@ fn peers_are_the_parties(
 #[case::no_sign_of_a_direction("", &[], Skipped::NoAddress)]
 // proves: mx-mesh/no-cluster
 #[case::signs_of_both_directions("", &["upstream_peer", "downstream_peer"], Skipped::NoAddress)]
-fn what_is_no_call_of_a_side_car_is_skipped(
+fn what_is_no_call_of_a_sidecar_is_skipped(
     #[case] cluster: &str,
     #[case] keys: &[&'static str],
     #[case] reason: Skipped,

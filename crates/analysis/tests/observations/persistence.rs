@@ -13,12 +13,12 @@ use alscope_analysis::accounting::Kept;
 use alscope_analysis::aggregate::registry::{Bounds, Registry};
 use alscope_analysis::names::endpoint::{self, Endpoints};
 use alscope_analysis::names::rule::EndpointRule;
+use alscope_analysis::node::Node;
 use alscope_analysis::persistence::kept_entry::KeptEntry;
 use alscope_analysis::persistence::reason::Rules;
 use alscope_analysis::persistence::sample::Share;
 use alscope_analysis::persistence::{Batch, Persistence};
 use alscope_analysis::shard::{Progress, Settings, Shard};
-use alscope_analysis::stream::Stream;
 use proptest::prelude::*;
 use prost::Message as _;
 use rstest::rstest;
@@ -42,8 +42,8 @@ fn line(entry: &KeptEntry<'_, '_>, batch: &mut Vec<u8>) {
     let gateway = parties.gateway.as_ref().map_or("", |gateway| &gateway.name);
     let line = format!(
         "{} {} {}>{}>{} {}\n",
-        entry.reason.word(),
-        parties.reporter.word(),
+        entry.reason.as_str(),
+        parties.reporter.as_str(),
         parties.source.name,
         gateway,
         parties.destination.name,
@@ -176,7 +176,7 @@ fn an_entry_is_kept_for_the_first_reason(#[case] logs: Logs, #[case] expected: O
         .iter()
         .map(|line| line.split(' ').next().unwrap().to_owned())
         .collect();
-    let expected: Vec<&str> = expected.map(Kept::word).into_iter().collect();
+    let expected: Vec<&str> = expected.map(Kept::as_str).into_iter().collect();
     assert_eq!(reasons, expected);
 }
 
@@ -290,10 +290,10 @@ fn allocations(entry: HttpAccessLogEntry) -> u64 {
     };
     let bytes = message.encode_to_vec();
     let message = Message::read(&bytes).unwrap();
-    let stream = Stream::identify(&message.identifier().unwrap().unwrap(), mesh.shard.registry()).unwrap();
+    let node = Node::identify(&message.identifier().unwrap().unwrap(), mesh.shard.registry()).unwrap();
     let mut take = || {
         let mut progress = Progress::new(message.entries(), at(NOW));
-        while mesh.shard.entries(&mesh.directory, &stream, &mut progress, 100) {}
+        while mesh.shard.entries(&mesh.directory, &node, &mut progress, 100) {}
     };
     take();
     allocation_counter::measure(take).count_total

@@ -200,7 +200,7 @@ fn series_whose_labels_are_beyond_the_bound_go_into_one_and_are_counted() {
     }
 }
 
-/// The identifier of productpage's side-car, whose pod says that it is called so.
+/// The identifier of productpage's sidecar, whose pod says that it is called so.
 fn called(name: String) -> Identifier {
     let kind = Some(Kind::StringValue(name));
     let metadata = Struct {
@@ -254,11 +254,11 @@ fn a_domain_that_is_too_long_for_dns_is_none(#[case] domain: String, #[case] exp
     }
     .encode_to_vec();
     let message = Message::read(&message).unwrap();
-    let stream = Mesh::new()
+    let node = Mesh::new()
         .shard
-        .stream(&message.identifier().unwrap().unwrap())
+        .node(&message.identifier().unwrap().unwrap())
         .unwrap();
-    assert_eq!(stream.domain.len(), expected);
+    assert_eq!(node.domain.len(), expected);
 }
 
 #[rstest]

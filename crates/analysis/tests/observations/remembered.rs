@@ -10,11 +10,11 @@ use alscope_analysis::analyze::k8s_mesh::Lookup;
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::records::{Kind, PodRecord, Record, ServiceEntryRecord};
 use alscope_analysis::directory::state::State;
+use alscope_analysis::identify::identity_cache::IdentityCache;
 use alscope_analysis::identify::key::write_key;
-use alscope_analysis::identify::memo::Memo;
 use alscope_analysis::identify::{CallerAddress, Identified, RawIdentity, look_up, peers};
 use alscope_analysis::moment::Moment;
-use alscope_analysis::stream::Stream;
+use alscope_analysis::node::Node;
 use prost::Message as _;
 use rstest::rstest;
 
@@ -30,7 +30,7 @@ use records::*;
 const OUTSIDE: &str = "203.0.113.9";
 const ENDPOINT: &str = "192.0.2.7";
 
-/// A call, and by whose side-car or gateway it is logged.
+/// A call, and by whose sidecar or gateway it is logged.
 #[derive(Clone, Copy, Debug)]
 enum Entered {
     /// productpage to reviews.
@@ -88,7 +88,7 @@ impl Entered {
 #[derive(Default)]
 struct Worker {
     registry: Registry,
-    memo: Memo,
+    identity_cache: IdentityCache,
 }
 
 /// What a worker made of an entry.
@@ -108,7 +108,7 @@ impl Worker {
         };
         let bytes = message.encode_to_vec();
         let message = Message::read(&bytes).unwrap();
-        let stream = Stream::identify(&message.identifier().unwrap().unwrap(), &self.registry).unwrap();
+        let node = Node::identify(&message.identifier().unwrap().unwrap(), &self.registry).unwrap();
         let entry = message.entries().find_map(|entry| match entry {
             Ok(Entry::Tcp(entry)) => Some(entry),
             _ => None,
@@ -119,18 +119,18 @@ impl Worker {
         let peers = peers(chain, common);
         let identity = RawIdentity::new(common, CallerAddress::Direct, authority.as_bytes(), &peers);
         let mut key = Vec::new();
-        write_key(&mut key, (chain, &stream), &identity, 4096).unwrap();
+        write_key(&mut key, (chain, &node), &identity, 4096).unwrap();
         let identity = identity.decode().unwrap();
-        let hash = self.memo.hash(&key);
+        let hash = self.identity_cache.hash(&key);
         let looked_up = || {
-            let mut lookup = Lookup::new(directory, &stream, start);
+            let mut lookup = Lookup::new(directory, &node, start);
             look_up(chain, &identity, &mut lookup, &self.registry)
         };
-        let remembered = self.memo.get(hash, &key, directory, start);
+        let remembered = self.identity_cache.get(hash, &key, directory, start);
         let made = Made {
             identified: remembered.unwrap_or_else(|| {
                 let answer = looked_up();
-                self.memo.put(hash, &key, answer);
+                self.identity_cache.put(hash, &key, answer);
                 answer.identified
             }),
             was_remembered: remembered.is_some(),

@@ -11,11 +11,13 @@ use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::analyze::k8s_mesh::Lookup;
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::ownership::Validity;
 use alscope_analysis::directory::records::{EndpointSliceRecord, Record, ServiceEntryRecord, ServiceRecord};
 use alscope_analysis::directory::state::State;
-use alscope_analysis::directory::tenure::Validity;
-use alscope_analysis::identify::{CallerAddress, Identified, IdentifiedLeg, RawIdentity, look_up, peers};
-use alscope_analysis::stream::Stream;
+use alscope_analysis::identify::{
+    CallerAddress, Identified, IdentifiedObservation, RawIdentity, look_up, peers,
+};
+use alscope_analysis::node::Node;
 use alscope_naming::kubernetes_name::{istio_service_name, k8s_service_name};
 use prost::Message as _;
 use prost_types::Any;
@@ -25,7 +27,7 @@ use crate::entry::*;
 use crate::mesh::*;
 use crate::objects::*;
 
-/// The names of the caller and of whom it called, of a side-car's connection that started at `start`; and when they hold.
+/// The names of the caller and of whom it called, of a sidecar's connection that started at `start`; and when they hold.
 fn names(
     directory: &Directory,
     chain: &[Analyzer],
@@ -39,25 +41,25 @@ fn names(
     };
     let bytes = message.encode_to_vec();
     let message = Message::read(&bytes).unwrap();
-    let stream = Stream::identify(&message.identifier().unwrap().unwrap(), &registry).unwrap();
+    let node = Node::identify(&message.identifier().unwrap().unwrap(), &registry).unwrap();
     let Some(Ok(Entry::Tcp(entry))) = message.entries().next() else {
         panic!("no entry")
     };
     let common = entry.common_properties().unwrap();
     let chain = Chain::new(chain.iter().copied());
     let peers = peers(chain, common);
-    let mut lookup = Lookup::new(directory, &stream, at(start));
+    let mut lookup = Lookup::new(directory, &node, at(start));
     let identity = RawIdentity::new(common, CallerAddress::Direct, b"", &peers);
     let identity = identity.decode().unwrap();
     let answer = look_up(chain, &identity, &mut lookup, &registry);
-    let Identified::Legs(leg, None) = answer.identified else {
-        panic!("a side-car's connection is one observation")
+    let Identified::Observations(observation, None) = answer.identified else {
+        panic!("a sidecar's connection is one observation")
     };
-    let IdentifiedLeg {
+    let IdentifiedObservation {
         source_name,
         destination_name,
         ..
-    } = leg;
+    } = observation;
     let names = [source_name, destination_name].map(|name| registry.text(name).to_string());
     (names, answer.validity)
 }
@@ -82,7 +84,7 @@ fn directory_of(mut state: State, records: Vec<Record>) -> Directory {
     state.publish().unwrap()
 }
 
-/// What productpage's side-car says of a connection to `address`, through no cluster that names a host.
+/// What productpage's sidecar says of a connection to `address`, through no cluster that names a host.
 fn to(address: &str, port: u32) -> (&'static str, AccessLogCommon) {
     let common = common(
         socket(PRODUCTPAGE, 40_000),

@@ -22,7 +22,7 @@ fn edge_at(mesh: &mut Mesh, start: i64) {
     mesh.take(PRODUCTPAGE_NODE, ok(common));
 }
 
-// proves: directory/tenure
+// proves: directory/ownership
 #[test]
 fn a_call_belongs_to_the_pod_that_had_the_address_when_it_started() {
     let mut mesh = replaced();
@@ -44,7 +44,7 @@ fn a_call_belongs_to_the_pod_that_had_the_address_when_it_started() {
     );
 }
 
-// proves: directory/tenure
+// proves: directory/ownership
 #[test]
 fn between_two_pods_the_address_is_nobodys() {
     let mut mesh = replaced();

@@ -5,8 +5,8 @@ use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_messa
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::analyze::role::Role;
 use alscope_analysis::interner::Symbol;
+use alscope_analysis::node::Node;
 use alscope_analysis::peer::Peer;
-use alscope_analysis::stream::Stream;
 use prost::Message as _;
 
 use super::stands_in::stands_in;
@@ -23,20 +23,20 @@ pub(crate) fn check(bytes: &[u8]) {
     let identifier = message
         .identifier()
         .map(|identifier| identifier.expect("it is there"));
-    let stream = identifier.and_then(|identifier| Stream::identify(&identifier, &registry));
-    if let Some(peer) = stream.as_ref().ok().and_then(Stream::own_peer) {
+    let node = identifier.and_then(|identifier| Node::identify(&identifier, &registry));
+    if let Some(peer) = node.as_ref().ok().and_then(Node::own_peer) {
         stands_in(bytes, &peer);
     }
     if let Ok(identifier) = Identifier::decode(bytes) {
         compare(
-            &stream.expect("prost accepts the identifier"),
+            &node.expect("prost accepts the identifier"),
             identifier,
             &registry,
         );
     }
 }
 
-fn compare(stream: &Stream, identifier: Identifier, registry: &Registry) {
+fn compare(read: &Node, identifier: Identifier, registry: &Registry) {
     let node = identifier.node.unwrap_or_default();
     let parts: Vec<&str> = node.id.split('~').collect();
     let part = |index: usize| parts.get(index).copied().unwrap_or_default();
@@ -45,11 +45,11 @@ fn compare(stream: &Stream, identifier: Identifier, registry: &Registry) {
         "waypoint" => Role::Waypoint,
         _ => Role::Gateway,
     };
-    assert_eq!(stream.role, role);
-    assert_eq!(stream.own_address, part(1).parse().ok());
+    assert_eq!(read.role, role);
+    assert_eq!(read.own_address, part(1).parse().ok());
     let domain = part(3).split(".svc.").skip(1).collect::<Vec<_>>().join(".svc.");
     let is_named = part(3).contains(".svc.");
-    assert_eq!(&*stream.domain, if is_named { &domain } else { "cluster.local" });
+    assert_eq!(&*read.domain, if is_named { &domain } else { "cluster.local" });
     let Some(mut own) = expected(&node.metadata.unwrap_or_default()) else {
         return;
     };
@@ -64,13 +64,12 @@ fn compare(stream: &Stream, identifier: Identifier, registry: &Registry) {
         id if id.is_empty() => Symbol::UNKNOWN,
         id => registry.intern(&id),
     };
-    assert_eq!(stream.cluster, cluster);
+    assert_eq!(read.cluster, cluster);
     let labels = own.map(Vec::as_slice).labels().map(<[u8]>::len);
-    assert_eq!(Some(stream.longest_own_label), labels.into_iter().max());
+    assert_eq!(Some(read.longest_own_label), labels.into_iter().max());
     let own = Some(own).filter(|own| !own.canonical_service.is_empty());
     assert_eq!(
-        stream
-            .own_peer()
+        read.own_peer()
             .map(|peer: Peer<&[u8]>| peer.map(|text| text.to_vec())),
         own
     );

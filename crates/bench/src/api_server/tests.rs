@@ -135,7 +135,7 @@ async fn the_collector_makes_its_directory_of_the_objects(#[case] pods: u32) {
 }
 
 #[tokio::test]
-async fn a_replaced_pods_tenure_ends_and_another_pod_is_found() {
+async fn a_replaced_pods_ownership_ends_and_another_pod_is_found() {
     let mut server = ApiServer::start(shop(61)).await.unwrap();
     let followed = Followed::begin(&server).await;
     let began = clock::now();

@@ -124,7 +124,7 @@ struct Typed {
 fn decode_item<'de, D: Deserializer<'de> + Copy>(item: D, rules: &NamingRules) -> Option<Item> {
     let typed = Typed::deserialize(item).ok()?;
     let kind = typed.kind?;
-    let kind = Kind::ALL.into_iter().find(|known| known.word() == kind)?;
+    let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind)?;
     let decoded = match kind {
         Kind::Pod => decode::<Pod, _>(item, rules),
         Kind::Service => decode::<Service, _>(item, rules),

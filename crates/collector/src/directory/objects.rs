@@ -31,10 +31,10 @@ impl Object for Pod {
         let spec = self.spec.clone().unwrap_or_default();
         let status = self.status.clone().unwrap_or_default();
         let host_network = spec.host_network.unwrap_or(false);
-        // A native side-car is an init container that is started again whenever it ends.
-        let side_cars = spec.init_containers.iter().flatten();
-        let side_cars = side_cars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
-        let containers = spec.containers.iter().chain(side_cars);
+        // A native sidecar is an init container that is started again whenever it ends.
+        let sidecars = spec.init_containers.iter().flatten();
+        let sidecars = sidecars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
+        let containers = spec.containers.iter().chain(sidecars);
         let ports = containers.flat_map(|container| container.ports.iter().flatten());
         let ports = ports
             .filter(|port| host_network && matches!(port.protocol.as_deref(), None | Some("TCP")))

@@ -17,7 +17,7 @@ use crate::clock;
 
 /// The shortest time between two versions.
 const SHORTEST: Duration = Duration::from_millis(50);
-/// How often ended tenures are looked through.
+/// How often ended ownerships are looked through.
 const FORGET: Duration = Duration::from_secs(30);
 /// Changes that are taken together.
 const BATCH: usize = 1024;

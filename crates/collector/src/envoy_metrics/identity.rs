@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::side_car("sidecar~10.0.0.1~reviews-v1.demo~demo.svc.cluster.local", "reviews-v1.demo")]
+    #[case::sidecar("sidecar~10.0.0.1~reviews-v1.demo~demo.svc.cluster.local", "reviews-v1.demo")]
     #[case::plain_envoy("edge-7", "edge-7")]
     #[case::two_parts("a~b", "a~b")]
     #[case::no_pod(

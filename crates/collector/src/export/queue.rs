@@ -25,7 +25,7 @@ impl Dropped {
     pub const ALL: [Dropped; 2] = [Dropped::QueueFull, Dropped::WriteFailed];
 
     /// The reason's word in the label `reason`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Dropped::QueueFull => "queue-full",
             Dropped::WriteFailed => "write-failed",

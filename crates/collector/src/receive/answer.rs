@@ -45,7 +45,7 @@ impl Refusal {
     ];
 
     /// The reason's word in the label `reason`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::NotGrpc => "not-grpc",
             Self::UnknownMethod => "unknown-method",
@@ -167,7 +167,7 @@ mod tests {
             assert!(headers.contains_key("grpc-message"), "{reason:?}");
         }
         assert_eq!(usage.streams_refused(), [1, 2, 3, 4, 5, 6, 7, 8]);
-        let words: BTreeSet<&str> = Refusal::ALL.map(Refusal::word).into();
+        let words: BTreeSet<&str> = Refusal::ALL.map(Refusal::as_str).into();
         assert_eq!(words.len(), Refusal::ALL.len());
     }
 }

@@ -185,11 +185,11 @@ impl GrpcFrames {
         }
     }
 
-    /// Lets the buffer of the message grow to so many bytes. It begins as `spare`.
-    pub fn grow(&mut self, bytes: usize, spare: impl FnOnce() -> Vec<u8>) {
+    /// Lets the buffer of the message grow to so many bytes. It begins as `empty` gives it.
+    pub fn grow(&mut self, bytes: usize, empty: impl FnOnce() -> Vec<u8>) {
         if let State::Assembling { buffer, room, .. } = &mut self.state {
             if *room == 0 {
-                *buffer = spare();
+                *buffer = empty();
             }
             *room = bytes;
             buffer.reserve_exact(bytes - buffer.len());

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use alscope_collector_config::Limits;
 use tokio::sync::{Semaphore, watch};
 
+use super::admission::MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS;
 use super::answer::Refusal;
-use super::arrival::PLACES_OF_PEER;
 use super::share::Share;
 
 /// One address may have this part of all connections.
@@ -44,7 +44,7 @@ impl Refused {
     pub const ALL: [Self; 2] = [Self::TooMany, Self::TooManyOfPeer];
 
     /// The reason's word in the label `reason`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::TooMany => "too-many",
             Self::TooManyOfPeer => "too-many-of-peer",
@@ -57,7 +57,7 @@ impl Ended {
     pub const ALL: [Self; 3] = [Self::Silent, Self::Idle, Self::Flood];
 
     /// The reason's word in the label `reason`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Silent => "silent",
             Self::Idle => "idle",
@@ -107,7 +107,7 @@ struct Peer {
 #[derive(Clone, Debug)]
 struct Shared {
     room: Arc<Share>,
-    arriving: Arc<Semaphore>,
+    handshakes: Arc<Semaphore>,
     streams: Arc<AtomicUsize>,
 }
 
@@ -182,7 +182,7 @@ impl Usage {
         self.room.clone()
     }
 
-    /// The room that a connection may have for them, for one that begins.
+    /// The share of a new connection.
     pub fn share_of_connection(&self) -> Arc<Share> {
         self.share(ROOM_OF_CONNECTION)
     }
@@ -218,7 +218,7 @@ impl Usage {
             connections: 0,
             shared: Shared {
                 room: self.share(ROOM_OF_PEER),
-                arriving: Arc::new(Semaphore::new(PLACES_OF_PEER)),
+                handshakes: Arc::new(Semaphore::new(MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS)),
                 streams: Arc::default(),
             },
         });
@@ -247,9 +247,9 @@ impl ConnectionPlace {
         self.of_peer.room.clone()
     }
 
-    /// The places for connections of the client's address that arrive.
-    pub fn arriving(&self) -> Arc<Semaphore> {
-        self.of_peer.arriving.clone()
+    /// The permits for handshakes of the client's address.
+    pub fn handshakes(&self) -> Arc<Semaphore> {
+        self.of_peer.handshakes.clone()
     }
 
     /// A place for one more stream; `None` when the client's address has as many as it may.

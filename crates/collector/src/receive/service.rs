@@ -15,15 +15,15 @@ use tokio::time::timeout;
 
 use super::Handler;
 use super::activity::Activity;
+use super::admission::Handshake;
 use super::answer::{self, Answer, Refusal};
-use super::arrival::Arrival;
+use super::buffer_budget::{BufferPermit, PendingMessages, Unread};
+use super::buffer_pool::BufferPool;
 use super::encoding::{self, Encoding};
 use super::ending::Ending;
 use super::grpc_frames::{Content, GrpcFrames, Next};
 use super::limits::{ConnectionPlace, Usage};
 use super::method::Method;
-use super::room::{Room, Unfinished, Unread};
-use super::spare::Spare;
 
 /// A stream that was answered and is silent for this long has sent what it had: some clients never end their side.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -35,16 +35,16 @@ pub struct Service<H> {
     pub handler: H,
     /// Bounds over all connections.
     pub usage: Arc<Usage>,
-    /// Those messages of the connection that have room.
-    pub unfinished: Arc<Unfinished>,
-    /// What messages are put together in, of all connections of the worker.
-    pub spare: Arc<Spare>,
+    /// The connection's unfinished messages.
+    pub pending: Arc<PendingMessages>,
+    /// The buffers of all connections of the worker.
+    pub buffers: Arc<BufferPool>,
     /// The connection's place, and those of its streams.
     pub place: Arc<ConnectionPlace>,
     /// Its streams.
     pub activity: Arc<Activity>,
-    /// Ended with the first message.
-    pub arrival: Arc<Arrival>,
+    /// Completed by the first message.
+    pub handshake: Arc<Handshake>,
     /// When the connection ends, and what is read on then.
     pub ending: Arc<Ending>,
     /// Told when the stream may be answered although it has not ended. Each stream has its own.
@@ -132,15 +132,15 @@ impl<H: Handler> Service<H> {
         data: &mut Bytes,
         (body, stream): (&mut (impl Body<Data = Bytes> + Unpin), &mut H::Stream),
     ) -> ControlFlow<Refusal> {
-        let mut room: Option<Room<'_>> = None;
+        let mut permit: Option<BufferPermit<'_>> = None;
         loop {
-            let (message, _room) = match frames.next(data) {
-                // The room is held until the message is whole, so the rest of it is read here.
+            let (message, _permit) = match frames.next(data) {
+                // The permit is held until the message is whole, so the rest of it is read here.
                 Next::NeedMore => {
-                    let Some(room) = &room else {
+                    let Some(permit) = &permit else {
                         return ControlFlow::Continue(());
                     };
-                    let rest = room.rest(self.data(body)).await;
+                    let rest = permit.rest(self.data(body)).await;
                     let Some(more) = self.read_on(rest, stream)? else {
                         return ControlFlow::Break(Refusal::WithinMessage);
                     };
@@ -148,26 +148,26 @@ impl<H: Handler> Service<H> {
                     continue;
                 }
                 Next::NeedRoom(bytes) => {
-                    let grown = room
-                        .get_or_insert_with(|| self.unfinished.begin())
+                    let grown = permit
+                        .get_or_insert_with(|| self.pending.begin())
                         .grow(bytes)
                         .await;
                     self.read_on(grown, stream)?;
-                    frames.grow(bytes, || self.spare.take());
+                    frames.grow(bytes, || self.buffers.take());
                     continue;
                 }
                 Next::Rejected(reason) => {
                     self.handler.reject(stream, reason);
                     continue;
                 }
-                Next::Message(message) => (message, room.take()),
+                Next::Message(message) => (message, permit.take()),
                 Next::Compressed(compressed) => {
                     let limit = self.usage.limits().message_bytes;
                     let bytes = compressed.len() + encoding::decompressed_bytes(&compressed, limit);
-                    let mut room = room.take().unwrap_or_else(|| self.unfinished.begin());
-                    self.read_on(room.grow(bytes).await, stream)?;
+                    let mut permit = permit.take().unwrap_or_else(|| self.pending.begin());
+                    self.read_on(permit.grow(bytes).await, stream)?;
                     match encoding::decompress(&compressed, limit) {
-                        Ok(message) => (Content::InBuffer(message), Some(room)),
+                        Ok(message) => (Content::InBuffer(message), Some(permit)),
                         Err(reason) => {
                             self.handler.reject(stream, reason);
                             continue;
@@ -176,9 +176,9 @@ impl<H: Handler> Service<H> {
                 }
             };
             self.handler.message(stream, &message).await;
-            self.arrival.end();
+            self.handshake.complete();
             if let Content::InBuffer(buffer) = message {
-                self.spare.give_back(buffer);
+                self.buffers.give_back(buffer);
             }
         }
     }

@@ -11,7 +11,7 @@ const UNIT: usize = 1024;
 /// How long who waits gives a message that was asked to give way, before it asks the next one.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// Room, who waits for it, and who may give way.
+/// A share: how much of it is free, who waits for it, and which messages may give way.
 #[derive(Debug)]
 pub struct Share {
     units: u32,
@@ -31,7 +31,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Share {
-    /// Room for so many bytes.
+    /// A share of so many bytes.
     pub fn new(bytes: usize) -> Self {
         let most = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
         let units = u32::try_from(bytes / UNIT).unwrap_or(most).clamp(1, most);

@@ -1,4 +1,4 @@
-//! A connection's socket, which reads no more than the connection may: without a place only its beginning, and nothing of a flood.
+//! A connection's socket. Before admission it reads the connection's first bytes only, and after a flood nothing.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::arrival::{Arrival, FREE_BYTES};
+use super::admission::{Handshake, UNADMITTED_BYTES};
 use super::flood::Frames;
 
 /// See the module.
@@ -20,11 +20,11 @@ pub struct Socket {
     /// Notified when a flood was seen; after that nothing is read any more.
     flood: Arc<Notify>,
     is_flooded: bool,
-    /// Bytes that were read without a place.
-    free: usize,
-    arrival: Arc<Arrival>,
-    place: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    has_place: bool,
+    /// Bytes that may still be read before admission.
+    unadmitted_bytes: usize,
+    handshake: Arc<Handshake>,
+    admission: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    is_admitted: bool,
 }
 
 impl std::fmt::Debug for Socket {
@@ -38,42 +38,46 @@ impl std::fmt::Debug for Socket {
 
 impl Socket {
     /// A connection that has sent nothing yet.
-    pub fn new(stream: TcpStream, arrival: Arc<Arrival>, flood: Arc<Notify>) -> Self {
+    pub fn new(stream: TcpStream, handshake: Arc<Handshake>, flood: Arc<Notify>) -> Self {
         Socket {
             stream,
             frames: Frames::new(Instant::now()),
             flood,
             is_flooded: false,
-            free: FREE_BYTES,
-            arrival,
-            place: None,
-            has_place: false,
+            unadmitted_bytes: UNADMITTED_BYTES,
+            handshake,
+            admission: None,
+            is_admitted: false,
         }
     }
 
-    /// Reads as much as a connection may that has not arrived yet.
-    fn poll_arriving(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.has_place {
+    /// Reads as much as a connection may whose handshake is not complete.
+    fn poll_handshake(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_admitted {
             return Pin::new(&mut self.stream).poll_read(context, buffer);
         }
-        if self.free == 0 {
-            // A silent connection takes no place.
+        if self.unadmitted_bytes == 0 {
+            // A silent connection takes no permit.
             ready!(self.stream.poll_read_ready(context))?;
-            let arrival = &self.arrival;
-            let place = self
-                .place
-                .get_or_insert_with(|| Box::pin(arrival.clone().place()));
-            ready!(place.as_mut().poll(context));
-            self.place = None;
-            self.has_place = true;
+            let handshake = &self.handshake;
+            let admission = self
+                .admission
+                .get_or_insert_with(|| Box::pin(handshake.clone().admit()));
+            ready!(admission.as_mut().poll(context));
+            self.admission = None;
+            self.is_admitted = true;
             return Pin::new(&mut self.stream).poll_read(context, buffer);
         }
-        let most = self.free.min(buffer.remaining());
+        let most = self.unadmitted_bytes.min(buffer.remaining());
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut part))?;
         let read = part.filled().len();
         buffer.advance(read);
-        self.free -= read;
+        self.unadmitted_bytes -= read;
         Poll::Ready(Ok(()))
     }
 }
@@ -89,11 +93,11 @@ impl AsyncRead for Socket {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
-        if socket.arrival.is_over() {
-            socket.place = None;
+        if socket.handshake.is_complete() {
+            socket.admission = None;
             ready!(Pin::new(&mut socket.stream).poll_read(context, buffer))?;
         } else {
-            ready!(socket.poll_arriving(context, buffer))?;
+            ready!(socket.poll_handshake(context, buffer))?;
         }
         let read = buffer.filled().get(before..).unwrap_or_default();
         if socket.frames.is_flood(read, Instant::now) {

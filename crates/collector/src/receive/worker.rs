@@ -18,13 +18,13 @@ use tracing::debug;
 
 use super::Handler;
 use super::activity::Activity;
-use super::arrival::Arrivals;
+use super::admission::Admission;
+use super::buffer_budget::PendingMessages;
+use super::buffer_pool::BufferPool;
 use super::ending::{END_DEADLINE, Ending};
 use super::limits::{ConnectionPlace, Ended, Usage};
-use super::room::Unfinished;
 use super::service::Service;
 use super::socket::Socket;
-use super::spare::Spare;
 
 /// Bytes that a client may send ahead, on one stream and on all streams of a connection together. Larger windows push data in
 /// flight out of the second-level cache: 4 MiB cost 30 % of the throughput.
@@ -104,7 +104,7 @@ impl Handover {
     pub async fn give(&self, connection: TcpStream, peer: IpAddr) {
         let place = match self.usage.connection(peer) {
             Ok(place) => place,
-            Err(reason) => return debug!(reason = reason.word(), %peer, "connection refused"),
+            Err(reason) => return debug!(reason = reason.as_str(), %peer, "connection refused"),
         };
         self.connections.fetch_add(1, Ordering::Relaxed);
         if self.accepted.send((connection, place)).await.is_err() {
@@ -127,7 +127,7 @@ pub fn work<H: Handler>(
     let ingest = Ingest {
         handler,
         usage: usage.clone(),
-        spare: Arc::default(),
+        buffers: Arc::default(),
         stopping,
         connections: connections.clone(),
     };
@@ -155,7 +155,7 @@ impl<H: Handler> Work<H> {
 struct Ingest<H> {
     handler: H,
     usage: Arc<Usage>,
-    spare: Arc<Spare>,
+    buffers: Arc<BufferPool>,
     stopping: CancellationToken,
     connections: Arc<AtomicUsize>,
 }
@@ -163,14 +163,14 @@ struct Ingest<H> {
 impl<H: Handler> Ingest<H> {
     async fn run(self, mut accepted: mpsc::Receiver<(TcpStream, ConnectionPlace)>) {
         let mut tasks = JoinSet::new();
-        let arrivals = Arrivals::default();
+        let admission = Admission::default();
         loop {
             tokio::select! {
                 // Finished tasks first: their results must not pile up while connections keep coming.
                 biased;
                 Some(_) = tasks.join_next() => { self.connections.fetch_sub(1, Ordering::Relaxed); }
                 next = accepted.recv() => match next {
-                    Some(accepted) => { tasks.spawn(self.connection(accepted, &arrivals)); }
+                    Some(accepted) => { tasks.spawn(self.connection(accepted, &admission)); }
                     None => break,
                 },
             }
@@ -183,20 +183,20 @@ impl<H: Handler> Ingest<H> {
     fn connection(
         &self,
         (connection, place): (TcpStream, ConnectionPlace),
-        arrivals: &Arrivals,
+        admission: &Admission,
     ) -> impl Future<Output = ()> + Send + 'static {
         let ending = Ending::new(&self.stopping);
         let (usage, peer) = (self.usage.clone(), place.address());
-        let arrival = Arc::new(arrivals.arrival(place.arriving()));
+        let handshake = Arc::new(admission.handshake(place.handshakes()));
         let activity = Activity::new();
         let service = Service {
             handler: self.handler.clone(),
             usage: self.usage.clone(),
-            unfinished: Arc::new(Unfinished::new(&usage, place.share_of_peer())),
-            spare: self.spare.clone(),
+            pending: Arc::new(PendingMessages::new(&usage, place.share_of_peer())),
+            buffers: self.buffers.clone(),
             place: Arc::new(place),
             activity: activity.clone(),
-            arrival: arrival.clone(),
+            handshake: handshake.clone(),
             ending: ending.clone(),
             answerable: Arc::default(),
         };
@@ -210,7 +210,7 @@ impl<H: Handler> Ingest<H> {
                 async move { Ok::<_, Infallible>(service.serve(request).await) }
             });
             let flood = Arc::new(Notify::new());
-            let socket = Socket::new(connection, arrival.clone(), flood.clone());
+            let socket = Socket::new(connection, handshake.clone(), flood.clone());
             let mut served = Box::pin(protocol(&usage).serve_connection(TokioIo::new(socket), service));
             let of_no_use = async {
                 tokio::select! {
@@ -220,10 +220,10 @@ impl<H: Handler> Ingest<H> {
             };
             let result = tokio::select! {
                 result = served.as_mut() => result,
-                never = arrival.end_in_time() => match never {},
+                never = handshake.complete_in_time() => match never {},
                 ended = of_no_use => {
                     usage.end(ended);
-                    debug!(reason = ended.word(), %peer, "connection is ended");
+                    debug!(reason = ended.as_str(), %peer, "connection is ended");
                     served.as_mut().graceful_shutdown();
                     tokio::time::timeout(GOAWAY_DEADLINE, served.as_mut()).await.unwrap_or(Ok(()))
                 }
@@ -266,7 +266,7 @@ pub(crate) mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::receive::arrival::{LONGEST, PLACES};
+    use crate::receive::admission::{HANDSHAKE_TIMEOUT, MAX_CONCURRENT_HANDSHAKES};
     use crate::receive::listener::{Listener, listen};
     use crate::receive::method::Method;
 
@@ -293,7 +293,7 @@ pub(crate) mod tests {
         let address = socket.local_addr().unwrap();
         let mut clients = Vec::new();
         let begun = Instant::now();
-        for _ in 0..=2 * PLACES {
+        for _ in 0..=2 * MAX_CONCURRENT_HANDSHAKES {
             clients.push(TcpStream::connect(address).unwrap());
             let (connection, peer) = socket.accept().unwrap();
             connection.set_nonblocking(true).unwrap();
@@ -301,9 +301,9 @@ pub(crate) mod tests {
         }
         // A server's settings are the first that a connection hears of it.
         let mut last = clients.pop().unwrap();
-        last.set_read_timeout(Some(20 * LONGEST)).unwrap();
+        last.set_read_timeout(Some(20 * HANDSHAKE_TIMEOUT)).unwrap();
         last.read_exact(&mut [0; 9]).unwrap();
-        assert!(begun.elapsed() < LONGEST, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < HANDSHAKE_TIMEOUT, "{:?}", begun.elapsed());
         stopping.cancel();
         tokio::task::spawn_blocking(|| worker.join()).await.unwrap();
     }

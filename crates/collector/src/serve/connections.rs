@@ -23,7 +23,7 @@ impl Cut {
     pub const ALL: [Cut; 2] = [Cut::TooSlow, Cut::TooMany];
 
     /// The reason's word in the label `reason`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Cut::TooSlow => "too-slow",
             Cut::TooMany => "too-many",

@@ -106,7 +106,7 @@ fn edge(row: &Row) -> Edge {
         source: row.source.id(),
         destination: row.destination.id(),
         protocol: row.protocol.to_owned(),
-        reporter: row.reporter.word().to_owned(),
+        reporter: row.reporter.as_str().to_owned(),
         requests_per_second: row.per_second,
         error_share: row.error_share,
         client_error_share: row.client_error_share,

@@ -135,14 +135,14 @@ fn row(reporter: Reporter, (party, rule): (Party, Rule), rows: &[&Counted], of_r
     let observations: u64 = rows.iter().map(|row| row.observations).sum();
     let examples = rows.iter().filter_map(|row| row.example.as_deref());
     Evidence {
-        reporter: reporter.word().to_owned(),
+        reporter: reporter.as_str().to_owned(),
         party: match party {
             Party::Source => "source".to_owned(),
             Party::Destination => "destination".to_owned(),
         },
-        analyzer: rule.analyzer().word().to_owned(),
+        analyzer: rule.analyzer().as_str().to_owned(),
         rule: rule.id().to_owned(),
-        unattributed: rule.unattributed().map(|reason| reason.word().to_owned()),
+        unattributed: rule.unattributed().map(|reason| reason.as_str().to_owned()),
         observations,
         share: observations as f64 / of_reporter.max(1) as f64,
         example: examples.max_by_key(|example| example.started).map(example),
@@ -155,7 +155,7 @@ fn example(entry: &Entry) -> Example {
     Example {
         start_time: time(entry.started),
         proxy: known(&entry.proxy),
-        method: request.map(|request| request.method.word().to_owned()),
+        method: request.map(|request| request.method.as_str().to_owned()),
         authority: request.and_then(|request| known(&request.authority)),
         path: request.and_then(|request| known(&request.path)),
         response_code: request.map(|request| request.response_code),
@@ -178,10 +178,10 @@ fn entries(accounting: &Accounting) -> Entries {
         received: accounting.received,
         observed: accounting.observed,
         rejected: rejected
-            .map(|reason| (reason.word().to_owned(), accounting.rejected(*reason)))
+            .map(|reason| (reason.as_str().to_owned(), accounting.rejected(*reason)))
             .collect(),
         skipped: skipped
-            .map(|reason| (reason.word().to_owned(), accounting.skipped(*reason)))
+            .map(|reason| (reason.as_str().to_owned(), accounting.skipped(*reason)))
             .collect(),
     }
 }

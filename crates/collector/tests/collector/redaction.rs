@@ -9,8 +9,8 @@ use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::directory::Directory;
 use alscope_analysis::moment::Moment;
 use alscope_analysis::names::redact::Redaction;
+use alscope_analysis::node::Node;
 use alscope_analysis::shard::{Progress, Settings, Shard};
-use alscope_analysis::stream::Stream;
 use alscope_collector::persistence::persistence;
 use alscope_collector_config::Config;
 use prost::Message as _;
@@ -98,7 +98,7 @@ fn lines(analysis: &str) -> Vec<String> {
     let mut shard = shard.keeping(persistence(&config).unwrap().unwrap());
     let bytes = first_message(corpus()).encode_to_vec();
     let message = Message::read(&bytes).unwrap();
-    let stream = Stream::identify(&message.identifier().unwrap().unwrap(), shard.registry()).unwrap();
+    let stream = Node::identify(&message.identifier().unwrap().unwrap(), shard.registry()).unwrap();
     let mut progress = Progress::new(message.entries(), Moment(0));
     assert!(!shard.entries(&Directory::default(), &stream, &mut progress, 1000));
     let text = String::from_utf8(shard.take_kept(0).unwrap().bytes).unwrap();

@@ -16,7 +16,7 @@ use crate::running::*;
 const METRICS: &str = "/envoy.service.metrics.v3.MetricsService/StreamMetrics";
 
 fn refused(reason: Refusal) -> String {
-    format!("alscope_streams_refused_total{{reason=\"{}\"}}", reason.word())
+    format!("alscope_streams_refused_total{{reason=\"{}\"}}", reason.as_str())
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_stream_that_is_answered_with_an_error_is_counted_by_its_reason_alone(
     assert_eq!(answered.as_deref(), Some(status));
     collector.until_sample(&refused(reason), 1.0).await;
     for other in Refusal::ALL.into_iter().filter(|other| *other != reason) {
-        assert_eq!(collector.sample(&refused(other)).await, 0.0, "{}", other.word());
+        assert_eq!(collector.sample(&refused(other)).await, 0.0, "{}", other.as_str());
     }
     collector.stop().await;
 }

@@ -246,7 +246,7 @@ pub(crate) fn first_message(entries: Vec<HttpAccessLogEntry>) -> StreamAccessLog
     message_of(productpage(), entries)
 }
 
-/// The side-car of productpage.
+/// The sidecar of productpage.
 pub(crate) fn productpage() -> Node {
     Node {
         id: "sidecar~10.0.0.1~productpage.demo~demo.svc.cluster.local".into(),

@@ -234,7 +234,7 @@ async fn stream(socket: TcpStream, messages: impl Iterator<Item = Bytes>, taken:
 #[rstest]
 #[case::one_entry(1, 1)]
 #[case::a_frame_full(32, 1)]
-#[case::a_side_cars_message(33, 2)]
+#[case::a_sidecars_message(33, 2)]
 #[case::three_frames(66, 3)]
 fn a_known_message_allocates_nothing_but_what_http_2_does(#[case] entries: usize, #[case] frames: usize) {
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Entries as a side-car logs them for calls that came in with mutual TLS.
+//! Entries as a sidecar logs them for calls that came in with mutual TLS.
 
 use als_proto::messages::envoy::config::core::v3::{Address, Node, SocketAddress, address, socket_address};
 use als_proto::messages::envoy::data::accesslog::v3::tls_properties::CertificateProperties;
@@ -14,7 +14,7 @@ use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_messa
 };
 use prost::Message as _;
 
-/// Bytes of an entry that a side-car of today sends.
+/// Bytes of an entry that a sidecar of today sends.
 const ENTRY_BYTES: usize = 497;
 
 fn socket(address: &str, port: u16) -> Option<Address> {
@@ -86,7 +86,7 @@ pub(crate) fn known() -> HttpAccessLogEntry {
     entry
 }
 
-/// A message of one side-car.
+/// A message of one sidecar.
 pub(crate) fn message(entries: Vec<HttpAccessLogEntry>) -> StreamAccessLogsMessage {
     StreamAccessLogsMessage {
         identifier: None,
@@ -94,7 +94,7 @@ pub(crate) fn message(entries: Vec<HttpAccessLogEntry>) -> StreamAccessLogsMessa
     }
 }
 
-/// The first message of the side-car's stream.
+/// The first message of the sidecar's stream.
 pub(crate) fn first_message() -> StreamAccessLogsMessage {
     let node = Node {
         id: "sidecar~10.0.0.2~reviews.demo~demo.svc.cluster.local".into(),

@@ -48,7 +48,7 @@ fn counted(message: &StreamAccessLogsMessage) -> (Shard, Totals) {
     let mut totals = Totals::new(NOW);
     let first = first_message().encode_to_vec();
     let identifier = Message::read(&first).unwrap().identifier().unwrap().unwrap();
-    let stream = shard.stream(&identifier).unwrap();
+    let stream = shard.node(&identifier).unwrap();
     let bytes = message.encode_to_vec();
     let mut progress = Progress::new(Message::read(&bytes).unwrap().entries(), NOW);
     while shard.entries(&Directory::default(), &stream, &mut progress, 512) {}

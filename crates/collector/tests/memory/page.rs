@@ -8,10 +8,10 @@ use std::{env, fs};
 use alscope_analysis::aggregate::registry::Bounds;
 use alscope_analysis::aggregate::series::{Counts, HttpCounts};
 use alscope_analysis::names::endpoint;
-use alscope_analysis::stream::OWN_LABELS;
+use alscope_analysis::node::OWN_LABELS;
 use alscope_collector::directory::kubernetes;
 use alscope_collector::export::queue;
-use alscope_collector::receive::{arrival, room};
+use alscope_collector::receive::{admission, buffer_budget};
 use alscope_collector_config::Limits;
 
 use crate::terms::{CONNECTIONS, OUTCOMES, PODS, SERIES, Term, terms};
@@ -53,10 +53,18 @@ fn page() -> String {
     let queue = mebibytes(queue::BYTES);
     let sets = 2 * OUTCOMES;
     let edges = Bounds::default().samples / HttpCounts::SAMPLES / sets;
-    let (places, places_of_peer, objects) = (arrival::PLACES, arrival::PLACES_OF_PEER, kubernetes::PAGE);
-    let [grace, patience, longest] =
-        [room::GRACE, room::PATIENCE, arrival::LONGEST].map(|time| time.as_millis());
-    let deadline = room::MESSAGE_DEADLINE.as_secs();
+    let (places, places_of_peer, objects) = (
+        admission::MAX_CONCURRENT_HANDSHAKES,
+        admission::MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS,
+        kubernetes::PAGE,
+    );
+    let [grace, patience, longest] = [
+        buffer_budget::GRACE,
+        buffer_budget::MAX_WAIT_BESIDE_PENDING,
+        admission::HANDSHAKE_TIMEOUT,
+    ]
+    .map(|time| time.as_millis());
+    let deadline = buffer_budget::MESSAGE_DEADLINE.as_secs();
     format!(
         "<!-- Generated from crates/collector/tests/memory/terms.rs by `make gen`: change it there. -->
 

@@ -5,10 +5,10 @@ use alscope_analysis::aggregate::registry::{Bounds, CallId};
 use alscope_analysis::aggregate::series::{Counts, HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::window::{EdgeCounts, EdgeId, MOST_EDGES};
 use alscope_analysis::interner::STRING_BYTES;
+use alscope_analysis::node::{DOMAIN, NODE_ID};
 use alscope_analysis::party::Call;
-use alscope_analysis::stream::{DOMAIN, NODE_ID};
 use alscope_collector::envoy_metrics;
-use alscope_collector::receive::spare;
+use alscope_collector::receive::buffer_pool;
 use alscope_collector::receive::worker::WINDOW;
 use alscope_collector::serve::connections;
 use alscope_collector_config::Limits;
@@ -101,7 +101,7 @@ fn receiving() -> [Term; 6] {
         ),
         term(
             "what messages are put together in",
-            (spare::MOST_BYTES, "worker"),
+            (buffer_pool::MAX_POOLED_BYTES, "worker"),
             1,
             Some(1),
         ),

@@ -47,7 +47,7 @@ fn socket(address: &str) -> Address {
 /// What a call came to: version of HTTP, code, milliseconds.
 type Called = (i32, u32, i64);
 
-/// A call to a service, as its caller's side-car logs it; 200 over HTTP/2 is a gRPC call to a Service without endpoints.
+/// A call to a service, as its caller's sidecar logs it; 200 over HTTP/2 is a gRPC call to a Service without endpoints.
 fn entry(service: &str, (version, code, milliseconds): Called) -> HttpAccessLogEntry {
     let is_grpc = version == GRPC;
     HttpAccessLogEntry {
@@ -110,10 +110,7 @@ impl Counting {
         };
         let bytes = message.encode_to_vec();
         let message = Message::read(&bytes).unwrap();
-        let stream = self
-            .shard
-            .stream(&message.identifier().unwrap().unwrap())
-            .unwrap();
+        let stream = self.shard.node(&message.identifier().unwrap().unwrap()).unwrap();
         let mut progress = Progress::new(message.entries(), at(second));
         while self
             .shard

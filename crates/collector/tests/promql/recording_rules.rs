@@ -46,7 +46,7 @@ fn labels(outcome: Outcome) -> Labels {
     } = outcome;
     let labels = [
         ("source_workload", "productpage".to_owned()),
-        ("request_protocol", protocol.word().to_owned()),
+        ("request_protocol", protocol.as_str().to_owned()),
         ("response_code", code.to_string()),
         ("response_flags", flags::text(set)),
         ("grpc_response_status", protocol.grpc_status_text()),

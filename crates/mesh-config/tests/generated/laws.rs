@@ -19,6 +19,7 @@ pub(crate) fn check(text: &str) -> Result<String, MeshConfigError> {
     assert!(after.stream_to(ADDRESS), "{text:?} becomes {wired:?}");
     assert_eq!(is_wired(text, ADDRESS), Ok(wired == text), "{text:?}");
     assert_eq!(after.access_logging_providers, settings.access_logging_providers);
+    assert_eq!(after.extension_providers, settings.extension_providers);
     assert_eq!(merged(&settings, &after), after);
     assert_eq!(wire(&wired, ADDRESS).as_ref(), Ok(&wired), "{text:?}");
     assert_only_the_paths_differ(text, &wired);

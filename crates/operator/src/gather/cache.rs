@@ -1,6 +1,6 @@
 //! What is known of the kinds that are watched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 use std::future::pending;
 use std::hash::Hash;
@@ -200,7 +200,7 @@ impl Watches {
         &mut self,
         objects: Writer<DeserializeGuard<K>>,
         subject: Subject,
-        events: impl Fn() -> S + Send + 'static,
+        events: impl Fn() -> S + Send + Sync + 'static,
     ) -> Cache<K>
     where
         K: Resource + Clone + Send + Sync + 'static,
@@ -217,6 +217,7 @@ impl Watches {
             changed: self.changed.clone(),
             doubtful_since: None,
             undecodable: BTreeMap::new(),
+            listed: BTreeSet::new(),
         };
         let ending = self.ending.clone();
         self.tasks.spawn(async move {

@@ -8,6 +8,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::DynamicObject;
 use kube::{Resource, ResourceExt as _};
 use serde::Deserialize as _;
+use serde_json::json;
 
 use super::Gather;
 use super::intake::Intakes;
@@ -76,13 +77,15 @@ fn judgeable(owned: &[Owned]) -> Read<()> {
     })
 }
 
-/// Backups are not among what a resource's deletion takes with it.
+/// Backups are not among what a resource's deletion takes with it. A list of a built-in kind names it once and its items do not, so
+/// the kind is what was asked for: compared with what is wanted, such an item would never be the same.
 fn as_owned(kind: Kind, object: &DynamicObject) -> Option<Owned> {
     let name = object.name_any();
     let is_backup = kind == Kind::ConfigMap && Backup::uid_of(&name).is_some();
-    (!is_backup).then(|| Owned {
-        kind,
-        name,
-        object: serde_json::to_value(object).unwrap_or_default(),
+    (!is_backup).then(|| {
+        let mut object = serde_json::to_value(object).unwrap_or_default();
+        object["apiVersion"] = json!(kind.api_version());
+        object["kind"] = json!(kind.name());
+        Owned { kind, name, object }
     })
 }

@@ -1,3 +1,5 @@
+use alscope_plan::plan::objects;
+use alscope_plan::plan::settings::Settings;
 use alscope_plan::world::Before;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -235,6 +237,33 @@ async fn a_resource_that_can_not_be_decoded_protects_its_backup() {
     assert_eq!(unread.metadata.uid.as_deref(), Some("u1"));
     assert!(unread.error.contains("SomethingNewer"), "{}", unread.error);
     assert_eq!(world.orphans, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listed_object_that_is_as_wanted_is_not_written_again() {
+    let stub = cluster();
+    let owner: MeshObservability = serde_json::from_value(resource(&json!({}))).unwrap();
+    let desired = objects::desired(&owner, &Settings::default());
+    for kind in Kind::ALL {
+        let of_kind = desired.iter().filter(|one| one.kind == kind);
+        let listed = of_kind.map(|one| {
+            let mut item = one.object.clone();
+            let fields = item.as_object_mut().unwrap();
+            fields.remove("apiVersion");
+            fields.remove("kind");
+            item
+        });
+        let path = match kind.api_version() {
+            "v1" => "/api/v1".to_owned(),
+            group => format!("/apis/{group}"),
+        };
+        let path = format!("{path}/namespaces/alscope-system/{}", kind.plural());
+        stub.list(&path, Answer::Items(listed.collect()));
+    }
+    let (_, world, _) = gathered(&stub).await;
+    let collector = world.collectors["u1"].clone().unwrap();
+    assert_eq!(collector.owned.len(), desired.len());
+    assert_eq!(objects::steps(&desired, &collector, true), []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,10 @@
 //! One watch: from its events into the store, and how far it is.
 
-use std::collections::BTreeMap;
+mod subject;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
+pub(super) use subject::{Absence, Subject};
+
 /// How long until the API server is asked again after it refused or failed, at first and at most. kube has growing pauses, too,
 /// but begins anew with each list. A right that was given a moment ago is in force a moment later.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -25,6 +29,9 @@ const STANDS: Duration = Duration::from_secs(5);
 pub(super) const ANSWERS: Duration = Duration::from_secs(30);
 /// How long what is known stays known while the API server neither lists nor lets a watch start.
 const HOLDS: Duration = Duration::from_mins(1);
+/// Everything is listed anew after this time, and up to the second one more: an event that a watch has lost comes from nowhere else.
+/// It is another time for each list, so that not all kinds are listed at once.
+const LISTS_AGAIN: (Duration, Duration) = (Duration::from_mins(8), Duration::from_mins(4));
 
 const LIST: &str = "list";
 const WATCH: &str = "watch";
@@ -42,24 +49,6 @@ pub(super) enum State {
     Failed(ReadError),
 }
 
-/// What it means that the API server does not serve a kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absence {
-    /// There is no object of it: the kind belongs to something that need not be installed.
-    IsEmpty,
-    /// Nothing: its objects may be there again when the kind is.
-    IsAFault,
-}
-
-/// What a watch is of.
-#[derive(Clone, Debug)]
-pub(super) struct Subject {
-    /// The plural, with its group unless that is the core one.
-    resource: String,
-    namespace: Option<String>,
-    absence: Absence,
-}
-
 /// A watch and where what it learns goes.
 pub(super) struct Watch<K: Resource + Clone + 'static>
 where
@@ -74,6 +63,8 @@ where
     pub(super) doubtful_since: Option<Instant>,
     /// Objects that can't be decoded, each with its fault, of which the log has been told.
     pub(super) undecodable: BTreeMap<ObjectName, String>,
+    /// The objects that a list has shown, while it is being read.
+    pub(super) listed: BTreeSet<ObjectName>,
 }
 
 /// What is asked for.
@@ -120,36 +111,38 @@ where
     {
         let mut pauses = Pauses(PAUSES.0);
         loop {
-            self.follow(pin!(events()), &mut pauses).await;
+            self.follow(&events, &mut pauses).await;
             pauses.pause().await;
         }
     }
 
     /// Returns when everything has to be listed anew.
-    async fn follow(
-        &mut self,
-        mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>>,
-        pauses: &mut Pauses,
-    ) {
+    async fn follow<S>(&mut self, start: impl Fn() -> S, pauses: &mut Pauses)
+    where
+        S: Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>,
+    {
+        let mut events = Box::pin(start());
         let mut phase = Phase::Listing;
+        let mut list_at = Instant::now() + until_next_list();
         loop {
             let patience = match phase {
                 Phase::Listing => ANSWERS,
                 Phase::Unproven => STANDS,
-                Phase::Standing => Duration::MAX,
+                Phase::Standing => list_at.saturating_duration_since(Instant::now()),
             };
             match timeout(patience, events.next()).await {
                 Ok(Some(Ok(event))) => {
-                    self.note_undecodable(&event);
-                    self.objects.apply_watcher_event(&event);
-                    phase = match event {
-                        Event::Init | Event::InitApply(_) => Phase::Listing,
+                    let is_listing = matches!(event, Event::Init | Event::InitApply(_));
+                    let is_listed = matches!(event, Event::InitDone);
+                    self.take(event);
+                    phase = if is_listing {
+                        Phase::Listing
+                    } else if is_listed && self.may_not_watch() {
                         // A list alone does not show that the watch may start now.
-                        Event::InitDone if self.may_not_watch() => Phase::Unproven,
-                        Event::InitDone | Event::Apply(_) | Event::Delete(_) => {
-                            self.learned(pauses);
-                            Phase::Standing
-                        }
+                        Phase::Unproven
+                    } else {
+                        self.learned(pauses);
+                        Phase::Standing
                     };
                 }
                 Ok(Some(Err(error))) => match self.failed(&error) {
@@ -161,11 +154,65 @@ where
                     self.doubted(unanswered());
                     return;
                 }
+                Err(_) if phase == Phase::Standing => {
+                    let mut anew = Box::pin(start());
+                    if self.list_anew(anew.as_mut()).await {
+                        events = anew;
+                        self.learned(pauses);
+                    }
+                    list_at = Instant::now() + until_next_list();
+                }
                 Err(_silence) => {
                     self.learned(pauses);
                     phase = Phase::Standing;
                 }
             }
+        }
+    }
+
+    /// Reads a list beside a watch that stands. `false` if it failed: then the watch goes on where it was, and what is known stays
+    /// known.
+    async fn list_anew(
+        &mut self,
+        mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>>,
+    ) -> bool {
+        loop {
+            match timeout(ANSWERS, events.next()).await {
+                Ok(Some(Ok(event))) => {
+                    let is_done = matches!(event, Event::InitDone);
+                    self.take(event);
+                    if is_done {
+                        return true;
+                    }
+                }
+                Ok(Some(Err(error))) => {
+                    info!(resource = %self.subject.resource, %error, "what is watched could not be listed anew; the watch goes on");
+                    return false;
+                }
+                Ok(None) | Err(_) => return false,
+            }
+        }
+    }
+
+    /// Takes an event into the store. Each object of a list replaces what is known of it at once, and what a list lacks goes at its
+    /// end: a whole list beside the whole store would be twice the memory.
+    fn take(&mut self, event: Event<DeserializeGuard<K>>) {
+        self.note_undecodable(&event);
+        match event {
+            Event::Init => self.listed.clear(),
+            Event::InitApply(object) => {
+                self.listed.insert(ObjectName::of(&object));
+                self.objects.apply_watcher_event(&Event::Apply(object));
+            }
+            Event::InitDone => {
+                let listed = std::mem::take(&mut self.listed);
+                for object in self.objects.as_reader().state() {
+                    if !listed.contains(&ObjectName::of(&*object)) {
+                        self.take(Event::Delete((*object).clone()));
+                    }
+                }
+            }
+            Event::Apply(_) | Event::Delete(_) => self.objects.apply_watcher_event(&event),
         }
     }
 
@@ -268,61 +315,9 @@ where
     }
 }
 
-impl Subject {
-    pub(super) fn new(group: &str, plural: &str, namespace: Option<&str>, absence: Absence) -> Self {
-        let resource = if group.is_empty() {
-            plural.to_owned()
-        } else {
-            format!("{plural}.{group}")
-        };
-        Self {
-            resource,
-            namespace: namespace.map(str::to_owned),
-            absence,
-        }
-    }
-
-    /// The plural, with its group unless that is the core one.
-    pub(super) fn resource(&self) -> &str {
-        &self.resource
-    }
-
-    /// Why nothing is known before the first list.
-    pub(super) fn unlisted(&self) -> ReadError {
-        ReadError::Failed {
-            what: self.resource.clone(),
-            message: "it has not been listed yet".to_owned(),
-        }
-    }
-
-    /// What an answer of the API server says about the kind, if it refuses it.
-    fn refused(&self, verb: &'static str, source: &kube::Error) -> Option<State> {
-        let kube::Error::Api(status) = source else {
-            return None;
-        };
-        match (status.code, self.absence) {
-            (404, Absence::IsEmpty) => Some(State::Absent),
-            (404, Absence::IsAFault) => Some(State::Failed(ReadError::Absent {
-                resource: self.resource.clone(),
-            })),
-            (403, _) => Some(State::Failed(ReadError::Forbidden {
-                verb,
-                resource: self.resource.clone(),
-                namespace: self.namespace.clone(),
-            })),
-            _ => None,
-        }
-    }
-
-    fn tell(&self, previous: &State, next: &State) {
-        match (previous, next) {
-            (_, State::Failed(error)) => warn!(%error, "watch failed and is tried again"),
-            (State::Failed(_), State::Pending | State::Listed | State::Absent) => {
-                info!(resource = %self.resource, "watch is back");
-            }
-            (State::Pending | State::Listed | State::Absent, _) => {}
-        }
-    }
+fn until_next_list() -> Duration {
+    let (least, more) = LISTS_AGAIN;
+    least + more.mul_f64(fastrand::f64())
 }
 
 /// What an API server said, in a few words.

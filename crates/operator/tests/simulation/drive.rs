@@ -7,35 +7,25 @@ use alscope_operator::clock::Clock;
 use alscope_operator::gather::intake::Intakes;
 use alscope_operator::lease::Candidate;
 use alscope_operator::run::{self, Options};
-use alscope_plan::api::{FINALIZER, MeshObservability};
+use alscope_plan::api::FINALIZER;
 use alscope_plan::plan::settings::Settings;
 use alscope_test_api_server::{ApiServer, BEGIN, FaultId};
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{Cluster, OWN};
-use crate::scenario::{Act, OPERATORS, Scenario};
+use crate::cluster::Cluster;
+use crate::scenario::{OPERATORS, Scenario};
 use crate::{end, history, mesh};
 
 /// How long a request may take on its way.
 const LATENCY: Duration = Duration::from_millis(30);
 const RESTART_AFTER: Duration = Duration::from_secs(4);
-/// Kept failures are tried again after up to five minutes.
-const PATIENCE: Duration = Duration::from_mins(20);
+/// What a watch has lost comes with a list within twelve minutes, and a write that failed is tried again within five.
+const PATIENCE: Duration = Duration::from_mins(17);
 /// How long nothing may be written at rest.
 const REST: Duration = Duration::from_secs(90);
-
-/// The texts that a chart's upgrades set.
-const TEXTS: [&str; 3] = [
-    mesh::CHART,
-    "# an upgrade\ndefaultConfig:\n  concurrency: 2\n  discoveryAddress: istiod.istio-system.svc:15012\ntrustDomain: x\n",
-    mesh::FOREIGN,
-];
 
 /// How a run ended.
 pub(crate) struct Outcome {
@@ -49,21 +39,29 @@ struct Running {
     stop: CancellationToken,
 }
 
-struct Run {
-    cluster: Cluster,
+pub(crate) struct Run {
+    pub(crate) cluster: Cluster,
     began: Instant,
     tasks: JoinSet<()>,
     operators: BTreeMap<&'static str, Running>,
+    /// What the operators are started with.
+    pub(crate) settings: Settings,
     /// What mesh config would be without the operator.
-    foreign: String,
-    /// What is due: an operator's start, a fault's end.
-    due: Vec<(Instant, Due)>,
-    edits: usize,
+    pub(crate) foreign: String,
+    pub(crate) due: Vec<(Instant, Due)>,
+    pub(crate) edits: usize,
+    /// The resource's `conflictPolicy` before it became one of a newer version.
+    pub(crate) known_policy: Option<Value>,
 }
 
-enum Due {
-    Start(&'static str),
+/// What is due at a time.
+pub(crate) enum Due {
+    /// An operator is started; its last life ends by then.
+    Start(&'static str, AbortHandle),
+    /// A fault ends.
     Lift(FaultId),
+    /// A rollback ends.
+    Upgrade,
 }
 
 /// Runs a scenario.
@@ -84,9 +82,11 @@ pub(crate) fn run(scenario: &Scenario) -> Outcome {
             began: Instant::now(),
             tasks: JoinSet::new(),
             operators: BTreeMap::new(),
+            settings: Settings::default(),
             foreign: mesh::CHART.to_owned(),
             due: Vec::new(),
             edits: 0,
+            known_policy: None,
         };
         let result = run.play(scenario, deaths).await;
         run.tasks.shutdown().await;
@@ -133,7 +133,7 @@ impl Run {
                 Some(name) = deaths.recv() => self.die(&name),
                 () = sleep_until(next_act.min(next_due).min(calm_at)) => {}
             }
-            self.do_due();
+            self.do_due().await;
             if Instant::now() >= calm_at {
                 break;
             }
@@ -143,9 +143,12 @@ impl Run {
             }
         }
         self.cluster.server.lift_all();
-        self.cluster.server.end_watches();
-        for name in OPERATORS {
-            if !self.operators.contains_key(name) {
+        if self.due.iter().any(|(_, due)| matches!(due, Due::Upgrade)) {
+            self.upgrade().await;
+        }
+        for (_, due) in std::mem::take(&mut self.due) {
+            if let Due::Start(name, previous) = due {
+                previous.abort();
                 self.start(name);
             }
         }
@@ -156,12 +159,12 @@ impl Run {
     async fn rest(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let judged = end::judge(&self.cluster, &self.foreign);
+            let judged = end::judge(&self.cluster, &self.settings, &self.foreign);
             let writes = end::writes(&self.cluster);
             tokio::time::sleep(REST).await;
             let is_quiet = end::writes(&self.cluster) == writes;
             match (judged, is_quiet) {
-                (Ok(()), true) => return end::judge(&self.cluster, &self.foreign),
+                (Ok(()), true) => return end::judge(&self.cluster, &self.settings, &self.foreign),
                 (Err(why), _) if Instant::now() > deadline => return Err(why),
                 (Ok(()), false) if Instant::now() > deadline => {
                     return Err("it does not come to rest".to_owned());
@@ -178,7 +181,7 @@ impl Run {
             from: BEGIN,
             since: self.began,
         };
-        let settings = Settings::default();
+        let settings = self.settings.clone();
         let options = Options {
             candidate: Candidate {
                 namespace: settings.namespace.clone(),
@@ -201,131 +204,47 @@ impl Run {
         self.operators.insert(name, Running { task, stop });
     }
 
-    fn die(&mut self, name: &str) {
+    pub(crate) fn die(&mut self, name: &str) {
         let Some(name) = OPERATORS.into_iter().find(|one| *one == name) else {
             return;
         };
         if let Some(running) = self.operators.remove(name) {
             self.cluster.server.note(&format!("{name} dies"));
             running.task.abort();
-            self.due.push((Instant::now() + RESTART_AFTER, Due::Start(name)));
+            self.start_again(name, running);
         }
     }
 
-    fn do_due(&mut self) {
+    /// Asks an operator to end, which is started again a while later.
+    pub(crate) fn stop(&mut self, name: &'static str) {
+        if let Some(running) = self.operators.remove(name) {
+            running.stop.cancel();
+            self.start_again(name, running);
+        }
+    }
+
+    pub(crate) fn stop_all(&mut self) {
+        for name in OPERATORS {
+            self.stop(name);
+        }
+    }
+
+    fn start_again(&mut self, name: &'static str, previous: Running) {
+        let at = Instant::now() + RESTART_AFTER;
+        self.due.push((at, Due::Start(name, previous.task)));
+    }
+
+    async fn do_due(&mut self) {
         let now = Instant::now();
         while let Some(place) = self.due.iter().position(|(at, _)| *at <= now) {
             match self.due.remove(place).1 {
-                Due::Start(name) => self.start(name),
-                Due::Lift(id) => self.cluster.server.lift(id),
-            }
-        }
-    }
-
-    async fn act(&mut self, act: &Act) {
-        match act {
-            Act::Create(spec) => self.create(spec).await,
-            Act::Spec(spec) => drop(self.patch_resource(json!({"spec": spec})).await),
-            Act::Delete => drop(self.resources().delete("alscope", &DeleteParams::default()).await),
-            Act::ForceDelete => {
-                drop(self.resources().delete("alscope", &DeleteParams::default()).await);
-                let none = json!({"metadata": {"finalizers": null}});
-                drop(self.patch_resource(none).await);
-            }
-            Act::Reset(text) => {
-                let text = TEXTS[*text].to_owned();
-                self.foreign.clone_from(&text);
-                self.write_mesh("helm", move |_| text.clone()).await;
-            }
-            Act::Edit => {
-                self.edits += 1;
-                let line = format!("# by hand {}\n", self.edits);
-                self.foreign.insert_str(0, &line);
-                self.write_mesh("kubectl-edit", move |text| format!("{line}{text}"))
-                    .await;
-            }
-            Act::DeleteChild(place) => self.delete_child(*place),
-            Act::Scale => {
-                let patch = Patch::Merge(json!({"spec": {"replicas": 5}}));
-                let api: Api<k8s_openapi::api::apps::v1::Deployment> =
-                    Api::namespaced(self.cluster.admin.clone(), OWN);
-                drop(
-                    api.patch("alscope-collector", &PatchParams::default(), &patch)
-                        .await,
-                );
-            }
-            Act::RestartPods => self.cluster.restart_pods(),
-            Act::Kill(place) => self.die(OPERATORS[*place]),
-            Act::Stop(place) => {
-                let name = OPERATORS[*place];
-                if let Some(running) = self.operators.remove(name) {
-                    running.stop.cancel();
-                    self.due.push((Instant::now() + RESTART_AFTER, Due::Start(name)));
+                Due::Start(name, previous) => {
+                    previous.abort();
+                    self.start(name);
                 }
+                Due::Lift(id) => self.cluster.server.lift(id),
+                Due::Upgrade => self.upgrade().await,
             }
-            Act::Fault(fault, lasts) => {
-                let id = self.cluster.server.inject(fault.clone());
-                self.due.push((Instant::now() + *lasts, Due::Lift(id)));
-            }
-            Act::EndWatches => self.cluster.server.end_watches(),
-            Act::Compact => self.cluster.server.compact(),
-        }
-    }
-
-    fn resources(&self) -> Api<MeshObservability> {
-        Api::all(self.cluster.admin.clone())
-    }
-
-    async fn create(&self, spec: &Value) {
-        let resource = json!({
-            "apiVersion": "alscope.dev/v1alpha1", "kind": "MeshObservability",
-            "metadata": {"name": "alscope"}, "spec": spec,
-        });
-        let resource = serde_json::from_value(resource).unwrap();
-        // One that is still ending stays in the way.
-        drop(self.resources().create(&PostParams::default(), &resource).await);
-    }
-
-    async fn patch_resource(&self, patch: Value) -> Result<MeshObservability, kube::Error> {
-        let parameters = PatchParams::default();
-        self.resources()
-            .patch("alscope", &parameters, &Patch::Merge(patch))
-            .await
-    }
-
-    /// Changes mesh config as it is, whoever writes at the same time.
-    async fn write_mesh(&self, manager: &str, change: impl Fn(&str) -> String) {
-        let api: Api<ConfigMap> = Api::namespaced(self.cluster.admin.clone(), mesh::MESH);
-        let parameters = PatchParams {
-            field_manager: Some(manager.to_owned()),
-            ..PatchParams::default()
-        };
-        loop {
-            let Some(found) = self.cluster.server.get("configmaps", mesh::MESH, "istio") else {
-                return;
-            };
-            let text = change(found["data"]["mesh"].as_str().unwrap_or_default());
-            let patch = json!({
-                "metadata": {"resourceVersion": found["metadata"]["resourceVersion"]},
-                "data": {"mesh": text},
-            });
-            if api
-                .patch("istio", &parameters, &Patch::Merge(patch))
-                .await
-                .is_ok()
-            {
-                return;
-            }
-        }
-    }
-
-    fn delete_child(&self, place: usize) {
-        let children = end::children(&self.cluster);
-        if let Some((resource, name)) = children.get(place) {
-            self.cluster
-                .server
-                .note(&format!("{resource} {name} is deleted by hand"));
-            self.cluster.server.take_out(resource, OWN, name);
         }
     }
 }

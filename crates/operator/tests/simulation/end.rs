@@ -1,5 +1,6 @@
 //! What a run may end in.
 
+use alscope_plan::plan::settings::Settings;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, OWN};
@@ -39,17 +40,18 @@ fn backups(cluster: &Cluster) -> Vec<String> {
         .collect()
 }
 
-/// How many writes of the operators' there were, but of Leases and Events.
+/// How many writes the operators asked for, also such that changed nothing, but of Leases and Events.
 pub(crate) fn writes(cluster: &Cluster) -> usize {
-    let all = cluster.server.writes();
-    all.iter()
-        .filter(|write| write.user.starts_with("operator"))
-        .filter(|write| !write.resource.starts_with("leases") && !write.resource.starts_with("events"))
-        .count()
+    let all = cluster.server.requests();
+    let of_operators = all
+        .iter()
+        .filter(|(asked, _)| asked.user.starts_with("operator") && !asked.verb.reads())
+        .filter(|(asked, _)| !asked.resource.starts_with("leases") && !asked.resource.starts_with("events"));
+    of_operators.map(|(_, count)| count).sum()
 }
 
 /// The end is one of those that are expected, or why not.
-pub(crate) fn judge(cluster: &Cluster, foreign: &str) -> Result<(), String> {
+pub(crate) fn judge(cluster: &Cluster, settings: &Settings, foreign: &str) -> Result<(), String> {
     let resource = cluster
         .server
         .get("meshobservabilities.alscope.dev", "", "alscope");
@@ -81,17 +83,25 @@ pub(crate) fn judge(cluster: &Cluster, foreign: &str) -> Result<(), String> {
             if reason != "Ready" {
                 return Err(format!("it is not ready: {}", ready(&resource)));
             }
-            if address.as_deref() != Some(mesh::ADDRESS) {
+            if address.as_deref() != Some(settings.address("alscope").as_str()) {
                 return Err(format!("it says to be ready, and mesh config names {address:?}"));
             }
             if backups(cluster).len() != 1 {
                 return Err(format!("the backups are {:?}", backups(cluster)));
             }
-            let scale = cluster.server.get("deployments.apps", OWN, "alscope-collector");
-            let replicas = scale.map(|deployment| deployment["spec"]["replicas"].clone());
+            let deployment = cluster.server.get("deployments.apps", OWN, "alscope-collector");
+            let deployment = deployment.unwrap_or_default();
+            let replicas = &deployment["spec"]["replicas"];
             let wanted = resource["spec"]["collector"]["replicas"].as_u64().unwrap_or(1);
-            if replicas != Some(Value::from(wanted)) {
-                return Err(format!("the collector has {replicas:?} replicas"));
+            if *replicas != wanted {
+                return Err(format!("the collector has {replicas} replicas"));
+            }
+            let pod = &deployment["spec"]["template"]["spec"];
+            let image = &pod["containers"][0]["image"];
+            if *image != settings.collector_image
+                || pod["serviceAccountName"] != settings.collector_service_account
+            {
+                return Err(format!("the collector has the image {image}"));
             }
             Ok(())
         }

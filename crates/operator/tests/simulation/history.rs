@@ -6,9 +6,13 @@ use alscope_test_api_server::Write;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use crate::acts::{BACKUP_VERSION, NEWER_POLICY, settings};
 use crate::mesh;
 
 const BACKUP: &str = "alscope-backup-";
+/// How long an operator may know only what was before something newer than itself was made: until its next life, and for as long as
+/// reads lag behind.
+const KNOWS_BY: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is so at a moment, from the writes before it.
 #[derive(Default)]
@@ -23,6 +27,8 @@ struct Judge {
     overwrites: BTreeSet<String>,
     resources: BTreeMap<String, Value>,
     backups: BTreeMap<String, Value>,
+    /// Resources and backups that the operators can't read, each by its uid and since when.
+    unread: BTreeMap<(&'static str, String), Timestamp>,
 }
 
 /// Judges all writes; the first that should not have been is told.
@@ -55,6 +61,8 @@ impl Judge {
             "meshobservabilities" => self.learn_resource(write),
             "configmaps" => {
                 if let Some(uid) = write.name.strip_prefix(BACKUP) {
+                    let is_newer = write.after.as_deref().is_some_and(is_newer_backup);
+                    self.note_unread(("backup", uid), is_newer, write.at);
                     match &write.after {
                         Some(after) => self.backups.insert(uid.to_owned(), (**after).clone()),
                         None => self.backups.remove(uid),
@@ -81,10 +89,32 @@ impl Judge {
         if object["spec"]["mesh"]["conflictPolicy"] == "Overwrite" {
             self.overwrites.insert(uid.clone());
         }
+        let is_newer = write.after.is_some() && object["spec"]["mesh"]["conflictPolicy"] == NEWER_POLICY;
+        self.note_unread(("resource", &uid), is_newer, write.at);
         match &write.after {
             Some(after) => self.resources.insert(uid, (**after).clone()),
             None => self.resources.remove(&uid),
         };
+    }
+
+    fn note_unread(&mut self, (what, uid): (&'static str, &str), is_newer: bool, at: Timestamp) {
+        let key = (what, uid.to_owned());
+        if is_newer {
+            self.unread.entry(key).or_insert(at);
+        } else {
+            self.unread.remove(&key);
+        }
+    }
+
+    /// Nothing of a resource or mesh is written while it can't be read: this uid's, or of a mesh whoever's it is.
+    fn is_read(&self, what: &[&str], uid: Option<&str>, at: Timestamp) -> Result<(), String> {
+        let mut of_it = self.unread.iter().filter(|((one, of), since)| {
+            what.contains(one) && uid.is_none_or(|uid| uid == of) && **since + KNOWS_BY < at
+        });
+        match of_it.next() {
+            Some(((what, uid), since)) => Err(format!("the {what} {uid} can't be read since {since}")),
+            None => Ok(()),
+        }
     }
 
     fn operators(&self, write: &Write) -> Result<(), String> {
@@ -99,11 +129,17 @@ impl Judge {
             lease => return Err(format!("it writes at {}, and the Lease is {lease:?}", write.at)),
         }
         if resource == "configmaps" && write.namespace == mesh::MESH {
+            self.is_read(&["resource", "backup"], None, write.at)?;
             return self.writes_mesh(write);
         }
         let (before, after) = (write.before.as_deref(), write.after.as_deref());
         let object = after.or(before).ok_or("an object of nothing")?;
         if let Some(uid) = write.name.strip_prefix(BACKUP) {
+            // Each of these writes is guarded by the version that was read.
+            if before.is_some_and(is_newer_backup) {
+                return Err("a backup of a newer version is written over".to_owned());
+            }
+            self.is_read(&["resource"], Some(uid), write.at)?;
             return match after {
                 Some(_) => self.is_wanted(uid),
                 None => self.is_let_go(uid),
@@ -111,6 +147,7 @@ impl Judge {
         }
         if resource == "meshobservabilities" {
             let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+            self.is_read(&["resource"], Some(uid), write.at)?;
             let had = before.is_some_and(crate::drive::has_finalizer);
             let has = after.is_some_and(crate::drive::has_finalizer);
             return match (had, has) {
@@ -121,6 +158,7 @@ impl Judge {
         }
         let uid = object["metadata"]["labels"]["alscope.dev/owner-uid"].as_str();
         let uid = uid.ok_or("it is no object of the operator's")?;
+        self.is_read(&["resource"], Some(uid), write.at)?;
         let may_be_surplus = matches!(resource, "configmaps" | "networkpolicies");
         let is_ending = |object: &Value| object["metadata"].get("deletionTimestamp").is_some();
         let is_deletion = after.is_none_or(is_ending);
@@ -172,7 +210,8 @@ impl Judge {
         if comments(&before) != comments(&after) {
             return Err(format!("a comment was changed:\n{before}\nto\n{after}"));
         }
-        let is_ours = |text: &str| text.contains(mesh::ADDRESS);
+        let addresses = settings().map(|settings| settings.address("alscope"));
+        let is_ours = |text: &str| addresses.iter().any(|address| text.contains(address));
         let key = format!("text.{}.{}", write.namespace, write.name);
         let of_text = |backup: &&Value| backup["data"].get(key.as_str()).is_some();
         let mut backups = self.backups.iter().filter(|(_, backup)| of_text(backup));
@@ -209,6 +248,12 @@ impl Judge {
             _ => Ok(()),
         }
     }
+}
+
+fn is_newer_backup(backup: &Value) -> bool {
+    backup["metadata"]["annotations"]
+        .get(BACKUP_VERSION)
+        .is_some_and(|version| version != "1")
 }
 
 fn held(lease: &Value, at: Timestamp) -> Option<(String, Timestamp)> {

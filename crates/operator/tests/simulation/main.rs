@@ -10,10 +10,12 @@
     reason = "a test fails by panicking and tells how; what is built here has the fields that are read"
 )]
 
+mod acts;
 mod cluster;
 mod drive;
 mod end;
 mod history;
+mod judged;
 #[path = "../../../plan/tests/plan/mesh.rs"]
 #[expect(dead_code, reason = "the plan's tests use all of it")]
 mod mesh;

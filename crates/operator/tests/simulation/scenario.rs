@@ -35,12 +35,25 @@ pub(crate) enum Act {
     Kill(usize),
     /// An operator ends in order, and is started again a while later.
     Stop(usize),
+    /// The operators end in order, and are started again with other settings.
+    Settings(usize),
+    /// The operators end in order, and older ones are started that do not know this, for so long.
+    RollBack(Newer, Duration),
     /// A fault, for so long.
     Fault(Fault, Duration),
     /// All watches end with 410.
     EndWatches,
     /// Old versions are forgotten.
     Compact,
+}
+
+/// What was made by a version that is newer than the operators': the other way round, what older operators meet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Newer {
+    /// The resource has a value that can't be decoded.
+    pub(crate) resource: bool,
+    /// The backup is of a version that is not read.
+    pub(crate) backup: bool,
 }
 
 /// A run.
@@ -225,6 +238,10 @@ pub(crate) fn random(seed: u64) -> Scenario {
         }
         acts.push((begins, Act::Fault(fault, lasts)));
     }
+    for _ in 0..random.usize(0..3) {
+        let at = Duration::from_millis(random.u64(10_000..calm_at * 1_000));
+        acts.push((at, release(&mut random)));
+    }
     Scenario::new("random".to_owned(), seed, acts, seconds(calm_at))
 }
 
@@ -258,6 +275,17 @@ fn action(random: &mut fastrand::Rng) -> Act {
         14 => Act::EndWatches,
         _ => Act::Compact,
     }
+}
+
+/// What users do to the operators' own release.
+fn release(random: &mut fastrand::Rng) -> Act {
+    if random.bool() {
+        return Act::Settings(random.usize(0..3));
+    }
+    let (resource, backup) = *random
+        .choice(&[(true, false), (false, true), (true, true)])
+        .unwrap();
+    Act::RollBack(Newer { resource, backup }, seconds(random.u64(20..150)))
 }
 
 fn any_fault(random: &mut fastrand::Rng) -> Fault {

@@ -1,23 +1,25 @@
 //! Who decides about a proxy's access logs: mesh config's switch, or Telemetries, for whose proxies istiod ignores the switch.
 //!
 //! The rules are istiod's (istio/istio, `pilot/pkg/model/telemetry.go` and `policyattachment.go`): the oldest Telemetry of the
-//! root namespace that is for all, then that of the proxy's namespace, then each that selects the proxy. They decide where one of
-//! them names a provider for the calls in question, whether it is disabled there or not. A provider that mesh config does not
-//! have counts as if it were there. What is attached to a Service of a waypoint is not looked at: it is for
-//! some of the waypoint's calls only.
+//! root namespace that is for all, then that of the proxy's namespace, then each that selects the proxy. The last of them that
+//! names providers for the calls in question says which count, and `defaultProviders` where none does. Of those, istiod skips what
+//! mesh config lacks and what does not log; if none is left, mesh config's switch works. It does not where one is left, whether it
+//! is disabled there or not.
+
+use alscope_mesh_config::Settings as MeshSettings;
 
 use crate::world::{AccessLogging, Calls, ObjectName, Proxy, Role, TargetRef, Telemetry, Version};
 
 /// Whose Telemetry is the whole mesh's where mesh config does not say (istio/istio, `pkg/config/mesh/mesh.go`).
-pub const DEFAULT_ROOT_NAMESPACE: &str = "istio-system";
+const DEFAULT_ROOT_NAMESPACE: &str = "istio-system";
 
 /// The Telemetries of a mesh.
 #[derive(Clone, Copy, Debug)]
 pub struct Telemetries<'a> {
     /// All that there are.
     pub all: &'a [Telemetry],
-    /// `rootNamespace` of mesh config; empty means that none is the whole mesh's.
-    pub root_namespace: &'a str,
+    /// The merged mesh config. Where it could not be read, every provider counts as one that logs.
+    pub mesh: Option<&'a MeshSettings>,
     /// istiod's version, if it is known.
     pub version: Option<Version>,
 }
@@ -31,15 +33,37 @@ pub struct Decision {
     pub calls: Option<Calls>,
 }
 
+/// What decides for the whole mesh instead of mesh config's switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shadow<'a> {
+    /// These of `defaultProviders`.
+    DefaultProviders(Vec<&'a str>),
+    /// A Telemetry.
+    Telemetry(&'a Telemetry),
+}
+
 impl<'a> Telemetries<'a> {
-    /// The Telemetry that decides for the whole mesh.
-    pub fn of_whole_mesh(&self) -> Option<&'a Telemetry> {
-        let oldest = self.oldest_of(self.root_namespace)?;
-        let decides = |calls| self.decide(&[oldest], calls);
-        (decides(Calls::Outgoing) || decides(Calls::Incoming)).then_some(oldest)
+    /// What decides for the whole mesh, if that is not mesh config's switch.
+    pub fn shadow(&self) -> Option<Shadow<'a>> {
+        let root = self.oldest_of(self.root_namespace());
+        let layers: Vec<&Telemetry> = root
+            .into_iter()
+            .filter(|one| !one.access_logging.is_empty())
+            .collect();
+        let decide = |layers: &[&Telemetry]| {
+            self.decide(layers, Calls::Outgoing) || self.decide(layers, Calls::Incoming)
+        };
+        if !decide(&layers) {
+            return None;
+        }
+        if decide(&[]) {
+            let providers = self.default_providers().iter().filter(|name| self.counts(name));
+            return Some(Shadow::DefaultProviders(providers.map(String::as_str).collect()));
+        }
+        root.map(Shadow::Telemetry)
     }
 
-    /// Who decides about a proxy's access logs, if that is not mesh config.
+    /// The Telemetries that decide about a proxy's access logs, if some do.
     pub fn decision(&self, proxy: &Proxy) -> Option<Decision> {
         let layers = self.layers(proxy);
         let calls: &[Calls] = match proxy.role {
@@ -53,8 +77,11 @@ impl<'a> Telemetries<'a> {
             .filter(|calls| self.decide(&layers, *calls))
             .collect();
         let first = decided.first().copied()?;
-        Some(Decision {
-            telemetries: layers.iter().map(|telemetry| telemetry.name.clone()).collect(),
+        // Where no Telemetry names a provider that counts, those of `defaultProviders` decide, for the whole mesh.
+        let naming = layers.iter().filter(|layer| self.names_provider(layer));
+        let telemetries: Vec<ObjectName> = naming.map(|telemetry| telemetry.name.clone()).collect();
+        (!telemetries.is_empty()).then_some(Decision {
+            telemetries,
             calls: (decided.len() < calls.len()).then_some(first),
         })
     }
@@ -62,7 +89,7 @@ impl<'a> Telemetries<'a> {
     /// The Telemetries with something about access logs that are for a proxy, the most general first.
     fn layers(&self, proxy: &Proxy) -> Vec<&'a Telemetry> {
         let namespace = &proxy.pod.namespace;
-        let own = (namespace != self.root_namespace).then(|| self.oldest_of(namespace));
+        let own = (namespace != self.root_namespace()).then(|| self.oldest_of(namespace));
         let mut selecting: Vec<&Telemetry> = self
             .all
             .iter()
@@ -70,7 +97,7 @@ impl<'a> Telemetries<'a> {
             .filter(|telemetry| self.selects(telemetry, proxy))
             .collect();
         selecting.sort_by_key(|telemetry| age(telemetry));
-        let general = [self.oldest_of(self.root_namespace), own.flatten()];
+        let general = [self.oldest_of(self.root_namespace()), own.flatten()];
         let layers = general.into_iter().flatten().chain(selecting);
         layers
             .filter(|telemetry| !telemetry.access_logging.is_empty())
@@ -103,7 +130,7 @@ impl<'a> Telemetries<'a> {
         let namespace = &telemetry.name.namespace;
         telemetry.targets.iter().any(|target| {
             let is_of_class = is(target, "gateway.networking.k8s.io", "GatewayClass")
-                && namespace == self.root_namespace
+                && namespace == self.root_namespace()
                 && proxy.role == Role::Waypoint
                 && target.name == "istio-waypoint";
             let is_gateway = is(target, "gateway.networking.k8s.io", "Gateway")
@@ -113,15 +140,60 @@ impl<'a> Telemetries<'a> {
         })
     }
 
-    /// Whether these decide about such calls. An entry without providers has those of an entry before it, so it matters only
-    /// beside one that names some; a `disabled` one silences like any other.
+    /// Whether a provider that counts is left for such calls. An entry without providers has those of the entry before it; a
+    /// `disabled` one silences like any other.
     fn decide(&self, layers: &[&Telemetry], calls: Calls) -> bool {
-        // Before 1.18, istiod asked for no provider.
-        let is_old = self.version.is_some_and(|version| !version.is_at_least(1, 18));
-        let decides =
-            |entry: &AccessLogging| entry.names_providers && entry.calls.is_none_or(|only| only == calls);
-        let mut entries = layers.iter().flat_map(|layer| &layer.access_logging);
-        entries.any(|entry| is_old || decides(entry))
+        let entries = || layers.iter().flat_map(|layer| &layer.access_logging);
+        if self.is_old() && entries().next().is_some() {
+            return true;
+        }
+        let is_for_them = |entry: &&AccessLogging| entry.calls.is_none_or(|only| only == calls);
+        let mut named = layers.iter().rev().map(|layer| {
+            let entries = layer.access_logging.iter().filter(is_for_them);
+            entries.flat_map(|entry| &entry.providers).collect()
+        });
+        let defaults = self.default_providers();
+        let in_scope: Vec<&String> = named
+            .find(|names: &Vec<&String>| !names.is_empty())
+            .unwrap_or_else(|| defaults.iter().collect());
+        let is_left = |name: &String| in_scope.contains(&name) && self.counts(name);
+        if layers.is_empty() {
+            return defaults.iter().any(is_left);
+        }
+        let mut providers = defaults;
+        entries().any(|entry| {
+            if !entry.providers.is_empty() {
+                providers = &entry.providers;
+            }
+            is_for_them(&entry) && providers.iter().any(is_left)
+        })
+    }
+
+    fn names_provider(&self, telemetry: &Telemetry) -> bool {
+        let mut names = telemetry.access_logging.iter().flat_map(|entry| &entry.providers);
+        self.is_old() || names.any(|name| self.counts(name))
+    }
+
+    fn counts(&self, provider: &str) -> bool {
+        self.is_old() || self.mesh.is_none_or(|mesh| mesh.has_logger(provider))
+    }
+
+    /// Before 1.18, istiod took what is said without a provider, or with one that it skips, as an order to log nothing.
+    fn is_old(&self) -> bool {
+        self.version.is_some_and(|version| !version.is_at_least(1, 18))
+    }
+
+    fn default_providers(&self) -> &'a [String] {
+        let providers = self
+            .mesh
+            .and_then(|mesh| mesh.access_logging_providers.as_deref());
+        providers.unwrap_or_default()
+    }
+
+    /// Empty means that no Telemetry is the whole mesh's.
+    fn root_namespace(&self) -> &'a str {
+        let said = self.mesh.and_then(|mesh| mesh.root_namespace.as_deref());
+        said.unwrap_or(DEFAULT_ROOT_NAMESPACE)
     }
 }
 

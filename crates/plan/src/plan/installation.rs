@@ -5,6 +5,7 @@
 //! resource over: whether another installation is gone for good can't be read from a cluster.
 
 use crate::api::{MeshObservability, OperatorStatus};
+use crate::world::ObjectName;
 
 use super::transitions::Note;
 
@@ -48,7 +49,7 @@ fn owner(resource: &MeshObservability) -> Option<&str> {
         .operator
         .as_ref()
         .map(|operator| operator.namespace.as_str());
-    let of_backup = || Some(status.backup.as_ref()?.config_map.split_once('/')?.0);
+    let of_backup = || Some(ObjectName::parts(&status.backup.as_ref()?.config_map)?.0);
     let of_collector = || status.collector.as_ref()?.address.split('.').nth(1);
     said.or_else(of_backup).or_else(of_collector)
 }

@@ -35,7 +35,7 @@ pub fn report(
         }
         let telemetries = Telemetries {
             all: telemetries,
-            root_namespace: &assessment.root_namespace,
+            mesh: assessment.mesh.as_ref(),
             version: assessment.target.version,
         };
         match telemetries.decision(proxy) {

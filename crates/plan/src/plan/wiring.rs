@@ -8,7 +8,7 @@ use alscope_mesh_config::Settings as MeshSettings;
 use crate::api::{ConfigSource, ConflictPolicy, MeshSpec};
 use crate::world::{MeshConfigMap, ObjectName, Tracker, World};
 
-use super::access_logs::{DEFAULT_ROOT_NAMESPACE, Telemetries};
+use super::access_logs::{Shadow, Telemetries};
 use super::refusal::{Refusal, snippet};
 use super::settings::Settings;
 use super::step::{After, MeshEdit};
@@ -35,8 +35,8 @@ pub struct Assessment {
     pub target: Target,
     /// Whether the merged mesh config sends access logs to the address.
     pub wired: bool,
-    /// Whose Telemetry is the whole mesh's.
-    pub root_namespace: String,
+    /// The merged mesh config; absent when it could not be read.
+    pub mesh: Option<MeshSettings>,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -87,18 +87,14 @@ pub fn assess(world: &World, wanted: &Wanted<'_>, target: Target) -> Assessment 
             return Assessment {
                 target,
                 wired: false,
-                root_namespace: DEFAULT_ROOT_NAMESPACE.to_owned(),
+                mesh: None,
                 verdict: Verdict::Refuse(refusal),
             };
         }
     };
     let merged = texts.merged();
     let wired = merged.stream_to(wanted.address);
-    let root_namespace = merged
-        .root_namespace
-        .clone()
-        .unwrap_or_else(|| DEFAULT_ROOT_NAMESPACE.to_owned());
-    let verdict = match shadow(world, &root_namespace, &target, &merged) {
+    let verdict = match shadow(world, &target, &merged) {
         Err(refusal) => Verdict::Refuse(refusal),
         Ok(()) if wired => Verdict::Nothing,
         Ok(()) => match edit(world, wanted, &target, &texts) {
@@ -109,7 +105,7 @@ pub fn assess(world: &World, wanted: &Wanted<'_>, target: Target) -> Assessment 
     Assessment {
         target,
         wired,
-        root_namespace,
+        mesh: Some(merged),
         verdict,
     }
 }
@@ -137,32 +133,21 @@ fn read(config_map: Option<&MeshConfigMap>) -> Result<MeshSettings, Refusal> {
 
 /// istiod ignores mesh config's switch where a Telemetry or a default provider decides (Istio,
 /// `pilot/pkg/networking/core/accesslog.go`).
-fn shadow(
-    world: &World,
-    root_namespace: &str,
-    target: &Target,
-    merged: &MeshSettings,
-) -> Result<(), Refusal> {
-    if let Some(providers) = merged
-        .access_logging_providers
-        .as_ref()
-        .filter(|providers| !providers.is_empty())
-    {
-        return Err(Refusal::ShadowedByProviders {
-            config_map: target.primary.clone(),
-            providers: providers.join(", "),
-        });
-    }
+fn shadow(world: &World, target: &Target, merged: &MeshSettings) -> Result<(), Refusal> {
     let telemetries = Telemetries {
         all: world.telemetries.as_ref().map_err(Clone::clone)?,
-        root_namespace,
+        mesh: Some(merged),
         version: target.version,
     };
-    match telemetries.of_whole_mesh() {
-        Some(telemetry) => Err(Refusal::ShadowedByTelemetry {
+    match telemetries.shadow() {
+        None => Ok(()),
+        Some(Shadow::DefaultProviders(providers)) => Err(Refusal::ShadowedByProviders {
+            config_map: target.primary.clone(),
+            providers: providers.join(", "),
+        }),
+        Some(Shadow::Telemetry(telemetry)) => Err(Refusal::ShadowedByTelemetry {
             telemetry: telemetry.name.clone(),
         }),
-        None => Ok(()),
     }
 }
 

@@ -41,8 +41,8 @@ pub struct TargetRef {
 /// One entry of `spec.accessLogging`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessLogging {
-    /// Whether it names providers itself.
-    pub names_providers: bool,
+    /// The providers that it names.
+    pub providers: Vec<String>,
     /// Which calls it is for; absent means all.
     pub calls: Option<Calls>,
 }
@@ -124,7 +124,11 @@ impl Telemetry {
 impl AccessLogging {
     fn of(entry: Entry) -> Self {
         Self {
-            names_providers: entry.providers.iter().any(|provider| !provider.name.is_empty()),
+            providers: entry
+                .providers
+                .into_iter()
+                .map(|provider| provider.name)
+                .collect(),
             calls: match entry.selects.map(|selects| selects.mode).as_deref() {
                 Some("CLIENT") => Some(Calls::Outgoing),
                 Some("SERVER") => Some(Calls::Incoming),
@@ -195,17 +199,17 @@ mod tests {
             {"match": {"mode": "CLIENT_AND_SERVER"}},
             {},
         ]});
-        let entry = |names_providers, calls| AccessLogging {
-            names_providers,
+        let entry = |providers: &[&str], calls| AccessLogging {
+            providers: providers.iter().map(|name| (*name).to_owned()).collect(),
             calls,
         };
         assert_eq!(
             telemetry(&spec).unwrap().access_logging,
             [
-                entry(true, Some(Calls::Outgoing)),
-                entry(false, Some(Calls::Incoming)),
-                entry(false, None),
-                entry(false, None),
+                entry(&["envoy", "otel"], Some(Calls::Outgoing)),
+                entry(&[], Some(Calls::Incoming)),
+                entry(&[], None),
+                entry(&[], None),
             ]
         );
     }

@@ -16,6 +16,7 @@ mod gateways;
 mod installations;
 mod invariants;
 mod mesh;
+mod providers;
 mod random;
 mod reading;
 mod refusals;

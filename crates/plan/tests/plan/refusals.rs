@@ -207,7 +207,7 @@ fn default_providers_of_access_logs_shadow_the_switch() {
         with_text(text, &json!({})),
         "ShadowedByTelemetry",
         "mesh config's access-log switch has no effect: defaultProviders.accessLogging in istio-system/istio names \
-         otel, envoy; remove it there",
+         envoy; remove it there",
     );
 }
 

@@ -1,7 +1,7 @@
-// A filter for stock Envoy that does what Istio's own did up to 1.23: side-cars tell each other who they are by headers, and
+// A filter for stock Envoy that does what Istio's own did up to 1.23: sidecars tell each other who they are by headers, and
 // keep what they are told as the filter state wasm.downstream_peer and wasm.upstream_peer, FlatBuffers of the table FlatNode.
 //
-// Envoy loads it as WebAssembly (proxy-wasm 0.2.0). Whoever gets a request with the header is its server's side-car, any other
+// Envoy loads it as WebAssembly (proxy-wasm 0.2.0). Whoever gets a request with the header is its server's sidecar, any other
 // its client's.
 package main
 
@@ -65,7 +65,7 @@ type address = uint32
 // Memory that Envoy asked for, kept from the garbage collector until it is read.
 var allocated = map[address][]byte{}
 
-// The streams of which this proxy is the server's side-car.
+// The streams of which this proxy is the server's sidecar.
 var serves = map[int32]bool{}
 
 // Who this proxy is, as the header tells it.
@@ -120,7 +120,7 @@ func onDone(context int32) int32 { return 1 }
 //go:wasmexport proxy_on_delete
 func onDelete(context int32) { delete(serves, context) }
 
-// keepPeer takes the other side-car's header away and keeps what it says; false where there is none.
+// keepPeer takes the other sidecar's header away and keeps what it says; false where there is none.
 func keepPeer(kind int32, property string) bool {
 	key := []byte(header)
 	var value address

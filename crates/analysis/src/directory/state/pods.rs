@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{State, lost};
 use crate::directory::Pod;
+use crate::directory::ownership::{Ownership, Ownerships, Validity};
 use crate::directory::records::PodRecord;
-use crate::directory::tenure::{Tenure, Tenures, Validity};
 use crate::moment::Moment;
 
 /// What is kept of a pod. The directory has the rest, and a large mesh has many pods.
@@ -59,9 +59,11 @@ impl State {
         }
         let name = pod.party.name.shared();
         let directory = &mut self.directory;
-        directory.named.change(&name, &mut directory.changes, |tenures| {
-            tenures.end(now, |other| *other.uid == *uid);
-        });
+        directory
+            .named
+            .change(&name, &mut directory.changes, |ownerships| {
+                ownerships.end(now, |other| *other.uid == *uid);
+            });
     }
 
     /// Names a known pod anew, from `since` on.
@@ -79,11 +81,11 @@ impl State {
         let same = |other: &Pod| other.uid == pod.uid;
         let started = record.started.unwrap_or(Moment::MIN);
         let until = record.finished.unwrap_or(Moment::MAX);
-        let tenure = |since, given| Tenure {
+        let ownership = |since, assigned| Ownership {
             held: Validity { since, until },
-            given,
-            leaves: record.leaves.unwrap_or(Moment::MAX),
-            holder: pod.clone(),
+            assigned,
+            released: record.leaves.unwrap_or(Moment::MAX),
+            owner: pod.clone(),
         };
         let before = self.pods.get(&*record.uid);
         let before = before.map_or(&[][..], |known| &known.addresses);
@@ -96,18 +98,18 @@ impl State {
             } else {
                 record.addressed.unwrap_or(now).max(started)
             };
-            let tenure = tenure(since, record.addressed.unwrap_or(Moment::MAX));
+            let ownership = ownership(since, record.addressed.unwrap_or(Moment::MAX));
             let changes = &mut directory.changes;
             directory
                 .pods
-                .change(address, changes, |tenures| tenures.set(tenure, same));
+                .change(address, changes, |ownerships| ownerships.set(ownership, same));
         }
         // There is one pod of a name at a time.
-        let named = tenure(started, record.started.unwrap_or(Moment::MAX));
+        let named = ownership(started, record.started.unwrap_or(Moment::MAX));
         directory
             .named
-            .change(&pod.name.shared(), &mut directory.changes, |tenures| {
-                tenures.set(named, same);
+            .change(&pod.name.shared(), &mut directory.changes, |ownerships| {
+                ownerships.set(named, same);
             });
         pod
     }
@@ -143,21 +145,21 @@ impl State {
             return;
         }
         let named = self.directory.named.known(&*known.party.name);
-        let Some(named) = named.and_then(|tenures| tenures.of(|other| *other.uid == *uid)) else {
+        let Some(named) = named.and_then(|ownerships| ownerships.of(|other| *other.uid == *uid)) else {
             return;
         };
-        let tenure = Tenure {
-            given: Moment::MAX,
+        let ownership = Ownership {
+            assigned: Moment::MAX,
             ..named.clone()
         };
         for (address, port) in &listens {
-            let tenure = tenure.clone();
+            let ownership = ownership.clone();
             let directory = &mut self.directory;
             directory
                 .listeners
                 .change(address, &mut directory.changes, |by_port| {
-                    let tenures: &mut Tenures<Pod> = by_port.entry(*port).or_default();
-                    tenures.set(tenure, |other| *other.uid == *uid);
+                    let ownerships: &mut Ownerships<Pod> = by_port.entry(*port).or_default();
+                    ownerships.set(ownership, |other| *other.uid == *uid);
                 });
         }
         self.end_listening(uid, &gone, now);
@@ -169,9 +171,11 @@ impl State {
     fn end_addresses(&mut self, uid: &str, addresses: &[IpAddr], now: Moment) {
         let directory = &mut self.directory;
         for address in addresses {
-            directory.pods.change(address, &mut directory.changes, |tenures| {
-                tenures.end(now, |other| *other.uid == *uid);
-            });
+            directory
+                .pods
+                .change(address, &mut directory.changes, |ownerships| {
+                    ownerships.end(now, |other| *other.uid == *uid);
+                });
         }
     }
 
@@ -181,8 +185,8 @@ impl State {
             directory
                 .listeners
                 .change(address, &mut directory.changes, |by_port| {
-                    if let Some(tenures) = by_port.get_mut(port) {
-                        tenures.end(now, |other| *other.uid == *uid);
+                    if let Some(ownerships) = by_port.get_mut(port) {
+                        ownerships.end(now, |other| *other.uid == *uid);
                     }
                 });
         }
@@ -196,6 +200,6 @@ impl State {
         let (namespace, name) = target.split_once('/')?;
         let named = self.directory.named.known(name)?;
         let is_there = |pod: &Pod| *pod.namespace == *namespace && self.pods.contains_key(&*pod.uid);
-        Some(named.of(is_there)?.holder.uid.shared())
+        Some(named.of(is_there)?.owner.uid.shared())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{MEMORY, State};
-use crate::directory::changes::Asked;
+use crate::directory::changes::Dependencies;
 use crate::directory::name_history::NameHistory;
 use crate::directory::records::{EndpointSliceRecord, PodRecord, ServiceRecord, qualified};
 use crate::directory::{Pod, workload};
@@ -111,7 +111,7 @@ impl State {
         let target = [&*pod.uid, &pod.namespace, &pod.name];
         let oldest = self
             .directory
-            .oldest_service(target, &mut Asked::default(), |_| Some(()))?;
+            .oldest_service(target, &mut Dependencies::default(), |_| Some(()))?;
         let service = oldest.service;
         self.services.get(&qualified(&service.namespace, &service.name))
     }

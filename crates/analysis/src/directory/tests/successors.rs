@@ -10,9 +10,9 @@ fn successor(lost: PodRecord, new: PodRecord) -> Directory {
     state.publish().unwrap()
 }
 
-// proves: directory/later-holder, directory/leaving
+// proves: directory/later-owner, directory/leaving
 #[test]
-fn an_address_is_its_new_holders_while_the_old_one_stays_for_hours() {
+fn an_address_is_its_new_owners_while_the_old_one_stays_for_hours() {
     let lost = PodRecord {
         addressed: Some(at(102)),
         ..pod("old", 1, 100)

@@ -21,7 +21,7 @@ fn name(endpoints: &mut Endpoints, method: Method, path: &[u8]) -> String {
 }
 
 #[rstest]
-#[case::word(Method::Get, b"/productpage", "GET /productpage")]
+#[case::as_str(Method::Get, b"/productpage", "GET /productpage")]
 #[case::value(Method::Get, b"/reviews/0", "GET /reviews/{int}")]
 #[case::query(Method::Post, b"/login?password=x", "POST /login")]
 #[case::unknown_method(Method::Other, b"/files", "_OTHER /files")]

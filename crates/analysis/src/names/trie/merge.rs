@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::methods::{Asked, Methods};
+use super::methods::{AtomicMethods, Methods};
 use super::{Node, is_word, shown};
 use crate::names::segment::Placeholder;
 
@@ -22,7 +22,7 @@ impl Node {
     }
 
     fn merged(nodes: Vec<Node>, limit: usize) -> Node {
-        let (mut methods, mut asked) = (Methods::default(), Asked::default());
+        let (mut methods, mut asked) = (Methods::default(), AtomicMethods::default());
         let mut was_collapsed = false;
         let mut groups: BTreeMap<Box<str>, Vec<Node>> = BTreeMap::new();
         for node in nodes {

@@ -32,9 +32,9 @@ impl Methods {
 
 /// Methods that are noted while others look, too.
 #[derive(Debug, Default)]
-pub(super) struct Asked(AtomicU16);
+pub(super) struct AtomicMethods(AtomicU16);
 
-impl Asked {
+impl AtomicMethods {
     /// Workers share it, so it is written only once.
     pub(super) fn note(&self, method: Method) {
         let bit = 1 << method as u16;
@@ -43,7 +43,7 @@ impl Asked {
         }
     }
 
-    pub(super) fn add(&mut self, other: &Asked) {
+    pub(super) fn add(&mut self, other: &AtomicMethods) {
         *self.0.get_mut() |= other.0.load(Ordering::Relaxed);
     }
 
@@ -52,8 +52,8 @@ impl Asked {
     }
 }
 
-impl Clone for Asked {
+impl Clone for AtomicMethods {
     fn clone(&self) -> Self {
-        Asked(self.0.load(Ordering::Relaxed).into())
+        AtomicMethods(self.0.load(Ordering::Relaxed).into())
     }
 }

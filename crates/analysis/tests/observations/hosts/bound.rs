@@ -6,10 +6,10 @@ use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::analyze::chain::Analyzer::K8sMesh;
 use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::analyze::k8s_mesh::Lookup;
-use alscope_analysis::identify::memo::Answer;
+use alscope_analysis::identify::identity_cache::Answer;
 use alscope_analysis::identify::{CallerAddress, Identified, RawIdentity, look_up, peers};
+use alscope_analysis::node::Node;
 use alscope_analysis::party::Reporter;
-use alscope_analysis::stream::Stream;
 use proptest::prelude::*;
 use prost::Message as _;
 
@@ -152,7 +152,7 @@ fn server_names_and_authorities_share_the_places_which_are_as_many_as_configured
 
 // proves: labels/outside-hosts-bound
 #[test]
-fn places_are_for_side_cars_alone() {
+fn places_are_for_sidecars_alone() {
     for node in [GATEWAY_NODE, "edge-7", WAYPOINT_NODE] {
         let mut mesh = mesh();
         mesh.take(node, asks(to_nobody("PassthroughCluster"), "a.example"));
@@ -165,7 +165,7 @@ fn places_are_for_side_cars_alone() {
     }
 }
 
-/// What `registry` makes of productpage's request for `authority`, which its side-car passed on to no service at `start`.
+/// What `registry` makes of productpage's request for `authority`, which its sidecar passed on to no service at `start`.
 fn passed_on(registry: &Registry, authority: &str, start: i64) -> Answer {
     let message = StreamAccessLogsMessage {
         identifier: Some(identifier(PRODUCTPAGE_NODE)),
@@ -173,7 +173,7 @@ fn passed_on(registry: &Registry, authority: &str, start: i64) -> Answer {
     };
     let bytes = message.encode_to_vec();
     let message = Message::read(&bytes).unwrap();
-    let stream = Stream::identify(&message.identifier().unwrap().unwrap(), registry).unwrap();
+    let node = Node::identify(&message.identifier().unwrap().unwrap(), registry).unwrap();
     let entry = message.entries().find_map(|entry| match entry {
         Ok(Entry::Tcp(entry)) => Some(entry),
         _ => None,
@@ -184,7 +184,7 @@ fn passed_on(registry: &Registry, authority: &str, start: i64) -> Answer {
     let peers = peers(chain, common);
     let identity = RawIdentity::new(common, CallerAddress::Direct, authority.as_bytes(), &peers);
     let directory = directory();
-    let mut lookup = Lookup::new(&directory, &stream, at(start));
+    let mut lookup = Lookup::new(&directory, &node, at(start));
     look_up(chain, &identity.decode().unwrap(), &mut lookup, registry)
 }
 
@@ -196,7 +196,7 @@ fn a_host_without_a_place_is_asked_for_one_again_after_a_minute() {
         ..Bounds::default()
     });
     let has_place = passed_on(&registry, "a.example", NOW);
-    assert!(matches!(has_place.identified, Identified::Legs(_, None)));
+    assert!(matches!(has_place.identified, Identified::Observations(_, None)));
     assert!(has_place.validity.contains(at(NOW + 3600)));
     let has_none = passed_on(&registry, "b.example", NOW);
     assert!(matches!(has_none.identified, Identified::Overflowed(_)));

@@ -127,7 +127,7 @@ impl Followed {
             self.freshness.skipped(*kind);
         }
         if !left_out.is_empty() {
-            let name = |(kind, undecodable): &LeftOut| format!("{} {}", kind.word(), undecodable.name);
+            let name = |(kind, undecodable): &LeftOut| format!("{} {}", kind.as_str(), undecodable.name);
             let named: Vec<String> = left_out.iter().take(NAMED).map(name).collect();
             let (count, file) = (left_out.len(), self.path.display());
             warn!(

@@ -116,7 +116,7 @@ fn at(time: &str) -> Moment {
     Moment::from_unix(time.as_second(), 0)
 }
 
-/// The outside host of this name that a side-car of `namespace` has.
+/// The outside host of this name that a sidecar of `namespace` has.
 fn external<'a>(directory: &'a Directory, host: &str, namespace: &str) -> Option<&'a External> {
     let scope = Scope {
         namespace,
@@ -148,7 +148,7 @@ fn described(directory: &Directory, owner: &Owner<'_>) -> String {
         }
         Owner::Service(service) => format!("service {}", service.name),
         Owner::External(external) => format!("external {}.{}", external.host, external.namespace),
-        Owner::Unknown(reason) => reason.word().to_owned(),
+        Owner::Unknown(reason) => reason.as_str().to_owned(),
     }
 }
 
@@ -237,8 +237,8 @@ items:
 
 #[rstest]
 #[case::init_container(7001, "node-address")]
-// proves: directory/native-side-car
-#[case::native_side_car(7002, "edge-x edge-x latest -")]
+// proves: directory/native-sidecar
+#[case::native_sidecar(7002, "edge-x edge-x latest -")]
 // proves: directory/host-network
 #[case::container(7003, "edge-x edge-x latest -")]
 #[case::udp(7004, "node-address")]
@@ -368,7 +368,7 @@ fn parties_are_named_by_the_configured_rules(#[case] rules: &str, #[case] expect
         Owner::Pod(pod) => pod.names.at(start).0.to_string(),
         Owner::Service(service) => service.names.at(start).0.to_string(),
         Owner::External(external) => external.names.at(start).0.to_string(),
-        Owner::Unknown(reason) => reason.word().to_owned(),
+        Owner::Unknown(reason) => reason.as_str().to_owned(),
     };
     assert_eq!(["10.0.0.2", "10.96.0.2", "192.0.2.9"].map(name), expected);
 }
@@ -461,7 +461,7 @@ fn an_item_that_cannot_be_decoded_is_left_out_and_named(#[case] text: String) {
     let left_out = load(&path, &mut state).unwrap();
     let named = left_out
         .iter()
-        .map(|(kind, item)| format!("{} {}", kind.word(), item.name));
+        .map(|(kind, item)| format!("{} {}", kind.as_str(), item.name));
     let expected = [
         "Pod demo/bad",
         "Service demo/bad",

@@ -229,7 +229,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
             Err(Undecodable { key, name }) => {
                 self.source.freshness.skipped(self.kind);
                 if self.skips.is_due(Instant::now()) {
-                    let kind = self.kind.word();
+                    let kind = self.kind.as_str();
                     warn!("{kind} {name} can't be decoded and is left out; look for a field of a wrong type");
                 }
                 key.map(Change::Keep)

@@ -130,14 +130,14 @@ mod tests {
     }
 
     #[rstest]
-    // proves: directory/later-holder
+    // proves: directory/later-owner
     #[case::sandbox(json!([condition("PodReadyToStartContainers", "True", 7)]), json!([running(9)]), Some(8))]
     #[case::sandbox_gone(json!([condition("PodReadyToStartContainers", "False", 70)]), json!([ended(9, 60)]), Some(10))]
-    // proves: directory/later-holder
+    // proves: directory/later-owner
     #[case::first_that_runs(json!([]), json!([running(12), running(9), ended(3, 4)]), Some(10))]
     #[case::ended(json!([]), json!([ended(12, 20), ended(9, 20)]), Some(10))]
     #[case::none_started_yet(json!([]), json!([waiting()]), None)]
-    // proves: directory/later-holder
+    // proves: directory/later-owner
     #[case::nothing_told_of_containers(json!([]), json!([]), Some(2))]
     fn a_pod_certainly_has_its_addresses_since_its_sandbox_is_ready(
         #[case] conditions: Value,

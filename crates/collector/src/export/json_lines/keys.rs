@@ -73,22 +73,22 @@ pub const KEYS: [Key; 48] = [
     ),
     key(
         "kept",
-        |entry| Value::text(entry.reason.word()),
+        |entry| Value::text(entry.reason.as_str()),
         "Why the entry is kept: `error`, `flag`, `slow` or `sampled`.",
     ),
     key(
         "reporter",
-        |entry| Value::text(entry.parties.reporter.word()),
+        |entry| Value::text(entry.parties.reporter.as_str()),
         "Whose entry it is: `source` (the caller's proxy, or a gateway), `destination` or `waypoint`.",
     ),
     key(
         "request_protocol",
-        |entry| Value::text(entry.observed.outcome().protocol.word()),
+        |entry| Value::text(entry.observed.outcome().protocol.as_str()),
         "`http`, `grpc` or `tcp`.",
     ),
     key(
         "method",
-        |entry| Value::text(Method::from_number(request(entry)?.1.method).word()),
+        |entry| Value::text(Method::from_number(request(entry)?.1.method).as_str()),
         "The request's method; `_OTHER` for one that Envoy has no number for.",
     ),
     key(
@@ -108,7 +108,7 @@ pub const KEYS: [Key; 48] = [
     ),
     key(
         "outcome",
-        |entry| Value::text(entry.observed.verdict().word()),
+        |entry| Value::text(entry.observed.verdict().as_str()),
         "What it came to: `success`, `client-error`, `failed` or `unknown`, as in [Outcomes](outcomes.md).",
     ),
     key(
@@ -273,7 +273,7 @@ pub const KEYS: [Key; 48] = [
     ),
     key(
         "connection_security_policy",
-        |entry| Value::text(entry.parties.security.word()),
+        |entry| Value::text(entry.parties.security.as_str()),
         "The TLS of the connection to the proxy: `mutual_tls`, `none`, or `unknown` where the proxy can't know.",
     ),
     key(
@@ -362,7 +362,7 @@ fn address(address: Result<Option<Address<'_>>, Malformed>) -> Option<Value<'sta
 }
 
 fn unattributed(party: &Party) -> Option<Value<'static>> {
-    Value::text(party.missing?.word())
+    Value::text(party.missing?.as_str())
 }
 
 fn redacted(

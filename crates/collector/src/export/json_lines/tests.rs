@@ -25,7 +25,6 @@ use alscope_analysis::persistence::reason::Rules;
 use alscope_analysis::persistence::sample::Share;
 use alscope_analysis::persistence::{Batch, Persistence};
 use alscope_analysis::shard::{Progress, Settings, Shard};
-use alscope_analysis::stream::Stream;
 use prost::Message as _;
 use prost_types::{Duration, Timestamp};
 use rstest::rstest;
@@ -181,9 +180,9 @@ fn kept(node_id: &str, log_entries: LogEntries) -> Batch {
     let bytes = message.encode_to_vec();
     let message = Message::read(&bytes).expect("a message");
     let identifier = message.identifier().expect("an identifier").expect("it is there");
-    let stream = Stream::identify(&identifier, shard.registry()).expect("a node");
+    let node = alscope_analysis::node::Node::identify(&identifier, shard.registry()).expect("a node");
     let mut progress = Progress::new(message.entries(), Moment(0));
-    assert!(!shard.entries(&directory(), &stream, &mut progress, 2));
+    assert!(!shard.entries(&directory(), &node, &mut progress, 2));
     shard.take_kept(0).expect("the entry is kept")
 }
 

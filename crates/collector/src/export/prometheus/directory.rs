@@ -31,7 +31,7 @@ pub(super) fn directory(writer: &mut Writer, kinds: &[KindFreshness]) {
         return;
     }
     for (metric, value) in PARTS {
-        let values = kinds.iter().map(|kind| (kind.kind.word(), value(kind)));
+        let values = kinds.iter().map(|kind| (kind.kind.as_str(), value(kind)));
         writer.labelled(&metric, "kind", values);
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn json_lines(writer: &mut Writer, counts: &Counts) {
     }
     writer.header(&DROPPED);
     for reason in Dropped::ALL {
-        let labels = format!("{{exporter=\"{NAME}\",reason=\"{}\"}}", reason.word());
+        let labels = format!("{{exporter=\"{NAME}\",reason=\"{}\"}}", reason.as_str());
         writer.sample(&DROPPED, &labels, counts.dropped(reason));
     }
 }

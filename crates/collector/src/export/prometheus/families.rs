@@ -292,12 +292,12 @@ pub fn own(writer: &mut Writer, snapshot: &Snapshot, gauges: &Gauges) {
     for (metric, value) in plain {
         writer.plain(&metric, value);
     }
-    let refused = Refusal::ALL.map(Refusal::word).into_iter();
+    let refused = Refusal::ALL.map(Refusal::as_str).into_iter();
     writer.labelled(&STREAMS_REFUSED, "reason", refused.zip(gauges.streams_refused));
     let Connections { refused, ended, .. } = gauges.connections;
-    let refused = Refused::ALL.map(Refused::word).into_iter().zip(refused);
+    let refused = Refused::ALL.map(Refused::as_str).into_iter().zip(refused);
     writer.labelled(&CONNECTIONS_REFUSED, "reason", refused);
-    let ended = Ended::ALL.map(Ended::word).into_iter().zip(ended);
+    let ended = Ended::ALL.map(Ended::as_str).into_iter().zip(ended);
     writer.labelled(&CONNECTIONS_ENDED, "reason", ended);
     by_reason(writer, snapshot);
 }
@@ -306,30 +306,30 @@ fn by_reason(writer: &mut Writer, snapshot: &Snapshot) {
     let accounting = &snapshot.accounting;
     let rejected = Rejected::ALL
         .iter()
-        .map(|reason| (reason.word(), accounting.rejected(*reason)));
+        .map(|reason| (reason.as_str(), accounting.rejected(*reason)));
     writer.labelled(&REJECTED, "reason", rejected);
     let messages = Rejected::ALL
         .iter()
-        .map(|reason| (reason.word(), accounting.messages_rejected(*reason)));
+        .map(|reason| (reason.as_str(), accounting.messages_rejected(*reason)));
     writer.labelled(&MESSAGES, "reason", messages);
     let skipped = Skipped::ALL
         .iter()
-        .map(|reason| (reason.word(), accounting.skipped(*reason)));
+        .map(|reason| (reason.as_str(), accounting.skipped(*reason)));
     writer.labelled(&SKIPPED, "reason", skipped);
     let parties = Unattributed::ALL
         .iter()
-        .map(|reason| (reason.word(), accounting.parties_unattributed(*reason)));
+        .map(|reason| (reason.as_str(), accounting.parties_unattributed(*reason)));
     writer.labelled(&PARTIES, "reason", parties);
     let observations = Reporter::ALL
         .iter()
-        .map(|reporter| (reporter.word(), accounting.observations(*reporter)));
+        .map(|reporter| (reporter.as_str(), accounting.observations(*reporter)));
     writer.labelled(&OBSERVATIONS, "reporter", observations);
     let kept = Kept::ALL
         .iter()
-        .map(|reason| (reason.word(), accounting.kept(*reason)));
+        .map(|reason| (reason.as_str(), accounting.kept(*reason)));
     writer.labelled(&KEPT, "reason", kept);
     let clamped = Clamped::ALL
         .iter()
-        .map(|field| (field.word(), accounting.clamped(*field)));
+        .map(|field| (field.as_str(), accounting.clamped(*field)));
     writer.labelled(&CLAMPED, "field", clamped);
 }

@@ -48,7 +48,7 @@ pub(super) fn ports(writer: &mut Writer, ports: &[(&str, Counts)]) {
     writer.header(&CUT);
     for (port, counts) in ports {
         for reason in Cut::ALL {
-            let labels = format!("{{port=\"{port}\",reason=\"{}\"}}", reason.word());
+            let labels = format!("{{port=\"{port}\",reason=\"{}\"}}", reason.as_str());
             writer.sample(&CUT, &labels, counts.cut(reason));
         }
     }

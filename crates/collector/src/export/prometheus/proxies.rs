@@ -39,7 +39,7 @@ pub fn proxies(known: &Proxies, mut writer: Writer) -> impl Iterator<Item = Stri
     let format = writer.format;
     let by_bound = Overflow::ALL
         .iter()
-        .map(|bound| (bound.word(), known.overflowed(*bound)));
+        .map(|bound| (bound.as_str(), known.overflowed(*bound)));
     writer.labelled(&OVERFLOWED, "reason", by_bound);
     let all: All = known.all().into();
     let flushed = of_those_that_say((&all, format), &FLUSHED, |_, flushed| flushed);

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::receive::arrival::Arrivals;
-use crate::receive::room::{GRACE, MESSAGE_DEADLINE, PATIENCE};
+use crate::receive::admission::Admission;
+use crate::receive::buffer_budget::{GRACE, MAX_WAIT_BESIDE_PENDING, MESSAGE_DEADLINE};
 
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,10 +50,10 @@ fn service(limits: Limits) -> Service<Reads> {
     let place = Arc::new(usage.connection(Ipv4Addr::LOCALHOST.into()).unwrap());
     Service {
         handler: Reads::default(),
-        unfinished: Arc::new(Unfinished::new(&usage, place.share_of_peer())),
+        pending: Arc::new(PendingMessages::new(&usage, place.share_of_peer())),
         usage,
-        spare: Arc::default(),
-        arrival: Arc::new(Arrivals::default().arrival(place.arriving())),
+        buffers: Arc::default(),
+        handshake: Arc::new(Admission::default().handshake(place.handshakes())),
         place,
         activity: Activity::new(),
         ending: Ending::new(&CancellationToken::new()),
@@ -197,7 +197,7 @@ async fn no_address_takes_the_room_of_others() {
         .connection(Ipv4Addr::new(127, 0, 0, 2).into())
         .unwrap();
     let other = Service {
-        unfinished: Arc::new(Unfinished::new(&service.usage, place.share_of_peer())),
+        pending: Arc::new(PendingMessages::new(&service.usage, place.share_of_peer())),
         place: Arc::new(place),
         ..service.clone()
     };
@@ -218,7 +218,10 @@ async fn no_address_takes_the_room_of_others() {
 /// What serves another connection of the same address, within the same bounds.
 fn of_another_connection(service: &Service<Reads>) -> Service<Reads> {
     Service {
-        unfinished: Arc::new(Unfinished::new(&service.usage, service.place.share_of_peer())),
+        pending: Arc::new(PendingMessages::new(
+            &service.usage,
+            service.place.share_of_peer(),
+        )),
         ..service.clone()
     }
 }
@@ -237,7 +240,10 @@ async fn a_stream_that_finds_no_room_ends_before_one_of_its_connection_that_has_
     tokio::pin!(stalled);
     assert!(futures::poll!(&mut stalled).is_pending());
     let refused = service.read(body(&[sent], true), &mut (), Encoding::Gzip).await;
-    assert_eq!((refused, begin.elapsed()), (Err(Refusal::NoRoom), PATIENCE));
+    assert_eq!(
+        (refused, begin.elapsed()),
+        (Err(Refusal::NoRoom), MAX_WAIT_BESIDE_PENDING)
+    );
     assert_eq!(
         *service.handler.0.lock().unwrap(),
         [Read::Rejected(Rejected::NoRoom)]
@@ -264,15 +270,15 @@ async fn a_silent_stream_between_messages_has_no_deadline() {
 #[case::part_of_a_message(&[0, 0, 0, 0, 2, 1], false)]
 #[case::a_message(&[0, 0, 0, 0, 1, 7], true)]
 #[tokio::test(start_paused = true)]
-async fn a_connection_has_arrived_with_its_first_message(#[case] bytes: &[u8], #[case] expected: bool) {
+async fn a_handshake_is_complete_with_the_first_message(#[case] bytes: &[u8], #[case] expected: bool) {
     let service = service(Limits::default());
-    let arrival = service.arrival.clone();
-    arrival.clone().place().await;
+    let handshake = service.handshake.clone();
+    handshake.clone().admit().await;
     let mut stream = ();
     let reading = service.read(body(&[bytes], true), &mut stream, Encoding::Identity);
     let soon = timeout(Duration::from_millis(10), reading);
     assert!(soon.await.is_err());
-    assert_eq!(arrival.is_over(), expected);
+    assert_eq!(handshake.is_complete(), expected);
 }
 
 /// Whether a stream is answered early that always has more to read, when its connection was to end so long ago.
@@ -357,7 +363,7 @@ async fn a_message_is_decompressed_when_there_is_room_for_it(#[values(false, tru
         ..Limits::default()
     });
     let other = of_another_connection(&service);
-    let mut held = other.unfinished.begin();
+    let mut held = other.pending.begin();
     held.grow(4096).await.unwrap();
     let message = zeros(100);
     let (first, second) = message.split_at(if in_pieces { 8 } else { message.len() });

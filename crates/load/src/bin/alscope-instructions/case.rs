@@ -28,17 +28,17 @@ const ENTRIES: usize = 4000;
 /// Work whose instructions are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Case {
-    /// A side-car's entries, all fields that the rules ask for, nothing counted.
+    /// A sidecar's entries, all fields that the rules ask for, nothing counted.
     Readers,
     /// Short entries of known identities.
     Short,
-    /// A side-car's entries of known identities.
-    SideCar,
+    /// A sidecar's entries of known identities.
+    Sidecar,
     /// A waypoint's entries with two peers, of known identities.
     TwoPeers,
-    /// A side-car's entries in the first pass: many have an identity that was not met before.
+    /// A sidecar's entries in the first pass: many have an identity that was not met before.
     NewIdentities,
-    /// A side-car's entries after a pod was replaced that they are not of.
+    /// A sidecar's entries after a pod was replaced that they are not of.
     PodReplaced,
 }
 
@@ -63,7 +63,7 @@ impl Case {
         match self {
             Case::Readers => "*Analysis*read_each_message*",
             Case::NewIdentities => "*Analysis*learn*",
-            Case::Short | Case::SideCar | Case::TwoPeers | Case::PodReplaced => {
+            Case::Short | Case::Sidecar | Case::TwoPeers | Case::PodReplaced => {
                 "*Analysis*count_each_message*"
             }
         }
@@ -74,7 +74,7 @@ impl Case {
         let shape = match self {
             Case::Short => Shape::Short,
             Case::TwoPeers => Shape::TwoPeers,
-            Case::Readers | Case::SideCar | Case::NewIdentities | Case::PodReplaced => Shape::SideCar,
+            Case::Readers | Case::Sidecar | Case::NewIdentities | Case::PodReplaced => Shape::Sidecar,
         };
         let load = Load {
             traffic: TRAFFIC,
@@ -91,7 +91,7 @@ impl Case {
         match self {
             Case::NewIdentities => return Ok(learnt),
             Case::PodReplaced => analysis.roll(),
-            Case::Readers | Case::Short | Case::SideCar | Case::TwoPeers => {}
+            Case::Readers | Case::Short | Case::Sidecar | Case::TwoPeers => {}
         }
         Ok(analysis.count_each_message())
     }

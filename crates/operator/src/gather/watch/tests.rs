@@ -14,6 +14,8 @@ use crate::stub::{Answer, Stub};
 
 use super::*;
 
+mod anew;
+
 const PATH: &str = "/api/v1/namespaces/istio-system/configmaps";
 const TELEMETRIES: &str = "/apis/telemetry.istio.io/v1/telemetries";
 

@@ -154,7 +154,7 @@ fn conditions_in_order(deadline: Duration) -> anyhow::Result<Vec<String>> {
     Ok(order)
 }
 
-/// Pods with a side-car or a gateway's proxy, as `namespace/name`.
+/// Pods with a sidecar or a gateway's proxy, as `namespace/name`.
 fn proxies_of(namespaces: &[&str]) -> anyhow::Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     for namespace in namespaces {

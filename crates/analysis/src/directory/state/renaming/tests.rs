@@ -72,7 +72,7 @@ fn slice(service: &str, pods: &[&str]) -> Record {
 fn entry(name: &str) -> Record {
     Record::ServiceEntry(ServiceEntryRecord {
         name: "legacy".into(),
-        namespace: "outside".into(),
+        namespace: "service_entries".into(),
         labels: tier(name),
         annotations: BTreeMap::new(),
         selector: None,
@@ -94,7 +94,7 @@ fn name(directory: &Directory, address: &str, start: i64) -> String {
         Owner::Pod(pod) => &pod.names,
         Owner::Service(service) => &service.names,
         Owner::External(external) => &external.names,
-        Owner::Unknown(reason) => return reason.word().to_owned(),
+        Owner::Unknown(reason) => return reason.as_str().to_owned(),
     };
     names.at(at(start)).0.to_string()
 }

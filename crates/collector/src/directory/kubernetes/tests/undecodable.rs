@@ -104,7 +104,7 @@ async fn one_that_cannot_be_decoded_is_left_out_counted_and_never_shown(
     let log = cluster.log();
     let expected = format!(
         "{} demo/bad can't be decoded and is left out; look for a field of a wrong type",
-        kind.word()
+        kind.as_str()
     );
     assert_eq!(log, [expected]);
     assert!(!cluster.whole_log().contains("secret"));

@@ -30,7 +30,7 @@ const ADDRESSES: usize = 8;
 /// The domain of a cluster that tells none.
 const USUAL_DOMAIN: &str = "cluster.local";
 
-/// What stands for a node in a memo's key: the number of all that a chain asks of it.
+/// What stands for a node in an identity cache's key: the number of all that a chain asks of it.
 #[derive(Clone, Copy, Debug)]
 struct Numbers {
     /// Of analyzers that look addresses up.
@@ -42,7 +42,7 @@ struct Numbers {
 
 /// The node behind a stream.
 #[derive(Clone, Debug)]
-pub struct Stream {
+pub struct Node {
     /// The beginning of the node's id.
     pub node_id: Box<[u8]>,
     /// What the node does in the mesh.
@@ -57,7 +57,7 @@ pub struct Stream {
     pub network: Box<str>,
     /// Node metadata `CLUSTER_ID`; `unknown` when absent.
     pub cluster: Symbol,
-    #[expect(dead_code, reason = "while a stream has the text, its symbol is no other's")]
+    #[expect(dead_code, reason = "while a node has the text, its symbol is no other's")]
     cluster_text: Arc<str>,
     /// The node's namespace, from the fourth part of Istio's node id; empty when absent.
     pub namespace: Box<str>,
@@ -70,11 +70,11 @@ pub struct Stream {
     numbers: Numbers,
 }
 
-impl Stream {
+impl Node {
     /// Reads the node of an identifier. Node ids of Istio are `type~address~pod.namespace~namespace.svc.domain`
     /// (istio `pkg/model` `ServiceNode`); any other id is a plain Envoy.
     pub fn identify(identifier: &Identifier<'_>, registry: &Registry) -> Result<Self, Malformed> {
-        Stream::read(identifier, registry, true)
+        Node::read(identifier, registry, true)
     }
 
     /// The same for chains that look addresses up and ask for nothing that the node says about itself: that is not kept.
@@ -82,7 +82,7 @@ impl Stream {
         identifier: &Identifier<'_>,
         registry: &Registry,
     ) -> Result<Self, Malformed> {
-        Stream::read(identifier, registry, false)
+        Node::read(identifier, registry, false)
     }
 
     fn read(identifier: &Identifier<'_>, registry: &Registry, is_own_asked: bool) -> Result<Self, Malformed> {
@@ -112,7 +112,7 @@ impl Stream {
         let asked = is_own_asked.then_some(&own);
         let numbers = numbers(registry, &words, (own_pod.as_deref(), own_network), asked);
         let beginning = identifier.node_id().iter().take(NODE_ID).copied();
-        Ok(Stream {
+        Ok(Node {
             node_id: beginning.collect(),
             role,
             network: own_network.into(),
@@ -138,14 +138,14 @@ impl Stream {
         if bytes <= limit {
             return self;
         }
-        Stream {
+        Node {
             own: Box::default(),
             longest_own_label: bytes,
             ..self
         }
     }
 
-    /// What stands in a memo's key for all that `chain` asks of the node.
+    /// What stands in an identity cache's key for all that `chain` asks of the node.
     #[inline]
     pub fn number(&self, chain: Chain) -> u64 {
         match (chain.has(Analyzer::K8sMesh), chain.has(Analyzer::MxMesh)) {

@@ -6,38 +6,38 @@ const fn seconds(n: i64) -> Moment {
     Moment(n * 1_000_000_000)
 }
 
-fn tenures(spans: &[(Moment, Moment, &'static str)]) -> Tenures<&'static str> {
-    let tenure = |(since, until, holder): &(Moment, Moment, &'static str)| {
+fn ownerships(spans: &[(Moment, Moment, &'static str)]) -> Ownerships<&'static str> {
+    let ownership = |(since, until, owner): &(Moment, Moment, &'static str)| {
         let (since, until) = (*since, *until);
-        Tenure::shared(Validity { since, until }, Arc::new(*holder))
+        Ownership::shared(Validity { since, until }, Arc::new(*owner))
     };
-    Tenures(spans.iter().map(tenure).collect())
+    Ownerships(spans.iter().map(ownership).collect())
 }
 
-/// A tenure in seconds; 0 is never.
-fn tenure(holder: &'static str, [since, given, leaves, until]: [i64; 4]) -> Tenure<&'static str> {
+/// An ownership in seconds; 0 is never.
+fn ownership(owner: &'static str, [since, assigned, released, until]: [i64; 4]) -> Ownership<&'static str> {
     let or_never = |second| if second == 0 { Moment::MAX } else { seconds(second) };
-    Tenure {
+    Ownership {
         held: Validity {
             since: seconds(since),
             until: or_never(until),
         },
-        given: or_never(given),
-        leaves: or_never(leaves),
-        holder: Arc::new(holder),
+        assigned: or_never(assigned),
+        released: or_never(released),
+        owner: Arc::new(owner),
     }
 }
 
 const OLD: [i64; 4] = [10, 12, 0, 0];
 
 #[rstest]
-// proves: directory/later-holder
+// proves: directory/later-owner
 #[case::given_later(OLD, [50, 55, 0, 0], &[(49, "old"), (55, "new"), (5000, "new")])]
-// proves: directory/later-holder
+// proves: directory/later-owner
 #[case::between_start_and_gift_either(OLD, [50, 55, 0, 0], &[(50, "?"), (54, "?")])]
-// proves: directory/later-holder
+// proves: directory/later-owner
 #[case::an_end_before_the_gift([10, 12, 0, 53], [50, 55, 0, 0], &[(52, "old"), (53, "new"), (55, "new")])]
-// proves: directory/later-holder
+// proves: directory/later-owner
 #[case::an_end_that_was_seen_after_the_gift([10, 12, 0, 70], [50, 55, 0, 0], &[(49, "old"), (50, "?"), (55, "new"), (70, "new")])]
 // proves: directory/ambiguous
 #[case::given_at_once(OLD, [50, 12, 0, 0], &[(50, "?"), (60, "?")])]
@@ -53,31 +53,31 @@ const OLD: [i64; 4] = [10, 12, 0, 0];
 #[case::both_were_to_leave([10, 12, 40, 0], [50, 55, 60, 0], &[(59, "new"), (60, "new"), (5000, "new")])]
 // proves: directory/leaving
 #[case::nobody_comes([10, 12, 40, 0], [50, 55, 0, 51], &[(49, "old"), (52, "old"), (5000, "old")])]
-fn of_several_holders_the_one_that_can_be_is_taken(
+fn of_several_owners_the_one_that_can_be_is_taken(
     #[case] old: [i64; 4],
     #[case] new: [i64; 4],
     #[case] expected: &[(i64, &str)],
 ) {
-    let in_order = Tenures(vec![tenure("old", old), tenure("new", new)]);
-    let reversed = Tenures(vec![tenure("new", new), tenure("old", old)]);
-    for tenures in [in_order, reversed] {
+    let in_order = Ownerships(vec![ownership("old", old), ownership("new", new)]);
+    let reversed = Ownerships(vec![ownership("new", new), ownership("old", old)]);
+    for ownerships in [in_order, reversed] {
         for (start, expected) in expected {
-            let held = tenures.owner(seconds(*start));
-            let holder = match held.holder {
-                Ok(holder) => holder,
+            let held = ownerships.owner(seconds(*start));
+            let owner = match held.owner {
+                Ok(owner) => owner,
                 Err(Unattributed::Ambiguous) => "?",
                 Err(_) => "-",
             };
-            assert_eq!(holder, *expected, "{start}");
+            assert_eq!(owner, *expected, "{start}");
             // The answer is the same wherever it is said to be.
             for at in [
                 held.validity.since,
                 Moment(held.validity.until.0.saturating_sub(1)),
             ] {
-                let same = tenures.owner(at);
+                let same = ownerships.owner(at);
                 assert_eq!(
-                    (same.holder, same.validity),
-                    (held.holder, held.validity),
+                    (same.owner, same.validity),
+                    (held.owner, held.validity),
                     "{start}"
                 );
             }
@@ -86,15 +86,15 @@ fn of_several_holders_the_one_that_can_be_is_taken(
 }
 
 #[test]
-fn a_tenure_that_goes_on_keeps_its_beginning() {
-    let mut tenures = Tenures::default();
+fn a_ownership_that_goes_on_keeps_its_beginning() {
+    let mut ownerships = Ownerships::default();
     for change in [[30, 35, 0, 0], [10, 50, 0, 0]] {
-        tenures.set(tenure("one", change), |holder| *holder == "one");
+        ownerships.set(ownership("one", change), |owner| *owner == "one");
     }
-    assert_eq!(tenures, Tenures(vec![tenure("one", [30, 35, 0, 0])]));
-    tenures.end(seconds(60), |_| true);
-    tenures.set(tenure("one", [70, 75, 0, 0]), |_| true);
-    assert_eq!(tenures, Tenures(vec![tenure("one", [70, 75, 0, 0])]));
+    assert_eq!(ownerships, Ownerships(vec![ownership("one", [30, 35, 0, 0])]));
+    ownerships.end(seconds(60), |_| true);
+    ownerships.set(ownership("one", [70, 75, 0, 0]), |_| true);
+    assert_eq!(ownerships, Ownerships(vec![ownership("one", [70, 75, 0, 0])]));
 }
 
 #[rstest]
@@ -106,37 +106,37 @@ fn a_tenure_that_goes_on_keeps_its_beginning() {
 #[case::skew_belongs_to_the_earliest(6, Ok("old"))]
 #[case::skew_at_its_limit(5, Ok("old"))]
 #[case::before_history(4, Err(Unattributed::BeforeHistory))]
-fn the_holder_at_the_start_time_is_taken(#[case] start: i64, #[case] expected: Result<&str, Unattributed>) {
-    let tenures = tenures(&[
+fn the_owner_at_the_start_time_is_taken(#[case] start: i64, #[case] expected: Result<&str, Unattributed>) {
+    let ownerships = ownerships(&[
         (seconds(10), seconds(20), "old"),
         (seconds(25), Moment::MAX, "new"),
     ]);
-    let held = tenures.owner(seconds(start));
-    assert_eq!(held.holder.copied(), expected);
+    let held = ownerships.owner(seconds(start));
+    assert_eq!(held.owner.copied(), expected);
     assert!(held.validity.contains(seconds(start)));
 }
 
 #[test]
-fn overlapping_tenures_are_ambiguous_only_where_they_overlap() {
-    let tenures = tenures(&[
+fn overlapping_ownership_are_ambiguous_only_where_they_overlap() {
+    let ownerships = ownerships(&[
         (seconds(10), seconds(30), "old"),
         (seconds(25), Moment::MAX, "new"),
     ]);
-    assert_eq!(tenures.owner(seconds(27)).holder, Err(Unattributed::Ambiguous));
+    assert_eq!(ownerships.owner(seconds(27)).owner, Err(Unattributed::Ambiguous));
     assert_eq!(
-        tenures.owner(seconds(27)).validity,
+        ownerships.owner(seconds(27)).validity,
         Validity {
             since: seconds(25),
             until: seconds(30)
         }
     );
-    assert_eq!(tenures.owner(seconds(24)).holder.copied(), Ok("old"));
-    assert_eq!(tenures.owner(seconds(30)).holder.copied(), Ok("new"));
+    assert_eq!(ownerships.owner(seconds(24)).owner.copied(), Ok("old"));
+    assert_eq!(ownerships.owner(seconds(30)).owner.copied(), Ok("new"));
 }
 
 #[test]
-fn a_tenure_without_a_start_holds_from_the_beginning() {
-    let tenures = tenures(&[(Moment::MIN, Moment::MAX, "static")]);
-    assert_eq!(tenures.owner(Moment(0)).holder.copied(), Ok("static"));
-    assert_eq!(tenures.owner(Moment(0)).validity, Validity::ALWAYS);
+fn a_ownership_without_a_start_holds_from_the_beginning() {
+    let ownerships = ownerships(&[(Moment::MIN, Moment::MAX, "static")]);
+    assert_eq!(ownerships.owner(Moment(0)).owner.copied(), Ok("static"));
+    assert_eq!(ownerships.owner(Moment(0)).validity, Validity::ALWAYS);
 }

@@ -2,7 +2,7 @@
 //! `ServiceEntries`.
 //!
 //! Several objects may claim one address. The answer is always the same: the longest prefix, then a claim to the port, then the
-//! rank of the holder, then the oldest object, then namespace and name. (SkyWalking takes any.)
+//! rank of the owner, then the oldest object, then namespace and name. (SkyWalking takes any.)
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::block::Block;
-use super::tenure::{Held, Validity};
+use super::ownership::{OwnerAt, Validity};
 use super::{CLOCK_SKEW, Port};
 use crate::accounting::Unattributed;
 use crate::moment::Moment;
@@ -25,7 +25,7 @@ pub struct Claim<T> {
     /// The ports that the object declares.
     pub ports: Arc<[Port]>,
     /// The claiming party.
-    pub holder: Arc<T>,
+    pub owner: Arc<T>,
     /// From when until when it was claimed.
     pub held: Validity,
 }
@@ -72,17 +72,17 @@ impl<T> Claims<T> {
     }
 
     /// Whose claim counted at `start`; `port` is that of a listening side.
-    pub fn owner(&self, port: Option<u16>, start: Moment) -> Held<'_, T> {
+    pub fn owner(&self, port: Option<u16>, start: Moment) -> OwnerAt<'_, T> {
         self.owner_by(port, start, |_| Some(()))
     }
 
-    /// The same of the claims whose holders have a rank: the lesser counts before the older.
+    /// The same of the claims whose owners have a rank: the lesser counts before the older.
     pub fn owner_by<R: Ord + Copy>(
         &self,
         port: Option<u16>,
         start: Moment,
         rank: impl Fn(&T) -> Option<R>,
-    ) -> Held<'_, T> {
+    ) -> OwnerAt<'_, T> {
         let mut validity = Validity::ALWAYS;
         for claim in &self.0 {
             let held = within(claim);
@@ -91,13 +91,13 @@ impl<T> Claims<T> {
             }
         }
         let held = self.0.iter().filter(|claim| within(claim).contains(start));
-        let ranked = held.filter_map(|claim| Some((rank(&claim.holder)?, claim)));
+        let ranked = held.filter_map(|claim| Some((rank(&claim.owner)?, claim)));
         let first = ranked.min_by_key(|(rank, claim)| {
             let is_its_port = port.is_some_and(|port| claim.ports.iter().any(|own| own.number == port));
             (!is_its_port, *rank, claim.created, &claim.object)
         });
-        let holder = first.map(|(_, claim)| &*claim.holder);
-        Held::new(holder.ok_or(Unattributed::NotFound), validity)
+        let owner = first.map(|(_, claim)| &*claim.owner);
+        OwnerAt::new(owner.ok_or(Unattributed::NotFound), validity)
     }
 }
 
@@ -135,7 +135,7 @@ impl<T> Blocks<T> {
         });
     }
 
-    /// Whose claim to `address` counted at `start`, of those whose holders have a rank, and the length of the claimed prefix; `port` is
+    /// Whose claim to `address` counted at `start`, of those whose owners have a rank, and the length of the claimed prefix; `port` is
     /// that of a listening side.
     pub fn owner_by<R: Ord + Copy>(
         &self,
@@ -143,18 +143,18 @@ impl<T> Blocks<T> {
         port: Option<u16>,
         start: Moment,
         rank: impl Fn(&T) -> Option<R>,
-    ) -> (Held<'_, T>, Option<u8>) {
+    ) -> (OwnerAt<'_, T>, Option<u8>) {
         let mut validity = Validity::ALWAYS;
         for (Reverse(length), blocks) in &self.0 {
             let claims = Block::around(address, *length).and_then(|block| blocks.get(&block));
             let Some(claims) = claims else { continue };
             let held = claims.owner_by(port, start, &rank);
             validity = validity.and(held.validity);
-            if held.holder.is_ok() {
-                return (Held { validity, ..held }, Some(*length));
+            if held.owner.is_ok() {
+                return (OwnerAt { validity, ..held }, Some(*length));
             }
         }
-        (Held::new(Err(Unattributed::NotFound), validity), None)
+        (OwnerAt::new(Err(Unattributed::NotFound), validity), None)
     }
 }
 
@@ -186,7 +186,7 @@ mod tests {
             object: object.into(),
             created: at(created),
             ports: [port].into(),
-            holder: Arc::new(object.to_owned()),
+            owner: Arc::new(object.to_owned()),
             held: Validity {
                 since: at(created),
                 until: Moment::MAX,
@@ -194,10 +194,10 @@ mod tests {
         }
     }
 
-    fn owner(claims: &Blocks<String>, address: &str, port: Option<u16>, start: i64) -> Option<String> {
+    fn owner_of(claims: &Blocks<String>, address: &str, port: Option<u16>, start: i64) -> Option<String> {
         let (held, _) = claims.owner_by(address.parse().unwrap(), port, at(start), |_| Some(()));
         assert!(held.validity.contains(at(start)));
-        held.holder.ok().cloned()
+        held.owner.ok().cloned()
     }
 
     fn claims(of: &[(&str, Claim<String>)]) -> Blocks<String> {
@@ -235,7 +235,7 @@ mod tests {
             ("10.4.0.1", claim("b", 10, 80)),
             ("10.4.0.1", claim("a", 10, 80)),
         ]);
-        assert_eq!(owner(&claims, address, port, 100).as_deref(), expected);
+        assert_eq!(owner_of(&claims, address, port, 100).as_deref(), expected);
     }
 
     #[rstest]
@@ -251,7 +251,7 @@ mod tests {
             ("10.1.0.0/16", claim("new", 150, 80)),
         ]);
         claims.claims("10.1.2.3".parse().unwrap()).end("old", at(200));
-        assert_eq!(owner(&claims, "10.1.2.3", None, start).as_deref(), expected);
+        assert_eq!(owner_of(&claims, "10.1.2.3", None, start).as_deref(), expected);
     }
 
     #[test]
@@ -260,9 +260,9 @@ mod tests {
         claims.claims("10.1.2.3".parse().unwrap()).end("old", at(200));
         assert!(!claims.ended_before(at(200)));
         claims.forget_ended_before(at(200));
-        assert_eq!(owner(&claims, "10.1.2.3", None, 150).as_deref(), Some("old"));
+        assert_eq!(owner_of(&claims, "10.1.2.3", None, 150).as_deref(), Some("old"));
         assert!(claims.ended_before(at(201)));
         claims.forget_ended_before(at(201));
-        assert_eq!(owner(&claims, "10.1.2.3", None, 150), None);
+        assert_eq!(owner_of(&claims, "10.1.2.3", None, 150), None);
     }
 }

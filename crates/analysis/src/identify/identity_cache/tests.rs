@@ -8,18 +8,18 @@ use crate::directory::state::State;
 
 const IDENTIFIED: Identified = Identified::Ended(Ended::Skipped(Skipped::NotACall));
 
-fn put(memo: &mut Memo, key: &[u8], answer: Answer) {
-    memo.put(memo.hash(key), key, answer);
+fn put(cache: &mut IdentityCache, key: &[u8], answer: Answer) {
+    cache.put(cache.hash(key), key, answer);
 }
 
-fn get(memo: &mut Memo, key: &[u8], directory: &Directory, start: i64) -> Option<Identified> {
-    memo.get(memo.hash(key), key, directory, Moment(start))
+fn get(cache: &mut IdentityCache, key: &[u8], directory: &Directory, start: i64) -> Option<Identified> {
+    cache.get(cache.hash(key), key, directory, Moment(start))
 }
 
 /// An answer that asks nothing of the directory.
 fn always() -> Answer {
     Answer {
-        asked: Default::default(),
+        dependencies: Default::default(),
         validity: Validity::ALWAYS,
         identified: IDENTIFIED,
     }
@@ -27,13 +27,13 @@ fn always() -> Answer {
 
 #[test]
 fn an_answer_holds_for_its_key_and_start_times_only() {
-    let mut memo = Memo::default();
+    let mut cache = IdentityCache::default();
     let validity = Validity {
         since: Moment(10),
         until: Moment(20),
     };
-    put(&mut memo, b"key", Answer { validity, ..always() });
-    let mut of = |key, start| get(&mut memo, key, &Directory::default(), start);
+    put(&mut cache, b"key", Answer { validity, ..always() });
+    let mut of = |key, start| get(&mut cache, key, &Directory::default(), start);
     assert_eq!(
         [9, 10, 19, 20].map(|start| of(b"key", start)),
         [None, Some(IDENTIFIED), Some(IDENTIFIED), None]
@@ -53,22 +53,29 @@ fn an_answer_holds_until_what_was_asked_changes() {
     let first = version_with(1);
     let mut inquiry = first.inquiry();
     inquiry.owner([10, 0, 0, 3].into(), None, Moment(0));
-    let mut memo = Memo::default();
-    let asked = (inquiry.asked(), first.version());
-    put(&mut memo, b"key", Answer { asked, ..always() });
+    let mut cache = IdentityCache::default();
+    let dependencies = (inquiry.dependencies(), first.version());
+    put(
+        &mut cache,
+        b"key",
+        Answer {
+            dependencies,
+            ..always()
+        },
+    );
     let elsewhere = version_with(2);
-    assert_eq!(get(&mut memo, b"key", &elsewhere, 0), Some(IDENTIFIED));
+    assert_eq!(get(&mut cache, b"key", &elsewhere, 0), Some(IDENTIFIED));
     // It counts as an answer of the version that it was kept in.
-    assert_eq!(get(&mut memo, b"key", &first, 0), None);
-    assert_eq!(get(&mut memo, b"key", &version_with(3), 0), None);
+    assert_eq!(get(&mut cache, b"key", &first, 0), None);
+    assert_eq!(get(&mut cache, b"key", &version_with(3), 0), None);
 }
 
 #[test]
 fn a_long_key_is_not_remembered() {
-    let mut memo = Memo::default();
-    put(&mut memo, &[0; LONGEST_KEY + 1], always());
-    put(&mut memo, &[0; LONGEST_KEY], always());
-    let mut of = |key| get(&mut memo, key, &Directory::default(), 0);
+    let mut cache = IdentityCache::default();
+    put(&mut cache, &[0; LONGEST_KEY + 1], always());
+    put(&mut cache, &[0; LONGEST_KEY], always());
+    let mut of = |key| get(&mut cache, key, &Directory::default(), 0);
     assert_eq!(of(&[0; LONGEST_KEY + 1]), None);
     assert_eq!(of(&[0; LONGEST_KEY]), Some(IDENTIFIED));
 }
@@ -90,18 +97,21 @@ fn key(number: u32, length: usize) -> Vec<u8> {
 
 /// How many of the first `count` keys are remembered, and how many bytes all that takes.
 fn remembered(count: u32, length: impl Fn(u32) -> usize) -> (Vec<u32>, usize) {
-    let mut memo = Memo::default();
+    let mut cache = IdentityCache::default();
     for number in 0..count {
-        put(&mut memo, &key(number, length(number)), of(number));
+        put(&mut cache, &key(number, length(number)), of(number));
     }
     let directory = Directory::default();
     let is_known = |number: &u32| {
         let key = key(*number, length(*number));
-        get(&mut memo, &key, &directory, (*number).into()).is_some()
+        get(&mut cache, &key, &directory, (*number).into()).is_some()
     };
     let known = (0..count).filter(is_known).collect();
-    let slots = memo.slots.capacity() * size_of::<Slot>() + memo.origins.capacity() * size_of::<Origin>();
-    (known, slots + memo.keys.capacity() + memo.index.allocation_size())
+    let slots = cache.slots.capacity() * size_of::<Slot>() + cache.origins.capacity() * size_of::<Origin>();
+    (
+        known,
+        slots + cache.keys.capacity() + cache.index.allocation_size(),
+    )
 }
 
 #[test]
@@ -141,20 +151,21 @@ fn keys_of_many_lengths_are_remembered_without_a_gap() {
 #[case::from_the_beginning(1000)]
 #[case::after_a_round(MOST as u32 + 1000)]
 fn what_was_cleared_is_forgotten_and_its_place_is_anothers(#[case] before: u32) {
-    let mut memo = Memo::default();
+    let mut cache = IdentityCache::default();
     let directory = Directory::default();
-    let known =
-        |memo: &mut Memo, number: u32| get(memo, &key(number, 250), &directory, number.into()).is_some();
+    let known = |cache: &mut IdentityCache, number: u32| {
+        get(cache, &key(number, 250), &directory, number.into()).is_some()
+    };
     for number in 0..before {
-        put(&mut memo, &key(number, 250), of(number));
+        put(&mut cache, &key(number, 250), of(number));
     }
-    assert!(known(&mut memo, before - 1));
-    memo.clear();
-    assert!((0..before).all(|number| !known(&mut memo, number)));
+    assert!(known(&mut cache, before - 1));
+    cache.clear();
+    assert!((0..before).all(|number| !known(&mut cache, number)));
     for number in 0..2 * MOST as u32 {
-        put(&mut memo, &key(number, 250), of(number));
+        put(&mut cache, &key(number, 250), of(number));
     }
-    let remembered = (0..2 * MOST as u32).filter(|number| known(&mut memo, *number));
+    let remembered = (0..2 * MOST as u32).filter(|number| known(&mut cache, *number));
     let newest: Vec<u32> = (2 * MOST as u32 - KEY_BYTES as u32 / 250..2 * MOST as u32).collect();
     assert_eq!(remembered.collect::<Vec<_>>(), newest);
 }

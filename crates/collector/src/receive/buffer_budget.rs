@@ -1,15 +1,16 @@
-//! Room for unfinished messages.
+//! The budget for the buffers of unfinished messages.
 //!
-//! What of a message has come in takes room, not what it announces, and of three shares at once: its connection's, its client
-//! address's and the one of all. So nobody holds room without having sent as much, and no client has more than its share.
+//! A message takes as many bytes of the budget as have come in of it, not as many as it announces. It takes them of three shares at
+//! once: its connection's, its client address's, and that of all clients. So nobody holds bytes without having sent as many, and no
+//! client has more than its share.
 //!
-//! Where there is none left, progress decides. A message that is unfinished after [`GRACE`] gives way to one that waits, the one
-//! that stalled first before the others, so that who sends at full speed waits for no stall of another. One of an address that has
-//! taken much gives way to other addresses sooner, after [`GRACE_OF_GREEDY`].
+//! When the budget is spent, progress decides. A message that is unfinished after [`GRACE`] gives way to one that waits. The one that
+//! stalled first is asked first, so a client that sends at full speed does not wait for another's stall. A message of an address that
+//! has taken much gives way to other addresses sooner, after [`GREEDY_ADDRESS_GRACE`].
 //!
-//! What a stream has sent and nobody reads fills its connection's window (RFC 9113, 6.9.1). A stream that waits for room may so keep
-//! another one of its connection from the rest of its message. So that they do not wait for one another, it waits no longer than
-//! [`PATIENCE`] while another of its connection has room.
+//! What a stream has sent and nobody reads fills its connection's window (RFC 9113, 6.9.1). So a stream that waits for the budget may
+//! keep another stream of its connection from the rest of its message. To rule a deadlock out, a stream waits at most
+//! [`MAX_WAIT_BESIDE_PENDING`] while another message of its connection is pending.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,56 +23,56 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::limits::Usage;
 use super::share::Share;
 
-/// How long a stream waits for room while another of its connection has some.
-pub const PATIENCE: Duration = Duration::from_millis(100);
-/// After how long a message whose rest does not come gives way to one that waits for room.
+/// How long a message waits for the budget while another of its connection is pending.
+pub const MAX_WAIT_BESIDE_PENDING: Duration = Duration::from_millis(100);
+/// After how long a message whose rest does not come gives way to one that waits.
 pub const GRACE: Duration = Duration::from_millis(250);
-/// After how long it gives way to one of another address, if its own address has taken more than an eighth of what it may.
-pub const GRACE_OF_GREEDY: Duration = Duration::from_millis(20);
-/// After how long a message that waits for room itself gives way to others.
-pub const GRACE_OF_WAITING: Duration = Duration::from_secs(1);
+/// The same, towards another address, if its own address has taken more than an eighth of its share.
+pub const GREEDY_ADDRESS_GRACE: Duration = Duration::from_millis(20);
+/// After how long a message that has a permit and waits for more gives way to others.
+pub const WAITING_GRACE: Duration = Duration::from_secs(1);
 /// How long a message may be unfinished at all.
 pub const MESSAGE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A connection's part in this.
+/// The pending messages of one connection: those that have a permit and are unfinished.
 #[derive(Debug)]
-pub struct Unfinished {
+pub struct PendingMessages {
     /// Of the connection, of its client's address, of all.
     shares: [Arc<Share>; 3],
-    /// How many messages of the connection have room.
-    with_room: AtomicUsize,
+    /// How many there are.
+    count: AtomicUsize,
 }
 
-/// The room of one message. Dropped, it gives the room back.
+/// What one message holds of the budget, until it is dropped.
 #[derive(Debug)]
-pub struct Room<'a> {
-    connection: &'a Unfinished,
+pub struct BufferPermit<'a> {
+    connection: &'a PendingMessages,
     held: [Option<SemaphorePermit<'a>>; 3],
-    /// When it got its first room.
+    /// When the message got its first bytes.
     since: Option<Instant>,
 }
 
 /// Why a message is not read any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// There was no room for it, or another one needed its room.
+    /// The budget was spent, or another message needed its part of it.
     NoRoom,
     /// It took too long.
     Late,
 }
 
-impl Unfinished {
-    /// Nothing held, by a connection from an address with this share.
+impl PendingMessages {
+    /// No messages yet, for a connection from an address with this share.
     pub fn new(usage: &Usage, peer: Arc<Share>) -> Self {
-        Unfinished {
+        PendingMessages {
             shares: [usage.share_of_connection(), peer, usage.share_of_all()],
-            with_room: AtomicUsize::new(0),
+            count: AtomicUsize::new(0),
         }
     }
 
-    /// No room yet, for a message that begins.
-    pub fn begin(&self) -> Room<'_> {
-        Room {
+    /// An empty permit for a message that begins.
+    pub fn begin(&self) -> BufferPermit<'_> {
+        BufferPermit {
             connection: self,
             held: [None, None, None],
             since: None,
@@ -79,10 +80,10 @@ impl Unfinished {
     }
 }
 
-impl Room<'_> {
-    /// Waits until there is room for so many bytes of the message.
+impl BufferPermit<'_> {
+    /// Waits until the permit covers so many bytes of the message.
     pub async fn grow(&mut self, bytes: usize) -> Result<(), Unread> {
-        let Room {
+        let BufferPermit {
             connection,
             held,
             since,
@@ -96,10 +97,10 @@ impl Room<'_> {
             biased;
             () = growing => {}
             () = connection.impatience(*since) => return Err(Unread::NoRoom),
-            () = connection.gives_way(*since, GRACE_OF_WAITING) => return Err(Unread::NoRoom),
+            () = connection.gives_way(*since, WAITING_GRACE) => return Err(Unread::NoRoom),
         }
         if since.is_none() {
-            connection.with_room.fetch_add(1, Ordering::Relaxed);
+            connection.count.fetch_add(1, Ordering::Relaxed);
             *since = Some(Instant::now());
         }
         Ok(())
@@ -123,25 +124,25 @@ async fn late(since: Option<Instant>) {
     }
 }
 
-impl Unfinished {
-    /// Ends when a message that waits for room has waited long enough: too long at all, or while another of its connection has some.
+impl PendingMessages {
+    /// Ends when a message has waited long enough: past its deadline, or while another message of its connection is pending.
     async fn impatience(&self, since: Option<Instant>) {
         let own = usize::from(since.is_some());
-        let others_have_room = async {
+        let others_are_pending = async {
             loop {
-                sleep(PATIENCE).await;
-                if self.with_room.load(Ordering::Relaxed) > own {
+                sleep(MAX_WAIT_BESIDE_PENDING).await;
+                if self.count.load(Ordering::Relaxed) > own {
                     return;
                 }
             }
         };
         tokio::select! {
-            () = others_have_room => {}
+            () = others_are_pending => {}
             () = sleep(MESSAGE_DEADLINE) => {}
         }
     }
 
-    /// Ends when a message that has room since then is asked to give way.
+    /// Ends when a message that has had a permit since then is asked to give way.
     async fn gives_way(&self, since: Option<Instant>, grace: Duration) {
         let Some(since) = since else {
             return std::future::pending().await;
@@ -151,7 +152,7 @@ impl Unfinished {
             if !peer.is_much_taken() {
                 sleep_until(since + grace).await;
             }
-            sleep_until(since + GRACE_OF_GREEDY).await;
+            sleep_until(since + GREEDY_ADDRESS_GRACE).await;
             all.wanted().await;
         };
         let to_own = async {
@@ -168,10 +169,10 @@ impl Unfinished {
     }
 }
 
-impl Drop for Room<'_> {
+impl Drop for BufferPermit<'_> {
     fn drop(&mut self) {
         if self.since.is_some() {
-            self.connection.with_room.fetch_sub(1, Ordering::Relaxed);
+            self.connection.count.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

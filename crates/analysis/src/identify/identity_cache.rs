@@ -7,8 +7,8 @@ use hashbrown::HashTable;
 
 use super::Identified;
 use crate::directory::Directory;
-use crate::directory::changes::Asked;
-use crate::directory::tenure::Validity;
+use crate::directory::changes::Dependencies;
+use crate::directory::ownership::Validity;
 use crate::moment::Moment;
 
 /// Identities of one worker. With their keys and the index they take at most 32 MiB.
@@ -32,7 +32,7 @@ struct Slot {
 #[derive(Debug)]
 struct Origin {
     key: Key,
-    asked: Asked,
+    dependencies: Dependencies,
 }
 
 /// Where a key is among the keys' bytes.
@@ -57,7 +57,7 @@ struct Place {
 /// It grows to its bound and stays there: slots and the bytes of keys are written round and round, so that a new identity takes
 /// the place of the oldest ones.
 #[derive(Debug, Default)]
-pub struct Memo {
+pub struct IdentityCache {
     /// By key, where it is. Once it is larger than twice of what is known it no longer grows: it is cleared of what was removed.
     index: HashTable<Place>,
     /// So many as the index has are known identities, from the oldest one on round and round.
@@ -71,7 +71,7 @@ pub struct Memo {
     state: RandomState,
 }
 
-impl Memo {
+impl IdentityCache {
     /// The hash of a key: the same half twice, because a table takes its lowest and its highest bits.
     pub fn hash(&self, key: &[u8]) -> u64 {
         hash_of(&self.state, key)
@@ -89,7 +89,7 @@ impl Memo {
     /// Remembers what `key` came to.
     pub fn put(&mut self, hash: u64, key: &[u8], answer: Answer) {
         let Answer {
-            asked: (asked, version),
+            dependencies: (dependencies, version),
             validity,
             identified,
         } = answer;
@@ -101,7 +101,7 @@ impl Memo {
         if let Some(place) = self.place(hash, key) {
             if let (Some(known), Some(origin)) = (self.slots.get_mut(place), self.origins.get_mut(place)) {
                 *known = slot;
-                origin.asked = asked;
+                origin.dependencies = dependencies;
             }
             return;
         }
@@ -112,7 +112,7 @@ impl Memo {
             self.forget_oldest();
         }
         let key = self.write(key);
-        let origin = Origin { key, asked };
+        let origin = Origin { key, dependencies };
         let newest = (self.oldest + self.index.len()) % MOST;
         if let (Some(forgotten), Some(its)) = (self.slots.get_mut(newest), self.origins.get_mut(newest)) {
             (*forgotten, *its) = (slot, origin);
@@ -202,7 +202,7 @@ impl Slot {
     /// Whether another version of the directory answers the same. If so, it counts as the one that answered.
     #[cold]
     fn is_kept(&mut self, origin: &Origin, directory: &Directory) -> bool {
-        let is_kept = directory.keeps(&origin.asked, self.version);
+        let is_kept = directory.is_still_valid(&origin.dependencies, self.version);
         if is_kept {
             self.version = directory.version();
         }
@@ -234,7 +234,7 @@ fn twice(half: u32) -> u64 {
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
     /// What was asked of the directory, and the version that answered.
-    pub asked: (Asked, u64),
+    pub dependencies: (Dependencies, u64),
     /// The start times for which it holds.
     pub validity: Validity,
     /// What it came to.

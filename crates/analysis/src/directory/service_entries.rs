@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::address_claims::{Blocks, Claim};
 use super::block::Block;
-use super::claims::{Blocks, Claim};
 use super::name_history::NameHistory;
+use super::ownership::Validity;
 use super::records::{EndpointSliceRecord, ServiceEntryRecord, qualified};
 use super::scope::Scope;
 use super::selection::Selections;
-use super::tenure::Validity;
 use super::{Directory, External, Host, Port, Service};
 use crate::moment::Moment;
 
 /// What `ServiceEntries` say: their hosts with wildcards and their blocks may answer any question.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Outside {
+pub(super) struct ServiceEntries {
     /// Their addresses.
     pub(super) blocks: Blocks<External>,
     /// Those that select workloads.
@@ -25,7 +25,7 @@ pub(super) struct Outside {
     hosts: HashMap<String, Vec<Arc<External>>>,
 }
 
-impl Outside {
+impl ServiceEntries {
     /// The outside host of this name, by itself or by a wildcard: the longest that fits, of those that `scope` has and that declare
     /// its port, else of all that it has. A port without it has no such host in Istio, but the name is still theirs.
     pub(super) fn host(&self, host: &str, scope: &Scope<'_>) -> Option<&External> {
@@ -93,7 +93,11 @@ impl Directory {
 
     /// What the hosts of a `ServiceEntry` are called so far.
     pub(super) fn names_of_external(&self, entry: &ServiceEntryRecord) -> Option<&NameHistory> {
-        let of_host = self.outside.known().hosts.get(&key(entry.hosts.first()?))?;
+        let of_host = self
+            .service_entries
+            .known()
+            .hosts
+            .get(&key(entry.hosts.first()?))?;
         let own = of_host.iter().find(|external| is_of(external, entry));
         own.map(|external| &external.names)
     }
@@ -113,40 +117,40 @@ impl Directory {
                 names: names.clone(),
             })
         };
-        let outside = self.outside.change(&mut self.changes);
+        let service_entries = self.service_entries.change(&mut self.changes);
         for external in entry.hosts.iter().map(external) {
             let key = key(&external.host);
-            outside.hosts.entry(key).or_default().push(external);
+            service_entries.hosts.entry(key).or_default().push(external);
         }
         let Some(first) = entry.hosts.first().map(external) else {
             return;
         };
         if let Some(selector) = &entry.selector {
-            outside.selections.add(selector.clone(), first.clone());
+            service_entries.selections.add(selector.clone(), first.clone());
         }
         let object = qualified(&entry.namespace, &entry.name);
         for block in &entry.addresses {
             let claim = claim(&object, &entry.ports, entry.created, since, first.clone());
-            outside.blocks.claims(*block).set(claim);
+            service_entries.blocks.claims(*block).set(claim);
         }
     }
 
     /// Removes the hosts of a `ServiceEntry`, and ends its claim to those of its addresses that are not `kept`.
     pub(super) fn end_external(&mut self, entry: &ServiceEntryRecord, kept: &[Block], now: Moment) {
-        let outside = self.outside.change(&mut self.changes);
-        outside.selections.remove(&entry.namespace, &entry.name);
+        let service_entries = self.service_entries.change(&mut self.changes);
+        service_entries.selections.remove(&entry.namespace, &entry.name);
         for host in &entry.hosts {
             let key = key(host);
-            if let Some(of_host) = outside.hosts.get_mut(&key) {
+            if let Some(of_host) = service_entries.hosts.get_mut(&key) {
                 of_host.retain(|external| !is_of(external, entry));
                 if of_host.is_empty() {
-                    outside.hosts.remove(&key);
+                    service_entries.hosts.remove(&key);
                 }
             }
         }
         let object = qualified(&entry.namespace, &entry.name);
         for block in entry.addresses.iter().filter(|block| !kept.contains(block)) {
-            outside.blocks.claims(*block).end(&object, now);
+            service_entries.blocks.claims(*block).end(&object, now);
         }
     }
 }
@@ -160,12 +164,12 @@ fn is_of(external: &External, entry: &ServiceEntryRecord) -> bool {
     (&*external.namespace, &*external.entry) == (&*entry.namespace, &*entry.name)
 }
 
-fn claim<T>(object: &str, ports: &[Port], created: Moment, since: Moment, holder: Arc<T>) -> Claim<T> {
+fn claim<T>(object: &str, ports: &[Port], created: Moment, since: Moment, owner: Arc<T>) -> Claim<T> {
     Claim {
         object: object.into(),
         created,
         ports: ports.into(),
-        holder,
+        owner,
         held: Validity {
             since,
             until: Moment::MAX,
@@ -185,7 +189,7 @@ mod tests {
     use crate::analyze::port_protocol::PortProtocol;
     use crate::analyze::role::Role;
 
-    /// A side-car of another namespace that calls this port.
+    /// A sidecar of another namespace that calls this port.
     const SCOPE: Scope<'static> = Scope {
         namespace: "demo",
         role: Role::Sidecar,
@@ -203,7 +207,7 @@ mod tests {
     fn entry(name: &str, created: i64, hosts: &[&str], addresses: &[&str]) -> ServiceEntryRecord {
         ServiceEntryRecord {
             name: name.into(),
-            namespace: "outside".into(),
+            namespace: "service_entries".into(),
             labels: [].into(),
             annotations: [].into(),
             selector: None,
@@ -253,7 +257,7 @@ mod tests {
             Owner::Pod(pod) => pod.name.to_string(),
             Owner::Service(service) => format!("service {}", service.name),
             Owner::External(external) => external.host.to_string(),
-            Owner::Unknown(reason) => reason.word().to_owned(),
+            Owner::Unknown(reason) => reason.as_str().to_owned(),
         }
     }
 
@@ -278,9 +282,9 @@ mod tests {
         assert_eq!(owner(&state.publish().unwrap(), "10.1.0.1", 200), expected);
     }
 
-    // proves: directory/tenure
+    // proves: directory/ownership
     #[test]
-    fn an_address_that_a_pod_gave_back_is_its_next_holders() {
+    fn an_address_that_a_pod_gave_back_is_its_next_owners() {
         let mut state = State::default();
         state.apply(Record::Pod(pod("10.1.0.1", 100)), at(100));
         state.delete(&Record::Pod(pod("10.1.0.1", 100)).key(), at(200));
@@ -362,7 +366,7 @@ mod tests {
     // proves: directory/service-entry-ignored
     #[test]
     fn entries_of_ignored_namespaces_are_not_there() {
-        let mut state = State::ignoring(["outside".to_owned()]);
+        let mut state = State::ignoring(["service_entries".to_owned()]);
         state.apply(
             Record::ServiceEntry(entry("a", 100, &["a.example.com"], &["10.1.0.1"])),
             at(100),

@@ -1,4 +1,4 @@
-//! What the memo tells apart: everything that decides who called whom, and nothing else.
+//! What the identity cache tells apart: everything that decides who called whom, and nothing else.
 
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
@@ -8,7 +8,7 @@ use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
 use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::identify::key::write_key;
 use alscope_analysis::identify::{CallerAddress, RawIdentity, peers};
-use alscope_analysis::stream::Stream;
+use alscope_analysis::node::Node;
 use prost::Message as _;
 use prost_types::{Any, Struct};
 use rstest::rstest;
@@ -36,7 +36,7 @@ fn key_of_pieces(
 ) -> Vec<u8> {
     let bytes = message_in_pieces(identifier, pieces);
     let message = Message::read(&bytes).unwrap();
-    let stream = Stream::identify(&message.identifier().unwrap().unwrap(), registry).unwrap();
+    let node = Node::identify(&message.identifier().unwrap().unwrap(), registry).unwrap();
     let entry = message.entries().find_map(|entry| match entry {
         Ok(Entry::Tcp(entry)) => Some(entry),
         _ => None,
@@ -47,7 +47,7 @@ fn key_of_pieces(
     let peers = peers(chain, common);
     let identity = RawIdentity::new(common, CallerAddress::Direct, b"", &peers);
     let mut key = Vec::new();
-    write_key(&mut key, (chain, &stream), &identity, LIMIT).unwrap();
+    write_key(&mut key, (chain, &node), &identity, LIMIT).unwrap();
     key
 }
 
