@@ -119,7 +119,7 @@ async fn a_text_rests_while_its_version_stays() {
     };
     // It is seen for the first time in this pass.
     assert_eq!((rests(100), rests(130)), (100, 130));
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert_eq!((rests(200), rests(225)), (0, 25));
 }
 

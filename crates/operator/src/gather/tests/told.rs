@@ -40,16 +40,16 @@ async fn an_object_that_can_not_be_read_is_told_once_for_each_fault() {
     ]
     .into_iter();
     let mut last = json!({});
-    stub.each(MESH_CONFIG_MAPS, move |verb| match verb {
+    stub.each(MESH_CONFIG_MAPS, move |verb| {
         // Each watch is refused, so that everything is listed anew.
-        "WATCH" => Answer::Code(410),
-        _ => {
-            last = lists.next().unwrap_or_else(|| last.clone());
-            istio(&last)
+        if verb == "WATCH" {
+            return Answer::Code(410);
         }
+        last = lists.next().unwrap_or_else(|| last.clone());
+        istio(&last)
     });
     let (_gather, _, _) = gathered(&stub).await;
-    sleep(Duration::from_secs(300)).await;
+    sleep(Duration::from_mins(5)).await;
     assert_eq!(
         log.count("an object can't be read by this version of the operator"),
         3
@@ -62,10 +62,10 @@ async fn a_watch_that_fails_and_is_back_is_told() {
     let stub = cluster();
     stub.list(PODS, Answer::Code(403));
     let (_gather, _, _) = gathered(&stub).await;
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert_eq!(log.count("watch failed and is tried again"), 1);
     assert_eq!(log.count("watch is back"), 0);
     stub.list(PODS, Answer::Items(Vec::new()));
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert_eq!(log.count("watch is back"), 1);
 }
