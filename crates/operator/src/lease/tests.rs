@@ -4,6 +4,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::logged::Log;
 use crate::stub::{Answer, Stub};
 
 use super::leadership::Leadership;
@@ -298,4 +299,17 @@ async fn leadership_that_has_ended_turns_when_it_is_given_again() {
     tokio::join!(leadership.turns(false), again);
     assert_eq!(began.elapsed(), seconds(5));
     assert!(leadership.holds());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_change_of_leadership_is_told_once() {
+    let log = Log::begin();
+    let stored = Stored::new();
+    let running = run(&stored);
+    assert!(running.leads_at(20_000).await);
+    assert_eq!(log.count("leader election"), 1);
+    stored.taken_by("other", "a");
+    assert!(!running.leads_at(30_000).await);
+    assert_eq!(log.count("leader=true"), 1);
+    assert_eq!(log.count("leader=false"), 1);
 }
