@@ -313,3 +313,13 @@ async fn each_change_of_leadership_is_told_once() {
     assert_eq!(log.count("leader=true"), 1);
     assert_eq!(log.count("leader=false"), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_can_not_be_written_leaves_leadership_until_its_deadline() {
+    let stored = Stored::new();
+    let running = run(&stored);
+    assert!(running.leads_at(100).await);
+    stored.answers(|_| Answer::Code(503));
+    assert!(running.leads_at(9_990).await);
+    assert!(!running.leads_at(10_010).await);
+}
