@@ -1,4 +1,4 @@
-//! Claims of objects in the working copy: `EndpointSlices` with addresses of no pod, and `ServiceEntries`.
+//! Hosts and addresses outside the mesh's pods: what `ServiceEntries` and `EndpointSlices` without pods claim.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ pub(super) struct ServiceEntries {
     pub(super) blocks: Blocks<External>,
     /// Those that select workloads.
     pub(super) selections: Selections,
-    /// By [`key`].
+    /// The hosts, by [`key`].
     hosts: HashMap<String, Vec<Arc<External>>>,
 }
 
@@ -48,8 +48,7 @@ impl ServiceEntries {
 }
 
 impl Directory {
-    /// Adds what a slice says about addresses without a pod. The Service may be listed later, or be none of Kubernetes'; until
-    /// then it is called `name`.
+    /// Adds what a slice says about addresses without a pod. Their Service is called `name` until it is listed, if it ever is.
     pub(super) fn claim_endpoints(&mut self, slice: &EndpointSliceRecord, name: Arc<str>, since: Moment) {
         if slice.service.is_empty() || slice.addresses.is_empty() {
             return;
