@@ -60,7 +60,7 @@ soak: ## Runs the whole operator under faults as often as asked: make soak RUNS=
 	@ALSCOPE_RUNS=$(or $(RUNS),10000) ALSCOPE_FIRST_SEED=$(or $(FIRST),0) $(STAGE) "soak" 14400 cargo test --release --locked -p alscope-operator --test simulation -- --nocapture
 
 .PHONY: mutants
-mutants: ## Mutation tests of the readers and the analysis, what is not known yet: make mutants SHARD=1/8
+mutants: ## Mutation tests of readers, analysis, plan and operator, what is not known yet: make mutants SHARD=1/8
 	@mutants/run shard $(or $(SHARD),1/1)
 
 .PHONY: mutants-sample

@@ -308,3 +308,6 @@ fn shared(edit: &MeshEdit) -> ConfigMap {
     config_map.data = Some([(KEY.to_owned(), edit.after.text().to_owned())].into());
     config_map
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ pub mod clock;
 pub mod drain;
 pub mod gather;
 pub mod lease;
+#[cfg(test)]
+mod logged;
 pub mod rbac;
 pub mod report;
 pub mod run;

@@ -22,17 +22,20 @@ pub(crate) enum Answer {
     Object(Value),
     /// A refusal or a failure.
     Code(u16),
+    /// The same in these words.
+    Refusal(u16, &'static str),
     /// Nothing.
     Silence,
     /// This object, after a while.
     Late(Duration, Value),
 }
 
-/// A request that came: `GET`, `LIST`, `WATCH` or the method of a write, its path, its body, and when it came.
+/// A request that came: `GET`, `LIST`, `WATCH` or the method of a write, its path, its parameters, its body, and when it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) verb: String,
     pub(crate) path: String,
+    pub(crate) parameters: HashMap<String, String>,
     pub(crate) body: Value,
     pub(crate) at: Instant,
 }
@@ -122,6 +125,7 @@ async fn answer(
     let asked = Asked {
         verb: verb.to_owned(),
         path,
+        parameters: query.clone(),
         body: serde_json::from_slice(&body).unwrap_or_default(),
         at: Instant::now(),
     };
@@ -154,25 +158,28 @@ async fn respond(answer: Answer, verb: &str, query: &HashMap<String, String>) ->
                 .into_response()
         }
         Answer::Object(object) => Json(object).into_response(),
-        Answer::Code(code) => {
-            let reason = match code {
-                403 => "Forbidden",
-                404 => "NotFound",
-                409 => "Conflict",
-                _ => "Unknown",
-            };
-            let status = json!({
-                "kind": "Status", "apiVersion": "v1", "status": "Failure",
-                "message": "no", "reason": reason, "code": code,
-            });
-            (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
-        }
+        Answer::Code(code) => refusal(code, "no"),
+        Answer::Refusal(code, message) => refusal(code, message),
         Answer::Silence => pending().await,
         Answer::Late(after, object) => {
             sleep(after).await;
             Json(object).into_response()
         }
     }
+}
+
+fn refusal(code: u16, message: &str) -> Response {
+    let reason = match code {
+        403 => "Forbidden",
+        404 => "NotFound",
+        409 => "Conflict",
+        _ => "Unknown",
+    };
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure",
+        "message": message, "reason": reason, "code": code,
+    });
+    (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
 }
 
 /// Knows `metadata.name=NAME`, `LABEL=VALUE` and `LABEL`.

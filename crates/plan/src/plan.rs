@@ -277,11 +277,10 @@ fn incomplete(message: String) -> Note {
 
 /// What the way down has ended with.
 fn last_word(resource: &MeshObservability) -> String {
-    let conditions = resource.status.iter().flat_map(|status| &status.conditions);
-    let mut of_the_end = conditions.filter(|condition| condition.reason == "Removed");
-    of_the_end
-        .find(|condition| condition.type_ == conditions::READY)
-        .map_or_else(|| removal::EVERYTHING.to_owned(), |ready| ready.message.clone())
+    let mut conditions = resource.status.iter().flat_map(|status| &status.conditions);
+    conditions
+        .find(|condition| condition.reason == "Removed")
+        .map_or_else(|| removal::EVERYTHING.to_owned(), |ended| ended.message.clone())
 }
 
 /// On the way down.

@@ -190,4 +190,45 @@ mod tests {
         ending.cancel();
         tasks.join_all().await;
     }
+
+    #[tokio::test]
+    async fn what_is_known_of_replicas_is_said_of_those_that_are_named() {
+        let said = |entries_received: u64| Intake {
+            entries_received,
+            ..Intake::default()
+        };
+        let known = HashMap::from([("a".to_owned(), said(1)), ("b".to_owned(), said(2))]);
+        let intakes = Intakes::known(Arc::new(Mutex::new(known)));
+        let (_named, asked) = watch::channel(vec!["b".to_owned(), "c".to_owned()]);
+        let ending = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(intakes.clone().keep(asked, ending.clone()));
+        until(|| intakes.get("b").is_some()).await;
+        let all = ["a", "b", "c"].map(|address| intakes.get(address));
+        assert_eq!(all, [None, Some(said(2)), None]);
+        ending.cancel();
+        tasks.join_all().await;
+    }
+
+    /// A replica on an address of its own: the admin port is the same for all.
+    #[tokio::test]
+    async fn a_replica_is_asked_on_its_admin_port() {
+        const ADDRESS: &str = "127.83.21.5";
+        let replica = tokio::net::TcpListener::bind((ADDRESS, ADMIN_PORT))
+            .await
+            .unwrap();
+        let answer = || axum::Json(serde_json::json!({"entriesReceived": 7, "messagesRejected": 2}));
+        let router = axum::Router::new().route("/intake", axum::routing::get(async move || answer()));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { axum::serve(replica, router).await.unwrap() });
+        let intake = tokio::task::spawn_blocking(|| ask(ADDRESS)).await.unwrap();
+        assert_eq!(
+            intake,
+            Some(Intake {
+                entries_received: 7,
+                messages_rejected: 2,
+                last_entry_at: None,
+            })
+        );
+    }
 }

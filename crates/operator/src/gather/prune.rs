@@ -92,4 +92,24 @@ mod tests {
             "{text}"
         );
     }
+
+    /// A proxy beside the application, as a gateway or an older Istio has it.
+    #[test]
+    fn a_proxy_among_the_containers_is_kept_and_an_end_is_seen() {
+        let pod = |phase: &str| -> Pod {
+            serde_json::from_value(json!({
+                "metadata": {"namespace": "shop", "name": "web-1"},
+                "spec": {"containers": [{"name": "web"}, {"name": "istio-proxy", "args": ["proxy", "sidecar"]}]},
+                "status": {"phase": phase},
+            }))
+            .unwrap()
+        };
+        let mut running = pod("Running");
+        prune(&mut running);
+        assert!(Proxy::of(&running).is_some());
+        assert_eq!(Proxy::of(&running), Proxy::of(&pod("Running")));
+        let mut ended = pod("Succeeded");
+        prune(&mut ended);
+        assert_eq!(Proxy::of(&ended), None);
+    }
 }

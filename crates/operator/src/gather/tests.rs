@@ -9,6 +9,9 @@ use crate::stub::{Answer, Stub};
 
 use super::*;
 
+mod known;
+mod told;
+
 const RESOURCES: &str = "/apis/alscope.dev/v1alpha1/meshobservabilities";
 const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
 const TELEMETRIES: &str = "/apis/telemetry.istio.io/v1alpha1/telemetries";

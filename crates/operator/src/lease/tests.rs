@@ -1,8 +1,10 @@
 use std::sync::{Arc, Mutex};
 
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::logged::Log;
 use crate::stub::{Answer, Stub};
 
 use super::leadership::Leadership;
@@ -224,4 +226,100 @@ async fn a_lease_is_asked_for_by_its_name() {
         asked,
         [("GET", LEASE), ("POST", all), ("GET", LEASE), ("PUT", LEASE)]
     );
+}
+
+#[test]
+fn a_lease_says_who_holds_it_since_when_and_for_how_long() {
+    let (first, second, third) = (
+        Timestamp::UNIX_EPOCH,
+        Timestamp::constant(5, 0),
+        Timestamp::constant(9, 0),
+    );
+    let says = |holder: &str, taken: Timestamp, renewed: Timestamp, transitions: i32| {
+        Some(LeaseSpec {
+            holder_identity: Some(holder.to_owned()),
+            lease_duration_seconds: Some(15),
+            acquire_time: Some(MicroTime(taken)),
+            renew_time: Some(MicroTime(renewed)),
+            lease_transitions: Some(transitions),
+            ..LeaseSpec::default()
+        })
+    };
+    let new = candidate("a").lease(None, first);
+    assert_eq!(new.metadata.name.as_deref(), Some("alscope-operator"));
+    assert_eq!(new.metadata.namespace.as_deref(), Some("alscope-system"));
+    assert_eq!(new.spec, says("a", first, first, 1));
+    let renewed = candidate("a").lease(Some(&new), second);
+    assert_eq!(renewed.spec, says("a", first, second, 1));
+    let taken = candidate("b").lease(Some(&renewed), third);
+    assert_eq!(taken.spec, says("b", third, third, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_others_write_first_is_not_held() {
+    let stored = Stored::new();
+    stored.answers(|_| Answer::Code(409));
+    let running = run(&stored);
+    assert!(!running.leads_at(2_900).await);
+    stored.answers(Answer::Object);
+    assert!(running.leads_at(3_100).await);
+    stored.answers(|_| Answer::Code(409));
+    // At once, and not when the last renewal ends.
+    assert!(!running.leads_at(6_100).await);
+}
+
+#[rstest]
+#[case::a_slow_answer(Answer::Late(seconds(4), json!({})), 4)]
+#[case::silence(Answer::Silence, 6)]
+#[tokio::test(start_paused = true)]
+async fn giving_up_is_waited_for_for_two_pauses(#[case] answer: Answer, #[case] waits: u64) {
+    let stored = Stored::new();
+    let running = run(&stored);
+    assert!(running.leads_at(100).await);
+    let leading = running.leadership.clone();
+    stored.answers(move |_| answer.clone());
+    let began = Instant::now();
+    running.ending.cancel();
+    running.tasks.join_all().await;
+    assert_eq!(began.elapsed().as_secs(), waits);
+    assert!(!leading.holds());
+}
+
+#[tokio::test(start_paused = true)]
+async fn leadership_that_has_ended_turns_when_it_is_given_again() {
+    let began = Instant::now();
+    let (until, leads) = watch::channel(Some(began + seconds(1)));
+    let leadership = Leadership::new(leads);
+    leadership.turns(true).await;
+    assert_eq!(began.elapsed(), seconds(1));
+    let again = async {
+        tokio::time::sleep(seconds(4)).await;
+        until.send_replace(Some(began + seconds(100)));
+    };
+    tokio::join!(leadership.turns(false), again);
+    assert_eq!(began.elapsed(), seconds(5));
+    assert!(leadership.holds());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_change_of_leadership_is_told_once() {
+    let log = Log::begin();
+    let stored = Stored::new();
+    let running = run(&stored);
+    assert!(running.leads_at(20_000).await);
+    assert_eq!(log.count("leader election"), 1);
+    stored.taken_by("other", "a");
+    assert!(!running.leads_at(30_000).await);
+    assert_eq!(log.count("leader=true"), 1);
+    assert_eq!(log.count("leader=false"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_can_not_be_written_leaves_leadership_until_its_deadline() {
+    let stored = Stored::new();
+    let running = run(&stored);
+    assert!(running.leads_at(100).await);
+    stored.answers(|_| Answer::Code(503));
+    assert!(running.leads_at(9_990).await);
+    assert!(!running.leads_at(10_010).await);
 }

@@ -121,6 +121,7 @@ mod tests {
     #[case::no_endpoint(json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}), 0, "CollectorProgressing", true)]
     #[case::an_old_pod_ends(json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 1}), 1, "Available", false)]
     #[case::stuck(json!({"observedGeneration": 2, "conditions": [{"type": "Progressing", "status": "False", "message": "timed out"}]}), 0, "ProgressDeadlineExceeded", false)]
+    #[case::rolling_out(json!({"observedGeneration": 2, "conditions": [{"type": "Progressing", "status": "True"}, {"type": "Available", "status": "False"}]}), 0, "CollectorProgressing", false)]
     #[case::quota(json!({"observedGeneration": 2, "conditions": [{"type": "ReplicaFailure", "status": "True", "message": "quota"}]}), 0, "ProgressDeadlineExceeded", false)]
     fn availability_is_of_the_newest_template(
         #[case] status: Value,

@@ -111,11 +111,51 @@ mod tests {
     #[case::an_item_too_many(json!([1]), json!([1, 2]), false)]
     #[case::another_order(json!([1, 2]), json!([2, 1]), false)]
     #[case::a_quantity_in_other_words(json!({"requests": {"cpu": "0.5", "memory": "1Gi"}}), json!({"requests": {"cpu": "500m", "memory": "1024Mi"}}), true)]
+    #[case::nano_units(json!({"limits": {"cpu": "5000000n"}}), json!({"limits": {"cpu": "5m"}}), true)]
+    #[case::thousands(json!({"limits": {"cpu": "1k"}}), json!({"limits": {"cpu": "1000"}}), true)]
     #[case::a_number_as_quantity(json!({"limits": {"cpu": 2}}), json!({"limits": {"cpu": "2"}}), true)]
     #[case::another_quantity(json!({"limits": {"cpu": "1"}}), json!({"limits": {"cpu": "1m"}}), false)]
     #[case::a_decimal_unit_is_not_a_binary_one(json!({"limits": {"memory": "1M"}}), json!({"limits": {"memory": "1Mi"}}), false)]
     #[case::quantities_only_where_they_stand(json!({"version": "1000m"}), json!({"version": "1"}), false)]
+    #[case::an_empty_object_within(json!({"a": {"b": [], "c": null}}), json!({}), true)]
+    #[case::a_number_is_not_empty(json!({"a": 0}), json!({}), false)]
+    #[case::a_text_is_not_empty(json!({"a": ""}), json!({}), false)]
+    #[case::no_requests(json!({"requests": {}}), json!({}), true)]
+    #[case::requests_that_are_not_there(json!({"requests": {"cpu": "1"}}), json!({}), false)]
+    #[case::a_request_that_is_not_there(json!({"requests": {"cpu": "1"}}), json!({"requests": {"memory": "1"}}), false)]
     fn what_is_wanted_counts(#[case] wanted: Value, #[case] actual: Value, #[case] expected: bool) {
         assert_eq!(holds(&wanted, &actual), expected);
+    }
+
+    #[rstest]
+    #[case::nano("1000000000n", "1", true)]
+    #[case::micro("1000000u", "1", true)]
+    #[case::milli("1000m", "1", true)]
+    #[case::kilo("1k", "1000", true)]
+    #[case::mega("1M", "1000000", true)]
+    #[case::giga("1G", "1000000000", true)]
+    #[case::tera("1T", "1000000000000", true)]
+    #[case::kibi("1Ki", "1024", true)]
+    #[case::mebi("1Mi", "1048576", true)]
+    #[case::gibi("1Gi", "1073741824", true)]
+    #[case::tebi("1Ti", "1099511627776", true)]
+    #[case::a_fraction("1.25", "1250m", true)]
+    #[case::a_fraction_alone(".5", "500m", true)]
+    #[case::a_point_alone("1.", "1", true)]
+    #[case::another_fraction("1.25", "1.205", false)]
+    #[case::less_than_a_billionth("0.0000000001", "0", false)]
+    #[case::rare_and_the_same("1Pi", "1Pi", true)]
+    #[case::rare_and_another("1Pi", "1Ei", false)]
+    #[case::no_quantity("x", "y", false)]
+    fn quantities_are_the_same(#[case] wanted: &str, #[case] actual: &str, #[case] expected: bool) {
+        assert_eq!(is_same(&json!(wanted), &json!(actual)), expected);
+        assert_eq!(is_same(&json!(actual), &json!(wanted)), expected);
+    }
+
+    #[test]
+    fn a_list_is_no_quantity() {
+        assert!(is_same(&json!([1]), &json!([1])));
+        assert!(!is_same(&json!([1]), &json!([2])));
+        assert!(!is_same(&json!(1), &json!([1])));
     }
 }

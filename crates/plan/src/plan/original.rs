@@ -49,3 +49,85 @@ pub fn original(edit: &MeshEdit, known: Option<&Before>, addresses: &[&str]) -> 
         Err(_) => known.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use crate::world::ObjectName;
+
+    use super::super::step::After;
+    use super::*;
+
+    const OURS: &str = "c:11800";
+    const WIRED: &str =
+        "defaultConfig:\n  envoyAccessLogService:\n    address: c:11800\nenableEnvoyAccessLogService: true\n";
+    const THEIRS: &str = "trustDomain: theirs\n";
+
+    fn text(text: &str) -> Before {
+        Before::Text(text.to_owned())
+    }
+
+    fn edit(before: Option<&str>, resource_version: Option<&str>) -> MeshEdit {
+        MeshEdit {
+            config_map: ObjectName::new("istio-system", "istio"),
+            resource_version: resource_version.map(str::to_owned),
+            before: before.map(str::to_owned),
+            after: After::Text(WIRED.to_owned()),
+        }
+    }
+
+    #[rstest]
+    #[case::no_object(None, None, None, Before::ObjectAbsent)]
+    #[case::no_object_any_more(None, None, Some(text(THEIRS)), Before::ObjectAbsent)]
+    #[case::an_object_of_the_operator(None, Some("1"), Some(Before::ObjectAbsent), Before::ObjectAbsent)]
+    #[case::no_key(None, Some("1"), None, Before::KeyAbsent)]
+    #[case::no_key_any_more(None, Some("1"), Some(text(THEIRS)), Before::KeyAbsent)]
+    #[case::a_first_text(Some(THEIRS), Some("1"), None, text(THEIRS))]
+    #[case::a_wired_text_without_a_backup(Some(WIRED), Some("1"), None, text(WIRED))]
+    #[case::all_of_it_was_written(Some(WIRED), Some("1"), Some(Before::KeyAbsent), Before::KeyAbsent)]
+    #[case::in_an_object_of_its_own(Some(WIRED), Some("1"), Some(Before::ObjectAbsent), Before::ObjectAbsent)]
+    #[case::over_an_empty_text(Some(WIRED), Some("1"), Some(text("")), text(""))]
+    #[case::theirs_where_no_key_was(Some(THEIRS), Some("1"), Some(Before::KeyAbsent), text(THEIRS))]
+    #[case::emptied_since(Some(""), Some("1"), Some(text(THEIRS)), text(""))]
+    #[case::unreadable(Some("a: ["), Some("1"), Some(text(THEIRS)), text(THEIRS))]
+    fn what_was_there_without_the_operator(
+        #[case] before: Option<&str>,
+        #[case] resource_version: Option<&str>,
+        #[case] known: Option<Before>,
+        #[case] expected: Before,
+    ) {
+        assert_eq!(
+            original(&edit(before, resource_version), known.as_ref(), &[OURS]),
+            expected
+        );
+    }
+
+    #[rstest]
+    #[case::the_same(THEIRS, THEIRS, &[])]
+    #[case::a_switch("enableEnvoyAccessLogService: true\n", THEIRS, &["enableEnvoyAccessLogService"])]
+    #[case::an_address(
+        "defaultConfig:\n  envoyAccessLogService:\n    address: d:1\n",
+        THEIRS,
+        &["defaultConfig.envoyAccessLogService"]
+    )]
+    #[case::a_switch_that_was_there("enableEnvoyAccessLogService: true\n", "enableEnvoyAccessLogService: true\n", &[])]
+    #[case::after_an_unreadable_text("enableEnvoyAccessLogService: false\n", "a: [", &["enableEnvoyAccessLogService"])]
+    fn a_text_without_the_address_stays_whole(
+        #[case] now: &str,
+        #[case] before: &str,
+        #[case] kept: &[&'static str],
+    ) {
+        let restored = restored(now, &text(before), &[OURS]).unwrap();
+        assert_eq!((restored.text.as_str(), restored.kept.as_slice()), (now, kept));
+    }
+
+    #[test]
+    fn an_address_of_before_is_the_operators_too() {
+        assert_eq!(written(WIRED, &["old:1", OURS]), Ok(Some(OURS)));
+        assert_eq!(written(WIRED, &["old:1"]), Ok(None));
+        assert_eq!(written(THEIRS, &[OURS]), Ok(None));
+        let restored = restored(WIRED, &text(""), &["old:1", OURS]).unwrap();
+        assert_eq!(restored.text, "");
+    }
+}

@@ -28,5 +28,6 @@ mod shared;
 mod shown;
 mod steps;
 mod telemetries;
+mod told;
 mod way_down;
 mod way_up;

@@ -291,7 +291,24 @@ fn waypoints_of_the_root_namespace_are_selected_by_their_class() {
     pod["metadata"]["namespace"] = json!("istio-system");
     let telemetries = || vec![telemetry("logs", "istio-system", 0, &spec)];
     assert!(decided(pod.clone(), telemetries()).is_some());
+    let other = for_target("gateway.networking.k8s.io", "GatewayClass", "istio");
+    let other = vec![telemetry("logs", "istio-system", 0, &other)];
+    assert_eq!(decided(pod.clone(), other), None);
     assert!(decided(started_as(pod, "router"), telemetries()).is_none());
+}
+
+#[rstest]
+#[case::none(None, true)]
+#[case::its_own(Some("shop"), true)]
+#[case::another(Some("other"), false)]
+fn a_target_is_of_the_telemetrys_namespace(#[case] namespace: Option<&str>, #[case] decides: bool) {
+    let mut spec = for_target("gateway.networking.k8s.io", "Gateway", "gateway");
+    if let Some(namespace) = namespace {
+        spec["targetRefs"][0]["namespace"] = json!(namespace);
+    }
+    let pod = started_as(gateway_pod(&knows_the_address()), "router");
+    let found = decided(pod, vec![telemetry("logs", "shop", 0, &spec)]);
+    assert_eq!(found.is_some(), decides);
 }
 
 /// A gateway's calls are outgoing, a waypoint's incoming.

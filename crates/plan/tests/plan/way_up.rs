@@ -200,3 +200,25 @@ fn plan_and_unmanaged_leave_a_wired_mesh_alone_whatever_happens_to_it() {
         assert_eq!(cluster.status().state.as_deref(), Some(state));
     }
 }
+
+#[test]
+fn the_first_write_is_not_waited_for() {
+    let mut cluster = Cluster::stock(&json!({}));
+    let mut plans = (0..10).map(|_| {
+        let plan = cluster.plan();
+        cluster.pass();
+        plan
+    });
+    let writing = plans
+        .find(|plan| plan.steps.iter().any(|step| matches!(step, Step::WriteMesh(_))))
+        .unwrap();
+    let conditions = writing.status.conditions;
+    let configured = conditions
+        .iter()
+        .find(|one| one.type_ == "MeshConfigured")
+        .unwrap();
+    assert_eq!(
+        (configured.reason.as_str(), configured.message.as_str()),
+        ("Writing", "istio-system/istio is being wired")
+    );
+}
