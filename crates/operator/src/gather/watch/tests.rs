@@ -154,6 +154,15 @@ async fn a_list_that_fails_is_tried_ever_later_and_is_news_once(
 }
 
 #[tokio::test(start_paused = true)]
+async fn pauses_are_short_again_once_something_was_learned() {
+    let watched = watched(&[(LIST, &[500; 4]), (WATCH, &[410])]);
+    watched.until(60).await;
+    let times = [0, 1, 3, 7, 15].map(|second| (LIST, second));
+    let requests = [&times[..], &[(WATCH, 15), (LIST, 16), (WATCH, 16)]].concat();
+    assert_eq!(watched.requests(), named(&requests));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_that_is_not_answered_is_not_waited_for() {
     let watched = watched(&[(LIST, &[0])]);
     let (known, at) = watched.next().await;
