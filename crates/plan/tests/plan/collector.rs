@@ -84,6 +84,32 @@ fn tcp_entries_that_are_looked_up_need_the_api_too() {
 }
 
 #[test]
+fn the_service_leads_to_the_named_ports_of_the_collectors_pods() {
+    let cluster = Cluster::wired(&json!({}));
+    let service = &object(&cluster, Kind::Service).unwrap()["spec"];
+    let pods = &object(&cluster, Kind::Deployment).unwrap()["spec"]["template"];
+    let labels = pods["metadata"]["labels"].as_object().unwrap();
+    let selector = service["selector"].as_object().unwrap();
+    assert!(!selector.is_empty());
+    assert!(
+        selector
+            .iter()
+            .all(|(name, value)| labels.get(name) == Some(value))
+    );
+    let ports = service["ports"].as_array().unwrap();
+    let open = pods["spec"]["containers"][0]["ports"].as_array().unwrap();
+    let reached = ports.iter().map(|port| {
+        let target = open.iter().find(|open| open["name"] == port["targetPort"]);
+        (
+            port["port"].as_u64(),
+            target.map(|open| open["containerPort"].as_u64().unwrap()),
+        )
+    });
+    let reached: Vec<_> = reached.collect();
+    assert_eq!(reached, [(Some(11800), Some(11800)), (Some(9090), Some(9090))]);
+}
+
+#[test]
 fn other_sources_are_one_write_of_the_policy_and_no_rollout() {
     let mut cluster = Cluster::wired(&json!({}));
     let proxies = json!([{"namespaceSelector": {"matchLabels": {"istio-injection": "enabled"}}}]);

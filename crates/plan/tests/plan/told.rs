@@ -1,7 +1,10 @@
-//! What the end of a resource is told as, and how often.
+//! What is told in events, and how often.
 
+use alscope_plan::api::MeshObservabilityStatus;
 use alscope_plan::plan::refusal::WriteFailure;
 use alscope_plan::plan::step::Step;
+use alscope_plan::plan::transitions::transitions;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::json;
 
 use crate::cluster::{Cluster, Judged};
@@ -35,4 +38,31 @@ fn what_can_not_be_restored_is_told_at_the_end_and_once() {
     cluster.refuses = None;
     cluster.settle();
     assert_eq!(cluster.resources, []);
+}
+
+fn not_true(type_: &str, reason: &str) -> Condition {
+    Condition {
+        last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
+        message: format!("{type_} says why"),
+        observed_generation: None,
+        reason: reason.to_owned(),
+        status: "False".to_owned(),
+        type_: type_.to_owned(),
+    }
+}
+
+#[test]
+fn each_condition_that_is_not_true_is_told_and_their_sum_is_not() {
+    let conditions = [
+        ("CollectorAvailable", "CollectorUnavailable"),
+        ("MeshConfigured", "MeshConfigInvalid"),
+        ("Ready", "CollectorUnavailable"),
+    ];
+    let next = MeshObservabilityStatus {
+        conditions: conditions.map(|(type_, reason)| not_true(type_, reason)).into(),
+        ..MeshObservabilityStatus::default()
+    };
+    let told = transitions(&MeshObservabilityStatus::default(), &next);
+    let told: Vec<&str> = told.iter().map(|note| note.message.as_str()).collect();
+    assert_eq!(told, ["CollectorAvailable says why", "MeshConfigured says why"]);
 }

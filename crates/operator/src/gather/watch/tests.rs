@@ -186,6 +186,7 @@ async fn a_refused_watch_is_news_once_and_back_when_it_stands() {
     ];
     assert_eq!(watched.requests(), named(&requests));
     assert_eq!(watched.next().await, (Ok(istio()), 8));
+    assert_eq!(watched.requests(), named(&requests));
 }
 
 #[tokio::test(start_paused = true)]
