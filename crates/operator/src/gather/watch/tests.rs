@@ -165,7 +165,10 @@ async fn pauses_are_short_again_once_something_was_learned() {
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_not_answered_is_not_waited_for() {
     let watched = watched(&[(LIST, &[0])]);
-    assert_eq!(watched.next().await, (failed("no answer within 30 s"), 30));
+    assert_eq!(
+        watched.next().await,
+        (failed("ServiceError: no answer within 30 s"), 30)
+    );
     assert_eq!(watched.next().await, (Ok(istio()), 31));
 }
 
