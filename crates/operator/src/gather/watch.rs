@@ -132,18 +132,16 @@ where
             };
             match timeout(patience, events.next()).await {
                 Ok(Some(Ok(event))) => {
-                    let is_listing = matches!(event, Event::Init | Event::InitApply(_));
-                    let is_listed = matches!(event, Event::InitDone);
-                    self.take(event);
-                    phase = if is_listing {
-                        Phase::Listing
-                    } else if is_listed && self.may_not_watch() {
+                    phase = match event {
+                        Event::Init | Event::InitApply(_) => Phase::Listing,
                         // A list alone does not show that the watch may start now.
-                        Phase::Unproven
-                    } else {
-                        self.learned(pauses);
-                        Phase::Standing
+                        Event::InitDone if self.may_not_watch() => Phase::Unproven,
+                        Event::InitDone | Event::Apply(_) | Event::Delete(_) => Phase::Standing,
                     };
+                    self.take(event);
+                    if phase == Phase::Standing {
+                        self.learned(pauses);
+                    }
                 }
                 Ok(Some(Err(error))) => match self.failed(&error) {
                     Next::Resume => pauses.pause().await,
