@@ -10,12 +10,9 @@ mod mesh;
 
 use std::time::Duration;
 
-use alscope_operator::clock::Clock;
-use alscope_operator::gather::intake::Intakes;
-use alscope_operator::lease::Candidate;
-use alscope_operator::run::{self, Options};
+use alscope_operator::run;
 use alscope_plan::plan::settings::Settings;
-use alscope_test_api_server::{ApiServer, BEGIN, Effect, Fault, Verb};
+use alscope_test_api_server::{ApiServer, Effect, Fault, Verb};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -33,23 +30,7 @@ async fn wired(tasks: &mut JoinSet<()>) -> Cluster {
         "metadata": {"name": "alscope", "generation": 1}, "spec": {"managementState": "Managed"},
     }));
     tasks.spawn(cluster.clone().live());
-    let clock = Clock::Counted {
-        from: BEGIN,
-        since: Instant::now(),
-    };
-    let settings = Settings::default();
-    let options = Options {
-        candidate: Candidate {
-            namespace: settings.namespace.clone(),
-            identity: OPERATOR.to_owned(),
-            duration: Duration::from_secs(15),
-            clock,
-        },
-        settings,
-        clock,
-        intakes: Intakes::known(cluster.answers.clone()),
-        admin: None,
-    };
+    let options = cluster.options(OPERATOR, Settings::default(), Instant::now());
     let client = cluster.server.client_of(OPERATOR);
     tasks.spawn(async move { run::run(client, options, CancellationToken::new()).await.unwrap() });
     sleep(Duration::from_mins(1)).await;

@@ -14,12 +14,9 @@ mod mesh;
 
 use std::time::Duration;
 
-use alscope_operator::clock::Clock;
-use alscope_operator::gather::intake::Intakes;
-use alscope_operator::lease::Candidate;
-use alscope_operator::run::{self, Options};
+use alscope_operator::run;
 use alscope_plan::plan::settings::Settings;
-use alscope_test_api_server::{ApiServer, BEGIN};
+use alscope_test_api_server::ApiServer;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -67,23 +64,7 @@ async fn started(server: &ApiServer, tasks: &mut JoinSet<()>) -> Cluster {
 
 /// Starts the operator, and waits until the mesh is wired and everything has come to rest.
 async fn wired(cluster: &Cluster, tasks: &mut JoinSet<()>) {
-    let clock = Clock::Counted {
-        from: BEGIN,
-        since: Instant::now(),
-    };
-    let settings = Settings::default();
-    let options = Options {
-        candidate: Candidate {
-            namespace: settings.namespace.clone(),
-            identity: OPERATOR.to_owned(),
-            duration: Duration::from_secs(15),
-            clock,
-        },
-        settings,
-        clock,
-        intakes: Intakes::known(cluster.answers.clone()),
-        admin: None,
-    };
+    let options = cluster.options(OPERATOR, Settings::default(), Instant::now());
     let client = cluster.server.client_of(OPERATOR);
     tasks.spawn(async move { run::run(client, options, CancellationToken::new()).await.unwrap() });
     sleep(Duration::from_mins(1)).await;

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use alscope_operator::gather::intake::Answers;
+use alscope_operator::clock::Clock;
+use alscope_operator::gather::intake::{Answers, Intakes};
+use alscope_operator::lease::Candidate;
 use alscope_operator::rbac::Installation;
+use alscope_operator::run::Options;
 use alscope_plan::api;
+use alscope_plan::plan::settings::Settings;
 use alscope_plan::world::Intake;
-use alscope_test_api_server::ApiServer;
+use alscope_test_api_server::{ApiServer, BEGIN};
 use kube::api::{ApiResource, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
@@ -39,6 +43,26 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// What an operator of this name runs with; its clock is the API server's, which began with the run.
+    pub(crate) fn options(&self, identity: &str, settings: Settings, began: Instant) -> Options {
+        let clock = Clock::Counted {
+            from: BEGIN,
+            since: began,
+        };
+        Options {
+            candidate: Candidate {
+                namespace: settings.namespace.clone(),
+                identity: identity.to_owned(),
+                duration: Duration::from_secs(15),
+                clock,
+            },
+            settings,
+            clock,
+            intakes: Intakes::known(self.answers.clone()),
+            admin: None,
+        }
+    }
+
     pub(crate) async fn new(server: ApiServer, operators: &[&str]) -> Self {
         let cluster = Self {
             admin: server.client(),

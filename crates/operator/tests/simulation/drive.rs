@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use alscope_operator::clock::Clock;
-use alscope_operator::gather::intake::Intakes;
-use alscope_operator::lease::Candidate;
-use alscope_operator::run::{self, Options};
+use alscope_operator::run;
 use alscope_plan::api::FINALIZER;
 use alscope_plan::plan::settings::Settings;
-use alscope_test_api_server::{ApiServer, BEGIN, FaultId};
+use alscope_test_api_server::{ApiServer, FaultId};
 use serde_json::Value;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -177,23 +174,7 @@ impl Run {
     fn start(&mut self, name: &'static str) {
         self.cluster.server.note(&format!("{name} starts"));
         let stop = CancellationToken::new();
-        let clock = Clock::Counted {
-            from: BEGIN,
-            since: self.began,
-        };
-        let settings = self.settings.clone();
-        let options = Options {
-            candidate: Candidate {
-                namespace: settings.namespace.clone(),
-                identity: name.to_owned(),
-                duration: Duration::from_secs(15),
-                clock,
-            },
-            settings,
-            clock,
-            intakes: Intakes::known(self.cluster.answers.clone()),
-            admin: None,
-        };
+        let options = self.cluster.options(name, self.settings.clone(), self.began);
         let client = self.cluster.server.retrying_client_of(name);
         let (running, server) = (stop.clone(), self.cluster.server.clone());
         let task = self.tasks.spawn(async move {

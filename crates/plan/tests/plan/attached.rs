@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cluster::Cluster;
 use crate::gateways::gateway_pod;
 use crate::mesh::{self, knows_the_address};
-use crate::telemetries::{envoy, for_target, pod, started_as, telemetry};
+use crate::telemetries::{envoy, for_target, naming, pod, started_as, telemetry, with, with_istiod};
 
 const GATEWAYS: &str = "gateway.networking.k8s.io";
 
@@ -30,19 +30,6 @@ fn attached(name: &str, age: u32, target: [&str; 3], entries: &Value) -> Value {
 
 fn to_service(entries: &Value) -> Value {
     attached("logs", 5, ["", "Service", "web"], entries)
-}
-
-fn naming(provider: &str) -> Value {
-    json!([{"providers": [{"name": provider}]}])
-}
-
-/// The proxies of a wired mesh with these pods and Telemetries.
-fn with(pods: Vec<Value>, telemetries: Vec<Value>) -> Cluster {
-    let mut cluster = Cluster::wired(&json!({}));
-    cluster.pods = pods;
-    cluster.telemetries = telemetries;
-    cluster.settle();
-    cluster
 }
 
 fn proxies(cluster: &Cluster) -> ProxiesStatus {
@@ -138,11 +125,11 @@ fn providers_and_sides_count_as_elsewhere(#[case] entries: Value, #[case] decide
 #[case("1.24.2", true)]
 #[case("latest", true)]
 fn older_istiods_do_not_look_at_services(#[case] version: &str, #[case] decides: bool) {
-    let mut cluster = Cluster::wired(&json!({}));
-    cluster.istiods = vec![mesh::istiod("default", version, None)];
-    cluster.pods = vec![gateway("waypoint", "shop")];
-    cluster.telemetries = vec![to_service(&naming("envoy"))];
-    cluster.settle();
+    let (pods, telemetries) = (
+        vec![gateway("waypoint", "shop")],
+        vec![to_service(&naming("envoy"))],
+    );
+    let cluster = with_istiod(version, pods, telemetries);
     assert_eq!(services(&cluster).len(), usize::from(decides));
 }
 

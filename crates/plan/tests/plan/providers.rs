@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::mesh::{self, CHART};
-use crate::telemetries::{for_labels, pod, telemetry};
+use crate::telemetries::{for_labels, naming, pod, telemetry};
 
 const PROVIDERS: &str = "
 extensionProviders:
@@ -50,10 +50,6 @@ fn layers(entries: [&Value; 3]) -> Vec<Value> {
         telemetry("namespace", "shop", 0, &namespace),
         telemetry("workload", "shop", 1, &workload),
     ]
-}
-
-fn naming(provider: &str) -> Value {
-    json!([{"providers": [{"name": provider}]}])
 }
 
 fn naming_for(mode: &str, provider: &str) -> Value {

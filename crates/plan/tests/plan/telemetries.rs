@@ -48,9 +48,20 @@ pub(crate) fn started_as(mut pod: Value, role: &str) -> Value {
     pod
 }
 
-/// A wired mesh with these pods and Telemetries, whose ConfigMap names this root namespace.
-fn with(pods: Vec<Value>, telemetries: Vec<Value>) -> Cluster {
+/// The access logs' entries that name a provider.
+pub(crate) fn naming(provider: &str) -> Value {
+    json!([{"providers": [{"name": provider}]}])
+}
+
+/// A wired mesh with these pods and Telemetries.
+pub(crate) fn with(pods: Vec<Value>, telemetries: Vec<Value>) -> Cluster {
+    with_istiod("1.30.3", pods, telemetries)
+}
+
+/// The same with an istiod of this version.
+pub(crate) fn with_istiod(version: &str, pods: Vec<Value>, telemetries: Vec<Value>) -> Cluster {
     let mut cluster = Cluster::wired(&json!({}));
+    cluster.istiods = vec![mesh::istiod("default", version, None)];
     cluster.pods = pods;
     cluster.telemetries = telemetries;
     cluster.settle();
@@ -254,16 +265,8 @@ fn layers_hand_their_providers_down() {
 #[case("1.18.0", false)]
 #[case("latest", false)]
 fn older_istiods_ask_for_no_provider(#[case] version: &str, #[case] decides: bool) {
-    let mut cluster = Cluster::wired(&json!({}));
-    cluster.istiods = vec![mesh::istiod("default", version, None)];
-    cluster.pods = vec![pod("web", "shop")];
-    cluster.telemetries = vec![telemetry(
-        "logs",
-        "shop",
-        0,
-        &json!({"accessLogging": [{"disabled": true}]}),
-    )];
-    cluster.settle();
+    let off = telemetry("logs", "shop", 0, &json!({"accessLogging": [{"disabled": true}]}));
+    let cluster = with_istiod(version, vec![pod("web", "shop")], vec![off]);
     assert_eq!(silenced(&cluster).len(), usize::from(decides));
 }
 
