@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde::de::IgnoredAny;
 
+use crate::raw_config::{Form, Schema, Text, read};
 use crate::settings::{SETTINGS, Setting};
-use crate::skywalking::carried::table::CARRIED;
+use crate::skywalking::mapping::table::CARRIED;
 use crate::skywalking::{Carry, Given};
-use crate::written::{Form, Schema, Text, read};
 use crate::{Config, ConfigError, Environment, parse};
 
 /// The section of `SkyWalking`'s file that decides about access logs.

@@ -26,9 +26,9 @@ mod limits;
 mod nearest;
 mod parse;
 mod placeholder;
+mod raw_config;
 mod settings;
 mod skywalking;
-mod written;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -42,8 +42,8 @@ pub use environment::Environment;
 pub use error::{ConfigError, Place};
 pub use limits::Limits;
 pub use settings::{Kind, SETTINGS, Setting};
-pub use skywalking::carried::Carried;
-pub use skywalking::carried::table::CARRIED;
+pub use skywalking::mapping::Carried;
+pub use skywalking::mapping::table::CARRIED;
 
 /// Everything that the configuration file decides, with defaults filled in.
 #[derive(Clone, Debug, PartialEq)]

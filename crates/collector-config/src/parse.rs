@@ -14,10 +14,10 @@ use alscope_naming::kubernetes_name::{KubernetesPath, istio_service_name, k8s_se
 use alscope_naming::template::{Template, TemplateError};
 
 use crate::error::Place;
+use crate::raw_config::{Form, Schema, Text, Written, read};
 use crate::settings::SETTINGS;
-use crate::skywalking::carried::table::CARRIED;
+use crate::skywalking::mapping::table::CARRIED;
 use crate::skywalking::{self, Given};
-use crate::written::{Form, Schema, Text, Written, read};
 use crate::{
     Analysis, Analyzer, Config, ConfigError, Directory, Endpoints, Environment, Kubernetes, Limits, Listen,
     Naming, Persistence, Redaction,

@@ -1,17 +1,17 @@
 //! Settings of Apache `SkyWalking` that carry over: what it is told in the section `envoy-metric` of its file, or by its
 //! environment variables, becomes texts of our own keys. What has no meaning here is told, with the reason.
 
-pub(crate) mod carried;
+pub(crate) mod mapping;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::error::Place;
 use crate::parse::bad;
-use crate::written::{Text, Written};
+use crate::raw_config::{Text, Written};
 use crate::{ConfigError, Environment, placeholder};
-use carried::table::CARRIED;
-use carried::{Carried, Listener, Meaning};
+use mapping::table::CARRIED;
+use mapping::{Carried, Listener, Meaning};
 
 /// What `SkyWalking`'s settings are, by its keys.
 #[derive(Debug)]

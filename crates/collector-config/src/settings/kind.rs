@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::written::Form;
+use crate::raw_config::Form;
 
 /// What the value of a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
