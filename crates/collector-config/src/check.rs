@@ -8,8 +8,8 @@ use serde::de::IgnoredAny;
 
 use crate::raw_config::{Form, Schema, Text, read};
 use crate::settings::{SETTINGS, Setting};
-use crate::skywalking::mapping::table::CARRIED;
-use crate::skywalking::{Carry, Given};
+use crate::skywalking::mapping::table::MAPPINGS;
+use crate::skywalking::{Effect, SkyWalkingSettings};
 use crate::{Config, ConfigError, Environment, parse};
 
 /// The section of `SkyWalking`'s file that decides about access logs.
@@ -21,12 +21,12 @@ pub enum Checked {
     /// A configuration of the collector.
     Collector(Box<Config>),
     /// `SkyWalking`'s `application.yml`, or a part of it that has the section `envoy-metric`.
-    SkyWalking(Report),
+    SkyWalking(SkyWalkingReport),
 }
 
 /// What becomes of the settings in a file of `SkyWalking`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct SkyWalkingReport {
     /// Every setting of the file that concerns access logs.
     pub rows: Vec<Row>,
     /// Modules of the file that have nothing to do with access logs.
@@ -41,12 +41,12 @@ pub struct Row {
     /// Its value, with placeholders filled.
     pub value: String,
     /// What becomes of it.
-    pub fate: Fate,
+    pub outcome: Outcome,
 }
 
 /// What becomes of a setting of `SkyWalking`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// It carries over.
     Sets {
         /// The key of ours.
@@ -79,10 +79,13 @@ impl Checked {
     }
 }
 
-impl Report {
+impl SkyWalkingReport {
     /// Whether the collector would start with these settings.
     pub fn is_accepted(&self) -> bool {
-        !self.rows.iter().any(|row| matches!(row.fate, Fate::Refused(_)))
+        !self
+            .rows
+            .iter()
+            .any(|row| matches!(row.outcome, Outcome::Refused(_)))
     }
 }
 
@@ -110,41 +113,41 @@ fn report(
     modules: &[String],
     origin: &Path,
     environment: &Environment,
-) -> Result<Report, ConfigError> {
+) -> Result<SkyWalkingReport, ConfigError> {
     let schema = Schema {
-        keys: CARRIED.iter().map(|carried| (carried.key, Form::Text)).collect(),
+        keys: MAPPINGS.iter().map(|mapping| (mapping.key, Form::Text)).collect(),
         strict: Some(SECTION),
     };
-    let written = read(text, origin, &schema, environment)?;
+    let raw = read(text, origin, &schema, environment)?;
     // A variable counts where the file names it, as in SkyWalking.
-    let given = Given::new(&written, &Environment::default());
-    let rows = given.rows().map(|(carried, text)| Row {
-        key: carried.key,
+    let settings = SkyWalkingSettings::new(&raw, &Environment::default());
+    let rows = settings.rows().map(|(mapping, text)| Row {
+        key: mapping.key,
         value: text.value.clone(),
-        fate: match given.carry(carried, text) {
-            Ok(Carry::Sets(key, text)) => set(key, text, origin),
-            Ok(Carry::Ignored(reason)) => Fate::Ignored(reason),
-            Err(refusal) => Fate::Refused(refusal.to_string()),
+        outcome: match settings.effect(mapping, text) {
+            Ok(Effect::Sets(key, text)) => set(key, text, origin),
+            Ok(Effect::Ignored(reason)) => Outcome::Ignored(reason),
+            Err(refusal) => Outcome::Refused(refusal.to_string()),
         },
     });
     let is_known = |module: &&String| {
-        let mut keys = CARRIED.iter().map(|carried| carried.key);
+        let mut keys = MAPPINGS.iter().map(|mapping| mapping.key);
         keys.any(|key| key.split('.').next() == Some(module))
     };
-    Ok(Report {
+    Ok(SkyWalkingReport {
         rows: rows.collect(),
         other_modules: modules.iter().filter(|module| !is_known(module)).count(),
     })
 }
 
 /// What the collector makes of the text for a key of its own.
-fn set(key: &'static str, text: Text, origin: &Path) -> Fate {
+fn set(key: &'static str, text: Text, origin: &Path) -> Outcome {
     let config = match parse::single(key, text, origin) {
         Ok(config) => config,
-        Err(refusal) => return Fate::Refused(refusal.to_string()),
+        Err(refusal) => return Outcome::Refused(refusal.to_string()),
     };
     let value = Setting::find(key).and_then(|setting| setting.value(&config));
-    Fate::Sets {
+    Outcome::Sets {
         key,
         value: value.unwrap_or_default(),
     }

@@ -1,7 +1,7 @@
 //! The configuration file of `alscope-collector`: one YAML file, written by a person or by the operator, read once at
 //! start. Every value is parsed here, so the collector trusts what it gets. An unknown key or a bad value is an error
 //! that names the file, the line, the key and what would be right. A value may hold placeholders of environment
-//! variables, and settings of Apache `SkyWalking` carry over: from its section `envoy-metric`, or from its environment
+//! variables, and settings of Apache `SkyWalking` effect over: from its section `envoy-metric`, or from its environment
 //! variables.
 //!
 //! ```
@@ -36,14 +36,14 @@ use std::path::{Path, PathBuf};
 
 pub use analysis::{Analysis, Endpoints, Naming, Persistence, Redaction};
 pub use analyzer::{Analyzer, AnalyzerError};
-pub use check::{Checked, Fate, Report, Row};
+pub use check::{Checked, Outcome, Row, SkyWalkingReport};
 pub use ending::Ending;
 pub use environment::Environment;
 pub use error::{ConfigError, Place};
 pub use limits::Limits;
-pub use settings::{Kind, SETTINGS, Setting};
-pub use skywalking::mapping::Carried;
-pub use skywalking::mapping::table::CARRIED;
+pub use settings::{SETTINGS, Setting, ValueKind};
+pub use skywalking::mapping::Mapping;
+pub use skywalking::mapping::table::MAPPINGS;
 
 /// Everything that the configuration file decides, with defaults filled in.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,10 +14,10 @@ use alscope_naming::kubernetes_name::{KubernetesPath, istio_service_name, k8s_se
 use alscope_naming::template::{Template, TemplateError};
 
 use crate::error::Place;
-use crate::raw_config::{Form, Schema, Text, Written, read};
+use crate::raw_config::{Form, RawConfig, Schema, Text, read};
 use crate::settings::SETTINGS;
-use crate::skywalking::mapping::table::CARRIED;
-use crate::skywalking::{self, Given};
+use crate::skywalking::mapping::table::MAPPINGS;
+use crate::skywalking::{self, SkyWalkingSettings};
 use crate::{
     Analysis, Analyzer, Config, ConfigError, Directory, Endpoints, Environment, Kubernetes, Limits, Listen,
     Naming, Persistence, Redaction,
@@ -34,42 +34,32 @@ const IDLE: &str = "write a time with its unit, as in 30m, 90s or 500ms, at leas
 
 /// The configuration in `text`, which stands in the file `origin`.
 pub(crate) fn config(text: &str, origin: &Path, environment: &Environment) -> Result<Config, ConfigError> {
-    let mut written = read(text, origin, &schema(), environment)?;
-    let given = Given::new(&written, environment);
+    let mut raw = read(text, origin, &schema(), environment)?;
+    let settings = SkyWalkingSettings::new(&raw, environment);
     let mut ignored = Vec::new();
-    let carried = skywalking::carry_over(&given, &written, &mut ignored)?;
-    let carried = carried.into_iter().map(|(key, text)| (key.to_owned(), text));
-    written.texts.extend(carried);
-    let config = Values {
-        origin,
-        written: &written,
-    }
-    .config()?;
+    let mapping = skywalking::take_over(&settings, &raw, &mut ignored)?;
+    let mapping = mapping.into_iter().map(|(key, text)| (key.to_owned(), text));
+    raw.texts.extend(mapping);
+    let config = Values { origin, raw: &raw }.config()?;
     Ok(Config { ignored, ..config })
 }
 
 /// What one setting makes of a text, with all others at their defaults.
 pub(crate) fn single(key: &str, text: Text, origin: &Path) -> Result<Config, ConfigError> {
-    let mut written = Written::default();
+    let mut raw = RawConfig::default();
     let directory = Place::File(origin.to_owned());
-    written
-        .blocks
-        .insert("directory.kubernetes".to_owned(), directory);
-    written.texts.insert(key.to_owned(), text);
-    Values {
-        origin,
-        written: &written,
-    }
-    .config()
+    raw.blocks.insert("directory.kubernetes".to_owned(), directory);
+    raw.texts.insert(key.to_owned(), text);
+    Values { origin, raw: &raw }.config()
 }
 
 /// The keys of the file: its own ones and `SkyWalking`'s section.
 fn schema() -> Schema {
     let own = SETTINGS.iter().map(|setting| (setting.key, setting.kind.form()));
-    let carried = CARRIED.iter().filter(|carried| carried.is_of_the_section());
+    let mapping = MAPPINGS.iter().filter(|mapping| mapping.is_of_the_section());
     Schema {
         keys: own
-            .chain(carried.map(|carried| (carried.key, Form::Text)))
+            .chain(mapping.map(|mapping| (mapping.key, Form::Text)))
             .collect(),
         strict: None,
     }
@@ -78,7 +68,7 @@ fn schema() -> Schema {
 /// Turns the texts of one file into values.
 struct Values<'a> {
     origin: &'a Path,
-    written: &'a Written,
+    raw: &'a RawConfig,
 }
 
 impl Values<'_> {
@@ -126,8 +116,8 @@ impl Values<'_> {
     }
 
     fn directory(&self) -> Result<Directory, ConfigError> {
-        let kubernetes = self.written.blocks.contains_key("directory.kubernetes");
-        let none = self.written.blocks.contains_key("directory.none");
+        let kubernetes = self.raw.blocks.contains_key("directory.kubernetes");
+        let none = self.raw.blocks.contains_key("directory.none");
         let found = match (kubernetes, self.text("directory.file"), none) {
             (true, None, false) => {
                 let kubeconfig = self.text("directory.kubernetes.kubeconfig");
@@ -140,7 +130,7 @@ impl Values<'_> {
             (false, None, false) => "no source",
             _ => "more than one source",
         };
-        let block = self.written.blocks.get("directory").cloned();
+        let block = self.raw.blocks.get("directory").cloned();
         Err(ConfigError::DirectorySource {
             place: block.unwrap_or_else(|| self.file()),
             found,
@@ -355,14 +345,14 @@ impl Values<'_> {
         remedy: &'static str,
         parse: impl Fn(&str) -> Option<String>,
     ) -> Result<Vec<String>, ConfigError> {
-        let texts = self.written.lists.get(key).into_iter().flatten();
+        let texts = self.raw.lists.get(key).into_iter().flatten();
         texts
             .map(|text| parse(text.value.trim()).ok_or_else(|| bad(text, remedy)))
             .collect()
     }
 
     fn text(&self, key: &str) -> Option<&Text> {
-        self.written.texts.get(key)
+        self.raw.texts.get(key)
     }
 
     fn file(&self) -> Place {

@@ -50,7 +50,7 @@ pub(crate) struct Text {
 
 /// What a file has, by the key with its parents.
 #[derive(Debug, Default)]
-pub(crate) struct Written {
+pub(crate) struct RawConfig {
     pub(crate) blocks: BTreeMap<String, Place>,
     pub(crate) texts: BTreeMap<String, Text>,
     pub(crate) lists: BTreeMap<String, Vec<Text>>,
@@ -62,12 +62,12 @@ pub(crate) fn read(
     origin: &Path,
     schema: &Schema,
     environment: &Environment,
-) -> Result<Written, ConfigError> {
+) -> Result<RawConfig, ConfigError> {
     let mut reading = Reading {
         schema,
         origin,
         path: Vec::new(),
-        written: Written::default(),
+        raw: RawConfig::default(),
         refusal: None,
     };
     let options = serde_saphyr::options! { with_snippet: false };
@@ -78,12 +78,12 @@ pub(crate) fn read(
         return Err(refusal);
     }
     read.map_err(|error| reading.unreadable(&error))?;
-    let mut written = reading.written;
-    let lists = written.lists.values_mut().flatten();
-    for text in written.texts.values_mut().chain(lists) {
+    let mut raw = reading.raw;
+    let lists = raw.lists.values_mut().flatten();
+    for text in raw.texts.values_mut().chain(lists) {
         text.fill(environment)?;
     }
-    Ok(written)
+    Ok(raw)
 }
 
 impl Text {
@@ -143,7 +143,7 @@ struct Reading<'a> {
     origin: &'a Path,
     /// The keys that lead to where the reading stands.
     path: Vec<String>,
-    written: Written,
+    raw: RawConfig,
     refusal: Option<ConfigError>,
 }
 
@@ -168,18 +168,18 @@ impl Reading<'_> {
         match self.schema.form(&key).filter(|_| is_name) {
             Some(Form::Keys) => {
                 if map.next_value_seed(Block(self))? {
-                    self.written.blocks.insert(key, self.place(line));
+                    self.raw.blocks.insert(key, self.place(line));
                 }
             }
             Some(Form::Text) => {
                 if let Some(text) = map.next_value::<Option<Spanned<String>>>()? {
-                    self.written.texts.insert(key.clone(), self.text(&key, text));
+                    self.raw.texts.insert(key.clone(), self.text(&key, text));
                 }
             }
             Some(Form::List) => {
                 if let Some(list) = map.next_value::<Option<Vec<Spanned<String>>>>()? {
                     let list = list.into_iter().map(|text| self.text(&key, text)).collect();
-                    self.written.lists.insert(key, list);
+                    self.raw.lists.insert(key, list);
                 }
             }
             None => {

@@ -1,4 +1,4 @@
-//! Settings of Apache `SkyWalking` that carry over: what it is told in the section `envoy-metric` of its file, or by its
+//! Settings of Apache `SkyWalking` that effect over: what it is told in the section `envoy-metric` of its file, or by its
 //! environment variables, becomes texts of our own keys. What has no meaning here is told, with the reason.
 
 pub(crate) mod mapping;
@@ -8,39 +8,39 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::error::Place;
 use crate::parse::bad;
-use crate::raw_config::{Text, Written};
+use crate::raw_config::{RawConfig, Text};
 use crate::{ConfigError, Environment, placeholder};
-use mapping::table::CARRIED;
-use mapping::{Carried, Listener, Meaning};
+use mapping::table::MAPPINGS;
+use mapping::{Listener, Mapping, Meaning};
 
 /// What `SkyWalking`'s settings are, by its keys.
 #[derive(Debug)]
-pub(crate) struct Given(BTreeMap<&'static str, Text>);
+pub(crate) struct SkyWalkingSettings(BTreeMap<&'static str, Text>);
 
 /// What becomes of one setting.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Carry {
+pub(crate) enum Effect {
     /// It is this text for that key of ours.
     Sets(&'static str, Text),
     /// It has no effect, and why.
     Ignored(&'static str),
 }
 
-/// The texts of our keys that `given` sets, but for those that `written` has itself; `ignored` is told what has no effect.
-pub(crate) fn carry_over(
-    given: &Given,
-    written: &Written,
+/// The texts of our keys that `settings` sets, but for those that `raw` has itself; `ignored` is told what has no effect.
+pub(crate) fn take_over(
+    settings: &SkyWalkingSettings,
+    raw: &RawConfig,
     ignored: &mut Vec<String>,
 ) -> Result<Vec<(&'static str, Text)>, ConfigError> {
     let mut texts = Vec::new();
-    for (carried, text) in given.rows() {
-        if carried.sets().is_some_and(|key| written.texts.contains_key(key)) {
+    for (mapping, text) in settings.rows() {
+        if mapping.sets().is_some_and(|key| raw.texts.contains_key(key)) {
             continue;
         }
-        match given.carry(carried, text)? {
-            Carry::Sets(key, text) => texts.push((key, text)),
-            Carry::Ignored(_) if text.value == carried.shipped => {}
-            Carry::Ignored(reason) => {
+        match settings.effect(mapping, text)? {
+            Effect::Sets(key, text) => texts.push((key, text)),
+            Effect::Ignored(_) if text.value == mapping.shipped => {}
+            Effect::Ignored(reason) => {
                 ignored.push(format!("`{}` in {} is ignored: {reason}", text.name, text.place));
             }
         }
@@ -48,65 +48,65 @@ pub(crate) fn carry_over(
     Ok(texts)
 }
 
-impl Given {
+impl SkyWalkingSettings {
     /// What a file says, and the environment where the file says nothing.
-    pub(crate) fn new(written: &Written, environment: &Environment) -> Self {
-        let text = |carried: &Carried| {
-            let of_the_file = written.texts.get(carried.key).cloned();
+    pub(crate) fn new(raw: &RawConfig, environment: &Environment) -> Self {
+        let text = |mapping: &Mapping| {
+            let of_the_file = raw.texts.get(mapping.key).cloned();
             of_the_file.or_else(|| {
                 Some(Text {
-                    name: carried.variable.to_owned(),
+                    name: mapping.variable.to_owned(),
                     place: Place::Environment,
-                    value: placeholder::unquoted(environment.value(carried.variable)?).to_owned(),
+                    value: placeholder::unquoted(environment.value(mapping.variable)?).to_owned(),
                 })
             })
         };
-        let texts = CARRIED
+        let texts = MAPPINGS
             .iter()
-            .filter_map(|carried| Some((carried.key, text(carried)?)));
+            .filter_map(|mapping| Some((mapping.key, text(mapping)?)));
         Self(texts.collect())
     }
 
     /// What is set, in the order of the table.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (&'static Carried, &Text)> {
-        CARRIED
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&'static Mapping, &Text)> {
+        MAPPINGS
             .iter()
-            .filter_map(|carried| Some((carried, self.0.get(carried.key)?)))
+            .filter_map(|mapping| Some((mapping, self.0.get(mapping.key)?)))
     }
 
     /// What becomes of one of the settings.
-    pub(crate) fn carry(&self, carried: &'static Carried, text: &Text) -> Result<Carry, ConfigError> {
+    pub(crate) fn effect(&self, mapping: &'static Mapping, text: &Text) -> Result<Effect, ConfigError> {
         let listener = self.listener();
-        if let Some(own) = carried.listener
+        if let Some(own) = mapping.listener
             && own != listener
-            && !is_zero(carried, text)
+            && !is_zero(mapping, text)
         {
-            return Ok(Carry::Ignored(own.unused()));
+            return Ok(Effect::Ignored(own.unused()));
         }
         let value = text.value.trim();
-        match carried.meaning {
+        match mapping.meaning {
             Meaning::SetsUnlessZero(_) if value == "0" => {
-                Ok(Carry::Ignored("0 is no bound, so the default is one"))
+                Ok(Effect::Ignored("0 is no bound, so the default is one"))
             }
             Meaning::Names(_, None) if value.is_empty() => {
-                Ok(Carry::Ignored("a blank rule leaves the default"))
+                Ok(Effect::Ignored("a blank rule leaves the default"))
             }
             Meaning::Names(key, Some(rule)) if value.is_empty() => {
-                Ok(Carry::Sets(key, with(text, rule.to_owned())))
+                Ok(Effect::Sets(key, with(text, rule.to_owned())))
             }
             Meaning::Sets(key) | Meaning::SetsUnlessZero(key) | Meaning::Names(key, _) => {
-                Ok(Carry::Sets(key, text.clone()))
+                Ok(Effect::Sets(key, text.clone()))
             }
-            Meaning::Port if is_zero(carried, text) => {
-                Ok(Carry::Ignored("0 leaves the port to the next listener"))
+            Meaning::Port if is_zero(mapping, text) => {
+                Ok(Effect::Ignored("0 leaves the port to the next listener"))
             }
             Meaning::Host | Meaning::Port => {
                 let address = self.address(listener)?.to_string();
-                Ok(Carry::Sets("listen.grpc", with(text, address)))
+                Ok(Effect::Sets("listen.grpc", with(text, address)))
             }
-            Meaning::Only(accepted, _) if value == accepted => Ok(Carry::Ignored("it is as it is here")),
+            Meaning::Only(accepted, _) if value == accepted => Ok(Effect::Ignored("it is as it is here")),
             Meaning::Only(_, remedy) => Err(bad(text, remedy)),
-            Meaning::Ignored(reason) => Ok(Carry::Ignored(reason)),
+            Meaning::Ignored(reason) => Ok(Effect::Ignored(reason)),
         }
     }
 
@@ -114,14 +114,14 @@ impl Given {
     fn listener(&self) -> Listener {
         let has_port = |listener: &Listener| {
             self.part(*listener, Meaning::Port)
-                .is_some_and(|(carried, text)| !is_zero(carried, text))
+                .is_some_and(|(mapping, text)| !is_zero(mapping, text))
         };
         Listener::ALL.into_iter().find(has_port).unwrap_or(Listener::Core)
     }
 
-    fn part(&self, listener: Listener, meaning: Meaning) -> Option<(&'static Carried, &Text)> {
+    fn part(&self, listener: Listener, meaning: Meaning) -> Option<(&'static Mapping, &Text)> {
         self.rows()
-            .find(|(carried, _)| carried.listener == Some(listener) && carried.meaning == meaning)
+            .find(|(mapping, _)| mapping.listener == Some(listener) && mapping.meaning == meaning)
     }
 
     /// Where a listener listens.
@@ -144,8 +144,8 @@ impl Given {
 }
 
 /// Whether it says that another listener has the port. That of the core cannot.
-fn is_zero(carried: &Carried, text: &Text) -> bool {
-    carried.meaning == Meaning::Port && carried.listener != Some(Listener::Core) && text.value.trim() == "0"
+fn is_zero(mapping: &Mapping, text: &Text) -> bool {
+    mapping.meaning == Meaning::Port && mapping.listener != Some(Listener::Core) && text.value.trim() == "0"
 }
 
 fn with(text: &Text, value: String) -> Text {

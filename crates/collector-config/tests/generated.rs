@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use alscope_collector_config::{CARRIED, Carried, SETTINGS, Setting};
+use alscope_collector_config::{MAPPINGS, Mapping, SETTINGS, Setting};
 
 const HEAD: &str = "<!-- Generated from crates/collector-config/src by `make gen`: change it there. -->
 
@@ -82,8 +82,8 @@ fn meanings_are_sentences() {
             "{meaning}"
         );
     }
-    for carried in CARRIED {
-        let meaning = carried.meaning();
+    for mapping in MAPPINGS {
+        let meaning = mapping.meaning();
         assert!(
             !meaning.ends_with('.') && !meaning.contains("  ") && !meaning.contains('|'),
             "{meaning}"
@@ -93,7 +93,7 @@ fn meanings_are_sentences() {
 
 #[test]
 fn every_key_that_skywalking_sets_is_a_key() {
-    for key in CARRIED.iter().filter_map(Carried::sets) {
+    for key in MAPPINGS.iter().filter_map(Mapping::sets) {
         assert!(Setting::find(key).is_some(), "{key}");
     }
 }
@@ -116,24 +116,24 @@ fn page() -> String {
         page.push_str(&row(&setting));
     }
     page.push_str(SKYWALKING);
-    page.extend(CARRIED.iter().map(carried_row));
+    page.extend(MAPPINGS.iter().map(mapping_row));
     page
 }
 
-fn carried_row(carried: &Carried) -> String {
-    let (key, variable, shipped) = (carried.key, carried.variable, code(carried.shipped));
-    format!("| `{key}` | `{variable}` | {shipped} | {} |\n", carried.meaning())
+fn mapping_row(mapping: &Mapping) -> String {
+    let (key, variable, shipped) = (mapping.key, mapping.variable, code(mapping.shipped));
+    format!("| `{key}` | `{variable}` | {shipped} | {} |\n", mapping.meaning())
 }
 
 fn row(setting: &Setting) -> String {
-    let carried: Vec<&Carried> = CARRIED
+    let mapping: Vec<&Mapping> = MAPPINGS
         .iter()
-        .filter(|carried| carried.sets() == Some(setting.key) && carried.is_of_the_section())
+        .filter(|mapping| mapping.sets() == Some(setting.key) && mapping.is_of_the_section())
         .collect();
-    let variables: Vec<String> = carried.iter().map(|carried| code(carried.variable)).collect();
-    let keys: Vec<String> = carried
+    let variables: Vec<String> = mapping.iter().map(|mapping| code(mapping.variable)).collect();
+    let keys: Vec<String> = mapping
         .iter()
-        .map(|carried| code(carried.key.rsplit('.').next().unwrap_or_default()))
+        .map(|mapping| code(mapping.key.rsplit('.').next().unwrap_or_default()))
         .collect();
     let default = match setting.default_value().unwrap_or_default() {
         _ if setting.key == "directory" => String::new(),

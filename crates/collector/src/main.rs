@@ -15,7 +15,7 @@ use alscope_collector::export::prometheus::format::Format;
 use alscope_collector::log_limit::LogLimit;
 use alscope_collector::signals::until_signals;
 use alscope_collector::{directory, persistence, record, replay, run, terminal, top, why};
-use alscope_collector_config::{Checked, Config, Directory, Fate, Report};
+use alscope_collector_config::{Checked, Config, Directory, Outcome, SkyWalkingReport};
 use clap::{Args, Parser, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
 use tracing_subscriber::EnvFilter;
@@ -188,17 +188,17 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_report(report: &Report) -> std::io::Result<()> {
+fn print_report(report: &SkyWalkingReport) -> std::io::Result<()> {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["SKYWALKING'S KEY", "VALUE", "HERE"]);
     for row in &report.rows {
-        let here = match &row.fate {
-            Fate::Sets { key, value } => format!("{key}: {value}"),
-            Fate::Ignored(reason) => format!("ignored: {reason}"),
-            Fate::Refused(refusal) => format!("refused: {refusal}"),
+        let here = match &row.outcome {
+            Outcome::Sets { key, value } => format!("{key}: {value}"),
+            Outcome::Ignored(reason) => format!("ignored: {reason}"),
+            Outcome::Refused(refusal) => format!("refused: {refusal}"),
         };
         table.add_row([row.key, &row.value, &here]);
     }

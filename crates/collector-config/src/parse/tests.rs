@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::{Kind, Setting};
+use crate::{Setting, ValueKind};
 
 const ORIGIN: &str = "/etc/alscope/collector.yaml";
 
@@ -113,7 +113,7 @@ fn every_key_decides_what_is_described_under_it() {
 
 #[test]
 fn every_key_of_the_table_has_a_value_above() {
-    let has_value = |setting: &&Setting| setting.kind != Kind::Keys;
+    let has_value = |setting: &&Setting| setting.kind != ValueKind::Keys;
     let keys: Vec<&str> = SETTINGS
         .iter()
         .filter(has_value)

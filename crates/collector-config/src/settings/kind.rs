@@ -6,7 +6,7 @@ use crate::raw_config::Form;
 
 /// What the value of a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// Further keys.
     Keys,
     /// An IP address with a port.
@@ -33,7 +33,7 @@ pub enum Kind {
     Switch,
 }
 
-impl Kind {
+impl ValueKind {
     pub(crate) const fn form(self) -> Form {
         match self {
             Self::Keys => Form::Keys,
@@ -52,7 +52,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ValueKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Keys => "keys",

@@ -4,7 +4,7 @@ pub(crate) mod table;
 
 /// A setting of `SkyWalking`.
 #[derive(Clone, Copy, Debug)]
-pub struct Carried {
+pub struct Mapping {
     /// Its key in `application.yml`, with module and provider.
     pub key: &'static str,
     /// The environment variable that the shipped file takes it from.
@@ -65,7 +65,7 @@ impl Listener {
     }
 }
 
-impl Carried {
+impl Mapping {
     /// Whether it may stand in our own file, in the section `envoy-metric`.
     pub fn is_of_the_section(&self) -> bool {
         self.key.starts_with("envoy-metric.")

@@ -2,7 +2,7 @@
 
 mod laws;
 
-use alscope_collector_config::{CARRIED, Environment, Kind, SETTINGS};
+use alscope_collector_config::{Environment, MAPPINGS, SETTINGS, ValueKind};
 use laws::check;
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ fn config() -> ProptestConfig {
 /// A word that means something to the file: a part of a key, a value, a mark of YAML or of placeholders.
 fn word() -> impl Strategy<Value = String> {
     let keys = SETTINGS.iter().map(|setting| setting.key);
-    let keys: Vec<&str> = keys.chain(CARRIED.iter().map(|carried| carried.key)).collect();
+    let keys: Vec<&str> = keys.chain(MAPPINGS.iter().map(|mapping| mapping.key)).collect();
     let parts: Vec<&str> = keys.iter().flat_map(|key| key.split('.')).collect();
     let values = [
         "k8s-mesh",
@@ -45,7 +45,7 @@ fn word() -> impl Strategy<Value = String> {
 }
 
 fn environment() -> impl Strategy<Value = Environment> {
-    let variables: Vec<&str> = CARRIED.iter().map(|carried| carried.variable).collect();
+    let variables: Vec<&str> = MAPPINGS.iter().map(|mapping| mapping.variable).collect();
     let value = prop_oneof![word(), "[0-9]{1,5}", ".{0,8}"];
     prop::collection::vec((prop::sample::select(variables), value), 0..4)
         .prop_map(|variables| variables.into_iter().collect())
@@ -54,11 +54,12 @@ fn environment() -> impl Strategy<Value = Environment> {
 /// A setting of this version with a value that it may have, other than its default.
 fn valid() -> impl Strategy<Value = (&'static str, String)> {
     let built = SETTINGS.iter().filter(|setting| {
-        setting.key != "limits.bufferedBytes" && matches!(setting.kind, Kind::Number | Kind::Analyzers)
+        setting.key != "limits.bufferedBytes"
+            && matches!(setting.kind, ValueKind::Number | ValueKind::Analyzers)
     });
     let built: Vec<_> = built.collect();
     (prop::sample::select(built), 1..=1024_u32).prop_map(|(setting, number)| match setting.kind {
-        Kind::Analyzers => (setting.key, "k8s-mesh".to_owned()),
+        ValueKind::Analyzers => (setting.key, "k8s-mesh".to_owned()),
         _ => (setting.key, number.to_string()),
     })
 }

@@ -40,7 +40,7 @@ envoy-metric:
     let rows: Vec<(&str, &str, String)> = report
         .rows
         .iter()
-        .map(|row| (row.key, row.value.as_str(), told(&row.fate)))
+        .map(|row| (row.key, row.value.as_str(), told(&row.outcome)))
         .collect();
     let expected = [
         ("envoy-metric.selector", "default", "ignored: it is as it is here"),
@@ -60,7 +60,7 @@ envoy-metric:
     ];
     assert_eq!(
         rows,
-        expected.map(|(key, value, fate)| (key, value, fate.to_owned()))
+        expected.map(|(key, value, outcome)| (key, value, outcome.to_owned()))
     );
     assert_eq!(report.other_modules, 2);
     assert!(!report.is_accepted());

@@ -8,7 +8,8 @@ mod check;
 use std::path::Path;
 
 use alscope_collector_config::{
-    Analyzer, CARRIED, Checked, Config, ConfigError, Environment, Fate, Report, SETTINGS, Setting,
+    Analyzer, Checked, Config, ConfigError, Environment, MAPPINGS, Outcome, SETTINGS, Setting,
+    SkyWalkingReport,
 };
 use rstest::rstest;
 
@@ -44,7 +45,7 @@ fn own(text: &str, environment: &Environment) -> Result<Config, ConfigError> {
     Config::parse_with(text, Path::new("collector.yaml"), environment)
 }
 
-fn report(text: &str, environment: &Environment) -> Report {
+fn report(text: &str, environment: &Environment) -> SkyWalkingReport {
     match Checked::parse(text, Path::new("application.yml"), environment) {
         Ok(Checked::SkyWalking(report)) => report,
         other => panic!("{text} is {other:?}"),
@@ -52,11 +53,11 @@ fn report(text: &str, environment: &Environment) -> Report {
 }
 
 /// What became of a setting in one line; `NAME` and `PLACE` stand for what differs between the ways to set it.
-fn told(fate: &Fate) -> String {
-    match fate {
-        Fate::Sets { key, value } => format!("{key}: {value}"),
-        Fate::Ignored(reason) => format!("ignored: {reason}"),
-        Fate::Refused(refusal) => format!("refused: {refusal}"),
+fn told(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Sets { key, value } => format!("{key}: {value}"),
+        Outcome::Ignored(reason) => format!("ignored: {reason}"),
+        Outcome::Refused(refusal) => format!("refused: {refusal}"),
     }
 }
 
@@ -120,10 +121,10 @@ fn setting_of_the_section_means_the_same_by_every_way(
     #[case] beside: &[&str],
     #[case] expected: &str,
 ) {
-    let carried = CARRIED
+    let mapping = MAPPINGS
         .iter()
-        .find(|carried| carried.key.strip_prefix("envoy-metric.") == Some(key));
-    let carried = carried.expect("the table has the key");
+        .find(|mapping| mapping.key.strip_prefix("envoy-metric.") == Some(key));
+    let mapping = mapping.expect("the table has the key");
     let port = !beside.is_empty();
     // Without a port of its own the section's listener is not the one that receives, so the port is told in the way that
     // is tested.
@@ -145,8 +146,8 @@ fn setting_of_the_section_means_the_same_by_every_way(
     let section = lines(key);
     let by_file = own(&format!("{DIRECTORY}{section}"), &Environment::default());
     assert_eq!(
-        with_port(told_of(by_file, carried.key)),
-        expects(carried.key, &format!("collector.yaml line {}", line + 2))
+        with_port(told_of(by_file, mapping.key)),
+        expects(mapping.key, &format!("collector.yaml line {}", line + 2))
     );
 
     let port_variable = if port {
@@ -154,24 +155,24 @@ fn setting_of_the_section_means_the_same_by_every_way(
     } else {
         &[]
     };
-    let environment = variables(&[port_variable, &[(carried.variable, value)]].concat());
+    let environment = variables(&[port_variable, &[(mapping.variable, value)]].concat());
     assert_eq!(
-        with_port(told_of(own(DIRECTORY, &environment), carried.variable)),
-        expects(carried.variable, "the environment")
+        with_port(told_of(own(DIRECTORY, &environment), mapping.variable)),
+        expects(mapping.variable, "the environment")
     );
 
     let report = report(&section, &Environment::default());
     let row = report
         .rows
         .iter()
-        .find(|row| row.key == carried.key)
+        .find(|row| row.key == mapping.key)
         .expect("a row");
     assert_eq!(row.value, value);
-    let expected = match expects(carried.key, &format!("application.yml line {}", line + 1)) {
+    let expected = match expects(mapping.key, &format!("application.yml line {}", line + 1)) {
         nothing if nothing.is_empty() => "ignored: it is as it is here".to_owned(),
         expected => expected,
     };
-    assert_eq!(told(&row.fate), expected);
+    assert_eq!(told(&row.outcome), expected);
     assert_eq!(report.is_accepted(), !expected.starts_with("refused"));
 }
 
@@ -252,13 +253,13 @@ fn variable_without_effect_is_told_with_the_reason(#[case] variable: &str, #[cas
 
 #[test]
 fn every_variable_has_its_shipped_value_without_effect() {
-    for carried in CARRIED {
-        let config = own(DIRECTORY, &variables(&[(carried.variable, carried.shipped)]));
+    for mapping in MAPPINGS {
+        let config = own(DIRECTORY, &variables(&[(mapping.variable, mapping.shipped)]));
         assert_eq!(
             config.expect("a configuration"),
             Config::default(),
             "{}",
-            carried.variable
+            mapping.variable
         );
     }
 }
@@ -276,11 +277,11 @@ fn table_has_the_variables_and_defaults_of_the_shipped_section() {
             )
         })
         .collect();
-    let of_the_section = CARRIED.iter().filter(|carried| carried.is_of_the_section());
+    let of_the_section = MAPPINGS.iter().filter(|mapping| mapping.is_of_the_section());
     let table: Vec<(&str, &str, &str)> = of_the_section
-        .map(|carried| {
-            let (_, key) = carried.key.rsplit_once('.').expect("a key with a module");
-            (key, carried.variable, carried.shipped)
+        .map(|mapping| {
+            let (_, key) = mapping.key.rsplit_once('.').expect("a key with a module");
+            (key, mapping.variable, mapping.shipped)
         })
         .collect();
     assert_eq!(table, written);

@@ -3,15 +3,15 @@
 
 use alscope_naming::kubernetes_name::BLANK_K8S_SERVICE_NAME_RULE;
 
-use super::{Carried, Listener, Meaning};
+use super::{Listener, Mapping, Meaning};
 
-const fn carried(
+const fn mapping(
     key: &'static str,
     variable: &'static str,
     shipped: &'static str,
     meaning: Meaning,
-) -> Carried {
-    Carried {
+) -> Mapping {
+    Mapping {
         key,
         variable,
         shipped,
@@ -20,10 +20,10 @@ const fn carried(
     }
 }
 
-const fn of(listener: Listener, carried: Carried) -> Carried {
-    Carried {
+const fn of(listener: Listener, mapping: Mapping) -> Mapping {
+    Mapping {
         listener: Some(listener),
-        ..carried
+        ..mapping
     }
 }
 
@@ -39,8 +39,8 @@ const OF_ALL_RECEIVERS: Meaning =
 const CUT_BY_SKYWALKING: Meaning = Meaning::Ignored("SkyWalking's back end cuts names itself");
 
 /// Every setting of `SkyWalking` that concerns access logs.
-pub const CARRIED: [Carried; 39] = [
-    carried(
+pub const MAPPINGS: [Mapping; 39] = [
+    mapping(
         "envoy-metric.selector",
         "SW_ENVOY_METRIC",
         "default",
@@ -49,31 +49,31 @@ pub const CARRIED: [Carried; 39] = [
             "there is no other provider; set it to default, or run no collector to receive nothing",
         ),
     ),
-    carried(
+    mapping(
         "envoy-metric.default.acceptMetricsService",
         "SW_ENVOY_METRIC_SERVICE",
         "true",
         Meaning::Sets("acceptMetricsService"),
     ),
-    carried(
+    mapping(
         "envoy-metric.default.enabledEnvoyMetricsRules",
         "SW_ENVOY_METRIC_ENABLED_RULES",
         "envoy,envoy-svc-relation",
         Meaning::Ignored("there are no MAL rules here"),
     ),
-    carried(
+    mapping(
         "envoy-metric.default.alsHTTPAnalysis",
         "SW_ENVOY_METRIC_ALS_HTTP_ANALYSIS",
         "",
         Meaning::Sets("analysis.http"),
     ),
-    carried(
+    mapping(
         "envoy-metric.default.alsTCPAnalysis",
         "SW_ENVOY_METRIC_ALS_TCP_ANALYSIS",
         "",
         Meaning::Sets("analysis.tcp"),
     ),
-    carried(
+    mapping(
         "envoy-metric.default.k8sServiceNameRule",
         "K8S_SERVICE_NAME_RULE",
         "${pod.metadata.labels.(service.istio.io/canonical-name)}.${pod.metadata.namespace}",
@@ -82,13 +82,13 @@ pub const CARRIED: [Carried; 39] = [
             Some(BLANK_K8S_SERVICE_NAME_RULE),
         ),
     ),
-    carried(
+    mapping(
         "envoy-metric.default.istioServiceNameRule",
         "ISTIO_SERVICE_NAME_RULE",
         "${serviceEntry.metadata.name}.${serviceEntry.metadata.namespace}",
         Meaning::Names("analysis.naming.istioServiceNameRule", None),
     ),
-    carried(
+    mapping(
         "envoy-metric.default.istioServiceEntryIgnoredNamespaces",
         "SW_ISTIO_SERVICE_ENTRY_IGNORED_NAMESPACES",
         "",
@@ -96,7 +96,7 @@ pub const CARRIED: [Carried; 39] = [
     ),
     of(
         Listener::AccessLogs,
-        carried(
+        mapping(
             "envoy-metric.default.gRPCHost",
             "SW_ALS_GRPC_HOST",
             "0.0.0.0",
@@ -105,7 +105,7 @@ pub const CARRIED: [Carried; 39] = [
     ),
     of(
         Listener::AccessLogs,
-        carried(
+        mapping(
             "envoy-metric.default.gRPCPort",
             "SW_ALS_GRPC_PORT",
             "0",
@@ -114,7 +114,7 @@ pub const CARRIED: [Carried; 39] = [
     ),
     of(
         Listener::AccessLogs,
-        carried(
+        mapping(
             "envoy-metric.default.maxConcurrentCallsPerConnection",
             "SW_ALS_GRPC_MAX_CONCURRENT_CALL",
             "0",
@@ -123,14 +123,14 @@ pub const CARRIED: [Carried; 39] = [
     ),
     of(
         Listener::AccessLogs,
-        carried(
+        mapping(
             "envoy-metric.default.maxMessageSize",
             "SW_ALS_GRPC_MAX_MESSAGE_SIZE",
             "0",
             Meaning::SetsUnlessZero("limits.messageBytes"),
         ),
     ),
-    carried(
+    mapping(
         "envoy-metric.default.gRPCThreadPoolSize",
         "SW_ALS_GRPC_THREAD_POOL_SIZE",
         "0",
@@ -138,26 +138,26 @@ pub const CARRIED: [Carried; 39] = [
     ),
     of(
         Listener::AccessLogs,
-        carried(
+        mapping(
             "envoy-metric.default.gRPCSslEnabled",
             "SW_ALS_GRPC_SSL_ENABLED",
             "false",
             NO_TLS,
         ),
     ),
-    carried(
+    mapping(
         "envoy-metric.default.gRPCSslKeyPath",
         "SW_ALS_GRPC_SSL_KEY_PATH",
         "",
         NO_TLS_FILES,
     ),
-    carried(
+    mapping(
         "envoy-metric.default.gRPCSslCertChainPath",
         "SW_ALS_GRPC_SSL_CERT_CHAIN_PATH",
         "",
         NO_TLS_FILES,
     ),
-    carried(
+    mapping(
         "envoy-metric.default.gRPCSslTrustedCAsPath",
         "SW_ALS_GRPC_SSL_TRUSTED_CAS_PATH",
         "",
@@ -165,7 +165,7 @@ pub const CARRIED: [Carried; 39] = [
     ),
     of(
         Listener::Shared,
-        carried(
+        mapping(
             "receiver-sharing-server.default.gRPCHost",
             "SW_RECEIVER_GRPC_HOST",
             "0.0.0.0",
@@ -174,26 +174,26 @@ pub const CARRIED: [Carried; 39] = [
     ),
     of(
         Listener::Shared,
-        carried(
+        mapping(
             "receiver-sharing-server.default.gRPCPort",
             "SW_RECEIVER_GRPC_PORT",
             "0",
             Meaning::Port,
         ),
     ),
-    carried(
+    mapping(
         "receiver-sharing-server.default.maxConcurrentCallsPerConnection",
         "SW_RECEIVER_GRPC_MAX_CONCURRENT_CALL",
         "0",
         OF_ALL_RECEIVERS,
     ),
-    carried(
+    mapping(
         "receiver-sharing-server.default.maxMessageSize",
         "SW_RECEIVER_GRPC_MAX_MESSAGE_SIZE",
         "52428800",
         OF_ALL_RECEIVERS,
     ),
-    carried(
+    mapping(
         "receiver-sharing-server.default.gRPCThreadPoolSize",
         "SW_RECEIVER_GRPC_THREAD_POOL_SIZE",
         "0",
@@ -201,32 +201,32 @@ pub const CARRIED: [Carried; 39] = [
     ),
     of(
         Listener::Shared,
-        carried(
+        mapping(
             "receiver-sharing-server.default.gRPCSslEnabled",
             "SW_RECEIVER_GRPC_SSL_ENABLED",
             "false",
             NO_TLS,
         ),
     ),
-    carried(
+    mapping(
         "receiver-sharing-server.default.gRPCSslKeyPath",
         "SW_RECEIVER_GRPC_SSL_KEY_PATH",
         "",
         NO_TLS_FILES,
     ),
-    carried(
+    mapping(
         "receiver-sharing-server.default.gRPCSslCertChainPath",
         "SW_RECEIVER_GRPC_SSL_CERT_CHAIN_PATH",
         "",
         NO_TLS_FILES,
     ),
-    carried(
+    mapping(
         "receiver-sharing-server.default.gRPCSslTrustedCAsPath",
         "SW_RECEIVER_GRPC_SSL_TRUSTED_CAS_PATH",
         "",
         NO_TLS_FILES,
     ),
-    carried(
+    mapping(
         "receiver-sharing-server.default.authentication",
         "SW_AUTHENTICATION",
         "",
@@ -237,7 +237,7 @@ pub const CARRIED: [Carried; 39] = [
     ),
     of(
         Listener::Core,
-        carried(
+        mapping(
             "core.default.gRPCHost",
             "SW_CORE_GRPC_HOST",
             "0.0.0.0",
@@ -246,20 +246,20 @@ pub const CARRIED: [Carried; 39] = [
     ),
     of(
         Listener::Core,
-        carried(
+        mapping(
             "core.default.gRPCPort",
             "SW_CORE_GRPC_PORT",
             "11800",
             Meaning::Port,
         ),
     ),
-    carried(
+    mapping(
         "core.default.maxConcurrentCallsPerConnection",
         "SW_CORE_GRPC_MAX_CONCURRENT_CALL",
         "0",
         OF_ALL_RECEIVERS,
     ),
-    carried(
+    mapping(
         "core.default.maxMessageSize",
         "SW_CORE_GRPC_MAX_MESSAGE_SIZE",
         "52428800",
@@ -267,32 +267,32 @@ pub const CARRIED: [Carried; 39] = [
     ),
     of(
         Listener::Core,
-        carried(
+        mapping(
             "core.default.gRPCSslEnabled",
             "SW_CORE_GRPC_SSL_ENABLED",
             "false",
             NO_TLS,
         ),
     ),
-    carried(
+    mapping(
         "core.default.serviceNameMaxLength",
         "SW_SERVICE_NAME_MAX_LENGTH",
         "70",
         CUT_BY_SKYWALKING,
     ),
-    carried(
+    mapping(
         "core.default.instanceNameMaxLength",
         "SW_INSTANCE_NAME_MAX_LENGTH",
         "70",
         CUT_BY_SKYWALKING,
     ),
-    carried(
+    mapping(
         "core.default.endpointNameMaxLength",
         "SW_ENDPOINT_NAME_MAX_LENGTH",
         "150",
         CUT_BY_SKYWALKING,
     ),
-    carried(
+    mapping(
         "core.default.maxHttpUrisNumberPerService",
         "SW_CORE_MAX_HTTP_URIS_NUMBER_PER_SVR",
         "3000",
@@ -300,19 +300,19 @@ pub const CARRIED: [Carried; 39] = [
             "it bounds what SkyWalking's back end tells apart; `analysis.endpoints.perService` bounds it here",
         ),
     ),
-    carried(
+    mapping(
         "core.default.searchableLogsTags",
         "SW_SEARCHABLE_LOGS_TAG_KEYS",
         "level,http.status_code,ai_route_type",
         Meaning::Ignored("it is a setting of SkyWalking's storage"),
     ),
-    carried(
+    mapping(
         "log-analyzer.default.lalFiles",
         "SW_LOG_LAL_FILES",
         "envoy-als,…",
         Meaning::Ignored("there are no LAL rules here; `analysis.persistence` says which entries are kept"),
     ),
-    carried(
+    mapping(
         "service-mesh.selector",
         "SW_SERVICE_MESH",
         "default",
