@@ -1,11 +1,16 @@
-//! What the rules that read the entries are told.
+//! `analysis`: which rules read the entries, and what they are told.
 
 use std::time::Duration;
 
-use alscope_naming::kubernetes_name::{KubernetesPath, default_istio_service_name, default_k8s_service_name};
+use alscope_naming::kubernetes_name::{
+    KubernetesPath, default_istio_service_name, default_k8s_service_name, istio_service_name,
+    k8s_service_name,
+};
 use alscope_naming::template::Template;
 
 use crate::Analyzer;
+use crate::field::Field;
+use crate::setting::{Setting, setting};
 
 /// The analyzers for each kind of entry, in order of precedence, and what they are told.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,4 +112,107 @@ impl Default for Redaction {
             headers: Vec::new(),
         }
     }
+}
+
+/// The keys of the block `analysis`.
+pub(crate) const SETTINGS: &[Setting] = &[
+    setting(
+        "analysis.http",
+        Field::Analyzers(|config| &mut config.analysis.http),
+        "The analyzers of HTTP entries, the first with the most say. An empty text is none: entries are counted and skipped. `persistence` after one of them keeps single entries, which are printed as JSON lines. A name that is not known, or is listed twice, is refused.",
+    ),
+    setting(
+        "analysis.tcp",
+        Field::Analyzers(|config| &mut config.analysis.tcp),
+        "The same for TCP entries.",
+    ),
+    setting(
+        "analysis.naming.k8sServiceNameRule",
+        Field::NamingRule(
+            |config| &mut config.analysis.naming.k8s_service_name_rule,
+            k8s_service_name,
+        ),
+        "The name of a pod's service. The objects of the rule are `pod` and `service`, the oldest Service that sends to the pod. Metrics have Istio's labels and not this name.",
+    ),
+    setting(
+        "analysis.naming.istioServiceNameRule",
+        Field::NamingRule(
+            |config| &mut config.analysis.naming.istio_service_name_rule,
+            istio_service_name,
+        ),
+        "The name of the service of a host outside the mesh. The object of the rule is `serviceEntry`.",
+    ),
+    setting(
+        "analysis.naming.istioServiceEntryIgnoredNamespaces",
+        Field::Names(|config| &mut config.analysis.naming.istio_service_entry_ignored_namespaces),
+        "Namespaces whose ServiceEntries name nothing.",
+    ),
+    setting(
+        "analysis.endpoints.rules",
+        Field::List(
+            |config| &mut config.analysis.endpoints.rules,
+            endpoint_rule,
+            "write the template of a path without its query, as in /users/{id} or GET /users/{id}",
+        ),
+        "Templates of paths, tried before any other, for every method or for one. `{…}` stands for one segment, a last `**` for any further ones, as in `GET /users/{id}/**`.",
+    ),
+    setting(
+        "analysis.endpoints.perService",
+        Field::Number(|config| &mut config.analysis.endpoints.per_service),
+        "Endpoints of one service; further ones are one endpoint together. One that no kept entry was for in `limits.idleSeries` goes, at most as long again later, and leaves its place to others.",
+    ),
+    setting(
+        "analysis.persistence.errors",
+        Field::Switch(|config| &mut config.analysis.persistence.errors),
+        "Whether `persistence` keeps the entries of failed calls and client errors (`outcomes.md`), and those with a response flag.",
+    ),
+    setting(
+        "analysis.persistence.slowMilliseconds",
+        Field::Milliseconds(|config| &mut config.analysis.persistence.slow),
+        "From which duration on `persistence` keeps a request's entry because it was slow. The default is never.",
+    ),
+    setting(
+        "analysis.persistence.sampledShare",
+        Field::Share(|config| &mut config.analysis.persistence.sampled_share),
+        "The share of all the other entries that `persistence` keeps.",
+    ),
+    setting(
+        "analysis.persistence.entriesPerMinute",
+        Field::Number(|config| &mut config.analysis.persistence.entries_per_minute),
+        "Entries of one service with one response code, or with the same flags, that `persistence` keeps in a minute for one reason.",
+    ),
+    setting(
+        "analysis.redaction.enabled",
+        Field::Switch(|config| &mut config.analysis.redaction.enabled),
+        "Whether secrets stay in the collector: values of queries, userinfo, tokens, e-mail addresses, `authorization`, `cookie` and the headers that follow.",
+    ),
+    setting(
+        "analysis.redaction.headers",
+        Field::List(
+            |config| &mut config.analysis.redaction.headers,
+            header_name,
+            "write the name of a header, as in x-api-key",
+        ),
+        "Further headers whose values stay in the collector.",
+    ),
+    setting(
+        "analysis.trustForwardedAddress",
+        Field::Switch(|config| &mut config.analysis.trust_forwarded_address),
+        "Whether a gateway's caller is who Envoy says a request was forwarded for (X-Forwarded-For, PROXY protocol), not whom the connection came from. Envoy believes as many hops as Istio's `numTrustedProxies` says.",
+    ),
+];
+
+/// The template of a path without a query, for every method or for one.
+fn endpoint_rule(text: &str) -> Option<String> {
+    let (_, path) = text.split_once(' ').unwrap_or(("", text));
+    let is_path = path.starts_with('/')
+        && !path.contains(|letter: char| letter.is_whitespace() || "?#".contains(letter));
+    is_path.then(|| text.to_owned())
+}
+
+/// A header's name (a token of RFC 9110, section 5.6.2) in lower case.
+fn header_name(text: &str) -> Option<String> {
+    let is_token = |letter: char| letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter);
+    let is_name = !text.is_empty() && text.chars().all(is_token);
+    is_name.then(|| text.to_ascii_lowercase())
 }

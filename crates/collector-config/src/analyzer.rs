@@ -21,7 +21,7 @@ impl Analyzer {
     pub const ALL: [Self; 3] = [Self::K8sMesh, Self::MxMesh, Self::Persistence];
 
     /// The name in the configuration file.
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::K8sMesh => "k8s-mesh",
             Self::MxMesh => "mx-mesh",
@@ -40,7 +40,7 @@ impl Analyzer {
             let analyzer: Self = name.parse()?;
             if chain.contains(&analyzer) {
                 return Err(AnalyzerError::Twice {
-                    name: analyzer.name(),
+                    name: analyzer.as_str(),
                 });
             }
             if analyzer == Self::Persistence && chain.is_empty() {
@@ -54,7 +54,7 @@ impl Analyzer {
 
 impl fmt::Display for Analyzer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
+        formatter.write_str(self.as_str())
     }
 }
 
@@ -63,7 +63,7 @@ impl FromStr for Analyzer {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let name = text.trim();
-        let analyzer = Self::ALL.into_iter().find(|analyzer| analyzer.name() == name);
+        let analyzer = Self::ALL.into_iter().find(|analyzer| analyzer.as_str() == name);
         analyzer.ok_or_else(|| AnalyzerError::Unknown {
             name: name.to_owned(),
         })
@@ -74,7 +74,7 @@ impl FromStr for Analyzer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnalyzerError {
     /// No analyzer has this name.
-    #[error("`{name}` is not an analyzer; {choices}", choices = choices(name, &Analyzer::ALL.map(Analyzer::name)))]
+    #[error("`{name}` is not an analyzer; {choices}", choices = choices(name, &Analyzer::ALL.map(Analyzer::as_str)))]
     Unknown {
         /// The name as written.
         name: String,

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::de::IgnoredAny;
 
 use crate::raw_config::{Form, Schema, Text, read};
-use crate::settings::{SETTINGS, Setting};
+use crate::setting::{Setting, settings};
 use crate::skywalking::mapping::table::MAPPINGS;
 use crate::skywalking::{Effect, SkyWalkingSettings};
 use crate::{Config, ConfigError, Environment, parse};
@@ -100,11 +100,7 @@ fn modules(text: &str) -> Vec<String> {
 }
 
 fn is_skywalking(modules: &[String]) -> bool {
-    let is_ours = |module: &String| {
-        SETTINGS
-            .iter()
-            .any(|setting| setting.key.split('.').next() == Some(module))
-    };
+    let is_ours = |module: &String| settings().any(|setting| setting.key.split('.').next() == Some(module));
     modules.iter().any(|module| module == SECTION) && !modules.iter().any(is_ours)
 }
 

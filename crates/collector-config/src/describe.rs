@@ -1,6 +1,6 @@
 //! What a configuration would run, in words, for `alscope-collector check`.
 
-use crate::settings::SETTINGS;
+use crate::setting::settings;
 use crate::{Analyzer, Config, Directory};
 
 impl Config {
@@ -8,7 +8,7 @@ impl Config {
     /// version does not act on are left out.
     pub fn describe(&self) -> String {
         let mut description = String::new();
-        for setting in &SETTINGS {
+        for setting in settings() {
             if let Some(value) = setting.value(self) {
                 description.extend([setting.key, ": ", &value, "\n"]);
             }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::error::Place;
-use crate::parse::bad;
+use crate::field::bad_value;
 use crate::raw_config::{RawConfig, Text};
 use crate::{ConfigError, Environment, placeholder};
 use mapping::table::MAPPINGS;
@@ -105,7 +105,7 @@ impl SkyWalkingSettings {
                 Ok(Effect::Sets("listen.grpc", with(text, address)))
             }
             Meaning::Only(accepted, _) if value == accepted => Ok(Effect::Ignored("it is as it is here")),
-            Meaning::Only(_, remedy) => Err(bad(text, remedy)),
+            Meaning::Only(_, remedy) => Err(bad_value(text, remedy)),
             Meaning::Ignored(reason) => Ok(Effect::Ignored(reason)),
         }
     }
@@ -129,13 +129,13 @@ impl SkyWalkingSettings {
         let default = crate::Listen::default().grpc;
         let host = match self.part(listener, Meaning::Host) {
             Some((_, text)) => (text.value.trim().parse::<IpAddr>())
-                .map_err(|_| bad(text, "write an IP address, as in 0.0.0.0 or ::"))?,
+                .map_err(|_| bad_value(text, "write an IP address, as in 0.0.0.0 or ::"))?,
             None => default.ip(),
         };
         let port = match self.part(listener, Meaning::Port) {
             Some((_, text)) => {
                 let port = text.value.trim().parse::<u16>().ok().filter(|port| *port > 0);
-                port.ok_or_else(|| bad(text, "write a port from 1 to 65535"))?
+                port.ok_or_else(|| bad_value(text, "write a port from 1 to 65535"))?
             }
             None => default.port(),
         };

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use alscope_collector_config::{MAPPINGS, Mapping, SETTINGS, Setting};
+use alscope_collector_config::{MAPPINGS, Mapping, Setting, settings};
 
 const HEAD: &str = "<!-- Generated from crates/collector-config/src by `make gen`: change it there. -->
 
@@ -75,7 +75,7 @@ fn page_is_what_the_tables_say() {
 
 #[test]
 fn meanings_are_sentences() {
-    for setting in SETTINGS {
+    for setting in settings() {
         let meaning = setting.meaning;
         assert!(
             meaning.ends_with('.') && !meaning.contains("  ") && !meaning.contains('|'),
@@ -105,7 +105,7 @@ fn path() -> PathBuf {
 fn page() -> String {
     let mut page = HEAD.to_owned();
     let mut section = "";
-    for setting in SETTINGS {
+    for setting in settings() {
         let of_the_setting = setting.key.split('.').next().unwrap_or_default();
         if of_the_setting != section {
             section = of_the_setting;
@@ -143,7 +143,7 @@ fn row(setting: &Setting) -> String {
     format!(
         "| `{}` | {} | {default} | {} | {} | {} |\n",
         setting.key,
-        setting.kind,
+        setting.kind(),
         variables.join(" "),
         keys.join(" "),
         setting.meaning

@@ -42,6 +42,21 @@ fn assert_sound(config: &Config) {
     let warnings = config.warnings();
     assert!(config.ignored.iter().all(|ignored| warnings.contains(ignored)));
     assert!(config.describe().starts_with("listen.grpc: "));
+    assert_read_again(config);
+}
+
+/// What is rendered is read again, unless a value from the environment looks like a placeholder.
+fn assert_read_again(config: &Config) {
+    let rendered = config.render();
+    if rendered.contains("${") {
+        return;
+    }
+    let again = Config::parse(&rendered, Path::new(FILE));
+    let expected = Config {
+        ignored: Vec::new(),
+        ..config.clone()
+    };
+    assert_eq!(again.ok().as_ref(), Some(&expected), "{rendered}");
 }
 
 fn assert_tells_where(refusal: &ConfigError) {

@@ -2,7 +2,7 @@
 
 mod laws;
 
-use alscope_collector_config::{Environment, MAPPINGS, SETTINGS, ValueKind};
+use alscope_collector_config::{Environment, MAPPINGS, ValueKind, settings};
 use laws::check;
 use proptest::prelude::*;
 
@@ -16,7 +16,7 @@ fn config() -> ProptestConfig {
 
 /// A word that means something to the file: a part of a key, a value, a mark of YAML or of placeholders.
 fn word() -> impl Strategy<Value = String> {
-    let keys = SETTINGS.iter().map(|setting| setting.key);
+    let keys = settings().map(|setting| setting.key);
     let keys: Vec<&str> = keys.chain(MAPPINGS.iter().map(|mapping| mapping.key)).collect();
     let parts: Vec<&str> = keys.iter().flat_map(|key| key.split('.')).collect();
     let values = [
@@ -53,12 +53,12 @@ fn environment() -> impl Strategy<Value = Environment> {
 
 /// A setting of this version with a value that it may have, other than its default.
 fn valid() -> impl Strategy<Value = (&'static str, String)> {
-    let built = SETTINGS.iter().filter(|setting| {
+    let built = settings().filter(|setting| {
         setting.key != "limits.bufferedBytes"
-            && matches!(setting.kind, ValueKind::Number | ValueKind::Analyzers)
+            && matches!(setting.kind(), ValueKind::Number | ValueKind::Analyzers)
     });
     let built: Vec<_> = built.collect();
-    (prop::sample::select(built), 1..=1024_u32).prop_map(|(setting, number)| match setting.kind {
+    (prop::sample::select(built), 1..=1024_u32).prop_map(|(setting, number)| match setting.kind() {
         ValueKind::Analyzers => (setting.key, "k8s-mesh".to_owned()),
         _ => (setting.key, number.to_string()),
     })

@@ -8,8 +8,8 @@ mod check;
 use std::path::Path;
 
 use alscope_collector_config::{
-    Analyzer, Checked, Config, ConfigError, Environment, MAPPINGS, Outcome, SETTINGS, Setting,
-    SkyWalkingReport,
+    Analyzer, Checked, Config, ConfigError, Environment, MAPPINGS, Outcome, Setting, SkyWalkingReport,
+    settings,
 };
 use rstest::rstest;
 
@@ -72,8 +72,7 @@ fn told_of(config: Result<Config, ConfigError>, name: &str) -> String {
         return format!("ignored: {reason}");
     }
     let changed = |setting: &&Setting| setting.value(&config) != setting.default_value();
-    let changed: Vec<String> = SETTINGS
-        .iter()
+    let changed: Vec<String> = settings()
         .filter(changed)
         .map(|setting| format!("{}: {}", setting.key, setting.value(&config).expect("a value")))
         .collect();
