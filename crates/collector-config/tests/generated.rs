@@ -113,7 +113,7 @@ fn page() -> String {
             page.push_str("| key | type | default | environment variable | SkyWalking's key | meaning |\n");
             page.push_str("|---|---|---|---|---|---|\n");
         }
-        page.push_str(&row(&setting));
+        page.push_str(&row(setting));
     }
     page.push_str(SKYWALKING);
     page.extend(MAPPINGS.iter().map(mapping_row));

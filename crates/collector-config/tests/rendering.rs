@@ -63,7 +63,7 @@ fn number() -> impl Strategy<Value = usize> {
 }
 
 fn time(least: Duration) -> impl Strategy<Value = Duration> {
-    (0..1000 * 3600 * 24_u64, 0..1000_000_u32).prop_map(move |(milliseconds, nanos)| {
+    (0..1000 * 3600 * 24_u64, 0..1_000_000_u32).prop_map(move |(milliseconds, nanos)| {
         Duration::from_millis(milliseconds) + Duration::from_nanos(nanos.into()) + least
     })
 }

@@ -20,14 +20,15 @@ use axum::{Json, Router};
 use futures::stream::{StreamExt as _, unfold};
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::task::coop::consume_budget;
 
 use crate::directory::freshness::{Freshness, KindFreshness};
 use crate::envoy_metrics::Proxies;
+use crate::export::exporters::ExporterCounts;
 use crate::export::prometheus::Prometheus;
 use crate::export::prometheus::families::Gauges;
 use crate::export::prometheus::format::Format;
-use crate::export::queue::Counted;
 use crate::log_limit;
 use crate::process::Process;
 use crate::receive::limits::Usage;
@@ -54,7 +55,7 @@ impl Readiness {
 #[derive(Clone, Debug)]
 pub struct Admin {
     /// The published snapshot.
-    pub published: Arc<ArcSwap<Snapshot>>,
+    pub published: watch::Receiver<Arc<Snapshot>>,
     /// The published directory.
     pub directory: Arc<ArcSwap<Directory>>,
     /// How fresh the directory is.
@@ -69,8 +70,8 @@ pub struct Admin {
     pub proxies: Arc<Proxies>,
     /// Renders the metrics.
     pub prometheus: Arc<Prometheus>,
-    /// What became of kept entries, if any are kept.
-    pub json_lines: Option<Counted>,
+    /// What became of kept entries, by exporter.
+    pub exporters: ExporterCounts,
     /// The connections of each HTTP port, by its name.
     pub ports: [(&'static str, Arc<Connections>); 2],
     /// Who has seen the metrics.
@@ -127,7 +128,7 @@ async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
         log_lines_left_out: log_limit::left_out(),
         directory_version: admin.directory.load().version(),
         kinds: admin.freshness.now(),
-        json_lines: admin.json_lines.as_ref().map(Counted::now),
+        exporters: admin.exporters.now(),
         process: Process::now().ok(),
         ports: Some(
             admin
@@ -139,7 +140,7 @@ async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let accept = headers.get_all(header::ACCEPT).iter();
     let format = Format::accepted(accept.filter_map(|value| value.to_str().ok()));
     let scrape = admin.scrapes.begin();
-    let snapshot = admin.published.load_full();
+    let snapshot = admin.published.borrow().clone();
     let pieces = admin.prometheus.render(snapshot, format, &gauges, &admin.proxies);
     let pieces = unfold((pieces, scrape), async |(mut pieces, scrape)| {
         // A client that reads fast must not keep the others of this thread waiting.
@@ -166,7 +167,7 @@ struct Intake {
 }
 
 async fn intake(State(admin): State<Admin>) -> Json<Intake> {
-    let snapshot = admin.published.load();
+    let snapshot = admin.published.borrow().clone();
     let rejected = Rejected::ALL
         .iter()
         .map(|reason| snapshot.accounting.messages_rejected(*reason));

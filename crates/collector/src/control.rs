@@ -8,12 +8,12 @@ use alscope_analysis::aggregate::expiry::Expiry;
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::shard::Shard;
-use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::export::queue::Queue;
+use crate::export::exporters::Queues;
 
 /// How often the shards are drained.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -27,31 +27,32 @@ pub struct Control {
     registry: Arc<Registry>,
     totals: Totals,
     expiry: Expiry,
-    published: Arc<ArcSwap<Snapshot>>,
-    kept: Option<Queue>,
+    published: watch::Sender<Arc<Snapshot>>,
+    exporters: Queues,
 }
 
 impl Control {
-    /// A control task for the `shards` of a registry, with the place where its snapshots appear. What is idle for `idle` is let go. What
-    /// the shards kept goes to the queue `kept`.
+    /// A control task for the `shards` of a registry, with the channel on which its snapshots appear: readers take the latest, who pushes them on wakes with each. What is idle for `idle` is let go. What
+    /// the shards kept goes to the queues of `exporters`.
     pub fn new(
-        (registry, shards): (Arc<Registry>, Vec<Arc<Mutex<Shard>>>),
+        registry: Arc<Registry>,
+        shards: Vec<Arc<Mutex<Shard>>>,
         idle: Duration,
-        kept: Option<Queue>,
-    ) -> (Self, Arc<ArcSwap<Snapshot>>) {
+        exporters: Queues,
+    ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let now = clock::now();
         let mut totals = Totals::new(now);
-        let published = Arc::new(ArcSwap::from_pointee(totals.publish(now)));
+        let (published, snapshots) = watch::channel(Arc::new(totals.publish(now)));
         (
             Control {
                 shards,
                 registry,
                 totals,
                 expiry: Expiry::new(idle, now),
-                published: published.clone(),
-                kept,
+                published,
+                exporters,
             },
-            published,
+            snapshots,
         )
     }
 
@@ -79,9 +80,7 @@ impl Control {
                     let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
                     (self.totals.drain(&mut shard, CHUNK, now), shard.take_kept(0))
                 };
-                if let (Some(kept), Some(batch)) = (&self.kept, batch) {
-                    kept.offer(batch);
-                }
+                self.exporters.offer(batch.map(|batch| (0, batch)));
                 if !more {
                     break;
                 }
@@ -91,6 +90,7 @@ impl Control {
         if let Some(pass) = pass {
             pass.end(&mut self.totals, &self.registry);
         }
-        self.published.store(Arc::new(self.totals.publish(clock::now())));
+        self.published
+            .send_replace(Arc::new(self.totals.publish(clock::now())));
     }
 }

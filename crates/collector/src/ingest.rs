@@ -13,8 +13,8 @@ use arc_swap::ArcSwap;
 
 use crate::clock;
 use crate::envoy_metrics::{Proxies, Proxy};
+use crate::export::exporters::Queues;
 use crate::export::json_lines::BATCH_BYTES;
-use crate::export::queue::Queue;
 use crate::receive::Handler;
 use crate::receive::method::Method;
 
@@ -33,7 +33,7 @@ pub struct Ingest {
     /// Whether that is taken: SkyWalking's setting `acceptMetricsService`.
     pub accept_metrics_service: bool,
     /// Where kept entries go.
-    pub kept: Option<Queue>,
+    pub exporters: Queues,
 }
 
 /// What is kept of a stream.
@@ -114,9 +114,7 @@ impl Ingest {
                 let more = shard.entries(&self.directory.load(), &proxy.node, &mut progress, TURN);
                 (more, shard.take_kept(BATCH_BYTES))
             };
-            if let (Some(kept), Some(batch)) = (&self.kept, batch) {
-                kept.offer(batch);
-            }
+            self.exporters.offer(batch.map(|batch| (0, batch)));
             proxy.counts.add_received(progress.entries_read() - before);
             if !more {
                 return Ok(());

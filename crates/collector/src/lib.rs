@@ -6,6 +6,7 @@ pub mod admin;
 pub mod assets;
 pub mod client;
 pub mod clock;
+pub mod configure;
 pub mod control;
 pub mod directory;
 pub mod envoy_metrics;
@@ -13,7 +14,7 @@ pub mod evidence;
 pub mod export;
 pub mod ingest;
 pub mod log_limit;
-pub mod persistence;
+
 pub mod process;
 pub mod receive;
 pub mod record;

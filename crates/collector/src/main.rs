@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alscope_analysis::names::redact::Redaction;
+use alscope_collector::configure::persistence::{hidden_headers, persistence};
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
 use alscope_collector::export::prometheus::format::Format;
 use alscope_collector::log_limit::LogLimit;
 use alscope_collector::signals::until_signals;
-use alscope_collector::{directory, persistence, record, replay, run, terminal, top, why};
+use alscope_collector::{directory, record, replay, run, terminal, top, why};
 use alscope_collector_config::{Checked, Config, Directory, Outcome, SkyWalkingReport};
 use clap::{Args, Parser, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -172,7 +173,7 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    persistence::persistence(&config)?;
+    persistence(&config)?;
     if let Directory::File(file) = &config.directory {
         for (kind, item) in directory::file::load(file, &mut directory::empty(&config))? {
             let (kind, name, file) = (kind.as_str(), item.name, file.display());
@@ -245,7 +246,7 @@ fn record_streams(arguments: RecordArguments) -> anyhow::Result<()> {
     } = arguments;
     let redaction = match config {
         _ if unredacted => Redaction::Off,
-        Some(config) => persistence::hidden_headers(&Config::load(&config)?),
+        Some(config) => hidden_headers(&Config::load(&config)?),
         None => Redaction::default(),
     };
     let (runtime, stop) = until_signals()?;
@@ -305,6 +306,7 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use alscope_collector::configure::directory_source::DirectorySourceError;
     use alscope_collector::receive::listener::WorkerGone;
     use alscope_collector::run::StartError;
 
@@ -327,7 +329,7 @@ mod tests {
                  collector again",
             ),
             (
-                StartError::DirectoryEnded,
+                StartError::Directory(DirectorySourceError::Ended),
                 "alscope-collector: directory.kubernetes: what follows it has ended before it was complete; look at the errors in \
                  the log and start the collector again",
             ),

@@ -13,13 +13,14 @@ use alscope_analysis::moment::Moment;
 use alscope_collector_config::{Config, Directory as Source};
 use arc_swap::ArcSwap;
 
+use crate::configure::persistence::{BadEndpointRule, persistence};
+use crate::configure::shards::shard;
 use crate::directory::{empty, file};
 use crate::envoy_metrics::Proxies;
+use crate::export::exporters::Queues;
 use crate::ingest::Ingest;
-use crate::persistence::{BadEndpointRule, persistence};
 use crate::receive::Handler as _;
 use crate::receive::method::Method;
-use crate::run;
 
 /// Why a recording can't be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -81,14 +82,14 @@ pub async fn replay(config: &Config, path: PathBuf) -> Result<Replayed, ReplayEr
     let (directory, left_out) = directory(config)?;
     let directory_version = directory.version();
     let registry = Arc::new(Registry::default());
-    let shard = run::shard(config, &registry, persistence(config)?);
+    let shard = shard(config, &registry, persistence(config)?);
     let ingest = Ingest {
         shard: shard.clone(),
         directory: Arc::new(ArcSwap::from_pointee(directory)),
         proxies: Arc::new(Proxies::default()),
         accept_metrics_service: false,
         // What would be kept is counted.
-        kept: None,
+        exporters: Queues::default(),
     };
     let mut streams = HashMap::new();
     let mut last = Moment(0);

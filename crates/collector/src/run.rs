@@ -3,19 +3,13 @@
 //! Start: bind all ports, directory, workers, ready. End: not ready, wait until proxies are sent elsewhere, let streams end, last
 //! snapshot, last kept entries, last scrape, web and admin. A second signal aborts.
 
-mod directory_source;
-
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alscope_analysis::aggregate::registry::{Bounds, Registry};
-use alscope_analysis::analyze::chain::{self, Chain};
 use alscope_analysis::directory::Directory;
-use alscope_analysis::identify::CallerAddress;
-use alscope_analysis::persistence::Persistence;
-use alscope_analysis::shard::{Settings, Shard};
-use alscope_collector_config::{Analyzer, Config, Ending};
+use alscope_analysis::shard::Shard;
+use alscope_collector_config::{Config, Ending};
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -24,22 +18,20 @@ use tracing::{error, info, warn};
 
 use crate::admin::scrapes::Scrapes;
 use crate::admin::{self, Admin, Readiness};
+use crate::configure::directory_source::{DirectorySourceError, Wait, freshness, source, until_synced};
+use crate::configure::persistence::{BadEndpointRule, persistence};
+use crate::configure::shards::shards;
 use crate::control::Control;
-use crate::directory::file;
 use crate::envoy_metrics::Proxies;
-use crate::export::json_lines::Writer;
-use crate::export::queue::Queue;
+use crate::export::exporters::{Exporters, Queues};
 use crate::ingest::Ingest;
-use crate::persistence::{BadEndpointRule, persistence};
 use crate::receive::ending::until_quiet;
 use crate::receive::limits::Usage;
 use crate::receive::listener::{Listener, WorkerGone, listen};
 use crate::receive::open_files;
 use crate::receive::worker::Worker;
-use crate::serve::connections::Connections;
 use crate::serve::serve;
 use crate::{export, web};
-use directory_source::{Wait, freshness, source, until_synced};
 
 /// Why the collector could not start.
 #[derive(Debug, thiserror::Error)]
@@ -54,20 +46,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// The directory file can't be used.
+    /// The directory has no source that can be used.
     #[error(transparent)]
-    File(#[from] file::FileError),
-    /// Nobody follows the directory any more.
-    #[error(
-        "directory.kubernetes: what follows it has ended before it was complete; look at the errors in the log and start the \
-         collector again"
-    )]
-    DirectoryEnded,
-    /// No API server is configured.
-    #[error(
-        "directory.kubernetes: {0:#}; run in a cluster, set KUBECONFIG or directory.kubernetes.kubeconfig, or use directory.file"
-    )]
-    Kubernetes(anyhow::Error),
+    Directory(#[from] DirectorySourceError),
     /// An endpoint rule names nothing.
     #[error(transparent)]
     EndpointRule(#[from] BadEndpointRule),
@@ -79,7 +60,7 @@ pub enum StartError {
     WorkerGone(#[from] WorkerGone),
     /// The system gave no thread.
     #[error("the thread that writes kept entries can't be started: {0}; raise the limit of threads")]
-    Writer(std::io::Error),
+    Exporter(std::io::Error),
 }
 
 /// The tokens of the stages, in the order in which they end.
@@ -122,19 +103,18 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     let readiness = Readiness::default();
     let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
     let freshness = Arc::new(freshness(config));
-    let synced = source(config, (&directory, &freshness), stages.rest.clone(), &mut tasks).await?;
+    let synced = source(config, &directory, &freshness, stages.rest.clone(), &mut tasks).await?;
 
     let usage = Usage::new(open_files::within(config.limits));
     let proxies = Arc::new(Proxies::default());
     tasks.spawn(proxies.clone().forget(stages.rest.clone()));
-    let (kept, writer) = writer(persistence.as_deref())?.unzip();
+    let exporters = Exporters::start(persistence.as_deref()).map_err(StartError::Exporter)?;
     let (registry, shards) = shards(config, persistence.as_ref());
-    let drained = (registry, shards.clone());
-    let (control, published) = Control::new(drained, config.limits.idle_series, kept.clone());
-    let http = [Arc::<Connections>::default(), Arc::default()];
+    let idle = config.limits.idle_series;
+    let (control, published) = Control::new(registry, shards.clone(), idle, exporters.queues());
     let scrapes = Arc::new(Scrapes::default());
     let admin = Admin {
-        published: published.clone(),
+        published,
         directory: directory.clone(),
         freshness,
         usage: usage.clone(),
@@ -142,33 +122,31 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
         analyzers: analyzers(config),
         proxies: proxies.clone(),
         prometheus: Arc::new(export::prometheus::Prometheus::default()),
-        json_lines: kept.as_ref().map(Queue::counted),
-        ports: [("web", http[0].clone()), ("admin", http[1].clone())],
+        exporters: exporters.counts(),
+        ports: [("web", Arc::default()), ("admin", Arc::default())],
         scrapes: scrapes.clone(),
     };
-    let web = web::router(published, config.web_hosts.clone().into());
-    let routers = [(ports.web, web), (ports.admin, admin::router(admin))];
-    for ((socket, router), connections) in routers.into_iter().zip(http) {
-        tasks.spawn(serve(socket, router, connections, stages.rest.clone()));
-    }
+    serve_http(config, [ports.web, ports.admin], admin, &stages.rest, &mut tasks);
     let mut control_task = JoinSet::new();
     control_task.spawn(control.run(stages.control.clone()));
 
     let synced = until_synced(synced, &stop).await;
     let mut received = Ok(());
     if let Ok(Wait::Complete) = synced {
-        let handlers = ingest(shards, &directory, &proxies, (config, kept.as_ref()));
+        let handlers = ingest(config, shards, &directory, &proxies, &exporters.queues());
         let listener = listener(ports.grpc, handlers, &usage, &stages.receive)?;
         info!(address = %listener.address().unwrap_or(config.listen.grpc), "receiving access logs");
-        let shown = (&readiness, &*usage);
-        received = receive(listener, &stages.receive, shown, (&stop, config.ending)).await;
+        let receiving = Receiving {
+            listener,
+            readiness: &readiness,
+            usage: &usage,
+            stopping: &stages.receive,
+        };
+        received = receiving.until(&stop, config.ending).await;
     }
     stages.control.cancel();
     control_task.join_all().await;
-    drop(kept);
-    if let Some(writer) = writer {
-        writer.end().await;
-    }
+    exporters.end().await;
     scrapes.last(longest_scrape(&synced, config.ending)).await;
     stages.rest.cancel();
     tasks.join_all().await;
@@ -177,41 +155,60 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     Ok(received?)
 }
 
-/// Is ready, and receives until `stop` is cancelled or a worker is gone.
-async fn receive(
-    listener: Listener,
+/// Serves the web port and the admin port, in this order.
+fn serve_http(
+    config: &Config,
+    sockets: [TcpListener; 2],
+    admin: Admin,
     stopping: &CancellationToken,
-    (readiness, usage): (&Readiness, &Usage),
-    (stop, ending): (&CancellationToken, Ending),
-) -> Result<(), WorkerGone> {
-    let mut receive = JoinSet::new();
-    receive.spawn(listener.run(stopping.clone()));
-    readiness.set(true);
-    tokio::select! {
-        () = stop.cancelled() => leave((readiness, usage), ending, stopping).await,
-        () = stopping.cancelled() => {
-            readiness.set(false);
-            error!("stopping, because an ingest thread has ended");
-        }
+    tasks: &mut JoinSet<()>,
+) {
+    let ports = admin.ports.clone();
+    let web = web::router(admin.published.clone(), config.web_hosts.clone().into());
+    let routers = [web, admin::router(admin)];
+    for ((socket, router), (_, connections)) in sockets.into_iter().zip(routers).zip(ports) {
+        tasks.spawn(serve(socket, router, connections, stopping.clone()));
     }
-    receive.join_all().await.into_iter().collect()
+}
+
+/// What receives access logs while the collector is ready.
+struct Receiving<'a> {
+    listener: Listener,
+    readiness: &'a Readiness,
+    usage: &'a Usage,
+    /// Cancelled when connections are to end.
+    stopping: &'a CancellationToken,
+}
+
+impl Receiving<'_> {
+    /// Is ready, and receives until `stop` is cancelled or a worker is gone.
+    async fn until(self, stop: &CancellationToken, ending: Ending) -> Result<(), WorkerGone> {
+        let mut receive = JoinSet::new();
+        receive.spawn(self.listener.run(self.stopping.clone()));
+        self.readiness.set(true);
+        tokio::select! {
+            () = stop.cancelled() => {
+                self.readiness.set(false);
+                info!("stopping: not ready, waiting until proxies are sent elsewhere");
+                until_quiet(self.usage.came.subscribe(), ending).await;
+                info!("stopping: reading what is in flight");
+                self.stopping.cancel();
+            }
+            () = self.stopping.cancelled() => {
+                self.readiness.set(false);
+                error!("stopping, because an ingest thread has ended");
+            }
+        }
+        receive.join_all().await.into_iter().collect()
+    }
 }
 
 /// How long the last scrape is waited for: a collector that never was ready has nothing to show.
-fn longest_scrape(synced: &Result<Wait, StartError>, ending: Ending) -> Duration {
+fn longest_scrape(synced: &Result<Wait, DirectorySourceError>, ending: Ending) -> Duration {
     match synced {
         Ok(Wait::Complete) => ending.scrape,
         Ok(Wait::Unfinished) | Err(_) => Duration::ZERO,
     }
-}
-
-/// Lets proxies be sent elsewhere, then tells their connections to end.
-async fn leave((readiness, usage): (&Readiness, &Usage), ending: Ending, stopping: &CancellationToken) {
-    readiness.set(false);
-    info!("stopping: not ready, waiting until proxies are sent elsewhere");
-    until_quiet(usage.came.subscribe(), ending).await;
-    info!("stopping: reading what is in flight");
-    stopping.cancel();
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -256,79 +253,19 @@ pub fn analyzers(config: &Config) -> usize {
     names.len()
 }
 
-/// The analyzers that find parties. `persistence` finds none: it keeps what others found.
-fn chain(analyzers: &[Analyzer]) -> Chain {
-    Chain::new(analyzers.iter().filter_map(|analyzer| match analyzer {
-        Analyzer::K8sMesh => Some(chain::Analyzer::K8sMesh),
-        Analyzer::MxMesh => Some(chain::Analyzer::MxMesh),
-        Analyzer::Persistence => None,
-    }))
-}
-
-/// What a configuration tells the shards.
-fn settings(config: &Config) -> Settings {
-    Settings {
-        http: chain(&config.analysis.http),
-        tcp: chain(&config.analysis.tcp),
-        gateway_caller: if config.analysis.trust_forwarded_address {
-            CallerAddress::Forwarded
-        } else {
-            CallerAddress::Direct
-        },
-        entries_per_message: config.limits.entries_per_message,
-        string_bytes: config.limits.string_bytes,
-    }
-}
-
-/// Where kept entries go, if any are kept.
-fn writer(persistence: Option<&Persistence>) -> Result<Option<(Queue, Writer)>, StartError> {
-    let started = persistence.map(|_| Writer::start(std::io::stdout()));
-    started.transpose().map_err(StartError::Writer)
-}
-
-/// A worker's shard.
-pub fn shard(
-    config: &Config,
-    registry: &Arc<Registry>,
-    persistence: Option<Arc<Persistence>>,
-) -> Arc<Mutex<Shard>> {
-    let shard = Shard::new(settings(config), registry.clone());
-    Arc::new(Mutex::new(match persistence {
-        Some(persistence) => shard.keeping(persistence),
-        None => shard,
-    }))
-}
-
-/// The workers' shards, and the registry that they share.
-fn shards(
-    config: &Config,
-    persistence: Option<&Arc<Persistence>>,
-) -> (Arc<Registry>, Vec<Arc<Mutex<Shard>>>) {
-    let registry = Arc::new(Registry::new(Bounds {
-        samples: config.limits.samples,
-        outside_hosts: config.limits.outside_hosts,
-        ..Bounds::default()
-    }));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = config.workers.map_or(cores, usize::from);
-    let shards = (0..workers)
-        .map(|_| shard(config, &registry, persistence.cloned()))
-        .collect();
-    (registry, shards)
-}
-
 fn ingest(
+    config: &Config,
     shards: Vec<Arc<Mutex<Shard>>>,
     directory: &Arc<ArcSwap<Directory>>,
     proxies: &Arc<Proxies>,
-    (config, kept): (&Config, Option<&Queue>),
+    exporters: &Queues,
 ) -> Vec<Ingest> {
     let ingest = |shard| Ingest {
         shard,
         directory: directory.clone(),
         proxies: proxies.clone(),
         accept_metrics_service: config.accept_metrics_service,
-        kept: kept.cloned(),
+        exporters: exporters.clone(),
     };
     shards.into_iter().map(ingest).collect()
 }

@@ -8,11 +8,11 @@ mod why;
 use std::sync::Arc;
 
 use alscope_analysis::aggregate::totals::Snapshot;
-use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
+use tokio::sync::watch;
 
 use crate::assets;
 
@@ -26,7 +26,7 @@ use hosts::Hosts;
 /// Kept, and asked for again each time.
 const REVALIDATED: HeaderValue = HeaderValue::from_static("no-cache");
 
-type Published = Arc<ArcSwap<Snapshot>>;
+type Published = watch::Receiver<Arc<Snapshot>>;
 
 /// The web port's routes, for those who ask for one of `hosts`, loopback or the address that they reach.
 pub fn router(published: Published, hosts: Hosts) -> Router {

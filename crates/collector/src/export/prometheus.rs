@@ -72,8 +72,8 @@ impl Prometheus {
         let mut own = writer();
         families::own(&mut own, &snapshot, gauges);
         directory::directory(&mut own, &gauges.kinds);
-        if let Some(counts) = &gauges.json_lines {
-            exporters::json_lines(&mut own, counts);
+        if !gauges.exporters.is_empty() {
+            exporters::exporters(&mut own, &gauges.exporters);
         }
         if let Some(process) = &gauges.process {
             process::process(&mut own, process);

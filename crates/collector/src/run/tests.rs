@@ -14,12 +14,13 @@ async fn a_worker_that_dies_ends_the_receiving_with_an_error_that_ends_the_proce
     let client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
     let readiness = Readiness::default();
     let listener = Listener::new(socket, vec![worker]);
-    let receiving = receive(
+    let receiving = Receiving {
         listener,
-        &stopping,
-        (&readiness, &*usage),
-        (&stop, Ending::default()),
-    );
+        readiness: &readiness,
+        usage: &usage,
+        stopping: &stopping,
+    };
+    let receiving = receiving.until(&stop, Ending::default());
     let ended = tokio::time::timeout(Duration::from_secs(20), receiving)
         .await
         .unwrap();

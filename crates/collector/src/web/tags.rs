@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use alscope_analysis::aggregate::totals::Snapshot;
-use arc_swap::ArcSwap;
 use axum::extract::{Request, State};
 use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
 
 /// The tag of a content.
 pub fn of_content(content: &[u8]) -> HeaderValue {
@@ -37,12 +37,12 @@ pub fn not_modified(tag: HeaderValue) -> Response {
 
 /// Tags each answer that follows from the published snapshot and the request's target alone.
 pub async fn of_snapshot(
-    State(published): State<Arc<ArcSwap<Snapshot>>>,
+    State(published): State<watch::Receiver<Arc<Snapshot>>>,
     request: Request,
     next: Next,
 ) -> Response {
     // Taken before the answer is made: an answer from a newer snapshot has an older tag, and is asked for again.
-    let taken = published.load().taken.0;
+    let taken = published.borrow().taken.0;
     let target = request
         .uri()
         .path_and_query()

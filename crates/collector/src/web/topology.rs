@@ -31,7 +31,7 @@ pub(super) async fn topology(
 ) -> Response {
     let text = query.window.as_deref().unwrap_or(DEFAULT_WINDOW);
     if let Some(window) = window(text) {
-        Json(topology_of(&published.load(), window)).into_response()
+        Json(topology_of(&published.borrow().clone(), window)).into_response()
     } else {
         let message = format!("window={text} is no time from 1s to 1h; write it like 60s or 5m\n");
         (StatusCode::BAD_REQUEST, message).into_response()

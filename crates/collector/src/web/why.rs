@@ -30,7 +30,7 @@ pub(super) struct WhyQuery {
 }
 
 pub(super) async fn why(State(published): State<Published>, Query(query): Query<WhyQuery>) -> Response {
-    match answer(&published.load(), query.edge.as_deref()) {
+    match answer(&published.borrow().clone(), query.edge.as_deref()) {
         Ok(why) => Json(why).into_response(),
         Err(refusal) => refusal.into_response(),
     }

@@ -12,6 +12,7 @@ use alscope_analysis::moment::Moment;
 use alscope_analysis::shard::{Progress, Settings, Shard};
 use alscope_collector::control::Control;
 use alscope_collector::envoy_metrics::Proxies;
+use alscope_collector::export::exporters::Queues;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
 use alscope_collector::export::prometheus::format::Format;
@@ -100,18 +101,18 @@ fn a_series_that_takes_the_place_of_one_that_went_is_shown_with_its_own_labels_a
 async fn the_control_task_lets_go_what_is_idle() {
     let registry = Arc::new(Registry::default());
     let shard = Arc::new(Mutex::new(Shard::new(Settings::default(), registry.clone())));
-    let drained = (registry.clone(), vec![shard.clone()]);
-    let (control, published) = Control::new(drained, Duration::from_millis(600), None);
+    let (idle, shards) = (Duration::from_millis(600), vec![shard.clone()]);
+    let (control, published) = Control::new(registry.clone(), shards, idle, Queues::default());
     let stopping = CancellationToken::new();
     let mut running = JoinSet::new();
     running.spawn(control.run(stopping.clone()));
     take(&mut shard.lock().unwrap(), "reviews.demo.svc.cluster.local");
     let deadline = Instant::now() + Duration::from_secs(20);
-    while published.load().expired.series == 0 {
-        assert!(Instant::now() < deadline, "{:?}", published.load());
+    while published.borrow().expired.series == 0 {
+        assert!(Instant::now() < deadline, "{:?}", published.borrow());
         sleep(Duration::from_millis(20)).await;
     }
-    let snapshot = published.load_full();
+    let snapshot = published.borrow().clone();
     assert_eq!(
         (snapshot.accounting.received, snapshot.http.iter().count()),
         (1, 0)

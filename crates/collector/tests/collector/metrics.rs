@@ -8,6 +8,7 @@ use als_proto::messages::envoy::service::metrics::v3::{StreamMetricsMessage, Str
 use als_proto::messages::io::prometheus::client::{Counter, Gauge, Metric, MetricFamily, MetricType};
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::shard::{Settings, Shard};
+use alscope_collector::export::exporters::Queues;
 use alscope_collector::ingest::Ingest;
 use alscope_collector::receive::limits::Usage;
 use alscope_collector::receive::listener::Listener;
@@ -169,7 +170,7 @@ async fn metrics_are_refused_with_the_setting_that_does_it(
         directory: Arc::default(),
         proxies: Arc::default(),
         accept_metrics_service,
-        kept: None,
+        exporters: Queues::default(),
     };
     let stopping = CancellationToken::new();
     let worker = Worker::start(0, ingest, Usage::new(Limits::default()), stopping.clone()).unwrap();

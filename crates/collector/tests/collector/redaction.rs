@@ -11,7 +11,7 @@ use alscope_analysis::moment::Moment;
 use alscope_analysis::names::redact::Redaction;
 use alscope_analysis::node::Node;
 use alscope_analysis::shard::{Progress, Settings, Shard};
-use alscope_collector::persistence::persistence;
+use alscope_collector::configure::persistence::persistence;
 use alscope_collector_config::Config;
 use prost::Message as _;
 use rstest::rstest;

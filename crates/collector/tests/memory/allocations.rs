@@ -11,14 +11,16 @@ use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use alscope_analysis::accounting::Rejected;
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::shard::Shard;
+use alscope_collector::configure::shards::shard;
 use alscope_collector::directory::{empty, file};
 use alscope_collector::envoy_metrics::Proxies;
+use alscope_collector::export::exporters::Queues;
 use alscope_collector::ingest::{Incoming, Ingest};
 use alscope_collector::receive::Handler;
 use alscope_collector::receive::limits::Usage;
 use alscope_collector::receive::method::{METHODS, Method};
 use alscope_collector::receive::worker::{FRAME, WINDOW, work};
-use alscope_collector::run;
+
 use alscope_collector_config::Config;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -85,13 +87,13 @@ impl Collector {
         let mut state = empty(&config);
         file::load(&folder.path().join("cluster.yaml"), &mut state).unwrap();
         let directory = state.publish().unwrap();
-        let shard = run::shard(&config, &Arc::new(Registry::default()), None);
+        let shard = shard(&config, &Arc::new(Registry::default()), None);
         let ingest = Ingest {
             shard: shard.clone(),
             directory: Arc::new(ArcSwap::from_pointee(directory)),
             proxies: Arc::new(Proxies::default()),
             accept_metrics_service: true,
-            kept: None,
+            exporters: Queues::default(),
         };
         let taken = Arc::new(Semaphore::new(0));
         Collector {

@@ -10,7 +10,7 @@ use alscope_analysis::aggregate::series::{Counts, HttpCounts};
 use alscope_analysis::names::endpoint;
 use alscope_analysis::node::OWN_LABELS;
 use alscope_collector::directory::kubernetes;
-use alscope_collector::export::queue;
+use alscope_collector::export::deliver::queue;
 use alscope_collector::receive::{admission, buffer_budget};
 use alscope_collector_config::Limits;
 

@@ -30,7 +30,8 @@ use prost_types::{Duration, Timestamp};
 use rstest::rstest;
 
 use super::*;
-use crate::export::queue::Dropped;
+use crate::export::deliver::delivery_thread::DeliveryThread;
+use crate::export::deliver::queue::Dropped;
 
 const SIDECAR: &str = "sidecar~10.0.0.1~productpage.demo~demo.svc.cluster.local";
 const GATEWAY: &str = "router~10.0.0.3~gateway.demo~demo.svc.cluster.local";
@@ -290,14 +291,14 @@ async fn what_was_offered_is_written_before_the_end(
         ..Output::default()
     };
     let written = output.written.clone();
-    let (queue, writer) = Writer::start(output).expect("a thread");
+    let (queue, thread) = DeliveryThread::start(NAME, deliver(output)).expect("a thread");
     for (line, entries) in [("one\n", 1), ("two\n", 2), ("three\n", 3)] {
         let bytes = line.as_bytes().to_vec();
         queue.offer(Batch { bytes, entries });
     }
     let counted = queue.counted();
     drop(queue);
-    writer.end().await;
+    thread.end().await;
     assert_eq!(&**written.lock().expect("no writer panics"), expected.as_bytes());
     let now = counted.now();
     let failed = now.dropped(Dropped::WriteFailed);
@@ -322,7 +323,7 @@ impl io::Write for Blocked {
 #[tokio::test(start_paused = true)]
 async fn an_output_that_takes_nothing_holds_up_neither_workers_nor_the_end() {
     let (unblock, blocked) = std::sync::mpsc::channel();
-    let (queue, writer) = Writer::start(Blocked(blocked)).expect("a thread");
+    let (queue, thread) = DeliveryThread::start(NAME, deliver(Blocked(blocked))).expect("a thread");
     for _ in 0..3000 {
         let bytes = b"x\n".to_vec();
         queue.offer(Batch { bytes, entries: 1 });
@@ -335,6 +336,6 @@ async fn an_output_that_takes_nothing_holds_up_neither_workers_nor_the_end() {
         (3000, 0, 3000 - full)
     );
     drop(queue);
-    writer.end().await;
+    thread.end().await;
     drop(unblock);
 }

@@ -1,8 +1,7 @@
 //! What became of the entries that were offered to exporters.
 
 use super::families::{Metric, Writer, counter, gauge};
-use crate::export::json_lines::NAME;
-use crate::export::queue::{Counts, Dropped};
+use crate::export::deliver::queue::{Counts, Dropped};
 
 const QUEUED: Metric = counter(
     "alscope_exporter_entries_queued_total",
@@ -21,18 +20,20 @@ const DROPPED: Metric = counter(
     "Kept entries that were not written.",
 );
 
-/// The counters of the exporter of JSON lines.
-pub(super) fn json_lines(writer: &mut Writer, counts: &Counts) {
-    for (metric, value) in [
-        (&QUEUED, counts.queued),
-        (&EXPORTED, counts.exported),
-        (&WAITING, counts.waiting),
-    ] {
-        writer.labelled(metric, "exporter", [(NAME, value)].into_iter());
-    }
+/// The counters of each exporter.
+pub(super) fn exporters(writer: &mut Writer, exporters: &[(&'static str, Counts)]) {
+    let mut labelled = |metric, value: fn(&Counts) -> u64| {
+        let values = exporters.iter().map(|(name, counts)| (*name, value(counts)));
+        writer.labelled(metric, "exporter", values);
+    };
+    labelled(&QUEUED, |counts| counts.queued);
+    labelled(&EXPORTED, |counts| counts.exported);
+    labelled(&WAITING, |counts| counts.waiting);
     writer.header(&DROPPED);
-    for reason in Dropped::ALL {
-        let labels = format!("{{exporter=\"{NAME}\",reason=\"{}\"}}", reason.as_str());
-        writer.sample(&DROPPED, &labels, counts.dropped(reason));
+    for (name, counts) in exporters {
+        for reason in Dropped::ALL {
+            let labels = format!("{{exporter=\"{name}\",reason=\"{}\"}}", reason.as_str());
+            writer.sample(&DROPPED, &labels, counts.dropped(reason));
+        }
     }
 }

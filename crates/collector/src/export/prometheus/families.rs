@@ -10,7 +10,7 @@ use alscope_analysis::party::Reporter;
 use super::format::Format;
 use super::push;
 use crate::directory::freshness::KindFreshness;
-use crate::export::queue::Counts;
+use crate::export::deliver::queue::Counts;
 use crate::process::Process;
 use crate::receive::answer::Refusal;
 use crate::receive::limits::{Connections, Ended, Refused};
@@ -194,8 +194,8 @@ pub struct Gauges {
     pub directory_version: u64,
     /// How fresh the directory is.
     pub kinds: Vec<KindFreshness>,
-    /// What became of kept entries, if any are kept.
-    pub json_lines: Option<Counts>,
+    /// What became of kept entries, by exporter.
+    pub exporters: Vec<(&'static str, Counts)>,
     /// What the system says of the process, if it does.
     pub process: Option<Process>,
     /// The connections of each HTTP port, by its name, if they are served.

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::{env, fs};
 
-use super::super::keys::KEYS;
 use super::CLIENT_SIDE;
+use crate::export::entry_fields::FIELDS;
 
 const HEAD: &str = "<!-- Generated from crates/collector/src/export/json_lines by `make gen`: change it there. -->
 
@@ -59,7 +59,7 @@ A key without a value is left out. Keys that metrics have as labels mean the sam
 #[test]
 fn page_is_what_the_table_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/json-lines.md");
-    let rows = KEYS
+    let rows = FIELDS
         .iter()
         .map(|key| format!("| `{}` | {} |\n", key.name, key.meaning));
     let page = HEAD.replace("LINE", CLIENT_SIDE) + &rows.collect::<String>();
@@ -75,9 +75,9 @@ fn page_is_what_the_table_says() {
 
 #[test]
 fn keys_are_names_and_meanings_are_sentences() {
-    let names: BTreeSet<&str> = KEYS.iter().map(|key| key.name).collect();
-    assert_eq!(names.len(), KEYS.len());
-    for key in &KEYS {
+    let names: BTreeSet<&str> = FIELDS.iter().map(|key| key.name).collect();
+    assert_eq!(names.len(), FIELDS.len());
+    for key in &FIELDS {
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
         assert!(key.name.bytes().all(is_name), "{}", key.name);
         assert!(

@@ -120,10 +120,10 @@ impl Queue {
 }
 
 impl Batches {
-    /// Gives `export` every batch until the workers' end is gone.
-    pub fn export(mut self, mut export: impl FnMut(&Batch) -> std::io::Result<()>) {
+    /// Gives `deliver` every batch until the workers' end is gone.
+    pub fn deliver(mut self, mut deliver: impl FnMut(&Batch) -> std::io::Result<()>) {
         while let Some(batch) = self.batches.blocking_recv() {
-            let result = export(&batch);
+            let result = deliver(&batch);
             let mut counts = self.counted.counts();
             counts.waiting -= batch.entries;
             counts.waiting_bytes -= batch.bytes.len();

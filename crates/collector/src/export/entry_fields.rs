@@ -1,4 +1,4 @@
-//! Every key of a line: its name, what it holds, and how it is read out of a kept entry. What a line has and what its page says
+//! Every field of a kept entry: its name, what it holds, and how it is read. What an exporter sends and what `docs/json-lines.md` says
 //! come from this table.
 
 use std::borrow::Cow;
@@ -17,21 +17,21 @@ use serde::Serialize;
 /// Bytes of one text; what is longer ends in `…`.
 const TEXT_BYTES: usize = 4096;
 
-/// A key of a line.
+/// A field of a kept entry.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
-    /// The key.
+pub struct EntryField {
+    /// Its name, in snake case.
     pub name: &'static str,
     /// What it holds, in one sentence.
     pub meaning: &'static str,
-    /// The value; `None` leaves the key out.
-    pub value: for<'k, 'a> fn(&'k KeptEntry<'k, 'a>) -> Option<Value<'k>>,
+    /// The value; `None` leaves the field out.
+    pub value: for<'k, 'a> fn(&'k KeptEntry<'k, 'a>) -> Option<FieldValue<'k>>,
 }
 
-/// A value of a line.
+/// The value of a field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum Value<'k> {
+pub enum FieldValue<'k> {
     /// A text.
     Text(Cow<'k, str>),
     /// A number.
@@ -40,10 +40,10 @@ pub enum Value<'k> {
     Headers(BTreeMap<Cow<'k, str>, String>),
 }
 
-impl<'k> Value<'k> {
+impl<'k> FieldValue<'k> {
     fn text(text: impl Into<Cow<'k, str>>) -> Option<Self> {
         let text = text.into();
-        (!text.is_empty()).then_some(Value::Text(text))
+        (!text.is_empty()).then_some(FieldValue::Text(text))
     }
 
     /// A label's value, if it is known.
@@ -52,162 +52,162 @@ impl<'k> Value<'k> {
     }
 }
 
-const fn key(
+const fn field(
     name: &'static str,
-    value: for<'k, 'a> fn(&'k KeptEntry<'k, 'a>) -> Option<Value<'k>>,
+    value: for<'k, 'a> fn(&'k KeptEntry<'k, 'a>) -> Option<FieldValue<'k>>,
     meaning: &'static str,
-) -> Key {
-    Key { name, meaning, value }
+) -> EntryField {
+    EntryField { name, meaning, value }
 }
 
-/// Every key, in the order in which they are written.
-pub const KEYS: [Key; 48] = [
-    key(
+/// Every field, in the order in which they are written.
+pub const FIELDS: [EntryField; 48] = [
+    field(
         "start_time",
         |entry| {
             Timestamp::from_nanosecond(entry.observed.start().0.into())
                 .ok()
-                .and_then(|time| Value::text(format!("{time:.6}")))
+                .and_then(|time| FieldValue::text(format!("{time:.6}")))
         },
         "When the call began, in UTC with microseconds (RFC 3339).",
     ),
-    key(
+    field(
         "kept",
-        |entry| Value::text(entry.reason.as_str()),
+        |entry| FieldValue::text(entry.reason.as_str()),
         "Why the entry is kept: `error`, `flag`, `slow` or `sampled`.",
     ),
-    key(
+    field(
         "reporter",
-        |entry| Value::text(entry.parties.reporter.as_str()),
+        |entry| FieldValue::text(entry.parties.reporter.as_str()),
         "Whose entry it is: `source` (the caller's proxy, or a gateway), `destination` or `waypoint`.",
     ),
-    key(
+    field(
         "request_protocol",
-        |entry| Value::text(entry.observed.outcome().protocol.as_str()),
+        |entry| FieldValue::text(entry.observed.outcome().protocol.as_str()),
         "`http`, `grpc` or `tcp`.",
     ),
-    key(
+    field(
         "method",
-        |entry| Value::text(Method::from_number(request(entry)?.1.method).as_str()),
+        |entry| FieldValue::text(Method::from_number(request(entry)?.1.method).as_str()),
         "The request's method; `_OTHER` for one that Envoy has no number for.",
     ),
-    key(
+    field(
         "authority",
         |entry| redacted(entry, request(entry)?.1.authority, Redaction::authority),
         "The request's authority, without userinfo.",
     ),
-    key(
+    field(
         "path",
         |entry| redacted(entry, request(entry)?.1.path, Redaction::target),
         "The request's path, and the keys of its query.",
     ),
-    key(
+    field(
         "endpoint",
-        |entry| Value::text(entry.endpoint?),
+        |entry| FieldValue::text(entry.endpoint?),
         "The endpoint's name: method and template of the path; `{other}` when it has none.",
     ),
-    key(
+    field(
         "outcome",
-        |entry| Value::text(entry.observed.verdict().as_str()),
+        |entry| FieldValue::text(entry.observed.verdict().as_str()),
         "What it came to: `success`, `client-error`, `failed` or `unknown`, as in [Outcomes](outcomes.md).",
     ),
-    key(
+    field(
         "response_code",
-        |entry| Some(Value::Number(request(entry)?.2.code.into())),
+        |entry| Some(FieldValue::Number(request(entry)?.2.code.into())),
         "The response's code; 0 when the caller got none.",
     ),
-    key(
+    field(
         "grpc_response_status",
-        |entry| Value::text(request(entry)?.2.protocol.grpc_status_text()),
+        |entry| FieldValue::text(request(entry)?.2.protocol.grpc_status_text()),
         "The status of a gRPC call; `unknown` when the proxy did not log it.",
     ),
-    key(
+    field(
         "response_flags",
         |entry| {
-            Value::text(flags::text(entry.observed.outcome().flags))
-                .filter(|text| *text != Value::Text("-".into()))
+            FieldValue::text(flags::text(entry.observed.outcome().flags))
+                .filter(|text| *text != FieldValue::Text("-".into()))
         },
         "Envoy's short codes of all response flags, joined by commas.",
     ),
-    key(
+    field(
         "response_code_details",
         |entry| text(entry, request(entry)?.0.response.as_ref()?.code_details),
         "Why the response has its code, in Envoy's words.",
     ),
-    key(
+    field(
         "connection_termination_details",
         |entry| text(entry, entry.observed.common.connection_termination_details),
         "Why Envoy ended the connection.",
     ),
-    key(
+    field(
         "upstream_transport_failure_reason",
         |entry| text(entry, entry.observed.common.upstream_transport_failure_reason),
         "Why the connection to the upstream failed, such as a TLS error.",
     ),
-    key(
+    field(
         "retries",
         |entry| {
-            Some(Value::Number(measure::retries(entry.observed.common).into()))
-                .filter(|retries| *retries != Value::Number(0))
+            Some(FieldValue::Number(measure::retries(entry.observed.common).into()))
+                .filter(|retries| *retries != FieldValue::Number(0))
         },
         "How often the proxy tried an upstream again.",
     ),
-    key(
+    field(
         "duration_microseconds",
         |entry| number(latency::microseconds(entry.observed.common)),
         "The whole request, or how long the connection was open.",
     ),
-    key(
+    field(
         "request_microseconds",
         |entry| parts(entry, |parts| parts.request),
         "From the request's first byte until the proxy began to send it on.",
     ),
-    key(
+    field(
         "upstream_microseconds",
         |entry| parts(entry, |parts| parts.upstream),
         "From there until the upstream began to answer.",
     ),
-    key(
+    field(
         "response_microseconds",
         |entry| parts(entry, |parts| parts.response),
         "From there until the caller had all of the response.",
     ),
-    key(
+    field(
         "bytes_received",
-        |entry| Some(Value::Number(bytes(entry).0)),
+        |entry| Some(FieldValue::Number(bytes(entry).0)),
         "Bytes from the caller, headers included.",
     ),
-    key(
+    field(
         "bytes_sent",
-        |entry| Some(Value::Number(bytes(entry).1)),
+        |entry| Some(FieldValue::Number(bytes(entry).1)),
         "Bytes to the caller, headers included.",
     ),
-    key(
+    field(
         "source",
-        |entry| Value::text(&*entry.parties.source.name),
+        |entry| FieldValue::text(&*entry.parties.source.name),
         "The name of the caller's service.",
     ),
-    key(
+    field(
         "source_workload",
-        |entry| Value::text(&*entry.parties.source.workload),
+        |entry| FieldValue::text(&*entry.parties.source.workload),
         "The caller's workload.",
     ),
-    key(
+    field(
         "source_workload_namespace",
-        |entry| Value::text(&*entry.parties.source.namespace),
+        |entry| FieldValue::text(&*entry.parties.source.namespace),
         "The caller's namespace.",
     ),
-    key(
+    field(
         "source_principal",
-        |entry| Value::known(&entry.parties.source.principal),
+        |entry| FieldValue::known(&entry.parties.source.principal),
         "The SPIFFE identity that the caller proved.",
     ),
-    key(
+    field(
         "source_cluster",
-        |entry| Value::known(&entry.parties.source.cluster),
+        |entry| FieldValue::known(&entry.parties.source.cluster),
         "The caller's cluster.",
     ),
-    key(
+    field(
         "source_address",
         |entry| {
             let common = entry.observed.common;
@@ -216,102 +216,102 @@ pub const KEYS: [Key; 48] = [
         },
         "The address and port that the call came from.",
     ),
-    key(
+    field(
         "source_unattributed",
         |entry| unattributed(&entry.parties.source),
         "Why the caller is unknown, as in `alscope_parties_unattributed_total`.",
     ),
-    key(
+    field(
         "gateway",
-        |entry| Value::text(&*entry.parties.gateway.as_ref()?.name),
+        |entry| FieldValue::text(&*entry.parties.gateway.as_ref()?.name),
         "The name of the gateway's service, when a gateway reports; the call came to it and went on from it.",
     ),
-    key(
+    field(
         "gateway_workload",
-        |entry| Value::text(&*entry.parties.gateway.as_ref()?.workload),
+        |entry| FieldValue::text(&*entry.parties.gateway.as_ref()?.workload),
         "The gateway's workload.",
     ),
-    key(
+    field(
         "gateway_workload_namespace",
-        |entry| Value::text(&*entry.parties.gateway.as_ref()?.namespace),
+        |entry| FieldValue::text(&*entry.parties.gateway.as_ref()?.namespace),
         "The gateway's namespace.",
     ),
-    key(
+    field(
         "destination",
-        |entry| Value::text(&*entry.parties.destination.name),
+        |entry| FieldValue::text(&*entry.parties.destination.name),
         "The name of the called party's service.",
     ),
-    key(
+    field(
         "destination_workload",
-        |entry| Value::text(&*entry.parties.destination.workload),
+        |entry| FieldValue::text(&*entry.parties.destination.workload),
         "The called workload.",
     ),
-    key(
+    field(
         "destination_workload_namespace",
-        |entry| Value::text(&*entry.parties.destination.namespace),
+        |entry| FieldValue::text(&*entry.parties.destination.namespace),
         "The called workload's namespace.",
     ),
-    key(
+    field(
         "destination_principal",
-        |entry| Value::known(&entry.parties.destination.principal),
+        |entry| FieldValue::known(&entry.parties.destination.principal),
         "The SPIFFE identity that the called party proved.",
     ),
-    key(
+    field(
         "destination_address",
         |entry| address(entry.observed.common.upstream_remote_address()),
         "The address and port that the proxy sent it to.",
     ),
-    key(
+    field(
         "destination_unattributed",
         |entry| unattributed(&entry.parties.destination),
         "Why the called party is unknown.",
     ),
-    key(
+    field(
         "destination_service",
-        |entry| Value::text(&*entry.parties.service),
+        |entry| FieldValue::text(&*entry.parties.service),
         "The called host.",
     ),
-    key(
+    field(
         "connection_security_policy",
-        |entry| Value::text(entry.parties.security.as_str()),
+        |entry| FieldValue::text(entry.parties.security.as_str()),
         "The TLS of the connection to the proxy: `mutual_tls`, `none`, or `unknown` where the proxy can't know.",
     ),
-    key(
+    field(
         "upstream_cluster",
         |entry| text(entry, entry.observed.common.upstream_cluster),
         "Envoy's cluster of the upstream.",
     ),
-    key(
+    field(
         "route_name",
         |entry| text(entry, entry.observed.common.route_name),
         "Envoy's route.",
     ),
-    key(
+    field(
         "request_id",
         |entry| text(entry, request(entry)?.1.request_id),
         "The header `x-request-id`: the same in the entries of all proxies on the way.",
     ),
-    key(
+    field(
         "user_agent",
         |entry| text(entry, request(entry)?.1.user_agent),
         "The header `user-agent`.",
     ),
-    key(
+    field(
         "referer",
         |entry| text(entry, request(entry)?.1.referer),
         "The header `referer`.",
     ),
-    key(
+    field(
         "x_forwarded_for",
         |entry| text(entry, request(entry)?.1.forwarded_for),
         "The header `x-forwarded-for`: whom the request was forwarded for, as it says.",
     ),
-    key(
+    field(
         "request_headers",
         |entry| headers(entry, request(entry)?.1.headers()),
         "The request's headers that the proxy was told to log.",
     ),
-    key(
+    field(
         "response_headers",
         |entry| {
             let response = request(entry)?.0.response.as_ref()?;
@@ -342,41 +342,41 @@ fn bytes(entry: &KeptEntry<'_, '_>) -> (u64, u64) {
 }
 
 /// A part of the entry that can't be read is left out.
-fn number(number: Result<u64, Malformed>) -> Option<Value<'static>> {
-    number.ok().map(Value::Number)
+fn number(number: Result<u64, Malformed>) -> Option<FieldValue<'static>> {
+    number.ok().map(FieldValue::Number)
 }
 
-fn parts(entry: &KeptEntry<'_, '_>, part: fn(latency::Parts) -> u64) -> Option<Value<'static>> {
+fn parts(entry: &KeptEntry<'_, '_>, part: fn(latency::Parts) -> u64) -> Option<FieldValue<'static>> {
     let parts = latency::parts(entry.observed.common).ok()??;
-    Some(Value::Number(part(parts)))
+    Some(FieldValue::Number(part(parts)))
 }
 
-fn address(address: Result<Option<Address<'_>>, Malformed>) -> Option<Value<'static>> {
+fn address(address: Result<Option<Address<'_>>, Malformed>) -> Option<FieldValue<'static>> {
     let endpoint = endpoint(address.ok()?)?;
     let (ip, port) = (String::from_utf8_lossy(endpoint.ip), endpoint.port);
-    Value::text(if ip.contains(':') {
+    FieldValue::text(if ip.contains(':') {
         format!("[{ip}]:{port}")
     } else {
         format!("{ip}:{port}")
     })
 }
 
-fn unattributed(party: &Party) -> Option<Value<'static>> {
-    Value::text(party.missing?.as_str())
+fn unattributed(party: &Party) -> Option<FieldValue<'static>> {
+    FieldValue::text(party.missing?.as_str())
 }
 
 fn redacted(
     entry: &KeptEntry<'_, '_>,
     text: &[u8],
     redact: fn(&Redaction, &[u8], &mut String),
-) -> Option<Value<'static>> {
+) -> Option<FieldValue<'static>> {
     let mut shown = String::new();
     redact(entry.redaction, text, &mut shown);
-    Value::text(bounded(shown, TEXT_BYTES))
+    FieldValue::text(bounded(shown, TEXT_BYTES))
 }
 
 /// A text that is no header is shown by the rules of those that hold no secret by name.
-fn text(entry: &KeptEntry<'_, '_>, text: &[u8]) -> Option<Value<'static>> {
+fn text(entry: &KeptEntry<'_, '_>, text: &[u8]) -> Option<FieldValue<'static>> {
     redacted(entry, text, |redaction, text, shown| {
         redaction.header(b"", text, shown);
     })
@@ -385,12 +385,12 @@ fn text(entry: &KeptEntry<'_, '_>, text: &[u8]) -> Option<Value<'static>> {
 fn headers<'k, 'a: 'k>(
     entry: &KeptEntry<'k, 'a>,
     headers: impl Iterator<Item = Result<(&'a [u8], &'a [u8]), Malformed>>,
-) -> Option<Value<'k>> {
+) -> Option<FieldValue<'k>> {
     let shown = headers.flatten().map(|(name, value)| {
         let mut shown = String::new();
         entry.redaction.header(name, value, &mut shown);
         (String::from_utf8_lossy(name), bounded(shown, TEXT_BYTES))
     });
     let shown: BTreeMap<Cow<'k, str>, String> = shown.collect();
-    (!shown.is_empty()).then_some(Value::Headers(shown))
+    (!shown.is_empty()).then_some(FieldValue::Headers(shown))
 }

@@ -49,7 +49,7 @@ fn what_can_not_be_written_is_dropped_and_counted() {
     let counted = queue.counted();
     drop(queue);
     let mut waiting = Vec::new();
-    batches.export(|batch| {
+    batches.deliver(|batch| {
         waiting.push(counted.now().waiting);
         if batch.entries == 3 {
             return Err(std::io::ErrorKind::BrokenPipe.into());
@@ -74,7 +74,7 @@ proptest! {
             law();
         }
         drop(queue);
-        batches.export(|batch| {
+        batches.deliver(|batch| {
             law();
             if batch.entries.is_multiple_of(2) { Ok(()) } else { Err(std::io::ErrorKind::Other.into()) }
         });

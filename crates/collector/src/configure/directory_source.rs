@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::records::Kind;
-use alscope_collector_config::{Config, Directory as DirectorySource};
+use alscope_collector_config::{Config, Directory as Configured};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::StartError;
+use crate::directory::file::FileError;
 use crate::directory::file::follow::Followed;
 use crate::directory::freshness::Freshness;
 use crate::directory::publisher;
@@ -20,26 +20,46 @@ use crate::directory::{empty, kubernetes};
 /// Changes of the directory that wait to be applied.
 const CHANGES: usize = 4096;
 
+/// Why the directory can't be filled.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectorySourceError {
+    /// The directory file can't be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Nobody follows the directory any more.
+    #[error(
+        "directory.kubernetes: what follows it has ended before it was complete; look at the errors in the log and start the \
+         collector again"
+    )]
+    Ended,
+    /// No API server is configured.
+    #[error(
+        "directory.kubernetes: {0:#}; run in a cluster, set KUBECONFIG or directory.kubernetes.kubeconfig, or use directory.file"
+    )]
+    Kubernetes(anyhow::Error),
+}
+
 /// The freshness of the kinds that the directory's source has.
-pub(super) fn freshness(config: &Config) -> Freshness {
+pub fn freshness(config: &Config) -> Freshness {
     match config.directory {
-        DirectorySource::None => Freshness::default(),
-        DirectorySource::File(_) | DirectorySource::Kubernetes(_) => Freshness::of(&Kind::ALL),
+        Configured::None => Freshness::default(),
+        Configured::File(_) | Configured::Kubernetes(_) => Freshness::of(&Kind::ALL),
     }
 }
 
-/// Starts the directory's source. The answer turns true when the directory is complete.
-pub(super) async fn source(
+/// Starts the configured source of `directory`. The answer turns true when the directory is complete.
+pub async fn source(
     config: &Config,
-    (directory, freshness): (&Arc<ArcSwap<Directory>>, &Arc<Freshness>),
+    directory: &Arc<ArcSwap<Directory>>,
+    freshness: &Arc<Freshness>,
     stopping: CancellationToken,
     tasks: &mut JoinSet<()>,
-) -> Result<watch::Receiver<bool>, StartError> {
+) -> Result<watch::Receiver<bool>, DirectorySourceError> {
     let (synced, is_synced) = watch::channel(false);
     let (changes, taken) = mpsc::channel(CHANGES);
     let mut state = empty(config);
     match &config.directory {
-        DirectorySource::File(path) => {
+        Configured::File(path) => {
             let file = Followed::read(path, &mut state, freshness.clone())?;
             let read = state.publish().unwrap_or_default();
             info!(addresses = read.pod_addresses(), file = %path.display(), "directory read");
@@ -47,14 +67,14 @@ pub(super) async fn source(
             synced.send_replace(true);
             tasks.spawn(file.follow(changes, stopping.clone()));
         }
-        DirectorySource::None => {
+        Configured::None => {
             synced.send_replace(true);
             return Ok(is_synced);
         }
-        DirectorySource::Kubernetes(settings) => {
+        Configured::Kubernetes(settings) => {
             let client = kubernetes::client(settings.kubeconfig.as_deref())
                 .await
-                .map_err(StartError::Kubernetes)?;
+                .map_err(DirectorySourceError::Kubernetes)?;
             let source = kubernetes::Source {
                 client,
                 rules: state.naming_rules().clone(),
@@ -76,7 +96,7 @@ pub(super) async fn source(
 
 /// How the wait for the directory ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Wait {
+pub enum Wait {
     /// It is there.
     Complete,
     /// The collector was told to stop first.
@@ -84,16 +104,16 @@ pub(super) enum Wait {
 }
 
 /// Waits for the complete directory: an entry that came before it would be unattributed.
-pub(super) async fn until_synced(
+pub async fn until_synced(
     mut synced: watch::Receiver<bool>,
     stop: &CancellationToken,
-) -> Result<Wait, StartError> {
+) -> Result<Wait, DirectorySourceError> {
     tokio::select! {
         biased;
         () = stop.cancelled() => Ok(Wait::Unfinished),
         result = synced.wait_for(|synced| *synced) => match result {
             Ok(_) => Ok(Wait::Complete),
-            Err(_) => Err(StartError::DirectoryEnded),
+            Err(_) => Err(DirectorySourceError::Ended),
         },
     }
 }

@@ -1,0 +1,65 @@
+//! The workers' shards: their analyzers, bounds, and the registry that they share.
+
+use std::sync::{Arc, Mutex};
+
+use alscope_analysis::aggregate::registry::{Bounds, Registry};
+use alscope_analysis::analyze::chain::{self, Chain};
+use alscope_analysis::identify::CallerAddress;
+use alscope_analysis::persistence::Persistence;
+use alscope_analysis::shard::{Settings, Shard};
+use alscope_collector_config::{Analyzer, Config};
+
+/// The shards, one of each worker, and the registry that they share.
+pub fn shards(
+    config: &Config,
+    persistence: Option<&Arc<Persistence>>,
+) -> (Arc<Registry>, Vec<Arc<Mutex<Shard>>>) {
+    let registry = Arc::new(Registry::new(Bounds {
+        samples: config.limits.samples,
+        outside_hosts: config.limits.outside_hosts,
+        ..Bounds::default()
+    }));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = config.workers.map_or(cores, usize::from);
+    let shards = (0..workers)
+        .map(|_| shard(config, &registry, persistence.cloned()))
+        .collect();
+    (registry, shards)
+}
+
+/// A worker's shard.
+pub fn shard(
+    config: &Config,
+    registry: &Arc<Registry>,
+    persistence: Option<Arc<Persistence>>,
+) -> Arc<Mutex<Shard>> {
+    let shard = Shard::new(settings(config), registry.clone());
+    Arc::new(Mutex::new(match persistence {
+        Some(persistence) => shard.keeping(persistence),
+        None => shard,
+    }))
+}
+
+/// What the configuration tells the shards.
+fn settings(config: &Config) -> Settings {
+    Settings {
+        http: chain(&config.analysis.http),
+        tcp: chain(&config.analysis.tcp),
+        gateway_caller: if config.analysis.trust_forwarded_address {
+            CallerAddress::Forwarded
+        } else {
+            CallerAddress::Direct
+        },
+        entries_per_message: config.limits.entries_per_message,
+        string_bytes: config.limits.string_bytes,
+    }
+}
+
+/// The analyzers that find parties. `persistence` finds none: it keeps what others found.
+fn chain(analyzers: &[Analyzer]) -> Chain {
+    Chain::new(analyzers.iter().filter_map(|analyzer| match analyzer {
+        Analyzer::K8sMesh => Some(chain::Analyzer::K8sMesh),
+        Analyzer::MxMesh => Some(chain::Analyzer::MxMesh),
+        Analyzer::Persistence => None,
+    }))
+}
