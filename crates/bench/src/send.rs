@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::ops::AddAssign;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, interval_at, timeout};
@@ -132,7 +133,7 @@ async fn one_stream(
     answer
         .await
         .with_context(|| format!("{address} refused a stream"))?;
-    let sent = *sent.lock().unwrap_or_else(PoisonError::into_inner);
+    let sent = *sent.lock();
     Ok((stream, sent))
 }
 
@@ -212,7 +213,7 @@ impl Body for Replay {
             return Poll::Ready(None);
         };
         let data = message.sent_at(clock::now());
-        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) += Sent {
+        *self.sent.lock() += Sent {
             messages: 1,
             entries: message.entries() as u64,
             bytes: message.message_bytes(),

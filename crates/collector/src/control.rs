@@ -1,13 +1,14 @@
 //! The control task: each second it drains the workers' shards into the one total table and publishes a snapshot. Now and then it lets
 //! go what is idle.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use alscope_analysis::aggregate::expiry::Expiry;
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::shard::Shard;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -77,7 +78,7 @@ impl Control {
             loop {
                 let now = clock::now();
                 let (more, batch) = {
-                    let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut shard = shard.lock();
                     (self.totals.drain(&mut shard, CHUNK, now), shard.take_kept(0))
                 };
                 self.exporters.offer(batch.map(|batch| (0, batch)));

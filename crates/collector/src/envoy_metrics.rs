@@ -10,12 +10,13 @@ pub mod latest;
 pub mod names;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use als_proto::{Identifier, Malformed, MetricsMessage};
 use alscope_analysis::moment::Moment;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
@@ -123,7 +124,7 @@ impl Proxy {
     /// Its latest values, locked.
     pub fn latest(&self) -> Option<MutexGuard<'_, Latest>> {
         let latest = self.latest.as_ref()?;
-        Some(latest.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(latest.lock())
     }
 }
 
@@ -144,14 +145,10 @@ impl Proxies {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Box<str>, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The proxy that an identifier names. All its streams share it.
     pub fn proxy(&self, identifier: &Identifier<'_>, now: Moment) -> Result<Arc<Proxy>, Malformed> {
         let identity = Identity::read(identifier)?;
-        let mut known = self.known();
+        let mut known = self.known.lock();
         if let Some(known) = known.get_mut(&identity.key) {
             known.seen = now;
             return Ok(known.proxy.clone());
@@ -196,7 +193,12 @@ impl Proxies {
 
     /// The known proxies, by their labels.
     pub fn all(&self) -> Vec<Arc<Proxy>> {
-        let mut proxies: Vec<_> = self.known().values().map(|known| known.proxy.clone()).collect();
+        let mut proxies: Vec<_> = self
+            .known
+            .lock()
+            .values()
+            .map(|known| known.proxy.clone())
+            .collect();
         proxies.sort_by(|one, other| one.identity.key.cmp(&other.identity.key));
         proxies
     }
@@ -209,7 +211,7 @@ impl Proxies {
             }
         }
         let mut gone = Vec::new();
-        self.known().retain(|_, known| {
+        self.known.lock().retain(|_, known| {
             // Who lists the proxies holds them for a moment only: then one is forgotten the next time.
             if Arc::strong_count(&known.proxy) > 1 {
                 known.seen = now;

@@ -7,4 +7,5 @@ pub mod deliver;
 pub mod entry_fields;
 pub mod exporters;
 pub mod json_lines;
+pub mod metric_names;
 pub mod prometheus;

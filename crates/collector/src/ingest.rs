@@ -1,7 +1,7 @@
 //! What a worker does with a message: decode, identify, analyze and count it in the worker's own shard, inline. Messages of
 //! metrics go to what is known of their proxy.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use als_proto::{Malformed, Message, MetricsMessage};
 use alscope_analysis::accounting::Rejected;
@@ -10,6 +10,7 @@ use alscope_analysis::moment::Moment;
 use alscope_analysis::node::Node;
 use alscope_analysis::shard::{Progress, Shard};
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 
 use crate::clock;
 use crate::envoy_metrics::{Proxies, Proxy};
@@ -24,7 +25,7 @@ const TURN: usize = 512;
 /// One worker's shard with what all workers share.
 #[derive(Clone, Debug)]
 pub struct Ingest {
-    /// The worker's own.
+    /// The worker's own. It is locked for a turn, never across an await; only the control task's drain contends for it, once a second.
     pub shard: Arc<Mutex<Shard>>,
     /// The published directory.
     pub directory: Arc<ArcSwap<Directory>>,
@@ -70,11 +71,6 @@ struct IdentifiedProxy {
 }
 
 impl Ingest {
-    /// Held for a turn, never across an await. Only the control task's drain contends for it, once a second.
-    fn shard(&self) -> MutexGuard<'_, Shard> {
-        self.shard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Keeps the node that the message names.
     fn identify(
         &self,
@@ -86,7 +82,7 @@ impl Ingest {
             && let Some(identifier) = message.identifier()?
         {
             logs.proxy = Some(Box::new(IdentifiedProxy {
-                node: self.shard().node(&identifier)?,
+                node: self.shard.lock().node(&identifier)?,
                 counts: self.proxies.proxy(&identifier, received)?,
             }));
         }
@@ -102,7 +98,7 @@ impl Ingest {
         let message = Message::read(message)?;
         self.identify(logs, &message, received)?;
         let Some(proxy) = &logs.proxy else {
-            self.shard().reject_entries(message.entries());
+            self.shard.lock().reject_entries(message.entries());
             return Ok(());
         };
         let mut progress = Progress::new(message.entries(), received);
@@ -110,7 +106,7 @@ impl Ingest {
             let before = progress.entries_read();
             // The newest directory for each turn: a guard is not kept across an await.
             let (more, batch) = {
-                let mut shard = self.shard();
+                let mut shard = self.shard.lock();
                 let more = shard.entries(&self.directory.load(), &proxy.node, &mut progress, TURN);
                 (more, shard.take_kept(BATCH_BYTES))
             };
@@ -179,6 +175,6 @@ impl Handler for Ingest {
         {
             *proxy = None;
         }
-        self.shard().reject_message(reason);
+        self.shard.lock().reject_message(reason);
     }
 }

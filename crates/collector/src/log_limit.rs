@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata};
@@ -35,7 +35,7 @@ struct Lines {
 
 impl LogLimit {
     fn lets_through(&self, place: Identifier, now: Instant) -> bool {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.0.lock();
         let lines = places.entry(place).or_insert(Lines { since: now, count: 0 });
         if now.duration_since(lines.since) >= SPAN {
             *lines = Lines { since: now, count: 0 };
@@ -76,7 +76,7 @@ mod tests {
 
     impl Write for Written {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+            self.0.lock().write(bytes)
         }
 
         fn flush(&mut self) -> std::io::Result<()> {
@@ -98,7 +98,7 @@ mod tests {
             }
             tracing::warn!("of another place");
         });
-        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(written.0.lock().clone()).unwrap();
         let lines = |what: &str| text.lines().filter(|line| line.contains(what)).count();
         let all = ["a client did it again", "in detail", "of another place"];
         assert_eq!(all.map(lines), [20, 100, 1]);

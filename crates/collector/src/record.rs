@@ -6,13 +6,14 @@ use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use als_proto::{Record, Recording};
 use alscope_analysis::accounting::Rejected;
 use alscope_analysis::names::redact::Redaction;
 use alscope_collector_config::Limits;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -104,11 +105,11 @@ pub async fn record(
         redaction,
         full: stop.clone(),
     }));
-    recorder.output().append(bytes);
+    recorder.0.output.lock().append(bytes);
     let usage = Usage::new(Limits::default());
     let worker = Worker::start(0, recorder.clone(), usage, stop.clone()).map_err(RecordError::Worker)?;
     Listener::new(socket, vec![worker]).run(stop).await?;
-    let mut output = recorder.output();
+    let mut output = recorder.0.output.lock();
     match output.failure.take() {
         None => Ok(output.recorded),
         Some(source) => Err(RecordError::File { file, source }),
@@ -159,13 +160,9 @@ struct Stream {
 }
 
 impl Recorder {
-    fn output(&self) -> MutexGuard<'_, Output> {
-        self.0.output.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn record(&self, stream: Stream, message: &[u8]) {
         let received = clock::now();
-        let mut output = self.output();
+        let mut output = self.0.output.lock();
         if self.0.full.is_cancelled() {
             return;
         }
@@ -203,11 +200,11 @@ impl Handler for Recorder {
         match redacted::message(message, &self.0.redaction) {
             Ok(message) => self.record(*stream, &message),
             // What can't be read can't be redacted.
-            Err(_) => self.output().recorded.left_out += 1,
+            Err(_) => self.0.output.lock().recorded.left_out += 1,
         }
     }
 
     fn reject(&self, _: &mut Stream, _: Rejected) {
-        self.output().recorded.left_out += 1;
+        self.0.output.lock().recorded.left_out += 1;
     }
 }

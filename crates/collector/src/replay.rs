@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use als_proto::{NotARecording, Recording};
 use alscope_analysis::aggregate::registry::Registry;
@@ -113,7 +113,7 @@ pub async fn replay(config: &Config, path: PathBuf) -> Result<Replayed, ReplayEr
         }
     }
     let mut totals = Totals::new(last);
-    let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut shard = shard.lock();
     totals.drain(&mut shard, usize::MAX, last);
     Ok(Replayed {
         snapshot: totals.publish(last),

@@ -4,13 +4,14 @@
 //! snapshot, last kept entries, last scrape, web and admin. A second signal aborts.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use alscope_analysis::directory::Directory;
 use alscope_analysis::shard::Shard;
 use alscope_collector_config::{Config, Ending};
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use http_body_util::combinators::BoxBody;
@@ -15,6 +15,7 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -107,15 +108,15 @@ impl Operators {
             .stdin(Stdio::null());
         let (stopping, current, victim) = (stop.clone(), pid.clone(), self.victim.clone());
         let thread = std::thread::spawn(move || {
-            while !*lock(&stopping) {
+            while !*stopping.lock() {
                 let Ok(mut child) = command.spawn() else {
                     return;
                 };
                 let id = i32::try_from(child.id()).ok();
-                *lock(&current) = id;
-                lock(&victim).pid = id;
+                *current.lock() = id;
+                victim.lock().pid = id;
                 drop(child.wait());
-                *lock(&current) = None;
+                *current.lock() = None;
             }
         });
         Supervised {
@@ -127,24 +128,20 @@ impl Operators {
 
     /// How often an operator was killed.
     pub fn kills(&self) -> u32 {
-        lock(&self.victim).kills
+        self.victim.lock().kills
     }
 }
 
 impl Drop for Supervised {
     fn drop(&mut self) {
-        *lock(&self.stop) = true;
-        if let Some(pid) = *lock(&self.pid) {
+        *self.stop.lock() = true;
+        if let Some(pid) = *self.pid.lock() {
             kill(pid, Signal::TERM);
         }
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn kill(pid: i32, signal: Signal) {
@@ -219,7 +216,7 @@ async fn forward(
 
 /// How often this write has come; `None` for what is not killed at.
 fn times(method: &Method, path: &str, victim: &Shared) -> Option<u32> {
-    let mut victim = lock(victim);
+    let mut victim = victim.lock();
     let is_write = !matches!(*method, Method::GET | Method::HEAD)
         && !path.contains("/leases")
         && !path.contains("/events");
@@ -233,7 +230,7 @@ fn times(method: &Method, path: &str, victim: &Shared) -> Option<u32> {
 }
 
 fn execute(victim: &Shared) {
-    let mut victim = lock(victim);
+    let mut victim = victim.lock();
     if let Some(pid) = victim.pid.take() {
         victim.kills += 1;
         kill(pid, Signal::KILL);

@@ -1,9 +1,9 @@
 //! The operator in the cluster: its chart, resources and their conditions, and what it wrote by the API server's own record.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::cluster::{kubectl, run, show, until};
@@ -103,7 +103,7 @@ pub fn install_anew() -> anyhow::Result<()> {
 /// shared mesh config `istio-user`, where an istiod names it.
 pub fn installed() -> anyhow::Result<()> {
     static INSTALLED: Mutex<bool> = Mutex::new(false);
-    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut installed = INSTALLED.lock();
     if *installed {
         return delete_all();
     }

@@ -1,6 +1,6 @@
 //! The workers' shards: their analyzers, bounds, and the registry that they share.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use alscope_analysis::aggregate::registry::{Bounds, Registry};
 use alscope_analysis::analyze::chain::{self, Chain};
@@ -8,6 +8,7 @@ use alscope_analysis::identify::CallerAddress;
 use alscope_analysis::persistence::Persistence;
 use alscope_analysis::shard::{Settings, Shard};
 use alscope_collector_config::{Analyzer, Config};
+use parking_lot::Mutex;
 
 /// The shards, one of each worker, and the registry that they share.
 pub fn shards(

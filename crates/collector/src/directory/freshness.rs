@@ -1,9 +1,9 @@
 //! How fresh what the directory holds of each kind is: the sources write it, metrics and `/readyz?verbose` read it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alscope_analysis::directory::records::Kind;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// What the sources know about each kind's freshness.
@@ -86,7 +86,7 @@ impl Freshness {
     /// Every kind's freshness now.
     pub fn now(&self) -> Vec<KindFreshness> {
         let now = Instant::now();
-        let known = self.lock();
+        let known = self.0.lock();
         let of = |(kind, seen): &(Kind, Seen)| KindFreshness {
             kind: *kind,
             is_listed: seen.is_listed,
@@ -102,13 +102,9 @@ impl Freshness {
     }
 
     fn change(&self, kind: Kind, change: impl FnOnce(&mut Seen)) {
-        let mut known = self.lock();
+        let mut known = self.0.lock();
         if let Some((_, seen)) = known.iter_mut().find(|(known, _)| *known == kind) {
             change(seen);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(Kind, Seen)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,9 @@
 //! What a test logs.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tracing::Level;
 use tracing::subscriber::{DefaultGuard, set_default};
 
@@ -18,7 +19,7 @@ struct Bytes(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Bytes {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.0.lock();
         taken.extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -44,7 +45,7 @@ impl Logged {
 
     /// All of it.
     pub(super) fn all(&self) -> String {
-        let taken = self.bytes.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = self.bytes.0.lock();
         String::from_utf8_lossy(&taken).into_owned()
     }
 

@@ -135,7 +135,11 @@ fn a_proxy_is_forgotten_a_while_after_its_last_stream_ended_and_leaves_its_room(
 fn what_a_forgotten_proxy_said_last_leaves_its_room() {
     let proxies = Proxies::default();
     drop(stream(&proxies, "first", 2, NOW.plus(KEPT)));
-    proxies.known().values_mut().for_each(|known| known.seen = NOW);
+    proxies
+        .known
+        .lock()
+        .values_mut()
+        .for_each(|known| known.seen = NOW);
     proxies.expire(NOW.plus(KEPT + Duration::from_nanos(1)));
     assert_eq!((known(&proxies).len(), proxies.samples.kept()), (0, 0));
 }

@@ -8,13 +8,14 @@ mod process;
 pub mod proxies;
 
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use alscope_analysis::aggregate::histogram::{BOUNDS, BUCKETS, Histogram};
 use alscope_analysis::aggregate::labels::{NAMES, SeriesLabels, TCP_NAMES};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::totals::{Family, Snapshot};
 use alscope_analysis::moment::Moment;
+use parking_lot::Mutex;
 
 use crate::envoy_metrics::Proxies;
 use crate::envoy_metrics::names::push_label;
@@ -63,7 +64,7 @@ impl Prometheus {
         proxies: &Proxies,
     ) -> impl Iterator<Item = String> + Send + use<> {
         let Rendered { http, tcp } = {
-            let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut rendered = self.rendered.lock();
             learn(&mut rendered.http, &snapshot.http, NAMES.len());
             learn(&mut rendered.tcp, &snapshot.tcp, TCP_NAMES);
             rendered.clone()

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::limits::Ended;
@@ -50,7 +50,7 @@ impl Activity {
             return Ended::Silent;
         }
         loop {
-            let last = *self.last_ended.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = *self.last_ended.lock();
             let is_open = self.open.load(Ordering::Relaxed) > 0;
             if !is_open && last.elapsed() >= WITHOUT_STREAM {
                 return Ended::Idle;
@@ -63,7 +63,7 @@ impl Activity {
 
 impl Drop for Active {
     fn drop(&mut self) {
-        *self.0.last_ended.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.0.last_ended.lock() = Instant::now();
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -9,10 +9,11 @@
 //! socket buffer.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
@@ -67,7 +68,7 @@ impl Handshake {
     pub async fn admit(self: Arc<Self>) {
         let of_peer = self.of_peer.clone().acquire_owned().await.ok();
         let of_worker = self.of_worker.clone().acquire_owned().await.ok();
-        let mut permits = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut permits = self.permits.lock();
         if !self.is_complete() {
             *permits = Some([of_peer, of_worker]);
             self.is_admitted.notify_one();
@@ -77,7 +78,7 @@ impl Handshake {
     /// Completes the handshake: the next connection may be admitted.
     pub fn complete(&self) {
         if !self.is_complete() {
-            let mut permits = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut permits = self.permits.lock();
             self.is_complete.store(true, Ordering::Relaxed);
             drop(permits.take());
         }

@@ -1,6 +1,6 @@
 //! A pool of one buffer: a worker reassembles its messages in it, one after the other.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
 
 /// A larger buffer is freed. A proxy's first message fits in this many bytes, and its later ones are smaller.
 pub const MAX_POOLED_BYTES: usize = 64 * 1024;
@@ -10,21 +10,16 @@ pub const MAX_POOLED_BYTES: usize = 64 * 1024;
 pub struct BufferPool(Mutex<Vec<u8>>);
 
 impl BufferPool {
-    /// A buffer is empty or not whatever happens to who has it, so a poisoned lock is as good as any.
-    fn buffer(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// An empty buffer: the pooled one, or one without capacity while a message uses that.
     pub fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.buffer())
+        std::mem::take(&mut self.0.lock())
     }
 
     /// Keeps a buffer for the next message, unless it is large.
     pub fn give_back(&self, mut buffer: Vec<u8>) {
         if buffer.capacity() <= MAX_POOLED_BYTES {
             buffer.clear();
-            *self.buffer() = buffer;
+            *self.0.lock() = buffer;
         }
     }
 }

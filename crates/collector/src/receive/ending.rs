@@ -8,10 +8,11 @@
 
 use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use alscope_collector_config::Ending as Bounds;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -84,7 +85,7 @@ impl Ending {
             result = &mut reading => return result,
             () = answerable.notified() => {}
         }
-        self.answered().spawn(async move {
+        self.answered.lock().spawn(async move {
             if let Err(refusal) = reading.await {
                 debug!(?refusal, "a stream that was answered did not end well");
             }
@@ -94,13 +95,8 @@ impl Ending {
 
     /// Counts what streams that were answered have left, once the connection is gone.
     pub async fn read_rest(&self) {
-        let rest = std::mem::take(&mut *self.answered());
+        let rest = std::mem::take(&mut *self.answered.lock());
         drop(timeout(REST_DEADLINE, rest.join_all()).await);
-    }
-
-    /// A set of tasks is whole after each call, so a poisoned lock is as good as any.
-    fn answered(&self) -> MutexGuard<'_, JoinSet<()>> {
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

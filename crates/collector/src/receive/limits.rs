@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alscope_collector_config::Limits;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use super::admission::MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS;
@@ -166,7 +167,7 @@ impl Usage {
     /// The connections as of now.
     pub fn connections(&self) -> Connections {
         Connections {
-            open: self.peers().connections as u64,
+            open: self.peers.lock().connections as u64,
             refused: self.refused.each_ref().map(|count| count.load(Ordering::Relaxed)),
             ended: self.ended.each_ref().map(|count| count.load(Ordering::Relaxed)),
         }
@@ -193,11 +194,6 @@ impl Usage {
         Arc::new(Share::new(bytes))
     }
 
-    /// These are counters and places, as good after a panic as before.
-    fn peers(&self) -> MutexGuard<'_, Peers> {
-        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A place for one more connection from an address; the reason why not is counted.
     pub fn connection(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPlace, Refused> {
         let place = self.place(address);
@@ -210,7 +206,7 @@ impl Usage {
     fn place(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPlace, Refused> {
         let most = self.limits.connections;
         let of_peer = (most / CONNECTIONS_OF_PEER).clamp(1, self.limits.streams_per_peer.max(1));
-        let mut peers = self.peers();
+        let mut peers = self.peers.lock();
         if peers.connections >= most {
             return Err(Refused::TooMany);
         }
@@ -269,7 +265,7 @@ impl ConnectionPlace {
 
 impl Drop for ConnectionPlace {
     fn drop(&mut self) {
-        let mut peers = self.usage.peers();
+        let mut peers = self.usage.peers.lock();
         peers.connections -= 1;
         if let Some(peer) = peers.by_address.get_mut(&self.address) {
             peer.connections -= 1;
@@ -331,7 +327,7 @@ mod tests {
         assert_eq!((counted.open, counted.refused), (8, [1, 1]));
         drop(places);
         assert_eq!(usage.connections().open, 0);
-        assert!(usage.peers().by_address.is_empty());
+        assert!(usage.peers.lock().by_address.is_empty());
         assert_eq!(refused(0), None);
     }
 

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// Connections of a port. Scrapers, probes and people need some ten.
@@ -69,7 +70,7 @@ pub struct Place {
 impl Connections {
     /// A place for a new connection from `peer`. Where none is free, one is taken away.
     pub fn place(self: &Arc<Self>, peer: IpAddr) -> Place {
-        let mut open = self.open();
+        let mut open = self.0.lock();
         while open.places.len() >= MOST
             && let Some(number) = gives_way(&open.places)
             && let Some((_, place)) = open.places.remove(&number)
@@ -88,16 +89,11 @@ impl Connections {
 
     /// What is shown of them.
     pub fn counts(&self) -> Counts {
-        let open = self.open();
+        let open = self.0.lock();
         Counts {
             open: open.places.len(),
             cut: open.cut,
         }
-    }
-
-    /// The places are whole after every change under the lock, so poisoned ones are as good as any.
-    fn open(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -121,13 +117,13 @@ impl Place {
 
     /// Counts that the collector ends the connection.
     pub fn count(&self, reason: Cut) {
-        self.connections.open().cut[reason as usize] += 1;
+        self.connections.0.lock().cut[reason as usize] += 1;
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.open().places.remove(&self.number);
+        self.connections.0.lock().places.remove(&self.number);
     }
 }
 

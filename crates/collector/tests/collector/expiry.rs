@@ -1,6 +1,6 @@
 //! What is idle leaves the exposition, and what takes its place has its own labels.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use als_proto::Message;
@@ -16,6 +16,7 @@ use alscope_collector::export::exporters::Queues;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::Gauges;
 use alscope_collector::export::prometheus::format::Format;
+use parking_lot::Mutex;
 use prost::Message as _;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -106,7 +107,7 @@ async fn the_control_task_lets_go_what_is_idle() {
     let stopping = CancellationToken::new();
     let mut running = JoinSet::new();
     running.spawn(control.run(stopping.clone()));
-    take(&mut shard.lock().unwrap(), "reviews.demo.svc.cluster.local");
+    take(&mut shard.lock(), "reviews.demo.svc.cluster.local");
     let deadline = Instant::now() + Duration::from_secs(20);
     while published.borrow().expired.series == 0 {
         assert!(Instant::now() < deadline, "{:?}", published.borrow());

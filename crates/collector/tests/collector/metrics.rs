@@ -1,6 +1,6 @@
 //! Envoy's own metrics.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use als_proto::messages::envoy::config::core::v3::Node;
 use als_proto::messages::envoy::service::metrics::v3::stream_metrics_message::Identifier;
@@ -14,6 +14,7 @@ use alscope_collector::receive::limits::Usage;
 use alscope_collector::receive::listener::Listener;
 use alscope_collector::receive::worker::Worker;
 use alscope_collector_config::Limits;
+use parking_lot::Mutex;
 use rstest::rstest;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

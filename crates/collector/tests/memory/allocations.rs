@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use alscope_analysis::accounting::Rejected;
@@ -20,6 +20,7 @@ use alscope_collector::receive::Handler;
 use alscope_collector::receive::limits::Usage;
 use alscope_collector::receive::method::{METHODS, Method};
 use alscope_collector::receive::worker::{FRAME, WINDOW, work};
+use parking_lot::Mutex;
 
 use alscope_collector_config::Config;
 use arc_swap::ArcSwap;
@@ -254,7 +255,7 @@ fn a_known_message_allocates_nothing_but_what_http_2_does(#[case] entries: usize
         of_message < of_transport + 0.5,
         "{of_message} instead of {of_transport}"
     );
-    let counted = collector.shard.lock().unwrap().take_accounting();
+    let counted = collector.shard.lock().take_accounting();
     assert_eq!(counted.attributed, ((1 + 3 * MESSAGES) * entries) as u64);
 }
 

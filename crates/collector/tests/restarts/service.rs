@@ -2,10 +2,11 @@
 //! stays where it is, whatever becomes of the others. Bytes take a while, so that there is always something on the way.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -45,7 +46,7 @@ impl Service {
 
     /// Sends new connections to these.
     pub(crate) fn send_to(&self, ready: impl IntoIterator<Item = SocketAddr>) {
-        *self.shared.ready.lock().unwrap() = ready.into_iter().collect();
+        *self.shared.ready.lock() = ready.into_iter().collect();
     }
 
     /// Connections that the collector did not take which they were sent to.
@@ -60,7 +61,7 @@ async fn accept(socket: TcpListener, shared: Arc<Shared>) {
         let (connection, _) = socket.accept().await.unwrap();
         let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
         let to = {
-            let ready = shared.ready.lock().unwrap();
+            let ready = shared.ready.lock();
             ready.get(turn % ready.len().max(1)).copied()
         };
         let Some(to) = to else {

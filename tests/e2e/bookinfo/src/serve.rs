@@ -1,7 +1,7 @@
 //! The HTTP services: productpage, details, reviews and ratings.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use axum::Router;
@@ -9,6 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderName, StatusCode};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -116,10 +117,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         .with_graceful_shutdown(async move { shutdown.asked().await })
         .await
         .context("the server stopped; start it again")?;
-    println!(
-        "{}",
-        serde_json::to_string(&*service.tally.lock().unwrap_or_else(PoisonError::into_inner))?
-    );
+    println!("{}", serde_json::to_string(&*service.tally.lock())?);
     Ok(())
 }
 
@@ -151,12 +149,12 @@ async fn page(State(service): State<Arc<Service>>, Path(id): Path<u64>, headers:
         Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     };
     let failure = failure.filter(|failure| failure.service == service.name);
-    service.tally().count_request(failure.is_some());
+    service.tally.lock().count_request(failure.is_some());
     let (status, calls) = match failure {
         Some(failure) => (failure.status, Vec::new()),
         None => service.call_everyone(id, &headers).await,
     };
-    service.tally().count_answer(status.as_u16());
+    service.tally.lock().count_answer(status.as_u16());
     let page = Page {
         service: service.name.to_string(),
         version: &service.version,
@@ -187,10 +185,6 @@ impl Service {
             source_address: options.origin.source_address,
             tally: Mutex::default(),
         })
-    }
-
-    fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes every call of the role; the first that failed decides the status.

@@ -1,9 +1,10 @@
 //! The queue of one exporter of kept entries. Its law holds whenever it is asked, and is tested:
 //! queued = exported + dropped + still waiting.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use alscope_analysis::persistence::Batch;
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 /// Batches that wait.
@@ -60,12 +61,7 @@ pub struct Counted(Arc<Mutex<Counts>>);
 impl Counted {
     /// The counts now.
     pub fn now(&self) -> Counts {
-        *self.counts()
-    }
-
-    /// Counts are whole after every change under the lock, so poisoned ones are as good as any.
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 }
 
@@ -102,7 +98,7 @@ impl Queue {
     /// Takes a batch, or drops it when the queue is full. Never waits for the exporter.
     pub fn offer(&self, batch: Batch) {
         let (entries, bytes) = (batch.entries, batch.bytes.len());
-        let mut counts = self.counted.counts();
+        let mut counts = self.counted.0.lock();
         counts.queued += entries;
         let has_room = counts.waiting_bytes + bytes <= BYTES || counts.waiting == 0;
         if has_room && self.batches.try_send(batch).is_ok() {
@@ -124,7 +120,7 @@ impl Batches {
     pub fn deliver(mut self, mut deliver: impl FnMut(&Batch) -> std::io::Result<()>) {
         while let Some(batch) = self.batches.blocking_recv() {
             let result = deliver(&batch);
-            let mut counts = self.counted.counts();
+            let mut counts = self.counted.0.lock();
             counts.waiting -= batch.entries;
             counts.waiting_bytes -= batch.bytes.len();
             match result {

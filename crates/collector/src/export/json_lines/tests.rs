@@ -2,7 +2,7 @@ mod page;
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use als_proto::Message;
 use als_proto::messages::envoy::config::core::v3::{Address, Node, SocketAddress, address, socket_address};
@@ -25,6 +25,7 @@ use alscope_analysis::persistence::reason::Rules;
 use alscope_analysis::persistence::sample::Share;
 use alscope_analysis::persistence::{Batch, Persistence};
 use alscope_analysis::shard::{Progress, Settings, Shard};
+use parking_lot::Mutex;
 use prost::Message as _;
 use prost_types::{Duration, Timestamp};
 use rstest::rstest;
@@ -264,7 +265,7 @@ struct Output {
 
 impl io::Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut written = self.written.lock().expect("no writer panics");
+        let mut written = self.written.lock();
         if written.len() + bytes.len() > self.room {
             return Err(ErrorKind::BrokenPipe.into());
         }
@@ -299,7 +300,7 @@ async fn what_was_offered_is_written_before_the_end(
     let counted = queue.counted();
     drop(queue);
     thread.end().await;
-    assert_eq!(&**written.lock().expect("no writer panics"), expected.as_bytes());
+    assert_eq!(&**written.lock(), expected.as_bytes());
     let now = counted.now();
     let failed = now.dropped(Dropped::WriteFailed);
     assert_eq!([now.queued, now.exported, failed, now.waiting], counts);

@@ -11,6 +11,7 @@ use super::format::Format;
 use super::push;
 use crate::directory::freshness::KindFreshness;
 use crate::export::deliver::queue::Counts;
+use crate::export::metric_names::ALSCOPE;
 use crate::process::Process;
 use crate::receive::answer::Refusal;
 use crate::receive::limits::{Connections, Ended, Refused};
@@ -52,34 +53,28 @@ const fn histogram(name: &'static str, help: &'static str) -> Metric {
 }
 
 /// Requests by outcome.
-pub const HTTP_REQUESTS: Metric = counter("alscope_requests_total", "HTTP and gRPC requests.");
+pub const HTTP_REQUESTS: Metric = counter(ALSCOPE.requests, "HTTP and gRPC requests.");
 
 /// Durations and sizes of requests.
 pub const HISTOGRAMS: [Metric; 3] = [
     histogram(
-        "alscope_request_duration_milliseconds",
+        ALSCOPE.request_duration,
         "Time from a request's first byte to its response's last.",
     ),
-    histogram("alscope_request_bytes", "Bytes of a request with its headers."),
-    histogram("alscope_response_bytes", "Bytes of a response with its headers."),
+    histogram(ALSCOPE.request_bytes, "Bytes of a request with its headers."),
+    histogram(ALSCOPE.response_bytes, "Bytes of a response with its headers."),
 ];
 
 /// TCP connections and their bytes.
 pub const TCP_COUNTERS: [Metric; 4] = [
     counter(
-        "alscope_tcp_connections_opened_total",
+        ALSCOPE.tcp_connections_opened,
         "TCP connections that were opened; an access log tells of one when it ends.",
     ),
+    counter(ALSCOPE.tcp_connections_closed, "TCP connections that ended."),
+    counter(ALSCOPE.tcp_sent_bytes, "Bytes to the callers of TCP connections."),
     counter(
-        "alscope_tcp_connections_closed_total",
-        "TCP connections that ended.",
-    ),
-    counter(
-        "alscope_tcp_sent_bytes_total",
-        "Bytes to the callers of TCP connections.",
-    ),
-    counter(
-        "alscope_tcp_received_bytes_total",
+        ALSCOPE.tcp_received_bytes,
         "Bytes from the callers of TCP connections.",
     ),
 ];

@@ -1,6 +1,5 @@
 use std::io::Write as _;
 use std::net::Ipv4Addr;
-use std::sync::Mutex;
 
 use alscope_collector_config::Limits;
 use flate2::Compression;
@@ -9,6 +8,7 @@ use futures::{FutureExt, StreamExt};
 use http::Method as HttpMethod;
 use http_body::Frame;
 use http_body_util::StreamBody;
+use parking_lot::Mutex;
 use rstest::rstest;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -37,11 +37,11 @@ impl Handler for Reads {
     }
 
     async fn message(&self, (): &mut (), message: &[u8]) {
-        self.0.lock().unwrap().push(Read::Message(message.len()));
+        self.0.lock().push(Read::Message(message.len()));
     }
 
     fn reject(&self, (): &mut (), reason: Rejected) {
-        self.0.lock().unwrap().push(Read::Rejected(reason));
+        self.0.lock().push(Read::Rejected(reason));
     }
 }
 
@@ -93,7 +93,7 @@ async fn a_message_that_is_not_finished_in_time_ends_its_stream_and_gives_its_ro
     let frames = body(&[&[0, 0, 0, 0, 2, 1], &[2]], false);
     let other = service.read(frames, &mut (), Encoding::Identity).await;
     assert_eq!(other, Ok(()));
-    assert_eq!(*service.handler.0.lock().unwrap(), [Read::Message(2)]);
+    assert_eq!(*service.handler.0.lock(), [Read::Message(2)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +118,7 @@ async fn a_stalled_message_gives_way_to_one_that_needs_its_room() {
     assert_eq!(honest.0, Ok(()));
     assert!(honest.1 < GRACE + GRACE / 4, "{:?}", honest.1);
     let read = [Read::Rejected(Rejected::NoRoom), Read::Message(2)];
-    assert_eq!(*service.handler.0.lock().unwrap(), read);
+    assert_eq!(*service.handler.0.lock(), read);
 }
 
 /// A message whose bytes come one by one, just so that it never stops.
@@ -244,10 +244,7 @@ async fn a_stream_that_finds_no_room_ends_before_one_of_its_connection_that_has_
         (refused, begin.elapsed()),
         (Err(Refusal::NoRoom), MAX_WAIT_BESIDE_PENDING)
     );
-    assert_eq!(
-        *service.handler.0.lock().unwrap(),
-        [Read::Rejected(Rejected::NoRoom)]
-    );
+    assert_eq!(*service.handler.0.lock(), [Read::Rejected(Rejected::NoRoom)]);
     assert_eq!(stalled.await, Err(Refusal::TooSlow));
     assert_eq!(begin.elapsed(), MESSAGE_DEADLINE);
     // All room is there again, and none of the connection has any.
@@ -263,7 +260,7 @@ async fn a_silent_stream_between_messages_has_no_deadline() {
     let silent = service.read(frames, &mut stream, Encoding::Identity);
     let day = tokio::time::timeout(Duration::from_hours(24), silent);
     assert!(day.await.is_err());
-    assert_eq!(*service.handler.0.lock().unwrap(), [Read::Message(1)]);
+    assert_eq!(*service.handler.0.lock(), [Read::Message(1)]);
 }
 
 #[rstest]
@@ -351,7 +348,7 @@ async fn the_limit_of_a_message_holds_for_what_it_is_decompressed_to(
     let (first, second) = message.split_at(if in_pieces { 8 } else { message.len() });
     let frames = body(&[first, second], false);
     assert_eq!(service.read(frames, &mut (), Encoding::Gzip).await, Ok(()));
-    assert_eq!(*service.handler.0.lock().unwrap(), [expected]);
+    assert_eq!(*service.handler.0.lock(), [expected]);
 }
 
 #[rstest]
@@ -372,10 +369,10 @@ async fn a_message_is_decompressed_when_there_is_room_for_it(#[values(false, tru
     let reading = service.read(frames, &mut stream, Encoding::Gzip);
     tokio::pin!(reading);
     assert!(futures::poll!(&mut reading).is_pending());
-    assert_eq!(*service.handler.0.lock().unwrap(), []);
+    assert_eq!(*service.handler.0.lock(), []);
     drop(held);
     assert_eq!(reading.await, Ok(()));
-    assert_eq!(*service.handler.0.lock().unwrap(), [Read::Message(100)]);
+    assert_eq!(*service.handler.0.lock(), [Read::Message(100)]);
 }
 
 const V3: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
@@ -433,5 +430,5 @@ fn an_encoding_that_is_not_served_is_refused_and_counted(
     assert_eq!(begun.map(|((), encoding)| encoding), expected);
     let counted = usize::from(expected.is_err());
     let rejected = [Read::Rejected(Rejected::Compression)];
-    assert_eq!(*service.handler.0.lock().unwrap(), rejected[..counted]);
+    assert_eq!(*service.handler.0.lock(), rejected[..counted]);
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,6 +10,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use futures::stream;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -75,10 +75,6 @@ pub(super) struct Cluster {
     _tasks: JoinSet<()>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Cluster {
     /// Watches an API server that behaves so.
     pub(super) fn new(mood: Mood) -> Self {
@@ -113,26 +109,26 @@ impl Cluster {
 
     /// From now on the API server behaves so.
     pub(super) fn becomes(&self, mood: Mood) {
-        lock(&self.server).mood = mood;
+        self.server.lock().mood = mood;
         self.changed.send_replace(());
     }
 
     /// From now on it behaves so about one resource.
     pub(super) fn answers_of(&self, plural: &'static str, mood: Mood) {
-        lock(&self.server).moods.insert(plural, mood);
+        self.server.lock().moods.insert(plural, mood);
         self.changed.send_replace(());
     }
 
     /// An object is there when it is asked for, and comes in watches.
     pub(super) fn adds(&self, plural: &'static str, object: &Value) {
         self.says(plural, "ADDED", object);
-        let mut server = lock(&self.server);
+        let mut server = self.server.lock();
         server.items.entry(plural).or_default().push(object.clone());
     }
 
     /// Says a line in watches.
     pub(super) fn says(&self, plural: &'static str, event: &str, object: &Value) {
-        let mut server = lock(&self.server);
+        let mut server = self.server.lock();
         let version = server.events.len() + 1;
         let mut object = object.clone();
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -170,7 +166,7 @@ impl Cluster {
 
     /// What was asked about a resource since `begin`.
     pub(super) fn asked(&self, plural: &str, begin: Instant) -> Vec<Asked> {
-        let server = lock(&self.server);
+        let server = self.server.lock();
         let asked = server.asked.iter();
         let asked = asked.filter(|asked| asked.plural == plural && asked.at >= begin);
         asked.cloned().collect()
@@ -205,7 +201,7 @@ async fn answer(
         .get("watch")
         .and_then(|_| query.get("resourceVersion").cloned());
     let mood = {
-        let mut server = lock(&server);
+        let mut server = server.lock();
         let mood = server.mood(&plural);
         server.asked.push(Asked {
             at: Instant::now(),
@@ -225,7 +221,7 @@ async fn answer(
             Body::from_stream(nothing).into_response()
         }
         (_, None) => {
-            let server = lock(&server);
+            let server = server.lock();
             let items = server.items.iter().find(|(known, _)| **known == plural);
             let items = items.map(|(_, items)| items.clone());
             let version = server.events.len().to_string();
@@ -239,16 +235,16 @@ async fn answer(
             let lines = stream::unfold(begun, move |(seen, mut changed)| {
                 let (server, plural) = (server.clone(), plural.clone());
                 async move {
-                    let next = lock(&server).events.len();
+                    let next = server.lock().events.len();
                     let is_over = next == seen && timeout_at(end, changed.changed()).await.is_err();
-                    let mood = lock(&server).mood(&plural);
+                    let mood = server.lock().mood(&plural);
                     if mood == Mood::Hangs {
                         std::future::pending::<()>().await;
                     }
                     if is_over || mood != Mood::Works {
                         return None;
                     }
-                    let events = lock(&server).events.clone();
+                    let events = server.lock().events.clone();
                     let new = events[seen..].iter().filter(|(known, _)| *known == plural);
                     let text: String = new.map(|(_, event)| line(event)).collect();
                     Some((Ok::<_, Infallible>(text), (events.len(), changed)))
