@@ -15,6 +15,7 @@ pub mod flood;
 pub mod grpc_frames;
 pub mod limits;
 pub mod listener;
+pub mod messages;
 pub mod method;
 pub mod open_files;
 pub mod service;

@@ -1,11 +1,11 @@
-use std::io::Write as _;
+mod compressed;
+mod requests;
+
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use alscope_collector_config::Limits;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use futures::{FutureExt, StreamExt};
-use http::Method as HttpMethod;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use parking_lot::Mutex;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::receive::admission::Admission;
 use crate::receive::buffer_budget::{GRACE, MAX_WAIT_BESIDE_PENDING, MESSAGE_DEADLINE};
+use compressed::zeros;
 
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -320,115 +321,4 @@ async fn a_stream_is_not_answered_early_within_a_message() {
     let mut reading = Box::pin(service.read(frames, &mut stream, Encoding::Identity));
     assert!(futures::poll!(&mut reading).is_pending());
     assert!(service.answerable.notified().now_or_never().is_none());
-}
-
-/// A compressed message of zeros with its prefix.
-fn zeros(count: usize) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(&vec![0; count]).unwrap();
-    let compressed = encoder.finish().unwrap();
-    let length = u32::try_from(compressed.len()).unwrap().to_be_bytes();
-    [&[1][..], &length, &compressed].concat()
-}
-
-#[rstest]
-#[case::within_the_limit(1000, Read::Message(1000))]
-#[case::above_the_limit(1001, Read::Rejected(Rejected::MessageTooLarge))]
-#[tokio::test]
-async fn the_limit_of_a_message_holds_for_what_it_is_decompressed_to(
-    #[case] size: usize,
-    #[case] expected: Read,
-    #[values(false, true)] in_pieces: bool,
-) {
-    let service = service(Limits {
-        message_bytes: 1000,
-        ..Limits::default()
-    });
-    let message = zeros(size);
-    let (first, second) = message.split_at(if in_pieces { 8 } else { message.len() });
-    let frames = body(&[first, second], false);
-    assert_eq!(service.read(frames, &mut (), Encoding::Gzip).await, Ok(()));
-    assert_eq!(*service.handler.0.lock(), [expected]);
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_message_is_decompressed_when_there_is_room_for_it(#[values(false, true)] in_pieces: bool) {
-    let service = service(Limits {
-        message_bytes: 3000,
-        buffered_bytes: 4096,
-        ..Limits::default()
-    });
-    let other = of_another_connection(&service);
-    let mut held = other.pending.begin();
-    held.grow(4096).await.unwrap();
-    let message = zeros(100);
-    let (first, second) = message.split_at(if in_pieces { 8 } else { message.len() });
-    let frames = body(&[first, second], false);
-    let mut stream = ();
-    let reading = service.read(frames, &mut stream, Encoding::Gzip);
-    tokio::pin!(reading);
-    assert!(futures::poll!(&mut reading).is_pending());
-    assert_eq!(*service.handler.0.lock(), []);
-    drop(held);
-    assert_eq!(reading.await, Ok(()));
-    assert_eq!(*service.handler.0.lock(), [Read::Message(100)]);
-}
-
-const V3: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
-
-fn request(method: HttpMethod, path: &str, headers: &[(&str, &str)]) -> Request<()> {
-    let mut request = Request::builder().method(method).uri(path);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    request.body(()).unwrap()
-}
-
-#[rstest]
-#[case::get(HttpMethod::GET, V3, "application/grpc", Refusal::NotGrpc)]
-#[case::no_grpc(HttpMethod::POST, V3, "application/json", Refusal::NotGrpc)]
-#[case::another_service(
-    HttpMethod::POST,
-    "/envoy.service.accesslog.v4.AccessLogService/StreamAccessLogs",
-    "application/grpc",
-    Refusal::UnknownMethod
-)]
-#[case::switched_off(
-    HttpMethod::POST,
-    "/envoy.service.metrics.v3.MetricsService/StreamMetrics",
-    "application/grpc",
-    Refusal::Metrics
-)]
-#[case::switched_off_v2(
-    HttpMethod::POST,
-    "/envoy.service.metrics.v2.MetricsService/StreamMetrics",
-    "application/grpc",
-    Refusal::Metrics
-)]
-fn a_request_that_is_no_served_stream_is_refused(
-    #[case] method: HttpMethod,
-    #[case] path: &str,
-    #[case] content_type: &str,
-    #[case] expected: Refusal,
-) {
-    let begun = service(Limits::default()).begin(&request(method, path, &[("content-type", content_type)]));
-    assert_eq!(begun.err(), Some(expected));
-}
-
-#[rstest]
-#[case::none(&[], Ok(Encoding::Identity))]
-#[case::gzip(&[("grpc-encoding", "gzip")], Ok(Encoding::Gzip))]
-#[case::another(&[("grpc-encoding", "deflate")], Err(Refusal::Encoding))]
-fn an_encoding_that_is_not_served_is_refused_and_counted(
-    #[case] headers: &[(&str, &str)],
-    #[case] expected: Result<Encoding, Refusal>,
-) {
-    let service = service(Limits::default());
-    let headers = [&[("content-type", "application/grpc+proto")], headers].concat();
-    let begun = service.begin(&request(HttpMethod::POST, V3, &headers));
-    assert_eq!(begun.map(|((), encoding)| encoding), expected);
-    let counted = usize::from(expected.is_err());
-    let rejected = [Read::Rejected(Rejected::Compression)];
-    assert_eq!(*service.handler.0.lock(), rejected[..counted]);
 }
