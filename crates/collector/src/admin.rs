@@ -27,7 +27,7 @@ use crate::directory::freshness::{Freshness, KindFreshness};
 use crate::envoy_metrics::Proxies;
 use crate::export::exporters::ExporterCounts;
 use crate::export::prometheus::Prometheus;
-use crate::export::prometheus::families::Gauges;
+use crate::export::prometheus::families::ScrapeGauges;
 use crate::export::prometheus::format::Format;
 use crate::log_limit;
 use crate::process::Process;
@@ -120,7 +120,7 @@ fn told(freshness: &KindFreshness) -> String {
 }
 
 async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
-    let gauges = Gauges {
+    let gauges = ScrapeGauges {
         analyzers: admin.analyzers,
         streams: admin.usage.streams(),
         streams_refused: admin.usage.streams_refused(),

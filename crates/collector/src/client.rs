@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use ureq::http::{StatusCode, Uri, header};
 
 /// Short enough that a hanging collector does not make the keyboard feel dead.
-const PATIENCE: Duration = Duration::from_secs(2);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ impl Collector {
         }
         // A collector is on this machine or behind a port-forward; a proxy of the environment would not find it.
         let config = ureq::Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(REQUEST_TIMEOUT))
             .http_status_as_error(false)
             .proxy(None)
             .build();

@@ -17,9 +17,9 @@ use crate::clock;
 use crate::export::exporters::Queues;
 
 /// How often the shards are drained.
-const PERIOD: Duration = Duration::from_secs(1);
+const DRAIN_INTERVAL: Duration = Duration::from_secs(1);
 /// Series that are drained before the worker gets its shard back.
-const CHUNK: usize = 512;
+const MAX_SERIES_PER_LOCK: usize = 512;
 
 /// Drains the shards of all workers.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Control {
 
     /// Publishes each second until `stopping`, which is set when no entry can come any more; then a last time.
     pub async fn run(mut self, stopping: CancellationToken) {
-        let mut ticks = interval(PERIOD);
+        let mut ticks = interval(DRAIN_INTERVAL);
         // A late drain takes what has gathered; a burst of drains after it would find nothing.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -79,7 +79,10 @@ impl Control {
                 let now = clock::now();
                 let (more, batch) = {
                     let mut shard = shard.lock();
-                    (self.totals.drain(&mut shard, CHUNK, now), shard.take_kept(0))
+                    (
+                        self.totals.drain(&mut shard, MAX_SERIES_PER_LOCK, now),
+                        shard.take_kept(0),
+                    )
                 };
                 self.exporters.offer(batch.map(|batch| (0, batch)));
                 if !more {

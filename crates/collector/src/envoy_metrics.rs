@@ -22,14 +22,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use identity::Identity;
-use latest::{KEPT, Latest, Samples};
+use latest::{Latest, RETENTION, SampleBudget};
 
 /// How often it is looked for what is to be forgotten.
-const FORGET: Duration = Duration::from_secs(30);
+const FORGET_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How much is kept of what Envoys say.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct MetricBounds {
     /// Proxies that are told apart.
     pub proxies: usize,
     /// Lines of the exposition over all proxies; a histogram is one for each bucket and three more.
@@ -40,9 +40,9 @@ pub struct Bounds {
     pub series_bytes: usize,
 }
 
-impl Default for Bounds {
+impl Default for MetricBounds {
     fn default() -> Self {
-        Bounds {
+        MetricBounds {
             proxies: 4096,
             samples: 50_000,
             samples_per_proxy: 2_000,
@@ -57,20 +57,20 @@ pub enum Overflow {
     /// Of a proxy beyond [`Bounds::proxies`], or with labels longer than [`Bounds::series_bytes`].
     Proxies = 0,
     /// Of a known proxy, beyond [`Bounds::samples`] or [`Bounds::samples_per_proxy`].
-    Samples = 1,
+    SampleBudget = 1,
     /// With a name and labels longer than [`Bounds::series_bytes`].
     LabelBytes = 2,
 }
 
 impl Overflow {
     /// Every bound.
-    pub const ALL: [Overflow; 3] = [Overflow::Proxies, Overflow::Samples, Overflow::LabelBytes];
+    pub const ALL: [Overflow; 3] = [Overflow::Proxies, Overflow::SampleBudget, Overflow::LabelBytes];
 
     /// The bound's word in the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Overflow::Proxies => "proxies",
-            Overflow::Samples => "samples",
+            Overflow::SampleBudget => "samples",
             Overflow::LabelBytes => "label-bytes",
         }
     }
@@ -79,14 +79,14 @@ impl Overflow {
 /// All proxies that have a stream, or had one until a while ago.
 #[derive(Debug)]
 pub struct Proxies {
-    bounds: Bounds,
-    samples: Samples,
+    bounds: MetricBounds,
+    samples: SampleBudget,
     overflowed: [AtomicU64; Overflow::ALL.len()],
-    known: Mutex<HashMap<Box<str>, Known>>,
+    known: Mutex<HashMap<Box<str>, KnownProxy>>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownProxy {
     proxy: Arc<Proxy>,
     /// When it last had a stream.
     seen: Moment,
@@ -130,16 +130,16 @@ impl Proxy {
 
 impl Default for Proxies {
     fn default() -> Self {
-        Self::new(Bounds::default())
+        Self::new(MetricBounds::default())
     }
 }
 
 impl Proxies {
     /// Nothing known yet.
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: MetricBounds) -> Self {
         Proxies {
             bounds,
-            samples: Samples::new(bounds.samples),
+            samples: SampleBudget::new(bounds.samples),
             overflowed: Default::default(),
             known: Mutex::default(),
         }
@@ -160,7 +160,7 @@ impl Proxies {
         if is_kept {
             let key = proxy.identity.key.clone();
             let proxy = proxy.clone();
-            known.insert(key, Known { proxy, seen: now });
+            known.insert(key, KnownProxy { proxy, seen: now });
         }
         Ok(proxy)
     }
@@ -174,7 +174,7 @@ impl Proxies {
             return Ok(());
         };
         let (overflowed, read) = latest.report(message, now, (&self.bounds, &self.samples));
-        self.overflow(Overflow::Samples, overflowed.samples);
+        self.overflow(Overflow::SampleBudget, overflowed.samples);
         self.overflow(Overflow::LabelBytes, overflowed.labels);
         read
     }
@@ -216,7 +216,7 @@ impl Proxies {
             if Arc::strong_count(&known.proxy) > 1 {
                 known.seen = now;
             }
-            let is_kept = now.since(known.seen) <= KEPT;
+            let is_kept = now.since(known.seen) <= RETENTION;
             if !is_kept {
                 gone.push(known.proxy.clone());
             }
@@ -231,7 +231,7 @@ impl Proxies {
 
     /// Expires until `stopping`.
     pub async fn forget(self: Arc<Self>, stopping: CancellationToken) {
-        let mut ticks = interval(FORGET);
+        let mut ticks = interval(FORGET_INTERVAL);
         loop {
             tokio::select! {
                 biased;

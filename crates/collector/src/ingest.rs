@@ -20,7 +20,7 @@ use crate::receive::Handler;
 use crate::receive::method::Method;
 
 /// Entries that are counted before other streams of the worker get their turn.
-const TURN: usize = 512;
+const ENTRIES_PER_TURN: usize = 512;
 
 /// One worker's shard with what all workers share.
 #[derive(Clone, Debug)]
@@ -39,16 +39,16 @@ pub struct Ingest {
 
 /// What is kept of a stream.
 #[derive(Debug)]
-pub enum Incoming {
+pub enum StreamState {
     /// Of access logs.
-    AccessLogs(AccessLogs),
+    AccessLogs(AccessLogStream),
     /// Of metrics: the proxy, once it said who it is.
     Metrics(Option<Arc<Proxy>>),
 }
 
 /// What is kept of a stream of access logs.
 #[derive(Debug)]
-pub struct AccessLogs {
+pub struct AccessLogStream {
     identifiers: Identifiers,
     /// The proxy whose entries come next, once it is known.
     proxy: Option<Box<IdentifiedProxy>>,
@@ -74,7 +74,7 @@ impl Ingest {
     /// Keeps the node that the message names.
     fn identify(
         &self,
-        logs: &mut AccessLogs,
+        logs: &mut AccessLogStream,
         message: &Message<'_>,
         received: Moment,
     ) -> Result<(), Malformed> {
@@ -91,7 +91,7 @@ impl Ingest {
 
     async fn access_logs(
         &self,
-        logs: &mut AccessLogs,
+        logs: &mut AccessLogStream,
         message: &[u8],
         received: Moment,
     ) -> Result<(), Malformed> {
@@ -107,7 +107,12 @@ impl Ingest {
             // The newest directory for each turn: a guard is not kept across an await.
             let (more, batch) = {
                 let mut shard = self.shard.lock();
-                let more = shard.entries(&self.directory.load(), &proxy.node, &mut progress, TURN);
+                let more = shard.entries(
+                    &self.directory.load(),
+                    &proxy.node,
+                    &mut progress,
+                    ENTRIES_PER_TURN,
+                );
                 (more, shard.take_kept(BATCH_BYTES))
             };
             self.exporters.offer(batch.map(|batch| (0, batch)));
@@ -134,10 +139,10 @@ impl Ingest {
 
 impl Ingest {
     /// Takes one message that was received at `received`.
-    pub async fn message_at(&self, stream: &mut Incoming, message: &[u8], received: Moment) {
+    pub async fn message_at(&self, stream: &mut StreamState, message: &[u8], received: Moment) {
         let read = match stream {
-            Incoming::AccessLogs(logs) => self.access_logs(logs, message, received).await,
-            Incoming::Metrics(proxy) => self.metrics(proxy, message, received),
+            StreamState::AccessLogs(logs) => self.access_logs(logs, message, received).await,
+            StreamState::Metrics(proxy) => self.metrics(proxy, message, received),
         };
         if read.is_err() {
             self.reject(stream, Rejected::MalformedMessage);
@@ -146,11 +151,11 @@ impl Ingest {
 }
 
 impl Handler for Ingest {
-    type Stream = Incoming;
+    type Stream = StreamState;
 
-    fn begin(&self, method: Method) -> Option<Incoming> {
+    fn begin(&self, method: Method) -> Option<StreamState> {
         let access_logs = |identifiers| {
-            Incoming::AccessLogs(AccessLogs {
+            StreamState::AccessLogs(AccessLogStream {
                 identifiers,
                 proxy: None,
             })
@@ -158,17 +163,17 @@ impl Handler for Ingest {
         match method {
             Method::AccessLogs => Some(access_logs(Identifiers::First)),
             Method::SatelliteAccessLogs => Some(access_logs(Identifiers::Any)),
-            Method::Metrics => self.accept_metrics_service.then_some(Incoming::Metrics(None)),
+            Method::Metrics => self.accept_metrics_service.then_some(StreamState::Metrics(None)),
         }
     }
 
-    async fn message(&self, stream: &mut Incoming, message: &[u8]) {
+    async fn message(&self, stream: &mut StreamState, message: &[u8]) {
         self.message_at(stream, message, clock::now()).await;
     }
 
-    fn reject(&self, stream: &mut Incoming, reason: Rejected) {
+    fn reject(&self, stream: &mut StreamState, reason: Rejected) {
         // It may have named the node of the entries after it.
-        if let Incoming::AccessLogs(AccessLogs {
+        if let StreamState::AccessLogs(AccessLogStream {
             identifiers: Identifiers::Any,
             proxy,
         }) = stream

@@ -11,10 +11,10 @@ use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// Lines of one place in a `SPAN`.
-const LINES: u32 = 20;
+/// Lines of one place in a `LINES_INTERVAL`.
+const MAX_LINES: u32 = 20;
 /// The time that they are counted in.
-const SPAN: Duration = Duration::from_mins(1);
+const LINES_INTERVAL: Duration = Duration::from_mins(1);
 
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
@@ -37,11 +37,11 @@ impl LogLimit {
     fn lets_through(&self, place: Identifier, now: Instant) -> bool {
         let mut places = self.0.lock();
         let lines = places.entry(place).or_insert(Lines { since: now, count: 0 });
-        if now.duration_since(lines.since) >= SPAN {
+        if now.duration_since(lines.since) >= LINES_INTERVAL {
             *lines = Lines { since: now, count: 0 };
         }
         lines.count = lines.count.saturating_add(1);
-        lines.count <= LINES
+        lines.count <= MAX_LINES
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
             lines.count()
         };
         assert_eq!(through(Duration::ZERO), 20);
-        assert_eq!(through(SPAN / 2), 0);
-        assert_eq!(through(SPAN), 20);
+        assert_eq!(through(LINES_INTERVAL / 2), 0);
+        assert_eq!(through(LINES_INTERVAL), 20);
     }
 }

@@ -11,7 +11,7 @@ use alscope_analysis::names::redact::Redaction;
 use alscope_collector::configure::persistence::{hidden_headers, persistence};
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
-use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::families::ScrapeGauges;
 use alscope_collector::export::prometheus::format::Format;
 use alscope_collector::log_limit::LogLimit;
 use alscope_collector::signals::until_signals;
@@ -265,7 +265,7 @@ fn record_streams(arguments: RecordArguments) -> anyhow::Result<()> {
             socket.local_addr()?,
             file.display()
         ));
-        let options = record::Options {
+        let options = record::RecordOptions {
             file,
             bytes: mebibytes << 20,
             redaction,
@@ -283,11 +283,11 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
     let config = Config::load(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let replayed = runtime.block_on(replay::replay(&config, file))?;
-    let gauges = Gauges {
+    let gauges = ScrapeGauges {
         analyzers: run::analyzers(&config),
         streams: 0,
         directory_version: replayed.directory_version,
-        ..Gauges::default()
+        ..ScrapeGauges::default()
     };
     let snapshot = Arc::new(replayed.snapshot);
     for piece in Prometheus::default().render(snapshot, Format::Text, &gauges, &Proxies::default()) {

@@ -26,7 +26,7 @@ use crate::receive::worker::Worker;
 
 /// What to record.
 #[derive(Debug)]
-pub struct Options {
+pub struct RecordOptions {
     /// The file to write.
     pub file: PathBuf,
     /// It ends when it is so large.
@@ -81,10 +81,10 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, RecordError> {
 /// Records what comes to `socket` until `stop`, or until the file is as large as it may be.
 pub async fn record(
     socket: TcpListener,
-    options: Options,
+    options: RecordOptions,
     stop: CancellationToken,
 ) -> Result<Recorded, RecordError> {
-    let Options {
+    let RecordOptions {
         file,
         bytes,
         redaction,

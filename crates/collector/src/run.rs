@@ -19,7 +19,9 @@ use tracing::{error, info, warn};
 
 use crate::admin::scrapes::Scrapes;
 use crate::admin::{self, Admin, Readiness};
-use crate::configure::directory_source::{DirectorySourceError, Wait, freshness, source, until_synced};
+use crate::configure::directory_source::{
+    DirectorySourceError, DirectoryWait, freshness, source, until_synced,
+};
 use crate::configure::persistence::{BadEndpointRule, persistence};
 use crate::configure::shards::shards;
 use crate::control::Control;
@@ -133,7 +135,7 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
 
     let synced = until_synced(synced, &stop).await;
     let mut received = Ok(());
-    if let Ok(Wait::Complete) = synced {
+    if let Ok(DirectoryWait::Complete) = synced {
         let handlers = ingest(config, shards, &directory, &proxies, &exporters.queues());
         let listener = listener(ports.grpc, handlers, &usage, &stages.receive)?;
         info!(address = %listener.address().unwrap_or(config.listen.grpc), "receiving access logs");
@@ -205,10 +207,10 @@ impl Receiving<'_> {
 }
 
 /// How long the last scrape is waited for: a collector that never was ready has nothing to show.
-fn longest_scrape(synced: &Result<Wait, DirectorySourceError>, ending: Ending) -> Duration {
+fn longest_scrape(synced: &Result<DirectoryWait, DirectorySourceError>, ending: Ending) -> Duration {
     match synced {
-        Ok(Wait::Complete) => ending.scrape,
-        Ok(Wait::Unfinished) | Err(_) => Duration::ZERO,
+        Ok(DirectoryWait::Complete) => ending.scrape,
+        Ok(DirectoryWait::Unfinished) | Err(_) => Duration::ZERO,
     }
 }
 

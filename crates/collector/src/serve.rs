@@ -28,18 +28,18 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tracing::debug;
 
-use connections::{Connections, Cut, Place};
+use connections::{ConnectionSlot, Connections, CutReason};
 
 /// How long a request's head may take to come, and how long a connection may wait for its next request.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How old a connection becomes before it is closed after the response that it is at.
-const LONGEST: Duration = Duration::from_secs(30);
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(30);
 /// How long that response may take.
-const LAST_RESPONSE: Duration = Duration::from_secs(30);
+const LAST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long responses may take to be finished at the end.
-const END_DEADLINE: Duration = Duration::from_secs(2);
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes that a connection reads ahead or holds to be written.
-const BUFFER: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;
 /// How long to wait when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -78,11 +78,16 @@ pub async fn serve(
         }
     }
     drop(socket);
-    drop(timeout(END_DEADLINE, tasks.join_all()).await);
+    drop(timeout(END_TIMEOUT, tasks.join_all()).await);
 }
 
 /// Serves one connection until its client, its age, the end or somebody who needs its place ends it.
-async fn serve_one(connection: TcpStream, router: Router, place: Place, stopping: CancellationToken) {
+async fn serve_one(
+    connection: TcpStream,
+    router: Router,
+    place: ConnectionSlot,
+    stopping: CancellationToken,
+) {
     let Ok(local) = connection.local_addr() else {
         return;
     };
@@ -93,13 +98,13 @@ async fn serve_one(connection: TcpStream, router: Router, place: Place, stopping
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_DEADLINE)
-        .max_buf_size(BUFFER);
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(BUFFER_BYTES);
     let mut served = Box::pin(builder.serve_connection(TokioIo::new(connection), service));
     let asked_to_end = async {
         tokio::select! {
             () = stopping.cancelled() => {}
-            () = sleep(LONGEST) => {}
+            () = sleep(MAX_CONNECTION_AGE) => {}
         }
     };
     let ended = async {
@@ -108,15 +113,15 @@ async fn serve_one(connection: TcpStream, router: Router, place: Place, stopping
             () = asked_to_end => {}
         }
         served.as_mut().graceful_shutdown();
-        timeout(LAST_RESPONSE, served.as_mut()).await.ok()
+        timeout(LAST_RESPONSE_TIMEOUT, served.as_mut()).await.ok()
     };
     tokio::select! {
         ended = ended => match ended {
             Some(Ok(())) => {}
             Some(Err(error)) => debug!(%error, "connection ended"),
-            None => place.count(Cut::TooSlow),
+            None => place.count(CutReason::TooSlow),
         },
-        () = place.is_needed() => place.count(Cut::TooMany),
+        () = place.is_needed() => place.count(CutReason::TooMany),
     }
 }
 

@@ -8,7 +8,7 @@ use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::{Message, Record, Recording};
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
-use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::families::ScrapeGauges;
 use alscope_collector::export::prometheus::format::Format;
 use alscope_collector::replay::replay;
 use alscope_collector_config::Config;
@@ -168,11 +168,11 @@ pub fn observations(analyzer: &str, recording: &Path, directory: &Path) -> anyho
     let config = Config::parse(&text, Path::new("golden.yaml"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let replayed = runtime.block_on(replay(&config, recording.to_owned()))?;
-    let gauges = Gauges {
+    let gauges = ScrapeGauges {
         analyzers: 1,
         streams: 0,
         directory_version: replayed.directory_version,
-        ..Gauges::default()
+        ..ScrapeGauges::default()
     };
     let snapshot = Arc::new(replayed.snapshot);
     let pieces = Prometheus::default().render(snapshot, Format::Text, &gauges, &Proxies::default());

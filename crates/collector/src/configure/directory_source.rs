@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::directory::file::FileError;
-use crate::directory::file::follow::Followed;
+use crate::directory::file::follow::FollowedFile;
 use crate::directory::freshness::Freshness;
 use crate::directory::publisher;
 use crate::directory::{empty, kubernetes};
 
 /// Changes of the directory that wait to be applied.
-const CHANGES: usize = 4096;
+const CHANGE_CAPACITY: usize = 4096;
 
 /// Why the directory can't be filled.
 #[derive(Debug, thiserror::Error)]
@@ -56,11 +56,11 @@ pub async fn source(
     tasks: &mut JoinSet<()>,
 ) -> Result<watch::Receiver<bool>, DirectorySourceError> {
     let (synced, is_synced) = watch::channel(false);
-    let (changes, taken) = mpsc::channel(CHANGES);
+    let (changes, taken) = mpsc::channel(CHANGE_CAPACITY);
     let mut state = empty(config);
     match &config.directory {
         Configured::File(path) => {
-            let file = Followed::read(path, &mut state, freshness.clone())?;
+            let file = FollowedFile::read(path, &mut state, freshness.clone())?;
             let read = state.publish().unwrap_or_default();
             info!(addresses = read.pod_addresses(), file = %path.display(), "directory read");
             directory.store(Arc::new(read));
@@ -96,7 +96,7 @@ pub async fn source(
 
 /// How the wait for the directory ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Wait {
+pub enum DirectoryWait {
     /// It is there.
     Complete,
     /// The collector was told to stop first.
@@ -107,12 +107,12 @@ pub enum Wait {
 pub async fn until_synced(
     mut synced: watch::Receiver<bool>,
     stop: &CancellationToken,
-) -> Result<Wait, DirectorySourceError> {
+) -> Result<DirectoryWait, DirectorySourceError> {
     tokio::select! {
         biased;
-        () = stop.cancelled() => Ok(Wait::Unfinished),
+        () = stop.cancelled() => Ok(DirectoryWait::Unfinished),
         result = synced.wait_for(|synced| *synced) => match result {
-            Ok(_) => Ok(Wait::Complete),
+            Ok(_) => Ok(DirectoryWait::Complete),
             Err(_) => Err(DirectorySourceError::Ended),
         },
     }

@@ -21,7 +21,7 @@ use super::freshness::Freshness;
 use super::publisher::Change;
 use super::service_entry::ServiceEntry;
 use super::workload_entry::WorkloadEntry;
-pub use watch::PAGE;
+pub use watch::PAGE_OBJECTS;
 use watch::Watch;
 
 /// A client for the API server: of `kubeconfig`, else of the pod's service account, else of the environment.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Time between the first line and the second; it doubles with each line.
-const FIRST: Duration = Duration::from_mins(1);
+const FIRST_INTERVAL: Duration = Duration::from_mins(1);
 /// The longest time between two lines. After as long without an occasion the next one counts as the first.
-const LONGEST: Duration = Duration::from_hours(1);
+const MAX_INTERVAL: Duration = Duration::from_hours(1);
 
 /// The pace of one sort of line.
 #[derive(Debug, Default)]
@@ -21,10 +21,10 @@ impl LogPace {
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let interval = match self.next {
             Some((next, _)) if now < next => return false,
-            Some((next, interval)) if now < next + LONGEST => interval,
-            Some(_) | None => FIRST,
+            Some((next, interval)) if now < next + MAX_INTERVAL => interval,
+            Some(_) | None => FIRST_INTERVAL,
         };
-        self.next = Some((now + interval, LONGEST.min(2 * interval)));
+        self.next = Some((now + interval, MAX_INTERVAL.min(2 * interval)));
         true
     }
 }
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!(logged(&mut pace, start, 6), [0, 1, 3]);
         let soon = start + Duration::from_mins(6);
         assert!(!pace.is_due(soon));
-        let later = start + Duration::from_mins(7) + LONGEST;
+        let later = start + Duration::from_mins(7) + MAX_INTERVAL;
         assert_eq!(logged(&mut pace, later, 6), [0, 1, 3]);
     }
 }

@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 
 /// The shortest time between two versions.
-const SHORTEST: Duration = Duration::from_millis(50);
+const MIN_PUBLISH_INTERVAL: Duration = Duration::from_millis(50);
 /// How often ended ownerships are looked through.
-const FORGET: Duration = Duration::from_secs(30);
+const FORGET_INTERVAL: Duration = Duration::from_secs(30);
 /// Changes that are taken together.
-const BATCH: usize = 1024;
+const MAX_CHANGES_AT_ONCE: usize = 1024;
 
 /// What a source saw.
 #[derive(Clone, Debug)]
@@ -46,8 +46,8 @@ pub async fn publish(
     stopping: CancellationToken,
 ) {
     let mut listed = HashSet::new();
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut forget = interval(FORGET);
+    let mut batch = Vec::with_capacity(MAX_CHANGES_AT_ONCE);
+    let mut forget = interval(FORGET_INTERVAL);
     forget.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next = Instant::now();
     loop {
@@ -55,7 +55,7 @@ pub async fn publish(
             biased;
             () = stopping.cancelled() => return,
             _ = forget.tick() => state.forget(clock::now()),
-            taken = changes.recv_many(&mut batch, BATCH) => {
+            taken = changes.recv_many(&mut batch, MAX_CHANGES_AT_ONCE) => {
                 if taken == 0 {
                     return;
                 }
@@ -70,7 +70,7 @@ pub async fn publish(
         }
         if let Some(directory) = state.publish() {
             published.store(Arc::new(directory));
-            next = Instant::now() + SHORTEST;
+            next = Instant::now() + MIN_PUBLISH_INTERVAL;
         }
         if listed.len() == Kind::ALL.len() {
             synced.send_if_modified(|synced| !std::mem::replace(synced, true));

@@ -12,7 +12,7 @@ const SERVICE_LABELS: [&str; 4] = [
     "k8s-app",
 ];
 /// What stands for a name that the node does not say.
-const NONE: &str = "-";
+const UNNAMED: &str = "-";
 
 /// The labels of a proxy, rendered. Two nodes with the same `key` are one proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Identity {
             })?;
         }
         let service = services.into_iter().flatten().next();
-        let or_none = |name: Option<String>| name.unwrap_or_else(|| NONE.to_owned());
+        let or_none = |name: Option<String>| name.unwrap_or_else(|| UNNAMED.to_owned());
         let app = format!("{}.{}", or_none(service), or_none(namespace));
         let instance = or_none(name);
         let cluster = cluster.unwrap_or_else(|| "unknown".to_owned());
@@ -63,7 +63,7 @@ impl Identity {
 /// What a text of the metadata says; SkyWalking takes its placeholder for nothing.
 fn said(text: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(text);
-    (!text.is_empty() && text != NONE).then(|| text.into_owned())
+    (!text.is_empty() && text != UNNAMED).then(|| text.into_owned())
 }
 
 fn labels(labels: [(&str, &str); 2]) -> Box<str> {
@@ -80,7 +80,7 @@ fn proxy(id: &str) -> &str {
     let parts: Vec<&str> = id.split('~').collect();
     match parts[..] {
         [_, _, pod, _] if !pod.is_empty() => pod,
-        _ if id.is_empty() => NONE,
+        _ if id.is_empty() => UNNAMED,
         _ => id,
     }
 }

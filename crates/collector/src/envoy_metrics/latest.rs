@@ -8,26 +8,26 @@ use std::time::Duration;
 use als_proto::{Malformed, Metric, MetricFamily, MetricValue, MetricsMessage};
 use alscope_analysis::moment::Moment;
 
-use super::Bounds;
+use super::MetricBounds;
 use super::names::write_series;
 
 /// How long a series is shown after it was last reported. Envoy reports at least every five minutes
 /// (`stats_flush_interval`), usually every few seconds.
-pub const KEPT: Duration = Duration::from_mins(6);
+pub const RETENTION: Duration = Duration::from_mins(6);
 
 /// Labels of one metric; Envoy has a handful.
-const LABELS: usize = 64;
+const MAX_LABELS: usize = 64;
 
 /// Where Envoy says how many access-log entries it handed to its gRPC streams; the second, which every Envoy has, counts them
 /// when they are put into the buffer (Envoy's gRPC access log statistics, `access_logs.grpc_access_log.*`).
-const FLUSHED: [&str; 2] = [
+const ENTRIES_FLUSHED_METRICS: [&str; 2] = [
     "envoy_access_logs_grpc_access_log_grpc_entries_flushed{",
     "envoy_access_logs_grpc_access_log_logs_written{",
 ];
 
 /// The value of a series.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum SeriesValue {
     /// It only grows, until the proxy starts anew.
     Counter(f64),
     /// It goes up and down.
@@ -43,27 +43,27 @@ pub enum Value {
     },
 }
 
-impl Value {
+impl SeriesValue {
     /// Lines of the exposition.
     fn samples(&self) -> usize {
         match self {
-            Value::Counter(_) | Value::Gauge(_) => 1,
-            Value::Histogram { buckets, .. } => buckets.len() + 3,
+            SeriesValue::Counter(_) | SeriesValue::Gauge(_) => 1,
+            SeriesValue::Histogram { buckets, .. } => buckets.len() + 3,
         }
     }
 }
 
 /// Samples of all proxies together, with their bound.
 #[derive(Debug)]
-pub struct Samples {
+pub struct SampleBudget {
     kept: AtomicUsize,
     bound: usize,
 }
 
-impl Samples {
+impl SampleBudget {
     /// None yet.
     pub fn new(bound: usize) -> Self {
-        Samples {
+        SampleBudget {
             kept: AtomicUsize::new(0),
             bound,
         }
@@ -97,17 +97,17 @@ pub struct Overflowed {
 
 /// One series of a proxy.
 #[derive(Clone, Debug)]
-struct Reported {
+struct ReportedSeries {
     /// Bytes of the metric's name at the beginning of the series' text.
     name: usize,
-    value: Value,
+    value: SeriesValue,
     at: Moment,
 }
 
 /// The series of one proxy by `name{label="value",…`.
 #[derive(Debug, Default)]
 pub struct Latest {
-    series: BTreeMap<Box<str>, Reported>,
+    series: BTreeMap<Box<str>, ReportedSeries>,
     samples: usize,
 }
 
@@ -117,9 +117,9 @@ impl Latest {
         &mut self,
         message: &MetricsMessage<'_>,
         now: Moment,
-        (bounds, samples): (&Bounds, &Samples),
+        (bounds, samples): (&MetricBounds, &SampleBudget),
     ) -> (Overflowed, Result<(), Malformed>) {
-        let mut report = Report {
+        let mut report = MessageReport {
             latest: self,
             now,
             bounds,
@@ -131,11 +131,11 @@ impl Latest {
         (report.overflowed, read)
     }
 
-    /// Forgets what was last reported more than [`KEPT`] before `now`.
-    pub fn expire(&mut self, now: Moment, samples: &Samples) {
+    /// Forgets what was last reported more than [`RETENTION`] before `now`.
+    pub fn expire(&mut self, now: Moment, samples: &SampleBudget) {
         let mut gone = 0;
         self.series.retain(|_, reported| {
-            let is_kept = now.since(reported.at) <= KEPT;
+            let is_kept = now.since(reported.at) <= RETENTION;
             gone += if is_kept { 0 } else { reported.value.samples() };
             is_kept
         });
@@ -144,7 +144,7 @@ impl Latest {
     }
 
     /// Name, labels without the closing brace, and value of each series, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Value)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &SeriesValue)> {
         self.series.iter().map(|(series, reported)| {
             let (name, labels) = series.split_at_checked(reported.name).unwrap_or((series, "{"));
             (name, labels, &reported.value)
@@ -152,7 +152,7 @@ impl Latest {
     }
 
     /// Labels, without the closing brace, and value of each series of this name.
-    pub fn named(&self, name: &str) -> impl Iterator<Item = (&str, &Value)> {
+    pub fn named(&self, name: &str) -> impl Iterator<Item = (&str, &SeriesValue)> {
         let begin = format!("{name}{{");
         let from = self.series.range::<str, _>((Included(begin.as_str()), Unbounded));
         from.map_while(move |(series, reported)| {
@@ -166,25 +166,25 @@ impl Latest {
     /// Access-log entries that the proxy says it handed to its streams; `None` when it does not say.
     pub fn entries_flushed(&self) -> Option<f64> {
         let counter = |series: &&str| match self.series.get(*series)?.value {
-            Value::Counter(value) => Some(value),
-            Value::Gauge(_) | Value::Histogram { .. } => None,
+            SeriesValue::Counter(value) => Some(value),
+            SeriesValue::Gauge(_) | SeriesValue::Histogram { .. } => None,
         };
-        FLUSHED.iter().find_map(counter)
+        ENTRIES_FLUSHED_METRICS.iter().find_map(counter)
     }
 }
 
 /// A message on its way into the latest values.
-struct Report<'a> {
+struct MessageReport<'a> {
     latest: &'a mut Latest,
     now: Moment,
-    bounds: &'a Bounds,
-    samples: &'a Samples,
+    bounds: &'a MetricBounds,
+    samples: &'a SampleBudget,
     /// The series at hand.
     series: String,
     overflowed: Overflowed,
 }
 
-impl Report<'_> {
+impl MessageReport<'_> {
     fn family(&mut self, family: &MetricFamily<'_>) -> Result<(), Malformed> {
         // A long name is not copied for each metric of its family.
         let name =
@@ -203,10 +203,10 @@ impl Report<'_> {
     }
 
     /// The value; `None` for kinds that are not kept.
-    fn value(&self, metric: &Metric<'_>) -> Result<Option<Value>, Malformed> {
+    fn value(&self, metric: &Metric<'_>) -> Result<Option<SeriesValue>, Malformed> {
         Ok(match metric.value {
-            MetricValue::Counter(value) => Some(Value::Counter(value)),
-            MetricValue::Gauge(value) => Some(Value::Gauge(value)),
+            MetricValue::Counter(value) => Some(SeriesValue::Counter(value)),
+            MetricValue::Gauge(value) => Some(SeriesValue::Gauge(value)),
             MetricValue::Histogram(histogram) => {
                 let bucket = |bucket: als_proto::Bucket| (bucket.upper_bound, bucket.cumulative_count);
                 let buckets: Result<_, Malformed> = histogram
@@ -216,7 +216,7 @@ impl Report<'_> {
                     .map(|read| read.map(bucket))
                     .filter(|read| !matches!(read, Ok((bound, _)) if bound.is_infinite()))
                     .collect();
-                Some(Value::Histogram {
+                Some(SeriesValue::Histogram {
                     count: histogram.count,
                     sum: histogram.sum,
                     buckets: buckets?,
@@ -226,15 +226,15 @@ impl Report<'_> {
         })
     }
 
-    fn metric(&mut self, family: &str, metric: &Metric<'_>, value: Value) -> Result<(), Malformed> {
-        let labels: Result<Vec<_>, Malformed> = metric.labels().take(LABELS + 1).collect();
+    fn metric(&mut self, family: &str, metric: &Metric<'_>, value: SeriesValue) -> Result<(), Malformed> {
+        let labels: Result<Vec<_>, Malformed> = metric.labels().take(MAX_LABELS + 1).collect();
         let labels = labels?;
         let bytes: usize = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if labels.len() > LABELS || family.len() + bytes > self.bounds.series_bytes {
+        if labels.len() > MAX_LABELS || family.len() + bytes > self.bounds.series_bytes {
             self.overflowed.labels += 1;
             return Ok(());
         }
-        let is_histogram = matches!(value, Value::Histogram { .. });
+        let is_histogram = matches!(value, SeriesValue::Histogram { .. });
         let name = write_series(&mut self.series, family, &labels, is_histogram);
         if self.series.len() > self.bounds.series_bytes {
             self.overflowed.labels += 1;
@@ -244,7 +244,7 @@ impl Report<'_> {
         Ok(())
     }
 
-    fn keep(&mut self, name: usize, value: Value) {
+    fn keep(&mut self, name: usize, value: SeriesValue) {
         let known = self.latest.series.get_mut(self.series.as_str());
         let before = known.as_ref().map_or(0, |known| known.value.samples());
         let after = value.samples();
@@ -256,7 +256,7 @@ impl Report<'_> {
         let fewer = before.saturating_sub(after);
         self.samples.give_back(fewer);
         self.latest.samples = self.latest.samples + more - fewer;
-        let reported = Reported {
+        let reported = ReportedSeries {
             name,
             value,
             at: self.now,

@@ -12,7 +12,7 @@ pub const LISTENER_METRICS: &str = "envoy_listener_metrics";
 const CLUSTER_TAG: &[u8] = b"envoy.cluster_name";
 /// The collector's own labels. A proxy's label of the same name is shown as `exported_…`, as Prometheus does with the labels of
 /// a target.
-const OWN: [&str; 5] = ["cluster", "proxy", "app", "instance", "le"];
+const RESERVED_LABELS: [&str; 5] = ["cluster", "proxy", "app", "instance", "le"];
 
 /// Writes `name{label="value",…` without the closing brace; answers the length of the name. One name is of scalars or of
 /// histograms, which in Prometheus' format can't share one. Takes time with the square of the labels.
@@ -106,7 +106,7 @@ fn label_name(label: &str) -> String {
         name.push_str("label_");
     }
     push_name(&mut name, label);
-    if OWN.contains(&name.as_str()) || name.starts_with("__") {
+    if RESERVED_LABELS.contains(&name.as_str()) || name.starts_with("__") {
         name.insert_str(0, "exported_");
     }
     name

@@ -62,9 +62,9 @@ fn streams_of_one_node_share_their_proxy() {
 
 #[test]
 fn a_proxy_beyond_the_bound_is_not_shown_and_its_metrics_are_counted() {
-    let proxies = Proxies::new(Bounds {
+    let proxies = Proxies::new(MetricBounds {
         proxies: 1,
-        ..Bounds::default()
+        ..MetricBounds::default()
     });
     let first = stream(&proxies, "first", 2, NOW);
     let second = stream(&proxies, "second", 3, NOW);
@@ -75,9 +75,9 @@ fn a_proxy_beyond_the_bound_is_not_shown_and_its_metrics_are_counted() {
 
 #[test]
 fn a_proxy_with_long_labels_is_not_shown() {
-    let proxies = Proxies::new(Bounds {
+    let proxies = Proxies::new(MetricBounds {
         series_bytes: 100,
-        ..Bounds::default()
+        ..MetricBounds::default()
     });
     let proxy = stream(&proxies, &"x".repeat(100), 0, NOW);
     assert_eq!(known(&proxies), Vec::<String>::new());
@@ -87,16 +87,16 @@ fn a_proxy_with_long_labels_is_not_shown() {
 
 #[test]
 fn each_bound_has_its_counter() {
-    let proxies = Proxies::new(Bounds {
+    let proxies = Proxies::new(MetricBounds {
         samples: 2,
         series_bytes: 80,
-        ..Bounds::default()
+        ..MetricBounds::default()
     });
     stream(&proxies, "a", 5, NOW);
     assert_eq!(Overflow::ALL.map(|bound| proxies.overflowed(bound)), [0, 3, 0]);
-    let proxies = Proxies::new(Bounds {
+    let proxies = Proxies::new(MetricBounds {
         series_bytes: 20,
-        ..Bounds::default()
+        ..MetricBounds::default()
     });
     let short = Proxy::new(
         Identity {
@@ -113,19 +113,19 @@ fn each_bound_has_its_counter() {
 
 #[test]
 fn a_proxy_is_forgotten_a_while_after_its_last_stream_ended_and_leaves_its_room() {
-    let proxies = Proxies::new(Bounds {
+    let proxies = Proxies::new(MetricBounds {
         proxies: 1,
         samples: 2,
-        ..Bounds::default()
+        ..MetricBounds::default()
     });
     let open = stream(&proxies, "first", 2, NOW);
-    let end = NOW.plus(KEPT * 3);
+    let end = NOW.plus(RETENTION * 3);
     proxies.expire(end);
     assert_eq!(known(&proxies).len(), 1, "its stream is open");
     drop(open);
-    proxies.expire(end.plus(KEPT));
+    proxies.expire(end.plus(RETENTION));
     assert_eq!(known(&proxies).len(), 1, "its stream has just ended");
-    proxies.expire(end.plus(KEPT + Duration::from_nanos(1)));
+    proxies.expire(end.plus(RETENTION + Duration::from_nanos(1)));
     assert_eq!(known(&proxies), Vec::<String>::new());
     let next = stream(&proxies, "next", 2, end);
     assert_eq!(next.latest().unwrap().iter().count(), 2);
@@ -134,12 +134,12 @@ fn a_proxy_is_forgotten_a_while_after_its_last_stream_ended_and_leaves_its_room(
 #[test]
 fn what_a_forgotten_proxy_said_last_leaves_its_room() {
     let proxies = Proxies::default();
-    drop(stream(&proxies, "first", 2, NOW.plus(KEPT)));
+    drop(stream(&proxies, "first", 2, NOW.plus(RETENTION)));
     proxies
         .known
         .lock()
         .values_mut()
         .for_each(|known| known.seen = NOW);
-    proxies.expire(NOW.plus(KEPT + Duration::from_nanos(1)));
+    proxies.expire(NOW.plus(RETENTION + Duration::from_nanos(1)));
     assert_eq!((known(&proxies).len(), proxies.samples.kept()), (0, 0));
 }

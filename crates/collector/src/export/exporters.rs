@@ -6,7 +6,7 @@ use std::io;
 use alscope_analysis::persistence::{Batch, Persistence};
 
 use super::deliver::delivery_thread::DeliveryThread;
-use super::deliver::queue::{Counted, Counts, Queue};
+use super::deliver::queue::{Queue, QueueCounter, QueueCounts};
 use super::json_lines;
 
 /// An exporter that runs.
@@ -27,7 +27,7 @@ pub struct Queues(Vec<Queue>);
 
 /// The counts of each exporter, for whoever shows them.
 #[derive(Clone, Debug, Default)]
-pub struct ExporterCounts(Vec<(&'static str, Counted)>);
+pub struct ExporterCounts(Vec<(&'static str, QueueCounter)>);
 
 impl Exporters {
     /// Starts the exporters of what `persistence` keeps; none when nothing is kept.
@@ -36,9 +36,9 @@ impl Exporters {
             return Ok(Self::default());
         }
         let deliver = json_lines::deliver(io::stdout());
-        let (queue, thread) = DeliveryThread::start(json_lines::NAME, deliver)?;
+        let (queue, thread) = DeliveryThread::start(json_lines::EXPORTER_NAME, deliver)?;
         Ok(Self(vec![Exporter {
-            name: json_lines::NAME,
+            name: json_lines::EXPORTER_NAME,
             queue,
             thread,
         }]))
@@ -77,7 +77,7 @@ impl Queues {
 
 impl ExporterCounts {
     /// The counts now, by the exporter's name.
-    pub fn now(&self) -> Vec<(&'static str, Counts)> {
+    pub fn now(&self) -> Vec<(&'static str, QueueCounts)> {
         self.0
             .iter()
             .map(|(name, counted)| (*name, counted.now()))

@@ -11,7 +11,7 @@ use tracing::error;
 use super::entry_fields::FIELDS;
 
 /// The exporter's name in the label `exporter`.
-pub const NAME: &str = "json-lines";
+pub const EXPORTER_NAME: &str = "json-lines";
 
 /// Bytes of a batch that is worth to be handed over before the second is over.
 pub const BATCH_BYTES: usize = 32 * 1024;

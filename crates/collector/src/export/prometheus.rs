@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 
 use crate::envoy_metrics::Proxies;
 use crate::envoy_metrics::names::push_label;
-use families::{Gauges, HISTOGRAMS, HTTP_REQUESTS, Metric, TCP_COUNTERS, Writer};
+use families::{ExpositionWriter, HISTOGRAMS, HTTP_REQUESTS, Metric, ScrapeGauges, TCP_COUNTERS};
 use format::Format;
 
 /// Bytes that a piece of the text has at least, but for the last one; a piece ends with what makes it as long.
@@ -34,11 +34,11 @@ const CANONICAL_BOUNDS: [&str; BUCKETS] = [
 /// Renders snapshots; remembers the rendered labels of each series by its id.
 #[derive(Debug, Default)]
 pub struct Prometheus {
-    rendered: Mutex<Rendered>,
+    rendered: Mutex<RenderedLabels>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Rendered {
+struct RenderedLabels {
     http: Labels,
     tcp: Labels,
 }
@@ -60,16 +60,16 @@ impl Prometheus {
         &self,
         snapshot: Arc<Snapshot>,
         format: Format,
-        gauges: &Gauges,
+        gauges: &ScrapeGauges,
         proxies: &Proxies,
     ) -> impl Iterator<Item = String> + Send + use<> {
-        let Rendered { http, tcp } = {
+        let RenderedLabels { http, tcp } = {
             let mut rendered = self.rendered.lock();
             learn(&mut rendered.http, &snapshot.http, NAMES.len());
             learn(&mut rendered.tcp, &snapshot.tcp, TCP_NAMES);
             rendered.clone()
         };
-        let writer = || Writer::new(format, snapshot.started);
+        let writer = || ExpositionWriter::new(format, snapshot.started);
         let mut own = writer();
         families::own(&mut own, &snapshot, gauges);
         directory::directory(&mut own, &gauges.kinds);
@@ -83,8 +83,8 @@ impl Prometheus {
             process::ports(&mut own, ports);
         }
         let proxies = proxies::proxies(proxies, writer());
-        let of_http: Of<HttpCounts> = (|snapshot| &snapshot.http, |counts| counts.requests > 0);
-        let of_tcp: Of<TcpCounts> = (|snapshot| &snapshot.tcp, |counts| counts.connections > 0);
+        let of_http: FamilyOf<HttpCounts> = (|snapshot| &snapshot.http, |counts| counts.requests > 0);
+        let of_tcp: FamilyOf<TcpCounts> = (|snapshot| &snapshot.tcp, |counts| counts.connections > 0);
         let http = series((snapshot.clone(), format), of_http, http, &HTTP);
         let tcp = series((snapshot, format), of_tcp, tcp, &TCP);
         let series = http.chain(tcp);
@@ -98,11 +98,11 @@ impl Prometheus {
 }
 
 /// A family of a snapshot, and whether a series of it has counted anything: else it is not shown.
-type Of<C> = (fn(&Snapshot) -> &Family<C>, fn(&C) -> bool);
+type FamilyOf<C> = (fn(&Snapshot) -> &Family<C>, fn(&C) -> bool);
 
 /// What a series shows of one metric.
 #[derive(Clone, Copy)]
-enum Shown<'a> {
+enum SampleValue<'a> {
     Counter(u64),
     /// Of durations, in microseconds.
     Durations(&'a Histogram),
@@ -110,28 +110,36 @@ enum Shown<'a> {
 }
 
 /// A metric and what a series shows of it.
-type Part<C> = (&'static Metric, for<'a> fn(&'a C) -> Shown<'a>);
+type MetricPart<C> = (&'static Metric, for<'a> fn(&'a C) -> SampleValue<'a>);
 
-const HTTP: [Part<HttpCounts>; 4] = [
-    (&HTTP_REQUESTS, |counts| Shown::Counter(counts.requests)),
-    (&HISTOGRAMS[0], |counts| Shown::Durations(&counts.duration)),
-    (&HISTOGRAMS[1], |counts| Shown::Sizes(&counts.request_bytes)),
-    (&HISTOGRAMS[2], |counts| Shown::Sizes(&counts.response_bytes)),
+const HTTP: [MetricPart<HttpCounts>; 4] = [
+    (&HTTP_REQUESTS, |counts| SampleValue::Counter(counts.requests)),
+    (&HISTOGRAMS[0], |counts| SampleValue::Durations(&counts.duration)),
+    (&HISTOGRAMS[1], |counts| SampleValue::Sizes(&counts.request_bytes)),
+    (&HISTOGRAMS[2], |counts| {
+        SampleValue::Sizes(&counts.response_bytes)
+    }),
 ];
 
-const TCP: [Part<TcpCounts>; 4] = [
-    (&TCP_COUNTERS[0], |counts| Shown::Counter(counts.connections)),
-    (&TCP_COUNTERS[1], |counts| Shown::Counter(counts.connections)),
-    (&TCP_COUNTERS[2], |counts| Shown::Counter(counts.sent_bytes)),
-    (&TCP_COUNTERS[3], |counts| Shown::Counter(counts.received_bytes)),
+const TCP: [MetricPart<TcpCounts>; 4] = [
+    (&TCP_COUNTERS[0], |counts| {
+        SampleValue::Counter(counts.connections)
+    }),
+    (&TCP_COUNTERS[1], |counts| {
+        SampleValue::Counter(counts.connections)
+    }),
+    (&TCP_COUNTERS[2], |counts| SampleValue::Counter(counts.sent_bytes)),
+    (&TCP_COUNTERS[3], |counts| {
+        SampleValue::Counter(counts.received_bytes)
+    }),
 ];
 
 /// The text of a family, metric by metric, each series by itself.
 fn series<C: Clone + Default>(
     (snapshot, format): (Arc<Snapshot>, Format),
-    (family, is_shown): Of<C>,
+    (family, is_shown): FamilyOf<C>,
     labels: Labels,
-    parts: &'static [Part<C>],
+    parts: &'static [MetricPart<C>],
 ) -> impl Iterator<Item = String> {
     parts.iter().flat_map(move |(metric, shown)| {
         let (snapshot, labels) = (snapshot.clone(), labels.clone());
@@ -194,12 +202,12 @@ fn label_text(labels: &SeriesLabels, names: usize) -> String {
     text
 }
 
-fn write_lines((text, format): (&mut String, Format), series: (&str, &str), shown: Shown<'_>) {
+fn write_lines((text, format): (&mut String, Format), series: (&str, &str), shown: SampleValue<'_>) {
     let (name, labels) = series;
     match shown {
-        Shown::Counter(value) => push(text, format_args!("{name}{{{labels}}} {value}\n")),
-        Shown::Durations(durations) => histogram((text, format), series, (durations, true)),
-        Shown::Sizes(sizes) => histogram((text, format), series, (sizes, false)),
+        SampleValue::Counter(value) => push(text, format_args!("{name}{{{labels}}} {value}\n")),
+        SampleValue::Durations(durations) => histogram((text, format), series, (durations, true)),
+        SampleValue::Sizes(sizes) => histogram((text, format), series, (sizes, false)),
     }
 }
 

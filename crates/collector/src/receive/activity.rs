@@ -7,12 +7,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::limits::Ended;
+use super::limits::EndReason;
 
 /// Until when a connection has to have begun a stream. An Envoy connects when it has something to send.
-pub const FIRST_STREAM: Duration = Duration::from_secs(10);
+pub const FIRST_STREAM_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be without a stream after it had one.
-pub const WITHOUT_STREAM: Duration = Duration::from_mins(10);
+pub const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The streams of a connection.
 #[derive(Debug)]
@@ -44,19 +44,19 @@ impl Activity {
     }
 
     /// Ends when the connection is of no use.
-    pub async fn ends(&self) -> Ended {
-        sleep(FIRST_STREAM).await;
+    pub async fn ends(&self) -> EndReason {
+        sleep(FIRST_STREAM_TIMEOUT).await;
         if !self.has_begun.load(Ordering::Relaxed) {
-            return Ended::Silent;
+            return EndReason::Silent;
         }
         loop {
             let last = *self.last_ended.lock();
             let is_open = self.open.load(Ordering::Relaxed) > 0;
-            if !is_open && last.elapsed() >= WITHOUT_STREAM {
-                return Ended::Idle;
+            if !is_open && last.elapsed() >= IDLE_TIMEOUT {
+                return EndReason::Idle;
             }
             let since = if is_open { Instant::now() } else { last };
-            sleep_until(since + WITHOUT_STREAM).await;
+            sleep_until(since + IDLE_TIMEOUT).await;
         }
     }
 }
@@ -75,8 +75,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_begins_no_stream_is_ended_soon() {
         let begun = Instant::now();
-        assert_eq!(Activity::new().ends().await, Ended::Silent);
-        assert_eq!(begun.elapsed(), FIRST_STREAM);
+        assert_eq!(Activity::new().ends().await, EndReason::Silent);
+        assert_eq!(begun.elapsed(), FIRST_STREAM_TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]
@@ -90,11 +90,11 @@ mod tests {
             drop(stream);
         };
         let (reason, ()) = tokio::join!(activity.ends(), ended);
-        let expected = Duration::from_hours(24) + Duration::from_mins(3) + WITHOUT_STREAM;
-        assert_eq!(reason, Ended::Idle);
+        let expected = Duration::from_hours(24) + Duration::from_mins(3) + IDLE_TIMEOUT;
+        assert_eq!(reason, EndReason::Idle);
         let waited = begun.elapsed();
         assert!(
-            waited >= expected && waited <= expected + WITHOUT_STREAM,
+            waited >= expected && waited <= expected + IDLE_TIMEOUT,
             "{waited:?}"
         );
     }

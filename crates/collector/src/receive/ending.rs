@@ -24,11 +24,11 @@ use super::answer::Refusal;
 /// How long a connection may take to end after its streams were told to.
 pub const END_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a stream may go on that always has more to read, before it is answered all the same.
-const PATIENCE: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long what a connection has left behind may take to be counted: a window's worth at most.
 const REST_DEADLINE: Duration = Duration::from_secs(1);
 /// The share of its age by which a connection ends sooner or later, so that those that came together do not go together.
-const JITTER: f64 = 0.1;
+const AGE_JITTER: f64 = 0.1;
 
 /// The end of one connection, as its streams see it.
 #[derive(Debug)]
@@ -70,7 +70,9 @@ impl Ending {
 
     /// Whether it was to end a while ago.
     pub fn is_late(&self) -> bool {
-        self.since.get().is_some_and(|since| since.elapsed() >= PATIENCE)
+        self.since
+            .get()
+            .is_some_and(|since| since.elapsed() >= ANSWER_TIMEOUT)
     }
 
     /// What a stream is answered, once it is read to its end, or once it is `answerable` before: then it is read on beside.
@@ -104,7 +106,7 @@ impl Ending {
 fn with_jitter(age: Duration) -> Duration {
     // Each state has random keys.
     let share = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
-    age.mul_f64(1.0 - JITTER + 2.0 * JITTER * share)
+    age.mul_f64(1.0 - AGE_JITTER + 2.0 * AGE_JITTER * share)
 }
 
 /// Waits until proxies are sent elsewhere: nobody tells when, but then no new connection comes. `came` changes with each.

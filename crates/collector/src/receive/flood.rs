@@ -2,7 +2,7 @@
 //! streams that are reset as soon as they are opened, empty or tiny data.
 //!
 //! HTTP/2 lets a client send any number of them and the library answers them, so they are counted here, by the heads of the frames
-//! (RFC 9113, 4.1) as the bytes come in. A frame costs `FRAME_COST`, and what it carries pays for it if it is data and costs as well
+//! (RFC 9113, 4.1) as the bytes come in. A frame costs `FRAME_COST_BYTES`, and what it carries pays for it if it is data and costs as well
 //! if not. An Envoy pays with the first message for all that it will ever send beside its messages: it pings each few seconds at most,
 //! and has nothing to update a window for.
 
@@ -11,20 +11,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// What a frame costs, in bytes of data that pay for it.
-const FRAME_COST: usize = 256;
+const FRAME_COST_BYTES: usize = 256;
 /// What may be owed: 512 frames.
-const MOST_OWED: usize = 512 * FRAME_COST;
+const MAX_OWED_BYTES: usize = 512 * FRAME_COST_BYTES;
 /// What is forgiven in a second: 64 frames.
-const FORGIVEN: usize = 64 * FRAME_COST;
+const FORGIVEN_BYTES_PER_SECOND: usize = 64 * FRAME_COST_BYTES;
 /// The bytes before the first frame (RFC 9113, 3.4).
-const PREFACE: usize = 24;
-const HEAD: usize = 9;
-const DATA: u8 = 0;
+const PREFACE_BYTES: usize = 24;
+const FRAME_HEAD_BYTES: usize = 9;
+const DATA_FRAME: u8 = 0;
 
 /// What a connection owes for its frames.
 #[derive(Debug)]
-pub struct Frames {
-    head: [u8; HEAD],
+pub struct FrameLedger {
+    head: [u8; FRAME_HEAD_BYTES],
     /// Bytes of the head that are there.
     have: usize,
     /// Bytes until the next head.
@@ -33,13 +33,13 @@ pub struct Frames {
     forgiven: Instant,
 }
 
-impl Frames {
+impl FrameLedger {
     /// A connection that begins now.
     pub fn new(now: Instant) -> Self {
-        Frames {
-            head: [0; HEAD],
+        FrameLedger {
+            head: [0; FRAME_HEAD_BYTES],
             have: 0,
-            left: PREFACE,
+            left: PREFACE_BYTES,
             owed: 0,
             forgiven: now,
         }
@@ -51,15 +51,15 @@ impl Frames {
             let skipped = self.left.min(bytes.len());
             self.left -= skipped;
             let rest = bytes.get(skipped..).unwrap_or_default();
-            let (head, rest) = rest.split_at(rest.len().min(HEAD - self.have));
+            let (head, rest) = rest.split_at(rest.len().min(FRAME_HEAD_BYTES - self.have));
             for (place, byte) in self.head.iter_mut().skip(self.have).zip(head) {
                 *place = *byte;
             }
             self.have += head.len();
             bytes = rest;
-            if self.have == HEAD {
+            if self.have == FRAME_HEAD_BYTES {
                 self.frame();
-                if self.owed > MOST_OWED && !self.forgive(now()) {
+                if self.owed > MAX_OWED_BYTES && !self.forgive(now()) {
                     return true;
                 }
             }
@@ -70,8 +70,8 @@ impl Frames {
     fn frame(&mut self) {
         let [l0, l1, l2, kind, ..] = self.head;
         let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
-        self.owed += FRAME_COST;
-        if kind == DATA {
+        self.owed += FRAME_COST_BYTES;
+        if kind == DATA_FRAME {
             self.owed = self.owed.saturating_sub(length);
         } else {
             self.owed += length;
@@ -83,10 +83,10 @@ impl Frames {
     /// Forgives what the time since the last time does. Answers whether that is enough.
     fn forgive(&mut self, now: Instant) -> bool {
         let time = now.duration_since(self.forgiven).min(Duration::from_hours(1));
-        let forgiven = time.as_millis() as usize * FORGIVEN / 1000;
+        let forgiven = time.as_millis() as usize * FORGIVEN_BYTES_PER_SECOND / 1000;
         self.forgiven = now;
         self.owed = self.owed.saturating_sub(forgiven);
-        self.owed <= MOST_OWED
+        self.owed <= MAX_OWED_BYTES
     }
 }
 
@@ -110,8 +110,8 @@ mod tests {
         [&size[..], &[kind, 0, 0, 0, 0, 1], &vec![0; length]].concat()
     }
 
-    fn begun(now: Instant) -> Frames {
-        let mut frames = Frames::new(now);
+    fn begun(now: Instant) -> FrameLedger {
+        let mut frames = FrameLedger::new(now);
         assert!(!frames.is_flood(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", || now));
         frames
     }
@@ -131,20 +131,20 @@ mod tests {
     #[case::priority(&[frame(PRIORITY, 5)], 502)]
     #[case::continuation(&[frame(CONTINUATION, 0)], 512)]
     #[case::large_frames_of_no_known_kind(&[frame(UNKNOWN, 16_384)], 7)]
-    #[case::empty_data(&[frame(DATA, 0)], 512)]
-    #[case::a_byte_of_data(&[frame(DATA, 1)], 514)]
+    #[case::empty_data(&[frame(DATA_FRAME, 0)], 512)]
+    #[case::a_byte_of_data(&[frame(DATA_FRAME, 1)], 514)]
     #[case::rapid_reset(&[frame(HEADERS, 40), frame(RESET, 4)], 471)]
-    #[case::pings_between_tiny_data(&[frame(PING, 8), frame(DATA, 5)], 508)]
+    #[case::pings_between_tiny_data(&[frame(PING, 8), frame(DATA_FRAME, 5)], 508)]
     fn frames_that_bring_nothing_are_a_flood(#[case] frames: &[Vec<u8>], #[case] expected: usize) {
         assert_eq!(flood_after(frames), Some(expected));
     }
 
     #[rstest]
-    #[case::messages_of_an_envoy(&[frame(DATA, 16_384), frame(DATA, 400)])]
-    #[case::an_entry_a_message(&[frame(DATA, 505)])]
-    #[case::a_message_and_its_prefix_apart(&[frame(DATA, 5), frame(DATA, 507)])]
-    #[case::a_ping_for_each_message(&[frame(PING, 8), frame(DATA, 600)])]
-    #[case::a_stream_for_each_message(&[frame(HEADERS, 400), frame(DATA, 1000)])]
+    #[case::messages_of_an_envoy(&[frame(DATA_FRAME, 16_384), frame(DATA_FRAME, 400)])]
+    #[case::an_entry_a_message(&[frame(DATA_FRAME, 505)])]
+    #[case::a_message_and_its_prefix_apart(&[frame(DATA_FRAME, 5), frame(DATA_FRAME, 507)])]
+    #[case::a_ping_for_each_message(&[frame(PING, 8), frame(DATA_FRAME, 600)])]
+    #[case::a_stream_for_each_message(&[frame(HEADERS, 400), frame(DATA_FRAME, 1000)])]
     fn what_goes_with_messages_is_none(#[case] frames: &[Vec<u8>]) {
         assert_eq!(flood_after(frames), None);
     }
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn however_the_bytes_are_cut_the_frames_are_the_same() {
-        let bytes = [frame(PING, 8), frame(DATA, 300), frame(HEADERS, 70)]
+        let bytes = [frame(PING, 8), frame(DATA_FRAME, 300), frame(HEADERS, 70)]
             .concat()
             .repeat(700);
         let now = Instant::now();

@@ -12,11 +12,11 @@ use bytes::{Buf, Bytes};
 use super::encoding::Encoding;
 
 /// One byte of flags, four of length (gRPC over HTTP/2, `Length-Prefixed-Message`).
-const PREFIX: usize = 5;
+const PREFIX_BYTES: usize = 5;
 
 /// What the data so far contains.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum FrameEvent {
     /// Nothing whole: more data is needed.
     NeedMore,
     /// More of a message came in that is not whole yet: call [`GrpcFrames::grow`] once there is room for so many bytes of it. They are at
@@ -57,9 +57,9 @@ impl PartialEq for Content {
 }
 
 #[derive(Debug)]
-enum State {
+enum FrameState {
     Prefix {
-        bytes: [u8; PREFIX],
+        bytes: [u8; PREFIX_BYTES],
         have: usize,
     },
     Begun {
@@ -76,15 +76,15 @@ enum State {
     },
 }
 
-const START: State = State::Prefix {
-    bytes: [0; PREFIX],
+const START: FrameState = FrameState::Prefix {
+    bytes: [0; PREFIX_BYTES],
     have: 0,
 };
 
 /// The messages of one stream.
 #[derive(Debug)]
 pub struct GrpcFrames {
-    state: State,
+    state: FrameState,
     limit: usize,
     encoding: Encoding,
     /// Whether the message that has begun is compressed.
@@ -104,57 +104,57 @@ impl GrpcFrames {
 
     /// Whether a message has begun that is not whole yet.
     pub fn is_within_message(&self) -> bool {
-        !matches!(self.state, State::Prefix { have: 0, .. })
+        !matches!(self.state, FrameState::Prefix { have: 0, .. })
     }
 
     /// Takes as much of `data` as the next message needs.
-    pub fn next(&mut self, data: &mut Bytes) -> Next {
+    pub fn next(&mut self, data: &mut Bytes) -> FrameEvent {
         loop {
             match &mut self.state {
-                State::Prefix { bytes, have } => {
-                    let taken = data.len().min(PREFIX - *have);
+                FrameState::Prefix { bytes, have } => {
+                    let taken = data.len().min(PREFIX_BYTES - *have);
                     if let Some(place) = bytes.get_mut(*have..*have + taken) {
                         data.copy_to_slice(place);
                     }
                     *have += taken;
-                    if *have < PREFIX {
-                        return Next::NeedMore;
+                    if *have < PREFIX_BYTES {
+                        return FrameEvent::NeedMore;
                     }
                     let [flags, length @ ..] = *bytes;
                     if let Some(refused) = self.begin(flags, u32::from_be_bytes(length) as usize) {
                         return refused;
                     }
                 }
-                State::Begun { length } if data.len() >= *length => {
+                FrameState::Begun { length } if data.len() >= *length => {
                     let message = data.split_to(*length);
                     return self.message(Content::InFrame(message));
                 }
-                State::Begun { length } => {
-                    self.state = State::Assembling {
+                FrameState::Begun { length } => {
+                    self.state = FrameState::Assembling {
                         length: *length,
                         buffer: Vec::new(),
                         room: 0,
                     };
                 }
-                State::Assembling { length, buffer, room } => {
+                FrameState::Assembling { length, buffer, room } => {
                     let taken = data.len().min(*length - buffer.len());
                     let came_in = buffer.len() + taken;
                     if came_in > *room {
-                        return Next::NeedRoom((2 * came_in).min(*length));
+                        return FrameEvent::NeedRoom((2 * came_in).min(*length));
                     }
                     buffer.extend_from_slice(&data.split_to(taken));
                     if buffer.len() < *length {
-                        return Next::NeedMore;
+                        return FrameEvent::NeedMore;
                     }
                     let message = std::mem::take(buffer);
                     return self.message(Content::InBuffer(message));
                 }
-                State::Skipping { left } => {
+                FrameState::Skipping { left } => {
                     let taken = data.len().min(*left);
                     data.advance(taken);
                     *left -= taken;
                     if *left > 0 {
-                        return Next::NeedMore;
+                        return FrameEvent::NeedMore;
                     }
                     self.state = START;
                 }
@@ -162,7 +162,7 @@ impl GrpcFrames {
         }
     }
 
-    fn begin(&mut self, flags: u8, length: usize) -> Option<Next> {
+    fn begin(&mut self, flags: u8, length: usize) -> Option<FrameEvent> {
         self.is_compressed = flags != 0;
         let rejected = match (flags, self.encoding) {
             _ if length > self.limit => Some(Rejected::MessageTooLarge),
@@ -170,24 +170,24 @@ impl GrpcFrames {
             _ => Some(Rejected::Compression),
         };
         self.state = match rejected {
-            Some(_) => State::Skipping { left: length },
-            None => State::Begun { length },
+            Some(_) => FrameState::Skipping { left: length },
+            None => FrameState::Begun { length },
         };
-        rejected.map(Next::Rejected)
+        rejected.map(FrameEvent::Rejected)
     }
 
-    fn message(&mut self, message: Content) -> Next {
+    fn message(&mut self, message: Content) -> FrameEvent {
         self.state = START;
         if self.is_compressed {
-            Next::Compressed(message)
+            FrameEvent::Compressed(message)
         } else {
-            Next::Message(message)
+            FrameEvent::Message(message)
         }
     }
 
     /// Lets the buffer of the message grow to so many bytes. It begins as `empty` gives it.
     pub fn grow(&mut self, bytes: usize, empty: impl FnOnce() -> Vec<u8>) {
-        if let State::Assembling { buffer, room, .. } = &mut self.state {
+        if let FrameState::Assembling { buffer, room, .. } = &mut self.state {
             if *room == 0 {
                 *buffer = empty();
             }
@@ -216,15 +216,15 @@ mod tests {
     }
 
     /// What comes out when the bytes arrive in pieces.
-    fn read(pieces: &[&[u8]], limit: usize, encoding: Encoding) -> Vec<Next> {
+    fn read(pieces: &[&[u8]], limit: usize, encoding: Encoding) -> Vec<FrameEvent> {
         let mut frames = GrpcFrames::new(limit, encoding);
         let mut seen = Vec::new();
         for piece in pieces {
             let mut data = Bytes::copy_from_slice(piece);
             loop {
                 match frames.next(&mut data) {
-                    Next::NeedMore => break,
-                    Next::NeedRoom(bytes) => frames.grow(bytes, Vec::new),
+                    FrameEvent::NeedMore => break,
+                    FrameEvent::NeedRoom(bytes) => frames.grow(bytes, Vec::new),
                     next => seen.push(next),
                 }
             }
@@ -236,7 +236,7 @@ mod tests {
     fn a_message_within_one_frame_is_not_copied() {
         let mut data = Bytes::from(framed(0, b"hello"));
         let inside = data.slice(5..).as_ptr();
-        let Next::Message(Content::InFrame(message)) =
+        let FrameEvent::Message(Content::InFrame(message)) =
             GrpcFrames::new(10, Encoding::Identity).next(&mut data)
         else {
             panic!("no message")
@@ -260,12 +260,12 @@ mod tests {
             let mut data = Bytes::copy_from_slice(piece);
             whole = loop {
                 match frames.next(&mut data) {
-                    Next::NeedRoom(bytes) => {
+                    FrameEvent::NeedRoom(bytes) => {
                         room.push(bytes);
                         frames.grow(bytes, Vec::new);
                     }
-                    Next::Message(message) => break Some(message),
-                    Next::NeedMore => break None,
+                    FrameEvent::Message(message) => break Some(message),
+                    FrameEvent::NeedMore => break None,
                     next => panic!("{next:?}"),
                 }
             };
@@ -286,7 +286,10 @@ mod tests {
         #[case] reason: Rejected,
     ) {
         let bytes = [framed(flags, message), framed(0, b"fits")].concat();
-        let expected = [Next::Rejected(reason), Next::Message(content(b"fits"))];
+        let expected = [
+            FrameEvent::Rejected(reason),
+            FrameEvent::Message(content(b"fits")),
+        ];
         assert_eq!(read(&[&bytes], 10, encoding), expected);
         assert_eq!(read(&[&bytes[..7], &bytes[7..]], 10, encoding), expected);
     }
@@ -300,8 +303,8 @@ mod tests {
         assert_eq!(
             read(&[first, second], 10, Encoding::Gzip),
             [
-                Next::Compressed(content(b"zip")),
-                Next::Message(content(b"plain"))
+                FrameEvent::Compressed(content(b"zip")),
+                FrameEvent::Message(content(b"plain"))
             ]
         );
     }
@@ -310,7 +313,7 @@ mod tests {
     fn an_empty_message_is_a_message() {
         assert_eq!(
             read(&[&framed(0, b"")], 10, Encoding::Identity),
-            [Next::Message(content(b""))]
+            [FrameEvent::Message(content(b""))]
         );
     }
 
@@ -329,7 +332,7 @@ mod tests {
                 rest = after;
             }
             pieces.push(rest);
-            let expected: Vec<Next> = messages.into_iter().map(|message| Next::Message(Content::InBuffer(message))).collect();
+            let expected: Vec<FrameEvent> = messages.into_iter().map(|message| FrameEvent::Message(Content::InBuffer(message))).collect();
             prop_assert_eq!(read(&pieces, 100, Encoding::Identity), expected);
         }
     }

@@ -14,15 +14,15 @@ use super::answer::Refusal;
 use super::share::Share;
 
 /// One address may have this part of all connections.
-const CONNECTIONS_OF_PEER: usize = 4;
+const PEERS_FOR_ALL_CONNECTIONS: usize = 4;
 /// One address may hold this part of the room for unfinished messages.
-const ROOM_OF_PEER: usize = 4;
+const PEERS_FOR_ALL_BYTES: usize = 4;
 /// One connection may hold this part of it.
-const ROOM_OF_CONNECTION: usize = 16;
+const CONNECTIONS_FOR_ALL_BYTES: usize = 16;
 
 /// Why a connection is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum RefusalReason {
     /// There are as many as there may be.
     TooMany,
     /// Its client's address has as many as it may.
@@ -31,7 +31,7 @@ pub enum Refused {
 
 /// Why a connection is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum EndReason {
     /// It began no stream.
     Silent,
     /// It has had no stream for long.
@@ -40,7 +40,7 @@ pub enum Ended {
     Flood,
 }
 
-impl Refused {
+impl RefusalReason {
     /// Every reason.
     pub const ALL: [Self; 2] = [Self::TooMany, Self::TooManyOfPeer];
 
@@ -53,7 +53,7 @@ impl Refused {
     }
 }
 
-impl Ended {
+impl EndReason {
     /// Every reason.
     pub const ALL: [Self; 3] = [Self::Silent, Self::Idle, Self::Flood];
 
@@ -69,13 +69,13 @@ impl Ended {
 
 /// How many connections there are, and what became of others.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Connections {
+pub struct ConnectionCounts {
     /// Open ones.
     pub open: u64,
     /// Refused ones by reason, in the order of [`Refused::ALL`].
-    pub refused: [u64; Refused::ALL.len()],
+    pub refused: [u64; RefusalReason::ALL.len()],
     /// Ended ones by reason, in the order of [`Ended::ALL`].
-    pub ended: [u64; Ended::ALL.len()],
+    pub ended: [u64; EndReason::ALL.len()],
 }
 
 /// The limits with what is in use of them.
@@ -86,8 +86,8 @@ pub struct Usage {
     peers: Mutex<Peers>,
     streams: AtomicI64,
     streams_refused: [AtomicU64; Refusal::ALL.len()],
-    refused: [AtomicU64; Refused::ALL.len()],
-    ended: [AtomicU64; Ended::ALL.len()],
+    refused: [AtomicU64; RefusalReason::ALL.len()],
+    ended: [AtomicU64; EndReason::ALL.len()],
     /// Changes with each connection that comes.
     pub came: watch::Sender<()>,
 }
@@ -165,8 +165,8 @@ impl Usage {
     }
 
     /// The connections as of now.
-    pub fn connections(&self) -> Connections {
-        Connections {
+    pub fn connections(&self) -> ConnectionCounts {
+        ConnectionCounts {
             open: self.peers.lock().connections as u64,
             refused: self.refused.each_ref().map(|count| count.load(Ordering::Relaxed)),
             ended: self.ended.each_ref().map(|count| count.load(Ordering::Relaxed)),
@@ -174,7 +174,7 @@ impl Usage {
     }
 
     /// Counts a connection that the collector ends.
-    pub fn end(&self, reason: Ended) {
+    pub fn end(&self, reason: EndReason) {
         self.ended[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
@@ -185,7 +185,7 @@ impl Usage {
 
     /// The share of a new connection.
     pub fn share_of_connection(&self) -> Arc<Share> {
-        self.share(ROOM_OF_CONNECTION)
+        self.share(CONNECTIONS_FOR_ALL_BYTES)
     }
 
     /// A part of the room for all; a message fits in any.
@@ -195,7 +195,7 @@ impl Usage {
     }
 
     /// A place for one more connection from an address; the reason why not is counted.
-    pub fn connection(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPlace, Refused> {
+    pub fn connection(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPlace, RefusalReason> {
         let place = self.place(address);
         if let Err(reason) = place {
             self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
@@ -203,23 +203,23 @@ impl Usage {
         place
     }
 
-    fn place(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPlace, Refused> {
+    fn place(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPlace, RefusalReason> {
         let most = self.limits.connections;
-        let of_peer = (most / CONNECTIONS_OF_PEER).clamp(1, self.limits.streams_per_peer.max(1));
+        let of_peer = (most / PEERS_FOR_ALL_CONNECTIONS).clamp(1, self.limits.streams_per_peer.max(1));
         let mut peers = self.peers.lock();
         if peers.connections >= most {
-            return Err(Refused::TooMany);
+            return Err(RefusalReason::TooMany);
         }
         let peer = peers.by_address.entry(address).or_insert_with(|| Peer {
             connections: 0,
             shared: Shared {
-                room: self.share(ROOM_OF_PEER),
+                room: self.share(PEERS_FOR_ALL_BYTES),
                 handshakes: Arc::new(Semaphore::new(MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS)),
                 streams: Arc::default(),
             },
         });
         if peer.connections >= of_peer {
-            return Err(Refused::TooManyOfPeer);
+            return Err(RefusalReason::TooManyOfPeer);
         }
         peer.connections += 1;
         let shared = peer.shared.clone();
@@ -320,9 +320,9 @@ mod tests {
             .map(|number| usage.connection(address(number)).unwrap())
             .into();
         let refused = |number| usage.connection(address(number)).err();
-        assert_eq!(refused(0), Some(Refused::TooManyOfPeer));
+        assert_eq!(refused(0), Some(RefusalReason::TooManyOfPeer));
         places.extend([3, 4].map(|number| usage.connection(address(number)).unwrap()));
-        assert_eq!(refused(5), Some(Refused::TooMany));
+        assert_eq!(refused(5), Some(RefusalReason::TooMany));
         let counted = usage.connections();
         assert_eq!((counted.open, counted.refused), (8, [1, 1]));
         drop(places);
@@ -338,7 +338,7 @@ mod tests {
             ..Limits::default()
         });
         let _place = usage.connection(PEER).unwrap();
-        assert_eq!(usage.connection(PEER).err(), Some(Refused::TooManyOfPeer));
+        assert_eq!(usage.connection(PEER).err(), Some(RefusalReason::TooManyOfPeer));
         assert!(usage.connection(OTHER).is_ok());
     }
 }

@@ -15,11 +15,11 @@ use super::worker::Worker;
 /// How long to wait when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often it is asked whether the last connection has ended.
-const END_POLL: Duration = Duration::from_millis(20);
+const END_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Connections that may wait to be accepted, if the system allows as many: after a restart all proxies come back at once, and the
 /// system breaks the connections of those that find no place.
-const WAITING: u32 = 16_384;
+const BACKLOG: u32 = 16_384;
 
 /// Listens on an address.
 pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -30,7 +30,7 @@ pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     // A collector that is started again need not wait for what is left of the last one's connections.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(WAITING)
+    socket.listen(BACKLOG)
 }
 
 /// A worker's thread has ended, which only a fault of this program can do. What its connections sent since the last drain of its shard may
@@ -99,7 +99,7 @@ impl Listener {
         stopping.cancelled().await;
         let all_ended = async {
             while self.workers.iter().any(|worker| worker.connections() > 0) {
-                sleep(END_POLL).await;
+                sleep(END_POLL_INTERVAL).await;
             }
         };
         drop(timeout(END_DEADLINE, all_ended).await);

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::answer::Refusal;
 use super::buffer_budget::{BufferPermit, Unread};
 use super::encoding::{self, Encoding};
-use super::grpc_frames::{Content, GrpcFrames, Next};
+use super::grpc_frames::{Content, FrameEvent, GrpcFrames};
 use super::service::Service;
 
 /// A stream that was answered and is silent for this long has sent what it had: some clients never end their side.
@@ -55,20 +55,22 @@ impl<'s, H, B: Body<Data = Bytes> + Unpin> Messages<'s, H, B> {
     pub async fn next(&mut self) -> Result<Option<Received<'s>>, Refusal> {
         loop {
             match self.frames.next(&mut self.data) {
-                Next::NeedMore => match self.more().await? {
+                FrameEvent::NeedMore => match self.more().await? {
                     Some(data) => self.data = data,
                     None if self.frames.is_within_message() => return Err(Refusal::WithinMessage),
                     None => return Ok(None),
                 },
-                Next::NeedRoom(bytes) => {
+                FrameEvent::NeedRoom(bytes) => {
                     let pending = &self.service.pending;
                     let permit = self.permit.get_or_insert_with(|| pending.begin());
                     permit.grow(bytes).await?;
                     self.frames.grow(bytes, || self.service.buffers.take());
                 }
-                Next::Rejected(reason) => return Ok(Some(Received::Rejected(reason))),
-                Next::Message(message) => return Ok(Some(Received::Message(message, self.permit.take()))),
-                Next::Compressed(compressed) => return self.decompress(&compressed).await.map(Some),
+                FrameEvent::Rejected(reason) => return Ok(Some(Received::Rejected(reason))),
+                FrameEvent::Message(message) => {
+                    return Ok(Some(Received::Message(message, self.permit.take())));
+                }
+                FrameEvent::Compressed(compressed) => return self.decompress(&compressed).await.map(Some),
             }
         }
     }

@@ -5,7 +5,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
 /// Files that connections on the port of the streams leave to the others: probes, scrapes, the page, watches, the process itself.
-const RESERVE: u64 = 256;
+const RESERVED_FILES: u64 = 256;
 
 /// The limits with no more connections than fit. Raises the process's limit of open files as far as the system lets it.
 pub fn within(limits: Limits) -> Limits {
@@ -39,7 +39,7 @@ fn raised() -> u64 {
 
 /// How many of so many files are for connections: all but the reserve, and at least half.
 fn fitting(files: u64) -> u64 {
-    (files - RESERVE.min(files / 2)).max(1)
+    (files - RESERVED_FILES.min(files / 2)).max(1)
 }
 
 #[cfg(test)]

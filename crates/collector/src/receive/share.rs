@@ -7,9 +7,9 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 /// Permits count in units of this many bytes, so that a budget of gigabytes fits a semaphore.
-const UNIT: usize = 1024;
+const UNIT_BYTES: usize = 1024;
 /// How long who waits gives a message that was asked to give way, before it asks the next one.
-const AGAIN: Duration = Duration::from_millis(10);
+const NEXT_REQUEST_DELAY: Duration = Duration::from_millis(10);
 
 /// A share: how much of it is free, who waits for it, and which messages may give way.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Share {
     /// A share of so many bytes.
     pub fn new(bytes: usize) -> Self {
         let most = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
-        let units = u32::try_from(bytes / UNIT).unwrap_or(most).clamp(1, most);
+        let units = u32::try_from(bytes / UNIT_BYTES).unwrap_or(most).clamp(1, most);
         Share {
             units,
             room: Semaphore::new(units as usize),
@@ -45,7 +45,7 @@ impl Share {
 
     /// The units of so many bytes. What is larger than all the room takes all of it.
     fn units(&self, bytes: usize) -> u32 {
-        u32::try_from(bytes.div_ceil(UNIT)).map_or(self.units, |units| units.min(self.units))
+        u32::try_from(bytes.div_ceil(UNIT_BYTES)).map_or(self.units, |units| units.min(self.units))
     }
 
     /// Makes what is held of this share enough for `bytes`. Waits for it, and asks those to give way that may.
@@ -77,7 +77,7 @@ impl Share {
         tokio::pin!(taken);
         loop {
             self.wanted.notify_one();
-            if let Ok(taken) = timeout(AGAIN, &mut taken).await {
+            if let Ok(taken) = timeout(NEXT_REQUEST_DELAY, &mut taken).await {
                 return taken.ok();
             }
         }
@@ -150,8 +150,12 @@ mod tests {
         let mut held = None;
         share.grow(&mut held, 1).await;
         let mut other = None;
-        assert!(timeout(AGAIN, share.grow(&mut other, 1)).await.is_err());
-        assert!(timeout(AGAIN, share.wanted()).await.is_err());
+        assert!(
+            timeout(NEXT_REQUEST_DELAY, share.grow(&mut other, 1))
+                .await
+                .is_err()
+        );
+        assert!(timeout(NEXT_REQUEST_DELAY, share.wanted()).await.is_err());
         let waiting = share
             .grow(&mut other, 1)
             .map(|()| unreachable!("nobody gives room back"));

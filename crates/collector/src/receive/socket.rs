@@ -11,12 +11,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::admission::{Handshake, UNADMITTED_BYTES};
-use super::flood::Frames;
+use super::flood::FrameLedger;
 
 /// See the module.
 pub struct Socket {
     stream: TcpStream,
-    frames: Frames,
+    frames: FrameLedger,
     /// Notified when a flood was seen; after that nothing is read any more.
     flood: Arc<Notify>,
     is_flooded: bool,
@@ -41,7 +41,7 @@ impl Socket {
     pub fn new(stream: TcpStream, handshake: Arc<Handshake>, flood: Arc<Notify>) -> Self {
         Socket {
             stream,
-            frames: Frames::new(Instant::now()),
+            frames: FrameLedger::new(Instant::now()),
             flood,
             is_flooded: false,
             unadmitted_bytes: UNADMITTED_BYTES,

@@ -22,21 +22,21 @@ use super::admission::Admission;
 use super::buffer_budget::PendingMessages;
 use super::buffer_pool::BufferPool;
 use super::ending::{END_DEADLINE, Ending};
-use super::limits::{ConnectionPlace, Ended, Usage};
+use super::limits::{ConnectionPlace, EndReason, Usage};
 use super::service::Service;
 use super::socket::Socket;
 
 /// Bytes that a client may send ahead, on one stream and on all streams of a connection together. Larger windows push data in
 /// flight out of the second-level cache: 4 MiB cost 30 % of the throughput.
-pub const WINDOW: u32 = 128 * 1024;
+pub const WINDOW_BYTES: u32 = 128 * 1024;
 /// Bytes of a frame. HTTP/2's default; larger frames buy nothing once messages are cut from frames without a copy.
-pub const FRAME: u32 = 16 * 1024;
+pub const FRAME_BYTES: u32 = 16 * 1024;
 /// A peer that vanished without a word is found by an unanswered ping.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the word that a connection ends may take to get away, when the client is of no use.
 const GOAWAY_DEADLINE: Duration = Duration::from_millis(100);
 /// Accepted connections that wait for their worker.
-const HANDOVER: usize = 64;
+const HANDOVER_CONNECTIONS: usize = 64;
 
 /// The acceptor's side of a worker.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ pub fn work<H: Handler>(
     usage: Arc<Usage>,
     stopping: CancellationToken,
 ) -> std::io::Result<(Handover, Work<H>)> {
-    let (sender, accepted) = mpsc::channel(HANDOVER);
+    let (sender, accepted) = mpsc::channel(HANDOVER_CONNECTIONS);
     let connections = Arc::new(AtomicUsize::new(0));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -214,7 +214,7 @@ impl<H: Handler> Ingest<H> {
             let mut served = Box::pin(protocol(&usage).serve_connection(TokioIo::new(socket), service));
             let of_no_use = async {
                 tokio::select! {
-                    () = flood.notified() => Ended::Flood,
+                    () = flood.notified() => EndReason::Flood,
                     ended = activity.ends() => ended,
                 }
             };
@@ -248,9 +248,9 @@ fn protocol(usage: &Usage) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .max_frame_size(FRAME)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES)
         .max_concurrent_streams(streams)
         .keep_alive_interval(PING_INTERVAL);
     builder

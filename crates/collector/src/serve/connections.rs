@@ -8,26 +8,26 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// Connections of a port. Scrapers, probes and people need some ten.
-pub const MOST: usize = 64;
+pub const MAX_CONNECTIONS: usize = 64;
 
 /// Why the collector ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
+pub enum CutReason {
     /// Its response was not read in time.
     TooSlow,
     /// Another one needed its place.
     TooMany,
 }
 
-impl Cut {
+impl CutReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Cut; 2] = [Cut::TooSlow, Cut::TooMany];
+    pub const ALL: [CutReason; 2] = [CutReason::TooSlow, CutReason::TooMany];
 
     /// The reason's word in the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Cut::TooSlow => "too-slow",
-            Cut::TooMany => "too-many",
+            CutReason::TooSlow => "too-slow",
+            CutReason::TooMany => "too-many",
         }
     }
 }
@@ -37,31 +37,31 @@ impl Cut {
 pub struct Counts {
     /// Those that are open.
     pub open: usize,
-    cut: [u64; Cut::ALL.len()],
+    cut: [u64; CutReason::ALL.len()],
 }
 
 impl Counts {
     /// Those that were ended for `reason`.
-    pub fn cut(&self, reason: Cut) -> u64 {
+    pub fn cut(&self, reason: CutReason) -> u64 {
         self.cut[reason as usize]
     }
 }
 
 /// The connections of a port.
 #[derive(Debug, Default)]
-pub struct Connections(Mutex<Open>);
+pub struct Connections(Mutex<OpenConnections>);
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenConnections {
     /// By age.
     places: BTreeMap<u64, (IpAddr, CancellationToken)>,
     came: u64,
-    cut: [u64; Cut::ALL.len()],
+    cut: [u64; CutReason::ALL.len()],
 }
 
 /// The place of a connection; free again when it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionSlot {
     connections: Arc<Connections>,
     number: u64,
     needed: CancellationToken,
@@ -69,9 +69,9 @@ pub struct Place {
 
 impl Connections {
     /// A place for a new connection from `peer`. Where none is free, one is taken away.
-    pub fn place(self: &Arc<Self>, peer: IpAddr) -> Place {
+    pub fn place(self: &Arc<Self>, peer: IpAddr) -> ConnectionSlot {
         let mut open = self.0.lock();
-        while open.places.len() >= MOST
+        while open.places.len() >= MAX_CONNECTIONS
             && let Some(number) = gives_way(&open.places)
             && let Some((_, place)) = open.places.remove(&number)
         {
@@ -80,7 +80,7 @@ impl Connections {
         open.came += 1;
         let (number, needed) = (open.came, CancellationToken::new());
         open.places.insert(number, (peer, needed.clone()));
-        Place {
+        ConnectionSlot {
             connections: self.clone(),
             number,
             needed,
@@ -109,19 +109,19 @@ fn gives_way(places: &BTreeMap<u64, (IpAddr, CancellationToken)>) -> Option<u64>
     most.map(|(_, oldest)| oldest)
 }
 
-impl Place {
+impl ConnectionSlot {
     /// Waits until another connection needs the place.
     pub async fn is_needed(&self) {
         self.needed.cancelled().await;
     }
 
     /// Counts that the collector ends the connection.
-    pub fn count(&self, reason: Cut) {
+    pub fn count(&self, reason: CutReason) {
         self.connections.0.lock().cut[reason as usize] += 1;
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.connections.0.lock().places.remove(&self.number);
     }
@@ -137,7 +137,7 @@ mod tests {
         Ipv4Addr::new(10, 0, 0, last).into()
     }
 
-    fn is_needed(place: &Place) -> bool {
+    fn is_needed(place: &ConnectionSlot) -> bool {
         place.needed.is_cancelled()
     }
 
@@ -145,8 +145,9 @@ mod tests {
     fn the_oldest_connection_of_who_has_the_most_gives_way() {
         let connections = Arc::new(Connections::default());
         let probe = connections.place(peer(1));
-        let strangers: Vec<Place> = (1..MOST).map(|_| connections.place(peer(2))).collect();
-        assert_eq!(connections.counts().open, MOST);
+        let strangers: Vec<ConnectionSlot> =
+            (1..MAX_CONNECTIONS).map(|_| connections.place(peer(2))).collect();
+        assert_eq!(connections.counts().open, MAX_CONNECTIONS);
         assert!(!strangers.iter().any(is_needed));
 
         let scrape = connections.place(peer(3));
@@ -155,13 +156,13 @@ mod tests {
         let another = connections.place(peer(2));
         assert!(is_needed(&strangers[1]) && !is_needed(&strangers[2]));
         assert!(![&probe, &scrape, &another].into_iter().any(is_needed));
-        assert_eq!(connections.counts().open, MOST);
+        assert_eq!(connections.counts().open, MAX_CONNECTIONS);
     }
 
     #[test]
     fn of_many_addresses_the_one_that_came_first_gives_way() {
         let connections = Arc::new(Connections::default());
-        let places: Vec<Place> = (0..MOST)
+        let places: Vec<ConnectionSlot> = (0..MAX_CONNECTIONS)
             .map(|number| connections.place(peer(number as u8)))
             .collect();
         let newest = connections.place(peer(255));
@@ -172,11 +173,15 @@ mod tests {
     fn a_place_is_free_when_its_connection_ends() {
         let connections = Arc::new(Connections::default());
         let place = connections.place(peer(1));
-        place.count(Cut::TooSlow);
+        place.count(CutReason::TooSlow);
         drop(place);
         let counts = connections.counts();
         assert_eq!(
-            (counts.open, counts.cut(Cut::TooSlow), counts.cut(Cut::TooMany)),
+            (
+                counts.open,
+                counts.cut(CutReason::TooSlow),
+                counts.cut(CutReason::TooMany)
+            ),
             (0, 1, 0)
         );
     }

@@ -54,10 +54,10 @@ async fn an_answer_that_is_not_read_holds_its_connection_for_a_minute_and_is_cou
     let begin = Instant::now();
     let request = "GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let (_client, connections) = client(request, &mut tasks).await;
-    while connections.counts().cut(Cut::TooSlow) == 0 {
+    while connections.counts().cut(CutReason::TooSlow) == 0 {
         sleep(Duration::from_millis(100)).await;
     }
-    let longest = LONGEST + LAST_RESPONSE;
+    let longest = MAX_CONNECTION_AGE + LAST_RESPONSE_TIMEOUT;
     assert!(begin.elapsed() >= longest && begin.elapsed() < longest + Duration::from_secs(1));
 }
 
@@ -84,9 +84,12 @@ async fn a_client_that_sends_request_after_request_is_closed_between_two_of_them
         answers += 1;
         sleep(Duration::from_secs(1)).await;
     }
-    assert!(begin.elapsed() >= LONGEST && begin.elapsed() <= LONGEST + Duration::from_secs(2));
+    assert!(
+        begin.elapsed() >= MAX_CONNECTION_AGE
+            && begin.elapsed() <= MAX_CONNECTION_AGE + Duration::from_secs(2)
+    );
     assert!(answers >= 29, "{answers}");
-    assert_eq!(connections.counts().cut(Cut::TooSlow), 0);
+    assert_eq!(connections.counts().cut(CutReason::TooSlow), 0);
 }
 
 #[tokio::test]
@@ -102,6 +105,6 @@ async fn at_the_end_a_response_is_finished_and_nobody_is_waited_for_who_stalls()
     stopping.cancel();
     let begin = Instant::now();
     tasks.join_all().await;
-    assert!(begin.elapsed() < END_DEADLINE + Duration::from_secs(2));
+    assert!(begin.elapsed() < END_TIMEOUT + Duration::from_secs(2));
     assert!(TcpStream::connect(address).await.is_err());
 }

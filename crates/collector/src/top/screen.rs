@@ -10,7 +10,7 @@ use super::{table, topology};
 use crate::client::Collector;
 use crate::topology::Topology;
 
-const REFRESH: Duration = Duration::from_secs(1);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The terminal's alternate screen; dropping it restores what was there.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Screen {
                 trouble.as_deref(),
                 terminal::size()?,
             ))?;
-            if is_quit_within(REFRESH)? {
+            if is_quit_within(REFRESH_INTERVAL)? {
                 return Ok(());
             }
             trouble = match topology(collector) {

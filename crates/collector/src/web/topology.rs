@@ -18,7 +18,7 @@ use crate::topology::{Edge, Topology, TopologyNode};
 
 const DEFAULT_WINDOW: &str = "60s";
 /// The window remembers an hour.
-pub(super) const LONGEST_WINDOW: Duration = Duration::from_hours(1);
+pub(super) const MAX_WINDOW: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct TopologyQuery {
@@ -41,7 +41,7 @@ pub(super) async fn topology(
 fn window(text: &str) -> Option<Duration> {
     let window: jiff::SignedDuration = text.parse().ok()?;
     let window = Duration::try_from(window).ok()?;
-    (Duration::from_secs(1)..=LONGEST_WINDOW)
+    (Duration::from_secs(1)..=MAX_WINDOW)
         .contains(&window)
         .then_some(window)
 }

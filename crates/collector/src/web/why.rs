@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Deserialize;
 
 use super::Published;
-use super::topology::LONGEST_WINDOW;
+use super::topology::MAX_WINDOW;
 use crate::evidence::{Entries, Evidence, Example, Why};
 
 /// The topology's edge for those that it does not keep apart.
@@ -47,7 +47,7 @@ pub(super) fn answer(snapshot: &Snapshot, edge: Option<&str>) -> Result<Why, (St
             let Some([source, destination]) = rows.clone().find(is_asked).map(ends) else {
                 return Err(refusal(edge));
             };
-            let span = snapshot.window.last(LONGEST_WINDOW, snapshot.taken);
+            let span = snapshot.window.last(MAX_WINDOW, snapshot.taken);
             let services = shown_at(&span, &source, &destination);
             let is_shown_there = |row: &&Counted| {
                 row.evidence.source.id() == source && services.contains(&&row.evidence.destination)

@@ -17,8 +17,8 @@ const TITLES: [&str; 8] = [
     "SHARE",
     "EXAMPLE",
 ];
-const COUNT: usize = 5;
-const EXAMPLE: usize = 7;
+const COUNT_COLUMN: usize = 5;
+const EXAMPLE_COLUMN: usize = 7;
 
 /// The answer in at most `width` columns; an example that does not fit ends in `…`.
 pub fn text(why: &Why, width: u16) -> String {
@@ -86,7 +86,7 @@ fn table(evidence: &[Evidence], width: u16) -> String {
     }
     for (place, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
-        if place != EXAMPLE {
+        if place != EXAMPLE_COLUMN {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
@@ -95,7 +95,7 @@ fn table(evidence: &[Evidence], width: u16) -> String {
 
 fn row(texts: [String; 8]) -> Row {
     let cells = texts.into_iter().enumerate().map(|(place, text)| {
-        let is_number = (COUNT..EXAMPLE).contains(&place);
+        let is_number = (COUNT_COLUMN..EXAMPLE_COLUMN).contains(&place);
         let alignment = if is_number {
             CellAlignment::Right
         } else {

@@ -14,7 +14,7 @@ use alscope_collector::control::Control;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::exporters::Queues;
 use alscope_collector::export::prometheus::Prometheus;
-use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::families::ScrapeGauges;
 use alscope_collector::export::prometheus::format::Format;
 use parking_lot::Mutex;
 use prost::Message as _;
@@ -43,7 +43,12 @@ fn take(shard: &mut Shard, host: &str) {
 
 fn text(prometheus: &Prometheus, snapshot: Snapshot, format: Format) -> String {
     prometheus
-        .render(snapshot.into(), format, &Gauges::default(), &Proxies::default())
+        .render(
+            snapshot.into(),
+            format,
+            &ScrapeGauges::default(),
+            &Proxies::default(),
+        )
         .collect()
 }
 

@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use als_proto::messages::envoy::service::accesslog::v3::access_log_service_client::AccessLogServiceClient;
 use als_proto::messages::envoy::service::accesslog::v3::{StreamAccessLogsMessage, StreamAccessLogsResponse};
-use alscope_collector::receive::worker::{FRAME, WINDOW};
+use alscope_collector::receive::worker::{FRAME_BYTES, WINDOW_BYTES};
 use bytes::Bytes;
 use futures::stream::unfold;
 use http_body::Frame;
@@ -215,7 +215,7 @@ async fn streams_of_one_connection_that_wait_for_room_do_not_block_it() {
         client.send(first, &[&one, &many[..1000]].concat());
         client.until_read();
         // Together more than the connection's window, and no end of a message.
-        assert!(2 * large.len() > (WINDOW + 2 * FRAME) as usize);
+        assert!(2 * large.len() > (WINDOW_BYTES + 2 * FRAME_BYTES) as usize);
         for stream in [second, third] {
             client.send(stream, &large[..large.len() - 1]);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use alscope_collector::receive::worker::WINDOW;
+use alscope_collector::receive::worker::WINDOW_BYTES;
 use alscope_collector_config::Limits;
 
 use crate::attacks::{connected, stranger};
@@ -51,7 +51,7 @@ async fn unfinished_messages_take_what_the_page_says_and_others_are_served_meanw
         .map(|_| sender(&collector, all_but_the_end))
         .collect();
     let without_room = collector.resident_bytes();
-    clients.extend((0..WAITING).map(|_| sender(&collector, &unfinished[..WINDOW as usize])));
+    clients.extend((0..WAITING).map(|_| sender(&collector, &unfinished[..WINDOW_BYTES as usize])));
     let full = collector.resident_bytes();
 
     let window = page["unread data: HTTP/2's window"];

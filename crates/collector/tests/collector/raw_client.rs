@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use alscope_collector::receive::worker::WINDOW;
+use alscope_collector::receive::worker::WINDOW_BYTES;
 
 use crate::methods::V3;
 
@@ -21,7 +21,7 @@ const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// Bytes that may be sent on a connection before the first `WINDOW_UPDATE`.
 const FIRST_WINDOW: usize = 65_535;
-const FRAME: usize = 16 * 1024;
+const FRAME_BYTES: usize = 16 * 1024;
 
 fn frame_bytes(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
@@ -105,7 +105,7 @@ impl RawClient {
     /// The next stream, and what begins it.
     fn next_stream(&mut self) -> (u32, Vec<u8>) {
         let stream = 2 * u32::try_from(self.stream_windows.len()).unwrap() + 1;
-        self.stream_windows.insert(stream, WINDOW as usize);
+        self.stream_windows.insert(stream, WINDOW_BYTES as usize);
         // RFC 7541: `:method: POST` and `:scheme: http` by their numbers, the others with a name that has a number.
         let mut block = vec![0x83, 0x86];
         for (name, value) in [
@@ -122,7 +122,7 @@ impl RawClient {
     pub(crate) fn send(&mut self, stream: u32, mut data: &[u8]) {
         while !data.is_empty() {
             let window = self.window.min(self.stream_windows[&stream]);
-            let (now, later) = data.split_at(data.len().min(window).min(FRAME));
+            let (now, later) = data.split_at(data.len().min(window).min(FRAME_BYTES));
             if now.is_empty() {
                 self.read_frame();
                 continue;

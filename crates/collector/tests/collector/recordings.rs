@@ -10,9 +10,9 @@ use alscope_analysis::accounting::Kept;
 use alscope_analysis::names::redact::Redaction;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
-use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::families::ScrapeGauges;
 use alscope_collector::export::prometheus::format::Format;
-use alscope_collector::record::{self, Options, RecordError, Recorded};
+use alscope_collector::record::{self, RecordError, RecordOptions, Recorded};
 use alscope_collector::replay::replay;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +38,7 @@ impl Recorder {
         let socket = record::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = socket.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let options = Options {
+        let options = RecordOptions {
             file: file.clone(),
             bytes,
             redaction,
@@ -90,11 +90,11 @@ fn with_secrets() -> HttpAccessLogEntry {
 async fn requests(folder: &Path, more: &str, file: PathBuf) -> Vec<String> {
     let replayed = replay(&configuration(folder, more), file).await.unwrap();
     assert!(!replayed.is_cut_off);
-    let gauges = Gauges {
+    let gauges = ScrapeGauges {
         analyzers: 1,
         streams: 0,
         directory_version: replayed.directory_version,
-        ..Gauges::default()
+        ..ScrapeGauges::default()
     };
     let pieces = Prometheus::default().render(
         replayed.snapshot.into(),

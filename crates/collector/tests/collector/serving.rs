@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use alscope_collector::serve::connections::MOST;
+use alscope_collector::serve::connections::MAX_CONNECTIONS;
 use flate2::read::GzDecoder;
 use rstest::rstest;
 
@@ -196,7 +196,7 @@ async fn strangers_that_keep_connections_open_keep_no_probe_and_no_page_out() {
     let collector = Collector::start().await;
     for (address, path, port) in [(collector.admin, "/livez", "admin"), (collector.web, "/", "web")] {
         let slow = move || {
-            let slow: Vec<TcpStream> = (0..2 * MOST)
+            let slow: Vec<TcpStream> = (0..2 * MAX_CONNECTIONS)
                 .map(|_| {
                     let mut connection = TcpStream::connect(address).unwrap();
                     connection
@@ -212,12 +212,13 @@ async fn strangers_that_keep_connections_open_keep_no_probe_and_no_page_out() {
             assert_eq!(asked(address, path, &[LOCAL]).await.status, 200);
         }
         let cut = format!("alscope_http_connections_cut_total{{port=\"{port}\",reason=\"too-many\"}}");
-        let counted = async |collector: &Collector| collector.sample(&cut).await >= (MOST + 1) as f64;
+        let counted =
+            async |collector: &Collector| collector.sample(&cut).await >= (MAX_CONNECTIONS + 1) as f64;
         collector.until(&cut, counted).await;
         let open = collector
             .sample(&format!("alscope_http_connections{{port=\"{port}\"}}"))
             .await;
-        assert!(open > 10.0 && open <= MOST as f64, "{open}");
+        assert!(open > 10.0 && open <= MAX_CONNECTIONS as f64, "{open}");
         drop(slow);
     }
     collector.stop().await;

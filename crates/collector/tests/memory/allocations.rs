@@ -15,11 +15,11 @@ use alscope_collector::configure::shards::shard;
 use alscope_collector::directory::{empty, file};
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::exporters::Queues;
-use alscope_collector::ingest::{Incoming, Ingest};
+use alscope_collector::ingest::{Ingest, StreamState};
 use alscope_collector::receive::Handler;
 use alscope_collector::receive::limits::Usage;
 use alscope_collector::receive::method::{METHODS, Method};
-use alscope_collector::receive::worker::{FRAME, WINDOW, work};
+use alscope_collector::receive::worker::{FRAME_BYTES, WINDOW_BYTES, work};
 use parking_lot::Mutex;
 
 use alscope_collector_config::Config;
@@ -56,18 +56,18 @@ struct Told {
 }
 
 impl Handler for Told {
-    type Stream = Incoming;
+    type Stream = StreamState;
 
-    fn begin(&self, method: Method) -> Option<Incoming> {
+    fn begin(&self, method: Method) -> Option<StreamState> {
         self.ingest.begin(method)
     }
 
-    async fn message(&self, stream: &mut Incoming, message: &[u8]) {
+    async fn message(&self, stream: &mut StreamState, message: &[u8]) {
         self.ingest.message(stream, message).await;
         self.taken.add_permits(1);
     }
 
-    fn reject(&self, stream: &mut Incoming, reason: Rejected) {
+    fn reject(&self, stream: &mut StreamState, reason: Rejected) {
         self.ingest.reject(stream, reason);
     }
 }
@@ -174,9 +174,9 @@ async fn discard(socket: TcpStream, bytes: usize, taken: Arc<Semaphore>) {
     let socket = TokioIo::new(tokio::net::TcpStream::from_std(socket).unwrap());
     let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
     builder
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .max_frame_size(FRAME);
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES);
     builder.serve_connection(socket, service).await.unwrap();
 }
 
@@ -243,7 +243,7 @@ fn a_known_message_allocates_nothing_but_what_http_2_does(#[case] entries: usize
     assert_eq!(
         framed(&message(vec![known(); entries]))
             .len()
-            .div_ceil(FRAME as usize),
+            .div_ceil(FRAME_BYTES as usize),
         frames
     );
     let collector = Collector::new();

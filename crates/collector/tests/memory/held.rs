@@ -20,7 +20,7 @@ use alscope_analysis::directory::state::State;
 use alscope_analysis::moment::Moment;
 use alscope_analysis::shard::{Progress, Settings, Shard};
 use alscope_collector::envoy_metrics::Proxies;
-use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::families::ScrapeGauges;
 use alscope_collector::export::prometheus::format::Format;
 use alscope_collector::export::prometheus::{PIECE_BYTES, Prometheus};
 use prost::Message as _;
@@ -57,7 +57,12 @@ fn counted(message: &StreamAccessLogsMessage) -> (Shard, Totals) {
 }
 
 fn text(prometheus: &Prometheus, snapshot: Arc<Snapshot>) -> impl Iterator<Item = String> + use<> {
-    prometheus.render(snapshot, Format::Text, &Gauges::default(), &Proxies::default())
+    prometheus.render(
+        snapshot,
+        Format::Text,
+        &ScrapeGauges::default(),
+        &Proxies::default(),
+    )
 }
 
 /// What is held of each of the label sets of these messages: by the worker, in all, in the snapshots and as text.

@@ -50,13 +50,13 @@ fn page() -> String {
     let sum = mebibytes(sum(&terms));
     let own_labels = mebibytes(2 * OWN_LABELS * Limits::default().string_bytes * CONNECTIONS);
     let names = mebibytes(endpoint::Settings::default().bytes);
-    let queue = mebibytes(queue::BYTES);
+    let queue = mebibytes(queue::MAX_WAITING_BYTES);
     let sets = 2 * OUTCOMES;
     let edges = Bounds::default().samples / HttpCounts::SAMPLES / sets;
     let (places, places_of_peer, objects) = (
         admission::MAX_CONCURRENT_HANDSHAKES,
         admission::MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS,
-        kubernetes::PAGE,
+        kubernetes::PAGE_OBJECTS,
     );
     let [grace, patience, longest] = [
         buffer_budget::GRACE,

@@ -9,7 +9,7 @@ use alscope_analysis::node::{DOMAIN, NODE_ID};
 use alscope_analysis::party::Call;
 use alscope_collector::envoy_metrics;
 use alscope_collector::receive::buffer_pool;
-use alscope_collector::receive::worker::WINDOW;
+use alscope_collector::receive::worker::WINDOW_BYTES;
 use alscope_collector::serve::connections;
 use alscope_collector_config::Limits;
 
@@ -72,7 +72,7 @@ pub(crate) fn terms() -> Vec<Term> {
 fn receiving() -> [Term; 6] {
     let limits = Limits::default();
     let (room, connections) = (limits.buffered_bytes, Some(limits.connections));
-    let window = WINDOW as usize;
+    let window = WINDOW_BYTES as usize;
     [
         term("the program itself", (PROCESS, "process"), 1, Some(1)),
         term(
@@ -144,7 +144,7 @@ fn counting() -> [Term; 6] {
 
 fn the_rest() -> [Term; 5] {
     let edge = hashed(size_of::<(EdgeId, EdgeCounts)>()) * STEPS;
-    let envoy = envoy_metrics::Bounds::default();
+    let envoy = envoy_metrics::MetricBounds::default();
     // The place of a series among others.
     let sample = envoy.series_bytes + 128;
     [
@@ -171,7 +171,7 @@ fn the_rest() -> [Term; 5] {
             "a scrape: its snapshot, and a piece of text",
             (READER, "reader"),
             1,
-            Some(connections::MOST),
+            Some(connections::MAX_CONNECTIONS),
         ),
     ]
 }

@@ -19,9 +19,9 @@ use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::moment::Moment;
 use alscope_analysis::shard::{Progress, Settings, Shard};
-use alscope_collector::envoy_metrics::{Bounds, Proxies};
+use alscope_collector::envoy_metrics::{MetricBounds, Proxies};
 use alscope_collector::export::prometheus::Prometheus;
-use alscope_collector::export::prometheus::families::Gauges;
+use alscope_collector::export::prometheus::families::ScrapeGauges;
 use alscope_collector::export::prometheus::format::Format;
 use prost::Message as _;
 
@@ -128,8 +128,8 @@ impl Counting {
 type Samples = BTreeMap<(String, Labels), f64>;
 
 fn scrape(snapshot: &Arc<Snapshot>) -> Samples {
-    let gauges = Gauges::default();
-    let proxies = Proxies::new(Bounds::default());
+    let gauges = ScrapeGauges::default();
+    let proxies = Proxies::new(MetricBounds::default());
     let pieces = Prometheus::default().render(snapshot.clone(), Format::Text, &gauges, &proxies);
     let text: String = pieces.collect();
     text.lines()

@@ -14,10 +14,13 @@ async fn a_collector_that_is_stopped_before_it_was_ready_has_not_failed() {
     let (_synced, is_synced) = watch::channel(false);
     let stop = CancellationToken::new();
     stop.cancel();
-    assert_eq!(until_synced(is_synced, &stop).await.unwrap(), Wait::Unfinished);
+    assert_eq!(
+        until_synced(is_synced, &stop).await.unwrap(),
+        DirectoryWait::Unfinished
+    );
     let (_synced, is_synced) = watch::channel(true);
     assert_eq!(
         until_synced(is_synced, &CancellationToken::new()).await.unwrap(),
-        Wait::Complete
+        DirectoryWait::Complete
     );
 }

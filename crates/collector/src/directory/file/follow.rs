@@ -22,14 +22,14 @@ use crate::directory::freshness::Freshness;
 use crate::directory::publisher::Change;
 
 /// How often the file is looked at. One that changed is read when it looks the same for the second time: it may be half written.
-const EVERY: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Objects that one line of the log names.
-const NAMED: usize = 10;
+const MAX_NAMED_OBJECTS: usize = 10;
 
 /// What tells one version of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+struct FileStamp {
     device: u64,
     inode: u64,
     bytes: u64,
@@ -37,11 +37,11 @@ struct Stamp {
     changed: (i64, i64),
 }
 
-impl Stamp {
+impl FileStamp {
     /// The stamp of the file to which `path` leads; `None` if there is none.
     fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
-        Some(Stamp {
+        Some(FileStamp {
             device: metadata.dev(),
             inode: metadata.ino(),
             bytes: metadata.size(),
@@ -52,23 +52,23 @@ impl Stamp {
 
 /// A directory file that was read and is followed.
 #[derive(Debug)]
-pub struct Followed {
+pub struct FollowedFile {
     path: PathBuf,
     rules: Arc<NamingRules>,
     freshness: Arc<Freshness>,
     /// Of the version that was read last, or could not be read.
-    tried: Option<Stamp>,
+    tried: Option<FileStamp>,
     is_broken: bool,
 }
 
-impl Followed {
+impl FollowedFile {
     /// Reads the file into `state`, in which nothing is yet.
     pub fn read(path: &Path, state: &mut State, freshness: Arc<Freshness>) -> Result<Self, FileError> {
-        let followed = Followed {
+        let followed = FollowedFile {
             path: path.to_owned(),
             rules: state.naming_rules().clone(),
             freshness,
-            tried: Stamp::of(path),
+            tried: FileStamp::of(path),
             is_broken: false,
         };
         let left_out = load(path, state)?;
@@ -78,7 +78,7 @@ impl Followed {
 
     /// Tells `changes` what changes in the file, until `stopping`.
     pub async fn follow(mut self, changes: mpsc::Sender<Change>, stopping: CancellationToken) {
-        let mut ticks = interval(EVERY);
+        let mut ticks = interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut before = self.tried;
         loop {
@@ -86,7 +86,7 @@ impl Followed {
                 () = stopping.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let now = Stamp::of(&self.path);
+            let now = FileStamp::of(&self.path);
             let stands_still = std::mem::replace(&mut before, now) == now;
             if now == self.tried {
                 if !self.is_broken {
@@ -128,7 +128,7 @@ impl Followed {
         }
         if !left_out.is_empty() {
             let name = |(kind, undecodable): &LeftOut| format!("{} {}", kind.as_str(), undecodable.name);
-            let named: Vec<String> = left_out.iter().take(NAMED).map(name).collect();
+            let named: Vec<String> = left_out.iter().take(MAX_NAMED_OBJECTS).map(name).collect();
             let (count, file) = (left_out.len(), self.path.display());
             warn!(
                 "directory file {file}: {count} items can't be decoded and are left out, among them {}; look for fields of a wrong \

@@ -7,9 +7,9 @@ use std::time::Duration;
 use kube::core::Status;
 
 /// How much is shown of what the API server says, in characters.
-const SHOWN: usize = 300;
+const MAX_SHOWN_CHARACTERS: usize = 300;
 /// So an API server refuses a version that it has yet to reach: its store was restored from a copy.
-const FROM_THE_FUTURE: &str = "ResourceVersionTooLarge";
+const RESOURCE_VERSION_TOO_LARGE: &str = "ResourceVersionTooLarge";
 
 /// What is asked of the API server, as its rights name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl fmt::Display for Verb {
 
 /// Why a list or a watch failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum WatchFailure {
     /// It may not be read.
     #[error("the API server refuses it (403: {0}); give the collector's service account this right")]
     Refused(String),
@@ -61,29 +61,29 @@ pub(super) enum Failure {
     Unreadable,
 }
 
-impl From<kube::Error> for Failure {
+impl From<kube::Error> for WatchFailure {
     fn from(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::from(*status),
             // What could not be read is not shown.
-            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Failure::Unreadable,
-            error => Failure::Unreachable(shown(&with_causes(&error))),
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => WatchFailure::Unreadable,
+            error => WatchFailure::Unreachable(shown(&with_causes(&error))),
         }
     }
 }
 
-impl From<Status> for Failure {
+impl From<Status> for WatchFailure {
     fn from(status: Status) -> Self {
         let message = shown(&status.message);
         let mut causes = status.details.iter().flat_map(|details| &details.causes);
-        let is_expired = causes.any(|cause| cause.reason == FROM_THE_FUTURE);
+        let is_expired = causes.any(|cause| cause.reason == RESOURCE_VERSION_TOO_LARGE);
         match status.code {
-            _ if is_expired => Failure::Expired(message),
-            400 | 410 => Failure::Expired(message),
-            401 => Failure::Unknown(message),
-            403 => Failure::Refused(message),
-            404 => Failure::Absent(message),
-            code => Failure::Answered(code, message),
+            _ if is_expired => WatchFailure::Expired(message),
+            400 | 410 => WatchFailure::Expired(message),
+            401 => WatchFailure::Unknown(message),
+            403 => WatchFailure::Refused(message),
+            404 => WatchFailure::Absent(message),
+            code => WatchFailure::Answered(code, message),
         }
     }
 }
@@ -103,7 +103,7 @@ fn with_causes(error: &dyn Error) -> String {
 }
 
 fn shown(message: &str) -> String {
-    message.chars().take(SHOWN).collect()
+    message.chars().take(MAX_SHOWN_CHARACTERS).collect()
 }
 
 #[cfg(test)]
@@ -140,14 +140,14 @@ mod tests {
     #[case::out_of_time(api(json!({"code": 504, "message": "slow"})), "answers 504: slow; look at its log")]
     #[case::unreachable(service(), "can't be reached: ServiceError: nobody listens; look at ")]
     fn a_failure_says_what_is_wrong_and_what_to_do(#[case] error: kube::Error, #[case] expected: &str) {
-        let said = Failure::from(error).to_string();
+        let said = WatchFailure::from(error).to_string();
         let said = said.strip_prefix("the API server ").unwrap();
         assert!(said.starts_with(expected), "{said}");
     }
 
     #[test]
     fn what_cannot_be_read_is_not_shown() {
-        let said = Failure::from(serde()).to_string();
+        let said = WatchFailure::from(serde()).to_string();
         assert_eq!(
             said,
             "the answer is none of an API server; see that directory.kubernetes leads to one"
@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn a_long_message_is_cut() {
         let message = "é".repeat(1000);
-        let Failure::Answered(500, shown) = Failure::from(api(json!({"code": 500, "message": message})))
+        let WatchFailure::Answered(500, shown) =
+            WatchFailure::from(api(json!({"code": 500, "message": message})))
         else {
             panic!("no answer")
         };

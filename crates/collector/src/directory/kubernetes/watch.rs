@@ -24,18 +24,18 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 
 use super::Source;
-use super::failure::{Failure, Verb};
+use super::failure::{Verb, WatchFailure};
 use crate::directory::decode::{Undecodable, decode};
 use crate::directory::log_pace::LogPace;
 use crate::directory::objects::Object;
 use crate::directory::publisher::Change;
 
 /// Objects of one answer to a list. Of 10 000 pods the program's memory keeps 2 MiB less than with five times as many.
-pub const PAGE: u32 = 100;
+pub const PAGE_OBJECTS: u32 = 100;
 
 /// The first pause after a failure, how pauses grow, and the longest. To each a random part of itself is added, so that kinds and
 /// replicas don't come back together.
-const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(500))
     .with_factor(1.15)
     .with_max_delay(Duration::from_secs(10))
@@ -43,17 +43,17 @@ const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times();
 
 /// How long an answer may take. The API server itself lets a request wait in its queue for 15 s at most.
-pub(super) const ANSWER: Duration = Duration::from_secs(20);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// After this time the API server is to end a watch, just after a bookmark. It is short because only a watch that does not end
 /// then is known to be dead.
-pub(super) const WATCH: Duration = Duration::from_secs(30);
+pub(super) const WATCH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long the end of a watch may be late.
-pub(super) const LATE: Duration = Duration::from_secs(5);
+pub(super) const WATCH_END_GRACE: Duration = Duration::from_secs(5);
 
 /// A watch of which something is heard after this time is of use: pauses begin anew, and the next watch without one.
-pub(super) const PROVEN: Duration = Duration::from_secs(5);
+pub(super) const PROVEN_AFTER: Duration = Duration::from_secs(5);
 
 /// A kind whose objects the directory follows.
 pub(super) struct Watch<'a, K> {
@@ -99,7 +99,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
             request: Request::new(K::url_path(&(), None)),
             version: None,
             listed: None,
-            pauses: PAUSES.build(),
+            pauses: BACKOFF.build(),
             failures: LogPace::default(),
             skips: LogPace::default(),
             is_told: false,
@@ -113,21 +113,21 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
             let Err((verb, failure)) = self.attempt().await else {
                 continue;
             };
-            if let Failure::Expired(_) = failure {
+            if let WatchFailure::Expired(_) = failure {
                 self.version = None;
                 // Only a list that is out of date at once, or can't be had, is worth a pause.
-                let is_old = self.listed.is_some_and(|at| at.elapsed() >= PROVEN);
+                let is_old = self.listed.is_some_and(|at| at.elapsed() >= PROVEN_AFTER);
                 if verb == Verb::Watch && is_old {
                     continue;
                 }
             }
             self.fail(verb, &failure).await;
-            sleep(self.pauses.next().unwrap_or(ANSWER)).await;
+            sleep(self.pauses.next().unwrap_or(ANSWER_TIMEOUT)).await;
         }
     }
 
     /// Lists, if that is needed, and watches once.
-    async fn attempt(&mut self) -> Result<(), (Verb, Failure)> {
+    async fn attempt(&mut self) -> Result<(), (Verb, WatchFailure)> {
         if self.version.is_none() {
             self.version = Some(self.list().await.map_err(|failure| (Verb::List, failure))?);
         }
@@ -135,17 +135,17 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
     }
 
     /// Tells all objects; the version up to which they are all known.
-    async fn list(&mut self) -> Result<String, Failure> {
+    async fn list(&mut self) -> Result<String, WatchFailure> {
         self.source.send(Change::BeginList(self.kind)).await;
-        let mut parameters = ListParams::default().limit(PAGE);
+        let mut parameters = ListParams::default().limit(PAGE_OBJECTS);
         loop {
             let request = self
                 .request
                 .list(&parameters)
                 .map_err(kube::Error::BuildRequest)?;
-            let answer = timeout(ANSWER, self.source.client.request_text(request)).await;
-            let text = answer.map_err(|_| Failure::Silent(ANSWER))??;
-            let page: Page<'_> = serde_json::from_str(&text).map_err(|_| Failure::Unreadable)?;
+            let answer = timeout(ANSWER_TIMEOUT, self.source.client.request_text(request)).await;
+            let text = answer.map_err(|_| WatchFailure::Silent(ANSWER_TIMEOUT))??;
+            let page: Page<'_> = serde_json::from_str(&text).map_err(|_| WatchFailure::Unreadable)?;
             self.source.freshness.heard(self.kind);
             for object in page.items.unwrap_or_default() {
                 let object = decode::<K, _>(object, &self.source.rules);
@@ -155,7 +155,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
             parameters.continue_token = page.metadata.r#continue.filter(is_there);
             if parameters.continue_token.is_none() {
                 let version = page.metadata.resource_version.filter(is_there);
-                let version = version.ok_or(Failure::Unreadable)?;
+                let version = version.ok_or(WatchFailure::Unreadable)?;
                 self.end_list().await;
                 self.listed = Some(Instant::now());
                 return Ok(version);
@@ -164,38 +164,42 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
     }
 
     /// Tells what happens, until the API server ends the watch.
-    async fn watch(&mut self) -> Result<(), Failure> {
+    async fn watch(&mut self) -> Result<(), WatchFailure> {
         let version = self.version.clone().unwrap_or_default();
         let parameters = WatchParams {
-            timeout: Some(WATCH.as_secs() as u32),
+            timeout: Some(WATCH_TIMEOUT.as_secs() as u32),
             ..WatchParams::default()
         };
         let request = self.request.watch(&parameters, &version);
         let request = request.map_err(kube::Error::BuildRequest)?;
-        let events = timeout(ANSWER, self.source.client.request_events::<Value>(request)).await;
-        let events = events.map_err(|_| Failure::Silent(ANSWER))??;
+        let events = timeout(
+            ANSWER_TIMEOUT,
+            self.source.client.request_events::<Value>(request),
+        )
+        .await;
+        let events = events.map_err(|_| WatchFailure::Silent(ANSWER_TIMEOUT))??;
         let mut events = std::pin::pin!(events);
         self.source.freshness.heard(self.kind);
         let begun = Instant::now();
         loop {
-            let event = timeout_at(begun + WATCH + LATE, events.try_next()).await;
-            let event = event.map_err(|_| Failure::Silent(begun.elapsed()))??;
+            let event = timeout_at(begun + WATCH_TIMEOUT + WATCH_END_GRACE, events.try_next()).await;
+            let event = event.map_err(|_| WatchFailure::Silent(begun.elapsed()))??;
             let lasted = begun.elapsed();
             match event {
                 Some(event) => self.take(event).await?,
-                None if lasted < PROVEN => return Err(Failure::Ended(lasted)),
+                None if lasted < PROVEN_AFTER => return Err(WatchFailure::Ended(lasted)),
                 None => {
                     self.works();
                     return Ok(());
                 }
             }
-            if lasted >= PROVEN {
+            if lasted >= PROVEN_AFTER {
                 self.works();
             }
         }
     }
 
-    async fn take(&mut self, event: WatchEvent<Value>) -> Result<(), Failure> {
+    async fn take(&mut self, event: WatchEvent<Value>) -> Result<(), WatchFailure> {
         self.source.freshness.heard(self.kind);
         let rules = self.source.rules.clone();
         let version = match event {
@@ -247,15 +251,15 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
 
     /// Says that it works again, if the log says otherwise.
     fn works(&mut self) {
-        self.pauses = PAUSES.build();
+        self.pauses = BACKOFF.build();
         self.source.freshness.works(self.kind);
         if std::mem::take(&mut self.is_told) {
             info!("list and watch of {} work again", self.resource);
         }
     }
 
-    async fn fail(&mut self, verb: Verb, failure: &Failure) {
-        let is_without = matches!(failure, Failure::Absent(_) | Failure::Refused(_))
+    async fn fail(&mut self, verb: Verb, failure: &WatchFailure) {
+        let is_without = matches!(failure, WatchFailure::Absent(_) | WatchFailure::Refused(_))
             && may_be_missing(self.kind)
             && self.listed.is_none();
         if is_without {
@@ -264,7 +268,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
             self.source.send(Change::BeginList(self.kind)).await;
             self.end_list().await;
             self.source.freshness.heard(self.kind);
-            if matches!(failure, Failure::Absent(_)) {
+            if matches!(failure, WatchFailure::Absent(_)) {
                 return;
             }
         }

@@ -65,22 +65,22 @@ fn histogram(name: &str, buckets: &[(f64, u64)], count: u64, sum: f64) -> Metric
 /// One proxy with its bounds.
 struct Proxy {
     latest: Latest,
-    bounds: Bounds,
-    samples: Samples,
+    bounds: MetricBounds,
+    samples: SampleBudget,
 }
 
 impl Proxy {
     fn new(samples: usize, samples_per_proxy: usize) -> Self {
-        let bounds = Bounds {
+        let bounds = MetricBounds {
             samples,
             samples_per_proxy,
             series_bytes: 100,
-            ..Bounds::default()
+            ..MetricBounds::default()
         };
         Proxy {
             latest: Latest::default(),
             bounds,
-            samples: Samples::new(samples),
+            samples: SampleBudget::new(samples),
         }
     }
 
@@ -101,7 +101,7 @@ impl Proxy {
         overflowed
     }
 
-    fn shown(&self) -> Vec<(String, Value)> {
+    fn shown(&self) -> Vec<(String, SeriesValue)> {
         self.latest
             .iter()
             .map(|(name, labels, value)| (format!("{name}{labels}"), value.clone()))
@@ -121,9 +121,9 @@ fn the_latest_value_of_each_series_is_kept() {
         vec![counter("server.a", 5.0), gauge("server.b", &[("zone", "y")], 3.0)],
     );
     let expected = [
-        ("envoy_server_a{", Value::Counter(5.0)),
-        ("envoy_server_b{zone=\"x\"", Value::Gauge(2.0)),
-        ("envoy_server_b{zone=\"y\"", Value::Gauge(3.0)),
+        ("envoy_server_a{", SeriesValue::Counter(5.0)),
+        ("envoy_server_b{zone=\"x\"", SeriesValue::Gauge(2.0)),
+        ("envoy_server_b{zone=\"y\"", SeriesValue::Gauge(3.0)),
     ];
     assert_eq!(
         proxy.shown(),
@@ -139,7 +139,7 @@ fn the_infinite_bucket_of_a_histogram_is_its_count() {
         vec![histogram("server.h", &[(1.0, 2), (f64::INFINITY, 9)], 9, 4.5)],
     );
     let buckets = Box::new([(1.0, 2)]);
-    let expected = Value::Histogram {
+    let expected = SeriesValue::Histogram {
         count: 9,
         sum: 4.5,
         buckets,
@@ -181,7 +181,7 @@ fn metrics_beyond_the_bound_are_counted_and_known_ones_go_on(#[case] all: usize,
         }
     );
     let values: Vec<_> = proxy.shown().into_iter().map(|(_, value)| value).collect();
-    assert_eq!(values, [2.0, 1.0, 1.0].map(Value::Counter));
+    assert_eq!(values, [2.0, 1.0, 1.0].map(SeriesValue::Counter));
 }
 
 #[test]
@@ -228,18 +228,18 @@ fn long_names_and_labels_are_not_kept(
 fn what_is_not_reported_for_a_while_is_forgotten_and_leaves_room(#[case] all: usize, #[case] one: usize) {
     let mut proxy = Proxy::new(all, one);
     proxy.report(NOW, vec![counter("server.a", 1.0), counter("server.b", 1.0)]);
-    proxy.report(NOW.plus(KEPT), vec![counter("server.b", 2.0)]);
-    proxy.latest.expire(NOW.plus(KEPT), &proxy.samples);
+    proxy.report(NOW.plus(RETENTION), vec![counter("server.b", 2.0)]);
+    proxy.latest.expire(NOW.plus(RETENTION), &proxy.samples);
     assert_eq!(proxy.shown().len(), 2);
     proxy
         .latest
-        .expire(NOW.plus(KEPT + Duration::from_nanos(1)), &proxy.samples);
+        .expire(NOW.plus(RETENTION + Duration::from_nanos(1)), &proxy.samples);
     assert_eq!(
         proxy.shown(),
-        [("envoy_server_b{".to_owned(), Value::Counter(2.0))]
+        [("envoy_server_b{".to_owned(), SeriesValue::Counter(2.0))]
     );
     assert_eq!(
-        proxy.report(NOW.plus(KEPT), vec![counter("server.c", 1.0)]),
+        proxy.report(NOW.plus(RETENTION), vec![counter("server.c", 1.0)]),
         Overflowed::default()
     );
 }

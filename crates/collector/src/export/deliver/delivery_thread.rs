@@ -7,7 +7,7 @@ use alscope_analysis::persistence::Batch;
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::queue::{Counted, Queue, queue};
+use super::queue::{Queue, QueueCounter, queue};
 
 /// How long the last batches may take at the end.
 const END_DEADLINE: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ pub struct DeliveryThread {
     exporter: &'static str,
     /// Closed when the thread ends.
     ended: oneshot::Receiver<()>,
-    counted: Counted,
+    counted: QueueCounter,
 }
 
 impl DeliveryThread {

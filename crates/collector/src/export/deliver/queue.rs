@@ -8,59 +8,59 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 /// Batches that wait.
-const BATCHES: usize = 1024;
+const MAX_WAITING_BATCHES: usize = 1024;
 /// Bytes that wait.
-pub const BYTES: usize = 16 << 20;
+pub const MAX_WAITING_BYTES: usize = 16 << 20;
 
 /// Why kept entries were not exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dropped {
+pub enum DropReason {
     /// The exporter is slower than what comes.
     QueueFull,
     /// They could not be written.
     WriteFailed,
 }
 
-impl Dropped {
+impl DropReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Dropped; 2] = [Dropped::QueueFull, Dropped::WriteFailed];
+    pub const ALL: [DropReason; 2] = [DropReason::QueueFull, DropReason::WriteFailed];
 
     /// The reason's word in the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Dropped::QueueFull => "queue-full",
-            Dropped::WriteFailed => "write-failed",
+            DropReason::QueueFull => "queue-full",
+            DropReason::WriteFailed => "write-failed",
         }
     }
 }
 
 /// What became of the entries that were offered to a queue, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct QueueCounts {
     /// Entries that were offered.
     pub queued: u64,
     /// Entries that were written.
     pub exported: u64,
     /// Entries that still wait, or are being written.
     pub waiting: u64,
-    dropped: [u64; Dropped::ALL.len()],
+    dropped: [u64; DropReason::ALL.len()],
     waiting_bytes: usize,
 }
 
-impl Counts {
+impl QueueCounts {
     /// Entries dropped for `reason`.
-    pub fn dropped(&self, reason: Dropped) -> u64 {
+    pub fn dropped(&self, reason: DropReason) -> u64 {
         self.dropped[reason as usize]
     }
 }
 
 /// The counts of a queue, for whoever shows them.
 #[derive(Clone, Debug, Default)]
-pub struct Counted(Arc<Mutex<Counts>>);
+pub struct QueueCounter(Arc<Mutex<QueueCounts>>);
 
-impl Counted {
+impl QueueCounter {
     /// The counts now.
-    pub fn now(&self) -> Counts {
+    pub fn now(&self) -> QueueCounts {
         *self.0.lock()
     }
 }
@@ -69,20 +69,20 @@ impl Counted {
 #[derive(Clone, Debug)]
 pub struct Queue {
     batches: mpsc::Sender<Batch>,
-    counted: Counted,
+    counted: QueueCounter,
 }
 
 /// The exporter's end of a queue.
 #[derive(Debug)]
 pub struct Batches {
     batches: mpsc::Receiver<Batch>,
-    counted: Counted,
+    counted: QueueCounter,
 }
 
 /// The two ends of a new queue.
 pub fn queue() -> (Queue, Batches) {
-    let (sender, receiver) = mpsc::channel(BATCHES);
-    let counted = Counted::default();
+    let (sender, receiver) = mpsc::channel(MAX_WAITING_BATCHES);
+    let counted = QueueCounter::default();
     let queue = Queue {
         batches: sender,
         counted: counted.clone(),
@@ -100,17 +100,17 @@ impl Queue {
         let (entries, bytes) = (batch.entries, batch.bytes.len());
         let mut counts = self.counted.0.lock();
         counts.queued += entries;
-        let has_room = counts.waiting_bytes + bytes <= BYTES || counts.waiting == 0;
+        let has_room = counts.waiting_bytes + bytes <= MAX_WAITING_BYTES || counts.waiting == 0;
         if has_room && self.batches.try_send(batch).is_ok() {
             counts.waiting += entries;
             counts.waiting_bytes += bytes;
         } else {
-            counts.dropped[Dropped::QueueFull as usize] += entries;
+            counts.dropped[DropReason::QueueFull as usize] += entries;
         }
     }
 
     /// What became of what was offered.
-    pub fn counted(&self) -> Counted {
+    pub fn counted(&self) -> QueueCounter {
         self.counted.clone()
     }
 }
@@ -125,7 +125,7 @@ impl Batches {
             counts.waiting_bytes -= batch.bytes.len();
             match result {
                 Ok(()) => counts.exported += batch.entries,
-                Err(_) => counts.dropped[Dropped::WriteFailed as usize] += batch.entries,
+                Err(_) => counts.dropped[DropReason::WriteFailed as usize] += batch.entries,
             }
         }
     }

@@ -32,7 +32,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::export::deliver::delivery_thread::DeliveryThread;
-use crate::export::deliver::queue::Dropped;
+use crate::export::deliver::queue::DropReason;
 
 const SIDECAR: &str = "sidecar~10.0.0.1~productpage.demo~demo.svc.cluster.local";
 const GATEWAY: &str = "router~10.0.0.3~gateway.demo~demo.svc.cluster.local";
@@ -292,7 +292,7 @@ async fn what_was_offered_is_written_before_the_end(
         ..Output::default()
     };
     let written = output.written.clone();
-    let (queue, thread) = DeliveryThread::start(NAME, deliver(output)).expect("a thread");
+    let (queue, thread) = DeliveryThread::start(EXPORTER_NAME, deliver(output)).expect("a thread");
     for (line, entries) in [("one\n", 1), ("two\n", 2), ("three\n", 3)] {
         let bytes = line.as_bytes().to_vec();
         queue.offer(Batch { bytes, entries });
@@ -302,7 +302,7 @@ async fn what_was_offered_is_written_before_the_end(
     thread.end().await;
     assert_eq!(&**written.lock(), expected.as_bytes());
     let now = counted.now();
-    let failed = now.dropped(Dropped::WriteFailed);
+    let failed = now.dropped(DropReason::WriteFailed);
     assert_eq!([now.queued, now.exported, failed, now.waiting], counts);
 }
 
@@ -324,13 +324,13 @@ impl io::Write for Blocked {
 #[tokio::test(start_paused = true)]
 async fn an_output_that_takes_nothing_holds_up_neither_workers_nor_the_end() {
     let (unblock, blocked) = std::sync::mpsc::channel();
-    let (queue, thread) = DeliveryThread::start(NAME, deliver(Blocked(blocked))).expect("a thread");
+    let (queue, thread) = DeliveryThread::start(EXPORTER_NAME, deliver(Blocked(blocked))).expect("a thread");
     for _ in 0..3000 {
         let bytes = b"x\n".to_vec();
         queue.offer(Batch { bytes, entries: 1 });
     }
     let counts = queue.counted().now();
-    let full = counts.dropped(Dropped::QueueFull);
+    let full = counts.dropped(DropReason::QueueFull);
     assert!((1000..3000).contains(&full), "{full}");
     assert_eq!(
         (counts.queued, counts.exported, counts.waiting),

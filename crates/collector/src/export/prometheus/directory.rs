@@ -1,6 +1,6 @@
 //! How fresh the directory is.
 
-use super::families::{Metric, Writer, counter, gauge};
+use super::families::{ExpositionWriter, Metric, counter, gauge};
 use crate::directory::freshness::KindFreshness;
 
 const AGE: Metric = gauge(
@@ -17,16 +17,16 @@ const SKIPPED: Metric = counter(
 );
 
 /// A metric and what a kind shows of it.
-type Part = (Metric, fn(&KindFreshness) -> u64);
+type FreshnessMetric = (Metric, fn(&KindFreshness) -> u64);
 
-const PARTS: [Part; 3] = [
+const PARTS: [FreshnessMetric; 3] = [
     (AGE, |kind| kind.age.as_secs()),
     (FAILURES, |kind| kind.failures),
     (SKIPPED, |kind| kind.skipped),
 ];
 
 /// The metrics of the directory's kinds. With `directory: { none: {} }` there are none.
-pub(super) fn directory(writer: &mut Writer, kinds: &[KindFreshness]) {
+pub(super) fn directory(writer: &mut ExpositionWriter, kinds: &[KindFreshness]) {
     if kinds.is_empty() {
         return;
     }

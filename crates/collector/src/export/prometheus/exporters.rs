@@ -1,7 +1,7 @@
 //! What became of the entries that were offered to exporters.
 
-use super::families::{Metric, Writer, counter, gauge};
-use crate::export::deliver::queue::{Counts, Dropped};
+use super::families::{ExpositionWriter, Metric, counter, gauge};
+use crate::export::deliver::queue::{DropReason, QueueCounts};
 
 const QUEUED: Metric = counter(
     "alscope_exporter_entries_queued_total",
@@ -21,8 +21,8 @@ const DROPPED: Metric = counter(
 );
 
 /// The counters of each exporter.
-pub(super) fn exporters(writer: &mut Writer, exporters: &[(&'static str, Counts)]) {
-    let mut labelled = |metric, value: fn(&Counts) -> u64| {
+pub(super) fn exporters(writer: &mut ExpositionWriter, exporters: &[(&'static str, QueueCounts)]) {
+    let mut labelled = |metric, value: fn(&QueueCounts) -> u64| {
         let values = exporters.iter().map(|(name, counts)| (*name, value(counts)));
         writer.labelled(metric, "exporter", values);
     };
@@ -31,7 +31,7 @@ pub(super) fn exporters(writer: &mut Writer, exporters: &[(&'static str, Counts)
     labelled(&WAITING, |counts| counts.waiting);
     writer.header(&DROPPED);
     for (name, counts) in exporters {
-        for reason in Dropped::ALL {
+        for reason in DropReason::ALL {
             let labels = format!("{{exporter=\"{name}\",reason=\"{}\"}}", reason.as_str());
             writer.sample(&DROPPED, &labels, counts.dropped(reason));
         }

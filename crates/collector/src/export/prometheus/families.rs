@@ -10,11 +10,11 @@ use alscope_analysis::party::Reporter;
 use super::format::Format;
 use super::push;
 use crate::directory::freshness::KindFreshness;
-use crate::export::deliver::queue::Counts;
+use crate::export::deliver::queue::QueueCounts;
 use crate::export::metric_names::ALSCOPE;
 use crate::process::Process;
 use crate::receive::answer::Refusal;
-use crate::receive::limits::{Connections, Ended, Refused};
+use crate::receive::limits::{ConnectionCounts, EndReason, RefusalReason};
 use crate::serve::connections;
 
 /// A metric family's name, help and type.
@@ -174,7 +174,7 @@ const BUILD: Metric = gauge("alscope_build_info", "Version and commit of this co
 
 /// What is read at the moment of the scrape.
 #[derive(Clone, Debug, Default)]
-pub struct Gauges {
+pub struct ScrapeGauges {
     /// Analyzers that are configured for any kind of entry.
     pub analyzers: usize,
     /// Open streams.
@@ -182,7 +182,7 @@ pub struct Gauges {
     /// Those that were answered with an error by reason, in the order of [`Refusal::ALL`].
     pub streams_refused: [u64; Refusal::ALL.len()],
     /// Connections, and what became of others.
-    pub connections: Connections,
+    pub connections: ConnectionCounts,
     /// Lines that were not logged.
     pub log_lines_left_out: u64,
     /// Version of the directory.
@@ -190,7 +190,7 @@ pub struct Gauges {
     /// How fresh the directory is.
     pub kinds: Vec<KindFreshness>,
     /// What became of kept entries, by exporter.
-    pub exporters: Vec<(&'static str, Counts)>,
+    pub exporters: Vec<(&'static str, QueueCounts)>,
     /// What the system says of the process, if it does.
     pub process: Option<Process>,
     /// The connections of each HTTP port, by its name, if they are served.
@@ -206,17 +206,17 @@ pub fn header(text: &mut String, metric: &Metric, format: Format) {
 
 /// Writes metrics that the collector counts from its start.
 #[derive(Debug)]
-pub struct Writer {
+pub struct ExpositionWriter {
     /// What was written.
     pub text: String,
     pub(super) format: Format,
     started: Moment,
 }
 
-impl Writer {
+impl ExpositionWriter {
     /// Nothing yet of a collector that started then.
     pub fn new(format: Format, started: Moment) -> Self {
-        Writer {
+        ExpositionWriter {
             text: String::new(),
             format,
             started,
@@ -258,7 +258,7 @@ impl Writer {
 }
 
 /// The collector's own metrics. Every reason is there from the start, so that a first one shows as a rise.
-pub fn own(writer: &mut Writer, snapshot: &Snapshot, gauges: &Gauges) {
+pub fn own(writer: &mut ExpositionWriter, snapshot: &Snapshot, gauges: &ScrapeGauges) {
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("ALSCOPE_COMMIT"));
     writer.header(&BUILD);
     writer.sample(
@@ -289,15 +289,18 @@ pub fn own(writer: &mut Writer, snapshot: &Snapshot, gauges: &Gauges) {
     }
     let refused = Refusal::ALL.map(Refusal::as_str).into_iter();
     writer.labelled(&STREAMS_REFUSED, "reason", refused.zip(gauges.streams_refused));
-    let Connections { refused, ended, .. } = gauges.connections;
-    let refused = Refused::ALL.map(Refused::as_str).into_iter().zip(refused);
+    let ConnectionCounts { refused, ended, .. } = gauges.connections;
+    let refused = RefusalReason::ALL
+        .map(RefusalReason::as_str)
+        .into_iter()
+        .zip(refused);
     writer.labelled(&CONNECTIONS_REFUSED, "reason", refused);
-    let ended = Ended::ALL.map(Ended::as_str).into_iter().zip(ended);
+    let ended = EndReason::ALL.map(EndReason::as_str).into_iter().zip(ended);
     writer.labelled(&CONNECTIONS_ENDED, "reason", ended);
     by_reason(writer, snapshot);
 }
 
-fn by_reason(writer: &mut Writer, snapshot: &Snapshot) {
+fn by_reason(writer: &mut ExpositionWriter, snapshot: &Snapshot) {
     let accounting = &snapshot.accounting;
     let rejected = Rejected::ALL
         .iter()

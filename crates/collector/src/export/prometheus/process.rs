@@ -1,8 +1,8 @@
 //! What is shown of the process, by the names of Prometheus's own clients, and of the connections of its HTTP ports.
 
-use super::families::{Metric, Writer, counter, gauge};
+use super::families::{ExpositionWriter, Metric, counter, gauge};
 use crate::process::Process;
-use crate::serve::connections::{Counts, Cut};
+use crate::serve::connections::{Counts, CutReason};
 
 const CPU: Metric = counter(
     "process_cpu_seconds_total",
@@ -27,7 +27,7 @@ const CUT: Metric = counter(
 );
 
 /// The process.
-pub(super) fn process(writer: &mut Writer, process: &Process) {
+pub(super) fn process(writer: &mut ExpositionWriter, process: &Process) {
     writer.plain(&CPU, process.cpu_seconds);
     writer.plain(&RESIDENT, process.resident_bytes);
     writer.plain(&VIRTUAL, process.virtual_bytes);
@@ -40,14 +40,14 @@ pub(super) fn process(writer: &mut Writer, process: &Process) {
 }
 
 /// The connections of each port.
-pub(super) fn ports(writer: &mut Writer, ports: &[(&str, Counts)]) {
+pub(super) fn ports(writer: &mut ExpositionWriter, ports: &[(&str, Counts)]) {
     writer.header(&CONNECTIONS);
     for (port, counts) in ports {
         writer.sample(&CONNECTIONS, &format!("{{port=\"{port}\"}}"), counts.open);
     }
     writer.header(&CUT);
     for (port, counts) in ports {
-        for reason in Cut::ALL {
+        for reason in CutReason::ALL {
             let labels = format!("{{port=\"{port}\",reason=\"{}\"}}", reason.as_str());
             writer.sample(&CUT, &labels, counts.cut(reason));
         }

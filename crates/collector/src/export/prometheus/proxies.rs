@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::families::{self, Metric, Writer, counter};
+use super::families::{self, ExpositionWriter, Metric, counter};
 use super::format::Format;
 use super::push;
-use crate::envoy_metrics::latest::Value;
+use crate::envoy_metrics::latest::SeriesValue;
 use crate::envoy_metrics::{Overflow, Proxies, Proxy};
 
 const FLUSHED: Metric = counter(
@@ -35,7 +35,7 @@ struct Group {
 type All = Arc<[Arc<Proxy>]>;
 
 /// Entries that proxies flushed and that were received from them, and the relayed metrics, a proxy's series of one name at a time.
-pub fn proxies(known: &Proxies, mut writer: Writer) -> impl Iterator<Item = String> + Send + use<> {
+pub fn proxies(known: &Proxies, mut writer: ExpositionWriter) -> impl Iterator<Item = String> + Send + use<> {
     let format = writer.format;
     let by_bound = Overflow::ALL
         .iter()
@@ -98,11 +98,11 @@ fn groups(all: &All) -> BTreeMap<String, Group> {
 
 const HISTOGRAM: &str = "histogram";
 
-fn kind(value: &Value) -> &'static str {
+fn kind(value: &SeriesValue) -> &'static str {
     match value {
-        Value::Counter(_) => "counter",
-        Value::Gauge(_) => "gauge",
-        Value::Histogram { .. } => HISTOGRAM,
+        SeriesValue::Counter(_) => "counter",
+        SeriesValue::Gauge(_) => "gauge",
+        SeriesValue::Histogram { .. } => HISTOGRAM,
     }
 }
 
@@ -123,7 +123,7 @@ fn relayed(
         let proxy = all.get(place)?;
         let mut text = String::new();
         for (labels, value) in proxy.latest()?.named(&name) {
-            if (kind == HISTOGRAM) == matches!(value, Value::Histogram { .. }) {
+            if (kind == HISTOGRAM) == matches!(value, SeriesValue::Histogram { .. }) {
                 lines((&mut text, format), proxy, (&name, labels), value);
             }
         }
@@ -132,15 +132,20 @@ fn relayed(
     std::iter::once(header).chain(lines)
 }
 
-fn lines((text, format): (&mut String, Format), proxy: &Proxy, (name, labels): (&str, &str), value: &Value) {
+fn lines(
+    (text, format): (&mut String, Format),
+    proxy: &Proxy,
+    (name, labels): (&str, &str),
+    value: &SeriesValue,
+) {
     let separator = if labels == "{" { "" } else { "," };
     let identity = &proxy.identity;
     let labels = format!("{labels}{separator}{},{}", identity.service, identity.key);
     match value {
-        Value::Counter(value) | Value::Gauge(value) => {
+        SeriesValue::Counter(value) | SeriesValue::Gauge(value) => {
             push(text, format_args!("{name}{labels}}} {value}\n"));
         }
-        Value::Histogram { count, sum, buckets } => {
+        SeriesValue::Histogram { count, sum, buckets } => {
             for (bound, cumulated) in buckets {
                 let bound = format.bound(&bound.to_string());
                 push(

@@ -39,7 +39,7 @@ impl Follower {
         let logged = Logged::new();
         let freshness = Arc::new(Freshness::of(&Kind::ALL));
         let path = folder.path().join("cluster.yaml");
-        let followed = Followed::read(&path, &mut State::default(), freshness.clone()).unwrap();
+        let followed = FollowedFile::read(&path, &mut State::default(), freshness.clone()).unwrap();
         let (sender, changes) = mpsc::channel(1000);
         let mut tasks = JoinSet::new();
         tasks.spawn(followed.follow(sender, CancellationToken::new()));
@@ -137,7 +137,7 @@ async fn what_a_file_names_no_more_had_its_address_until_then() {
     let path = folder.path().join("cluster.yaml");
     fs::write(&path, list(&["old"])).unwrap();
     let mut state = State::default();
-    let followed = Followed::read(&path, &mut state, Arc::default()).unwrap();
+    let followed = FollowedFile::read(&path, &mut state, Arc::default()).unwrap();
     let directory = Arc::new(ArcSwap::from_pointee(state.publish().unwrap()));
     let (sender, taken) = mpsc::channel(1000);
     let stopping = CancellationToken::new();

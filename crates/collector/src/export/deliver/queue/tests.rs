@@ -10,18 +10,18 @@ fn batch(entries: u64, bytes: usize) -> Batch {
     }
 }
 
-fn counts(counted: &Counted) -> [u64; 5] {
+fn counts(counted: &QueueCounter) -> [u64; 5] {
     let counts = counted.now();
-    let [full, failed] = Dropped::ALL.map(|reason| counts.dropped(reason));
+    let [full, failed] = DropReason::ALL.map(|reason| counts.dropped(reason));
     [counts.queued, counts.exported, full, failed, counts.waiting]
 }
 
 #[rstest]
 #[case::nothing(&[], [0, 0, 0, 0, 0])]
 #[case::waiting(&[(3, 10), (4, 10)], [7, 0, 0, 0, 7])]
-#[case::as_many_bytes_as_fit(&[(3, BYTES - 10), (4, 10)], [7, 0, 0, 0, 7])]
-#[case::more_bytes_than_fit(&[(3, BYTES - 10), (4, 11), (5, 10)], [12, 0, 4, 0, 8])]
-#[case::one_batch_of_any_size(&[(3, BYTES + 1)], [3, 0, 0, 0, 3])]
+#[case::as_many_bytes_as_fit(&[(3, MAX_WAITING_BYTES - 10), (4, 10)], [7, 0, 0, 0, 7])]
+#[case::more_bytes_than_fit(&[(3, MAX_WAITING_BYTES - 10), (4, 11), (5, 10)], [12, 0, 4, 0, 8])]
+#[case::one_batch_of_any_size(&[(3, MAX_WAITING_BYTES + 1)], [3, 0, 0, 0, 3])]
 fn what_does_not_fit_is_dropped_and_counted(#[case] offered: &[(u64, usize)], #[case] expected: [u64; 5]) {
     let (queue, _batches) = queue();
     for (entries, bytes) in offered {
@@ -33,10 +33,10 @@ fn what_does_not_fit_is_dropped_and_counted(#[case] offered: &[(u64, usize)], #[
 #[test]
 fn batches_beyond_the_bound_are_dropped() {
     let (queue, _batches) = queue();
-    for _ in 0..BATCHES + 2 {
+    for _ in 0..MAX_WAITING_BATCHES + 2 {
         queue.offer(batch(2, 1));
     }
-    let waiting = 2 * BATCHES as u64;
+    let waiting = 2 * MAX_WAITING_BATCHES as u64;
     assert_eq!(counts(&queue.counted()), [waiting + 4, 0, 4, 0, waiting]);
 }
 

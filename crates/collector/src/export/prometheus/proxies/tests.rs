@@ -68,7 +68,7 @@ fn relayed(of: &Proxies) -> Vec<String> {
 }
 
 fn relayed_in(format: Format, of: &Proxies) -> Vec<String> {
-    let text: String = proxies(of, Writer::new(format, NOW)).collect();
+    let text: String = proxies(of, ExpositionWriter::new(format, NOW)).collect();
     let lines = text.lines().skip_while(|line| !line.starts_with("# TYPE envoy_"));
     lines.map(str::to_owned).collect()
 }
@@ -161,7 +161,7 @@ fn flushed_and_received_entries_are_shown_for_the_proxies_that_say_what_they_flu
     let flushed = "access_logs.grpc_access_log.grpc_entries_flushed";
     report(&proxies, "a", vec![family(flushed, MetricType::Counter, 7.0)]);
     report(&proxies, "b", vec![family("server.live", MetricType::Gauge, 1.0)]);
-    let text: String = super::proxies(&proxies, Writer::new(Format::Text, NOW)).collect();
+    let text: String = super::proxies(&proxies, ExpositionWriter::new(Format::Text, NOW)).collect();
     let own: Vec<&str> = text
         .lines()
         .filter(|line| line.starts_with("alscope_proxy_"))
