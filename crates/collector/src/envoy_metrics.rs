@@ -173,7 +173,7 @@ impl Proxies {
             }
             return Ok(());
         };
-        let (overflowed, read) = latest.report(message, now, (&self.bounds, &self.samples));
+        let (overflowed, read) = latest.report(message, now, &self.bounds, &self.samples);
         self.overflow(Overflow::SampleBudget, overflowed.samples);
         self.overflow(Overflow::LabelBytes, overflowed.labels);
         read

@@ -117,7 +117,8 @@ impl Latest {
         &mut self,
         message: &MetricsMessage<'_>,
         now: Moment,
-        (bounds, samples): (&MetricBounds, &SampleBudget),
+        bounds: &MetricBounds,
+        samples: &SampleBudget,
     ) -> (Overflowed, Result<(), Malformed>) {
         let mut report = MessageReport {
             latest: self,

@@ -83,10 +83,8 @@ impl Prometheus {
             process::ports(&mut own, ports);
         }
         let proxies = proxies::proxies(proxies, writer());
-        let of_http: FamilyOf<HttpCounts> = (|snapshot| &snapshot.http, |counts| counts.requests > 0);
-        let of_tcp: FamilyOf<TcpCounts> = (|snapshot| &snapshot.tcp, |counts| counts.connections > 0);
-        let http = series((snapshot.clone(), format), of_http, http, &HTTP);
-        let tcp = series((snapshot, format), of_tcp, tcp, &TCP);
+        let http = series(snapshot.clone(), format, http, &HTTP);
+        let tcp = series(snapshot, format, tcp, &TCP);
         let series = http.chain(tcp);
         pieces(
             std::iter::once(own.text)
@@ -97,8 +95,13 @@ impl Prometheus {
     }
 }
 
-/// A family of a snapshot, and whether a series of it has counted anything: else it is not shown.
-type FamilyOf<C> = (fn(&Snapshot) -> &Family<C>, fn(&C) -> bool);
+/// What is shown of a family of series.
+struct FamilyMetrics<C: 'static> {
+    family: fn(&Snapshot) -> &Family<C>,
+    /// Whether a series has counted anything: else it is not shown.
+    is_shown: fn(&C) -> bool,
+    metrics: [MetricPart<C>; 4],
+}
 
 /// What a series shows of one metric.
 #[derive(Clone, Copy)]
@@ -112,46 +115,57 @@ enum SampleValue<'a> {
 /// A metric and what a series shows of it.
 type MetricPart<C> = (&'static Metric, for<'a> fn(&'a C) -> SampleValue<'a>);
 
-const HTTP: [MetricPart<HttpCounts>; 4] = [
-    (&HTTP_REQUESTS, |counts| SampleValue::Counter(counts.requests)),
-    (&HISTOGRAMS[0], |counts| SampleValue::Durations(&counts.duration)),
-    (&HISTOGRAMS[1], |counts| SampleValue::Sizes(&counts.request_bytes)),
-    (&HISTOGRAMS[2], |counts| {
-        SampleValue::Sizes(&counts.response_bytes)
-    }),
-];
+static HTTP: FamilyMetrics<HttpCounts> = FamilyMetrics {
+    family: |snapshot| &snapshot.http,
+    is_shown: |counts| counts.requests > 0,
+    metrics: [
+        (&HTTP_REQUESTS, |counts| SampleValue::Counter(counts.requests)),
+        (&HISTOGRAMS[0], |counts| SampleValue::Durations(&counts.duration)),
+        (&HISTOGRAMS[1], |counts| SampleValue::Sizes(&counts.request_bytes)),
+        (&HISTOGRAMS[2], |counts| {
+            SampleValue::Sizes(&counts.response_bytes)
+        }),
+    ],
+};
 
-const TCP: [MetricPart<TcpCounts>; 4] = [
-    (&TCP_COUNTERS[0], |counts| {
-        SampleValue::Counter(counts.connections)
-    }),
-    (&TCP_COUNTERS[1], |counts| {
-        SampleValue::Counter(counts.connections)
-    }),
-    (&TCP_COUNTERS[2], |counts| SampleValue::Counter(counts.sent_bytes)),
-    (&TCP_COUNTERS[3], |counts| {
-        SampleValue::Counter(counts.received_bytes)
-    }),
-];
+static TCP: FamilyMetrics<TcpCounts> = FamilyMetrics {
+    family: |snapshot| &snapshot.tcp,
+    is_shown: |counts| counts.connections > 0,
+    metrics: [
+        (&TCP_COUNTERS[0], |counts| {
+            SampleValue::Counter(counts.connections)
+        }),
+        (&TCP_COUNTERS[1], |counts| {
+            SampleValue::Counter(counts.connections)
+        }),
+        (&TCP_COUNTERS[2], |counts| SampleValue::Counter(counts.sent_bytes)),
+        (&TCP_COUNTERS[3], |counts| {
+            SampleValue::Counter(counts.received_bytes)
+        }),
+    ],
+};
 
 /// The text of a family, metric by metric, each series by itself.
 fn series<C: Clone + Default>(
-    (snapshot, format): (Arc<Snapshot>, Format),
-    (family, is_shown): FamilyOf<C>,
+    snapshot: Arc<Snapshot>,
+    format: Format,
     labels: Labels,
-    parts: &'static [MetricPart<C>],
+    of: &'static FamilyMetrics<C>,
 ) -> impl Iterator<Item = String> {
-    parts.iter().flat_map(move |(metric, shown)| {
+    of.metrics.iter().flat_map(move |(metric, value)| {
         let (snapshot, labels) = (snapshot.clone(), labels.clone());
         let lines = (0..labels.len()).filter_map(move |id| {
-            let counts = family(&snapshot)
+            let counts = (of.family)(&snapshot)
                 .counts()
                 .get(id)
-                .filter(|counts| is_shown(counts))?;
+                .filter(|counts| (of.is_shown)(counts))?;
             let Rendering { text, created } = labels.get(id)?.as_ref()?;
             let mut lines = String::new();
-            let series = (metric.name, &**text);
-            write_lines((&mut lines, format), series, shown(counts));
+            let series = SeriesName {
+                metric: metric.name,
+                labels: text,
+            };
+            write_lines(&mut lines, format, series, value(counts));
             lines.extend(format.created(metric.name, &format!("{{{text}}}"), *created));
             Some(lines)
         });
@@ -202,20 +216,30 @@ fn label_text(labels: &SeriesLabels, names: usize) -> String {
     text
 }
 
-fn write_lines((text, format): (&mut String, Format), series: (&str, &str), shown: SampleValue<'_>) {
-    let (name, labels) = series;
-    match shown {
-        SampleValue::Counter(value) => push(text, format_args!("{name}{{{labels}}} {value}\n")),
-        SampleValue::Durations(durations) => histogram((text, format), series, (durations, true)),
-        SampleValue::Sizes(sizes) => histogram((text, format), series, (sizes, false)),
+/// A metric's name, and the labels of one of its series without braces.
+#[derive(Clone, Copy)]
+struct SeriesName<'a> {
+    metric: &'a str,
+    labels: &'a str,
+}
+
+fn write_lines(text: &mut String, format: Format, series: SeriesName<'_>, value: SampleValue<'_>) {
+    match value {
+        SampleValue::Counter(value) => {
+            let SeriesName { metric, labels } = series;
+            push(text, format_args!("{metric}{{{labels}}} {value}\n"));
+        }
+        SampleValue::Durations(durations) => {
+            let (milliseconds, microseconds) = (durations.sum / 1000, durations.sum % 1000);
+            let sum = format!("{milliseconds}.{microseconds:03}");
+            histogram(text, format, series, durations, &sum);
+        }
+        SampleValue::Sizes(sizes) => histogram(text, format, series, sizes, &sizes.sum.to_string()),
     }
 }
 
-fn histogram(
-    (text, format): (&mut String, Format),
-    (name, labels): (&str, &str),
-    (histogram, is_duration): (&Histogram, bool),
-) {
+fn histogram(text: &mut String, format: Format, series: SeriesName<'_>, histogram: &Histogram, sum: &str) {
+    let SeriesName { metric, labels } = series;
     let bounds = match format {
         Format::Text => BOUNDS,
         Format::OpenMetrics => CANONICAL_BOUNDS,
@@ -225,19 +249,11 @@ fn histogram(
         cumulated += count;
         push(
             text,
-            format_args!("{name}_bucket{{{labels},le=\"{bound}\"}} {cumulated}\n"),
+            format_args!("{metric}_bucket{{{labels},le=\"{bound}\"}} {cumulated}\n"),
         );
     }
-    if is_duration {
-        let (milliseconds, microseconds) = (histogram.sum / 1000, histogram.sum % 1000);
-        push(
-            text,
-            format_args!("{name}_sum{{{labels}}} {milliseconds}.{microseconds:03}\n"),
-        );
-    } else {
-        push(text, format_args!("{name}_sum{{{labels}}} {}\n", histogram.sum));
-    }
-    push(text, format_args!("{name}_count{{{labels}}} {cumulated}\n"));
+    push(text, format_args!("{metric}_sum{{{labels}}} {sum}\n"));
+    push(text, format_args!("{metric}_count{{{labels}}} {cumulated}\n"));
 }
 
 /// Writing to a string can't fail.

@@ -170,7 +170,7 @@ impl<H: Handler> Ingest<H> {
                 biased;
                 Some(_) = tasks.join_next() => { self.connections.fetch_sub(1, Ordering::Relaxed); }
                 next = accepted.recv() => match next {
-                    Some(accepted) => { tasks.spawn(self.connection(accepted, &admission)); }
+                    Some((connection, place)) => { tasks.spawn(self.connection(connection, place, &admission)); }
                     None => break,
                 },
             }
@@ -182,7 +182,8 @@ impl<H: Handler> Ingest<H> {
 
     fn connection(
         &self,
-        (connection, place): (TcpStream, ConnectionPlace),
+        connection: TcpStream,
+        place: ConnectionPlace,
         admission: &Admission,
     ) -> impl Future<Output = ()> + Send + 'static {
         let ending = Ending::new(&self.stopping);

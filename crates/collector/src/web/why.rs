@@ -118,10 +118,7 @@ fn evidence(rows: &[&Counted]) -> Vec<Evidence> {
         .into_iter()
         .map(|((reporter, party, rule), rows)| {
             let of_reporter = by_reporter.get(&reporter).copied().unwrap_or(0);
-            (
-                (reporter, party),
-                row(reporter, (party, rule), &rows, of_reporter),
-            )
+            ((reporter, party), row(reporter, party, rule, &rows, of_reporter))
         })
         .collect();
     evidence.sort_by(|(one, of_one), (other, of_other)| {
@@ -131,7 +128,7 @@ fn evidence(rows: &[&Counted]) -> Vec<Evidence> {
     evidence.into_iter().map(|(_, evidence)| evidence).collect()
 }
 
-fn row(reporter: Reporter, (party, rule): (Party, Rule), rows: &[&Counted], of_reporter: u64) -> Evidence {
+fn row(reporter: Reporter, party: Party, rule: Rule, rows: &[&Counted], of_reporter: u64) -> Evidence {
     let observations: u64 = rows.iter().map(|row| row.observations).sum();
     let examples = rows.iter().filter_map(|row| row.example.as_deref());
     Evidence {

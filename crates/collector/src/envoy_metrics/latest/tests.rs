@@ -91,7 +91,7 @@ impl Proxy {
         }
         .encode_to_vec();
         let message = MetricsMessage::read(&bytes).unwrap();
-        let (overflowed, read) = self.latest.report(&message, now, (&self.bounds, &self.samples));
+        let (overflowed, read) = self.latest.report(&message, now, &self.bounds, &self.samples);
         assert_eq!(read, Ok(()));
         assert_eq!(
             self.samples.kept(),
@@ -269,9 +269,7 @@ fn what_stands_before_a_malformed_family_is_kept() {
     bytes.extend([0x12, 0x02, 0x22, 0x7f]);
     let mut proxy = Proxy::new(100, 100);
     let message = MetricsMessage::read(&bytes).unwrap();
-    let (_, read) = proxy
-        .latest
-        .report(&message, NOW, (&proxy.bounds, &proxy.samples));
+    let (_, read) = proxy.latest.report(&message, NOW, &proxy.bounds, &proxy.samples);
     assert_eq!(read, Err(Malformed));
     assert_eq!(proxy.shown().len(), 1);
 }

@@ -42,12 +42,12 @@ pub fn proxies(known: &Proxies, mut writer: ExpositionWriter) -> impl Iterator<I
         .map(|bound| (bound.as_str(), known.overflowed(*bound)));
     writer.labelled(&OVERFLOWED, "reason", by_bound);
     let all: All = known.all().into();
-    let flushed = of_those_that_say((&all, format), &FLUSHED, |_, flushed| flushed);
-    let received = of_those_that_say((&all, format), &RECEIVED, |proxy, _| {
+    let flushed = of_those_that_say(&all, format, &FLUSHED, |_, flushed| flushed);
+    let received = of_those_that_say(&all, format, &RECEIVED, |proxy, _| {
         proxy.entries_received() as f64
     });
     let groups = groups(&all).into_iter();
-    let relayed = groups.flat_map(move |(name, group)| relayed((&all, format), name, group));
+    let relayed = groups.flat_map(move |(name, group)| relayed(&all, format, name, group));
     std::iter::once(writer.text)
         .chain(flushed)
         .chain(received)
@@ -56,7 +56,8 @@ pub fn proxies(known: &Proxies, mut writer: ExpositionWriter) -> impl Iterator<I
 
 /// A counter of each proxy that says what it flushed.
 fn of_those_that_say(
-    (all, format): (&All, Format),
+    all: &All,
+    format: Format,
     metric: &Metric,
     value: fn(&Proxy, f64) -> f64,
 ) -> impl Iterator<Item = String> + use<> {
@@ -108,7 +109,8 @@ fn kind(value: &SeriesValue) -> &'static str {
 
 /// The lines of one name.
 fn relayed(
-    (all, format): (&All, Format),
+    all: &All,
+    format: Format,
     name: String,
     Group { kind, proxies }: Group,
 ) -> impl Iterator<Item = String> + use<> {
@@ -124,7 +126,10 @@ fn relayed(
         let mut text = String::new();
         for (labels, value) in proxy.latest()?.named(&name) {
             if (kind == HISTOGRAM) == matches!(value, SeriesValue::Histogram { .. }) {
-                lines((&mut text, format), proxy, (&name, labels), value);
+                let separator = if labels == "{" { "" } else { "," };
+                let identity = &proxy.identity;
+                let labels = format!("{labels}{separator}{},{}", identity.service, identity.key);
+                lines(&mut text, format, &name, &labels, value);
             }
         }
         Some(text)
@@ -132,15 +137,8 @@ fn relayed(
     std::iter::once(header).chain(lines)
 }
 
-fn lines(
-    (text, format): (&mut String, Format),
-    proxy: &Proxy,
-    (name, labels): (&str, &str),
-    value: &SeriesValue,
-) {
-    let separator = if labels == "{" { "" } else { "," };
-    let identity = &proxy.identity;
-    let labels = format!("{labels}{separator}{},{}", identity.service, identity.key);
+/// The lines of one series; `labels` begin with their brace and have no other.
+fn lines(text: &mut String, format: Format, name: &str, labels: &str, value: &SeriesValue) {
     match value {
         SeriesValue::Counter(value) | SeriesValue::Gauge(value) => {
             push(text, format_args!("{name}{labels}}} {value}\n"));

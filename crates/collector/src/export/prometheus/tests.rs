@@ -7,7 +7,16 @@ fn a_histogram_is_cumulative_with_sum_and_count() {
         durations.add_microseconds(value);
     }
     let mut text = String::new();
-    histogram((&mut text, Format::Text), ("d", "a=\"b\""), (&durations, true));
+    let series = SeriesName {
+        metric: "d",
+        labels: "a=\"b\"",
+    };
+    write_lines(
+        &mut text,
+        Format::Text,
+        series,
+        SampleValue::Durations(&durations),
+    );
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 22);
     assert_eq!(lines[0], "d_bucket{a=\"b\",le=\"0.5\"} 1");
