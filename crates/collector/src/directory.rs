@@ -5,8 +5,6 @@ pub mod file;
 pub mod freshness;
 pub mod kubernetes;
 mod log_pace;
-#[cfg(test)]
-mod logged;
 pub mod objects;
 pub mod publisher;
 pub mod service_entry;

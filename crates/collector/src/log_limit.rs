@@ -63,31 +63,16 @@ impl<S> Filter<S> for LogLimit {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::Arc;
-
+    use alscope_test_log::Log;
     use tracing_subscriber::Layer as _;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn of_one_place_twenty_lines_are_written_and_the_others_counted() {
-        let written = Written::default();
-        let writer = written.clone();
+        let log = Log::default();
+        let writer = log.clone();
         let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
         let subscriber = tracing_subscriber::registry().with(lines.with_filter(LogLimit::default()));
         let before = left_out();
@@ -98,8 +83,7 @@ mod tests {
             }
             tracing::warn!("of another place");
         });
-        let text = String::from_utf8(written.0.lock().clone()).unwrap();
-        let lines = |what: &str| text.lines().filter(|line| line.contains(what)).count();
+        let lines = |part| log.lines_with(part).len();
         let all = ["a client did it again", "in detail", "of another place"];
         assert_eq!(all.map(lines), [20, 100, 1]);
         assert_eq!(left_out() - before, 80);

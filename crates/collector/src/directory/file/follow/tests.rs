@@ -3,6 +3,7 @@ use std::os::unix::fs::symlink;
 
 use alscope_analysis::directory::Owner;
 use alscope_analysis::moment::Moment;
+use alscope_test_log::ThreadLog;
 use arc_swap::ArcSwap;
 use rstest::rstest;
 use tempfile::TempDir;
@@ -13,7 +14,6 @@ use tokio::time::sleep;
 use super::*;
 use crate::clock;
 use crate::directory::freshness::KindFreshness;
-use crate::directory::logged::Logged;
 use crate::directory::publisher::publish;
 
 /// A List of pods with these names.
@@ -29,14 +29,14 @@ struct Follower {
     folder: TempDir,
     freshness: Arc<Freshness>,
     changes: mpsc::Receiver<Change>,
-    logged: Logged,
+    log: ThreadLog,
     _tasks: JoinSet<()>,
 }
 
 impl Follower {
     /// Follows `cluster.yaml` in a folder.
     fn of(folder: TempDir) -> Self {
-        let logged = Logged::new();
+        let log = ThreadLog::begin();
         let freshness = Arc::new(Freshness::of(&Kind::ALL));
         let path = folder.path().join("cluster.yaml");
         let followed = FollowedFile::read(&path, &mut State::default(), freshness.clone()).unwrap();
@@ -47,7 +47,7 @@ impl Follower {
             folder,
             freshness,
             changes,
-            logged,
+            log,
             _tasks: tasks,
         }
     }
@@ -84,7 +84,7 @@ impl Follower {
     }
 
     fn said(&self) -> Vec<String> {
-        self.logged.said_by("file::follow")
+        self.log.messages_of("alscope_collector::directory::file::follow")
     }
 }
 
@@ -227,5 +227,5 @@ async fn an_item_that_cannot_be_decoded_stays_what_it_was() {
         said[1].contains("1 items can't be decoded and are left out, among them Pod demo/old;"),
         "{said:?}"
     );
-    assert!(!follower.logged.all().contains("secret"));
+    assert!(!follower.log.text().contains("secret"));
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use alscope_test_log::ThreadLog;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
@@ -18,7 +19,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::*;
 use crate::directory::freshness::KindFreshness;
-use crate::directory::logged::Logged;
 
 /// How an API server behaves, or one resource of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -71,7 +71,7 @@ pub(super) struct Cluster {
     changed: watch::Sender<()>,
     changes: mpsc::Receiver<Change>,
     freshness: Arc<Freshness>,
-    logged: Logged,
+    log: ThreadLog,
     _tasks: JoinSet<()>,
 }
 
@@ -102,7 +102,7 @@ impl Cluster {
             changed,
             changes: taken,
             freshness,
-            logged: Logged::new(),
+            log: ThreadLog::begin(),
             _tasks: tasks,
         }
     }
@@ -180,12 +180,13 @@ impl Cluster {
 
     /// What the watches said.
     pub(super) fn log(&self) -> Vec<String> {
-        self.logged.said_by("kubernetes::watch")
+        self.log
+            .messages_of("alscope_collector::directory::kubernetes::watch")
     }
 
     /// All that is logged on any level.
     pub(super) fn whole_log(&self) -> String {
-        self.logged.all()
+        self.log.text()
     }
 }
 
