@@ -54,23 +54,23 @@ impl Default for MetricBounds {
 /// Metrics that were not kept, by the bound that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
-    /// Of a proxy beyond [`Bounds::proxies`], or with labels longer than [`Bounds::series_bytes`].
+    /// Of a proxy beyond [`MetricBounds::proxies`], or with labels longer than [`MetricBounds::series_bytes`].
     Proxies = 0,
-    /// Of a known proxy, beyond [`Bounds::samples`] or [`Bounds::samples_per_proxy`].
-    SampleBudget = 1,
-    /// With a name and labels longer than [`Bounds::series_bytes`].
+    /// Of a known proxy, beyond [`MetricBounds::samples`] or [`MetricBounds::samples_per_proxy`].
+    Samples = 1,
+    /// With a name and labels longer than [`MetricBounds::series_bytes`].
     LabelBytes = 2,
 }
 
 impl Overflow {
     /// Every bound.
-    pub const ALL: [Overflow; 3] = [Overflow::Proxies, Overflow::SampleBudget, Overflow::LabelBytes];
+    pub const ALL: [Overflow; 3] = [Overflow::Proxies, Overflow::Samples, Overflow::LabelBytes];
 
     /// The bound's word in the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Overflow::Proxies => "proxies",
-            Overflow::SampleBudget => "samples",
+            Overflow::Samples => "samples",
             Overflow::LabelBytes => "label-bytes",
         }
     }
@@ -174,7 +174,7 @@ impl Proxies {
             return Ok(());
         };
         let (overflowed, read) = latest.report(message, now, &self.bounds, &self.samples);
-        self.overflow(Overflow::SampleBudget, overflowed.samples);
+        self.overflow(Overflow::Samples, overflowed.samples);
         self.overflow(Overflow::LabelBytes, overflowed.labels);
         read
     }
