@@ -72,9 +72,9 @@ impl EndReason {
 pub struct ConnectionCounts {
     /// Open ones.
     pub open: u64,
-    /// Refused ones by reason, in the order of [`Refused::ALL`].
+    /// Refused ones by reason, in the order of [`RefusalReason::ALL`].
     pub refused: [u64; RefusalReason::ALL.len()],
-    /// Ended ones by reason, in the order of [`Ended::ALL`].
+    /// Ended ones by reason, in the order of [`EndReason::ALL`].
     pub ended: [u64; EndReason::ALL.len()],
 }
 
