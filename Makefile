@@ -93,7 +93,7 @@ bench-check: ## Says which figures of the checked-in report are missed
 bench-instructions: ## Counts instructions an entry and compares them; after a change that is worth them: make bench-instructions WRITE=1
 	@ci/need valgrind
 	@$(STAGE) "instructions' build" 900 cargo build --release --locked -p alscope-load
-	@$(STAGE) "instructions" 600 $(or $(CARGO_TARGET_DIR),target)/release/alscope-instructions $(if $(WRITE),write,check) crates/load/instructions.tsv
+	@$(STAGE) "instructions" 600 $(or $(CARGO_TARGET_DIR),target)/release/alscope-instructions $(if $(WRITE),write,check) tools/load/instructions.tsv
 
 .PHONY: cold
 cold: ## Runs demo and ci in a fresh clone with empty caches, and writes docs/cold.md

@@ -91,8 +91,10 @@ fn set<T: ToString>(items: impl IntoIterator<Item = T>) -> BTreeSet<String> {
 
 /// Directory and manifest of every crate of the workspace.
 fn crates() -> Vec<(String, String)> {
-    let inner = read_dir(root().join("crates")).expect("the crates");
-    let inner = inner.map(|entry| format!("crates/{}", entry.expect("a crate").file_name().display()));
+    let inner = ["crates", "tools"].into_iter().flat_map(|folder| {
+        let entries = read_dir(root().join(folder)).expect("the crates");
+        entries.map(move |entry| format!("{folder}/{}", entry.expect("a crate").file_name().display()))
+    });
     let outer = ["demo", "tests/e2e", "tests/e2e/bookinfo"].map(str::to_owned);
     inner
         .chain(outer)

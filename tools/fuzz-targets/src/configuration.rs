@@ -2,7 +2,7 @@
 
 use alscope_collector_config::Environment;
 
-#[path = "../../collector-config/tests/any_text/laws.rs"]
+#[path = "../../../crates/collector-config/tests/any_text/laws.rs"]
 mod laws;
 
 /// A text as a configuration of the collector, with any environment: it is read or refused with its place.

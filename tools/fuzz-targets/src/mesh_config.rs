@@ -1,6 +1,6 @@
 //! Texts as Istio's mesh config.
 
-#[path = "../../mesh-config/tests/generated/laws.rs"]
+#[path = "../../../crates/mesh-config/tests/generated/laws.rs"]
 mod laws;
 
 /// A text as Istio's mesh config: wiring it changes two paths, and restoring it gives the text back.

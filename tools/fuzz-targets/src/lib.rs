@@ -11,14 +11,14 @@
 )]
 
 mod configuration;
-#[path = "../../als-proto/tests/equal_to_prost"]
+#[path = "../../../crates/als-proto/tests/equal_to_prost"]
 mod equal_to_prost {
     pub(crate) mod comparison;
     pub(crate) mod metrics;
 }
 mod mesh_config;
 mod observations;
-#[path = "../../analysis/tests/peers"]
+#[path = "../../../crates/analysis/tests/peers"]
 mod peers {
     pub(crate) mod flat_node_law;
     pub(crate) mod node_law;
