@@ -7,7 +7,7 @@
 //! | `directory.rs` | the Kubernetes objects that the collector reads |
 //! | `programs.rs` | the processes to start |
 //! | `stages.rs` | the order in which everything happens |
-//! | `children.rs`, `supervised.rs` | starting and ending them; nothing outlives the demo |
+//! | `children.rs` | starting and ending them; nothing outlives the demo |
 //! | `claims.rs` | free ports and addresses |
 //! | `collector.rs`, `report.rs` | what the collector saw, and whether it is what happened |
 //! | `plan.rs` | what the operator would change in a stock Istio |
@@ -26,13 +26,13 @@ mod programs;
 mod report;
 mod signals;
 mod stages;
-mod supervised;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use alscope_child_programs::supervised;
 use anyhow::{Context as _, ensure};
 use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};

@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use alscope_child_programs::child_program::{Output, Program};
 use anyhow::Context as _;
 use jiff::Timestamp;
 
 use crate::bootstrap::bootstrap;
-use crate::children::{Program, Ready};
+use crate::children::{Ready, Service};
 use crate::collector::{Collector, DIRECTORY_FILE};
 use crate::directory;
 use crate::mesh::{self, Mesh, Pod, Protocol, Proxy};
@@ -49,17 +50,19 @@ impl Binaries {
         mesh: &Mesh,
         collector: &Collector,
         state: &Path,
-    ) -> anyhow::Result<Program> {
+    ) -> anyhow::Result<Service> {
         let configuration = state.join("collector.yaml");
         write(&configuration, &collector.configuration())?;
         write(
             &state.join(DIRECTORY_FILE),
             &directory::yaml(mesh, Timestamp::now())?,
         )?;
-        Ok(Program {
-            name: "collector".to_owned(),
-            path: self.collector.clone(),
-            arguments: vec!["--config".into(), configuration.into()],
+        Ok(Service {
+            program: program(
+                "collector".to_owned(),
+                &self.collector,
+                vec!["--config".into(), configuration.into()],
+            ),
             ready: Ready::Answers(collector.ready_url()),
         })
     }
@@ -70,35 +73,33 @@ impl Binaries {
         mesh: &Mesh,
         collector: &Collector,
         state: &Path,
-    ) -> anyhow::Result<Vec<Program>> {
+    ) -> anyhow::Result<Vec<Service>> {
         let proxied = mesh.pods.iter().filter(|pod| pod.proxy != Proxy::Absent);
         proxied
             .map(|pod| self.envoy(mesh, pod, collector, state))
             .collect()
     }
 
-    fn envoy(&self, mesh: &Mesh, pod: &Pod, collector: &Collector, state: &Path) -> anyhow::Result<Program> {
+    fn envoy(&self, mesh: &Mesh, pod: &Pod, collector: &Collector, state: &Path) -> anyhow::Result<Service> {
         let file = state.join(format!("envoy-{}.json", pod.workload));
         let address = collector.grpc.ip().to_string();
         let bootstrap = bootstrap(mesh, pod, (&address, collector.grpc.port()));
         write(&file, &serde_json::to_string_pretty(&bootstrap)?)?;
         let mut arguments = words("--concurrency 1 --disable-hot-restart --log-level warning --config-path");
         arguments.push(file.into());
-        Ok(Program {
-            name: format!("envoy {}", pod.workload),
-            path: self.envoy.clone(),
-            arguments,
+        Ok(Service {
+            program: program(format!("envoy {}", pod.workload), &self.envoy, arguments),
             ready: Ready::Answers(format!("http://{}:{}/ready", pod.address, mesh.ports.admin)),
         })
     }
 
     /// Every service of bookinfo.
-    pub(crate) fn services(&self, mesh: &Mesh) -> Vec<Program> {
+    pub(crate) fn services(&self, mesh: &Mesh) -> Vec<Service> {
         let service = |pod| self.service(mesh, pod);
         mesh.pods.iter().filter_map(service).collect()
     }
 
-    fn service(&self, mesh: &Mesh, pod: &Pod) -> Option<Program> {
+    fn service(&self, mesh: &Mesh, pod: &Pod) -> Option<Service> {
         let (address, application) = (pod.address, mesh.ports.application);
         let listen = format!("{address}:{application}");
         let (line, ready) = match pod.program {
@@ -118,7 +119,7 @@ impl Binaries {
     }
 
     /// The load generator, which calls until it is ended.
-    pub(crate) fn load(&self, mesh: &Mesh) -> Vec<Program> {
+    pub(crate) fn load(&self, mesh: &Mesh) -> Vec<Service> {
         let load = mesh.pods.iter().filter(|pod| pod.program == mesh::Program::Load);
         load.flat_map(|pod| {
             let gateways = mesh.called_by(pod).flat_map(|called| mesh.pods_of(called));
@@ -134,11 +135,9 @@ impl Binaries {
         .collect()
     }
 
-    fn play(&self, pod: &Pod, line: &str, ready: Ready) -> Program {
-        Program {
-            name: format!("bookinfo {}", pod.workload),
-            path: self.bookinfo.clone(),
-            arguments: words(line),
+    fn play(&self, pod: &Pod, line: &str, ready: Ready) -> Service {
+        Service {
+            program: program(format!("bookinfo {}", pod.workload), &self.bookinfo, words(line)),
             ready,
         }
     }
@@ -159,6 +158,17 @@ fn callees(mesh: &Mesh, pod: &Pod) -> String {
 }
 
 /// The arguments of a line, none of which has a space in it.
+/// A program that shares its log with what it prints.
+fn program(name: impl Into<String>, path: &Path, arguments: Vec<OsString>) -> Program {
+    Program {
+        name: name.into(),
+        path: path.to_owned(),
+        arguments,
+        cores: Vec::new(),
+        output: Output::Log,
+    }
+}
+
 fn words(line: &str) -> Vec<OsString> {
     line.split_whitespace().map(OsString::from).collect()
 }

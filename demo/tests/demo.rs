@@ -259,7 +259,7 @@ fn a_collector_that_ends_is_named_with_the_end_of_its_log() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         error,
-        "alscope-demo: collector ended by itself (exit status: 7); its log ends:\nno such directory file\n"
+        "alscope-demo: the collector ended by itself (exit status: 7); its log ends:\nno such directory file\n"
     );
     assert_nothing_runs(&scratch);
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use alscope_child_programs::supervised::move_to;
 use alscope_collector::clock;
 use alscope_load::analysis::Analysis;
 use alscope_load::mesh::Workload;
@@ -10,7 +11,6 @@ use alscope_load::streams::{Load, Stream};
 use anyhow::ensure;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::cores;
 use crate::report::Run;
 
 /// A pod of the mesh is replaced after each of these spans, as ten a second are.
@@ -25,7 +25,7 @@ pub(crate) fn measure(
     let measured = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             if let Some(core) = core {
-                cores::move_to(&[core])?;
+                move_to(&[core])?;
             }
             measure_here(Analysis::of(mesh, load, streams, clock::now())?, load, length)
         });

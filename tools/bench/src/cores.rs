@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use alscope_child_programs::supervised::move_to;
+use rustix::thread::{CpuSet, sched_getaffinity};
 
 /// The cores of this machine, divided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,16 +46,6 @@ impl fmt::Display for Cores {
             cores => write!(formatter, "{} others", cores.len()),
         }
     }
-}
-
-/// Moves this thread, and those that it will start, to some cores.
-pub(crate) fn move_to(cores: &[usize]) -> rustix::io::Result<()> {
-    let mut places = CpuSet::new();
-    cores
-        .iter()
-        .filter(|core| **core < CpuSet::MAX_CPU)
-        .for_each(|core| places.set(*core));
-    sched_setaffinity(None, &places)
 }
 
 /// The hyper-threads of the core that `core` is one of; empty where the system does not say.

@@ -7,7 +7,7 @@
 //! | `loads.rs`, `send.rs` | what is sent (the crate `alscope-load`), and sending it |
 //! | `api_server.rs` | the Kubernetes that a collector's directory comes from, whose pods change |
 //! | `receiver.rs`, `sink.rs`, `external_sink.rs` | the programs that take it |
-//! | `children.rs`, `supervised.rs` | starting and ending them; nothing outlives the bench |
+//! | `alscope-child-programs` | starting and ending them; nothing outlives the bench |
 //! | `cores.rs`, `processor_time.rs`, `machine.rs` | who runs where, what it cost, what else the machine does |
 //! | `exposition.rs`, `check.rs` | what the collector counted, and whether that is what was sent |
 //! | `report.rs`, `spread.rs`, `cost_model.rs` | what was measured, and what it comes to |
@@ -17,7 +17,6 @@ mod alone;
 mod api_server;
 mod chart;
 mod check;
-mod children;
 mod cores;
 mod cost_model;
 mod exposition;
@@ -34,7 +33,6 @@ mod scenario;
 mod send;
 mod sink;
 mod spread;
-mod supervised;
 mod targets;
 
 use std::net::SocketAddr;
@@ -42,6 +40,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use alscope_child_programs::supervised;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alscope_child_programs::child_program::{ChildProgram, Output, Program};
 use alscope_collector_config::Limits;
 use alscope_load::shape::Shape;
 use alscope_load::traffic::Tally;
@@ -13,7 +14,6 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::check;
-use crate::children::{Program, Running};
 use crate::exposition::{scrape, time_scrape};
 use crate::processor_time::{largest_memory, processor_time};
 use crate::scenario::{Exporting, Scenario, Taker};
@@ -29,6 +29,9 @@ pub(crate) const STREAMS: usize = 4096;
 /// Room for all their first messages: on a few connections they come side by side.
 pub(crate) const BUFFERED_BYTES: usize = STREAMS * 64 * 1024;
 
+/// How long a receiver may take to end in order before it is killed.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Where receivers are started.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -43,7 +46,7 @@ pub(crate) struct Place {
 /// A receiver that takes streams.
 #[derive(Debug)]
 pub(crate) struct Receiver {
-    process: Running,
+    process: ChildProgram,
     kind: Kind,
     /// Where it takes streams.
     pub(crate) address: SocketAddr,
@@ -70,13 +73,13 @@ impl Receiver {
     async fn sink(place: &Place, subcommand: &[&str]) -> anyhow::Result<Self> {
         let arguments = subcommand.iter().chain(&["--listen", "127.0.0.1:0"]);
         let program = Program {
-            name: "sink",
+            name: "sink".to_owned(),
             path: "/proc/self/exe".into(),
             arguments: arguments.map(OsString::from).collect(),
             cores: place.core.into_iter().collect(),
-            prints: true,
+            output: Output::File,
         };
-        let mut process = Running::start(&program, &place.directory)?;
+        let mut process = ChildProgram::start(&program, &place.directory)?;
         let address = process
             .until(async |process| {
                 let printed = process.printed();
@@ -108,14 +111,14 @@ impl Receiver {
         })?;
         let core = place.core.filter(|_| scenario.workers == 1);
         let program = Program {
-            name: "collector",
+            name: "collector".to_owned(),
             path: place.collector.clone(),
             arguments: vec!["--config".into(), configuration.into()],
             cores: core.into_iter().collect(),
             // Only JSON lines: gigabytes of them.
-            prints: false,
+            output: Output::Discarded,
         };
-        let mut process = Running::start(&program, &place.directory)?;
+        let mut process = ChildProgram::start(&program, &place.directory)?;
         process
             .until(async |_| is_ready(admin).await.then_some(()))
             .await?;
@@ -160,10 +163,11 @@ impl Receiver {
     }
 
     /// Ends it and compares what it counted with what it was sent.
-    pub(crate) async fn end(self, sent: Sent, tally: &Tally) -> anyhow::Result<()> {
+    pub(crate) async fn end(mut self, sent: Sent, tally: &Tally) -> anyhow::Result<()> {
         match self.kind {
             Kind::Sink { does_decode } => {
-                let printed = self.process.end().await?;
+                self.process.end(END_TIMEOUT).await?;
+                let printed = self.process.printed();
                 let line = printed.lines().last().unwrap_or_default();
                 let counted: Counted = serde_json::from_str(line)
                     .with_context(|| format!("the sink's last line is not its counts: {line}"))?;
@@ -176,7 +180,7 @@ impl Receiver {
             Kind::Collector { admin, exporting } => {
                 let seen = spawn_blocking(move || scrape(admin)).await?;
                 let seen = self.process.explain(seen)?;
-                self.process.end().await?;
+                self.process.end(END_TIMEOUT).await?;
                 if let Exporting::JsonLines(share) = exporting {
                     check::exported(sent, &seen, share)?;
                 }
