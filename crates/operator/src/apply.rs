@@ -5,7 +5,7 @@
 use std::fmt;
 
 use alscope_plan::api::{FINALIZER, MeshObservability};
-use alscope_plan::plan::objects::Desired;
+use alscope_plan::plan::collector_objects::Desired;
 use alscope_plan::plan::refusal::WriteFailure;
 use alscope_plan::plan::step::{After, MeshEdit, Step};
 use alscope_plan::world::{Backup, KEY, Kind, MANAGER, MANAGER_LABEL, ObjectName};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use alscope_plan::api::MeshObservability;
-use alscope_plan::plan::installation::{Whose, whose};
+use alscope_plan::plan::assignment::{Whose, whose};
 use kube::api::{DeleteParams, ListParams, Preconditions};
 use kube::{Api, Client};
 use tokio::time::Instant;

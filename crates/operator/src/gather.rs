@@ -2,8 +2,8 @@
 
 pub mod cache;
 mod collector;
-pub mod intake;
 pub mod prune;
+pub mod replica_status;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +34,7 @@ use tower::BoxError;
 use tracing::warn;
 
 use cache::{Cache, Watches};
-use intake::Intakes;
+use replica_status::Intakes;
 use watch::{ANSWERS, Absence, Subject, said, unanswered};
 
 /// Every watch of the operator.

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use alscope_operator::clock::Clock;
 use alscope_operator::gather::Gather;
-use alscope_operator::gather::intake::Intakes;
+use alscope_operator::gather::replica_status::Intakes;
 use alscope_operator::lease::Candidate;
 use alscope_operator::run::{self, Options};
-use alscope_operator::{drain, state};
+use alscope_operator::{drain, state_file};
 use alscope_plan::plan::preview::preview;
 use alscope_plan::plan::settings::Settings;
 use alscope_plan::world::{ReadError, World};
@@ -243,10 +243,10 @@ async fn signalled(terminate: &mut Signal, interrupt: &mut Signal) {
 }
 
 async fn plan(arguments: Plan) -> anyhow::Result<()> {
-    let resource = state::resource(&arguments.file)?;
+    let resource = state_file::resource(&arguments.file)?;
     let settings = arguments.settings.settings();
     let world = match &arguments.state {
-        Some(file) => state::world(file)?,
+        Some(file) => state_file::world(file)?,
         None => gathered(&settings).await?,
     };
     let name = resource.metadata.name.clone();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
-use alscope_plan::plan::transitions::{Note, transitions};
+use alscope_plan::plan::events::{Note, transitions};
 use alscope_plan::world::MANAGER;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};

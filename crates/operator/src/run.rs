@@ -23,7 +23,7 @@ use crate::admin::{self, Metrics};
 use crate::apply::Writer;
 use crate::clock::Clock;
 use crate::gather::Gather;
-use crate::gather::intake::Intakes;
+use crate::gather::replica_status::Intakes;
 use crate::lease::Candidate;
 use crate::lease::leadership::Leadership;
 use crate::report::Report;

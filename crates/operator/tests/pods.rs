@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use alscope_plan::api::{Analyzers, MeshObservability};
-use alscope_plan::plan::objects::desired;
-use alscope_plan::plan::requests::REQUESTS;
+use alscope_plan::plan::collector_objects::desired;
+use alscope_plan::plan::resource_requests::REQUESTS;
 use alscope_plan::plan::settings::Settings;
 use alscope_plan::world::Kind;
 use rstest::rstest;

@@ -3,28 +3,28 @@
 //! Every pass plans anew from what it reads; nothing is remembered but what the status and the backup hold. So a pass that
 //! ended anywhere, at any write, is continued by the next one.
 
-pub mod access_logs;
+pub mod assignment;
 pub mod availability;
-pub mod claim;
-pub mod compare;
+pub mod collector_objects;
 pub mod conditions;
-pub mod flow;
-pub mod installation;
-pub mod mesh;
+pub mod data_flow;
+pub mod events;
+pub mod install;
+pub mod mesh_config;
+pub mod mesh_ownership;
 pub mod network_policy;
-pub mod objects;
+pub mod object_comparison;
 pub mod original;
 pub mod preview;
 pub mod proxies;
 pub mod refusal;
-pub mod removal;
-pub mod requests;
-pub mod resets;
+pub mod resource_requests;
+pub mod reverts;
 pub mod settings;
 pub mod step;
 pub mod targets;
-pub mod transitions;
-pub mod up;
+pub mod telemetry_precedence;
+pub mod uninstall;
 pub mod wiring;
 
 use std::time::Duration;
@@ -37,11 +37,11 @@ use crate::api::{FINALIZER, ManagementState, MeshObservability, MeshObservabilit
 use crate::world::{Backup, Collector, World};
 
 use conditions::{Answer, Answers};
+use events::Note;
 use refusal::WriteFailure;
-use removal::{Progress, Removal};
 use settings::Settings;
 use step::Step;
-use transitions::Note;
+use uninstall::{Progress, Removal};
 
 /// How often a resource is looked at when nothing happens.
 const RESYNC: Duration = Duration::from_mins(10);
@@ -71,7 +71,7 @@ pub fn plan(
     failure: Option<&WriteFailure>,
     now: Timestamp,
 ) -> Plan {
-    if let Some(note) = installation::note(resource, &settings.namespace) {
+    if let Some(note) = assignment::note(resource, &settings.namespace) {
         return Plan {
             steps: Vec::new(),
             status: resource.status.clone().unwrap_or_default(),
@@ -80,7 +80,7 @@ pub fn plan(
         };
     }
     let mut plan = of_own(world, settings, resource, failure, now);
-    plan.status.operator = Some(installation::status(&settings.namespace));
+    plan.status.operator = Some(assignment::status(&settings.namespace));
     plan
 }
 
@@ -98,17 +98,17 @@ fn of_own(
             Ok(resources) => resources,
             Err(error) => return unclear(resource, error.to_string(), now),
         };
-        if let Some(holder) = claim::holder(resources, resource) {
+        if let Some(holder) = mesh_ownership::holder(resources, resource) {
             return claimed(resource, holder, now);
         }
-        if let Some(holder) = claim::possible_holder(&world.unread, resource) {
+        if let Some(holder) = mesh_ownership::possible_holder(&world.unread, resource) {
             return unclear(resource, may_hold(holder), now);
         }
     }
     match resource.spec.management_state {
-        ManagementState::Managed if !is_ending => up::plan(world, settings, resource, failure, now),
+        ManagementState::Managed if !is_ending => install::plan(world, settings, resource, failure, now),
         ManagementState::Plan | ManagementState::Unmanaged if !is_ending => {
-            let mut plan = up::plan(world, settings, resource, failure, now);
+            let mut plan = install::plan(world, settings, resource, failure, now);
             plan.steps.clear();
             plan.status.state = Some(format!("{:?}", resource.spec.management_state));
             plan
@@ -141,7 +141,7 @@ pub fn orphan(world: &World, settings: &Settings, backup: &Backup, now: Timestam
             Err(&remedy)
         },
     };
-    let mut progress = removal::removal(world, settings, &removal, now);
+    let mut progress = uninstall::removal(world, settings, &removal, now);
     if progress.is_wired {
         progress
             .steps
@@ -231,7 +231,7 @@ fn down(
         resource.spec.mesh.allow_gateway_rollout || backup.is_some_and(|backup| backup.allows_rollout);
     let removal = Removal {
         backup,
-        addresses: &[up::address_before(backup, &previous).unwrap_or(&own), &own],
+        addresses: &[install::address_before(backup, &previous).unwrap_or(&own), &own],
         collector,
         status: &previous,
         failure,
@@ -241,7 +241,7 @@ fn down(
             Err("set spec.mesh.allowGatewayRollout: true to allow it")
         },
     };
-    let progress = removal::removal(world, settings, &removal, now);
+    let progress = uninstall::removal(world, settings, &removal, now);
     let mut plan = if progress.done && failure.is_none() {
         let mut plan = ended(resource, &progress.message, now);
         // Kept until the finalizer is gone: nobody waits a second time.
@@ -280,7 +280,7 @@ fn last_word(resource: &MeshObservability) -> String {
     let mut conditions = resource.status.iter().flat_map(|status| &status.conditions);
     conditions
         .find(|condition| condition.reason == "Removed")
-        .map_or_else(|| removal::EVERYTHING.to_owned(), |ended| ended.message.clone())
+        .map_or_else(|| uninstall::EVERYTHING.to_owned(), |ended| ended.message.clone())
 }
 
 /// On the way down.

@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 use similar::TextDiff;
 
 use crate::api::{MeshObservability, ProxiesStatus};
-use crate::plan::objects::Desired;
+use crate::plan::collector_objects::Desired;
 use crate::plan::preview::Preview;
 use crate::plan::refusal::Refusal;
 use crate::plan::step::MeshEdit;

@@ -5,10 +5,10 @@
 mod backup;
 mod collector;
 mod control_plane;
+mod managing_tool;
 mod mesh_config_map;
 mod proxy;
 mod telemetry;
-mod tracker;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,10 +21,10 @@ use crate::api::MeshObservability;
 pub use backup::{Backup, Before, OWNER_LABEL};
 pub use collector::{Collector, Intake, Kind, Owned};
 pub use control_plane::{ControlPlane, DEFAULT_REVISION, Version, config_map_of_revision};
+pub use managing_tool::Tracker;
 pub use mesh_config_map::{FieldOwner, KEY, MANAGER, MANAGER_LABEL, MeshConfigMap};
 pub use proxy::{Owner, Proxy, Role};
 pub use telemetry::{AccessLogging, Calls, TargetRef, Telemetry};
-pub use tracker::Tracker;
 
 /// The namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

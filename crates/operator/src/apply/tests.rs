@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use alscope_plan::world::Before;
 use rstest::rstest;
 
-use crate::stub::{Answer, Stub};
+use crate::stub_api_server::{Answer, Stub};
 
 use super::*;
 

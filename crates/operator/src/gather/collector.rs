@@ -11,7 +11,7 @@ use serde::Deserialize as _;
 use serde_json::json;
 
 use super::Gather;
-use super::intake::Intakes;
+use super::replica_status::Intakes;
 
 impl Gather {
     /// The addresses of collector pods that are ready.

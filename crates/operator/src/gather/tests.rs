@@ -1,16 +1,16 @@
-use alscope_plan::plan::objects;
+use alscope_plan::plan::collector_objects;
 use alscope_plan::plan::settings::Settings;
 use alscope_plan::world::Before;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::stub::{Answer, Stub};
+use crate::stub_api_server::{Answer, Stub};
 
 use super::*;
 
 mod known;
-mod told;
+mod logging;
 
 const RESOURCES: &str = "/apis/alscope.dev/v1alpha1/meshobservabilities";
 const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
@@ -259,7 +259,7 @@ async fn a_resource_that_can_not_be_decoded_protects_its_backup() {
 async fn a_listed_object_that_is_as_wanted_is_not_written_again() {
     let stub = cluster();
     let owner: MeshObservability = serde_json::from_value(resource(&json!({}))).unwrap();
-    let desired = objects::desired(&owner, &Settings::default());
+    let desired = collector_objects::desired(&owner, &Settings::default());
     for kind in Kind::ALL {
         let of_kind = desired.iter().filter(|one| one.kind == kind);
         let listed = of_kind.map(|one| {
@@ -279,7 +279,7 @@ async fn a_listed_object_that_is_as_wanted_is_not_written_again() {
     let (_, world, _) = gathered(&stub).await;
     let collector = world.collectors["u1"].clone().unwrap();
     assert_eq!(collector.owned.len(), desired.len());
-    assert_eq!(objects::steps(&desired, &collector, true), []);
+    assert_eq!(collector_objects::steps(&desired, &collector, true), []);
 }
 
 #[tokio::test(start_paused = true)]

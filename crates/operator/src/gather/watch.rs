@@ -1,6 +1,6 @@
 //! One watch: from its events into the store, and how far it is.
 
-mod subject;
+mod watched_resource;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-pub(super) use subject::{Absence, Subject};
+pub(super) use watched_resource::{Absence, Subject};
 
 /// How long until the API server is asked again after it refused or failed, at first and at most. kube has growing pauses, too,
 /// but begins anew with each list. A right that was given a moment ago is in force a moment later.

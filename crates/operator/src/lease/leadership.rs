@@ -104,7 +104,7 @@ mod tests {
     use kube::api::PostParams;
     use serde_json::json;
 
-    use crate::stub::{Answer, Stub};
+    use crate::stub_api_server::{Answer, Stub};
 
     use super::*;
 

@@ -4,8 +4,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::logged::Log;
-use crate::stub::{Answer, Stub};
+use crate::captured_log::Log;
+use crate::stub_api_server::{Answer, Stub};
 
 use super::leadership::Leadership;
 use super::*;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use alscope_plan::api::{MeshObservability, MeshObservabilitySpec};
 use alscope_plan::plan;
+use alscope_plan::plan::events::Note;
 use alscope_plan::plan::refusal::WriteFailure;
-use alscope_plan::plan::removal::Progress;
-use alscope_plan::plan::resets;
+use alscope_plan::plan::reverts;
 use alscope_plan::plan::step::Step;
-use alscope_plan::plan::transitions::Note;
+use alscope_plan::plan::uninstall::Progress;
 use alscope_plan::world::{Backup, World};
 use kube::core::error_boundary::InvalidObject;
 use tokio::time::Instant;
@@ -92,7 +92,7 @@ impl Operator {
             Ok(told) => told,
             Err(again_in) => return again_in,
         };
-        resets::noted(&mut self.written_over, world, &plan.status);
+        reverts::noted(&mut self.written_over, world, &plan.status);
         for note in plan.notes.iter().filter(|_| self.leadership.holds()) {
             self.report.note(&newest, note).await;
         }
@@ -116,7 +116,7 @@ impl Operator {
             match self.writer.step(step, newest).await {
                 Ok(next) => {
                     self.metrics.wrote();
-                    resets::wrote(&mut self.written_over, step);
+                    reverts::wrote(&mut self.written_over, step);
                     newest = next;
                 }
                 Err(StepError::Conflict) => return Some(AFTER_CONFLICT),

@@ -5,7 +5,7 @@ mod status;
 
 use serde_json::{Value, json};
 
-use crate::stub::{Answer, Asked, Stub};
+use crate::stub_api_server::{Answer, Asked, Stub};
 
 use super::*;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use alscope_operator::clock::Clock;
-use alscope_operator::gather::intake::{Answers, Intakes};
+use alscope_operator::gather::replica_status::{Answers, Intakes};
 use alscope_operator::lease::Candidate;
 use alscope_operator::rbac::Installation;
 use alscope_operator::run::Options;

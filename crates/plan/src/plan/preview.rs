@@ -3,12 +3,12 @@
 use crate::api::{MeshObservability, ProxiesStatus};
 use crate::world::{Backup, Collector, World};
 
-use super::objects::{self, Desired};
+use super::collector_objects::{self, Desired};
+use super::install::address_before;
 use super::proxies;
 use super::refusal::Refusal;
 use super::settings::Settings;
 use super::step::Step;
-use super::up::address_before;
 use super::wiring::{self, Assessment, Wanted};
 
 /// What a resource would come to.
@@ -47,8 +47,8 @@ pub fn preview(world: &World, settings: &Settings, resource: &MeshObservability)
         .get(uid)
         .and_then(|read| read.as_ref().ok())
         .unwrap_or(&nothing);
-    let desired = objects::desired(resource, settings);
-    let applied = objects::steps(&desired, collector, false);
+    let desired = collector_objects::desired(resource, settings);
+    let applied = collector_objects::steps(&desired, collector, false);
     Preview {
         objects: applied
             .into_iter()

@@ -7,8 +7,8 @@ use crate::api::{
 };
 use crate::world::{Calls, ObjectName, Owner, Proxy, Telemetry};
 
-use super::access_logs::{Decision, Service, Telemetries};
 use super::conditions::Answer;
+use super::telemetry_precedence::{Decision, Service, Telemetries};
 use super::wiring::Assessment;
 
 /// The namespace that a proxy's istiod runs in when its configuration names none (Istio's default `discoveryAddress`).

@@ -2,7 +2,7 @@
 
 use crate::world::{Backup, Kind, ObjectName};
 
-use super::objects::Desired;
+use super::collector_objects::Desired;
 
 /// One write.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,11 +8,11 @@ use alscope_mesh_config::Settings as MeshSettings;
 use crate::api::{ConfigSource, ConflictPolicy, MeshSpec};
 use crate::world::{MeshConfigMap, ObjectName, Tracker, World};
 
-use super::access_logs::{Shadow, Telemetries};
 use super::refusal::{Refusal, snippet};
 use super::settings::Settings;
 use super::step::{After, MeshEdit};
 use super::targets::{Target, config_map, targets};
+use super::telemetry_precedence::{Shadow, Telemetries};
 
 /// How long a text that was set back must rest before it is wired again: an upgrade writes more than once.
 pub const QUIET: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use serde_json::Value;
 
 use super::ObjectName;
-use super::tracker::{Tracker, helm_release};
+use super::managing_tool::{Tracker, helm_release};
 
 /// Says which tool made an object.
 pub const MANAGER_LABEL: &str = "app.kubernetes.io/managed-by";

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
 use alscope_plan::plan::refusal::WriteFailure;
-use alscope_plan::plan::resets;
+use alscope_plan::plan::reverts;
 use alscope_plan::plan::settings::Settings;
 use alscope_plan::plan::step::Step;
 use alscope_plan::plan::{self, Plan};
@@ -276,7 +276,7 @@ impl Cluster {
             );
             again_in = again_in.min(plan.again_in);
             self.write_status(&uid, &plan.status);
-            resets::noted(&mut self.written_over, &world, &plan.status);
+            reverts::noted(&mut self.written_over, &world, &plan.status);
             if self.run_all(&uid, &plan.steps) == Ended::Killed {
                 return (Ended::Killed, again_in);
             }

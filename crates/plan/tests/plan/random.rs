@@ -5,9 +5,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::assignment::plan_of_the_other;
 use crate::cluster::{Cluster, Rollout, Unreadable};
 use crate::gateways::gateway_pod;
-use crate::installations::plan_of_the_other;
 use crate::invariants::assert_deletion_leaves_nothing;
 use crate::mesh::{self, CHART};
 

@@ -1,7 +1,7 @@
 //! What the cluster makes of a step, and of what users and tools do to it.
 
 use alscope_plan::plan::refusal::WriteFailure;
-use alscope_plan::plan::resets;
+use alscope_plan::plan::reverts;
 use alscope_plan::plan::step::{After, MeshEdit, Step};
 use alscope_plan::world::{Backup, Kind, ObjectName, Owned};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -9,9 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Ended, Judged, Stored, named};
+use crate::cluster_state::owner_of;
 use crate::invariants;
 use crate::mesh::{CHART, FINALIZER};
-use crate::seen::owner_of;
 
 /// The operator's field manager.
 pub(crate) const OPERATOR: &str = "alscope-operator";
@@ -65,7 +65,7 @@ impl Cluster {
             self.answer(uid, step);
         }
         self.log.push(name(step));
-        resets::wrote(&mut self.written_over, step);
+        reverts::wrote(&mut self.written_over, step);
         if self.judged == Judged::EachStep {
             invariants::check(self);
         }

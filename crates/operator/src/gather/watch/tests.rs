@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gather::answered;
 use crate::gather::cache::{Cache, Watches};
-use crate::stub::{Answer, Stub};
+use crate::stub_api_server::{Answer, Stub};
 
 use super::*;
 
-mod anew;
+mod relist;
 
 const PATH: &str = "/api/v1/namespaces/istio-system/configmaps";
 const TELEMETRIES: &str = "/apis/telemetry.istio.io/v1/telemetries";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::logged::Log;
+use crate::captured_log::Log;
 
 use super::*;
 

@@ -7,13 +7,13 @@ use crate::world::{Backup, Before, MeshConfigMap, ObjectName};
 
 use super::availability::Availability;
 use super::conditions::{Answer, Status};
+use super::install::Pass;
 use super::original::original;
 use super::refusal::{self, Refusal};
 use super::step::{MeshEdit, Step};
 use super::targets::config_map;
-use super::up::Pass;
 use super::wiring::{self, Assessment, QUIET, Verdict, Wanted};
-use super::{removal, resets};
+use super::{reverts, uninstall};
 
 /// What is to be done about mesh config.
 pub(super) struct Mesh {
@@ -51,7 +51,7 @@ impl Pass<'_> {
             Err(refusal) => return Mesh::refused(status, &refusal),
         };
         let has_rested = self.note_resets(backup, &assessments, &mut status);
-        resets::contend(&mut status, generation, self.now);
+        reverts::contend(&mut status, generation, self.now);
         status.config_maps = assessments.iter().map(config_map_status).collect();
 
         let refusal = self.refusal(&assessments, &status, availability);
@@ -215,8 +215,8 @@ impl Pass<'_> {
             let is_outdated = self
                 .address_before(backup)
                 .is_some_and(|address| holds(text, address));
-            if (was_wired || resets::was_written(self.world, text)) && !is_outdated {
-                resets::record(status, text, self.now);
+            if (was_wired || reverts::was_written(self.world, text)) && !is_outdated {
+                reverts::record(status, text, self.now);
                 has_rested = false;
             }
             let was_reset = status
@@ -279,7 +279,7 @@ impl Pass<'_> {
         let texts = names
             .into_iter()
             .filter_map(|name| config_map(self.world, name).ok().flatten());
-        texts.filter_map(removal::disown).collect()
+        texts.filter_map(uninstall::disown).collect()
     }
 }
 

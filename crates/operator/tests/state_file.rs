@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use alscope_operator::state::{resource, world};
+use alscope_operator::state_file::{resource, world};
 use alscope_plan::plan::preview::preview;
 use alscope_plan::plan::settings::Settings;
 use alscope_plan::show::show;

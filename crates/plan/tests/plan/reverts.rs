@@ -1,6 +1,6 @@
 //! A wired text that somebody sets back: an upgrade is wired again, a fight is not.
 
-use alscope_plan::plan::transitions::transitions;
+use alscope_plan::plan::events::transitions;
 use alscope_plan::world::Before;
 use serde_json::json;
 

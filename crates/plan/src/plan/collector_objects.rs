@@ -6,9 +6,9 @@ use sha2::{Digest as _, Sha256};
 use crate::api::{CollectorSpec, MeshObservability};
 use crate::world::{Collector, Kind, MANAGER, MANAGER_LABEL, OWNER_LABEL};
 
-use super::compare::holds;
 use super::network_policy::network_policy;
-use super::requests::resources;
+use super::object_comparison::holds;
+use super::resource_requests::resources;
 use super::settings::{ADMIN_PORT, GRPC_PORT, Settings};
 use super::step::Step;
 

@@ -1,9 +1,9 @@
 //! What is told in events, and how often.
 
 use alscope_plan::api::MeshObservabilityStatus;
+use alscope_plan::plan::events::transitions;
 use alscope_plan::plan::refusal::WriteFailure;
 use alscope_plan::plan::step::Step;
-use alscope_plan::plan::transitions::transitions;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::json;
 

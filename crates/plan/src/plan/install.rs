@@ -12,7 +12,9 @@ use super::settings::Settings;
 use super::step::Step;
 use super::targets::control_planes;
 use super::wiring::Assessment;
-use super::{Plan, RESYNC, SHORTLY, SOON, flow, has_finalizer, objects, proxies, with_conditions};
+use super::{
+    Plan, RESYNC, SHORTLY, SOON, collector_objects, data_flow, has_finalizer, proxies, with_conditions,
+};
 
 /// What a pass knows about one resource.
 pub(super) struct Pass<'a> {
@@ -69,8 +71,12 @@ impl Pass<'_> {
             steps.push(Step::AddFinalizer);
         }
         if let Ok(collector) = &collector {
-            let desired = objects::desired(self.resource, self.settings);
-            steps.extend(objects::steps(&desired, collector, availability.rolled_out));
+            let desired = collector_objects::desired(self.resource, self.settings);
+            steps.extend(collector_objects::steps(
+                &desired,
+                collector,
+                availability.rolled_out,
+            ));
         }
         steps.extend(mesh.steps);
 
@@ -87,12 +93,12 @@ impl Pass<'_> {
                 }
                 Ok(report) => proxies::answer(report),
             },
-            data_flowing: flow::answer(collector.as_ref().map_or(&[][..], |one| &one.intakes), self.now),
+            data_flowing: data_flow::answer(collector.as_ref().map_or(&[][..], |one| &one.intakes), self.now),
         };
         let status = MeshObservabilityStatus {
             collector: Some(CollectorStatus {
                 address: self.address.clone(),
-                image: objects::image(&spec.collector, self.settings).to_owned(),
+                image: collector_objects::image(&spec.collector, self.settings).to_owned(),
                 replicas: spec.collector.replicas,
                 ready_replicas: availability.ready_replicas,
             }),

@@ -1,7 +1,7 @@
 //! Two installations in one cluster: a resource belongs to one of them, and the other leaves it alone.
 
 use alscope_plan::api::MeshObservability;
-use alscope_plan::plan::installation::{Whose, whose};
+use alscope_plan::plan::assignment::{Whose, whose};
 use alscope_plan::plan::settings::Settings;
 use alscope_plan::plan::{self, Plan};
 use rstest::rstest;

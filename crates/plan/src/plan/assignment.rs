@@ -7,7 +7,7 @@
 use crate::api::{MeshObservability, OperatorStatus};
 use crate::world::ObjectName;
 
-use super::transitions::Note;
+use super::events::Note;
 
 /// Names the namespace of the operator that a resource is for, before it belongs to one.
 pub const ANNOTATION: &str = "alscope.dev/operator";
