@@ -36,12 +36,12 @@ pub use wire::wire;
 
 /// What one mesh config says about access-log streaming, and who else may decide about it. A key with null is as good as no key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct AccessLogSettings {
     /// `enableEnvoyAccessLogService`: whether proxies stream, with immediate effect. istiod reads it by YAML 1.1, so `yes`
     /// and `on` are true.
     pub enabled: Option<bool>,
     /// `defaultConfig.envoyAccessLogService`: where to; a proxy reads it when it starts.
-    pub service: Option<Service>,
+    pub service: Option<AccessLogService>,
     /// `defaultProviders.accessLogging`: the mesh-wide logging providers. With one that logs, istiod ignores
     /// `enableEnvoyAccessLogService`.
     pub access_logging_providers: Option<Vec<String>>,
@@ -62,14 +62,14 @@ pub struct ExtensionProvider {
 
 /// `defaultConfig.envoyAccessLogService`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Service {
+pub struct AccessLogService {
     /// `address`, as in `name:port`.
     pub address: Option<String>,
     /// Whether something stands beside the address: `tlsSettings`, `tcpKeepalive`, or a key that istiod does not know.
     pub has_other_keys: bool,
 }
 
-impl Settings {
+impl AccessLogSettings {
     /// The address that proxies stream to.
     pub fn address(&self) -> Option<&str> {
         self.service.as_ref()?.address.as_deref()
@@ -96,8 +96,9 @@ impl Settings {
     }
 
     pub(crate) fn service_is(&self, address: &str) -> bool {
-        let is_ours =
-            |service: &Service| service.address.as_deref() == Some(address) && !service.has_other_keys;
+        let is_ours = |service: &AccessLogService| {
+            service.address.as_deref() == Some(address) && !service.has_other_keys
+        };
         self.service.as_ref().is_some_and(is_ours)
     }
 }
@@ -106,7 +107,7 @@ impl Settings {
 ///
 /// By istiod's rules: booleans are those of YAML 1.1, null is as good as no key, and `defaultConfig` and `defaultProviders` count
 /// in this spelling only. What istiod would refuse, or where its answer depends on the spelling of a key, is an error.
-pub fn read(text: &str) -> Result<Settings, MeshConfigError> {
+pub fn read(text: &str) -> Result<AccessLogSettings, MeshConfigError> {
     let document = parse::document(text)?;
     Ok(mesh::Mesh::of(&document)?.settings)
 }
@@ -123,9 +124,9 @@ pub fn is_wired(text: &str, address: &str) -> Result<bool, MeshConfigError> {
 /// only `tlsSettings` hides a shared address. A list replaces a list, but for `extensionProviders`, which are merged by name:
 /// one of the same name takes the earlier one's place.
 #[must_use]
-pub fn merged(shared: &Settings, primary: &Settings) -> Settings {
+pub fn merged(shared: &AccessLogSettings, primary: &AccessLogSettings) -> AccessLogSettings {
     let providers = primary.access_logging_providers.as_ref();
-    Settings {
+    AccessLogSettings {
         enabled: primary.enabled.or(shared.enabled),
         service: primary.service.as_ref().or(shared.service.as_ref()).cloned(),
         access_logging_providers: providers.or(shared.access_logging_providers.as_ref()).cloned(),

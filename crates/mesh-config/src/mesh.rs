@@ -1,7 +1,7 @@
 //! The keys of access logging in a document: where they stand and what they say.
 
 use crate::document::{BOOL_TAG, Document, Entry, Kind, Mapping, Node};
-use crate::{ExtensionProvider, MeshConfigError, Service, Settings, merged_providers};
+use crate::{AccessLogService, AccessLogSettings, ExtensionProvider, MeshConfigError, merged_providers};
 
 pub(crate) const FLAG: &str = "enableEnvoyAccessLogService";
 pub(crate) const PROXY: &str = "defaultConfig";
@@ -55,7 +55,7 @@ pub(crate) struct Mesh<'d, 't> {
     /// `defaultConfig`; its value is null or a mapping.
     pub(crate) proxy: Option<&'d Entry<'t>>,
     pub(crate) service: Option<&'d Entry<'t>>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: AccessLogSettings,
 }
 
 impl<'d, 't> Mesh<'d, 't> {
@@ -66,7 +66,7 @@ impl<'d, 't> Mesh<'d, 't> {
             flag: None,
             proxy: None,
             service: None,
-            settings: Settings::default(),
+            settings: AccessLogSettings::default(),
         };
         let Some(node) = &document.root else {
             return Ok(mesh);
@@ -94,7 +94,7 @@ impl<'d, 't> Mesh<'d, 't> {
             mesh.check_merge(proxy, &[SERVICE, "envoy_access_log_service"])?;
             mesh.service = proxy.entry(SERVICE);
         }
-        mesh.settings = Settings {
+        mesh.settings = AccessLogSettings {
             enabled: mesh.enabled()?,
             service: mesh.service()?,
             access_logging_providers: mesh.providers(root)?,
@@ -149,7 +149,7 @@ impl<'d, 't> Mesh<'d, 't> {
         }
     }
 
-    fn service(&self) -> Result<Option<Service>, MeshConfigError> {
+    fn service(&self) -> Result<Option<AccessLogService>, MeshConfigError> {
         let Some(Entry { value, .. }) = self.service else {
             return Ok(None);
         };
@@ -160,7 +160,7 @@ impl<'d, 't> Mesh<'d, 't> {
         let Some(mapping) = resolved.mapping() else {
             return Err(wrong(value, SERVICE_PATH, "a mapping"));
         };
-        let mut service = Service::default();
+        let mut service = AccessLogService::default();
         for Entry { key, value } in &mapping.entries {
             let value = self.document.resolved(value);
             match key.scalar() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tracing::subscriber::DefaultGuard;
 
 /// The log of this thread, from its beginning until it is dropped.
-pub(crate) struct Log {
+pub(crate) struct CapturedLog {
     text: Text,
     _guard: DefaultGuard,
 }
@@ -14,7 +14,7 @@ pub(crate) struct Log {
 #[derive(Clone, Default)]
 struct Text(Arc<Mutex<Vec<u8>>>);
 
-impl Log {
+impl CapturedLog {
     pub(crate) fn begin() -> Self {
         let text = Text::default();
         let written = text.clone();

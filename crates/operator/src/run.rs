@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alscope_plan::plan::refusal::WriteFailure;
-use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::world::ObjectName;
 use kube::Client;
 use tokio::net::TcpListener;
@@ -20,32 +20,32 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::admin::{self, Metrics};
-use crate::apply::Writer;
+use crate::apply::StepWriter;
 use crate::clock::Clock;
-use crate::gather::Gather;
-use crate::gather::replica_status::Intakes;
+use crate::gather::ClusterReader;
+use crate::gather::replica_status::ReplicaPoller;
 use crate::lease::Candidate;
 use crate::lease::leadership::Leadership;
-use crate::report::Report;
+use crate::report::StatusReporter;
 
-use status::Told;
+use status::StatusSchedule;
 
 /// Changes within this time are one pass.
-const TOGETHER: Duration = Duration::from_millis(200);
+const DEBOUNCE: Duration = Duration::from_millis(200);
 /// When to look again at what should not stay so.
-const SOON: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What an operator runs with.
 #[derive(Debug)]
 pub struct Options {
     /// What it decides by.
-    pub settings: Settings,
+    pub settings: OperatorSettings,
     /// Who it is in the leader election.
     pub candidate: Candidate,
     /// What it takes the time from.
     pub clock: Clock,
     /// Whom it asks what was received.
-    pub intakes: Intakes,
+    pub replica_poller: ReplicaPoller,
     /// Its admin port, bound; without one nothing is served.
     pub admin: Option<TcpListener>,
 }
@@ -63,35 +63,35 @@ struct Failure {
 #[error(
     "the operator ends, so that it is started again, because a part of it has ended: {0}; the log has more"
 )]
-pub struct PartEnded(String);
+pub struct TaskEnded(String);
 
 #[derive(Debug)]
 struct Operator {
-    settings: Settings,
-    gather: Gather,
-    writer: Writer,
-    report: Report,
+    settings: OperatorSettings,
+    gather: ClusterReader,
+    writer: StepWriter,
+    report: StatusReporter,
     leadership: Leadership,
     stop: CancellationToken,
-    intakes: Intakes,
+    replica_poller: ReplicaPoller,
     /// Whom to ask what was received.
     replicas: watch::Sender<Vec<String>>,
     clock: Clock,
     metrics: Metrics,
     failures: HashMap<String, Failure>,
-    statuses: HashMap<String, Told>,
-    written_over: BTreeMap<ObjectName, String>,
+    statuses: HashMap<String, StatusSchedule>,
+    overwritten_versions: BTreeMap<ObjectName, String>,
     /// What was said of a mesh whose resource is gone, by the uid.
-    told: HashMap<String, String>,
+    reported_orphans: HashMap<String, String>,
 }
 
 /// Runs until `stop`, or until a part of it ends by itself: what that said last would stand for ever.
-pub async fn run(client: Client, options: Options, stop: CancellationToken) -> Result<(), PartEnded> {
+pub async fn run(client: Client, options: Options, stop: CancellationToken) -> Result<(), TaskEnded> {
     let Options {
         settings,
         candidate,
         clock,
-        intakes,
+        replica_poller,
         admin,
     } = options;
     let changed = Arc::new(Notify::new());
@@ -111,30 +111,30 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
     let election = candidate.run(client.clone(), leads, ending.clone());
     tasks.spawn(named("the leader election", election));
     let (replicas, asked) = watch::channel(Vec::new());
-    let asking = intakes.clone().keep(asked, ending.clone());
+    let asking = replica_poller.clone().keep(asked, ending.clone());
     tasks.spawn(named("what asks the collectors", asking));
-    let writing = leadership.guard(&client);
+    let writing = leadership.guarded_client(&client);
     let operator = Operator {
-        gather: Gather::start(&client, &settings.namespace, changed.clone(), ending.clone()),
-        writer: Writer::new(writing.clone(), &settings.namespace),
-        report: Report::new(writing, &identity),
+        gather: ClusterReader::start(&client, &settings.namespace, changed.clone(), ending.clone()),
+        writer: StepWriter::new(writing.clone(), &settings.namespace),
+        report: StatusReporter::new(writing, &identity),
         leadership,
         stop,
-        intakes,
+        replica_poller,
         replicas,
         clock,
         metrics,
         failures: HashMap::new(),
         statuses: HashMap::new(),
-        written_over: BTreeMap::new(),
-        told: HashMap::new(),
+        overwritten_versions: BTreeMap::new(),
+        reported_orphans: HashMap::new(),
         settings,
     };
     let ended = tokio::select! {
         biased;
         // On the heap: a pass holds whole statuses.
         ended = Box::pin(operator.work(&changed)) => ended,
-        what = ended(&mut tasks) => Err(PartEnded(what)),
+        what = ended(&mut tasks) => Err(TaskEnded(what)),
     };
     info!("stopping");
     ending.cancel();
@@ -162,7 +162,7 @@ async fn ended(tasks: &mut JoinSet<&'static str>) -> String {
 }
 
 impl Operator {
-    async fn work(mut self, changed: &Notify) -> Result<(), PartEnded> {
+    async fn work(mut self, changed: &Notify) -> Result<(), TaskEnded> {
         let mut again_at = Instant::now();
         loop {
             let led = self.leadership.holds();
@@ -170,22 +170,22 @@ impl Operator {
                 // In this order, so that a run can be repeated.
                 biased;
                 () = self.stop.cancelled() => return Ok(()),
-                what = self.gather.ended() => return Err(PartEnded(what)),
+                what = self.gather.ended() => return Err(TaskEnded(what)),
                 () = changed.notified() => {}
-                () = self.leadership.turns(led) => {}
+                () = self.leadership.changed_from(led) => {}
                 () = tokio::time::sleep_until(again_at) => {}
             }
-            tokio::time::sleep(TOGETHER).await;
+            tokio::time::sleep(DEBOUNCE).await;
             let leads = self.leadership.holds();
-            self.metrics.leads(leads);
-            let again_in = if leads {
+            self.metrics.set_leader(leads);
+            let requeue_after = if leads {
                 self.ask(self.gather.collector_addresses());
                 self.pass().await
             } else {
                 self.ask(Vec::new());
-                SOON
+                POLL_INTERVAL
             };
-            again_at = Instant::now() + again_in;
+            again_at = Instant::now() + requeue_after;
         }
     }
 
@@ -199,7 +199,7 @@ impl Operator {
     }
 
     /// Whether a pass may go on to its next write.
-    fn may_go_on(&self) -> bool {
+    fn may_write(&self) -> bool {
         self.leadership.holds() && !self.stop.is_cancelled()
     }
 }

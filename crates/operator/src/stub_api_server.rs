@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 /// What a request is answered with.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum StubResponse {
     /// A list has these items, a watch brings nothing.
     Items(Vec<Value>),
     /// This object.
@@ -32,7 +32,7 @@ pub(crate) enum Answer {
 
 /// A request that came: `GET`, `LIST`, `WATCH` or the method of a write, its path, its parameters, its body, and when it came.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct RecordedRequest {
     pub(crate) verb: String,
     pub(crate) path: String,
     pub(crate) parameters: HashMap<String, String>,
@@ -40,25 +40,25 @@ pub(crate) struct Asked {
     pub(crate) at: Instant,
 }
 
-type Rule = Box<dyn FnMut(&Asked) -> Answer + Send>;
-type Lists = Box<dyn FnMut(&str) -> Answer + Send>;
+type Rule = Box<dyn FnMut(&RecordedRequest) -> StubResponse + Send>;
+type Lists = Box<dyn FnMut(&str) -> StubResponse + Send>;
 
 /// The API server. Clones are one.
 #[derive(Clone)]
-pub(crate) struct Stub(Arc<Mutex<Inner>>);
+pub(crate) struct StubApiServer(Arc<Mutex<Inner>>);
 
 struct Inner {
     lists: BTreeMap<String, Lists>,
     rule: Rule,
-    asked: Vec<Asked>,
+    asked: Vec<RecordedRequest>,
 }
 
-impl Stub {
+impl StubApiServer {
     /// Has nothing, and refuses every write.
     pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new(Inner {
             lists: BTreeMap::new(),
-            rule: Box::new(|_| Answer::Code(405)),
+            rule: Box::new(|_| StubResponse::Code(405)),
             asked: Vec::new(),
         })))
     }
@@ -68,22 +68,22 @@ impl Stub {
     }
 
     /// Answers lists and watches of a path; a path of which nothing is said has no items.
-    pub(crate) fn list(&self, path: &str, answer: Answer) {
+    pub(crate) fn list(&self, path: &str, answer: StubResponse) {
         self.each(path, move |_| answer.clone());
     }
 
     /// Answers each list and watch of a path by its verb.
-    pub(crate) fn each(&self, path: &str, lists: impl FnMut(&str) -> Answer + Send + 'static) {
+    pub(crate) fn each(&self, path: &str, lists: impl FnMut(&str) -> StubResponse + Send + 'static) {
         self.inner().lists.insert(path.to_owned(), Box::new(lists));
     }
 
     /// Answers everything else.
-    pub(crate) fn rule(&self, rule: impl FnMut(&Asked) -> Answer + Send + 'static) {
+    pub(crate) fn rule(&self, rule: impl FnMut(&RecordedRequest) -> StubResponse + Send + 'static) {
         self.inner().rule = Box::new(rule);
     }
 
     /// Everything that came with one of these verbs.
-    pub(crate) fn asked(&self, verbs: &[&str]) -> Vec<Asked> {
+    pub(crate) fn asked(&self, verbs: &[&str]) -> Vec<RecordedRequest> {
         let asked = self.inner().asked.clone();
         asked
             .into_iter()
@@ -106,7 +106,7 @@ impl Stub {
 }
 
 async fn answer(
-    State(stub): State<Stub>,
+    State(stub): State<StubApiServer>,
     Query(query): Query<HashMap<String, String>>,
     request: Request,
 ) -> Response {
@@ -122,7 +122,7 @@ async fn answer(
         Method::GET => "LIST",
         ref method => method.as_str(),
     };
-    let asked = Asked {
+    let asked = RecordedRequest {
         verb: verb.to_owned(),
         path,
         parameters: query.clone(),
@@ -135,7 +135,7 @@ async fn answer(
         match verb {
             "LIST" | "WATCH" => match inner.lists.get_mut(&asked.path) {
                 Some(lists) => lists(verb),
-                None => Answer::Items(Vec::new()),
+                None => StubResponse::Items(Vec::new()),
             },
             _ => (inner.rule)(&asked),
         }
@@ -143,13 +143,13 @@ async fn answer(
     respond(answer, verb, &query).await
 }
 
-async fn respond(answer: Answer, verb: &str, query: &HashMap<String, String>) -> Response {
+async fn respond(answer: StubResponse, verb: &str, query: &HashMap<String, String>) -> Response {
     match answer {
-        Answer::Items(_) if verb == "WATCH" => {
+        StubResponse::Items(_) if verb == "WATCH" => {
             let silence = futures::stream::pending::<Result<String, std::convert::Infallible>>();
             axum::body::Body::from_stream(silence).into_response()
         }
-        Answer::Items(items) => {
+        StubResponse::Items(items) => {
             let items: Vec<Value> = items
                 .into_iter()
                 .filter(|item| is_selected(item, query))
@@ -157,11 +157,11 @@ async fn respond(answer: Answer, verb: &str, query: &HashMap<String, String>) ->
             Json(json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items}))
                 .into_response()
         }
-        Answer::Object(object) => Json(object).into_response(),
-        Answer::Code(code) => refusal(code, "no"),
-        Answer::Refusal(code, message) => refusal(code, message),
-        Answer::Silence => pending().await,
-        Answer::Late(after, object) => {
+        StubResponse::Object(object) => Json(object).into_response(),
+        StubResponse::Code(code) => refusal(code, "no"),
+        StubResponse::Refusal(code, message) => refusal(code, message),
+        StubResponse::Silence => pending().await,
+        StubResponse::Late(after, object) => {
             sleep(after).await;
             Json(object).into_response()
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use alscope_operator::state_file::{resource, world};
 use alscope_plan::plan::preview::preview;
-use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::show::show;
 use rstest::rstest;
 use tempfile::TempDir;
@@ -153,7 +153,10 @@ items:
 fn the_plan_for_a_stock_istio_is_what_the_example_shows() {
     let resource = resource(&repository("docs/examples/minimal.yaml")).unwrap();
     let world = world(&repository("docs/examples/stock-istio.yaml")).unwrap();
-    let text = show(&resource, &preview(&world, &Settings::default(), &resource));
+    let text = show(
+        &resource,
+        &preview(&world, &OperatorSettings::default(), &resource),
+    );
     insta::assert_snapshot!(text, @r#"
 plan for MeshObservability alscope: nothing is written
 

@@ -21,7 +21,7 @@ pub use mesh::{ConfigSource, ConflictPolicy, MeshSpec, Restart, Wiring};
 pub use network_policy::NetworkPolicySpec;
 pub use status::{
     BackupStatus, CollectorStatus, ConfigMapStatus, Contention, MeshObservabilityStatus, MeshStatus,
-    OperatorStatus, ProxiesStatus, Reset, SilencedServiceStatus, SilencedStatus, SkippedStatus,
+    OperatorStatus, ProxiesStatus, Revert, SilencedServiceStatus, SilencedStatus, SkippedStatus,
     WorkloadStatus,
 };
 

@@ -36,19 +36,19 @@ use kube::core::error_boundary::InvalidObject;
 use crate::api::{FINALIZER, ManagementState, MeshObservability, MeshObservabilityStatus};
 use crate::world::{Backup, Collector, World};
 
-use conditions::{Answer, Answers};
-use events::Note;
+use conditions::{ConditionState, ConditionStates};
+use events::ResourceEvent;
 use refusal::WriteFailure;
-use settings::Settings;
+use settings::OperatorSettings;
 use step::Step;
 use uninstall::{Progress, Removal};
 
 /// How often a resource is looked at when nothing happens.
-const RESYNC: Duration = Duration::from_mins(10);
+const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
 /// How often what comes without an event is looked at: the replicas' counters, a drain's end.
-const SOON: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// How often a text that was set back is looked at.
-const SHORTLY: Duration = Duration::from_secs(1);
+const REVERT_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is due for one resource.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,36 +58,36 @@ pub struct Plan {
     /// What is so.
     pub status: MeshObservabilityStatus,
     /// What was done, beside the conditions' changes, that people should read: for events.
-    pub notes: Vec<Note>,
+    pub events: Vec<ResourceEvent>,
     /// When to look again, if nothing happens before.
-    pub again_in: Duration,
+    pub requeue_after: Duration,
 }
 
 /// Plans for a resource. Of one that belongs to another installation it only says so.
 pub fn plan(
     world: &World,
-    settings: &Settings,
+    settings: &OperatorSettings,
     resource: &MeshObservability,
     failure: Option<&WriteFailure>,
     now: Timestamp,
 ) -> Plan {
-    if let Some(note) = assignment::note(resource, &settings.namespace) {
+    if let Some(event) = assignment::event(resource, &settings.namespace) {
         return Plan {
             steps: Vec::new(),
             status: resource.status.clone().unwrap_or_default(),
-            notes: vec![note],
-            again_in: RESYNC,
+            events: vec![event],
+            requeue_after: RESYNC_INTERVAL,
         };
     }
     let mut plan = of_own(world, settings, resource, failure, now);
-    plan.status.operator = Some(assignment::status(&settings.namespace));
+    plan.status.operator = Some(assignment::operator_status(&settings.namespace));
     plan
 }
 
 /// Plans for a resource that belongs to this installation, or does from now on.
 fn of_own(
     world: &World,
-    settings: &Settings,
+    settings: &OperatorSettings,
     resource: &MeshObservability,
     failure: Option<&WriteFailure>,
     now: Timestamp,
@@ -98,11 +98,11 @@ fn of_own(
             Ok(resources) => resources,
             Err(error) => return unclear(resource, error.to_string(), now),
         };
-        if let Some(holder) = mesh_ownership::holder(resources, resource) {
-            return claimed(resource, holder, now);
+        if let Some(owner) = mesh_ownership::owner(resources, resource) {
+            return claimed(resource, owner, now);
         }
-        if let Some(holder) = mesh_ownership::possible_holder(&world.unread, resource) {
-            return unclear(resource, may_hold(holder), now);
+        if let Some(owner) = mesh_ownership::possible_owner(&world.undecodable_resources, resource) {
+            return unclear(resource, may_hold(owner), now);
         }
     }
     match resource.spec.management_state {
@@ -122,7 +122,7 @@ fn of_own(
 
 /// Restores the mesh of a resource that went without its finalizer. Nobody waits for its proxies: the API server has already
 /// collected what it owned. What can't be restored keeps its backup.
-pub fn orphan(world: &World, settings: &Settings, backup: &Backup, now: Timestamp) -> Progress {
+pub fn orphan(world: &World, settings: &OperatorSettings, backup: &Backup, now: Timestamp) -> Progress {
     let status = MeshObservabilityStatus {
         draining_since: Some(Time(Timestamp::UNIX_EPOCH)),
         ..MeshObservabilityStatus::default()
@@ -160,33 +160,48 @@ pub fn has_finalizer(metadata: &ObjectMeta) -> bool {
 }
 
 /// The mesh is another's: nothing is written.
-fn claimed(resource: &MeshObservability, holder: &MeshObservability, now: Timestamp) -> Plan {
+fn claimed(resource: &MeshObservability, owner: &MeshObservability, now: Timestamp) -> Plan {
     let message = format!(
         "the mesh in namespace {} is held by the MeshObservability {}, which is older; delete one of the two",
         resource.spec.mesh.namespace,
-        holder.name()
+        owner.name()
     );
-    let waits = || Answer::unknown("MeshAlreadyClaimed", "another resource holds the mesh");
-    idle(resource, Answer::no("MeshAlreadyClaimed", message), &waits, now)
+    let waits = || ConditionState::unknown("MeshAlreadyClaimed", "another resource holds the mesh");
+    idle(
+        resource,
+        ConditionState::unmet("MeshAlreadyClaimed", message),
+        &waits,
+        now,
+    )
 }
 
 /// Whether the mesh is another's is not known: nothing is written.
 fn unclear(resource: &MeshObservability, message: String, now: Timestamp) -> Plan {
-    let waits = || Answer::unknown("MeshCheckFailed", "whose the mesh is has to be known first");
-    idle(resource, Answer::unknown("MeshCheckFailed", message), &waits, now)
-}
-
-fn may_hold(holder: &InvalidObject) -> String {
-    format!(
-        "the MeshObservability {}, which is older and may hold the mesh, can't be read by this version of the operator: {}; \
-         upgrade the operator, or correct or delete that resource",
-        holder.metadata.name.as_deref().unwrap_or_default(),
-        holder.error
+    let waits = || ConditionState::unknown("MeshCheckFailed", "whose the mesh is has to be known first");
+    idle(
+        resource,
+        ConditionState::unknown("MeshCheckFailed", message),
+        &waits,
+        now,
     )
 }
 
-fn idle(resource: &MeshObservability, accepted: Answer, others: &dyn Fn() -> Answer, now: Timestamp) -> Plan {
-    let answers = Answers {
+fn may_hold(owner: &InvalidObject) -> String {
+    format!(
+        "the MeshObservability {}, which is older and may hold the mesh, can't be read by this version of the operator: {}; \
+         upgrade the operator, or correct or delete that resource",
+        owner.metadata.name.as_deref().unwrap_or_default(),
+        owner.error
+    )
+}
+
+fn idle(
+    resource: &MeshObservability,
+    accepted: ConditionState,
+    others: &dyn Fn() -> ConditionState,
+    now: Timestamp,
+) -> Plan {
+    let conditions = ConditionStates {
         accepted,
         collector_available: others(),
         mesh_configured: others(),
@@ -195,16 +210,16 @@ fn idle(resource: &MeshObservability, accepted: Answer, others: &dyn Fn() -> Ans
     };
     Plan {
         steps: Vec::new(),
-        status: with_conditions(MeshObservabilityStatus::default(), resource, &answers, now),
-        notes: Vec::new(),
-        again_in: RESYNC,
+        status: with_conditions(MeshObservabilityStatus::default(), resource, &conditions, now),
+        events: Vec::new(),
+        requeue_after: RESYNC_INTERVAL,
     }
 }
 
 /// Takes everything back, for a resource that is being deleted or says `Removed`.
 fn down(
     world: &World,
-    settings: &Settings,
+    settings: &OperatorSettings,
     resource: &MeshObservability,
     failure: Option<&WriteFailure>,
     now: Timestamp,
@@ -262,13 +277,13 @@ fn down(
         plan.steps.push(Step::RemoveFinalizer);
     }
     if progress.done && failure.is_none() {
-        plan.notes = progress.incomplete.into_iter().map(incomplete).collect();
+        plan.events = progress.incomplete.into_iter().map(incomplete).collect();
     }
     plan
 }
 
-fn incomplete(message: String) -> Note {
-    Note {
+fn incomplete(message: String) -> ResourceEvent {
+    ResourceEvent {
         is_warning: true,
         reason: "RestoreIncomplete".to_owned(),
         message,
@@ -280,7 +295,10 @@ fn last_word(resource: &MeshObservability) -> String {
     let mut conditions = resource.status.iter().flat_map(|status| &status.conditions);
     conditions
         .find(|condition| condition.reason == "Removed")
-        .map_or_else(|| uninstall::EVERYTHING.to_owned(), |ended| ended.message.clone())
+        .map_or_else(
+            || uninstall::ALL_RESTORED.to_owned(),
+            |ended| ended.message.clone(),
+        )
 }
 
 /// On the way down.
@@ -291,13 +309,13 @@ fn waiting(
     now: Timestamp,
 ) -> Plan {
     let reason = ending_reason(resource);
-    let mut status = with_conditions(previous, resource, &down_answers(reason, message), now);
+    let mut status = with_conditions(previous, resource, &condition_states(reason, message), now);
     status.state = Some(reason.to_owned());
     Plan {
         steps: Vec::new(),
         status,
-        notes: Vec::new(),
-        again_in: SOON,
+        events: Vec::new(),
+        requeue_after: POLL_INTERVAL,
     }
 }
 
@@ -306,15 +324,15 @@ fn ended(resource: &MeshObservability, message: &str, now: Timestamp) -> Plan {
     let mut status = with_conditions(
         MeshObservabilityStatus::default(),
         resource,
-        &down_answers("Removed", message),
+        &condition_states("Removed", message),
         now,
     );
     status.state = Some("Removed".to_owned());
     Plan {
         steps: Vec::new(),
         status,
-        notes: Vec::new(),
-        again_in: RESYNC,
+        events: Vec::new(),
+        requeue_after: RESYNC_INTERVAL,
     }
 }
 
@@ -326,14 +344,14 @@ fn ending_reason(resource: &MeshObservability) -> &'static str {
     }
 }
 
-fn down_answers(reason: &'static str, message: &str) -> Answers {
-    let no = || Answer::no(reason, message);
-    Answers {
-        accepted: Answer::yes("Accepted", "the resource holds its mesh"),
+fn condition_states(reason: &'static str, message: &str) -> ConditionStates {
+    let no = || ConditionState::unmet(reason, message);
+    ConditionStates {
+        accepted: ConditionState::met("Accepted", "the resource holds its mesh"),
         collector_available: no(),
         mesh_configured: no(),
-        proxies_up_to_date: Answer::unknown(reason, message),
-        data_flowing: Answer::unknown(reason, message),
+        proxies_up_to_date: ConditionState::unknown(reason, message),
+        data_flowing: ConditionState::unknown(reason, message),
     }
 }
 
@@ -341,7 +359,7 @@ fn down_answers(reason: &'static str, message: &str) -> Answers {
 fn with_conditions(
     mut status: MeshObservabilityStatus,
     resource: &MeshObservability,
-    answers: &Answers,
+    conditions: &ConditionStates,
     now: Timestamp,
 ) -> MeshObservabilityStatus {
     let generation = resource.metadata.generation.unwrap_or_default();
@@ -349,8 +367,8 @@ fn with_conditions(
         .status
         .as_ref()
         .map_or(&[][..], |status| &status.conditions);
-    status.conditions = answers.conditions(previous, generation, now);
+    status.conditions = conditions.to_conditions(previous, generation, now);
     status.observed_generation = Some(generation);
-    status.state = Some(answers.ready().reason.to_owned());
+    status.state = Some(conditions.ready().reason.to_owned());
     status
 }

@@ -18,13 +18,13 @@ use kube::core::error_boundary::InvalidObject;
 
 use crate::api::MeshObservability;
 
-pub use backup::{Backup, Before, OWNER_LABEL};
-pub use collector::{Collector, Intake, Kind, Owned};
+pub use backup::{Backup, MeshConfigContent, OWNER_UID_LABEL};
+pub use collector::{Collector, OwnedKind, OwnedObject, ReplicaStatus};
 pub use control_plane::{ControlPlane, DEFAULT_REVISION, Version, config_map_of_revision};
-pub use managing_tool::Tracker;
-pub use mesh_config_map::{FieldOwner, KEY, MANAGER, MANAGER_LABEL, MeshConfigMap};
-pub use proxy::{Owner, Proxy, Role};
-pub use telemetry::{AccessLogging, Calls, TargetRef, Telemetry};
+pub use managing_tool::ManagingTool;
+pub use mesh_config_map::{FieldOwner, MANAGED_BY_LABEL, MESH_KEY, MeshConfigMap, OPERATOR_NAME};
+pub use proxy::{PodOwner, Proxy, ProxyRole};
+pub use telemetry::{AccessLogging, CallDirection, TargetRef, Telemetry};
 
 /// The namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,42 +132,42 @@ pub enum ReadError {
 }
 
 /// Something read, or why it could not be.
-pub type Read<T> = Result<T, ReadError>;
+pub type ReadResult<T> = Result<T, ReadError>;
 
 /// What is so in the cluster.
 #[derive(Clone, Debug)]
 pub struct World {
     /// Every `MeshObservability` that this version of the operator can read.
-    pub resources: Read<Vec<MeshObservability>>,
+    pub resources: ReadResult<Vec<MeshObservability>>,
     /// Those that exist and that it can't read. Their meshes, collectors and backups stay as they are.
-    pub unread: Vec<InvalidObject>,
+    pub undecodable_resources: Vec<InvalidObject>,
     /// istiod's Deployments.
-    pub control_planes: Read<Vec<ControlPlane>>,
+    pub control_planes: ReadResult<Vec<ControlPlane>>,
     /// The ConfigMaps that hold mesh config, those that do not exist as `None`.
-    pub config_maps: BTreeMap<ObjectName, Read<Option<MeshConfigMap>>>,
+    pub config_maps: BTreeMap<ObjectName, ReadResult<Option<MeshConfigMap>>>,
     /// Istio's Telemetries.
-    pub telemetries: Read<Vec<Telemetry>>,
+    pub telemetries: ReadResult<Vec<Telemetry>>,
     /// Deployments that istiod renders for gateways and waypoints.
-    pub managed_gateways: Read<Vec<ObjectName>>,
+    pub managed_gateways: ReadResult<Vec<ObjectName>>,
     /// Pods with a proxy.
-    pub proxies: Read<Vec<Proxy>>,
+    pub proxies: ReadResult<Vec<Proxy>>,
     /// Each resource's collector, by the resource's uid.
-    pub collectors: BTreeMap<String, Read<Collector>>,
+    pub collectors: BTreeMap<String, ReadResult<Collector>>,
     /// Each resource's backup, by the resource's uid.
-    pub backups: BTreeMap<String, Read<Option<Backup>>>,
+    pub backups: BTreeMap<String, ReadResult<Option<Backup>>>,
     /// Backups of resources that are gone, by a list of the resources that succeeded.
-    pub orphans: Vec<Backup>,
+    pub orphaned_backups: Vec<Backup>,
     /// Such backups that this version does not understand: each may be of any mesh.
-    pub unread_orphans: Vec<ReadError>,
+    pub undecodable_backups: Vec<ReadError>,
     /// By ConfigMap, the resourceVersion of the text that the operator wrote over, until it has seen what came of it.
-    pub written_over: BTreeMap<ObjectName, String>,
+    pub overwritten_versions: BTreeMap<ObjectName, String>,
 }
 
 impl Default for World {
     fn default() -> Self {
         Self {
             resources: Ok(Vec::new()),
-            unread: Vec::new(),
+            undecodable_resources: Vec::new(),
             control_planes: Ok(Vec::new()),
             config_maps: BTreeMap::new(),
             telemetries: Ok(Vec::new()),
@@ -175,9 +175,9 @@ impl Default for World {
             proxies: Ok(Vec::new()),
             collectors: BTreeMap::new(),
             backups: BTreeMap::new(),
-            orphans: Vec::new(),
-            unread_orphans: Vec::new(),
-            written_over: BTreeMap::new(),
+            orphaned_backups: Vec::new(),
+            undecodable_backups: Vec::new(),
+            overwritten_versions: BTreeMap::new(),
         }
     }
 }

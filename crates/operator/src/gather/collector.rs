@@ -1,8 +1,10 @@
 //! A resource's collector, out of what the operator's own namespace has of it.
 
 use alscope_plan::api::MeshObservability;
-use alscope_plan::plan::settings::Settings;
-use alscope_plan::world::{Backup, Collector, Kind, OWNER_LABEL, ObjectName, Owned, Read, ReadError};
+use alscope_plan::plan::settings::OperatorSettings;
+use alscope_plan::world::{
+    Backup, Collector, OWNER_UID_LABEL, ObjectName, OwnedKind, OwnedObject, ReadError, ReadResult,
+};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::DynamicObject;
@@ -10,10 +12,10 @@ use kube::{Resource, ResourceExt as _};
 use serde::Deserialize as _;
 use serde_json::json;
 
-use super::Gather;
-use super::replica_status::Intakes;
+use super::ClusterReader;
+use super::replica_status::ReplicaPoller;
 
-impl Gather {
+impl ClusterReader {
     /// The addresses of collector pods that are ready.
     pub fn collector_addresses(&self) -> Vec<String> {
         let slices = self.endpoint_slices.read(|slice| Some(ready_addresses(slice)));
@@ -23,14 +25,18 @@ impl Gather {
         addresses
     }
 
-    pub(super) fn collector(&self, resource: &MeshObservability, intakes: &Intakes) -> Read<Collector> {
+    pub(super) fn collector(
+        &self,
+        resource: &MeshObservability,
+        replica_poller: &ReplicaPoller,
+    ) -> ReadResult<Collector> {
         let uid = resource.uid();
         let mut owned = Vec::new();
         for (kind, cache) in &self.owned {
             owned.extend(cache.read(|object| is_of(object, uid).then(|| as_owned(*kind, object)).flatten())?);
         }
         judgeable(&owned)?;
-        let service = Settings::collector_name(resource.name());
+        let service = OperatorSettings::collector_name(resource.name());
         let slices = self.endpoint_slices.read(|slice| {
             let is_of_service = slice.labels().get("kubernetes.io/service-name") == Some(&service);
             is_of_service.then(|| ready_addresses(slice))
@@ -41,7 +47,10 @@ impl Gather {
             owned,
             pods: pods?.len(),
             ready_endpoints: addresses.len(),
-            intakes: addresses.iter().map(|address| intakes.get(address)).collect(),
+            replica_statuses: addresses
+                .iter()
+                .map(|address| replica_poller.get(address))
+                .collect(),
         })
     }
 }
@@ -61,12 +70,12 @@ fn ready_addresses(slice: &EndpointSlice) -> Vec<String> {
 }
 
 fn is_of(object: &impl Resource, uid: &str) -> bool {
-    object.labels().get(OWNER_LABEL).map(String::as_str) == Some(uid)
+    object.labels().get(OWNER_UID_LABEL).map(String::as_str) == Some(uid)
 }
 
 /// Whether the collector's Deployment says how far it is.
-fn judgeable(owned: &[Owned]) -> Read<()> {
-    let mut deployments = owned.iter().filter(|one| one.kind == Kind::Deployment);
+fn judgeable(owned: &[OwnedObject]) -> ReadResult<()> {
+    let mut deployments = owned.iter().filter(|one| one.kind == OwnedKind::Deployment);
     deployments.try_for_each(|one| match Deployment::deserialize(&one.object) {
         Ok(_) => Ok(()),
         Err(error) => Err(ReadError::Undecodable {
@@ -79,13 +88,13 @@ fn judgeable(owned: &[Owned]) -> Read<()> {
 
 /// Backups are not among what a resource's deletion takes with it. A list of a built-in kind names it once and its items do not, so
 /// the kind is what was asked for: compared with what is wanted, such an item would never be the same.
-fn as_owned(kind: Kind, object: &DynamicObject) -> Option<Owned> {
+fn as_owned(kind: OwnedKind, object: &DynamicObject) -> Option<OwnedObject> {
     let name = object.name_any();
-    let is_backup = kind == Kind::ConfigMap && Backup::uid_of(&name).is_some();
+    let is_backup = kind == OwnedKind::ConfigMap && Backup::uid_of(&name).is_some();
     (!is_backup).then(|| {
         let mut object = serde_json::to_value(object).unwrap_or_default();
         object["apiVersion"] = json!(kind.api_version());
-        object["kind"] = json!(kind.name());
-        Owned { kind, name, object }
+        object["kind"] = json!(kind.as_str());
+        OwnedObject { kind, name, object }
     })
 }

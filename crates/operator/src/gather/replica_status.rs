@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alscope_plan::plan::settings::ADMIN_PORT;
-use alscope_plan::world::Intake;
+use alscope_plan::world::ReplicaStatus;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -13,45 +13,45 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 /// How often replicas are asked what they received.
-const ASK_EVERY: Duration = Duration::from_secs(5);
-const DEADLINE: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Replicas asked at once.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT_REQUESTS: usize = 16;
 
 /// What replicas say, by address.
-pub type Answers = Arc<Mutex<HashMap<String, Intake>>>;
+pub type PolledStatuses = Arc<Mutex<HashMap<String, ReplicaStatus>>>;
 
 /// The last answers.
 #[derive(Clone, Debug)]
-pub struct Intakes {
-    last: Answers,
+pub struct ReplicaPoller {
+    last: PolledStatuses,
     /// Asks one replica, and waits for its answer.
-    ask: fn(&str) -> Option<Intake>,
+    ask: fn(&str) -> Option<ReplicaStatus>,
     /// What replicas are known to say, where none is asked.
-    known: Option<Answers>,
+    known: Option<PolledStatuses>,
 }
 
-impl Default for Intakes {
+impl Default for ReplicaPoller {
     fn default() -> Self {
         Self {
-            last: Answers::default(),
+            last: PolledStatuses::default(),
             ask,
             known: None,
         }
     }
 }
 
-impl Intakes {
+impl ReplicaPoller {
     /// Replicas that nobody asks: they say what stands here.
-    pub fn known(answers: Answers) -> Self {
+    pub fn known(replica_statuses: PolledStatuses) -> Self {
         Self {
-            known: Some(answers),
+            known: Some(replica_statuses),
             ..Self::default()
         }
     }
 
     /// What a replica said last.
-    pub fn get(&self, address: &str) -> Option<Intake> {
+    pub fn get(&self, address: &str) -> Option<ReplicaStatus> {
         self.last().get(address).copied()
     }
 
@@ -61,7 +61,7 @@ impl Intakes {
             let addresses = named.borrow_and_update().clone();
             let asking = async {
                 self.refresh(addresses).await;
-                sleep(ASK_EVERY).await;
+                sleep(POLL_INTERVAL).await;
             };
             tokio::select! {
                 biased;
@@ -90,7 +90,7 @@ impl Intakes {
         let mut waiting = addresses.into_iter();
         let mut asked = JoinSet::new();
         loop {
-            while asked.len() < AT_ONCE
+            while asked.len() < MAX_CONCURRENT_REQUESTS
                 && let Some(address) = waiting.next()
             {
                 let ask = self.ask;
@@ -112,19 +112,19 @@ impl Intakes {
         }
     }
 
-    fn last(&self) -> MutexGuard<'_, HashMap<String, Intake>> {
+    fn last(&self) -> MutexGuard<'_, HashMap<String, ReplicaStatus>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn ask(address: &str) -> Option<Intake> {
+fn ask(address: &str) -> Option<ReplicaStatus> {
     let host = if address.contains(':') {
         format!("[{address}]")
     } else {
         address.to_owned()
     };
     let config = ureq::Agent::config_builder()
-        .timeout_global(Some(DEADLINE))
+        .timeout_global(Some(REQUEST_TIMEOUT))
         .build();
     let mut response = ureq::Agent::new_with_config(config)
         .get(format!("http://{host}:{ADMIN_PORT}/intake"))
@@ -139,9 +139,9 @@ mod tests {
 
     use super::*;
 
-    impl Intakes {
+    impl ReplicaPoller {
         /// Asks in this way instead.
-        pub(crate) fn asking(ask: fn(&str) -> Option<Intake>) -> Self {
+        pub(crate) fn asking(ask: fn(&str) -> Option<ReplicaStatus>) -> Self {
             Self {
                 ask,
                 ..Self::default()
@@ -150,14 +150,14 @@ mod tests {
     }
 
     /// Has received as many entries as its address says; `dead` does not answer.
-    fn entries(address: &str) -> Option<Intake> {
+    fn entries(address: &str) -> Option<ReplicaStatus> {
         let Ok(entries_received) = address.parse() else {
             let (_never, answer) = mpsc::channel();
-            return answer.recv_timeout(DEADLINE).ok();
+            return answer.recv_timeout(REQUEST_TIMEOUT).ok();
         };
-        Some(Intake {
+        Some(ReplicaStatus {
             entries_received,
-            ..Intake::default()
+            ..ReplicaStatus::default()
         })
     }
 
@@ -175,13 +175,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_known_while_others_are_waited_for_and_forgotten_with_its_replica() {
-        let intakes = Intakes::asking(entries);
+        let replica_poller = ReplicaPoller::asking(entries);
         let addresses = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect::<Vec<_>>();
         let (named, asked) = watch::channel(addresses(&["dead", "7"]));
         let ending = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        tasks.spawn(intakes.clone().keep(asked, ending.clone()));
-        let received = |address: &str| intakes.get(address).map(|intake| intake.entries_received);
+        tasks.spawn(replica_poller.clone().keep(asked, ending.clone()));
+        let received = |address: &str| replica_poller.get(address).map(|intake| intake.entries_received);
         until(|| received("7") == Some(7)).await;
         assert_eq!(received("dead"), None);
         named.send_replace(addresses(&["8"]));
@@ -193,18 +193,18 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_known_of_replicas_is_said_of_those_that_are_named() {
-        let said = |entries_received: u64| Intake {
+        let said = |entries_received: u64| ReplicaStatus {
             entries_received,
-            ..Intake::default()
+            ..ReplicaStatus::default()
         };
         let known = HashMap::from([("a".to_owned(), said(1)), ("b".to_owned(), said(2))]);
-        let intakes = Intakes::known(Arc::new(Mutex::new(known)));
+        let replica_poller = ReplicaPoller::known(Arc::new(Mutex::new(known)));
         let (_named, asked) = watch::channel(vec!["b".to_owned(), "c".to_owned()]);
         let ending = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        tasks.spawn(intakes.clone().keep(asked, ending.clone()));
-        until(|| intakes.get("b").is_some()).await;
-        let all = ["a", "b", "c"].map(|address| intakes.get(address));
+        tasks.spawn(replica_poller.clone().keep(asked, ending.clone()));
+        until(|| replica_poller.get("b").is_some()).await;
+        let all = ["a", "b", "c"].map(|address| replica_poller.get(address));
         assert_eq!(all, [None, Some(said(2)), None]);
         ending.cancel();
         tasks.join_all().await;
@@ -224,7 +224,7 @@ mod tests {
         let intake = tokio::task::spawn_blocking(|| ask(ADDRESS)).await.unwrap();
         assert_eq!(
             intake,
-            Some(Intake {
+            Some(ReplicaStatus {
                 entries_received: 7,
                 messages_rejected: 2,
                 last_entry_at: None,

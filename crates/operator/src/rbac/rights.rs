@@ -10,7 +10,7 @@ const APPLY: &[&str] = &["list", "watch", "create", "patch", "delete"];
 
 /// Which objects a right is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Names {
+pub(super) enum ObjectNames {
     /// All of the resource.
     Any,
     /// The operator's Lease.
@@ -26,7 +26,7 @@ pub(super) struct Right {
     pub(super) scope: Scope,
     pub(super) group: &'static str,
     pub(super) resources: &'static [&'static str],
-    pub(super) names: Names,
+    pub(super) names: ObjectNames,
     pub(super) verbs: &'static [&'static str],
     pub(super) why: &'static str,
 }
@@ -43,13 +43,13 @@ impl Right {
             scope,
             group,
             resources,
-            names: Names::Any,
+            names: ObjectNames::Any,
             verbs,
             why,
         }
     }
 
-    const fn only(mut self, names: Names) -> Self {
+    const fn only(mut self, names: ObjectNames) -> Self {
         self.names = names;
         self
     }
@@ -169,7 +169,7 @@ pub(super) const OPERATOR: [Right; 17] = [
         &["get", "update"],
         "Of several operators, the one that holds the Lease writes. It is looked at alone, and often: no watch is as fresh.",
     )
-    .only(Names::Lease),
+    .only(ObjectNames::Lease),
     Right::new(
         Scope::OwnNamespace,
         "coordination.k8s.io",
@@ -188,7 +188,7 @@ pub(super) const MESH: [Right; 3] = [
         &["list", "watch", "patch"],
         "Mesh config, of the revisions named and of no other ConfigMap.",
     )
-    .only(Names::Revisions),
+    .only(ObjectNames::Revisions),
     Right::new(
         Scope::SharedMesh,
         "",
@@ -196,7 +196,7 @@ pub(super) const MESH: [Right; 3] = [
         &["list", "watch", "patch", "delete"],
         "The shared mesh config. One that the operator made is deleted in the end.",
     )
-    .only(Names::Shared),
+    .only(ObjectNames::Shared),
     Right::new(
         Scope::SharedMesh,
         "",

@@ -7,37 +7,37 @@
 use crate::api::{MeshObservability, OperatorStatus};
 use crate::world::ObjectName;
 
-use super::events::Note;
+use super::events::ResourceEvent;
 
 /// Names the namespace of the operator that a resource is for, before it belongs to one.
-pub const ANNOTATION: &str = "alscope.dev/operator";
+pub const OPERATOR_ANNOTATION: &str = "alscope.dev/operator";
 
 /// Whose a resource is, as the operator of one namespace sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose<'a> {
+pub enum Assignment<'a> {
     /// Its own.
     Ours,
     /// Nobody's yet, and anybody's to take.
-    Nobodys,
+    Unassigned,
     /// It belongs to the operator in this namespace.
-    Others(&'a str),
+    Other(&'a str),
     /// It belongs to nobody yet, and asks for the operator in this namespace.
-    MeantForOthers(&'a str),
+    RequestedForOther(&'a str),
 }
 
 /// Whose a resource is, for the operator in `namespace`.
-pub fn whose<'a>(resource: &'a MeshObservability, namespace: &str) -> Whose<'a> {
+pub fn assignment<'a>(resource: &'a MeshObservability, namespace: &str) -> Assignment<'a> {
     let asked = resource
         .metadata
         .annotations
         .as_ref()
-        .and_then(|annotations| annotations.get(ANNOTATION));
+        .and_then(|annotations| annotations.get(OPERATOR_ANNOTATION));
     match (owner(resource), asked) {
-        (Some(owner), _) if owner == namespace => Whose::Ours,
-        (Some(owner), _) => Whose::Others(owner),
-        (None, Some(asked)) if asked == namespace => Whose::Ours,
-        (None, Some(asked)) => Whose::MeantForOthers(asked),
-        (None, None) => Whose::Nobodys,
+        (Some(owner), _) if owner == namespace => Assignment::Ours,
+        (Some(owner), _) => Assignment::Other(owner),
+        (None, Some(asked)) if asked == namespace => Assignment::Ours,
+        (None, Some(asked)) => Assignment::RequestedForOther(asked),
+        (None, None) => Assignment::Unassigned,
     }
 }
 
@@ -55,28 +55,28 @@ fn owner(resource: &MeshObservability) -> Option<&str> {
 }
 
 /// The operator in `namespace`, for the status.
-pub fn status(namespace: &str) -> OperatorStatus {
+pub fn operator_status(namespace: &str) -> OperatorStatus {
     OperatorStatus {
         namespace: namespace.to_owned(),
     }
 }
 
 /// What the operator in `namespace` says of a resource that it leaves alone; `None` for one that is its own to act on.
-pub fn note(resource: &MeshObservability, namespace: &str) -> Option<Note> {
+pub fn event(resource: &MeshObservability, namespace: &str) -> Option<ResourceEvent> {
     let name = resource.name();
-    let message = match whose(resource, namespace) {
-        Whose::Ours | Whose::Nobodys => return None,
-        Whose::Others(other) => format!(
+    let message = match assignment(resource, namespace) {
+        Assignment::Ours | Assignment::Unassigned => return None,
+        Assignment::Other(other) => format!(
             "the resource belongs to the operator in namespace {other}, so the one in namespace {namespace} leaves it alone; if that \
              one is gone for good, hand the resource over: kubectl patch meshobs {name} --subresource=status --type=merge \
              -p '{{\"status\":{{\"operator\":{{\"namespace\":\"{namespace}\"}}}}}}'"
         ),
-        Whose::MeantForOthers(other) => format!(
+        Assignment::RequestedForOther(other) => format!(
             "the resource asks for the operator in namespace {other}, so the one in namespace {namespace} leaves it alone; if this one \
-             is to take it: kubectl annotate meshobs {name} --overwrite {ANNOTATION}={namespace}"
+             is to take it: kubectl annotate meshobs {name} --overwrite {OPERATOR_ANNOTATION}={namespace}"
         ),
     };
-    Some(Note {
+    Some(ResourceEvent {
         is_warning: false,
         reason: "BelongsToAnotherOperator".to_owned(),
         message,

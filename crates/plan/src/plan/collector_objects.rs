@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::api::{CollectorSpec, MeshObservability};
-use crate::world::{Collector, Kind, MANAGER, MANAGER_LABEL, OWNER_LABEL};
+use crate::world::{Collector, MANAGED_BY_LABEL, OPERATOR_NAME, OWNER_UID_LABEL, OwnedKind};
 
 use super::network_policy::network_policy;
-use super::object_comparison::holds;
-use super::resource_requests::resources;
-use super::settings::{ADMIN_PORT, GRPC_PORT, Settings};
-use super::step::Step;
+use super::object_comparison::contains;
+use super::resource_requests::with_default_requests;
+use super::settings::{ADMIN_PORT, GRPC_PORT, OperatorSettings};
+use super::step::{DesiredObject, Step};
 
 /// What an object was applied from, so that a field that is no longer wanted is taken out.
 const APPLIED_ANNOTATION: &str = "alscope.dev/applied";
@@ -19,26 +19,15 @@ const GRACE_SECONDS: u32 = 60;
 const CONFIG_FILE: &str = "collector.yaml";
 const CONFIG_DIRECTORY: &str = "/etc/alscope";
 
-/// An object as it is to be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Desired {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its name.
-    pub name: String,
-    /// The whole object.
-    pub object: Value,
-}
-
 /// The objects of a resource's collector, in the order in which they are made.
-pub fn desired(resource: &MeshObservability, settings: &Settings) -> Vec<Desired> {
-    let name = Settings::collector_name(resource.name());
+pub fn desired_objects(resource: &MeshObservability, settings: &OperatorSettings) -> Vec<DesiredObject> {
+    let name = OperatorSettings::collector_name(resource.name());
     let config = config(resource);
     let config_name = format!("{name}-{}", digest(&config));
-    let object = |kind: Kind, name: &str, mut object: Value| {
+    let object = |kind: OwnedKind, name: &str, mut object: Value| {
         let labels = labels(resource);
         object["apiVersion"] = json!(kind.api_version());
-        object["kind"] = json!(kind.name());
+        object["kind"] = json!(kind.as_str());
         object["metadata"] = json!({
             "namespace": settings.namespace,
             "name": name,
@@ -47,7 +36,7 @@ pub fn desired(resource: &MeshObservability, settings: &Settings) -> Vec<Desired
         });
         let applied = digest(&object.to_string());
         object["metadata"]["annotations"] = json!({ APPLIED_ANNOTATION: applied });
-        Desired {
+        DesiredObject {
             kind,
             name: name.to_owned(),
             object,
@@ -56,18 +45,18 @@ pub fn desired(resource: &MeshObservability, settings: &Settings) -> Vec<Desired
     let network_policy = network_policy(&resource.spec.collector.network_policy, &selector(resource));
     let mut objects = vec![
         object(
-            Kind::ConfigMap,
+            OwnedKind::ConfigMap,
             &config_name,
             json!({"data": {CONFIG_FILE: config}}),
         ),
-        object(Kind::Service, &name, service(resource)),
+        object(OwnedKind::Service, &name, service(resource)),
         object(
-            Kind::Deployment,
+            OwnedKind::Deployment,
             &name,
             deployment(resource, settings, &config_name),
         ),
         object(
-            Kind::PodDisruptionBudget,
+            OwnedKind::PodDisruptionBudget,
             &name,
             json!({"spec": {
                 "maxUnavailable": 1,
@@ -75,12 +64,12 @@ pub fn desired(resource: &MeshObservability, settings: &Settings) -> Vec<Desired
             }}),
         ),
     ];
-    objects.extend(network_policy.map(|policy| object(Kind::NetworkPolicy, &name, policy)));
+    objects.extend(network_policy.map(|policy| object(OwnedKind::NetworkPolicy, &name, policy)));
     objects
 }
 
 /// The image of a resource's collector.
-pub fn image<'a>(spec: &'a CollectorSpec, settings: &'a Settings) -> &'a str {
+pub fn image<'a>(spec: &'a CollectorSpec, settings: &'a OperatorSettings) -> &'a str {
     if spec.image.is_empty() {
         &settings.collector_image
     } else {
@@ -89,20 +78,20 @@ pub fn image<'a>(spec: &'a CollectorSpec, settings: &'a Settings) -> &'a str {
 }
 
 /// The writes that make the objects what they are to be. Old configurations stay until every pod has the new one.
-pub fn steps(desired: &[Desired], collector: &Collector, is_rolled_out: bool) -> Vec<Step> {
-    let differs = |wanted: &&Desired| {
+pub fn apply_steps(desired: &[DesiredObject], collector: &Collector, is_rolled_out: bool) -> Vec<Step> {
+    let differs = |wanted: &&DesiredObject| {
         collector
             .find(wanted.kind, &wanted.name)
-            .is_none_or(|owned| !holds(&wanted.object, &owned.object))
+            .is_none_or(|owned| !contains(&wanted.object, &owned.object))
     };
-    let applied: Vec<&Desired> = desired.iter().filter(differs).collect();
+    let applied: Vec<&DesiredObject> = desired.iter().filter(differs).collect();
     // What is rolled out is the Deployment as it is, not as it is about to be.
-    let is_rolled_out = is_rolled_out && applied.iter().all(|one| one.kind != Kind::Deployment);
+    let is_rolled_out = is_rolled_out && applied.iter().all(|one| one.kind != OwnedKind::Deployment);
     let surplus = collector.owned.iter().filter(|owned| {
         let wanted = desired
             .iter()
             .any(|wanted| wanted.kind == owned.kind && wanted.name == owned.name);
-        !wanted && !owned.is_ending() && (owned.kind != Kind::ConfigMap || is_rolled_out)
+        !wanted && !owned.is_ending() && (owned.kind != OwnedKind::ConfigMap || is_rolled_out)
     });
     let deletes = surplus.map(|owned| Step::Delete {
         kind: owned.kind,
@@ -138,8 +127,8 @@ fn labels(resource: &MeshObservability) -> Value {
     let mut labels = selector(resource);
     labels["app.kubernetes.io/component"] = json!("collector");
     labels["app.kubernetes.io/part-of"] = json!("alscope");
-    labels[MANAGER_LABEL] = json!(MANAGER);
-    labels[OWNER_LABEL] = json!(resource.uid());
+    labels[MANAGED_BY_LABEL] = json!(OPERATOR_NAME);
+    labels[OWNER_UID_LABEL] = json!(resource.uid());
     labels
 }
 
@@ -175,7 +164,7 @@ fn service(resource: &MeshObservability) -> Value {
     }})
 }
 
-fn deployment(resource: &MeshObservability, settings: &Settings, config_name: &str) -> Value {
+fn deployment(resource: &MeshObservability, settings: &OperatorSettings, config_name: &str) -> Value {
     let collector = &resource.spec.collector;
     let mut pod_labels = labels(resource);
     // With a sidecar of its own, the collector would get logs about its own logs, and STRICT mTLS would refuse proxies'
@@ -193,7 +182,7 @@ fn deployment(resource: &MeshObservability, settings: &Settings, config_name: &s
     }})
 }
 
-fn pod(resource: &MeshObservability, settings: &Settings, config_name: &str) -> Value {
+fn pod(resource: &MeshObservability, settings: &OperatorSettings, config_name: &str) -> Value {
     let collector = &resource.spec.collector;
     let mut pod = json!({
         "serviceAccountName": settings.collector_service_account,
@@ -215,7 +204,7 @@ fn pod(resource: &MeshObservability, settings: &Settings, config_name: &str) -> 
     pod
 }
 
-fn container(collector: &CollectorSpec, settings: &Settings) -> Value {
+fn container(collector: &CollectorSpec, settings: &OperatorSettings) -> Value {
     json!({
         "name": "collector",
         "image": image(collector, settings),
@@ -232,6 +221,6 @@ fn container(collector: &CollectorSpec, settings: &Settings) -> Value {
             "readOnlyRootFilesystem": true,
         },
         "volumeMounts": [{"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": true}],
-        "resources": resources(&collector.resources),
+        "resources": with_default_requests(&collector.resources),
     })
 }

@@ -8,7 +8,7 @@ use super::conditions::{COLLECTOR_AVAILABLE, DATA_FLOWING, MESH_CONFIGURED, READ
 
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct ResourceEvent {
     /// Whether something is wrong.
     pub is_warning: bool,
     /// In one word.
@@ -18,14 +18,17 @@ pub struct Note {
 }
 
 /// The events between two statuses.
-pub fn transitions(previous: &MeshObservabilityStatus, next: &MeshObservabilityStatus) -> Vec<Note> {
+pub fn transition_events(
+    previous: &MeshObservabilityStatus,
+    next: &MeshObservabilityStatus,
+) -> Vec<ResourceEvent> {
     let told = [COLLECTOR_AVAILABLE, MESH_CONFIGURED, DATA_FLOWING, READY];
-    let mut notes: Vec<Note> = told
+    let mut events: Vec<ResourceEvent> = told
         .into_iter()
-        .filter_map(|type_| transition(find(previous, type_), find(next, type_)?))
+        .filter_map(|type_| transition_event(find(previous, type_), find(next, type_)?))
         .collect();
-    notes.extend(resets(previous, next));
-    notes
+    events.extend(revert_events(previous, next));
+    events
 }
 
 fn find<'a>(status: &'a MeshObservabilityStatus, type_: &str) -> Option<&'a Condition> {
@@ -36,7 +39,7 @@ fn find<'a>(status: &'a MeshObservabilityStatus, type_: &str) -> Option<&'a Cond
 }
 
 /// A condition that turned true, or is not true for a new reason. What is only under way is not told.
-fn transition(previous: Option<&Condition>, next: &Condition) -> Option<Note> {
+fn transition_event(previous: Option<&Condition>, next: &Condition) -> Option<ResourceEvent> {
     let same =
         previous.is_some_and(|previous| previous.status == next.status && previous.reason == next.reason);
     let is_true = next.status == "True";
@@ -58,27 +61,30 @@ fn transition(previous: Option<&Condition>, next: &Condition) -> Option<Note> {
         next.reason.as_str(),
         "Removed" | "Removing" | "Terminating" | "PlanOnly" | "Unmanaged"
     );
-    Some(Note {
+    Some(ResourceEvent {
         is_warning: !is_true && !is_wanted,
         reason: next.reason.clone(),
         message: next.message.clone(),
     })
 }
 
-fn resets(previous: &MeshObservabilityStatus, next: &MeshObservabilityStatus) -> impl Iterator<Item = Note> {
+fn revert_events(
+    previous: &MeshObservabilityStatus,
+    next: &MeshObservabilityStatus,
+) -> impl Iterator<Item = ResourceEvent> {
     let known = previous
         .mesh
         .as_ref()
-        .map(|mesh| mesh.resets.clone())
+        .map(|mesh| mesh.reverts.clone())
         .unwrap_or_default();
     let all = next
         .mesh
         .as_ref()
-        .map(|mesh| mesh.resets.clone())
+        .map(|mesh| mesh.reverts.clone())
         .unwrap_or_default();
     all.into_iter()
         .filter(move |reset| !known.contains(reset))
-        .map(|reset| Note {
+        .map(|reset| ResourceEvent {
             is_warning: true,
             reason: "MeshConfigReverted".to_owned(),
             message: format!("{} set mesh config in {} back", reset.manager, reset.config_map),
@@ -89,41 +95,47 @@ fn resets(previous: &MeshObservabilityStatus, next: &MeshObservabilityStatus) ->
 mod tests {
     use rstest::rstest;
 
-    use super::super::conditions::{Answer, Answers};
+    use super::super::conditions::{ConditionState, ConditionStates};
     use super::*;
 
-    fn status(collector: Answer, mesh: Answer) -> MeshObservabilityStatus {
-        let answers = Answers {
-            accepted: Answer::yes("Accepted", ""),
+    fn status(collector: ConditionState, mesh: ConditionState) -> MeshObservabilityStatus {
+        let conditions = ConditionStates {
+            accepted: ConditionState::met("Accepted", ""),
             collector_available: collector,
             mesh_configured: mesh,
-            proxies_up_to_date: Answer::no("RestartNeeded", ""),
-            data_flowing: Answer::unknown("NoTraffic", ""),
+            proxies_up_to_date: ConditionState::unmet("RestartNeeded", ""),
+            data_flowing: ConditionState::unknown("NoTraffic", ""),
         };
         MeshObservabilityStatus {
-            conditions: answers.conditions(&[], 1, jiff::Timestamp::UNIX_EPOCH),
+            conditions: conditions.to_conditions(&[], 1, jiff::Timestamp::UNIX_EPOCH),
             ..MeshObservabilityStatus::default()
         }
     }
 
     #[test]
     fn the_same_status_is_no_event() {
-        let status = status(Answer::yes("Available", ""), Answer::yes("Wired", ""));
-        assert_eq!(transitions(&status, &status), []);
+        let status = status(
+            ConditionState::met("Available", ""),
+            ConditionState::met("Wired", ""),
+        );
+        assert_eq!(transition_events(&status, &status), []);
     }
 
     #[test]
     fn becoming_ready_is_told_once_for_each_part() {
         let before = status(
-            Answer::no("CollectorProgressing", ""),
-            Answer::no("WaitingForCollector", ""),
+            ConditionState::unmet("CollectorProgressing", ""),
+            ConditionState::unmet("WaitingForCollector", ""),
         );
-        let after = status(Answer::yes("Available", "a"), Answer::yes("Wired", "b"));
-        let reasons: Vec<String> = transitions(&before, &after)
+        let after = status(
+            ConditionState::met("Available", "a"),
+            ConditionState::met("Wired", "b"),
+        );
+        let reasons: Vec<String> = transition_events(&before, &after)
             .into_iter()
-            .map(|note| {
-                assert!(!note.is_warning);
-                note.reason
+            .map(|event| {
+                assert!(!event.is_warning);
+                event.reason
             })
             .collect();
         assert_eq!(reasons, ["Available", "Wired", "Ready"]);
@@ -137,12 +149,15 @@ mod tests {
         #[case] warns: bool,
     ) {
         let before = status(
-            Answer::yes("Available", ""),
-            Answer::no("WaitingForCollector", ""),
+            ConditionState::met("Available", ""),
+            ConditionState::unmet("WaitingForCollector", ""),
         );
-        let after = status(Answer::yes("Available", ""), Answer::no(reason, ""));
-        let notes = transitions(&before, &after);
-        assert_eq!(notes.len(), 1);
-        assert_eq!((notes[0].reason.as_str(), notes[0].is_warning), (reason, warns));
+        let after = status(
+            ConditionState::met("Available", ""),
+            ConditionState::unmet(reason, ""),
+        );
+        let events = transition_events(&before, &after);
+        assert_eq!(events.len(), 1);
+        assert_eq!((events[0].reason.as_str(), events[0].is_warning), (reason, warns));
     }
 }

@@ -3,23 +3,24 @@
 use jiff::Timestamp;
 
 use crate::api::{BackupStatus, CollectorStatus, MeshObservability, MeshObservabilityStatus, ProxiesStatus};
-use crate::world::{Backup, Collector, Read, World};
+use crate::world::{Backup, Collector, ReadResult, World};
 
 use super::availability::{self, Availability};
-use super::conditions::{Answer, Answers, Status};
+use super::conditions::{ConditionState, ConditionStates, ConditionStatus};
 use super::refusal::{Refusal, WriteFailure};
-use super::settings::Settings;
+use super::settings::OperatorSettings;
 use super::step::Step;
 use super::targets::control_planes;
 use super::wiring::Assessment;
 use super::{
-    Plan, RESYNC, SHORTLY, SOON, collector_objects, data_flow, has_finalizer, proxies, with_conditions,
+    POLL_INTERVAL, Plan, RESYNC_INTERVAL, REVERT_POLL_INTERVAL, collector_objects, data_flow, has_finalizer,
+    proxies, with_conditions,
 };
 
 /// What a pass knows about one resource.
 pub(super) struct Pass<'a> {
     pub(super) world: &'a World,
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a OperatorSettings,
     pub(super) resource: &'a MeshObservability,
     failure: Option<&'a WriteFailure>,
     pub(super) address: String,
@@ -29,7 +30,7 @@ pub(super) struct Pass<'a> {
 /// Plans for a resource that wants its mesh observed.
 pub fn plan(
     world: &World,
-    settings: &Settings,
+    settings: &OperatorSettings,
     resource: &MeshObservability,
     failure: Option<&WriteFailure>,
     now: Timestamp,
@@ -71,8 +72,8 @@ impl Pass<'_> {
             steps.push(Step::AddFinalizer);
         }
         if let Ok(collector) = &collector {
-            let desired = collector_objects::desired(self.resource, self.settings);
-            steps.extend(collector_objects::steps(
+            let desired = collector_objects::desired_objects(self.resource, self.settings);
+            steps.extend(collector_objects::apply_steps(
                 &desired,
                 collector,
                 availability.rolled_out,
@@ -82,18 +83,21 @@ impl Pass<'_> {
 
         let is_wired = !mesh.assessments.is_empty() && mesh.assessments.iter().all(|one| one.wired);
         let report = self.report(&mesh.assessments);
-        let answers = Answers {
+        let conditions = ConditionStates {
             accepted: self.accepted(),
-            collector_available: self.after_failure(availability.answer, false),
-            mesh_configured: self.after_failure(mesh.answer, true),
+            collector_available: self.after_failure(availability.condition, false),
+            mesh_configured: self.after_failure(mesh.condition, true),
             proxies_up_to_date: match &report {
-                Err(error) => Answer::unknown("ProxyCheckFailed", error.to_string()),
+                Err(error) => ConditionState::unknown("ProxyCheckFailed", error.to_string()),
                 Ok(_) if !is_wired => {
-                    Answer::unknown("MeshNotConfigured", "proxies are judged when the mesh is wired")
+                    ConditionState::unknown("MeshNotConfigured", "proxies are judged when the mesh is wired")
                 }
-                Ok(report) => proxies::answer(report),
+                Ok(report) => proxies::condition(report),
             },
-            data_flowing: data_flow::answer(collector.as_ref().map_or(&[][..], |one| &one.intakes), self.now),
+            data_flowing: data_flow::condition(
+                collector.as_ref().map_or(&[][..], |one| &one.replica_statuses),
+                self.now,
+            ),
         };
         let status = MeshObservabilityStatus {
             collector: Some(CollectorStatus {
@@ -108,14 +112,14 @@ impl Pass<'_> {
             ..MeshObservabilityStatus::default()
         };
         Plan {
-            again_in: match answers.mesh_configured.reason {
-                "WaitingForQuiet" | "Writing" => SHORTLY,
-                _ if steps.is_empty() && availability.ready_replicas == 0 => RESYNC,
-                _ => SOON,
+            requeue_after: match conditions.mesh_configured.reason {
+                "WaitingForQuiet" | "Writing" => REVERT_POLL_INTERVAL,
+                _ if steps.is_empty() && availability.ready_replicas == 0 => RESYNC_INTERVAL,
+                _ => POLL_INTERVAL,
             },
             steps,
-            status: with_conditions(status, self.resource, &answers, self.now),
-            notes: Vec::new(),
+            status: with_conditions(status, self.resource, &conditions, self.now),
+            events: Vec::new(),
         }
     }
 
@@ -130,11 +134,11 @@ impl Pass<'_> {
         }
     }
 
-    fn report(&self, assessments: &[Assessment]) -> Read<ProxiesStatus> {
+    fn report(&self, assessments: &[Assessment]) -> ReadResult<ProxiesStatus> {
         let proxies = self.world.proxies.as_ref().map_err(Clone::clone)?;
         let telemetries = self.world.telemetries.as_ref().map_err(Clone::clone)?;
         let mesh = &self.resource.spec.mesh;
-        Ok(proxies::report(
+        Ok(proxies::status(
             proxies,
             telemetries,
             mesh,
@@ -143,7 +147,7 @@ impl Pass<'_> {
         ))
     }
 
-    fn collector(&self) -> Read<Collector> {
+    fn collector(&self) -> ReadResult<Collector> {
         match self.world.collectors.get(self.resource.uid()) {
             Some(read) => read.clone(),
             None => Ok(Collector::default()),
@@ -154,7 +158,7 @@ impl Pass<'_> {
         match collector {
             Ok(collector) => availability::judge(collector, self.resource.spec.collector.replicas),
             Err(error) => Availability {
-                answer: Answer::unknown("CollectorCheckFailed", error.to_string()),
+                condition: ConditionState::unknown("CollectorCheckFailed", error.to_string()),
                 rolled_out: false,
                 ready_replicas: 0,
             },
@@ -180,33 +184,33 @@ impl Pass<'_> {
         })
     }
 
-    fn accepted(&self) -> Answer {
+    fn accepted(&self) -> ConditionState {
         let mesh = &self.resource.spec.mesh;
         match control_planes(self.world, mesh) {
-            Ok(found) if found.is_empty() => Answer::no(
+            Ok(found) if found.is_empty() => ConditionState::unmet(
                 "MeshNotFound",
                 format!(
                     "no istiod runs in namespace {}; set spec.mesh.namespace to the namespace of its Deployment (label app: istiod)",
                     mesh.namespace
                 ),
             ),
-            Ok(_) => Answer::yes("Accepted", "the resource holds its mesh"),
-            Err(refusal) => Answer::unknown("MeshCheckFailed", refusal.to_string()),
+            Ok(_) => ConditionState::met("Accepted", "the resource holds its mesh"),
+            Err(refusal) => ConditionState::unknown("MeshCheckFailed", refusal.to_string()),
         }
     }
 
     /// A write that the API server refused is the reason that people need to see: of a collector that takes entries, too, because
     /// it is not the one that is wanted.
-    fn after_failure(&self, answer: Answer, of_mesh: bool) -> Answer {
+    fn after_failure(&self, condition: ConditionState, of_mesh: bool) -> ConditionState {
         let Some(failure) = self.failure else {
-            return answer;
+            return condition;
         };
         let (WriteFailure::Forbidden { name, .. } | WriteFailure::Failed { name, .. }) = failure;
         let is_of_mesh = name.namespace != self.settings.namespace || Backup::uid_of(&name.name).is_some();
-        if is_of_mesh != of_mesh || (of_mesh && answer.status == Status::True) {
-            return answer;
+        if is_of_mesh != of_mesh || (of_mesh && condition.status == ConditionStatus::True) {
+            return condition;
         }
         let refusal = Refusal::WriteFailed(failure.clone());
-        Answer::no(refusal.reason(), refusal.to_string())
+        ConditionState::unmet(refusal.reason(), refusal.to_string())
     }
 }

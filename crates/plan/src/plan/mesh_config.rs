@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{ConfigMapStatus, ManagementState, MeshStatus};
-use crate::world::{Backup, Before, MeshConfigMap, ObjectName};
+use crate::world::{Backup, MeshConfigContent, MeshConfigMap, ObjectName};
 
 use super::availability::Availability;
-use super::conditions::{Answer, Status};
+use super::conditions::{ConditionState, ConditionStatus};
 use super::install::Pass;
-use super::original::original;
+use super::original::reconstruct_original;
 use super::refusal::{self, Refusal};
 use super::step::{MeshEdit, Step};
 use super::targets::config_map;
-use super::wiring::{self, Assessment, QUIET, Verdict, Wanted};
+use super::wiring::{self, Assessment, DesiredWiring, QUIET_PERIOD, Verdict};
 use super::{reverts, uninstall};
 
 /// What is to be done about mesh config.
@@ -22,7 +22,7 @@ pub(super) struct Mesh {
     /// What is so.
     pub(super) status: MeshStatus,
     /// `MeshConfigured`.
-    pub(super) answer: Answer,
+    pub(super) condition: ConditionState,
     /// The writes that are due.
     pub(super) steps: Vec<Step>,
 }
@@ -37,10 +37,10 @@ impl Pass<'_> {
         let spec = &self.resource.spec.mesh;
         let generation = self.resource.metadata.generation.unwrap_or_default();
         let assessed = backup.and_then(|backup| {
-            let wanted = Wanted {
+            let wanted = DesiredWiring {
                 mesh: spec,
                 address: &self.address,
-                before: self.address_before(backup),
+                previous_address: self.address_before(backup),
             };
             let assessments = wiring::assess_all(self.world, self.settings, &wanted)?;
             self.refuse_orphaned(&assessments)?;
@@ -50,17 +50,17 @@ impl Pass<'_> {
             Ok(assessed) => assessed,
             Err(refusal) => return Mesh::refused(status, &refusal),
         };
-        let has_rested = self.note_resets(backup, &assessments, &mut status);
-        reverts::contend(&mut status, generation, self.now);
+        let has_rested = self.record_reverts(backup, &assessments, &mut status);
+        reverts::update_contention(&mut status, generation, self.now);
         status.config_maps = assessments.iter().map(config_map_status).collect();
 
         let refusal = self.refusal(&assessments, &status, availability);
         let edits: Vec<&MeshEdit> = assessments.iter().filter_map(edit).collect();
-        let answer = match &refusal {
-            Some(refusal) => refusal.answer(),
+        let condition = match &refusal {
+            Some(refusal) => refusal.condition(),
             None if edits.is_empty() => {
                 let message = wired_message(&assessments, &self.address);
-                Answer::yes("Wired", format!("{message}{}", self.warning(&assessments)))
+                ConditionState::met("Wired", format!("{message}{}", self.warning(&assessments)))
             }
             None => self.pending(&edits, has_rested, &self.warning(&assessments)),
         };
@@ -70,12 +70,12 @@ impl Pass<'_> {
         }
         if edits.is_empty() {
             steps.extend(backup.and_then(|backup| self.readdress(backup, &assessments)));
-            steps.extend(self.disown(backup, &assessments));
+            steps.extend(self.release_field_ownership(backup, &assessments));
         }
         Mesh {
             assessments,
             status,
-            answer,
+            condition,
             steps,
         }
     }
@@ -83,15 +83,16 @@ impl Pass<'_> {
     /// A text is one resource's at a time: an earlier one's restore would take this one's wiring out, or miss what was there. Whose
     /// text a backup is for that can't be read is not known.
     fn refuse_orphaned(&self, assessments: &[Assessment]) -> Result<(), Refusal> {
-        if let Some(error) = self.world.unread_orphans.first() {
+        if let Some(error) = self.world.undecodable_backups.first() {
             return Err(error.clone().into());
         }
         let edited = || assessments.iter().map(|one| one.target.edited());
-        let found = self
-            .world
-            .orphans
-            .iter()
-            .find_map(|orphan| Some((orphan, edited().find(|name| orphan.before.contains_key(*name))?)));
+        let found = self.world.orphaned_backups.iter().find_map(|orphan| {
+            Some((
+                orphan,
+                edited().find(|name| orphan.originals.contains_key(*name))?,
+            ))
+        });
         let Some((orphan, config_map)) = found else {
             return Ok(());
         };
@@ -136,11 +137,11 @@ impl Pass<'_> {
             });
         }
         // A mesh that was wired stays so through the collector's outages, and is wired again through them.
-        let was_wired = !status.resets.is_empty();
+        let was_wired = !status.reverts.is_empty();
         let may_write = self.resource.spec.management_state == ManagementState::Managed;
-        (availability.answer.status != Status::True && !was_wired && may_write).then(|| {
+        (availability.condition.status != ConditionStatus::True && !was_wired && may_write).then(|| {
             Refusal::WaitingForCollector {
-                why: availability.answer.message.clone(),
+                why: availability.condition.message.clone(),
             }
         })
     }
@@ -155,44 +156,44 @@ impl Pass<'_> {
                 ". {release} renders {name}: each of its upgrades sets the text back, and it is wired again after {quiet} s; if \
                  its spec.driftDetection is on, it sets the text back until it is given up: let it ignore the path /data/mesh",
                 name = text.name,
-                quiet = QUIET.as_secs()
+                quiet = QUIET_PERIOD.as_secs()
             ))
         });
         warnings.collect()
     }
 
-    fn pending(&self, edits: &[&MeshEdit], has_rested: bool, warning: &str) -> Answer {
+    fn pending(&self, edits: &[&MeshEdit], has_rested: bool, warning: &str) -> ConditionState {
         let names: Vec<ObjectName> = edits.iter().map(|edit| edit.config_map.clone()).collect();
-        let names = refusal::names(&names);
+        let names = refusal::join_names(&names);
         match self.resource.spec.management_state {
-            ManagementState::Plan => Answer::no(
+            ManagementState::Plan => ConditionState::unmet(
                 "PlanOnly",
                 format!(
                     "would wire {names}; `alscope-operator plan` shows the diff, managementState: Managed does it{warning}"
                 ),
             ),
-            ManagementState::Unmanaged => Answer::no(
+            ManagementState::Unmanaged => ConditionState::unmet(
                 "Unmanaged",
                 format!(
                     "{names} does not send access logs to the collector; set managementState: Managed to wire it"
                 ),
             ),
-            ManagementState::Managed | ManagementState::Removed if !has_rested => Answer::no(
+            ManagementState::Managed | ManagementState::Removed if !has_rested => ConditionState::unmet(
                 "WaitingForQuiet",
                 format!(
                     "{names} was set back; it is wired again after {} s without a change",
-                    QUIET.as_secs()
+                    QUIET_PERIOD.as_secs()
                 ),
             ),
             ManagementState::Managed | ManagementState::Removed => {
-                Answer::no("Writing", format!("{names} is being wired"))
+                ConditionState::unmet("Writing", format!("{names} is being wired"))
             }
         }
     }
 
     /// Writes down texts that were wired and no longer are. `true` when all of them have rested, and were known before this
     /// pass.
-    fn note_resets(
+    fn record_reverts(
         &self,
         backup: Option<&Backup>,
         assessments: &[Assessment],
@@ -215,15 +216,15 @@ impl Pass<'_> {
             let is_outdated = self
                 .address_before(backup)
                 .is_some_and(|address| holds(text, address));
-            if (was_wired || reverts::was_written(self.world, text)) && !is_outdated {
-                reverts::record(status, text, self.now);
+            if (was_wired || reverts::was_overwritten(self.world, text)) && !is_outdated {
+                reverts::record_revert(status, text, self.now);
                 has_rested = false;
             }
             let was_reset = status
-                .resets
+                .reverts
                 .iter()
                 .any(|reset| reset.config_map == name.to_string());
-            has_rested &= !was_reset || text.unchanged_for >= QUIET;
+            has_rested &= !was_reset || text.unchanged_for >= QUIET_PERIOD;
         }
         has_rested
     }
@@ -234,19 +235,19 @@ impl Pass<'_> {
             uid: self.resource.uid().to_owned(),
             resource: self.resource.name().to_owned(),
             address: self.address_before(None).unwrap_or(&self.address).to_owned(),
-            before: BTreeMap::new(),
+            originals: BTreeMap::new(),
             allows_rollout: false,
             resource_version: None,
         });
         // A text may still hold the address of before, so that one stays known until every text has today's.
         let addresses = [wanted.address.clone(), self.address.clone()];
         let is_lost = backup.is_none() && self.previous_backup().is_some();
-        let nothing = Before::Text(String::new());
+        let nothing = MeshConfigContent::Text(String::new());
         for edit in edits {
-            let known = wanted.before.get(&edit.config_map);
+            let known = wanted.originals.get(&edit.config_map);
             let known = known.or(is_lost.then_some(&nothing));
-            let before = original(edit, known, &addresses.each_ref().map(String::as_str));
-            wanted.before.insert(edit.config_map.clone(), before);
+            let before = reconstruct_original(edit, known, &addresses.each_ref().map(String::as_str));
+            wanted.originals.insert(edit.config_map.clone(), before);
         }
         // Also where it stays as it is: what was deleted since it was read is missed before mesh config is written.
         let mut steps = vec![Step::WriteBackup(wanted)];
@@ -258,11 +259,11 @@ impl Pass<'_> {
     fn readdress(&self, backup: &Backup, assessments: &[Assessment]) -> Option<Step> {
         let is_in_use = |name: &ObjectName| {
             let text = config_map(self.world, name).ok().flatten();
-            text.is_some_and(|text| text.mesh().contains(&backup.address))
+            text.is_some_and(|text| text.mesh_text().contains(&backup.address))
         };
         let is_old = backup.address != self.address
             && assessments.iter().all(|one| one.wired)
-            && !backup.before.keys().any(is_in_use);
+            && !backup.originals.keys().any(is_in_use);
         is_old.then(|| {
             Step::WriteBackup(Backup {
                 address: self.address.clone(),
@@ -272,14 +273,14 @@ impl Pass<'_> {
     }
 
     /// Of every text that is or was written: another `configSource` may have left one between its write and this.
-    fn disown(&self, backup: Option<&Backup>, assessments: &[Assessment]) -> Vec<Step> {
-        let written = backup.iter().flat_map(|backup| backup.before.keys());
+    fn release_field_ownership(&self, backup: Option<&Backup>, assessments: &[Assessment]) -> Vec<Step> {
+        let written = backup.iter().flat_map(|backup| backup.originals.keys());
         let edited = assessments.iter().map(|one| one.target.edited());
         let names: BTreeSet<&ObjectName> = written.chain(edited).collect();
         let texts = names
             .into_iter()
             .filter_map(|name| config_map(self.world, name).ok().flatten());
-        texts.filter_map(uninstall::disown).collect()
+        texts.filter_map(uninstall::release_field_ownership).collect()
     }
 }
 
@@ -288,7 +289,7 @@ impl Mesh {
         Self {
             assessments: Vec::new(),
             status,
-            answer: refusal.answer(),
+            condition: refusal.condition(),
             steps: Vec::new(),
         }
     }
@@ -296,7 +297,7 @@ impl Mesh {
 
 /// Whether a text is wired to an address.
 fn holds(text: &MeshConfigMap, address: &str) -> bool {
-    alscope_mesh_config::is_wired(text.mesh(), address).unwrap_or(false)
+    alscope_mesh_config::is_wired(text.mesh_text(), address).unwrap_or(false)
 }
 
 fn edit(assessment: &Assessment) -> Option<&MeshEdit> {
@@ -319,5 +320,5 @@ fn wired_message(assessments: &[Assessment], address: &str) -> String {
         .iter()
         .map(|one| one.target.edited().clone())
         .collect();
-    format!("{} sends access logs to {address}", refusal::names(&names))
+    format!("{} sends access logs to {address}", refusal::join_names(&names))
 }

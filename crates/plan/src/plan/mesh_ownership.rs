@@ -9,7 +9,7 @@ use crate::api::MeshObservability;
 use super::has_finalizer;
 
 /// The resource that holds the mesh of `resource`, when that is another one.
-pub fn holder<'a>(
+pub fn owner<'a>(
     resources: &'a [MeshObservability],
     resource: &MeshObservability,
 ) -> Option<&'a MeshObservability> {
@@ -21,11 +21,13 @@ pub fn holder<'a>(
 }
 
 /// The resource that can't be read and may hold the mesh of `resource`: it is older, and what it is for is not known.
-pub fn possible_holder<'a>(
-    unread: &'a [InvalidObject],
+pub fn possible_owner<'a>(
+    undecodable_resources: &'a [InvalidObject],
     resource: &MeshObservability,
 ) -> Option<&'a InvalidObject> {
-    let oldest = unread.iter().min_by_key(|other| age(&other.metadata))?;
+    let oldest = undecodable_resources
+        .iter()
+        .min_by_key(|other| age(&other.metadata))?;
     (age(&oldest.metadata) < age(&resource.metadata)).then_some(oldest)
 }
 
@@ -50,30 +52,30 @@ mod tests {
         resource
     }
 
-    fn holder_of<'a>(resources: &'a [MeshObservability], uid: &str) -> Option<&'a str> {
+    fn owner_of<'a>(resources: &'a [MeshObservability], uid: &str) -> Option<&'a str> {
         let resource = resources
             .iter()
             .find(|resource| resource.metadata.uid.as_deref() == Some(uid))
             .unwrap();
-        holder(resources, resource).and_then(|holder| holder.metadata.uid.as_deref())
+        owner(resources, resource).and_then(|owner| owner.metadata.uid.as_deref())
     }
 
     #[test]
     fn the_oldest_holds_the_mesh() {
         let resources = [resource("b", "istio-system", 2), resource("z", "istio-system", 1)];
-        assert_eq!(holder_of(&resources, "b"), Some("z"));
-        assert_eq!(holder_of(&resources, "z"), None);
+        assert_eq!(owner_of(&resources, "b"), Some("z"));
+        assert_eq!(owner_of(&resources, "z"), None);
     }
 
     #[test]
     fn of_two_as_old_the_first_uid_holds() {
         let resources = [resource("b", "istio-system", 1), resource("a", "istio-system", 1)];
-        assert_eq!(holder_of(&resources, "b"), Some("a"));
+        assert_eq!(owner_of(&resources, "b"), Some("a"));
     }
 
     #[test]
     fn each_mesh_has_its_holder() {
         let resources = [resource("a", "istio-system", 1), resource("b", "other", 2)];
-        assert_eq!(holder_of(&resources, "b"), None);
+        assert_eq!(owner_of(&resources, "b"), None);
     }
 }

@@ -4,13 +4,13 @@
 use serde_json::Value;
 
 /// Whether `actual` holds everything in `wanted`.
-pub fn holds(wanted: &Value, actual: &Value) -> bool {
+pub fn contains(wanted: &Value, actual: &Value) -> bool {
     match (wanted, actual) {
         (Value::Object(wanted), Value::Object(actual)) => wanted.iter().all(|(key, value)| {
             let actual = actual.get(key).unwrap_or(&Value::Null);
             match key.as_str() {
-                "requests" | "limits" => quantities_hold(value, actual),
-                _ => holds(value, actual),
+                "requests" | "limits" => contains_quantities(value, actual),
+                _ => contains(value, actual),
             }
         }),
         (Value::Array(wanted), Value::Array(actual)) => {
@@ -18,7 +18,7 @@ pub fn holds(wanted: &Value, actual: &Value) -> bool {
                 && wanted
                     .iter()
                     .zip(actual)
-                    .all(|(wanted, actual)| holds(wanted, actual))
+                    .all(|(wanted, actual)| contains(wanted, actual))
         }
         (wanted, Value::Null) => is_empty(wanted),
         (wanted, actual) => wanted == actual,
@@ -34,12 +34,12 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn quantities_hold(wanted: &Value, actual: &Value) -> bool {
+fn contains_quantities(wanted: &Value, actual: &Value) -> bool {
     match (wanted, actual) {
         (Value::Object(wanted), Value::Object(actual)) => wanted
             .iter()
             .all(|(name, value)| actual.get(name).is_some_and(|actual| is_same(value, actual))),
-        (wanted, actual) => holds(wanted, actual),
+        (wanted, actual) => contains(wanted, actual),
     }
 }
 
@@ -124,7 +124,7 @@ mod tests {
     #[case::requests_that_are_not_there(json!({"requests": {"cpu": "1"}}), json!({}), false)]
     #[case::a_request_that_is_not_there(json!({"requests": {"cpu": "1"}}), json!({"requests": {"memory": "1"}}), false)]
     fn what_is_wanted_counts(#[case] wanted: Value, #[case] actual: Value, #[case] expected: bool) {
-        assert_eq!(holds(&wanted, &actual), expected);
+        assert_eq!(contains(&wanted, &actual), expected);
     }
 
     #[rstest]

@@ -5,15 +5,15 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 /// A tenth of a core takes a mesh of 100 proxies with 1 000 requests a second (`docs/performance.md`). The memory is more than what
 /// 250 proxies can make the collector hold, an eighth of the load in `docs/memory.md`; a test adds it up.
-pub const REQUESTS: [(&str, &str); 2] = [("cpu", "100m"), ("memory", "256Mi")];
+pub const DEFAULT_REQUESTS: [(&str, &str); 2] = [("cpu", "100m"), ("memory", "256Mi")];
 
 /// What is asked for, with the default request of each resource that is neither requested nor limited: Kubernetes takes a limit
 /// for the request, and refuses a request above its limit.
-pub fn resources(asked: &ResourceRequirements) -> ResourceRequirements {
+pub fn with_default_requests(asked: &ResourceRequirements) -> ResourceRequirements {
     let mut resources = asked.clone();
     let limits = resources.limits.clone().unwrap_or_default();
     let requests = resources.requests.get_or_insert_default();
-    for (name, quantity) in REQUESTS {
+    for (name, quantity) in DEFAULT_REQUESTS {
         if !limits.contains_key(name) {
             requests
                 .entry(name.to_owned())
@@ -39,6 +39,6 @@ mod tests {
     #[case::another_resource(json!({"requests": {"ephemeral-storage": "1Gi"}}), json!({"requests": {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "1Gi"}}))]
     fn what_is_not_said_is_asked_for_by_default(#[case] asked: Value, #[case] expected: Value) {
         let asked: ResourceRequirements = serde_json::from_value(asked).unwrap();
-        assert_eq!(json!(resources(&asked)), expected);
+        assert_eq!(json!(with_default_requests(&asked)), expected);
     }
 }

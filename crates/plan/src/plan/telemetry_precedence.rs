@@ -9,9 +9,11 @@
 
 use std::collections::BTreeSet;
 
-use alscope_mesh_config::Settings as MeshSettings;
+use alscope_mesh_config::AccessLogSettings;
 
-use crate::world::{AccessLogging, Calls, ObjectName, Proxy, Role, TargetRef, Telemetry, Version};
+use crate::world::{
+    AccessLogging, CallDirection, ObjectName, Proxy, ProxyRole, TargetRef, Telemetry, Version,
+};
 
 /// Whose Telemetry is the whole mesh's where mesh config does not say (istio/istio, `pkg/config/mesh/mesh.go`).
 const DEFAULT_ROOT_NAMESPACE: &str = "istio-system";
@@ -22,23 +24,23 @@ pub struct Telemetries<'a> {
     /// All that there are.
     pub all: &'a [Telemetry],
     /// The merged mesh config. Where it could not be read, every provider counts as one that logs.
-    pub mesh: Option<&'a MeshSettings>,
+    pub mesh: Option<&'a AccessLogSettings>,
     /// istiod's version, if it is known.
     pub version: Option<Version>,
 }
 
 /// Telemetries that decide about a proxy's access logs instead of mesh config.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Decision {
+pub struct TelemetryDecision {
     /// Those that say something about access logs, the most general first.
     pub telemetries: Vec<ObjectName>,
     /// Which calls they decide about; absent means all of the proxy's.
-    pub calls: Option<Calls>,
+    pub calls: Option<CallDirection>,
 }
 
 /// A service that a Telemetry is attached to, so that it is for the service's calls at waypoints only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Service {
+pub struct AttachedService {
     /// `Service` or `ServiceEntry`.
     pub kind: &'static str,
     /// Its name; its namespace is the Telemetry's.
@@ -47,7 +49,7 @@ pub struct Service {
 
 /// What decides for the whole mesh instead of mesh config's switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shadow<'a> {
+pub enum ShadowedBy<'a> {
     /// These of `defaultProviders`.
     DefaultProviders(Vec<&'a str>),
     /// A Telemetry.
@@ -56,38 +58,45 @@ pub enum Shadow<'a> {
 
 impl<'a> Telemetries<'a> {
     /// What decides for the whole mesh, if that is not mesh config's switch.
-    pub fn shadow(&self) -> Option<Shadow<'a>> {
+    pub fn shadowed_by(&self) -> Option<ShadowedBy<'a>> {
         let root = self.oldest_of(self.root_namespace());
         let layers: Vec<&Telemetry> = root
             .into_iter()
             .filter(|one| !one.access_logging.is_empty())
             .collect();
         let decide = |layers: &[&Telemetry]| {
-            self.decide(layers, Calls::Outgoing) || self.decide(layers, Calls::Incoming)
+            self.decide(layers, CallDirection::Outgoing) || self.decide(layers, CallDirection::Incoming)
         };
         if !decide(&layers) {
             return None;
         }
         if decide(&[]) {
-            let providers = self.default_providers().iter().filter(|name| self.counts(name));
-            return Some(Shadow::DefaultProviders(providers.map(String::as_str).collect()));
+            let providers = self
+                .default_providers()
+                .iter()
+                .filter(|name| self.is_effective(name));
+            return Some(ShadowedBy::DefaultProviders(
+                providers.map(String::as_str).collect(),
+            ));
         }
-        root.map(Shadow::Telemetry)
+        root.map(ShadowedBy::Telemetry)
     }
 
     /// The Telemetries that decide about a proxy's access logs, if some do.
-    pub fn decision(&self, proxy: &Proxy) -> Option<Decision> {
+    pub fn decision(&self, proxy: &Proxy) -> Option<TelemetryDecision> {
         self.decision_about(proxy, None)
     }
 
     /// The services whose calls a waypoint does not report, with the Telemetries that decide about them. Before 1.24, istiod took no
     /// notice of what is attached to a service.
-    pub fn silenced_services(&self, proxy: &Proxy) -> Vec<(Service, Vec<ObjectName>)> {
-        if proxy.role != Role::Waypoint || self.version.is_some_and(|version| !version.is_at_least(1, 24)) {
+    pub fn silenced_services(&self, proxy: &Proxy) -> Vec<(AttachedService, Vec<ObjectName>)> {
+        if proxy.role != ProxyRole::Waypoint
+            || self.version.is_some_and(|version| !version.is_at_least(1, 24))
+        {
             return Vec::new();
         }
         let telemetries = self.all.iter().filter(|one| !one.access_logging.is_empty());
-        let services: BTreeSet<Service> = telemetries.flat_map(services).collect();
+        let services: BTreeSet<AttachedService> = telemetries.flat_map(services).collect();
         let decided = services.into_iter().filter_map(|service| {
             let decision = self.decision_about(proxy, Some(&service))?;
             Some((service, decision.telemetries))
@@ -95,14 +104,14 @@ impl<'a> Telemetries<'a> {
         decided.collect()
     }
 
-    fn decision_about(&self, proxy: &Proxy, service: Option<&Service>) -> Option<Decision> {
+    fn decision_about(&self, proxy: &Proxy, service: Option<&AttachedService>) -> Option<TelemetryDecision> {
         let layers = self.layers(proxy, service);
-        let calls: &[Calls] = match proxy.role {
-            Role::Sidecar => &[Calls::Outgoing, Calls::Incoming],
-            Role::Gateway => &[Calls::Outgoing],
-            Role::Waypoint => &[Calls::Incoming],
+        let calls: &[CallDirection] = match proxy.role {
+            ProxyRole::Sidecar => &[CallDirection::Outgoing, CallDirection::Incoming],
+            ProxyRole::Gateway => &[CallDirection::Outgoing],
+            ProxyRole::Waypoint => &[CallDirection::Incoming],
         };
-        let decided: Vec<Calls> = calls
+        let decided: Vec<CallDirection> = calls
             .iter()
             .copied()
             .filter(|calls| self.decide(&layers, *calls))
@@ -111,14 +120,14 @@ impl<'a> Telemetries<'a> {
         // Where no Telemetry names a provider that counts, those of `defaultProviders` decide, for the whole mesh.
         let naming = layers.iter().filter(|layer| self.names_provider(layer));
         let telemetries: Vec<ObjectName> = naming.map(|telemetry| telemetry.name.clone()).collect();
-        (!telemetries.is_empty()).then_some(Decision {
+        (!telemetries.is_empty()).then_some(TelemetryDecision {
             telemetries,
             calls: (decided.len() < calls.len()).then_some(first),
         })
     }
 
     /// The Telemetries with something about access logs that are for a proxy, the most general first.
-    fn layers(&self, proxy: &Proxy, service: Option<&Service>) -> Vec<&'a Telemetry> {
+    fn layers(&self, proxy: &Proxy, service: Option<&AttachedService>) -> Vec<&'a Telemetry> {
         let own = proxy.pod.namespace.as_str();
         let namespace = service.map_or(own, |service| service.name.namespace.as_str());
         let mut namespaces = vec![self.root_namespace(), own, namespace];
@@ -151,7 +160,7 @@ impl<'a> Telemetries<'a> {
     }
 
     /// A Gateway's proxy is selected by targets, a waypoint by nothing else, every other proxy by labels alone.
-    fn selects(&self, telemetry: &Telemetry, proxy: &Proxy, service: Option<&Service>) -> bool {
+    fn selects(&self, telemetry: &Telemetry, proxy: &Proxy, service: Option<&AttachedService>) -> bool {
         let by_labels = || {
             let mut labels = telemetry.labels.iter();
             labels.all(|(name, value)| proxy.labels.get(name) == Some(value))
@@ -160,7 +169,7 @@ impl<'a> Telemetries<'a> {
             return telemetry.targets.is_empty() && by_labels();
         };
         if telemetry.targets.is_empty() {
-            return proxy.role != Role::Waypoint && by_labels();
+            return proxy.role != ProxyRole::Waypoint && by_labels();
         }
         if service.is_some_and(|service| services(telemetry).any(|one| one == *service)) {
             return true;
@@ -169,7 +178,7 @@ impl<'a> Telemetries<'a> {
         telemetry.targets.iter().any(|target| {
             let is_of_class = is(target, "gateway.networking.k8s.io", "GatewayClass")
                 && namespace == self.root_namespace()
-                && proxy.role == Role::Waypoint
+                && proxy.role == ProxyRole::Waypoint
                 && target.name == "istio-waypoint";
             let is_gateway = is(target, "gateway.networking.k8s.io", "Gateway")
                 && *namespace == proxy.pod.namespace
@@ -181,9 +190,9 @@ impl<'a> Telemetries<'a> {
 
     /// Whether a provider that counts is left for such calls. An entry without providers has those of the entry before it; a
     /// `disabled` one silences like any other.
-    fn decide(&self, layers: &[&Telemetry], calls: Calls) -> bool {
+    fn decide(&self, layers: &[&Telemetry], calls: CallDirection) -> bool {
         let entries = || layers.iter().flat_map(|layer| &layer.access_logging);
-        if self.is_old() && entries().next().is_some() {
+        if self.is_before_1_18() && entries().next().is_some() {
             return true;
         }
         let is_for_them = |entry: &&AccessLogging| entry.calls.is_none_or(|only| only == calls);
@@ -195,7 +204,7 @@ impl<'a> Telemetries<'a> {
         let in_scope: Vec<&String> = named
             .find(|names: &Vec<&String>| !names.is_empty())
             .unwrap_or_else(|| defaults.iter().collect());
-        let is_left = |name: &String| in_scope.contains(&name) && self.counts(name);
+        let is_left = |name: &String| in_scope.contains(&name) && self.is_effective(name);
         if layers.is_empty() {
             return defaults.iter().any(is_left);
         }
@@ -210,15 +219,15 @@ impl<'a> Telemetries<'a> {
 
     fn names_provider(&self, telemetry: &Telemetry) -> bool {
         let mut names = telemetry.access_logging.iter().flat_map(|entry| &entry.providers);
-        self.is_old() || names.any(|name| self.counts(name))
+        self.is_before_1_18() || names.any(|name| self.is_effective(name))
     }
 
-    fn counts(&self, provider: &str) -> bool {
-        self.is_old() || self.mesh.is_none_or(|mesh| mesh.has_logger(provider))
+    fn is_effective(&self, provider: &str) -> bool {
+        self.is_before_1_18() || self.mesh.is_none_or(|mesh| mesh.has_logger(provider))
     }
 
     /// Before 1.18, istiod took what is said without a provider, or with one that it skips, as an order to log nothing.
-    fn is_old(&self) -> bool {
+    fn is_before_1_18(&self) -> bool {
         self.version.is_some_and(|version| !version.is_at_least(1, 18))
     }
 
@@ -242,7 +251,7 @@ fn age(telemetry: &Telemetry) -> (Option<jiff::Timestamp>, &str) {
 }
 
 /// The services that a Telemetry is attached to. To istiod, an empty group is the group `core`.
-fn services(telemetry: &Telemetry) -> impl Iterator<Item = Service> {
+fn services(telemetry: &Telemetry) -> impl Iterator<Item = AttachedService> {
     telemetry.targets.iter().filter_map(|target| {
         let kind = if is(target, "", "Service") || is(target, "core", "Service") {
             "Service"
@@ -252,7 +261,7 @@ fn services(telemetry: &Telemetry) -> impl Iterator<Item = Service> {
             return None;
         };
         let name = ObjectName::new(&telemetry.name.namespace, &target.name);
-        Some(Service { kind, name })
+        Some(AttachedService { kind, name })
     })
 }
 

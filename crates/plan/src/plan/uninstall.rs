@@ -9,17 +9,17 @@ use jiff::Timestamp;
 
 use crate::api::MeshObservabilityStatus;
 use crate::world::{
-    Backup, Before, Collector, ControlPlane, MeshConfigMap, ObjectName, Owner, Proxy, Read, ReadError,
-    Tracker, Version, World,
+    Backup, Collector, ControlPlane, ManagingTool, MeshConfigContent, MeshConfigMap, ObjectName, PodOwner,
+    Proxy, ReadError, ReadResult, Version, World,
 };
 
-use super::original::restored;
-use super::refusal::{WriteFailure, names};
-use super::settings::Settings;
-use super::step::{After, MeshEdit, Step};
+use super::original::without_own_values;
+use super::refusal::{WriteFailure, join_names};
+use super::settings::OperatorSettings;
+use super::step::{MeshEdit, Step};
 
 /// The end.
-pub const EVERYTHING: &str = "everything is as it was before";
+pub const ALL_RESTORED: &str = "everything is as it was before";
 
 /// What is to be restored, and who is asking.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,12 @@ pub struct Progress {
 }
 
 /// What is due on the way down.
-pub fn removal(world: &World, settings: &Settings, removal: &Removal<'_>, now: Timestamp) -> Progress {
+pub fn removal(
+    world: &World,
+    settings: &OperatorSettings,
+    removal: &Removal<'_>,
+    now: Timestamp,
+) -> Progress {
     let restored = restore_all(world, removal);
     let mut progress = Progress {
         steps: restored.steps,
@@ -103,7 +108,7 @@ fn roll(world: &World, removal: &Removal<'_>, progress: &mut Progress) {
             "would roll"
         },
         rolled.len(),
-        names(&rolled)
+        join_names(&rolled)
     );
     match removal.rollout {
         Ok(()) => progress.message = format!("restoring mesh config; {which}"),
@@ -115,7 +120,13 @@ fn roll(world: &World, removal: &Removal<'_>, progress: &mut Progress) {
 }
 
 /// The mesh is restored: waits for its proxies, then deletes what is left.
-fn drain(world: &World, settings: &Settings, removal: &Removal<'_>, now: Timestamp, progress: &mut Progress) {
+fn drain(
+    world: &World,
+    settings: &OperatorSettings,
+    removal: &Removal<'_>,
+    now: Timestamp,
+    progress: &mut Progress,
+) {
     let since = removal
         .status
         .draining_since
@@ -135,7 +146,7 @@ fn drain(world: &World, settings: &Settings, removal: &Removal<'_>, now: Timesta
             "mesh config is restored; the collector's Service stays for {} proxies that still know it, at most {} s ({})",
             pods.len(),
             settings.drain_timeout.as_secs(),
-            names(&pods)
+            join_names(&pods)
         );
         return;
     }
@@ -164,14 +175,14 @@ fn finish(removal: &Removal<'_>, progress: &mut Progress) {
         });
     }
     progress.message = match progress.incomplete.as_slice() {
-        [] => EVERYTHING.to_owned(),
+        [] => ALL_RESTORED.to_owned(),
         incomplete => format!("everything else is as it was before: {}", incomplete.join("; ")),
     };
     progress.done = true;
 }
 
 /// Proxies that were started with one of the addresses, also those whose pods are ending.
-fn users<'a>(world: &'a World, addresses: &[&str]) -> Read<Vec<&'a Proxy>> {
+fn users<'a>(world: &'a World, addresses: &[&str]) -> ReadResult<Vec<&'a Proxy>> {
     let proxies = world.proxies.as_ref().map_err(Clone::clone)?;
     let knows = |proxy: &&Proxy| {
         let address = proxy.address.as_deref();
@@ -181,7 +192,7 @@ fn users<'a>(world: &'a World, addresses: &[&str]) -> Read<Vec<&'a Proxy>> {
 }
 
 /// The Deployments of managed gateways whose proxies were, where istiod renders them anew when the address goes.
-fn gateways(world: &World, removal: &Removal<'_>) -> Read<Vec<ObjectName>> {
+fn gateways(world: &World, removal: &Removal<'_>) -> ReadResult<Vec<ObjectName>> {
     let originals = originals(world, removal);
     let rolls = |control_plane: &ControlPlane| {
         let mut namespaces = originals.keys().map(|name| &name.namespace);
@@ -198,7 +209,7 @@ fn gateways(world: &World, removal: &Removal<'_>) -> Read<Vec<ObjectName>> {
     }
     let users = users(world, removal.addresses)?;
     let deployments = users.into_iter().filter_map(|proxy| match &proxy.owner {
-        Owner::ManagedGateway(name) => Some(ObjectName::new(&proxy.pod.namespace, name)),
+        PodOwner::ManagedGateway(name) => Some(ObjectName::new(&proxy.pod.namespace, name)),
         _ => None,
     });
     Ok(deployments.collect::<BTreeSet<_>>().into_iter().collect())
@@ -226,9 +237,9 @@ fn restore_all(world: &World, removal: &Removal<'_>) -> Restored {
 }
 
 /// What each ConfigMap held. Without the backup, what the operator once wired holds nothing of its own at those paths.
-fn originals(world: &World, removal: &Removal<'_>) -> BTreeMap<ObjectName, Before> {
+fn originals(world: &World, removal: &Removal<'_>) -> BTreeMap<ObjectName, MeshConfigContent> {
     if let Some(backup) = removal.backup {
-        return backup.before.clone();
+        return backup.originals.clone();
     }
     if removal.status.backup.is_none() {
         return BTreeMap::new();
@@ -240,19 +251,24 @@ fn originals(world: &World, removal: &Removal<'_>) -> BTreeMap<ObjectName, Befor
             world
                 .config_maps
                 .contains_key(&name)
-                .then_some((name, Before::Text(String::new())))
+                .then_some((name, MeshConfigContent::Text(String::new())))
         })
         .collect()
 }
 
-fn restore(config_map: &MeshConfigMap, before: &Before, removal: &Removal<'_>, all: &mut Restored) {
-    let current = config_map.mesh();
+fn restore(
+    config_map: &MeshConfigMap,
+    before: &MeshConfigContent,
+    removal: &Removal<'_>,
+    all: &mut Restored,
+) {
+    let current = config_map.mesh_text();
     let name = &config_map.name;
     let address = removal
         .addresses
         .iter()
         .find(|address| current.contains(**address));
-    match restored(current, before, removal.addresses) {
+    match without_own_values(current, before, removal.addresses) {
         Ok(result) => {
             // Without the backup, what was there before is not known.
             for path in result.kept.iter().filter(|_| removal.backup.is_some()) {
@@ -261,9 +277,9 @@ fn restore(config_map: &MeshConfigMap, before: &Before, removal: &Removal<'_>, a
                 ));
             }
             let edit = edit(config_map, before, result.text);
-            match (edit, config_map.tracker) {
-                (Some(_), Some(tracker)) => {
-                    all.incomplete.push(tracked(name, tracker, before, address));
+            match (edit, config_map.managing_tool) {
+                (Some(_), Some(managing_tool)) => {
+                    all.incomplete.push(tracked(name, managing_tool, before, address));
                     all.is_wired = true;
                 }
                 (Some(edit), None) => {
@@ -283,13 +299,18 @@ fn restore(config_map: &MeshConfigMap, before: &Before, removal: &Removal<'_>, a
             }
         }
     }
-    all.steps.extend(disown(config_map));
+    all.steps.extend(release_field_ownership(config_map));
 }
 
 /// What is to be done about a text that somebody would set back.
-fn tracked(name: &ObjectName, tracker: Tracker, before: &Before, address: Option<&&str>) -> String {
-    let place = match tracker {
-        Tracker::Sail => "its Istio resource's spec.values.meshConfig",
+fn tracked(
+    name: &ObjectName,
+    managing_tool: ManagingTool,
+    before: &MeshConfigContent,
+    address: Option<&&str>,
+) -> String {
+    let place = match managing_tool {
+        ManagingTool::Sail => "its Istio resource's spec.values.meshConfig",
         _ => "its source",
     };
     let then = alscope_mesh_config::read(before.text()).unwrap_or_default();
@@ -299,23 +320,29 @@ fn tracked(name: &ObjectName, tracker: Tracker, before: &Before, address: Option
     format!(
         "{name} is managed by {tool}, which would set a change back, and still sends access logs to {address}; remove \
          enableEnvoyAccessLogService and defaultConfig.envoyAccessLogService from {place}{foreign}",
-        tool = tracker.name(),
+        tool = managing_tool.as_str(),
         address = address.copied().unwrap_or("the collector"),
     )
 }
 
 /// The write that restores a ConfigMap; `None` when it is restored.
-fn edit(config_map: &MeshConfigMap, before: &Before, text: String) -> Option<MeshEdit> {
+fn edit(config_map: &MeshConfigMap, before: &MeshConfigContent, text: String) -> Option<MeshEdit> {
     let is_empty = text.trim().is_empty();
     let after = match before {
-        Before::ObjectAbsent if is_empty && config_map.is_ours => After::NoObject,
-        Before::KeyAbsent | Before::ObjectAbsent if is_empty => After::NoKey,
-        Before::Text(_) | Before::KeyAbsent | Before::ObjectAbsent => After::Text(text),
+        MeshConfigContent::ObjectAbsent if is_empty && config_map.created_by_operator => {
+            MeshConfigContent::ObjectAbsent
+        }
+        MeshConfigContent::KeyAbsent | MeshConfigContent::ObjectAbsent if is_empty => {
+            MeshConfigContent::KeyAbsent
+        }
+        MeshConfigContent::Text(_) | MeshConfigContent::KeyAbsent | MeshConfigContent::ObjectAbsent => {
+            MeshConfigContent::Text(text)
+        }
     };
     let same = match &after {
-        After::Text(text) => config_map.mesh() == text,
-        After::NoKey => config_map.text.is_none(),
-        After::NoObject => false,
+        MeshConfigContent::Text(text) => config_map.mesh_text() == text,
+        MeshConfigContent::KeyAbsent => config_map.text.is_none(),
+        MeshConfigContent::ObjectAbsent => false,
     };
     (!same).then(|| MeshEdit {
         config_map: config_map.name.clone(),
@@ -326,12 +353,12 @@ fn edit(config_map: &MeshConfigMap, before: &Before, text: String) -> Option<Mes
 }
 
 /// Takes the operator's entries out of `managedFields`, one a write: each changes the others' places.
-pub fn disown(config_map: &MeshConfigMap) -> Option<Step> {
+pub fn release_field_ownership(config_map: &MeshConfigMap) -> Option<Step> {
     let owner = config_map
-        .owners
+        .field_owners
         .iter()
-        .find(|owner| owner.manager == crate::world::MANAGER && !config_map.is_ours)?;
-    Some(Step::Disown {
+        .find(|owner| owner.manager == crate::world::OPERATOR_NAME && !config_map.created_by_operator)?;
+    Some(Step::ReleaseFieldOwnership {
         config_map: config_map.name.clone(),
         index: owner.index,
         manager: owner.manager.clone(),

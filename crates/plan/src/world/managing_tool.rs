@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 
 /// A tool that owns the whole object and would set a change back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tracker {
+pub enum ManagingTool {
     /// Istio's Sail operator.
     Sail,
     /// Argo CD.
@@ -24,9 +24,9 @@ pub enum Tracker {
     Kapp,
 }
 
-impl Tracker {
+impl ManagingTool {
     /// The tool's name.
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sail => "the Sail operator",
             Self::ArgoCd => "Argo CD",
@@ -57,13 +57,13 @@ impl Tracker {
                     .iter()
                     .any(|manager| is_manager(config_map, manager))
         });
-        found.map(|signs| signs.tracker)
+        found.map(|signs| signs.managing_tool)
     }
 }
 
 /// What tells a tool.
 struct Signs {
-    tracker: Tracker,
+    managing_tool: ManagingTool,
     /// Labels or annotations: with this value, or with any.
     marks: &'static [(&'static str, Option<&'static str>)],
     /// Field managers of some of the data.
@@ -73,12 +73,12 @@ struct Signs {
 /// In the order in which they count: what one tool deploys for another has the signs of both.
 const SIGNS: [Signs; 6] = [
     Signs {
-        tracker: Tracker::Sail,
+        managing_tool: ManagingTool::Sail,
         marks: &[("managed-by", Some("sail-operator"))],
         managers: &[],
     },
     Signs {
-        tracker: Tracker::ArgoCd,
+        managing_tool: ManagingTool::ArgoCd,
         marks: &[
             ("argocd.argoproj.io/tracking-id", None),
             ("argocd.argoproj.io/installation-id", None),
@@ -88,7 +88,7 @@ const SIGNS: [Signs; 6] = [
         managers: &["argocd-controller", "argocd-application-controller"],
     },
     Signs {
-        tracker: Tracker::Flux,
+        managing_tool: ManagingTool::Flux,
         marks: &[
             ("kustomize.toolkit.fluxcd.io/name", None),
             ("kustomize.toolkit.fluxcd.io/namespace", None),
@@ -97,7 +97,7 @@ const SIGNS: [Signs; 6] = [
         managers: &["kustomize-controller"],
     },
     Signs {
-        tracker: Tracker::Fleet,
+        managing_tool: ManagingTool::Fleet,
         marks: &[
             ("objectset.rio.cattle.io/id", None),
             ("objectset.rio.cattle.io/hash", None),
@@ -105,7 +105,7 @@ const SIGNS: [Signs; 6] = [
         managers: &["fleetagent"],
     },
     Signs {
-        tracker: Tracker::ConfigSync,
+        managing_tool: ManagingTool::ConfigSync,
         marks: &[
             ("configmanagement.gke.io/managed", Some("enabled")),
             ("app.kubernetes.io/managed-by", Some("configmanagement.gke.io")),
@@ -114,7 +114,7 @@ const SIGNS: [Signs; 6] = [
         managers: &[],
     },
     Signs {
-        tracker: Tracker::Kapp,
+        managing_tool: ManagingTool::Kapp,
         marks: &[("kapp.k14s.io/app", None), ("kapp.k14s.io/identity", None)],
         managers: &["kapp-server-side-apply"],
     },
@@ -165,45 +165,48 @@ mod tests {
 
     #[rstest]
     #[case::helm(json!({"labels": {"app.kubernetes.io/instance": "istiod", "app.kubernetes.io/managed-by": "Helm"}}), None)]
-    #[case::argo_by_annotation(json!({"annotations": {"argocd.argoproj.io/tracking-id": "istio:/ConfigMap:istio-system/istio"}}), Some(Tracker::ArgoCd))]
-    #[case::argo_by_installation(json!({"annotations": {"argocd.argoproj.io/installation-id": "a"}}), Some(Tracker::ArgoCd))]
-    #[case::argo_by_instance(json!({"annotations": {"argocd.argoproj.io/instance": "istio"}}), Some(Tracker::ArgoCd))]
-    #[case::argo_by_label(json!({"labels": {"argocd.argoproj.io/instance": "istio"}}), Some(Tracker::ArgoCd))]
-    #[case::flux(json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "mesh"}}), Some(Tracker::Flux))]
-    #[case::flux_namespace(json!({"labels": {"kustomize.toolkit.fluxcd.io/namespace": "flux-system"}}), Some(Tracker::Flux))]
-    #[case::old_flux(json!({"annotations": {"kustomize.toolkit.fluxcd.io/checksum": "1"}}), Some(Tracker::Flux))]
-    #[case::fleet(json!({"annotations": {"objectset.rio.cattle.io/id": "default-mesh"}}), Some(Tracker::Fleet))]
-    #[case::fleet_by_hash(json!({"labels": {"objectset.rio.cattle.io/hash": "1"}}), Some(Tracker::Fleet))]
-    #[case::config_sync(json!({"annotations": {"configmanagement.gke.io/managed": "enabled"}}), Some(Tracker::ConfigSync))]
+    #[case::argo_by_annotation(json!({"annotations": {"argocd.argoproj.io/tracking-id": "istio:/ConfigMap:istio-system/istio"}}), Some(ManagingTool::ArgoCd))]
+    #[case::argo_by_installation(json!({"annotations": {"argocd.argoproj.io/installation-id": "a"}}), Some(ManagingTool::ArgoCd))]
+    #[case::argo_by_instance(json!({"annotations": {"argocd.argoproj.io/instance": "istio"}}), Some(ManagingTool::ArgoCd))]
+    #[case::argo_by_label(json!({"labels": {"argocd.argoproj.io/instance": "istio"}}), Some(ManagingTool::ArgoCd))]
+    #[case::flux(json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "mesh"}}), Some(ManagingTool::Flux))]
+    #[case::flux_namespace(json!({"labels": {"kustomize.toolkit.fluxcd.io/namespace": "flux-system"}}), Some(ManagingTool::Flux))]
+    #[case::old_flux(json!({"annotations": {"kustomize.toolkit.fluxcd.io/checksum": "1"}}), Some(ManagingTool::Flux))]
+    #[case::fleet(json!({"annotations": {"objectset.rio.cattle.io/id": "default-mesh"}}), Some(ManagingTool::Fleet))]
+    #[case::fleet_by_hash(json!({"labels": {"objectset.rio.cattle.io/hash": "1"}}), Some(ManagingTool::Fleet))]
+    #[case::config_sync(json!({"annotations": {"configmanagement.gke.io/managed": "enabled"}}), Some(ManagingTool::ConfigSync))]
     #[case::config_sync_let_go(json!({"annotations": {"configmanagement.gke.io/managed": "disabled"}}), None)]
-    #[case::config_sync_by_label(json!({"labels": {"app.kubernetes.io/managed-by": "configmanagement.gke.io"}}), Some(Tracker::ConfigSync))]
-    #[case::config_sync_by_version(json!({"labels": {"configsync.gke.io/declared-version": "v1"}}), Some(Tracker::ConfigSync))]
-    #[case::kapp(json!({"labels": {"kapp.k14s.io/app": "1"}}), Some(Tracker::Kapp))]
-    #[case::kapp_identity(json!({"annotations": {"kapp.k14s.io/identity": "v1"}}), Some(Tracker::Kapp))]
-    #[case::sail(json!({"ownerReferences": [{"apiVersion": "sailoperator.io/v1", "kind": "IstioRevision", "name": "default", "uid": "1"}]}), Some(Tracker::Sail))]
-    #[case::sail_by_label(json!({"labels": {"managed-by": "sail-operator"}}), Some(Tracker::Sail))]
+    #[case::config_sync_by_label(json!({"labels": {"app.kubernetes.io/managed-by": "configmanagement.gke.io"}}), Some(ManagingTool::ConfigSync))]
+    #[case::config_sync_by_version(json!({"labels": {"configsync.gke.io/declared-version": "v1"}}), Some(ManagingTool::ConfigSync))]
+    #[case::kapp(json!({"labels": {"kapp.k14s.io/app": "1"}}), Some(ManagingTool::Kapp))]
+    #[case::kapp_identity(json!({"annotations": {"kapp.k14s.io/identity": "v1"}}), Some(ManagingTool::Kapp))]
+    #[case::sail(json!({"ownerReferences": [{"apiVersion": "sailoperator.io/v1", "kind": "IstioRevision", "name": "default", "uid": "1"}]}), Some(ManagingTool::Sail))]
+    #[case::sail_by_label(json!({"labels": {"managed-by": "sail-operator"}}), Some(ManagingTool::Sail))]
     #[case::sail_below_argo(json!({
         "ownerReferences": [{"apiVersion": "sailoperator.io/v1", "kind": "IstioRevision", "name": "default", "uid": "1"}],
         "annotations": {"argocd.argoproj.io/tracking-id": "x"},
-    }), Some(Tracker::Sail))]
+    }), Some(ManagingTool::Sail))]
     #[case::helm_release(json!({"labels": {"helm.toolkit.fluxcd.io/name": "istiod"}}), None)]
-    fn trackers_are_known_by_their_marks(#[case] metadata: Value, #[case] expected: Option<Tracker>) {
-        assert_eq!(Tracker::of(&config_map(&metadata)), expected);
+    fn trackers_are_known_by_their_marks(#[case] metadata: Value, #[case] expected: Option<ManagingTool>) {
+        assert_eq!(ManagingTool::of(&config_map(&metadata)), expected);
     }
 
     #[rstest]
-    #[case("argocd-controller", Some(Tracker::ArgoCd))]
-    #[case("argocd-application-controller", Some(Tracker::ArgoCd))]
-    #[case("kustomize-controller", Some(Tracker::Flux))]
-    #[case("fleetagent", Some(Tracker::Fleet))]
-    #[case("kapp-server-side-apply", Some(Tracker::Kapp))]
+    #[case("argocd-controller", Some(ManagingTool::ArgoCd))]
+    #[case("argocd-application-controller", Some(ManagingTool::ArgoCd))]
+    #[case("kustomize-controller", Some(ManagingTool::Flux))]
+    #[case("fleetagent", Some(ManagingTool::Fleet))]
+    #[case("kapp-server-side-apply", Some(ManagingTool::Kapp))]
     #[case("helm-controller", None)]
     #[case("kubectl-edit", None)]
-    fn trackers_are_known_as_managers_of_the_data(#[case] manager: &str, #[case] expected: Option<Tracker>) {
+    fn trackers_are_known_as_managers_of_the_data(
+        #[case] manager: &str,
+        #[case] expected: Option<ManagingTool>,
+    ) {
         let data = json!({"f:data": {"f:meshNetworks": {}}});
-        assert_eq!(Tracker::of(&managed(manager, &data)), expected);
+        assert_eq!(ManagingTool::of(&managed(manager, &data)), expected);
         let labels = json!({"f:metadata": {"f:labels": {"f:team": {}}}});
-        assert_eq!(Tracker::of(&managed(manager, &labels)), None);
+        assert_eq!(ManagingTool::of(&managed(manager, &labels)), None);
     }
 
     #[test]

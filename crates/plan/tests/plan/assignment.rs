@@ -1,8 +1,8 @@
 //! Two installations in one cluster: a resource belongs to one of them, and the other leaves it alone.
 
 use alscope_plan::api::MeshObservability;
-use alscope_plan::plan::assignment::{Whose, whose};
-use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::assignment::{Assignment, assignment};
+use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::plan::{self, Plan};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ const OTHER: &str = "team-b";
 
 /// The operator of the other installation plans for the resource `alscope`.
 pub(crate) fn plan_of_the_other(cluster: &Cluster) -> Plan {
-    let settings = Settings {
+    let settings = OperatorSettings {
         namespace: OTHER.to_owned(),
         ..cluster.settings.clone()
     };
@@ -56,11 +56,11 @@ fn the_first_to_act_has_the_resource_and_the_other_leaves_it_alone(#[case] spec:
             cluster.status(),
             "nothing is written, not even the status"
         );
-        assert_eq!(plan.notes.len(), 1);
-        assert_eq!(plan.notes[0].reason, "BelongsToAnotherOperator");
-        assert!(!plan.notes[0].is_warning);
+        assert_eq!(plan.events.len(), 1);
+        assert_eq!(plan.events[0].reason, "BelongsToAnotherOperator");
+        assert!(!plan.events[0].is_warning);
         assert_eq!(
-            plan.notes[0].message,
+            plan.events[0].message,
             "the resource belongs to the operator in namespace alscope-system, so the one in namespace team-b leaves it alone; if \
              that one is gone for good, hand the resource over: kubectl patch meshobs alscope --subresource=status --type=merge \
              -p '{\"status\":{\"operator\":{\"namespace\":\"team-b\"}}}'"
@@ -82,7 +82,7 @@ fn a_resource_that_asks_for_an_operator_is_taken_by_that_one_alone() {
         Some(alscope_plan::api::MeshObservabilityStatus::default())
     );
     assert_eq!(
-        cluster.plan().notes[0].message,
+        cluster.plan().events[0].message,
         "the resource asks for the operator in namespace team-b, so the one in namespace alscope-system leaves it alone; if this \
          one is to take it: kubectl annotate meshobs alscope --overwrite alscope.dev/operator=alscope-system"
     );
@@ -108,20 +108,23 @@ fn an_annotation_alone_hands_nothing_over() {
 }
 
 #[rstest]
-#[case::backup(json!({"backup": {"configMap": "team-b/alscope-backup-1"}}), Whose::Others("team-b"))]
+#[case::backup(json!({"backup": {"configMap": "team-b/alscope-backup-1"}}), Assignment::Other("team-b"))]
 #[case::collector(
     json!({"collector": {"address": "a-collector.team-b.svc.cluster.local:11800", "image": "", "replicas": 1, "readyReplicas": 0}}),
-    Whose::Others("team-b")
+    Assignment::Other("team-b")
 )]
 #[case::said(
     json!({"operator": {"namespace": "alscope-system"}, "backup": {"configMap": "team-b/alscope-backup-1"}}),
-    Whose::Ours
+    Assignment::Ours
 )]
-#[case::nothing(json!({"state": "MeshAlreadyClaimed"}), Whose::Nobodys)]
-fn an_older_status_says_whose_it_is_by_its_places(#[case] status: Value, #[case] expected: Whose<'static>) {
+#[case::nothing(json!({"state": "MeshAlreadyClaimed"}), Assignment::Unassigned)]
+fn an_older_status_says_whose_it_is_by_its_places(
+    #[case] status: Value,
+    #[case] expected: Assignment<'static>,
+) {
     let mut resource: MeshObservability = Cluster::stock(&json!({})).resources.remove(0);
     resource.status = Some(serde_json::from_value(status).unwrap());
-    assert_eq!(whose(&resource, "alscope-system"), expected);
+    assert_eq!(assignment(&resource, "alscope-system"), expected);
 }
 
 /// The first installation is gone with its namespace, and with that the backup and the collector.
@@ -150,7 +153,7 @@ fn a_resource_that_was_handed_over_is_wired_to_the_new_collector() {
     );
     assert_eq!(cluster.status().operator.unwrap().namespace, OTHER);
     assert_eq!(
-        cluster.status().mesh.unwrap().resets,
+        cluster.status().mesh.unwrap().reverts,
         [],
         "nobody has set anything back"
     );

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use alscope_plan::plan::targets::config_maps;
 use alscope_plan::world::{
-    Collector, ControlPlane, Kind, MeshConfigMap, ObjectName, Owned, Proxy, ReadError, Telemetry, World,
+    Collector, ControlPlane, MeshConfigMap, ObjectName, OwnedKind, OwnedObject, Proxy, ReadError, Telemetry,
+    World,
 };
 use jiff::Timestamp;
 use kube::core::DynamicObject;
@@ -54,19 +55,19 @@ impl Cluster {
                 .map(|uid| (uid.clone(), self.collector(uid)))
                 .collect(),
             backups: uids.iter().map(|uid| (uid.clone(), backup_of(uid))).collect(),
-            written_over: self.written_over.clone(),
-            orphans: backups
+            overwritten_versions: self.overwritten_versions.clone(),
+            orphaned_backups: backups
                 .iter()
                 .filter(|(uid, _)| !uids.contains(uid))
                 .filter_map(|(_, backup)| backup.clone().ok())
                 .collect(),
-            unread_orphans: backups
+            undecodable_backups: backups
                 .iter()
                 .filter(|(uid, _)| !uids.contains(uid))
                 .filter_map(|(_, backup)| backup.clone().err())
                 .collect(),
             resources: Ok(resources),
-            unread: self.unread.clone(),
+            undecodable_resources: self.undecodable_resources.clone(),
         }
     }
 
@@ -88,7 +89,7 @@ impl Cluster {
         let of_backups = self
             .backups()
             .into_iter()
-            .flat_map(|backup| backup.before.into_keys());
+            .flat_map(|backup| backup.originals.into_keys());
         for name in config_maps(&control_planes).into_iter().chain(of_backups) {
             all.entry(name).or_insert(Ok(None));
         }
@@ -102,18 +103,18 @@ impl Cluster {
         if let Some(error) = &self.unreadable.collectors {
             return Err(error.clone());
         }
-        let owned: Vec<Owned> = self
+        let owned: Vec<OwnedObject> = self
             .owned
             .iter()
             .filter(|owned| owner_of(owned) == uid)
             .cloned()
             .collect();
         let number = |pointer: &str| {
-            let deployment = owned.iter().find(|owned| owned.kind == Kind::Deployment);
+            let deployment = owned.iter().find(|owned| owned.kind == OwnedKind::Deployment);
             let found = deployment.and_then(|one| one.object.pointer(pointer)?.as_u64());
             usize::try_from(found.unwrap_or(0)).unwrap()
         };
-        let has_service = owned.iter().any(|owned| owned.kind == Kind::Service);
+        let has_service = owned.iter().any(|owned| owned.kind == OwnedKind::Service);
         Ok(Collector {
             pods: number("/status/replicas") + self.ending_pods,
             ready_endpoints: if has_service {
@@ -121,7 +122,7 @@ impl Cluster {
             } else {
                 0
             },
-            intakes: Vec::new(),
+            replica_statuses: Vec::new(),
             owned,
         })
     }
@@ -139,7 +140,7 @@ fn read<T>(
 }
 
 /// The uid of the resource whose object it is.
-pub(crate) fn owner_of(owned: &Owned) -> &str {
+pub(crate) fn owner_of(owned: &OwnedObject) -> &str {
     owned.object["metadata"]["labels"]["alscope.dev/owner-uid"]
         .as_str()
         .unwrap_or_default()

@@ -1,7 +1,7 @@
 //! What is told in events, and how often.
 
 use alscope_plan::api::MeshObservabilityStatus;
-use alscope_plan::plan::events::transitions;
+use alscope_plan::plan::events::transition_events;
 use alscope_plan::plan::refusal::WriteFailure;
 use alscope_plan::plan::step::Step;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -30,7 +30,7 @@ fn what_can_not_be_restored_is_told_at_the_end_and_once() {
     for _ in 0..60 {
         let plan = cluster.plan();
         let is_end = plan.steps.contains(&Step::RemoveFinalizer);
-        told.extend(plan.notes.into_iter().map(|note| (is_end, note.reason)));
+        told.extend(plan.events.into_iter().map(|event| (is_end, event.reason)));
         cluster.pass();
         cluster.advance(5);
     }
@@ -62,7 +62,7 @@ fn each_condition_that_is_not_true_is_told_and_their_sum_is_not() {
         conditions: conditions.map(|(type_, reason)| not_true(type_, reason)).into(),
         ..MeshObservabilityStatus::default()
     };
-    let told = transitions(&MeshObservabilityStatus::default(), &next);
-    let told: Vec<&str> = told.iter().map(|note| note.message.as_str()).collect();
+    let told = transition_events(&MeshObservabilityStatus::default(), &next);
+    let told: Vec<&str> = told.iter().map(|event| event.message.as_str()).collect();
     assert_eq!(told, ["CollectorAvailable says why", "MeshConfigured says why"]);
 }

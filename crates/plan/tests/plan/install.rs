@@ -1,7 +1,7 @@
 //! The way up: finalizer, objects, collector available, backup, mesh config, and then nothing more.
 
-use alscope_plan::plan::step::{After, Step};
-use alscope_plan::world::Before;
+use alscope_plan::plan::step::Step;
+use alscope_plan::world::MeshConfigContent;
 use serde_json::json;
 
 use crate::cluster::{Cluster, Ended, Rollout, named};
@@ -23,7 +23,7 @@ fn a_stock_mesh_is_wired_in_order_and_then_nothing_is_written() {
     let wanted = [
         &["AddFinalizer"][..],
         &OBJECTS,
-        &["WriteBackup", "WriteMesh istio", "Disown istio"],
+        &["WriteBackup", "WriteMesh istio", "ReleaseFieldOwnership istio"],
     ];
     assert_eq!(cluster.log, wanted.concat());
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
@@ -69,13 +69,13 @@ fn the_backup_and_the_write_are_what_they_say() {
     assert_eq!(backup.address, ADDRESS);
     assert_eq!(backup.resource_version, None);
     assert_eq!(
-        backup.before,
-        [(named("istio"), Before::Text(CHART.to_owned()))].into()
+        backup.originals,
+        [(named("istio"), MeshConfigContent::Text(CHART.to_owned()))].into()
     );
     assert_eq!(edit.config_map, named("istio"));
     assert_eq!(edit.resource_version, version);
     assert_eq!(edit.before.as_deref(), Some(CHART));
-    assert_eq!(edit.after, After::Text(WIRED.to_owned()));
+    assert_eq!(edit.after, MeshConfigContent::Text(WIRED.to_owned()));
 }
 
 #[test]
@@ -151,8 +151,12 @@ fn a_write_that_was_overtaken_is_planned_anew() {
     cluster.settle();
     assert_eq!(cluster.text("istio").unwrap(), format!("# mine\n{WIRED}"));
     assert_eq!(
-        cluster.backups()[0].before,
-        [(named("istio"), Before::Text(format!("# mine\n{CHART}")))].into()
+        cluster.backups()[0].originals,
+        [(
+            named("istio"),
+            MeshConfigContent::Text(format!("# mine\n{CHART}"))
+        )]
+        .into()
     );
 }
 
@@ -170,7 +174,7 @@ fn only_our_entry_of_managed_fields_is_taken_out_and_on_every_pass_that_finds_it
         }
     }
     cluster.settle();
-    assert_eq!(cluster.log, ["Disown istio"]);
+    assert_eq!(cluster.log, ["ReleaseFieldOwnership istio"]);
     assert!(!cluster.is_owner_of("istio"));
 }
 

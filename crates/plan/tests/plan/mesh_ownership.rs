@@ -117,7 +117,7 @@ fn unread(created: &str) -> InvalidObject {
 #[test]
 fn a_resource_waits_for_an_older_one_that_can_not_be_read() {
     let mut cluster = Cluster::stock(&json!({}));
-    cluster.unread.push(unread("2027-01-15T07:00:00Z"));
+    cluster.undecodable_resources.push(unread("2027-01-15T07:00:00Z"));
     cluster.settle();
     assert_eq!(cluster.log, Vec::<String>::new());
     let (status, reason, message) = cluster.condition("Accepted");
@@ -127,7 +127,7 @@ fn a_resource_waits_for_an_older_one_that_can_not_be_read() {
         "the MeshObservability newer, which is older and may hold the mesh, can't be read by this version of the operator: \
          unknown variant `Observed`; upgrade the operator, or correct or delete that resource"
     );
-    cluster.unread.clear();
+    cluster.undecodable_resources.clear();
     cluster.settle();
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
 }
@@ -135,7 +135,7 @@ fn a_resource_waits_for_an_older_one_that_can_not_be_read() {
 #[test]
 fn a_younger_resource_that_can_not_be_read_holds_no_mesh() {
     let mut cluster = Cluster::stock(&json!({}));
-    cluster.unread.push(unread("2027-01-15T09:00:00Z"));
+    cluster.undecodable_resources.push(unread("2027-01-15T09:00:00Z"));
     cluster.settle();
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
 }
@@ -143,7 +143,7 @@ fn a_younger_resource_that_can_not_be_read_holds_no_mesh() {
 #[test]
 fn a_wired_mesh_stays_so_beside_a_resource_that_can_not_be_read() {
     let mut cluster = Cluster::wired(&json!({}));
-    cluster.unread.push(unread("2027-01-15T07:00:00Z"));
+    cluster.undecodable_resources.push(unread("2027-01-15T07:00:00Z"));
     cluster.settle();
     assert_eq!(cluster.log, Vec::<String>::new());
     assert_eq!(cluster.mesh_configured(), ("True".to_owned(), "Wired".to_owned()));

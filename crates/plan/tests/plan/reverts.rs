@@ -1,7 +1,7 @@
 //! A wired text that somebody sets back: an upgrade is wired again, a fight is not.
 
-use alscope_plan::plan::events::transitions;
-use alscope_plan::world::Before;
+use alscope_plan::plan::events::transition_events;
+use alscope_plan::world::MeshConfigContent;
 use serde_json::json;
 
 use crate::cluster::{Cluster, named};
@@ -10,7 +10,7 @@ use crate::steps::name;
 
 fn resets(cluster: &Cluster) -> Vec<(String, String)> {
     let mesh = cluster.status().mesh.unwrap_or_default();
-    mesh.resets
+    mesh.reverts
         .into_iter()
         .map(|reset| (reset.config_map, reset.manager))
         .collect()
@@ -42,8 +42,8 @@ fn an_upgrade_is_wired_again_after_five_seconds_of_quiet_and_not_before() {
         [("istio-system/istio".to_owned(), "helm".to_owned())]
     );
     assert_eq!(
-        cluster.backups()[0].before,
-        [(named("istio"), Before::Text(upgraded))].into(),
+        cluster.backups()[0].originals,
+        [(named("istio"), MeshConfigContent::Text(upgraded))].into(),
         "the upgrade's text is what is restored"
     );
     assert_eq!(cluster.mesh_configured(), ("True".to_owned(), "Wired".to_owned()));
@@ -58,7 +58,10 @@ fn every_change_of_the_text_starts_the_quiet_anew() {
     cluster.pass_for(4);
     assert_eq!(cluster.log, Vec::<String>::new());
     cluster.pass_for(3);
-    assert_eq!(cluster.log, ["WriteBackup", "WriteMesh istio", "Disown istio"]);
+    assert_eq!(
+        cluster.log,
+        ["WriteBackup", "WriteMesh istio", "ReleaseFieldOwnership istio"]
+    );
     assert_eq!(resets(&cluster).len(), 1, "it was not wired in between");
 }
 
@@ -69,17 +72,17 @@ fn a_reset_is_one_event() {
     cluster.reset("helm", CHART);
     cluster.pass();
     let after = cluster.status();
-    let notes: Vec<(bool, String)> = transitions(&before, &after)
+    let events: Vec<(bool, String)> = transition_events(&before, &after)
         .into_iter()
-        .map(|note| (note.is_warning, note.message))
+        .map(|event| (event.is_warning, event.message))
         .collect();
     assert_eq!(
-        notes,
+        events,
         [(true, "helm set mesh config in istio-system/istio back".to_owned())]
     );
     cluster.advance(1);
     cluster.pass();
-    assert_eq!(transitions(&after, &cluster.status()), []);
+    assert_eq!(transition_events(&after, &cluster.status()), []);
 }
 
 #[test]
@@ -255,8 +258,8 @@ fn another_address_of_the_operator_is_no_reset_and_keeps_the_original() {
         "alscope-collector.alscope-system.svc.cluster.example:11800"
     );
     assert_eq!(
-        backups[0].before,
-        [(named("istio"), Before::Text(CHART.to_owned()))].into()
+        backups[0].originals,
+        [(named("istio"), MeshConfigContent::Text(CHART.to_owned()))].into()
     );
     assert_eq!(resets(&cluster), [], "nobody set anything back");
     assert_eq!(cluster.condition("Ready").0, "True");

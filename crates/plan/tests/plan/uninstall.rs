@@ -14,7 +14,7 @@ use crate::steps::names;
 
 const DOWN: [&str; 9] = [
     "WriteMesh istio",
-    "Disown istio",
+    "ReleaseFieldOwnership istio",
     "Delete ConfigMap",
     "Delete Service",
     "Delete Deployment",
@@ -80,7 +80,7 @@ fn a_removal_that_is_called_off_half_way_is_no_reset_by_somebody_else() {
     cluster.change_spec(&json!({}));
     cluster.settle();
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
-    assert_eq!(cluster.status().mesh.unwrap().resets, []);
+    assert_eq!(cluster.status().mesh.unwrap().reverts, []);
     assert_eq!(cluster.status().draining_since, None);
 }
 
@@ -91,7 +91,7 @@ fn the_service_waits_for_proxies_that_know_it_until_the_timeout_and_no_longer() 
     cluster.delete();
     cluster.pass();
     cluster.pass();
-    assert_eq!(cluster.log, ["WriteMesh istio", "Disown istio"]);
+    assert_eq!(cluster.log, ["WriteMesh istio", "ReleaseFieldOwnership istio"]);
     cluster.pass();
     let since = cluster.now;
     assert_eq!(cluster.status().draining_since.unwrap().0, since);
@@ -170,7 +170,7 @@ fn a_finalizer_whose_removal_was_lost_is_removed_again_and_nothing_is_told() {
     assert_eq!(cluster.log, DOWN);
     cluster.resources = stale;
     cluster.log.clear();
-    assert_eq!(cluster.plan().notes, []);
+    assert_eq!(cluster.plan().events, []);
     cluster.settle();
     assert_eq!(cluster.log, ["RemoveFinalizer"]);
     assert_eq!(cluster.text("istio").as_deref(), Some(FOREIGN));
@@ -271,7 +271,10 @@ fn a_resource_that_lost_its_finalizer_is_cleaned_up_after_by_its_backup() {
     cluster.force_delete();
     assert_eq!(cluster.resources, []);
     cluster.settle();
-    assert_eq!(cluster.log, ["WriteMesh istio", "Disown istio", "DeleteBackup"]);
+    assert_eq!(
+        cluster.log,
+        ["WriteMesh istio", "ReleaseFieldOwnership istio", "DeleteBackup"]
+    );
     assert_nothing_is_left(&cluster);
 }
 

@@ -3,32 +3,32 @@
 use alscope_plan::world::ReadError;
 use tracing::{info, warn};
 
-use super::State;
+use super::WatchState;
 
 /// What it means that the API server does not serve a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::gather) enum Absence {
+pub(in crate::gather) enum MissingKind {
     /// There is no object of it: the kind belongs to something that need not be installed.
     IsEmpty,
     /// Nothing: its objects may be there again when the kind is.
-    IsAFault,
+    IsError,
 }
 
 /// What a watch is of.
 #[derive(Clone, Debug)]
-pub(in crate::gather) struct Subject {
+pub(in crate::gather) struct WatchedResource {
     /// The plural, with its group unless that is the core one.
     pub(super) resource: String,
     namespace: Option<String>,
-    absence: Absence,
+    absence: MissingKind,
 }
 
-impl Subject {
+impl WatchedResource {
     pub(in crate::gather) fn new(
         group: &str,
         plural: &str,
         namespace: Option<&str>,
-        absence: Absence,
+        absence: MissingKind,
     ) -> Self {
         let resource = if group.is_empty() {
             plural.to_owned()
@@ -56,16 +56,16 @@ impl Subject {
     }
 
     /// What an answer of the API server says about the kind, if it refuses it.
-    pub(super) fn refused(&self, verb: &'static str, source: &kube::Error) -> Option<State> {
+    pub(super) fn refused(&self, verb: &'static str, source: &kube::Error) -> Option<WatchState> {
         let kube::Error::Api(status) = source else {
             return None;
         };
         match (status.code, self.absence) {
-            (404, Absence::IsEmpty) => Some(State::Absent),
-            (404, Absence::IsAFault) => Some(State::Failed(ReadError::Absent {
+            (404, MissingKind::IsEmpty) => Some(WatchState::Absent),
+            (404, MissingKind::IsError) => Some(WatchState::Failed(ReadError::Absent {
                 resource: self.resource.clone(),
             })),
-            (403, _) => Some(State::Failed(ReadError::Forbidden {
+            (403, _) => Some(WatchState::Failed(ReadError::Forbidden {
                 verb,
                 resource: self.resource.clone(),
                 namespace: self.namespace.clone(),
@@ -74,13 +74,13 @@ impl Subject {
         }
     }
 
-    pub(super) fn tell(&self, previous: &State, next: &State) {
+    pub(super) fn log_change(&self, previous: &WatchState, next: &WatchState) {
         match (previous, next) {
-            (_, State::Failed(error)) => warn!(%error, "watch failed and is tried again"),
-            (State::Failed(_), State::Pending | State::Listed | State::Absent) => {
+            (_, WatchState::Failed(error)) => warn!(%error, "watch failed and is tried again"),
+            (WatchState::Failed(_), WatchState::Pending | WatchState::Listed | WatchState::Absent) => {
                 info!(resource = %self.resource, "watch is back");
             }
-            (State::Pending | State::Listed | State::Absent, _) => {}
+            (WatchState::Pending | WatchState::Listed | WatchState::Absent, _) => {}
         }
     }
 }

@@ -17,7 +17,7 @@ fn lists(watched: &Watched) -> Vec<u64> {
 async fn a_lost_event_is_made_good_by_the_next_list() {
     let watched = watched(&[]);
     assert_eq!(watched.next().await, (Ok(istio()), 0));
-    watched.stub.list(PATH, Answer::Items(vec![other()]));
+    watched.stub.list(PATH, StubResponse::Items(vec![other()]));
     let (known, at) = watched.next().await;
     assert_eq!(known, Ok(vec!["other".to_owned()]));
     assert!((480..=720).contains(&at), "{at}");
@@ -46,7 +46,7 @@ async fn a_list_anew_that_fails_leaves_what_the_watch_says(#[case] code: u16) {
     assert!(!lists(&watched).is_empty());
     watched
         .stub
-        .list(PATH, Answer::Items(vec![config_map(&json!({})), other()]));
+        .list(PATH, StubResponse::Items(vec![config_map(&json!({})), other()]));
     watched.until(2_300).await;
     assert_eq!(watched.known(), Ok(vec!["istio".to_owned(), "other".to_owned()]));
 }
