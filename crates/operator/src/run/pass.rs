@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use alscope_plan::api::{MeshObservability, MeshObservabilitySpec};
-use alscope_plan::plan;
 use alscope_plan::plan::events::ResourceEvent;
 use alscope_plan::plan::refusal::WriteFailure;
 use alscope_plan::plan::reverts;
 use alscope_plan::plan::step::Step;
-use alscope_plan::plan::uninstall::Progress;
+use alscope_plan::plan::uninstall::{Progress, restore_orphan};
+use alscope_plan::plan::{self, Reconciliation};
 use alscope_plan::world::{Backup, World};
 use kube::core::error_boundary::InvalidObject;
 use tokio::time::Instant;
@@ -82,13 +82,13 @@ impl Operator {
     async fn reconcile(&mut self, world: &World, resource: &MeshObservability) -> Duration {
         let uid = resource.uid();
         let failure = self.failures.get(uid);
-        let plan = plan::plan(
+        let plan = plan::plan(&Reconciliation {
             world,
-            &self.settings,
+            settings: &self.settings,
             resource,
-            failure.map(|failure| &failure.what),
-            self.clock.now(),
-        );
+            failure: failure.map(|failure| &failure.what),
+            now: self.clock.now(),
+        });
         let (newest, counts_in) = match self.report_status(resource, &plan.status).await {
             Ok(schedule) => schedule,
             Err(requeue_after) => return requeue_after,
@@ -175,7 +175,7 @@ impl Operator {
     async fn restore_orphans(&mut self, world: &World) -> Duration {
         let mut requeue_after = MAX_RETRY_DELAY;
         let planned = world.orphaned_backups.iter().map(|backup| {
-            let progress = plan::orphan(world, &self.settings, backup, self.clock.now());
+            let progress = restore_orphan(world, &self.settings, backup, self.clock.now());
             (backup, progress)
         });
         let planned: Vec<(&Backup, Progress)> = planned.collect();

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use crate::api::{MeshObservability, MeshObservabilityStatus};
+
 /// The resource is valid and holds its mesh.
 pub const ACCEPTED: &str = "Accepted";
 /// The collector takes entries.
@@ -135,6 +137,24 @@ impl ConditionStates {
             })
             .into()
     }
+}
+
+/// `status` with the conditions of this pass, the generation that they are about, and the state that sums them up.
+pub(super) fn with_conditions(
+    mut status: MeshObservabilityStatus,
+    resource: &MeshObservability,
+    states: &ConditionStates,
+    now: Timestamp,
+) -> MeshObservabilityStatus {
+    let generation = resource.metadata.generation.unwrap_or_default();
+    let previous = resource
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.conditions);
+    status.conditions = states.to_conditions(previous, generation, now);
+    status.observed_generation = Some(generation);
+    status.state = Some(states.ready().reason.to_owned());
+    status
 }
 
 fn bounded(message: &str) -> String {

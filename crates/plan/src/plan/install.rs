@@ -1,71 +1,27 @@
-//! The way up: the collector first, then the backup, then mesh config.
+//! Installs: the collector first, then the backup of mesh config, then mesh config.
 
-use jiff::Timestamp;
-
-use crate::api::{BackupStatus, CollectorStatus, MeshObservability, MeshObservabilityStatus, ProxiesStatus};
-use crate::world::{Backup, Collector, ReadResult, World};
+use crate::api::{BackupStatus, CollectorStatus, MeshObservabilityStatus, ProxiesStatus, has_finalizer};
+use crate::world::{Backup, Collector, ReadError, ReadResult};
 
 use super::availability::{self, Availability};
-use super::conditions::{ConditionState, ConditionStates, ConditionStatus};
+use super::conditions::{ConditionState, ConditionStates, ConditionStatus, with_conditions};
+use super::reconciliation::{POLL_INTERVAL, Plan, RESYNC_INTERVAL, REVERT_POLL_INTERVAL, Reconciliation};
 use super::refusal::{Refusal, WriteFailure};
-use super::settings::OperatorSettings;
 use super::step::Step;
 use super::targets::control_planes;
 use super::wiring::Assessment;
-use super::{
-    POLL_INTERVAL, Plan, RESYNC_INTERVAL, REVERT_POLL_INTERVAL, collector_objects, data_flow, has_finalizer,
-    proxies, with_conditions,
-};
+use super::{collector_objects, data_flow, proxies};
 
-/// What a pass knows about one resource.
-pub(super) struct Pass<'a> {
-    pub(super) world: &'a World,
-    pub(super) settings: &'a OperatorSettings,
-    pub(super) resource: &'a MeshObservability,
-    failure: Option<&'a WriteFailure>,
-    pub(super) address: String,
-    pub(super) now: Timestamp,
-}
-
-/// Plans for a resource that wants its mesh observed.
-pub fn plan(
-    world: &World,
-    settings: &OperatorSettings,
-    resource: &MeshObservability,
-    failure: Option<&WriteFailure>,
-    now: Timestamp,
-) -> Plan {
-    let name = resource.name();
-    Pass {
-        world,
-        settings,
-        resource,
-        failure,
-        address: settings.address(name),
-        now,
-    }
-    .plan()
-}
-
-/// The address that mesh config was given before this pass, also when the backup is lost.
-pub(super) fn address_before<'a>(
-    backup: Option<&'a Backup>,
-    status: &'a MeshObservabilityStatus,
-) -> Option<&'a str> {
-    let known = || status.backup.as_ref().map(|backup| backup.address.as_str());
-    let address = backup.map(|backup| backup.address.as_str()).or_else(known);
-    address.filter(|address| !address.is_empty())
-}
-
-impl Pass<'_> {
-    fn plan(&self) -> Plan {
+impl Reconciliation<'_> {
+    /// Plans for a resource that wants its mesh observed.
+    pub(super) fn install(&self) -> Plan {
         let spec = &self.resource.spec;
         let previous = self.resource.status.clone().unwrap_or_default();
         let collector = self.collector();
         let availability = self.availability(collector.as_ref());
         let backup = self.backup();
         let backup_status = self.backup_status(&backup);
-        let mesh = self.mesh(backup, &availability, previous.mesh.clone().unwrap_or_default());
+        let mesh = self.plan_mesh_config(backup, &availability, previous.mesh.clone().unwrap_or_default());
 
         let mut steps = Vec::new();
         if !has_finalizer(&self.resource.metadata) {
@@ -82,17 +38,17 @@ impl Pass<'_> {
         steps.extend(mesh.steps);
 
         let is_wired = !mesh.assessments.is_empty() && mesh.assessments.iter().all(|one| one.wired);
-        let report = self.report(&mesh.assessments);
+        let proxies = self.proxies_status(&mesh.assessments);
         let conditions = ConditionStates {
             accepted: self.accepted(),
             collector_available: self.after_failure(availability.condition, false),
             mesh_configured: self.after_failure(mesh.condition, true),
-            proxies_up_to_date: match &report {
+            proxies_up_to_date: match &proxies {
                 Err(error) => ConditionState::unknown("ProxyCheckFailed", error.to_string()),
                 Ok(_) if !is_wired => {
                     ConditionState::unknown("MeshNotConfigured", "proxies are judged when the mesh is wired")
                 }
-                Ok(report) => proxies::condition(report),
+                Ok(proxies) => proxies::condition(proxies),
             },
             data_flowing: data_flow::condition(
                 collector.as_ref().map_or(&[][..], |one| &one.replica_statuses),
@@ -101,13 +57,13 @@ impl Pass<'_> {
         };
         let status = MeshObservabilityStatus {
             collector: Some(CollectorStatus {
-                address: self.address.clone(),
+                address: self.collector_address(),
                 image: collector_objects::image(&spec.collector, self.settings).to_owned(),
                 replicas: spec.collector.replicas,
                 ready_replicas: availability.ready_replicas,
             }),
             mesh: Some(mesh.status),
-            proxies: report.ok(),
+            proxies: proxies.ok(),
             backup: backup_status.or(previous.backup),
             ..MeshObservabilityStatus::default()
         };
@@ -123,18 +79,7 @@ impl Pass<'_> {
         }
     }
 
-    pub(super) fn previous_backup(&self) -> Option<&BackupStatus> {
-        self.resource.status.as_ref()?.backup.as_ref()
-    }
-
-    pub(super) fn address_before<'b>(&'b self, backup: Option<&'b Backup>) -> Option<&'b str> {
-        match &self.resource.status {
-            Some(status) => address_before(backup, status),
-            None => backup.map(|backup| backup.address.as_str()),
-        }
-    }
-
-    fn report(&self, assessments: &[Assessment]) -> ReadResult<ProxiesStatus> {
+    fn proxies_status(&self, assessments: &[Assessment]) -> ReadResult<ProxiesStatus> {
         let proxies = self.world.proxies.as_ref().map_err(Clone::clone)?;
         let telemetries = self.world.telemetries.as_ref().map_err(Clone::clone)?;
         let mesh = &self.resource.spec.mesh;
@@ -143,7 +88,7 @@ impl Pass<'_> {
             telemetries,
             mesh,
             assessments,
-            &self.address,
+            &self.collector_address(),
         ))
     }
 
@@ -154,7 +99,7 @@ impl Pass<'_> {
         }
     }
 
-    fn availability(&self, collector: Result<&Collector, &crate::world::ReadError>) -> Availability {
+    fn availability(&self, collector: Result<&Collector, &ReadError>) -> Availability {
         match collector {
             Ok(collector) => availability::judge(collector, self.resource.spec.collector.replicas),
             Err(error) => Availability {
@@ -194,7 +139,7 @@ impl Pass<'_> {
                     mesh.namespace
                 ),
             ),
-            Ok(_) => ConditionState::met("Accepted", "the resource holds its mesh"),
+            Ok(_) => ConditionState::met("Accepted", "the resource owns its mesh"),
             Err(refusal) => ConditionState::unknown("MeshCheckFailed", refusal.to_string()),
         }
     }

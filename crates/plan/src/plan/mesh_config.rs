@@ -7,16 +7,18 @@ use crate::world::{Backup, MeshConfigContent, MeshConfigMap, ObjectName};
 
 use super::availability::Availability;
 use super::conditions::{ConditionState, ConditionStatus};
-use super::install::Pass;
 use super::original::reconstruct_original;
+use super::reconciliation::Reconciliation;
 use super::refusal::{self, Refusal};
+use super::restoration::release_field_ownership;
+use super::reverts;
 use super::step::{MeshEdit, Step};
 use super::targets::config_map;
+use super::uninstall::restore_orphan;
 use super::wiring::{self, Assessment, DesiredWiring, QUIET_PERIOD, Verdict};
-use super::{reverts, uninstall};
 
 /// What is to be done about mesh config.
-pub(super) struct Mesh {
+pub(super) struct MeshConfigPlan {
     /// Each revision's mesh config.
     pub(super) assessments: Vec<Assessment>,
     /// What is so.
@@ -27,20 +29,22 @@ pub(super) struct Mesh {
     pub(super) steps: Vec<Step>,
 }
 
-impl Pass<'_> {
-    pub(super) fn mesh(
+impl Reconciliation<'_> {
+    /// Decides whether mesh config is written, and what `MeshConfigured` says.
+    pub(super) fn plan_mesh_config(
         &self,
         backup: Result<Option<&Backup>, Refusal>,
         availability: &Availability,
         mut status: MeshStatus,
-    ) -> Mesh {
+    ) -> MeshConfigPlan {
         let spec = &self.resource.spec.mesh;
+        let address = self.collector_address();
         let generation = self.resource.metadata.generation.unwrap_or_default();
         let assessed = backup.and_then(|backup| {
             let wanted = DesiredWiring {
                 mesh: spec,
-                address: &self.address,
-                previous_address: self.address_before(backup),
+                address: &address,
+                previous_address: self.previous_address(backup),
             };
             let assessments = wiring::assess_all(self.world, self.settings, &wanted)?;
             self.refuse_orphaned(&assessments)?;
@@ -48,7 +52,7 @@ impl Pass<'_> {
         });
         let (backup, assessments) = match assessed {
             Ok(assessed) => assessed,
-            Err(refusal) => return Mesh::refused(status, &refusal),
+            Err(refusal) => return MeshConfigPlan::refused(status, &refusal),
         };
         let has_rested = self.record_reverts(backup, &assessments, &mut status);
         reverts::update_contention(&mut status, generation, self.now);
@@ -59,7 +63,7 @@ impl Pass<'_> {
         let condition = match &refusal {
             Some(refusal) => refusal.condition(),
             None if edits.is_empty() => {
-                let message = wired_message(&assessments, &self.address);
+                let message = wired_message(&assessments, &address);
                 ConditionState::met("Wired", format!("{message}{}", self.warning(&assessments)))
             }
             None => self.pending(&edits, has_rested, &self.warning(&assessments)),
@@ -69,10 +73,10 @@ impl Pass<'_> {
             steps.extend(self.write(backup, &edits));
         }
         if edits.is_empty() {
-            steps.extend(backup.and_then(|backup| self.readdress(backup, &assessments)));
+            steps.extend(backup.and_then(|backup| self.update_backup_address(backup, &assessments)));
             steps.extend(self.release_field_ownership(backup, &assessments));
         }
-        Mesh {
+        MeshConfigPlan {
             assessments,
             status,
             condition,
@@ -96,7 +100,7 @@ impl Pass<'_> {
         let Some((orphan, config_map)) = found else {
             return Ok(());
         };
-        let progress = super::orphan(self.world, self.settings, orphan, self.now);
+        let progress = restore_orphan(self.world, self.settings, orphan, self.now);
         let why = progress.incomplete.into_iter().next().unwrap_or(progress.message);
         Err(Refusal::RestorePending {
             config_map: config_map.clone(),
@@ -214,7 +218,7 @@ impl Pass<'_> {
             }
             // A text with the operator's address of before was not set back: the address is another.
             let is_outdated = self
-                .address_before(backup)
+                .previous_address(backup)
                 .is_some_and(|address| holds(text, address));
             if (was_wired || reverts::was_overwritten(self.world, text)) && !is_outdated {
                 reverts::record_revert(status, text, self.now);
@@ -231,17 +235,23 @@ impl Pass<'_> {
 
     /// The backup of everything that is about to be written, then the writes.
     fn write(&self, backup: Option<&Backup>, edits: &[&MeshEdit]) -> Vec<Step> {
+        let address = self.collector_address();
         let mut wanted = backup.cloned().unwrap_or_else(|| Backup {
             uid: self.resource.uid().to_owned(),
             resource: self.resource.name().to_owned(),
-            address: self.address_before(None).unwrap_or(&self.address).to_owned(),
+            address: self.previous_address(None).unwrap_or(&address).to_owned(),
             originals: BTreeMap::new(),
             allows_rollout: false,
             resource_version: None,
         });
         // A text may still hold the address of before, so that one stays known until every text has today's.
-        let addresses = [wanted.address.clone(), self.address.clone()];
-        let is_lost = backup.is_none() && self.previous_backup().is_some();
+        let addresses = [wanted.address.clone(), address];
+        let had_backup = self
+            .resource
+            .status
+            .as_ref()
+            .is_some_and(|status| status.backup.is_some());
+        let is_lost = backup.is_none() && had_backup;
         let nothing = MeshConfigContent::Text(String::new());
         for edit in edits {
             let known = wanted.originals.get(&edit.config_map);
@@ -256,17 +266,18 @@ impl Pass<'_> {
     }
 
     /// The backup with today's address, when every text has it.
-    fn readdress(&self, backup: &Backup, assessments: &[Assessment]) -> Option<Step> {
+    fn update_backup_address(&self, backup: &Backup, assessments: &[Assessment]) -> Option<Step> {
+        let address = self.collector_address();
         let is_in_use = |name: &ObjectName| {
             let text = config_map(self.world, name).ok().flatten();
             text.is_some_and(|text| text.mesh_text().contains(&backup.address))
         };
-        let is_old = backup.address != self.address
+        let is_old = backup.address != address
             && assessments.iter().all(|one| one.wired)
             && !backup.originals.keys().any(is_in_use);
         is_old.then(|| {
             Step::WriteBackup(Backup {
-                address: self.address.clone(),
+                address: address.clone(),
                 ..backup.clone()
             })
         })
@@ -280,11 +291,11 @@ impl Pass<'_> {
         let texts = names
             .into_iter()
             .filter_map(|name| config_map(self.world, name).ok().flatten());
-        texts.filter_map(uninstall::release_field_ownership).collect()
+        texts.filter_map(release_field_ownership).collect()
     }
 }
 
-impl Mesh {
+impl MeshConfigPlan {
     fn refused(status: MeshStatus, refusal: &Refusal) -> Self {
         Self {
             assessments: Vec::new(),

@@ -1,14 +1,56 @@
-//! One resource holds a mesh: the oldest, by uid where two are as old. Times are in seconds, so one that was acted on already
-//! goes before one that is as old.
+//! Which resource owns a mesh: the oldest one that names it.
+//!
+//! Kubernetes counts creation times in seconds. Of two resources of the same second, one that already has the finalizer owns
+//! the mesh, else the one with the lower uid.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::error_boundary::InvalidObject;
 
-use crate::api::MeshObservability;
+use crate::api::{MeshObservability, has_finalizer};
 
-use super::has_finalizer;
+use super::conditions::ConditionState;
+use super::reconciliation::{Plan, Reconciliation};
 
-/// The resource that holds the mesh of `resource`, when that is another one.
+impl Reconciliation<'_> {
+    /// The plan that writes nothing, when another resource owns the mesh or may own it; `None` when the mesh is this resource's.
+    pub(super) fn refuse_owned_mesh(&self) -> Option<Plan> {
+        let unclear = |message| {
+            let others =
+                ConditionState::unknown("MeshCheckFailed", "it is not known which resource owns the mesh");
+            self.not_accepted(ConditionState::unknown("MeshCheckFailed", message), &others)
+        };
+        let resources = match &self.world.resources {
+            Ok(resources) => resources,
+            Err(error) => return Some(unclear(error.to_string())),
+        };
+        if let Some(owner) = owner(resources, self.resource) {
+            return Some(self.refuse_mesh_of(owner));
+        }
+        let owner = possible_owner(&self.world.undecodable_resources, self.resource)?;
+        Some(unclear(may_own(owner)))
+    }
+
+    fn refuse_mesh_of(&self, owner: &MeshObservability) -> Plan {
+        let message = format!(
+            "the MeshObservability {}, which is older, owns the mesh in namespace {}; delete one of the two",
+            owner.name(),
+            self.resource.spec.mesh.namespace
+        );
+        let others = ConditionState::unknown("MeshAlreadyClaimed", "another resource owns the mesh");
+        self.not_accepted(ConditionState::unmet("MeshAlreadyClaimed", message), &others)
+    }
+}
+
+fn may_own(owner: &InvalidObject) -> String {
+    format!(
+        "this version of the operator can't read the MeshObservability {}, which is older and may own the mesh: {}; \
+         upgrade the operator, or correct or delete that resource",
+        owner.metadata.name.as_deref().unwrap_or_default(),
+        owner.error
+    )
+}
+
+/// The resource that owns the mesh of `resource`; `None` when that is `resource` itself.
 pub fn owner<'a>(
     resources: &'a [MeshObservability],
     resource: &MeshObservability,
@@ -20,7 +62,7 @@ pub fn owner<'a>(
     (first.metadata.uid != resource.metadata.uid).then_some(first)
 }
 
-/// The resource that can't be read and may hold the mesh of `resource`: it is older, and what it is for is not known.
+/// The oldest resource that can't be decoded, if it is older than `resource`: it may own the same mesh.
 pub fn possible_owner<'a>(
     undecodable_resources: &'a [InvalidObject],
     resource: &MeshObservability,

@@ -4,8 +4,8 @@ use crate::api::{MeshObservability, ProxiesStatus};
 use crate::world::{Backup, Collector, World};
 
 use super::collector_objects;
-use super::install::address_before;
 use super::proxies;
+use super::reconciliation::previous_address;
 use super::refusal::Refusal;
 use super::settings::OperatorSettings;
 use super::step::{DesiredObject, Step};
@@ -38,7 +38,7 @@ pub fn preview(world: &World, settings: &OperatorSettings, resource: &MeshObserv
     let wanted = DesiredWiring {
         mesh,
         address: &address,
-        previous_address: address_before(backup, &status),
+        previous_address: previous_address(backup, &status),
     };
     let assessed = wiring::assess_all(world, settings, &wanted);
     let nothing = Collector::default();

@@ -3,7 +3,7 @@
 use alscope_plan::api::MeshObservability;
 use alscope_plan::plan::assignment::{Assignment, assignment};
 use alscope_plan::plan::settings::OperatorSettings;
-use alscope_plan::plan::{self, Plan};
+use alscope_plan::plan::{self, Plan, Reconciliation};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -20,7 +20,13 @@ pub(crate) fn plan_of_the_other(cluster: &Cluster) -> Plan {
         namespace: OTHER.to_owned(),
         ..cluster.settings.clone()
     };
-    plan::plan(&cluster.world(), &settings, cluster.resource(), None, cluster.now)
+    plan::plan(&Reconciliation {
+        world: &cluster.world(),
+        settings: &settings,
+        resource: cluster.resource(),
+        failure: None,
+        now: cluster.now,
+    })
 }
 
 /// The status of the resource `alscope` is changed by somebody.

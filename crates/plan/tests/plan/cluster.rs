@@ -9,7 +9,8 @@ use alscope_plan::plan::refusal::WriteFailure;
 use alscope_plan::plan::reverts;
 use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::plan::step::Step;
-use alscope_plan::plan::{self, Plan};
+use alscope_plan::plan::uninstall::restore_orphan;
+use alscope_plan::plan::{self, Plan, Reconciliation};
 use alscope_plan::world::{Backup, ObjectName, OwnedObject, ReadError};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -244,7 +245,13 @@ impl Cluster {
         let failure = self
             .failures
             .get(resource.metadata.uid.as_deref().unwrap_or_default());
-        plan::plan(&self.world(), &self.settings, resource, failure, self.now)
+        plan::plan(&Reconciliation {
+            world: &self.world(),
+            settings: &self.settings,
+            resource,
+            failure,
+            now: self.now,
+        })
     }
 
     /// One pass over everything, and when the next is due.
@@ -259,7 +266,7 @@ impl Cluster {
                 .map(|one| self.settings.address(one.metadata.name.as_deref().unwrap())),
         );
         for backup in &world.orphaned_backups {
-            for step in plan::orphan(&world, &self.settings, backup, self.now).steps {
+            for step in restore_orphan(&world, &self.settings, backup, self.now).steps {
                 if self.run(&backup.uid, &step) == Some(Ended::Killed) {
                     return (Ended::Killed, requeue_after);
                 }
@@ -267,13 +274,13 @@ impl Cluster {
         }
         for resource in world.resources.iter().flatten() {
             let uid = resource.metadata.uid.clone().unwrap();
-            let plan = plan::plan(
-                &world,
-                &self.settings,
+            let plan = plan::plan(&Reconciliation {
+                world: &world,
+                settings: &self.settings,
                 resource,
-                self.failures.get(&uid),
-                self.now,
-            );
+                failure: self.failures.get(&uid),
+                now: self.now,
+            });
             requeue_after = requeue_after.min(plan.requeue_after);
             self.write_status(&uid, &plan.status);
             reverts::forget_observed(&mut self.overwritten_versions, &world, &plan.status);

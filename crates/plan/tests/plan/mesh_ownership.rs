@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cluster::{Cluster, condition};
 use crate::mesh::{ADDRESS, CHART, WIRED, resource};
 use crate::steps::names;
-use alscope_plan::plan;
+use alscope_plan::plan::{self, Reconciliation};
 
 fn with_a_second(created: &str) -> Cluster {
     let mut cluster = Cluster::wired(&json!({}));
@@ -91,7 +91,13 @@ fn resources_of_two_meshes_do_not_meet() {
         &json!({"mesh": {"namespace": "other"}}),
     ));
     let second = &cluster.resources[1];
-    let plan = plan::plan(&cluster.world(), &cluster.settings, second, None, cluster.now);
+    let plan = plan::plan(&Reconciliation {
+        world: &cluster.world(),
+        settings: &cluster.settings,
+        resource: second,
+        failure: None,
+        now: cluster.now,
+    });
     assert_eq!(names(&plan.steps)[0], "AddFinalizer");
     cluster.settle();
     assert!(cluster.text("istio").unwrap().contains(ADDRESS));
