@@ -1,7 +1,7 @@
 //! Reads the cluster: watches keep what the plan needs, and a pass puts it together as a [`World`].
 
 pub mod cache;
-mod collector;
+mod own_namespace;
 pub mod prune;
 pub mod replica_status;
 mod watch;
@@ -14,14 +14,12 @@ use std::time::Duration;
 use alscope_plan::api::MeshObservability;
 use alscope_plan::plan::targets;
 use alscope_plan::world::{
-    Backup, ControlPlane, MANAGED_BY_LABEL, MeshConfigMap, OPERATOR_NAME, ObjectName, OwnedKind, Proxy,
-    ReadError, ReadResult, Telemetry, World,
+    Backup, ControlPlane, MeshConfigMap, ObjectName, Proxy, ReadError, ReadResult, Telemetry, World,
 };
 use axum::http::Request;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::client::Body;
 use kube::core::GroupVersionKind;
@@ -33,7 +31,10 @@ use tokio_util::sync::CancellationToken;
 use tower::BoxError;
 use tracing::warn;
 
+pub use own_namespace::api_resource;
+
 use cache::{Cache, Watches};
+use own_namespace::OwnNamespace;
 use replica_status::ReplicaPoller;
 use watch::{MissingKind, RESPONSE_TIMEOUT, WatchedResource, api_error_text, timeout_text};
 
@@ -46,9 +47,7 @@ pub struct ClusterReader {
     managed_gateways: Cache<Deployment>,
     telemetries: Cache<DynamicObject>,
     pods: Cache<Pod>,
-    owned: BTreeMap<OwnedKind, Cache<DynamicObject>>,
-    collector_pods: Cache<Pod>,
-    endpoint_slices: Cache<EndpointSlice>,
+    own_namespace: OwnNamespace,
     mesh_config_maps: BTreeMap<ObjectName, WatchedMeshConfig>,
     /// Backups without a resource that can't be read, by its uid: each is told once.
     reported_backups: BTreeSet<String>,
@@ -73,25 +72,13 @@ impl ClusterReader {
         let client = &with_response_timeout(client);
         let mut watches = Watches::new(changed, ending);
         let everywhere = |labels: &str| watcher::Config::default().labels(labels);
-        let ours = format!("{MANAGED_BY_LABEL}={OPERATOR_NAME}");
         // Every Istio serves this version, and those before 1.22 no other.
         let telemetry = ApiResource::from_gvk(&GroupVersionKind::gvk(
             "telemetry.istio.io",
             "v1alpha1",
             "Telemetry",
         ));
-        let owned = OwnedKind::ALL.map(|kind| {
-            let resource = api_resource(kind);
-            let api = Api::namespaced_with(client.clone(), namespace, &resource);
-            let subject = WatchedResource::new(
-                &resource.group,
-                &resource.plural,
-                Some(namespace),
-                MissingKind::IsError,
-            );
-            let cache = watches.dynamic(api, resource, everywhere(&ours), subject);
-            (kind, cache)
-        });
+        let own_namespace = OwnNamespace::start(&mut watches, client, namespace);
         Self {
             resources: watches.typed(Api::all(client.clone()), watcher::Config::default(), None),
             control_planes: watches.typed(Api::all(client.clone()), everywhere("app=istiod"), None),
@@ -108,17 +95,7 @@ impl ClusterReader {
                 WatchedResource::new(&telemetry.group, &telemetry.plural, None, MissingKind::IsEmpty),
             ),
             pods: watches.pods(Api::all(client.clone())),
-            owned: owned.into(),
-            collector_pods: watches.typed(
-                Api::namespaced(client.clone(), namespace),
-                everywhere(&ours),
-                Some(namespace),
-            ),
-            endpoint_slices: watches.typed(
-                Api::namespaced(client.clone(), namespace),
-                watcher::Config::default(),
-                Some(namespace),
-            ),
+            own_namespace,
             mesh_config_maps: BTreeMap::new(),
             reported_backups: BTreeSet::new(),
             client: client.clone(),
@@ -144,15 +121,13 @@ impl ClusterReader {
             self.managed_gateways.undecodable_count(),
             self.telemetries.undecodable_count(),
             self.pods.undecodable_count(),
-            self.collector_pods.undecodable_count(),
-            self.endpoint_slices.undecodable_count(),
         ];
-        let owned = self.owned.values().map(Cache::undecodable_count);
+        let own = self.own_namespace.undecodable_counts();
         let mesh = self
             .mesh_config_maps
             .values()
             .map(|seen| seen.cache.undecodable_count());
-        fixed.into_iter().chain(owned).chain(mesh).collect()
+        fixed.into_iter().chain(own).chain(mesh).collect()
     }
 
     /// The uids of all resources as the API server has them now: a watch may be behind, and a backup ahead of it.
@@ -180,7 +155,7 @@ impl ClusterReader {
     /// when the watches are settled again.
     pub fn world(&mut self, replica_poller: &ReplicaPoller, now: Timestamp) -> World {
         let control_planes = self.control_planes.read(ControlPlane::of);
-        let backups = self.backups();
+        let backups = self.own_namespace.backups();
         let (resources, unread) = match self.resources.decoded_and_undecodable() {
             Ok((resources, unread)) => (Ok(resources), unread),
             Err(error) => (Err(error), Vec::new()),
@@ -239,9 +214,10 @@ impl ClusterReader {
                 Ok(all) => all.get(uid).cloned().transpose(),
                 Err(error) => Err(error.clone()),
             };
-            world
-                .collectors
-                .insert(uid.to_owned(), self.collector(resource, replica_poller));
+            world.collectors.insert(
+                uid.to_owned(),
+                self.own_namespace.collector(resource, replica_poller),
+            );
             world.backups.insert(uid.to_owned(), backup);
         }
         let unread: BTreeSet<&str> = world
@@ -301,16 +277,9 @@ impl ClusterReader {
         }
     }
 
-    /// Backups of all resources, also of those that are gone, by the resource's uid.
-    fn backups(&self) -> ReadResult<BTreeMap<String, ReadResult<Backup>>> {
-        let Some(config_maps) = self.owned.get(&OwnedKind::ConfigMap) else {
-            return Ok(BTreeMap::new());
-        };
-        let of_backups = config_maps.read(|object| {
-            let uid = Backup::uid_of(object.metadata.name.as_deref()?)?;
-            Some((uid.to_owned(), decode_backup(object)?))
-        });
-        Ok(of_backups?.into_iter().collect())
+    /// The addresses of the collectors' pods that are ready, sorted.
+    pub fn collector_addresses(&self) -> Vec<String> {
+        self.own_namespace.ready_addresses()
     }
 }
 
@@ -348,18 +317,6 @@ fn with_response_timeout(client: &Client) -> Client {
     Client::new(service, namespace)
 }
 
-/// The API of a kind.
-pub fn api_resource(kind: OwnedKind) -> ApiResource {
-    let (group, version) = kind
-        .api_version()
-        .split_once('/')
-        .unwrap_or(("", kind.api_version()));
-    ApiResource::from_gvk_with_plural(
-        &GroupVersionKind::gvk(group, version, kind.as_str()),
-        kind.plural(),
-    )
-}
-
 /// The ConfigMaps that a resource has wired, by its status: without its backup, they are all that is known of it.
 fn wired_config_maps(resource: &MeshObservability) -> Vec<ObjectName> {
     let mesh = resource.status.iter().filter_map(|status| status.mesh.as_ref());
@@ -367,18 +324,6 @@ fn wired_config_maps(resource: &MeshObservability) -> Vec<ObjectName> {
     config_maps
         .filter_map(|one| ObjectName::parse(&one.name))
         .collect()
-}
-
-/// `None` for an object that is no backup.
-fn decode_backup(object: &DynamicObject) -> Option<ReadResult<Backup>> {
-    let decoded = serde_json::to_value(object).and_then(serde_json::from_value::<ConfigMap>);
-    match decoded {
-        Ok(config_map) => Backup::of(&config_map),
-        Err(error) => Some(Err(ReadError::Failed {
-            what: format!("the backup {}", ObjectName::of(object)),
-            message: error.to_string(),
-        })),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The loop: gather → plan → report → apply, whenever something changed and whenever a plan asked for it.
 
+mod operator;
 mod pass;
+mod retry;
 mod status;
 
 use std::collections::{BTreeMap, HashMap};
@@ -8,9 +10,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alscope_plan::plan::refusal::WriteFailure;
 use alscope_plan::plan::settings::OperatorSettings;
-use alscope_plan::world::ObjectName;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -28,12 +28,11 @@ use crate::lease::Candidate;
 use crate::lease::leadership::Leadership;
 use crate::report::StatusReporter;
 
-use status::StatusSchedule;
+use operator::Operator;
+use retry::POLL_INTERVAL;
 
 /// Changes within this time are one pass.
 const DEBOUNCE: Duration = Duration::from_millis(200);
-/// When to look again at what should not stay so.
-const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What an operator runs with.
 #[derive(Debug)]
@@ -50,40 +49,12 @@ pub struct Options {
     pub admin: Option<TcpListener>,
 }
 
-/// What could not be written for a resource, and when it is tried again.
-#[derive(Debug)]
-struct Failure {
-    what: WriteFailure,
-    attempts: u32,
-    retry_at: Instant,
-}
-
 /// Why an operator ended that was not asked to.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the operator ends, so that it is started again, because a part of it has ended: {0}; the log has more"
 )]
 pub struct TaskEnded(String);
-
-#[derive(Debug)]
-struct Operator {
-    settings: OperatorSettings,
-    gather: ClusterReader,
-    writer: StepWriter,
-    report: StatusReporter,
-    leadership: Leadership,
-    stop: CancellationToken,
-    replica_poller: ReplicaPoller,
-    /// Whom to ask what was received.
-    replicas: watch::Sender<Vec<String>>,
-    clock: Clock,
-    metrics: Metrics,
-    failures: HashMap<String, Failure>,
-    statuses: HashMap<String, StatusSchedule>,
-    overwritten_versions: BTreeMap<ObjectName, String>,
-    /// What was said of a mesh whose resource is gone, by the uid.
-    reported_orphans: HashMap<String, String>,
-}
 
 /// Runs until `stop`, or until a part of it ends by itself: what that said last would stand for ever.
 pub async fn run(client: Client, options: Options, stop: CancellationToken) -> Result<(), TaskEnded> {
@@ -196,11 +167,6 @@ impl Operator {
             *known = addresses;
             is_other
         });
-    }
-
-    /// Whether a pass may go on to its next write.
-    fn may_write(&self) -> bool {
-        self.leadership.holds() && !self.stop.is_cancelled()
     }
 }
 

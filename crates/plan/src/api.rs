@@ -4,12 +4,15 @@
 //! server, so a resource with an empty `spec`, or with none, is complete when the operator reads it.
 
 mod analysis;
-mod collector;
-mod definition;
 mod mesh;
 mod network_policy;
-mod resource;
 mod status;
+
+mod collector;
+
+mod resource;
+
+mod definition;
 
 pub use analysis::{AnalysisSpec, Analyzers};
 pub use collector::{CollectorSpec, Scheduling};

@@ -2,18 +2,20 @@
 //!
 //! Everything that could not be read stays an error beside its reason, so that no decision is made on a guess.
 
-mod backup;
+mod object_name;
+
 mod collector;
 mod control_plane;
 mod managing_tool;
+mod read_error;
+
+mod backup;
 mod mesh_config_map;
 mod proxy;
 mod telemetry;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use kube::ResourceExt as _;
 use kube::core::error_boundary::InvalidObject;
 
 use crate::api::MeshObservability;
@@ -23,116 +25,10 @@ pub use collector::{Collector, OwnedKind, OwnedObject, ReplicaStatus};
 pub use control_plane::{ControlPlane, DEFAULT_REVISION, Version, config_map_of_revision};
 pub use managing_tool::ManagingTool;
 pub use mesh_config_map::{FieldOwner, MANAGED_BY_LABEL, MESH_KEY, MeshConfigMap, OPERATOR_NAME};
+pub use object_name::ObjectName;
 pub use proxy::{PodOwner, Proxy, ProxyRole};
+pub use read_error::{ReadError, ReadResult};
 pub use telemetry::{AccessLogging, CallDirection, TargetRef, Telemetry};
-
-/// The namespace and name of an object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectName {
-    /// The namespace.
-    pub namespace: String,
-    /// The name.
-    pub name: String,
-}
-
-impl ObjectName {
-    /// Of a namespace and a name.
-    pub fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        }
-    }
-
-    /// The reverse of its text, `NAMESPACE/NAME`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (namespace, name) = Self::parts(text)?;
-        Some(Self::new(namespace, name))
-    }
-
-    /// The namespace and the name in the text `NAMESPACE/NAME`.
-    pub fn parts(text: &str) -> Option<(&str, &str)> {
-        text.split_once('/')
-    }
-
-    /// Of an object.
-    pub fn of(object: &impl kube::Resource) -> Self {
-        Self {
-            namespace: object.meta().namespace.clone().unwrap_or_default(),
-            name: object.name_any(),
-        }
-    }
-}
-
-impl fmt::Display for ObjectName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.namespace.as_str() {
-            "" => formatter.write_str(&self.name),
-            namespace => write!(formatter, "{namespace}/{}", self.name),
-        }
-    }
-}
-
-/// Why something could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// The operator lacks a right.
-    #[error("the operator may not {verb} {resource}{scope}; give its service account this right, as the chart's ClusterRole and Role do",
-        scope = namespace.as_ref().map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default())]
-    Forbidden {
-        /// `get`, `list` or `watch`.
-        verb: &'static str,
-        /// The resource's plural, with its group unless that is the core one.
-        resource: String,
-        /// The namespace; none means the whole cluster.
-        namespace: Option<String>,
-    },
-    /// The API server does not serve the kind.
-    #[error(
-        "the API server does not serve {resource}; install its definition (deploy/crds has Alscope's own, and so has the chart), \
-         the operator goes on by itself"
-    )]
-    Absent {
-        /// The resource's plural, with its group unless that is the core one.
-        resource: String,
-    },
-    /// An object that this version of the operator does not understand.
-    #[error(
-        "{resource} {name} can't be read by this version of the operator: {message}; upgrade the operator, or correct the object"
-    )]
-    Undecodable {
-        /// The resource's plural, with its group unless that is the core one.
-        resource: String,
-        /// The object.
-        name: ObjectName,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// The API server did not answer, or with an error.
-    #[error(
-        "{what} can't be read: {message}; the operator tries again by itself, look at the API server if this stays"
-    )]
-    Failed {
-        /// What was to be read.
-        what: String,
-        /// What came instead.
-        message: String,
-    },
-    /// A backup that this operator does not understand whole.
-    #[error(
-        "the backup {backup} was written by a newer operator: {what}; upgrade the operator again, until then nothing of its mesh is \
-         written and nothing is deleted"
-    )]
-    NewerBackup {
-        /// The ConfigMap.
-        backup: ObjectName,
-        /// What is not understood.
-        what: String,
-    },
-}
-
-/// Something read, or why it could not be.
-pub type ReadResult<T> = Result<T, ReadError>;
 
 /// What is so in the cluster.
 #[derive(Clone, Debug)]

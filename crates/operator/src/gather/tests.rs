@@ -1,6 +1,6 @@
 use alscope_plan::plan::collector_objects;
 use alscope_plan::plan::settings::OperatorSettings;
-use alscope_plan::world::MeshConfigContent;
+use alscope_plan::world::{MeshConfigContent, OwnedKind};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::Instant;

@@ -1,5 +1,6 @@
 //! One watch: from its events into the store, and how far it is.
 
+mod state;
 mod watched_resource;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
+pub(super) use state::WatchState;
 pub(super) use watched_resource::{MissingKind, WatchedResource};
 
 /// How long until the API server is asked again after it refused or failed, at first and at most. kube has growing pauses, too,
@@ -37,19 +39,6 @@ const RELIST_JITTER: Duration = Duration::from_mins(4);
 
 const LIST: &str = "list";
 const WATCH: &str = "watch";
-
-/// How far a watch is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum WatchState {
-    /// It has not listed yet.
-    Pending,
-    /// It has listed; later faults of the connection leave what is known, for a while.
-    Listed,
-    /// The kind is not installed, so there is no object of it.
-    Absent,
-    /// It could not be read.
-    Failed(ReadError),
-}
 
 /// A watch and where what it learns goes.
 pub(super) struct Watch<K: Resource + Clone + 'static>

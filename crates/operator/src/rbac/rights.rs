@@ -1,12 +1,51 @@
 //! The table: every right that there is, with its reason.
 
-use super::Scope;
-
 // A watch lists first and then follows: no object is ever asked for alone.
 const READ: &[&str] = &["list", "watch"];
 const RECORD: &[&str] = &["create", "patch"];
 // A server-side apply is a patch, and a creation where the object is absent.
 const APPLY: &[&str] = &["list", "watch", "create", "patch", "delete"];
+
+/// Who has a right, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The operator, in the whole cluster.
+    Cluster,
+    /// The operator, in its own namespace.
+    OwnNamespace,
+    /// The operator, in the mesh's namespace.
+    Mesh,
+    /// The operator, in the mesh's namespace, when the installation names a shared mesh config.
+    SharedMesh,
+    /// The collector, in the whole cluster.
+    Collector,
+    /// The job that runs before the operator is uninstalled, in the whole cluster.
+    Drain,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Cluster,
+        Self::OwnNamespace,
+        Self::Mesh,
+        Self::SharedMesh,
+        Self::Collector,
+        Self::Drain,
+    ];
+
+    /// The name of the chart's file with its rules.
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::Cluster => "operator-cluster.yaml",
+            Self::OwnNamespace => "operator-namespace.yaml",
+            Self::Mesh => "operator-mesh.yaml",
+            Self::SharedMesh => "operator-shared-mesh.yaml",
+            Self::Collector => "collector.yaml",
+            Self::Drain => "drain.yaml",
+        }
+    }
+}
 
 /// Which objects a right is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

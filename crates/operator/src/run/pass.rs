@@ -16,12 +16,8 @@ use tracing::{debug, warn};
 
 use crate::apply::StepError;
 
-use super::{Failure, Operator, POLL_INTERVAL};
-
-/// When to look again after a write of this operator's was overtaken.
-pub(super) const CONFLICT_RETRY_DELAY: Duration = Duration::from_millis(500);
-const MIN_RETRY_DELAY: Duration = Duration::from_secs(1);
-const MAX_RETRY_DELAY: Duration = Duration::from_mins(5);
+use super::operator::{FailedWrite, Operator};
+use super::retry::{CONFLICT_RETRY_DELAY, MAX_RETRY_DELAY, POLL_INTERVAL, retry_delay};
 
 impl Operator {
     /// One pass over every resource. Returns when the next is due.
@@ -138,8 +134,8 @@ impl Operator {
             warn!("{what}");
         }
         self.metrics.count_failed_write();
-        let pause = retry_after(attempts);
-        let failure = Failure {
+        let pause = retry_delay(attempts);
+        let failure = FailedWrite {
             what,
             attempts: attempts + 1,
             retry_at: Instant::now() + pause,
@@ -221,11 +217,6 @@ impl Operator {
         }
         requeue_after
     }
-}
-
-/// The pause after so many failures and one.
-pub(super) fn retry_after(failures: u32) -> Duration {
-    (MIN_RETRY_DELAY * 2_u32.saturating_pow(failures.min(16))).min(MAX_RETRY_DELAY)
 }
 
 /// A resource of which nothing but its name is known.

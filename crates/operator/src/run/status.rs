@@ -8,21 +8,13 @@ use tracing::warn;
 
 use crate::report;
 
-use super::pass::{CONFLICT_RETRY_DELAY, retry_after};
-use super::{Operator, POLL_INTERVAL};
+use super::operator::{Operator, StatusSchedule};
+use super::retry::{CONFLICT_RETRY_DELAY, POLL_INTERVAL, retry_delay};
 
 /// How often a status is written of which only counts have changed: in a rollout they do so several times a second.
 pub(super) const COUNTS_INTERVAL: Duration = Duration::from_secs(5);
 /// When it is tried again at the latest.
-const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
-
-/// When a resource's status may be written again.
-#[derive(Debug)]
-pub(super) struct StatusSchedule {
-    not_before: Instant,
-    /// How often in a row it could not be written.
-    failures: u32,
-}
+const MAX_STATUS_RETRY_DELAY: Duration = Duration::from_secs(30);
 
 impl Operator {
     /// Writes the status if it is due. Returns the newest version of the resource and when counts are due that are not written
@@ -55,7 +47,7 @@ impl Operator {
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Err(CONFLICT_RETRY_DELAY),
             Err(_) if !self.leadership.holds() => Err(POLL_INTERVAL),
             Err(error) => {
-                let pause = retry_after(failures).min(MAX_RETRY_DELAY);
+                let pause = retry_delay(failures).min(MAX_STATUS_RETRY_DELAY);
                 warn!(%error, resource = %resource.name(), requeue_after = ?pause, "the status can't be written; check the right to patch meshobservabilities/status");
                 self.wait_with_status(uid, pause, failures + 1);
                 Err(pause)

@@ -12,7 +12,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
-use super::{ObjectName, ReadError, ReadResult};
+use super::object_name::ObjectName;
+use super::read_error::{ReadError, ReadResult};
 
 /// Names the resource whose backup it is.
 const RESOURCE_ANNOTATION: &str = "alscope.dev/resource";

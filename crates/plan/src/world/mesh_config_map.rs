@@ -8,8 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt as _;
 use serde_json::Value;
 
-use super::ObjectName;
 use super::managing_tool::{ManagingTool, helm_release};
+use super::object_name::ObjectName;
 
 /// Says which tool made an object.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";

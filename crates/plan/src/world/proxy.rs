@@ -9,7 +9,8 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::ResourceExt as _;
 use serde::Deserialize;
 
-use super::{DEFAULT_REVISION, ObjectName};
+use super::control_plane::DEFAULT_REVISION;
+use super::object_name::ObjectName;
 
 const CONTAINER: &str = "istio-proxy";
 const OVERRIDE: &str = "proxy.istio.io/config";

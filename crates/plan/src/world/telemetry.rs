@@ -7,7 +7,8 @@ use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use serde::Deserialize;
 
-use super::{ObjectName, ReadError, ReadResult};
+use super::object_name::ObjectName;
+use super::read_error::{ReadError, ReadResult};
 
 /// A Telemetry. One that is silent about access logs counts, too: as the oldest of its namespace it hides a younger one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use alscope_plan::world::ReadError;
 use tracing::{info, warn};
 
-use super::WatchState;
+use super::state::WatchState;
 
 /// What it means that the API server does not serve a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
