@@ -140,7 +140,7 @@ fn what_a_restore_rolls_is_not_guessed() {
     assert_eq!(cluster.log, Vec::<String>::new());
     assert_eq!(
         cluster.condition("MeshConfigured").2,
-        format!("mesh config is not restored until it is known what that rolls: {error}")
+        format!("mesh config is not restored until it is known which gateways that rolls: {error}")
     );
 
     // A cluster without managed gateways has none to roll.

@@ -29,7 +29,7 @@ fn the_younger_of_two_resources_writes_nothing_and_says_who_holds_the_mesh() {
     );
     assert_eq!(
         message,
-        "the mesh in namespace istio-system is held by the MeshObservability alscope, which is older; delete one of the two"
+        "the MeshObservability alscope, which is older, owns the mesh in namespace istio-system; delete one of the two"
     );
     assert_eq!(
         second.status.as_ref().unwrap().state.as_deref(),
@@ -130,7 +130,7 @@ fn a_resource_waits_for_an_older_one_that_can_not_be_read() {
     assert_eq!((status.as_str(), reason.as_str()), ("Unknown", "MeshCheckFailed"));
     assert_eq!(
         message,
-        "the MeshObservability newer, which is older and may hold the mesh, can't be read by this version of the operator: \
+        "this version of the operator can't read the MeshObservability newer, which is older and may own the mesh: \
          unknown variant `Observed`; upgrade the operator, or correct or delete that resource"
     );
     cluster.undecodable_resources.clear();

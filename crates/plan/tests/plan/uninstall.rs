@@ -150,7 +150,7 @@ fn the_collector_stays_until_the_pods_could_be_read() {
     assert_eq!(cluster.log, DOWN[..2]);
     assert_eq!(
         cluster.condition("CollectorAvailable").2,
-        format!("the collector stays until it is known who sends to it: {error}")
+        format!("the collector stays until it is known which proxies send to it: {error}")
     );
     assert_eq!(cluster.condition("ProxiesUpToDate").0, "Unknown");
     cluster.unreadable.proxies = None;
