@@ -1,8 +1,10 @@
-//! The edit of Istio's mesh config (key `mesh` of its `ConfigMap`, one YAML text) that makes proxies stream their access
-//! logs.
+//! Reads and edits Istio's mesh config: the YAML text under the key `mesh` of its `ConfigMap`.
 //!
-//! Text goes in and text comes out. What this crate does not write stays byte for byte; where it can't be sure of that, it
-//! refuses with the line and what to do. It never panics, and expands no alias.
+//! Text goes in and text comes out. Whatever an edit does not write stays byte for byte. Where that is not certain, the edit is an
+//! error that names the line and says what to do. This crate never panics, and expands no alias.
+//!
+//! [`wire`] makes proxies stream their access logs, and [`restore`] takes that back. [`insert`] and [`remove`] do the same for
+//! any value, also for one in an item of a list.
 //!
 //! ```
 //! let before = "# ours\ndefaultConfig:\n  concurrency: 2\n";
@@ -22,16 +24,21 @@ mod comparison;
 mod document;
 mod edit;
 mod error;
+mod insert;
 mod insertion;
 mod lines;
 mod mesh;
 mod parse;
+mod path;
 mod restore;
 mod wire;
+mod writing;
 
 pub use address::check_address;
 pub use error::MeshConfigError;
-pub use restore::{Restored, restore};
+pub use insert::{holds, insert};
+pub use path::{Path, Segment, Value};
+pub use restore::{Restored, remove, restore};
 pub use wire::wire;
 
 /// What one mesh config says about access-log streaming, and who else may decide about it. A key with null is as good as no key.
@@ -95,7 +102,7 @@ impl AccessLogSettings {
         last.is_some_and(|(_, logs)| logs)
     }
 
-    pub(crate) fn service_is(&self, address: &str) -> bool {
+    fn service_is(&self, address: &str) -> bool {
         let is_ours = |service: &AccessLogService| {
             service.address.as_deref() == Some(address) && !service.has_other_keys
         };

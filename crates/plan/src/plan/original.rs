@@ -31,7 +31,7 @@ pub fn without_own_values(
     let service = (now.service != then.service).then_some("defaultConfig.envoyAccessLogService");
     Ok(Restored {
         text: text.to_owned(),
-        kept: flag.into_iter().chain(service).collect(),
+        kept: flag.into_iter().chain(service).map(str::to_owned).collect(),
     })
 }
 
@@ -148,7 +148,8 @@ mod tests {
         #[case] kept: &[&'static str],
     ) {
         let restored = without_own_values(now, &text(before), &[OURS]).unwrap();
-        assert_eq!((restored.text.as_str(), restored.kept.as_slice()), (now, kept));
+        assert_eq!(restored.text, now);
+        assert_eq!(restored.kept, kept);
     }
 
     #[test]
