@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::document::{Anchor, Entry, Kind, Mapping, Node};
-use crate::mesh::{FLAG, Mesh, PROXY, Path, SERVICE};
+use crate::document::{Anchor, Document, Entry, Mapping, NAME, YamlKind, YamlNode};
+use crate::path::{Path, Segment};
 
 /// The first difference that should not be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,27 +14,19 @@ pub(crate) enum Difference {
     Alias { line: usize },
 }
 
-/// Compares everything but what stands at `except`. A `defaultConfig` that is absent, null or empty is the same.
+/// Compares everything but what stands at `except`. A mapping or list on the way there that is absent, null or empty is the same.
 pub(crate) fn check_equal_but(
-    except: Path,
-    before: &Mesh<'_, '_>,
-    after: &Mesh<'_, '_>,
+    except: Path<'_>,
+    before: &Document<'_>,
+    after: &Document<'_>,
 ) -> Result<(), Difference> {
     let mut comparison = Comparison::default();
-    let roots = (before.document.root.as_ref(), after.document.root.as_ref());
-    check_properties(roots.0, roots.1)?;
-    match except {
-        Path::Flag => comparison.check_entries(before.root, after.root, FLAG)?,
-        Path::Service => {
-            comparison.check_entries(before.root, after.root, PROXY)?;
-            comparison.check_proxies(before.proxy, after.proxy)?;
-        }
-    }
+    comparison.check_around(before.root.as_ref(), after.root.as_ref(), except.0)?;
     comparison.check_aliases()
 }
 
 /// Whether two values say the same, in documents that need have nothing else in common: aliases by name.
-pub(crate) fn is_same_value(one: &Node<'_>, other: &Node<'_>) -> bool {
+pub(crate) fn is_same_value(one: &YamlNode<'_>, other: &YamlNode<'_>) -> bool {
     let mut comparison = Comparison::default();
     let has_same_name = |(one, other, _): &(&Anchor<'_>, &Anchor<'_>, usize)| one.name == other.name;
     comparison.check_nodes(one, other).is_ok() && comparison.aliases.iter().all(has_same_name)
@@ -49,64 +41,119 @@ struct Comparison<'d, 't> {
 }
 
 impl<'d, 't> Comparison<'d, 't> {
-    fn check_nodes(&mut self, one: &'d Node<'t>, other: &'d Node<'t>) -> Result<(), Difference> {
+    fn check_nodes(&mut self, one: &'d YamlNode<'t>, other: &'d YamlNode<'t>) -> Result<(), Difference> {
         check_properties(Some(one), Some(other))?;
         if let (Some(one), Some(other)) = (&one.anchor, &other.anchor) {
             self.anchors.insert(one.number, other.number);
         }
         match (&one.kind, &other.kind) {
             (
-                Kind::Scalar { text, style },
-                Kind::Scalar {
+                YamlKind::Scalar { text, style },
+                YamlKind::Scalar {
                     text: other_text,
                     style: other_style,
                 },
             ) => check(text == other_text && style == other_style),
-            (Kind::Sequence { items }, Kind::Sequence { items: others }) => {
-                check(items.len() == others.len())?;
+            (
+                YamlKind::Sequence { items, style },
+                YamlKind::Sequence {
+                    items: others,
+                    style: other_style,
+                },
+            ) => {
+                check(items.len() == others.len() && style == other_style)?;
                 let mut pairs = items.iter().zip(others);
                 pairs.try_for_each(|(one, other)| self.check_nodes(one, other))
             }
-            (Kind::Mapping(mapping), Kind::Mapping(other)) => {
+            (YamlKind::Mapping(mapping), YamlKind::Mapping(other)) => {
                 check(mapping.style == other.style)?;
                 self.check_all(mapping.entries.iter(), other.entries.iter())
             }
-            (Kind::Alias(alias), Kind::Alias(other)) => {
+            (YamlKind::Alias(alias), YamlKind::Alias(other)) => {
                 self.aliases.push((alias, other, one.line));
                 Ok(())
             }
-            (Kind::Scalar { .. } | Kind::Sequence { .. } | Kind::Mapping(_) | Kind::Alias(_), _) => {
-                Err(Difference::Value)
-            }
+            (
+                YamlKind::Scalar { .. }
+                | YamlKind::Sequence { .. }
+                | YamlKind::Mapping(_)
+                | YamlKind::Alias(_),
+                _,
+            ) => Err(Difference::Value),
         }
     }
 
-    fn check_proxies(
+    /// Compares two values but for what stands at the end of `path` inside them.
+    fn check_around(
         &mut self,
-        one: Option<&'d Entry<'t>>,
-        other: Option<&'d Entry<'t>>,
+        one: Option<&'d YamlNode<'t>>,
+        other: Option<&'d YamlNode<'t>>,
+        path: &[Segment<'_>],
     ) -> Result<(), Difference> {
-        if let (Some(one), Some(other)) = (one, other) {
-            self.check_nodes(&one.key, &other.key)?;
-        }
-        let (one, other) = (one.map(|entry| &entry.value), other.map(|entry| &entry.value));
         check_properties(one, other)?;
-        let mapping = |node: Option<&'d Node<'t>>| node.and_then(Node::mapping);
-        self.check_entries(mapping(one), mapping(other), SERVICE)
+        let Some((segment, rest)) = path.split_first() else {
+            return Ok(());
+        };
+        let inner = match segment {
+            Segment::Key(key) => {
+                // An item that comes or goes as a whole brings its name along.
+                let is_new = one.is_none() || other.is_none();
+                self.check_entries(one, other, |name| name == *key || (is_new && name == NAME))?;
+                let entry = |node: Option<&'d YamlNode<'t>>| node?.mapping()?.entry(key);
+                let (one, other) = (entry(one), entry(other));
+                if let (Some(one), Some(other)) = (one, other) {
+                    self.check_nodes(&one.key, &other.key)?;
+                }
+                (one.map(|entry| &entry.value), other.map(|entry| &entry.value))
+            }
+            Segment::Item(name) => {
+                self.check_items(one, other, name)?;
+                let item = |node: Option<&'d YamlNode<'t>>| {
+                    node?.items().iter().find(|item| item.name() == Some(name))
+                };
+                (item(one), item(other))
+            }
+        };
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.check_around(inner.0, inner.1, rest)
     }
 
-    /// The entries in their order, without the one under `ignored`; an absent mapping has none.
+    /// The entries in their order, without those that are ignored; what is no mapping has none.
     fn check_entries(
         &mut self,
-        one: Option<&'d Mapping<'t>>,
-        other: Option<&'d Mapping<'t>>,
-        ignored: &str,
+        one: Option<&'d YamlNode<'t>>,
+        other: Option<&'d YamlNode<'t>>,
+        is_ignored: impl Fn(&str) -> bool,
     ) -> Result<(), Difference> {
-        let entries = |mapping: Option<&'d Mapping<'t>>| {
-            let entries = mapping.into_iter().flat_map(|mapping| &mapping.entries);
-            entries.filter(|entry| entry.key.scalar() != Some(ignored))
+        let entries = |node: Option<&'d YamlNode<'t>>| {
+            let mapping = node.and_then(YamlNode::mapping);
+            let entries = mapping
+                .into_iter()
+                .flat_map(|mapping: &'d Mapping<'t>| &mapping.entries);
+            entries.filter(|entry| !entry.key.scalar().is_some_and(&is_ignored))
         };
         self.check_all(entries(one), entries(other))
+    }
+
+    /// The items in their order, without the one of this name; what is no list has none.
+    fn check_items(
+        &mut self,
+        one: Option<&'d YamlNode<'t>>,
+        other: Option<&'d YamlNode<'t>>,
+        ignored: &str,
+    ) -> Result<(), Difference> {
+        let items = |node: Option<&'d YamlNode<'t>>| {
+            let items = node.into_iter().flat_map(|node: &'d YamlNode<'t>| node.items());
+            items
+                .filter(|item| item.name() != Some(ignored))
+                .collect::<Vec<_>>()
+        };
+        let (one, other) = (items(one), items(other));
+        check(one.len() == other.len())?;
+        let mut pairs = one.into_iter().zip(other);
+        pairs.try_for_each(|(one, other)| self.check_nodes(one, other))
     }
 
     fn check_all(
@@ -143,8 +190,8 @@ fn check(is_same: bool) -> Result<(), Difference> {
 }
 
 /// Tag and name of the anchor; a node that is absent has neither.
-fn check_properties(one: Option<&Node<'_>>, other: Option<&Node<'_>>) -> Result<(), Difference> {
-    let tag = |node: Option<&Node<'_>>| node.and_then(|node| node.tag.clone());
-    let name = |node: Option<&Node<'_>>| Some(node?.anchor.as_ref()?.name.to_string());
+fn check_properties(one: Option<&YamlNode<'_>>, other: Option<&YamlNode<'_>>) -> Result<(), Difference> {
+    let tag = |node: Option<&YamlNode<'_>>| node.and_then(|node| node.tag.clone());
+    let name = |node: Option<&YamlNode<'_>>| Some(node?.anchor.as_ref()?.name.to_string());
     check(tag(one) == tag(other) && name(one) == name(other))
 }

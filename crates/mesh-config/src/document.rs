@@ -6,21 +6,21 @@ use std::ops::Range;
 
 use granit_parser::{ScalarStyle, StructureStyle};
 
-use crate::lines;
+use crate::{MeshConfigError, lines};
 
 /// One document and its text.
 #[derive(Debug)]
 pub(crate) struct Document<'t> {
     pub(crate) text: &'t str,
     /// `None` when there is nothing but comments and markers.
-    pub(crate) root: Option<Node<'t>>,
+    pub(crate) root: Option<YamlNode<'t>>,
     /// Where the first key of a document without one may go: before `...`, or else at the end.
     pub(crate) append_at: usize,
 }
 
 /// A value or a key. All positions are bytes of the text.
 #[derive(Debug)]
-pub(crate) struct Node<'t> {
+pub(crate) struct YamlNode<'t> {
     /// Where it starts with its anchor and tag.
     pub(crate) start: usize,
     /// Where its content stands; empty for a value that is left out.
@@ -28,7 +28,7 @@ pub(crate) struct Node<'t> {
     pub(crate) line: usize,
     pub(crate) tag: Option<String>,
     pub(crate) anchor: Option<Anchor<'t>>,
-    pub(crate) kind: Kind<'t>,
+    pub(crate) kind: YamlKind<'t>,
 }
 
 /// What a node is known by to aliases. A name may be set again; the number is unique.
@@ -39,9 +39,15 @@ pub(crate) struct Anchor<'t> {
 }
 
 #[derive(Debug)]
-pub(crate) enum Kind<'t> {
-    Scalar { text: Cow<'t, str>, style: ScalarStyle },
-    Sequence { items: Vec<Node<'t>> },
+pub(crate) enum YamlKind<'t> {
+    Scalar {
+        text: Cow<'t, str>,
+        style: ScalarStyle,
+    },
+    Sequence {
+        style: StructureStyle,
+        items: Vec<YamlNode<'t>>,
+    },
     Mapping(Mapping<'t>),
     Alias(Anchor<'t>),
 }
@@ -56,17 +62,17 @@ pub(crate) struct Mapping<'t> {
 
 #[derive(Debug)]
 pub(crate) struct Entry<'t> {
-    pub(crate) key: Node<'t>,
-    pub(crate) value: Node<'t>,
+    pub(crate) key: YamlNode<'t>,
+    pub(crate) value: YamlNode<'t>,
 }
 
 impl<'t> Document<'t> {
     /// The node that an alias stands for; any other node itself.
-    pub(crate) fn resolved<'d>(&'d self, node: &'d Node<'t>) -> &'d Node<'t> {
-        let Kind::Alias(anchor) = &node.kind else {
+    pub(crate) fn resolved<'d>(&'d self, node: &'d YamlNode<'t>) -> &'d YamlNode<'t> {
+        let YamlKind::Alias(anchor) = &node.kind else {
             return node;
         };
-        let mut open: Vec<&Node<'t>> = self.root.iter().collect();
+        let mut open: Vec<&YamlNode<'t>> = self.root.iter().collect();
         while let Some(candidate) = open.pop() {
             if candidate
                 .anchor
@@ -76,8 +82,8 @@ impl<'t> Document<'t> {
                 return candidate;
             }
             match &candidate.kind {
-                Kind::Sequence { items } => open.extend(items),
-                Kind::Mapping(mapping) => {
+                YamlKind::Sequence { items, .. } => open.extend(items),
+                YamlKind::Mapping(mapping) => {
                     open.extend(
                         mapping
                             .entries
@@ -85,35 +91,59 @@ impl<'t> Document<'t> {
                             .flat_map(|entry| [&entry.key, &entry.value]),
                     );
                 }
-                Kind::Scalar { .. } | Kind::Alias(_) => {}
+                YamlKind::Scalar { .. } | YamlKind::Alias(_) => {}
             }
         }
         node
     }
 }
 
-impl<'t> Node<'t> {
+impl<'t> YamlNode<'t> {
     /// The text of a scalar.
     pub(crate) fn scalar(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar { text, .. } => Some(text),
-            Kind::Sequence { .. } | Kind::Mapping(_) | Kind::Alias(_) => None,
+            YamlKind::Scalar { text, .. } => Some(text),
+            YamlKind::Sequence { .. } | YamlKind::Mapping(_) | YamlKind::Alias(_) => None,
         }
     }
 
     pub(crate) fn mapping(&self) -> Option<&Mapping<'t>> {
         match &self.kind {
-            Kind::Mapping(mapping) => Some(mapping),
-            Kind::Scalar { .. } | Kind::Sequence { .. } | Kind::Alias(_) => None,
+            YamlKind::Mapping(mapping) => Some(mapping),
+            YamlKind::Scalar { .. } | YamlKind::Sequence { .. } | YamlKind::Alias(_) => None,
+        }
+    }
+
+    /// The items of a list; none of anything else.
+    pub(crate) fn items(&self) -> &[YamlNode<'t>] {
+        match &self.kind {
+            YamlKind::Sequence { items, .. } => items,
+            YamlKind::Scalar { .. } | YamlKind::Mapping(_) | YamlKind::Alias(_) => &[],
+        }
+    }
+
+    /// The `name` of a list's item.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.mapping()?.entry(NAME)?.value.scalar()
+    }
+
+    /// A scalar as a boolean of YAML 1.1, which istiod's reader knows.
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        match self.scalar()? {
+            "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => Some(true),
+            "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => {
+                Some(false)
+            }
+            _ => None,
         }
     }
 
     /// Whether it is a scalar without quotes and without a tag other than `tag`, so that its text decides what it is.
     pub(crate) fn is_open_to(&self, tag: &str) -> bool {
         match (&self.kind, &self.tag) {
-            (Kind::Scalar { style, .. }, None) => *style == ScalarStyle::Plain,
-            (Kind::Scalar { .. }, Some(own)) => own == tag,
-            (Kind::Sequence { .. } | Kind::Mapping(_) | Kind::Alias(_), _) => false,
+            (YamlKind::Scalar { style, .. }, None) => *style == ScalarStyle::Plain,
+            (YamlKind::Scalar { .. }, Some(own)) => own == tag,
+            (YamlKind::Sequence { .. } | YamlKind::Mapping(_) | YamlKind::Alias(_), _) => false,
         }
     }
 
@@ -127,7 +157,7 @@ impl<'t> Node<'t> {
     pub(crate) fn is_left_out(&self) -> bool {
         let is_plain = matches!(
             &self.kind,
-            Kind::Scalar {
+            YamlKind::Scalar {
                 style: ScalarStyle::Plain,
                 ..
             }
@@ -179,5 +209,16 @@ impl Entry<'_> {
     }
 }
 
+/// The key that the items of a list are told apart by.
+pub(crate) const NAME: &str = "name";
 pub(crate) const NULL_TAG: &str = "tag:yaml.org,2002:null";
 pub(crate) const BOOL_TAG: &str = "tag:yaml.org,2002:bool";
+
+/// The error for a value at `path` that istiod would not read.
+pub(crate) fn wrong_form(value: &YamlNode<'_>, path: &str, expected: &'static str) -> MeshConfigError {
+    MeshConfigError::WrongForm {
+        line: value.line,
+        path: path.to_owned(),
+        expected,
+    }
+}

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use crate::MeshConfigError;
 use crate::comparison::{Difference, check_equal_but};
-use crate::mesh::{Mesh, Path};
+use crate::mesh::Mesh;
 use crate::parse;
+use crate::path::{Part, Path};
 
 /// Puts `text` where `range` was; all other bytes stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,14 +38,14 @@ impl Splice {
 /// depends on the text (a text block may take in the line below it), so they are tried, the best-looking first.
 pub(crate) fn edited(
     before: &Mesh<'_, '_>,
-    path: Path,
+    path: Path<'_>,
     splices: &[Splice],
     is_reached: &dyn Fn(&Mesh<'_, '_>) -> bool,
 ) -> Result<String, MeshConfigError> {
-    let name = path.name();
+    let parts = path.parts(before.document)?;
     let mut refusal = MeshConfigError::Unsupported {
-        line: before.line(path),
-        path: name,
+        line: parts.last().map_or(1, Part::line),
+        path: path.to_string(),
     };
     for splice in splices {
         let Some(text) = splice.apply(before.document.text) else {
@@ -52,7 +53,12 @@ pub(crate) fn edited(
         };
         match check(before, path, &text, is_reached) {
             Ok(()) => return Ok(text),
-            Err(Difference::Alias { line }) => refusal = MeshConfigError::Shared { line, path: name },
+            Err(Difference::Alias { line }) => {
+                refusal = MeshConfigError::Shared {
+                    line,
+                    path: path.to_string(),
+                };
+            }
             Err(Difference::Value) => {}
         }
     }
@@ -61,7 +67,7 @@ pub(crate) fn edited(
 
 fn check(
     before: &Mesh<'_, '_>,
-    path: Path,
+    path: Path<'_>,
     text: &str,
     is_reached: &dyn Fn(&Mesh<'_, '_>) -> bool,
 ) -> Result<(), Difference> {
@@ -74,7 +80,7 @@ fn check(
         _ => Difference::Value,
     })?;
     let after = Mesh::of(&document).map_err(|_| Difference::Value)?;
-    check_equal_but(path, before, &after)?;
+    check_equal_but(path, before.document, after.document)?;
     if is_reached(&after) {
         Ok(())
     } else {

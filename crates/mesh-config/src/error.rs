@@ -76,7 +76,7 @@ pub enum MeshConfigError {
         /// The line of the value.
         line: usize,
         /// The key with its parents.
-        path: &'static str,
+        path: String,
         /// What belongs there.
         expected: &'static str,
     },
@@ -99,11 +99,13 @@ pub enum MeshConfigError {
         /// The line of the `<<`.
         line: usize,
     },
-    /// `defaultConfig` is an alias.
-    #[error("`defaultConfig` on line {line} of the mesh config is an alias; write its keys out")]
-    AliasedProxyConfig {
+    /// A mapping or list that would have to change is an alias.
+    #[error("`{path}` on line {line} of the mesh config is an alias; write its keys out")]
+    Aliased {
         /// The line of the alias.
         line: usize,
+        /// The key with its parents.
+        path: String,
     },
     /// A value that would have to change is used by an alias too.
     #[error(
@@ -114,7 +116,7 @@ pub enum MeshConfigError {
         /// The line of the alias.
         line: usize,
         /// The key with its parents.
-        path: &'static str,
+        path: String,
     },
     /// No edit was found that leaves everything else as it is.
     #[error(
@@ -125,7 +127,7 @@ pub enum MeshConfigError {
         /// The line of the key, or of the mapping that it would be in.
         line: usize,
         /// The key with its parents.
-        path: &'static str,
+        path: String,
     },
     /// An address that istiod would refuse, and the whole mesh config with it.
     #[error("the collector's address `{address}` {problem}; write it as name:port")]

@@ -1,94 +1,37 @@
-//! Where a branch can be written, in the style of what is around it.
+//! Where a value can be written, in the style of what is around it.
 
-use granit_parser::ScalarStyle;
+use granit_parser::{ScalarStyle, StructureStyle};
 
-use crate::document::{Document, Entry, Kind, Mapping, Node};
+use crate::document::{Document, Entry, Mapping, YamlKind, YamlNode};
 use crate::edit::Splice;
 use crate::lines;
 use crate::mesh::Mesh;
+use crate::path::Value;
+use crate::writing::Quotes;
 
 /// What mesh configs are indented with when the text does not show it.
 const USUAL_STEP: usize = 2;
 
-/// Keys from the outside in, and the value under the last.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Branch<'a> {
-    pub(crate) keys: &'a [&'static str],
-    pub(crate) leaf: Leaf<'a>,
-}
-
-/// The value of a [`Branch`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Leaf<'a> {
-    True,
-    Address(&'a str),
-}
-
-/// Whether keys and texts of a flow mapping are quoted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Quotes {
-    WhereNeeded,
-    /// As in JSON, which is YAML too: who wrote it may read it back with a JSON reader.
-    Always,
-}
-
-impl Branch<'_> {
-    /// The first key and what is under it, as in `a: {b: true}`.
-    pub(crate) fn flow_pair(&self, quotes: Quotes) -> String {
-        let braces = self.flow_value(quotes);
-        let inner = braces.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-        inner.map(str::to_owned).unwrap_or(braces)
-    }
-
-    /// All of it as one value, as in `{a: {b: true}}`.
-    pub(crate) fn flow_value(&self, quotes: Quotes) -> String {
-        let mark = match quotes {
-            Quotes::WhereNeeded => "",
-            Quotes::Always => "\"",
-        };
-        let leaf = self.leaf.yaml(quotes);
-        let around = |value, key: &&str| format!("{{{mark}{key}{mark}: {value}}}");
-        self.keys.iter().rev().fold(leaf, around)
-    }
-
-    /// One line a key, without the last line break; each `step` columns further in.
-    pub(crate) fn block(&self, indent: usize, step: usize, line_break: &str) -> String {
-        let leaf = self.leaf.yaml(Quotes::WhereNeeded);
-        let line = |(depth, key)| format!("{:column$}{key}:", "", column = indent + depth * step);
-        let lines: Vec<String> = self.keys.iter().enumerate().map(line).collect();
-        [lines.join(line_break), leaf].join(" ")
-    }
-}
-
-impl Leaf<'_> {
-    fn yaml(self, quotes: Quotes) -> String {
-        match (self, quotes) {
-            (Leaf::True, _) => "true".to_owned(),
-            // Of all that `check_address` lets pass, only IPv6 in brackets reads as something else without quotes.
-            (Leaf::Address(address), Quotes::WhereNeeded) if !address.starts_with('[') => address.to_owned(),
-            (Leaf::Address(address), Quotes::WhereNeeded | Quotes::Always) => format!("\"{address}\""),
-        }
-    }
-}
-
 /// As a new entry of the mapping `node`: at its end, or else at its start.
-pub(crate) fn into_mapping(mesh: &Mesh<'_, '_>, node: &Node<'_>, branch: Branch<'_>) -> Vec<Splice> {
+pub(crate) fn into_mapping(mesh: &Mesh<'_, '_>, node: &YamlNode<'_>, branch: &Value) -> Vec<Splice> {
     match &node.kind {
-        Kind::Mapping(mapping) if mapping.is_flow() => into_flow(mesh.document.text, node, mapping, branch),
-        Kind::Mapping(mapping) => into_block(mesh, node, mapping, branch),
-        Kind::Scalar { .. } | Kind::Sequence { .. } | Kind::Alias(_) => Vec::new(),
+        YamlKind::Mapping(mapping) if mapping.is_flow() => {
+            into_flow(mesh.document.text, node, mapping, branch)
+        }
+        YamlKind::Mapping(mapping) => into_block(mesh, node, mapping, branch),
+        YamlKind::Scalar { .. } | YamlKind::Sequence { .. } | YamlKind::Alias(_) => Vec::new(),
     }
 }
 
 /// As the first keys of a document that has none.
-pub(crate) fn into_empty(document: &Document<'_>, branch: Branch<'_>) -> Vec<Splice> {
-    vec![below(document.text, document.append_at, branch, (0, USUAL_STEP))]
+pub(crate) fn into_empty(document: &Document<'_>, branch: &Value) -> Vec<Splice> {
+    vec![below(document.text, document.append_at, branch, 0, USUAL_STEP)]
 }
 
 /// As the value of an entry, in place of the one that is there.
-pub(crate) fn as_value(document: &Document<'_>, entry: &Entry<'_>, branch: Branch<'_>) -> Vec<Splice> {
+pub(crate) fn as_value(document: &Document<'_>, entry: &Entry<'_>, branch: &Value) -> Vec<Splice> {
     let (text, value) = (document.text, &entry.value);
-    let flow = branch.flow_value(quotes(entry));
+    let flow = branch.flow(quotes(entry));
     match &value.kind {
         _ if value.is_left_out() => {
             let at = entry.after_colon(text).map(|at| at.max(value.content.end));
@@ -96,49 +39,113 @@ pub(crate) fn as_value(document: &Document<'_>, entry: &Entry<'_>, branch: Branc
                 .into_iter()
                 .collect()
         }
-        Kind::Mapping(mapping) if !mapping.is_flow() => {
-            let block = branch.block(0, USUAL_STEP, lines::ending(text, value.content.start));
+        YamlKind::Mapping(mapping) if !mapping.is_flow() => {
+            vec![in_block(text, value, branch)]
+        }
+        YamlKind::Scalar { .. } | YamlKind::Sequence { .. } | YamlKind::Mapping(_) | YamlKind::Alias(_) => {
             vec![Splice {
-                range: value.content.start..value.end(text),
-                text: block,
+                range: value.content.clone(),
+                text: flow,
             }]
         }
-        Kind::Scalar { .. } | Kind::Sequence { .. } | Kind::Mapping(_) | Kind::Alias(_) => vec![Splice {
-            range: value.content.clone(),
-            text: flow,
-        }],
     }
 }
 
-/// As the children of a key in a block mapping whose value is left out.
-pub(crate) fn as_children(mesh: &Mesh<'_, '_>, entry: &Entry<'_>, branch: Branch<'_>) -> Vec<Splice> {
+/// In place of an item of a list.
+pub(crate) fn in_place_of_item(document: &Document<'_>, item: &YamlNode<'_>, branch: &Value) -> Vec<Splice> {
+    match &item.kind {
+        YamlKind::Mapping(mapping) if !mapping.is_flow() => vec![in_block(document.text, item, branch)],
+        YamlKind::Scalar { .. } | YamlKind::Sequence { .. } | YamlKind::Mapping(_) | YamlKind::Alias(_) => {
+            vec![Splice {
+                range: item.content.clone(),
+                text: branch.flow(quotes_of(item)),
+            }]
+        }
+    }
+}
+
+/// In place of a block mapping, from the column at which it starts.
+fn in_block(text: &str, node: &YamlNode<'_>, branch: &Value) -> Splice {
+    let start = node.content.start;
+    let column = start - lines::start(text, start);
+    let block = branch.block(column, USUAL_STEP, lines::ending(text, start));
+    Splice {
+        range: start..node.end(text),
+        text: block.trim_start().to_owned(),
+    }
+}
+
+/// As the children of a key in the block mapping `parent` whose value is left out.
+pub(crate) fn as_children(
+    mesh: &Mesh<'_, '_>,
+    parent: &YamlNode<'_>,
+    entry: &Entry<'_>,
+    branch: &Value,
+) -> Vec<Splice> {
     let text = mesh.document.text;
-    let Some(root) = mesh.root.filter(|root| !root.is_flow()) else {
+    let Some(mapping) = parent.mapping().filter(|parent| !parent.is_flow()) else {
         return Vec::new();
     };
     let Some(colon) = entry.after_colon(text) else {
         return Vec::new();
     };
     let step = step(mesh);
+    let indent = match branch {
+        Value::List(_) => mapping.indent,
+        _ => mapping.indent + step,
+    };
     let at = colon.max(entry.value.content.end);
-    vec![below(text, at, branch, (root.indent + step, step))]
+    vec![below(text, at, branch, indent, step)]
+}
+
+/// As a new item of the list `node`: at its end, or else at its start. `branch` is a list of this item.
+pub(crate) fn into_list(mesh: &Mesh<'_, '_>, node: &YamlNode<'_>, branch: &Value) -> Vec<Splice> {
+    let text = mesh.document.text;
+    let quotes = node.items().first().map_or(Quotes::WhereNeeded, quotes_of);
+    let item = branch.flow_items(quotes);
+    match (&node.kind, node.items()) {
+        (_, []) => vec![Splice::insert(node.content.start + 1, item)],
+        (YamlKind::Sequence { style, .. }, [first, .., last] | [first @ last])
+            if *style == StructureStyle::Flow =>
+        {
+            vec![
+                Splice::insert(last.end(text), format!(", {item}")),
+                Splice::insert(first.start, format!("{item}, ")),
+            ]
+        }
+        (_, [first, ..]) => {
+            let Some(dash) = lines::dash_before(text, first.start) else {
+                return Vec::new();
+            };
+            let (indent, step) = (dash - lines::start(text, dash), step(mesh));
+            let line_break = lines::ending(text, dash);
+            let first_indent = format!("{:indent$}", "");
+            let block = branch.block(indent, step, line_break);
+            // The second is for a text block that keeps its blank lines, the third for one without a line break at its end.
+            vec![
+                below(text, node.end(text), branch, indent, step),
+                below(text, node.content.end, branch, indent, step),
+                Splice::insert(dash, [block.trim_start(), line_break, &first_indent].concat()),
+            ]
+        }
+    }
 }
 
 fn into_block(
     mesh: &Mesh<'_, '_>,
-    node: &Node<'_>,
+    node: &YamlNode<'_>,
     mapping: &Mapping<'_>,
-    branch: Branch<'_>,
+    branch: &Value,
 ) -> Vec<Splice> {
-    let (text, columns) = (mesh.document.text, (mapping.indent, step(mesh)));
+    let (text, step) = (mesh.document.text, step(mesh));
     // The second is for a text block that keeps its blank lines, the third for one without a line break at its end.
     let mut splices = vec![
-        below(text, node.end(text), branch, columns),
-        below(text, node.content.end, branch, columns),
+        below(text, node.end(text), branch, mapping.indent, step),
+        below(text, node.content.end, branch, mapping.indent, step),
     ];
     splices.extend(mapping.entries.first().map(|first| {
         let line_break = lines::ending(text, first.key.start);
-        let lines = branch.block(mapping.indent, columns.1, line_break);
+        let lines = branch.block(mapping.indent, step, line_break);
         let first_indent = format!("{:column$}", "", column = mapping.indent);
         Splice::insert(
             first.key.start,
@@ -149,7 +156,7 @@ fn into_block(
 }
 
 /// On lines of its own below the line that holds `at`, or there if a line starts there.
-fn below(text: &str, at: usize, branch: Branch<'_>, (indent, step): (usize, usize)) -> Splice {
+fn below(text: &str, at: usize, branch: &Value, indent: usize, step: usize) -> Splice {
     let line_break = lines::ending(text, at);
     let lines = branch.block(indent, step, line_break);
     let next_line = if lines::start(text, at) == at {
@@ -163,13 +170,13 @@ fn below(text: &str, at: usize, branch: Branch<'_>, (indent, step): (usize, usiz
     }
 }
 
-fn into_flow(text: &str, node: &Node<'_>, mapping: &Mapping<'_>, branch: Branch<'_>) -> Vec<Splice> {
+fn into_flow(text: &str, node: &YamlNode<'_>, mapping: &Mapping<'_>, branch: &Value) -> Vec<Splice> {
     let (Some(first), Some(last)) = (mapping.entries.first(), mapping.entries.last()) else {
         // Behind the brace.
-        let pair = branch.flow_pair(Quotes::WhereNeeded);
+        let pair = branch.flow_pairs(Quotes::WhereNeeded);
         return vec![Splice::insert(node.content.start + 1, pair)];
     };
-    let pair = branch.flow_pair(quotes(last));
+    let pair = branch.flow_pairs(quotes(last));
     let at_start = Splice::insert(first.key.start, format!("{pair}, "));
     if last.value.is_left_out() {
         // `{a:, b: 1}` is not the same to all readers.
@@ -193,13 +200,18 @@ fn into_flow(text: &str, node: &Node<'_>, mapping: &Mapping<'_>, branch: Branch<
     splices
 }
 
+fn quotes_of(item: &YamlNode<'_>) -> Quotes {
+    let entry = item.mapping().and_then(|mapping| mapping.entries.last());
+    entry.map_or(Quotes::WhereNeeded, quotes)
+}
+
 fn quotes(sibling: &Entry<'_>) -> Quotes {
     match &sibling.key.kind {
-        Kind::Scalar {
+        YamlKind::Scalar {
             style: ScalarStyle::DoubleQuoted,
             ..
         } => Quotes::Always,
-        Kind::Scalar { .. } | Kind::Sequence { .. } | Kind::Mapping(_) | Kind::Alias(_) => {
+        YamlKind::Scalar { .. } | YamlKind::Sequence { .. } | YamlKind::Mapping(_) | YamlKind::Alias(_) => {
             Quotes::WhereNeeded
         }
     }

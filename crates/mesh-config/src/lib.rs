@@ -1,8 +1,10 @@
-//! The edit of Istio's mesh config (key `mesh` of its `ConfigMap`, one YAML text) that makes proxies stream their access
-//! logs.
+//! Reads and edits Istio's mesh config: the YAML text under the key `mesh` of its `ConfigMap`.
 //!
-//! Text goes in and text comes out. What this crate does not write stays byte for byte; where it can't be sure of that, it
-//! refuses with the line and what to do. It never panics, and expands no alias.
+//! Text goes in and text comes out. Whatever an edit does not write stays byte for byte. Where that is not certain, the edit is an
+//! error that names the line and says what to do. This crate never panics, and expands no alias.
+//!
+//! [`wire`] makes proxies stream their access logs, and [`restore`] takes that back. [`insert`] and [`remove`] do the same for
+//! any value, also for one in an item of a list.
 //!
 //! ```
 //! let before = "# ours\ndefaultConfig:\n  concurrency: 2\n";
@@ -22,26 +24,31 @@ mod comparison;
 mod document;
 mod edit;
 mod error;
+mod insert;
 mod insertion;
 mod lines;
 mod mesh;
 mod parse;
+mod path;
 mod restore;
 mod wire;
+mod writing;
 
 pub use address::check_address;
 pub use error::MeshConfigError;
-pub use restore::{Restored, restore};
+pub use insert::{holds, insert};
+pub use path::{Path, Segment, Value};
+pub use restore::{Restored, remove, restore};
 pub use wire::wire;
 
 /// What one mesh config says about access-log streaming, and who else may decide about it. A key with null is as good as no key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct AccessLogSettings {
     /// `enableEnvoyAccessLogService`: whether proxies stream, with immediate effect. istiod reads it by YAML 1.1, so `yes`
     /// and `on` are true.
     pub enabled: Option<bool>,
     /// `defaultConfig.envoyAccessLogService`: where to; a proxy reads it when it starts.
-    pub service: Option<Service>,
+    pub service: Option<AccessLogService>,
     /// `defaultProviders.accessLogging`: the mesh-wide logging providers. With one that logs, istiod ignores
     /// `enableEnvoyAccessLogService`.
     pub access_logging_providers: Option<Vec<String>>,
@@ -62,14 +69,14 @@ pub struct ExtensionProvider {
 
 /// `defaultConfig.envoyAccessLogService`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Service {
+pub struct AccessLogService {
     /// `address`, as in `name:port`.
     pub address: Option<String>,
     /// Whether something stands beside the address: `tlsSettings`, `tcpKeepalive`, or a key that istiod does not know.
     pub has_other_keys: bool,
 }
 
-impl Settings {
+impl AccessLogSettings {
     /// The address that proxies stream to.
     pub fn address(&self) -> Option<&str> {
         self.service.as_ref()?.address.as_deref()
@@ -95,9 +102,10 @@ impl Settings {
         last.is_some_and(|(_, logs)| logs)
     }
 
-    pub(crate) fn service_is(&self, address: &str) -> bool {
-        let is_ours =
-            |service: &Service| service.address.as_deref() == Some(address) && !service.has_other_keys;
+    fn service_is(&self, address: &str) -> bool {
+        let is_ours = |service: &AccessLogService| {
+            service.address.as_deref() == Some(address) && !service.has_other_keys
+        };
         self.service.as_ref().is_some_and(is_ours)
     }
 }
@@ -106,7 +114,7 @@ impl Settings {
 ///
 /// By istiod's rules: booleans are those of YAML 1.1, null is as good as no key, and `defaultConfig` and `defaultProviders` count
 /// in this spelling only. What istiod would refuse, or where its answer depends on the spelling of a key, is an error.
-pub fn read(text: &str) -> Result<Settings, MeshConfigError> {
+pub fn read(text: &str) -> Result<AccessLogSettings, MeshConfigError> {
     let document = parse::document(text)?;
     Ok(mesh::Mesh::of(&document)?.settings)
 }
@@ -123,9 +131,9 @@ pub fn is_wired(text: &str, address: &str) -> Result<bool, MeshConfigError> {
 /// only `tlsSettings` hides a shared address. A list replaces a list, but for `extensionProviders`, which are merged by name:
 /// one of the same name takes the earlier one's place.
 #[must_use]
-pub fn merged(shared: &Settings, primary: &Settings) -> Settings {
+pub fn merged(shared: &AccessLogSettings, primary: &AccessLogSettings) -> AccessLogSettings {
     let providers = primary.access_logging_providers.as_ref();
-    Settings {
+    AccessLogSettings {
         enabled: primary.enabled.or(shared.enabled),
         service: primary.service.as_ref().or(shared.service.as_ref()).cloned(),
         access_logging_providers: providers.or(shared.access_logging_providers.as_ref()).cloned(),

@@ -52,3 +52,10 @@ pub(crate) fn is_first_on_line(text: &str, at: usize) -> bool {
     text.get(start(text, at)..at)
         .is_some_and(|before| before.trim_matches([' ', '\t']).is_empty())
 }
+
+/// The dash of the list's item whose content starts at `at`; `None` where something else stands between them.
+pub(crate) fn dash_before(text: &str, at: usize) -> Option<usize> {
+    text.get(..without_trailing_space(text, at))?
+        .strip_suffix('-')
+        .map(str::len)
+}

@@ -1,12 +1,12 @@
 //! The keys of access logging in a document: where they stand and what they say.
 
-use crate::document::{BOOL_TAG, Document, Entry, Kind, Mapping, Node};
-use crate::{ExtensionProvider, MeshConfigError, Service, Settings, merged_providers};
+use crate::document::{BOOL_TAG, Document, Entry, Mapping, NAME, YamlKind, YamlNode, wrong_form};
+use crate::{AccessLogService, AccessLogSettings, ExtensionProvider, MeshConfigError, merged_providers};
 
-pub(crate) const FLAG: &str = "enableEnvoyAccessLogService";
-pub(crate) const PROXY: &str = "defaultConfig";
-pub(crate) const SERVICE: &str = "envoyAccessLogService";
-pub(crate) const ADDRESS: &str = "address";
+const FLAG: &str = "enableEnvoyAccessLogService";
+const PROXY: &str = "defaultConfig";
+const SERVICE: &str = "envoyAccessLogService";
+const ADDRESS: &str = "address";
 const SERVICE_PATH: &str = "defaultConfig.envoyAccessLogService";
 const ADDRESS_PATH: &str = "defaultConfig.envoyAccessLogService.address";
 const PROVIDERS: &str = "defaultProviders";
@@ -14,7 +14,6 @@ const LOGGING: &str = "accessLogging";
 const LOGGING_PATH: &str = "defaultProviders.accessLogging";
 const EXTENSIONS: &str = "extensionProviders";
 const EXTENSIONS_SNAKE: &str = "extension_providers";
-const NAME: &str = "name";
 /// The kinds of provider to which access logs go (istio/istio, `pilot/pkg/model/telemetry_logging.go`), in both spellings that
 /// istiod reads.
 const LOGGERS: [&str; 8] = [
@@ -30,32 +29,16 @@ const LOGGERS: [&str; 8] = [
 const ROOT: &str = "rootNamespace";
 const ROOT_SNAKE: &str = "root_namespace";
 
-/// One of the two places that are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Path {
-    Flag,
-    Service,
-}
-
-impl Path {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Path::Flag => FLAG,
-            Path::Service => SERVICE_PATH,
-        }
-    }
-}
-
 /// The mesh config in a document.
 #[derive(Debug)]
 pub(crate) struct Mesh<'d, 't> {
     pub(crate) document: &'d Document<'t>,
     pub(crate) root: Option<&'d Mapping<'t>>,
-    pub(crate) flag: Option<&'d Entry<'t>>,
+    flag: Option<&'d Entry<'t>>,
     /// `defaultConfig`; its value is null or a mapping.
     pub(crate) proxy: Option<&'d Entry<'t>>,
-    pub(crate) service: Option<&'d Entry<'t>>,
-    pub(crate) settings: Settings,
+    service: Option<&'d Entry<'t>>,
+    pub(crate) settings: AccessLogSettings,
 }
 
 impl<'d, 't> Mesh<'d, 't> {
@@ -66,7 +49,7 @@ impl<'d, 't> Mesh<'d, 't> {
             flag: None,
             proxy: None,
             service: None,
-            settings: Settings::default(),
+            settings: AccessLogSettings::default(),
         };
         let Some(node) = &document.root else {
             return Ok(mesh);
@@ -94,7 +77,7 @@ impl<'d, 't> Mesh<'d, 't> {
             mesh.check_merge(proxy, &[SERVICE, "envoy_access_log_service"])?;
             mesh.service = proxy.entry(SERVICE);
         }
-        mesh.settings = Settings {
+        mesh.settings = AccessLogSettings {
             enabled: mesh.enabled()?,
             service: mesh.service()?,
             access_logging_providers: mesh.providers(root)?,
@@ -104,33 +87,19 @@ impl<'d, 't> Mesh<'d, 't> {
         Ok(mesh)
     }
 
-    pub(crate) fn entry(&self, path: Path) -> Option<&'d Entry<'t>> {
-        match path {
-            Path::Flag => self.flag,
-            Path::Service => self.service,
-        }
-    }
-
-    /// The line to look at for `path`: its own, or that of what it would be in.
-    pub(crate) fn line(&self, path: Path) -> usize {
-        let parent = match path {
-            Path::Flag => None,
-            Path::Service => self.proxy,
-        };
-        let entry = self.entry(path).or(parent);
-        entry.map_or(1, |entry| entry.key.line)
-    }
-
     fn proxy_mapping(&self) -> Result<Option<&'d Mapping<'t>>, MeshConfigError> {
         let Some(Entry { value, .. }) = self.proxy else {
             return Ok(None);
         };
         let line = value.line;
         match &value.kind {
-            Kind::Mapping(mapping) => Ok(Some(mapping)),
-            Kind::Alias(_) => Err(MeshConfigError::AliasedProxyConfig { line }),
-            Kind::Scalar { .. } if value.is_null() => Ok(None),
-            Kind::Scalar { .. } | Kind::Sequence { .. } => Err(wrong(value, PROXY, "a mapping")),
+            YamlKind::Mapping(mapping) => Ok(Some(mapping)),
+            YamlKind::Alias(_) => Err(MeshConfigError::Aliased {
+                line,
+                path: PROXY.to_owned(),
+            }),
+            YamlKind::Scalar { .. } if value.is_null() => Ok(None),
+            YamlKind::Scalar { .. } | YamlKind::Sequence { .. } => Err(wrong_form(value, PROXY, "a mapping")),
         }
     }
 
@@ -142,14 +111,14 @@ impl<'d, 't> Mesh<'d, 't> {
         if resolved.is_null() {
             return Ok(None);
         }
-        let spelling = resolved.scalar().filter(|_| resolved.is_open_to(BOOL_TAG));
-        match spelling.and_then(boolean) {
+        let spelling = Some(resolved).filter(|node| node.is_open_to(BOOL_TAG));
+        match spelling.and_then(YamlNode::boolean) {
             Some(enabled) => Ok(Some(enabled)),
-            None => Err(wrong(value, FLAG, "true or false")),
+            None => Err(wrong_form(value, FLAG, "true or false")),
         }
     }
 
-    fn service(&self) -> Result<Option<Service>, MeshConfigError> {
+    fn service(&self) -> Result<Option<AccessLogService>, MeshConfigError> {
         let Some(Entry { value, .. }) = self.service else {
             return Ok(None);
         };
@@ -158,9 +127,9 @@ impl<'d, 't> Mesh<'d, 't> {
             return Ok(None);
         }
         let Some(mapping) = resolved.mapping() else {
-            return Err(wrong(value, SERVICE_PATH, "a mapping"));
+            return Err(wrong_form(value, SERVICE_PATH, "a mapping"));
         };
-        let mut service = Service::default();
+        let mut service = AccessLogService::default();
         for Entry { key, value } in &mapping.entries {
             let value = self.document.resolved(value);
             match key.scalar() {
@@ -168,7 +137,7 @@ impl<'d, 't> Mesh<'d, 't> {
                 _ if value.is_null() => {}
                 Some(ADDRESS) => match value.scalar() {
                     Some(address) => service.address = Some(address.to_owned()),
-                    None => return Err(wrong(value, ADDRESS_PATH, "a text")),
+                    None => return Err(wrong_form(value, ADDRESS_PATH, "a text")),
                 },
                 _ => service.has_other_keys = true,
             }
@@ -186,7 +155,7 @@ impl<'d, 't> Mesh<'d, 't> {
             return Ok(None);
         }
         let Some(mapping) = providers.mapping() else {
-            return Err(wrong(&entry.value, PROVIDERS, "a mapping"));
+            return Err(wrong_form(&entry.value, PROVIDERS, "a mapping"));
         };
         self.check_merge(mapping, &[LOGGING, "access_logging"])?;
         let Some(entry) = mapping.entry(LOGGING).or_else(|| mapping.entry("access_logging")) else {
@@ -196,12 +165,12 @@ impl<'d, 't> Mesh<'d, 't> {
         if names.is_null() {
             return Ok(None);
         }
-        let Kind::Sequence { items } = &names.kind else {
-            return Err(wrong(&entry.value, LOGGING_PATH, "a list of names"));
+        let YamlKind::Sequence { items, .. } = &names.kind else {
+            return Err(wrong_form(&entry.value, LOGGING_PATH, "a list of names"));
         };
         let name = |item| {
             let text = self.document.resolved(item).scalar().map(str::to_owned);
-            text.ok_or_else(|| wrong(item, LOGGING_PATH, "a list of names"))
+            text.ok_or_else(|| wrong_form(item, LOGGING_PATH, "a list of names"))
         };
         items.iter().map(name).collect::<Result<_, _>>().map(Some)
     }
@@ -215,17 +184,17 @@ impl<'d, 't> Mesh<'d, 't> {
         if providers.is_null() {
             return Ok(Vec::new());
         }
-        let Kind::Sequence { items } = &providers.kind else {
-            return Err(wrong(&entry.value, EXTENSIONS, "a list of providers"));
+        let YamlKind::Sequence { items, .. } = &providers.kind else {
+            return Err(wrong_form(&entry.value, EXTENSIONS, "a list of providers"));
         };
         let listed = items.iter().map(|item| self.extension_provider(item));
         let listed: Vec<ExtensionProvider> = listed.collect::<Result<_, _>>()?;
         Ok(merged_providers(&[], &listed))
     }
 
-    fn extension_provider(&self, item: &Node<'t>) -> Result<ExtensionProvider, MeshConfigError> {
+    fn extension_provider(&self, item: &YamlNode<'t>) -> Result<ExtensionProvider, MeshConfigError> {
         let Some(mapping) = self.document.resolved(item).mapping() else {
-            return Err(wrong(item, EXTENSIONS, "a list of providers"));
+            return Err(wrong_form(item, EXTENSIONS, "a list of providers"));
         };
         self.check_merge(mapping, &[&[NAME], &LOGGERS[..]].concat())?;
         let is_set = |key: &str| {
@@ -238,7 +207,7 @@ impl<'d, 't> Mesh<'d, 't> {
             .entry(NAME)
             .map(|entry| self.document.resolved(&entry.value));
         Ok(ExtensionProvider {
-            name: name.and_then(Node::scalar).unwrap_or_default().to_owned(),
+            name: name.and_then(YamlNode::scalar).unwrap_or_default().to_owned(),
             logs: LOGGERS.iter().any(|kind| is_set(kind)),
         })
     }
@@ -254,7 +223,7 @@ impl<'d, 't> Mesh<'d, 't> {
         }
         match value.scalar() {
             Some(name) => Ok(Some(name.to_owned())),
-            None => Err(wrong(&entry.value, ROOT, "a namespace's name")),
+            None => Err(wrong_form(&entry.value, ROOT, "a namespace's name")),
         }
     }
 
@@ -265,10 +234,12 @@ impl<'d, 't> Mesh<'d, 't> {
         };
         let value = self.document.resolved(value);
         let sources = match &value.kind {
-            Kind::Sequence { items } => items.as_slice(),
-            Kind::Mapping(_) | Kind::Scalar { .. } | Kind::Alias(_) => std::slice::from_ref(value),
+            YamlKind::Sequence { items, .. } => items.as_slice(),
+            YamlKind::Mapping(_) | YamlKind::Scalar { .. } | YamlKind::Alias(_) => {
+                std::slice::from_ref(value)
+            }
         };
-        let is_harmless = |source: &Node<'t>| {
+        let is_harmless = |source: &YamlNode<'t>| {
             let names = |mapping: &Mapping<'t>| {
                 let is_ours = |name: &str| name == "<<" || keys.contains(&name);
                 let mut entries = mapping.entries.iter();
@@ -280,14 +251,6 @@ impl<'d, 't> Mesh<'d, 't> {
             return Ok(());
         }
         Err(MeshConfigError::MergeKey { line: key.line })
-    }
-}
-
-fn wrong(value: &Node<'_>, path: &'static str, expected: &'static str) -> MeshConfigError {
-    MeshConfigError::WrongForm {
-        line: value.line,
-        path,
-        expected,
     }
 }
 
@@ -303,14 +266,5 @@ fn check_spelling(
             camel,
         }),
         None => Ok(()),
-    }
-}
-
-/// A boolean of YAML 1.1, as istiod's reader knows them.
-fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => Some(true),
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => Some(false),
-        _ => None,
     }
 }

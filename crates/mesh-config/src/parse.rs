@@ -6,7 +6,7 @@ use std::iter::Peekable;
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScanError, Span, StrInput, StructureStyle, Tag};
 
 use crate::MeshConfigError;
-use crate::document::{Anchor, Document, Entry, Kind, Mapping, Node};
+use crate::document::{Anchor, Document, Entry, Mapping, YamlKind, YamlNode};
 
 /// More levels than any mesh config has, and few enough to walk the tree by recursion.
 const MAX_DEPTH: usize = 64;
@@ -107,15 +107,15 @@ fn offset(marker: Marker) -> usize {
 struct Builder<'t> {
     text: &'t str,
     open: Vec<Open<'t>>,
-    root: Option<Node<'t>>,
+    root: Option<YamlNode<'t>>,
 }
 
 /// A list or mapping whose end has not come yet.
 struct Open<'t> {
-    node: Node<'t>,
+    node: YamlNode<'t>,
     style: StructureStyle,
     /// A key that waits for its value.
-    key: Option<Node<'t>>,
+    key: Option<YamlNode<'t>>,
     names: HashSet<String>,
 }
 
@@ -123,23 +123,26 @@ impl<'t> Builder<'t> {
     fn take(&mut self, event: Event<'t>, span: Span, events: &mut Events<'t>) -> Result<(), MeshConfigError> {
         match event {
             Event::Scalar(text, style, _, tag) => {
-                let node = node(Kind::Scalar { text, style }, span, tag.as_deref(), events);
+                let node = node(YamlKind::Scalar { text, style }, span, tag.as_deref(), events);
                 self.close(node, span.indent)
             }
             Event::Alias(number) => {
                 self.check_finite(number, span)?;
                 let name = span.slice(self.text).unwrap_or_default().trim_start_matches('*');
                 let name = name.into();
-                let node = node(Kind::Alias(Anchor { number, name }), span, None, events);
+                let node = node(YamlKind::Alias(Anchor { number, name }), span, None, events);
                 self.close(node, span.indent)
             }
             Event::Anchor(_, name) => check_name(&name, span),
             Event::SequenceStart(style, _, tag) => {
-                let kind = Kind::Sequence { items: Vec::new() };
+                let kind = YamlKind::Sequence {
+                    style,
+                    items: Vec::new(),
+                };
                 self.open(node(kind, span, tag.as_deref(), events), style)
             }
             Event::MappingStart(style, _, tag) => {
-                let kind = Kind::Mapping(Mapping {
+                let kind = YamlKind::Mapping(Mapping {
                     style,
                     indent: span.start.col(),
                     entries: Vec::new(),
@@ -172,7 +175,7 @@ impl<'t> Builder<'t> {
         Ok(())
     }
 
-    fn open(&mut self, node: Node<'t>, style: StructureStyle) -> Result<(), MeshConfigError> {
+    fn open(&mut self, node: YamlNode<'t>, style: StructureStyle) -> Result<(), MeshConfigError> {
         if self.open.len() >= MAX_DEPTH {
             return Err(MeshConfigError::TooDeep {
                 line: node.line,
@@ -189,15 +192,15 @@ impl<'t> Builder<'t> {
     }
 
     /// Puts a complete node where it belongs; `indent` is known for the keys of block mappings.
-    fn close(&mut self, node: Node<'t>, indent: Option<usize>) -> Result<(), MeshConfigError> {
+    fn close(&mut self, node: YamlNode<'t>, indent: Option<usize>) -> Result<(), MeshConfigError> {
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
             return Ok(());
         };
         open.node.content.end = open.node.content.end.max(node.content.end);
         match &mut open.node.kind {
-            Kind::Sequence { items } => items.push(node),
-            Kind::Mapping(mapping) => {
+            YamlKind::Sequence { items, .. } => items.push(node),
+            YamlKind::Mapping(mapping) => {
                 if let Some(key) = open.key.take() {
                     mapping.entries.push(Entry { key, value: node });
                 } else {
@@ -206,13 +209,13 @@ impl<'t> Builder<'t> {
                     open.key = Some(node);
                 }
             }
-            Kind::Scalar { .. } | Kind::Alias(_) => {}
+            YamlKind::Scalar { .. } | YamlKind::Alias(_) => {}
         }
         Ok(())
     }
 }
 
-fn check_key(key: &Node<'_>, names: &mut HashSet<String>) -> Result<(), MeshConfigError> {
+fn check_key(key: &YamlNode<'_>, names: &mut HashSet<String>) -> Result<(), MeshConfigError> {
     let line = key.line;
     let Some(name) = key.scalar() else {
         return Err(MeshConfigError::KeyNotText { line });
@@ -239,7 +242,7 @@ fn check_name(name: &str, span: Span) -> Result<(), MeshConfigError> {
 }
 
 /// A node with the anchor that the parser tells of next, if it has one.
-fn node<'t>(kind: Kind<'t>, span: Span, tag: Option<&Tag>, events: &mut Events<'t>) -> Node<'t> {
+fn node<'t>(kind: YamlKind<'t>, span: Span, tag: Option<&Tag>, events: &mut Events<'t>) -> YamlNode<'t> {
     let content = offset(span.start)..offset(span.end);
     let mut start = span.tag_start().map_or(content.start, offset).min(content.start);
     let mut anchor = None;
@@ -250,7 +253,7 @@ fn node<'t>(kind: Kind<'t>, span: Span, tag: Option<&Tag>, events: &mut Events<'
             name: name.clone(),
         });
     }
-    Node {
+    YamlNode {
         start,
         content,
         line: span.start.line(),

@@ -1,10 +1,17 @@
-//! Taking back what [`wire`] wrote, without touching what others wrote meanwhile.
+//! Takes values back that were inserted, without touching what others wrote meanwhile.
+
+use std::ops::Range;
+
+use granit_parser::StructureStyle;
 
 use crate::comparison::is_same_value;
-use crate::document::{Entry, Mapping};
+use crate::document::{Document, Entry, YamlKind, YamlNode};
 use crate::edit::{Splice, edited};
-use crate::mesh::{Mesh, Path};
-use crate::{MeshConfigError, lines, parse, wire};
+use crate::insert::{holds_in, insert};
+use crate::mesh::Mesh;
+use crate::path::{Part, Path, Value};
+use crate::wire::{FLAG, SERVICE, service, wire};
+use crate::{MeshConfigError, lines, parse};
 
 /// What [`restore`] makes of a mesh config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,19 +20,47 @@ pub struct Restored {
     pub text: String,
     /// The paths that hold neither our value nor the one from before, because somebody changed them meanwhile. They stay as
     /// they are.
-    pub kept: Vec<&'static str>,
+    pub kept: Vec<String>,
 }
 
-/// Takes those of the two paths that still hold our value back to what `original` has there: nothing, or its exact bytes.
+/// Takes those of the two paths that still hold the operator's value back to what `original` has there: nothing, or its exact
+/// bytes.
 ///
 /// `current` is the mesh config now, `original` the one before [`wire`] with `address`. If `current` is what `wire` made of
 /// `original`, the result is exactly `original`. Otherwise the changes that others made meanwhile stay, byte for byte, and a
 /// `defaultConfig` that `wire` had to add goes only if nothing else is in it by now. The result is checked as that of `wire` is.
 pub fn restore(current: &str, original: &str, address: &str) -> Result<Restored, MeshConfigError> {
+    restore_all(
+        current,
+        original,
+        &[(FLAG, Value::Bool(true)), (SERVICE, service(address))],
+        &|original| wire(original, address),
+    )
+}
+
+/// Takes the value that [`insert`] wrote at `path` back to what `original` has there, as [`restore`] does for the two paths of
+/// [`wire`]. The list, the item and the mappings that were added for it go with it, if nothing else is in them by now.
+pub fn remove(
+    current: &str,
+    original: &str,
+    path: Path<'_>,
+    value: &Value,
+) -> Result<Restored, MeshConfigError> {
+    restore_all(current, original, &[(path, value.clone())], &|original| {
+        insert(original, path, value)
+    })
+}
+
+fn restore_all(
+    current: &str,
+    original: &str,
+    values: &[(Path<'_>, Value)],
+    write: &dyn Fn(&str) -> Result<String, MeshConfigError>,
+) -> Result<Restored, MeshConfigError> {
     let aside = |error| MeshConfigError::Original(Box::new(error));
     let then = parse::document(original).map_err(aside)?;
-    let then = Mesh::of(&then).map_err(aside)?;
-    if wire(original, address).is_ok_and(|wired| wired == current) {
+    Mesh::of(&then).map_err(aside)?;
+    if write(original).is_ok_and(|written| written == current) {
         return Ok(Restored {
             text: original.to_owned(),
             kept: Vec::new(),
@@ -36,10 +71,10 @@ pub fn restore(current: &str, original: &str, address: &str) -> Result<Restored,
         kept: Vec::new(),
     };
     let mut restored = untouched.clone();
-    for path in [Path::Flag, Path::Service] {
-        if let Err(error) = take_back(path, &mut restored, &then, address) {
+    for (path, value) in values {
+        if let Err(error) = take_back(*path, value, &mut restored, &then) {
             // The caller knows the lines of `current` only.
-            let again = take_back(path, &mut untouched.clone(), &then, address);
+            let again = take_back(*path, value, &mut untouched.clone(), &then);
             return Err(again.err().unwrap_or(error));
         }
     }
@@ -47,63 +82,81 @@ pub fn restore(current: &str, original: &str, address: &str) -> Result<Restored,
 }
 
 fn take_back(
-    path: Path,
+    path: Path<'_>,
+    value: &Value,
     restored: &mut Restored,
-    then: &Mesh<'_, '_>,
-    address: &str,
+    then: &Document<'_>,
 ) -> Result<(), MeshConfigError> {
     let document = parse::document(&restored.text)?;
     let now = Mesh::of(&document)?;
-    if !is_ours(path, &now, address) {
-        if !is_same(now.entry(path), then.entry(path)) {
-            restored.kept.push(path.name());
+    let original = path.value(then)?;
+    if !holds_in(&document, path, value)? {
+        if !is_same(path.value(&document)?, original) {
+            restored.kept.push(path.to_string());
         }
         return Ok(());
     }
-    if is_ours(path, then, address) {
+    if holds_in(then, path, value)? {
         return Ok(());
     }
-    let is_reached = |after: &Mesh<'_, '_>| is_same(after.entry(path), then.entry(path));
-    let text = edited(&now, path, &back(path, &now, then), &is_reached)?;
-    restored.text = text;
+    let is_reached = |after: &Mesh<'_, '_>| {
+        let value = path.value(after.document);
+        value.is_ok_and(|value| is_same(value, original))
+    };
+    let splices = back(&document, &path.parts(&document)?, then, &path.parts(then)?);
+    restored.text = edited(&now, path, &splices, &is_reached)?;
     Ok(())
 }
 
-fn is_ours(path: Path, mesh: &Mesh<'_, '_>, address: &str) -> bool {
-    match path {
-        Path::Flag => mesh.settings.enabled == Some(true),
-        Path::Service => mesh.settings.service_is(address),
-    }
-}
-
-/// Whether two entries, of two texts, say the same; null is as good as no entry.
-fn is_same(one: Option<&Entry<'_>>, other: Option<&Entry<'_>>) -> bool {
-    let said = |entry: &&Entry<'_>| !entry.value.is_null();
-    match (one.filter(said), other.filter(said)) {
+/// Whether two values, of two texts, say the same; null is as good as no value.
+fn is_same(one: Option<&YamlNode<'_>>, other: Option<&YamlNode<'_>>) -> bool {
+    let is_said = |node: &&YamlNode<'_>| !node.is_null();
+    match (one.filter(is_said), other.filter(is_said)) {
         (None, None) => true,
-        (Some(one), Some(other)) => is_same_value(&one.value, &other.value),
+        (Some(one), Some(other)) => is_same_value(one, other),
         (Some(_), None) | (None, Some(_)) => false,
     }
 }
 
-/// Takes `path`, which is in `now`, back to what `then` has there.
-fn back(path: Path, now: &Mesh<'_, '_>, then: &Mesh<'_, '_>) -> Vec<Splice> {
-    let Some(entry) = now.entry(path) else {
-        return Vec::new();
-    };
-    match (then.entry(path), path) {
-        (Some(old), Path::Flag | Path::Service) => put_back(now, entry, then, old),
-        (None, Path::Flag) => now.root.map_or_else(Vec::new, |root| without(now, root, entry)),
-        (None, Path::Service) => without_service(now, then, entry),
+/// Takes the last of the parts that are there now back to what was there then: the whole of what was added for it first.
+fn back(
+    now: &Document<'_>,
+    parts: &[Part<'_, '_>],
+    then: &Document<'_>,
+    before: &[Part<'_, '_>],
+) -> Vec<Splice> {
+    let mut splices = Vec::new();
+    for (place, part) in parts.iter().enumerate() {
+        let inner = parts.get(place + 1..).unwrap_or_default();
+        if !inner.iter().all(Part::is_alone) {
+            continue;
+        }
+        match before.get(place) {
+            None => splices.extend(without(now.text, part)),
+            // With nothing else in it, what held nothing is written as it was.
+            Some(old) if inner.is_empty() || (old.value().is_null() && is_flow(part.value())) => {
+                splices.extend(put_back(now.text, part, then.text, old));
+            }
+            Some(_) => {}
+        }
+    }
+    splices
+}
+
+fn is_flow(node: &YamlNode<'_>) -> bool {
+    match &node.kind {
+        YamlKind::Mapping(mapping) => mapping.is_flow(),
+        YamlKind::Sequence { style, .. } => *style == StructureStyle::Flow,
+        YamlKind::Scalar { .. } | YamlKind::Alias(_) => false,
     }
 }
 
-/// The bytes between the colon and the end of the value, as they were.
-fn put_back(now: &Mesh<'_, '_>, entry: &Entry<'_>, then: &Mesh<'_, '_>, old: &Entry<'_>) -> Vec<Splice> {
-    let range = entry.value_source(now.document.text);
-    let source = old.value_source(then.document.text);
-    let source = source.and_then(|source| then.document.text.get(source));
-    let (Some(range), Some(source)) = (range, source) else {
+/// The bytes of the value as they were: of an entry, from its colon on.
+fn put_back(now: &str, part: &Part<'_, '_>, then: &str, old: &Part<'_, '_>) -> Vec<Splice> {
+    let (Some(range), Some(source)) = (source(now, part), source(then, old)) else {
+        return Vec::new();
+    };
+    let Some(source) = then.get(source) else {
         return Vec::new();
     };
     let splice = |text| Splice {
@@ -111,49 +164,59 @@ fn put_back(now: &Mesh<'_, '_>, entry: &Entry<'_>, then: &Mesh<'_, '_>, old: &En
         text,
     };
     // The second is for a text that somebody indented further since.
-    let deeper = column(now, entry).saturating_sub(column(then, old));
+    let deeper = column(now, part).saturating_sub(column(then, old));
     let deeper = format!("\n{:deeper$}", "");
     vec![splice(source.to_owned()), splice(source.replace('\n', &deeper))]
 }
 
-fn column(mesh: &Mesh<'_, '_>, entry: &Entry<'_>) -> usize {
-    entry.key.start - lines::start(mesh.document.text, entry.key.start)
+fn source(text: &str, part: &Part<'_, '_>) -> Option<Range<usize>> {
+    match part {
+        Part::Entry { entry, .. } => entry.value_source(text),
+        Part::Item { item, .. } => Some(item.start..item.end(text)),
+    }
 }
 
-fn without_service(now: &Mesh<'_, '_>, then: &Mesh<'_, '_>, entry: &Entry<'_>) -> Vec<Splice> {
-    let Some(proxy) = now.proxy else { return Vec::new() };
-    let Some(mapping) = proxy.value.mapping() else {
+fn column(text: &str, part: &Part<'_, '_>) -> usize {
+    let start = match part {
+        Part::Entry { entry, .. } => entry.key.start,
+        Part::Item { item, .. } => item.start,
+    };
+    start - lines::start(text, start)
+}
+
+/// The text without an entry or item: exactly what an insertion added, whether it was at the end or at the start.
+fn without(text: &str, part: &Part<'_, '_>) -> Vec<Splice> {
+    let (parent, place) = match part {
+        Part::Entry { parent, place, .. } | Part::Item { parent, place, .. } => (*parent, *place),
+    };
+    let spans: Option<Vec<Range<usize>>> = match &parent.kind {
+        YamlKind::Mapping(mapping) => mapping
+            .entries
+            .iter()
+            .map(|entry| Some(span(text, entry)))
+            .collect(),
+        YamlKind::Sequence { items, .. } => items
+            .iter()
+            .map(|item| {
+                let start = if is_flow(parent) {
+                    Some(item.start)
+                } else {
+                    lines::dash_before(text, item.start)
+                };
+                Some(start?..item.end(text))
+            })
+            .collect(),
+        YamlKind::Scalar { .. } | YamlKind::Alias(_) => None,
+    };
+    let spans = spans.unwrap_or_default();
+    let Some(Range { start, end }) = spans.get(place).cloned() else {
         return Vec::new();
     };
-    let mut splices = Vec::new();
-    if mapping.entries.len() == 1 {
-        // With nothing else in it, `defaultConfig` itself goes back to what it was, if that was nothing.
-        match then.proxy {
-            None => splices.extend(now.root.into_iter().flat_map(|root| without(now, root, proxy))),
-            Some(old) if old.value.is_null() && mapping.is_flow() => {
-                splices.extend(put_back(now, proxy, then, old));
-            }
-            Some(_) => {}
-        }
-    }
-    splices.extend(without(now, mapping, entry));
-    splices
-}
-
-/// The text without an entry of `mapping`: exactly what an insertion added, whether it was at the end or at the start.
-fn without(mesh: &Mesh<'_, '_>, mapping: &Mapping<'_>, entry: &Entry<'_>) -> Vec<Splice> {
-    let text = mesh.document.text;
-    let (start, end) = (entry.key.start, entry.value.end(text).max(entry.key.content.end));
-    let place = mapping
-        .entries
-        .iter()
-        .position(|other| std::ptr::eq(other, entry));
-    let neighbour = |offset: fn(usize) -> Option<usize>| mapping.entries.get(place.and_then(offset)?);
-    let previous = neighbour(|place| place.checked_sub(1));
-    let next = neighbour(|place| place.checked_add(1));
-    let up_to_next = next.map(|next| Splice::remove(start..next.key.start));
-    if mapping.is_flow() {
-        let from_previous = previous.map(|previous| Splice::remove(previous.value.end(text)..end));
+    let previous = place.checked_sub(1).and_then(|place| spans.get(place));
+    let next = spans.get(place + 1);
+    let up_to_next = next.map(|next| Splice::remove(start..next.start));
+    if is_flow(parent) {
+        let from_previous = previous.map(|previous| Splice::remove(previous.end..end));
         return from_previous
             .or(up_to_next)
             .or(Some(Splice::remove(start..end)))
@@ -174,4 +237,8 @@ fn without(mesh: &Mesh<'_, '_>, mapping: &Mapping<'_>, entry: &Entry<'_>) -> Vec
         .into_iter()
         .flatten()
         .collect()
+}
+
+fn span(text: &str, entry: &Entry<'_>) -> Range<usize> {
+    entry.key.start..entry.value.end(text).max(entry.key.content.end)
 }

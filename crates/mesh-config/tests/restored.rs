@@ -12,7 +12,7 @@ const CHART: &str =
     "defaultConfig:\n  discoveryAddress: istiod.istio-system.svc:15012\ntrustDomain: cluster.local\n";
 
 /// What `restore` makes of the wired `original` after `change`.
-fn restored(original: &str, change: (&str, &str)) -> (String, Vec<&'static str>) {
+fn restored(original: &str, change: (&str, &str)) -> (String, Vec<String>) {
     let wired = wire(original, ADDRESS).expect("the text is a mesh config");
     assert!(wired.contains(change.0), "{wired}");
     let current = wired.replacen(change.0, change.1, 1);
@@ -69,7 +69,10 @@ fn restored(original: &str, change: (&str, &str)) -> (String, Vec<&'static str>)
     &[]
 )]
 fn what_others_changed_stays(#[case] change: (&str, &str), #[case] text: &str, #[case] kept: &[&str]) {
-    assert_eq!(restored(CHART, change), (text.to_owned(), kept.to_vec()));
+    assert_eq!(
+        restored(CHART, change),
+        (text.to_owned(), kept.iter().map(ToString::to_string).collect())
+    );
 }
 
 /// Each original holds values of its own, and an unrelated key is new.

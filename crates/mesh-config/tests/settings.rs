@@ -2,15 +2,17 @@
 
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
-use alscope_mesh_config::{ExtensionProvider, Service, Settings, check_address, merged, read};
+use alscope_mesh_config::{
+    AccessLogService, AccessLogSettings, ExtensionProvider, check_address, merged, read,
+};
 use rstest::rstest;
 
-fn settings(text: &str) -> Settings {
+fn settings(text: &str) -> AccessLogSettings {
     read(text).expect("the text is a mesh config")
 }
 
-fn service(address: Option<&str>, has_other_keys: bool) -> Service {
-    Service {
+fn service(address: Option<&str>, has_other_keys: bool) -> AccessLogService {
+    AccessLogService {
         address: address.map(str::to_owned),
         has_other_keys,
     }
@@ -35,7 +37,7 @@ fn extension(name: &str, logs: bool) -> ExtensionProvider {
 )]
 #[case::keys_in_the_wrong_place("envoyAccessLogService: {address: a:1}\naccessLogging: [a]\n")]
 fn a_text_without_the_keys_says_nothing(#[case] text: &str) {
-    assert_eq!(settings(text), Settings::default());
+    assert_eq!(settings(text), AccessLogSettings::default());
 }
 
 #[test]
@@ -43,7 +45,7 @@ fn every_key_is_read() {
     let text = "defaultConfig:\n  envoyAccessLogService:\n    address: a.b:1\n    tlsSettings: {mode: DISABLE}\n\
                 enableEnvoyAccessLogService: false\ndefaultProviders:\n  accessLogging:\n  - envoy\n  - otel\n\
                 rootNamespace: \"istio-config\"\nextensionProviders: [{name: otel, envoyOtelAls: {port: 1}}]\n";
-    let expected = Settings {
+    let expected = AccessLogSettings {
         enabled: Some(false),
         service: Some(service(Some("a.b:1"), true)),
         access_logging_providers: Some(vec!["envoy".to_owned(), "otel".to_owned()]),
@@ -59,7 +61,7 @@ fn aliases_are_followed() {
                 defaultConfig: {envoyAccessLogService: *x}\nenableEnvoyAccessLogService: *on\n\
                 defaultProviders: {access_logging: *names}\nroot: &root mesh\nroot_namespace: *root\n\
                 als: &als {name: *n, envoy_http_als: {}}\nextension_providers: [*als]\n";
-    let expected = Settings {
+    let expected = AccessLogSettings {
         enabled: Some(true),
         service: Some(service(Some("a.b:1"), false)),
         access_logging_providers: Some(vec!["envoy".to_owned(), "envoy".to_owned()]),
@@ -91,32 +93,32 @@ fn booleans_are_those_of_yaml_1_1(#[case] spelling: &str, #[case] enabled: Optio
 #[case::shared_alone(
     "enableEnvoyAccessLogService: true\ndefaultConfig: {envoyAccessLogService: {address: s:1}}\ndefaultProviders: {accessLogging: [s]}\nrootNamespace: s",
     "defaultConfig: {concurrency: 2}\ndefaultProviders: {metrics: [p]}",
-    Settings { enabled: Some(true), service: Some(service(Some("s:1"), false)), access_logging_providers: Some(vec!["s".to_owned()]), root_namespace: Some("s".to_owned()), ..Settings::default() }
+    AccessLogSettings { enabled: Some(true), service: Some(service(Some("s:1"), false)), access_logging_providers: Some(vec!["s".to_owned()]), root_namespace: Some("s".to_owned()), ..AccessLogSettings::default() }
 )]
 #[case::primary_wins(
     "enableEnvoyAccessLogService: true\ndefaultConfig: {envoyAccessLogService: {address: s:1}}\ndefaultProviders: {accessLogging: [s]}\nrootNamespace: s",
     "enableEnvoyAccessLogService: false\ndefaultConfig: {envoyAccessLogService: {address: p:1}}\ndefaultProviders: {accessLogging: []}\nrootNamespace: p",
-    Settings { enabled: Some(false), service: Some(service(Some("p:1"), false)), access_logging_providers: Some(vec![]), root_namespace: Some("p".to_owned()), ..Settings::default() }
+    AccessLogSettings { enabled: Some(false), service: Some(service(Some("p:1"), false)), access_logging_providers: Some(vec![]), root_namespace: Some("p".to_owned()), ..AccessLogSettings::default() }
 )]
 #[case::service_is_replaced_whole(
     "defaultConfig: {envoyAccessLogService: {address: s:1}}",
     "defaultConfig: {envoyAccessLogService: {tlsSettings: {mode: DISABLE}}}",
-    Settings { enabled: None, service: Some(service(None, true)), ..Settings::default() }
+    AccessLogSettings { enabled: None, service: Some(service(None, true)), ..AccessLogSettings::default() }
 )]
 #[case::empty_service_hides_the_shared_one(
     "defaultConfig: {envoyAccessLogService: {address: s:1}}",
     "defaultConfig: {envoyAccessLogService: {}}",
-    Settings { enabled: None, service: Some(service(None, false)), ..Settings::default() }
+    AccessLogSettings { enabled: None, service: Some(service(None, false)), ..AccessLogSettings::default() }
 )]
 #[case::null_hides_nothing(
     "defaultConfig: {envoyAccessLogService: {address: s:1}}",
     "defaultConfig: {envoyAccessLogService: ~}",
-    Settings { enabled: None, service: Some(service(Some("s:1"), false)), ..Settings::default() }
+    AccessLogSettings { enabled: None, service: Some(service(Some("s:1"), false)), ..AccessLogSettings::default() }
 )]
 fn two_are_merged_as_istiod_merges_them(
     #[case] shared: &str,
     #[case] primary: &str,
-    #[case] expected: Settings,
+    #[case] expected: AccessLogSettings,
 ) {
     assert_eq!(merged(&settings(shared), &settings(primary)), expected);
 }

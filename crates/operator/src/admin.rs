@@ -27,30 +27,30 @@ pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
     leader: Gauge,
     passes: Counter,
-    writes: Family<Outcome, Counter>,
-    proxies: Family<Proxies, Gauge>,
-    unreadable: Family<Unreadable, Gauge>,
+    writes: Family<WriteLabels, Counter>,
+    proxies: Family<ProxyLabels, Gauge>,
+    unreadable: Family<ResourceLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Unreadable {
+struct ResourceLabels {
     resource: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
-    outcome: Result,
+struct WriteLabels {
+    outcome: WriteOutcome,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "label values are lower-case words")]
-enum Result {
+enum WriteOutcome {
     done,
     failed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Proxies {
+struct ProxyLabels {
     resource: String,
     state: &'static str,
 }
@@ -91,12 +91,12 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Whether this operator leads.
-    pub fn leads(&self, leads: bool) {
+    pub fn set_leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
     }
 
     /// A pass begins.
-    pub fn pass(&self, world: &World) {
+    pub fn count_pass(&self, world: &World) {
         self.passes.inc();
         let Ok(resources) = &world.resources else {
             return;
@@ -116,7 +116,7 @@ impl Metrics {
                 ("pending_restart", proxies.pending_restart),
                 ("silent", proxies.silent),
             ] {
-                let labels = Proxies {
+                let labels = ProxyLabels {
                     resource: name.clone(),
                     state,
                 };
@@ -126,10 +126,10 @@ impl Metrics {
     }
 
     /// How many objects of each resource can't be decoded.
-    pub fn unreadable(&self, counts: &[(&str, usize)]) {
+    pub fn set_unreadable(&self, counts: &[(&str, usize)]) {
         self.unreadable.clear();
         for (resource, count) in counts {
-            let labels = Unreadable {
+            let labels = ResourceLabels {
                 resource: (*resource).to_owned(),
             };
             let gauge = self.unreadable.get_or_create(&labels);
@@ -138,24 +138,24 @@ impl Metrics {
     }
 
     /// A write was done.
-    pub fn wrote(&self) {
+    pub fn count_write(&self) {
         self.writes
-            .get_or_create(&Outcome {
-                outcome: Result::done,
+            .get_or_create(&WriteLabels {
+                outcome: WriteOutcome::done,
             })
             .inc();
     }
 
     /// A write failed.
-    pub fn failed(&self) {
+    pub fn count_failed_write(&self) {
         self.writes
-            .get_or_create(&Outcome {
-                outcome: Result::failed,
+            .get_or_create(&WriteLabels {
+                outcome: WriteOutcome::failed,
             })
             .inc();
     }
 
-    fn text(&self) -> std::result::Result<String, std::fmt::Error> {
+    fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(
             &mut text,
@@ -193,12 +193,12 @@ mod tests {
     #[test]
     fn metrics_have_the_operators_prefix_and_count() {
         let metrics = Metrics::default();
-        metrics.leads(true);
-        metrics.wrote();
-        metrics.wrote();
-        metrics.failed();
-        metrics.pass(&World::default());
-        metrics.unreadable(&[("pods", 1), ("telemetries.telemetry.istio.io", 0), ("pods", 2)]);
+        metrics.set_leader(true);
+        metrics.count_write();
+        metrics.count_write();
+        metrics.count_failed_write();
+        metrics.count_pass(&World::default());
+        metrics.set_unreadable(&[("pods", 1), ("telemetries.telemetry.istio.io", 0), ("pods", 2)]);
         let text = metrics.text().unwrap();
         for line in [
             "alscope_operator_leader 1",

@@ -5,10 +5,11 @@
 use std::fmt;
 
 use alscope_plan::api::{FINALIZER, MeshObservability};
-use alscope_plan::plan::objects::Desired;
 use alscope_plan::plan::refusal::WriteFailure;
-use alscope_plan::plan::step::{After, MeshEdit, Step};
-use alscope_plan::world::{Backup, KEY, Kind, MANAGER, MANAGER_LABEL, ObjectName};
+use alscope_plan::plan::step::{DesiredObject, MeshEdit, Step};
+use alscope_plan::world::{
+    Backup, MANAGED_BY_LABEL, MESH_KEY, MeshConfigContent, OPERATOR_NAME, ObjectName, OwnedKind,
+};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{
     DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
@@ -17,7 +18,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tracing::info;
 
-use crate::gather::resource;
+use crate::gather::api_resource;
 
 /// Why a step was not done.
 #[derive(Debug)]
@@ -30,25 +31,25 @@ pub enum StepError {
 
 /// Writes for one operator.
 #[derive(Clone)]
-pub struct Writer {
+pub struct StepWriter {
     client: Client,
     namespace: String,
 }
 
 /// What a request is about.
-struct Request<'a> {
+struct WriteRequest<'a> {
     verb: &'static str,
     resource: &'a str,
     name: ObjectName,
 }
 
-impl fmt::Debug for Writer {
+impl fmt::Debug for StepWriter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Writer").finish_non_exhaustive()
+        formatter.debug_struct("StepWriter").finish_non_exhaustive()
     }
 }
 
-impl Writer {
+impl StepWriter {
     /// For the operator's own namespace, with a client that sends nothing when this operator does not lead.
     pub fn new(client: Client, namespace: &str) -> Self {
         Self {
@@ -66,12 +67,15 @@ impl Writer {
             Step::Delete { kind, name, uid } => self.delete(*kind, name, uid).await?,
             Step::WriteBackup(backup) => self.write_backup(backup).await?,
             Step::WriteMesh(edit) => self.write_mesh(edit).await?,
-            Step::Disown {
+            Step::ReleaseFieldOwnership {
                 config_map,
                 index,
                 manager,
                 resource_version,
-            } => self.disown(config_map, *index, manager, resource_version).await?,
+            } => {
+                self.release_field_ownership(config_map, *index, manager, resource_version)
+                    .await?
+            }
             Step::DeleteBackup {
                 uid,
                 resource_version,
@@ -102,25 +106,25 @@ impl Writer {
         }});
         let name = owner.name().to_owned();
         let api: Api<MeshObservability> = Api::all(self.client.clone());
-        let request = Request::new("patch", "meshobservabilities", &ObjectName::new("", &name));
+        let request = WriteRequest::new("patch", "meshobservabilities", &ObjectName::new("", &name));
         match api
             .patch(&name, &PatchParams::default(), &Patch::Merge(patch))
             .await
         {
             Ok(owner) => Ok(owner),
             // Without the finalizer it may be gone at once.
-            Err(error) if is(&error, 404) && !present => Ok(owner),
+            Err(error) if has_code(&error, 404) && !present => Ok(owner),
             // It went before it could be kept: nothing may be written for it.
-            Err(error) if is(&error, 404) => Err(StepError::Conflict),
+            Err(error) if has_code(&error, 404) => Err(StepError::Conflict),
             Err(error) => Err(request.failed(&error)),
         }
     }
 
-    async fn apply(&self, desired: &Desired) -> Result<(), StepError> {
-        let request = Request::new("patch", desired.kind.plural(), &self.own(&desired.name));
-        info!(kind = desired.kind.name(), name = %desired.name, "applying");
+    async fn apply(&self, desired: &DesiredObject) -> Result<(), StepError> {
+        let request = WriteRequest::new("patch", desired.kind.plural(), &self.own_name(&desired.name));
+        info!(kind = desired.kind.as_str(), name = %desired.name, "applying");
         // The operator's own objects: whoever else wrote a field of them gives it back.
-        let parameters = PatchParams::apply(MANAGER).force();
+        let parameters = PatchParams::apply(OPERATOR_NAME).force();
         let applied = self
             .api(desired.kind)
             .patch(&desired.name, &parameters, &Patch::Apply(&desired.object))
@@ -128,8 +132,8 @@ impl Writer {
         request.done(applied)
     }
 
-    async fn delete(&self, kind: Kind, name: &str, uid: &str) -> Result<(), StepError> {
-        info!(kind = kind.name(), name, "deleting");
+    async fn delete(&self, kind: OwnedKind, name: &str, uid: &str) -> Result<(), StepError> {
+        info!(kind = kind.as_str(), name, "deleting");
         let parameters = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: Some(uid.to_owned()),
@@ -139,8 +143,8 @@ impl Writer {
             propagation_policy: Some(PropagationPolicy::Foreground),
             ..DeleteParams::default()
         };
-        let request = Request::new("delete", kind.plural(), &self.own(name));
-        request.gone_is_fine(self.api(kind).delete(name, &parameters).await)
+        let request = WriteRequest::new("delete", kind.plural(), &self.own_name(name));
+        request.done_or_gone(self.api(kind).delete(name, &parameters).await)
     }
 
     async fn write_backup(&self, backup: &Backup) -> Result<(), StepError> {
@@ -153,10 +157,12 @@ impl Writer {
         } else {
             ("create", api.create(&parameters(), &config_map).await)
         };
-        let request = Request::new(verb, "configmaps", &self.own(&name));
+        let request = WriteRequest::new(verb, "configmaps", &self.own_name(&name));
         match written {
             // It went meanwhile, which the watch will show.
-            Err(error) if is(&error, 404) && backup.resource_version.is_some() => Err(StepError::Conflict),
+            Err(error) if has_code(&error, 404) && backup.resource_version.is_some() => {
+                Err(StepError::Conflict)
+            }
             written => request.done(written),
         }
     }
@@ -164,8 +170,8 @@ impl Writer {
     async fn delete_backup(&self, uid: &str, resource_version: &str) -> Result<(), StepError> {
         let name = Backup::name_for(uid);
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
-        let request = Request::new("delete", "configmaps", &self.own(&name));
-        request.gone_is_fine(api.delete(&name, &at_version(resource_version)).await)
+        let request = WriteRequest::new("delete", "configmaps", &self.own_name(&name));
+        request.done_or_gone(api.delete(&name, &at_version(resource_version)).await)
     }
 
     async fn write_mesh(&self, edit: &MeshEdit) -> Result<(), StepError> {
@@ -173,29 +179,29 @@ impl Writer {
         let name = &edit.config_map.name;
         info!(config_map = %edit.config_map, "writing mesh config");
         let Some(version) = &edit.resource_version else {
-            let request = Request::new("create", "configmaps", &edit.config_map);
-            let created = api.create(&parameters(), &shared(edit)).await;
+            let request = WriteRequest::new("create", "configmaps", &edit.config_map);
+            let created = api.create(&parameters(), &new_shared_config_map(edit)).await;
             return request.done(created);
         };
         let text = match &edit.after {
-            After::Text(text) => json!(text),
-            After::NoKey => Value::Null,
-            After::NoObject => {
-                let request = Request::new("delete", "configmaps", &edit.config_map);
-                return request.gone_is_fine(api.delete(name, &at_version(version)).await);
+            MeshConfigContent::Text(text) => json!(text),
+            MeshConfigContent::KeyAbsent => Value::Null,
+            MeshConfigContent::ObjectAbsent => {
+                let request = WriteRequest::new("delete", "configmaps", &edit.config_map);
+                return request.done_or_gone(api.delete(name, &at_version(version)).await);
             }
         };
-        let patch = json!({"metadata": {"resourceVersion": version}, "data": {KEY: text}});
+        let patch = json!({"metadata": {"resourceVersion": version}, "data": {MESH_KEY: text}});
         let parameters = PatchParams {
-            field_manager: Some(MANAGER.to_owned()),
+            field_manager: Some(OPERATOR_NAME.to_owned()),
             ..PatchParams::default()
         };
-        let request = Request::new("patch", "configmaps", &edit.config_map);
+        let request = WriteRequest::new("patch", "configmaps", &edit.config_map);
         let patched = api.patch(name, &parameters, &Patch::Merge(patch)).await;
         request.done(patched)
     }
 
-    async fn disown(
+    async fn release_field_ownership(
         &self,
         config_map: &ObjectName,
         index: usize,
@@ -208,8 +214,9 @@ impl Writer {
             {"op": "test", "path": format!("{entry}/manager"), "value": manager},
             {"op": "remove", "path": entry},
         ]);
-        let request = Request::new("patch", "configmaps", config_map);
-        let patch = serde_json::from_value(operations).map_err(|error| request.said(&error.to_string()))?;
+        let request = WriteRequest::new("patch", "configmaps", config_map);
+        let patch =
+            serde_json::from_value(operations).map_err(|error| request.failure(&error.to_string()))?;
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &config_map.namespace);
         let written = api
             .patch(
@@ -220,21 +227,21 @@ impl Writer {
             .await;
         match written {
             // A test that fails, or an entry that is gone: the API server says of neither more than this.
-            Err(error) if is(&error, 422) => Err(StepError::Conflict),
+            Err(error) if has_code(&error, 422) => Err(StepError::Conflict),
             written => request.done(written),
         }
     }
 
-    fn api(&self, kind: Kind) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource(kind))
+    fn api(&self, kind: OwnedKind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &api_resource(kind))
     }
 
-    fn own(&self, name: &str) -> ObjectName {
+    fn own_name(&self, name: &str) -> ObjectName {
         ObjectName::new(&self.namespace, name)
     }
 }
 
-impl<'a> Request<'a> {
+impl<'a> WriteRequest<'a> {
     fn new(verb: &'static str, resource: &'a str, name: &ObjectName) -> Self {
         Self {
             verb,
@@ -244,20 +251,20 @@ impl<'a> Request<'a> {
     }
 
     fn failed(&self, error: &kube::Error) -> StepError {
-        if is(error, 409) {
+        if has_code(error, 409) {
             return StepError::Conflict;
         }
-        if is(error, 403) && error.to_string().contains("is forbidden: User") {
+        if has_code(error, 403) && error.to_string().contains("is forbidden: User") {
             return StepError::Failed(WriteFailure::Forbidden {
                 verb: self.verb,
                 resource: self.resource.to_owned(),
                 name: self.name.clone(),
             });
         }
-        self.said(&error.to_string())
+        self.failure(&error.to_string())
     }
 
-    fn said(&self, message: &str) -> StepError {
+    fn failure(&self, message: &str) -> StepError {
         StepError::Failed(WriteFailure::Failed {
             verb: self.verb,
             resource: self.resource.to_owned(),
@@ -270,21 +277,21 @@ impl<'a> Request<'a> {
         result.map(|_| ()).map_err(|error| self.failed(&error))
     }
 
-    fn gone_is_fine<T>(&self, result: Result<T, kube::Error>) -> Result<(), StepError> {
+    fn done_or_gone<T>(&self, result: Result<T, kube::Error>) -> Result<(), StepError> {
         match result {
-            Err(error) if is(&error, 404) => Ok(()),
+            Err(error) if has_code(&error, 404) => Ok(()),
             result => self.done(result),
         }
     }
 }
 
-fn is(error: &kube::Error, code: u16) -> bool {
+fn has_code(error: &kube::Error, code: u16) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == code)
 }
 
 fn parameters() -> PostParams {
     PostParams {
-        field_manager: Some(MANAGER.to_owned()),
+        field_manager: Some(OPERATOR_NAME.to_owned()),
         ..PostParams::default()
     }
 }
@@ -300,12 +307,12 @@ fn at_version(resource_version: &str) -> DeleteParams {
 }
 
 /// A shared mesh config that did not exist: the operator's own.
-fn shared(edit: &MeshEdit) -> ConfigMap {
+fn new_shared_config_map(edit: &MeshEdit) -> ConfigMap {
     let mut config_map = ConfigMap::default();
     config_map.metadata.name = Some(edit.config_map.name.clone());
     config_map.metadata.namespace = Some(edit.config_map.namespace.clone());
-    config_map.metadata.labels = Some([(MANAGER_LABEL.to_owned(), MANAGER.to_owned())].into());
-    config_map.data = Some([(KEY.to_owned(), edit.after.text().to_owned())].into());
+    config_map.metadata.labels = Some([(MANAGED_BY_LABEL.to_owned(), OPERATOR_NAME.to_owned())].into());
+    config_map.data = Some([(MESH_KEY.to_owned(), edit.after.text().to_owned())].into());
     config_map
 }
 

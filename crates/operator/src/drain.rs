@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use alscope_plan::api::MeshObservability;
-use alscope_plan::plan::installation::{Whose, whose};
+use alscope_plan::plan::assignment::{Assignment, assignment};
 use kube::api::{DeleteParams, ListParams, Preconditions};
 use kube::{Api, Client};
 use tokio::time::Instant;
 
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a resource that belongs to nobody is watched: a running operator takes it within this time, and then it is its own.
-const UNCLAIMED: Duration = Duration::from_secs(10);
+const ASSIGNMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why something is left.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ pub async fn drain(client: Client, namespace: &str, timeout: Duration) -> Result
     let api: Api<MeshObservability> = Api::all(client);
     let begin = Instant::now();
     let deadline = begin + timeout;
-    let mut told = String::new();
+    let mut printed = String::new();
     loop {
         let all = match api.list(&ListParams::default()).await {
             Ok(list) => list.items,
@@ -55,7 +55,7 @@ pub async fn drain(client: Client, namespace: &str, timeout: Duration) -> Result
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
             // The API server may be away for a moment.
             Err(_) if Instant::now() < deadline => {
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
                 continue;
             }
             Err(source) => {
@@ -65,13 +65,13 @@ pub async fn drain(client: Client, namespace: &str, timeout: Duration) -> Result
                 });
             }
         };
-        let Split { ours, nobodys } = split(&all, namespace);
-        let message = match (ours.first(), nobodys.first()) {
-            (None, Some(nobodys)) if begin.elapsed() < UNCLAIMED => {
-                format!("{}: waiting whether an operator takes it", nobodys.name())
+        let Partition { ours, unassigned } = partition(&all, namespace);
+        let message = match (ours.first(), unassigned.first()) {
+            (None, Some(unassigned)) if begin.elapsed() < ASSIGNMENT_TIMEOUT => {
+                format!("{}: waiting whether an operator takes it", unassigned.name())
             }
             (None, _) => {
-                for left in nobodys {
+                for left in unassigned {
                     println!(
                         "MeshObservability {} belongs to no operator and is left",
                         left.name()
@@ -83,9 +83,9 @@ pub async fn drain(client: Client, namespace: &str, timeout: Duration) -> Result
             (Some(first), _) => format!("{}: {}", first.name(), message(first)),
         };
         delete(&api, &ours).await?;
-        if message != told {
+        if message != printed {
             println!("{message}");
-            told.clone_from(&message);
+            printed.clone_from(&message);
         }
         if Instant::now() >= deadline {
             let names: Vec<&str> = ours.iter().map(|one| one.name()).collect();
@@ -95,7 +95,7 @@ pub async fn drain(client: Client, namespace: &str, timeout: Duration) -> Result
                 message,
             });
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -130,21 +130,21 @@ async fn delete(api: &Api<MeshObservability>, resources: &[&MeshObservability]) 
 
 /// The resources that are not another installation's.
 #[derive(Debug, PartialEq)]
-struct Split<'a> {
+struct Partition<'a> {
     /// Those of this installation.
     ours: Vec<&'a MeshObservability>,
     /// Those that no operator has taken yet.
-    nobodys: Vec<&'a MeshObservability>,
+    unassigned: Vec<&'a MeshObservability>,
 }
 
-fn split<'a>(all: &'a [MeshObservability], namespace: &str) -> Split<'a> {
-    let of = |wanted: Whose<'static>| {
-        let is_it = |one: &&MeshObservability| whose(one, namespace) == wanted;
+fn partition<'a>(all: &'a [MeshObservability], namespace: &str) -> Partition<'a> {
+    let of = |wanted: Assignment<'static>| {
+        let is_it = |one: &&MeshObservability| assignment(one, namespace) == wanted;
         all.iter().filter(is_it).collect()
     };
-    Split {
-        ours: of(Whose::Ours),
-        nobodys: of(Whose::Nobodys),
+    Partition {
+        ours: of(Assignment::Ours),
+        unassigned: of(Assignment::Unassigned),
     }
 }
 
@@ -184,13 +184,13 @@ mod tests {
             resource("meant-for-us", &meant("here"), &json!({})),
             resource("meant-for-them", &meant("there"), &json!({})),
             resource("handed-over", &meant("here"), &owned("there")),
-            resource("nobodys", &json!({}), &json!({})),
+            resource("unassigned", &json!({}), &json!({})),
         ];
-        let names = |split: &[&MeshObservability]| -> Vec<String> {
-            split.iter().map(|one| one.name().to_owned()).collect()
+        let names = |resources: &[&MeshObservability]| -> Vec<String> {
+            resources.iter().map(|one| one.name().to_owned()).collect()
         };
-        let split = split(&all, "here");
-        assert_eq!(names(&split.ours), ["ours", "meant-for-us"]);
-        assert_eq!(names(&split.nobodys), ["nobodys"]);
+        let partition = partition(&all, "here");
+        assert_eq!(names(&partition.ours), ["ours", "meant-for-us"]);
+        assert_eq!(names(&partition.unassigned), ["unassigned"]);
     }
 }

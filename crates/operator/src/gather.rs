@@ -1,9 +1,9 @@
 //! Reads the cluster: watches keep what the plan needs, and a pass puts it together as a [`World`].
 
 pub mod cache;
-mod collector;
-pub mod intake;
+mod own_namespace;
 pub mod prune;
+pub mod replica_status;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,14 +14,12 @@ use std::time::Duration;
 use alscope_plan::api::MeshObservability;
 use alscope_plan::plan::targets;
 use alscope_plan::world::{
-    Backup, ControlPlane, Kind, MANAGER, MANAGER_LABEL, MeshConfigMap, ObjectName, Proxy, Read, ReadError,
-    Telemetry, World,
+    Backup, ControlPlane, MeshConfigMap, ObjectName, Proxy, ReadError, ReadResult, Telemetry, World,
 };
 use axum::http::Request;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::client::Body;
 use kube::core::GroupVersionKind;
@@ -33,12 +31,15 @@ use tokio_util::sync::CancellationToken;
 use tower::BoxError;
 use tracing::warn;
 
+pub use own_namespace::api_resource;
+
 use cache::{Cache, Watches};
-use intake::Intakes;
-use watch::{ANSWERS, Absence, Subject, said, unanswered};
+use own_namespace::OwnNamespace;
+use replica_status::ReplicaPoller;
+use watch::{MissingKind, RESPONSE_TIMEOUT, WatchedResource, api_error_text, timeout_text};
 
 /// Every watch of the operator.
-pub struct Gather {
+pub struct ClusterReader {
     client: Client,
     watches: Watches,
     resources: Cache<MeshObservability>,
@@ -46,52 +47,38 @@ pub struct Gather {
     managed_gateways: Cache<Deployment>,
     telemetries: Cache<DynamicObject>,
     pods: Cache<Pod>,
-    owned: BTreeMap<Kind, Cache<DynamicObject>>,
-    collector_pods: Cache<Pod>,
-    endpoint_slices: Cache<EndpointSlice>,
-    mesh_config_maps: BTreeMap<ObjectName, Seen>,
+    own_namespace: OwnNamespace,
+    mesh_config_maps: BTreeMap<ObjectName, WatchedMeshConfig>,
     /// Backups without a resource that can't be read, by its uid: each is told once.
-    told: BTreeSet<String>,
+    reported_backups: BTreeSet<String>,
 }
 
 /// A ConfigMap of mesh config, and since when its version is known.
-struct Seen {
+struct WatchedMeshConfig {
     cache: Cache<ConfigMap>,
     version: Option<String>,
     since: Timestamp,
 }
 
-impl fmt::Debug for Gather {
+impl fmt::Debug for ClusterReader {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Gather").finish_non_exhaustive()
+        formatter.debug_struct("ClusterReader").finish_non_exhaustive()
     }
 }
 
-impl Gather {
+impl ClusterReader {
     /// Starts the watches that do not depend on what is found. `changed` is told of everything that comes.
     pub fn start(client: &Client, namespace: &str, changed: Arc<Notify>, ending: CancellationToken) -> Self {
-        let client = &answered(client);
+        let client = &with_response_timeout(client);
         let mut watches = Watches::new(changed, ending);
         let everywhere = |labels: &str| watcher::Config::default().labels(labels);
-        let ours = format!("{MANAGER_LABEL}={MANAGER}");
         // Every Istio serves this version, and those before 1.22 no other.
         let telemetry = ApiResource::from_gvk(&GroupVersionKind::gvk(
             "telemetry.istio.io",
             "v1alpha1",
             "Telemetry",
         ));
-        let owned = Kind::ALL.map(|kind| {
-            let resource = resource(kind);
-            let api = Api::namespaced_with(client.clone(), namespace, &resource);
-            let subject = Subject::new(
-                &resource.group,
-                &resource.plural,
-                Some(namespace),
-                Absence::IsAFault,
-            );
-            let cache = watches.dynamic(api, resource, everywhere(&ours), subject);
-            (kind, cache)
-        });
+        let own_namespace = OwnNamespace::start(&mut watches, client, namespace);
         Self {
             resources: watches.typed(Api::all(client.clone()), watcher::Config::default(), None),
             control_planes: watches.typed(Api::all(client.clone()), everywhere("app=istiod"), None),
@@ -105,22 +92,12 @@ impl Gather {
                 telemetry.clone(),
                 watcher::Config::default(),
                 // Istio's own definition: a mesh without it has none.
-                Subject::new(&telemetry.group, &telemetry.plural, None, Absence::IsEmpty),
+                WatchedResource::new(&telemetry.group, &telemetry.plural, None, MissingKind::IsEmpty),
             ),
             pods: watches.pods(Api::all(client.clone())),
-            owned: owned.into(),
-            collector_pods: watches.typed(
-                Api::namespaced(client.clone(), namespace),
-                everywhere(&ours),
-                Some(namespace),
-            ),
-            endpoint_slices: watches.typed(
-                Api::namespaced(client.clone(), namespace),
-                watcher::Config::default(),
-                Some(namespace),
-            ),
+            own_namespace,
             mesh_config_maps: BTreeMap::new(),
-            told: BTreeSet::new(),
+            reported_backups: BTreeSet::new(),
             client: client.clone(),
             watches,
         }
@@ -144,21 +121,19 @@ impl Gather {
             self.managed_gateways.undecodable_count(),
             self.telemetries.undecodable_count(),
             self.pods.undecodable_count(),
-            self.collector_pods.undecodable_count(),
-            self.endpoint_slices.undecodable_count(),
         ];
-        let owned = self.owned.values().map(Cache::undecodable_count);
+        let own = self.own_namespace.undecodable_counts();
         let mesh = self
             .mesh_config_maps
             .values()
             .map(|seen| seen.cache.undecodable_count());
-        fixed.into_iter().chain(owned).chain(mesh).collect()
+        fixed.into_iter().chain(own).chain(mesh).collect()
     }
 
     /// The uids of all resources as the API server has them now: a watch may be behind, and a backup ahead of it.
-    pub async fn uids(&self) -> Read<BTreeSet<String>> {
+    pub async fn fetch_resource_uids(&self) -> ReadResult<BTreeSet<String>> {
         let api: Api<MeshObservability> = Api::all(self.client.clone());
-        let listed = timeout(ANSWERS, api.list_metadata(&ListParams::default())).await;
+        let listed = timeout(RESPONSE_TIMEOUT, api.list_metadata(&ListParams::default())).await;
         let message = match listed {
             Ok(Ok(list)) => {
                 return Ok(list
@@ -167,8 +142,8 @@ impl Gather {
                     .filter_map(|one| one.metadata.uid)
                     .collect());
             }
-            Ok(Err(error)) => said(&error),
-            Err(_) => unanswered(),
+            Ok(Err(error)) => api_error_text(&error),
+            Err(_) => timeout_text(),
         };
         Err(ReadError::Failed {
             what: "meshobservabilities.alscope.dev".to_owned(),
@@ -178,20 +153,20 @@ impl Gather {
 
     /// What is so, as of now. Watches for ConfigMaps that are named for the first time are started, so the world is complete
     /// when the watches are settled again.
-    pub fn world(&mut self, intakes: &Intakes, now: Timestamp) -> World {
+    pub fn world(&mut self, replica_poller: &ReplicaPoller, now: Timestamp) -> World {
         let control_planes = self.control_planes.read(ControlPlane::of);
-        let backups = self.backups();
-        let (resources, unread) = match self.resources.divided() {
+        let backups = self.own_namespace.backups();
+        let (resources, unread) = match self.resources.decoded_and_undecodable() {
             Ok((resources, unread)) => (Ok(resources), unread),
             Err(error) => (Err(error), Vec::new()),
         };
-        self.follow(
+        self.watch_mesh_config_maps(
             &control_planes,
             &backups,
             resources.as_deref().unwrap_or_default(),
             now,
         );
-        let telemetries: Read<Vec<Telemetry>> = self
+        let telemetries: ReadResult<Vec<Telemetry>> = self
             .telemetries
             .read(|one| Some(Telemetry::of(one)))
             .and_then(|all| all.into_iter().collect());
@@ -205,7 +180,7 @@ impl Gather {
             .read(|one| Some(Proxy::of(one)?.with_labels(&selecting)));
         let mut world = World {
             resources,
-            unread,
+            undecodable_resources: unread,
             config_maps: self
                 .mesh_config_maps
                 .iter()
@@ -217,17 +192,17 @@ impl Gather {
             control_planes,
             ..World::default()
         };
-        self.assign(&mut world, backups, intakes);
+        self.assign_to_resources(&mut world, backups, replica_poller);
         world
     }
 
     /// Gives each resource its collector and its backup. A backup of no resource, not even of one that can't be read, is an
     /// orphan.
-    fn assign(
+    fn assign_to_resources(
         &mut self,
         world: &mut World,
-        backups: Read<BTreeMap<String, Read<Backup>>>,
-        intakes: &Intakes,
+        backups: ReadResult<BTreeMap<String, ReadResult<Backup>>>,
+        replica_poller: &ReplicaPoller,
     ) {
         let Ok(resources) = &world.resources else {
             // Whose a backup is, or whether it is anybody's, is not known.
@@ -239,36 +214,37 @@ impl Gather {
                 Ok(all) => all.get(uid).cloned().transpose(),
                 Err(error) => Err(error.clone()),
             };
-            world
-                .collectors
-                .insert(uid.to_owned(), self.collector(resource, intakes));
+            world.collectors.insert(
+                uid.to_owned(),
+                self.own_namespace.collector(resource, replica_poller),
+            );
             world.backups.insert(uid.to_owned(), backup);
         }
         let unread: BTreeSet<&str> = world
-            .unread
+            .undecodable_resources
             .iter()
             .filter_map(|one| one.metadata.uid.as_deref())
             .collect();
         for (uid, backup) in backups.into_iter().flatten() {
             match backup {
                 _ if world.backups.contains_key(&uid) || unread.contains(uid.as_str()) => {}
-                Ok(backup) => world.orphans.push(backup),
+                Ok(backup) => world.orphaned_backups.push(backup),
                 Err(error) => {
                     // It has no resource whose condition could say it, and there may be no other.
-                    if self.told.insert(uid) {
+                    if self.reported_backups.insert(uid) {
                         warn!(%error, "a mesh whose resource is gone is not restored");
                     }
-                    world.unread_orphans.push(error);
+                    world.undecodable_backups.push(error);
                 }
             }
         }
     }
 
     /// Watches each ConfigMap that an istiod, a backup or a status names.
-    fn follow(
+    fn watch_mesh_config_maps(
         &mut self,
-        control_planes: &Read<Vec<ControlPlane>>,
-        backups: &Read<BTreeMap<String, Read<Backup>>>,
+        control_planes: &ReadResult<Vec<ControlPlane>>,
+        backups: &ReadResult<BTreeMap<String, ReadResult<Backup>>>,
         resources: &[MeshObservability],
         now: Timestamp,
     ) {
@@ -276,8 +252,8 @@ impl Gather {
             .as_ref()
             .map_or_else(|_| Vec::new(), |all| targets::config_maps(all));
         let backups = backups.iter().flatten().flat_map(|(_, backup)| backup);
-        names.extend(backups.flat_map(|backup| backup.before.keys().cloned()));
-        names.extend(resources.iter().flat_map(wired));
+        names.extend(backups.flat_map(|backup| backup.originals.keys().cloned()));
+        names.extend(resources.iter().flat_map(wired_config_maps));
         for name in names {
             if self.mesh_config_maps.contains_key(&name) {
                 continue;
@@ -289,7 +265,7 @@ impl Gather {
             let cache = self.watches.typed(api, config, Some(&name.namespace));
             self.mesh_config_maps.insert(
                 name,
-                Seen {
+                WatchedMeshConfig {
                     cache,
                     version: None,
                     since: now,
@@ -297,25 +273,18 @@ impl Gather {
             );
         }
         for seen in self.mesh_config_maps.values_mut() {
-            seen.note(now);
+            seen.observe_version(now);
         }
     }
 
-    /// Backups of all resources, also of those that are gone, by the resource's uid.
-    fn backups(&self) -> Read<BTreeMap<String, Read<Backup>>> {
-        let Some(config_maps) = self.owned.get(&Kind::ConfigMap) else {
-            return Ok(BTreeMap::new());
-        };
-        let of_backups = config_maps.read(|object| {
-            let uid = Backup::uid_of(object.metadata.name.as_deref()?)?;
-            Some((uid.to_owned(), backup(object)?))
-        });
-        Ok(of_backups?.into_iter().collect())
+    /// The addresses of the collectors' pods that are ready, sorted.
+    pub fn collector_addresses(&self) -> Vec<String> {
+        self.own_namespace.ready_addresses()
     }
 }
 
-impl Seen {
-    fn note(&mut self, now: Timestamp) {
+impl WatchedMeshConfig {
+    fn observe_version(&mut self, now: Timestamp) {
         let version = self.cache.version();
         if version != self.version {
             self.version = version;
@@ -323,7 +292,7 @@ impl Seen {
         }
     }
 
-    fn read(&self, now: Timestamp) -> Read<Option<MeshConfigMap>> {
+    fn read(&self, now: Timestamp) -> ReadResult<Option<MeshConfigMap>> {
         let unchanged_for = Duration::try_from(now.duration_since(self.since)).unwrap_or_default();
         let all = self
             .cache
@@ -333,49 +302,28 @@ impl Seen {
 }
 
 /// A client whose answers begin within a while, also those of a watch.
-fn answered(client: &Client) -> Client {
+fn with_response_timeout(client: &Client) -> Client {
     let namespace = client.default_namespace().to_owned();
     let client = client.clone();
     let service = tower::service_fn(move |request: Request<Body>| {
         let client = client.clone();
         async move {
-            match timeout(ANSWERS, client.send(request)).await {
+            match timeout(RESPONSE_TIMEOUT, client.send(request)).await {
                 Ok(answer) => answer.map_err(BoxError::from),
-                Err(_) => Err(BoxError::from(unanswered())),
+                Err(_) => Err(BoxError::from(timeout_text())),
             }
         }
     });
     Client::new(service, namespace)
 }
 
-/// The API of a kind.
-pub fn resource(kind: Kind) -> ApiResource {
-    let (group, version) = kind
-        .api_version()
-        .split_once('/')
-        .unwrap_or(("", kind.api_version()));
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind.name()), kind.plural())
-}
-
 /// The ConfigMaps that a resource has wired, by its status: without its backup, they are all that is known of it.
-fn wired(resource: &MeshObservability) -> Vec<ObjectName> {
+fn wired_config_maps(resource: &MeshObservability) -> Vec<ObjectName> {
     let mesh = resource.status.iter().filter_map(|status| status.mesh.as_ref());
     let config_maps = mesh.flat_map(|mesh| &mesh.config_maps);
     config_maps
         .filter_map(|one| ObjectName::parse(&one.name))
         .collect()
-}
-
-/// `None` for an object that is no backup.
-fn backup(object: &DynamicObject) -> Option<Read<Backup>> {
-    let decoded = serde_json::to_value(object).and_then(serde_json::from_value::<ConfigMap>);
-    match decoded {
-        Ok(config_map) => Backup::of(&config_map),
-        Err(error) => Some(Err(ReadError::Failed {
-            what: format!("the backup {}", ObjectName::of(object)),
-            message: error.to_string(),
-        })),
-    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 
 /// The Lease's name.
-pub const NAME: &str = "alscope-operator";
+pub const LEASE_NAME: &str = "alscope-operator";
 
 /// Who wants to lead, and for how long one renewal holds.
 #[derive(Clone, Debug)]
@@ -34,13 +34,13 @@ pub struct Candidate {
 
 /// What a Lease says, seen from one candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum LeaseState {
     /// Nobody holds it, or no longer.
     Free,
     /// The candidate holds it.
-    Mine,
+    Held,
     /// Another holds it.
-    Taken,
+    HeldByOther,
 }
 
 impl Candidate {
@@ -56,15 +56,15 @@ impl Candidate {
             // Others count from an answer that they get later than this.
             let began = Instant::now();
             match timeout(pause * 2, self.attempt(&api, &mut seen)).await {
-                Ok(Ok(true)) => self.tell(&leads, Some(began + self.duration * 2 / 3)),
-                Ok(Ok(false)) => self.tell(&leads, None),
+                Ok(Ok(true)) => self.publish(&leads, Some(began + self.duration * 2 / 3)),
+                Ok(Ok(false)) => self.publish(&leads, None),
                 Ok(Err(error)) => {
                     warn!(%error, "the Lease can't be renewed; check the right to get, create and update leases");
                 }
                 Err(_) => warn!("the API server is too slow to renew the Lease"),
             }
             if leads.borrow().is_some_and(|until| until <= Instant::now()) {
-                self.tell(&leads, None);
+                self.publish(&leads, None);
             }
             tokio::select! {
                 biased;
@@ -74,7 +74,7 @@ impl Candidate {
         }
         let was_leader = leads.send_replace(None).is_some();
         if was_leader {
-            match timeout(pause * 2, self.give_up(&api)).await {
+            match timeout(pause * 2, self.release(&api)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     warn!(%error, "the Lease could not be given up; the next leader waits until it ends");
@@ -86,7 +86,7 @@ impl Candidate {
         }
     }
 
-    fn tell(&self, leads: &watch::Sender<Option<Instant>>, until: Option<Instant>) {
+    fn publish(&self, leads: &watch::Sender<Option<Instant>>, until: Option<Instant>) {
         let was_leader = leads.send_replace(until).is_some();
         if was_leader != until.is_some() {
             info!(identity = %self.identity, leader = until.is_some(), "leader election");
@@ -99,34 +99,34 @@ impl Candidate {
         api: &Api<Lease>,
         seen: &mut Option<(Option<String>, Instant)>,
     ) -> Result<bool, kube::Error> {
-        let Some(lease) = api.get_opt(NAME).await? else {
+        let Some(lease) = api.get_opt(LEASE_NAME).await? else {
             let lease = self.lease(None, self.clock.now());
-            return conflict_is_no(api.create(&PostParams::default(), &lease).await);
+            return is_written(api.create(&PostParams::default(), &lease).await);
         };
         let version = lease.metadata.resource_version.clone();
         if seen.as_ref().is_none_or(|(known, _)| *known != version) {
             *seen = Some((version, Instant::now()));
         }
         let unchanged_for = seen.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
-        if self.standing(&lease, unchanged_for) == Standing::Taken {
+        if self.state(&lease, unchanged_for) == LeaseState::HeldByOther {
             return Ok(false);
         }
         let mine = self.lease(Some(&lease), self.clock.now());
-        conflict_is_no(api.replace(NAME, &PostParams::default(), &mine).await)
+        is_written(api.replace(LEASE_NAME, &PostParams::default(), &mine).await)
     }
 
-    fn standing(&self, lease: &Lease, unchanged_for: Duration) -> Standing {
+    fn state(&self, lease: &Lease, unchanged_for: Duration) -> LeaseState {
         let spec = lease.spec.clone().unwrap_or_default();
         match spec.holder_identity.as_deref() {
-            None | Some("") => Standing::Free,
-            Some(holder) if holder == self.identity => Standing::Mine,
+            None | Some("") => LeaseState::Free,
+            Some(holder) if holder == self.identity => LeaseState::Held,
             Some(_) => {
                 let seconds = spec.lease_duration_seconds.unwrap_or(0);
                 let duration = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
                 if unchanged_for > duration.max(self.duration) {
-                    Standing::Free
+                    LeaseState::Free
                 } else {
-                    Standing::Taken
+                    LeaseState::HeldByOther
                 }
             }
         }
@@ -139,7 +139,7 @@ impl Candidate {
         Lease {
             metadata: previous.map_or_else(
                 || ObjectMeta {
-                    name: Some(NAME.to_owned()),
+                    name: Some(LEASE_NAME.to_owned()),
                     namespace: Some(self.namespace.clone()),
                     ..ObjectMeta::default()
                 },
@@ -160,20 +160,20 @@ impl Candidate {
         }
     }
 
-    async fn give_up(&self, api: &Api<Lease>) -> Result<(), kube::Error> {
-        let mut lease = api.get(NAME).await?;
+    async fn release(&self, api: &Api<Lease>) -> Result<(), kube::Error> {
+        let mut lease = api.get(LEASE_NAME).await?;
         if let Some(spec) = &mut lease.spec
             && spec.holder_identity.as_deref() == Some(&self.identity)
         {
             spec.holder_identity = Some(String::new());
-            api.replace(NAME, &PostParams::default(), &lease).await?;
+            api.replace(LEASE_NAME, &PostParams::default(), &lease).await?;
         }
         Ok(())
     }
 }
 
 /// Another candidate was first.
-fn conflict_is_no(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
+fn is_written(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
     match written {
         Ok(_) => Ok(true),
         Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),

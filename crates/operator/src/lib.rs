@@ -4,15 +4,15 @@
 
 pub mod admin;
 pub mod apply;
+#[cfg(test)]
+mod captured_log;
 pub mod clock;
 pub mod drain;
 pub mod gather;
 pub mod lease;
-#[cfg(test)]
-mod logged;
 pub mod rbac;
 pub mod report;
 pub mod run;
-pub mod state;
+pub mod state_file;
 #[cfg(test)]
-mod stub;
+mod stub_api_server;

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alscope_operator::clock::Clock;
-use alscope_operator::gather::Gather;
-use alscope_operator::gather::intake::Intakes;
+use alscope_operator::gather::ClusterReader;
+use alscope_operator::gather::replica_status::ReplicaPoller;
 use alscope_operator::lease::Candidate;
 use alscope_operator::run::{self, Options};
-use alscope_operator::{drain, state};
+use alscope_operator::{drain, state_file};
 use alscope_plan::plan::preview::preview;
-use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::world::{ReadError, World};
 use alscope_plan::{api, show};
 use anyhow::Context as _;
@@ -101,7 +101,7 @@ struct SettingsArguments {
     #[command(flatten)]
     own: NamespaceArgument,
     /// The collector's image, unless a resource names one
-    #[arg(long, env = "ALSCOPE_COLLECTOR_IMAGE", default_value_t = Settings::default().collector_image, value_name = "IMAGE")]
+    #[arg(long, env = "ALSCOPE_COLLECTOR_IMAGE", default_value_t = OperatorSettings::default().collector_image, value_name = "IMAGE")]
     collector_image: String,
     /// The collector's ServiceAccount
     #[arg(long, default_value = "alscope-collector", value_name = "NAME")]
@@ -220,7 +220,7 @@ async fn operate(arguments: Run) -> anyhow::Result<()> {
         },
         settings,
         clock: Clock::Wall,
-        intakes: Intakes::default(),
+        replica_poller: ReplicaPoller::default(),
         admin: Some(admin),
     };
     let signals = async {
@@ -243,10 +243,10 @@ async fn signalled(terminate: &mut Signal, interrupt: &mut Signal) {
 }
 
 async fn plan(arguments: Plan) -> anyhow::Result<()> {
-    let resource = state::resource(&arguments.file)?;
+    let resource = state_file::resource(&arguments.file)?;
     let settings = arguments.settings.settings();
     let world = match &arguments.state {
-        Some(file) => state::world(file)?,
+        Some(file) => state_file::world(file)?,
         None => gathered(&settings).await?,
     };
     let name = resource.metadata.name.clone();
@@ -257,7 +257,11 @@ async fn plan(arguments: Plan) -> anyhow::Result<()> {
         Err(ReadError::Absent { .. }) => &[],
         Err(error) => return Err(error.clone().into()),
     };
-    if let Some(unread) = world.unread.iter().find(|one| one.metadata.name == name) {
+    if let Some(unread) = world
+        .undecodable_resources
+        .iter()
+        .find(|one| one.metadata.name == name)
+    {
         anyhow::bail!(
             "this version of the operator can't read the MeshObservability {} in the cluster: {}; use the version that runs there",
             resource.name(),
@@ -283,19 +287,19 @@ async fn plan(arguments: Plan) -> anyhow::Result<()> {
 }
 
 /// The cluster as it is.
-async fn gathered(settings: &Settings) -> anyhow::Result<World> {
+async fn gathered(settings: &OperatorSettings) -> anyhow::Result<World> {
     let changed = Arc::new(Notify::new());
     let stop = CancellationToken::new();
-    let mut gather = Gather::start(
+    let mut gather = ClusterReader::start(
         &client().await?,
         &settings.namespace,
         changed.clone(),
         stop.clone(),
     );
-    let intakes = Intakes::default();
+    let replica_poller = ReplicaPoller::default();
     let settled = async {
         loop {
-            let world = gather.world(&intakes, Clock::Wall.now());
+            let world = gather.world(&replica_poller, Clock::Wall.now());
             if gather.is_settled() {
                 return world;
             }
@@ -315,8 +319,8 @@ fn definition() -> anyhow::Result<()> {
 }
 
 impl SettingsArguments {
-    fn settings(self) -> Settings {
-        Settings {
+    fn settings(self) -> OperatorSettings {
+        OperatorSettings {
             namespace: self.own.namespace,
             collector_image: self.collector_image,
             collector_service_account: self.collector_service_account,

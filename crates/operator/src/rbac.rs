@@ -17,50 +17,11 @@ use serde::Serialize;
 
 use crate::lease;
 
-use rights::{MESH, Names, OPERATOR, OTHERS, Right};
+use rights::{MESH, OPERATOR, OTHERS, ObjectNames, Right};
+
+pub use rights::Scope;
 
 const API_GROUP: &str = "rbac.authorization.k8s.io";
-
-/// Who has a right, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// The operator, in the whole cluster.
-    Cluster,
-    /// The operator, in its own namespace.
-    OwnNamespace,
-    /// The operator, in the mesh's namespace.
-    Mesh,
-    /// The operator, in the mesh's namespace, when the installation names a shared mesh config.
-    SharedMesh,
-    /// The collector, in the whole cluster.
-    Collector,
-    /// The job that runs before the operator is uninstalled, in the whole cluster.
-    Drain,
-}
-
-impl Scope {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Cluster,
-        Self::OwnNamespace,
-        Self::Mesh,
-        Self::SharedMesh,
-        Self::Collector,
-        Self::Drain,
-    ];
-
-    /// The name of the chart's file with its rules.
-    pub const fn file(self) -> &'static str {
-        match self {
-            Self::Cluster => "operator-cluster.yaml",
-            Self::OwnNamespace => "operator-namespace.yaml",
-            Self::Mesh => "operator-mesh.yaml",
-            Self::SharedMesh => "operator-shared-mesh.yaml",
-            Self::Collector => "collector.yaml",
-            Self::Drain => "drain.yaml",
-        }
-    }
-}
 
 /// Where Alscope is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +56,7 @@ impl Default for Installation {
 /// An object that grants something.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Object {
+pub enum RbacObject {
     /// Who.
     ServiceAccount(ServiceAccount),
     /// Rights in the whole cluster.
@@ -123,15 +84,15 @@ impl Installation {
 
     fn rule(&self, right: &Right) -> Option<PolicyRule> {
         let named = match right.names {
-            Names::Any => None,
-            Names::Lease => Some(vec![lease::NAME.to_owned()]),
-            Names::Revisions => Some(
+            ObjectNames::Any => None,
+            ObjectNames::Lease => Some(vec![lease::LEASE_NAME.to_owned()]),
+            ObjectNames::Revisions => Some(
                 self.revisions
                     .iter()
                     .map(|revision| config_map_of_revision(revision))
                     .collect(),
             ),
-            Names::Shared => Some(self.shared_config_map.iter().cloned().collect::<Vec<_>>()),
+            ObjectNames::Shared => Some(self.shared_config_map.iter().cloned().collect::<Vec<_>>()),
         };
         if named.as_ref().is_some_and(Vec::is_empty) {
             return None;
@@ -146,7 +107,7 @@ impl Installation {
     }
 
     /// The operator's account and its rights outside the mesh's namespace.
-    pub fn operator(&self) -> Vec<Object> {
+    pub fn operator(&self) -> Vec<RbacObject> {
         let name = &self.operator;
         vec![
             self.service_account(name),
@@ -158,7 +119,7 @@ impl Installation {
     }
 
     /// The operator's rights in the mesh's namespace.
-    pub fn mesh(&self) -> Vec<Object> {
+    pub fn mesh(&self) -> Vec<RbacObject> {
         let name = format!("{}-mesh", self.of_cluster(&self.operator));
         let mut rules = self.policy(Scope::Mesh);
         if self.shared_config_map.is_some() {
@@ -171,7 +132,7 @@ impl Installation {
     }
 
     /// The collector's account and rights.
-    pub fn collector(&self) -> Vec<Object> {
+    pub fn collector(&self) -> Vec<RbacObject> {
         let name = &self.collector;
         vec![
             self.service_account(name),
@@ -184,8 +145,8 @@ impl Installation {
         self.rules(scope).into_iter().map(|(_, rule)| rule).collect()
     }
 
-    fn service_account(&self, name: &str) -> Object {
-        Object::ServiceAccount(ServiceAccount {
+    fn service_account(&self, name: &str) -> RbacObject {
+        RbacObject::ServiceAccount(ServiceAccount {
             metadata: metadata(name, Some(&self.namespace)),
             ..ServiceAccount::default()
         })
@@ -196,9 +157,9 @@ impl Installation {
         format!("{name}-{}", self.namespace)
     }
 
-    fn cluster_role_binding(&self, account: &str) -> Object {
+    fn cluster_role_binding(&self, account: &str) -> RbacObject {
         let name = self.of_cluster(account);
-        Object::ClusterRoleBinding(ClusterRoleBinding {
+        RbacObject::ClusterRoleBinding(ClusterRoleBinding {
             metadata: metadata(&name, None),
             role_ref: role_ref("ClusterRole", &name),
             subjects: Some(vec![self.subject(account)]),
@@ -206,8 +167,8 @@ impl Installation {
     }
 
     /// Gives the operator a Role.
-    fn role_binding(&self, name: &str, namespace: &str) -> Object {
-        Object::RoleBinding(RoleBinding {
+    fn role_binding(&self, name: &str, namespace: &str) -> RbacObject {
+        RbacObject::RoleBinding(RoleBinding {
             metadata: metadata(name, Some(namespace)),
             role_ref: role_ref("Role", name),
             subjects: Some(vec![self.subject(&self.operator)]),
@@ -244,16 +205,16 @@ fn role_ref(kind: &str, name: &str) -> RoleRef {
     }
 }
 
-fn cluster_role(name: &str, rules: Vec<PolicyRule>) -> Object {
-    Object::ClusterRole(ClusterRole {
+fn cluster_role(name: &str, rules: Vec<PolicyRule>) -> RbacObject {
+    RbacObject::ClusterRole(ClusterRole {
         metadata: metadata(name, None),
         rules: Some(rules),
         ..ClusterRole::default()
     })
 }
 
-fn role(name: &str, namespace: &str, rules: Vec<PolicyRule>) -> Object {
-    Object::Role(Role {
+fn role(name: &str, namespace: &str, rules: Vec<PolicyRule>) -> RbacObject {
+    RbacObject::Role(Role {
         metadata: metadata(name, Some(namespace)),
         rules: Some(rules),
     })

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
-use alscope_plan::plan::transitions::{Note, transitions};
-use alscope_plan::world::MANAGER;
+use alscope_plan::plan::events::{ResourceEvent, transition_events};
+use alscope_plan::world::OPERATOR_NAME;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client, Resource as _};
@@ -13,29 +13,29 @@ use serde_json::json;
 use tracing::{info, warn};
 
 /// Reports for one operator.
-pub struct Report {
+pub struct StatusReporter {
     client: Client,
     events: Recorder,
     /// What was noted last of each resource, by its uid.
-    noted: HashMap<String, Note>,
+    last_events: HashMap<String, ResourceEvent>,
 }
 
-impl fmt::Debug for Report {
+impl fmt::Debug for StatusReporter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Report").finish_non_exhaustive()
+        formatter.debug_struct("StatusReporter").finish_non_exhaustive()
     }
 }
 
-impl Report {
+impl StatusReporter {
     /// Reports as this pod, with a client that sends nothing when this operator does not lead.
     pub fn new(client: Client, pod: &str) -> Self {
         let reporter = Reporter {
-            controller: MANAGER.to_owned(),
+            controller: OPERATOR_NAME.to_owned(),
             instance: Some(pod.to_owned()),
         };
         Self {
             events: Recorder::new(client.clone(), reporter),
-            noted: HashMap::new(),
+            last_events: HashMap::new(),
             client,
         }
     }
@@ -54,7 +54,7 @@ impl Report {
         let name = resource.name().to_owned();
         // A JSON merge patch leaves fields that are not named; what is gone must be named as null.
         let mut value = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
-        name_what_is_gone(
+        add_nulls_for_removed(
             &mut value,
             &serde_json::to_value(&previous).map_err(kube::Error::SerdeError)?,
         );
@@ -63,38 +63,38 @@ impl Report {
         let written = api
             .patch_status(&name, &PatchParams::default(), &Patch::Merge(patch))
             .await?;
-        self.tell(&written, &previous, status).await;
+        self.publish_transitions(&written, &previous, status).await;
         Ok(written)
     }
 
-    async fn tell(
+    async fn publish_transitions(
         &self,
         resource: &MeshObservability,
         previous: &MeshObservabilityStatus,
         status: &MeshObservabilityStatus,
     ) {
-        for note in transitions(previous, status) {
-            info!(resource = resource.metadata.name, reason = %note.reason, "{}", note.message);
-            self.event(resource, note.is_warning, &note.reason, &note.message)
+        for event in transition_events(previous, status) {
+            info!(resource = resource.metadata.name, reason = %event.reason, "{}", event.message);
+            self.publish(resource, event.is_warning, &event.reason, &event.message)
                 .await;
         }
     }
 
     /// Publishes what a plan notes, once and not with every pass that notes it again.
-    pub async fn note(&mut self, resource: &MeshObservability, note: &Note) {
-        if self.noted.get(resource.uid()) == Some(note) {
+    pub async fn publish_once(&mut self, resource: &MeshObservability, event: &ResourceEvent) {
+        if self.last_events.get(resource.uid()) == Some(event) {
             return;
         }
-        self.noted.insert(resource.uid().to_owned(), note.clone());
-        info!(resource = resource.metadata.name, reason = %note.reason, "{}", note.message);
-        self.event(resource, note.is_warning, &note.reason, &note.message)
+        self.last_events.insert(resource.uid().to_owned(), event.clone());
+        info!(resource = resource.metadata.name, reason = %event.reason, "{}", event.message);
+        self.publish(resource, event.is_warning, &event.reason, &event.message)
             .await;
     }
 
     /// Publishes one event. That it could not be is no reason to do anything else differently.
-    pub async fn event(&self, resource: &MeshObservability, is_warning: bool, reason: &str, message: &str) {
-        const LONGEST: usize = 1_000;
-        let end = message.floor_char_boundary(LONGEST);
+    pub async fn publish(&self, resource: &MeshObservability, is_warning: bool, reason: &str, message: &str) {
+        const MAX_NOTE_BYTES: usize = 1_000;
+        let end = message.floor_char_boundary(MAX_NOTE_BYTES);
         let event = Event {
             type_: if is_warning {
                 EventType::Warning
@@ -113,7 +113,7 @@ impl Report {
 }
 
 /// Whether a status says more than other counts and messages than the one before.
-pub fn is_news(previous: &MeshObservabilityStatus, next: &MeshObservabilityStatus) -> bool {
+pub fn is_significant(previous: &MeshObservabilityStatus, next: &MeshObservabilityStatus) -> bool {
     without_counts(previous) != without_counts(next)
 }
 
@@ -130,13 +130,13 @@ fn without_counts(status: &MeshObservabilityStatus) -> MeshObservabilityStatus {
 }
 
 /// Adds null for each field of `previous` that `next` does not have, at every depth of objects.
-fn name_what_is_gone(next: &mut serde_json::Value, previous: &serde_json::Value) {
+fn add_nulls_for_removed(next: &mut serde_json::Value, previous: &serde_json::Value) {
     let (Some(next), Some(previous)) = (next.as_object_mut(), previous.as_object()) else {
         return;
     };
     for (key, value) in previous {
         match next.get_mut(key) {
-            Some(next) => name_what_is_gone(next, value),
+            Some(next) => add_nulls_for_removed(next, value),
             None => {
                 next.insert(key.clone(), serde_json::Value::Null);
             }
@@ -175,7 +175,7 @@ mod tests {
         }
         let next: MeshObservabilityStatus = serde_json::from_value(value).unwrap();
         assert_ne!(previous, next);
-        assert_eq!(is_news(&previous, &next), expected);
+        assert_eq!(is_significant(&previous, &next), expected);
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
         let mut next = json!({"mesh": {"resets": [1]}, "state": "Ready"});
         let previous =
             json!({"mesh": {"contention": {"manager": "helm"}, "resets": []}, "drainingSince": "t"});
-        name_what_is_gone(&mut next, &previous);
+        add_nulls_for_removed(&mut next, &previous);
         assert_eq!(
             next,
             json!({"mesh": {"resets": [1], "contention": null}, "state": "Ready", "drainingSince": null})

@@ -1,6 +1,8 @@
 //! The loop: gather → plan → report → apply, whenever something changed and whenever a plan asked for it.
 
+mod operator;
 mod pass;
+mod retry;
 mod status;
 
 use std::collections::{BTreeMap, HashMap};
@@ -8,9 +10,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alscope_plan::plan::refusal::WriteFailure;
-use alscope_plan::plan::settings::Settings;
-use alscope_plan::world::ObjectName;
+use alscope_plan::plan::settings::OperatorSettings;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -20,42 +20,33 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::admin::{self, Metrics};
-use crate::apply::Writer;
+use crate::apply::StepWriter;
 use crate::clock::Clock;
-use crate::gather::Gather;
-use crate::gather::intake::Intakes;
+use crate::gather::ClusterReader;
+use crate::gather::replica_status::ReplicaPoller;
 use crate::lease::Candidate;
 use crate::lease::leadership::Leadership;
-use crate::report::Report;
+use crate::report::StatusReporter;
 
-use status::Told;
+use operator::Operator;
+use retry::POLL_INTERVAL;
 
 /// Changes within this time are one pass.
-const TOGETHER: Duration = Duration::from_millis(200);
-/// When to look again at what should not stay so.
-const SOON: Duration = Duration::from_secs(5);
+const DEBOUNCE: Duration = Duration::from_millis(200);
 
 /// What an operator runs with.
 #[derive(Debug)]
 pub struct Options {
     /// What it decides by.
-    pub settings: Settings,
+    pub settings: OperatorSettings,
     /// Who it is in the leader election.
     pub candidate: Candidate,
     /// What it takes the time from.
     pub clock: Clock,
     /// Whom it asks what was received.
-    pub intakes: Intakes,
+    pub replica_poller: ReplicaPoller,
     /// Its admin port, bound; without one nothing is served.
     pub admin: Option<TcpListener>,
-}
-
-/// What could not be written for a resource, and when it is tried again.
-#[derive(Debug)]
-struct Failure {
-    what: WriteFailure,
-    attempts: u32,
-    retry_at: Instant,
 }
 
 /// Why an operator ended that was not asked to.
@@ -63,35 +54,15 @@ struct Failure {
 #[error(
     "the operator ends, so that it is started again, because a part of it has ended: {0}; the log has more"
 )]
-pub struct PartEnded(String);
-
-#[derive(Debug)]
-struct Operator {
-    settings: Settings,
-    gather: Gather,
-    writer: Writer,
-    report: Report,
-    leadership: Leadership,
-    stop: CancellationToken,
-    intakes: Intakes,
-    /// Whom to ask what was received.
-    replicas: watch::Sender<Vec<String>>,
-    clock: Clock,
-    metrics: Metrics,
-    failures: HashMap<String, Failure>,
-    statuses: HashMap<String, Told>,
-    written_over: BTreeMap<ObjectName, String>,
-    /// What was said of a mesh whose resource is gone, by the uid.
-    told: HashMap<String, String>,
-}
+pub struct TaskEnded(String);
 
 /// Runs until `stop`, or until a part of it ends by itself: what that said last would stand for ever.
-pub async fn run(client: Client, options: Options, stop: CancellationToken) -> Result<(), PartEnded> {
+pub async fn run(client: Client, options: Options, stop: CancellationToken) -> Result<(), TaskEnded> {
     let Options {
         settings,
         candidate,
         clock,
-        intakes,
+        replica_poller,
         admin,
     } = options;
     let changed = Arc::new(Notify::new());
@@ -111,30 +82,30 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
     let election = candidate.run(client.clone(), leads, ending.clone());
     tasks.spawn(named("the leader election", election));
     let (replicas, asked) = watch::channel(Vec::new());
-    let asking = intakes.clone().keep(asked, ending.clone());
+    let asking = replica_poller.clone().keep(asked, ending.clone());
     tasks.spawn(named("what asks the collectors", asking));
-    let writing = leadership.guard(&client);
+    let writing = leadership.guarded_client(&client);
     let operator = Operator {
-        gather: Gather::start(&client, &settings.namespace, changed.clone(), ending.clone()),
-        writer: Writer::new(writing.clone(), &settings.namespace),
-        report: Report::new(writing, &identity),
+        gather: ClusterReader::start(&client, &settings.namespace, changed.clone(), ending.clone()),
+        writer: StepWriter::new(writing.clone(), &settings.namespace),
+        report: StatusReporter::new(writing, &identity),
         leadership,
         stop,
-        intakes,
+        replica_poller,
         replicas,
         clock,
         metrics,
         failures: HashMap::new(),
         statuses: HashMap::new(),
-        written_over: BTreeMap::new(),
-        told: HashMap::new(),
+        overwritten_versions: BTreeMap::new(),
+        reported_orphans: HashMap::new(),
         settings,
     };
     let ended = tokio::select! {
         biased;
         // On the heap: a pass holds whole statuses.
         ended = Box::pin(operator.work(&changed)) => ended,
-        what = ended(&mut tasks) => Err(PartEnded(what)),
+        what = ended(&mut tasks) => Err(TaskEnded(what)),
     };
     info!("stopping");
     ending.cancel();
@@ -162,7 +133,7 @@ async fn ended(tasks: &mut JoinSet<&'static str>) -> String {
 }
 
 impl Operator {
-    async fn work(mut self, changed: &Notify) -> Result<(), PartEnded> {
+    async fn work(mut self, changed: &Notify) -> Result<(), TaskEnded> {
         let mut again_at = Instant::now();
         loop {
             let led = self.leadership.holds();
@@ -170,22 +141,22 @@ impl Operator {
                 // In this order, so that a run can be repeated.
                 biased;
                 () = self.stop.cancelled() => return Ok(()),
-                what = self.gather.ended() => return Err(PartEnded(what)),
+                what = self.gather.ended() => return Err(TaskEnded(what)),
                 () = changed.notified() => {}
-                () = self.leadership.turns(led) => {}
+                () = self.leadership.changed_from(led) => {}
                 () = tokio::time::sleep_until(again_at) => {}
             }
-            tokio::time::sleep(TOGETHER).await;
+            tokio::time::sleep(DEBOUNCE).await;
             let leads = self.leadership.holds();
-            self.metrics.leads(leads);
-            let again_in = if leads {
+            self.metrics.set_leader(leads);
+            let requeue_after = if leads {
                 self.ask(self.gather.collector_addresses());
                 self.pass().await
             } else {
                 self.ask(Vec::new());
-                SOON
+                POLL_INTERVAL
             };
-            again_at = Instant::now() + again_in;
+            again_at = Instant::now() + requeue_after;
         }
     }
 
@@ -196,11 +167,6 @@ impl Operator {
             *known = addresses;
             is_other
         });
-    }
-
-    /// Whether a pass may go on to its next write.
-    fn may_go_on(&self) -> bool {
-        self.leadership.holds() && !self.stop.is_cancelled()
     }
 }
 

@@ -11,7 +11,7 @@ mod mesh;
 use std::time::Duration;
 
 use alscope_operator::run;
-use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::settings::OperatorSettings;
 use alscope_test_api_server::{ApiServer, Effect, Fault, Verb};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -30,7 +30,7 @@ async fn wired(tasks: &mut JoinSet<()>) -> Cluster {
         "metadata": {"name": "alscope", "generation": 1}, "spec": {"managementState": "Managed"},
     }));
     tasks.spawn(cluster.clone().live());
-    let options = cluster.options(OPERATOR, Settings::default(), Instant::now());
+    let options = cluster.options(OPERATOR, OperatorSettings::default(), Instant::now());
     let client = cluster.server.client_of(OPERATOR);
     tasks.spawn(async move { run::run(client, options, CancellationToken::new()).await.unwrap() });
     sleep(Duration::from_mins(1)).await;

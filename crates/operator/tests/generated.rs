@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use alscope_operator::lease;
-use alscope_operator::rbac::{Installation, Object, Scope};
+use alscope_operator::rbac::{Installation, RbacObject, Scope};
 use alscope_plan::api::definition;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use rstest::rstest;
@@ -210,7 +210,7 @@ fn revisions_name_their_config_maps_and_no_revision_is_no_right() {
         .map(|(_, rule)| &rule.resource_names);
     assert_eq!(
         named_leases.collect::<Vec<_>>(),
-        [&Some(vec![lease::NAME.to_owned()]), &None]
+        [&Some(vec![lease::LEASE_NAME.to_owned()]), &None]
     );
 }
 
@@ -254,7 +254,7 @@ fn with_shared(name: &str) -> Installation {
     }
 }
 
-fn documents(objects: &[Object]) -> String {
+fn documents(objects: &[RbacObject]) -> String {
     let documents: Vec<String> = objects.iter().map(yaml).collect();
     format!("{FROM_RIGHTS}{}", documents.join("---\n"))
 }

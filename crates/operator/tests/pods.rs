@@ -6,10 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use alscope_plan::api::{Analyzers, MeshObservability};
-use alscope_plan::plan::objects::desired;
-use alscope_plan::plan::requests::REQUESTS;
-use alscope_plan::plan::settings::Settings;
-use alscope_plan::world::Kind;
+use alscope_plan::plan::collector_objects::desired_objects;
+use alscope_plan::plan::resource_requests::DEFAULT_REQUESTS;
+use alscope_plan::plan::settings::OperatorSettings;
+use alscope_plan::world::OwnedKind;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ fn what_does_not_meet_the_standard_is_found(
 #[test]
 fn where_only_prometheus_is_let_in_the_operators_own_pods_are_too() {
     let spec = json!({"collector": {"networkPolicy": {"prometheus": [{"podSelector": {}}]}}});
-    let policy = object(&spec, Kind::NetworkPolicy);
+    let policy = object(&spec, OwnedKind::NetworkPolicy);
     let let_in = &policy["spec"]["ingress"][1]["from"][1]["podSelector"]["matchLabels"];
     let let_in = let_in.as_object().expect("the operator is let in by its labels");
     let manifest = manifest();
@@ -111,8 +111,8 @@ fn the_memory_that_is_requested_is_enough_for_250_proxies() {
         needed += if is_fixed { mebibytes } else { mebibytes / 8.0 };
     }
     assert!(rows > 10, "the table of docs/memory.md is read: {rows} rows");
-    let [("cpu", "100m"), ("memory", requested)] = REQUESTS else {
-        panic!("cpu and memory are requested: {REQUESTS:?}");
+    let [("cpu", "100m"), ("memory", requested)] = DEFAULT_REQUESTS else {
+        panic!("cpu and memory are requested: {DEFAULT_REQUESTS:?}");
     };
     let requested = requested.strip_suffix("Mi").expect("memory is in MiB");
     let requested: f64 = requested.parse().expect("a quantity is a number");
@@ -176,17 +176,17 @@ fn offences(pod: &Value) -> Vec<String> {
     found
 }
 
-fn object(spec: &Value, kind: Kind) -> Value {
+fn object(spec: &Value, kind: OwnedKind) -> Value {
     let resource: MeshObservability =
         serde_json::from_value(json!({"metadata": {"name": "alscope", "uid": "1"}, "spec": spec}))
             .expect("a resource is one");
-    let mut objects = desired(&resource, &Settings::default()).into_iter();
+    let mut objects = desired_objects(&resource, &OperatorSettings::default()).into_iter();
     let found = objects.find(|object| object.kind == kind);
     found.expect("the operator makes one").object
 }
 
 fn pod(spec: &Value) -> Value {
-    object(spec, Kind::Deployment)["spec"]["template"]["spec"].clone()
+    object(spec, OwnedKind::Deployment)["spec"]["template"]["spec"].clone()
 }
 
 fn manifest() -> Vec<Value> {

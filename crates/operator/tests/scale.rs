@@ -15,7 +15,7 @@ mod mesh;
 use std::time::Duration;
 
 use alscope_operator::run;
-use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::settings::OperatorSettings;
 use alscope_test_api_server::ApiServer;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
@@ -28,11 +28,11 @@ use cluster::Cluster;
 const PODS: usize = 10_000;
 const OPERATOR: &str = "operator-a";
 /// What the operator may hold: its pod's limit is 128 MiB, of which its program needs some.
-const MOST_BYTES: i64 = 64 << 20;
-const MOST_CPU: Duration = Duration::from_millis(200);
+const MAX_BYTES: i64 = 64 << 20;
+const MAX_CPU_TIME: Duration = Duration::from_millis(200);
 /// How long the operator rests while its passes are measured, and how often it makes one then.
-const REST: Duration = Duration::from_mins(2);
-const PASS_EVERY: Duration = Duration::from_millis(5_200);
+const QUIET_PERIOD: Duration = Duration::from_mins(2);
+const PASS_INTERVAL: Duration = Duration::from_millis(5_200);
 
 /// A pod of a usual size, with a proxy.
 fn pod(place: usize) -> Value {
@@ -64,7 +64,7 @@ async fn started(server: &ApiServer, tasks: &mut JoinSet<()>) -> Cluster {
 
 /// Starts the operator, and waits until the mesh is wired and everything has come to rest.
 async fn wired(cluster: &Cluster, tasks: &mut JoinSet<()>) {
-    let options = cluster.options(OPERATOR, Settings::default(), Instant::now());
+    let options = cluster.options(OPERATOR, OperatorSettings::default(), Instant::now());
     let client = cluster.server.client_of(OPERATOR);
     tasks.spawn(async move { run::run(client, options, CancellationToken::new()).await.unwrap() });
     sleep(Duration::from_mins(1)).await;
@@ -107,18 +107,18 @@ fn ten_thousand_pods_fit() {
     let held = allocation_counter::measure(|| runtime.block_on(wired(&cluster, &mut tasks)));
 
     let (before, began) = (writes(&server), cpu());
-    runtime.block_on(async { sleep(REST).await });
-    let passes = REST.as_secs_f64() / PASS_EVERY.as_secs_f64();
+    runtime.block_on(async { sleep(QUIET_PERIOD).await });
+    let passes = QUIET_PERIOD.as_secs_f64() / PASS_INTERVAL.as_secs_f64();
     let of_a_pass = cpu().saturating_sub(began).div_f64(passes);
     let written = writes(&server) - before;
 
     println!(
-        "with {PODS} pods the operator holds {:.1} MiB, a pass takes {of_a_pass:.0?} of CPU, and at rest it wrote {written} times in {REST:?}",
+        "with {PODS} pods the operator holds {:.1} MiB, a pass takes {of_a_pass:.0?} of CPU, and at rest it wrote {written} times in {QUIET_PERIOD:?}",
         held.bytes_current as f64 / f64::from(1 << 20),
     );
-    assert!(held.bytes_current < MOST_BYTES, "{held:?}");
+    assert!(held.bytes_current < MAX_BYTES, "{held:?}");
     assert_eq!(written, 0);
     if !cfg!(debug_assertions) {
-        assert!(of_a_pass < MOST_CPU, "{of_a_pass:?}");
+        assert!(of_a_pass < MAX_CPU_TIME, "{of_a_pass:?}");
     }
 }

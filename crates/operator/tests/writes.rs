@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use alscope_operator::apply::{StepError, Writer};
+use alscope_operator::apply::{StepError, StepWriter};
 use alscope_plan::api::{MeshObservability, MeshObservabilitySpec};
 use alscope_plan::plan::step::Step;
 use alscope_plan::world::ObjectName;
@@ -26,15 +26,19 @@ fn mesh_config(server: &ApiServer) -> String {
     stored["metadata"]["resourceVersion"].as_str().unwrap().to_owned()
 }
 
-async fn disown(server: &ApiServer, index: usize, resource_version: &str) -> Result<(), StepError> {
-    let step = Step::Disown {
+async fn release_field_ownership(
+    server: &ApiServer,
+    index: usize,
+    resource_version: &str,
+) -> Result<(), StepError> {
+    let step = Step::ReleaseFieldOwnership {
         config_map: ObjectName::new("istio-system", "istio"),
         index,
         manager: "alscope-operator".to_owned(),
         resource_version: resource_version.to_owned(),
     };
     let nobody = MeshObservability::new("alscope", MeshObservabilitySpec::default());
-    Writer::new(server.client(), "alscope-system")
+    StepWriter::new(server.client(), "alscope-system")
         .step(&step, nobody)
         .await
         .map(drop)
@@ -44,7 +48,7 @@ async fn disown(server: &ApiServer, index: usize, resource_version: &str) -> Res
 async fn the_operators_entry_is_taken_out_alone() {
     let (server, _deaths) = ApiServer::new();
     let version = mesh_config(&server);
-    disown(&server, 0, &version).await.unwrap();
+    release_field_ownership(&server, 0, &version).await.unwrap();
     let stored = server.get("configmaps", "istio-system", "istio").unwrap();
     let managers: Vec<&str> = stored["metadata"]["managedFields"]
         .as_array()
@@ -62,7 +66,7 @@ async fn an_entry_that_was_overtaken_is_planned_anew() {
     let (server, _deaths) = ApiServer::new();
     let version = mesh_config(&server);
     for (index, version) in [(0, "1"), (1, version.as_str()), (7, version.as_str())] {
-        let result = disown(&server, index, version).await;
+        let result = release_field_ownership(&server, index, version).await;
         assert!(
             matches!(result, Err(StepError::Conflict)),
             "{index} {version}: {result:?}"

@@ -4,109 +4,24 @@
 //! server, so a resource with an empty `spec`, or with none, is complete when the operator reads it.
 
 mod analysis;
-mod collector;
-mod definition;
 mod mesh;
 mod network_policy;
 mod status;
 
-use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod collector;
+
+mod resource;
+
+mod definition;
 
 pub use analysis::{AnalysisSpec, Analyzers};
 pub use collector::{CollectorSpec, Scheduling};
 pub use definition::definition;
 pub use mesh::{ConfigSource, ConflictPolicy, MeshSpec, Restart, Wiring};
 pub use network_policy::NetworkPolicySpec;
+pub use resource::{FINALIZER, ManagementState, MeshObservability, MeshObservabilitySpec, has_finalizer};
 pub use status::{
     BackupStatus, CollectorStatus, ConfigMapStatus, Contention, MeshObservabilityStatus, MeshStatus,
-    OperatorStatus, ProxiesStatus, Reset, SilencedServiceStatus, SilencedStatus, SkippedStatus,
+    OperatorStatus, ProxiesStatus, Revert, SilencedServiceStatus, SilencedStatus, SkippedStatus,
     WorkloadStatus,
 };
-
-/// The finalizer that keeps a resource until its mesh is as it was.
-pub const FINALIZER: &str = "alscope.dev/restore-mesh";
-
-/// What the operator may do for a resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ManagementState {
-    /// Wires the mesh and runs the collector.
-    #[default]
-    Managed,
-    /// Only computes: writes nothing but this resource's status.
-    Plan,
-    /// Leaves everything as it is and goes on reporting.
-    Unmanaged,
-    /// Takes everything back as a deletion would, and keeps the resource.
-    Removed,
-}
-
-/// What to observe and how. Every field has a default: `spec: {}` observes a standard Istio.
-#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[kube(
-    group = "alscope.dev",
-    version = "v1alpha1",
-    kind = "MeshObservability",
-    plural = "meshobservabilities",
-    shortname = "meshobs",
-    category = "alscope",
-    status = "MeshObservabilityStatus",
-    derive = "PartialEq",
-    doc = "Turns on observability for an Istio mesh: proxies stream their access logs to a collector that the operator runs.",
-    printcolumn(
-        name = "State",
-        type_ = "string",
-        json_path = ".status.state",
-        description = "In one word: Ready, or the reason why not"
-    ),
-    printcolumn(
-        name = "Wiring",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="MeshConfigured")].reason"#,
-        description = "Whether mesh config sends access logs to the collector, or why not"
-    ),
-    printcolumn(
-        name = "Proxies",
-        type_ = "string",
-        json_path = ".status.proxies.summary",
-        description = "Proxies that know the collector's address, of all"
-    ),
-    printcolumn(
-        name = "Flow",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="DataFlowing")].status"#,
-        description = "Whether access logs came in during the last five minutes"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')")
-        .message("metadata.name names the collector's Service: write at most 40 lower-case letters, digits and '-', the first a letter, the last no '-'"),
-)]
-#[serde(rename_all = "camelCase")]
-pub struct MeshObservabilitySpec {
-    /// What the operator may do: `Managed` wires the mesh and runs the collector, `Plan` only reports what it would do,
-    /// `Unmanaged` leaves everything as it is, `Removed` takes everything back and keeps this resource.
-    #[serde(default)]
-    pub management_state: ManagementState,
-    /// The mesh, and how far the operator may go with it.
-    #[serde(default)]
-    pub mesh: MeshSpec,
-    /// How the collector reads entries.
-    #[serde(default)]
-    pub analysis: AnalysisSpec,
-    /// The collector that the operator runs in its own namespace.
-    #[serde(default)]
-    pub collector: CollectorSpec,
-}
-
-impl MeshObservability {
-    /// The resource's name; empty for one that the API server has not seen.
-    pub fn name(&self) -> &str {
-        self.metadata.name.as_deref().unwrap_or_default()
-    }
-
-    /// The resource's uid; empty for one that the API server has not seen.
-    pub fn uid(&self) -> &str {
-        self.metadata.uid.as_deref().unwrap_or_default()
-    }
-}

@@ -7,6 +7,9 @@
     reason = "KubeSchema's derive puts a copy of each type into a function"
 )]
 pub mod api;
-pub mod plan;
-pub mod show;
+
 pub mod world;
+
+pub mod plan;
+
+pub mod show;

@@ -1,114 +1,69 @@
-//! The plan: from what is so, and the time, to what is written next and what the status says. Pure.
+//! Decides what the operator writes next for a resource, and what its status says. Pure.
 //!
-//! Every pass plans anew from what it reads; nothing is remembered but what the status and the backup hold. So a pass that
-//! ended anywhere, at any write, is continued by the next one.
+//! Every pass plans from what it reads. Between passes, only the status and the backup remember anything, so the next pass
+//! continues one that ended at any of its writes.
+//!
+//! The modules stand in the order of the flow: each imports only modules above it.
 
-pub mod access_logs;
-pub mod availability;
-pub mod claim;
-pub mod compare;
 pub mod conditions;
-pub mod flow;
-pub mod installation;
-pub mod mesh;
-pub mod network_policy;
-pub mod objects;
-pub mod original;
-pub mod preview;
-pub mod proxies;
-pub mod refusal;
-pub mod removal;
-pub mod requests;
-pub mod resets;
+pub mod object_comparison;
+pub mod resource_requests;
 pub mod settings;
 pub mod step;
+pub mod telemetry_precedence;
+
+pub mod availability;
+pub mod data_flow;
+pub mod events;
+pub mod network_policy;
+pub mod original;
+pub mod refusal;
+pub mod reverts;
+
+pub mod assignment;
+pub mod collector_objects;
+pub mod reconciliation;
+pub mod restoration;
 pub mod targets;
-pub mod transitions;
-pub mod up;
+
+pub mod mesh_ownership;
+pub mod uninstall;
 pub mod wiring;
 
-use std::time::Duration;
+pub mod mesh_config;
+pub mod proxies;
 
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use kube::core::error_boundary::InvalidObject;
+pub mod install;
+pub mod preview;
 
-use crate::api::{FINALIZER, ManagementState, MeshObservability, MeshObservabilityStatus};
-use crate::world::{Backup, Collector, World};
+use crate::api::{ManagementState, has_finalizer};
 
-use conditions::{Answer, Answers};
-use refusal::WriteFailure;
-use removal::{Progress, Removal};
-use settings::Settings;
-use step::Step;
-use transitions::Note;
+pub use reconciliation::{Plan, Reconciliation};
 
-/// How often a resource is looked at when nothing happens.
-const RESYNC: Duration = Duration::from_mins(10);
-/// How often what comes without an event is looked at: the replicas' counters, a drain's end.
-const SOON: Duration = Duration::from_secs(5);
-/// How often a text that was set back is looked at.
-const SHORTLY: Duration = Duration::from_secs(1);
-
-/// What is due for one resource.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    /// The writes, in order; one that fails ends the pass.
-    pub steps: Vec<Step>,
-    /// What is so.
-    pub status: MeshObservabilityStatus,
-    /// What was done, beside the conditions' changes, that people should read: for events.
-    pub notes: Vec<Note>,
-    /// When to look again, if nothing happens before.
-    pub again_in: Duration,
-}
-
-/// Plans for a resource. Of one that belongs to another installation it only says so.
-pub fn plan(
-    world: &World,
-    settings: &Settings,
-    resource: &MeshObservability,
-    failure: Option<&WriteFailure>,
-    now: Timestamp,
-) -> Plan {
-    if let Some(note) = installation::note(resource, &settings.namespace) {
-        return Plan {
-            steps: Vec::new(),
-            status: resource.status.clone().unwrap_or_default(),
-            notes: vec![note],
-            again_in: RESYNC,
-        };
+/// Plans one pass over a resource. For a resource of another installation, the plan is only an event that says so.
+pub fn plan(reconciliation: &Reconciliation<'_>) -> Plan {
+    let (resource, namespace) = (reconciliation.resource, &reconciliation.settings.namespace);
+    if let Some(event) = assignment::event(resource, namespace) {
+        return reconciliation.leave_alone(event);
     }
-    let mut plan = of_own(world, settings, resource, failure, now);
-    plan.status.operator = Some(installation::status(&settings.namespace));
+    let mut plan = plan_own(reconciliation);
+    plan.status.operator = Some(assignment::operator_status(namespace));
     plan
 }
 
 /// Plans for a resource that belongs to this installation, or does from now on.
-fn of_own(
-    world: &World,
-    settings: &Settings,
-    resource: &MeshObservability,
-    failure: Option<&WriteFailure>,
-    now: Timestamp,
-) -> Plan {
+fn plan_own(reconciliation: &Reconciliation<'_>) -> Plan {
+    let resource = reconciliation.resource;
     let is_ending = resource.metadata.deletion_timestamp.is_some();
-    if !has_finalizer(&resource.metadata) {
-        let resources = match &world.resources {
-            Ok(resources) => resources,
-            Err(error) => return unclear(resource, error.to_string(), now),
-        };
-        if let Some(holder) = claim::holder(resources, resource) {
-            return claimed(resource, holder, now);
-        }
-        if let Some(holder) = claim::possible_holder(&world.unread, resource) {
-            return unclear(resource, may_hold(holder), now);
-        }
+    if !has_finalizer(&resource.metadata)
+        && let Some(plan) = reconciliation.refuse_owned_mesh()
+    {
+        return plan;
     }
     match resource.spec.management_state {
-        ManagementState::Managed if !is_ending => up::plan(world, settings, resource, failure, now),
+        ManagementState::Managed if !is_ending => reconciliation.install(),
         ManagementState::Plan | ManagementState::Unmanaged if !is_ending => {
-            let mut plan = up::plan(world, settings, resource, failure, now);
+            let mut plan = reconciliation.install();
             plan.steps.clear();
             plan.status.state = Some(format!("{:?}", resource.spec.management_state));
             plan
@@ -116,241 +71,6 @@ fn of_own(
         ManagementState::Managed
         | ManagementState::Plan
         | ManagementState::Unmanaged
-        | ManagementState::Removed => down(world, settings, resource, failure, now),
+        | ManagementState::Removed => reconciliation.uninstall(),
     }
-}
-
-/// Restores the mesh of a resource that went without its finalizer. Nobody waits for its proxies: the API server has already
-/// collected what it owned. What can't be restored keeps its backup.
-pub fn orphan(world: &World, settings: &Settings, backup: &Backup, now: Timestamp) -> Progress {
-    let status = MeshObservabilityStatus {
-        draining_since: Some(Time(Timestamp::UNIX_EPOCH)),
-        ..MeshObservabilityStatus::default()
-    };
-    let own = settings.address(&backup.resource);
-    let remedy = format!("allow it: {}", backup.allow_rollout(&settings.namespace));
-    let removal = Removal {
-        backup: Some(backup),
-        addresses: &[&backup.address, &own],
-        collector: &Collector::default(),
-        status: &status,
-        failure: None,
-        rollout: if backup.allows_rollout {
-            Ok(())
-        } else {
-            Err(&remedy)
-        },
-    };
-    let mut progress = removal::removal(world, settings, &removal, now);
-    if progress.is_wired {
-        progress
-            .steps
-            .retain(|step| !matches!(step, Step::DeleteBackup { .. }));
-    }
-    progress
-}
-
-/// Whether the operator has written, or is about to write, for a resource.
-pub fn has_finalizer(metadata: &ObjectMeta) -> bool {
-    metadata
-        .finalizers
-        .iter()
-        .flatten()
-        .any(|finalizer| finalizer == FINALIZER)
-}
-
-/// The mesh is another's: nothing is written.
-fn claimed(resource: &MeshObservability, holder: &MeshObservability, now: Timestamp) -> Plan {
-    let message = format!(
-        "the mesh in namespace {} is held by the MeshObservability {}, which is older; delete one of the two",
-        resource.spec.mesh.namespace,
-        holder.name()
-    );
-    let waits = || Answer::unknown("MeshAlreadyClaimed", "another resource holds the mesh");
-    idle(resource, Answer::no("MeshAlreadyClaimed", message), &waits, now)
-}
-
-/// Whether the mesh is another's is not known: nothing is written.
-fn unclear(resource: &MeshObservability, message: String, now: Timestamp) -> Plan {
-    let waits = || Answer::unknown("MeshCheckFailed", "whose the mesh is has to be known first");
-    idle(resource, Answer::unknown("MeshCheckFailed", message), &waits, now)
-}
-
-fn may_hold(holder: &InvalidObject) -> String {
-    format!(
-        "the MeshObservability {}, which is older and may hold the mesh, can't be read by this version of the operator: {}; \
-         upgrade the operator, or correct or delete that resource",
-        holder.metadata.name.as_deref().unwrap_or_default(),
-        holder.error
-    )
-}
-
-fn idle(resource: &MeshObservability, accepted: Answer, others: &dyn Fn() -> Answer, now: Timestamp) -> Plan {
-    let answers = Answers {
-        accepted,
-        collector_available: others(),
-        mesh_configured: others(),
-        proxies_up_to_date: others(),
-        data_flowing: others(),
-    };
-    Plan {
-        steps: Vec::new(),
-        status: with_conditions(MeshObservabilityStatus::default(), resource, &answers, now),
-        notes: Vec::new(),
-        again_in: RESYNC,
-    }
-}
-
-/// Takes everything back, for a resource that is being deleted or says `Removed`.
-fn down(
-    world: &World,
-    settings: &Settings,
-    resource: &MeshObservability,
-    failure: Option<&WriteFailure>,
-    now: Timestamp,
-) -> Plan {
-    let uid = resource.uid();
-    let previous = resource.status.clone().unwrap_or_default();
-    if !has_finalizer(&resource.metadata) {
-        // Nothing was written for it, or all is taken back.
-        return ended(resource, &last_word(resource), now);
-    }
-    let backup = match world.backups.get(uid) {
-        Some(Err(error)) => return waiting(resource, previous, &error.to_string(), now),
-        Some(Ok(backup)) => backup.as_ref(),
-        None => None,
-    };
-    let nothing = Collector::default();
-    let collector = match world.collectors.get(uid) {
-        Some(Err(error)) => return waiting(resource, previous, &error.to_string(), now),
-        Some(Ok(collector)) => collector,
-        None => &nothing,
-    };
-    let own = settings.address(resource.name());
-    let allows_rollout =
-        resource.spec.mesh.allow_gateway_rollout || backup.is_some_and(|backup| backup.allows_rollout);
-    let removal = Removal {
-        backup,
-        addresses: &[up::address_before(backup, &previous).unwrap_or(&own), &own],
-        collector,
-        status: &previous,
-        failure,
-        rollout: if allows_rollout {
-            Ok(())
-        } else {
-            Err("set spec.mesh.allowGatewayRollout: true to allow it")
-        },
-    };
-    let progress = removal::removal(world, settings, &removal, now);
-    let mut plan = if progress.done && failure.is_none() {
-        let mut plan = ended(resource, &progress.message, now);
-        // Kept until the finalizer is gone: nobody waits a second time.
-        plan.status.draining_since = progress.draining_since.map(Time);
-        plan
-    } else {
-        let mut plan = waiting(resource, previous.clone(), &progress.message, now);
-        plan.status.draining_since = progress.draining_since.map(Time);
-        if progress.draining_since.is_some() {
-            // Otherwise a removal that is called off would look like somebody else's reset.
-            let config_maps = plan.status.mesh.iter_mut().flat_map(|mesh| &mut mesh.config_maps);
-            config_maps.for_each(|config_map| config_map.wired = false);
-        }
-        plan
-    };
-    plan.steps = progress.steps;
-    if progress.done {
-        plan.steps.push(Step::RemoveFinalizer);
-    }
-    if progress.done && failure.is_none() {
-        plan.notes = progress.incomplete.into_iter().map(incomplete).collect();
-    }
-    plan
-}
-
-fn incomplete(message: String) -> Note {
-    Note {
-        is_warning: true,
-        reason: "RestoreIncomplete".to_owned(),
-        message,
-    }
-}
-
-/// What the way down has ended with.
-fn last_word(resource: &MeshObservability) -> String {
-    let mut conditions = resource.status.iter().flat_map(|status| &status.conditions);
-    conditions
-        .find(|condition| condition.reason == "Removed")
-        .map_or_else(|| removal::EVERYTHING.to_owned(), |ended| ended.message.clone())
-}
-
-/// On the way down.
-fn waiting(
-    resource: &MeshObservability,
-    previous: MeshObservabilityStatus,
-    message: &str,
-    now: Timestamp,
-) -> Plan {
-    let reason = ending_reason(resource);
-    let mut status = with_conditions(previous, resource, &down_answers(reason, message), now);
-    status.state = Some(reason.to_owned());
-    Plan {
-        steps: Vec::new(),
-        status,
-        notes: Vec::new(),
-        again_in: SOON,
-    }
-}
-
-/// At the end of it.
-fn ended(resource: &MeshObservability, message: &str, now: Timestamp) -> Plan {
-    let mut status = with_conditions(
-        MeshObservabilityStatus::default(),
-        resource,
-        &down_answers("Removed", message),
-        now,
-    );
-    status.state = Some("Removed".to_owned());
-    Plan {
-        steps: Vec::new(),
-        status,
-        notes: Vec::new(),
-        again_in: RESYNC,
-    }
-}
-
-fn ending_reason(resource: &MeshObservability) -> &'static str {
-    if resource.metadata.deletion_timestamp.is_some() {
-        "Terminating"
-    } else {
-        "Removing"
-    }
-}
-
-fn down_answers(reason: &'static str, message: &str) -> Answers {
-    let no = || Answer::no(reason, message);
-    Answers {
-        accepted: Answer::yes("Accepted", "the resource holds its mesh"),
-        collector_available: no(),
-        mesh_configured: no(),
-        proxies_up_to_date: Answer::unknown(reason, message),
-        data_flowing: Answer::unknown(reason, message),
-    }
-}
-
-/// A status with the conditions of this pass and the one word for them.
-fn with_conditions(
-    mut status: MeshObservabilityStatus,
-    resource: &MeshObservability,
-    answers: &Answers,
-    now: Timestamp,
-) -> MeshObservabilityStatus {
-    let generation = resource.metadata.generation.unwrap_or_default();
-    let previous = resource
-        .status
-        .as_ref()
-        .map_or(&[][..], |status| &status.conditions);
-    status.conditions = answers.conditions(previous, generation, now);
-    status.observed_generation = Some(generation);
-    status.state = Some(answers.ready().reason.to_owned());
-    status
 }

@@ -4,9 +4,9 @@ use comfy_table::{Table, presets};
 use similar::TextDiff;
 
 use crate::api::{MeshObservability, ProxiesStatus};
-use crate::plan::objects::Desired;
 use crate::plan::preview::Preview;
 use crate::plan::refusal::Refusal;
+use crate::plan::step::DesiredObject;
 use crate::plan::step::MeshEdit;
 use crate::plan::wiring::{Assessment, Verdict};
 
@@ -89,7 +89,7 @@ pub fn diff(edit: &MeshEdit) -> String {
         .to_string()
 }
 
-fn objects(text: &mut String, objects: &[Desired]) {
+fn objects(text: &mut String, objects: &[DesiredObject]) {
     line(text, "");
     if objects.is_empty() {
         return line(text, "objects: all are as they are to be");
@@ -102,7 +102,7 @@ fn objects(text: &mut String, objects: &[Desired]) {
             .pointer("/metadata/namespace")
             .and_then(serde_json::Value::as_str)
             .unwrap_or_default();
-        table.add_row(vec![object.kind.name(), namespace, &object.name]);
+        table.add_row(vec![object.kind.as_str(), namespace, &object.name]);
     }
     line(text, &table.to_string());
 }

@@ -234,7 +234,11 @@ fn reasons() -> BTreeSet<String> {
         let text = read(&file);
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         let is_refusal = file.file_name().is_some_and(|name| name == "refusal.rs");
-        let mut places = vec!["Answer::yes(", "Answer::no(", "Answer::unknown("];
+        let mut places = vec![
+            "ConditionState::met(",
+            "ConditionState::unmet(",
+            "ConditionState::unknown(",
+        ];
         places.extend(is_refusal.then_some("=> "));
         let found = places
             .into_iter()

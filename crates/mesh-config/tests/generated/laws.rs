@@ -1,13 +1,24 @@
 //! What holds for any text, mesh config or not. Whether only the two paths differ is judged by another reader: the texts as
 //! values of `serde-saphyr`, with both paths taken out of each.
 
-use alscope_mesh_config::{MeshConfigError, is_wired, merged, read, restore, wire};
+use alscope_mesh_config::{
+    MeshConfigError, Path, Segment, Value as Written, holds, insert, is_wired, merged, read, remove, restore,
+    wire,
+};
 use serde_json::Value;
 
 pub(crate) const ADDRESS: &str = "alscope.alscope-system.svc:11800";
 
+/// A key in an item of a list.
+const PROVIDER: Path<'_> = Path(&[
+    Segment::Key("extensionProviders"),
+    Segment::Item("alscope"),
+    Segment::Key("envoyHttpAls"),
+]);
+
 /// Checks all that holds for `text`, and returns it wired.
 pub(crate) fn check(text: &str) -> Result<String, MeshConfigError> {
+    check_provider(text);
     let settings = read(text);
     let wired = wire(text, ADDRESS);
     let (settings, wired) = match (settings, wired) {
@@ -27,6 +38,33 @@ pub(crate) fn check(text: &str) -> Result<String, MeshConfigError> {
     assert_eq!(restored.text, text, "from {wired:?}");
     assert_eq!(restored.kept.len(), 0, "{text:?}");
     Ok(wired)
+}
+
+/// A value that can be inserted is there afterwards, is not inserted twice, and leaves nothing when it is removed.
+fn check_provider(text: &str) {
+    let value = Written::Mapping(vec![
+        ("service".to_owned(), Written::Text("alscope.svc".to_owned())),
+        ("port".to_owned(), Written::Number(11_800)),
+    ]);
+    let Ok(inserted) = insert(text, PROVIDER, &value) else {
+        return;
+    };
+    assert_eq!(
+        holds(&inserted, PROVIDER, &value),
+        Ok(true),
+        "{text:?} becomes {inserted:?}"
+    );
+    assert_eq!(
+        insert(&inserted, PROVIDER, &value).as_ref(),
+        Ok(&inserted),
+        "{text:?}"
+    );
+    let removed = remove(&inserted, text, PROVIDER, &value).expect("what was inserted can be removed");
+    assert_eq!(
+        (removed.text.as_str(), removed.kept.len()),
+        (text, 0),
+        "from {inserted:?}"
+    );
 }
 
 pub(crate) fn assert_only_the_paths_differ(one: &str, other: &str) {

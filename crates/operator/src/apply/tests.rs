@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use alscope_plan::world::Before;
+use alscope_plan::world::MeshConfigContent;
 use rstest::rstest;
 
-use crate::stub::{Answer, Stub};
+use crate::stub_api_server::{StubApiServer, StubResponse};
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn istio() -> ObjectName {
     ObjectName::new("istio-system", "istio")
 }
 
-fn edit(resource_version: Option<&str>, after: After) -> Step {
+fn edit(resource_version: Option<&str>, after: MeshConfigContent) -> Step {
     Step::WriteMesh(MeshEdit {
         config_map: istio(),
         resource_version: resource_version.map(str::to_owned),
@@ -38,15 +38,15 @@ fn backup(resource_version: Option<&str>) -> Backup {
     Backup {
         uid: "u1".to_owned(),
         resource: "alscope".to_owned(),
-        before: BTreeMap::from([(istio(), Before::KeyAbsent)]),
+        originals: BTreeMap::from([(istio(), MeshConfigContent::KeyAbsent)]),
         resource_version: resource_version.map(str::to_owned),
         ..Backup::default()
     }
 }
 
 fn apply() -> Step {
-    Step::Apply(Desired {
-        kind: Kind::Deployment,
+    Step::Apply(DesiredObject {
+        kind: OwnedKind::Deployment,
         name: "alscope-collector".to_owned(),
         object: json!({"kind": "Deployment", "spec": {"replicas": 2}}),
     })
@@ -54,14 +54,14 @@ fn apply() -> Step {
 
 fn delete() -> Step {
     Step::Delete {
-        kind: Kind::Deployment,
+        kind: OwnedKind::Deployment,
         name: "alscope-collector".to_owned(),
         uid: "d1".to_owned(),
     }
 }
 
-fn disown() -> Step {
-    Step::Disown {
+fn release_field_ownership() -> Step {
+    Step::ReleaseFieldOwnership {
         config_map: istio(),
         index: 2,
         manager: "alscope-operator".to_owned(),
@@ -80,17 +80,17 @@ fn delete_backup() -> Step {
 async fn written(
     step: &Step,
     finalizers: &[&str],
-    answer: Answer,
-) -> (Stub, Result<MeshObservability, StepError>) {
-    let stub = Stub::new();
+    answer: StubResponse,
+) -> (StubApiServer, Result<MeshObservability, StepError>) {
+    let stub = StubApiServer::new();
     stub.rule(move |_| answer.clone());
-    let writer = Writer::new(stub.client(), "alscope-system");
+    let writer = StepWriter::new(stub.client(), "alscope-system");
     let result = writer.step(step, owner(finalizers)).await;
     (stub, result)
 }
 
 /// What a step says of an answer.
-async fn said(step: &Step, answer: Answer) -> String {
+async fn said(step: &Step, answer: StubResponse) -> String {
     match written(step, &[], answer).await.1 {
         Ok(_) => "done".to_owned(),
         Err(StepError::Conflict) => "conflict".to_owned(),
@@ -115,22 +115,22 @@ async fn said(step: &Step, answer: Answer) -> String {
     json!({"preconditions": {"resourceVersion": "3"}})
 )]
 #[case::a_text(
-    edit(Some("7"), After::Text("a: b".to_owned())),
+    edit(Some("7"), MeshConfigContent::Text("a: b".to_owned())),
     &format!("PATCH {ISTIO}"),
     json!({"metadata": {"resourceVersion": "7"}, "data": {"mesh": "a: b"}})
 )]
 #[case::no_key(
-    edit(Some("7"), After::NoKey),
+    edit(Some("7"), MeshConfigContent::KeyAbsent),
     &format!("PATCH {ISTIO}"),
     json!({"metadata": {"resourceVersion": "7"}, "data": {"mesh": null}})
 )]
 #[case::no_object(
-    edit(Some("7"), After::NoObject),
+    edit(Some("7"), MeshConfigContent::ObjectAbsent),
     &format!("DELETE {ISTIO}"),
     json!({"preconditions": {"resourceVersion": "7"}})
 )]
 #[case::a_new_object(
-    edit(None, After::Text("a: b".to_owned())),
+    edit(None, MeshConfigContent::Text("a: b".to_owned())),
     "POST /api/v1/namespaces/istio-system/configmaps",
     json!({
         "apiVersion": "v1", "kind": "ConfigMap",
@@ -141,8 +141,8 @@ async fn said(step: &Step, answer: Answer) -> String {
         "data": {"mesh": "a: b"},
     })
 )]
-#[case::disown(
-    disown(),
+#[case::release_field_ownership(
+    release_field_ownership(),
     &format!("PATCH {ISTIO}"),
     json!([
         {"op": "test", "path": "/metadata/resourceVersion", "value": "7"},
@@ -152,7 +152,7 @@ async fn said(step: &Step, answer: Answer) -> String {
 )]
 #[tokio::test]
 async fn a_step_is_one_guarded_request(#[case] step: Step, #[case] request: &str, #[case] body: Value) {
-    let (stub, result) = written(&step, &["a"], Answer::Object(json!({"metadata": {}}))).await;
+    let (stub, result) = written(&step, &["a"], StubResponse::Object(json!({"metadata": {}}))).await;
     assert_eq!(stub.writes(), [request]);
     assert_eq!(stub.asked(&["POST", "PATCH", "DELETE"])[0].body, body);
     assert_eq!(
@@ -171,7 +171,7 @@ async fn a_backup_is_created_or_replaced(
     #[case] path: &str,
 ) {
     let backup = backup(resource_version);
-    let answer = Answer::Object(json!({"metadata": {}}));
+    let answer = StubResponse::Object(json!({"metadata": {}}));
     let (stub, _) = written(&Step::WriteBackup(backup.clone()), &[], answer).await;
     assert_eq!(stub.writes(), [format!("{verb} {OWN_CONFIG_MAPS}{path}")]);
     let body = stub.asked(&[verb])[0].body.clone();
@@ -187,7 +187,7 @@ async fn a_backup_is_created_or_replaced(
 #[tokio::test]
 async fn other_finalizers_stay(#[case] step: Step, #[case] before: &[&str], #[case] after: &[&str]) {
     let newer = serde_json::to_value(owner(&["newest"])).unwrap();
-    let (stub, result) = written(&step, before, Answer::Object(newer)).await;
+    let (stub, result) = written(&step, before, StubResponse::Object(newer)).await;
     assert_eq!(stub.writes(), [format!("PATCH {OWNER}")]);
     assert_eq!(
         stub.asked(&["PATCH"])[0].body,
@@ -204,11 +204,11 @@ async fn other_finalizers_stay(#[case] step: Step, #[case] before: &[&str], #[ca
 #[case::remove_finalizer(Step::RemoveFinalizer, "done")]
 #[case::delete(delete(), "done")]
 #[case::delete_backup(delete_backup(), "done")]
-#[case::delete_mesh(edit(Some("7"), After::NoObject), "done")]
+#[case::delete_mesh(edit(Some("7"), MeshConfigContent::ObjectAbsent), "done")]
 #[case::replace_backup(Step::WriteBackup(backup(Some("3"))), "conflict")]
 #[tokio::test]
 async fn what_is_gone_is_deleted_or_planned_anew(#[case] step: Step, #[case] expected: &str) {
-    assert_eq!(said(&step, Answer::Code(404)).await, expected);
+    assert_eq!(said(&step, StubResponse::Code(404)).await, expected);
 }
 
 #[rstest]
@@ -216,13 +216,19 @@ async fn what_is_gone_is_deleted_or_planned_anew(#[case] step: Step, #[case] exp
     Step::WriteBackup(backup(None)),
     "create of configmaps alscope-system/alscope-backup-u1"
 )]
-#[case::patch_mesh(edit(Some("7"), After::NoKey), "patch of configmaps istio-system/istio")]
-#[case::create_mesh(edit(None, After::NoKey), "create of configmaps istio-system/istio")]
-#[case::disown(disown(), "patch of configmaps istio-system/istio")]
+#[case::patch_mesh(
+    edit(Some("7"), MeshConfigContent::KeyAbsent),
+    "patch of configmaps istio-system/istio"
+)]
+#[case::create_mesh(
+    edit(None, MeshConfigContent::KeyAbsent),
+    "create of configmaps istio-system/istio"
+)]
+#[case::release_field_ownership(release_field_ownership(), "patch of configmaps istio-system/istio")]
 #[case::apply(apply(), "patch of deployments alscope-system/alscope-collector")]
 #[tokio::test]
 async fn what_must_be_there_and_is_not_is_a_failure(#[case] step: Step, #[case] request: &str) {
-    let text = said(&step, Answer::Code(404)).await;
+    let text = said(&step, StubResponse::Code(404)).await;
     assert!(text.starts_with(&format!("{request} failed: ")), "{text}");
 }
 
@@ -243,18 +249,30 @@ async fn what_must_be_there_and_is_not_is_a_failure(#[case] step: Step, #[case] 
     "configmaps alscope-system/alscope-backup-u1"
 )]
 #[case::delete_backup(delete_backup(), "delete", "configmaps alscope-system/alscope-backup-u1")]
-#[case::create_mesh(edit(None, After::NoKey), "create", "configmaps istio-system/istio")]
-#[case::patch_mesh(edit(Some("7"), After::NoKey), "patch", "configmaps istio-system/istio")]
-#[case::delete_mesh(edit(Some("7"), After::NoObject), "delete", "configmaps istio-system/istio")]
-#[case::disown(disown(), "patch", "configmaps istio-system/istio")]
+#[case::create_mesh(
+    edit(None, MeshConfigContent::KeyAbsent),
+    "create",
+    "configmaps istio-system/istio"
+)]
+#[case::patch_mesh(
+    edit(Some("7"), MeshConfigContent::KeyAbsent),
+    "patch",
+    "configmaps istio-system/istio"
+)]
+#[case::delete_mesh(
+    edit(Some("7"), MeshConfigContent::ObjectAbsent),
+    "delete",
+    "configmaps istio-system/istio"
+)]
+#[case::release_field_ownership(release_field_ownership(), "patch", "configmaps istio-system/istio")]
 #[tokio::test]
 async fn a_conflict_is_planned_anew_and_a_failure_says_what_was_asked(
     #[case] step: Step,
     #[case] verb: &str,
     #[case] object: &str,
 ) {
-    assert_eq!(said(&step, Answer::Code(409)).await, "conflict");
-    let broken = said(&step, Answer::Code(500)).await;
+    assert_eq!(said(&step, StubResponse::Code(409)).await, "conflict");
+    let broken = said(&step, StubResponse::Code(500)).await;
     assert!(
         broken.starts_with(&format!("{verb} of {object} failed: ")),
         "{broken}"
@@ -262,7 +280,7 @@ async fn a_conflict_is_planned_anew_and_a_failure_says_what_was_asked(
     // A webhook's refusal is no lack of a right.
     let refused = said(
         &step,
-        Answer::Refusal(403, "admission webhook \"w\" denied the request"),
+        StubResponse::Refusal(403, "admission webhook \"w\" denied the request"),
     )
     .await;
     assert!(
@@ -271,13 +289,17 @@ async fn a_conflict_is_planned_anew_and_a_failure_says_what_was_asked(
     );
     let no_right = said(
         &step,
-        Answer::Refusal(403, "configmaps \"x\" is forbidden: User \"y\" cannot"),
+        StubResponse::Refusal(403, "configmaps \"x\" is forbidden: User \"y\" cannot"),
     )
     .await;
     let start = format!("the operator may not {verb} {object}; give its service account this right");
     assert!(no_right.starts_with(&start), "{no_right}");
     // The same words with another code are no such refusal.
-    let other = said(&step, Answer::Refusal(500, "it is forbidden: User \"y\" cannot")).await;
+    let other = said(
+        &step,
+        StubResponse::Refusal(500, "it is forbidden: User \"y\" cannot"),
+    )
+    .await;
     assert!(
         other.starts_with(&format!("{verb} of {object} failed: ")),
         "{other}"
@@ -286,8 +308,15 @@ async fn a_conflict_is_planned_anew_and_a_failure_says_what_was_asked(
 
 #[tokio::test]
 async fn an_entry_that_has_changed_its_place_is_planned_anew() {
-    assert_eq!(said(&disown(), Answer::Code(422)).await, "conflict");
-    let text = said(&edit(Some("7"), After::NoKey), Answer::Code(422)).await;
+    assert_eq!(
+        said(&release_field_ownership(), StubResponse::Code(422)).await,
+        "conflict"
+    );
+    let text = said(
+        &edit(Some("7"), MeshConfigContent::KeyAbsent),
+        StubResponse::Code(422),
+    )
+    .await;
     assert!(
         text.starts_with("patch of configmaps istio-system/istio failed: "),
         "{text}"
@@ -296,21 +325,21 @@ async fn an_entry_that_has_changed_its_place_is_planned_anew() {
 
 #[tokio::test]
 async fn a_writer_shows_nothing_of_its_client() {
-    let writer = Writer::new(Stub::new().client(), "alscope-system");
-    assert_eq!(format!("{writer:?}"), "Writer { .. }");
+    let writer = StepWriter::new(StubApiServer::new().client(), "alscope-system");
+    assert_eq!(format!("{writer:?}"), "StepWriter { .. }");
 }
 
 /// `managedFields` tells the operator's writes from others' by this name.
 #[rstest]
 #[case::apply(apply(), &[("fieldManager", "alscope-operator"), ("force", "true")])]
-#[case::patch_mesh(edit(Some("7"), After::NoKey), &[("fieldManager", "alscope-operator")])]
-#[case::create_mesh(edit(None, After::NoKey), &[("fieldManager", "alscope-operator")])]
+#[case::patch_mesh(edit(Some("7"), MeshConfigContent::KeyAbsent), &[("fieldManager", "alscope-operator")])]
+#[case::create_mesh(edit(None, MeshConfigContent::KeyAbsent), &[("fieldManager", "alscope-operator")])]
 #[case::create_backup(Step::WriteBackup(backup(None)), &[("fieldManager", "alscope-operator")])]
 #[case::replace_backup(Step::WriteBackup(backup(Some("3"))), &[("fieldManager", "alscope-operator")])]
-#[case::disown(disown(), &[])]
+#[case::release_field_ownership(release_field_ownership(), &[])]
 #[tokio::test]
 async fn a_write_names_its_field_manager(#[case] step: Step, #[case] expected: &[(&str, &str)]) {
-    let (stub, _) = written(&step, &[], Answer::Object(json!({"metadata": {}}))).await;
+    let (stub, _) = written(&step, &[], StubResponse::Object(json!({"metadata": {}}))).await;
     let parameters = &stub.asked(&["POST", "PUT", "PATCH"])[0].parameters;
     let parameters: BTreeMap<&str, &str> = parameters
         .iter()

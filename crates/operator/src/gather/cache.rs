@@ -6,7 +6,7 @@ use std::future::pending;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use alscope_plan::world::{ObjectName, Read, ReadError};
+use alscope_plan::world::{ObjectName, ReadError, ReadResult};
 use futures::Stream;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DynamicObject};
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::prune::prune;
-use super::watch::{Absence, State, Subject, Watch};
+use super::watch::{MissingKind, Watch, WatchState, WatchedResource};
 
 /// The objects of one watch, also those that can't be decoded.
 pub struct Cache<K: Resource + Clone + 'static>
@@ -30,8 +30,8 @@ where
     K::DynamicType: Hash + Eq + Clone,
 {
     store: Store<DeserializeGuard<K>>,
-    subject: Subject,
-    state: Arc<Mutex<State>>,
+    subject: WatchedResource,
+    state: Arc<Mutex<WatchState>>,
 }
 
 impl<K: Resource + Clone + 'static> fmt::Debug for Cache<K>
@@ -52,7 +52,7 @@ where
     K::DynamicType: Hash + Eq + Clone,
 {
     /// What of each object is wanted, or why it is not known: one object that can't be decoded may be just the one that matters.
-    pub fn read<T>(&self, of: impl Fn(&K) -> Option<T>) -> Read<Vec<T>> {
+    pub fn read<T>(&self, of: impl Fn(&K) -> Option<T>) -> ReadResult<Vec<T>> {
         let mut found = Vec::new();
         for object in self.objects()? {
             match &object.0 {
@@ -64,7 +64,7 @@ where
     }
 
     /// Each object, and beside them what is known of those that can't be decoded.
-    pub fn divided(&self) -> Read<(Vec<K>, Vec<InvalidObject>)> {
+    pub fn decoded_and_undecodable(&self) -> ReadResult<(Vec<K>, Vec<InvalidObject>)> {
         let mut divided = (Vec::new(), Vec::new());
         for object in self.objects()? {
             match &object.0 {
@@ -100,12 +100,12 @@ where
     }
 
     /// In an order, which the store has not: a plan that depends on it can't be repeated.
-    fn objects(&self) -> Read<Vec<Arc<DeserializeGuard<K>>>> {
+    fn objects(&self) -> ReadResult<Vec<Arc<DeserializeGuard<K>>>> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Pending => return Err(self.subject.unlisted()),
-            State::Failed(error) => return Err(error.clone()),
-            State::Absent => return Ok(Vec::new()),
-            State::Listed => {}
+            WatchState::Pending => return Err(self.subject.unlisted()),
+            WatchState::Failed(error) => return Err(error.clone()),
+            WatchState::Absent => return Ok(Vec::new()),
+            WatchState::Listed => {}
         }
         let mut objects = self.store.state();
         objects.sort_by(|one, other| name(one).cmp(&name(other)));
@@ -124,7 +124,7 @@ fn name<K: Resource>(object: &DeserializeGuard<K>) -> (Option<&str>, Option<&str
 pub struct Watches {
     changed: Arc<Notify>,
     ending: CancellationToken,
-    states: Vec<Arc<Mutex<State>>>,
+    states: Vec<Arc<Mutex<WatchState>>>,
     tasks: JoinSet<()>,
 }
 
@@ -143,7 +143,7 @@ impl Watches {
     pub fn are_settled(&self) -> bool {
         self.states
             .iter()
-            .all(|state| *state.lock().unwrap_or_else(PoisonError::into_inner) != State::Pending)
+            .all(|state| *state.lock().unwrap_or_else(PoisonError::into_inner) != WatchState::Pending)
     }
 
     /// Returns when one of them has ended, with the reason if it panicked.
@@ -165,7 +165,7 @@ impl Watches {
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
-        let subject = Subject::new(&K::group(&()), &K::plural(&()), namespace, Absence::IsAFault);
+        let subject = WatchedResource::new(&K::group(&()), &K::plural(&()), namespace, MissingKind::IsError);
         self.run(Writer::default(), subject, move || {
             watcher(api.clone(), config.clone())
         })
@@ -173,7 +173,7 @@ impl Watches {
 
     /// Watches pods, of which only what is read is kept.
     pub fn pods(&mut self, api: Api<DeserializeGuard<Pod>>) -> Cache<Pod> {
-        let subject = Subject::new("", "pods", None, Absence::IsAFault);
+        let subject = WatchedResource::new("", "pods", None, MissingKind::IsError);
         self.run(Writer::default(), subject, move || {
             watcher(api.clone(), watcher::Config::default()).modify(|pod| {
                 if let Ok(pod) = &mut pod.0 {
@@ -189,7 +189,7 @@ impl Watches {
         api: Api<DeserializeGuard<DynamicObject>>,
         resource: ApiResource,
         config: watcher::Config,
-        subject: Subject,
+        subject: WatchedResource,
     ) -> Cache<DynamicObject> {
         self.run(Writer::new(resource), subject, move || {
             watcher(api.clone(), config.clone())
@@ -199,7 +199,7 @@ impl Watches {
     fn run<K, S>(
         &mut self,
         objects: Writer<DeserializeGuard<K>>,
-        subject: Subject,
+        subject: WatchedResource,
         events: impl Fn() -> S + Send + Sync + 'static,
     ) -> Cache<K>
     where
@@ -208,14 +208,14 @@ impl Watches {
         S: Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>> + Send,
     {
         let store = objects.as_reader();
-        let state = Arc::new(Mutex::new(State::Pending));
+        let state = Arc::new(Mutex::new(WatchState::Pending));
         self.states.push(state.clone());
         let watch = Watch {
             objects,
             subject: subject.clone(),
             state: state.clone(),
             changed: self.changed.clone(),
-            doubtful_since: None,
+            unreachable_since: None,
             undecodable: BTreeMap::new(),
             listed: BTreeSet::new(),
         };

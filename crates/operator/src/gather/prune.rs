@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(Proxy::of(&pruned), Proxy::of(&whole));
         assert_eq!(
             Proxy::of(&pruned).unwrap().role,
-            alscope_plan::world::Role::Gateway
+            alscope_plan::world::ProxyRole::Gateway
         );
         let text = serde_json::to_string(&pruned).unwrap();
         assert!(

@@ -1,16 +1,16 @@
-use alscope_plan::plan::objects;
-use alscope_plan::plan::settings::Settings;
-use alscope_plan::world::Before;
+use alscope_plan::plan::collector_objects;
+use alscope_plan::plan::settings::OperatorSettings;
+use alscope_plan::world::{MeshConfigContent, OwnedKind};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::stub::{Answer, Stub};
+use crate::stub_api_server::{StubApiServer, StubResponse};
 
 use super::*;
 
 mod known;
-mod told;
+mod logging;
 
 const RESOURCES: &str = "/apis/alscope.dev/v1alpha1/meshobservabilities";
 const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
@@ -36,9 +36,9 @@ fn backup(uid: &str) -> Value {
         uid: uid.to_owned(),
         resource: "alscope".to_owned(),
         address: "c:11800".to_owned(),
-        before: BTreeMap::from([(
+        originals: BTreeMap::from([(
             ObjectName::new("istio-system", "istio"),
-            Before::Text("a: b".to_owned()),
+            MeshConfigContent::Text("a: b".to_owned()),
         )]),
         resource_version: Some("3".to_owned()),
         ..Backup::default()
@@ -51,36 +51,36 @@ fn labelled(labels: &Value) -> Value {
 }
 
 /// A mesh, its resource with a backup, and an object of each kind.
-fn cluster() -> Stub {
-    let stub = Stub::new();
+fn cluster() -> StubApiServer {
+    let stub = StubApiServer::new();
     let both = labelled(&json!({"app": "istiod", "gateway.istio.io/managed": "x"}));
     let own =
         labelled(&json!({"app.kubernetes.io/managed-by": "alscope-operator", "alscope.dev/owner-uid": "u1"}));
-    stub.list(RESOURCES, Answer::Items(vec![resource(&json!({}))]));
-    stub.list(DEPLOYMENTS, Answer::Items(vec![both]));
-    stub.list(PODS, Answer::Items(vec![labelled(&json!({}))]));
-    stub.list(TELEMETRIES, Answer::Items(vec![labelled(&json!({}))]));
+    stub.list(RESOURCES, StubResponse::Items(vec![resource(&json!({}))]));
+    stub.list(DEPLOYMENTS, StubResponse::Items(vec![both]));
+    stub.list(PODS, StubResponse::Items(vec![labelled(&json!({}))]));
+    stub.list(TELEMETRIES, StubResponse::Items(vec![labelled(&json!({}))]));
     let istio = json!({"metadata": {"name": "istio", "namespace": "istio-system", "resourceVersion": "2"}});
-    stub.list(MESH_CONFIG_MAPS, Answer::Items(vec![istio]));
-    stub.list(OWN_CONFIG_MAPS, Answer::Items(vec![backup("u1")]));
-    stub.list(OWN_DEPLOYMENTS, Answer::Items(vec![own.clone()]));
-    stub.list(OWN_SERVICES, Answer::Items(vec![own.clone()]));
-    stub.list(OWN_PODS, Answer::Items(vec![own]));
+    stub.list(MESH_CONFIG_MAPS, StubResponse::Items(vec![istio]));
+    stub.list(OWN_CONFIG_MAPS, StubResponse::Items(vec![backup("u1")]));
+    stub.list(OWN_DEPLOYMENTS, StubResponse::Items(vec![own.clone()]));
+    stub.list(OWN_SERVICES, StubResponse::Items(vec![own.clone()]));
+    stub.list(OWN_PODS, StubResponse::Items(vec![own]));
     stub
 }
 
 /// The first world that is complete, and after how many seconds that was.
-async fn gathered(stub: &Stub) -> (Gather, World, u64) {
+async fn gathered(stub: &StubApiServer) -> (ClusterReader, World, u64) {
     let began = Instant::now();
     let changed = Arc::new(Notify::new());
-    let mut gather = Gather::start(
+    let mut gather = ClusterReader::start(
         &stub.client(),
         "alscope-system",
         changed.clone(),
         CancellationToken::new(),
     );
     loop {
-        let world = gather.world(&Intakes::default(), Timestamp::UNIX_EPOCH);
+        let world = gather.world(&ReplicaPoller::default(), Timestamp::UNIX_EPOCH);
         if gather.is_settled() {
             return (gather, world, began.elapsed().as_secs());
         }
@@ -90,7 +90,7 @@ async fn gathered(stub: &Stub) -> (Gather, World, u64) {
 
 /// Each thing of a world that is not known, and why in a word.
 fn unknown(world: &World) -> BTreeMap<String, &'static str> {
-    fn why<T>(read: &Read<T>) -> Option<&'static str> {
+    fn why<T>(read: &ReadResult<T>) -> Option<&'static str> {
         match read {
             Ok(_) => None,
             Err(ReadError::Forbidden { .. }) => Some("forbidden"),
@@ -125,12 +125,12 @@ async fn a_cluster_that_can_be_read_is_known_whole() {
     assert_eq!((collector.owned.len(), collector.pods), (2, 1));
     assert!(world.backups["u1"].clone().unwrap().is_some());
     assert_eq!(world.config_maps.len(), 1);
-    assert_eq!(world.orphans, []);
+    assert_eq!(world.orphaned_backups, []);
     assert!(gather.undecodable().iter().all(|(_, count)| *count == 0));
 }
 
 /// Something that is no object of any kind but has metadata.
-fn undecodable(path: &str) -> Answer {
+fn undecodable(path: &str) -> StubResponse {
     let mut object = labelled(&json!({
         "app": "istiod", "gateway.istio.io/managed": "x",
         "app.kubernetes.io/managed-by": "alscope-operator", "alscope.dev/owner-uid": "u1",
@@ -145,7 +145,7 @@ fn undecodable(path: &str) -> Answer {
     for field in ["spec", "data", "endpoints"] {
         object[field] = json!(7);
     }
-    Answer::Items(vec![object])
+    StubResponse::Items(vec![object])
 }
 
 #[rstest]
@@ -164,14 +164,14 @@ async fn nothing_is_concluded_from_what_can_not_be_read(
     #[case] path: &str,
     #[case] fields: &[&str],
     #[values(
-        (Some(Answer::Code(403)), "forbidden"),
-        (Some(Answer::Code(404)), "absent"),
-        (Some(Answer::Code(410)), "failed"),
-        (Some(Answer::Code(500)), "failed"),
-        (Some(Answer::Silence), "failed"),
+        (Some(StubResponse::Code(403)), "forbidden"),
+        (Some(StubResponse::Code(404)), "absent"),
+        (Some(StubResponse::Code(410)), "failed"),
+        (Some(StubResponse::Code(500)), "failed"),
+        (Some(StubResponse::Silence), "failed"),
         (None, "undecodable")
     )]
-    fault: (Option<Answer>, &'static str),
+    fault: (Option<StubResponse>, &'static str),
 ) {
     let stub = cluster();
     let (answer, why) = fault;
@@ -188,7 +188,7 @@ async fn nothing_is_concluded_from_what_can_not_be_read(
         (OWN_SERVICES, "undecodable") => assert_eq!(found, BTreeMap::new()),
         // The others can still be read.
         (RESOURCES, "undecodable") => {
-            assert_eq!((found, world.unread.len()), (BTreeMap::new(), 1));
+            assert_eq!((found, world.undecodable_resources.len()), (BTreeMap::new(), 1));
             assert!(
                 gather
                     .undecodable()
@@ -204,25 +204,32 @@ async fn nothing_is_concluded_from_what_can_not_be_read(
 }
 
 #[rstest]
-#[case::forbidden(Answer::Code(403))]
-#[case::no_definition(Answer::Code(404))]
-#[case::broken(Answer::Code(500))]
-#[case::silent(Answer::Silence)]
+#[case::forbidden(StubResponse::Code(403))]
+#[case::no_definition(StubResponse::Code(404))]
+#[case::broken(StubResponse::Code(500))]
+#[case::silent(StubResponse::Silence)]
 #[tokio::test(start_paused = true)]
-async fn no_backup_is_an_orphan_while_the_resources_are_not_known(#[case] answer: Answer) {
+async fn no_backup_is_an_orphan_while_the_resources_are_not_known(#[case] answer: StubResponse) {
     let stub = cluster();
     stub.list(RESOURCES, answer);
     let (_, world, _) = gathered(&stub).await;
     assert!(world.resources.is_err());
-    assert_eq!(world.orphans, []);
+    assert_eq!(world.orphaned_backups, []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_backup_whose_resource_is_not_listed_is_an_orphan() {
     let stub = cluster();
-    stub.list(OWN_CONFIG_MAPS, Answer::Items(vec![backup("u1"), backup("u9")]));
+    stub.list(
+        OWN_CONFIG_MAPS,
+        StubResponse::Items(vec![backup("u1"), backup("u9")]),
+    );
     let (_, world, _) = gathered(&stub).await;
-    let orphans: Vec<&str> = world.orphans.iter().map(|one| one.uid.as_str()).collect();
+    let orphans: Vec<&str> = world
+        .orphaned_backups
+        .iter()
+        .map(|one| one.uid.as_str())
+        .collect();
     assert_eq!(orphans, ["u9"]);
 }
 
@@ -231,10 +238,14 @@ async fn an_orphan_that_is_not_understood_is_no_backup_and_not_nothing() {
     let stub = cluster();
     let mut newer = backup("u9");
     newer["metadata"]["annotations"]["alscope.dev/backup-version"] = json!("2");
-    stub.list(OWN_CONFIG_MAPS, Answer::Items(vec![backup("u1"), newer]));
+    stub.list(OWN_CONFIG_MAPS, StubResponse::Items(vec![backup("u1"), newer]));
     let (_, world, _) = gathered(&stub).await;
-    assert_eq!(world.orphans, []);
-    let unread: Vec<String> = world.unread_orphans.iter().map(ToString::to_string).collect();
+    assert_eq!(world.orphaned_backups, []);
+    let unread: Vec<String> = world
+        .undecodable_backups
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(unread.len(), 1);
     assert!(
         unread[0].starts_with("the backup alscope-system/alscope-backup-u9 was written by a newer operator"),
@@ -246,21 +257,21 @@ async fn an_orphan_that_is_not_understood_is_no_backup_and_not_nothing() {
 async fn a_resource_that_can_not_be_decoded_protects_its_backup() {
     let stub = cluster();
     let newer = resource(&json!({"managementState": "SomethingNewer"}));
-    stub.list(RESOURCES, Answer::Items(vec![newer]));
+    stub.list(RESOURCES, StubResponse::Items(vec![newer]));
     let (_, world, _) = gathered(&stub).await;
     assert_eq!(world.resources.unwrap().len(), 0);
-    let unread = &world.unread[0];
+    let unread = &world.undecodable_resources[0];
     assert_eq!(unread.metadata.uid.as_deref(), Some("u1"));
     assert!(unread.error.contains("SomethingNewer"), "{}", unread.error);
-    assert_eq!(world.orphans, []);
+    assert_eq!(world.orphaned_backups, []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_listed_object_that_is_as_wanted_is_not_written_again() {
     let stub = cluster();
     let owner: MeshObservability = serde_json::from_value(resource(&json!({}))).unwrap();
-    let desired = objects::desired(&owner, &Settings::default());
-    for kind in Kind::ALL {
+    let desired = collector_objects::desired_objects(&owner, &OperatorSettings::default());
+    for kind in OwnedKind::ALL {
         let of_kind = desired.iter().filter(|one| one.kind == kind);
         let listed = of_kind.map(|one| {
             let mut item = one.object.clone();
@@ -274,12 +285,12 @@ async fn a_listed_object_that_is_as_wanted_is_not_written_again() {
             group => format!("/apis/{group}"),
         };
         let path = format!("{path}/namespaces/alscope-system/{}", kind.plural());
-        stub.list(&path, Answer::Items(listed.collect()));
+        stub.list(&path, StubResponse::Items(listed.collect()));
     }
     let (_, world, _) = gathered(&stub).await;
     let collector = world.collectors["u1"].clone().unwrap();
     assert_eq!(collector.owned.len(), desired.len());
-    assert_eq!(objects::steps(&desired, &collector, true), []);
+    assert_eq!(collector_objects::apply_steps(&desired, &collector, true), []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,9 +298,9 @@ async fn a_config_map_that_only_a_status_names_is_looked_at() {
     let stub = cluster();
     let mut wired = resource(&json!({}));
     wired["status"] = json!({"mesh": {"configMaps": [{"revision": "default", "name": "istio-system/istio", "wired": true}]}});
-    stub.list(RESOURCES, Answer::Items(vec![wired]));
-    stub.list(DEPLOYMENTS, Answer::Code(403));
-    stub.list(OWN_CONFIG_MAPS, Answer::Items(Vec::new()));
+    stub.list(RESOURCES, StubResponse::Items(vec![wired]));
+    stub.list(DEPLOYMENTS, StubResponse::Code(403));
+    stub.list(OWN_CONFIG_MAPS, StubResponse::Items(Vec::new()));
     let (_, world, _) = gathered(&stub).await;
     let istio = world.config_maps[&ObjectName::new("istio-system", "istio")].clone();
     assert!(istio.unwrap().is_some());
@@ -301,11 +312,14 @@ async fn the_uids_are_asked_from_the_api_server() {
     let (gather, _, _) = gathered(&stub).await;
     stub.list(
         RESOURCES,
-        Answer::Items(vec![resource(&json!({"managementState": 7}))]),
+        StubResponse::Items(vec![resource(&json!({"managementState": 7}))]),
     );
-    assert_eq!(gather.uids().await, Ok(BTreeSet::from(["u1".to_owned()])));
-    stub.list(RESOURCES, Answer::Code(404));
-    assert!(gather.uids().await.is_err());
-    stub.list(RESOURCES, Answer::Silence);
-    assert!(gather.uids().await.is_err());
+    assert_eq!(
+        gather.fetch_resource_uids().await,
+        Ok(BTreeSet::from(["u1".to_owned()]))
+    );
+    stub.list(RESOURCES, StubResponse::Code(404));
+    assert!(gather.fetch_resource_uids().await.is_err());
+    stub.list(RESOURCES, StubResponse::Silence);
+    assert!(gather.fetch_resource_uids().await.is_err());
 }

@@ -1,6 +1,7 @@
 //! One watch: from its events into the store, and how far it is.
 
-mod subject;
+mod state;
+mod watched_resource;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
@@ -18,36 +19,26 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-pub(super) use subject::{Absence, Subject};
+pub(super) use state::WatchState;
+pub(super) use watched_resource::{MissingKind, WatchedResource};
 
 /// How long until the API server is asked again after it refused or failed, at first and at most. kube has growing pauses, too,
 /// but begins anew with each list. A right that was given a moment ago is in force a moment later.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+const MIN_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// How long a watch that was refused must stand until it counts as back: one that starts says nothing.
-const STANDS: Duration = Duration::from_secs(5);
+const WATCH_PROBATION: Duration = Duration::from_secs(5);
 /// How long a page of a list is waited for.
-pub(super) const ANSWERS: Duration = Duration::from_secs(30);
+pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long what is known stays known while the API server neither lists nor lets a watch start.
-const HOLDS: Duration = Duration::from_mins(1);
+const STALE_AFTER: Duration = Duration::from_mins(1);
 /// Everything is listed anew after this time, and up to the second one more: an event that a watch has lost comes from nowhere else.
 /// It is another time for each list, so that not all kinds are listed at once.
-const LISTS_AGAIN: (Duration, Duration) = (Duration::from_mins(8), Duration::from_mins(4));
+const RELIST_INTERVAL: Duration = Duration::from_mins(8);
+const RELIST_JITTER: Duration = Duration::from_mins(4);
 
 const LIST: &str = "list";
 const WATCH: &str = "watch";
-
-/// How far a watch is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// It has not listed yet.
-    Pending,
-    /// It has listed; later faults of the connection leave what is known, for a while.
-    Listed,
-    /// The kind is not installed, so there is no object of it.
-    Absent,
-    /// It could not be read.
-    Failed(ReadError),
-}
 
 /// A watch and where what it learns goes.
 pub(super) struct Watch<K: Resource + Clone + 'static>
@@ -55,12 +46,12 @@ where
     K::DynamicType: Hash + Eq + Clone,
 {
     pub(super) objects: Writer<DeserializeGuard<K>>,
-    pub(super) subject: Subject,
-    pub(super) state: Arc<Mutex<State>>,
+    pub(super) subject: WatchedResource,
+    pub(super) state: Arc<Mutex<WatchState>>,
     /// Told when objects or the state changed.
     pub(super) changed: Arc<Notify>,
     /// Since when the API server neither lists nor lets the watch start.
-    pub(super) doubtful_since: Option<Instant>,
+    pub(super) unreachable_since: Option<Instant>,
     /// Objects that can't be decoded, each with its fault, of which the log has been told.
     pub(super) undecodable: BTreeMap<ObjectName, String>,
     /// The objects that a list has shown, while it is being read.
@@ -75,28 +66,28 @@ enum Phase {
     /// A watch, which was refused before.
     Unproven,
     /// A watch.
-    Standing,
+    Established,
 }
 
 /// What follows from a fault.
-enum Next {
+enum Recovery {
     /// The same stream goes on, where it was.
     Resume,
     /// Everything is listed anew.
-    List,
+    Relist,
 }
 
 /// Pauses that grow until something is learned.
-struct Pauses(Duration);
+struct Backoff(Duration);
 
-impl Pauses {
+impl Backoff {
     fn reset(&mut self) {
-        self.0 = PAUSES.0;
+        self.0 = MIN_BACKOFF;
     }
 
-    async fn pause(&mut self) {
+    async fn wait(&mut self) {
         sleep(self.0).await;
-        self.0 = PAUSES.1.min(2 * self.0);
+        self.0 = MAX_BACKOFF.min(2 * self.0);
     }
 }
 
@@ -109,15 +100,15 @@ where
     where
         S: Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>,
     {
-        let mut pauses = Pauses(PAUSES.0);
+        let mut backoff = Backoff(MIN_BACKOFF);
         loop {
-            self.follow(&events, &mut pauses).await;
-            pauses.pause().await;
+            self.follow(&events, &mut backoff).await;
+            backoff.wait().await;
         }
     }
 
     /// Returns when everything has to be listed anew.
-    async fn follow<S>(&mut self, start: impl Fn() -> S, pauses: &mut Pauses)
+    async fn follow<S>(&mut self, start: impl Fn() -> S, backoff: &mut Backoff)
     where
         S: Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>,
     {
@@ -125,44 +116,44 @@ where
         let mut phase = Phase::Listing;
         let mut list_at = Instant::now() + until_next_list();
         loop {
-            let patience = match phase {
-                Phase::Listing => ANSWERS,
-                Phase::Unproven => STANDS,
-                Phase::Standing => list_at.saturating_duration_since(Instant::now()),
+            let wait = match phase {
+                Phase::Listing => RESPONSE_TIMEOUT,
+                Phase::Unproven => WATCH_PROBATION,
+                Phase::Established => list_at.saturating_duration_since(Instant::now()),
             };
-            match timeout(patience, events.next()).await {
+            match timeout(wait, events.next()).await {
                 Ok(Some(Ok(event))) => {
                     phase = match event {
                         Event::Init | Event::InitApply(_) => Phase::Listing,
                         // A list alone does not show that the watch may start now.
                         Event::InitDone if self.may_not_watch() => Phase::Unproven,
-                        Event::InitDone | Event::Apply(_) | Event::Delete(_) => Phase::Standing,
+                        Event::InitDone | Event::Apply(_) | Event::Delete(_) => Phase::Established,
                     };
-                    self.take(event);
-                    if phase == Phase::Standing {
-                        self.learned(pauses);
+                    self.store_event(event);
+                    if phase == Phase::Established {
+                        self.mark_current(backoff);
                     }
                 }
                 Ok(Some(Err(error))) => match self.failed(&error) {
-                    Next::Resume => pauses.pause().await,
-                    Next::List => return,
+                    Recovery::Resume => backoff.wait().await,
+                    Recovery::Relist => return,
                 },
                 Ok(None) => return,
                 Err(_) if phase == Phase::Listing => {
-                    self.doubted(unanswered());
+                    self.mark_unreachable(timeout_text());
                     return;
                 }
-                Err(_) if phase == Phase::Standing => {
+                Err(_) if phase == Phase::Established => {
                     let mut anew = Box::pin(start());
-                    if self.list_anew(anew.as_mut()).await {
+                    if self.relist(anew.as_mut()).await {
                         events = anew;
-                        self.learned(pauses);
+                        self.mark_current(backoff);
                     }
                     list_at = Instant::now() + until_next_list();
                 }
                 Err(_silence) => {
-                    self.learned(pauses);
-                    phase = Phase::Standing;
+                    self.mark_current(backoff);
+                    phase = Phase::Established;
                 }
             }
         }
@@ -170,15 +161,15 @@ where
 
     /// Reads a list beside a watch that stands. `false` if it failed: then the watch goes on where it was, and what is known stays
     /// known.
-    async fn list_anew(
+    async fn relist(
         &mut self,
         mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>>,
     ) -> bool {
         loop {
-            match timeout(ANSWERS, events.next()).await {
+            match timeout(RESPONSE_TIMEOUT, events.next()).await {
                 Ok(Some(Ok(event))) => {
                     let is_done = matches!(event, Event::InitDone);
-                    self.take(event);
+                    self.store_event(event);
                     if is_done {
                         return true;
                     }
@@ -194,8 +185,8 @@ where
 
     /// Takes an event into the store. Each object of a list replaces what is known of it at once, and what a list lacks goes at its
     /// end: a whole list beside the whole store would be twice the memory.
-    fn take(&mut self, event: Event<DeserializeGuard<K>>) {
-        self.note_undecodable(&event);
+    fn store_event(&mut self, event: Event<DeserializeGuard<K>>) {
+        self.log_undecodable(&event);
         match event {
             Event::Init => self.listed.clear(),
             Event::InitApply(object) => {
@@ -206,7 +197,7 @@ where
                 let listed = std::mem::take(&mut self.listed);
                 for object in self.objects.as_reader().state() {
                     if !listed.contains(&ObjectName::of(&*object)) {
-                        self.take(Event::Delete((*object).clone()));
+                        self.store_event(Event::Delete((*object).clone()));
                     }
                 }
             }
@@ -217,83 +208,83 @@ where
     fn may_not_watch(&self) -> bool {
         matches!(
             &*self.state.lock().unwrap_or_else(PoisonError::into_inner),
-            State::Failed(ReadError::Forbidden { verb: WATCH, .. })
+            WatchState::Failed(ReadError::Forbidden { verb: WATCH, .. })
         )
     }
 
     /// The objects are what the API server has.
-    fn learned(&mut self, pauses: &mut Pauses) {
-        pauses.reset();
-        self.doubtful_since = None;
-        self.know(State::Listed);
+    fn mark_current(&mut self, backoff: &mut Backoff) {
+        backoff.reset();
+        self.unreachable_since = None;
+        self.set_state(WatchState::Listed);
         self.changed.notify_one();
     }
 
-    fn failed(&mut self, error: &watcher::Error) -> Next {
+    fn failed(&mut self, error: &watcher::Error) -> Recovery {
         let (verb, source) = match error {
             watcher::Error::InitialListFailed(source) => (LIST, source),
             watcher::Error::WatchStartFailed(source) => (WATCH, source),
             // An event that can't be read at all is missed.
             watcher::Error::WatchFailed(kube::Error::SerdeError(_)) | watcher::Error::NoResourceVersion => {
-                return Next::List;
+                return Recovery::Relist;
             }
             // It had started.
             watcher::Error::WatchFailed(_) | watcher::Error::WatchError(_) => {
-                self.doubtful_since = None;
-                return Next::Resume;
+                self.unreachable_since = None;
+                return Recovery::Resume;
             }
         };
         if let Some(refused) = self.subject.refused(verb, source) {
-            self.doubtful_since = None;
-            self.news(refused);
-            return Next::List;
+            self.unreachable_since = None;
+            self.change_state(refused);
+            return Recovery::Relist;
         }
-        let is_long = self.is_doubtful_for_long();
+        let is_long = self.is_unreachable_for_long();
         // What happened since is forgotten, and kube would ask for it again and again.
         let is_gone = matches!(source, kube::Error::Api(status) if status.code == 410);
         if verb == WATCH && !is_long && !is_gone {
-            return Next::Resume;
+            return Recovery::Resume;
         }
         if verb == LIST {
-            self.doubted(said(source));
+            self.mark_unreachable(api_error_text(source));
         }
-        Next::List
+        Recovery::Relist
     }
 
     /// What was listed before stays known for a while.
-    fn doubted(&mut self, message: String) {
-        let is_long = self.is_doubtful_for_long();
-        let is_listed = *self.state.lock().unwrap_or_else(PoisonError::into_inner) == State::Listed;
+    fn mark_unreachable(&mut self, message: String) {
+        let is_long = self.is_unreachable_for_long();
+        let is_listed = *self.state.lock().unwrap_or_else(PoisonError::into_inner) == WatchState::Listed;
         if is_long || !is_listed {
-            self.news(State::Failed(ReadError::Failed {
+            self.change_state(WatchState::Failed(ReadError::Failed {
                 what: self.subject.resource.clone(),
                 message,
             }));
         }
     }
 
-    fn is_doubtful_for_long(&mut self) -> bool {
-        let since = self.doubtful_since.get_or_insert_with(Instant::now);
-        since.elapsed() > HOLDS
+    fn is_unreachable_for_long(&mut self) -> bool {
+        let since = self.unreachable_since.get_or_insert_with(Instant::now);
+        since.elapsed() > STALE_AFTER
     }
 
     /// Writes a state down, and tells of it unless it is known already.
-    fn news(&mut self, next: State) {
+    fn change_state(&mut self, next: WatchState) {
         let is_known = *self.state.lock().unwrap_or_else(PoisonError::into_inner) == next;
         if !is_known {
-            self.know(next);
+            self.set_state(next);
             self.changed.notify_one();
         }
     }
 
-    fn know(&self, next: State) {
+    fn set_state(&self, next: WatchState) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.subject.tell(&state, &next);
+        self.subject.log_change(&state, &next);
         *state = next;
     }
 
     /// Tells of an object that can't be decoded, once for each fault of it.
-    fn note_undecodable(&mut self, event: &Event<DeserializeGuard<K>>) {
+    fn log_undecodable(&mut self, event: &Event<DeserializeGuard<K>>) {
         let (Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) = event else {
             return;
         };
@@ -314,12 +305,11 @@ where
 }
 
 fn until_next_list() -> Duration {
-    let (least, more) = LISTS_AGAIN;
-    least + more.mul_f64(fastrand::f64())
+    RELIST_INTERVAL + RELIST_JITTER.mul_f64(fastrand::f64())
 }
 
 /// What an API server said, in a few words.
-pub(super) fn said(error: &kube::Error) -> String {
+pub(super) fn api_error_text(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
         error => error.to_string(),
@@ -327,8 +317,8 @@ pub(super) fn said(error: &kube::Error) -> String {
 }
 
 /// What is said of an API server that does not answer.
-pub(super) fn unanswered() -> String {
-    format!("no answer within {} s", ANSWERS.as_secs())
+pub(super) fn timeout_text() -> String {
+    format!("no answer within {} s", RESPONSE_TIMEOUT.as_secs())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tower::BoxError;
 
 /// How long a write is waited for. An admission webhook that is away may take ten seconds of it.
-const LONGEST_WRITE: Duration = Duration::from_secs(30);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The time until which this operator may write; none while it may not.
 #[derive(Clone, Debug)]
@@ -19,12 +19,12 @@ pub struct Leadership(watch::Receiver<Option<Instant>>);
 
 /// Why a write was not sent, or not waited for.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unwritten {
+pub enum WriteAborted {
     /// Another may write, or soon may.
     #[error("this operator does not lead any more, so it writes nothing; the one that leads goes on")]
     NotLeading,
     /// The API server does not answer.
-    #[error("no answer within {} s; look whether the API server and its admission webhooks are well", LONGEST_WRITE.as_secs())]
+    #[error("no answer within {} s; look whether the API server and its admission webhooks are well", WRITE_TIMEOUT.as_secs())]
     Unanswered,
 }
 
@@ -41,7 +41,7 @@ impl Leadership {
     }
 
     /// Returns when [`Self::holds`] is no longer `held`.
-    pub async fn turns(&self, held: bool) {
+    pub async fn changed_from(&self, held: bool) {
         let mut until = self.0.clone();
         loop {
             let end = *until.borrow_and_update();
@@ -67,7 +67,7 @@ impl Leadership {
 
     /// A client whose requests are sent while this operator may write, and are let go when it no longer may, with whatever the
     /// client below does to repeat them.
-    pub fn guard(&self, client: &Client) -> Client {
+    pub fn guarded_client(&self, client: &Client) -> Client {
         let namespace = client.default_namespace().to_owned();
         let (leadership, client) = (self.clone(), client.clone());
         let service = tower::service_fn(move |request: Request<Body>| {
@@ -79,7 +79,7 @@ impl Leadership {
 
     async fn send(&self, client: &Client, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         if !self.holds() {
-            return Err(Unwritten::NotLeading.into());
+            return Err(WriteAborted::NotLeading.into());
         }
         let answered = async {
             let (head, body) = client.send(request).await?.into_parts();
@@ -88,10 +88,10 @@ impl Leadership {
         };
         tokio::select! {
             biased;
-            () = self.turns(true) => Err(Unwritten::NotLeading.into()),
-            answer = timeout(LONGEST_WRITE, answered) => match answer {
+            () = self.changed_from(true) => Err(WriteAborted::NotLeading.into()),
+            answer = timeout(WRITE_TIMEOUT, answered) => match answer {
                 Ok(answer) => Ok(answer?),
-                Err(_) => Err(Unwritten::Unanswered.into()),
+                Err(_) => Err(WriteAborted::Unanswered.into()),
             },
         }
     }
@@ -104,19 +104,20 @@ mod tests {
     use kube::api::PostParams;
     use serde_json::json;
 
-    use crate::stub::{Answer, Stub};
+    use crate::stub_api_server::{StubApiServer, StubResponse};
 
     use super::*;
 
-    fn stub(answer: Answer) -> Stub {
-        let stub = Stub::new();
+    fn stub(answer: StubResponse) -> StubApiServer {
+        let stub = StubApiServer::new();
         stub.rule(move |_| answer.clone());
         stub
     }
 
     /// What becomes of a write, and after how many seconds.
-    async fn write(stub: &Stub, leadership: &Leadership) -> (Result<(), String>, u64) {
-        let api: Api<ConfigMap> = Api::namespaced(leadership.guard(&stub.client()), "alscope-system");
+    async fn write(stub: &StubApiServer, leadership: &Leadership) -> (Result<(), String>, u64) {
+        let api: Api<ConfigMap> =
+            Api::namespaced(leadership.guarded_client(&stub.client()), "alscope-system");
         let began = Instant::now();
         let written = api.create(&PostParams::default(), &ConfigMap::default()).await;
         let result = match written {
@@ -128,7 +129,7 @@ mod tests {
     }
 
     fn not_leading() -> Result<(), String> {
-        Err(Unwritten::NotLeading.to_string())
+        Err(WriteAborted::NotLeading.to_string())
     }
 
     fn after(seconds: u64) -> Instant {
@@ -137,7 +138,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_sent_without_leadership() {
-        let stub = stub(Answer::Object(json!({})));
+        let stub = stub(StubResponse::Object(json!({})));
         let (until, leads) = watch::channel(None);
         let leadership = Leadership::new(leads);
         assert_eq!(write(&stub, &leadership).await.0, not_leading());
@@ -153,7 +154,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_write_in_flight_is_let_go_at_the_deadline() {
-        let stub = stub(Answer::Silence);
+        let stub = stub(StubResponse::Silence);
         let (until, leads) = watch::channel(Some(after(10)));
         let leadership = Leadership::new(leads);
         let writing = write(&stub, &leadership);
@@ -170,7 +171,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_write_in_flight_is_let_go_when_another_leads() {
-        let stub = stub(Answer::Silence);
+        let stub = stub(StubResponse::Silence);
         let (until, leads) = watch::channel(Some(after(10)));
         let leadership = Leadership::new(leads);
         let losing = async {
@@ -187,7 +188,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_write_without_an_answer_is_given_up() {
         let (_until, leads) = watch::channel(Some(after(1000)));
-        let written = write(&stub(Answer::Silence), &Leadership::new(leads)).await;
-        assert_eq!(written, (Err(Unwritten::Unanswered.to_string()), 30));
+        let written = write(&stub(StubResponse::Silence), &Leadership::new(leads)).await;
+        assert_eq!(written, (Err(WriteAborted::Unanswered.to_string()), 30));
     }
 }

@@ -4,8 +4,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::logged::Log;
-use crate::stub::{Answer, Stub};
+use crate::captured_log::CapturedLog;
+use crate::stub_api_server::{StubApiServer, StubResponse};
 
 use super::leadership::Leadership;
 use super::*;
@@ -26,9 +26,9 @@ fn seconds(seconds: u64) -> Duration {
 #[test]
 fn another_holder_is_waited_for_by_its_own_duration() {
     let lease = candidate("a").lease(None, Timestamp::UNIX_EPOCH);
-    assert_eq!(candidate("b").standing(&lease, seconds(15)), Standing::Taken);
-    assert_eq!(candidate("b").standing(&lease, seconds(16)), Standing::Free);
-    assert_eq!(candidate("a").standing(&lease, seconds(0)), Standing::Mine);
+    assert_eq!(candidate("b").state(&lease, seconds(15)), LeaseState::HeldByOther);
+    assert_eq!(candidate("b").state(&lease, seconds(16)), LeaseState::Free);
+    assert_eq!(candidate("a").state(&lease, seconds(0)), LeaseState::Held);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_lease_that_was_given_up_is_free() {
     if let Some(spec) = &mut lease.spec {
         spec.holder_identity = Some(String::new());
     }
-    assert_eq!(candidate("b").standing(&lease, seconds(0)), Standing::Free);
+    assert_eq!(candidate("b").state(&lease, seconds(0)), LeaseState::Free);
 }
 
 #[test]
@@ -63,28 +63,30 @@ const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/alscope-system/leas
 /// A Lease that is stored: whoever replaces it holds it. `holder` of another's is written by the test.
 #[derive(Clone)]
 struct Stored {
-    stub: Stub,
+    stub: StubApiServer,
     lease: Arc<Mutex<Option<Value>>>,
 }
 
 impl Stored {
     fn new() -> Self {
         let stored = Self {
-            stub: Stub::new(),
+            stub: StubApiServer::new(),
             lease: Arc::default(),
         };
-        stored.answers(Answer::Object);
+        stored.answers(StubResponse::Object);
         stored
     }
 
     /// Answers reads with the Lease, and writes with what this makes of them.
-    fn answers(&self, written: impl Fn(Value) -> Answer + Send + 'static) {
+    fn answers(&self, written: impl Fn(Value) -> StubResponse + Send + 'static) {
         let stored = self.lease.clone();
         let mut version = 1;
         self.stub.rule(move |asked| {
             let mut lease = stored.lock().unwrap();
             if asked.verb == "GET" {
-                return lease.clone().map_or(Answer::Code(404), Answer::Object);
+                return lease
+                    .clone()
+                    .map_or(StubResponse::Code(404), StubResponse::Object);
             }
             version += 1;
             let mut next = asked.body.clone();
@@ -145,7 +147,7 @@ async fn leadership_ends_while_an_attempt_hangs_well_before_another_may_lead() {
     let stored = Stored::new();
     let running = run(&stored);
     assert!(running.leads_at(100).await);
-    stored.stub.rule(|_| Answer::Silence);
+    stored.stub.rule(|_| StubResponse::Silence);
     assert!(running.leads_at(9_990).await);
     assert!(!running.leads_at(10_010).await);
     assert!(!running.leads_at(60_000).await);
@@ -154,11 +156,11 @@ async fn leadership_ends_while_an_attempt_hangs_well_before_another_may_lead() {
 #[tokio::test(start_paused = true)]
 async fn leadership_counts_from_the_beginning_of_the_attempt() {
     let stored = Stored::new();
-    stored.answers(|lease| Answer::Late(Duration::from_secs(4), lease));
+    stored.answers(|lease| StubResponse::Late(Duration::from_secs(4), lease));
     let running = run(&stored);
     assert!(!running.leads_at(3_900).await);
     assert!(running.leads_at(4_100).await);
-    stored.stub.rule(|_| Answer::Silence);
+    stored.stub.rule(|_| StubResponse::Silence);
     // The second began at 4 s, and was sent before the silence.
     assert!(running.leads_at(13_900).await);
     assert!(!running.leads_at(14_100).await);
@@ -169,10 +171,10 @@ async fn a_refusal_of_the_renewal_ends_leadership_at_its_deadline() {
     let stored = Stored::new();
     let running = run(&stored);
     assert!(running.leads_at(100).await);
-    stored.stub.rule(|_| Answer::Code(503));
+    stored.stub.rule(|_| StubResponse::Code(503));
     assert!(running.leads_at(9_990).await);
     assert!(!running.leads_at(10_010).await);
-    stored.answers(Answer::Object);
+    stored.answers(StubResponse::Object);
     assert!(running.leads_at(12_100).await);
 }
 
@@ -205,7 +207,7 @@ async fn the_lease_is_given_up_in_the_end_and_not_waited_for_long() {
 
     let running = run(&stored);
     assert!(running.leads_at(100).await);
-    stored.stub.rule(|_| Answer::Silence);
+    stored.stub.rule(|_| StubResponse::Silence);
     running.ending.cancel();
     running.tasks.join_all().await;
     assert!(running.began.elapsed() < Duration::from_secs(10));
@@ -258,21 +260,21 @@ fn a_lease_says_who_holds_it_since_when_and_for_how_long() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_others_write_first_is_not_held() {
     let stored = Stored::new();
-    stored.answers(|_| Answer::Code(409));
+    stored.answers(|_| StubResponse::Code(409));
     let running = run(&stored);
     assert!(!running.leads_at(2_900).await);
-    stored.answers(Answer::Object);
+    stored.answers(StubResponse::Object);
     assert!(running.leads_at(3_100).await);
-    stored.answers(|_| Answer::Code(409));
+    stored.answers(|_| StubResponse::Code(409));
     // At once, and not when the last renewal ends.
     assert!(!running.leads_at(6_100).await);
 }
 
 #[rstest]
-#[case::a_slow_answer(Answer::Late(seconds(4), json!({})), 4)]
-#[case::silence(Answer::Silence, 6)]
+#[case::a_slow_answer(StubResponse::Late(seconds(4), json!({})), 4)]
+#[case::silence(StubResponse::Silence, 6)]
 #[tokio::test(start_paused = true)]
-async fn giving_up_is_waited_for_for_two_pauses(#[case] answer: Answer, #[case] waits: u64) {
+async fn giving_up_is_waited_for_for_two_pauses(#[case] answer: StubResponse, #[case] waits: u64) {
     let stored = Stored::new();
     let running = run(&stored);
     assert!(running.leads_at(100).await);
@@ -290,20 +292,20 @@ async fn leadership_that_has_ended_turns_when_it_is_given_again() {
     let began = Instant::now();
     let (until, leads) = watch::channel(Some(began + seconds(1)));
     let leadership = Leadership::new(leads);
-    leadership.turns(true).await;
+    leadership.changed_from(true).await;
     assert_eq!(began.elapsed(), seconds(1));
     let again = async {
         tokio::time::sleep(seconds(4)).await;
         until.send_replace(Some(began + seconds(100)));
     };
-    tokio::join!(leadership.turns(false), again);
+    tokio::join!(leadership.changed_from(false), again);
     assert_eq!(began.elapsed(), seconds(5));
     assert!(leadership.holds());
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_change_of_leadership_is_told_once() {
-    let log = Log::begin();
+    let log = CapturedLog::begin();
     let stored = Stored::new();
     let running = run(&stored);
     assert!(running.leads_at(20_000).await);
@@ -319,7 +321,7 @@ async fn a_renewal_that_can_not_be_written_leaves_leadership_until_its_deadline(
     let stored = Stored::new();
     let running = run(&stored);
     assert!(running.leads_at(100).await);
-    stored.answers(|_| Answer::Code(503));
+    stored.answers(|_| StubResponse::Code(503));
     assert!(running.leads_at(9_990).await);
     assert!(!running.leads_at(10_010).await);
 }

@@ -1,16 +1,55 @@
 //! The table: every right that there is, with its reason.
 
-use super::Scope;
-
 // A watch lists first and then follows: no object is ever asked for alone.
 const READ: &[&str] = &["list", "watch"];
 const RECORD: &[&str] = &["create", "patch"];
 // A server-side apply is a patch, and a creation where the object is absent.
 const APPLY: &[&str] = &["list", "watch", "create", "patch", "delete"];
 
+/// Who has a right, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The operator, in the whole cluster.
+    Cluster,
+    /// The operator, in its own namespace.
+    OwnNamespace,
+    /// The operator, in the mesh's namespace.
+    Mesh,
+    /// The operator, in the mesh's namespace, when the installation names a shared mesh config.
+    SharedMesh,
+    /// The collector, in the whole cluster.
+    Collector,
+    /// The job that runs before the operator is uninstalled, in the whole cluster.
+    Drain,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Cluster,
+        Self::OwnNamespace,
+        Self::Mesh,
+        Self::SharedMesh,
+        Self::Collector,
+        Self::Drain,
+    ];
+
+    /// The name of the chart's file with its rules.
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::Cluster => "operator-cluster.yaml",
+            Self::OwnNamespace => "operator-namespace.yaml",
+            Self::Mesh => "operator-mesh.yaml",
+            Self::SharedMesh => "operator-shared-mesh.yaml",
+            Self::Collector => "collector.yaml",
+            Self::Drain => "drain.yaml",
+        }
+    }
+}
+
 /// Which objects a right is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Names {
+pub(super) enum ObjectNames {
     /// All of the resource.
     Any,
     /// The operator's Lease.
@@ -26,7 +65,7 @@ pub(super) struct Right {
     pub(super) scope: Scope,
     pub(super) group: &'static str,
     pub(super) resources: &'static [&'static str],
-    pub(super) names: Names,
+    pub(super) names: ObjectNames,
     pub(super) verbs: &'static [&'static str],
     pub(super) why: &'static str,
 }
@@ -43,13 +82,13 @@ impl Right {
             scope,
             group,
             resources,
-            names: Names::Any,
+            names: ObjectNames::Any,
             verbs,
             why,
         }
     }
 
-    const fn only(mut self, names: Names) -> Self {
+    const fn only(mut self, names: ObjectNames) -> Self {
         self.names = names;
         self
     }
@@ -169,7 +208,7 @@ pub(super) const OPERATOR: [Right; 17] = [
         &["get", "update"],
         "Of several operators, the one that holds the Lease writes. It is looked at alone, and often: no watch is as fresh.",
     )
-    .only(Names::Lease),
+    .only(ObjectNames::Lease),
     Right::new(
         Scope::OwnNamespace,
         "coordination.k8s.io",
@@ -188,7 +227,7 @@ pub(super) const MESH: [Right; 3] = [
         &["list", "watch", "patch"],
         "Mesh config, of the revisions named and of no other ConfigMap.",
     )
-    .only(Names::Revisions),
+    .only(ObjectNames::Revisions),
     Right::new(
         Scope::SharedMesh,
         "",
@@ -196,7 +235,7 @@ pub(super) const MESH: [Right; 3] = [
         &["list", "watch", "patch", "delete"],
         "The shared mesh config. One that the operator made is deleted in the end.",
     )
-    .only(Names::Shared),
+    .only(ObjectNames::Shared),
     Right::new(
         Scope::SharedMesh,
         "",

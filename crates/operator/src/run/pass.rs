@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use alscope_plan::api::{MeshObservability, MeshObservabilitySpec};
-use alscope_plan::plan;
+use alscope_plan::plan::events::ResourceEvent;
 use alscope_plan::plan::refusal::WriteFailure;
-use alscope_plan::plan::removal::Progress;
-use alscope_plan::plan::resets;
+use alscope_plan::plan::reverts;
 use alscope_plan::plan::step::Step;
-use alscope_plan::plan::transitions::Note;
+use alscope_plan::plan::uninstall::{Progress, restore_orphan};
+use alscope_plan::plan::{self, Reconciliation};
 use alscope_plan::world::{Backup, World};
 use kube::core::error_boundary::InvalidObject;
 use tokio::time::Instant;
@@ -16,56 +16,53 @@ use tracing::{debug, warn};
 
 use crate::apply::StepError;
 
-use super::{Failure, Operator, SOON};
-
-/// When to look again after a write of this operator's was overtaken.
-pub(super) const AFTER_CONFLICT: Duration = Duration::from_millis(500);
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_mins(5);
+use super::operator::{FailedWrite, Operator};
+use super::retry::{CONFLICT_RETRY_DELAY, MAX_RETRY_DELAY, POLL_INTERVAL, retry_delay};
 
 impl Operator {
     /// One pass over every resource. Returns when the next is due.
     pub(super) async fn pass(&mut self) -> Duration {
         let now = self.clock.now();
         let world = World {
-            written_over: self.written_over.clone(),
-            ..self.gather.world(&self.intakes, now)
+            overwritten_versions: self.overwritten_versions.clone(),
+            ..self.gather.world(&self.replica_poller, now)
         };
         if !self.gather.is_settled() {
             debug!("waiting for the first lists");
-            return SOON;
+            return POLL_INTERVAL;
         }
-        self.metrics.pass(&world);
-        self.metrics.unreadable(&self.gather.undecodable());
+        self.metrics.count_pass(&world);
+        self.metrics.set_unreadable(&self.gather.undecodable());
         let Ok(resources) = &world.resources else {
             // The watch has told why, and tells when they are known again.
-            return LAST_RETRY;
+            return MAX_RETRY_DELAY;
         };
         let known: Vec<String> = resources.iter().map(|one| one.uid().to_owned()).collect();
         self.failures.retain(|uid, _| known.contains(uid));
         self.statuses.retain(|uid, _| known.contains(uid));
-        self.tell_unread(&world.unread).await;
-        let mut again_in = self.orphans(&world).await;
+        self.report_undecodable_resources(&world.undecodable_resources)
+            .await;
+        let mut requeue_after = self.restore_orphans(&world).await;
         for resource in resources {
-            if !self.may_go_on() {
+            if !self.may_write() {
                 break;
             }
-            again_in = again_in.min(self.resource(&world, resource).await);
+            requeue_after = requeue_after.min(self.reconcile(&world, resource).await);
         }
-        again_in
+        requeue_after
     }
 
     /// Says of each resource that can't be read what follows.
-    async fn tell_unread(&mut self, unread: &[InvalidObject]) {
+    async fn report_undecodable_resources(&mut self, unread: &[InvalidObject]) {
         for one in unread {
             if !self.leadership.holds() {
                 return;
             }
             let resource = MeshObservability {
                 metadata: one.metadata.clone(),
-                ..nobody("")
+                ..resource_named("")
             };
-            let note = Note {
+            let note = ResourceEvent {
                 is_warning: true,
                 reason: "NotUnderstood".to_owned(),
                 message: format!(
@@ -74,54 +71,56 @@ impl Operator {
                     one.error
                 ),
             };
-            self.report.note(&resource, &note).await;
+            self.report.publish_once(&resource, &note).await;
         }
     }
 
-    async fn resource(&mut self, world: &World, resource: &MeshObservability) -> Duration {
+    async fn reconcile(&mut self, world: &World, resource: &MeshObservability) -> Duration {
         let uid = resource.uid();
         let failure = self.failures.get(uid);
-        let plan = plan::plan(
+        let plan = plan::plan(&Reconciliation {
             world,
-            &self.settings,
+            settings: &self.settings,
             resource,
-            failure.map(|failure| &failure.what),
-            self.clock.now(),
-        );
+            failure: failure.map(|failure| &failure.what),
+            now: self.clock.now(),
+        });
         let (newest, counts_in) = match self.report_status(resource, &plan.status).await {
-            Ok(told) => told,
-            Err(again_in) => return again_in,
+            Ok(schedule) => schedule,
+            Err(requeue_after) => return requeue_after,
         };
-        resets::noted(&mut self.written_over, world, &plan.status);
-        for note in plan.notes.iter().filter(|_| self.leadership.holds()) {
-            self.report.note(&newest, note).await;
+        reverts::forget_observed(&mut self.overwritten_versions, world, &plan.status);
+        for event in plan.events.iter().filter(|_| self.leadership.holds()) {
+            self.report.publish_once(&newest, event).await;
         }
-        let again_in = plan.again_in.min(counts_in);
+        let requeue_after = plan.requeue_after.min(counts_in);
         let failure = self.failures.get(uid);
         let wait = failure.map_or(Duration::ZERO, |failure| {
             failure.retry_at.saturating_duration_since(Instant::now())
         });
         if wait > Duration::ZERO && !plan.steps.is_empty() {
-            return wait.min(again_in);
+            return wait.min(requeue_after);
         }
-        self.apply(uid, newest, &plan.steps).await.unwrap_or(again_in)
+        self.apply(uid, newest, &plan.steps)
+            .await
+            .unwrap_or(requeue_after)
     }
 
     /// Does the steps. Returns when to look again, if that is sooner than planned.
     async fn apply(&mut self, uid: &str, mut newest: MeshObservability, steps: &[Step]) -> Option<Duration> {
         for step in steps {
-            if !self.may_go_on() {
-                return Some(SOON);
+            if !self.may_write() {
+                return Some(POLL_INTERVAL);
             }
             match self.writer.step(step, newest).await {
                 Ok(next) => {
-                    self.metrics.wrote();
-                    resets::wrote(&mut self.written_over, step);
+                    self.metrics.count_write();
+                    reverts::record_overwrite(&mut self.overwritten_versions, step);
                     newest = next;
                 }
-                Err(StepError::Conflict) => return Some(AFTER_CONFLICT),
-                Err(StepError::Failed(_)) if !self.leadership.holds() => return Some(SOON),
-                Err(StepError::Failed(what)) => return Some(self.failed(uid, what)),
+                Err(StepError::Conflict) => return Some(CONFLICT_RETRY_DELAY),
+                Err(StepError::Failed(_)) if !self.leadership.holds() => return Some(POLL_INTERVAL),
+                Err(StepError::Failed(what)) => return Some(self.record_failure(uid, what)),
             }
         }
         self.failures.remove(uid);
@@ -129,14 +128,14 @@ impl Operator {
     }
 
     /// Writes a failure down, for the status. Returns at once for the first, so that people see it.
-    fn failed(&mut self, uid: &str, what: WriteFailure) -> Duration {
+    fn record_failure(&mut self, uid: &str, what: WriteFailure) -> Duration {
         let attempts = self.failures.get(uid).map_or(0, |failure| failure.attempts);
         if attempts == 0 {
             warn!("{what}");
         }
-        self.metrics.failed();
-        let pause = retry_after(attempts);
-        let failure = Failure {
+        self.metrics.count_failed_write();
+        let pause = retry_delay(attempts);
+        let failure = FailedWrite {
             what,
             attempts: attempts + 1,
             retry_at: Instant::now() + pause,
@@ -146,7 +145,7 @@ impl Operator {
     }
 
     /// Says once what keeps a mesh from being restored whose resource, and so its conditions, are gone.
-    fn tell(&mut self, backup: &Backup, progress: &Progress) {
+    fn log_stuck_orphan(&mut self, backup: &Backup, progress: &Progress) {
         let is_stuck = progress.steps.is_empty() || progress.is_wired;
         let what = progress
             .incomplete
@@ -154,7 +153,7 @@ impl Operator {
             .chain([&progress.message])
             .next()
             .filter(|_| is_stuck);
-        if self.told.get(&backup.uid) != what {
+        if self.reported_orphans.get(&backup.uid) != what {
             if let Some(what) = what {
                 warn!(
                     "the mesh of {}, which is gone, is not restored: {what}",
@@ -162,47 +161,47 @@ impl Operator {
                 );
             }
             match what {
-                Some(what) => self.told.insert(backup.uid.clone(), what.clone()),
-                None => self.told.remove(&backup.uid),
+                Some(what) => self.reported_orphans.insert(backup.uid.clone(), what.clone()),
+                None => self.reported_orphans.remove(&backup.uid),
             };
         }
     }
 
     /// Restores meshes whose resource went without its finalizer.
-    async fn orphans(&mut self, world: &World) -> Duration {
-        let mut again_in = LAST_RETRY;
-        let planned = world.orphans.iter().map(|backup| {
-            let progress = plan::orphan(world, &self.settings, backup, self.clock.now());
+    async fn restore_orphans(&mut self, world: &World) -> Duration {
+        let mut requeue_after = MAX_RETRY_DELAY;
+        let planned = world.orphaned_backups.iter().map(|backup| {
+            let progress = restore_orphan(world, &self.settings, backup, self.clock.now());
             (backup, progress)
         });
         let planned: Vec<(&Backup, Progress)> = planned.collect();
         for (backup, progress) in &planned {
-            self.tell(backup, progress);
+            self.log_stuck_orphan(backup, progress);
         }
         if planned.iter().all(|(_, progress)| progress.steps.is_empty()) {
-            return again_in;
+            return requeue_after;
         }
         // Another operator may have written the backup for a resource that this one's watch has not shown yet.
-        let known = match self.gather.uids().await {
+        let known = match self.gather.fetch_resource_uids().await {
             Ok(known) => known,
             Err(error) => {
                 warn!(%error, "whether the resource of a backup is gone is not known");
-                return SOON;
+                return POLL_INTERVAL;
             }
         };
         for (backup, progress) in planned {
             if known.contains(&backup.uid) {
-                again_in = again_in.min(SOON);
+                requeue_after = requeue_after.min(POLL_INTERVAL);
                 continue;
             }
             for step in &progress.steps {
-                if !self.may_go_on() {
-                    return SOON;
+                if !self.may_write() {
+                    return POLL_INTERVAL;
                 }
-                match self.writer.step(step, nobody(&backup.resource)).await {
-                    Ok(_) => self.metrics.wrote(),
+                match self.writer.step(step, resource_named(&backup.resource)).await {
+                    Ok(_) => self.metrics.count_write(),
                     Err(StepError::Conflict) => {
-                        again_in = AFTER_CONFLICT;
+                        requeue_after = CONFLICT_RETRY_DELAY;
                         break;
                     }
                     Err(StepError::Failed(what)) => {
@@ -210,22 +209,17 @@ impl Operator {
                             "the mesh of {}, which is gone, is not restored yet: {what}",
                             backup.resource
                         );
-                        again_in = SOON;
+                        requeue_after = POLL_INTERVAL;
                         break;
                     }
                 }
             }
         }
-        again_in
+        requeue_after
     }
 }
 
-/// The pause after so many failures and one.
-pub(super) fn retry_after(failures: u32) -> Duration {
-    (FIRST_RETRY * 2_u32.saturating_pow(failures.min(16))).min(LAST_RETRY)
-}
-
 /// A resource of which nothing but its name is known.
-fn nobody(name: &str) -> MeshObservability {
+fn resource_named(name: &str) -> MeshObservability {
     MeshObservability::new(name, MeshObservabilitySpec::default())
 }

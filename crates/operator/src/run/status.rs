@@ -8,21 +8,13 @@ use tracing::warn;
 
 use crate::report;
 
-use super::pass::{AFTER_CONFLICT, retry_after};
-use super::{Operator, SOON};
+use super::operator::{Operator, StatusSchedule};
+use super::retry::{CONFLICT_RETRY_DELAY, POLL_INTERVAL, retry_delay};
 
 /// How often a status is written of which only counts have changed: in a rollout they do so several times a second.
-pub(super) const COUNTS_EVERY: Duration = Duration::from_secs(5);
+pub(super) const COUNTS_INTERVAL: Duration = Duration::from_secs(5);
 /// When it is tried again at the latest.
-const LAST_RETRY: Duration = Duration::from_secs(30);
-
-/// When a resource's status may be written again.
-#[derive(Debug)]
-pub(super) struct Told {
-    not_before: Instant,
-    /// How often in a row it could not be written.
-    failures: u32,
-}
+const MAX_STATUS_RETRY_DELAY: Duration = Duration::from_secs(30);
 
 impl Operator {
     /// Writes the status if it is due. Returns the newest version of the resource and when counts are due that are not written
@@ -33,10 +25,10 @@ impl Operator {
         status: &MeshObservabilityStatus,
     ) -> Result<(MeshObservability, Duration), Duration> {
         let (uid, now) = (resource.uid(), Instant::now());
-        let wait = self.statuses.get(uid).map_or(Duration::ZERO, |told| {
-            told.not_before.saturating_duration_since(now)
+        let wait = self.statuses.get(uid).map_or(Duration::ZERO, |schedule| {
+            schedule.not_before.saturating_duration_since(now)
         });
-        let failures = self.statuses.get(uid).map_or(0, |told| told.failures);
+        let failures = self.statuses.get(uid).map_or(0, |schedule| schedule.failures);
         let previous = resource.status.clone().unwrap_or_default();
         if previous == *status {
             return Ok((resource.clone(), Duration::MAX));
@@ -44,19 +36,19 @@ impl Operator {
         if wait > Duration::ZERO && failures > 0 {
             return Err(wait);
         }
-        if wait > Duration::ZERO && !report::is_news(&previous, status) {
+        if wait > Duration::ZERO && !report::is_significant(&previous, status) {
             return Ok((resource.clone(), wait));
         }
         match self.report.status(resource.clone(), status).await {
             Ok(newest) => {
-                self.wait_with_status(uid, COUNTS_EVERY, 0);
+                self.wait_with_status(uid, COUNTS_INTERVAL, 0);
                 Ok((newest, Duration::MAX))
             }
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Err(AFTER_CONFLICT),
-            Err(_) if !self.leadership.holds() => Err(SOON),
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Err(CONFLICT_RETRY_DELAY),
+            Err(_) if !self.leadership.holds() => Err(POLL_INTERVAL),
             Err(error) => {
-                let pause = retry_after(failures).min(LAST_RETRY);
-                warn!(%error, resource = %resource.name(), again_in = ?pause, "the status can't be written; check the right to patch meshobservabilities/status");
+                let pause = retry_delay(failures).min(MAX_STATUS_RETRY_DELAY);
+                warn!(%error, resource = %resource.name(), requeue_after = ?pause, "the status can't be written; check the right to patch meshobservabilities/status");
                 self.wait_with_status(uid, pause, failures + 1);
                 Err(pause)
             }
@@ -64,10 +56,10 @@ impl Operator {
     }
 
     fn wait_with_status(&mut self, uid: &str, pause: Duration, failures: u32) {
-        let told = Told {
+        let schedule = StatusSchedule {
             not_before: Instant::now() + pause,
             failures,
         };
-        self.statuses.insert(uid.to_owned(), told);
+        self.statuses.insert(uid.to_owned(), schedule);
     }
 }

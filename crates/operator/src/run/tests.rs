@@ -5,7 +5,7 @@ mod status;
 
 use serde_json::{Value, json};
 
-use crate::stub::{Answer, Asked, Stub};
+use crate::stub_api_server::{RecordedRequest, StubApiServer, StubResponse};
 
 use super::*;
 
@@ -21,10 +21,10 @@ fn resource(name: &str) -> Value {
 }
 
 /// Whoever asks leads, and each write is as it was sent.
-fn leading(asked: &Asked) -> Answer {
+fn leading(asked: &RecordedRequest) -> StubResponse {
     match asked.verb.as_str() {
-        "GET" => Answer::Code(404),
-        _ => Answer::Object(asked.body.clone()),
+        "GET" => StubResponse::Code(404),
+        _ => StubResponse::Object(asked.body.clone()),
     }
 }
 
@@ -43,21 +43,21 @@ fn options() -> Options {
             duration: Duration::from_secs(15),
             clock: clock(),
         },
-        settings: Settings::default(),
+        settings: OperatorSettings::default(),
         clock: clock(),
-        intakes: Intakes::default(),
+        replica_poller: ReplicaPoller::default(),
         admin: None,
     }
 }
 
-fn start(stub: &Stub, options: Options, stop: &CancellationToken) -> JoinSet<Result<(), PartEnded>> {
+fn start(stub: &StubApiServer, options: Options, stop: &CancellationToken) -> JoinSet<Result<(), TaskEnded>> {
     let mut running = JoinSet::new();
     running.spawn(run(stub.client(), options, stop.clone()));
     running
 }
 
 /// Runs an operator for so many seconds, and tells what it wrote.
-async fn written_within(stub: &Stub, seconds: u64) -> Vec<String> {
+async fn written_within(stub: &StubApiServer, seconds: u64) -> Vec<String> {
     let stop = CancellationToken::new();
     let operator = start(stub, options(), &stop);
     tokio::time::sleep(Duration::from_secs(seconds)).await;
@@ -70,11 +70,11 @@ async fn written_within(stub: &Stub, seconds: u64) -> Vec<String> {
 
 /// A resource whose mesh is not there. Each of its writes is answered by `written`, as is each request of the Lease by `leases`.
 fn unwired(
-    leases: impl Fn(&Asked) -> Answer + Send + 'static,
-    written: impl Fn(&Asked, Value) -> Answer + Send + 'static,
-) -> Stub {
-    let stub = Stub::new();
-    stub.list(RESOURCES, Answer::Items(vec![resource("alscope")]));
+    leases: impl Fn(&RecordedRequest) -> StubResponse + Send + 'static,
+    written: impl Fn(&RecordedRequest, Value) -> StubResponse + Send + 'static,
+) -> StubApiServer {
+    let stub = StubApiServer::new();
+    stub.list(RESOURCES, StubResponse::Items(vec![resource("alscope")]));
     stub.rule(move |asked| {
         if asked.path.contains("/leases") {
             return leases(asked);

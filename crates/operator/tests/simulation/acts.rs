@@ -1,7 +1,7 @@
 //! What happens in a run, done: what users do, and what becomes of the operators.
 
 use alscope_plan::api::MeshObservability;
-use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::settings::OperatorSettings;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -27,18 +27,18 @@ pub(crate) const NEWER_POLICY: &str = "Ask";
 pub(crate) const BACKUP_VERSION: &str = "alscope.dev/backup-version";
 
 /// What the operators may be started with. The address differs with the cluster's domain.
-pub(crate) fn settings() -> [Settings; 3] {
+pub(crate) fn settings() -> [OperatorSettings; 3] {
     [
-        Settings::default(),
-        Settings {
+        OperatorSettings::default(),
+        OperatorSettings {
             collector_image: "registry.example/alscope/collector:2".to_owned(),
             collector_service_account: "another-collector".to_owned(),
             drain_timeout: std::time::Duration::from_secs(5),
-            ..Settings::default()
+            ..OperatorSettings::default()
         },
-        Settings {
+        OperatorSettings {
             cluster_domain: "mesh.example".to_owned(),
-            ..Settings::default()
+            ..OperatorSettings::default()
         },
     ]
 }

@@ -5,13 +5,13 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use alscope_operator::clock::Clock;
-use alscope_operator::gather::intake::{Answers, Intakes};
+use alscope_operator::gather::replica_status::{PolledStatuses, ReplicaPoller};
 use alscope_operator::lease::Candidate;
 use alscope_operator::rbac::Installation;
 use alscope_operator::run::Options;
 use alscope_plan::api;
-use alscope_plan::plan::settings::Settings;
-use alscope_plan::world::Intake;
+use alscope_plan::plan::settings::OperatorSettings;
+use alscope_plan::world::ReplicaStatus;
 use alscope_test_api_server::{ApiServer, BEGIN};
 use kube::api::{ApiResource, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
@@ -29,7 +29,7 @@ static DEFINITION: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(api::
 
 /// What changes all the time and sets nothing going.
 const IDLE: [&str; 2] = ["leases.coordination.k8s.io", "events.events.k8s.io"];
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a rollout takes, and a pod's end.
 const ROLLOUT: Duration = Duration::from_secs(3);
 const POD_END: Duration = Duration::from_secs(2);
@@ -39,12 +39,12 @@ const POD_END: Duration = Duration::from_secs(2);
 pub(crate) struct Cluster {
     pub(crate) server: ApiServer,
     pub(crate) admin: Client,
-    pub(crate) answers: Answers,
+    pub(crate) replica_statuses: PolledStatuses,
 }
 
 impl Cluster {
     /// What an operator of this name runs with; its clock is the API server's, which began with the run.
-    pub(crate) fn options(&self, identity: &str, settings: Settings, began: Instant) -> Options {
+    pub(crate) fn options(&self, identity: &str, settings: OperatorSettings, began: Instant) -> Options {
         let clock = Clock::Counted {
             from: BEGIN,
             since: began,
@@ -58,7 +58,7 @@ impl Cluster {
             },
             settings,
             clock,
-            intakes: Intakes::known(self.answers.clone()),
+            replica_poller: ReplicaPoller::known(self.replica_statuses.clone()),
             admin: None,
         }
     }
@@ -66,7 +66,7 @@ impl Cluster {
     pub(crate) async fn new(server: ApiServer, operators: &[&str]) -> Self {
         let cluster = Self {
             admin: server.client(),
-            answers: Arc::new(Mutex::new(HashMap::new())),
+            replica_statuses: Arc::new(Mutex::new(HashMap::new())),
             server,
         };
         for name in [mesh::MESH, OWN, "shop"] {
@@ -137,7 +137,7 @@ impl Cluster {
         let mut since = BTreeMap::new();
         let (mut version, mut busy_until) = (0, Instant::now());
         loop {
-            sleep(LOOK_EVERY).await;
+            sleep(POLL_INTERVAL).await;
             self.receive();
             if self.server.has_changed(version, &IDLE) {
                 busy_until = Instant::now() + 2 * ROLLOUT;
@@ -265,18 +265,18 @@ impl Cluster {
                 "addressType": "IPv4", "endpoints": endpoints,
             }));
         }
-        let mut answers = self.answers.lock().unwrap();
-        answers.retain(|address, _| ready.contains(address));
+        let mut replica_statuses = self.replica_statuses.lock().unwrap();
+        replica_statuses.retain(|address, _| ready.contains(address));
         for address in ready {
-            answers.entry(address).or_default();
+            replica_statuses.entry(address).or_default();
         }
     }
 
     /// Entries come in all the time.
     fn receive(&self) {
         let now = self.server.now();
-        for intake in self.answers.lock().unwrap().values_mut() {
-            *intake = Intake {
+        for intake in self.replica_statuses.lock().unwrap().values_mut() {
+            *intake = ReplicaStatus {
                 entries_received: intake.entries_received + 1,
                 messages_rejected: 0,
                 last_entry_at: Some(now),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alscope_operator::run;
 use alscope_plan::api::FINALIZER;
-use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::settings::OperatorSettings;
 use alscope_test_api_server::{ApiServer, FaultId};
 use serde_json::Value;
 use tokio::task::{AbortHandle, JoinSet};
@@ -18,11 +18,11 @@ use crate::{end, history, mesh};
 
 /// How long a request may take on its way.
 const LATENCY: Duration = Duration::from_millis(30);
-const RESTART_AFTER: Duration = Duration::from_secs(4);
+const RESTART_DELAY: Duration = Duration::from_secs(4);
 /// What a watch has lost comes with a list within twelve minutes, and a write that failed is tried again within five.
-const PATIENCE: Duration = Duration::from_mins(17);
+const SETTLE_TIMEOUT: Duration = Duration::from_mins(17);
 /// How long nothing may be written at rest.
-const REST: Duration = Duration::from_secs(90);
+const QUIET_PERIOD: Duration = Duration::from_secs(90);
 
 /// How a run ended.
 pub(crate) struct Outcome {
@@ -42,7 +42,7 @@ pub(crate) struct Run {
     tasks: JoinSet<()>,
     operators: BTreeMap<&'static str, Running>,
     /// What the operators are started with.
-    pub(crate) settings: Settings,
+    pub(crate) settings: OperatorSettings,
     /// What mesh config would be without the operator.
     pub(crate) foreign: String,
     pub(crate) due: Vec<(Instant, Due)>,
@@ -79,7 +79,7 @@ pub(crate) fn run(scenario: &Scenario) -> Outcome {
             began: Instant::now(),
             tasks: JoinSet::new(),
             operators: BTreeMap::new(),
-            settings: Settings::default(),
+            settings: OperatorSettings::default(),
             foreign: mesh::CHART.to_owned(),
             due: Vec::new(),
             edits: 0,
@@ -154,11 +154,11 @@ impl Run {
 
     /// Waits until the end is one of those that are expected, and stays so while nothing more is written.
     async fn rest(&mut self) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + SETTLE_TIMEOUT;
         loop {
             let judged = end::judge(&self.cluster, &self.settings, &self.foreign);
             let writes = end::writes(&self.cluster);
-            tokio::time::sleep(REST).await;
+            tokio::time::sleep(QUIET_PERIOD).await;
             let is_quiet = end::writes(&self.cluster) == writes;
             match (judged, is_quiet) {
                 (Ok(()), true) => return end::judge(&self.cluster, &self.settings, &self.foreign),
@@ -211,7 +211,7 @@ impl Run {
     }
 
     fn start_again(&mut self, name: &'static str, previous: Running) {
-        let at = Instant::now() + RESTART_AFTER;
+        let at = Instant::now() + RESTART_DELAY;
         self.due.push((at, Due::Start(name, previous.task)));
     }
 

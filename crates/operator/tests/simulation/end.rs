@@ -1,6 +1,6 @@
 //! What a run may end in.
 
-use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::settings::OperatorSettings;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, OWN};
@@ -51,7 +51,7 @@ pub(crate) fn writes(cluster: &Cluster) -> usize {
 }
 
 /// The end is one of those that are expected, or why not.
-pub(crate) fn judge(cluster: &Cluster, settings: &Settings, foreign: &str) -> Result<(), String> {
+pub(crate) fn judge(cluster: &Cluster, settings: &OperatorSettings, foreign: &str) -> Result<(), String> {
     let resource = cluster
         .server
         .get("meshobservabilities.alscope.dev", "", "alscope");

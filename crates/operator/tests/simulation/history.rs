@@ -12,7 +12,7 @@ use crate::mesh;
 const BACKUP: &str = "alscope-backup-";
 /// How long an operator may know only what was before something newer than itself was made: until its next life, and for as long as
 /// reads lag behind.
-const KNOWS_BY: SignedDuration = SignedDuration::from_secs(60);
+const OBSERVATION_DELAY: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is so at a moment, from the writes before it.
 #[derive(Default)]
@@ -28,7 +28,7 @@ struct Judge {
     resources: BTreeMap<String, Value>,
     backups: BTreeMap<String, Value>,
     /// Resources and backups that the operators can't read, each by its uid and since when.
-    unread: BTreeMap<(&'static str, String), Timestamp>,
+    undecodable_resources: BTreeMap<(&'static str, String), Timestamp>,
 }
 
 /// Judges all writes; the first that should not have been is told.
@@ -100,16 +100,16 @@ impl Judge {
     fn note_unread(&mut self, (what, uid): (&'static str, &str), is_newer: bool, at: Timestamp) {
         let key = (what, uid.to_owned());
         if is_newer {
-            self.unread.entry(key).or_insert(at);
+            self.undecodable_resources.entry(key).or_insert(at);
         } else {
-            self.unread.remove(&key);
+            self.undecodable_resources.remove(&key);
         }
     }
 
     /// Nothing of a resource or mesh is written while it can't be read: this uid's, or of a mesh whoever's it is.
     fn is_read(&self, what: &[&str], uid: Option<&str>, at: Timestamp) -> Result<(), String> {
-        let mut of_it = self.unread.iter().filter(|((one, of), since)| {
-            what.contains(one) && uid.is_none_or(|uid| uid == of) && **since + KNOWS_BY < at
+        let mut of_it = self.undecodable_resources.iter().filter(|((one, of), since)| {
+            what.contains(one) && uid.is_none_or(|uid| uid == of) && **since + OBSERVATION_DELAY < at
         });
         match of_it.next() {
             Some(((what, uid), since)) => Err(format!("the {what} {uid} can't be read since {since}")),

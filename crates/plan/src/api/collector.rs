@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Affinity, ResourceRequirements, Toleration, Top
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::NetworkPolicySpec;
+use super::network_policy::NetworkPolicySpec;
 
 /// How the collector runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomR
 use kube::CustomResourceExt as _;
 use serde_json::json;
 
-use super::MeshObservability;
+use super::resource::MeshObservability;
 
 /// The definition as it is installed: the derived one, with `spec` optional and empty by default.
 pub fn definition() -> CustomResourceDefinition {

@@ -68,8 +68,8 @@ pub struct MeshStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub config_maps: Vec<ConfigMapStatus>,
     /// The last times at which somebody set the text back after it was wired; at most ten.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub resets: Vec<Reset>,
+    #[serde(default, rename = "resets", skip_serializing_if = "Vec::is_empty")]
+    pub reverts: Vec<Revert>,
     /// Who keeps setting it back, and for which generation the operator has given in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contention: Option<Contention>,
@@ -90,7 +90,7 @@ pub struct ConfigMapStatus {
 /// Somebody set a wired text back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Reset {
+pub struct Revert {
     /// The ConfigMap.
     pub config_map: String,
     /// The field manager that wrote it.

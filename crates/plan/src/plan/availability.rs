@@ -4,13 +4,13 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 
 use crate::world::Collector;
 
-use super::conditions::Answer;
+use super::conditions::ConditionState;
 
 /// What a Deployment has come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Availability {
     /// The condition.
-    pub answer: Answer,
+    pub condition: ConditionState,
     /// Whether every pod is of the newest template.
     pub rolled_out: bool,
     /// Replicas that take entries.
@@ -21,7 +21,7 @@ pub struct Availability {
 pub fn judge(collector: &Collector, replicas: i32) -> Availability {
     let Some(deployment) = collector.deployment() else {
         return Availability {
-            answer: Answer::no(
+            condition: ConditionState::unmet(
                 "CollectorProgressing",
                 "the collector's Deployment does not exist yet; the operator is about to make it",
             ),
@@ -34,7 +34,7 @@ pub fn judge(collector: &Collector, replicas: i32) -> Availability {
     let updated = status.updated_replicas.unwrap_or(0);
     let all = status.replicas.unwrap_or(0);
     Availability {
-        answer: answer(&deployment, &status, collector.ready_endpoints, replicas),
+        condition: condition(&deployment, &status, collector.ready_endpoints, replicas),
         rolled_out: is_current && updated == replicas && all == replicas,
         ready_replicas: status.ready_replicas.unwrap_or(0),
     }
@@ -42,10 +42,15 @@ pub fn judge(collector: &Collector, replicas: i32) -> Availability {
 
 /// Available: the Deployment controller has seen the newest template, enough pods of it are available, and the Service has an
 /// endpoint.
-fn answer(deployment: &Deployment, status: &DeploymentStatus, endpoints: usize, replicas: i32) -> Answer {
+fn condition(
+    deployment: &Deployment,
+    status: &DeploymentStatus,
+    endpoints: usize,
+    replicas: i32,
+) -> ConditionState {
     let name = deployment.metadata.name.as_deref().unwrap_or_default();
     if replicas == 0 {
-        return Answer::no(
+        return ConditionState::unmet(
             "CollectorScaledToZero",
             "spec.collector.replicas is 0, so nothing is collected; set it to at least 1, or managementState: Removed to take the wiring back",
         );
@@ -55,12 +60,12 @@ fn answer(deployment: &Deployment, status: &DeploymentStatus, endpoints: usize, 
     let available = status.available_replicas.unwrap_or(0);
     if is_current && updated >= replicas && available >= replicas {
         return if endpoints > 0 {
-            Answer::yes(
+            ConditionState::met(
                 "Available",
                 format!("{available} of {replicas} replicas take entries"),
             )
         } else {
-            Answer::no(
+            ConditionState::unmet(
                 "CollectorProgressing",
                 format!("the Service {name} has no ready endpoint yet"),
             )
@@ -75,14 +80,14 @@ fn answer(deployment: &Deployment, status: &DeploymentStatus, endpoints: usize, 
     };
     let stuck = condition("Progressing", "False").or_else(|| condition("ReplicaFailure", "True"));
     match stuck {
-        Some(stuck) => Answer::no(
+        Some(stuck) => ConditionState::unmet(
             "ProgressDeadlineExceeded",
             format!(
                 "the Deployment {name} does not progress: {}; look at its pods' events",
                 stuck.message.as_deref().unwrap_or("no message")
             ),
         ),
-        None => Answer::no(
+        None => ConditionState::unmet(
             "CollectorProgressing",
             format!(
                 "{available} of {replicas} replicas of the Deployment {name} are available, {updated} of the newest template"
@@ -96,15 +101,15 @@ mod tests {
     use rstest::rstest;
     use serde_json::{Value, json};
 
-    use crate::world::{Kind, Owned};
+    use crate::world::{OwnedKind, OwnedObject};
 
-    use super::super::conditions::Status;
+    use super::super::conditions::ConditionStatus;
     use super::*;
 
     fn judged(status: &Value, endpoints: usize, replicas: i32) -> Availability {
         let collector = Collector {
-            owned: vec![Owned {
-                kind: Kind::Deployment,
+            owned: vec![OwnedObject {
+                kind: OwnedKind::Deployment,
                 name: "alscope-collector".to_owned(),
                 object: json!({"metadata": {"name": "alscope-collector", "generation": 2}, "status": status}),
             }],
@@ -130,22 +135,25 @@ mod tests {
         #[case] rolled_out: bool,
     ) {
         let availability = judged(&status, endpoints, 1);
-        assert_eq!(availability.answer.reason, reason);
-        assert_eq!(availability.answer.status == Status::True, reason == "Available");
+        assert_eq!(availability.condition.reason, reason);
+        assert_eq!(
+            availability.condition.status == ConditionStatus::True,
+            reason == "Available"
+        );
         assert_eq!(availability.rolled_out, rolled_out);
     }
 
     #[test]
     fn none_wanted_is_not_available() {
         let availability = judged(&json!({"observedGeneration": 2}), 0, 0);
-        assert_eq!(availability.answer.reason, "CollectorScaledToZero");
+        assert_eq!(availability.condition.reason, "CollectorScaledToZero");
         assert!(availability.rolled_out);
     }
 
     #[test]
     fn no_deployment_is_not_available() {
         assert_eq!(
-            judge(&Collector::default(), 1).answer.reason,
+            judge(&Collector::default(), 1).condition.reason,
             "CollectorProgressing"
         );
     }

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use crate::api::{MeshObservability, MeshObservabilityStatus};
+
 /// The resource is valid and holds its mesh.
 pub const ACCEPTED: &str = "Accepted";
 /// The collector takes entries.
@@ -17,13 +19,13 @@ pub const DATA_FLOWING: &str = "DataFlowing";
 pub const READY: &str = "Ready";
 
 /// The longest message that the API takes.
-const LONGEST_MESSAGE: usize = 32_768;
+const MAX_MESSAGE_BYTES: usize = 32_768;
 
-/// One condition's answer.
+/// One condition's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct ConditionState {
     /// True, False or Unknown.
-    pub status: Status,
+    pub status: ConditionStatus,
     /// In one word.
     pub reason: &'static str,
     /// In a sentence, with what to do.
@@ -32,7 +34,7 @@ pub struct Answer {
 
 /// True, False, or could not be found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum ConditionStatus {
     /// It is so.
     True,
     /// It was looked at and is not so.
@@ -41,9 +43,9 @@ pub enum Status {
     Unknown,
 }
 
-impl Status {
+impl ConditionStatus {
     /// As the API writes it.
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::True => "True",
             Self::False => "False",
@@ -52,23 +54,23 @@ impl Status {
     }
 }
 
-impl Answer {
+impl ConditionState {
     /// It is so.
-    pub fn yes(reason: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Status::True, reason, message)
+    pub fn met(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(ConditionStatus::True, reason, message)
     }
 
     /// It is not so.
-    pub fn no(reason: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Status::False, reason, message)
+    pub fn unmet(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(ConditionStatus::False, reason, message)
     }
 
     /// It could not be found out.
     pub fn unknown(reason: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Status::Unknown, reason, message)
+        Self::new(ConditionStatus::Unknown, reason, message)
     }
 
-    fn new(status: Status, reason: &'static str, message: impl Into<String>) -> Self {
+    fn new(status: ConditionStatus, reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
             reason,
@@ -77,36 +79,39 @@ impl Answer {
     }
 }
 
-/// The answers of one pass.
+/// The states of one pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answers {
+pub struct ConditionStates {
     /// `Accepted`.
-    pub accepted: Answer,
+    pub accepted: ConditionState,
     /// `CollectorAvailable`.
-    pub collector_available: Answer,
+    pub collector_available: ConditionState,
     /// `MeshConfigured`.
-    pub mesh_configured: Answer,
+    pub mesh_configured: ConditionState,
     /// `ProxiesUpToDate`.
-    pub proxies_up_to_date: Answer,
+    pub proxies_up_to_date: ConditionState,
     /// `DataFlowing`.
-    pub data_flowing: Answer,
+    pub data_flowing: ConditionState,
 }
 
-impl Answers {
+impl ConditionStates {
     /// `Ready`: the first three, or the first of them that is not true. A quiet mesh, or one whose pods have yet to restart,
     /// is not broken, so the other two stand beside it.
-    pub fn ready(&self) -> Answer {
+    pub fn ready(&self) -> ConditionState {
         let parts = [&self.accepted, &self.collector_available, &self.mesh_configured];
-        match parts.into_iter().find(|answer| answer.status != Status::True) {
+        match parts
+            .into_iter()
+            .find(|state| state.status != ConditionStatus::True)
+        {
             Some(missing) => missing.clone(),
-            None => Answer::yes("Ready", "the mesh sends its access logs to the collector"),
+            None => ConditionState::met("Ready", "the mesh sends its access logs to the collector"),
         }
     }
 
     /// As conditions. The time of a condition's last transition moves only with its status.
-    pub fn conditions(&self, previous: &[Condition], generation: i64, now: Timestamp) -> Vec<Condition> {
+    pub fn to_conditions(&self, previous: &[Condition], generation: i64, now: Timestamp) -> Vec<Condition> {
         let ready = self.ready();
-        let answers = [
+        let states = [
             (ACCEPTED, &self.accepted),
             (COLLECTOR_AVAILABLE, &self.collector_available),
             (MESH_CONFIGURED, &self.mesh_configured),
@@ -115,16 +120,16 @@ impl Answers {
             (READY, &ready),
         ];
         let second = Timestamp::from_second(now.as_second()).unwrap_or(now);
-        answers
-            .map(|(type_, answer)| {
+        states
+            .map(|(type_, state)| {
                 let same = previous
                     .iter()
-                    .find(|condition| condition.type_ == type_ && condition.status == answer.status.name());
+                    .find(|condition| condition.type_ == type_ && condition.status == state.status.as_str());
                 Condition {
                     type_: type_.to_owned(),
-                    status: answer.status.name().to_owned(),
-                    reason: answer.reason.to_owned(),
-                    message: bounded(&answer.message),
+                    status: state.status.as_str().to_owned(),
+                    reason: state.reason.to_owned(),
+                    message: bounded(&state.message),
                     observed_generation: Some(generation),
                     last_transition_time: same
                         .map_or(Time(second), |condition| condition.last_transition_time.clone()),
@@ -134,8 +139,26 @@ impl Answers {
     }
 }
 
+/// `status` with the conditions of this pass, the generation that they are about, and the state that sums them up.
+pub(super) fn with_conditions(
+    mut status: MeshObservabilityStatus,
+    resource: &MeshObservability,
+    states: &ConditionStates,
+    now: Timestamp,
+) -> MeshObservabilityStatus {
+    let generation = resource.metadata.generation.unwrap_or_default();
+    let previous = resource
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.conditions);
+    status.conditions = states.to_conditions(previous, generation, now);
+    status.observed_generation = Some(generation);
+    status.state = Some(states.ready().reason.to_owned());
+    status
+}
+
 fn bounded(message: &str) -> String {
-    let end = message.floor_char_boundary(LONGEST_MESSAGE);
+    let end = message.floor_char_boundary(MAX_MESSAGE_BYTES);
     message.get(..end).unwrap_or_default().to_owned()
 }
 
@@ -143,27 +166,30 @@ fn bounded(message: &str) -> String {
 mod tests {
     use super::*;
 
-    fn answers(mesh: Answer) -> Answers {
-        Answers {
-            accepted: Answer::yes("Accepted", ""),
-            collector_available: Answer::yes("Available", ""),
+    fn states(mesh: ConditionState) -> ConditionStates {
+        ConditionStates {
+            accepted: ConditionState::met("Accepted", ""),
+            collector_available: ConditionState::met("Available", ""),
             mesh_configured: mesh,
-            proxies_up_to_date: Answer::no("RestartNeeded", ""),
-            data_flowing: Answer::unknown("NoTraffic", ""),
+            proxies_up_to_date: ConditionState::unmet("RestartNeeded", ""),
+            data_flowing: ConditionState::unknown("NoTraffic", ""),
         }
     }
 
     #[test]
     fn proxies_and_flow_stand_beside_ready() {
-        assert_eq!(answers(Answer::yes("Wired", "")).ready().status, Status::True);
+        assert_eq!(
+            states(ConditionState::met("Wired", "")).ready().status,
+            ConditionStatus::True
+        );
     }
 
     #[test]
     fn the_first_that_is_not_true_is_the_reason() {
-        let ready = answers(Answer::unknown("MeshConfigCheckFailed", "look")).ready();
+        let ready = states(ConditionState::unknown("MeshConfigCheckFailed", "look")).ready();
         assert_eq!(
             (ready.status, ready.reason),
-            (Status::Unknown, "MeshConfigCheckFailed")
+            (ConditionStatus::Unknown, "MeshConfigCheckFailed")
         );
     }
 
@@ -171,14 +197,14 @@ mod tests {
     fn a_transition_is_a_change_of_status_alone() {
         let begin = Timestamp::constant(1_000, 0);
         let later = Timestamp::constant(2_000, 500_000_000);
-        let first = answers(Answer::no("WaitingForCollector", "a")).conditions(&[], 1, begin);
-        let second = answers(Answer::no("ForeignAddress", "b")).conditions(&first, 2, later);
+        let first = states(ConditionState::unmet("WaitingForCollector", "a")).to_conditions(&[], 1, begin);
+        let second = states(ConditionState::unmet("ForeignAddress", "b")).to_conditions(&first, 2, later);
         let of = |conditions: &[Condition], type_: &str| {
             let condition = conditions.iter().find(|one| one.type_ == type_).unwrap();
             (condition.last_transition_time.0, condition.observed_generation)
         };
         assert_eq!(of(&second, MESH_CONFIGURED), (begin, Some(2)));
-        let third = answers(Answer::yes("Wired", "")).conditions(&second, 2, later);
+        let third = states(ConditionState::met("Wired", "")).to_conditions(&second, 2, later);
         assert_eq!(of(&third, MESH_CONFIGURED).0, Timestamp::constant(2_000, 0));
         assert_eq!(of(&third, ACCEPTED).0, begin);
     }

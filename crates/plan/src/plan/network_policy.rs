@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::api::NetworkPolicySpec;
-use crate::world::MANAGER;
+use crate::world::OPERATOR_NAME;
 
 use super::settings::{ADMIN_PORT, GRPC_PORT};
 
@@ -36,7 +36,7 @@ pub fn network_policy(spec: &NetworkPolicySpec, selector: &Value) -> Option<Valu
 
 /// The operator's own pods, in the policy's namespace: they ask each replica what it received.
 fn operator() -> Value {
-    json!({"podSelector": {"matchLabels": {"app.kubernetes.io/name": MANAGER}}})
+    json!({"podSelector": {"matchLabels": {"app.kubernetes.io/name": OPERATOR_NAME}}})
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 use crate::api::{MeshObservability, ProxiesStatus};
 use crate::world::{Backup, Collector, World};
 
-use super::objects::{self, Desired};
+use super::collector_objects;
 use super::proxies;
+use super::reconciliation::previous_address;
 use super::refusal::Refusal;
-use super::settings::Settings;
-use super::step::Step;
-use super::up::address_before;
-use super::wiring::{self, Assessment, Wanted};
+use super::settings::OperatorSettings;
+use super::step::{DesiredObject, Step};
+use super::wiring::{self, Assessment, DesiredWiring};
 
 /// What a resource would come to.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,13 +19,13 @@ pub struct Preview {
     /// Each revision's mesh config, or why none can be told.
     pub mesh: Result<Vec<Assessment>, Refusal>,
     /// Objects that would be applied.
-    pub objects: Vec<Desired>,
+    pub objects: Vec<DesiredObject>,
     /// The mesh's proxies, if they are known.
     pub proxies: Option<ProxiesStatus>,
 }
 
 /// What a resource would come to in this world.
-pub fn preview(world: &World, settings: &Settings, resource: &MeshObservability) -> Preview {
+pub fn preview(world: &World, settings: &OperatorSettings, resource: &MeshObservability) -> Preview {
     let name = resource.name();
     let uid = resource.uid();
     let address = settings.address(name);
@@ -35,10 +35,10 @@ pub fn preview(world: &World, settings: &Settings, resource: &MeshObservability)
         .and_then(|read| read.as_ref().ok()?.as_ref());
     let status = resource.status.clone().unwrap_or_default();
     let mesh = &resource.spec.mesh;
-    let wanted = Wanted {
+    let wanted = DesiredWiring {
         mesh,
         address: &address,
-        before: address_before(backup, &status),
+        previous_address: previous_address(backup, &status),
     };
     let assessed = wiring::assess_all(world, settings, &wanted);
     let nothing = Collector::default();
@@ -47,8 +47,8 @@ pub fn preview(world: &World, settings: &Settings, resource: &MeshObservability)
         .get(uid)
         .and_then(|read| read.as_ref().ok())
         .unwrap_or(&nothing);
-    let desired = objects::desired(resource, settings);
-    let applied = objects::steps(&desired, collector, false);
+    let desired = collector_objects::desired_objects(resource, settings);
+    let applied = collector_objects::apply_steps(&desired, collector, false);
     Preview {
         objects: applied
             .into_iter()
@@ -73,5 +73,5 @@ fn reported(
     let telemetries = world.telemetries.as_ref().ok()?;
     let assessments = assessed.as_ref().map_or(&[][..], Vec::as_slice);
     let mesh = &resource.spec.mesh;
-    Some(proxies::report(proxies, telemetries, mesh, assessments, address))
+    Some(proxies::status(proxies, telemetries, mesh, assessments, address))
 }

@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::api::{
     MeshSpec, ProxiesStatus, SilencedServiceStatus, SilencedStatus, SkippedStatus, WorkloadStatus,
 };
-use crate::world::{Calls, ObjectName, Owner, Proxy, Telemetry};
+use crate::world::{CallDirection, ObjectName, PodOwner, Proxy, Telemetry};
 
-use super::access_logs::{Decision, Service, Telemetries};
-use super::conditions::Answer;
+use super::conditions::ConditionState;
+use super::telemetry_precedence::{AttachedService, Telemetries, TelemetryDecision};
 use super::wiring::Assessment;
 
 /// The namespace that a proxy's istiod runs in when its configuration names none (Istio's default `discoveryAddress`).
 const DEFAULT_MESH_NAMESPACE: &str = "istio-system";
-const WORKLOADS_SHOWN: usize = 10;
-const PODS_SHOWN: usize = 5;
+const MAX_WORKLOADS_LISTED: usize = 10;
+const MAX_PODS_LISTED: usize = 5;
 
 /// The proxies of a mesh, counted.
-pub fn report(
+pub fn status(
     proxies: &[Proxy],
     telemetries: &[Telemetry],
     mesh: &MeshSpec,
@@ -25,10 +25,10 @@ pub fn report(
     address: &str,
 ) -> ProxiesStatus {
     let mut up_to_date = 0;
-    let mut pending: BTreeMap<(&str, &Owner), Vec<&Proxy>> = BTreeMap::new();
+    let mut pending: BTreeMap<(&str, &PodOwner), Vec<&Proxy>> = BTreeMap::new();
     let mut skipped: BTreeMap<&'static str, Vec<&Proxy>> = BTreeMap::new();
-    let mut silenced: BTreeMap<Decision, Vec<&Proxy>> = BTreeMap::new();
-    let mut services: BTreeSet<(Service, Vec<ObjectName>)> = BTreeSet::new();
+    let mut silenced: BTreeMap<TelemetryDecision, Vec<&Proxy>> = BTreeMap::new();
+    let mut services: BTreeSet<(AttachedService, Vec<ObjectName>)> = BTreeSet::new();
     let living = proxies.iter().filter(|proxy| !proxy.is_ending);
     for (proxy, assessment) in living.filter_map(|proxy| Some((proxy, of(proxy, mesh, assessments)?))) {
         let has_address = proxy.address.as_deref() == Some(address);
@@ -74,7 +74,7 @@ pub fn report(
         silenced: largest(silenced, |one| one.count),
         silenced_services: services
             .into_iter()
-            .take(WORKLOADS_SHOWN)
+            .take(MAX_WORKLOADS_LISTED)
             .map(|(service, telemetries)| silenced_service_status(service, &telemetries))
             .collect(),
         skipped: skipped
@@ -87,12 +87,12 @@ pub fn report(
 /// Those with the most pods first, and no more than are shown.
 fn largest<T>(mut list: Vec<T>, count: impl Fn(&T) -> i64) -> Vec<T> {
     list.sort_by_key(|one| std::cmp::Reverse(count(one)));
-    list.truncate(WORKLOADS_SHOWN);
+    list.truncate(MAX_WORKLOADS_LISTED);
     list
 }
 
 /// `ProxiesUpToDate` of a wired mesh.
-pub fn answer(report: &ProxiesStatus) -> Answer {
+pub fn condition(report: &ProxiesStatus) -> ConditionState {
     let messages = [
         (report.pending_restart > 0).then(|| restart_message(report)),
         (report.silent > 0).then(|| silenced_message(report)),
@@ -100,12 +100,12 @@ pub fn answer(report: &ProxiesStatus) -> Answer {
     ];
     let messages: Vec<String> = messages.into_iter().flatten().collect();
     match (report.pending_restart, messages.is_empty()) {
-        (_, true) => Answer::yes(
+        (_, true) => ConditionState::met(
             "UpToDate",
             format!("all {} proxies know the collector's address", report.total),
         ),
-        (0, false) => Answer::no("SilencedByTelemetry", messages.join(". ")),
-        (_, false) => Answer::no("RestartNeeded", messages.join(". ")),
+        (0, false) => ConditionState::unmet("SilencedByTelemetry", messages.join(". ")),
+        (_, false) => ConditionState::unmet("RestartNeeded", messages.join(". ")),
     }
 }
 
@@ -124,7 +124,7 @@ fn restart_message(report: &ProxiesStatus) -> String {
                 .iter()
                 .map(|pod| format!("{}/{pod}", workload.namespace))
         })
-        .take(PODS_SHOWN)
+        .take(MAX_PODS_LISTED)
         .collect();
     format!(
         "{} of {} proxies started before the mesh was wired and learn the collector's address when their pods restart \
@@ -206,37 +206,37 @@ fn skip(proxy: &Proxy, assessment: &Assessment) -> Option<&'static str> {
         );
     }
     match proxy.owner {
-        Owner::Job(_) => Some("the Job's pods end by themselves"),
-        Owner::ManagedGateway(_) if assessment.target.rolls_gateways() == Some(true) => {
+        PodOwner::Job(_) => Some("the Job's pods end by themselves"),
+        PodOwner::ManagedGateway(_) if assessment.target.rolls_gateways() == Some(true) => {
             Some("istiod rolls the gateways that it manages by itself")
         }
-        Owner::ManagedGateway(_)
-        | Owner::Deployment(_)
-        | Owner::StatefulSet(_)
-        | Owner::DaemonSet(_)
-        | Owner::Other(..)
-        | Owner::Nobody => None,
+        PodOwner::ManagedGateway(_)
+        | PodOwner::Deployment(_)
+        | PodOwner::StatefulSet(_)
+        | PodOwner::DaemonSet(_)
+        | PodOwner::Other(..)
+        | PodOwner::Unowned => None,
     }
 }
 
-fn workload(namespace: &str, owner: &Owner, pods: &[&Proxy]) -> WorkloadStatus {
+fn workload(namespace: &str, owner: &PodOwner, pods: &[&Proxy]) -> WorkloadStatus {
     let mut names: Vec<String> = pods.iter().map(|proxy| proxy.pod.name.clone()).collect();
     names.sort();
-    names.truncate(PODS_SHOWN);
+    names.truncate(MAX_PODS_LISTED);
     let first = names.first().cloned().unwrap_or_default();
     let restart =
         |resource: &str, name: &str| format!("kubectl -n {namespace} rollout restart {resource}/{name}");
     let (kind, name, command) = match owner {
-        Owner::Deployment(name) => ("Deployment", name.clone(), restart("deployment", name)),
-        Owner::ManagedGateway(name) => {
+        PodOwner::Deployment(name) => ("Deployment", name.clone(), restart("deployment", name)),
+        PodOwner::ManagedGateway(name) => {
             let gateway = pods.iter().find_map(|proxy| proxy.gateway()).unwrap_or(name);
             ("Gateway", gateway.to_owned(), render(namespace, gateway))
         }
-        Owner::StatefulSet(name) => ("StatefulSet", name.clone(), restart("statefulset", name)),
-        Owner::DaemonSet(name) => ("DaemonSet", name.clone(), restart("daemonset", name)),
-        Owner::Job(name) => ("Job", name.clone(), delete(namespace, &names)),
-        Owner::Other(kind, name) => (kind.as_str(), name.clone(), delete(namespace, &names)),
-        Owner::Nobody => (
+        PodOwner::StatefulSet(name) => ("StatefulSet", name.clone(), restart("statefulset", name)),
+        PodOwner::DaemonSet(name) => ("DaemonSet", name.clone(), restart("daemonset", name)),
+        PodOwner::Job(name) => ("Job", name.clone(), delete(namespace, &names)),
+        PodOwner::Other(kind, name) => (kind.as_str(), name.clone(), delete(namespace, &names)),
+        PodOwner::Unowned => (
             "Pod",
             first,
             format!(
@@ -278,23 +278,23 @@ fn skipped_status(reason: &str, pods: &[&Proxy]) -> SkippedStatus {
     }
 }
 
-fn silenced_status(decision: &Decision, pods: &[&Proxy]) -> SilencedStatus {
+fn silenced_status(decision: &TelemetryDecision, pods: &[&Proxy]) -> SilencedStatus {
     let mut names: Vec<String> = pods.iter().map(|proxy| proxy.pod.to_string()).collect();
     names.sort();
-    names.truncate(PODS_SHOWN);
+    names.truncate(MAX_PODS_LISTED);
     SilencedStatus {
         telemetries: decision.telemetries.iter().map(ToString::to_string).collect(),
         calls: match decision.calls {
             None => String::new(),
-            Some(Calls::Incoming) => "incoming".to_owned(),
-            Some(Calls::Outgoing) => "outgoing".to_owned(),
+            Some(CallDirection::Incoming) => "incoming".to_owned(),
+            Some(CallDirection::Outgoing) => "outgoing".to_owned(),
         },
         count: count(pods),
         pods: names,
     }
 }
 
-fn silenced_service_status(service: Service, telemetries: &[ObjectName]) -> SilencedServiceStatus {
+fn silenced_service_status(service: AttachedService, telemetries: &[ObjectName]) -> SilencedServiceStatus {
     SilencedServiceStatus {
         kind: service.kind.to_owned(),
         namespace: service.name.namespace,

@@ -2,9 +2,9 @@
 
 use alscope_mesh_config::MeshConfigError;
 
-use crate::world::{ObjectName, ReadError, Tracker};
+use crate::world::{ManagingTool, ObjectName, ReadError};
 
-use super::conditions::Answer;
+use super::conditions::ConditionState;
 
 /// Why mesh config is not written, or not effective.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,13 +50,13 @@ pub enum Refusal {
     #[error(
         "{config_map} is managed by {tool}, which would set a change back; commit this to its source: {snippet} \
          (or name a shared mesh config in istiod's SHARED_MESH_CONFIG and in the chart's mesh.sharedConfigMap)",
-        tool = tracker.name()
+        tool = managing_tool.as_str()
     )]
     ManagedByGitOps {
         /// The ConfigMap.
         config_map: ObjectName,
         /// The tool.
-        tracker: Tracker,
+        managing_tool: ManagingTool,
         /// What to commit.
         snippet: String,
     },
@@ -95,7 +95,7 @@ pub enum Refusal {
     #[error(
         "istiod would roll the pods of {count} managed gateways and waypoints ({gateways}); \
          set spec.mesh.allowGatewayRollout: true to allow it",
-        count = gateways.len(), gateways = names(gateways)
+        count = gateways.len(), gateways = join_names(gateways)
     )]
     WouldRestartGateways {
         /// Their Deployments.
@@ -266,29 +266,33 @@ impl Refusal {
     }
 
     /// As a condition: what could not be read is unknown, everything else is known to be wrong.
-    pub fn answer(&self) -> Answer {
-        let answer = match self {
+    pub fn condition(&self) -> ConditionState {
+        let condition = match self {
             Self::Unreadable(
                 ReadError::Failed { .. } | ReadError::Absent { .. } | ReadError::Undecodable { .. },
-            ) => Answer::unknown,
-            _ => Answer::no,
+            ) => ConditionState::unknown,
+            _ => ConditionState::unmet,
         };
-        answer(self.reason(), self.to_string())
+        condition(self.reason(), self.to_string())
     }
 }
 
 /// What to set by hand, on one line.
-pub fn snippet(address: &str) -> String {
+pub fn mesh_config_snippet(address: &str) -> String {
     format!(
         "{{enableEnvoyAccessLogService: true, defaultConfig: {{envoyAccessLogService: {{address: \"{address}\"}}}}}}"
     )
 }
 
 /// At most five names.
-pub fn names(names: &[ObjectName]) -> String {
-    const SHOWN: usize = 5;
-    let shown: Vec<String> = names.iter().take(SHOWN).map(ToString::to_string).collect();
-    match names.len().saturating_sub(SHOWN) {
+pub fn join_names(names: &[ObjectName]) -> String {
+    const MAX_NAMES_LISTED: usize = 5;
+    let shown: Vec<String> = names
+        .iter()
+        .take(MAX_NAMES_LISTED)
+        .map(ToString::to_string)
+        .collect();
+    match names.len().saturating_sub(MAX_NAMES_LISTED) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }

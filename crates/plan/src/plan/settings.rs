@@ -9,7 +9,7 @@ pub const ADMIN_PORT: u16 = 9_090;
 
 /// The operator's own settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct OperatorSettings {
     /// The operator's namespace, in which the collector runs.
     pub namespace: String,
     /// The collector's image, unless a resource names one.
@@ -24,7 +24,7 @@ pub struct Settings {
     pub drain_timeout: Duration,
 }
 
-impl Default for Settings {
+impl Default for OperatorSettings {
     fn default() -> Self {
         Self {
             namespace: "alscope-system".to_owned(),
@@ -37,7 +37,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl OperatorSettings {
     /// The name of a resource's Service and Deployment.
     pub fn collector_name(resource: &str) -> String {
         format!("{resource}-collector")

@@ -1,8 +1,8 @@
 //! What the operator writes: each step is one request, guarded so that it means what was planned.
 
-use crate::world::{Backup, Kind, ObjectName};
+use serde_json::Value;
 
-use super::objects::Desired;
+use crate::world::{Backup, MeshConfigContent, ObjectName, OwnedKind};
 
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,11 +10,11 @@ pub enum Step {
     /// Adds the finalizer, before anything outside the resource is written.
     AddFinalizer,
     /// Applies an object of the collector (server-side apply).
-    Apply(Desired),
+    Apply(DesiredObject),
     /// Deletes an object of the collector; it is gone when what it owns is gone.
     Delete {
         /// Its kind.
-        kind: Kind,
+        kind: OwnedKind,
         /// Its name.
         name: String,
         /// Its uid: a later object of that name is another one.
@@ -25,7 +25,7 @@ pub enum Step {
     /// Writes mesh config.
     WriteMesh(MeshEdit),
     /// Takes the operator's entry out of `managedFields`: with it, the next `helm upgrade` of istiod would be a conflict.
-    Disown {
+    ReleaseFieldOwnership {
         /// The ConfigMap.
         config_map: ObjectName,
         /// The entry's place.
@@ -46,6 +46,17 @@ pub enum Step {
     RemoveFinalizer,
 }
 
+/// An object of the collector as the resource asks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DesiredObject {
+    /// Its kind.
+    pub kind: OwnedKind,
+    /// Its name.
+    pub name: String,
+    /// The whole object, as it is sent to the API server.
+    pub object: Value,
+}
+
 /// A write of mesh config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MeshEdit {
@@ -56,26 +67,5 @@ pub struct MeshEdit {
     /// The text as it is; absent without the key.
     pub before: Option<String>,
     /// What becomes of it.
-    pub after: After,
-}
-
-/// What becomes of mesh config.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum After {
-    /// This text.
-    Text(String),
-    /// The key is removed: there was none.
-    NoKey,
-    /// The ConfigMap is deleted: there was none.
-    NoObject,
-}
-
-impl After {
-    /// The text, empty when none is left.
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Text(text) => text,
-            Self::NoKey | Self::NoObject => "",
-        }
-    }
+    pub after: MeshConfigContent,
 }

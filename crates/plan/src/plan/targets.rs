@@ -4,14 +4,14 @@ use crate::api::{ConfigSource, MeshSpec};
 use crate::world::{ControlPlane, MeshConfigMap, ObjectName, Version, World};
 
 use super::refusal::Refusal;
-use super::settings::Settings;
+use super::settings::OperatorSettings;
 
 /// The oldest Istio whose proxies accept a listener that names an access-log cluster they do not have (Envoy 1.21).
-const OLDEST: (u32, u32) = (1, 13);
+const MIN_ISTIO_VERSION: (u32, u32) = (1, 13);
 
 /// One revision's mesh config.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct MeshConfigTarget {
     /// Istio's revision.
     pub revision: String,
     /// The revision's own ConfigMap, which wins.
@@ -24,7 +24,7 @@ pub struct Target {
     pub version: Option<Version>,
 }
 
-impl Target {
+impl MeshConfigTarget {
     /// Whether istiod rolls its managed gateways when mesh config changes, as far as its version tells.
     pub fn rolls_gateways(&self) -> Option<bool> {
         self.version?.rolls_gateways()
@@ -63,7 +63,11 @@ pub fn config_maps(control_planes: &[ControlPlane]) -> Vec<ObjectName> {
 }
 
 /// The targets of a resource, one for each of its revisions.
-pub fn targets(world: &World, settings: &Settings, mesh: &MeshSpec) -> Result<Vec<Target>, Refusal> {
+pub fn targets(
+    world: &World,
+    settings: &OperatorSettings,
+    mesh: &MeshSpec,
+) -> Result<Vec<MeshConfigTarget>, Refusal> {
     let found = control_planes(world, mesh)?;
     let mut revisions: Vec<String> = found.iter().map(|one| one.revision.clone()).collect();
     revisions.dedup();
@@ -92,11 +96,11 @@ pub fn targets(world: &World, settings: &Settings, mesh: &MeshSpec) -> Result<Ve
 
 fn target(
     world: &World,
-    settings: &Settings,
+    settings: &OperatorSettings,
     mesh: &MeshSpec,
     control_plane: &ControlPlane,
-) -> Result<Target, Refusal> {
-    let (major, minor) = OLDEST;
+) -> Result<MeshConfigTarget, Refusal> {
+    let (major, minor) = MIN_ISTIO_VERSION;
     if let Some(version) = control_plane
         .version
         .filter(|version| !version.is_at_least(major, minor))
@@ -119,10 +123,10 @@ fn target(
         ConfigSource::Auto | ConfigSource::Manual => {
             let named = control_plane.shared_config_map.is_some()
                 && control_plane.shared_config_map == settings.shared_config_map;
-            named && is_absent_or_ours(world, shared.as_ref())
+            named && is_absent_or_own(world, shared.as_ref())
         }
     };
-    Ok(Target {
+    Ok(MeshConfigTarget {
         revision: control_plane.revision.clone(),
         primary: control_plane.config_map(),
         shared,
@@ -131,10 +135,12 @@ fn target(
     })
 }
 
-fn is_absent_or_ours(world: &World, name: Option<&ObjectName>) -> bool {
+fn is_absent_or_own(world: &World, name: Option<&ObjectName>) -> bool {
     name.and_then(|name| world.config_maps.get(name))
         .is_some_and(|read| match read {
-            Ok(config_map) => config_map.as_ref().is_none_or(|config_map| config_map.is_ours),
+            Ok(config_map) => config_map
+                .as_ref()
+                .is_none_or(|config_map| config_map.created_by_operator),
             Err(_) => false,
         })
 }

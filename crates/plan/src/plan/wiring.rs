@@ -3,40 +3,40 @@
 use std::time::Duration;
 
 use alscope_mesh_config as mesh_config;
-use alscope_mesh_config::Settings as MeshSettings;
+use alscope_mesh_config::AccessLogSettings;
 
 use crate::api::{ConfigSource, ConflictPolicy, MeshSpec};
-use crate::world::{MeshConfigMap, ObjectName, Tracker, World};
+use crate::world::{ManagingTool, MeshConfigContent, MeshConfigMap, ObjectName, World};
 
-use super::access_logs::{Shadow, Telemetries};
-use super::refusal::{Refusal, snippet};
-use super::settings::Settings;
-use super::step::{After, MeshEdit};
-use super::targets::{Target, config_map, targets};
+use super::refusal::{Refusal, mesh_config_snippet};
+use super::settings::OperatorSettings;
+use super::step::MeshEdit;
+use super::targets::{MeshConfigTarget, config_map, targets};
+use super::telemetry_precedence::{ShadowedBy, Telemetries};
 
 /// How long a text that was set back must rest before it is wired again: an upgrade writes more than once.
-pub const QUIET: Duration = Duration::from_secs(5);
+pub const QUIET_PERIOD: Duration = Duration::from_secs(5);
 
 /// What is wanted of a mesh.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct DesiredWiring<'a> {
     /// How far the operator may go.
     pub mesh: &'a MeshSpec,
     /// The collector's address.
     pub address: &'a str,
     /// The address that was written before, perhaps under an older name of the operator's own.
-    pub before: Option<&'a str>,
+    pub previous_address: Option<&'a str>,
 }
 
 /// One revision's mesh config, judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assessment {
     /// The revision and its ConfigMaps.
-    pub target: Target,
+    pub target: MeshConfigTarget,
     /// Whether the merged mesh config sends access logs to the address.
     pub wired: bool,
     /// The merged mesh config; absent when it could not be read.
-    pub mesh: Option<MeshSettings>,
+    pub mesh: Option<AccessLogSettings>,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -53,15 +53,15 @@ pub enum Verdict {
 }
 
 /// Both texts of a revision, read.
-struct Texts<'a> {
+struct RevisionTexts<'a> {
     primary: Option<&'a MeshConfigMap>,
     shared: Option<&'a MeshConfigMap>,
-    of_primary: MeshSettings,
-    of_shared: MeshSettings,
+    of_primary: AccessLogSettings,
+    of_shared: AccessLogSettings,
 }
 
-impl Texts<'_> {
-    fn merged(&self) -> MeshSettings {
+impl RevisionTexts<'_> {
+    fn merged(&self) -> AccessLogSettings {
         mesh_config::merged(&self.of_shared, &self.of_primary)
     }
 }
@@ -69,8 +69,8 @@ impl Texts<'_> {
 /// Judges the mesh config of each of the mesh's revisions.
 pub fn assess_all(
     world: &World,
-    settings: &Settings,
-    wanted: &Wanted<'_>,
+    settings: &OperatorSettings,
+    wanted: &DesiredWiring<'_>,
 ) -> Result<Vec<Assessment>, Refusal> {
     let targets = targets(world, settings, wanted.mesh)?;
     Ok(targets
@@ -80,7 +80,7 @@ pub fn assess_all(
 }
 
 /// Judges one revision's mesh config.
-pub fn assess(world: &World, wanted: &Wanted<'_>, target: Target) -> Assessment {
+pub fn assess(world: &World, wanted: &DesiredWiring<'_>, target: MeshConfigTarget) -> Assessment {
     let texts = match texts(world, &target) {
         Ok(texts) => texts,
         Err(refusal) => {
@@ -94,7 +94,7 @@ pub fn assess(world: &World, wanted: &Wanted<'_>, target: Target) -> Assessment 
     };
     let merged = texts.merged();
     let wired = merged.stream_to(wanted.address);
-    let verdict = match shadow(world, &target, &merged) {
+    let verdict = match refuse_shadowed(world, &target, &merged) {
         Err(refusal) => Verdict::Refuse(refusal),
         Ok(()) if wired => Verdict::Nothing,
         Ok(()) => match edit(world, wanted, &target, &texts) {
@@ -110,13 +110,13 @@ pub fn assess(world: &World, wanted: &Wanted<'_>, target: Target) -> Assessment 
     }
 }
 
-fn texts<'a>(world: &'a World, target: &Target) -> Result<Texts<'a>, Refusal> {
+fn texts<'a>(world: &'a World, target: &MeshConfigTarget) -> Result<RevisionTexts<'a>, Refusal> {
     let primary = config_map(world, &target.primary)?;
     let shared = match &target.shared {
         Some(name) => config_map(world, name)?,
         None => None,
     };
-    Ok(Texts {
+    Ok(RevisionTexts {
         primary,
         shared,
         of_primary: read(primary)?,
@@ -124,34 +124,43 @@ fn texts<'a>(world: &'a World, target: &Target) -> Result<Texts<'a>, Refusal> {
     })
 }
 
-fn read(config_map: Option<&MeshConfigMap>) -> Result<MeshSettings, Refusal> {
+fn read(config_map: Option<&MeshConfigMap>) -> Result<AccessLogSettings, Refusal> {
     let Some(config_map) = config_map else {
-        return Ok(MeshSettings::default());
+        return Ok(AccessLogSettings::default());
     };
-    mesh_config::read(config_map.mesh()).map_err(|error| invalid(&config_map.name, error))
+    mesh_config::read(config_map.mesh_text()).map_err(|error| invalid(&config_map.name, error))
 }
 
 /// istiod ignores mesh config's switch where a Telemetry or a default provider decides (Istio,
 /// `pilot/pkg/networking/core/accesslog.go`).
-fn shadow(world: &World, target: &Target, merged: &MeshSettings) -> Result<(), Refusal> {
+fn refuse_shadowed(
+    world: &World,
+    target: &MeshConfigTarget,
+    merged: &AccessLogSettings,
+) -> Result<(), Refusal> {
     let telemetries = Telemetries {
         all: world.telemetries.as_ref().map_err(Clone::clone)?,
         mesh: Some(merged),
         version: target.version,
     };
-    match telemetries.shadow() {
+    match telemetries.shadowed_by() {
         None => Ok(()),
-        Some(Shadow::DefaultProviders(providers)) => Err(Refusal::ShadowedByProviders {
+        Some(ShadowedBy::DefaultProviders(providers)) => Err(Refusal::ShadowedByProviders {
             config_map: target.primary.clone(),
             providers: providers.join(", "),
         }),
-        Some(Shadow::Telemetry(telemetry)) => Err(Refusal::ShadowedByTelemetry {
+        Some(ShadowedBy::Telemetry(telemetry)) => Err(Refusal::ShadowedByTelemetry {
             telemetry: telemetry.name.clone(),
         }),
     }
 }
 
-fn edit(world: &World, wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) -> Result<MeshEdit, Refusal> {
+fn edit(
+    world: &World,
+    wanted: &DesiredWiring<'_>,
+    target: &MeshConfigTarget,
+    texts: &RevisionTexts<'_>,
+) -> Result<MeshEdit, Refusal> {
     let name = target.edited();
     let edited = if target.edits_shared {
         texts.shared
@@ -161,7 +170,7 @@ fn edit(world: &World, wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) 
     if wanted.mesh.config_source == ConfigSource::Manual {
         return Err(Refusal::ManualActionRequired {
             config_map: name.clone(),
-            snippet: snippet(wanted.address),
+            snippet: mesh_config_snippet(wanted.address),
         });
     }
     if edited.is_none() && !target.edits_shared {
@@ -182,7 +191,7 @@ fn edit(world: &World, wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) 
         config_map: name.clone(),
         resource_version: edited.map(|config_map| config_map.resource_version.clone()),
         before,
-        after: After::Text(after),
+        after: MeshConfigContent::Text(after),
     })
 }
 
@@ -194,27 +203,33 @@ fn invalid(config_map: &ObjectName, error: mesh_config::MeshConfigError) -> Refu
 }
 
 fn refuse_tracked(edited: Option<&MeshConfigMap>, address: &str) -> Result<(), Refusal> {
-    let Some((config_map, tracker)) =
-        edited.and_then(|config_map| Some((config_map.name.clone(), config_map.tracker?)))
+    let Some((config_map, managing_tool)) =
+        edited.and_then(|config_map| Some((config_map.name.clone(), config_map.managing_tool?)))
     else {
         return Ok(());
     };
-    let snippet = snippet(address);
-    Err(match tracker {
-        Tracker::Sail => Refusal::ManagedBySail { config_map, snippet },
-        Tracker::ArgoCd | Tracker::Flux | Tracker::Fleet | Tracker::ConfigSync | Tracker::Kapp => {
-            Refusal::ManagedByGitOps {
-                config_map,
-                tracker,
-                snippet,
-            }
-        }
+    let snippet = mesh_config_snippet(address);
+    Err(match managing_tool {
+        ManagingTool::Sail => Refusal::ManagedBySail { config_map, snippet },
+        ManagingTool::ArgoCd
+        | ManagingTool::Flux
+        | ManagingTool::Fleet
+        | ManagingTool::ConfigSync
+        | ManagingTool::Kapp => Refusal::ManagedByGitOps {
+            config_map,
+            managing_tool,
+            snippet,
+        },
     })
 }
 
 /// An address that the operator wrote itself is not foreign.
-fn refuse_foreign(wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) -> Result<(), Refusal> {
-    let is_foreign = |address: &&str| *address != wanted.address && wanted.before != Some(*address);
+fn refuse_foreign(
+    wanted: &DesiredWiring<'_>,
+    target: &MeshConfigTarget,
+    texts: &RevisionTexts<'_>,
+) -> Result<(), Refusal> {
+    let is_foreign = |address: &&str| *address != wanted.address && wanted.previous_address != Some(*address);
     let in_primary = texts.of_primary.address().filter(is_foreign);
     if let (true, Some(address)) = (target.edits_shared, in_primary) {
         return Err(Refusal::PrimaryWins {
@@ -242,9 +257,9 @@ fn refuse_foreign(wanted: &Wanted<'_>, target: &Target, texts: &Texts<'_>) -> Re
 
 /// A shared text that the revision's own text hides would be written for nothing, and again by each pass.
 fn refuse_hidden(
-    wanted: &Wanted<'_>,
-    target: &Target,
-    texts: &Texts<'_>,
+    wanted: &DesiredWiring<'_>,
+    target: &MeshConfigTarget,
+    texts: &RevisionTexts<'_>,
     after: &str,
 ) -> Result<(), Refusal> {
     let shared = mesh_config::read(after).map_err(|error| invalid(target.edited(), error))?;
@@ -256,7 +271,11 @@ fn refuse_hidden(
     })
 }
 
-fn refuse_rollout(world: &World, wanted: &Wanted<'_>, target: &Target) -> Result<(), Refusal> {
+fn refuse_rollout(
+    world: &World,
+    wanted: &DesiredWiring<'_>,
+    target: &MeshConfigTarget,
+) -> Result<(), Refusal> {
     if wanted.mesh.allow_gateway_rollout || target.rolls_gateways() == Some(false) {
         return Ok(());
     }

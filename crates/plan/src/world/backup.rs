@@ -12,14 +12,15 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
-use super::{ObjectName, Read, ReadError};
+use super::object_name::ObjectName;
+use super::read_error::{ReadError, ReadResult};
 
 /// Names the resource whose backup it is.
 const RESOURCE_ANNOTATION: &str = "alscope.dev/resource";
 /// The address that mesh config was given.
 const ADDRESS_ANNOTATION: &str = "alscope.dev/address";
 /// Finds backups, and the collector's objects, by the uid of their resource.
-pub const OWNER_LABEL: &str = "alscope.dev/owner-uid";
+pub const OWNER_UID_LABEL: &str = "alscope.dev/owner-uid";
 
 /// Set by people, to let a mesh be restored whose resource is gone and whose managed gateways are rolled by that.
 const ROLLOUT_ANNOTATION: &str = "alscope.dev/allow-gateway-rollout";
@@ -37,7 +38,7 @@ const OBJECT_ABSENT: &str = "object-absent";
 
 /// What one ConfigMap held before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Before {
+pub enum MeshConfigContent {
     /// This text.
     Text(String),
     /// It had no key `mesh`.
@@ -46,7 +47,7 @@ pub enum Before {
     ObjectAbsent,
 }
 
-impl Before {
+impl MeshConfigContent {
     /// The text, empty when there was none.
     pub fn text(&self) -> &str {
         match self {
@@ -66,7 +67,7 @@ pub struct Backup {
     /// The address that is written into mesh config.
     pub address: String,
     /// By ConfigMap.
-    pub before: BTreeMap<ObjectName, Before>,
+    pub originals: BTreeMap<ObjectName, MeshConfigContent>,
     /// Whether somebody has allowed that managed gateways are rolled when it is restored.
     pub allows_rollout: bool,
     /// Guards its replacement; absent for one that is to be created.
@@ -86,7 +87,7 @@ impl Backup {
     }
 
     /// Reads a backup; `None` for a ConfigMap that is none. A version, key or annotation that is not known is an error.
-    pub fn of(config_map: &ConfigMap) -> Option<Read<Self>> {
+    pub fn of(config_map: &ConfigMap) -> Option<ReadResult<Self>> {
         let uid = Self::uid_of(config_map.metadata.name.as_deref()?)?;
         Some(
             Self::read(config_map, uid).map_err(|what| ReadError::NewerBackup {
@@ -122,13 +123,13 @@ impl Backup {
             return Err(format!("it has the binary key {key}"));
         }
         let entries = config_map.data.iter().flatten();
-        let before =
+        let originals =
             entries.map(|(key, text)| entry(key, text).ok_or_else(|| format!("it has the key {key}")));
         Ok(Self {
             uid: uid.to_owned(),
             resource: annotation(RESOURCE_ANNOTATION),
             address: annotation(ADDRESS_ANNOTATION),
-            before: before.collect::<Result<_, _>>()?,
+            originals: originals.collect::<Result<_, _>>()?,
             allows_rollout: annotation(ROLLOUT_ANNOTATION) == "true",
             resource_version: config_map.resource_version(),
         })
@@ -142,11 +143,11 @@ impl Backup {
 
     /// As a ConfigMap of the operator's namespace.
     pub fn config_map(&self, namespace: &str) -> ConfigMap {
-        let entries = self.before.iter().map(|(name, before)| {
-            let (kind, text) = match before {
-                Before::Text(text) => (TEXT, text.clone()),
-                Before::KeyAbsent => (KEY_ABSENT, String::new()),
-                Before::ObjectAbsent => (OBJECT_ABSENT, String::new()),
+        let entries = self.originals.iter().map(|(name, original)| {
+            let (kind, text) = match original {
+                MeshConfigContent::Text(text) => (TEXT, text.clone()),
+                MeshConfigContent::KeyAbsent => (KEY_ABSENT, String::new()),
+                MeshConfigContent::ObjectAbsent => (OBJECT_ABSENT, String::new()),
             };
             (format!("{kind}.{}.{}", name.namespace, name.name), text)
         });
@@ -166,7 +167,7 @@ impl Backup {
                         "alscope-operator".to_owned(),
                     ),
                     ("app.kubernetes.io/component".to_owned(), "backup".to_owned()),
-                    (OWNER_LABEL.to_owned(), self.uid.clone()),
+                    (OWNER_UID_LABEL.to_owned(), self.uid.clone()),
                 ])),
                 annotations: Some(
                     annotations
@@ -184,16 +185,16 @@ impl Backup {
 }
 
 /// `KIND.NAMESPACE.NAME`, and what was there.
-fn entry(key: &str, text: &str) -> Option<(ObjectName, Before)> {
+fn entry(key: &str, text: &str) -> Option<(ObjectName, MeshConfigContent)> {
     let (kind, name) = key.split_once('.')?;
     let (namespace, name) = name.split_once('.')?;
-    let before = match kind {
-        TEXT => Before::Text(text.to_owned()),
-        KEY_ABSENT => Before::KeyAbsent,
-        OBJECT_ABSENT => Before::ObjectAbsent,
+    let original = match kind {
+        TEXT => MeshConfigContent::Text(text.to_owned()),
+        KEY_ABSENT => MeshConfigContent::KeyAbsent,
+        OBJECT_ABSENT => MeshConfigContent::ObjectAbsent,
         _ => return None,
     };
-    Some((ObjectName::new(namespace, name), before))
+    Some((ObjectName::new(namespace, name), original))
 }
 
 #[cfg(test)]
@@ -206,15 +207,18 @@ mod tests {
             uid: "0b1f".to_owned(),
             resource: "alscope".to_owned(),
             address: "collector.alscope-system.svc.cluster.local:11800".to_owned(),
-            before: BTreeMap::from([
+            originals: BTreeMap::from([
                 (
                     ObjectName::new("istio-system", "istio"),
-                    Before::Text("# mesh\r\na: b".to_owned()),
+                    MeshConfigContent::Text("# mesh\r\na: b".to_owned()),
                 ),
-                (ObjectName::new("istio-system", "istio-1.30"), Before::KeyAbsent),
+                (
+                    ObjectName::new("istio-system", "istio-1.30"),
+                    MeshConfigContent::KeyAbsent,
+                ),
                 (
                     ObjectName::new("istio-system", "istio-user"),
-                    Before::ObjectAbsent,
+                    MeshConfigContent::ObjectAbsent,
                 ),
             ]),
             allows_rollout: true,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// The kinds of object that the operator makes, in the order in which it makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum OwnedKind {
     /// The collector's configuration.
     ConfigMap,
     /// The address that proxies send to.
@@ -20,7 +20,7 @@ pub enum Kind {
     NetworkPolicy,
 }
 
-impl Kind {
+impl OwnedKind {
     /// All kinds, in order.
     pub const ALL: [Self; 5] = [
         Self::ConfigMap,
@@ -41,7 +41,7 @@ impl Kind {
     }
 
     /// The kind's name.
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::ConfigMap => "ConfigMap",
             Self::Service => "Service",
@@ -65,16 +65,16 @@ impl Kind {
 
 /// An object of the operator's own namespace that carries a resource's label.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Owned {
+pub struct OwnedObject {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: OwnedKind,
     /// Its name.
     pub name: String,
     /// The whole object.
     pub object: Value,
 }
 
-impl Owned {
+impl OwnedObject {
     /// Its uid, by which a deletion means this object and no later one of its name.
     pub fn uid(&self) -> &str {
         self.object
@@ -92,7 +92,7 @@ impl Owned {
 /// What one replica says about its intake (`GET /intake` on the collector's admin port).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Intake {
+pub struct ReplicaStatus {
     /// Entries since it started.
     pub entries_received: u64,
     /// Messages since it started that could not be read.
@@ -105,24 +105,27 @@ pub struct Intake {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Collector {
     /// What the operator made for the resource.
-    pub owned: Vec<Owned>,
+    pub owned: Vec<OwnedObject>,
     /// Pods of the collector, also those that are ending.
     pub pods: usize,
     /// Endpoints of its Service that are ready.
     pub ready_endpoints: usize,
     /// What each ready replica says, as far as it answered.
-    pub intakes: Vec<Option<Intake>>,
+    pub replica_statuses: Vec<Option<ReplicaStatus>>,
 }
 
 impl Collector {
     /// The collector's Deployment.
     pub fn deployment(&self) -> Option<Deployment> {
-        let owned = self.owned.iter().find(|owned| owned.kind == Kind::Deployment)?;
+        let owned = self
+            .owned
+            .iter()
+            .find(|owned| owned.kind == OwnedKind::Deployment)?;
         serde_json::from_value(owned.object.clone()).ok()
     }
 
     /// The object of a kind and name.
-    pub fn find(&self, kind: Kind, name: &str) -> Option<&Owned> {
+    pub fn find(&self, kind: OwnedKind, name: &str) -> Option<&OwnedObject> {
         self.owned
             .iter()
             .find(|owned| owned.kind == kind && owned.name == name)

@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, EnvVar};
 use kube::ResourceExt as _;
 
-use super::ObjectName;
+use super::object_name::ObjectName;
 
 /// The name of the revision of an istiod that names none.
 pub const DEFAULT_REVISION: &str = "default";

@@ -8,15 +8,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt as _;
 use serde_json::Value;
 
-use super::ObjectName;
-use super::tracker::{Tracker, helm_release};
+use super::managing_tool::{ManagingTool, helm_release};
+use super::object_name::ObjectName;
 
 /// Says which tool made an object.
-pub const MANAGER_LABEL: &str = "app.kubernetes.io/managed-by";
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// The operator's name there, and as a field manager.
-pub const MANAGER: &str = "alscope-operator";
+pub const OPERATOR_NAME: &str = "alscope-operator";
 /// The key that holds the text.
-pub const KEY: &str = "mesh";
+pub const MESH_KEY: &str = "mesh";
 
 /// A ConfigMap of mesh config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,13 +28,13 @@ pub struct MeshConfigMap {
     /// The text under the key `mesh`; absent when there is no such key.
     pub text: Option<String>,
     /// Whether the operator made the object: a shared mesh config that did not exist.
-    pub is_ours: bool,
+    pub created_by_operator: bool,
     /// Who would set a change back.
-    pub tracker: Option<Tracker>,
+    pub managing_tool: Option<ManagingTool>,
     /// The Flux HelmRelease that renders it, in words.
     pub helm_release: Option<String>,
     /// Who owns the text, by `managedFields`.
-    pub owners: Vec<FieldOwner>,
+    pub field_owners: Vec<FieldOwner>,
     /// How long the operator has seen this text.
     pub unchanged_for: Duration,
 }
@@ -56,27 +56,32 @@ impl MeshConfigMap {
         Self {
             name: ObjectName::of(config_map),
             resource_version: config_map.resource_version().unwrap_or_default(),
-            text: config_map.data.as_ref().and_then(|data| data.get(KEY)).cloned(),
-            is_ours: config_map.labels().get(MANAGER_LABEL).map(String::as_str) == Some(MANAGER),
-            tracker: Tracker::of(config_map),
+            text: config_map
+                .data
+                .as_ref()
+                .and_then(|data| data.get(MESH_KEY))
+                .cloned(),
+            created_by_operator: config_map.labels().get(MANAGED_BY_LABEL).map(String::as_str)
+                == Some(OPERATOR_NAME),
+            managing_tool: ManagingTool::of(config_map),
             helm_release: helm_release(config_map),
-            owners: owners(config_map.managed_fields()),
+            field_owners: field_owners(config_map.managed_fields()),
             unchanged_for,
         }
     }
 
     /// The text, empty when there is none: istiod reads both alike.
-    pub fn mesh(&self) -> &str {
+    pub fn mesh_text(&self) -> &str {
         self.text.as_deref().unwrap_or_default()
     }
 
     /// Who wrote the text last.
     pub fn last_writer(&self) -> Option<&FieldOwner> {
-        self.owners.iter().max_by_key(|owner| owner.at)
+        self.field_owners.iter().max_by_key(|owner| owner.at)
     }
 }
 
-fn owners(entries: &[ManagedFieldsEntry]) -> Vec<FieldOwner> {
+fn field_owners(entries: &[ManagedFieldsEntry]) -> Vec<FieldOwner> {
     let has_text = |entry: &ManagedFieldsEntry| {
         entry
             .fields_v1
@@ -117,12 +122,12 @@ mod tests {
             {"manager": "networks", "fieldsV1": {"f:data": {"f:meshNetworks": {}}}},
         ]});
         let config_map = config_map(&metadata);
-        let owners: Vec<(usize, &str)> = config_map
-            .owners
+        let field_owners: Vec<(usize, &str)> = config_map
+            .field_owners
             .iter()
             .map(|owner| (owner.index, owner.manager.as_str()))
             .collect();
-        assert_eq!(owners, [(1, "helm"), (2, "kubectl-edit")]);
+        assert_eq!(field_owners, [(1, "helm"), (2, "kubectl-edit")]);
         assert_eq!(config_map.last_writer().unwrap().manager, "kubectl-edit");
     }
 }

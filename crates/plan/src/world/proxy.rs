@@ -9,7 +9,8 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::ResourceExt as _;
 use serde::Deserialize;
 
-use super::{DEFAULT_REVISION, ObjectName};
+use super::control_plane::DEFAULT_REVISION;
+use super::object_name::ObjectName;
 
 const CONTAINER: &str = "istio-proxy";
 const OVERRIDE: &str = "proxy.istio.io/config";
@@ -35,9 +36,9 @@ pub struct Proxy {
     /// The access-log address that the proxy was started with.
     pub address: Option<String>,
     /// What restarts the pod.
-    pub owner: Owner,
+    pub owner: PodOwner,
     /// What the proxy does, by its arguments.
-    pub role: Role,
+    pub role: ProxyRole,
     /// The pod's labels, by which Istio's Telemetries select it.
     pub labels: BTreeMap<String, String>,
     /// Whether the pod's own annotation sets the address, so that mesh config does not reach it.
@@ -52,7 +53,7 @@ pub struct Proxy {
 
 /// What a proxy does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Role {
+pub enum ProxyRole {
     /// It is a workload's.
     #[default]
     Sidecar,
@@ -64,7 +65,7 @@ pub enum Role {
 
 /// What owns a pod, and so what restarts it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Owner {
+pub enum PodOwner {
     /// A Deployment.
     Deployment(String),
     /// A StatefulSet.
@@ -78,7 +79,7 @@ pub enum Owner {
     /// Something else of this kind and name.
     Other(String, String),
     /// Nothing.
-    Nobody,
+    Unowned,
 }
 
 /// The part of Istio's `ProxyConfig` that is read.
@@ -155,11 +156,11 @@ impl Proxy {
 }
 
 /// `proxy sidecar`, `proxy router` or `proxy waypoint`.
-fn role(proxy: &Container) -> Role {
+fn role(proxy: &Container) -> ProxyRole {
     match proxy.args.iter().flatten().nth(1).map(String::as_str) {
-        Some("router") => Role::Gateway,
-        Some("waypoint") => Role::Waypoint,
-        _ => Role::Sidecar,
+        Some("router") => ProxyRole::Gateway,
+        Some("waypoint") => ProxyRole::Waypoint,
+        _ => ProxyRole::Sidecar,
     }
 }
 
@@ -185,34 +186,34 @@ fn namespace_of(discovery_address: &str) -> Option<String> {
     (labels.next() == Some("svc")).then(|| namespace.to_owned())
 }
 
-fn owner(pod: &Pod) -> Owner {
+fn owner(pod: &Pod) -> PodOwner {
     let Some(owner) = pod
         .owner_references()
         .iter()
         .find(|owner| owner.controller == Some(true))
     else {
-        return Owner::Nobody;
+        return PodOwner::Unowned;
     };
     let name = owner.name.clone();
     match owner.kind.as_str() {
         "ReplicaSet" => deployment(pod, name),
-        "StatefulSet" => Owner::StatefulSet(name),
-        "DaemonSet" => Owner::DaemonSet(name),
-        "Job" => Owner::Job(name),
-        kind => Owner::Other(kind.to_owned(), name),
+        "StatefulSet" => PodOwner::StatefulSet(name),
+        "DaemonSet" => PodOwner::DaemonSet(name),
+        "Job" => PodOwner::Job(name),
+        kind => PodOwner::Other(kind.to_owned(), name),
     }
 }
 
 /// A Deployment's ReplicaSet is called after it and the hash of the pod's template.
-fn deployment(pod: &Pod, replica_set: String) -> Owner {
+fn deployment(pod: &Pod, replica_set: String) -> PodOwner {
     let name = pod
         .labels()
         .get(TEMPLATE_HASH)
         .and_then(|hash| replica_set.strip_suffix(hash.as_str())?.strip_suffix('-'));
     match name {
-        Some(name) if pod.labels().contains_key(GATEWAY_MANAGED) => Owner::ManagedGateway(name.to_owned()),
-        Some(name) => Owner::Deployment(name.to_owned()),
-        None => Owner::Other("ReplicaSet".to_owned(), replica_set),
+        Some(name) if pod.labels().contains_key(GATEWAY_MANAGED) => PodOwner::ManagedGateway(name.to_owned()),
+        Some(name) => PodOwner::Deployment(name.to_owned()),
+        None => PodOwner::Other("ReplicaSet".to_owned(), replica_set),
     }
 }
 
@@ -273,13 +274,13 @@ mod tests {
     }
 
     #[rstest]
-    #[case::deployment("ReplicaSet", "web-5d8", Owner::Deployment("web".to_owned()))]
-    #[case::bare_replica_set("ReplicaSet", "web", Owner::Other("ReplicaSet".to_owned(), "web".to_owned()))]
-    #[case::stateful_set("StatefulSet", "db", Owner::StatefulSet("db".to_owned()))]
-    #[case::daemon_set("DaemonSet", "agent", Owner::DaemonSet("agent".to_owned()))]
-    #[case::job("Job", "nightly", Owner::Job("nightly".to_owned()))]
-    #[case::rollout("Rollout", "web", Owner::Other("Rollout".to_owned(), "web".to_owned()))]
-    fn the_owner_is_what_restarts_it(#[case] kind: &str, #[case] name: &str, #[case] expected: Owner) {
+    #[case::deployment("ReplicaSet", "web-5d8", PodOwner::Deployment("web".to_owned()))]
+    #[case::bare_replica_set("ReplicaSet", "web", PodOwner::Other("ReplicaSet".to_owned(), "web".to_owned()))]
+    #[case::stateful_set("StatefulSet", "db", PodOwner::StatefulSet("db".to_owned()))]
+    #[case::daemon_set("DaemonSet", "agent", PodOwner::DaemonSet("agent".to_owned()))]
+    #[case::job("Job", "nightly", PodOwner::Job("nightly".to_owned()))]
+    #[case::rollout("Rollout", "web", PodOwner::Other("Rollout".to_owned(), "web".to_owned()))]
+    fn the_owner_is_what_restarts_it(#[case] kind: &str, #[case] name: &str, #[case] expected: PodOwner) {
         let metadata = json!({
             "labels": {"pod-template-hash": "5d8"},
             "ownerReferences": [{"apiVersion": "x/v1", "kind": kind, "name": name, "uid": "1", "controller": true}],
@@ -297,15 +298,15 @@ mod tests {
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "waypoint-5d8", "uid": "1", "controller": true}],
         });
         let owner = pod(&metadata, &injected("{}"), "Running").unwrap().owner;
-        assert_eq!(owner, Owner::ManagedGateway("waypoint".to_owned()));
+        assert_eq!(owner, PodOwner::ManagedGateway("waypoint".to_owned()));
     }
 
     #[rstest]
-    #[case(json!(["proxy", "sidecar", "--domain"]), Role::Sidecar)]
-    #[case(json!(["proxy", "router"]), Role::Gateway)]
-    #[case(json!(["proxy", "waypoint"]), Role::Waypoint)]
-    #[case(json!([]), Role::Sidecar)]
-    fn the_role_is_what_the_proxy_was_started_as(#[case] arguments: Value, #[case] role: Role) {
+    #[case(json!(["proxy", "sidecar", "--domain"]), ProxyRole::Sidecar)]
+    #[case(json!(["proxy", "router"]), ProxyRole::Gateway)]
+    #[case(json!(["proxy", "waypoint"]), ProxyRole::Waypoint)]
+    #[case(json!([]), ProxyRole::Sidecar)]
+    fn the_role_is_what_the_proxy_was_started_as(#[case] arguments: Value, #[case] role: ProxyRole) {
         let spec = json!({"containers": [{"name": "istio-proxy", "args": arguments}]});
         assert_eq!(pod(&json!({}), &spec, "Running").unwrap().role, role);
     }

@@ -7,7 +7,8 @@ use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use serde::Deserialize;
 
-use super::{ObjectName, Read, ReadError};
+use super::object_name::ObjectName;
+use super::read_error::{ReadError, ReadResult};
 
 /// A Telemetry. One that is silent about access logs counts, too: as the oldest of its namespace it hides a younger one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +45,12 @@ pub struct AccessLogging {
     /// The providers that it names.
     pub providers: Vec<String>,
     /// Which calls it is for; absent means all.
-    pub calls: Option<Calls>,
+    pub calls: Option<CallDirection>,
 }
 
 /// The calls of one side, as a proxy sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Calls {
+pub enum CallDirection {
     /// Those that its workload makes, and all of a gateway's (`CLIENT`).
     Outgoing,
     /// Those that its workload gets, and all of a waypoint's (`SERVER`).
@@ -93,7 +94,7 @@ struct Match {
 
 impl Telemetry {
     /// Reads a Telemetry. One that is not understood is an error: whom it silences is not known.
-    pub fn of(telemetry: &DynamicObject) -> Read<Self> {
+    pub fn of(telemetry: &DynamicObject) -> ReadResult<Self> {
         let name = ObjectName::new(&telemetry.namespace().unwrap_or_default(), &telemetry.name_any());
         let spec = telemetry.data.get("spec").cloned().unwrap_or_default();
         let spec: Spec =
@@ -130,8 +131,8 @@ impl AccessLogging {
                 .map(|provider| provider.name)
                 .collect(),
             calls: match entry.selects.map(|selects| selects.mode).as_deref() {
-                Some("CLIENT") => Some(Calls::Outgoing),
-                Some("SERVER") => Some(Calls::Incoming),
+                Some("CLIENT") => Some(CallDirection::Outgoing),
+                Some("SERVER") => Some(CallDirection::Incoming),
                 _ => None,
             },
         }
@@ -157,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    fn telemetry(spec: &Value) -> Read<Telemetry> {
+    fn telemetry(spec: &Value) -> ReadResult<Telemetry> {
         let value = json!({
             "apiVersion": "telemetry.istio.io/v1alpha1", "kind": "Telemetry",
             "metadata": {"namespace": "istio-system", "name": "mesh-default", "creationTimestamp": "2026-01-01T00:00:00Z"},
@@ -206,8 +207,8 @@ mod tests {
         assert_eq!(
             telemetry(&spec).unwrap().access_logging,
             [
-                entry(&["envoy", "otel"], Some(Calls::Outgoing)),
-                entry(&[], Some(Calls::Incoming)),
+                entry(&["envoy", "otel"], Some(CallDirection::Outgoing)),
+                entry(&[], Some(CallDirection::Incoming)),
                 entry(&[], None),
                 entry(&[], None),
             ]

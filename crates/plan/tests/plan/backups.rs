@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alscope_plan::world::{Backup, Before, ObjectName, ReadError};
+use alscope_plan::world::{Backup, MeshConfigContent, ObjectName, ReadError};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use proptest::collection::btree_map;
@@ -176,34 +176,34 @@ fn a_backup_without_a_version_is_of_the_first() {
     assert_nothing_is_left(&cluster);
 }
 
-fn before() -> impl Strategy<Value = Before> {
+fn original() -> impl Strategy<Value = MeshConfigContent> {
     prop_oneof![
-        ".*".prop_map(Before::Text),
-        Just(Before::KeyAbsent),
-        Just(Before::ObjectAbsent),
+        ".*".prop_map(MeshConfigContent::Text),
+        Just(MeshConfigContent::KeyAbsent),
+        Just(MeshConfigContent::ObjectAbsent),
     ]
 }
 
 fn backup() -> impl Strategy<Value = Backup> {
     // As the API server takes names.
     let names = ("[a-z][a-z0-9-]{0,8}", "[a-z][a-z0-9.-]{0,8}");
-    let before = btree_map(
+    let originals = btree_map(
         names.prop_map(|(namespace, name)| ObjectName::new(&namespace, &name)),
-        before(),
+        original(),
         0..4,
     );
     (
         "[a-z0-9-]{1,12}",
         "[a-z-]{1,8}",
         "[a-z.:0-9]{0,12}",
-        before,
+        originals,
         any::<bool>(),
     )
-        .prop_map(|(uid, resource, address, before, allows_rollout)| Backup {
+        .prop_map(|(uid, resource, address, originals, allows_rollout)| Backup {
             uid,
             resource,
             address,
-            before,
+            originals,
             allows_rollout,
             resource_version: None,
         })

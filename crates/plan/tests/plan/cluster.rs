@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
 use alscope_plan::plan::refusal::WriteFailure;
-use alscope_plan::plan::resets;
-use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::reverts;
+use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::plan::step::Step;
-use alscope_plan::plan::{self, Plan};
-use alscope_plan::world::{Backup, ObjectName, Owned, ReadError};
+use alscope_plan::plan::uninstall::restore_orphan;
+use alscope_plan::plan::{self, Plan, Reconciliation};
+use alscope_plan::world::{Backup, ObjectName, OwnedObject, ReadError};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::error_boundary::InvalidObject;
@@ -72,12 +73,12 @@ pub(crate) struct Unreadable {
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
     pub(crate) now: Timestamp,
-    pub(crate) settings: Settings,
+    pub(crate) settings: OperatorSettings,
     pub(crate) resources: Vec<MeshObservability>,
     /// Resources that this version of the operator can't read.
-    pub(crate) unread: Vec<InvalidObject>,
+    pub(crate) undecodable_resources: Vec<InvalidObject>,
     pub(crate) config_maps: BTreeMap<ObjectName, Stored>,
-    pub(crate) owned: Vec<Owned>,
+    pub(crate) owned: Vec<OwnedObject>,
     pub(crate) istiods: Vec<Value>,
     pub(crate) pods: Vec<Value>,
     pub(crate) telemetries: Vec<Value>,
@@ -89,7 +90,7 @@ pub(crate) struct Cluster {
     /// Answers a step with a failure.
     pub(crate) refuses: Option<fn(&Step) -> Option<WriteFailure>>,
     pub(crate) failures: BTreeMap<String, WriteFailure>,
-    pub(crate) written_over: BTreeMap<ObjectName, String>,
+    pub(crate) overwritten_versions: BTreeMap<ObjectName, String>,
     /// Sets the text of `istio` back as soon as the operator has written it.
     pub(crate) fighter: Option<&'static str>,
     /// Every step that was done, by name.
@@ -134,9 +135,9 @@ impl Cluster {
     pub(crate) fn bare() -> Self {
         Self {
             now: BEGIN,
-            settings: Settings::default(),
+            settings: OperatorSettings::default(),
             resources: Vec::new(),
-            unread: Vec::new(),
+            undecodable_resources: Vec::new(),
             config_maps: BTreeMap::new(),
             owned: Vec::new(),
             istiods: Vec::new(),
@@ -149,7 +150,7 @@ impl Cluster {
             judged: Judged::EachStep,
             refuses: None,
             failures: BTreeMap::new(),
-            written_over: BTreeMap::new(),
+            overwritten_versions: BTreeMap::new(),
             fighter: None,
             log: Vec::new(),
             repeats: false,
@@ -244,13 +245,19 @@ impl Cluster {
         let failure = self
             .failures
             .get(resource.metadata.uid.as_deref().unwrap_or_default());
-        plan::plan(&self.world(), &self.settings, resource, failure, self.now)
+        plan::plan(&Reconciliation {
+            world: &self.world(),
+            settings: &self.settings,
+            resource,
+            failure,
+            now: self.now,
+        })
     }
 
     /// One pass over everything, and when the next is due.
     pub(crate) fn pass(&mut self) -> (Ended, Duration) {
         let world = self.world();
-        let mut again_in = Duration::from_secs(5);
+        let mut requeue_after = Duration::from_secs(5);
         self.addresses.extend(
             world
                 .resources
@@ -258,33 +265,33 @@ impl Cluster {
                 .flatten()
                 .map(|one| self.settings.address(one.metadata.name.as_deref().unwrap())),
         );
-        for backup in &world.orphans {
-            for step in plan::orphan(&world, &self.settings, backup, self.now).steps {
+        for backup in &world.orphaned_backups {
+            for step in restore_orphan(&world, &self.settings, backup, self.now).steps {
                 if self.run(&backup.uid, &step) == Some(Ended::Killed) {
-                    return (Ended::Killed, again_in);
+                    return (Ended::Killed, requeue_after);
                 }
             }
         }
         for resource in world.resources.iter().flatten() {
             let uid = resource.metadata.uid.clone().unwrap();
-            let plan = plan::plan(
-                &world,
-                &self.settings,
+            let plan = plan::plan(&Reconciliation {
+                world: &world,
+                settings: &self.settings,
                 resource,
-                self.failures.get(&uid),
-                self.now,
-            );
-            again_in = again_in.min(plan.again_in);
+                failure: self.failures.get(&uid),
+                now: self.now,
+            });
+            requeue_after = requeue_after.min(plan.requeue_after);
             self.write_status(&uid, &plan.status);
-            resets::noted(&mut self.written_over, &world, &plan.status);
+            reverts::forget_observed(&mut self.overwritten_versions, &world, &plan.status);
             if self.run_all(&uid, &plan.steps) == Ended::Killed {
-                return (Ended::Killed, again_in);
+                return (Ended::Killed, requeue_after);
             }
         }
         if self.rollout == Rollout::AtOnce {
             self.roll_out();
         }
-        (Ended::Done, again_in)
+        (Ended::Done, requeue_after)
     }
 
     /// Passes once a second, for so many seconds.
@@ -323,13 +330,17 @@ impl Cluster {
         let mut passes = 0;
         while quiet <= self.settings.drain_timeout + Duration::from_secs(10) {
             let before = (self.log.len(), self.resources.clone(), self.owned.clone());
-            let (ended, again_in) = self.pass();
+            let (ended, requeue_after) = self.pass();
             if ended == Ended::Killed {
                 return ended;
             }
             let same = before == (self.log.len(), self.resources.clone(), self.owned.clone());
-            quiet = if same { quiet + again_in } else { Duration::ZERO };
-            self.now += SignedDuration::try_from(again_in).unwrap();
+            quiet = if same {
+                quiet + requeue_after
+            } else {
+                Duration::ZERO
+            };
+            self.now += SignedDuration::try_from(requeue_after).unwrap();
             passes += 1;
             assert!(passes < 300, "it does not come to rest: {:?}", self.log);
         }

@@ -7,7 +7,7 @@ use alscope_collector_config::{Analyzer, Config, Directory, Ending, Kubernetes};
 use alscope_plan::api::Analyzers;
 use alscope_plan::plan::refusal::WriteFailure;
 use alscope_plan::plan::step::Step;
-use alscope_plan::world::{Kind, ObjectName};
+use alscope_plan::world::{ObjectName, OwnedKind};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Rollout};
@@ -16,7 +16,7 @@ use crate::mesh::{CHART, WIRED};
 use crate::steps::names;
 
 /// The cluster's object of a kind.
-fn object(cluster: &Cluster, kind: Kind) -> Option<&Value> {
+fn object(cluster: &Cluster, kind: OwnedKind) -> Option<&Value> {
     let owned = cluster.owned.iter().find(|owned| owned.kind == kind)?;
     Some(&owned.object)
 }
@@ -27,7 +27,7 @@ fn the_collector_reads_the_configuration_that_it_is_given() {
     for analyzers in Analyzers::ALL {
         let names = json!(analyzers);
         let cluster = Cluster::wired(&json!({"analysis": {"http": names, "tcp": "mx-mesh"}}));
-        let written = object(&cluster, Kind::ConfigMap).unwrap();
+        let written = object(&cluster, OwnedKind::ConfigMap).unwrap();
         let text = written["data"]["collector.yaml"].as_str().unwrap();
         let config = Config::parse(text, Path::new("collector.yaml")).unwrap();
         let expected: Vec<String> = config.analysis.http.iter().map(ToString::to_string).collect();
@@ -40,7 +40,7 @@ fn the_collector_reads_the_configuration_that_it_is_given() {
             Directory::None
         };
         assert_eq!(config.directory, directory, "{names}");
-        let deployment = object(&cluster, Kind::Deployment).unwrap();
+        let deployment = object(&cluster, OwnedKind::Deployment).unwrap();
         assert_eq!(
             deployment.pointer("/spec/template/spec/automountServiceAccountToken"),
             (!looks_up).then_some(&json!(false)),
@@ -56,7 +56,10 @@ const OTHER_STAGES: Duration = Duration::from_secs(18);
 #[test]
 fn the_collector_is_given_the_time_that_its_end_may_take() {
     let cluster = Cluster::wired(&json!({}));
-    let deployment = cluster.owned.iter().find(|owned| owned.kind == Kind::Deployment);
+    let deployment = cluster
+        .owned
+        .iter()
+        .find(|owned| owned.kind == OwnedKind::Deployment);
     let spec = &deployment.unwrap().object["spec"];
     let grace = spec["template"]["spec"]["terminationGracePeriodSeconds"]
         .as_u64()
@@ -74,20 +77,20 @@ fn the_collector_is_given_the_time_that_its_end_may_take() {
 #[test]
 fn tcp_entries_that_are_looked_up_need_the_api_too() {
     let cluster = Cluster::wired(&json!({"analysis": {"http": "mx-mesh", "tcp": "mx-mesh,k8s-mesh"}}));
-    let text = &object(&cluster, Kind::ConfigMap).unwrap()["data"]["collector.yaml"];
+    let text = &object(&cluster, OwnedKind::ConfigMap).unwrap()["data"]["collector.yaml"];
     assert!(
         text.as_str().unwrap().contains("directory: { kubernetes: {} }"),
         "{text}"
     );
-    let pod = &object(&cluster, Kind::Deployment).unwrap()["spec"]["template"]["spec"];
+    let pod = &object(&cluster, OwnedKind::Deployment).unwrap()["spec"]["template"]["spec"];
     assert_eq!(pod["automountServiceAccountToken"], Value::Null);
 }
 
 #[test]
 fn the_service_leads_to_the_named_ports_of_the_collectors_pods() {
     let cluster = Cluster::wired(&json!({}));
-    let service = &object(&cluster, Kind::Service).unwrap()["spec"];
-    let pods = &object(&cluster, Kind::Deployment).unwrap()["spec"]["template"];
+    let service = &object(&cluster, OwnedKind::Service).unwrap()["spec"];
+    let pods = &object(&cluster, OwnedKind::Deployment).unwrap()["spec"]["template"];
     let labels = pods["metadata"]["labels"].as_object().unwrap();
     let selector = service["selector"].as_object().unwrap();
     assert!(!selector.is_empty());
@@ -116,16 +119,16 @@ fn other_sources_are_one_write_of_the_policy_and_no_rollout() {
     cluster.change_spec(&json!({"collector": {"networkPolicy": {"proxies": proxies}}}));
     cluster.settle();
     assert_eq!(cluster.log, ["Apply NetworkPolicy"]);
-    let policy = object(&cluster, Kind::NetworkPolicy).unwrap();
+    let policy = object(&cluster, OwnedKind::NetworkPolicy).unwrap();
     assert_eq!(policy["spec"]["ingress"][0]["from"], proxies);
     assert_eq!(
         policy["spec"]["podSelector"]["matchLabels"],
-        object(&cluster, Kind::Deployment).unwrap()["spec"]["selector"]["matchLabels"]
+        object(&cluster, OwnedKind::Deployment).unwrap()["spec"]["selector"]["matchLabels"]
     );
     cluster.change_spec(&json!({}));
     cluster.settle();
     assert_eq!(cluster.log[1..], ["Apply NetworkPolicy"]);
-    let policy = object(&cluster, Kind::NetworkPolicy).unwrap();
+    let policy = object(&cluster, OwnedKind::NetworkPolicy).unwrap();
     assert_eq!(policy["spec"]["ingress"][0].get("from"), None);
 }
 
@@ -146,7 +149,7 @@ fn a_policy_that_is_not_wanted_is_taken_away_and_comes_back() {
 fn a_policy_that_the_operator_may_not_write_is_named_although_the_collector_runs() {
     let mut cluster = Cluster::wired(&json!({}));
     cluster.refuses = Some(|step| match step {
-        Step::Apply(desired) if desired.kind == Kind::NetworkPolicy => Some(WriteFailure::Forbidden {
+        Step::Apply(desired) if desired.kind == OwnedKind::NetworkPolicy => Some(WriteFailure::Forbidden {
             verb: "patch",
             resource: "networkpolicies".to_owned(),
             name: ObjectName::new("alscope-system", &desired.name),
@@ -251,16 +254,16 @@ fn an_old_configuration_stays_until_every_pod_has_the_new_one() {
     let old = cluster
         .owned
         .iter()
-        .find(|owned| owned.kind == Kind::ConfigMap)
+        .find(|owned| owned.kind == OwnedKind::ConfigMap)
         .unwrap()
         .name
         .clone();
     // As of an older version of the operator, whose configuration was another.
     for owned in &mut cluster.owned {
-        if owned.kind == Kind::ConfigMap {
+        if owned.kind == OwnedKind::ConfigMap {
             owned.name = "alscope-collector-0000000000".to_owned();
         }
-        if owned.kind == Kind::Deployment {
+        if owned.kind == OwnedKind::Deployment {
             owned.object["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"] =
                 json!("alscope-collector-0000000000");
         }
@@ -269,7 +272,10 @@ fn an_old_configuration_stays_until_every_pod_has_the_new_one() {
     cluster.settle();
     assert_eq!(cluster.log, ["Apply ConfigMap", "Apply Deployment"]);
     let configurations = |cluster: &Cluster| {
-        let of_kind = cluster.owned.iter().filter(|owned| owned.kind == Kind::ConfigMap);
+        let of_kind = cluster
+            .owned
+            .iter()
+            .filter(|owned| owned.kind == OwnedKind::ConfigMap);
         of_kind.map(|owned| owned.name.clone()).collect::<Vec<_>>()
     };
     assert_eq!(
@@ -284,12 +290,12 @@ fn an_old_configuration_stays_until_every_pod_has_the_new_one() {
 
 #[test]
 fn an_object_that_somebody_deleted_is_made_again() {
-    for kind in Kind::ALL {
+    for kind in OwnedKind::ALL {
         let mut cluster = Cluster::wired(&json!({}));
         cluster.judged = crate::cluster::Judged::Never;
         cluster.owned.retain(|owned| owned.kind != kind);
         cluster.settle();
-        assert_eq!(cluster.log, [format!("Apply {}", kind.name())]);
+        assert_eq!(cluster.log, [format!("Apply {}", kind.as_str())]);
         assert_eq!(cluster.condition("Ready").0, "True");
         assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
     }
@@ -299,7 +305,7 @@ fn an_object_that_somebody_deleted_is_made_again() {
 fn what_somebody_else_sets_in_an_object_is_set_right_once() {
     let mut cluster = Cluster::wired(&json!({}));
     for owned in &mut cluster.owned {
-        if owned.kind == Kind::Deployment {
+        if owned.kind == OwnedKind::Deployment {
             owned.object["spec"]["replicas"] = json!(5);
         }
     }

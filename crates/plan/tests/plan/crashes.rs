@@ -22,14 +22,14 @@ fn interrupted(start: &Cluster, steps: usize, status: Status) -> Cluster {
     cluster.lives_for = Some(steps);
     loop {
         let before = cluster.resources.clone();
-        let (ended, again_in) = cluster.pass();
+        let (ended, requeue_after) = cluster.pass();
         if ended == Ended::Killed {
             if status == Status::Lost {
                 forget(&mut cluster, &before);
             }
             break;
         }
-        cluster.now += jiff::SignedDuration::try_from(again_in).unwrap();
+        cluster.now += jiff::SignedDuration::try_from(requeue_after).unwrap();
         assert_ne!(cluster.lives_for, None);
     }
     cluster.restart();
@@ -281,7 +281,7 @@ fn a_resource_that_is_made_anew_at_once_is_served(#[case] forced: bool) {
         let uids: Vec<String> = cluster.backups().into_iter().map(|backup| backup.uid).collect();
         assert_eq!(uids, ["uid-again"]);
         assert_eq!(
-            cluster.backups()[0].before.values().next().unwrap().text(),
+            cluster.backups()[0].originals.values().next().unwrap().text(),
             mesh::CHART
         );
         assert_deletion_leaves_nothing(&mut cluster);

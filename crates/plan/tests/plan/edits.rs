@@ -1,6 +1,6 @@
 //! What users do to a wired text, and to the backup, and what becomes of it.
 
-use alscope_plan::world::Before;
+use alscope_plan::world::MeshConfigContent;
 use serde_json::json;
 
 use crate::cluster::{Cluster, Judged, named};
@@ -13,9 +13,9 @@ pub(crate) fn delete_and_listen(cluster: &mut Cluster) -> Vec<String> {
     cluster.delete();
     for _ in 0..100 {
         let plan = cluster.plan();
-        if !plan.notes.is_empty() {
+        if !plan.events.is_empty() {
             cluster.settle();
-            return plan.notes.into_iter().map(|note| note.message).collect();
+            return plan.events.into_iter().map(|event| event.message).collect();
         }
         cluster.pass();
         cluster.advance(5);
@@ -45,8 +45,8 @@ fn assert_foreign_is_wired_and_comes_back(cluster: &mut Cluster) {
     cluster.settle();
     assert!(cluster.text("istio").unwrap().contains(ADDRESS));
     assert_eq!(
-        cluster.backups()[0].before,
-        [(named("istio"), Before::Text(FOREIGN.to_owned()))].into()
+        cluster.backups()[0].originals,
+        [(named("istio"), MeshConfigContent::Text(FOREIGN.to_owned()))].into()
     );
     assert_deletion_leaves_nothing(cluster);
 }
@@ -77,9 +77,9 @@ fn an_edit_of_another_key_is_kept_and_changes_nothing() {
 fn a_switch_that_a_user_turns_off_before_the_deletion_stays_off_and_is_told() {
     let mut cluster = Cluster::wired(&json!({}));
     let off = turn_off(&mut cluster);
-    let notes = delete_and_listen(&mut cluster);
+    let events = delete_and_listen(&mut cluster);
     assert_eq!(
-        notes,
+        events,
         ["enableEnvoyAccessLogService in istio-system/istio was changed by somebody else and stays as it is"]
     );
     assert_eq!(cluster.text("istio").unwrap(), off);
@@ -94,8 +94,8 @@ fn a_switch_that_a_user_turns_off_is_turned_on_again_and_off_in_the_end() {
     cluster.judged = Judged::EachStep;
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
     assert_eq!(
-        cluster.backups()[0].before,
-        [(named("istio"), Before::Text(off))].into()
+        cluster.backups()[0].originals,
+        [(named("istio"), MeshConfigContent::Text(off))].into()
     );
     assert_eq!(delete_and_listen(&mut cluster), Vec::<String>::new());
     assert_nothing_is_left(&cluster);
@@ -108,16 +108,16 @@ fn a_text_that_a_user_breaks_is_left_alone_and_told() {
     cluster.edit(|text| format!("{text}\nbroken: [\n"));
     let broken = cluster.text("istio");
     assert_eq!(cluster.plan().status.state.as_deref(), Some("MeshConfigInvalid"));
-    let notes = delete_and_listen(&mut cluster);
-    assert_eq!(notes.len(), 1);
+    let events = delete_and_listen(&mut cluster);
+    assert_eq!(events.len(), 1);
     assert!(
-        notes[0].starts_with("istio-system/istio can't be restored: line ")
-            && notes[0].ends_with(&format!(
+        events[0].starts_with("istio-system/istio can't be restored: line ")
+            && events[0].ends_with(&format!(
                 "; remove enableEnvoyAccessLogService and defaultConfig.envoyAccessLogService with the address {ADDRESS} \
                  from it by hand"
             )),
         "{}",
-        notes[0]
+        events[0]
     );
     assert_eq!(cluster.text("istio"), broken);
     assert_eq!(cluster.resources, []);
@@ -135,12 +135,12 @@ fn an_original_is_not_given_up_for_a_text_that_can_not_be_taken_back() {
     });
     cluster.pass_for(20);
     assert_eq!(
-        cluster.backups()[0].before,
-        [(named("istio"), Before::Text(CHART.to_owned()))].into()
+        cluster.backups()[0].originals,
+        [(named("istio"), MeshConfigContent::Text(CHART.to_owned()))].into()
     );
-    let notes = delete_and_listen(&mut cluster);
-    assert_eq!(notes.len(), 1, "{notes:?}");
-    assert!(notes[0].contains("can't be restored"), "{}", notes[0]);
+    let events = delete_and_listen(&mut cluster);
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert!(events[0].contains("can't be restored"), "{}", events[0]);
 }
 
 #[test]
@@ -182,8 +182,8 @@ fn a_key_that_is_missing_is_made_and_removed_again() {
         )
     );
     assert_eq!(
-        cluster.backups()[0].before,
-        [(named("istio"), Before::KeyAbsent)].into()
+        cluster.backups()[0].originals,
+        [(named("istio"), MeshConfigContent::KeyAbsent)].into()
     );
     cluster.delete();
     cluster.settle();

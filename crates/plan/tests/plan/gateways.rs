@@ -1,5 +1,6 @@
 //! Managed gateways: their pods are rolled with leave only, on the way down as on the way up.
 
+use alscope_plan::plan::uninstall::restore_orphan;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -74,7 +75,7 @@ fn without_its_resource_leave_is_given_on_the_backup() {
     assert_eq!(cluster.log, Vec::<String>::new());
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
     let backup = cluster.backups().remove(0);
-    let progress = alscope_plan::plan::orphan(&cluster.world(), &cluster.settings, &backup, cluster.now);
+    let progress = restore_orphan(&cluster.world(), &cluster.settings, &backup, cluster.now);
     assert_eq!(
         progress.message,
         format!(
@@ -139,7 +140,7 @@ fn what_a_restore_rolls_is_not_guessed() {
     assert_eq!(cluster.log, Vec::<String>::new());
     assert_eq!(
         cluster.condition("MeshConfigured").2,
-        format!("mesh config is not restored until it is known what that rolls: {error}")
+        format!("mesh config is not restored until it is known which gateways that rolls: {error}")
     );
 
     // A cluster without managed gateways has none to roll.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alscope_plan::world::{Backup, Kind, ObjectName};
+use alscope_plan::world::{Backup, ObjectName, OwnedKind};
 use serde_json::Value;
 
 use crate::cluster::{Cluster, named};
@@ -55,13 +55,13 @@ fn is_own(object: &k8s_openapi::api::core::v1::ConfigMap) -> bool {
 /// The address is in a ConfigMap.
 fn wired(cluster: &Cluster, name: &ObjectName, address: &str, foreign: &str) {
     let backups = cluster.backups();
-    let backup: Option<&Backup> = backups.iter().find(|backup| backup.before.contains_key(name));
+    let backup: Option<&Backup> = backups.iter().find(|backup| backup.originals.contains_key(name));
     let log = &cluster.log;
     assert!(
         backup.is_some(),
         "{name} is wired without a backup, after {log:?}"
     );
-    let before = backup.unwrap().before.get(name).unwrap().text();
+    let before = backup.unwrap().originals.get(name).unwrap().text();
     assert_eq!(
         own(before),
         own(foreign),
@@ -85,7 +85,7 @@ fn wired(cluster: &Cluster, name: &ObjectName, address: &str, foreign: &str) {
         cluster
             .owned
             .iter()
-            .any(|owned| owned.kind == Kind::Service && owned.name == service),
+            .any(|owned| owned.kind == OwnedKind::Service && owned.name == service),
         "{name} names {address}, and there is no Service {service}, after {log:?}"
     );
 }
@@ -127,9 +127,13 @@ fn parsed(text: &str) -> Value {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct End {
     texts: BTreeMap<ObjectName, Option<String>>,
-    objects: Vec<(Kind, String)>,
+    objects: Vec<(OwnedKind, String)>,
     finalizers: Vec<(String, Vec<String>)>,
-    backups: Vec<(String, String, BTreeMap<ObjectName, alscope_plan::world::Before>)>,
+    backups: Vec<(
+        String,
+        String,
+        BTreeMap<ObjectName, alscope_plan::world::MeshConfigContent>,
+    )>,
     owned_texts: Vec<ObjectName>,
 }
 
@@ -141,7 +145,7 @@ impl End {
             .keys()
             .filter(|name| name.namespace != cluster.settings.namespace)
             .collect();
-        let mut objects: Vec<(Kind, String)> = cluster
+        let mut objects: Vec<(OwnedKind, String)> = cluster
             .owned
             .iter()
             .map(|owned| (owned.kind, owned.name.clone()))
@@ -164,7 +168,7 @@ impl End {
             backups: cluster
                 .backups()
                 .into_iter()
-                .map(|backup| (backup.uid, backup.address, backup.before))
+                .map(|backup| (backup.uid, backup.address, backup.originals))
                 .collect(),
             owned_texts: of_mesh
                 .into_iter()

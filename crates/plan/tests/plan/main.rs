@@ -6,28 +6,28 @@
 )]
 
 mod adopted;
+mod assignment;
 mod attached;
 mod backups;
-mod claims;
 mod cluster;
+mod cluster_state;
 mod collector;
 mod crashes;
 mod edits;
+mod events;
 mod gateways;
-mod installations;
+mod install;
 mod invariants;
 mod mesh;
+mod mesh_ownership;
 mod providers;
 mod random;
 mod reading;
 mod refusals;
-mod resets;
+mod reverts;
 mod revisions;
-mod seen;
 mod shared;
 mod shown;
 mod steps;
 mod telemetries;
-mod told;
-mod way_down;
-mod way_up;
+mod uninstall;

@@ -5,9 +5,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::assignment::plan_of_the_other;
 use crate::cluster::{Cluster, Rollout, Unreadable};
 use crate::gateways::gateway_pod;
-use crate::installations::plan_of_the_other;
 use crate::invariants::assert_deletion_leaves_nothing;
 use crate::mesh::{self, CHART};
 
@@ -17,7 +17,7 @@ enum Event {
     Pass,
     Seconds(i64),
     /// The chart, or something else, sets the text; texts differ in what they already say.
-    Reset(usize),
+    Revert(usize),
     Edit(usize),
     CollectorAvailable,
     CollectorBroken,
@@ -55,7 +55,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => Just(Event::Pass),
         2 => (1..8_i64).prop_map(Event::Seconds),
-        2 => (0..RESETS.len()).prop_map(Event::Reset),
+        2 => (0..RESETS.len()).prop_map(Event::Revert),
         2 => (0..3_usize).prop_map(Event::Edit),
         2 => Just(Event::CollectorAvailable),
         1 => Just(Event::CollectorBroken),
@@ -99,7 +99,7 @@ fn happen(cluster: &mut Cluster, number: usize, event: &Event) {
             cluster.advance(1);
         }
         Event::Seconds(seconds) => cluster.advance(*seconds),
-        Event::Reset(text) => cluster.reset("helm", RESETS[*text]),
+        Event::Revert(text) => cluster.reset("helm", RESETS[*text]),
         Event::Edit(kind) => cluster.edit(|text| edit(*kind, text)),
         Event::CollectorAvailable => cluster.roll_out(),
         Event::CollectorBroken => cluster.break_collector(),

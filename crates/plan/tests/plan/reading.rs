@@ -2,7 +2,7 @@
 
 use alscope_plan::plan::refusal::WriteFailure;
 use alscope_plan::plan::step::Step;
-use alscope_plan::world::{Kind, ObjectName, ReadError};
+use alscope_plan::world::{ObjectName, OwnedKind, ReadError};
 use rstest::rstest;
 use serde_json::json;
 
@@ -145,7 +145,7 @@ fn a_missing_right_to_write_names_verb_and_resource() {
 fn a_deployment_that_can_not_be_written_is_the_collectors_matter() {
     let mut cluster = Cluster::stock(&json!({}));
     cluster.refuses = Some(|step| match step {
-        Step::Apply(desired) if desired.kind == Kind::Deployment => Some(WriteFailure::Failed {
+        Step::Apply(desired) if desired.kind == OwnedKind::Deployment => Some(WriteFailure::Failed {
             verb: "patch",
             resource: "deployments".to_owned(),
             name: ObjectName::new("alscope-system", &desired.name),

@@ -20,8 +20,9 @@ fn assert_refused(mut cluster: Cluster, reason: &str, message: &str) {
     let (ready, why, _) = cluster.condition("Ready");
     assert_eq!((ready.as_str(), why.as_str()), ("False", reason));
     assert_eq!(cluster.backups(), []);
-    let is_of_mesh =
-        |step: &String| step.contains("Mesh") || step.contains("Backup") || step.contains("Disown");
+    let is_of_mesh = |step: &String| {
+        step.contains("Mesh") || step.contains("Backup") || step.contains("ReleaseFieldOwnership")
+    };
     assert!(!cluster.log.iter().any(is_of_mesh), "{:?}", cluster.log);
     assert_eq!(cluster.plan().steps, []);
     cluster.delete();

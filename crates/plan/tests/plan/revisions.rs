@@ -1,6 +1,6 @@
 //! Several istiods.
 
-use alscope_plan::world::Before;
+use alscope_plan::world::MeshConfigContent;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, named};
@@ -68,16 +68,16 @@ fn all_listed_revisions_are_wired_and_restored() {
             "WriteBackup",
             "WriteMesh istio-canary",
             "WriteMesh istio",
-            "Disown istio",
-            "Disown istio-canary"
+            "ReleaseFieldOwnership istio",
+            "ReleaseFieldOwnership istio-canary"
         ]
     );
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
     assert_eq!(
-        cluster.backups()[0].before,
+        cluster.backups()[0].originals,
         [
-            (named("istio"), Before::Text(CHART.to_owned())),
-            (named("istio-canary"), Before::Text(CANARY.to_owned())),
+            (named("istio"), MeshConfigContent::Text(CHART.to_owned())),
+            (named("istio-canary"), MeshConfigContent::Text(CANARY.to_owned())),
         ]
         .into()
     );
@@ -114,7 +114,11 @@ fn a_revision_that_comes_later_is_added_to_the_backup() {
     cluster.settle();
     assert_eq!(
         cluster.log,
-        ["WriteBackup", "WriteMesh istio-canary", "Disown istio-canary"]
+        [
+            "WriteBackup",
+            "WriteMesh istio-canary",
+            "ReleaseFieldOwnership istio-canary"
+        ]
     );
     let config_maps: Vec<(String, bool)> = cluster
         .status()

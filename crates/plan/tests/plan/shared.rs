@@ -1,6 +1,6 @@
 //! The shared mesh config: istiod merges it below the revision's own.
 
-use alscope_plan::world::Before;
+use alscope_plan::world::MeshConfigContent;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, named};
@@ -35,8 +35,8 @@ fn an_absent_shared_config_map_is_made_and_deleted_again() {
         "an object of the operator's own is not disowned"
     );
     assert_eq!(
-        cluster.backups()[0].before,
-        [(named("istio-user"), Before::ObjectAbsent)].into()
+        cluster.backups()[0].originals,
+        [(named("istio-user"), MeshConfigContent::ObjectAbsent)].into()
     );
     cluster.log.clear();
     cluster.delete();

@@ -1,7 +1,7 @@
 //! What a plan looks like to people.
 
 use alscope_plan::plan::preview::preview;
-use alscope_plan::plan::settings::Settings;
+use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::show::show;
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::cluster::Cluster;
 use crate::mesh::{self, CHART, FOREIGN, config_map};
 
 /// The plan for a resource with this spec in a cluster of these objects: istiods, ConfigMaps and pods.
-fn shown(spec: &Value, objects: &[Value], settings: &Settings) -> String {
+fn shown(spec: &Value, objects: &[Value], settings: &OperatorSettings) -> String {
     let mut cluster = Cluster {
         settings: settings.clone(),
         ..Cluster::bare()
@@ -59,7 +59,7 @@ fn an_address_that_is_replaced_shows_as_a_diff_of_its_line() {
             mesh::istiod("default", "1.30.3", None),
             config_map("istio", Some(FOREIGN)),
         ],
-        &Settings::default(),
+        &OperatorSettings::default(),
     );
     insta::assert_snapshot!(mesh_part(&text), @r#"
 mesh config (namespace istio-system, address alscope-collector.alscope-system.svc.cluster.local:11800)
@@ -85,7 +85,7 @@ fn a_refusal_shows_its_reason_and_the_objects_all_the_same() {
             mesh::istiod("default", "1.30.3", None),
             config_map("istio", Some(FOREIGN)),
         ],
-        &Settings::default(),
+        &OperatorSettings::default(),
     );
     insta::assert_snapshot!(mesh_part(&text), @r#"
 mesh config (namespace istio-system, address alscope-collector.alscope-system.svc.cluster.local:11800)
@@ -99,7 +99,7 @@ fn a_mesh_that_is_not_there_shows_where_it_was_looked_for() {
     let text = shown(
         &json!({"mesh": {"namespace": "elsewhere"}}),
         &[mesh::istiod("default", "1.30.3", None)],
-        &Settings::default(),
+        &OperatorSettings::default(),
     );
     insta::assert_snapshot!(mesh_part(&text), @r#"
 mesh config (namespace elsewhere, address alscope-collector.alscope-system.svc.cluster.local:11800)
@@ -116,7 +116,7 @@ fn unlisted_revisions_show_as_a_refusal() {
             mesh::istiod("canary", "1.31.0", None),
             config_map("istio", Some(CHART)),
         ],
-        &Settings::default(),
+        &OperatorSettings::default(),
     );
     insta::assert_snapshot!(mesh_part(&text), @r#"
 mesh config (namespace istio-system, address alscope-collector.alscope-system.svc.cluster.local:11800)
@@ -126,9 +126,9 @@ mesh config (namespace istio-system, address alscope-collector.alscope-system.sv
 
 #[test]
 fn a_shared_config_map_that_does_not_exist_shows_as_new() {
-    let settings = Settings {
+    let settings = OperatorSettings {
         shared_config_map: Some("istio-user".to_owned()),
-        ..Settings::default()
+        ..OperatorSettings::default()
     };
     let text = shown(
         &json!({}),
@@ -167,7 +167,7 @@ fn pods_that_are_left_out_show_with_the_reason() {
             other,
             mesh::pod("cart", &mesh::knows_the_address()),
         ],
-        &Settings::default(),
+        &OperatorSettings::default(),
     );
     let (_, proxies) = text.split_once("\nproxies: ").unwrap();
     insta::assert_snapshot!(proxies, @r#"

@@ -1,17 +1,17 @@
 //! What the cluster makes of a step, and of what users and tools do to it.
 
 use alscope_plan::plan::refusal::WriteFailure;
-use alscope_plan::plan::resets;
-use alscope_plan::plan::step::{After, MeshEdit, Step};
-use alscope_plan::world::{Backup, Kind, ObjectName, Owned};
+use alscope_plan::plan::reverts;
+use alscope_plan::plan::step::{MeshEdit, Step};
+use alscope_plan::world::{Backup, MeshConfigContent, ObjectName, OwnedKind, OwnedObject};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Ended, Judged, Stored, named};
+use crate::cluster_state::owner_of;
 use crate::invariants;
 use crate::mesh::{CHART, FINALIZER};
-use crate::seen::owner_of;
 
 /// The operator's field manager.
 pub(crate) const OPERATOR: &str = "alscope-operator";
@@ -20,11 +20,13 @@ pub(crate) const OPERATOR: &str = "alscope-operator";
 pub(crate) fn name(step: &Step) -> String {
     match step {
         Step::AddFinalizer => "AddFinalizer".to_owned(),
-        Step::Apply(desired) => format!("Apply {}", desired.kind.name()),
-        Step::Delete { kind, .. } => format!("Delete {}", kind.name()),
+        Step::Apply(desired) => format!("Apply {}", desired.kind.as_str()),
+        Step::Delete { kind, .. } => format!("Delete {}", kind.as_str()),
         Step::WriteBackup(_) => "WriteBackup".to_owned(),
         Step::WriteMesh(edit) => format!("WriteMesh {}", edit.config_map.name),
-        Step::Disown { config_map, .. } => format!("Disown {}", config_map.name),
+        Step::ReleaseFieldOwnership { config_map, .. } => {
+            format!("ReleaseFieldOwnership {}", config_map.name)
+        }
         Step::DeleteBackup { .. } => "DeleteBackup".to_owned(),
         Step::RemoveFinalizer => "RemoveFinalizer".to_owned(),
     }
@@ -35,8 +37,8 @@ pub(crate) fn names(steps: &[Step]) -> Vec<String> {
     steps.iter().map(name).collect()
 }
 
-/// What the API server answers.
-enum Answer {
+/// What the API server makes of a step.
+enum StepOutcome {
     Done,
     /// Done, and nothing changed by it: no write to count.
     Unchanged,
@@ -56,16 +58,16 @@ impl Cluster {
             self.failures.insert(uid.to_owned(), failure);
             return None;
         }
-        match self.answer(uid, step) {
-            Answer::Done => {}
-            Answer::Unchanged => return Some(Ended::Done),
-            Answer::Conflict => return None,
+        match self.outcome(uid, step) {
+            StepOutcome::Done => {}
+            StepOutcome::Unchanged => return Some(Ended::Done),
+            StepOutcome::Conflict => return None,
         }
         if self.repeats {
-            self.answer(uid, step);
+            self.outcome(uid, step);
         }
         self.log.push(name(step));
-        resets::wrote(&mut self.written_over, step);
+        reverts::record_overwrite(&mut self.overwritten_versions, step);
         if self.judged == Judged::EachStep {
             invariants::check(self);
         }
@@ -75,7 +77,7 @@ impl Cluster {
         Some(Ended::Done)
     }
 
-    fn answer(&mut self, uid: &str, step: &Step) -> Answer {
+    fn outcome(&mut self, uid: &str, step: &Step) -> StepOutcome {
         match step {
             Step::AddFinalizer => self.finalizer(uid, true),
             Step::RemoveFinalizer => self.finalizer(uid, false),
@@ -83,16 +85,16 @@ impl Cluster {
             Step::Delete { kind, name, uid } => {
                 self.owned
                     .retain(|owned| owned.kind != *kind || owned.name != *name || owned.uid() != uid);
-                Answer::Done
+                StepOutcome::Done
             }
             Step::WriteBackup(backup) => self.write_backup(backup),
             Step::WriteMesh(edit) => self.write_mesh(edit),
-            Step::Disown {
+            Step::ReleaseFieldOwnership {
                 config_map,
                 index,
                 manager,
                 resource_version,
-            } => self.disown(config_map, *index, manager, resource_version),
+            } => self.release_field_ownership(config_map, *index, manager, resource_version),
             Step::DeleteBackup {
                 uid,
                 resource_version,
@@ -103,7 +105,7 @@ impl Cluster {
         }
     }
 
-    fn finalizer(&mut self, uid: &str, present: bool) -> Answer {
+    fn finalizer(&mut self, uid: &str, present: bool) -> StepOutcome {
         let version = self.next_version();
         for resource in &mut self.resources {
             if resource.metadata.uid.as_deref() == Some(uid) {
@@ -112,7 +114,7 @@ impl Cluster {
             }
         }
         self.collect_garbage();
-        Answer::Done
+        StepOutcome::Done
     }
 
     /// Resources that may go, go, and take along what they own.
@@ -129,7 +131,7 @@ impl Cluster {
             .retain(|owned| uids.iter().any(|uid| uid == owner_of(owned)));
     }
 
-    fn apply(&mut self, kind: Kind, name: &str, object: &Value) -> Answer {
+    fn apply(&mut self, kind: OwnedKind, name: &str, object: &Value) -> StepOutcome {
         let mut object = object.clone();
         object["metadata"]["resourceVersion"] = json!(self.next_version());
         let place = self
@@ -139,12 +141,12 @@ impl Cluster {
         let Some(known) = place.and_then(|place| self.owned.get_mut(place)) else {
             object["metadata"]["uid"] = json!(format!("uid-{}", self.version));
             object["metadata"]["generation"] = json!(1);
-            self.owned.push(Owned {
+            self.owned.push(OwnedObject {
                 kind,
                 name: name.to_owned(),
                 object,
             });
-            return Answer::Done;
+            return StepOutcome::Done;
         };
         object["metadata"]["uid"] = known.object["metadata"]["uid"].clone();
         let generation = known.object["metadata"]["generation"].as_i64().unwrap();
@@ -154,26 +156,26 @@ impl Cluster {
             object["status"] = status.clone();
         }
         known.object = object;
-        Answer::Done
+        StepOutcome::Done
     }
 
-    fn write_backup(&mut self, backup: &Backup) -> Answer {
+    fn write_backup(&mut self, backup: &Backup) -> StepOutcome {
         let mut object = backup.config_map(&self.settings.namespace);
         let name = ObjectName::of(&object);
         if self.version_of(&name) != backup.resource_version {
-            return Answer::Conflict;
+            return StepOutcome::Conflict;
         }
         if self
             .config_maps
             .get(&name)
             .is_some_and(|stored| stored.object == object)
         {
-            return Answer::Unchanged;
+            return StepOutcome::Unchanged;
         }
         object.metadata.resource_version = Some(self.next_version());
         let since = self.now;
         self.config_maps.insert(name, Stored { object, since });
-        Answer::Done
+        StepOutcome::Done
     }
 
     pub(crate) fn version_of(&self, name: &ObjectName) -> Option<String> {
@@ -181,15 +183,15 @@ impl Cluster {
         stored.object.metadata.resource_version.clone()
     }
 
-    fn write_mesh(&mut self, edit: &MeshEdit) -> Answer {
+    fn write_mesh(&mut self, edit: &MeshEdit) -> StepOutcome {
         if self.version_of(&edit.config_map) != edit.resource_version {
-            return Answer::Conflict;
+            return StepOutcome::Conflict;
         }
         match &edit.after {
-            After::NoObject => {
+            MeshConfigContent::ObjectAbsent => {
                 self.config_maps.remove(&edit.config_map);
             }
-            After::Text(text) if edit.resource_version.is_none() => {
+            MeshConfigContent::Text(text) if edit.resource_version.is_none() => {
                 let object = json!({
                     "metadata": {
                         "namespace": edit.config_map.namespace, "name": edit.config_map.name,
@@ -200,23 +202,29 @@ impl Cluster {
                 self.insert(serde_json::from_value(object).unwrap());
                 self.write(OPERATOR, &edit.config_map, Some(text));
             }
-            After::Text(text) => self.write(OPERATOR, &edit.config_map, Some(text)),
-            After::NoKey => self.write(OPERATOR, &edit.config_map, None),
+            MeshConfigContent::Text(text) => self.write(OPERATOR, &edit.config_map, Some(text)),
+            MeshConfigContent::KeyAbsent => self.write(OPERATOR, &edit.config_map, None),
         }
-        Answer::Done
+        StepOutcome::Done
     }
 
-    fn delete_config_map(&mut self, name: &ObjectName, resource_version: &str) -> Answer {
+    fn delete_config_map(&mut self, name: &ObjectName, resource_version: &str) -> StepOutcome {
         if self.version_of(name).as_deref() != Some(resource_version) {
-            return Answer::Conflict;
+            return StepOutcome::Conflict;
         }
         self.config_maps.remove(name);
-        Answer::Done
+        StepOutcome::Done
     }
 
-    fn disown(&mut self, name: &ObjectName, index: usize, manager: &str, version: &str) -> Answer {
+    fn release_field_ownership(
+        &mut self,
+        name: &ObjectName,
+        index: usize,
+        manager: &str,
+        version: &str,
+    ) -> StepOutcome {
         if self.version_of(name).as_deref() != Some(version) {
-            return Answer::Conflict;
+            return StepOutcome::Conflict;
         }
         let next = self.next_version();
         let now = self.now;
@@ -230,7 +238,7 @@ impl Cluster {
         entries.remove(index);
         stored.object.metadata.resource_version = Some(next);
         stored.since = now;
-        Answer::Done
+        StepOutcome::Done
     }
 
     fn insert(&mut self, mut object: ConfigMap) {
@@ -348,7 +356,7 @@ impl Cluster {
     /// The collector's Deployments have rolled out.
     pub(crate) fn roll_out(&mut self) {
         for owned in &mut self.owned {
-            if owned.kind == Kind::Deployment {
+            if owned.kind == OwnedKind::Deployment {
                 let replicas = owned.object["spec"]["replicas"].clone();
                 owned.object["status"] = json!({
                     "observedGeneration": owned.object["metadata"]["generation"],
@@ -362,7 +370,7 @@ impl Cluster {
     /// No collector is available any more.
     pub(crate) fn break_collector(&mut self) {
         for owned in &mut self.owned {
-            if owned.kind == Kind::Deployment && owned.object.get("status").is_some() {
+            if owned.kind == OwnedKind::Deployment && owned.object.get("status").is_some() {
                 owned.object["status"]["availableReplicas"] = json!(0);
                 owned.object["status"]["readyReplicas"] = json!(0);
             }
@@ -373,7 +381,7 @@ impl Cluster {
     pub(crate) fn restart(&mut self) {
         self.lives_for = None;
         self.failures.clear();
-        self.written_over.clear();
+        self.overwritten_versions.clear();
         for stored in self.config_maps.values_mut() {
             stored.since = self.now;
         }

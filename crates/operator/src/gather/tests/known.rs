@@ -36,10 +36,10 @@ async fn a_collector_is_what_bears_its_owner_and_is_ready() {
         own("alscope-collector-1", "u1"),
         own("other-1", "u2"),
     ];
-    stub.list(OWN_CONFIG_MAPS, Answer::Items(config_maps));
+    stub.list(OWN_CONFIG_MAPS, StubResponse::Items(config_maps));
     stub.list(
         OWN_PODS,
-        Answer::Items(vec![own("a", "u1"), own("b", "u1"), own("c", "u2")]),
+        StubResponse::Items(vec![own("a", "u1"), own("b", "u1"), own("c", "u2")]),
     );
     let endpoints = json!([
         {"addresses": ["10.0.0.3"], "conditions": {"ready": true}},
@@ -50,26 +50,26 @@ async fn a_collector_is_what_bears_its_owner_and_is_ready() {
     let others = json!([{"addresses": ["10.0.0.9", "10.0.0.1"], "conditions": {"ready": true}}]);
     stub.list(
         OWN_SLICES,
-        Answer::Items(vec![
+        StubResponse::Items(vec![
             slice("a", "alscope-collector", &endpoints),
             slice("b", "other-collector", &others),
         ]),
     );
     let (mut gather, _, _) = gathered(&stub).await;
-    let world = gather.world(&Intakes::default(), Timestamp::UNIX_EPOCH);
+    let world = gather.world(&ReplicaPoller::default(), Timestamp::UNIX_EPOCH);
     let collector = world.collectors["u1"].clone().unwrap();
-    let owned: Vec<(Kind, &str)> = collector
+    let owned: Vec<(OwnedKind, &str)> = collector
         .owned
         .iter()
         .map(|one| (one.kind, one.name.as_str()))
         .collect();
     assert!(
-        owned.contains(&(Kind::ConfigMap, "alscope-collector-1")),
+        owned.contains(&(OwnedKind::ConfigMap, "alscope-collector-1")),
         "{owned:?}"
     );
     assert_eq!(owned.len(), 3, "{owned:?}");
     assert_eq!((collector.pods, collector.ready_endpoints), (2, 2));
-    assert_eq!(collector.intakes, [None, None]);
+    assert_eq!(collector.replica_statuses, [None, None]);
     assert_eq!(gather.collector_addresses(), ["10.0.0.1", "10.0.0.3", "10.0.0.9"]);
 }
 
@@ -92,7 +92,7 @@ async fn objects_have_an_order() {
         })
         .collect();
     expected.sort();
-    stub.list(PODS, Answer::Items(pods));
+    stub.list(PODS, StubResponse::Items(pods));
     let (gather, _, _) = gathered(&stub).await;
     let read = gather
         .pods
@@ -106,14 +106,14 @@ async fn a_text_rests_while_its_version_stays() {
     let mut versions = ["2", "2", "3"].into_iter();
     stub.each(MESH_CONFIG_MAPS, move |verb| match verb {
         // Each watch is refused, so that everything is listed anew.
-        "WATCH" => Answer::Code(410),
-        _ => Answer::Items(vec![json!({"metadata": {
+        "WATCH" => StubResponse::Code(410),
+        _ => StubResponse::Items(vec![json!({"metadata": {
             "name": "istio", "namespace": "istio-system", "resourceVersion": versions.next().unwrap_or("3"),
         }})]),
     });
     let (mut gather, _, _) = gathered(&stub).await;
     let mut rests = |second: i64| {
-        let world = gather.world(&Intakes::default(), Timestamp::constant(second, 0));
+        let world = gather.world(&ReplicaPoller::default(), Timestamp::constant(second, 0));
         let istio = world.config_maps[&ObjectName::new("istio-system", "istio")].clone();
         istio.unwrap().unwrap().unchanged_for.as_secs()
     };
@@ -127,8 +127,8 @@ async fn a_text_rests_while_its_version_stays() {
 async fn watches_that_are_ended_are_noticed() {
     let ending = CancellationToken::new();
     let client = cluster().client();
-    let mut gather = Gather::start(&client, "alscope-system", Arc::default(), ending.clone());
-    assert_eq!(format!("{gather:?}"), "Gather { .. }");
+    let mut gather = ClusterReader::start(&client, "alscope-system", Arc::default(), ending.clone());
+    assert_eq!(format!("{gather:?}"), "ClusterReader { .. }");
     ending.cancel();
     assert_eq!(gather.ended().await, "a watch ended");
 }
@@ -136,7 +136,7 @@ async fn watches_that_are_ended_are_noticed() {
 #[tokio::test]
 async fn a_cache_shows_its_subject_and_state() {
     let mut watches = Watches::new(Arc::default(), CancellationToken::new());
-    let api = Api::namespaced(Stub::new().client(), "istio-system");
+    let api = Api::namespaced(StubApiServer::new().client(), "istio-system");
     let cache: Cache<ConfigMap> = watches.typed(api, watcher::Config::default(), Some("istio-system"));
     let text = format!("{cache:?}");
     assert!(text.contains("configmaps") && text.contains("Pending"), "{text}");

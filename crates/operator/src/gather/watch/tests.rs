@@ -1,4 +1,4 @@
-use alscope_plan::world::Read;
+use alscope_plan::world::ReadResult;
 use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ApiResource, DynamicObject};
@@ -8,20 +8,20 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::gather::answered;
 use crate::gather::cache::{Cache, Watches};
-use crate::stub::{Answer, Stub};
+use crate::gather::with_response_timeout;
+use crate::stub_api_server::{StubApiServer, StubResponse};
 
 use super::*;
 
-mod anew;
+mod relist;
 
 const PATH: &str = "/api/v1/namespaces/istio-system/configmaps";
 const TELEMETRIES: &str = "/apis/telemetry.istio.io/v1/telemetries";
 
 /// An API server, a watch of the ConfigMap `istio` in it, and when that began.
 struct Watched {
-    stub: Stub,
+    stub: StubApiServer,
     cache: Cache<ConfigMap>,
     changed: Arc<Notify>,
     began: Instant,
@@ -32,8 +32,8 @@ fn config_map(data: &Value) -> Value {
     json!({"metadata": {"name": "istio", "namespace": "istio-system", "uid": "u", "resourceVersion": "1"}, "data": data})
 }
 
-fn there() -> Answer {
-    Answer::Items(vec![config_map(&json!({}))])
+fn there() -> StubResponse {
+    StubResponse::Items(vec![config_map(&json!({}))])
 }
 
 /// A watch of which the first requests of a verb are answered with these codes; 0 is silence.
@@ -42,7 +42,7 @@ fn watched(answers: &[(&'static str, &[u16])]) -> Watched {
         .iter()
         .map(|(verb, codes)| (verb.to_uppercase(), codes.iter().rev().copied().collect()))
         .collect();
-    let stub = Stub::new();
+    let stub = StubApiServer::new();
     stub.each(PATH, move |verb| match answers.get_mut(verb).and_then(Vec::pop) {
         Some(code) => refusal(code),
         None => there(),
@@ -50,18 +50,18 @@ fn watched(answers: &[(&'static str, &[u16])]) -> Watched {
     watch(stub)
 }
 
-fn refusal(code: u16) -> Answer {
+fn refusal(code: u16) -> StubResponse {
     match code {
-        0 => Answer::Silence,
-        code => Answer::Code(code),
+        0 => StubResponse::Silence,
+        code => StubResponse::Code(code),
     }
 }
 
-fn watch(stub: Stub) -> Watched {
+fn watch(stub: StubApiServer) -> Watched {
     let changed = Arc::new(Notify::new());
     let mut watches = Watches::new(changed.clone(), CancellationToken::new());
     let namespace = "istio-system";
-    let api = Api::namespaced(answered(&stub.client()), namespace);
+    let api = Api::namespaced(with_response_timeout(&stub.client()), namespace);
     Watched {
         cache: watches.typed(api, watcher::Config::default(), Some(namespace)),
         stub,
@@ -86,12 +86,12 @@ impl Watched {
             .collect()
     }
 
-    fn known(&self) -> Read<Vec<String>> {
+    fn known(&self) -> ReadResult<Vec<String>> {
         self.cache.read(|one| Some(one.name_any()))
     }
 
     /// What is known after the next change, and when that was, in whole seconds.
-    async fn next(&self) -> (Read<Vec<String>>, u64) {
+    async fn next(&self) -> (ReadResult<Vec<String>>, u64) {
         self.changed.notified().await;
         (self.known(), self.began.elapsed().as_secs())
     }
@@ -109,7 +109,7 @@ fn named(requests: &[(&str, u64)]) -> Vec<(String, u64)> {
     owned.collect()
 }
 
-fn forbidden(verb: &'static str) -> Read<Vec<String>> {
+fn forbidden(verb: &'static str) -> ReadResult<Vec<String>> {
     Err(ReadError::Forbidden {
         verb,
         resource: "configmaps".to_owned(),
@@ -117,13 +117,13 @@ fn forbidden(verb: &'static str) -> Read<Vec<String>> {
     })
 }
 
-fn absent() -> Read<Vec<String>> {
+fn absent() -> ReadResult<Vec<String>> {
     Err(ReadError::Absent {
         resource: "configmaps".to_owned(),
     })
 }
 
-fn failed(message: &str) -> Read<Vec<String>> {
+fn failed(message: &str) -> ReadResult<Vec<String>> {
     Err(ReadError::Failed {
         what: "configmaps".to_owned(),
         message: message.to_owned(),
@@ -142,7 +142,7 @@ fn istio() -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn a_list_that_fails_is_tried_ever_later_and_is_news_once(
     #[case] code: u16,
-    #[case] known: Read<Vec<String>>,
+    #[case] known: ReadResult<Vec<String>>,
 ) {
     let watched = watched(&[(LIST, &[code; 8])]);
     assert_eq!(watched.known(), failed("it has not been listed yet"));
@@ -228,8 +228,8 @@ async fn what_is_neither_listed_nor_watched_any_more_is_not_known(#[case] code: 
 
 #[tokio::test(start_paused = true)]
 async fn an_object_that_can_not_be_decoded_leaves_nothing_known_but_its_metadata() {
-    let stub = Stub::new();
-    stub.list(PATH, Answer::Items(vec![config_map(&json!({"mesh": 7}))]));
+    let stub = StubApiServer::new();
+    stub.list(PATH, StubResponse::Items(vec![config_map(&json!({"mesh": 7}))]));
     let watched = watch(stub);
     let (known, _) = watched.next().await;
     let Err(ReadError::Undecodable { resource, name, .. }) = known else {
@@ -239,7 +239,7 @@ async fn an_object_that_can_not_be_decoded_leaves_nothing_known_but_its_metadata
         (resource.as_str(), name),
         ("configmaps", ObjectName::new("istio-system", "istio"))
     );
-    let (read, unread) = watched.cache.divided().unwrap();
+    let (read, unread) = watched.cache.decoded_and_undecodable().unwrap();
     assert_eq!(read, []);
     let uids: Vec<_> = unread.into_iter().map(|one| one.metadata.uid).collect();
     assert_eq!(uids, [Some("u".to_owned())]);
@@ -249,15 +249,15 @@ async fn an_object_that_can_not_be_decoded_leaves_nothing_known_but_its_metadata
 
 #[tokio::test(start_paused = true)]
 async fn a_kind_that_need_not_be_installed_has_no_objects_without_its_definition() {
-    let stub = Stub::new();
-    stub.list(TELEMETRIES, Answer::Code(404));
+    let stub = StubApiServer::new();
+    stub.list(TELEMETRIES, StubResponse::Code(404));
     let mut watches = Watches::new(Arc::default(), CancellationToken::new());
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("telemetry.istio.io", "v1", "Telemetry"));
     let cache: Cache<DynamicObject> = watches.dynamic(
         Api::all_with(stub.client(), &resource),
         resource.clone(),
         watcher::Config::default(),
-        Subject::new(&resource.group, &resource.plural, None, Absence::IsEmpty),
+        WatchedResource::new(&resource.group, &resource.plural, None, MissingKind::IsEmpty),
     );
     sleep(Duration::from_millis(10)).await;
     assert_eq!(cache.read(|one| Some(one.name_any())), Ok(Vec::new()));

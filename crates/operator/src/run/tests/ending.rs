@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex};
 
-use alscope_plan::world::Intake;
+use alscope_plan::world::ReplicaStatus;
 
 use super::*;
 
@@ -14,7 +14,7 @@ async fn an_election_that_ends_by_itself_ends_the_operator() {
     // Two thirds of it are too much to count, so the first success is a panic.
     options.candidate.duration = Duration::MAX;
     let operator = start(
-        &unwired(leading, |_, object| Answer::Object(object)),
+        &unwired(leading, |_, object| StubResponse::Object(object)),
         options,
         &CancellationToken::new(),
     );
@@ -29,7 +29,7 @@ async fn an_election_that_ends_by_itself_ends_the_operator() {
 static SILENT: (Mutex<(bool, bool)>, Condvar) = (Mutex::new((false, false)), Condvar::new());
 
 /// Answers when the test says so.
-fn silent(_: &str) -> Option<Intake> {
+fn silent(_: &str) -> Option<ReplicaStatus> {
     let (state, changed) = &SILENT;
     let mut state = state.lock().unwrap();
     state.0 = true;
@@ -49,16 +49,16 @@ async fn go_on(tenths: usize) {
 
 #[tokio::test(start_paused = true)]
 async fn a_collector_that_does_not_answer_stalls_no_pass() {
-    let stub = unwired(leading, |_, object| Answer::Object(object));
+    let stub = unwired(leading, |_, object| StubResponse::Object(object));
     let slice = json!({
         "metadata": {"name": "alscope-collector-1", "namespace": "alscope-system"},
         "addressType": "IPv4",
         "endpoints": [{"addresses": ["192.0.2.1"], "conditions": {"ready": true}}],
     });
-    stub.list(SLICES, Answer::Items(vec![slice]));
+    stub.list(SLICES, StubResponse::Items(vec![slice]));
     let stop = CancellationToken::new();
     let mut options = options();
-    options.intakes = Intakes::asking(silent);
+    options.replica_poller = ReplicaPoller::asking(silent);
     let operator = start(&stub, options, &stop);
     while !SILENT.0.lock().unwrap().0 {
         go_on(1).await;

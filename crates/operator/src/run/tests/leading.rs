@@ -2,16 +2,16 @@
 
 use super::*;
 
-fn is_finalizer(asked: &Asked) -> bool {
+fn is_finalizer(asked: &RecordedRequest) -> bool {
     asked.body["metadata"].get("finalizers").is_some()
 }
 
 /// Answers the write of the finalizer late, and every other at once.
-fn late(asked: &Asked, object: Value) -> Answer {
+fn late(asked: &RecordedRequest, object: Value) -> StubResponse {
     if is_finalizer(asked) {
-        Answer::Late(Duration::from_secs(4), object)
+        StubResponse::Late(Duration::from_secs(4), object)
     } else {
-        Answer::Object(object)
+        StubResponse::Object(object)
     }
 }
 
@@ -24,7 +24,7 @@ fn first_two_writes() -> [String; 2] {
 
 #[tokio::test(start_paused = true)]
 async fn a_pass_writes_the_status_then_the_finalizer_then_the_collector() {
-    let stub = unwired(leading, |_, object| Answer::Object(object));
+    let stub = unwired(leading, |_, object| StubResponse::Object(object));
     let writes = written_within(&stub, 3).await;
     assert_eq!(writes[..2], first_two_writes());
     assert!(
@@ -36,11 +36,11 @@ async fn a_pass_writes_the_status_then_the_finalizer_then_the_collector() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_lost_during_a_pass_ends_it_before_its_next_write() {
     let began = Instant::now();
-    let taken = move |asked: &Asked| {
+    let taken = move |asked: &RecordedRequest| {
         if began.elapsed() < Duration::from_secs(2) {
             return leading(asked);
         }
-        Answer::Object(json!({
+        StubResponse::Object(json!({
             "metadata": {"name": "alscope-operator", "namespace": "alscope-system", "resourceVersion": "9"},
             "spec": {"holderIdentity": "two", "leaseDurationSeconds": 60},
         }))
@@ -52,11 +52,11 @@ async fn a_lease_that_is_lost_during_a_pass_ends_it_before_its_next_write() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_written_after_the_deadline_of_a_lease_that_is_not_renewed() {
     let began = Instant::now();
-    let silent = move |asked: &Asked| match began.elapsed().as_secs() {
+    let silent = move |asked: &RecordedRequest| match began.elapsed().as_secs() {
         0..2 => leading(asked),
-        _ => Answer::Silence,
+        _ => StubResponse::Silence,
     };
-    let stub = unwired(silent, |_, object| Answer::Object(object));
+    let stub = unwired(silent, |_, object| StubResponse::Object(object));
     written_within(&stub, 120).await;
     let writes = stub.asked(&["PATCH", "POST", "DELETE"]);
     let last = writes.last().unwrap().at.duration_since(began);
@@ -81,14 +81,16 @@ async fn the_lease_is_given_up_after_the_last_write() {
 }
 
 /// A Lease that is what was written last.
-fn stored_lease() -> impl Fn(&Asked) -> Answer + Send + 'static {
+fn stored_lease() -> impl Fn(&RecordedRequest) -> StubResponse + Send + 'static {
     let lease = std::sync::Mutex::new(None);
     move |asked| {
         let mut lease = lease.lock().unwrap();
         if asked.verb != "GET" {
             *lease = Some(asked.body.clone());
         }
-        lease.clone().map_or(Answer::Code(404), Answer::Object)
+        lease
+            .clone()
+            .map_or(StubResponse::Code(404), StubResponse::Object)
     }
 }
 
@@ -96,9 +98,9 @@ fn stored_lease() -> impl Fn(&Asked) -> Answer + Send + 'static {
 async fn nothing_is_written_for_a_resource_that_went_before_its_finalizer_came() {
     let stub = unwired(leading, |asked, object| {
         if is_finalizer(asked) {
-            Answer::Code(404)
+            StubResponse::Code(404)
         } else {
-            Answer::Object(object)
+            StubResponse::Object(object)
         }
     });
     let writes = written_within(&stub, 20).await;

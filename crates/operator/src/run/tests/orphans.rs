@@ -5,9 +5,9 @@ use super::*;
 const MESH_CONFIG_MAPS: &str = "/api/v1/namespaces/istio-system/configmaps";
 
 /// A wired mesh, and the backup of a resource `gone`.
-fn wired() -> Stub {
-    let stub = Stub::new();
-    let address = Settings::default().address("gone");
+fn wired() -> StubApiServer {
+    let stub = StubApiServer::new();
+    let address = OperatorSettings::default().address("gone");
     let text = format!(
         "enableEnvoyAccessLogService: true\ndefaultConfig:\n  envoyAccessLogService:\n    address: {address}\n"
     );
@@ -23,8 +23,8 @@ fn wired() -> Stub {
         },
         "data": {"text.istio-system.istio": ""},
     });
-    stub.list(MESH_CONFIG_MAPS, Answer::Items(vec![mesh]));
-    stub.list(OWN_CONFIG_MAPS, Answer::Items(vec![backup]));
+    stub.list(MESH_CONFIG_MAPS, StubResponse::Items(vec![mesh]));
+    stub.list(OWN_CONFIG_MAPS, StubResponse::Items(vec![backup]));
     stub.rule(leading);
     stub
 }
@@ -41,10 +41,10 @@ async fn a_mesh_whose_resource_is_gone_is_restored() {
 #[tokio::test(start_paused = true)]
 async fn a_mesh_is_left_alone_while_the_resources_can_not_be_listed() {
     for answer in [
-        Answer::Code(403),
-        Answer::Code(404),
-        Answer::Code(500),
-        Answer::Silence,
+        StubResponse::Code(403),
+        StubResponse::Code(404),
+        StubResponse::Code(500),
+        StubResponse::Silence,
     ] {
         let stub = wired();
         stub.list(RESOURCES, answer.clone());
@@ -62,9 +62,9 @@ async fn a_resource_that_the_watch_has_not_shown_keeps_its_mesh() {
     let mut first = true;
     stub.each(RESOURCES, move |verb| {
         if verb == "LIST" && std::mem::take(&mut first) {
-            return Answer::Items(Vec::new());
+            return StubResponse::Items(Vec::new());
         }
-        Answer::Items(vec![resource("gone")])
+        StubResponse::Items(vec![resource("gone")])
     });
     assert_eq!(written_within(&stub, 60).await, Vec::<String>::new());
     let lists = stub.asked(&["LIST"]);
@@ -76,7 +76,7 @@ async fn a_resource_that_can_not_be_read_keeps_its_mesh_and_has_an_event() {
     let stub = wired();
     let mut newer = resource("gone");
     newer["spec"] = json!({"managementState": "SomethingNewer"});
-    stub.list(RESOURCES, Answer::Items(vec![newer]));
+    stub.list(RESOURCES, StubResponse::Items(vec![newer]));
     assert_eq!(written_within(&stub, 300).await, Vec::<String>::new());
     let events: Vec<Value> = stub
         .asked(&["POST", "PATCH"])

@@ -1,35 +1,35 @@
 //! When a status is written.
 
-use crate::run::status::COUNTS_EVERY;
+use crate::run::status::COUNTS_INTERVAL;
 use alscope_plan::api::{MeshObservability, MeshObservabilityStatus};
 
 use super::*;
 
 /// An operator that leads, without its loop.
-fn operator(stub: &Stub) -> (Operator, watch::Sender<Option<Instant>>) {
+fn operator(stub: &StubApiServer) -> (Operator, watch::Sender<Option<Instant>>) {
     let (leads, until) = watch::channel(Some(Instant::now() + Duration::from_secs(1000)));
     let leadership = Leadership::new(until);
-    let client = leadership.guard(&stub.client());
-    let settings = Settings::default();
+    let client = leadership.guarded_client(&stub.client());
+    let settings = OperatorSettings::default();
     let operator = Operator {
-        gather: Gather::start(
+        gather: ClusterReader::start(
             &client,
             &settings.namespace,
             Arc::default(),
             CancellationToken::new(),
         ),
-        writer: Writer::new(client.clone(), &settings.namespace),
-        report: Report::new(client, "one"),
+        writer: StepWriter::new(client.clone(), &settings.namespace),
+        report: StatusReporter::new(client, "one"),
         leadership,
         stop: CancellationToken::new(),
-        intakes: Intakes::default(),
+        replica_poller: ReplicaPoller::default(),
         replicas: watch::channel(Vec::new()).0,
         clock: clock(),
         metrics: Metrics::default(),
         failures: HashMap::new(),
         statuses: HashMap::new(),
-        written_over: BTreeMap::new(),
-        told: HashMap::new(),
+        overwritten_versions: BTreeMap::new(),
+        reported_orphans: HashMap::new(),
         settings,
     };
     (operator, leads)
@@ -42,7 +42,7 @@ fn with_proxies(up_to_date: i64, state: &str) -> MeshObservabilityStatus {
 
 #[tokio::test(start_paused = true)]
 async fn counts_are_written_every_few_seconds_and_news_at_once() {
-    let stub = unwired(leading, |_, object| Answer::Object(object));
+    let stub = unwired(leading, |_, object| StubResponse::Object(object));
     let (mut operator, _leads) = operator(&stub);
     let mut resource: MeshObservability = serde_json::from_value(resource("alscope")).unwrap();
     // What a status is, whether it is written, and how long until the next tenth of a second.
@@ -66,14 +66,18 @@ async fn counts_are_written_every_few_seconds_and_news_at_once() {
             "{up_to_date}"
         );
         let is_known = newest.status.as_ref() == Some(&status);
-        assert_eq!(counts_in < COUNTS_EVERY, !is_known, "{up_to_date} {counts_in:?}");
+        assert_eq!(
+            counts_in < COUNTS_INTERVAL,
+            !is_known,
+            "{up_to_date} {counts_in:?}"
+        );
         resource = newest;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_status_that_can_not_be_written_is_tried_ever_later() {
-    let stub = unwired(leading, |_, _| Answer::Code(403));
+    let stub = unwired(leading, |_, _| StubResponse::Code(403));
     let (mut operator, _leads) = operator(&stub);
     let resource: MeshObservability = serde_json::from_value(resource("alscope")).unwrap();
     let began = Instant::now();

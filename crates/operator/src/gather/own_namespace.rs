@@ -1,0 +1,186 @@
+//! The operator's own namespace: the collectors that run there, and the backups of mesh config.
+
+use std::collections::BTreeMap;
+
+use alscope_plan::api::MeshObservability;
+use alscope_plan::plan::settings::OperatorSettings;
+use alscope_plan::world::{
+    Backup, Collector, MANAGED_BY_LABEL, OPERATOR_NAME, OWNER_UID_LABEL, ObjectName, OwnedKind, OwnedObject,
+    ReadError, ReadResult,
+};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{ApiResource, DynamicObject};
+use kube::core::GroupVersionKind;
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::Deserialize as _;
+use serde_json::json;
+
+use super::cache::{Cache, Watches};
+use super::replica_status::ReplicaPoller;
+use super::watch::{MissingKind, WatchedResource};
+
+/// The watches of the operator's own namespace: the objects of the collectors, and the backups.
+pub(super) struct OwnNamespace {
+    objects: BTreeMap<OwnedKind, Cache<DynamicObject>>,
+    pods: Cache<Pod>,
+    endpoint_slices: Cache<EndpointSlice>,
+}
+
+impl OwnNamespace {
+    pub(super) fn start(watches: &mut Watches, client: &Client, namespace: &str) -> Self {
+        let own = || watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={OPERATOR_NAME}"));
+        let objects = OwnedKind::ALL.map(|kind| {
+            let resource = api_resource(kind);
+            let api = Api::namespaced_with(client.clone(), namespace, &resource);
+            let subject = WatchedResource::new(
+                &resource.group,
+                &resource.plural,
+                Some(namespace),
+                MissingKind::IsError,
+            );
+            (kind, watches.dynamic(api, resource, own(), subject))
+        });
+        Self {
+            objects: objects.into(),
+            pods: watches.typed(Api::namespaced(client.clone(), namespace), own(), Some(namespace)),
+            endpoint_slices: watches.typed(
+                Api::namespaced(client.clone(), namespace),
+                watcher::Config::default(),
+                Some(namespace),
+            ),
+        }
+    }
+
+    /// How many objects of each resource can't be decoded.
+    pub(super) fn undecodable_counts(&self) -> impl Iterator<Item = (&str, usize)> {
+        let fixed = [
+            self.pods.undecodable_count(),
+            self.endpoint_slices.undecodable_count(),
+        ];
+        fixed
+            .into_iter()
+            .chain(self.objects.values().map(Cache::undecodable_count))
+    }
+
+    /// The addresses of the collectors' pods that are ready, sorted.
+    pub(super) fn ready_addresses(&self) -> Vec<String> {
+        let slices = self.endpoint_slices.read(|slice| Some(ready_addresses(slice)));
+        let mut addresses = slices.unwrap_or_default().concat();
+        addresses.sort();
+        addresses.dedup();
+        addresses
+    }
+
+    /// The collector of a resource.
+    pub(super) fn collector(
+        &self,
+        resource: &MeshObservability,
+        replica_poller: &ReplicaPoller,
+    ) -> ReadResult<Collector> {
+        let uid = resource.uid();
+        let mut owned = Vec::new();
+        for (kind, cache) in &self.objects {
+            owned.extend(cache.read(|object| is_of(object, uid).then(|| as_owned(*kind, object)).flatten())?);
+        }
+        judgeable(&owned)?;
+        let service = OperatorSettings::collector_name(resource.name());
+        let slices = self.endpoint_slices.read(|slice| {
+            let is_of_service = slice.labels().get("kubernetes.io/service-name") == Some(&service);
+            is_of_service.then(|| ready_addresses(slice))
+        });
+        let addresses = slices?.concat();
+        let pods = self.pods.read(|pod| is_of(pod, uid).then_some(()));
+        Ok(Collector {
+            owned,
+            pods: pods?.len(),
+            ready_endpoints: addresses.len(),
+            replica_statuses: addresses
+                .iter()
+                .map(|address| replica_poller.get(address))
+                .collect(),
+        })
+    }
+
+    /// Backups of all resources, also of those that are gone, by the resource's uid.
+    pub(super) fn backups(&self) -> ReadResult<BTreeMap<String, ReadResult<Backup>>> {
+        let Some(config_maps) = self.objects.get(&OwnedKind::ConfigMap) else {
+            return Ok(BTreeMap::new());
+        };
+        let of_backups = config_maps.read(|object| {
+            let uid = Backup::uid_of(object.metadata.name.as_deref()?)?;
+            Some((uid.to_owned(), decode_backup(object)?))
+        });
+        Ok(of_backups?.into_iter().collect())
+    }
+}
+
+/// The API of a kind.
+pub fn api_resource(kind: OwnedKind) -> ApiResource {
+    let (group, version) = kind
+        .api_version()
+        .split_once('/')
+        .unwrap_or(("", kind.api_version()));
+    ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk(group, version, kind.as_str()),
+        kind.plural(),
+    )
+}
+
+fn ready_addresses(slice: &EndpointSlice) -> Vec<String> {
+    slice
+        .endpoints
+        .iter()
+        .filter(|endpoint| {
+            endpoint
+                .conditions
+                .as_ref()
+                .is_some_and(|conditions| conditions.ready == Some(true))
+        })
+        .flat_map(|endpoint| endpoint.addresses.clone())
+        .collect()
+}
+
+fn is_of(object: &impl Resource, uid: &str) -> bool {
+    object.labels().get(OWNER_UID_LABEL).map(String::as_str) == Some(uid)
+}
+
+/// Whether the collector's Deployment says how far it is.
+fn judgeable(owned: &[OwnedObject]) -> ReadResult<()> {
+    let mut deployments = owned.iter().filter(|one| one.kind == OwnedKind::Deployment);
+    deployments.try_for_each(|one| match Deployment::deserialize(&one.object) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(ReadError::Undecodable {
+            resource: "deployments.apps".to_owned(),
+            name: ObjectName::new("", &one.name),
+            message: error.to_string(),
+        }),
+    })
+}
+
+/// Backups are not among what a resource's deletion takes with it. A list of a built-in kind names it once and its items do not, so
+/// the kind is what was asked for: compared with what is wanted, such an item would never be the same.
+fn as_owned(kind: OwnedKind, object: &DynamicObject) -> Option<OwnedObject> {
+    let name = object.name_any();
+    let is_backup = kind == OwnedKind::ConfigMap && Backup::uid_of(&name).is_some();
+    (!is_backup).then(|| {
+        let mut object = serde_json::to_value(object).unwrap_or_default();
+        object["apiVersion"] = json!(kind.api_version());
+        object["kind"] = json!(kind.as_str());
+        OwnedObject { kind, name, object }
+    })
+}
+
+/// `None` for an object that is no backup.
+fn decode_backup(object: &DynamicObject) -> Option<ReadResult<Backup>> {
+    let decoded = serde_json::to_value(object).and_then(serde_json::from_value::<ConfigMap>);
+    match decoded {
+        Ok(config_map) => Backup::of(&config_map),
+        Err(error) => Some(Err(ReadError::Failed {
+            what: format!("the backup {}", ObjectName::of(object)),
+            message: error.to_string(),
+        })),
+    }
+}

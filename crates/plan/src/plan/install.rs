@@ -1,0 +1,161 @@
+//! Installs: the collector first, then the backup of mesh config, then mesh config.
+
+use crate::api::{BackupStatus, CollectorStatus, MeshObservabilityStatus, ProxiesStatus, has_finalizer};
+use crate::world::{Backup, Collector, ReadError, ReadResult};
+
+use super::availability::{self, Availability};
+use super::conditions::{ConditionState, ConditionStates, ConditionStatus, with_conditions};
+use super::reconciliation::{POLL_INTERVAL, Plan, RESYNC_INTERVAL, REVERT_POLL_INTERVAL, Reconciliation};
+use super::refusal::{Refusal, WriteFailure};
+use super::step::Step;
+use super::targets::control_planes;
+use super::wiring::Assessment;
+use super::{collector_objects, data_flow, proxies};
+
+impl Reconciliation<'_> {
+    /// Plans for a resource that wants its mesh observed.
+    pub(super) fn install(&self) -> Plan {
+        let spec = &self.resource.spec;
+        let previous = self.resource.status.clone().unwrap_or_default();
+        let collector = self.collector();
+        let availability = self.availability(collector.as_ref());
+        let backup = self.backup();
+        let backup_status = self.backup_status(&backup);
+        let mesh = self.plan_mesh_config(backup, &availability, previous.mesh.clone().unwrap_or_default());
+
+        let mut steps = Vec::new();
+        if !has_finalizer(&self.resource.metadata) {
+            steps.push(Step::AddFinalizer);
+        }
+        if let Ok(collector) = &collector {
+            let desired = collector_objects::desired_objects(self.resource, self.settings);
+            steps.extend(collector_objects::apply_steps(
+                &desired,
+                collector,
+                availability.rolled_out,
+            ));
+        }
+        steps.extend(mesh.steps);
+
+        let is_wired = !mesh.assessments.is_empty() && mesh.assessments.iter().all(|one| one.wired);
+        let proxies = self.proxies_status(&mesh.assessments);
+        let conditions = ConditionStates {
+            accepted: self.accepted(),
+            collector_available: self.after_failure(availability.condition, false),
+            mesh_configured: self.after_failure(mesh.condition, true),
+            proxies_up_to_date: match &proxies {
+                Err(error) => ConditionState::unknown("ProxyCheckFailed", error.to_string()),
+                Ok(_) if !is_wired => {
+                    ConditionState::unknown("MeshNotConfigured", "proxies are judged when the mesh is wired")
+                }
+                Ok(proxies) => proxies::condition(proxies),
+            },
+            data_flowing: data_flow::condition(
+                collector.as_ref().map_or(&[][..], |one| &one.replica_statuses),
+                self.now,
+            ),
+        };
+        let status = MeshObservabilityStatus {
+            collector: Some(CollectorStatus {
+                address: self.collector_address(),
+                image: collector_objects::image(&spec.collector, self.settings).to_owned(),
+                replicas: spec.collector.replicas,
+                ready_replicas: availability.ready_replicas,
+            }),
+            mesh: Some(mesh.status),
+            proxies: proxies.ok(),
+            backup: backup_status.or(previous.backup),
+            ..MeshObservabilityStatus::default()
+        };
+        Plan {
+            requeue_after: match conditions.mesh_configured.reason {
+                "WaitingForQuiet" | "Writing" => REVERT_POLL_INTERVAL,
+                _ if steps.is_empty() && availability.ready_replicas == 0 => RESYNC_INTERVAL,
+                _ => POLL_INTERVAL,
+            },
+            steps,
+            status: with_conditions(status, self.resource, &conditions, self.now),
+            events: Vec::new(),
+        }
+    }
+
+    fn proxies_status(&self, assessments: &[Assessment]) -> ReadResult<ProxiesStatus> {
+        let proxies = self.world.proxies.as_ref().map_err(Clone::clone)?;
+        let telemetries = self.world.telemetries.as_ref().map_err(Clone::clone)?;
+        let mesh = &self.resource.spec.mesh;
+        Ok(proxies::status(
+            proxies,
+            telemetries,
+            mesh,
+            assessments,
+            &self.collector_address(),
+        ))
+    }
+
+    fn collector(&self) -> ReadResult<Collector> {
+        match self.world.collectors.get(self.resource.uid()) {
+            Some(read) => read.clone(),
+            None => Ok(Collector::default()),
+        }
+    }
+
+    fn availability(&self, collector: Result<&Collector, &ReadError>) -> Availability {
+        match collector {
+            Ok(collector) => availability::judge(collector, self.resource.spec.collector.replicas),
+            Err(error) => Availability {
+                condition: ConditionState::unknown("CollectorCheckFailed", error.to_string()),
+                rolled_out: false,
+                ready_replicas: 0,
+            },
+        }
+    }
+
+    fn backup(&self) -> Result<Option<&Backup>, Refusal> {
+        match self.world.backups.get(self.resource.uid()) {
+            Some(Ok(backup)) => Ok(backup.as_ref()),
+            Some(Err(error)) => Err(error.clone().into()),
+            None => Ok(None),
+        }
+    }
+
+    fn backup_status(&self, backup: &Result<Option<&Backup>, Refusal>) -> Option<BackupStatus> {
+        backup.as_ref().ok()?.map(|backup| BackupStatus {
+            config_map: format!(
+                "{}/{}",
+                self.settings.namespace,
+                Backup::name_for(self.resource.uid())
+            ),
+            address: backup.address.clone(),
+        })
+    }
+
+    fn accepted(&self) -> ConditionState {
+        let mesh = &self.resource.spec.mesh;
+        match control_planes(self.world, mesh) {
+            Ok(found) if found.is_empty() => ConditionState::unmet(
+                "MeshNotFound",
+                format!(
+                    "no istiod runs in namespace {}; set spec.mesh.namespace to the namespace of its Deployment (label app: istiod)",
+                    mesh.namespace
+                ),
+            ),
+            Ok(_) => ConditionState::met("Accepted", "the resource owns its mesh"),
+            Err(refusal) => ConditionState::unknown("MeshCheckFailed", refusal.to_string()),
+        }
+    }
+
+    /// A write that the API server refused is the reason that people need to see: of a collector that takes entries, too, because
+    /// it is not the one that is wanted.
+    fn after_failure(&self, condition: ConditionState, of_mesh: bool) -> ConditionState {
+        let Some(failure) = self.failure else {
+            return condition;
+        };
+        let (WriteFailure::Forbidden { name, .. } | WriteFailure::Failed { name, .. }) = failure;
+        let is_of_mesh = name.namespace != self.settings.namespace || Backup::uid_of(&name.name).is_some();
+        if is_of_mesh != of_mesh || (of_mesh && condition.status == ConditionStatus::True) {
+            return condition;
+        }
+        let refusal = Refusal::WriteFailed(failure.clone());
+        ConditionState::unmet(refusal.reason(), refusal.to_string())
+    }
+}

@@ -1,0 +1,270 @@
+//! Who decides about a proxy's access logs: mesh config's switch, or Telemetries, for whose proxies istiod ignores the switch.
+//!
+//! The rules are istiod's (istio/istio, `pilot/pkg/model/telemetry.go` and `policyattachment.go`): the oldest Telemetry of the
+//! root namespace that is for all, then that of the proxy's namespace, then each that selects the proxy. The last of them that
+//! names providers for the calls in question says which count, and `defaultProviders` where none does. Of those, istiod skips what
+//! mesh config lacks and what does not log; if none is left, mesh config's switch works. It does not where one is left, whether it
+//! is disabled there or not. A waypoint asks this anew for the calls of each service, with the Telemetries of the service's namespace and
+//! those that are attached to it.
+
+use std::collections::BTreeSet;
+
+use alscope_mesh_config::AccessLogSettings;
+
+use crate::world::{
+    AccessLogging, CallDirection, ObjectName, Proxy, ProxyRole, TargetRef, Telemetry, Version,
+};
+
+/// Whose Telemetry is the whole mesh's where mesh config does not say (istio/istio, `pkg/config/mesh/mesh.go`).
+const DEFAULT_ROOT_NAMESPACE: &str = "istio-system";
+
+/// The Telemetries of a mesh.
+#[derive(Clone, Copy, Debug)]
+pub struct Telemetries<'a> {
+    /// All that there are.
+    pub all: &'a [Telemetry],
+    /// The merged mesh config. Where it could not be read, every provider counts as one that logs.
+    pub mesh: Option<&'a AccessLogSettings>,
+    /// istiod's version, if it is known.
+    pub version: Option<Version>,
+}
+
+/// Telemetries that decide about a proxy's access logs instead of mesh config.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TelemetryDecision {
+    /// Those that say something about access logs, the most general first.
+    pub telemetries: Vec<ObjectName>,
+    /// Which calls they decide about; absent means all of the proxy's.
+    pub calls: Option<CallDirection>,
+}
+
+/// A service that a Telemetry is attached to, so that it is for the service's calls at waypoints only.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AttachedService {
+    /// `Service` or `ServiceEntry`.
+    pub kind: &'static str,
+    /// Its name; its namespace is the Telemetry's.
+    pub name: ObjectName,
+}
+
+/// What decides for the whole mesh instead of mesh config's switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShadowedBy<'a> {
+    /// These of `defaultProviders`.
+    DefaultProviders(Vec<&'a str>),
+    /// A Telemetry.
+    Telemetry(&'a Telemetry),
+}
+
+impl<'a> Telemetries<'a> {
+    /// What decides for the whole mesh, if that is not mesh config's switch.
+    pub fn shadowed_by(&self) -> Option<ShadowedBy<'a>> {
+        let root = self.oldest_of(self.root_namespace());
+        let layers: Vec<&Telemetry> = root
+            .into_iter()
+            .filter(|one| !one.access_logging.is_empty())
+            .collect();
+        let decide = |layers: &[&Telemetry]| {
+            self.decide(layers, CallDirection::Outgoing) || self.decide(layers, CallDirection::Incoming)
+        };
+        if !decide(&layers) {
+            return None;
+        }
+        if decide(&[]) {
+            let providers = self
+                .default_providers()
+                .iter()
+                .filter(|name| self.is_effective(name));
+            return Some(ShadowedBy::DefaultProviders(
+                providers.map(String::as_str).collect(),
+            ));
+        }
+        root.map(ShadowedBy::Telemetry)
+    }
+
+    /// The Telemetries that decide about a proxy's access logs, if some do.
+    pub fn decision(&self, proxy: &Proxy) -> Option<TelemetryDecision> {
+        self.decision_about(proxy, None)
+    }
+
+    /// The services whose calls a waypoint does not report, with the Telemetries that decide about them. Before 1.24, istiod took no
+    /// notice of what is attached to a service.
+    pub fn silenced_services(&self, proxy: &Proxy) -> Vec<(AttachedService, Vec<ObjectName>)> {
+        if proxy.role != ProxyRole::Waypoint
+            || self.version.is_some_and(|version| !version.is_at_least(1, 24))
+        {
+            return Vec::new();
+        }
+        let telemetries = self.all.iter().filter(|one| !one.access_logging.is_empty());
+        let services: BTreeSet<AttachedService> = telemetries.flat_map(services).collect();
+        let decided = services.into_iter().filter_map(|service| {
+            let decision = self.decision_about(proxy, Some(&service))?;
+            Some((service, decision.telemetries))
+        });
+        decided.collect()
+    }
+
+    fn decision_about(&self, proxy: &Proxy, service: Option<&AttachedService>) -> Option<TelemetryDecision> {
+        let layers = self.layers(proxy, service);
+        let calls: &[CallDirection] = match proxy.role {
+            ProxyRole::Sidecar => &[CallDirection::Outgoing, CallDirection::Incoming],
+            ProxyRole::Gateway => &[CallDirection::Outgoing],
+            ProxyRole::Waypoint => &[CallDirection::Incoming],
+        };
+        let decided: Vec<CallDirection> = calls
+            .iter()
+            .copied()
+            .filter(|calls| self.decide(&layers, *calls))
+            .collect();
+        let first = decided.first().copied()?;
+        // Where no Telemetry names a provider that counts, those of `defaultProviders` decide, for the whole mesh.
+        let naming = layers.iter().filter(|layer| self.names_provider(layer));
+        let telemetries: Vec<ObjectName> = naming.map(|telemetry| telemetry.name.clone()).collect();
+        (!telemetries.is_empty()).then_some(TelemetryDecision {
+            telemetries,
+            calls: (decided.len() < calls.len()).then_some(first),
+        })
+    }
+
+    /// The Telemetries with something about access logs that are for a proxy, the most general first.
+    fn layers(&self, proxy: &Proxy, service: Option<&AttachedService>) -> Vec<&'a Telemetry> {
+        let own = proxy.pod.namespace.as_str();
+        let namespace = service.map_or(own, |service| service.name.namespace.as_str());
+        let mut namespaces = vec![self.root_namespace(), own, namespace];
+        namespaces.dedup();
+        let general = namespaces
+            .into_iter()
+            .filter_map(|namespace| self.oldest_of(namespace));
+        let mut selecting: Vec<&Telemetry> = self
+            .all
+            .iter()
+            .filter(|telemetry| telemetry.name.namespace == namespace && !telemetry.is_for_all())
+            .filter(|telemetry| self.selects(telemetry, proxy, service))
+            .collect();
+        selecting.sort_by_key(|telemetry| age(telemetry));
+        let layers = general.chain(selecting);
+        layers
+            .filter(|telemetry| !telemetry.access_logging.is_empty())
+            .collect()
+    }
+
+    /// The oldest that is for all of a namespace: a younger one counts for nothing.
+    fn oldest_of(&self, namespace: &str) -> Option<&'a Telemetry> {
+        let of_namespace = self
+            .all
+            .iter()
+            .filter(|telemetry| telemetry.name.namespace == namespace);
+        of_namespace
+            .filter(|telemetry| telemetry.is_for_all())
+            .min_by_key(|telemetry| age(telemetry))
+    }
+
+    /// A Gateway's proxy is selected by targets, a waypoint by nothing else, every other proxy by labels alone.
+    fn selects(&self, telemetry: &Telemetry, proxy: &Proxy, service: Option<&AttachedService>) -> bool {
+        let by_labels = || {
+            let mut labels = telemetry.labels.iter();
+            labels.all(|(name, value)| proxy.labels.get(name) == Some(value))
+        };
+        let Some(gateway) = proxy.gateway() else {
+            return telemetry.targets.is_empty() && by_labels();
+        };
+        if telemetry.targets.is_empty() {
+            return proxy.role != ProxyRole::Waypoint && by_labels();
+        }
+        if service.is_some_and(|service| services(telemetry).any(|one| one == *service)) {
+            return true;
+        }
+        let namespace = &telemetry.name.namespace;
+        telemetry.targets.iter().any(|target| {
+            let is_of_class = is(target, "gateway.networking.k8s.io", "GatewayClass")
+                && namespace == self.root_namespace()
+                && proxy.role == ProxyRole::Waypoint
+                && target.name == "istio-waypoint";
+            let is_gateway = is(target, "gateway.networking.k8s.io", "Gateway")
+                && *namespace == proxy.pod.namespace
+                && (target.namespace.is_empty() || target.namespace == *namespace)
+                && target.name == gateway;
+            is_of_class || is_gateway
+        })
+    }
+
+    /// Whether a provider that counts is left for such calls. An entry without providers has those of the entry before it; a
+    /// `disabled` one silences like any other.
+    fn decide(&self, layers: &[&Telemetry], calls: CallDirection) -> bool {
+        let entries = || layers.iter().flat_map(|layer| &layer.access_logging);
+        if self.is_before_1_18() && entries().next().is_some() {
+            return true;
+        }
+        let is_for_them = |entry: &&AccessLogging| entry.calls.is_none_or(|only| only == calls);
+        let mut named = layers.iter().rev().map(|layer| {
+            let entries = layer.access_logging.iter().filter(is_for_them);
+            entries.flat_map(|entry| &entry.providers).collect()
+        });
+        let defaults = self.default_providers();
+        let in_scope: Vec<&String> = named
+            .find(|names: &Vec<&String>| !names.is_empty())
+            .unwrap_or_else(|| defaults.iter().collect());
+        let is_left = |name: &String| in_scope.contains(&name) && self.is_effective(name);
+        if layers.is_empty() {
+            return defaults.iter().any(is_left);
+        }
+        let mut providers = defaults;
+        entries().any(|entry| {
+            if !entry.providers.is_empty() {
+                providers = &entry.providers;
+            }
+            is_for_them(&entry) && providers.iter().any(is_left)
+        })
+    }
+
+    fn names_provider(&self, telemetry: &Telemetry) -> bool {
+        let mut names = telemetry.access_logging.iter().flat_map(|entry| &entry.providers);
+        self.is_before_1_18() || names.any(|name| self.is_effective(name))
+    }
+
+    fn is_effective(&self, provider: &str) -> bool {
+        self.is_before_1_18() || self.mesh.is_none_or(|mesh| mesh.has_logger(provider))
+    }
+
+    /// Before 1.18, istiod took what is said without a provider, or with one that it skips, as an order to log nothing.
+    fn is_before_1_18(&self) -> bool {
+        self.version.is_some_and(|version| !version.is_at_least(1, 18))
+    }
+
+    fn default_providers(&self) -> &'a [String] {
+        let providers = self
+            .mesh
+            .and_then(|mesh| mesh.access_logging_providers.as_deref());
+        providers.unwrap_or_default()
+    }
+
+    /// Empty means that no Telemetry is the whole mesh's.
+    fn root_namespace(&self) -> &'a str {
+        let said = self.mesh.and_then(|mesh| mesh.root_namespace.as_deref());
+        said.unwrap_or(DEFAULT_ROOT_NAMESPACE)
+    }
+}
+
+/// By the time of its making; of two that are as old the first by name.
+fn age(telemetry: &Telemetry) -> (Option<jiff::Timestamp>, &str) {
+    (telemetry.created, &telemetry.name.name)
+}
+
+/// The services that a Telemetry is attached to. To istiod, an empty group is the group `core`.
+fn services(telemetry: &Telemetry) -> impl Iterator<Item = AttachedService> {
+    telemetry.targets.iter().filter_map(|target| {
+        let kind = if is(target, "", "Service") || is(target, "core", "Service") {
+            "Service"
+        } else if is(target, "networking.istio.io", "ServiceEntry") {
+            "ServiceEntry"
+        } else {
+            return None;
+        };
+        let name = ObjectName::new(&telemetry.name.namespace, &target.name);
+        Some(AttachedService { kind, name })
+    })
+}
+
+fn is(target: &TargetRef, group: &str, kind: &str) -> bool {
+    target.group == group && target.kind == kind
+}
