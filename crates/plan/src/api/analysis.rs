@@ -1,6 +1,9 @@
 //! `spec.analysis`.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use alscope_collector_config::{Analyzer, AnalyzerError};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// How the collector finds out who called whom.
@@ -17,64 +20,59 @@ pub struct AnalysisSpec {
 
 impl AnalysisSpec {
     /// Whether the collector needs the Kubernetes API.
-    pub const fn looks_up(&self) -> bool {
-        self.http.look_up() || self.tcp.look_up()
+    pub fn looks_up(&self) -> bool {
+        [&self.http, &self.tcp]
+            .iter()
+            .any(|chain| chain.0.contains(&Analyzer::K8sMesh))
     }
 }
 
-/// The analyzers of this version, in order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Analyzers {
-    /// Addresses are looked up in what the Kubernetes API says about pods and services.
-    #[default]
-    #[serde(rename = "k8s-mesh")]
-    K8sMesh,
-    /// The proxies' own descriptions, which Istio's metadata exchange puts into the entries.
-    #[serde(rename = "mx-mesh")]
-    MxMesh,
-    /// Addresses first.
-    #[serde(rename = "k8s-mesh,mx-mesh")]
-    K8sMeshThenMxMesh,
-    /// The proxies' own descriptions first.
-    #[serde(rename = "mx-mesh,k8s-mesh")]
-    MxMeshThenK8sMesh,
-    /// Addresses; the entries of failed calls are printed as JSON lines.
-    #[serde(rename = "k8s-mesh,persistence")]
-    K8sMeshKept,
-    /// The proxies' own descriptions; the same is printed.
-    #[serde(rename = "mx-mesh,persistence")]
-    MxMeshKept,
-    /// Addresses first; the same is printed.
-    #[serde(rename = "k8s-mesh,mx-mesh,persistence")]
-    K8sMeshThenMxMeshKept,
-    /// The proxies' own descriptions first; the same is printed.
-    #[serde(rename = "mx-mesh,k8s-mesh,persistence")]
-    MxMeshThenK8sMeshKept,
-}
+/// Analyzers in their order, as the collector's configuration has them: comma-separated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Analyzers(pub Vec<Analyzer>);
 
 impl Analyzers {
-    /// All that there are.
-    pub const ALL: [Self; 8] = [
-        Self::K8sMesh,
-        Self::MxMesh,
-        Self::K8sMeshThenMxMesh,
-        Self::MxMeshThenK8sMesh,
-        Self::K8sMeshKept,
-        Self::MxMeshKept,
-        Self::K8sMeshThenMxMeshKept,
-        Self::MxMeshThenK8sMeshKept,
-    ];
+    /// Every chain that the definition admits: each order of what finds parties, without and with `persistence` after it.
+    pub fn all() -> Vec<Self> {
+        use Analyzer::{K8sMesh, MxMesh, Persistence};
+        let finders: [&[Analyzer]; 4] = [&[K8sMesh], &[MxMesh], &[K8sMesh, MxMesh], &[MxMesh, K8sMesh]];
+        let alone = finders.iter().map(|finders| Self(finders.to_vec()));
+        let kept = finders
+            .iter()
+            .map(|finders| Self([finders, &[Persistence][..]].concat()));
+        alone.chain(kept).collect()
+    }
+}
 
-    /// Whether one of them looks addresses up, and so needs the Kubernetes API.
-    pub const fn look_up(self) -> bool {
-        match self {
-            Self::MxMesh | Self::MxMeshKept => false,
-            Self::K8sMesh
-            | Self::K8sMeshThenMxMesh
-            | Self::MxMeshThenK8sMesh
-            | Self::K8sMeshKept
-            | Self::K8sMeshThenMxMeshKept
-            | Self::MxMeshThenK8sMeshKept => true,
-        }
+impl Default for Analyzers {
+    fn default() -> Self {
+        Self(vec![Analyzer::K8sMesh])
+    }
+}
+
+impl TryFrom<String> for Analyzers {
+    type Error = AnalyzerError;
+
+    fn try_from(text: String) -> Result<Self, AnalyzerError> {
+        Analyzer::chain(&text).map(Self)
+    }
+}
+
+impl From<Analyzers> for String {
+    fn from(analyzers: Analyzers) -> Self {
+        let names: Vec<&str> = analyzers.0.iter().map(|analyzer| analyzer.as_str()).collect();
+        names.join(",")
+    }
+}
+
+impl JsonSchema for Analyzers {
+    fn schema_name() -> Cow<'static, str> {
+        "Analyzers".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let all: Vec<String> = Self::all().into_iter().map(String::from).collect();
+        json_schema!({"type": "string", "enum": all})
     }
 }

@@ -1,5 +1,6 @@
 //! The collector's objects: what they are to be, and which of them differ.
 
+use alscope_collector_config::{Analysis, Config, Directory, Kubernetes};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -146,12 +147,20 @@ fn owner(resource: &MeshObservability) -> Value {
 /// The collector's configuration file.
 fn config(resource: &MeshObservability) -> String {
     let analysis = &resource.spec.analysis;
-    let directory = if analysis.looks_up() { "kubernetes" } else { "none" };
-    format!(
-        "directory: {{ {directory}: {{}} }}\nanalysis: {{ http: {}, tcp: {} }}\n",
-        json!(analysis.http),
-        json!(analysis.tcp)
-    )
+    let config = Config {
+        directory: if analysis.looks_up() {
+            Directory::Kubernetes(Kubernetes::default())
+        } else {
+            Directory::None
+        },
+        analysis: Analysis {
+            http: analysis.http.0.clone(),
+            tcp: analysis.tcp.0.clone(),
+            ..Analysis::default()
+        },
+        ..Config::default()
+    };
+    config.render()
 }
 
 fn service(resource: &MeshObservability) -> Value {
