@@ -135,6 +135,7 @@ fn ask(address: &str) -> Option<ReplicaStatus> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
 
     use super::*;
@@ -189,6 +190,36 @@ mod tests {
         assert_eq!(received("7"), None);
         ending.cancel();
         tasks.join_all().await;
+    }
+
+    /// Replicas that are being asked now, and the most that were asked at a time.
+    static ASKED: (AtomicUsize, AtomicUsize) = (AtomicUsize::new(0), AtomicUsize::new(0));
+
+    /// Answers once as many are asked as may be, and a moment later, in which one more would be seen.
+    fn late(_: &str) -> Option<ReplicaStatus> {
+        let (now, most) = &ASKED;
+        most.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+        let (_never, moment) = mpsc::channel::<()>();
+        while most.load(Ordering::SeqCst) < MAX_CONCURRENT_REQUESTS {
+            drop(moment.recv_timeout(Duration::from_millis(1)));
+        }
+        drop(moment.recv_timeout(Duration::from_millis(100)));
+        now.fetch_sub(1, Ordering::SeqCst);
+        Some(ReplicaStatus::default())
+    }
+
+    #[tokio::test]
+    async fn no_more_replicas_are_asked_at_a_time_than_the_bound_says() {
+        let replica_poller = ReplicaPoller::asking(late);
+        let addresses: Vec<String> = (0..3 * MAX_CONCURRENT_REQUESTS)
+            .map(|one| one.to_string())
+            .collect();
+        let refreshed = replica_poller.refresh(addresses.clone());
+        tokio::time::timeout(Duration::from_secs(30), refreshed)
+            .await
+            .unwrap();
+        assert!(addresses.iter().all(|one| replica_poller.get(one).is_some()));
+        assert_eq!(ASKED.1.load(Ordering::SeqCst), MAX_CONCURRENT_REQUESTS);
     }
 
     #[tokio::test]
