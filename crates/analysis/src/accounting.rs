@@ -3,7 +3,7 @@
 //! received = analyzed + rejected, analyzed = observed + skipped, observed = attributed + unattributed. A message that
 //! can't be counted in entries is counted once in `messages_rejected`, outside these laws.
 
-use crate::party::Reporter;
+use crate::reporter::Reporter;
 
 /// A closed list of reasons: each has a place in a counter array and one word in metrics.
 macro_rules! reasons {

@@ -1,5 +1,6 @@
 //! From observations to series: deltas in each worker's shard, one total table, windows for the page.
 
+pub mod call;
 pub mod deltas;
 pub mod evidence;
 pub mod example;

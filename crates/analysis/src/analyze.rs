@@ -3,7 +3,6 @@
 pub mod addresses;
 pub mod attribution;
 pub mod authority;
-pub mod chain;
 pub mod direction;
 pub mod final_entry;
 pub mod flags;
@@ -15,10 +14,7 @@ pub mod measure;
 pub mod mx_mesh;
 pub mod observations;
 pub mod outcome;
-pub mod port_protocol;
 pub mod protocol;
-pub mod role;
-pub mod rule;
 pub mod service;
 pub mod tls;
 pub mod upstream_cluster;

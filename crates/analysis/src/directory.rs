@@ -24,11 +24,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::accounting::Unattributed;
-use crate::analyze::port_protocol::PortProtocol;
-use crate::analyze::role::Role;
-use crate::analyze::rule::Rule;
 use crate::interner::Text;
 use crate::moment::Moment;
+use crate::port_protocol::PortProtocol;
+use crate::role::Role;
+use crate::rule::Rule;
 use address_claims::Claims;
 use changes::{Changes, Dependencies};
 use index::{Index, Shared};

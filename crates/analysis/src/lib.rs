@@ -7,16 +7,29 @@
 //! [`identify`] turns them into parties by the directory or by what [`peer`]s say, [`aggregate`] counts, [`persistence`] keeps single
 //! entries. [`shard::Shard`] walks a message through them.
 
-pub mod accounting;
-pub mod aggregate;
-pub mod analyze;
-pub mod directory;
-pub mod identify;
 pub mod interner;
 pub mod moment;
 pub mod names;
-pub mod node;
-pub mod party;
+pub mod pod_labels;
+pub mod port_protocol;
+pub mod reporter;
+pub mod role;
+
+pub mod accounting;
+pub mod chain;
+
 pub mod peer;
+pub mod rule;
+
+pub mod directory;
+pub mod node;
+
+pub mod analyze;
+
+pub mod aggregate;
+
+pub mod identify;
+
 pub mod persistence;
+
 pub mod shard;

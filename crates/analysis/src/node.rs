@@ -6,12 +6,12 @@ use std::sync::Arc;
 use als_proto::{Identifier, Malformed};
 
 use crate::aggregate::registry::Registry;
-use crate::analyze::chain::{Analyzer, Chain};
-use crate::analyze::role::Role;
+use crate::chain::{Analyzer, Chain};
 use crate::directory::records::qualified;
 use crate::identify::key::write_peer;
 use crate::interner::Symbol;
 use crate::peer::{NodeNetwork, Peer};
+use crate::role::Role;
 
 /// Bytes of a node's id that are kept to be shown.
 pub const NODE_ID: usize = 256;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alscope_analysis::aggregate::registry::{Bounds, Registry};
-use alscope_analysis::analyze::chain::{self, Chain};
+use alscope_analysis::chain::{self, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::identify::CallerAddress;
 use alscope_analysis::persistence::Persistence;

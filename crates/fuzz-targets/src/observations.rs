@@ -9,8 +9,8 @@ use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_messa
 use alscope_analysis::accounting::{Accounting, Rejected};
 use alscope_analysis::aggregate::registry::{Registry, SeriesId};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
-use alscope_analysis::analyze::port_protocol::PortProtocol;
+use alscope_analysis::chain::{Analyzer, Chain};
+use alscope_analysis::port_protocol::PortProtocol;
 use alscope_analysis::directory::records::{
     EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord,
 };
@@ -18,7 +18,7 @@ use alscope_analysis::directory::state::State;
 use alscope_analysis::directory::{Directory, Port};
 use alscope_analysis::moment::Moment;
 use alscope_analysis::node::Node;
-use alscope_analysis::party::Reporter;
+use alscope_analysis::reporter::Reporter;
 use alscope_analysis::shard::{Progress, Settings, Shard};
 use prost::Message as _;
 

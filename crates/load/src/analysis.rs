@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use als_proto::{Entry, Message};
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
+use alscope_analysis::chain::{Analyzer, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::records::{Key, Kind, Record};
 use alscope_analysis::directory::state::State;

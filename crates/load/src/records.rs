@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use alscope_analysis::analyze::port_protocol::PortProtocol;
+use alscope_analysis::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
 use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, PodEndpoint, PodRecord, Record, ServiceRecord,

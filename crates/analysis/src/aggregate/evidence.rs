@@ -9,11 +9,12 @@ use std::time::Duration;
 use super::example::Example;
 use super::node::Node;
 use super::registry::Registry;
-use crate::analyze::role::Role;
-use crate::analyze::rule::Rule;
+use crate::aggregate::call::Call;
 use crate::interner::{Interner, Symbol};
 use crate::moment::Moment;
-use crate::party::{Call, Reporter};
+use crate::reporter::Reporter;
+use crate::role::Role;
+use crate::rule::Rule;
 
 /// Evidence that is kept apart; with its examples at most 20 MiB.
 pub const MOST_EVIDENCE: usize = 10_000;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::node::Node;
 use super::series::Outcome;
+use crate::aggregate::call::{Call, PartyLabels};
 use crate::analyze::flags;
 use crate::analyze::outcome::{Verdict, is_answered};
 use crate::interner::{Interner, Symbol};
-use crate::party::{Call, PartyLabels, Reporter};
+use crate::reporter::Reporter;
 
 /// Istio's standard labels, in the order of [`SeriesLabels::values`]. TCP metrics have all but `response_code` and
 /// `grpc_response_status`.

@@ -13,10 +13,11 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::aggregate::call::{Call, PartyLabels};
 use crate::analyze::attribution::Party;
 use crate::analyze::observations::Observation;
 use crate::interner::{Interner, Symbol};
-use crate::party::{Call, PartyLabels, Reporter};
+use crate::reporter::Reporter;
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -16,8 +16,8 @@ use tables::{HTTP, TCP, Tables};
 use super::evidence::{Evidence, EvidenceId, EvidenceKey, Finding, MOST_EVIDENCE};
 use super::labels::SeriesLabels;
 use super::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
+use crate::aggregate::call::Call;
 use crate::interner::{Interner, Symbol, Text};
-use crate::party::Call;
 
 /// The id of a [`Call`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

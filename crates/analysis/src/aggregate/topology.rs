@@ -21,7 +21,7 @@ use super::histogram::THOUSANDTHS;
 use super::labels::Edge;
 use super::node::{Node, NodeKind};
 use super::window::{EdgeCounts, SKETCH, Span};
-use crate::party::Reporter;
+use crate::reporter::Reporter;
 
 /// One row: an edge with its rates.
 #[derive(Clone, Debug, PartialEq)]

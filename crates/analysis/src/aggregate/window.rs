@@ -9,7 +9,7 @@ use super::node::{Node, NodeKind};
 use super::series::{HttpCounts, TcpCounts};
 use crate::analyze::outcome::Verdict;
 use crate::moment::Moment;
-use crate::party::Reporter;
+use crate::reporter::Reporter;
 
 /// Edges that are kept apart; the rest is one edge `other`.
 pub const MOST_EDGES: usize = 2000;

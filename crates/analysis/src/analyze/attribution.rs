@@ -1,9 +1,9 @@
 //! Who an analyzer finds at one end of a call, and by which rule.
 
-use super::role::Role;
-use super::rule::Rule;
 use crate::directory::{External, Found, Owner, Pod, Service};
 use crate::peer::Peer;
+use crate::role::Role;
+use crate::rule::Rule;
 
 /// Who stands at one end of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use super::Ended;
 use super::addresses::ip;
 use super::identity::Identity;
-use super::role::Role;
 use super::upstream_cluster::UpstreamCluster;
 use crate::accounting::Skipped;
 use crate::node::Node;
+use crate::role::Role;
 
 /// The side of the call that the reporting proxy was on. It decides how many observations an entry has and who reports them, so
 /// it is found once for all analyzers.

@@ -3,8 +3,8 @@
 use als_proto::CommonProperties;
 
 use super::lasting::CONNECT;
-use super::role::Role;
 use crate::accounting::Skipped;
+use crate::role::Role;
 
 /// How `access_log_type` (envoy `data/accesslog/v3` `AccessLogType`) is taken. Proxies before Envoy 1.26 leave it 0.
 pub fn final_entry(common: &CommonProperties<'_>) -> Result<(), Skipped> {

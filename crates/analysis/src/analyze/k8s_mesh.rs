@@ -22,7 +22,6 @@ use super::addresses::{Endpoint, ip};
 use super::attribution::Attribution;
 use super::direction::Direction;
 use super::identity::{End, Identity};
-use super::rule::Rule;
 use super::upstream_cluster::UpstreamCluster;
 use crate::directory::changes::Dependencies;
 use crate::directory::inquiry::Inquiry;
@@ -33,6 +32,7 @@ use crate::directory::{Directory, Found, Owner};
 use crate::interner::Text;
 use crate::moment::Moment;
 use crate::node::Node;
+use crate::rule::Rule;
 
 /// The directory with what the rules need beside it, for the length of one entry.
 #[derive(Debug)]

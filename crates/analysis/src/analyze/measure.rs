@@ -4,9 +4,9 @@ use als_proto::{CommonProperties, HttpEntry, HttpRequest, Malformed, ResponseFla
 
 use super::lasting::lasts;
 use super::latency;
-use super::port_protocol::PortProtocol;
 use super::protocol::{self, Protocol};
 use crate::accounting::Clamped;
+use crate::port_protocol::PortProtocol;
 
 /// The largest request or response that is believed: 1 PiB, for which a connection of 100 Gbit/s takes a day.
 pub const MOST_REQUEST_BYTES: u64 = 1 << 50;

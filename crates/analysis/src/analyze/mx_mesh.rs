@@ -7,11 +7,11 @@
 use super::attribution::{Attribution, Party};
 use super::direction::Direction;
 use super::identity::{End, Identity};
-use super::role::Role;
-use super::rule::Rule;
 use super::tls;
 use crate::node::Node;
 use crate::peer::Peer;
+use crate::role::Role;
+use crate::rule::Rule;
 
 /// Who stands at one end of a call.
 pub fn party<'a>(identity: &Identity<'a>, node: &'a Node, direction: Direction, end: End) -> Attribution<'a> {

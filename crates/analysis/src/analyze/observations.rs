@@ -2,17 +2,17 @@
 
 use super::Ended;
 use super::attribution::{Attribution, Party};
-use super::chain::{Analyzer, Chain};
 use super::direction::{Direction, direction};
 use super::identity::{End, Identity};
 use super::k8s_mesh::Lookup;
 use super::mx_mesh;
-use super::role::Role;
 use super::service::{DestinationService, Label, Requested, UNKNOWN};
 use super::tls::{self, Security};
 use super::upstream_cluster::UpstreamCluster;
 use crate::accounting::Skipped;
-use crate::party::Reporter;
+use crate::chain::{Analyzer, Chain};
+use crate::reporter::Reporter;
+use crate::role::Role;
 
 /// One observation's parties.
 #[derive(Clone, Debug, PartialEq, Eq)]

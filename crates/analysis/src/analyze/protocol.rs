@@ -2,7 +2,7 @@
 
 use als_proto::{HttpEntry, HttpRequest, Malformed};
 
-use super::port_protocol::PortProtocol;
+use crate::port_protocol::PortProtocol;
 
 /// Istio's label `request_protocol`, with the gRPC status where it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

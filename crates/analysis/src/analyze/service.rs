@@ -8,11 +8,11 @@ use super::attribution::Party;
 use super::authority::{Authority, Host};
 use super::direction::Direction;
 use super::k8s_mesh::Lookup;
-use super::port_protocol::PortProtocol;
 use super::upstream_cluster::UpstreamCluster;
 use super::virtual_host::{HTTP, Named, named};
 use crate::directory::{External, Service, protocol_of};
 use crate::interner::{Interner, Symbol, Text};
+use crate::port_protocol::PortProtocol;
 
 /// The value of a label that is not known.
 pub const UNKNOWN: &str = "unknown";

@@ -2,7 +2,27 @@
 
 use als_proto::TlsProperties;
 
-use crate::party::SecurityPolicy;
+/// Istio's label `connection_security_policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SecurityPolicy {
+    /// The peer showed a certificate.
+    MutualTls,
+    /// The peer showed none.
+    None,
+    /// The reporter can't know: client-side proxies log only their downstream connection.
+    Unknown,
+}
+
+impl SecurityPolicy {
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SecurityPolicy::MutualTls => "mutual_tls",
+            SecurityPolicy::None => "none",
+            SecurityPolicy::Unknown => "unknown",
+        }
+    }
+}
 
 /// Who the two ends of the downstream connection proved to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,10 +16,10 @@ use std::net::IpAddr;
 
 use super::authority::{Authority, Host};
 use super::k8s_mesh::Lookup;
-use super::role::Role;
-use super::rule::Rule;
 use crate::directory::inquiry::Inquiry;
 use crate::directory::{External, Owner, Service};
+use crate::role::Role;
+use crate::rule::Rule;
 
 /// The port of an authority without one.
 pub const HTTP: u16 = 80;

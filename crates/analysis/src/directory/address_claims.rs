@@ -171,7 +171,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::analyze::port_protocol::PortProtocol;
+    use crate::port_protocol::PortProtocol;
 
     fn at(seconds: i64) -> Moment {
         Moment(seconds * 1_000_000_000)

@@ -10,10 +10,10 @@ use super::records::qualified;
 use super::scope::Scope;
 use super::{Backend, Directory, External, Found, Oldest, Owner, Pod, Service};
 use crate::accounting::Unattributed;
-use crate::analyze::port_protocol::PortProtocol;
-use crate::analyze::role::Role;
-use crate::analyze::rule::Rule;
 use crate::moment::Moment;
+use crate::port_protocol::PortProtocol;
+use crate::role::Role;
+use crate::rule::Rule;
 
 /// Questions to one version of the directory.
 #[derive(Clone, Debug)]

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use super::{CLOCK_SKEW, Found, Owner};
 use crate::accounting::Unattributed;
-use crate::analyze::rule::Rule;
 use crate::moment::Moment;
+use crate::rule::Rule;
 
 /// A half-open span of start times: from `since`, before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::Port;
 use super::block::Block;
-use crate::analyze::port_protocol::PortProtocol;
 use crate::moment::Moment;
+use crate::port_protocol::PortProtocol;
 
 /// A Pod, or a `WorkloadEntry`: a party as a pod is, whose address and ports the object says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use super::{External, Service};
-use crate::analyze::role::Role;
+use crate::role::Role;
 
 /// A Service's annotation with the namespaces that it is exported to, between commas.
 pub const EXPORT_TO: &str = "networking.istio.io/exportTo";
@@ -95,8 +95,8 @@ mod tests {
     use super::super::state::State;
     use super::super::{Owner, Port, protocol_of};
     use super::*;
-    use crate::analyze::port_protocol::PortProtocol;
     use crate::moment::Moment;
+    use crate::port_protocol::PortProtocol;
 
     /// An entry `namespace/name` with the port, for `export_to`.
     fn entry(

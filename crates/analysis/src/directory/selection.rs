@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::External;
 use super::records::Selector;
-use crate::analyze::port_protocol::PortProtocol;
+use crate::port_protocol::PortProtocol;
 
 /// What selectors ask of a workload; the pods of one workload share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

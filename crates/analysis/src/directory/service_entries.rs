@@ -185,8 +185,8 @@ mod tests {
     use super::super::{Owner, protocol_of};
     use super::*;
     use crate::accounting::Unattributed;
-    use crate::analyze::port_protocol::PortProtocol;
-    use crate::analyze::role::Role;
+    use crate::port_protocol::PortProtocol;
+    use crate::role::Role;
 
     /// A sidecar of another namespace that calls this port.
     const SCOPE: Scope<'static> = Scope {

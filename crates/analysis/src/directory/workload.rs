@@ -3,26 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::records::{Controller, PodRecord};
-use crate::analyze::role::Role;
-
-/// The label of Istio's canonical service.
-pub const CANONICAL_NAME: &str = "service.istio.io/canonical-name";
-/// The label of Istio's canonical revision.
-pub const CANONICAL_REVISION: &str = "service.istio.io/canonical-revision";
-/// Kubernetes' recommended label of an application's name.
-pub const APP_NAME: &str = "app.kubernetes.io/name";
-/// Kubernetes' recommended label of an application's version.
-pub const APP_VERSION: &str = "app.kubernetes.io/version";
-/// The label of the network that a pod is in.
-pub const NETWORK: &str = "topology.istio.io/network";
-/// The label that overrides the name of the workload.
-pub const WORKLOAD_NAME: &str = "service.istio.io/workload-name";
-const POD_TEMPLATE_HASH: &str = "pod-template-hash";
-const ROLLOUTS_POD_TEMPLATE_HASH: &str = "rollouts-pod-template-hash";
-/// The label, in `OpenShift`, of the pods of a `DeploymentConfig`.
-const DEPLOYMENT_CONFIG: &str = "deploymentconfig";
-/// The label of pods that istiod made for a Gateway.
-const MANAGED: &str = "gateway.istio.io/managed";
+use crate::pod_labels::{
+    APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISION, DEPLOYMENT_CONFIG, MANAGED, POD_TEMPLATE_HASH,
+    ROLLOUTS_POD_TEMPLATE_HASH, WORKLOAD_NAME,
+};
+use crate::role::Role;
 
 /// Whether istiod made a pod as a waypoint or a gateway (Istio `pkg/config/constants` `ManagedGateway…`).
 pub fn role(labels: &BTreeMap<String, String>) -> Role {

@@ -18,12 +18,12 @@ use super::raw::{Caller, RawIdentity};
 use crate::accounting::Rejected;
 use crate::analyze::Ended;
 use crate::analyze::addresses::{Endpoint, endpoint, is_pipe};
-use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::identity::Identity;
-use crate::analyze::role::Role;
 use crate::analyze::tls::Security;
+use crate::chain::{Analyzer, Chain};
 use crate::node::Node;
 use crate::peer::{Peer, Peers};
+use crate::role::Role;
 
 /// Marks a key whose parts are as they were sent; there is no such security policy.
 const AS_SENT: u8 = 0x80;

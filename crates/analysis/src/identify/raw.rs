@@ -4,9 +4,9 @@ use als_proto::{CommonProperties, Malformed};
 
 use crate::analyze::addresses::{Endpoint, endpoint, is_pipe};
 use crate::analyze::identity::Identity;
-use crate::analyze::role::Role;
 use crate::analyze::tls;
 use crate::peer::Peers;
+use crate::role::Role;
 
 /// Which address is a caller's (envoy `data/accesslog/v3` `AccessLogCommon`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use als_proto::{Malformed, Struct, Value};
 
 use super::Peer;
-use crate::directory::workload::{APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISION, WORKLOAD_NAME};
+use crate::pod_labels::{APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISION, WORKLOAD_NAME};
 
 /// The fields that any rule reads, from either vocabulary; empty is unset.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use als_proto::{CommonProperties, HttpEntry, HttpRequest};
 
 use crate::accounting::{Kept, Unattributed};
+use crate::aggregate::call::{Call, PartyLabels};
 use crate::aggregate::registry::Registry;
 use crate::aggregate::series::{Counts as _, HttpCounts, Outcome, TcpCounts};
 use crate::analyze::measure::{HttpMeasure, TcpMeasure};
 use crate::analyze::outcome::Verdict;
+use crate::analyze::tls::SecurityPolicy;
 use crate::identify::IdentifiedObservation;
 use crate::interner::{Interner, Symbol};
 use crate::moment::Moment;
 use crate::names::redact::Redaction;
 use crate::node::Node;
-use crate::party::{Call, PartyLabels, Reporter, SecurityPolicy};
+use crate::reporter::Reporter;
 
 /// An observed entry.
 #[derive(Clone, Copy, Debug)]

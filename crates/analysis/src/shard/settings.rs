@@ -1,8 +1,8 @@
 //! What the shards are told to do.
 
-use crate::analyze::chain::{Analyzer, Chain};
-use crate::analyze::role::Role;
+use crate::chain::{Analyzer, Chain};
 use crate::identify::CallerAddress;
+use crate::role::Role;
 
 /// What the shards are told to do; the same for all of them.
 #[derive(Clone, Copy, Debug)]

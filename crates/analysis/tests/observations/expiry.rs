@@ -14,10 +14,10 @@ use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use alscope_analysis::aggregate::expiry::Expiry;
 use alscope_analysis::aggregate::registry::{Bounds, Registry, Sizes};
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
+use alscope_analysis::chain::{Analyzer, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::node::Node;
-use alscope_analysis::party::Reporter;
+use alscope_analysis::reporter::Reporter;
 use alscope_analysis::shard::{Progress, Settings, Shard};
 use prost::Message as _;
 

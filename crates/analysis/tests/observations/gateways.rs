@@ -2,7 +2,7 @@ use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use alscope_analysis::accounting::Unattributed;
 use alscope_analysis::aggregate::registry::Bounds;
 use alscope_analysis::identify::CallerAddress::{self, Direct, Forwarded};
-use alscope_analysis::party::Reporter;
+use alscope_analysis::reporter::Reporter;
 use alscope_analysis::shard::Settings;
 use rstest::rstest;
 

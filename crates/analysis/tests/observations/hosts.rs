@@ -2,9 +2,9 @@
 
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, TlsProperties};
 use alscope_analysis::aggregate::registry::Bounds;
-use alscope_analysis::analyze::port_protocol::PortProtocol::Grpc;
 use alscope_analysis::directory::records::{Record, ServiceEntryRecord, ServiceRecord};
 use alscope_analysis::directory::{Directory, Port};
+use alscope_analysis::port_protocol::PortProtocol::Grpc;
 use alscope_analysis::shard::Settings;
 use rstest::rstest;
 

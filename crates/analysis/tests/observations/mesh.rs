@@ -11,14 +11,14 @@ use alscope_analysis::aggregate::labels::NAMES;
 use alscope_analysis::aggregate::registry::{Bounds, Registry};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
-use alscope_analysis::analyze::port_protocol::PortProtocol;
+use alscope_analysis::chain::{Analyzer, Chain};
 use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord,
 };
 use alscope_analysis::directory::state::State;
 use alscope_analysis::directory::{Directory, Port};
 use alscope_analysis::moment::Moment;
+use alscope_analysis::port_protocol::PortProtocol;
 use alscope_analysis::shard::{Progress, Settings, Shard};
 use prost::Message as _;
 

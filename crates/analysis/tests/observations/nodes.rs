@@ -6,10 +6,10 @@ use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAcces
 use alscope_analysis::aggregate::evidence::Evidence;
 use alscope_analysis::aggregate::registry::Bounds;
 use alscope_analysis::aggregate::topology::{Row, rows};
-use alscope_analysis::analyze::chain::Analyzer::MxMesh;
-use alscope_analysis::analyze::role::Role;
+use alscope_analysis::chain::Analyzer::MxMesh;
 use alscope_analysis::directory::records::{Record, ServiceRecord};
-use alscope_analysis::party::Reporter;
+use alscope_analysis::reporter::Reporter;
+use alscope_analysis::role::Role;
 use alscope_analysis::shard::Settings;
 use rstest::rstest;
 

@@ -2,7 +2,7 @@
 
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use alscope_analysis::accounting::{Rejected, Skipped, Unattributed};
-use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
+use alscope_analysis::chain::Analyzer::{self, K8sMesh, MxMesh};
 use prost_types::Any;
 use rstest::rstest;
 

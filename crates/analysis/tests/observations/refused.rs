@@ -5,7 +5,7 @@ use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
 use alscope_analysis::accounting::{Rejected, Skipped};
 use alscope_analysis::aggregate::registry::Bounds;
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
+use alscope_analysis::chain::{Analyzer, Chain};
 use alscope_analysis::shard::Settings;
 use prost::Message as _;
 use prost_types::value::Kind;

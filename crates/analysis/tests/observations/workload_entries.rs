@@ -3,10 +3,10 @@
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
 use alscope_analysis::accounting::Unattributed;
-use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::records::{
     Key, Kind, PodRecord, Record, SelectedPort, Selector, ServiceEntryRecord, ServiceRecord,
 };
+use alscope_analysis::port_protocol::PortProtocol;
 use rstest::rstest;
 
 use crate::entry::*;

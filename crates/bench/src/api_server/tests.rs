@@ -131,7 +131,7 @@ async fn the_collector_makes_its_directory_of_the_objects(#[case] pods: u32) {
         .inquiry()
         .owner("192.0.2.1".parse().unwrap(), None, now)
         .rule;
-    assert_eq!(node, alscope_analysis::analyze::rule::Rule::NodeAddress);
+    assert_eq!(node, alscope_analysis::rule::Rule::NodeAddress);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ mod lifetime;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use alscope_analysis::analyze::port_protocol::PortProtocol;
+use alscope_analysis::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
 use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use alscope_analysis::analyze::port_protocol::PortProtocol;
+use alscope_analysis::port_protocol::PortProtocol;
 use alscope_analysis::directory::block::Block;
 use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{Record, SelectedPort, Selector, ServiceEntryRecord};

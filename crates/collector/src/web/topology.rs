@@ -7,7 +7,7 @@ use alscope_analysis::aggregate::evidence::EvidenceTable;
 use alscope_analysis::aggregate::node::{Node, NodeKind};
 use alscope_analysis::aggregate::topology::{Row, rows};
 use alscope_analysis::aggregate::totals::Snapshot;
-use alscope_analysis::analyze::role::Role;
+use alscope_analysis::role::Role;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};

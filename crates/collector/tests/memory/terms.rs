@@ -6,7 +6,7 @@ use alscope_analysis::aggregate::series::{Counts, HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::window::{EdgeCounts, EdgeId, MOST_EDGES};
 use alscope_analysis::interner::STRING_BYTES;
 use alscope_analysis::node::{DOMAIN, NODE_ID};
-use alscope_analysis::party::Call;
+use alscope_analysis::aggregate::call::Call;
 use alscope_collector::envoy_metrics;
 use alscope_collector::receive::buffer_pool;
 use alscope_collector::receive::worker::WINDOW;

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{CallId, Registry};
+use crate::aggregate::call::Call;
 use crate::aggregate::evidence::{EvidenceId, EvidenceKey, Finding};
 use crate::interner::Interner;
-use crate::party::Call;
 
 /// The host of calls to all the others.
 const OTHER: &str = "other";
@@ -82,9 +82,9 @@ impl Registry {
 mod tests {
     use super::super::Bounds;
     use super::*;
-    use crate::analyze::role::Role;
-    use crate::analyze::rule::Rule;
     use crate::interner::Symbol;
+    use crate::role::Role;
+    use crate::rule::Rule;
 
     const NOT_FOUND: Finding = Finding {
         rule: Rule::NotFound,

@@ -5,12 +5,12 @@ use als_proto::ResponseFlags;
 use super::outside_hosts::OutsideHosts;
 use super::places::Places;
 use super::{Bounds, CallId, SeriesId};
+use crate::aggregate::call::Call;
 use crate::aggregate::evidence::{EvidenceId, EvidenceKey};
 use crate::aggregate::labels::{SeriesLabels, label_bytes, series_labels};
 use crate::aggregate::series::{Outcome, SeriesKey};
 use crate::analyze::protocol::Protocol;
 use crate::interner::Interner;
-use crate::party::Call;
 
 #[derive(Debug)]
 pub(super) struct Tables {

@@ -8,6 +8,7 @@ use crate::directory::name_history::NameHistory;
 use crate::directory::records::{EndpointSliceRecord, PodRecord, ServiceRecord, qualified};
 use crate::directory::{Pod, workload};
 use crate::moment::Moment;
+use crate::pod_labels;
 
 /// The names of a party that is `name` from `now` on.
 pub(super) fn names(known: Option<&NameHistory>, name: Arc<str>, now: Moment) -> NameHistory {
@@ -83,7 +84,7 @@ impl State {
         let names = names(known.map(|known| &known.party.names), name, now);
         let selected_by = self.selectable(record);
         let network = match record.network.as_str() {
-            "" => workload::first_label(&record.labels, &[workload::NETWORK]).unwrap_or_default(),
+            "" => workload::first_label(&record.labels, &[pod_labels::NETWORK]).unwrap_or_default(),
             told => told,
         };
         let network = self.texts.share(network);

@@ -3,13 +3,13 @@
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::{Entry, Message};
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::analyze::chain::Analyzer::K8sMesh;
-use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::analyze::k8s_mesh::Lookup;
+use alscope_analysis::chain::Analyzer::K8sMesh;
+use alscope_analysis::chain::Chain;
 use alscope_analysis::identify::identity_cache::Answer;
 use alscope_analysis::identify::{CallerAddress, Identified, RawIdentity, look_up, peers};
 use alscope_analysis::node::Node;
-use alscope_analysis::party::Reporter;
+use alscope_analysis::reporter::Reporter;
 use proptest::prelude::*;
 use prost::Message as _;
 

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
-use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
 use alscope_analysis::directory::records::{NodeRecord, PodEndpoint, SelectedPort, Selector};
+use alscope_analysis::port_protocol::PortProtocol;
 
 /// What happens.
 #[derive(Clone, Debug)]

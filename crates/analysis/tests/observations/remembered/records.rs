@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
 use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{
     EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceEntryRecord, ServiceRecord,
 };
 use alscope_analysis::directory::state::State;
+use alscope_analysis::port_protocol::PortProtocol;
 use alscope_naming::kubernetes_name::{istio_service_name, k8s_service_name};
 
 use crate::mesh::*;

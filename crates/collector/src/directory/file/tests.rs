@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
-use alscope_analysis::analyze::port_protocol::PortProtocol;
-use alscope_analysis::analyze::role::Role;
+use alscope_analysis::port_protocol::PortProtocol;
+use alscope_analysis::role::Role;
 use alscope_analysis::directory::scope::Scope;
 use alscope_analysis::directory::{Directory, External, Owner, protocol_of};
 use alscope_analysis::moment::Moment;

@@ -15,7 +15,7 @@ use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_messa
     HttpAccessLogEntries, Identifier, LogEntries, TcpAccessLogEntries,
 };
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
+use alscope_analysis::chain::{Analyzer, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::records::{PodRecord, Record};
 use alscope_analysis::directory::state::State;

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use alscope_analysis::accounting::{Clamped, Kept, Rejected, Skipped, Unattributed};
 use alscope_analysis::aggregate::totals::Snapshot;
 use alscope_analysis::moment::Moment;
-use alscope_analysis::party::Reporter;
+use alscope_analysis::reporter::Reporter;
 
 use super::format::Format;
 use super::push;

@@ -2,55 +2,10 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::aggregate::node::Kinds;
+use super::node::Kinds;
+use crate::analyze::tls::SecurityPolicy;
 use crate::interner::Symbol;
-
-/// The proxy that reported an observation, with Istio's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reporter {
-    /// A client-side proxy, or a gateway for its upstream side.
-    Source,
-    /// A server-side proxy, or a gateway for its downstream side.
-    Destination,
-    /// An ambient waypoint.
-    Waypoint,
-}
-
-impl Reporter {
-    /// Every reporter, in the order of the counters.
-    pub const ALL: &[Reporter] = &[Reporter::Source, Reporter::Destination, Reporter::Waypoint];
-
-    /// The value of Istio's label `reporter`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reporter::Source => "source",
-            Reporter::Destination => "destination",
-            Reporter::Waypoint => "waypoint",
-        }
-    }
-}
-
-/// Istio's label `connection_security_policy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SecurityPolicy {
-    /// The peer showed a certificate.
-    MutualTls,
-    /// The peer showed none.
-    None,
-    /// The reporter can't know: client-side proxies log only their downstream connection.
-    Unknown,
-}
-
-impl SecurityPolicy {
-    /// The label's value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SecurityPolicy::MutualTls => "mutual_tls",
-            SecurityPolicy::None => "none",
-            SecurityPolicy::Unknown => "unknown",
-        }
-    }
-}
+use crate::reporter::Reporter;
 
 /// One side of a call, as Istio's standard metrics label it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

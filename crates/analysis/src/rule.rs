@@ -1,7 +1,7 @@
 //! The rules that say who stands at one end of a call, or that nobody certain does: each end of a counted call has one.
 
-use super::chain::Analyzer;
 use crate::accounting::Unattributed;
+use crate::chain::Analyzer;
 
 /// The closed list: each rule has an id, an analyzer that asks for it, and a reason if it leaves the end unknown.
 macro_rules! rules {
