@@ -2,12 +2,14 @@
 
 pub mod call;
 pub mod deltas;
+pub mod ends;
 pub mod evidence;
 pub mod example;
 pub mod expiry;
+pub mod graph_node;
 pub mod histogram;
+pub mod ids;
 pub mod labels;
-pub mod node;
 pub mod registry;
 pub mod series;
 pub mod topology;

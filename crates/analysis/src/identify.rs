@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use als_proto::CommonProperties;
 
+use crate::aggregate::call::Kinds;
 use crate::aggregate::call::{Call, PartyLabels};
-use crate::aggregate::evidence::{EvidenceId, Finding};
-use crate::aggregate::node::Kinds;
-use crate::aggregate::registry::{CallId, Registry};
+use crate::aggregate::evidence::Finding;
+use crate::aggregate::ids::{CallId, EvidenceId};
+use crate::aggregate::registry::Registry;
 use crate::analyze::Ended;
 use crate::analyze::attribution::Party;
 use crate::analyze::identity::Identity;

@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::node::Kinds;
+use super::graph_node::NodeKind;
 use crate::analyze::tls::SecurityPolicy;
 use crate::interner::Symbol;
 use crate::reporter::Reporter;
@@ -77,6 +77,36 @@ impl PartyLabels {
     }
 }
 
+/// What the ends of a call are. The labels have the names, so calls whose labels are equal are one series: this is no part of what
+/// tells two calls apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Kinds {
+    pub(super) source: NodeKind,
+    pub(super) destination: NodeKind,
+    pub(super) service: NodeKind,
+}
+
+impl PartialEq for Kinds {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Kinds {}
+
+impl Hash for Kinds {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl Kinds {
+    /// Of what is not kept apart.
+    pub const OVERFLOW: Kinds = Kinds {
+        source: NodeKind::Workload,
+        destination: NodeKind::Workload,
+        service: NodeKind::Unknown,
+    };
+}
+
 /// Who called whom, as one reporter saw it: the part of a series' labels that does not change with the outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -132,4 +162,26 @@ impl Call {
         security: SecurityPolicy::Unknown,
         kinds: Kinds::OVERFLOW,
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    // proves: node/no-label
+    #[test]
+    fn calls_whose_labels_are_equal_are_one_whatever_their_ends_are() {
+        let kinds = Kinds {
+            destination: NodeKind::Outside,
+            ..Kinds::OVERFLOW
+        };
+        let other = Call {
+            kinds,
+            ..Call::OVERFLOW
+        };
+        let calls: HashSet<Call> = [Call::OVERFLOW, other].into();
+        assert_eq!(calls.len(), 1);
+    }
 }

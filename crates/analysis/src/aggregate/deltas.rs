@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::registry::SeriesId;
+use super::ids::SeriesId;
 use super::series::{Counts, SeriesKey};
 
 /// A worker's counters by series id, with the worker's own memory of which key has which id.
@@ -123,8 +123,8 @@ mod tests {
     use als_proto::ResponseFlags;
 
     use super::*;
-    use crate::aggregate::registry::CallId;
-    use crate::aggregate::series::Outcome;
+    use crate::aggregate::ids::CallId;
+    use crate::analyze::outcome::Outcome;
     use crate::analyze::protocol::Protocol;
 
     /// Entries, of which a delta holds two.

@@ -6,10 +6,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::call::Call;
 use super::example::Example;
-use super::node::Node;
-use super::registry::Registry;
-use crate::aggregate::call::Call;
+use super::graph_node::Node;
+use super::ids::EvidenceId;
 use crate::interner::{Interner, Symbol};
 use crate::moment::Moment;
 use crate::reporter::Reporter;
@@ -20,25 +20,6 @@ use crate::rule::Rule;
 pub const MOST_EVIDENCE: usize = 10_000;
 /// How old an example gets before a worker gives a newer one, if it has one.
 const EXAMPLE_AGE: Duration = Duration::from_secs(10);
-
-/// The number of a piece of evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct EvidenceId(u32);
-
-impl EvidenceId {
-    /// Stands for all that is not kept apart, because a bound was reached.
-    pub const OVERFLOW: EvidenceId = EvidenceId(0);
-
-    /// The id of the evidence at `place`.
-    pub fn at(place: usize) -> Self {
-        EvidenceId(u32::try_from(place).map_or(0, |place| place.saturating_add(1)))
-    }
-
-    /// The place among the evidence that is kept apart.
-    pub fn place(self) -> Option<usize> {
-        (self.0 as usize).checked_sub(1)
-    }
-}
 
 /// How one party of a call was found, and what its proxy does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,13 +139,13 @@ impl EvidenceTable {
         self.rows.iter().flatten().collect()
     }
 
-    /// Adds what a worker counted and a drain brings `now`. What is new had counted nothing at `before`.
+    /// Adds what a worker counted and a drain brings `now`. `evidence` tells what is new, which had counted nothing at `before`.
     pub fn add(
         &mut self,
         id: EvidenceId,
         delta: Delta,
-        registry: &Registry,
         (before, now): (Moment, Moment),
+        evidence: impl FnOnce(EvidenceId) -> Option<Evidence>,
     ) {
         let Some(place) = id.place() else {
             self.overflowed += delta.observations;
@@ -177,7 +158,7 @@ impl EvidenceTable {
             return;
         };
         if row.is_none() {
-            *row = registry.evidence(id).map(|evidence| Counted {
+            *row = evidence(id).map(|evidence| Counted {
                 evidence: Arc::new(evidence),
                 observations: 0,
                 example: None,
@@ -192,15 +173,15 @@ impl EvidenceTable {
         }
     }
 
-    /// Lets go what has not changed since `oldest`; see [`super::expiry`].
-    pub(super) fn expire(&mut self, registry: &Registry, oldest: Moment) {
+    /// Lets go what has not changed since `oldest`, of that what `free` frees; see [`super::expiry`].
+    pub(super) fn expire(&mut self, oldest: Moment, free: impl FnOnce(&[EvidenceId]) -> Vec<EvidenceId>) {
         let is_idle = |row: &Option<Counted>| row.as_ref().is_some_and(|row| row.changed < oldest);
         let rows = self.rows.iter().enumerate();
         let idle: Vec<EvidenceId> = rows
             .filter(|(_, row)| is_idle(row))
             .map(|(place, _)| EvidenceId::at(place))
             .collect();
-        for id in registry.free_evidence(&idle) {
+        for id in free(&idle) {
             let row = id.place().and_then(|place| self.rows.get_mut(place)?.take());
             self.expired += row.map_or(0, |row| row.observations);
         }

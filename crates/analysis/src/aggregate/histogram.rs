@@ -6,6 +6,8 @@ use std::ops::AddAssign;
 pub const EDGES: usize = 19;
 /// Buckets with the last, unbounded one.
 pub const BUCKETS: usize = EDGES + 1;
+/// Buckets of an edge's durations: Istio's up to a minute, and one for the rest.
+pub const SKETCH: usize = 16;
 
 /// The buckets' upper bounds as Prometheus shows them, in milliseconds or bytes (Envoy's default buckets, which Istio keeps).
 pub const BOUNDS: [&str; BUCKETS] = [

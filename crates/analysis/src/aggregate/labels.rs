@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::node::Node;
-use super::series::Outcome;
+use super::graph_node::Node;
 use crate::aggregate::call::{Call, PartyLabels};
 use crate::analyze::flags;
+use crate::analyze::outcome::Outcome;
 use crate::analyze::outcome::{Verdict, is_answered};
 use crate::interner::{Interner, Symbol};
 use crate::reporter::Reporter;

@@ -1,6 +1,7 @@
 //! The one table of calls and series that all workers share. It is asked only for what a worker has not met in this epoch
 //! ([`super::expiry`]), so its lock is off the hot path.
 
+mod bounds;
 pub mod node_numbers;
 mod outside_hosts;
 mod places;
@@ -9,78 +10,18 @@ mod tables;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use bounds::Bounds;
 use node_numbers::NodeNumbers;
+use outside_hosts::OTHER;
 use places::Places;
 use tables::{HTTP, TCP, Tables};
 
-use super::evidence::{Evidence, EvidenceId, EvidenceKey, Finding, MOST_EVIDENCE};
+use super::call::Call;
+use super::evidence::{Evidence, EvidenceKey, Finding};
+use super::ids::{CallId, EvidenceId, SeriesId};
 use super::labels::SeriesLabels;
 use super::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
-use crate::aggregate::call::Call;
 use crate::interner::{Interner, Symbol, Text};
-
-/// The id of a [`Call`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CallId(u32);
-
-impl CallId {
-    /// [`Call::OVERFLOW`].
-    pub const OVERFLOW: CallId = CallId(0);
-
-    /// The id as a number.
-    pub fn number(self) -> u32 {
-        self.0
-    }
-}
-
-/// The id of a series within its family (HTTP or TCP).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SeriesId(u32);
-
-impl SeriesId {
-    /// The series that takes what no longer fits.
-    pub const OVERFLOW: SeriesId = SeriesId(0);
-
-    /// The id of the series at a place; that of the overflow where there can be no place.
-    pub fn at(place: usize) -> Self {
-        SeriesId(u32::try_from(place).unwrap_or(0))
-    }
-
-    /// The place in a dense vector.
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// How much the registry holds before the rest goes into the overflow series.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Bytes of interned strings, with what each takes besides its text.
-    pub string_bytes: usize,
-    /// Calls.
-    pub calls: usize,
-    /// Samples of the exposition.
-    pub samples: usize,
-    /// Bytes of the values of all series' labels as text: a long string is in one series after the other.
-    pub label_bytes: usize,
-    /// Edges with the rules that found their parties.
-    pub evidence: usize,
-    /// Hosts outside the mesh that only their callers name.
-    pub outside_hosts: usize,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Bounds {
-            string_bytes: 64 << 20,
-            calls: 200_000,
-            samples: 500_000,
-            label_bytes: 64 << 20,
-            evidence: MOST_EVIDENCE,
-            outside_hosts: 200,
-        }
-    }
-}
 
 /// Places that are looked through before the lock is given back for a moment.
 const TURN: usize = 4096;
@@ -179,6 +120,12 @@ impl Registry {
         self.epoch.store(tables.interner.number(), Ordering::Release);
     }
 
+    /// The number of the node with these words, which no node with others ever has.
+    pub fn node_number(&self, words: &[u8]) -> u64 {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.number(words)
+    }
+
     /// The string of a symbol.
     pub fn text(&self, symbol: Symbol) -> Arc<str> {
         self.tables().interner.text(symbol)
@@ -196,6 +143,29 @@ impl Registry {
         let id = tables.call_id(&call, self.bounds.calls);
         let key = EvidenceKey::new(tables.call_of(id), found);
         (id, tables.evidence_id(key, self.bounds.evidence))
+    }
+
+    /// The same as [`Registry::call`] of a call to a host outside that only its caller names: to that host, or to `other` where it has
+    /// no place. Answers also whether it is not counted as `other`.
+    pub fn call_outside(
+        &self,
+        found: [Finding; 2],
+        host: &str,
+        make: impl FnOnce(&mut Interner) -> Call,
+    ) -> (CallId, EvidenceId, bool) {
+        let tables = &mut *self.tables();
+        let has_place = tables.outside_hosts.has_place(host, self.bounds.outside_hosts);
+        let call = Call {
+            service: tables.interner.intern(if has_place { host } else { OTHER }),
+            ..make(&mut tables.interner)
+        };
+        let id = tables.call_id(&call, self.bounds.calls);
+        if has_place && id != CallId::OVERFLOW {
+            tables.outside_hosts.hold(host, id);
+        }
+        let key = EvidenceKey::new(tables.call_of(id), found);
+        let evidence = tables.evidence_id(key, self.bounds.evidence);
+        (id, evidence, has_place || id == CallId::OVERFLOW)
     }
 
     /// What the evidence of an id is of.
@@ -297,5 +267,44 @@ impl Registry {
             samples: tables.samples,
             label_bytes: tables.label_bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::Role;
+    use crate::rule::Rule;
+
+    const NOT_FOUND: Finding = Finding {
+        rule: Rule::NotFound,
+        role: Role::Sidecar,
+    };
+
+    // proves: labels/outside-hosts-bound
+    #[test]
+    fn a_host_that_had_no_place_gets_one_when_a_call_is_forgotten() {
+        let registry = Registry::new(Bounds {
+            outside_hosts: 1,
+            ..Bounds::default()
+        });
+        let call = |host: &str| {
+            let make = |_: &mut Interner| Call {
+                service_name: Symbol::EMPTY,
+                ..Call::OVERFLOW
+            };
+            let (id, _, has_place) = registry.call_outside([NOT_FOUND; 2], host, make);
+            let service = registry.read_call(id, |call, interner| interner.text(call.service));
+            (service.to_string(), has_place)
+        };
+        assert_eq!(call("a"), ("a".to_owned(), true));
+        assert_eq!(call("b"), ("other".to_owned(), false));
+        registry.begin_epoch();
+        assert_eq!(call("a"), ("a".to_owned(), true));
+        registry.free_unused();
+        assert_eq!(call("b"), ("other".to_owned(), false));
+        registry.begin_epoch();
+        registry.free_unused();
+        assert_eq!(call("b"), ("b".to_owned(), true));
     }
 }

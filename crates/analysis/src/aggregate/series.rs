@@ -4,22 +4,11 @@ use std::hash::{Hash, Hasher};
 
 use als_proto::ResponseFlags;
 
-use super::histogram::{BUCKETS, Histogram, bucket};
-use super::registry::CallId;
-use super::window::SKETCH;
+use super::histogram::{BUCKETS, Histogram, SKETCH, bucket};
+use super::ids::CallId;
 use crate::analyze::measure::{HttpMeasure, TcpMeasure};
+use crate::analyze::outcome::Outcome;
 use crate::analyze::protocol::Protocol;
-
-/// The part of a series' labels that says what came of the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// HTTP, gRPC with its status, or TCP.
-    pub protocol: Protocol,
-    /// The response code; 0 for TCP.
-    pub code: u32,
-    /// Envoy's response flags.
-    pub flags: ResponseFlags,
-}
 
 /// The identity of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,10 +17,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::histogram::THOUSANDTHS;
+use super::graph_node::{Node, NodeKind};
+use super::histogram::{SKETCH, THOUSANDTHS};
 use super::labels::Edge;
-use super::node::{Node, NodeKind};
-use super::window::{EdgeCounts, SKETCH, Span};
+use super::window::{EdgeCounts, Span};
 use crate::reporter::Reporter;
 
 /// One row: an edge with its rates.

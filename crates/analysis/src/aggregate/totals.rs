@@ -132,7 +132,7 @@ impl Totals {
             expired.series += 1;
             expired.observations += counts.connections;
         }
-        evidence.expire(registry, oldest);
+        evidence.expire(oldest, |ids| registry.free_evidence(ids));
         window.expire(http.edges().chain(tcp.edges()));
         http.find_edges(window);
         tcp.find_edges(window);

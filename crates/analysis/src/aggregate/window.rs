@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::graph_node::{Node, NodeKind};
+use super::histogram::SKETCH;
 use super::labels::Edge;
-use super::node::{Node, NodeKind};
 use super::series::{HttpCounts, TcpCounts};
 use crate::analyze::outcome::Verdict;
 use crate::moment::Moment;
@@ -13,8 +14,6 @@ use crate::reporter::Reporter;
 
 /// Edges that are kept apart; the rest is one edge `other`.
 pub const MOST_EDGES: usize = 2000;
-/// Buckets of an edge's durations: Istio's up to a minute, and one for the rest.
-pub const SKETCH: usize = 16;
 
 /// The number of an edge within a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

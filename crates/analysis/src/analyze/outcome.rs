@@ -33,7 +33,17 @@ use als_proto::ResponseFlags;
 
 use super::measure::HttpMeasure;
 use super::protocol::Protocol;
-use crate::aggregate::series::Outcome;
+
+/// The part of a series' labels that says what came of the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// HTTP, gRPC with its status, or TCP.
+    pub protocol: Protocol,
+    /// The response code; 0 for TCP.
+    pub code: u32,
+    /// Envoy's response flags.
+    pub flags: ResponseFlags,
+}
 
 /// What a call came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,7 +10,7 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use super::kept_entry::{Observed, Subject};
-use crate::aggregate::series::Outcome;
+use crate::analyze::outcome::Outcome;
 use crate::analyze::protocol::Protocol;
 use crate::moment::Moment;
 use crate::names::endpoint::{Endpoint, Endpoints};

@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 
 use crate::accounting::Kept;
-use crate::aggregate::series::Outcome;
+use crate::analyze::outcome::Outcome;
 use crate::interner::Symbol;
 use crate::moment::Moment;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alscope_analysis::aggregate::evidence::EvidenceTable;
-use alscope_analysis::aggregate::node::{Node, NodeKind};
+use alscope_analysis::aggregate::graph_node::{Node, NodeKind};
 use alscope_analysis::aggregate::topology::{Row, rows};
 use alscope_analysis::aggregate::totals::Snapshot;
 use alscope_analysis::role::Role;

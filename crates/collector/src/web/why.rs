@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alscope_analysis::accounting::{Accounting, Rejected, Skipped};
 use alscope_analysis::aggregate::evidence::Counted;
 use alscope_analysis::aggregate::example::Example as Entry;
-use alscope_analysis::aggregate::node::Node;
+use alscope_analysis::aggregate::graph_node::Node;
 use alscope_analysis::aggregate::topology::shown_at;
 use alscope_analysis::aggregate::totals::Snapshot;
 use alscope_analysis::aggregate::window::MOST_EDGES;

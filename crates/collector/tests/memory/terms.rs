@@ -1,7 +1,8 @@
 //! The terms of the page: what is held, of what there may be many of, and how many there are under the load that the page adds up.
 
 use alscope_analysis::aggregate::evidence::MOST_EVIDENCE;
-use alscope_analysis::aggregate::registry::{Bounds, CallId};
+use alscope_analysis::aggregate::ids::CallId;
+use alscope_analysis::aggregate::registry::Bounds;
 use alscope_analysis::aggregate::series::{Counts, HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::window::{EdgeCounts, EdgeId, MOST_EDGES};
 use alscope_analysis::interner::STRING_BYTES;

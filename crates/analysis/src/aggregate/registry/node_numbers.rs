@@ -5,11 +5,8 @@
 //! number, and is looked up once more.
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
 
 use foldhash::fast::RandomState;
-
-use super::Registry;
 
 /// Bytes of the table: some ten thousand nodes that only the directory knows.
 pub const NODE_BYTES: usize = 2 << 20;
@@ -25,7 +22,7 @@ pub(super) struct NodeNumbers {
 }
 
 impl NodeNumbers {
-    fn number(&mut self, words: &[u8]) -> u64 {
+    pub(super) fn number(&mut self, words: &[u8]) -> u64 {
         if let Some(number) = self.numbers.get(words) {
             return *number;
         }
@@ -41,14 +38,6 @@ impl NodeNumbers {
             self.numbers.insert(words.into(), self.last);
         }
         self.last
-    }
-}
-
-impl Registry {
-    /// The number of the node with these words, which no node with others ever has.
-    pub fn node_number(&self, words: &[u8]) -> u64 {
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        nodes.number(words)
     }
 }
 

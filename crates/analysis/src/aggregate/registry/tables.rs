@@ -2,13 +2,15 @@
 
 use als_proto::ResponseFlags;
 
+use super::bounds::Bounds;
 use super::outside_hosts::OutsideHosts;
 use super::places::Places;
-use super::{Bounds, CallId, SeriesId};
 use crate::aggregate::call::Call;
-use crate::aggregate::evidence::{EvidenceId, EvidenceKey};
+use crate::aggregate::evidence::EvidenceKey;
+use crate::aggregate::ids::{CallId, EvidenceId, SeriesId};
 use crate::aggregate::labels::{SeriesLabels, label_bytes, series_labels};
-use crate::aggregate::series::{Outcome, SeriesKey};
+use crate::aggregate::series::SeriesKey;
+use crate::analyze::outcome::Outcome;
 use crate::analyze::protocol::Protocol;
 use crate::interner::Interner;
 

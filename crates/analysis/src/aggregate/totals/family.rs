@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::aggregate::ids::SeriesId;
 use crate::aggregate::labels::SeriesLabels;
-use crate::aggregate::registry::SeriesId;
 use crate::aggregate::window::{EdgeId, EdgeSeries, Window};
 use crate::moment::Moment;
 

@@ -1,0 +1,123 @@
+//! The ends of a call as page, `top` and `why` show them: which node each is.
+//!
+//! | node | id | who |
+//! |---|---|---|
+//! | workload | `namespace/workload` | who was found by name |
+//! | service | `service:namespace/name` | the called service where no workload was found: nobody was reached, or an address is the service's own; and a caller of which only the service is known |
+//! | outside | `outside:host` | a host of a `ServiceEntry`, a host that is its own name, and traffic that Envoy sends on without knowing where (`PassthroughCluster`, `BlackHoleCluster`) |
+//! | unknown | `unknown` | anybody else |
+//!
+//! No name in Kubernetes has a colon, so no two nodes have one id; a workload that says of itself that its namespace has one has
+//! `workload:` before it. Gateways and waypoints are workloads, which [`super::evidence`] tells apart.
+
+use std::sync::Arc;
+
+use crate::interner::{Interner, Symbol};
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeKind {
+    /// A workload.
+    Workload,
+    /// A service of which no workload is known.
+    Service,
+    /// A host outside the mesh.
+    Outside,
+    /// Nobody certain.
+    Unknown,
+}
+
+/// One end of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node<Name = Arc<str>> {
+    /// What it is.
+    pub kind: NodeKind,
+    /// Its namespace; empty for a host outside, `unknown` where none is known.
+    pub namespace: Name,
+    /// The name of the workload or service, or the host; `unknown` for nobody.
+    pub name: Name,
+}
+
+impl Node<Symbol> {
+    /// Nobody certain: one node, whatever namespace a certificate proves.
+    pub const UNKNOWN: Node<Symbol> = Node {
+        kind: NodeKind::Unknown,
+        namespace: Symbol::UNKNOWN,
+        name: Symbol::UNKNOWN,
+    };
+
+    pub(super) fn new(kind: NodeKind, namespace: Symbol, name: Symbol) -> Self {
+        Node {
+            kind,
+            namespace,
+            name,
+        }
+    }
+
+    pub(super) fn outside(host: Symbol) -> Self {
+        Node::new(NodeKind::Outside, Symbol::EMPTY, host)
+    }
+
+    /// The node in text.
+    pub fn text(&self, interner: &Interner) -> Node {
+        Node {
+            kind: self.kind,
+            namespace: interner.text(self.namespace),
+            name: interner.text(self.name),
+        }
+    }
+}
+
+impl Node {
+    /// The node's id, which no other node has.
+    pub fn id(&self) -> String {
+        let Node {
+            kind,
+            namespace,
+            name,
+        } = self;
+        match kind {
+            NodeKind::Workload if namespace.contains(':') => format!("workload:{namespace}/{name}"),
+            NodeKind::Workload => format!("{namespace}/{name}"),
+            NodeKind::Service => format!("service:{namespace}/{name}"),
+            NodeKind::Outside => format!("outside:{name}"),
+            NodeKind::Unknown => "unknown".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn node(kind: NodeKind, namespace: &str, name: &str) -> Node {
+        Node {
+            kind,
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
+    // proves: node/id
+    #[test]
+    fn no_two_nodes_have_one_id() {
+        let nodes = [
+            node(NodeKind::Workload, "demo", "web"),
+            node(NodeKind::Service, "demo", "web"),
+            node(NodeKind::Outside, "", "demo/web"),
+            node(NodeKind::Workload, "service:demo", "web"),
+            node(NodeKind::Workload, "outside:demo", "web"),
+            node(NodeKind::Workload, "workload:service:demo", "web"),
+            node(NodeKind::Workload, "unknown", "unknown"),
+            node(NodeKind::Unknown, "unknown", "unknown"),
+        ];
+        let ids: HashSet<String> = nodes.iter().map(Node::id).collect();
+        assert_eq!(ids.len(), nodes.len(), "{ids:?}");
+        assert!(
+            ids.contains("demo/web") && ids.contains("service:demo/web"),
+            "{ids:?}"
+        );
+    }
+}
