@@ -15,3 +15,4 @@ pub mod series;
 pub mod topology;
 pub mod totals;
 pub mod window;
+pub mod worker_counts;

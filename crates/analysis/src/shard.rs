@@ -12,13 +12,12 @@ use als_proto::{
     Unreadable,
 };
 
-use crate::accounting::{Accounting, Rejected, Skipped};
-use crate::aggregate::deltas::Deltas;
-use crate::aggregate::evidence::EvidenceDeltas;
+use crate::accounting::{Rejected, Skipped};
 use crate::aggregate::example::{Example, Shown};
 use crate::aggregate::ids::SeriesId;
 use crate::aggregate::registry::Registry;
 use crate::aggregate::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
+use crate::aggregate::worker_counts::WorkerCounts;
 use crate::analyze::Ended;
 use crate::analyze::final_entry::{final_entry, no_tunnel};
 use crate::analyze::identity::Identity;
@@ -41,18 +40,13 @@ pub use settings::Settings;
 /// A worker's counters and memory.
 #[derive(Debug)]
 pub struct Shard {
-    /// HTTP and gRPC series since the last drain.
-    pub http: Deltas<HttpCounts>,
-    /// TCP series since the last drain.
-    pub tcp: Deltas<TcpCounts>,
-    /// What the calls rest on, since the last drain.
-    pub evidence: EvidenceDeltas,
+    /// What it counted since the last drain.
+    pub counts: WorkerCounts,
     settings: Settings,
     registry: Arc<Registry>,
     /// The registry's epoch from which on it has asked for all that it knows of it.
     epoch: u32,
     identity_cache: IdentityCache,
-    accounting: Accounting,
     key: Vec<u8>,
     /// What keeps HTTP entries and TCP entries.
     sampler: Option<EntrySampler>,
@@ -62,14 +56,11 @@ impl Shard {
     /// An empty shard.
     pub fn new(settings: Settings, registry: Arc<Registry>) -> Self {
         Shard {
-            http: Deltas::default(),
-            tcp: Deltas::default(),
-            evidence: EvidenceDeltas::default(),
+            counts: WorkerCounts::default(),
             settings,
             epoch: registry.epoch(),
             registry,
             identity_cache: IdentityCache::default(),
-            accounting: Accounting::default(),
             key: Vec::new(),
             sampler: None,
         }
@@ -101,7 +92,7 @@ impl Shard {
 
     /// Counts a message whose entries can't be counted.
     pub fn reject_message(&mut self, reason: Rejected) {
-        self.accounting.reject_message(reason);
+        self.counts.accounting.reject_message(reason);
     }
 
     /// Reads at most `limit` entries of a message and counts what they say. Answers whether more is left.
@@ -143,8 +134,8 @@ impl Shard {
     }
 
     fn reject(&mut self, reason: Rejected) {
-        self.accounting.received += 1;
-        self.accounting.reject(reason);
+        self.counts.accounting.received += 1;
+        self.counts.accounting.reject(reason);
     }
 
     fn http_entry(&mut self, directory: &Directory, node: &Node, bytes: &[u8], received: Moment) {
@@ -183,7 +174,7 @@ impl Shard {
     }
 
     fn account(&mut self, counted: Result<bool, Ended>) {
-        let accounting = &mut self.accounting;
+        let accounting = &mut self.counts.accounting;
         accounting.received += 1;
         match counted {
             Ok(attributed) => {
@@ -327,7 +318,8 @@ impl Shard {
             .into_iter()
             .flatten();
         let evidence = observations.map(|observation| observation.evidence);
-        self.evidence
+        self.counts
+            .evidence
             .give(evidence, shown.received, || Example::of(shown).ok());
     }
 
@@ -335,15 +327,17 @@ impl Shard {
     #[inline(never)]
     fn keep(&mut self, observed: &Observed<'_, '_>) {
         if let Some(sampler) = &mut self.sampler {
-            sampler.observe(observed, &self.registry, &mut self.accounting);
+            sampler.observe(observed, &self.registry, &mut self.counts.accounting);
         }
     }
 
     /// Counts what bounds did to an entry.
     #[cold]
     fn count_unusual(&mut self, have_no_place: bool, clamped: ClampedFields) {
-        self.accounting.outside_overflowed += u64::from(have_no_place);
-        clamped.iter().for_each(|field| self.accounting.clamp(field));
+        self.counts.accounting.outside_overflowed += u64::from(have_no_place);
+        clamped
+            .iter()
+            .for_each(|field| self.counts.accounting.clamp(field));
     }
 
     fn http_observation(&mut self, observation: &IdentifiedObservation, measure: &HttpMeasure) -> bool {
@@ -351,7 +345,10 @@ impl Shard {
             call: observation.call,
             outcome: HttpCounts::outcome(measure),
         };
-        let id = self.http.add(key, measure, |key| self.registry.http_series(key));
+        let id = self
+            .counts
+            .http
+            .add(key, measure, |key| self.registry.http_series(key));
         self.observation(observation, id)
     }
 
@@ -360,18 +357,21 @@ impl Shard {
             call: observation.call,
             outcome: TcpCounts::outcome(measure),
         };
-        let id = self.tcp.add(key, measure, |key| self.registry.tcp_series(key));
+        let id = self
+            .counts
+            .tcp
+            .add(key, measure, |key| self.registry.tcp_series(key));
         self.observation(observation, id)
     }
 
     /// Counts an observation; answers whether both of its parties were found.
     fn observation(&mut self, observation: &IdentifiedObservation, id: SeriesId) -> bool {
-        self.accounting.observe(observation.reporter);
-        self.accounting.overflowed += u64::from(id == SeriesId::OVERFLOW);
-        self.evidence.add(observation.evidence);
+        self.counts.accounting.observe(observation.reporter);
+        self.counts.accounting.overflowed += u64::from(id == SeriesId::OVERFLOW);
+        self.counts.evidence.add(observation.evidence);
         let missing = [observation.source_rule, observation.destination_rule].map(Rule::unattributed);
         for reason in missing.iter().flatten() {
-            self.accounting.miss(*reason);
+            self.counts.accounting.miss(*reason);
         }
         missing == [None, None]
     }

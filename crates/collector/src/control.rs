@@ -77,7 +77,7 @@ impl Control {
                 let now = clock::now();
                 let (more, batch) = {
                     let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-                    (self.totals.drain(&mut shard, CHUNK, now), shard.take_kept(0))
+                    (shard.drain_into(&mut self.totals, CHUNK, now), shard.take_kept(0))
                 };
                 if let (Some(kept), Some(batch)) = (&self.kept, batch) {
                     kept.offer(batch);

@@ -11,7 +11,6 @@ use alscope_analysis::aggregate::ids::SeriesId;
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
 use alscope_analysis::chain::{Analyzer, Chain};
-use alscope_analysis::port_protocol::PortProtocol;
 use alscope_analysis::directory::records::{
     EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord,
 };
@@ -19,6 +18,7 @@ use alscope_analysis::directory::state::State;
 use alscope_analysis::directory::{Directory, Port};
 use alscope_analysis::moment::Moment;
 use alscope_analysis::node::Node;
+use alscope_analysis::port_protocol::PortProtocol;
 use alscope_analysis::reporter::Reporter;
 use alscope_analysis::shard::{Progress, Settings, Shard};
 use prost::Message as _;
@@ -108,12 +108,14 @@ impl Mesh {
         let (mut http, mut tcp) = (Vec::new(), Vec::new());
         shard.begin_drain();
         shard
+            .counts
             .http
             .drain(usize::MAX, |id, counts| http.push((id, counts.clone())));
         shard
+            .counts
             .tcp
             .drain(usize::MAX, |id, counts| tcp.push((id, counts.clone())));
-        shard.evidence.drain(usize::MAX, |_, _| ());
+        shard.counts.evidence.drain(usize::MAX, |_, _| ());
         http.sort_by_key(|(id, _)| id.index());
         tcp.sort_by_key(|(id, _)| id.index());
         Counted {

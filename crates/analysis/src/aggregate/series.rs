@@ -2,8 +2,6 @@
 
 use std::hash::{Hash, Hasher};
 
-use als_proto::ResponseFlags;
-
 use super::histogram::{BUCKETS, Histogram, SKETCH, bucket};
 use super::ids::CallId;
 use crate::analyze::measure::{HttpMeasure, TcpMeasure};
@@ -202,6 +200,8 @@ impl Counts for TcpCounts {
 
 #[cfg(test)]
 mod tests {
+    use als_proto::ResponseFlags;
+
     use super::*;
     use crate::analyze::measure::ClampedFields;
 

@@ -6,9 +6,9 @@ use super::evidence::EvidenceTable;
 use super::registry::Registry;
 use super::series::{Counts, HttpCounts, TcpCounts};
 use super::window::Window;
+use super::worker_counts::WorkerCounts;
 use crate::accounting::Accounting;
 use crate::moment::Moment;
-use crate::shard::Shard;
 pub use family::{Family, Series};
 
 /// Series that expired, and what went with them.
@@ -74,9 +74,15 @@ impl Totals {
         }
     }
 
-    /// Takes what at most `limit` series of each family and pieces of evidence counted in a shard before this drain of it began, and its
-    /// accounting. Answers whether more is left: then release the shard for a moment and call again.
-    pub fn drain(&mut self, shard: &mut Shard, limit: usize, now: Moment) -> bool {
+    /// Takes what at most `limit` series of each family and pieces of evidence counted in a worker before this drain of it began, and its
+    /// accounting. Answers whether more is left: then release the worker for a moment and call again.
+    pub fn drain(
+        &mut self,
+        counts: &mut WorkerCounts,
+        registry: &Registry,
+        limit: usize,
+        now: Moment,
+    ) -> bool {
         self.began.get_or_insert(now);
         let moments = (self.before, now);
         let Snapshot {
@@ -88,28 +94,26 @@ impl Totals {
             evidence,
             ..
         } = &mut self.snapshot;
-        shard.begin_drain();
-        let counted = shard.take_accounting();
+        let counted = std::mem::take(&mut counts.accounting);
         if counted.received > 0 {
             *last_entry = Some(now);
         }
         accounting.add(&counted);
-        let registry = shard.registry().clone();
-        let more_http = shard.http.drain(limit, |id, counts| {
+        let more_http = counts.http.drain(limit, |id, counts| {
             if let Some((series, total)) = http.touch(id, moments, window, |id| registry.http_labels(id)) {
                 total.merge(counts);
                 window.add_http(series, counts, now);
             }
         });
-        let more_tcp = shard.tcp.drain(limit, |id, counts| {
+        let more_tcp = counts.tcp.drain(limit, |id, counts| {
             if let Some((series, total)) = tcp.touch(id, moments, window, |id| registry.tcp_labels(id)) {
                 total.merge(counts);
                 window.add_tcp(series, counts, now);
             }
         });
-        let more_evidence = shard
-            .evidence
-            .drain(limit, |id, delta| evidence.add(id, delta, &registry, moments));
+        let more_evidence = counts.evidence.drain(limit, |id, delta| {
+            evidence.add(id, delta, moments, |id| registry.evidence(id));
+        });
         more_http || more_tcp || more_evidence
     }
 

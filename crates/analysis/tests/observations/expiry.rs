@@ -86,7 +86,7 @@ impl Collector {
         let pass = self.expiry.begin(&self.registry, at(now));
         for place in 0..self.shards.len() {
             between(self);
-            while self.totals.drain(&mut self.shards[place], 2, at(now)) {
+            while self.shards[place].drain_into(&mut self.totals, 2, at(now)) {
                 between(self);
             }
         }

@@ -207,7 +207,7 @@ impl Mesh {
 
     /// What was counted so far.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
-        while self.totals.drain(&mut self.shard, 2, at(NOW)) {}
+        while self.shard.drain_into(&mut self.totals, 2, at(NOW)) {}
         let snapshot = self.totals.publish(at(NOW));
         assert_eq!(snapshot.accounting.broken_law(), None);
         snapshot

@@ -5,7 +5,6 @@ mod lifetime;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use alscope_analysis::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
 use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{
@@ -14,6 +13,7 @@ use alscope_analysis::directory::records::{
 };
 use alscope_analysis::directory::scope::EXPORT_TO;
 use alscope_analysis::moment::Moment;
+use alscope_analysis::port_protocol::PortProtocol;
 use alscope_naming::kubernetes_name as naming;
 use k8s_openapi::api::core::v1::{Node, Pod, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};

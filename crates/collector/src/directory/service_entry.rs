@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use alscope_analysis::port_protocol::PortProtocol;
 use alscope_analysis::directory::block::Block;
 use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{Record, SelectedPort, Selector, ServiceEntryRecord};
+use alscope_analysis::port_protocol::PortProtocol;
 use alscope_naming::kubernetes_name as naming;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;

@@ -72,7 +72,7 @@ fn a_series_that_takes_the_place_of_one_that_went_is_shown_with_its_own_labels_a
         take(&mut shard, &host);
         let now = at(day * 86_400);
         let pass = expiry.begin(&registry, now);
-        while totals.drain(&mut shard, 10, now) {}
+        while shard.drain_into(&mut totals, 10, now) {}
         pass.unwrap().end(&mut totals, &registry);
         let exposition = text(&prometheus, totals.publish(now), Format::Text);
         assert_eq!(hosts(&exposition), [host.as_str()]);

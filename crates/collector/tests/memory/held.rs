@@ -52,7 +52,7 @@ fn counted(message: &StreamAccessLogsMessage) -> (Shard, Totals) {
     let bytes = message.encode_to_vec();
     let mut progress = Progress::new(Message::read(&bytes).unwrap().entries(), NOW);
     while shard.entries(&Directory::default(), &stream, &mut progress, 512) {}
-    while totals.drain(&mut shard, 512, NOW) {}
+    while shard.drain_into(&mut totals, 512, NOW) {}
     (shard, totals)
 }
 

@@ -1,5 +1,6 @@
 //! The terms of the page: what is held, of what there may be many of, and how many there are under the load that the page adds up.
 
+use alscope_analysis::aggregate::call::Call;
 use alscope_analysis::aggregate::evidence::MOST_EVIDENCE;
 use alscope_analysis::aggregate::ids::CallId;
 use alscope_analysis::aggregate::registry::Bounds;
@@ -7,7 +8,6 @@ use alscope_analysis::aggregate::series::{Counts, HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::window::{EdgeCounts, EdgeId, MOST_EDGES};
 use alscope_analysis::interner::STRING_BYTES;
 use alscope_analysis::node::{DOMAIN, NODE_ID};
-use alscope_analysis::aggregate::call::Call;
 use alscope_collector::envoy_metrics;
 use alscope_collector::receive::buffer_pool;
 use alscope_collector::receive::worker::WINDOW;

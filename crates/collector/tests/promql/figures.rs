@@ -116,7 +116,7 @@ impl Counting {
             .shard
             .entries(&Directory::default(), &stream, &mut progress, 100)
         {}
-        while self.totals.drain(&mut self.shard, 100, at(second)) {}
+        while self.shard.drain_into(&mut self.totals, 100, at(second)) {}
     }
 
     fn snapshot(&mut self, second: i64) -> Arc<Snapshot> {

@@ -3,8 +3,8 @@
 use als_proto::HttpEntry;
 use als_proto::ResponseFlags;
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry};
-use alscope_analysis::analyze::outcome::Outcome;
 use alscope_analysis::analyze::flags;
+use alscope_analysis::analyze::outcome::Outcome;
 use alscope_analysis::analyze::outcome::{FLAGS, Verdict};
 use alscope_analysis::analyze::protocol::Protocol;
 use prost::Message as _;

@@ -1,10 +1,10 @@
 use std::net::IpAddr;
 
-use alscope_analysis::port_protocol::PortProtocol;
-use alscope_analysis::role::Role;
 use alscope_analysis::directory::scope::Scope;
 use alscope_analysis::directory::{Directory, External, Owner, protocol_of};
 use alscope_analysis::moment::Moment;
+use alscope_analysis::port_protocol::PortProtocol;
+use alscope_analysis::role::Role;
 use alscope_naming::kubernetes_name::k8s_service_name;
 use rstest::rstest;
 
