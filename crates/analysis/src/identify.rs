@@ -1,8 +1,10 @@
 //! From an entry's raw identity to counted calls, remembered by the bytes it was made from.
 
+mod identified;
 pub mod identity_cache;
 pub mod key;
 mod raw;
+mod read_node;
 mod service_name;
 
 use std::time::Duration;
@@ -12,9 +14,7 @@ use als_proto::CommonProperties;
 use crate::aggregate::call::Kinds;
 use crate::aggregate::call::{Call, PartyLabels};
 use crate::aggregate::evidence::Finding;
-use crate::aggregate::ids::{CallId, EvidenceId};
 use crate::aggregate::registry::Registry;
-use crate::analyze::Ended;
 use crate::analyze::attribution::Party;
 use crate::analyze::identity::Identity;
 use crate::analyze::k8s_mesh::Lookup;
@@ -26,44 +26,11 @@ use crate::directory::Pod;
 use crate::interner::{Interner, Symbol, Text};
 use crate::node::Node;
 use crate::peer::{Peer, Peers};
-use crate::port_protocol::PortProtocol;
 use crate::reporter::Reporter;
-use crate::rule::Rule;
+pub use identified::{Identified, IdentifiedObservation};
 use identity_cache::Answer;
 pub use raw::{CallerAddress, RawIdentity, asked_authority, server_name};
 use service_name::service_name;
-
-/// One observation to count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IdentifiedObservation {
-    /// Who reports it.
-    pub reporter: Reporter,
-    /// Who called whom.
-    pub call: CallId,
-    /// What the called port declares.
-    pub protocol: PortProtocol,
-    /// What says who the caller is.
-    pub source_rule: Rule,
-    /// What says who the called party is.
-    pub destination_rule: Rule,
-    /// The number of these rules on this edge.
-    pub evidence: EvidenceId,
-    /// The name of the caller's service.
-    pub source_name: Symbol,
-    /// The name of the called party's service.
-    pub destination_name: Symbol,
-}
-
-/// What an entry's identity comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Identified {
-    /// One observation, two of a gateway.
-    Observations(IdentifiedObservation, Option<IdentifiedObservation>),
-    /// One observation of a call to a host outside that has no place among those that are told apart.
-    Overflowed(IdentifiedObservation),
-    /// No observation.
-    Ended(Ended),
-}
 
 /// The peers of an entry, if an analyzer of the chain asks for them.
 #[inline]

@@ -6,12 +6,10 @@
 mod description;
 mod filter_state;
 pub mod flat_node;
+pub mod key_bytes;
 mod node_network;
 mod token_text;
 
-use als_proto::{Identifier, Malformed, Struct};
-
-use description::Description;
 pub use filter_state::Peers;
 pub use node_network::NodeNetwork;
 
@@ -56,34 +54,6 @@ impl<Text> Peer<Text> {
 }
 
 impl<'a> Peer<&'a [u8]> {
-    /// The peer in a serialised `google.protobuf.Struct`, with either vocabulary: the tokens of Istio 1.24 and later
-    /// (`workload`, `service`, …; istio/proxy `metadata_object`) or those of a node's metadata (`WORKLOAD_NAME`, `LABELS`, …;
-    /// istio `pkg/model` `NodeMetadata`). `None` when it can't be read or names nobody.
-    pub fn in_struct(message: &'a [u8]) -> Option<Self> {
-        let mut description = Description::default();
-        let result = Struct::new(message).visit(|name, value| description.set_field(name, value));
-        result.ok()?;
-        description.peer().ok()?.named()
-    }
-
-    /// The node of a stream, by its metadata and, where that has no namespace or pod, by Istio's node id
-    /// (`type~address~pod.namespace~namespace.svc.domain`). It may name nobody.
-    pub fn in_node(identifier: &Identifier<'a>) -> Result<Self, Malformed> {
-        let mut description = Description::default();
-        identifier.visit_metadata(|name, value| description.set_field(name, value))?;
-        let pod = identifier
-            .node_id()
-            .split(|byte| *byte == b'~')
-            .nth(2)
-            .unwrap_or_default();
-        // Names of pods may have dots, those of namespaces have none.
-        if let Some(dot) = pod.iter().rposition(|byte| *byte == b'.') {
-            let (name, namespace) = pod.split_at(dot);
-            description.fill_pod(name, namespace.get(1..).unwrap_or_default());
-        }
-        description.peer()
-    }
-
     /// The peer, if it names a workload or a service.
     pub fn named(self) -> Option<Self> {
         (!self.canonical_service.is_empty()).then_some(self)

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::Identified;
+use super::identified::Identified;
 use crate::directory::Directory;
 use crate::directory::changes::Dependencies;
 use crate::directory::ownership::Validity;

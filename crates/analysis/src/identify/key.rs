@@ -22,7 +22,8 @@ use crate::analyze::identity::Identity;
 use crate::analyze::tls::Security;
 use crate::chain::{Analyzer, Chain};
 use crate::node::Node;
-use crate::peer::{Peer, Peers};
+use crate::peer::Peers;
+use crate::peer::key_bytes::{write_parts, write_peer};
 use crate::role::Role;
 
 /// Marks a key whose parts are as they were sent; there is no such security policy.
@@ -192,25 +193,4 @@ fn port(endpoint: Option<Endpoint<'_>>) -> [u8; 2] {
 
 fn ip(endpoint: Option<Endpoint<'_>>) -> &[u8] {
     endpoint.map_or(b"", |endpoint| endpoint.ip)
-}
-
-/// Writes a peer's labels, or that there is no peer.
-pub fn write_peer(key: &mut Vec<u8>, peer: Option<&Peer<&[u8]>>) {
-    key.push(u8::from(peer.is_some()));
-    if let Some(peer) = peer {
-        write_parts(key, peer.labels());
-    }
-}
-
-/// Writes the parts behind their lengths, so that no two rows of parts have the same bytes.
-#[inline]
-fn write_parts<const COUNT: usize>(key: &mut Vec<u8>, parts: [&[u8]; COUNT]) {
-    let mut lengths = [[0; 4]; COUNT];
-    for (length, part) in lengths.iter_mut().zip(&parts) {
-        *length = u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes();
-    }
-    key.extend_from_slice(lengths.as_flattened());
-    for part in parts {
-        key.extend_from_slice(part);
-    }
 }

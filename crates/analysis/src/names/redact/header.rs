@@ -8,7 +8,7 @@
 //! | `:authority`, `host` | as an authority |
 //! | others | word by word: URLs and paths as targets, tokens and e-mail addresses hidden, and what follows a secret's name |
 
-use super::{REDACTED, hide, write_authority, write_printable, write_target};
+use super::request::{REDACTED, hide, write_authority, write_printable, write_target};
 use crate::names::segment::is_scheme;
 
 /// Parts of names that always mean a secret.

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
+use super::request::KEY_BYTES;
 use super::*;
 
 fn target(target: &[u8]) -> String {
