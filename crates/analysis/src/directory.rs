@@ -6,160 +6,34 @@
 pub mod address_claims;
 pub mod block;
 pub mod changes;
+mod found;
 mod index;
 pub mod inquiry;
 pub mod name_history;
 pub mod naming;
 pub mod ownership;
+mod parties;
 pub mod records;
 pub mod scope;
+pub mod selectable;
 pub mod selection;
 mod service_entries;
 pub mod state;
+pub mod validity;
 pub mod workload;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
-use crate::accounting::Unattributed;
-use crate::interner::Text;
-use crate::moment::Moment;
-use crate::port_protocol::PortProtocol;
-use crate::role::Role;
-use crate::rule::Rule;
 use address_claims::Claims;
 use changes::{Changes, Dependencies};
+pub use found::{Found, Owner};
 use index::{Index, Shared};
-use inquiry::Inquiry;
-use name_history::NameHistory;
-use ownership::{Ownerships, Validity};
+use ownership::Ownerships;
+pub use parties::{External, Host, Pod, Port, Service, protocol_of};
 use records::qualified;
-use selection::Selectable;
 use service_entries::ServiceEntries;
-
-/// How much earlier than an ownership a call may seem to start: clocks of nodes differ.
-pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
-
-/// A pod as a party: what its labels and owners say. A `WorkloadEntry` is one, too.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pod {
-    /// `metadata.name`.
-    pub name: Text,
-    /// `metadata.namespace`.
-    pub namespace: Text,
-    /// `metadata.uid`.
-    pub uid: Text,
-    /// `spec.hostNetwork`.
-    pub is_of_host: bool,
-    /// Whether it is a `WorkloadEntry`.
-    pub is_workload_entry: bool,
-    /// Istio's network; empty where it is not told.
-    pub network: Arc<str>,
-    /// By what objects select it.
-    pub selected_by: Arc<Selectable>,
-    /// The owning workload by Istio's rules.
-    pub workload: Text,
-    /// `app.kubernetes.io/name`, else `app`; empty if neither.
-    pub app: Text,
-    /// `app.kubernetes.io/version`, else `version`; empty if neither.
-    pub version: Text,
-    /// Istio's canonical service.
-    pub canonical_service: Text,
-    /// Istio's canonical revision.
-    pub canonical_revision: Text,
-    /// Whether Istio made it as a gateway or a waypoint.
-    pub role: Role,
-    /// Its service's names.
-    pub names: NameHistory,
-}
-
-/// A Service as a party and as the destination of calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
-    /// `metadata.name`.
-    pub name: Text,
-    /// `metadata.namespace`.
-    pub namespace: Text,
-    /// `metadata.creationTimestamp`: of several Services that select a pod the oldest is taken, as istiod does.
-    pub created: Moment,
-    /// `spec.ports`.
-    pub ports: Arc<[Port]>,
-    /// The annotation `networking.istio.io/exportTo`: the namespaces whose proxies have it; blank for all.
-    pub export_to: Arc<[Box<str>]>,
-    /// Whether it has no address of its own: callers find its pods by names below its own.
-    pub is_headless: bool,
-    /// The service's names.
-    pub names: NameHistory,
-    /// Its host.
-    pub host: Host,
-}
-
-/// The host of a Service, `name.namespace.svc.domain`, in the domain that asked first: a mesh has one.
-#[derive(Clone, Debug, Default)]
-pub struct Host(OnceLock<(Box<str>, Text)>);
-
-/// It is made of what is compared already.
-impl PartialEq for Host {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Host {}
-
-/// A port and the protocol that it declares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Port {
-    /// The port.
-    pub number: u16,
-    /// What it speaks.
-    pub protocol: PortProtocol,
-}
-
-/// A host outside the mesh that a `ServiceEntry` names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct External {
-    /// One of `spec.hosts`.
-    pub host: Text,
-    /// `metadata.namespace`.
-    pub namespace: Text,
-    /// `metadata.name`.
-    pub entry: Text,
-    /// `metadata.creationTimestamp`.
-    pub created: Moment,
-    /// `spec.exportTo`.
-    pub export_to: Arc<[Box<str>]>,
-    /// `spec.ports`.
-    pub ports: Arc<[Port]>,
-    /// The service's names.
-    pub names: NameHistory,
-}
-
-/// Who an address belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner<'a> {
-    /// A pod.
-    Pod(&'a Pod),
-    /// A Service's own (cluster or load-balancer) address, or an address without a pod that its `EndpointSlices` name.
-    Service(&'a Service),
-    /// A host outside the mesh.
-    External(&'a External),
-    /// Nobody certain.
-    Unknown(Unattributed),
-}
-
-/// The answer to one lookup, and within which start times the same version of the directory gives it again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found<'a> {
-    /// The owner.
-    pub owner: Owner<'a>,
-    /// The rule by which it is the owner, or by which nobody is.
-    pub rule: Rule,
-    /// The start times for which the answer holds.
-    pub validity: Validity,
-}
 
 /// An `EndpointSlice` that names a pod: which of its ports which Service sends to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,11 +84,6 @@ impl Directory {
     /// Addresses of pods that it knows, gone ones within the memory included.
     pub fn pod_addresses(&self) -> usize {
         self.pods.iter().count()
-    }
-
-    /// Questions to this version.
-    pub fn inquiry(&self) -> Inquiry<'_> {
-        Inquiry::new(self)
     }
 
     /// The Service of this namespace and name.
@@ -282,77 +151,6 @@ pub struct Oldest<'a, T> {
     pub told: T,
     /// Whether no other Service does.
     pub is_only: bool,
-}
-
-impl Service {
-    /// The older is the lesser.
-    fn order(&self) -> (Moment, &Text, &Text) {
-        (self.created, &self.namespace, &self.name)
-    }
-
-    /// The Service's host. `Ok` in the domain that asks for it first; in any other it is made anew.
-    pub fn host_in(&self, domain: &str) -> Result<&Text, String> {
-        let make = || format!("{}.{}.svc.{domain}", self.name, self.namespace);
-        let (first, host) = self.host.0.get_or_init(|| (domain.into(), make().into()));
-        if **first == *domain { Ok(host) } else { Err(make()) }
-    }
-}
-
-impl External {
-    /// Whether this is the host, and not one below a wildcard of it. Hosts have no case.
-    pub fn is_host(&self, host: &str) -> bool {
-        self.host.eq_ignore_ascii_case(host)
-    }
-}
-
-/// What the port with this number speaks.
-pub fn protocol_of(ports: &[Port], number: u16) -> PortProtocol {
-    let port = ports.iter().find(|port| port.number == number);
-    port.map_or(PortProtocol::Undeclared, |port| port.protocol)
-}
-
-impl<'a> Found<'a> {
-    /// Nobody certain.
-    fn unknown(reason: Unattributed, validity: Validity) -> Self {
-        Found {
-            owner: Owner::Unknown(reason),
-            rule: reason.into(),
-            validity,
-        }
-    }
-
-    /// Nobody, because there is no address.
-    pub fn without_address() -> Self {
-        Found::unknown(Unattributed::NoAddress, Validity::ALWAYS)
-    }
-
-    /// Nobody certain, because a node's address is shared.
-    pub fn node_address(validity: Validity) -> Self {
-        Found::unknown(Unattributed::NodeAddress, validity)
-    }
-
-    /// The same answer by `rule`, if an owner was found.
-    #[must_use]
-    pub fn by(self, rule: Rule) -> Self {
-        match self.owner {
-            Owner::Unknown(_) => self,
-            Owner::Pod(_) | Owner::Service(_) | Owner::External(_) => Found { rule, ..self },
-        }
-    }
-
-    /// This answer, else the next source's; both must hold for the answer to hold.
-    fn or_else(self, next: impl FnOnce() -> Option<Found<'a>>) -> Self {
-        if self.rule != Rule::NotFound {
-            return self;
-        }
-        match next() {
-            Some(next) => Found {
-                validity: self.validity.and(next.validity),
-                ..next
-            },
-            None => self,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::block::Block;
-use super::ownership::{OwnerAt, Validity};
-use super::{CLOCK_SKEW, Port};
+use super::ownership::OwnerAt;
+use super::parties::Port;
+use super::validity::{CLOCK_SKEW, Validity};
 use crate::accounting::Unattributed;
 use crate::moment::Moment;
 
@@ -28,6 +29,22 @@ pub struct Claim<T> {
     pub owner: Arc<T>,
     /// From when until when it was claimed.
     pub held: Validity,
+}
+
+impl<T> Claim<T> {
+    /// The claim of an object with these ports, from `since` on.
+    pub fn open(object: &str, ports: &[Port], created: Moment, since: Moment, owner: Arc<T>) -> Self {
+        Claim {
+            object: object.into(),
+            created,
+            ports: ports.into(),
+            owner,
+            held: Validity {
+                since,
+                until: Moment::MAX,
+            },
+        }
+    }
 }
 
 /// All claims to one block of addresses.

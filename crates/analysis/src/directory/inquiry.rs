@@ -5,15 +5,25 @@ use std::net::IpAddr;
 
 use super::block::Block;
 use super::changes::Dependencies;
-use super::ownership::{OwnerAt, Validity};
+use super::found::{Found, Owner};
+use super::ownership::OwnerAt;
+use super::parties::{External, Pod, Service};
 use super::records::qualified;
 use super::scope::Scope;
-use super::{Backend, Directory, External, Found, Oldest, Owner, Pod, Service};
+use super::validity::Validity;
+use super::{Backend, Directory, Oldest};
 use crate::accounting::Unattributed;
 use crate::moment::Moment;
 use crate::port_protocol::PortProtocol;
 use crate::role::Role;
 use crate::rule::Rule;
+
+impl Directory {
+    /// Questions to this version.
+    pub fn inquiry(&self) -> Inquiry<'_> {
+        Inquiry::new(self)
+    }
+}
 
 /// Questions to one version of the directory.
 #[derive(Clone, Debug)]
@@ -27,7 +37,7 @@ pub struct Inquiry<'a> {
 }
 
 impl<'a> Inquiry<'a> {
-    pub(super) fn new(directory: &'a Directory) -> Self {
+    fn new(directory: &'a Directory) -> Self {
         Inquiry {
             directory,
             network: "",

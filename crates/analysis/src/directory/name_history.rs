@@ -1,6 +1,8 @@
 //! What a party is called, and what it was called before: names are made of labels, and labels change.
 
-use super::ownership::Validity;
+use std::sync::Arc;
+
+use super::validity::{MEMORY, Validity};
 use crate::interner::Text;
 use crate::moment::Moment;
 
@@ -19,6 +21,17 @@ impl NameHistory {
         let later = Vec::new();
         let first = name.into();
         NameHistory { first, later }
+    }
+
+    /// The names of a party that had the names `known`, if it was there, and is `name` from `now` on.
+    pub(super) fn followed(known: Option<&NameHistory>, name: Arc<str>, now: Moment) -> Self {
+        let Some(known) = known else {
+            return NameHistory::new(name);
+        };
+        let mut names = known.clone();
+        names.set(name.into(), now);
+        names.forget_ended_before(now.minus(MEMORY));
+        names
     }
 
     /// The name at `start`, and the start times for which it is the same.

@@ -11,52 +11,11 @@
 
 use std::sync::Arc;
 
-use super::{CLOCK_SKEW, Found, Owner};
+use super::found::{Found, Owner};
+use super::validity::{CLOCK_SKEW, Validity};
 use crate::accounting::Unattributed;
 use crate::moment::Moment;
 use crate::rule::Rule;
-
-/// A half-open span of start times: from `since`, before `until`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Validity {
-    /// The first moment inside.
-    pub since: Moment,
-    /// The first moment after it.
-    pub until: Moment,
-}
-
-impl Validity {
-    /// Every moment.
-    pub const ALWAYS: Validity = Validity {
-        since: Moment::MIN,
-        until: Moment::MAX,
-    };
-
-    /// Whether `moment` is inside.
-    pub fn contains(self, moment: Moment) -> bool {
-        self.since <= moment && moment < self.until
-    }
-
-    /// The moments inside both.
-    #[must_use]
-    pub fn and(self, other: Validity) -> Validity {
-        Validity {
-            since: self.since.max(other.since),
-            until: self.until.min(other.until),
-        }
-    }
-
-    /// The part on the side of `edge` where `start` is.
-    #[must_use]
-    pub fn split_at(mut self, edge: Moment, start: Moment) -> Validity {
-        if edge <= start {
-            self.since = self.since.max(edge);
-        } else {
-            self.until = self.until.min(edge);
-        }
-        self
-    }
-}
 
 /// One owner of an address, with the times of its ownership.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::Port;
 use super::block::Block;
+use super::parties::Port;
 use crate::moment::Moment;
 use crate::port_protocol::PortProtocol;
 

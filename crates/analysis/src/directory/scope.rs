@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use super::{External, Service};
+use super::parties::{External, Service};
 use crate::role::Role;
 
 /// A Service's annotation with the namespaces that it is exported to, between commas.

@@ -3,21 +3,13 @@
 //! Slices tell which pods are behind a Service. Nobody tells it of `WorkloadEntries`, nor of the workloads of a `ServiceEntry`: istiod
 //! selects them itself, within the object's namespace.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::External;
+use super::parties::External;
 use super::records::Selector;
+use super::selectable::Selectable;
 use crate::port_protocol::PortProtocol;
-
-/// What selectors ask of a workload; the pods of one workload share it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Selectable {
-    /// Its labels.
-    pub labels: Vec<(Arc<str>, Arc<str>)>,
-    /// Where it listens for the ports of these names.
-    pub named_ports: BTreeMap<String, u16>,
-}
 
 impl Selector {
     /// What the port speaks at which such a workload listens for the selecting object; `None` if it is not selected, or listens

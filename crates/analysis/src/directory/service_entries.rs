@@ -1,17 +1,15 @@
-//! Hosts and addresses outside the mesh's pods: what `ServiceEntries` and `EndpointSlices` without pods claim.
+//! Hosts outside the mesh and their addresses: what `ServiceEntries` claim.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::address_claims::{Blocks, Claim};
 use super::block::Block;
 use super::name_history::NameHistory;
-use super::ownership::Validity;
-use super::records::{EndpointSliceRecord, ServiceEntryRecord, qualified};
+use super::parties::{External, Port};
+use super::records::{ServiceEntryRecord, qualified};
 use super::scope::Scope;
 use super::selection::Selections;
-use super::{Directory, External, Host, Port, Service};
 use crate::moment::Moment;
 
 /// What `ServiceEntries` say: their hosts with wildcards and their blocks may answer any question.
@@ -45,64 +43,16 @@ impl ServiceEntries {
         }
         first
     }
-}
-
-impl Directory {
-    /// Adds what a slice says about addresses without a pod. Their Service is called `name` until it is listed, if it ever is.
-    pub(super) fn claim_endpoints(&mut self, slice: &EndpointSliceRecord, name: Arc<str>, since: Moment) {
-        if slice.service.is_empty() || slice.addresses.is_empty() {
-            return;
-        }
-        let service = Arc::new(Service {
-            name: slice.service.as_str().into(),
-            namespace: slice.namespace.as_str().into(),
-            created: slice.created,
-            ports: [].into(),
-            export_to: [].into(),
-            is_headless: true,
-            names: NameHistory::new(name),
-            host: Host::default(),
-        });
-        let claim = claim(
-            &qualified(&slice.namespace, &slice.name),
-            &slice.ports,
-            slice.created,
-            since,
-            service,
-        );
-        for address in &slice.addresses {
-            let claim = claim.clone();
-            self.endpoints
-                .change(&address.to_canonical(), &mut self.changes, |claims| {
-                    claims.set(claim);
-                });
-        }
-    }
-
-    /// Ends what a slice said about those of `addresses` that are not `kept`.
-    pub(super) fn end_endpoints(&mut self, slice: &EndpointSliceRecord, kept: &[IpAddr], now: Moment) {
-        let object = qualified(&slice.namespace, &slice.name);
-        for address in slice.addresses.iter().filter(|address| !kept.contains(address)) {
-            self.endpoints
-                .change(&address.to_canonical(), &mut self.changes, |claims| {
-                    claims.end(&object, now);
-                });
-        }
-    }
 
     /// What the hosts of a `ServiceEntry` are called so far.
-    pub(super) fn names_of_external(&self, entry: &ServiceEntryRecord) -> Option<&NameHistory> {
-        let of_host = self
-            .service_entries
-            .known()
-            .hosts
-            .get(&key(entry.hosts.first()?))?;
+    pub(super) fn names(&self, entry: &ServiceEntryRecord) -> Option<&NameHistory> {
+        let of_host = self.hosts.get(&key(entry.hosts.first()?))?;
         let own = of_host.iter().find(|external| is_of(external, entry));
         own.map(|external| &external.names)
     }
 
     /// Adds the hosts and addresses of a `ServiceEntry`. Its addresses are those of its first host.
-    pub(super) fn claim_external(&mut self, entry: &ServiceEntryRecord, names: &NameHistory, since: Moment) {
+    pub(super) fn add(&mut self, entry: &ServiceEntryRecord, names: &NameHistory, since: Moment) {
         let ports: Arc<[Port]> = entry.ports.as_slice().into();
         let export_to: Arc<[Box<str>]> = entry.export_to.iter().map(|to| to.as_str().into()).collect();
         let external = |host: &String| {
@@ -116,40 +66,38 @@ impl Directory {
                 names: names.clone(),
             })
         };
-        let service_entries = self.service_entries.change(&mut self.changes);
         for external in entry.hosts.iter().map(external) {
             let key = key(&external.host);
-            service_entries.hosts.entry(key).or_default().push(external);
+            self.hosts.entry(key).or_default().push(external);
         }
         let Some(first) = entry.hosts.first().map(external) else {
             return;
         };
         if let Some(selector) = &entry.selector {
-            service_entries.selections.add(selector.clone(), first.clone());
+            self.selections.add(selector.clone(), first.clone());
         }
         let object = qualified(&entry.namespace, &entry.name);
         for block in &entry.addresses {
-            let claim = claim(&object, &entry.ports, entry.created, since, first.clone());
-            service_entries.blocks.claims(*block).set(claim);
+            let claim = Claim::open(&object, &entry.ports, entry.created, since, first.clone());
+            self.blocks.claims(*block).set(claim);
         }
     }
 
     /// Removes the hosts of a `ServiceEntry`, and ends its claim to those of its addresses that are not `kept`.
-    pub(super) fn end_external(&mut self, entry: &ServiceEntryRecord, kept: &[Block], now: Moment) {
-        let service_entries = self.service_entries.change(&mut self.changes);
-        service_entries.selections.remove(&entry.namespace, &entry.name);
+    pub(super) fn remove(&mut self, entry: &ServiceEntryRecord, kept: &[Block], now: Moment) {
+        self.selections.remove(&entry.namespace, &entry.name);
         for host in &entry.hosts {
             let key = key(host);
-            if let Some(of_host) = service_entries.hosts.get_mut(&key) {
+            if let Some(of_host) = self.hosts.get_mut(&key) {
                 of_host.retain(|external| !is_of(external, entry));
                 if of_host.is_empty() {
-                    service_entries.hosts.remove(&key);
+                    self.hosts.remove(&key);
                 }
             }
         }
         let object = qualified(&entry.namespace, &entry.name);
         for block in entry.addresses.iter().filter(|block| !kept.contains(block)) {
-            service_entries.blocks.claims(*block).end(&object, now);
+            self.blocks.claims(*block).end(&object, now);
         }
     }
 }
@@ -163,28 +111,15 @@ fn is_of(external: &External, entry: &ServiceEntryRecord) -> bool {
     (&*external.namespace, &*external.entry) == (&*entry.namespace, &*entry.name)
 }
 
-fn claim<T>(object: &str, ports: &[Port], created: Moment, since: Moment, owner: Arc<T>) -> Claim<T> {
-    Claim {
-        object: object.into(),
-        created,
-        ports: ports.into(),
-        owner,
-        held: Validity {
-            since,
-            until: Moment::MAX,
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
-    use super::super::records::{NodeRecord, PodRecord, Record, ServiceRecord};
-    use super::super::state::State;
-    use super::super::{Owner, protocol_of};
     use super::*;
     use crate::accounting::Unattributed;
+    use crate::directory::records::{EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord};
+    use crate::directory::state::State;
+    use crate::directory::{Directory, Owner, protocol_of};
     use crate::port_protocol::PortProtocol;
     use crate::role::Role;
 

@@ -1,5 +1,7 @@
 //! The working copy of the directory: takes watched objects, publishes a version when an answer changed.
 
+mod endpoints;
+mod known_pod;
 mod pods;
 mod renaming;
 mod slices;
@@ -9,23 +11,22 @@ mod workload_entries;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::Directory;
+use super::name_history::NameHistory;
 use super::naming::NamingRules;
-use super::ownership::{Ownership, Validity};
+use super::ownership::Ownership;
+use super::parties::{Host, Service};
 use super::records::{
     EndpointSliceRecord, Key, Kind, NodeRecord, Record, ServiceEntryRecord, ServiceRecord, qualified,
 };
 use super::scope::{EXPORT_TO, exported_to};
-use super::selection::Selectable;
-use super::{Directory, Host, Service};
+use super::selectable::Selectable;
+use super::service_entries::ServiceEntries;
+use super::validity::{MEMORY, Validity};
 use crate::moment::Moment;
-use pods::KnownPod;
-use renaming::names;
+use known_pod::KnownPod;
 use texts::Texts;
-
-/// How long an address remembers a pod or Service that is gone.
-pub const MEMORY: Duration = Duration::from_mins(10);
 
 /// All watched objects, by what tells them apart within their kind, and the directory that follows from them.
 #[derive(Debug, Default)]
@@ -148,7 +149,7 @@ impl State {
             }
             Kind::ServiceEntry => {
                 if let Some(entry) = self.service_entries.remove(&key.id) {
-                    self.directory.end_external(&entry, &[], now);
+                    self.service_entries_to_change().remove(&entry, &[], now);
                 }
             }
         }
@@ -166,7 +167,7 @@ impl State {
     fn delete_slice(&mut self, id: &str, now: Moment) {
         if let Some(slice) = self.slices.remove(id) {
             self.set_slice(&slice, &slice.pods, &[], now);
-            self.directory.end_endpoints(&slice, &[], now);
+            self.end_endpoints(&slice, &[], now);
             let renamed: Vec<_> = slice.pods.into_iter().map(|pod| (pod.target, now)).collect();
             self.rename_pods(&renamed);
         }
@@ -235,7 +236,7 @@ impl State {
             ports: record.ports.as_slice().into(),
             export_to: exported_to(record.annotations.get(EXPORT_TO).map_or("", String::as_str)),
             is_headless: record.addresses.is_empty(),
-            names: names(known.map(|known| &known.names), self.rules.service(record), now),
+            names: NameHistory::followed(known.map(|known| &known.names), self.rules.service(record), now),
             host: Host::default(),
         });
         self.list_service(&key, Some(service.clone()));
@@ -289,11 +290,11 @@ impl State {
         let earlier = before.map_or(&[][..], |before| &before.pods);
         self.set_slice(slice, earlier, &slice.pods, now);
         if let Some(before) = before {
-            self.directory.end_endpoints(before, &slice.addresses, now);
+            self.end_endpoints(before, &slice.addresses, now);
         }
         let since = if before.is_some() { now } else { slice.created };
         let name = self.rules.endpoint(slice);
-        self.directory.claim_endpoints(slice, name, since);
+        self.claim_endpoints(slice, name, since);
         self.rename_pods(&renamed);
     }
 
@@ -303,13 +304,23 @@ impl State {
         before: Option<&ServiceEntryRecord>,
         now: Moment,
     ) {
-        let known = before.and_then(|before| self.directory.names_of_external(before));
-        let names = names(known, self.rules.service_entry(entry), now);
+        let known = before.and_then(|before| self.directory.service_entries.known().names(before));
+        let names = NameHistory::followed(known, self.rules.service_entry(entry), now);
         if let Some(before) = before {
-            self.directory.end_external(before, &entry.addresses, now);
+            self.service_entries_to_change()
+                .remove(before, &entry.addresses, now);
         }
         let since = if before.is_some() { now } else { entry.created };
-        self.directory.claim_external(entry, &names, since);
+        self.service_entries_to_change().add(entry, &names, since);
+    }
+
+    fn service_entries_to_change(&mut self) -> &mut ServiceEntries {
+        let Directory {
+            changes,
+            service_entries,
+            ..
+        } = &mut self.directory;
+        service_entries.change(changes)
     }
 
     fn apply_node(&mut self, node: &NodeRecord, before: Option<&NodeRecord>) {

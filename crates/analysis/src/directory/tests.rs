@@ -6,6 +6,9 @@ use std::net::Ipv4Addr;
 use super::records::{EndpointSliceRecord, Kind, NodeRecord, PodRecord, Record, ServiceRecord};
 use super::state::State;
 use super::*;
+use crate::accounting::Unattributed;
+use crate::moment::Moment;
+use crate::port_protocol::PortProtocol;
 
 fn at(seconds: i64) -> Moment {
     Moment(seconds * 1_000_000_000)

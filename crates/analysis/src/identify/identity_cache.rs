@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 use super::identified::Identified;
 use crate::directory::Directory;
 use crate::directory::changes::Dependencies;
-use crate::directory::ownership::Validity;
+use crate::directory::validity::Validity;
 use crate::moment::Moment;
 
 /// Identities of one worker. With their keys and the index they take at most 32 MiB.

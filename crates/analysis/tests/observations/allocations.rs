@@ -9,7 +9,7 @@ use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_messa
 use alscope_analysis::accounting::Skipped;
 use alscope_analysis::analyze::Ended;
 use alscope_analysis::chain::Analyzer::{self, K8sMesh, MxMesh};
-use alscope_analysis::directory::ownership::Validity;
+use alscope_analysis::directory::validity::Validity;
 use alscope_analysis::identify::Identified;
 use alscope_analysis::identify::identity_cache::{Answer, IdentityCache};
 use alscope_analysis::node::Node;

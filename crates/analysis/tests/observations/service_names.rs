@@ -11,9 +11,9 @@ use alscope_analysis::chain::Analyzer::{self, K8sMesh, MxMesh};
 use alscope_analysis::chain::Chain;
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::naming::NamingRules;
-use alscope_analysis::directory::ownership::Validity;
 use alscope_analysis::directory::records::{EndpointSliceRecord, Record, ServiceEntryRecord, ServiceRecord};
 use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::validity::Validity;
 use alscope_analysis::identify::{
     CallerAddress, Identified, IdentifiedObservation, RawIdentity, look_up, peers,
 };

@@ -3,30 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::known_pod::{KnownPod, Listens};
 use super::{State, lost};
-use crate::directory::Pod;
-use crate::directory::ownership::{Ownership, Ownerships, Validity};
+use crate::directory::ownership::{Ownership, Ownerships};
+use crate::directory::parties::Pod;
 use crate::directory::records::PodRecord;
+use crate::directory::validity::Validity;
 use crate::moment::Moment;
-
-/// What is kept of a pod. The directory has the rest, and a large mesh has many pods.
-#[derive(Debug)]
-pub(super) struct KnownPod {
-    addresses: Box<[IpAddr]>,
-    /// Where it listens at addresses that are not its own alone; most pods do not.
-    listens: Option<Box<Listens>>,
-    /// The party that it is.
-    pub(super) party: Arc<Pod>,
-    /// All of it, where a Service may give the pod another name.
-    pub(super) record: Option<Arc<PodRecord>>,
-}
-
-#[derive(Debug, Default)]
-struct Listens {
-    /// The ports that it declares, if it is in its node's network.
-    declared: Box<[u16]>,
-    places: Box<[(IpAddr, u16)]>,
-}
 
 impl State {
     pub(super) fn apply_pod(&mut self, record: PodRecord, now: Moment) {

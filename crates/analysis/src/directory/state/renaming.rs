@@ -1,25 +1,13 @@
 //! What parties are called, as the objects change that their names are made of. Calls keep the name of their time.
 
-use std::sync::Arc;
-
-use super::{MEMORY, State};
+use super::State;
 use crate::directory::changes::Dependencies;
 use crate::directory::name_history::NameHistory;
+use crate::directory::parties::Pod;
 use crate::directory::records::{EndpointSliceRecord, PodRecord, ServiceRecord, qualified};
-use crate::directory::{Pod, workload};
+use crate::directory::workload;
 use crate::moment::Moment;
 use crate::pod_labels;
-
-/// The names of a party that is `name` from `now` on.
-pub(super) fn names(known: Option<&NameHistory>, name: Arc<str>, now: Moment) -> NameHistory {
-    let Some(known) = known else {
-        return NameHistory::new(name);
-    };
-    let mut names = known.clone();
-    names.set(name.into(), now);
-    names.forget_ended_before(now.minus(MEMORY));
-    names
-}
 
 impl State {
     /// The pods that a slice may give another Service, by target, and from when on; asked before the slice is taken.
@@ -81,7 +69,7 @@ impl State {
             .pod(record, &canonical_service, self.service_of(record));
         let name = self.texts.share(&name);
         let known = self.pods.get(&*record.uid);
-        let names = names(known.map(|known| &known.party.names), name, now);
+        let names = NameHistory::followed(known.map(|known| &known.party.names), name, now);
         let selected_by = self.selectable(record);
         let network = match record.network.as_str() {
             "" => workload::first_label(&record.labels, &[pod_labels::NETWORK]).unwrap_or_default(),

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::State;
+use crate::directory::parties::Port;
 use crate::directory::records::{PodRecord, qualified};
-use crate::directory::selection::Selectable;
-use crate::directory::{Backend, Directory, Port};
+use crate::directory::selectable::Selectable;
+use crate::directory::{Backend, Directory};
 use crate::moment::Moment;
 
 impl State {

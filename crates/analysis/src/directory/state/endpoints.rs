@@ -1,0 +1,59 @@
+//! Addresses without a pod that slices name.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::State;
+use crate::directory::address_claims::Claim;
+use crate::directory::name_history::NameHistory;
+use crate::directory::parties::{Host, Service};
+use crate::directory::records::{EndpointSliceRecord, qualified};
+use crate::moment::Moment;
+
+impl State {
+    /// Adds what a slice says about addresses without a pod. Their Service is called `name` until it is listed, if it ever is.
+    pub(super) fn claim_endpoints(&mut self, slice: &EndpointSliceRecord, name: Arc<str>, since: Moment) {
+        if slice.service.is_empty() || slice.addresses.is_empty() {
+            return;
+        }
+        let service = Arc::new(Service {
+            name: slice.service.as_str().into(),
+            namespace: slice.namespace.as_str().into(),
+            created: slice.created,
+            ports: [].into(),
+            export_to: [].into(),
+            is_headless: true,
+            names: NameHistory::new(name),
+            host: Host::default(),
+        });
+        let claim = Claim::open(
+            &qualified(&slice.namespace, &slice.name),
+            &slice.ports,
+            slice.created,
+            since,
+            service,
+        );
+        for address in &slice.addresses {
+            let claim = claim.clone();
+            let directory = &mut self.directory;
+            directory
+                .endpoints
+                .change(&address.to_canonical(), &mut directory.changes, |claims| {
+                    claims.set(claim);
+                });
+        }
+    }
+
+    /// Ends what a slice said about those of `addresses` that are not `kept`.
+    pub(super) fn end_endpoints(&mut self, slice: &EndpointSliceRecord, kept: &[IpAddr], now: Moment) {
+        let object = qualified(&slice.namespace, &slice.name);
+        for address in slice.addresses.iter().filter(|address| !kept.contains(address)) {
+            let directory = &mut self.directory;
+            directory
+                .endpoints
+                .change(&address.to_canonical(), &mut directory.changes, |claims| {
+                    claims.end(&object, now);
+                });
+        }
+    }
+}

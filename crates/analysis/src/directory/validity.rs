@@ -1,0 +1,52 @@
+//! Spans of start times, and how long and how exactly the directory knows them.
+
+use std::time::Duration;
+
+use crate::moment::Moment;
+
+/// How much earlier than an ownership a call may seem to start: clocks of nodes differ.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
+/// How long an address remembers a pod or Service that is gone.
+pub const MEMORY: Duration = Duration::from_mins(10);
+
+/// A half-open span of start times: from `since`, before `until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// The first moment inside.
+    pub since: Moment,
+    /// The first moment after it.
+    pub until: Moment,
+}
+
+impl Validity {
+    /// Every moment.
+    pub const ALWAYS: Validity = Validity {
+        since: Moment::MIN,
+        until: Moment::MAX,
+    };
+
+    /// Whether `moment` is inside.
+    pub fn contains(self, moment: Moment) -> bool {
+        self.since <= moment && moment < self.until
+    }
+
+    /// The moments inside both.
+    #[must_use]
+    pub fn and(self, other: Validity) -> Validity {
+        Validity {
+            since: self.since.max(other.since),
+            until: self.until.min(other.until),
+        }
+    }
+
+    /// The part on the side of `edge` where `start` is.
+    #[must_use]
+    pub fn split_at(mut self, edge: Moment, start: Moment) -> Validity {
+        if edge <= start {
+            self.since = self.since.max(edge);
+        } else {
+            self.until = self.until.min(edge);
+        }
+        self
+    }
+}
