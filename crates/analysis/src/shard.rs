@@ -8,8 +8,7 @@ mod settings;
 use std::sync::Arc;
 
 use als_proto::{
-    CommonProperties, Entries, HttpEntry, HttpRequest, Identifier, Malformed, TcpEntry, UnreadEntry,
-    Unreadable,
+    CommonProperties, Entries, HttpEntry, Identifier, Malformed, TcpEntry, UnreadEntry, Unreadable,
 };
 
 use crate::accounting::{Rejected, Skipped};
@@ -22,7 +21,7 @@ use crate::analyze::Ended;
 use crate::analyze::final_entry::{final_entry, no_tunnel};
 use crate::analyze::identity::Identity;
 use crate::analyze::k8s_mesh::Lookup;
-use crate::analyze::measure::{self, ClampedFields, HttpMeasure, TcpMeasure};
+use crate::analyze::measure::{self, ClampedFields};
 use crate::chain::{Analyzer, Chain};
 use crate::directory::Directory;
 use crate::identify::identity_cache::IdentityCache;
@@ -33,7 +32,7 @@ use crate::node::{Node, OWN_LABELS};
 use crate::persistence::kept_entry::{Observed, Subject};
 use crate::persistence::{EntrySampler, Persistence};
 use crate::rule::Rule;
-use context::{Context, Observations};
+use context::{Context, Logged, Observations};
 pub use progress::Progress;
 pub use settings::Settings;
 
@@ -150,8 +149,11 @@ impl Shard {
         };
         let counted = match (entry.common_properties(), &entry.request) {
             (None, _) => Err(Skipped::NoCommonProperties.into()),
-            (Some(common), Some(request)) => self.http_call(&context, common, &entry, request),
-            (Some(common), None) => self.tcp_call(&context, common, None),
+            (Some(common), Some(request)) => {
+                let entry = &entry;
+                self.call(&context, common, Logged::Request { entry, request })
+            }
+            (Some(common), None) => self.call(&context, common, Logged::Connection(None)),
         };
         self.account(counted);
     }
@@ -168,7 +170,7 @@ impl Shard {
         };
         let counted = match entry.common_properties() {
             None => Err(Skipped::NoCommonProperties.into()),
-            Some(common) => self.tcp_call(&context, common, Some(&entry)),
+            Some(common) => self.call(&context, common, Logged::Connection(Some(&entry))),
         };
         self.account(counted);
     }
@@ -191,79 +193,63 @@ impl Shard {
         }
     }
 
-    fn http_call(
+    /// Counts a call that `logged` tells of. Answers whether all of its parties were found.
+    #[inline]
+    fn call(
         &mut self,
         context: &Context<'_>,
         common: &CommonProperties<'_>,
-        entry: &HttpEntry<'_>,
-        request: &HttpRequest<'_>,
+        logged: Logged<'_, '_>,
     ) -> Result<bool, Ended> {
         final_entry(common)?;
-        no_tunnel(context.node.role, common, request.method)?;
-        let chain = self.settings.http;
+        let role = context.node.role;
+        let chain = match logged {
+            Logged::Request { request, .. } => {
+                no_tunnel(role, common, request.method)?;
+                self.settings.http
+            }
+            Logged::Connection(_) => self.settings.tcp,
+        };
         if chain.is_empty() {
             return Err(Skipped::NoAnalyzer.into());
         }
         let peers = identify::peers(chain, common);
-        let caller = self.settings.caller(context.node.role);
-        let authority = identify::asked_authority(context.node.role, common, request.authority);
-        let identity = RawIdentity::new(common, caller, authority, &peers);
+        let host = match logged {
+            Logged::Request { request, .. } => identify::asked_authority(role, common, request.authority),
+            Logged::Connection(_) => identify::server_name(role, common)?,
+        };
+        let identity = RawIdentity::new(common, self.settings.caller(role), host, &peers);
         let observations = self.identified((context, chain), &identity)?;
         let Observations { first, second, .. } = observations;
-        // A gateway's upstream is the port that the request was for.
-        let port = second.unwrap_or(first).protocol;
-        let measure = measure::http(common, entry, request, port)?;
+        let (http, tcp);
+        let subject = match logged {
+            Logged::Request { entry, request } => {
+                // A gateway's upstream is the port that the request was for.
+                let port = second.unwrap_or(first).protocol;
+                http = measure::http(common, entry, request, port)?;
+                let measure = &http;
+                Subject::Request {
+                    entry,
+                    request,
+                    measure,
+                }
+            }
+            Logged::Connection(entry) => {
+                tcp = measure::tcp(common, entry);
+                Subject::Connection { measure: &tcp }
+            }
+        };
         if self.sampler.is_some() {
-            let subject = Subject::Request {
-                entry,
-                request,
-                measure: &measure,
-            };
             self.keep(&context.observed(common, (first, second), subject));
         }
-        if observations.have_no_place || !measure.clamped.is_empty() {
-            self.count_unusual(observations.have_no_place, measure.clamped);
+        let clamped = subject.clamped();
+        if observations.have_no_place || !clamped.is_empty() {
+            self.count_unusual(observations.have_no_place, clamped);
         }
-        let attributed = self.http_observation(&first, &measure);
-        let attributed = second.is_none_or(|second| self.http_observation(&second, &measure)) && attributed;
+        let attributed = self.observation(&first, subject);
+        let attributed = second.is_none_or(|second| self.observation(&second, subject)) && attributed;
         if observations.are_new {
-            self.give_example(
-                observations,
-                &context.shown(common, &peers, Some((entry, request))),
-            );
-        }
-        Ok(attributed)
-    }
-
-    fn tcp_call(
-        &mut self,
-        context: &Context<'_>,
-        common: &CommonProperties<'_>,
-        entry: Option<&TcpEntry<'_>>,
-    ) -> Result<bool, Ended> {
-        final_entry(common)?;
-        let chain = self.settings.tcp;
-        if chain.is_empty() {
-            return Err(Skipped::NoAnalyzer.into());
-        }
-        let peers = identify::peers(chain, common);
-        let caller = self.settings.caller(context.node.role);
-        let server_name = identify::server_name(context.node.role, common)?;
-        let identity = RawIdentity::new(common, caller, server_name, &peers);
-        let observations = self.identified((context, chain), &identity)?;
-        let Observations { first, second, .. } = observations;
-        let measure = measure::tcp(common, entry);
-        if self.sampler.is_some() {
-            let subject = Subject::Connection { measure: &measure };
-            self.keep(&context.observed(common, (first, second), subject));
-        }
-        if observations.have_no_place || !measure.clamped.is_empty() {
-            self.count_unusual(observations.have_no_place, measure.clamped);
-        }
-        let attributed = self.tcp_observation(&first, &measure);
-        let attributed = second.is_none_or(|second| self.tcp_observation(&second, &measure)) && attributed;
-        if observations.are_new {
-            self.give_example(observations, &context.shown(common, &peers, None));
+            self.give_example(observations, &context.shown(common, &peers, logged));
         }
         Ok(attributed)
     }
@@ -340,32 +326,23 @@ impl Shard {
             .for_each(|field| self.counts.accounting.clamp(field));
     }
 
-    fn http_observation(&mut self, observation: &IdentifiedObservation, measure: &HttpMeasure) -> bool {
-        let key = SeriesKey {
-            call: observation.call,
-            outcome: HttpCounts::outcome(measure),
-        };
-        let id = self
-            .counts
-            .http
-            .add(key, measure, |key| self.registry.http_series(key));
-        self.observation(observation, id)
-    }
-
-    fn tcp_observation(&mut self, observation: &IdentifiedObservation, measure: &TcpMeasure) -> bool {
-        let key = SeriesKey {
-            call: observation.call,
-            outcome: TcpCounts::outcome(measure),
-        };
-        let id = self
-            .counts
-            .tcp
-            .add(key, measure, |key| self.registry.tcp_series(key));
-        self.observation(observation, id)
-    }
-
     /// Counts an observation; answers whether both of its parties were found.
-    fn observation(&mut self, observation: &IdentifiedObservation, id: SeriesId) -> bool {
+    fn observation(&mut self, observation: &IdentifiedObservation, subject: Subject<'_, '_>) -> bool {
+        let (call, registry) = (observation.call, &self.registry);
+        let id = match subject {
+            Subject::Request { measure, .. } => {
+                let outcome = HttpCounts::outcome(measure);
+                let key = SeriesKey { call, outcome };
+                self.counts
+                    .http
+                    .add(key, measure, |key| registry.http_series(key))
+            }
+            Subject::Connection { measure } => {
+                let outcome = TcpCounts::outcome(measure);
+                let key = SeriesKey { call, outcome };
+                self.counts.tcp.add(key, measure, |key| registry.tcp_series(key))
+            }
+        };
         self.counts.accounting.observe(observation.reporter);
         self.counts.accounting.overflowed += u64::from(id == SeriesId::OVERFLOW);
         self.counts.evidence.add(observation.evidence);

@@ -8,7 +8,7 @@ use crate::accounting::{Kept, Unattributed};
 use crate::aggregate::call::{Call, PartyLabels};
 use crate::aggregate::registry::Registry;
 use crate::aggregate::series::{Counts as _, HttpCounts, TcpCounts};
-use crate::analyze::measure::{HttpMeasure, TcpMeasure};
+use crate::analyze::measure::{ClampedFields, HttpMeasure, TcpMeasure};
 use crate::analyze::outcome::{Outcome, Verdict};
 use crate::analyze::tls::SecurityPolicy;
 use crate::identify::IdentifiedObservation;
@@ -50,6 +50,17 @@ pub enum Subject<'e, 'a> {
         /// Its numbers.
         measure: &'e TcpMeasure,
     },
+}
+
+impl Subject<'_, '_> {
+    /// Which of its values were beyond sense.
+    #[inline]
+    pub fn clamped(&self) -> ClampedFields {
+        match self {
+            Subject::Request { measure, .. } => measure.clamped,
+            Subject::Connection { measure } => measure.clamped,
+        }
+    }
 }
 
 impl Observed<'_, '_> {

@@ -1,6 +1,6 @@
 //! What is known of an entry besides its bytes, and what it comes to.
 
-use als_proto::{CommonProperties, HttpEntry, HttpRequest};
+use als_proto::{CommonProperties, HttpEntry, HttpRequest, TcpEntry};
 
 use crate::aggregate::example::Shown;
 use crate::directory::Directory;
@@ -19,6 +19,18 @@ pub(super) struct Observations {
     pub(super) are_new: bool,
     /// Whether they are to a host outside that is not told apart.
     pub(super) have_no_place: bool,
+}
+
+/// What an entry tells of.
+#[derive(Clone, Copy)]
+pub(super) enum Logged<'e, 'm> {
+    /// An HTTP or gRPC request.
+    Request {
+        entry: &'e HttpEntry<'m>,
+        request: &'e HttpRequest<'m>,
+    },
+    /// A TCP connection; without an entry of its own one that a TCP proxy logged as HTTP.
+    Connection(Option<&'e TcpEntry<'m>>),
 }
 
 /// Whose an entry is, and what it is looked up in.
@@ -50,14 +62,17 @@ impl Context<'_> {
         &'e self,
         common: &'e CommonProperties<'e>,
         peers: &'e Peers<'e>,
-        http: Option<(&'e HttpEntry<'e>, &'e HttpRequest<'e>)>,
+        logged: Logged<'e, 'e>,
     ) -> Shown<'e> {
         Shown {
             proxy: &self.node.node_id,
             received: self.received,
             common,
             peers,
-            http,
+            http: match logged {
+                Logged::Request { entry, request } => Some((entry, request)),
+                Logged::Connection(_) => None,
+            },
         }
     }
 }
