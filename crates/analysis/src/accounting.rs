@@ -80,7 +80,7 @@ reasons! {
 
 reasons! {
     /// Why the analyzer `persistence` keeps an observed entry.
-    Kept {
+    KeepReason {
         /// The call failed.
         Error = "error",
         /// It did not fail, but Envoy marked it with a response flag.
@@ -94,7 +94,7 @@ reasons! {
 
 reasons! {
     /// What of an entry was beyond sense, so that the nearest value that is not was counted in its place.
-    Clamped {
+    ClampedField {
         /// How long a request took.
         Duration = "duration",
         /// Bytes of a request.
@@ -134,8 +134,8 @@ pub struct Accounting {
     skipped: [u64; Skipped::ALL.len()],
     observations: [u64; Reporter::ALL.len()],
     parties_unattributed: [u64; Unattributed::ALL.len()],
-    kept: [u64; Kept::ALL.len()],
-    clamped: [u64; Clamped::ALL.len()],
+    kept: [u64; KeepReason::ALL.len()],
+    clamped: [u64; ClampedField::ALL.len()],
 }
 
 impl Accounting {
@@ -165,12 +165,12 @@ impl Accounting {
     }
 
     /// Counts an entry that is kept.
-    pub fn keep(&mut self, reason: Kept) {
+    pub fn keep(&mut self, reason: KeepReason) {
         self.kept[reason as usize] += 1;
     }
 
     /// Counts a value that was beyond sense.
-    pub fn clamp(&mut self, field: Clamped) {
+    pub fn clamp(&mut self, field: ClampedField) {
         self.clamped[field as usize] += 1;
     }
 
@@ -200,12 +200,12 @@ impl Accounting {
     }
 
     /// Entries kept for `reason`.
-    pub fn kept(&self, reason: Kept) -> u64 {
+    pub fn kept(&self, reason: KeepReason) -> u64 {
         self.kept[reason as usize]
     }
 
     /// Values of `field` that were beyond sense.
-    pub fn clamped(&self, field: Clamped) -> u64 {
+    pub fn clamped(&self, field: ClampedField) -> u64 {
         self.clamped[field as usize]
     }
 
@@ -301,8 +301,8 @@ mod tests {
         one.skip(Skipped::NotACall);
         one.observe(Reporter::Waypoint);
         one.miss(Unattributed::BeforeHistory);
-        one.keep(Kept::Slow);
-        one.clamp(Clamped::ReceivedBytes);
+        one.keep(KeepReason::Slow);
+        one.clamp(ClampedField::ReceivedBytes);
         let mut sum = one.clone();
         sum.add(&one);
         assert_eq!(
@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(sum.skipped(Skipped::NotACall), 2);
         assert_eq!(sum.observations(Reporter::Waypoint), 2);
         assert_eq!(sum.parties_unattributed(Unattributed::BeforeHistory), 2);
-        assert_eq!(sum.kept(Kept::Slow), 2);
-        assert_eq!(sum.clamped(Clamped::ReceivedBytes), 2);
+        assert_eq!(sum.kept(KeepReason::Slow), 2);
+        assert_eq!(sum.clamped(ClampedField::ReceivedBytes), 2);
     }
 }

@@ -26,27 +26,27 @@ use crate::accounting::{Rejected, Skipped};
 
 /// Why an entry ends without an observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum NotObserved {
     /// It could not be read.
     Rejected(Rejected),
     /// It is not a finished call, or nobody asked for it.
     Skipped(Skipped),
 }
 
-impl From<Malformed> for Ended {
+impl From<Malformed> for NotObserved {
     fn from(_: Malformed) -> Self {
-        Ended::Rejected(Rejected::MalformedEntry)
+        NotObserved::Rejected(Rejected::MalformedEntry)
     }
 }
 
-impl From<Rejected> for Ended {
+impl From<Rejected> for NotObserved {
     fn from(reason: Rejected) -> Self {
-        Ended::Rejected(reason)
+        NotObserved::Rejected(reason)
     }
 }
 
-impl From<Skipped> for Ended {
+impl From<Skipped> for NotObserved {
     fn from(reason: Skipped) -> Self {
-        Ended::Skipped(reason)
+        NotObserved::Skipped(reason)
     }
 }

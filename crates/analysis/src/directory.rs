@@ -1,6 +1,6 @@
 //! From addresses and names to parties: an immutable index that answers with the owner at the entry's own start time.
 //!
-//! A [`state::State`] takes the watched objects as [`records`] and publishes a new [`Directory`] when an answer changed.
+//! A [`state::DirectoryState`] takes the watched objects as [`records`] and publishes a new [`Directory`] when an answer changed.
 //! Lookups take no lock and guess nothing: what is not certain is [`Unattributed`] with its reason.
 
 pub mod address_claims;
@@ -26,12 +26,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use address_claims::Claims;
+use address_claims::AddressClaims;
 use changes::{Changes, Dependencies};
-pub use found::{Found, Owner};
+pub use found::{FoundOwner, Owner};
 use index::{Index, Shared};
 use ownership::Ownerships;
-pub use parties::{External, Host, Pod, Port, Service, protocol_of};
+pub use parties::{ExternalHost, Pod, Port, Service, ServiceHost, protocol_of};
 use records::qualified;
 use service_entries::ServiceEntries;
 
@@ -66,7 +66,7 @@ pub struct Directory {
     named_backends: Shared<usize, 1>,
     /// By namespace and name.
     services: Index<Arc<str>, Option<Arc<Service>>>,
-    endpoints: Index<IpAddr, Claims<Service>>,
+    endpoints: Index<IpAddr, AddressClaims<Service>>,
     service_entries: Shared<ServiceEntries, 0>,
 }
 
@@ -119,14 +119,14 @@ impl Directory {
         pod: [&str; 3],
         dependencies: &mut Dependencies,
         tell: impl Fn(&Backend) -> Option<T>,
-    ) -> Option<Oldest<'_, T>> {
+    ) -> Option<OldestService<'_, T>> {
         let [by_uid, by_name] = self.backends(pod, dependencies);
         let mut services = by_uid.iter().chain(by_name).filter_map(|backend| {
             let told = tell(backend)?;
             Some((self.listed(&backend.service, dependencies)?, told))
         });
         let (service, told) = services.next()?;
-        let mut oldest = Oldest {
+        let mut oldest = OldestService {
             service,
             told,
             is_only: true,
@@ -144,7 +144,7 @@ impl Directory {
 
 /// The oldest of the Services that send to a pod.
 #[derive(Clone, Copy, Debug)]
-pub struct Oldest<'a, T> {
+pub struct OldestService<'a, T> {
     /// The Service.
     pub service: &'a Service,
     /// What is told of it.

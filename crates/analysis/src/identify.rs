@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use als_proto::CommonProperties;
 
-use crate::aggregate::call::Kinds;
+use crate::aggregate::call::EndKinds;
 use crate::aggregate::call::{Call, PartyLabels};
 use crate::aggregate::evidence::Finding;
 use crate::aggregate::registry::Registry;
@@ -19,7 +19,7 @@ use crate::analyze::attribution::Party;
 use crate::analyze::identity::Identity;
 use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::observations::{Observation, observations};
-use crate::analyze::service::Label;
+use crate::analyze::service::ServiceLabel;
 use crate::analyze::tls;
 use crate::chain::{Analyzer, Chain};
 use crate::directory::Pod;
@@ -28,7 +28,7 @@ use crate::node::Node;
 use crate::peer::{Peer, Peers};
 use crate::reporter::Reporter;
 pub use identified::{Identified, IdentifiedObservation};
-use identity_cache::Answer;
+use identity_cache::IdentityAnswer;
 pub use raw::{CallerAddress, RawIdentity, asked_authority, server_name};
 use service_name::service_name;
 
@@ -48,12 +48,12 @@ pub fn look_up<'a>(
     identity: &Identity<'a>,
     lookup: &mut Lookup<'a>,
     registry: &Registry,
-) -> Answer {
+) -> IdentityAnswer {
     let identified = match &observations(chain, identity, lookup) {
         Ok(observations) => register(observations, lookup, registry),
-        Err(ended) => Identified::Ended(*ended),
+        Err(ended) => Identified::NotObserved(*ended),
     };
-    Answer {
+    IdentityAnswer {
         dependencies: lookup.dependencies(),
         validity: lookup.validity(),
         identified,
@@ -79,12 +79,12 @@ fn register(
         });
         let make = |interner: &mut Interner| call(observation, node, interner);
         let (call, evidence) = match &observation.service.host {
-            Label::Outside(host) => {
+            ServiceLabel::Outside(host) => {
                 let (call, evidence, place) = registry.call_outside(found, host, make);
                 has_place = place;
                 (call, evidence)
             }
-            Label::Known(_) | Label::Borrowed(_) => registry.call(found, make),
+            ServiceLabel::Known(_) | ServiceLabel::Borrowed(_) => registry.call(found, make),
         };
         IdentifiedObservation {
             reporter: observation.reporter,
@@ -128,7 +128,7 @@ fn call(observation: &Observation<'_>, node: &Node, interner: &mut Interner) -> 
     let destination = party(destination, cluster, interner);
     Call {
         reporter: observation.reporter,
-        kinds: Kinds::of(observation, &source, &destination),
+        kinds: EndKinds::of(observation, &source, &destination),
         source,
         destination,
         service: observation.service.host.intern(interner),

@@ -17,7 +17,7 @@ pub const DOMAIN: usize = 255;
 
 /// What stands for a node in an identity cache's key: the number of all that a chain asks of it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Numbers {
+pub(crate) struct NodeNumbers {
     /// Of analyzers that look addresses up.
     pub(crate) directory: u64,
     /// Of those that ask what the node says about itself.
@@ -52,7 +52,7 @@ pub struct Node {
     pub(crate) own: Box<Peer<Box<[u8]>>>,
     /// Bytes of the longest label in it.
     pub longest_own_label: usize,
-    pub(crate) numbers: Numbers,
+    pub(crate) numbers: NodeNumbers,
 }
 
 impl Node {

@@ -15,14 +15,14 @@ pub mod sample;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accounting::{Accounting, Kept};
+use crate::accounting::{Accounting, KeepReason};
 use crate::aggregate::registry::Registry;
 use crate::names::endpoint::Endpoints;
 use crate::names::redact::Redaction;
 use endpoint_names::{EndpointNames, WorkerNames};
-use kept_entry::{KeptEntry, Observed};
-use rate::{Kind, Rate, WorkerRate};
-use reason::Rules;
+use kept_entry::{KeptEntry, ObservedEntry};
+use rate::{EntryRate, RateKey, WorkerRate};
+use reason::SamplingRules;
 
 /// Writes an entry to the end of a batch's bytes. What it writes holds no secret: it asks [`KeptEntry::redaction`].
 pub type Encode = fn(&KeptEntry<'_, '_>, &mut Vec<u8>);
@@ -30,8 +30,8 @@ pub type Encode = fn(&KeptEntry<'_, '_>, &mut Vec<u8>);
 /// What the analyzer is told, and what its workers share.
 #[derive(Debug)]
 pub struct Persistence {
-    rules: Rules,
-    rate: Rate,
+    rules: SamplingRules,
+    rate: EntryRate,
     endpoints: EndpointNames,
     redaction: Redaction,
     encode: Encode,
@@ -39,10 +39,15 @@ pub struct Persistence {
 
 impl Persistence {
     /// Keeps entries by `rules`, at most `entries_per_minute` of a kind in a minute. Endpoints are named by `endpoints`.
-    pub fn new(rules: Rules, entries_per_minute: usize, endpoints: Endpoints, encode: Encode) -> Self {
+    pub fn new(
+        rules: SamplingRules,
+        entries_per_minute: usize,
+        endpoints: Endpoints,
+        encode: Encode,
+    ) -> Self {
         Persistence {
             rules,
-            rate: Rate::new(entries_per_minute),
+            rate: EntryRate::new(entries_per_minute),
             endpoints: EndpointNames::new(endpoints, Duration::from_hours(1)),
             redaction: Redaction::default(),
             encode,
@@ -96,7 +101,12 @@ impl EntrySampler {
 
     /// Keeps an observed entry, if a rule says so.
     #[inline]
-    pub fn observe(&mut self, observed: &Observed<'_, '_>, registry: &Registry, accounting: &mut Accounting) {
+    pub fn observe(
+        &mut self,
+        observed: &ObservedEntry<'_, '_>,
+        registry: &Registry,
+        accounting: &mut Accounting,
+    ) {
         if let Some(reason) = reason::reason(&self.persistence.rules, observed) {
             self.keep(reason, observed, registry, accounting);
         }
@@ -106,12 +116,12 @@ impl EntrySampler {
     #[inline(never)]
     fn keep(
         &mut self,
-        reason: Kept,
-        observed: &Observed<'_, '_>,
+        reason: KeepReason,
+        observed: &ObservedEntry<'_, '_>,
         registry: &Registry,
         accounting: &mut Accounting,
     ) {
-        let kind = Kind::new(observed.reporting_service(), reason, observed.outcome());
+        let kind = RateKey::new(observed.reporting_service(), reason, observed.outcome());
         let shared = &self.persistence.rate;
         if !self.rate.admits(shared, kind, observed.received) {
             accounting.over_rate += 1;

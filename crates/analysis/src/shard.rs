@@ -12,12 +12,12 @@ use als_proto::{
 };
 
 use crate::accounting::{Rejected, Skipped};
-use crate::aggregate::example::{Example, Shown};
+use crate::aggregate::example::{Example, ExampleSource};
 use crate::aggregate::ids::SeriesId;
 use crate::aggregate::registry::Registry;
 use crate::aggregate::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::aggregate::worker_counts::WorkerCounts;
-use crate::analyze::Ended;
+use crate::analyze::NotObserved;
 use crate::analyze::final_entry::{final_entry, no_tunnel};
 use crate::analyze::identity::Identity;
 use crate::analyze::k8s_mesh::Lookup;
@@ -29,19 +29,19 @@ use crate::identify::key::write_key;
 use crate::identify::{self, Identified, IdentifiedObservation, RawIdentity};
 use crate::moment::Moment;
 use crate::node::{Node, OWN_LABELS};
-use crate::persistence::kept_entry::{Observed, Subject};
+use crate::persistence::kept_entry::{MeasuredCall, ObservedEntry};
 use crate::persistence::{EntrySampler, Persistence};
 use crate::rule::Rule;
-use context::{Context, Logged, Observations};
-pub use progress::Progress;
-pub use settings::Settings;
+use context::{EntryContext, EntryObservations, LoggedCall};
+pub use progress::MessageProgress;
+pub use settings::AnalysisSettings;
 
 /// A worker's counters and memory.
 #[derive(Debug)]
 pub struct Shard {
     /// What it counted since the last drain.
     pub counts: WorkerCounts,
-    settings: Settings,
+    settings: AnalysisSettings,
     registry: Arc<Registry>,
     /// The registry's epoch from which on it has asked for all that it knows of it.
     epoch: u32,
@@ -53,7 +53,7 @@ pub struct Shard {
 
 impl Shard {
     /// An empty shard.
-    pub fn new(settings: Settings, registry: Arc<Registry>) -> Self {
+    pub fn new(settings: AnalysisSettings, registry: Arc<Registry>) -> Self {
         Shard {
             counts: WorkerCounts::default(),
             settings,
@@ -99,7 +99,7 @@ impl Shard {
         &mut self,
         directory: &Directory,
         node: &Node,
-        progress: &mut Progress<'_>,
+        progress: &mut MessageProgress<'_>,
         limit: usize,
     ) -> bool {
         for _ in 0..limit {
@@ -142,7 +142,7 @@ impl Shard {
         if entry.read(bytes).is_err() {
             return self.reject(Rejected::MalformedEntry);
         }
-        let context = Context {
+        let context = EntryContext {
             directory,
             node,
             received,
@@ -151,9 +151,9 @@ impl Shard {
             (None, _) => Err(Skipped::NoCommonProperties.into()),
             (Some(common), Some(request)) => {
                 let entry = &entry;
-                self.call(&context, common, Logged::Request { entry, request })
+                self.call(&context, common, LoggedCall::Request { entry, request })
             }
-            (Some(common), None) => self.call(&context, common, Logged::Connection(None)),
+            (Some(common), None) => self.call(&context, common, LoggedCall::Connection(None)),
         };
         self.account(counted);
     }
@@ -163,19 +163,19 @@ impl Shard {
         if entry.read(bytes).is_err() {
             return self.reject(Rejected::MalformedEntry);
         }
-        let context = Context {
+        let context = EntryContext {
             directory,
             node,
             received,
         };
         let counted = match entry.common_properties() {
             None => Err(Skipped::NoCommonProperties.into()),
-            Some(common) => self.call(&context, common, Logged::Connection(Some(&entry))),
+            Some(common) => self.call(&context, common, LoggedCall::Connection(Some(&entry))),
         };
         self.account(counted);
     }
 
-    fn account(&mut self, counted: Result<bool, Ended>) {
+    fn account(&mut self, counted: Result<bool, NotObserved>) {
         let accounting = &mut self.counts.accounting;
         accounting.received += 1;
         match counted {
@@ -185,8 +185,8 @@ impl Shard {
                 accounting.attributed += u64::from(attributed);
                 accounting.unattributed += u64::from(!attributed);
             }
-            Err(Ended::Rejected(reason)) => accounting.reject(reason),
-            Err(Ended::Skipped(reason)) => {
+            Err(NotObserved::Rejected(reason)) => accounting.reject(reason),
+            Err(NotObserved::Skipped(reason)) => {
                 accounting.analyzed += 1;
                 accounting.skip(reason);
             }
@@ -197,46 +197,46 @@ impl Shard {
     #[inline]
     fn call(
         &mut self,
-        context: &Context<'_>,
+        context: &EntryContext<'_>,
         common: &CommonProperties<'_>,
-        logged: Logged<'_, '_>,
-    ) -> Result<bool, Ended> {
+        logged: LoggedCall<'_, '_>,
+    ) -> Result<bool, NotObserved> {
         final_entry(common)?;
         let role = context.node.role;
         let chain = match logged {
-            Logged::Request { request, .. } => {
+            LoggedCall::Request { request, .. } => {
                 no_tunnel(role, common, request.method)?;
                 self.settings.http
             }
-            Logged::Connection(_) => self.settings.tcp,
+            LoggedCall::Connection(_) => self.settings.tcp,
         };
         if chain.is_empty() {
             return Err(Skipped::NoAnalyzer.into());
         }
         let peers = identify::peers(chain, common);
         let host = match logged {
-            Logged::Request { request, .. } => identify::asked_authority(role, common, request.authority),
-            Logged::Connection(_) => identify::server_name(role, common)?,
+            LoggedCall::Request { request, .. } => identify::asked_authority(role, common, request.authority),
+            LoggedCall::Connection(_) => identify::server_name(role, common)?,
         };
         let identity = RawIdentity::new(common, self.settings.caller(role), host, &peers);
         let observations = self.identified((context, chain), &identity)?;
-        let Observations { first, second, .. } = observations;
+        let EntryObservations { first, second, .. } = observations;
         let (http, tcp);
         let subject = match logged {
-            Logged::Request { entry, request } => {
+            LoggedCall::Request { entry, request } => {
                 // A gateway's upstream is the port that the request was for.
                 let port = second.unwrap_or(first).protocol;
                 http = measure::http(common, entry, request, port)?;
                 let measure = &http;
-                Subject::Request {
+                MeasuredCall::Request {
                     entry,
                     request,
                     measure,
                 }
             }
-            Logged::Connection(entry) => {
+            LoggedCall::Connection(entry) => {
                 tcp = measure::tcp(common, entry);
-                Subject::Connection { measure: &tcp }
+                MeasuredCall::Connection { measure: &tcp }
             }
         };
         if self.sampler.is_some() {
@@ -256,9 +256,9 @@ impl Shard {
 
     fn identified(
         &mut self,
-        (context, chain): (&Context<'_>, Chain),
+        (context, chain): (&EntryContext<'_>, Chain),
         identity: &RawIdentity<'_>,
-    ) -> Result<Observations, Ended> {
+    ) -> Result<EntryObservations, NotObserved> {
         let limit = self.settings.string_bytes;
         write_key(&mut self.key, (chain, context.node), identity, limit)?;
         let start = identity.common.start_time()?;
@@ -273,9 +273,9 @@ impl Shard {
         let (first, second) = match identified {
             Identified::Observations(first, second) => (first, second),
             Identified::Overflowed(first) => (first, None),
-            Identified::Ended(ended) => return Err(ended),
+            Identified::NotObserved(ended) => return Err(ended),
         };
-        Ok(Observations {
+        Ok(EntryObservations {
             first,
             second,
             are_new,
@@ -286,7 +286,7 @@ impl Shard {
     #[cold]
     fn identify(
         &mut self,
-        (context, chain): (&Context<'_>, Chain),
+        (context, chain): (&EntryContext<'_>, Chain),
         identity: &Identity<'_>,
         hash: u64,
         start: Moment,
@@ -299,7 +299,7 @@ impl Shard {
 
     /// Keeps an entry that was looked up as an example of what its calls rest on.
     #[cold]
-    fn give_example(&mut self, observations: Observations, shown: &Shown<'_>) {
+    fn give_example(&mut self, observations: EntryObservations, shown: &ExampleSource<'_>) {
         let observations = [Some(observations.first), observations.second]
             .into_iter()
             .flatten();
@@ -311,7 +311,7 @@ impl Shard {
 
     /// What is observed is put together for a sampler alone, and not for each entry.
     #[inline(never)]
-    fn keep(&mut self, observed: &Observed<'_, '_>) {
+    fn keep(&mut self, observed: &ObservedEntry<'_, '_>) {
         if let Some(sampler) = &mut self.sampler {
             sampler.observe(observed, &self.registry, &mut self.counts.accounting);
         }
@@ -327,17 +327,17 @@ impl Shard {
     }
 
     /// Counts an observation; answers whether both of its parties were found.
-    fn observation(&mut self, observation: &IdentifiedObservation, subject: Subject<'_, '_>) -> bool {
+    fn observation(&mut self, observation: &IdentifiedObservation, subject: MeasuredCall<'_, '_>) -> bool {
         let (call, registry) = (observation.call, &self.registry);
         let id = match subject {
-            Subject::Request { measure, .. } => {
+            MeasuredCall::Request { measure, .. } => {
                 let outcome = HttpCounts::outcome(measure);
                 let key = SeriesKey { call, outcome };
                 self.counts
                     .http
                     .add(key, measure, |key| registry.http_series(key))
             }
-            Subject::Connection { measure } => {
+            MeasuredCall::Connection { measure } => {
                 let outcome = TcpCounts::outcome(measure);
                 let key = SeriesKey { call, outcome };
                 self.counts.tcp.add(key, measure, |key| registry.tcp_series(key))

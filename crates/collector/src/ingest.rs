@@ -8,7 +8,7 @@ use alscope_analysis::accounting::Rejected;
 use alscope_analysis::directory::Directory;
 use alscope_analysis::moment::Moment;
 use alscope_analysis::node::Node;
-use alscope_analysis::shard::{Progress, Shard};
+use alscope_analysis::shard::{MessageProgress, Shard};
 use arc_swap::ArcSwap;
 
 use crate::clock;
@@ -105,7 +105,7 @@ impl Ingest {
             self.shard().reject_entries(message.entries());
             return Ok(());
         };
-        let mut progress = Progress::new(message.entries(), received);
+        let mut progress = MessageProgress::new(message.entries(), received);
         loop {
             let before = progress.entries_read();
             // The newest directory for each turn: a guard is not kept across an await.

@@ -9,12 +9,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alscope_analysis::aggregate::registry::{Bounds, Registry};
+use alscope_analysis::aggregate::registry::{Registry, RegistryBounds};
 use alscope_analysis::chain::{self, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::identify::CallerAddress;
 use alscope_analysis::persistence::Persistence;
-use alscope_analysis::shard::{Settings, Shard};
+use alscope_analysis::shard::{AnalysisSettings, Shard};
 use alscope_collector_config::{Analyzer, Config, Ending};
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
@@ -266,8 +266,8 @@ fn chain(analyzers: &[Analyzer]) -> Chain {
 }
 
 /// What a configuration tells the shards.
-fn settings(config: &Config) -> Settings {
-    Settings {
+fn settings(config: &Config) -> AnalysisSettings {
+    AnalysisSettings {
         http: chain(&config.analysis.http),
         tcp: chain(&config.analysis.tcp),
         gateway_caller: if config.analysis.trust_forwarded_address {
@@ -304,10 +304,10 @@ fn shards(
     config: &Config,
     persistence: Option<&Arc<Persistence>>,
 ) -> (Arc<Registry>, Vec<Arc<Mutex<Shard>>>) {
-    let registry = Arc::new(Registry::new(Bounds {
+    let registry = Arc::new(Registry::new(RegistryBounds {
         samples: config.limits.samples,
         outside_hosts: config.limits.outside_hosts,
-        ..Bounds::default()
+        ..RegistryBounds::default()
     }));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = config.workers.map_or(cores, usize::from);

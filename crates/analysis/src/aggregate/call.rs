@@ -80,27 +80,27 @@ impl PartyLabels {
 /// What the ends of a call are. The labels have the names, so calls whose labels are equal are one series: this is no part of what
 /// tells two calls apart.
 #[derive(Clone, Copy, Debug)]
-pub struct Kinds {
+pub struct EndKinds {
     pub(super) source: NodeKind,
     pub(super) destination: NodeKind,
     pub(super) service: NodeKind,
 }
 
-impl PartialEq for Kinds {
+impl PartialEq for EndKinds {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Kinds {}
+impl Eq for EndKinds {}
 
-impl Hash for Kinds {
+impl Hash for EndKinds {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
-impl Kinds {
+impl EndKinds {
     /// Of what is not kept apart.
-    pub const OVERFLOW: Kinds = Kinds {
+    pub const OVERFLOW: EndKinds = EndKinds {
         source: NodeKind::Workload,
         destination: NodeKind::Workload,
         service: NodeKind::Unknown,
@@ -125,7 +125,7 @@ pub struct Call {
     /// How the connection was secured.
     pub security: SecurityPolicy,
     /// What the parties and the service are; no label says it.
-    pub kinds: Kinds,
+    pub kinds: EndKinds,
 }
 
 /// The same: ten numbers.
@@ -160,7 +160,7 @@ impl Call {
         service_name: Symbol::OVERFLOW,
         service_namespace: Symbol::OVERFLOW,
         security: SecurityPolicy::Unknown,
-        kinds: Kinds::OVERFLOW,
+        kinds: EndKinds::OVERFLOW,
     };
 }
 
@@ -173,9 +173,9 @@ mod tests {
     // proves: node/no-label
     #[test]
     fn calls_whose_labels_are_equal_are_one_whatever_their_ends_are() {
-        let kinds = Kinds {
+        let kinds = EndKinds {
             destination: NodeKind::Outside,
-            ..Kinds::OVERFLOW
+            ..EndKinds::OVERFLOW
         };
         let other = Call {
             kinds,

@@ -10,7 +10,7 @@ use super::series::{Counts, SeriesKey};
 
 /// A worker's counters by series id, with the worker's own memory of which key has which id.
 #[derive(Debug)]
-pub struct Deltas<C: Counts> {
+pub struct SeriesDeltas<C: Counts> {
     ids: HashTable<(SeriesKey, SeriesId)>,
     by_id: Vec<C::Delta>,
     /// Those that are not empty, but for those that are being drained.
@@ -25,9 +25,9 @@ pub struct Deltas<C: Counts> {
     state: RandomState,
 }
 
-impl<C: Counts> Default for Deltas<C> {
+impl<C: Counts> Default for SeriesDeltas<C> {
     fn default() -> Self {
-        Deltas {
+        SeriesDeltas {
             ids: HashTable::new(),
             by_id: Vec::new(),
             touched: Vec::new(),
@@ -39,7 +39,7 @@ impl<C: Counts> Default for Deltas<C> {
     }
 }
 
-impl<C: Counts> Deltas<C> {
+impl<C: Counts> SeriesDeltas<C> {
     /// Counts one observation. `register` gives the id of a key that this worker has not met.
     #[inline]
     pub fn add(
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_full_delta_loses_nothing() {
-        let mut deltas = Deltas::<InPairs>::default();
+        let mut deltas = SeriesDeltas::<InPairs>::default();
         let key = SeriesKey {
             call: CallId::OVERFLOW,
             outcome: InPairs::outcome(&()),
@@ -200,8 +200,8 @@ mod tests {
     #[test]
     fn a_drain_ends_although_its_worker_goes_on_counting() {
         let ids: Vec<SeriesId> = (0..4).map(SeriesId::at).collect();
-        let mut deltas = Deltas::<InPairs>::default();
-        let count = |deltas: &mut Deltas<InPairs>, code: u32| {
+        let mut deltas = SeriesDeltas::<InPairs>::default();
+        let count = |deltas: &mut SeriesDeltas<InPairs>, code: u32| {
             deltas.add(key(code), &(), |_| ids[code as usize]);
         };
         (1..4).for_each(|code| count(&mut deltas, code));

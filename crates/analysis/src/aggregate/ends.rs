@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::call::{Call, Kinds, PartyLabels};
-use super::graph_node::{Node, NodeKind};
+use super::call::{Call, EndKinds, PartyLabels};
+use super::graph_node::{GraphNode, NodeKind};
 use crate::analyze::attribution::Party;
 use crate::analyze::observations::Observation;
 use crate::interner::Symbol;
@@ -11,20 +11,20 @@ use crate::reporter::Reporter;
 
 /// The ends of a call, and the service that it went to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ends<Name = Arc<str>> {
+pub struct CallEnds<Name = Arc<str>> {
     /// The caller.
-    pub source: Node<Name>,
+    pub source: GraphNode<Name>,
     /// The called party.
-    pub destination: Node<Name>,
+    pub destination: GraphNode<Name>,
     /// The called service, whoever answered; unknown where traffic is sent on without one.
-    pub service: Node<Name>,
+    pub service: GraphNode<Name>,
 }
 
-impl Kinds {
+impl EndKinds {
     /// The kinds of an observation whose parties have these labels.
     pub fn of(observation: &Observation<'_>, source: &PartyLabels, destination: &PartyLabels) -> Self {
         let (called, service) = of_service(observation);
-        Kinds {
+        EndKinds {
             source: of_party(&observation.source.party, source),
             destination: match of_party(&observation.destination.party, destination) {
                 NodeKind::Service | NodeKind::Unknown if called != NodeKind::Unknown => called,
@@ -35,26 +35,26 @@ impl Kinds {
     }
 
     /// The ends of a call of these kinds.
-    pub fn ends(self, call: &Call) -> Ends<Symbol> {
+    pub fn ends(self, call: &Call) -> CallEnds<Symbol> {
         let outside = || {
-            Node::outside(if call.service == Symbol::UNKNOWN {
+            GraphNode::outside(if call.service == Symbol::UNKNOWN {
                 call.service_name
             } else {
                 call.service
             })
         };
         let service = match self.service {
-            NodeKind::Service => Node::new(self.service, call.service_namespace, call.service_name),
+            NodeKind::Service => GraphNode::new(self.service, call.service_namespace, call.service_name),
             NodeKind::Outside => outside(),
-            NodeKind::Workload | NodeKind::Unknown => Node::UNKNOWN,
+            NodeKind::Workload | NodeKind::Unknown => GraphNode::UNKNOWN,
         };
         let destination = match self.destination {
             _ if call.destination.workload != Symbol::UNKNOWN => node(self.destination, &call.destination),
             NodeKind::Outside => outside(),
-            NodeKind::Service if service != Node::UNKNOWN => service,
+            NodeKind::Service if service != GraphNode::UNKNOWN => service,
             kind => node(kind, &call.destination),
         };
-        Ends {
+        CallEnds {
             source: node(self.source, &call.source),
             destination,
             service,
@@ -62,12 +62,12 @@ impl Kinds {
     }
 }
 
-fn node(kind: NodeKind, party: &PartyLabels) -> Node<Symbol> {
+fn node(kind: NodeKind, party: &PartyLabels) -> GraphNode<Symbol> {
     match kind {
-        NodeKind::Workload => Node::new(kind, party.namespace, party.workload),
-        NodeKind::Service => Node::new(kind, party.namespace, party.canonical_service),
-        NodeKind::Outside => Node::outside(party.workload),
-        NodeKind::Unknown => Node::UNKNOWN,
+        NodeKind::Workload => GraphNode::new(kind, party.namespace, party.workload),
+        NodeKind::Service => GraphNode::new(kind, party.namespace, party.canonical_service),
+        NodeKind::Outside => GraphNode::outside(party.workload),
+        NodeKind::Unknown => GraphNode::UNKNOWN,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::call::Call;
 use super::example::Example;
-use super::graph_node::Node;
+use super::graph_node::GraphNode;
 use super::ids::EvidenceId;
 use crate::interner::{Interner, Symbol};
 use crate::moment::Moment;
@@ -34,7 +34,7 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvidenceKey {
     reporter: Reporter,
-    nodes: [Node<Symbol>; 2],
+    nodes: [GraphNode<Symbol>; 2],
     found: [Finding; 2],
 }
 
@@ -94,9 +94,9 @@ pub struct Evidence {
     /// Who reports the calls.
     pub reporter: Reporter,
     /// The caller.
-    pub source: Node,
+    pub source: GraphNode,
     /// The called party.
-    pub destination: Node,
+    pub destination: GraphNode,
     /// What says who the caller is.
     pub source_rule: Rule,
     /// What says who the called party is.
@@ -109,7 +109,7 @@ pub struct Evidence {
 
 /// Evidence and what it is of.
 #[derive(Clone, Debug)]
-pub struct Counted {
+pub struct CountedEvidence {
     /// The edge and the rules.
     pub evidence: Arc<Evidence>,
     /// Observations since it was first counted.
@@ -126,7 +126,7 @@ pub struct Counted {
 #[derive(Clone, Debug, Default)]
 pub struct EvidenceTable {
     /// What is kept apart, by place.
-    rows: Vec<Option<Counted>>,
+    rows: Vec<Option<CountedEvidence>>,
     /// Observations whose evidence is not, because there was too much of it.
     pub overflowed: u64,
     /// Observations whose evidence expired.
@@ -135,7 +135,7 @@ pub struct EvidenceTable {
 
 impl EvidenceTable {
     /// What is kept apart.
-    pub fn rows(&self) -> Vec<&Counted> {
+    pub fn rows(&self) -> Vec<&CountedEvidence> {
         self.rows.iter().flatten().collect()
     }
 
@@ -143,7 +143,7 @@ impl EvidenceTable {
     pub fn add(
         &mut self,
         id: EvidenceId,
-        delta: Delta,
+        delta: EvidenceDelta,
         (before, now): (Moment, Moment),
         evidence: impl FnOnce(EvidenceId) -> Option<Evidence>,
     ) {
@@ -158,7 +158,7 @@ impl EvidenceTable {
             return;
         };
         if row.is_none() {
-            *row = evidence(id).map(|evidence| Counted {
+            *row = evidence(id).map(|evidence| CountedEvidence {
                 evidence: Arc::new(evidence),
                 observations: 0,
                 example: None,
@@ -175,7 +175,7 @@ impl EvidenceTable {
 
     /// Lets go what has not changed since `oldest`, of that what `free` frees; see [`super::expiry`].
     pub(super) fn expire(&mut self, oldest: Moment, free: impl FnOnce(&[EvidenceId]) -> Vec<EvidenceId>) {
-        let is_idle = |row: &Option<Counted>| row.as_ref().is_some_and(|row| row.changed < oldest);
+        let is_idle = |row: &Option<CountedEvidence>| row.as_ref().is_some_and(|row| row.changed < oldest);
         let rows = self.rows.iter().enumerate();
         let idle: Vec<EvidenceId> = rows
             .filter(|(_, row)| is_idle(row))
@@ -190,14 +190,14 @@ impl EvidenceTable {
 
 /// What a worker counted of one piece of evidence since it was last drained.
 #[derive(Clone, Debug)]
-pub struct Delta {
+pub struct EvidenceDelta {
     observations: u64,
     example: Option<Arc<Example>>,
 }
 
 /// The example that a worker last gave of one piece of evidence.
 #[derive(Clone, Debug, Default)]
-struct Given {
+struct LastExample {
     at: Option<Moment>,
     /// Until it is drained.
     example: Option<Arc<Example>>,
@@ -208,7 +208,7 @@ struct Given {
 pub struct EvidenceDeltas {
     /// Apart from the examples, so that what every observation touches is small.
     observations: Vec<u64>,
-    given: Vec<Given>,
+    given: Vec<LastExample>,
     touched: Vec<EvidenceId>,
     /// What was touched when the drain began, and has not been drained yet.
     draining: Vec<EvidenceId>,
@@ -232,7 +232,7 @@ impl EvidenceDeltas {
     #[cold]
     fn learn(&mut self, id: EvidenceId) {
         self.observations.resize(id.0 as usize + 1, 0);
-        self.given.resize_with(id.0 as usize + 1, Given::default);
+        self.given.resize_with(id.0 as usize + 1, LastExample::default);
         self.add(id);
     }
 
@@ -254,7 +254,7 @@ impl EvidenceDeltas {
             if let Some(make) = make.take() {
                 example = make().map(Arc::new);
             }
-            *given = Given {
+            *given = LastExample {
                 at: Some(now),
                 example: example.clone(),
             };
@@ -273,7 +273,7 @@ impl EvidenceDeltas {
     }
 
     /// Hands over at most `limit` pieces of evidence of the drain and starts them anew. Answers whether more is left of it.
-    pub fn drain(&mut self, limit: usize, mut take: impl FnMut(EvidenceId, Delta)) -> bool {
+    pub fn drain(&mut self, limit: usize, mut take: impl FnMut(EvidenceId, EvidenceDelta)) -> bool {
         for _ in 0..limit {
             let Some(id) = self.draining.pop() else {
                 return false;
@@ -282,7 +282,7 @@ impl EvidenceDeltas {
             if let (Some(observations), Some(given)) =
                 (self.observations.get_mut(place), self.given.get_mut(place))
             {
-                let delta = Delta {
+                let delta = EvidenceDelta {
                     observations: std::mem::take(observations),
                     example: given.example.take(),
                 };

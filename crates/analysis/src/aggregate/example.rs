@@ -57,7 +57,7 @@ pub struct ExampleRequest {
 
 /// The parts of an entry that an example shows.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct ExampleSource<'a> {
     /// The node id of the proxy that logged it.
     pub proxy: &'a [u8],
     /// When the entry was received.
@@ -72,8 +72,8 @@ pub struct Shown<'a> {
 
 impl Example {
     /// The entry as it may be shown.
-    pub fn of(shown: &Shown<'_>) -> Result<Self, Malformed> {
-        let Shown { common, peers, .. } = shown;
+    pub fn of(shown: &ExampleSource<'_>) -> Result<Self, Malformed> {
+        let ExampleSource { common, peers, .. } = shown;
         Ok(Example {
             started: common.start_time()?.map_or(shown.received, Moment::from),
             proxy: text(shown.proxy),

@@ -44,7 +44,7 @@ pub struct Expiry {
 /// A pass that has begun an epoch.
 #[derive(Debug)]
 #[must_use = "what is idle goes at the end of the pass"]
-pub struct Pass {
+pub struct ExpiryPass {
     oldest: Moment,
 }
 
@@ -58,7 +58,7 @@ impl Expiry {
     }
 
     /// Begins a pass, if one is due: then drain each shard to its end, and end the pass.
-    pub fn begin(&mut self, registry: &Registry, now: Moment) -> Option<Pass> {
+    pub fn begin(&mut self, registry: &Registry, now: Moment) -> Option<ExpiryPass> {
         let between = self.idle / PASSES;
         // A clock that is set back does not put the next pass off.
         if now < self.next && self.next.since(now) <= between {
@@ -66,13 +66,13 @@ impl Expiry {
         }
         self.next = now.plus(between);
         registry.begin_epoch();
-        Some(Pass {
+        Some(ExpiryPass {
             oldest: now.minus(self.idle),
         })
     }
 }
 
-impl Pass {
+impl ExpiryPass {
     /// Lets go what is idle. Every shard must have been drained since the pass began.
     pub fn end(self, totals: &mut Totals, registry: &Registry) {
         totals.expire(registry, self.oldest);

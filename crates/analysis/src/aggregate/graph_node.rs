@@ -29,7 +29,7 @@ pub enum NodeKind {
 
 /// One end of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Node<Name = Arc<str>> {
+pub struct GraphNode<Name = Arc<str>> {
     /// What it is.
     pub kind: NodeKind,
     /// Its namespace; empty for a host outside, `unknown` where none is known.
@@ -38,16 +38,16 @@ pub struct Node<Name = Arc<str>> {
     pub name: Name,
 }
 
-impl Node<Symbol> {
+impl GraphNode<Symbol> {
     /// Nobody certain: one node, whatever namespace a certificate proves.
-    pub const UNKNOWN: Node<Symbol> = Node {
+    pub const UNKNOWN: GraphNode<Symbol> = GraphNode {
         kind: NodeKind::Unknown,
         namespace: Symbol::UNKNOWN,
         name: Symbol::UNKNOWN,
     };
 
     pub(super) fn new(kind: NodeKind, namespace: Symbol, name: Symbol) -> Self {
-        Node {
+        GraphNode {
             kind,
             namespace,
             name,
@@ -55,12 +55,12 @@ impl Node<Symbol> {
     }
 
     pub(super) fn outside(host: Symbol) -> Self {
-        Node::new(NodeKind::Outside, Symbol::EMPTY, host)
+        GraphNode::new(NodeKind::Outside, Symbol::EMPTY, host)
     }
 
     /// The node in text.
-    pub fn text(&self, interner: &Interner) -> Node {
-        Node {
+    pub fn text(&self, interner: &Interner) -> GraphNode {
+        GraphNode {
             kind: self.kind,
             namespace: interner.text(self.namespace),
             name: interner.text(self.name),
@@ -68,10 +68,10 @@ impl Node<Symbol> {
     }
 }
 
-impl Node {
+impl GraphNode {
     /// The node's id, which no other node has.
     pub fn id(&self) -> String {
-        let Node {
+        let GraphNode {
             kind,
             namespace,
             name,
@@ -92,8 +92,8 @@ mod tests {
 
     use super::*;
 
-    fn node(kind: NodeKind, namespace: &str, name: &str) -> Node {
-        Node {
+    fn node(kind: NodeKind, namespace: &str, name: &str) -> GraphNode {
+        GraphNode {
             kind,
             namespace: namespace.into(),
             name: name.into(),
@@ -113,7 +113,7 @@ mod tests {
             node(NodeKind::Workload, "unknown", "unknown"),
             node(NodeKind::Unknown, "unknown", "unknown"),
         ];
-        let ids: HashSet<String> = nodes.iter().map(Node::id).collect();
+        let ids: HashSet<String> = nodes.iter().map(GraphNode::id).collect();
         assert_eq!(ids.len(), nodes.len(), "{ids:?}");
         assert!(
             ids.contains("demo/web") && ids.contains("service:demo/web"),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::graph_node::Node;
+use super::graph_node::GraphNode;
 use crate::aggregate::call::{Call, PartyLabels};
 use crate::analyze::flags;
 use crate::analyze::outcome::Outcome;
@@ -47,11 +47,11 @@ pub const TCP_NAMES: usize = 23;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Edge {
     /// The caller.
-    pub source: Node,
+    pub source: GraphNode,
     /// The called party.
-    pub destination: Node,
+    pub destination: GraphNode,
     /// The called service, by which rows of one call are known where the called workload is not.
-    pub service: Node,
+    pub service: GraphNode,
     /// Whether the called party is known or at least answered: of a call that nobody answered the workload can be known otherwise.
     pub is_answered: bool,
     /// Istio's `request_protocol`.

@@ -10,10 +10,10 @@ mod tables;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use bounds::Bounds;
+pub use bounds::RegistryBounds;
 use node_numbers::NodeNumbers;
 use outside_hosts::OTHER;
-use places::Places;
+use places::IdTable;
 use tables::{HTTP, TCP, Tables};
 
 use super::call::Call;
@@ -29,7 +29,7 @@ const TURN: usize = 4096;
 /// Ids for calls and series, the same for all workers.
 #[derive(Debug)]
 pub struct Registry {
-    bounds: Bounds,
+    bounds: RegistryBounds,
     /// The interner's, also without the lock.
     epoch: AtomicU32,
     tables: Mutex<Tables>,
@@ -38,7 +38,7 @@ pub struct Registry {
 
 /// How much of something there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
+pub struct TableSize {
     /// How many are known.
     pub live: usize,
     /// For how many there is a place: as many as there were at one time.
@@ -47,19 +47,19 @@ pub struct Size {
 
 /// How much a registry holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sizes {
+pub struct RegistrySizes {
     /// Strings.
-    pub strings: Size,
+    pub strings: TableSize,
     /// Bytes of them, with what each takes besides its text.
     pub string_bytes: usize,
     /// Calls.
-    pub calls: Size,
+    pub calls: TableSize,
     /// HTTP series.
-    pub http: Size,
+    pub http: TableSize,
     /// TCP series.
-    pub tcp: Size,
+    pub tcp: TableSize,
     /// Edges with the rules that found their parties.
-    pub evidence: Size,
+    pub evidence: TableSize,
     /// Samples of the exposition.
     pub samples: usize,
     /// Bytes of the values of all series' labels.
@@ -68,13 +68,13 @@ pub struct Sizes {
 
 impl Default for Registry {
     fn default() -> Self {
-        Registry::new(Bounds::default())
+        Registry::new(RegistryBounds::default())
     }
 }
 
 impl Registry {
     /// An empty registry that holds as much as `bounds` say.
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: RegistryBounds) -> Self {
         let tables = Tables::new(bounds.string_bytes);
         Registry {
             bounds,
@@ -246,16 +246,16 @@ impl Registry {
     }
 
     /// How much there is.
-    pub fn sizes(&self) -> Sizes {
-        fn size<K: Copy + Eq + std::hash::Hash>(places: &Places<K>) -> Size {
-            Size {
+    pub fn sizes(&self) -> RegistrySizes {
+        fn size<K: Copy + Eq + std::hash::Hash>(places: &IdTable<K>) -> TableSize {
+            TableSize {
                 live: places.len(),
                 places: places.places(),
             }
         }
         let tables = self.tables();
-        Sizes {
-            strings: Size {
+        RegistrySizes {
+            strings: TableSize {
                 live: tables.interner.len(),
                 places: tables.interner.places(),
             },
@@ -284,9 +284,9 @@ mod tests {
     // proves: labels/outside-hosts-bound
     #[test]
     fn a_host_that_had_no_place_gets_one_when_a_call_is_forgotten() {
-        let registry = Registry::new(Bounds {
+        let registry = Registry::new(RegistryBounds {
             outside_hosts: 1,
-            ..Bounds::default()
+            ..RegistryBounds::default()
         });
         let call = |host: &str| {
             let make = |_: &mut Interner| Call {

@@ -17,19 +17,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::graph_node::{Node, NodeKind};
+use super::graph_node::{GraphNode, NodeKind};
 use super::histogram::{SKETCH, THOUSANDTHS};
 use super::labels::Edge;
-use super::window::{EdgeCounts, Span};
+use super::window::{EdgeCounts, WindowSpan};
 use crate::reporter::Reporter;
 
 /// One row: an edge with its rates.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct TopologyRow {
     /// The caller.
-    pub source: Node,
+    pub source: GraphNode,
     /// The called party.
-    pub destination: Node,
+    pub destination: GraphNode,
     /// Istio's `request_protocol`.
     pub protocol: &'static str,
     /// Who reports it.
@@ -48,10 +48,10 @@ pub struct Row {
 }
 
 /// The rows of a span.
-pub fn rows(span: &Span) -> Vec<Row> {
+pub fn rows(span: &WindowSpan) -> Vec<TopologyRow> {
     let edges = || span.edges.iter().map(|(edge, _)| edge);
-    let services = Services::of(edges());
-    let mut shown: BTreeMap<_, BTreeMap<Rank, EdgeCounts>> = BTreeMap::new();
+    let services = CalledServices::of(edges());
+    let mut shown: BTreeMap<_, BTreeMap<ReporterRank, EdgeCounts>> = BTreeMap::new();
     for (edge, counts) in &span.edges {
         if let Some(destination) = services.destination(edge) {
             let reporters = shown
@@ -69,15 +69,15 @@ pub fn rows(span: &Span) -> Vec<Row> {
 
 /// The services that the node with the id `source` called and all of whose calls the rows of the span show as calls to the node
 /// `destination`.
-pub fn shown_at<'a>(span: &'a Span, source: &str, destination: &str) -> Vec<&'a Node> {
+pub fn shown_at<'a>(span: &'a WindowSpan, source: &str, destination: &str) -> Vec<&'a GraphNode> {
     let edges = || span.edges.iter().map(|(edge, _)| edge);
-    let services = Services::of(edges());
+    let services = CalledServices::of(edges());
     let is_shown_there = |edge: &Edge| {
         let shown = services.destination(edge);
         shown.is_some_and(|shown| shown != &edge.service && shown.id() == destination)
     };
     let alone = || edges().filter(|edge| edge.destination == edge.service && edge.source.id() == source);
-    let called: BTreeSet<&Node> = alone().map(|edge| &edge.service).collect();
+    let called: BTreeSet<&GraphNode> = alone().map(|edge| &edge.service).collect();
     called
         .into_iter()
         .filter(|service| alone().all(|edge| edge.service != **service || is_shown_there(edge)))
@@ -86,48 +86,48 @@ pub fn shown_at<'a>(span: &'a Span, source: &str, destination: &str) -> Vec<&'a 
 
 /// A reporter's place in the order in which their rows are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+enum ReporterRank {
     Source,
     Waypoint,
     Destination,
 }
 
-fn rank(edge: &Edge) -> Rank {
+fn rank(edge: &Edge) -> ReporterRank {
     match edge.reporter {
-        Reporter::Source => Rank::Source,
-        Reporter::Waypoint => Rank::Waypoint,
-        Reporter::Destination => Rank::Destination,
+        Reporter::Source => ReporterRank::Source,
+        Reporter::Waypoint => ReporterRank::Waypoint,
+        Reporter::Destination => ReporterRank::Destination,
     }
 }
 
-impl Rank {
+impl ReporterRank {
     fn reporter(self) -> Reporter {
         match self {
-            Rank::Source => Reporter::Source,
-            Rank::Waypoint => Reporter::Waypoint,
-            Rank::Destination => Reporter::Destination,
+            ReporterRank::Source => Reporter::Source,
+            ReporterRank::Waypoint => Reporter::Waypoint,
+            ReporterRank::Destination => Reporter::Destination,
         }
     }
 }
 
 /// A caller, a protocol and a called service.
-type Called<'a> = (&'a Node, &'static str, &'a Node);
+type CalledService<'a> = (&'a GraphNode, &'static str, &'a GraphNode);
 
 /// What is known of a caller's calls to a service.
 #[derive(Default)]
-struct Calls<'a> {
+struct ServiceCalls<'a> {
     /// The workloads that any reporter names, with the first reporter of the edge to each.
-    workloads: BTreeMap<&'a Node, Rank>,
+    workloads: BTreeMap<&'a GraphNode, ReporterRank>,
     /// The first reporter that knows the service alone.
-    alone: Option<Rank>,
+    alone: Option<ReporterRank>,
     /// Whether one that knows the service alone had an answer.
     has_answer: bool,
 }
 
-impl<'a> Calls<'a> {
+impl<'a> ServiceCalls<'a> {
     /// The only workload of the service; with `behind`, the only one that only reporters behind that one name.
-    fn only(&self, behind: Option<Rank>) -> Option<&'a Node> {
-        let is_asked = |rank: Rank| behind.is_none_or(|behind| rank > behind);
+    fn only(&self, behind: Option<ReporterRank>) -> Option<&'a GraphNode> {
+        let is_asked = |rank: ReporterRank| behind.is_none_or(|behind| rank > behind);
         let mut asked = self.workloads.iter().filter(|(_, rank)| is_asked(**rank));
         match (asked.next(), asked.next()) {
             (Some((only, _)), None) => Some(only),
@@ -136,7 +136,7 @@ impl<'a> Calls<'a> {
     }
 
     /// Whether the calls to a workload are told by a reporter that knows the service alone, and as calls to the service.
-    fn has(&self, workload: &Node) -> bool {
+    fn has(&self, workload: &GraphNode) -> bool {
         let (Some(alone), Some(rank)) = (self.alone, self.workloads.get(workload)) else {
             return false;
         };
@@ -146,16 +146,16 @@ impl<'a> Calls<'a> {
 }
 
 /// What is known of the calls of each caller to each service.
-struct Services<'a>(BTreeMap<Called<'a>, Calls<'a>>);
+struct CalledServices<'a>(BTreeMap<CalledService<'a>, ServiceCalls<'a>>);
 
-impl<'a> Services<'a> {
+impl<'a> CalledServices<'a> {
     fn of(edges: impl Iterator<Item = &'a Edge> + Clone) -> Self {
-        let mut first: BTreeMap<Called<'a>, Rank> = BTreeMap::new();
+        let mut first: BTreeMap<CalledService<'a>, ReporterRank> = BTreeMap::new();
         for edge in edges.clone() {
             let known = first.entry(ends(edge)).or_insert(rank(edge));
             *known = rank(edge).min(*known);
         }
-        let mut services: BTreeMap<Called<'a>, Calls<'a>> = BTreeMap::new();
+        let mut services: BTreeMap<CalledService<'a>, ServiceCalls<'a>> = BTreeMap::new();
         for edge in edges {
             let Some(called) = called(edge) else { continue };
             let calls = services.entry(called).or_default();
@@ -167,11 +167,11 @@ impl<'a> Services<'a> {
                 calls.workloads.insert(&edge.destination, *rank);
             }
         }
-        Services(services)
+        CalledServices(services)
     }
 
     /// To whom the calls of an edge are shown; `None` where another reporter's row has them.
-    fn destination(&self, edge: &'a Edge) -> Option<&'a Node> {
+    fn destination(&self, edge: &'a Edge) -> Option<&'a GraphNode> {
         let Some(calls) = called(edge).and_then(|called| self.0.get(&called)) else {
             return Some(&edge.destination);
         };
@@ -183,24 +183,24 @@ impl<'a> Services<'a> {
     }
 }
 
-fn ends(edge: &Edge) -> Called<'_> {
+fn ends(edge: &Edge) -> CalledService<'_> {
     (&edge.source, edge.protocol, &edge.destination)
 }
 
 /// Whose rows belong together: those of a known caller to a known service.
-fn called(edge: &Edge) -> Option<Called<'_>> {
+fn called(edge: &Edge) -> Option<CalledService<'_>> {
     let are_known = edge.source.kind != NodeKind::Unknown && edge.service.kind != NodeKind::Unknown;
     are_known.then_some((&edge.source, edge.protocol, &edge.service))
 }
 
 fn row(
-    (source, destination, protocol): (&Node, &Node, &'static str),
-    (rank, counts): (&Rank, &EdgeCounts),
+    (source, destination, protocol): (&GraphNode, &GraphNode, &'static str),
+    (rank, counts): (&ReporterRank, &EdgeCounts),
     seconds: f64,
-) -> Row {
+) -> TopologyRow {
     let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     let known = counts.calls.saturating_sub(counts.unknown);
-    Row {
+    TopologyRow {
         source: source.clone(),
         destination: destination.clone(),
         protocol,

@@ -9,11 +9,11 @@ use super::window::Window;
 use super::worker_counts::WorkerCounts;
 use crate::accounting::Accounting;
 use crate::moment::Moment;
-pub use family::{Family, Series};
+pub use family::{Series, SeriesFamily};
 
 /// Series that expired, and what went with them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Expired {
+pub struct ExpiredSeries {
     /// Series.
     pub series: u64,
     /// Observations that they had counted.
@@ -32,11 +32,11 @@ pub struct Snapshot {
     /// When the last entry was taken from a shard, to the second.
     pub last_entry: Option<Moment>,
     /// HTTP and gRPC series.
-    pub http: Family<HttpCounts>,
+    pub http: SeriesFamily<HttpCounts>,
     /// TCP series.
-    pub tcp: Family<TcpCounts>,
+    pub tcp: SeriesFamily<TcpCounts>,
     /// Series that are no more: observations are those of all series and these.
-    pub expired: Expired,
+    pub expired: ExpiredSeries,
     /// The last hour by edge.
     pub window: Window,
     /// What the edges rest on.
@@ -61,9 +61,9 @@ impl Totals {
             taken: started,
             accounting: Accounting::default(),
             last_entry: None,
-            http: Family::default(),
-            tcp: Family::default(),
-            expired: Expired::default(),
+            http: SeriesFamily::default(),
+            tcp: SeriesFamily::default(),
+            expired: ExpiredSeries::default(),
             window: Window::new(started),
             evidence: EvidenceTable::default(),
         };

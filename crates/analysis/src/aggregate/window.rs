@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::graph_node::{Node, NodeKind};
+use super::graph_node::{GraphNode, NodeKind};
 use super::histogram::SKETCH;
 use super::labels::Edge;
 use super::series::{HttpCounts, TcpCounts};
@@ -26,7 +26,7 @@ impl EdgeId {
 
 /// What a window needs to know of a series.
 #[derive(Clone, Copy, Debug)]
-pub struct EdgeSeries {
+pub struct SeriesEdge {
     /// The edge that it is part of.
     pub edge: EdgeId,
     /// What its calls came to.
@@ -50,7 +50,7 @@ pub struct EdgeCounts {
 
 impl EdgeCounts {
     /// Calls, of which `judged` came to the verdict of their series; the others are a success.
-    fn of(series: EdgeSeries, calls: u64, judged: u64) -> Self {
+    fn of(series: SeriesEdge, calls: u64, judged: u64) -> Self {
         let came_to = |verdict| if series.verdict == verdict { judged } else { 0 };
         EdgeCounts {
             calls,
@@ -74,22 +74,22 @@ impl EdgeCounts {
 }
 
 #[derive(Clone, Debug)]
-struct Step {
+struct WindowStep {
     number: i64,
     edges: HashMap<EdgeId, EdgeCounts>,
 }
 
 /// Steps of one length; a clone shares all but the newest.
 #[derive(Clone, Debug)]
-struct Ring {
+struct StepRing {
     length: Duration,
     most: usize,
-    steps: VecDeque<Arc<Step>>,
+    steps: VecDeque<Arc<WindowStep>>,
 }
 
-impl Ring {
+impl StepRing {
     fn new(length: Duration, most: usize) -> Self {
-        Ring {
+        StepRing {
             length,
             most,
             steps: VecDeque::new(),
@@ -107,7 +107,7 @@ impl Ring {
     fn add(&mut self, edge: EdgeId, counts: &EdgeCounts, now: Moment) {
         let number = self.number(now);
         if self.steps.back().is_none_or(|step| step.number < number) {
-            self.steps.push_back(Arc::new(Step {
+            self.steps.push_back(Arc::new(WindowStep {
                 number,
                 edges: HashMap::new(),
             }));
@@ -137,13 +137,13 @@ pub struct Window {
     ids: Arc<HashMap<Edge, EdgeId>>,
     /// The numbers of edges that were forgotten.
     free: Vec<EdgeId>,
-    tens: Ring,
-    minutes: Ring,
+    tens: StepRing,
+    minutes: StepRing,
 }
 
 /// What happened within a span of time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Span {
+pub struct WindowSpan {
     /// How long the span is: whole steps, and not longer than there is traffic.
     pub length: Duration,
     /// Every edge with traffic, by name.
@@ -159,8 +159,8 @@ impl Window {
             edges: Arc::default(),
             ids: Arc::default(),
             free: Vec::new(),
-            tens: Ring::new(Duration::from_secs(10), 30),
-            minutes: Ring::new(Duration::from_mins(1), 60),
+            tens: StepRing::new(Duration::from_secs(10), 30),
+            minutes: StepRing::new(Duration::from_mins(1), 60),
         }
     }
 
@@ -202,7 +202,7 @@ impl Window {
     }
 
     /// Adds what an HTTP series counted. A request that lasts is a success, whatever ended it.
-    pub fn add_http(&mut self, series: EdgeSeries, counts: &HttpCounts, now: Moment) {
+    pub fn add_http(&mut self, series: SeriesEdge, counts: &HttpCounts, now: Moment) {
         let lasting: u64 = counts.lasting.iter().map(|count| u64::from(*count)).sum();
         let judged = counts.requests.saturating_sub(lasting);
         let counts = EdgeCounts {
@@ -213,7 +213,7 @@ impl Window {
     }
 
     /// Adds what a TCP series counted.
-    pub fn add_tcp(&mut self, series: EdgeSeries, counts: &TcpCounts, now: Moment) {
+    pub fn add_tcp(&mut self, series: SeriesEdge, counts: &TcpCounts, now: Moment) {
         let counts = EdgeCounts::of(series, counts.connections, counts.connections);
         self.add(series.edge, &counts, now);
     }
@@ -232,7 +232,7 @@ impl Window {
     }
 
     /// What happened in the last `length`, in whole steps: up to one step more than asked for.
-    pub fn last(&self, length: Duration, now: Moment) -> Span {
+    pub fn last(&self, length: Duration, now: Moment) -> WindowSpan {
         let ring = if length <= self.tens.length * 30 {
             &self.tens
         } else {
@@ -252,7 +252,7 @@ impl Window {
         };
         let mut edges: Vec<_> = counts.into_iter().filter_map(named).collect();
         edges.sort_by(|a, b| a.0.cmp(&b.0));
-        Span {
+        WindowSpan {
             length: now.since(begin),
             edges,
         }
@@ -274,7 +274,7 @@ fn sketch(counts: &HttpCounts) -> [u32; SKETCH] {
 }
 
 fn other() -> Edge {
-    let node = |kind, name: &str| Node {
+    let node = |kind, name: &str| GraphNode {
         kind,
         namespace: name.into(),
         name: name.into(),

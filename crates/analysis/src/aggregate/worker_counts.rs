@@ -1,6 +1,6 @@
 //! All that one worker counted since it was last drained.
 
-use super::deltas::Deltas;
+use super::deltas::SeriesDeltas;
 use super::evidence::EvidenceDeltas;
 use super::series::{HttpCounts, TcpCounts};
 use crate::accounting::Accounting;
@@ -9,9 +9,9 @@ use crate::accounting::Accounting;
 #[derive(Debug, Default)]
 pub struct WorkerCounts {
     /// HTTP and gRPC series.
-    pub http: Deltas<HttpCounts>,
+    pub http: SeriesDeltas<HttpCounts>,
     /// TCP series.
-    pub tcp: Deltas<TcpCounts>,
+    pub tcp: SeriesDeltas<TcpCounts>,
     /// The rules that found the parties of the calls.
     pub evidence: EvidenceDeltas,
     /// What became of every entry.

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 
 use als_proto::Address;
 
-use super::Ended;
+use super::NotObserved;
 use crate::accounting::Rejected;
 
 /// An address that can belong to a party, still as the text that Envoy sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Endpoint<'a> {
+pub struct PartyAddress<'a> {
     /// The IP address as text; checked when it is looked up.
     pub ip: &'a [u8],
     /// The port; 0 when there is none.
@@ -21,9 +21,9 @@ pub struct Endpoint<'a> {
 /// The endpoint of `address`. A socket address is taken as it is; an Envoy-internal address names the pod behind it in
 /// `endpoint_id` as `ip:port` (waypoints and HBONE); pipes, blank and unset addresses belong to nobody.
 #[inline]
-pub fn endpoint(address: Option<Address<'_>>) -> Option<Endpoint<'_>> {
+pub fn endpoint(address: Option<Address<'_>>) -> Option<PartyAddress<'_>> {
     match address? {
-        Address::Socket { address, port } if !address.is_empty() => Some(Endpoint {
+        Address::Socket { address, port } if !address.is_empty() => Some(PartyAddress {
             ip: address,
             port: u16::try_from(port).unwrap_or(0),
             is_endpoint_id: false,
@@ -39,7 +39,7 @@ pub fn is_pipe(address: Option<Address<'_>>) -> bool {
     matches!(address, Some(Address::Pipe { .. }))
 }
 
-fn internal_endpoint(endpoint_id: &[u8]) -> Option<Endpoint<'_>> {
+fn internal_endpoint(endpoint_id: &[u8]) -> Option<PartyAddress<'_>> {
     let colon = endpoint_id.iter().rposition(|byte| *byte == b':')?;
     let (ip, port) = endpoint_id.split_at_checked(colon)?;
     let ip = ip
@@ -47,7 +47,7 @@ fn internal_endpoint(endpoint_id: &[u8]) -> Option<Endpoint<'_>> {
         .and_then(|ip| ip.strip_suffix(b"]"))
         .unwrap_or(ip);
     let port = std::str::from_utf8(port.get(1..)?).ok()?.parse().ok()?;
-    (!ip.is_empty()).then_some(Endpoint {
+    (!ip.is_empty()).then_some(PartyAddress {
         ip,
         port,
         is_endpoint_id: true,
@@ -55,12 +55,12 @@ fn internal_endpoint(endpoint_id: &[u8]) -> Option<Endpoint<'_>> {
 }
 
 /// The IP address in `text`; an IPv4 address in IPv6 form is the IPv4 address.
-pub fn ip(text: &[u8]) -> Result<IpAddr, Ended> {
+pub fn ip(text: &[u8]) -> Result<IpAddr, NotObserved> {
     let text = std::str::from_utf8(text).ok();
     let address: Option<IpAddr> = text.and_then(|text| text.parse().ok());
     address
         .map(|address| address.to_canonical())
-        .ok_or(Ended::Rejected(Rejected::BadAddress))
+        .ok_or(NotObserved::Rejected(Rejected::BadAddress))
 }
 
 #[cfg(test)]
@@ -111,7 +111,7 @@ mod tests {
         #[case] address: Option<Address<'_>>,
         #[case] expected: Option<(&str, u16)>,
     ) {
-        let expected = expected.map(|(ip, port)| Endpoint {
+        let expected = expected.map(|(ip, port)| PartyAddress {
             ip: ip.as_bytes(),
             port,
             is_endpoint_id: matches!(address, Some(Address::Internal { .. })),

@@ -1,6 +1,6 @@
 //! Who an analyzer finds at one end of a call, and by which rule.
 
-use crate::directory::{External, Found, Owner, Pod, Service};
+use crate::directory::{ExternalHost, FoundOwner, Owner, Pod, Service};
 use crate::peer::Peer;
 use crate::role::Role;
 use crate::rule::Rule;
@@ -13,7 +13,7 @@ pub enum Party<'a> {
     /// A Service's own (cluster or load-balancer) address.
     Service(&'a Service),
     /// A host outside the mesh.
-    External(&'a External),
+    External(&'a ExternalHost),
     /// A workload that described itself.
     Peer(Box<Peer<&'a [u8]>>),
     /// Nobody certain.
@@ -42,8 +42,8 @@ impl Attribution<'_> {
     }
 }
 
-impl<'a> From<Found<'a>> for Attribution<'a> {
-    fn from(found: Found<'a>) -> Self {
+impl<'a> From<FoundOwner<'a>> for Attribution<'a> {
+    fn from(found: FoundOwner<'a>) -> Self {
         let (party, role) = match found.owner {
             Owner::Pod(pod) => (Party::Pod(pod), pod.role),
             Owner::Service(service) => (Party::Service(service), Role::Sidecar),

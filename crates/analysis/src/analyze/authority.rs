@@ -9,14 +9,14 @@ use crate::node::DOMAIN;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {
     /// The host.
-    pub host: Host<'a>,
+    pub host: AuthorityHost<'a>,
     /// The port, if one was written that there is.
     pub port: Option<u16>,
 }
 
 /// A host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host<'a> {
+pub enum AuthorityHost<'a> {
     /// A name in lower case, without a dot at its end.
     Name(Cow<'a, str>),
     /// An address, of IPv6 with or without brackets.
@@ -31,7 +31,7 @@ impl<'a> Authority<'a> {
         let text = std::str::from_utf8(text).ok()?;
         if let Ok(address) = text.parse() {
             return Some(Authority {
-                host: Host::address(address),
+                host: AuthorityHost::address(address),
                 port: None,
             });
         }
@@ -40,26 +40,26 @@ impl<'a> Authority<'a> {
             _ => (text, None),
         };
         Some(Authority {
-            host: Host::read(host)?,
+            host: AuthorityHost::read(host)?,
             port,
         })
     }
 }
 
-impl<'a> Host<'a> {
+impl<'a> AuthorityHost<'a> {
     fn read(text: &'a str) -> Option<Self> {
         if let Some(inner) = text.strip_prefix('[') {
             let address: IpAddr = inner.strip_suffix(']')?.parse().ok()?;
-            return Some(Host::address(address));
+            return Some(AuthorityHost::address(address));
         }
         if let Ok(address) = text.parse() {
-            return Some(Host::address(address));
+            return Some(AuthorityHost::address(address));
         }
         let name = text.strip_suffix('.').unwrap_or(text);
         let is_of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         let is_name = !name.is_empty() && name.len() <= DOMAIN && name.bytes().all(is_of_a_name);
         is_name.then(|| {
-            Host::Name(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            AuthorityHost::Name(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
                 Cow::Owned(name.to_ascii_lowercase())
             } else {
                 Cow::Borrowed(name)
@@ -68,14 +68,14 @@ impl<'a> Host<'a> {
     }
 
     fn address(address: IpAddr) -> Self {
-        Host::Address(address.to_canonical())
+        AuthorityHost::Address(address.to_canonical())
     }
 
     /// The host as text.
     pub fn into_text(self) -> Cow<'a, str> {
         match self {
-            Host::Name(name) => name,
-            Host::Address(address) => Cow::Owned(address.to_string()),
+            AuthorityHost::Name(name) => name,
+            AuthorityHost::Address(address) => Cow::Owned(address.to_string()),
         }
     }
 }

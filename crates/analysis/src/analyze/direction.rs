@@ -1,6 +1,6 @@
 //! Which way a call went, as its reporter saw it.
 
-use super::Ended;
+use super::NotObserved;
 use super::addresses::ip;
 use super::identity::Identity;
 use super::upstream_cluster::UpstreamCluster;
@@ -31,7 +31,7 @@ pub fn direction(
     identity: &Identity<'_>,
     cluster: UpstreamCluster<'_>,
     node: &Node,
-) -> Result<Direction, Ended> {
+) -> Result<Direction, NotObserved> {
     match (node.role, cluster) {
         (_, UpstreamCluster::Tunnel) | (Role::Waypoint, UpstreamCluster::Other) => {
             Err(Skipped::NotACall.into())
@@ -53,7 +53,7 @@ pub fn direction(
     }
 }
 
-fn without_cluster(identity: &Identity<'_>, node: &Node) -> Result<Direction, Ended> {
+fn without_cluster(identity: &Identity<'_>, node: &Node) -> Result<Direction, NotObserved> {
     if identity.listens_on_pipe {
         return Ok(Direction::Outbound);
     }

@@ -1,6 +1,6 @@
 //! What an entry says about who called whom.
 
-use super::addresses::Endpoint;
+use super::addresses::PartyAddress;
 use super::tls::Security;
 use crate::peer::Peers;
 
@@ -9,13 +9,13 @@ use crate::peer::Peers;
 pub struct Identity<'a> {
     /// The caller: `downstream_direct_remote_address` where it is usable, else `downstream_remote_address`. Behind a gateway
     /// the latter is the gateway's own client. At a gateway whose trusted hops count it is the latter first.
-    pub remote: Option<Endpoint<'a>>,
+    pub remote: Option<PartyAddress<'a>>,
     /// `downstream_local_address`.
-    pub local: Option<Endpoint<'a>>,
+    pub local: Option<PartyAddress<'a>>,
     /// Whether `downstream_local_address` is a pipe.
     pub listens_on_pipe: bool,
     /// `upstream_remote_address`.
-    pub upstream: Option<Endpoint<'a>>,
+    pub upstream: Option<PartyAddress<'a>>,
     /// `upstream_cluster`; the name that Istio gives it where only the route tells.
     pub cluster: &'a [u8],
     /// The request's authority, or the server name of a sidecar's TLS connection; empty where the cluster names the host.
@@ -28,7 +28,7 @@ pub struct Identity<'a> {
 
 /// One end of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum CallEnd {
     /// Who reached the proxy, or whose sidecar it is when that calls.
     Caller,
     /// Who the proxy stands for when it is called: a sidecar's own pod, a gateway.

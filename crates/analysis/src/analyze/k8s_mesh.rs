@@ -17,18 +17,18 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Ended;
-use super::addresses::{Endpoint, ip};
+use super::NotObserved;
+use super::addresses::{PartyAddress, ip};
 use super::attribution::Attribution;
 use super::direction::Direction;
-use super::identity::{End, Identity};
+use super::identity::{CallEnd, Identity};
 use super::upstream_cluster::UpstreamCluster;
 use crate::directory::changes::Dependencies;
-use crate::directory::inquiry::Inquiry;
+use crate::directory::inquiry::DirectoryQuery;
 use crate::directory::name_history::NameHistory;
 use crate::directory::scope::Scope;
 use crate::directory::validity::Validity;
-use crate::directory::{Directory, Found, Owner};
+use crate::directory::{Directory, FoundOwner, Owner};
 use crate::interner::Text;
 use crate::moment::Moment;
 use crate::node::Node;
@@ -37,7 +37,7 @@ use crate::rule::Rule;
 /// The directory with what the rules need beside it, for the length of one entry.
 #[derive(Debug)]
 pub struct Lookup<'a> {
-    inquiry: Inquiry<'a>,
+    inquiry: DirectoryQuery<'a>,
     node: &'a Node,
     start: Moment,
     validity: Validity,
@@ -75,7 +75,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// Questions to the directory.
-    pub fn inquiry(&mut self) -> &mut Inquiry<'a> {
+    pub fn inquiry(&mut self) -> &mut DirectoryQuery<'a> {
         &mut self.inquiry
     }
 
@@ -104,24 +104,28 @@ impl<'a> Lookup<'a> {
         &mut self,
         identity: &Identity<'_>,
         direction: Direction,
-        end: End,
-    ) -> Result<Attribution<'a>, Ended> {
+        end: CallEnd,
+    ) -> Result<Attribution<'a>, NotObserved> {
         let found = match (direction, end, identity.remote, identity.upstream) {
-            (Direction::Outbound, End::Caller, remote, _) => self.own(remote, None)?,
-            (_, End::Listener, ..) => self.own(identity.local, identity.local.map(|local| local.port))?,
-            (_, End::Caller, Some(remote), _) => self.caller(remote)?,
-            (_, End::Caller, None, _) => return Ok(Attribution::unknown(Rule::NoAddress)),
-            (_, End::Upstream, _, Some(upstream)) => self.upstream(upstream, identity.cluster)?,
-            (_, End::Upstream, _, None) => return Ok(Attribution::unknown(Rule::NoUpstream)),
+            (Direction::Outbound, CallEnd::Caller, remote, _) => self.own(remote, None)?,
+            (_, CallEnd::Listener, ..) => self.own(identity.local, identity.local.map(|local| local.port))?,
+            (_, CallEnd::Caller, Some(remote), _) => self.caller(remote)?,
+            (_, CallEnd::Caller, None, _) => return Ok(Attribution::unknown(Rule::NoAddress)),
+            (_, CallEnd::Upstream, _, Some(upstream)) => self.upstream(upstream, identity.cluster)?,
+            (_, CallEnd::Upstream, _, None) => return Ok(Attribution::unknown(Rule::NoUpstream)),
         };
         Ok(found.into())
     }
 
     /// The reporting proxy, of which the entry shows this address.
-    fn own(&mut self, shown: Option<Endpoint<'_>>, port: Option<u16>) -> Result<Found<'a>, Ended> {
+    fn own(
+        &mut self,
+        shown: Option<PartyAddress<'_>>,
+        port: Option<u16>,
+    ) -> Result<FoundOwner<'a>, NotObserved> {
         let shown = match shown {
             Some(endpoint) => self.owner(endpoint, port)?,
-            None => Found::without_address(),
+            None => FoundOwner::without_address(),
         };
         let is_pod = matches!(shown.owner, Owner::Pod(_));
         if is_pod && !matches!(shown.rule, Rule::HostNetwork | Rule::WorkloadEntry) {
@@ -144,10 +148,10 @@ impl<'a> Lookup<'a> {
     }
 
     /// The pod that the reporting proxy says it is in.
-    fn named(&mut self) -> Found<'a> {
+    fn named(&mut self) -> FoundOwner<'a> {
         let own = self.node.own_pod.as_deref().and_then(|own| own.split_once('/'));
         let Some((namespace, name)) = own else {
-            return Found::without_address();
+            return FoundOwner::without_address();
         };
         let found = self.inquiry.named(namespace, name, self.start);
         self.validity = self.validity.and(found.validity);
@@ -155,20 +159,20 @@ impl<'a> Lookup<'a> {
     }
 
     /// Who has a listening side's address.
-    fn listener(&mut self, endpoint: Endpoint<'_>) -> Result<Found<'a>, Ended> {
+    fn listener(&mut self, endpoint: PartyAddress<'_>) -> Result<FoundOwner<'a>, NotObserved> {
         self.owner(endpoint, Some(endpoint.port))
     }
 
     /// Who has a caller's address: its port is ephemeral and says nothing. A loopback address that the directory does not know
     /// is the proxy's own pod, unless that is in its node's network: then it may be any process of the node.
-    fn caller(&mut self, endpoint: Endpoint<'_>) -> Result<Found<'a>, Ended> {
+    fn caller(&mut self, endpoint: PartyAddress<'_>) -> Result<FoundOwner<'a>, NotObserved> {
         let found = self.owner(endpoint, None)?;
         if found.rule != Rule::NotFound || !ip(endpoint.ip)?.is_loopback() {
             return Ok(found);
         }
         let own = self.own(None, None)?;
         Ok(match own.owner {
-            Owner::Pod(pod) if pod.is_of_host => Found::node_address(own.validity),
+            Owner::Pod(pod) if pod.is_of_host => FoundOwner::node_address(own.validity),
             Owner::Pod(_) => own.by(Rule::LoopbackCaller),
             Owner::Service(_) | Owner::External(_) | Owner::Unknown(_) => found,
         })
@@ -176,7 +180,11 @@ impl<'a> Lookup<'a> {
 
     /// Whom the proxy reached. What has no address in the directory is the outside host that the cluster names: a `ServiceEntry`
     /// that asks DNS has its addresses from there.
-    fn upstream(&mut self, endpoint: Endpoint<'_>, cluster: &[u8]) -> Result<Found<'a>, Ended> {
+    fn upstream(
+        &mut self,
+        endpoint: PartyAddress<'_>,
+        cluster: &[u8],
+    ) -> Result<FoundOwner<'a>, NotObserved> {
         let found = self.listener(endpoint)?;
         let is_outside = matches!(found.owner, Owner::External(_))
             || matches!(found.rule, Rule::NotFound | Rule::NodeAddress);
@@ -187,7 +195,7 @@ impl<'a> Lookup<'a> {
             UpstreamCluster::Outbound { port, host } | UpstreamCluster::InboundVip { port, host } => {
                 let scope = self.scope(port);
                 Ok(match self.inquiry.external(host, &scope) {
-                    Some(named) => Found {
+                    Some(named) => FoundOwner {
                         owner: Owner::External(named),
                         rule: Rule::ServiceEntryHost,
                         ..found
@@ -199,7 +207,11 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    fn owner(&mut self, endpoint: Endpoint<'_>, port: Option<u16>) -> Result<Found<'a>, Ended> {
+    fn owner(
+        &mut self,
+        endpoint: PartyAddress<'_>,
+        port: Option<u16>,
+    ) -> Result<FoundOwner<'a>, NotObserved> {
         let found = self.owner_of(ip(endpoint.ip)?, port);
         Ok(match found.rule {
             Rule::PodAddress | Rule::WorkloadEntry if endpoint.is_endpoint_id => found.by(Rule::EndpointId),
@@ -208,7 +220,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// Who has an address; `port` is that of a listening side.
-    pub(super) fn owner_of(&mut self, address: IpAddr, port: Option<u16>) -> Found<'a> {
+    pub(super) fn owner_of(&mut self, address: IpAddr, port: Option<u16>) -> FoundOwner<'a> {
         let found = self.inquiry.owner(address, port, self.start);
         self.validity = self.validity.and(found.validity);
         found

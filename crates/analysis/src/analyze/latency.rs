@@ -30,7 +30,7 @@ pub(super) fn believed(microseconds: i64) -> u64 {
 
 /// Where a request's time went, in microseconds. The three parts add up to the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parts {
+pub struct LatencyParts {
     /// From the request's first byte until the proxy began to send it on.
     pub request: u64,
     /// From there until the upstream began to answer.
@@ -41,7 +41,7 @@ pub struct Parts {
 
 /// The parts of the time by `time_to_first_upstream_tx_byte` and `time_to_first_upstream_rx_byte`; `None` when the upstream did not
 /// answer. A time that seems to run backwards is none.
-pub fn parts(common: &CommonProperties<'_>) -> Result<Option<Parts>, Malformed> {
+pub fn parts(common: &CommonProperties<'_>) -> Result<Option<LatencyParts>, Malformed> {
     let sent = common.time_to_first_upstream_tx_byte()?.map(of);
     let answered = common.time_to_first_upstream_rx_byte()?.map(of);
     let (Some(sent), Some(answered)) = (sent, answered) else {
@@ -50,7 +50,7 @@ pub fn parts(common: &CommonProperties<'_>) -> Result<Option<Parts>, Malformed> 
     let whole = microseconds(common)?;
     let answered = answered.min(whole);
     let sent = sent.min(answered);
-    Ok(Some(Parts {
+    Ok(Some(LatencyParts {
         request: sent,
         upstream: answered - sent,
         response: whole - answered,

@@ -5,7 +5,7 @@ use als_proto::{CommonProperties, HttpEntry, HttpRequest, Malformed, ResponseFla
 use super::lasting::lasts;
 use super::latency;
 use super::protocol::{self, Protocol};
-use crate::accounting::Clamped;
+use crate::accounting::ClampedField;
 use crate::port_protocol::PortProtocol;
 
 /// The largest request or response that is believed: 1 PiB, for which a connection of 100 Gbit/s takes a day.
@@ -27,13 +27,13 @@ impl ClampedFields {
     }
 
     /// Each of them.
-    pub fn iter(self) -> impl Iterator<Item = Clamped> {
-        let has = move |field: &Clamped| self.0 & 1 << *field as u8 != 0;
-        Clamped::ALL.iter().copied().filter(has)
+    pub fn iter(self) -> impl Iterator<Item = ClampedField> {
+        let has = move |field: &ClampedField| self.0 & 1 << *field as u8 != 0;
+        ClampedField::ALL.iter().copied().filter(has)
     }
 
     /// The value, or the largest one that is believed.
-    fn at_most<T: PartialOrd>(&mut self, field: Clamped, most: T, value: T) -> T {
+    fn at_most<T: PartialOrd>(&mut self, field: ClampedField, most: T, value: T) -> T {
         if value > most {
             self.0 |= 1 << field as u8;
             return most;
@@ -127,12 +127,24 @@ impl HttpMeasure {
     #[cold]
     fn clamped(self) -> Self {
         let mut clamped = ClampedFields::default();
-        clamped.at_most(Clamped::Duration, latency::MOST_MICROSECONDS, self.microseconds);
+        clamped.at_most(
+            ClampedField::Duration,
+            latency::MOST_MICROSECONDS,
+            self.microseconds,
+        );
         HttpMeasure {
-            code: clamped.at_most(Clamped::ResponseCode, MOST_CODE, self.code),
+            code: clamped.at_most(ClampedField::ResponseCode, MOST_CODE, self.code),
             microseconds: latency::believed(self.microseconds.cast_signed()),
-            request_bytes: clamped.at_most(Clamped::RequestBytes, MOST_REQUEST_BYTES, self.request_bytes),
-            response_bytes: clamped.at_most(Clamped::ResponseBytes, MOST_REQUEST_BYTES, self.response_bytes),
+            request_bytes: clamped.at_most(
+                ClampedField::RequestBytes,
+                MOST_REQUEST_BYTES,
+                self.request_bytes,
+            ),
+            response_bytes: clamped.at_most(
+                ClampedField::ResponseBytes,
+                MOST_REQUEST_BYTES,
+                self.response_bytes,
+            ),
             clamped,
             ..self
         }
@@ -147,8 +159,8 @@ pub fn tcp(common: &CommonProperties<'_>, entry: Option<&TcpEntry<'_>>) -> TcpMe
     let mut clamped = ClampedFields::default();
     TcpMeasure {
         flags: common.response_flags,
-        received_bytes: clamped.at_most(Clamped::ReceivedBytes, MOST_CONNECTION_BYTES, received),
-        sent_bytes: clamped.at_most(Clamped::SentBytes, MOST_CONNECTION_BYTES, sent),
+        received_bytes: clamped.at_most(ClampedField::ReceivedBytes, MOST_CONNECTION_BYTES, received),
+        sent_bytes: clamped.at_most(ClampedField::SentBytes, MOST_CONNECTION_BYTES, sent),
         clamped,
     }
 }
@@ -171,12 +183,12 @@ mod tests {
     // proves: measure/clamped
     #[rstest]
     #[case::sense(MOST_CONNECTION_BYTES, 0, &[])]
-    #[case::beyond(MOST_CONNECTION_BYTES + 1, 0, &[Clamped::SentBytes])]
-    #[case::wrapped_below_zero(u64::MAX, u64::MAX, &[Clamped::SentBytes, Clamped::ReceivedBytes])]
+    #[case::beyond(MOST_CONNECTION_BYTES + 1, 0, &[ClampedField::SentBytes])]
+    #[case::wrapped_below_zero(u64::MAX, u64::MAX, &[ClampedField::SentBytes, ClampedField::ReceivedBytes])]
     fn bytes_of_a_connection_beyond_sense_are_as_many_as_are_believed(
         #[case] sent_bytes: u64,
         #[case] received_bytes: u64,
-        #[case] expected: &[Clamped],
+        #[case] expected: &[ClampedField],
     ) {
         let mut entry = TcpEntry::default();
         (entry.sent_bytes, entry.received_bytes) = (sent_bytes, received_bytes);

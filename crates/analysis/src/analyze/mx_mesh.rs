@@ -6,7 +6,7 @@
 
 use super::attribution::{Attribution, Party};
 use super::direction::Direction;
-use super::identity::{End, Identity};
+use super::identity::{CallEnd, Identity};
 use super::tls;
 use crate::node::Node;
 use crate::peer::Peer;
@@ -14,13 +14,19 @@ use crate::role::Role;
 use crate::rule::Rule;
 
 /// Who stands at one end of a call.
-pub fn party<'a>(identity: &Identity<'a>, node: &'a Node, direction: Direction, end: End) -> Attribution<'a> {
+pub fn party<'a>(
+    identity: &Identity<'a>,
+    node: &'a Node,
+    direction: Direction,
+    end: CallEnd,
+) -> Attribution<'a> {
     let (found, rule) = match (direction, end) {
-        (Direction::Outbound, End::Caller) | (_, End::Listener) => (node.own_peer(), Rule::OwnNode),
-        (Direction::Inbound | Direction::Gateway | Direction::Waypoint | Direction::Direct, End::Caller) => {
-            (downstream(identity), Rule::DownstreamPeer)
-        }
-        (_, End::Upstream) => (identity.peers.upstream, Rule::UpstreamPeer),
+        (Direction::Outbound, CallEnd::Caller) | (_, CallEnd::Listener) => (node.own_peer(), Rule::OwnNode),
+        (
+            Direction::Inbound | Direction::Gateway | Direction::Waypoint | Direction::Direct,
+            CallEnd::Caller,
+        ) => (downstream(identity), Rule::DownstreamPeer),
+        (_, CallEnd::Upstream) => (identity.peers.upstream, Rule::UpstreamPeer),
     };
     match found {
         Some(peer) => Attribution {
@@ -28,7 +34,7 @@ pub fn party<'a>(identity: &Identity<'a>, node: &'a Node, direction: Direction, 
             rule,
             role: Role::Sidecar,
         },
-        None if end == End::Upstream && identity.upstream.is_none() => {
+        None if end == CallEnd::Upstream && identity.upstream.is_none() => {
             Attribution::unknown(Rule::NoUpstreamPeer)
         }
         None => Attribution::unknown(Rule::NoPeer),

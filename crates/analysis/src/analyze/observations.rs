@@ -1,12 +1,12 @@
 //! The observations of one entry: which ends of the call they have, and who is asked about each end.
 
-use super::Ended;
+use super::NotObserved;
 use super::attribution::{Attribution, Party};
 use super::direction::{Direction, direction};
-use super::identity::{End, Identity};
+use super::identity::{CallEnd, Identity};
 use super::k8s_mesh::Lookup;
 use super::mx_mesh;
-use super::service::{DestinationService, Label, Requested, UNKNOWN};
+use super::service::{DestinationService, RequestedHost, ServiceLabel, UNKNOWN};
 use super::tls::{self, Security};
 use super::upstream_cluster::UpstreamCluster;
 use crate::accounting::Skipped;
@@ -37,7 +37,7 @@ pub fn observations<'a>(
     chain: Chain,
     identity: &Identity<'a>,
     lookup: &mut Lookup<'a>,
-) -> Result<(Observation<'a>, Option<Observation<'a>>), Ended> {
+) -> Result<(Observation<'a>, Option<Observation<'a>>), NotObserved> {
     let cluster = UpstreamCluster::parse(identity.cluster);
     let direction = direction(identity, cluster, lookup.node())?;
     // What was sent to a pod's own address needs no other.
@@ -47,10 +47,10 @@ pub fn observations<'a>(
         ..*identity
     };
     let mut party = |end| party(chain, identity, (direction, end), lookup);
-    let caller = party(End::Caller)?;
+    let caller = party(CallEnd::Caller)?;
     let (observation, second, other_end) = match direction {
         Direction::Inbound => {
-            let parties = (caller, party(End::Listener)?);
+            let parties = (caller, party(CallEnd::Listener)?);
             (served(identity, cluster, parties, lookup), None, identity.local)
         }
         Direction::Outbound | Direction::Waypoint => {
@@ -59,12 +59,12 @@ pub fn observations<'a>(
             } else {
                 Reporter::Source
             };
-            let parties = (caller, party(End::Upstream)?);
+            let parties = (caller, party(CallEnd::Upstream)?);
             let observation = called((reporter, direction), identity, cluster, parties, lookup);
             (observation, None, identity.upstream)
         }
         Direction::Direct => {
-            let parties = (caller, party(End::Upstream)?);
+            let parties = (caller, party(CallEnd::Upstream)?);
             let observation = Observation {
                 reporter: Reporter::Waypoint,
                 security: Security::UNKNOWN,
@@ -75,9 +75,9 @@ pub fn observations<'a>(
         Direction::Gateway => {
             let gateway = Attribution {
                 role: Role::Gateway,
-                ..party(End::Listener)?
+                ..party(CallEnd::Listener)?
             };
-            let upstream = party(End::Upstream)?;
+            let upstream = party(CallEnd::Upstream)?;
             let parties = (caller, gateway.clone());
             // What the client asked for is not the gateway itself.
             let of_gateway = Identity {
@@ -110,9 +110,9 @@ fn is_known(observation: &Observation<'_>) -> bool {
 fn party<'a>(
     chain: Chain,
     identity: &Identity<'a>,
-    (direction, end): (Direction, End),
+    (direction, end): (Direction, CallEnd),
     lookup: &mut Lookup<'a>,
-) -> Result<Attribution<'a>, Ended> {
+) -> Result<Attribution<'a>, NotObserved> {
     let mut best = Err(Skipped::NoAnalyzer.into());
     for (place, analyzer) in chain.iter().enumerate() {
         let answer = match analyzer {
@@ -139,7 +139,7 @@ enum Certainty {
     Workload,
 }
 
-fn certainty(answer: &Result<Attribution<'_>, Ended>) -> Certainty {
+fn certainty(answer: &Result<Attribution<'_>, NotObserved>) -> Certainty {
     match answer.as_ref().map(|attribution| &attribution.party) {
         Ok(Party::Pod(_) | Party::Peer(_)) => Certainty::Workload,
         Ok(Party::Service(_) | Party::External(_)) => Certainty::Service,
@@ -159,14 +159,14 @@ fn served<'a>(
         UpstreamCluster::Inbound { port } => port,
         _ => identity.local.map_or(0, |local| local.port),
     };
-    let requested = Requested {
+    let requested = RequestedHost {
         authority: identity.authority,
         namespace: namespace(&source, identity.security.peer_principal),
         address: None,
     };
     let mut service = DestinationService::served(&destination.party, port, requested, lookup);
     if let UpstreamCluster::InboundPassthrough { name } = cluster {
-        service.name = Label::borrowed(name);
+        service.name = ServiceLabel::borrowed(name);
     }
     Observation {
         reporter: Reporter::Destination,
@@ -195,7 +195,7 @@ fn called<'a>(
         }
     };
     let address = identity.local.filter(|_| direction == Direction::Outbound);
-    let requested = Requested {
+    let requested = RequestedHost {
         authority: identity.authority,
         namespace,
         address: address.filter(|_| identity.authority.is_empty()),

@@ -9,11 +9,11 @@
 //! | code 101 | success | the connection was upgraded; how it ended is no answer |
 //! | code 500 and more | failed | |
 //! | code 400 to 499 | client error | the caller was answered that it asked for the wrong thing. Envoy's own 408 means that the caller did not send its request in time; if it did, Envoy says 504 |
-//! | a flag of [`Tells::Refused`] | client error | Envoy answers a gRPC request that it refuses with 200, and translates the code to a gRPC status that would say otherwise (404 to `UNIMPLEMENTED`) |
+//! | a flag of [`FlagMeaning::Refused`] | client error | Envoy answers a gRPC request that it refuses with 200, and translates the code to a gRPC status that would say otherwise (404 to `UNIMPLEMENTED`) |
 //! | code 0 | failed | nobody answered, also where the caller went away (`DC`): a service that hangs shows as nothing else, because its callers give up first |
 //! | gRPC with a status | by the status, [`of_grpc_status`] | |
-//! | a flag of [`Tells::Undelivered`] or [`Tells::Cut`] | failed | Envoy answers a gRPC request that it can't deliver with 200, and a code of 200 is sent before its body is complete |
-//! | gRPC without a status, a flag of [`Tells::CallerLeft`] | client error | gRPC's own name for it is `CANCELLED` |
+//! | a flag of [`FlagMeaning::Undelivered`] or [`FlagMeaning::Cut`] | failed | Envoy answers a gRPC request that it can't deliver with 200, and a code of 200 is sent before its body is complete |
+//! | gRPC without a status, a flag of [`FlagMeaning::CallerLeft`] | client error | gRPC's own name for it is `CANCELLED` |
 //! | gRPC without a status | unknown | Istio's mesh-config logger never logs the status |
 //! | any other | success | |
 //!
@@ -22,8 +22,8 @@
 //!
 //! | TCP | verdict |
 //! |---|---|
-//! | a flag of [`Tells::Undelivered`] | failed |
-//! | a flag of [`Tells::Refused`] | client error |
+//! | a flag of [`FlagMeaning::Undelivered`] | failed |
+//! | a flag of [`FlagMeaning::Refused`] | client error |
 //! | any other | success: either side may end a connection |
 //!
 //! 404 `NR` is a client error, at a gateway as anywhere: strangers ask a gateway for whatever they like, and nobody should be
@@ -144,7 +144,7 @@ pub fn is_answered(outcome: Outcome) -> bool {
 
 /// What a response flag tells of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tells {
+pub enum FlagMeaning {
     /// Envoy reached nobody, or answered in the service's place because it did not want to.
     Undelivered,
     /// The call was under way and ended before its answer was complete.
@@ -159,45 +159,45 @@ pub enum Tells {
 
 /// Every flag by the number of its field in `envoy.data.accesslog.v3.ResponseFlags`, with what it tells (Envoy's documentation of
 /// `%RESPONSE_FLAGS%`, and where its sources set them). `DO` and `UDO`, dropped for overload, have no field: their 503 tells it.
-pub const FLAGS: [(u32, Tells); 28] = [
-    (1, Tells::Undelivered),  // LH: 503, because this Envoy failed its own health check
-    (2, Tells::Undelivered),  // UH: 503, no healthy host
-    (3, Tells::Cut),          // UT: 504, the upstream took too long
-    (4, Tells::Cut),          // LR: reset by Envoy
-    (5, Tells::Cut),          // UR: reset by the upstream
-    (6, Tells::Undelivered),  // UF: 503, no connection to the upstream
-    (7, Tells::Cut),          // UC: the upstream closed the connection
-    (8, Tells::Undelivered),  // UO: 503, circuit breaker
-    (9, Tells::Refused),      // NR: 404, no route; of a connection no filter chain
-    (10, Tells::Nothing),     // DI: delayed on purpose, then carried on
-    (11, Tells::Undelivered), // FI: aborted on purpose
-    (12, Tells::Refused),     // RL: 429, rate limit
-    (13, Tells::Refused),     // UAEX: 403, external authorization
-    (14, Tells::Nothing),     // RLSE: the rate limit service failed; 500 tells where that stops requests
-    (15, Tells::CallerLeft),  // DC: the caller closed the connection
-    (16, Tells::Undelivered), // URX: the last of several attempts failed
-    (17, Tells::Cut),         // SI: no byte for too long; 504, or 408 if the request was not complete
-    (18, Tells::Refused),     // IH: 400, a header that Envoy takes for its own has no good value
-    (19, Tells::Refused),     // DPE: 400 or a reset, the caller spoke no proper HTTP
-    (20, Tells::Cut), // UMSDR: longer than a node may last; 504, or 408 if the request was not complete
-    (21, Tells::Nothing), // RFCF: answered out of the cache, with the answer of the service
-    (22, Tells::Undelivered), // NFCF: 500, a filter has no configuration yet
-    (23, Tells::Cut), // DT: longer than a connection may last
-    (24, Tells::Cut), // UPE: 502, the upstream spoke no proper HTTP
-    (25, Tells::Undelivered), // NC: 503, the route's cluster does not exist
-    (26, Tells::Undelivered), // OM: 503, this Envoy is overloaded
-    (27, Tells::Undelivered), // DF: 503, the upstream's name did not resolve
-    (28, Tells::CallerLeft), // DR: the caller reset the node
+pub const FLAGS: [(u32, FlagMeaning); 28] = [
+    (1, FlagMeaning::Undelivered), // LH: 503, because this Envoy failed its own health check
+    (2, FlagMeaning::Undelivered), // UH: 503, no healthy host
+    (3, FlagMeaning::Cut),         // UT: 504, the upstream took too long
+    (4, FlagMeaning::Cut),         // LR: reset by Envoy
+    (5, FlagMeaning::Cut),         // UR: reset by the upstream
+    (6, FlagMeaning::Undelivered), // UF: 503, no connection to the upstream
+    (7, FlagMeaning::Cut),         // UC: the upstream closed the connection
+    (8, FlagMeaning::Undelivered), // UO: 503, circuit breaker
+    (9, FlagMeaning::Refused),     // NR: 404, no route; of a connection no filter chain
+    (10, FlagMeaning::Nothing),    // DI: delayed on purpose, then carried on
+    (11, FlagMeaning::Undelivered), // FI: aborted on purpose
+    (12, FlagMeaning::Refused),    // RL: 429, rate limit
+    (13, FlagMeaning::Refused),    // UAEX: 403, external authorization
+    (14, FlagMeaning::Nothing),    // RLSE: the rate limit service failed; 500 tells where that stops requests
+    (15, FlagMeaning::CallerLeft), // DC: the caller closed the connection
+    (16, FlagMeaning::Undelivered), // URX: the last of several attempts failed
+    (17, FlagMeaning::Cut),        // SI: no byte for too long; 504, or 408 if the request was not complete
+    (18, FlagMeaning::Refused),    // IH: 400, a header that Envoy takes for its own has no good value
+    (19, FlagMeaning::Refused),    // DPE: 400 or a reset, the caller spoke no proper HTTP
+    (20, FlagMeaning::Cut), // UMSDR: longer than a node may last; 504, or 408 if the request was not complete
+    (21, FlagMeaning::Nothing), // RFCF: answered out of the cache, with the answer of the service
+    (22, FlagMeaning::Undelivered), // NFCF: 500, a filter has no configuration yet
+    (23, FlagMeaning::Cut), // DT: longer than a connection may last
+    (24, FlagMeaning::Cut), // UPE: 502, the upstream spoke no proper HTTP
+    (25, FlagMeaning::Undelivered), // NC: 503, the route's cluster does not exist
+    (26, FlagMeaning::Undelivered), // OM: 503, this Envoy is overloaded
+    (27, FlagMeaning::Undelivered), // DF: 503, the upstream's name did not resolve
+    (28, FlagMeaning::CallerLeft), // DR: the caller reset the node
 ];
 
-const UNDELIVERED: u64 = telling(Tells::Undelivered);
-const CUT: u64 = telling(Tells::Cut);
-const REFUSED: u64 = telling(Tells::Refused);
-const CALLER_LEFT: u64 = telling(Tells::CallerLeft);
+const UNDELIVERED: u64 = telling(FlagMeaning::Undelivered);
+const CUT: u64 = telling(FlagMeaning::Cut);
+const REFUSED: u64 = telling(FlagMeaning::Refused);
+const CALLER_LEFT: u64 = telling(FlagMeaning::CallerLeft);
 
 /// The flags that tell this, bit n for the field with number n.
-const fn telling(what: Tells) -> u64 {
-    let (mut bits, mut rest): (u64, &[(u32, Tells)]) = (0, &FLAGS);
+const fn telling(what: FlagMeaning) -> u64 {
+    let (mut bits, mut rest): (u64, &[(u32, FlagMeaning)]) = (0, &FLAGS);
     while let [(number, tells), tail @ ..] = rest {
         if *tells as u8 == what as u8 {
             bits |= 1 << *number;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::block::Block;
+use super::block::CidrBlock;
 use super::ownership::OwnerAt;
 use super::parties::Port;
 use super::validity::{CLOCK_SKEW, Validity};
@@ -18,7 +18,7 @@ use crate::moment::Moment;
 
 /// One object's claim to a block of addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim<T> {
+pub struct AddressClaim<T> {
     /// What tells the object apart: namespace and name.
     pub object: Arc<str>,
     /// `metadata.creationTimestamp`.
@@ -31,10 +31,10 @@ pub struct Claim<T> {
     pub held: Validity,
 }
 
-impl<T> Claim<T> {
+impl<T> AddressClaim<T> {
     /// The claim of an object with these ports, from `since` on.
     pub fn open(object: &str, ports: &[Port], created: Moment, since: Moment, owner: Arc<T>) -> Self {
-        Claim {
+        AddressClaim {
             object: object.into(),
             created,
             ports: ports.into(),
@@ -49,17 +49,17 @@ impl<T> Claim<T> {
 
 /// All claims to one block of addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claims<T>(Vec<Claim<T>>);
+pub struct AddressClaims<T>(Vec<AddressClaim<T>>);
 
-impl<T> Default for Claims<T> {
+impl<T> Default for AddressClaims<T> {
     fn default() -> Self {
-        Claims(Vec::new())
+        AddressClaims(Vec::new())
     }
 }
 
-impl<T> Claims<T> {
+impl<T> AddressClaims<T> {
     /// Sets the claim of an object, in place of its earlier one. One that did not end keeps its beginning.
-    pub fn set(&mut self, mut claim: Claim<T>) {
+    pub fn set(&mut self, mut claim: AddressClaim<T>) {
         match self.0.iter_mut().find(|known| known.object == claim.object) {
             Some(known) => {
                 if known.held.until == Moment::MAX {
@@ -120,17 +120,17 @@ impl<T> Claims<T> {
 
 /// Claims to blocks of any size, by the length of their prefix.
 #[derive(Clone, Debug)]
-pub struct Blocks<T>(BTreeMap<Reverse<u8>, HashMap<Block, Claims<T>>>);
+pub struct BlockClaims<T>(BTreeMap<Reverse<u8>, HashMap<CidrBlock, AddressClaims<T>>>);
 
-impl<T> Default for Blocks<T> {
+impl<T> Default for BlockClaims<T> {
     fn default() -> Self {
-        Blocks(BTreeMap::new())
+        BlockClaims(BTreeMap::new())
     }
 }
 
-impl<T> Blocks<T> {
+impl<T> BlockClaims<T> {
     /// The claims to `block`, to be changed.
-    pub fn claims(&mut self, block: Block) -> &mut Claims<T> {
+    pub fn claims(&mut self, block: CidrBlock) -> &mut AddressClaims<T> {
         let blocks = self.0.entry(Reverse(block.length())).or_default();
         blocks.entry(block).or_default()
     }
@@ -163,7 +163,7 @@ impl<T> Blocks<T> {
     ) -> (OwnerAt<'_, T>, Option<u8>) {
         let mut validity = Validity::ALWAYS;
         for (Reverse(length), blocks) in &self.0 {
-            let claims = Block::around(address, *length).and_then(|block| blocks.get(&block));
+            let claims = CidrBlock::around(address, *length).and_then(|block| blocks.get(&block));
             let Some(claims) = claims else { continue };
             let held = claims.owner_by(port, start, &rank);
             validity = validity.and(held.validity);
@@ -176,7 +176,7 @@ impl<T> Blocks<T> {
 }
 
 /// The clocks of the API server and of a node differ.
-fn within<T>(claim: &Claim<T>) -> Validity {
+fn within<T>(claim: &AddressClaim<T>) -> Validity {
     Validity {
         since: claim.held.since.minus(CLOCK_SKEW),
         until: claim.held.until,
@@ -194,12 +194,12 @@ mod tests {
         Moment(seconds * 1_000_000_000)
     }
 
-    fn claim(object: &str, created: i64, port: u16) -> Claim<String> {
+    fn claim(object: &str, created: i64, port: u16) -> AddressClaim<String> {
         let port = Port {
             number: port,
             protocol: PortProtocol::Undeclared,
         };
-        Claim {
+        AddressClaim {
             object: object.into(),
             created: at(created),
             ports: [port].into(),
@@ -211,14 +211,19 @@ mod tests {
         }
     }
 
-    fn owner_of(claims: &Blocks<String>, address: &str, port: Option<u16>, start: i64) -> Option<String> {
+    fn owner_of(
+        claims: &BlockClaims<String>,
+        address: &str,
+        port: Option<u16>,
+        start: i64,
+    ) -> Option<String> {
         let (held, _) = claims.owner_by(address.parse().unwrap(), port, at(start), |_| Some(()));
         assert!(held.validity.contains(at(start)));
         held.owner.ok().cloned()
     }
 
-    fn claims(of: &[(&str, Claim<String>)]) -> Blocks<String> {
-        let mut claims = Blocks::default();
+    fn claims(of: &[(&str, AddressClaim<String>)]) -> BlockClaims<String> {
+        let mut claims = BlockClaims::default();
         for (block, claim) in of {
             claims.claims(block.parse().unwrap()).set(claim.clone());
         }

@@ -5,16 +5,16 @@ use std::str::FromStr;
 
 /// An address or a CIDR block, kept by its first address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Block {
+pub struct CidrBlock {
     first: IpAddr,
     length: u8,
 }
 
 /// A text that is neither an IP address nor a CIDR block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotABlock;
+pub struct NotACidrBlock;
 
-impl Block {
+impl CidrBlock {
     /// The block of `length` leading bits that `address` lies in; `None` when the address has fewer bits.
     pub fn around(address: IpAddr, length: u8) -> Option<Self> {
         let first = match address {
@@ -29,7 +29,7 @@ impl Block {
                 IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
             }
         };
-        Some(Block { first, length })
+        Some(CidrBlock { first, length })
     }
 
     /// How many leading bits all addresses of the block share.
@@ -38,25 +38,25 @@ impl Block {
     }
 }
 
-impl From<IpAddr> for Block {
+impl From<IpAddr> for CidrBlock {
     fn from(address: IpAddr) -> Self {
         let first = address.to_canonical();
         let length = if first.is_ipv4() { 32 } else { 128 };
-        Block { first, length }
+        CidrBlock { first, length }
     }
 }
 
-impl FromStr for Block {
-    type Err = NotABlock;
+impl FromStr for CidrBlock {
+    type Err = NotACidrBlock;
 
     /// Reads `address` or `address/length`. Bits behind the prefix are ignored, as Istio does.
-    fn from_str(text: &str) -> Result<Self, NotABlock> {
+    fn from_str(text: &str) -> Result<Self, NotACidrBlock> {
         let Some((address, length)) = text.split_once('/') else {
-            return text.parse().map(IpAddr::into).map_err(|_| NotABlock);
+            return text.parse().map(IpAddr::into).map_err(|_| NotACidrBlock);
         };
-        let address = address.parse().map_err(|_| NotABlock)?;
-        let length = length.parse().map_err(|_| NotABlock)?;
-        Block::around(address, length).ok_or(NotABlock)
+        let address = address.parse().map_err(|_| NotACidrBlock)?;
+        let length = length.parse().map_err(|_| NotACidrBlock)?;
+        CidrBlock::around(address, length).ok_or(NotACidrBlock)
     }
 }
 
@@ -68,8 +68,8 @@ mod tests {
     use super::*;
 
     fn contains(block: &str, address: &str) -> bool {
-        let block: Block = block.parse().unwrap();
-        Block::around(address.parse().unwrap(), block.length()) == Some(block)
+        let block: CidrBlock = block.parse().unwrap();
+        CidrBlock::around(address.parse().unwrap(), block.length()) == Some(block)
     }
 
     #[rstest]
@@ -105,7 +105,7 @@ mod tests {
     #[case("10.1.2.0/")]
     #[case("fd00::/129")]
     fn other_texts_are_no_block(#[case] text: &str) {
-        assert_eq!(text.parse::<Block>(), Err(NotABlock));
+        assert_eq!(text.parse::<CidrBlock>(), Err(NotACidrBlock));
     }
 
     proptest! {
@@ -116,7 +116,7 @@ mod tests {
             length in 0_u8..=32,
         ) {
             let other = if flipped < 32 { one ^ (1 << flipped) } else { other };
-            let of = |bits: u32| Block::around(IpAddr::V4(Ipv4Addr::from_bits(bits)), length);
+            let of = |bits: u32| CidrBlock::around(IpAddr::V4(Ipv4Addr::from_bits(bits)), length);
             let shared = (one ^ other).leading_zeros() >= length.into();
             prop_assert_eq!(of(one) == of(other), shared);
         }

@@ -3,15 +3,15 @@
 
 use std::net::IpAddr;
 
-use super::block::Block;
+use super::block::CidrBlock;
 use super::changes::Dependencies;
-use super::found::{Found, Owner};
+use super::found::{FoundOwner, Owner};
 use super::ownership::OwnerAt;
-use super::parties::{External, Pod, Service};
+use super::parties::{ExternalHost, Pod, Service};
 use super::records::qualified;
 use super::scope::Scope;
 use super::validity::Validity;
-use super::{Backend, Directory, Oldest};
+use super::{Backend, Directory, OldestService};
 use crate::accounting::Unattributed;
 use crate::moment::Moment;
 use crate::port_protocol::PortProtocol;
@@ -20,14 +20,14 @@ use crate::rule::Rule;
 
 impl Directory {
     /// Questions to this version.
-    pub fn inquiry(&self) -> Inquiry<'_> {
-        Inquiry::new(self)
+    pub fn inquiry(&self) -> DirectoryQuery<'_> {
+        DirectoryQuery::new(self)
     }
 }
 
 /// Questions to one version of the directory.
 #[derive(Clone, Debug)]
-pub struct Inquiry<'a> {
+pub struct DirectoryQuery<'a> {
     directory: &'a Directory,
     /// Istio's network of who asks.
     network: &'a str,
@@ -36,9 +36,9 @@ pub struct Inquiry<'a> {
     dependencies: Dependencies,
 }
 
-impl<'a> Inquiry<'a> {
+impl<'a> DirectoryQuery<'a> {
     fn new(directory: &'a Directory) -> Self {
-        Inquiry {
+        DirectoryQuery {
             directory,
             network: "",
             viewer: ("", Role::Sidecar),
@@ -49,13 +49,13 @@ impl<'a> Inquiry<'a> {
     /// The same of a proxy that is in this network: addresses of other networks are not those that it sees.
     #[must_use]
     pub fn in_network(self, network: &'a str) -> Self {
-        Inquiry { network, ..self }
+        DirectoryQuery { network, ..self }
     }
 
     /// The same of a proxy in `namespace`, which has only what is exported to that.
     #[must_use]
     pub fn of_proxy(self, namespace: &'a str, role: Role) -> Self {
-        Inquiry {
+        DirectoryQuery {
             viewer: (namespace, role),
             ..self
         }
@@ -77,11 +77,11 @@ impl<'a> Inquiry<'a> {
     /// What stands first wins: a pod of its own address or a `WorkloadEntry`, a pod that listens at the port of a shared address,
     /// a node, a Service, an endpoint without a pod, a `ServiceEntry` that the proxy has. (SkyWalking asks `ServiceEntries` first; then a wide CIDR
     /// block would hide the mesh's own pods.)
-    pub fn owner(&mut self, address: IpAddr, port: Option<u16>, start: Moment) -> Found<'a> {
+    pub fn owner(&mut self, address: IpAddr, port: Option<u16>, start: Moment) -> FoundOwner<'a> {
         let (directory, network, dependencies) = (self.directory, self.network, &mut self.dependencies);
         let viewer = self.viewer;
         let address = &address.to_canonical();
-        Found::unknown(Unattributed::NotFound, Validity::ALWAYS)
+        FoundOwner::unknown(Unattributed::NotFound, Validity::ALWAYS)
             .or_else(|| {
                 let ownerships = directory.pods.get(address, dependencies)?;
                 Some(workload(ownerships.owner_by(start, |pod| rank(pod, network))))
@@ -92,7 +92,7 @@ impl<'a> Inquiry<'a> {
             })
             .or_else(|| {
                 directory.nodes.get(address, dependencies)?;
-                Some(Found::unknown(Unattributed::NodeAddress, Validity::ALWAYS))
+                Some(FoundOwner::unknown(Unattributed::NodeAddress, Validity::ALWAYS))
             })
             .or_else(|| {
                 let ownerships = directory.service_addresses.get(address, dependencies)?;
@@ -111,7 +111,7 @@ impl<'a> Inquiry<'a> {
                     port: port.unwrap_or(0),
                 };
                 let (held, length) = blocks.owner_by(*address, port, start, |external| scope.rank(external));
-                let rule = if length == Some(Block::from(*address).length()) {
+                let rule = if length == Some(CidrBlock::from(*address).length()) {
                     Rule::ServiceEntryAddress
                 } else {
                     Rule::ServiceEntryBlock
@@ -121,20 +121,20 @@ impl<'a> Inquiry<'a> {
     }
 
     /// The pod that had this name when a call started at `start`, else the `WorkloadEntry`.
-    pub fn named(&mut self, namespace: &str, name: &str, start: Moment) -> Found<'a> {
+    pub fn named(&mut self, namespace: &str, name: &str, start: Moment) -> FoundOwner<'a> {
         match self.directory.named.get(name, &mut self.dependencies) {
             Some(ownerships) => {
                 let rank = |pod: &Pod| (*pod.namespace == *namespace).then_some(pod.is_workload_entry);
                 let held = ownerships.owner_by(start, rank);
                 held.map(Rule::OwnPod, Owner::Pod)
             }
-            None => Found::unknown(Unattributed::NotFound, Validity::ALWAYS),
+            None => FoundOwner::unknown(Unattributed::NotFound, Validity::ALWAYS),
         }
     }
 
     /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is the oldest, as istiod takes it,
     /// then the first by namespace and name.
-    pub fn service_of(&mut self, pod: &Pod, port: u16) -> Option<Oldest<'a, PortProtocol>> {
+    pub fn service_of(&mut self, pod: &Pod, port: u16) -> Option<OldestService<'a, PortProtocol>> {
         self.directory
             .oldest_service(target(pod), &mut self.dependencies, |backend| {
                 protocol(backend, port)
@@ -150,7 +150,7 @@ impl<'a> Inquiry<'a> {
     }
 
     /// The `ServiceEntry` that selects `pod` and sends to its `port`, and what the port speaks there. Of several it is the oldest.
-    pub fn service_entry_of(&mut self, pod: &Pod, port: u16) -> Option<(&'a External, PortProtocol)> {
+    pub fn service_entry_of(&mut self, pod: &Pod, port: u16) -> Option<(&'a ExternalHost, PortProtocol)> {
         let selections = &self
             .directory
             .service_entries
@@ -166,7 +166,7 @@ impl<'a> Inquiry<'a> {
     }
 
     /// The outside host of this name, by itself or by a wildcard, as a proxy has it.
-    pub fn external(&mut self, host: &str, scope: &Scope<'_>) -> Option<&'a External> {
+    pub fn external(&mut self, host: &str, scope: &Scope<'_>) -> Option<&'a ExternalHost> {
         self.directory
             .service_entries
             .get(&mut self.dependencies)
@@ -188,7 +188,7 @@ fn rank(pod: &Pod, network: &str) -> Option<u8> {
     }
 }
 
-fn workload(held: OwnerAt<'_, Pod>) -> Found<'_> {
+fn workload(held: OwnerAt<'_, Pod>) -> FoundOwner<'_> {
     let found = held.map(Rule::PodAddress, Owner::Pod);
     match found.owner {
         Owner::Pod(pod) if pod.is_workload_entry => found.by(Rule::WorkloadEntry),

@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use super::found::{Found, Owner};
+use super::found::{FoundOwner, Owner};
 use super::validity::{CLOCK_SKEW, Validity};
 use crate::accounting::Unattributed;
 use crate::moment::Moment;
@@ -54,14 +54,14 @@ impl<'a, T> OwnerAt<'a, T> {
     }
 
     /// The answer, with an owner that is found by `rule` wrapped as `wrap` says.
-    pub fn map(self, rule: Rule, wrap: impl FnOnce(&'a T) -> Owner<'a>) -> Found<'a> {
+    pub fn map(self, rule: Rule, wrap: impl FnOnce(&'a T) -> Owner<'a>) -> FoundOwner<'a> {
         match self.owner {
-            Ok(owner) => Found {
+            Ok(owner) => FoundOwner {
                 owner: wrap(owner),
                 rule,
                 validity: self.validity,
             },
-            Err(reason) => Found::unknown(reason, self.validity),
+            Err(reason) => FoundOwner::unknown(reason, self.validity),
         }
     }
 }

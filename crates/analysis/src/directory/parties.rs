@@ -60,21 +60,21 @@ pub struct Service {
     /// The service's names.
     pub names: NameHistory,
     /// Its host.
-    pub host: Host,
+    pub host: ServiceHost,
 }
 
 /// The host of a Service, `name.namespace.svc.domain`, in the domain that asked first: a mesh has one.
 #[derive(Clone, Debug, Default)]
-pub struct Host(OnceLock<(Box<str>, Text)>);
+pub struct ServiceHost(OnceLock<(Box<str>, Text)>);
 
 /// It is made of what is compared already.
-impl PartialEq for Host {
+impl PartialEq for ServiceHost {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Host {}
+impl Eq for ServiceHost {}
 
 /// A port and the protocol that it declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub struct Port {
 
 /// A host outside the mesh that a `ServiceEntry` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct External {
+pub struct ExternalHost {
     /// One of `spec.hosts`.
     pub host: Text,
     /// `metadata.namespace`.
@@ -118,7 +118,7 @@ impl Service {
     }
 }
 
-impl External {
+impl ExternalHost {
     /// Whether this is the host, and not one below a wildcard of it. Hosts have no case.
     pub fn is_host(&self, host: &str) -> bool {
         self.host.eq_ignore_ascii_case(host)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::block::Block;
+use super::block::CidrBlock;
 use super::parties::Port;
 use crate::moment::Moment;
 use crate::port_protocol::PortProtocol;
@@ -161,7 +161,7 @@ pub struct ServiceEntryRecord {
     pub hosts: Vec<String>,
     /// `spec.addresses` and `spec.endpoints[].address` that are IP addresses or CIDR blocks; none where `spec.resolution` asks
     /// DNS, because then the addresses are made up or anybody's.
-    pub addresses: Vec<Block>,
+    pub addresses: Vec<CidrBlock>,
     /// `spec.exportTo`: namespaces, `.` for its own, `*` for all, `~` for none; blank is all.
     pub export_to: Vec<String>,
     /// `spec.ports`.
@@ -189,7 +189,7 @@ pub enum Record {
 
 /// The watched kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum ObjectKind {
     /// Pods.
     Pod,
     /// Services.
@@ -204,65 +204,65 @@ pub enum Kind {
     WorkloadEntry,
 }
 
-impl Kind {
+impl ObjectKind {
     /// Every kind; a source lists all of them before its directory is complete.
-    pub const ALL: [Kind; 6] = [
-        Kind::Pod,
-        Kind::Service,
-        Kind::EndpointSlice,
-        Kind::Node,
-        Kind::ServiceEntry,
-        Kind::WorkloadEntry,
+    pub const ALL: [ObjectKind; 6] = [
+        ObjectKind::Pod,
+        ObjectKind::Service,
+        ObjectKind::EndpointSlice,
+        ObjectKind::Node,
+        ObjectKind::ServiceEntry,
+        ObjectKind::WorkloadEntry,
     ];
 
     /// The kind's name in Kubernetes.
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::Pod => "Pod",
-            Kind::Service => "Service",
-            Kind::EndpointSlice => "EndpointSlice",
-            Kind::Node => "Node",
-            Kind::ServiceEntry => "ServiceEntry",
-            Kind::WorkloadEntry => "WorkloadEntry",
+            ObjectKind::Pod => "Pod",
+            ObjectKind::Service => "Service",
+            ObjectKind::EndpointSlice => "EndpointSlice",
+            ObjectKind::Node => "Node",
+            ObjectKind::ServiceEntry => "ServiceEntry",
+            ObjectKind::WorkloadEntry => "WorkloadEntry",
         }
     }
 }
 
 /// What tells two objects apart: the uid of a Pod or a `WorkloadEntry`, the others' namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct ObjectKey {
     /// The kind.
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// The identity within the kind.
     pub id: String,
 }
 
 impl Record {
     /// The object's key.
-    pub fn key(&self) -> Key {
+    pub fn key(&self) -> ObjectKey {
         match self {
-            Record::Pod(pod) => Key {
-                kind: Kind::Pod,
+            Record::Pod(pod) => ObjectKey {
+                kind: ObjectKind::Pod,
                 id: pod.uid.clone(),
             },
-            Record::Service(service) => Key {
-                kind: Kind::Service,
+            Record::Service(service) => ObjectKey {
+                kind: ObjectKind::Service,
                 id: qualified(&service.namespace, &service.name),
             },
-            Record::EndpointSlice(slice) => Key {
-                kind: Kind::EndpointSlice,
+            Record::EndpointSlice(slice) => ObjectKey {
+                kind: ObjectKind::EndpointSlice,
                 id: qualified(&slice.namespace, &slice.name),
             },
-            Record::Node(node) => Key {
-                kind: Kind::Node,
+            Record::Node(node) => ObjectKey {
+                kind: ObjectKind::Node,
                 id: node.name.clone(),
             },
-            Record::ServiceEntry(entry) => Key {
-                kind: Kind::ServiceEntry,
+            Record::ServiceEntry(entry) => ObjectKey {
+                kind: ObjectKind::ServiceEntry,
                 id: qualified(&entry.namespace, &entry.name),
             },
-            Record::WorkloadEntry(entry) => Key {
-                kind: Kind::WorkloadEntry,
+            Record::WorkloadEntry(entry) => ObjectKey {
+                kind: ObjectKind::WorkloadEntry,
                 id: entry.uid.clone(),
             },
         }

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use super::parties::{External, Service};
+use super::parties::{ExternalHost, Service};
 use crate::role::Role;
 
 /// A Service's annotation with the namespaces that it is exported to, between commas.
@@ -29,7 +29,7 @@ pub struct Scope<'a> {
 
 impl Scope<'_> {
     /// The entry that counts.
-    pub(super) fn choose<'e>(&self, entries: &'e [Arc<External>]) -> Option<&'e External> {
+    pub(super) fn choose<'e>(&self, entries: &'e [Arc<ExternalHost>]) -> Option<&'e ExternalHost> {
         let visible = entries
             .iter()
             .filter_map(|external| Some((self.rank(external)?, external)));
@@ -47,13 +47,13 @@ impl Scope<'_> {
     }
 
     /// Whether `external` declares the called port.
-    pub(super) fn is_port_of(&self, external: &External) -> bool {
+    pub(super) fn is_port_of(&self, external: &ExternalHost) -> bool {
         external.ports.iter().any(|own| own.number == self.port)
     }
 
     /// Which of several visible entries counts before the others, as far as it is not the port or the age that says so; `None` of one that
     /// the proxy does not have.
-    pub(super) fn rank(&self, external: &External) -> Option<(bool, bool)> {
+    pub(super) fn rank(&self, external: &ExternalHost) -> Option<(bool, bool)> {
         let is_own = self.role == Role::Sidecar && *external.namespace == *self.namespace;
         is_exported(&external.export_to, &external.namespace, self.namespace)
             .then(|| (!is_own, is_public(&external.export_to)))
@@ -92,7 +92,7 @@ mod tests {
     use rstest::rstest;
 
     use super::super::records::{Record, ServiceEntryRecord, ServiceRecord};
-    use super::super::state::State;
+    use super::super::state::DirectoryState;
     use super::super::{Owner, Port, protocol_of};
     use super::*;
     use crate::moment::Moment;
@@ -126,7 +126,7 @@ mod tests {
         (role, namespace): (Role, &str),
         (host, port): (&str, u16),
     ) -> Option<(String, PortProtocol)> {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         for entry in entries {
             state.apply(entry.clone(), Moment(0));
         }
@@ -243,7 +243,7 @@ mod tests {
         (role, namespace): (Role, &str),
         port: Option<u16>,
     ) -> Option<String> {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         for (name, created, block, export_to) in entries {
             let export_to: Vec<&str> = export_to.split_terminator(',').collect();
             let Record::ServiceEntry(record) = entry((name, *created), API, PLAIN, &export_to) else {
@@ -327,7 +327,7 @@ mod tests {
         #[case] namespace: &str,
         #[case] is_there: bool,
     ) {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         state.apply(
             Record::Service(ServiceRecord {
                 name: "web".into(),

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::parties::External;
+use super::parties::ExternalHost;
 use super::records::Selector;
 use super::selectable::Selectable;
 use crate::port_protocol::PortProtocol;
@@ -31,11 +31,11 @@ impl Selector {
 
 /// `ServiceEntries` that select workloads, by namespace, the oldest first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Selections(HashMap<Arc<str>, Vec<(Selector, Arc<External>)>>);
+pub(super) struct Selections(HashMap<Arc<str>, Vec<(Selector, Arc<ExternalHost>)>>);
 
 impl Selections {
     /// Adds an entry.
-    pub(super) fn add(&mut self, selector: Selector, external: Arc<External>) {
+    pub(super) fn add(&mut self, selector: Selector, external: Arc<ExternalHost>) {
         let of_namespace = self.0.entry(external.namespace.shared()).or_default();
         of_namespace.push((selector, external));
         of_namespace.sort_by(|(_, a), (_, b)| (a.created, &a.entry).cmp(&(b.created, &b.entry)));
@@ -57,7 +57,7 @@ impl Selections {
         namespace: &str,
         workload: &Selectable,
         port: u16,
-    ) -> Option<(&External, PortProtocol)> {
+    ) -> Option<(&ExternalHost, PortProtocol)> {
         let mut of_namespace = self.0.get(namespace)?.iter();
         of_namespace.find_map(|(selector, external)| {
             let protocol = selector.protocol_at(workload, port)?;

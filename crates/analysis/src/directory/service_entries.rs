@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::address_claims::{Blocks, Claim};
-use super::block::Block;
+use super::address_claims::{AddressClaim, BlockClaims};
+use super::block::CidrBlock;
 use super::name_history::NameHistory;
-use super::parties::{External, Port};
+use super::parties::{ExternalHost, Port};
 use super::records::{ServiceEntryRecord, qualified};
 use super::scope::Scope;
 use super::selection::Selections;
@@ -16,17 +16,17 @@ use crate::moment::Moment;
 #[derive(Clone, Debug, Default)]
 pub(super) struct ServiceEntries {
     /// Their addresses.
-    pub(super) blocks: Blocks<External>,
+    pub(super) blocks: BlockClaims<ExternalHost>,
     /// Those that select workloads.
     pub(super) selections: Selections,
     /// The hosts, by [`key`].
-    hosts: HashMap<String, Vec<Arc<External>>>,
+    hosts: HashMap<String, Vec<Arc<ExternalHost>>>,
 }
 
 impl ServiceEntries {
     /// The outside host of this name, by itself or by a wildcard: the longest that fits, of those that `scope` has and that declare
     /// its port, else of all that it has. A port without it has no such host in Istio, but the name is still theirs.
-    pub(super) fn host(&self, host: &str, scope: &Scope<'_>) -> Option<&External> {
+    pub(super) fn host(&self, host: &str, scope: &Scope<'_>) -> Option<&ExternalHost> {
         if self.hosts.is_empty() {
             return None;
         }
@@ -56,7 +56,7 @@ impl ServiceEntries {
         let ports: Arc<[Port]> = entry.ports.as_slice().into();
         let export_to: Arc<[Box<str>]> = entry.export_to.iter().map(|to| to.as_str().into()).collect();
         let external = |host: &String| {
-            Arc::new(External {
+            Arc::new(ExternalHost {
                 host: host.as_str().into(),
                 namespace: entry.namespace.as_str().into(),
                 entry: entry.name.as_str().into(),
@@ -78,13 +78,13 @@ impl ServiceEntries {
         }
         let object = qualified(&entry.namespace, &entry.name);
         for block in &entry.addresses {
-            let claim = Claim::open(&object, &entry.ports, entry.created, since, first.clone());
+            let claim = AddressClaim::open(&object, &entry.ports, entry.created, since, first.clone());
             self.blocks.claims(*block).set(claim);
         }
     }
 
     /// Removes the hosts of a `ServiceEntry`, and ends its claim to those of its addresses that are not `kept`.
-    pub(super) fn remove(&mut self, entry: &ServiceEntryRecord, kept: &[Block], now: Moment) {
+    pub(super) fn remove(&mut self, entry: &ServiceEntryRecord, kept: &[CidrBlock], now: Moment) {
         self.selections.remove(&entry.namespace, &entry.name);
         for host in &entry.hosts {
             let key = key(host);
@@ -107,7 +107,7 @@ fn key(host: &str) -> String {
     host.strip_prefix('*').unwrap_or(host).to_ascii_lowercase()
 }
 
-fn is_of(external: &External, entry: &ServiceEntryRecord) -> bool {
+fn is_of(external: &ExternalHost, entry: &ServiceEntryRecord) -> bool {
     (&*external.namespace, &*external.entry) == (&*entry.namespace, &*entry.name)
 }
 
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::accounting::Unattributed;
     use crate::directory::records::{EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord};
-    use crate::directory::state::State;
+    use crate::directory::state::DirectoryState;
     use crate::directory::{Directory, Owner, protocol_of};
     use crate::port_protocol::PortProtocol;
     use crate::role::Role;
@@ -207,7 +207,7 @@ mod tests {
     #[case::endpoint(Record::EndpointSlice(slice("a", &["10.1.0.1"])), "service database")]
     #[case::nothing_else(Record::Node(NodeRecord { name: "n".into(), addresses: vec![] }), "a.example.com")]
     fn a_service_entry_is_asked_last(#[case] other: Record, #[case] expected: &str) {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         state.apply(
             Record::ServiceEntry(entry("a", 100, &["a.example.com"], &["10.1.0.1", "10.0.0.0/8"])),
             at(100),
@@ -219,7 +219,7 @@ mod tests {
     // proves: directory/ownership
     #[test]
     fn an_address_that_a_pod_gave_back_is_its_next_owners() {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         state.apply(Record::Pod(pod("10.1.0.1", 100)), at(100));
         state.delete(&Record::Pod(pod("10.1.0.1", 100)).key(), at(200));
         state.apply(
@@ -234,7 +234,7 @@ mod tests {
     // proves: directory/claim-history
     #[test]
     fn an_edited_entry_keeps_what_it_had_and_gets_what_is_new_from_then_on() {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         state.apply(
             Record::ServiceEntry(entry("a", 100, &["a.example.com"], &["10.1.0.1", "10.1.0.2"])),
             at(100),
@@ -256,7 +256,7 @@ mod tests {
     // proves: directory/claim-history
     #[test]
     fn an_endpoint_that_left_its_slice_is_remembered() {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         state.apply(Record::EndpointSlice(slice("a", &["10.1.0.1"])), at(100));
         state.apply(Record::EndpointSlice(slice("a", &["10.1.0.2"])), at(200));
         state.delete(&Record::EndpointSlice(slice("a", &[])).key(), at(300));
@@ -279,7 +279,7 @@ mod tests {
     #[case::not_below_the_wildcard("b.example.com", None)]
     #[case::another("a.example.org", None)]
     fn a_host_is_that_of_the_oldest_entry(#[case] host: &str, #[case] expected: Option<&str>) {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         for (name, created, host) in [
             ("young", 200, "a.example.com"),
             ("old", 100, "a.example.com"),
@@ -300,7 +300,7 @@ mod tests {
     // proves: directory/service-entry-ignored
     #[test]
     fn entries_of_ignored_namespaces_are_not_there() {
-        let mut state = State::ignoring(["service_entries".to_owned()]);
+        let mut state = DirectoryState::ignoring(["service_entries".to_owned()]);
         state.apply(
             Record::ServiceEntry(entry("a", 100, &["a.example.com"], &["10.1.0.1"])),
             at(100),
@@ -317,7 +317,7 @@ mod tests {
     // proves: directory/node
     #[test]
     fn the_reason_of_a_node_is_its_own() {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         let addresses = vec!["10.1.0.1".parse().unwrap()];
         state.apply(
             Record::Node(NodeRecord {

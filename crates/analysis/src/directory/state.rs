@@ -16,9 +16,10 @@ use super::Directory;
 use super::name_history::NameHistory;
 use super::naming::NamingRules;
 use super::ownership::Ownership;
-use super::parties::{Host, Service};
+use super::parties::{Service, ServiceHost};
 use super::records::{
-    EndpointSliceRecord, Key, Kind, NodeRecord, Record, ServiceEntryRecord, ServiceRecord, qualified,
+    EndpointSliceRecord, NodeRecord, ObjectKey, ObjectKind, Record, ServiceEntryRecord, ServiceRecord,
+    qualified,
 };
 use super::scope::{EXPORT_TO, exported_to};
 use super::selectable::Selectable;
@@ -26,14 +27,14 @@ use super::service_entries::ServiceEntries;
 use super::validity::{MEMORY, Validity};
 use crate::moment::Moment;
 use known_pod::KnownPod;
-use texts::Texts;
+use texts::SharedTexts;
 
 /// All watched objects, by what tells them apart within their kind, and the directory that follows from them.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct DirectoryState {
     directory: Directory,
     rules: Arc<NamingRules>,
-    texts: Texts,
+    texts: SharedTexts,
     /// Pods and `WorkloadEntries`.
     pods: HashMap<Arc<str>, KnownPod>,
     /// The namespaces of the `WorkloadEntries` among them.
@@ -44,17 +45,17 @@ pub struct State {
     nodes: HashMap<String, NodeRecord>,
     service_entries: HashMap<String, ServiceEntryRecord>,
     /// Of a kind that is being listed anew: what the list has not named yet.
-    unlisted: HashMap<Kind, HashSet<String>>,
+    unlisted: HashMap<ObjectKind, HashSet<String>>,
     /// Namespaces whose `ServiceEntries` are not there (SkyWalking `istioServiceEntryIgnoredNamespaces`).
     ignored: HashSet<String>,
 }
 
-impl State {
+impl DirectoryState {
     /// A state that ignores the `ServiceEntries` of these namespaces.
     pub fn ignoring(namespaces: impl IntoIterator<Item = String>) -> Self {
-        State {
+        DirectoryState {
             ignored: namespaces.into_iter().collect(),
-            ..State::default()
+            ..DirectoryState::default()
         }
     }
 
@@ -62,7 +63,7 @@ impl State {
     #[must_use]
     pub fn named_by(self, rules: NamingRules) -> Self {
         let rules = Arc::new(rules);
-        State { rules, ..self }
+        DirectoryState { rules, ..self }
     }
 
     /// The rules of names: sources keep the metadata that they read.
@@ -70,28 +71,28 @@ impl State {
         &self.rules
     }
 
-    /// Begins a complete list of `kind`: what it does not name by [`State::end_list`] is gone.
-    pub fn begin_list(&mut self, kind: Kind) {
+    /// Begins a complete list of `kind`: what it does not name by [`DirectoryState::end_list`] is gone.
+    pub fn begin_list(&mut self, kind: ObjectKind) {
         let known = match kind {
-            Kind::Pod | Kind::WorkloadEntry => self.uids(kind == Kind::WorkloadEntry),
-            Kind::Service => self.services.keys().cloned().collect(),
-            Kind::EndpointSlice => self.slices.keys().cloned().collect(),
-            Kind::Node => self.nodes.keys().cloned().collect(),
-            Kind::ServiceEntry => self.service_entries.keys().cloned().collect(),
+            ObjectKind::Pod | ObjectKind::WorkloadEntry => self.uids(kind == ObjectKind::WorkloadEntry),
+            ObjectKind::Service => self.services.keys().cloned().collect(),
+            ObjectKind::EndpointSlice => self.slices.keys().cloned().collect(),
+            ObjectKind::Node => self.nodes.keys().cloned().collect(),
+            ObjectKind::ServiceEntry => self.service_entries.keys().cloned().collect(),
         };
         self.unlisted.insert(kind, known);
     }
 
     /// Ends a complete list of `kind`, observed at `now`.
-    pub fn end_list(&mut self, kind: Kind, now: Moment) {
+    pub fn end_list(&mut self, kind: ObjectKind, now: Moment) {
         for id in self.unlisted.remove(&kind).unwrap_or_default() {
-            self.delete(&Key { kind, id }, now);
+            self.delete(&ObjectKey { kind, id }, now);
         }
     }
 
     /// Takes word that an object is there which can't be read: the list that is being taken names it, and what is known of it
     /// stays.
-    pub fn keep(&mut self, key: &Key) {
+    pub fn keep(&mut self, key: &ObjectKey) {
         if let Some(unlisted) = self.unlisted.get_mut(&key.kind) {
             unlisted.remove(&key.id);
         }
@@ -136,18 +137,18 @@ impl State {
     }
 
     /// Takes the deletion of an object, observed at `now`. What held an address until now is remembered for [`MEMORY`].
-    pub fn delete(&mut self, key: &Key, now: Moment) {
+    pub fn delete(&mut self, key: &ObjectKey, now: Moment) {
         match key.kind {
-            Kind::Pod => self.delete_pod(&key.id, now),
-            Kind::WorkloadEntry => self.delete_workload_entry(&key.id, now),
-            Kind::Service => self.delete_service(&key.id, now),
-            Kind::EndpointSlice => self.delete_slice(&key.id, now),
-            Kind::Node => {
+            ObjectKind::Pod => self.delete_pod(&key.id, now),
+            ObjectKind::WorkloadEntry => self.delete_workload_entry(&key.id, now),
+            ObjectKind::Service => self.delete_service(&key.id, now),
+            ObjectKind::EndpointSlice => self.delete_slice(&key.id, now),
+            ObjectKind::Node => {
                 if let Some(node) = self.nodes.remove(&key.id) {
                     self.remove_node(&node);
                 }
             }
-            Kind::ServiceEntry => {
+            ObjectKind::ServiceEntry => {
                 if let Some(entry) = self.service_entries.remove(&key.id) {
                     self.service_entries_to_change().remove(&entry, &[], now);
                 }
@@ -237,7 +238,7 @@ impl State {
             export_to: exported_to(record.annotations.get(EXPORT_TO).map_or("", String::as_str)),
             is_headless: record.addresses.is_empty(),
             names: NameHistory::followed(known.map(|known| &known.names), self.rules.service(record), now),
-            host: Host::default(),
+            host: ServiceHost::default(),
         });
         self.list_service(&key, Some(service.clone()));
         for address in &record.addresses {

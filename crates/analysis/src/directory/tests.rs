@@ -3,8 +3,8 @@ mod successors;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::records::{EndpointSliceRecord, Kind, NodeRecord, PodRecord, Record, ServiceRecord};
-use super::state::State;
+use super::records::{EndpointSliceRecord, NodeRecord, ObjectKind, PodRecord, Record, ServiceRecord};
+use super::state::DirectoryState;
 use super::*;
 use crate::accounting::Unattributed;
 use crate::moment::Moment;
@@ -55,7 +55,7 @@ fn service(name: &str, address: u8, created: i64) -> ServiceRecord {
     }
 }
 
-fn name_of(found: &Found<'_>) -> Result<String, Unattributed> {
+fn name_of(found: &FoundOwner<'_>) -> Result<String, Unattributed> {
     match &found.owner {
         Owner::Pod(pod) => Ok(pod.name.to_string()),
         Owner::Service(service) => Ok(format!("service {}", service.name)),
@@ -67,7 +67,7 @@ fn name_of(found: &Found<'_>) -> Result<String, Unattributed> {
 // proves: directory/ownership, directory/before-history
 #[test]
 fn a_replaced_pod_keeps_its_calls_and_its_successor_gets_its_own() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Pod(pod("old", 1, 100)), at(101));
     state.delete(&Record::Pod(pod("old", 1, 100)).key(), at(200));
     state.apply(Record::Pod(pod("new", 1, 210)), at(211));
@@ -82,7 +82,7 @@ fn a_replaced_pod_keeps_its_calls_and_its_successor_gets_its_own() {
 // proves: directory/finished-pod
 #[test]
 fn a_finished_pod_ends_its_ownership_when_its_last_container_did() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Pod(pod("job", 1, 100)), at(101));
     state.apply(
         Record::Pod(PodRecord {
@@ -106,7 +106,7 @@ fn a_finished_pod_ends_its_ownership_when_its_last_container_did() {
 // proves: directory/memory
 #[test]
 fn a_gone_pod_is_remembered_for_ten_minutes() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Pod(pod("old", 1, 100)), at(101));
     state.delete(&Record::Pod(pod("old", 1, 100)).key(), at(200));
     state.forget(at(800));
@@ -123,7 +123,7 @@ fn a_gone_pod_is_remembered_for_ten_minutes() {
 
 #[test]
 fn a_heartbeat_publishes_nothing_and_a_change_publishes_the_next_version() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Pod(pod("a", 1, 100)), at(101));
     assert_eq!(state.publish().unwrap().version(), 1);
     state.apply(Record::Pod(pod("a", 1, 100)), at(102));
@@ -143,12 +143,12 @@ fn a_heartbeat_publishes_nothing_and_a_change_publishes_the_next_version() {
 
 #[test]
 fn a_new_list_ends_what_it_does_not_name() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Pod(pod("kept", 1, 100)), at(101));
     state.apply(Record::Pod(pod("gone", 2, 100)), at(101));
-    state.begin_list(Kind::Pod);
+    state.begin_list(ObjectKind::Pod);
     state.apply(Record::Pod(pod("kept", 1, 100)), at(200));
-    state.end_list(Kind::Pod, at(200));
+    state.end_list(ObjectKind::Pod, at(200));
     let directory = state.publish().unwrap();
     assert_eq!(
         name_of(&directory.inquiry().owner(ip(1), None, at(300))),
@@ -167,11 +167,11 @@ fn a_new_list_ends_what_it_does_not_name() {
 // proves: directory/listed-unread
 #[test]
 fn a_new_list_ends_nothing_that_it_names_and_that_cannot_be_read() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Pod(pod("broken", 1, 100)), at(101));
-    state.begin_list(Kind::Pod);
+    state.begin_list(ObjectKind::Pod);
     state.keep(&Record::Pod(pod("broken", 1, 100)).key());
-    state.end_list(Kind::Pod, at(200));
+    state.end_list(ObjectKind::Pod, at(200));
     assert_eq!(
         name_of(&state.publish().unwrap().inquiry().owner(ip(1), None, at(300))),
         Ok("broken".into())
@@ -181,7 +181,7 @@ fn a_new_list_ends_nothing_that_it_names_and_that_cannot_be_read() {
 // proves: directory/ownership
 #[test]
 fn an_address_that_a_pod_lost_ends_then() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Pod(pod("a", 1, 100)), at(101));
     state.apply(
         Record::Pod(PodRecord {
@@ -208,7 +208,7 @@ fn an_address_that_a_pod_lost_ends_then() {
 // proves: directory/host-network, directory/node
 #[test]
 fn a_node_address_is_a_host_network_pod_only_by_its_port() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(
         Record::Node(NodeRecord {
             name: "node0".into(),
@@ -252,7 +252,7 @@ fn a_node_address_is_a_host_network_pod_only_by_its_port() {
 // proves: directory/service-address
 #[test]
 fn a_cluster_address_is_its_service() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Service(service("web", 96, 50)), at(51));
     let directory = state.publish().unwrap();
     assert_eq!(
@@ -266,7 +266,7 @@ fn a_cluster_address_is_its_service() {
 // proves: directory/service-of-port
 #[test]
 fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     let slice = |service: &str, port| EndpointSliceRecord {
         name: format!("{service}-x"),
         namespace: "demo".into(),
@@ -320,7 +320,7 @@ fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
 // proves: directory/dual-stack
 #[test]
 fn each_address_of_a_pod_is_the_pods_also_written_as_ipv6() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     let addresses = vec![ip(1), "fd00::1".parse().unwrap()];
     state.apply(
         Record::Pod(PodRecord {
@@ -339,7 +339,7 @@ fn each_address_of_a_pod_is_the_pods_also_written_as_ipv6() {
 // proves: directory/service-recreated
 #[test]
 fn a_service_that_comes_back_keeps_the_calls_of_the_first_one() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Service(service("web", 96, 50)), at(51));
     state.delete(&Record::Service(service("web", 96, 50)).key(), at(100));
     state.apply(Record::Service(service("web", 96, 200)), at(201));
@@ -361,7 +361,7 @@ fn a_service_that_comes_back_keeps_the_calls_of_the_first_one() {
 // proves: directory/service-edited
 #[test]
 fn an_edited_service_keeps_its_address_and_gets_its_new_ports() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Service(service("web", 96, 50)), at(51));
     let edited = ServiceRecord {
         ports: vec![Port {
@@ -380,7 +380,7 @@ fn an_edited_service_keeps_its_address_and_gets_its_new_ports() {
 
 #[test]
 fn a_service_has_a_host_in_each_domain() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Service(service("web", 96, 50)), at(51));
     let directory = state.publish().unwrap();
     let web = directory.inquiry().service("demo", "web").unwrap();

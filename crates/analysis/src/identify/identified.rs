@@ -1,7 +1,7 @@
 //! What identities come to.
 
 use crate::aggregate::ids::{CallId, EvidenceId};
-use crate::analyze::Ended;
+use crate::analyze::NotObserved;
 use crate::interner::Symbol;
 use crate::port_protocol::PortProtocol;
 use crate::reporter::Reporter;
@@ -36,5 +36,5 @@ pub enum Identified {
     /// One observation of a call to a host outside that has no place among those that are told apart.
     Overflowed(IdentifiedObservation),
     /// No observation.
-    Ended(Ended),
+    NotObserved(NotObserved),
 }

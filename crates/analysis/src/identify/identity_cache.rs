@@ -30,25 +30,25 @@ struct Slot {
 
 /// What is asked of a slot only when the directory has changed, or when it is forgotten.
 #[derive(Debug)]
-struct Origin {
-    key: Key,
+struct SlotOrigin {
+    key: KeyRange,
     dependencies: Dependencies,
 }
 
 /// Where a key is among the keys' bytes.
 #[derive(Clone, Copy, Debug)]
-struct Key {
+struct KeyRange {
     start: u32,
     length: u16,
 }
 
 /// Both places of what is known: found together, they are fetched together.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct IndexEntry {
     slot: u32,
     /// Half of the key's hash, so that a table that grows hashes no key again.
     hash: u32,
-    key: Key,
+    key: KeyRange,
 }
 
 /// Remembers identities of one worker. An answer holds for as long as the directory does not change what it was made from, and for
@@ -59,11 +59,11 @@ struct Place {
 #[derive(Debug, Default)]
 pub struct IdentityCache {
     /// By key, where it is. Once it is larger than twice of what is known it no longer grows: it is cleared of what was removed.
-    index: HashTable<Place>,
+    index: HashTable<IndexEntry>,
     /// So many as the index has are known identities, from the oldest one on round and round.
     slots: Vec<Slot>,
     /// Of each slot.
-    origins: Vec<Origin>,
+    origins: Vec<SlotOrigin>,
     oldest: usize,
     keys: Vec<u8>,
     /// Where the next key is written.
@@ -87,8 +87,8 @@ impl IdentityCache {
     }
 
     /// Remembers what `key` came to.
-    pub fn put(&mut self, hash: u64, key: &[u8], answer: Answer) {
-        let Answer {
+    pub fn put(&mut self, hash: u64, key: &[u8], answer: IdentityAnswer) {
+        let IdentityAnswer {
             dependencies: (dependencies, version),
             validity,
             identified,
@@ -112,7 +112,7 @@ impl IdentityCache {
             self.forget_oldest();
         }
         let key = self.write(key);
-        let origin = Origin { key, dependencies };
+        let origin = SlotOrigin { key, dependencies };
         let newest = (self.oldest + self.index.len()) % MOST;
         if let (Some(forgotten), Some(its)) = (self.slots.get_mut(newest), self.origins.get_mut(newest)) {
             (*forgotten, *its) = (slot, origin);
@@ -123,7 +123,7 @@ impl IdentityCache {
             self.origins.push(origin);
         }
         let slot = newest as u32;
-        let place = Place {
+        let place = IndexEntry {
             slot,
             hash: hash as u32,
             key,
@@ -140,12 +140,12 @@ impl IdentityCache {
     /// Where the slot of `key` is.
     #[inline]
     fn place(&self, hash: u64, key: &[u8]) -> Option<usize> {
-        let is_its = |place: &Place| place.key.of(&self.keys) == key;
+        let is_its = |place: &IndexEntry| place.key.of(&self.keys) == key;
         Some(self.index.find(hash, is_its)?.slot as usize)
     }
 
     /// Writes a key over those of the oldest slots, which are forgotten. Answers where.
-    fn write(&mut self, key: &[u8]) -> Key {
+    fn write(&mut self, key: &[u8]) -> KeyRange {
         if self.next + key.len() > KEY_BYTES {
             while self.is_oldest_from(self.next) {
                 self.forget_oldest();
@@ -164,7 +164,7 @@ impl IdentityCache {
             place.copy_from_slice(key);
         }
         self.next = end;
-        Key {
+        KeyRange {
             start: start as u32,
             length: key.len() as u16,
         }
@@ -181,7 +181,7 @@ impl IdentityCache {
             return;
         };
         let hash = hash_of(&self.state, origin.key.of(&self.keys));
-        let is_oldest = |place: &Place| place.slot as usize == self.oldest;
+        let is_oldest = |place: &IndexEntry| place.slot as usize == self.oldest;
         if let Ok(entry) = self.index.find_entry(hash, is_oldest) {
             entry.remove();
         }
@@ -189,7 +189,7 @@ impl IdentityCache {
     }
 }
 
-impl Key {
+impl KeyRange {
     #[inline]
     fn of(self, keys: &[u8]) -> &[u8] {
         let start = self.start as usize;
@@ -201,7 +201,7 @@ impl Key {
 impl Slot {
     /// Whether another version of the directory answers the same. If so, it counts as the one that answered.
     #[cold]
-    fn is_kept(&mut self, origin: &Origin, directory: &Directory) -> bool {
+    fn is_kept(&mut self, origin: &SlotOrigin, directory: &Directory) -> bool {
         let is_kept = directory.is_still_valid(&origin.dependencies, self.version);
         if is_kept {
             self.version = directory.version();
@@ -232,7 +232,7 @@ fn twice(half: u32) -> u64 {
 
 /// What to remember of an identity.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer {
+pub struct IdentityAnswer {
     /// What was asked of the directory, and the version that answered.
     pub dependencies: (Dependencies, u64),
     /// The start times for which it holds.

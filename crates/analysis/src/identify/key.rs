@@ -16,8 +16,8 @@ use als_proto::Malformed;
 
 use super::raw::{Caller, RawIdentity};
 use crate::accounting::Rejected;
-use crate::analyze::Ended;
-use crate::analyze::addresses::{Endpoint, endpoint, is_pipe};
+use crate::analyze::NotObserved;
+use crate::analyze::addresses::{PartyAddress, endpoint, is_pipe};
 use crate::analyze::identity::Identity;
 use crate::analyze::tls::Security;
 use crate::chain::{Analyzer, Chain};
@@ -35,7 +35,7 @@ pub fn write_key(
     (chain, node): (Chain, &Node),
     identity: &RawIdentity<'_>,
     limit: usize,
-) -> Result<(), Ended> {
+) -> Result<(), NotObserved> {
     key.clear();
     key.push(chain.number());
     key.extend_from_slice(&node.number(chain).to_le_bytes());
@@ -176,7 +176,7 @@ fn write_ends(
     key: &mut Vec<u8>,
     (node, listens_on_pipe): (&Node, bool),
     cluster: &[u8],
-    ends: [Option<Endpoint<'_>>; 3],
+    ends: [Option<PartyAddress<'_>>; 3],
 ) {
     key.push(u8::from(listens_on_pipe));
     key.extend_from_slice(&ends.map(|end| u8::from(end.is_some())));
@@ -187,10 +187,10 @@ fn write_ends(
     }
 }
 
-fn port(endpoint: Option<Endpoint<'_>>) -> [u8; 2] {
+fn port(endpoint: Option<PartyAddress<'_>>) -> [u8; 2] {
     endpoint.map_or([0, 0], |endpoint| endpoint.port.to_le_bytes())
 }
 
-fn ip(endpoint: Option<Endpoint<'_>>) -> &[u8] {
+fn ip(endpoint: Option<PartyAddress<'_>>) -> &[u8] {
     endpoint.map_or(b"", |endpoint| endpoint.ip)
 }

@@ -2,7 +2,7 @@
 
 use als_proto::{CommonProperties, Malformed};
 
-use crate::analyze::addresses::{Endpoint, endpoint, is_pipe};
+use crate::analyze::addresses::{PartyAddress, endpoint, is_pipe};
 use crate::analyze::identity::Identity;
 use crate::analyze::tls;
 use crate::peer::Peers;
@@ -37,7 +37,7 @@ pub struct RawIdentity<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller<'a> {
     /// See [`Identity::remote`].
-    pub(super) remote: Option<Endpoint<'a>>,
+    pub(super) remote: Option<PartyAddress<'a>>,
     /// Whether the caller's connection was another's, which shows its own certificate.
     pub(super) is_forwarded: bool,
 }
@@ -95,7 +95,7 @@ impl<'a> RawIdentity<'a> {
             });
         }
         let remote = endpoint(common.downstream_remote_address()?).or(direct);
-        let ip = |endpoint: Option<Endpoint<'a>>| endpoint.map(|endpoint| endpoint.ip);
+        let ip = |endpoint: Option<PartyAddress<'a>>| endpoint.map(|endpoint| endpoint.ip);
         Ok(Caller {
             remote,
             is_forwarded: self.caller == CallerAddress::Forwarded && ip(remote) != ip(direct),

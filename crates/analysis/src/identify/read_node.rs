@@ -8,7 +8,7 @@ use als_proto::{Identifier, Malformed};
 use crate::aggregate::registry::Registry;
 use crate::directory::records::qualified;
 use crate::interner::Symbol;
-use crate::node::{DOMAIN, NODE_ID, Node, Numbers};
+use crate::node::{DOMAIN, NODE_ID, Node, NodeNumbers};
 use crate::peer::key_bytes::write_peer;
 use crate::peer::{NodeNetwork, Peer};
 use crate::role::Role;
@@ -126,13 +126,13 @@ fn numbers(
     words: &[u8],
     (own_pod, network): (Option<&str>, &str),
     own: Option<&Peer<&[u8]>>,
-) -> Numbers {
+) -> NodeNumbers {
     let mut directory = words.to_vec();
     write_part(&mut directory, network.as_bytes());
     write_part(&mut directory, own_pod.unwrap_or_default().as_bytes());
     let number = registry.node_number(&directory);
     let Some(own) = own else {
-        return Numbers {
+        return NodeNumbers {
             directory: number,
             own: number,
             both: number,
@@ -143,7 +143,7 @@ fn numbers(
         write_peer(&mut words, Some(own));
         registry.node_number(&words)
     });
-    Numbers {
+    NodeNumbers {
         directory: number,
         own: of_own,
         both,

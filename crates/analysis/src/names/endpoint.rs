@@ -13,8 +13,8 @@
 //!
 //! # Bounds
 //!
-//! One service has at most [`Limits::names`] names, and besides them the user's rules (each with every method), `OPTIONS *`,
-//! `CONNECT {authority}` and `{other}`. All services together use at most [`Settings::bytes`], counted as 128 bytes and the
+//! One service has at most [`ServiceLimits::names`] names, and besides them the user's rules (each with every method), `OPTIONS *`,
+//! `CONNECT {authority}` and `{other}`. All services together use at most [`EndpointBounds::bytes`], counted as 128 bytes and the
 //! text for each segment of the trie, the text of each name, 48 bytes and the text for each gRPC call, and 256 bytes, the name
 //! and four bytes for each of its rules for a service; while a position collapses, its service counts twice.
 //!
@@ -29,8 +29,8 @@ use hashbrown::HashMap;
 
 use super::method::Method;
 use super::rule::EndpointRule;
-use super::target::{Form, Target};
-use super::trie::{Limits, Trie};
+use super::target::{Target, TargetForm};
+use super::trie::{ServiceLimits, Trie};
 
 /// The longest endpoint name that `SkyWalking` keeps by default (`SW_ENDPOINT_NAME_MAX_LENGTH`).
 pub const SKYWALKING_NAME_BYTES: usize = 150;
@@ -40,17 +40,17 @@ const SERVICE_BYTES: usize = 256;
 
 /// The bounds of all names; by default 500 names a service, 50 words a position, and 32 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct EndpointBounds {
     /// The bounds of each service.
-    pub service: Limits,
+    pub service: ServiceLimits,
     /// Bytes of all services' names.
     pub bytes: usize,
 }
 
-impl Default for Settings {
+impl Default for EndpointBounds {
     fn default() -> Self {
-        Settings {
-            service: Limits {
+        EndpointBounds {
+            service: ServiceLimits {
                 names: 500,
                 values_per_position: 50,
                 name_bytes: None,
@@ -98,7 +98,7 @@ impl ServiceId {
 /// The names of all services' endpoints.
 #[derive(Debug)]
 pub struct Endpoints {
-    settings: Settings,
+    settings: EndpointBounds,
     rules: Vec<EndpointRule>,
     ids: HashMap<Box<str>, ServiceId, RandomState>,
     services: Vec<ServiceEndpoints>,
@@ -132,7 +132,7 @@ impl ServiceEndpoints {
 
 impl Endpoints {
     /// No names yet. Of the rules, the first that matches counts.
-    pub fn new(settings: Settings, rules: Vec<EndpointRule>) -> Self {
+    pub fn new(settings: EndpointBounds, rules: Vec<EndpointRule>) -> Self {
         let mut endpoints = Endpoints {
             settings,
             rules,
@@ -205,14 +205,14 @@ impl Endpoints {
     pub fn find(&self, service: ServiceId, target: &Target) -> Option<Endpoint<'_>> {
         let method = Some(target.method);
         match target.form {
-            Form::Asterisk => return Some(Endpoint { method, path: "*" }),
-            Form::Authority => {
+            TargetForm::Asterisk => return Some(Endpoint { method, path: "*" }),
+            TargetForm::Authority => {
                 return Some(Endpoint {
                     method,
                     path: "{authority}",
                 });
             }
-            Form::Path | Form::Grpc => {}
+            TargetForm::Path | TargetForm::Grpc => {}
         }
         let service = self.services.get(service.0)?;
         let rules = service
@@ -225,7 +225,7 @@ impl Endpoints {
                 path: rule.path(),
             });
         }
-        let method = method.filter(|_| target.form != Form::Grpc);
+        let method = method.filter(|_| target.form != TargetForm::Grpc);
         let path = service.trie.find(target)?;
         Some(Endpoint { method, path })
     }

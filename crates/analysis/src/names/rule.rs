@@ -7,20 +7,20 @@
 use super::escape;
 use super::method::Method;
 use super::segment::Placeholder;
-use super::target::{Form, SEGMENT_BYTES, SEGMENTS, Target};
+use super::target::{SEGMENT_BYTES, SEGMENTS, Target, TargetForm};
 
 /// One path template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointRule {
     service: Option<Box<str>>,
     method: Option<Method>,
-    segments: Vec<Pattern>,
+    segments: Vec<SegmentPattern>,
     has_rest: bool,
     path: Box<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Pattern {
+enum SegmentPattern {
     Word(Box<str>),
     Variable,
 }
@@ -127,7 +127,7 @@ impl EndpointRule {
 
     /// Whether `target` is named by this rule.
     pub(super) fn matches(&self, target: &Target) -> bool {
-        let has_path = target.form == Form::Path || target.form == Form::Grpc;
+        let has_path = target.form == TargetForm::Path || target.form == TargetForm::Grpc;
         if !has_path || self.method.is_some_and(|method| method != target.method) {
             return false;
         }
@@ -137,8 +137,8 @@ impl EndpointRule {
             .iter()
             .all(|pattern| match (pattern, segments.next()) {
                 (_, None) => false,
-                (Pattern::Variable, Some(_)) => true,
-                (Pattern::Word(word), Some((text, _))) => **word == *text,
+                (SegmentPattern::Variable, Some(_)) => true,
+                (SegmentPattern::Word(word), Some((text, _))) => **word == *text,
             });
         are_equal && (self.has_rest || segments.next().is_none())
     }
@@ -167,7 +167,7 @@ impl EndpointRule {
                     rule: rule_text(),
                 });
             }
-            self.segments.push(Pattern::Variable);
+            self.segments.push(SegmentPattern::Variable);
             path.push_str(segment);
         } else {
             escape::write_segment(segment.as_bytes(), path);
@@ -175,7 +175,7 @@ impl EndpointRule {
             if word.len() > SEGMENT_BYTES {
                 return Err(EndpointRuleError::TooLong { rule: rule_text() });
             }
-            self.segments.push(Pattern::Word(word.into()));
+            self.segments.push(SegmentPattern::Word(word.into()));
         }
         Ok(())
     }

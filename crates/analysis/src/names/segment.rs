@@ -37,10 +37,10 @@ pub enum Placeholder {
 const CREDENTIAL: Classes = Classes::UPPER.or(Classes::DASH).or(Classes::BLANK);
 const QUERY: Classes = Classes::QUERY.or(Classes::AT);
 
-type Rule = (Placeholder, Classes, fn(&[u8]) -> bool);
+type TypeRule = (Placeholder, Classes, fn(&[u8]) -> bool);
 
 /// What each type looks like, and of what characters it needs at least one kind; the first that fits counts.
-const RULES: [Rule; 8] = [
+const RULES: [TypeRule; 8] = [
     (Placeholder::Email, Classes::AT, has_email),
     (Placeholder::Int, Classes::DIGIT, is_int),
     (Placeholder::Uuid, Classes::DASH, is_uuid),

@@ -44,7 +44,7 @@ pub struct Request<'a> {
 
 /// The forms of a target that have names of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum TargetForm {
     Path,
     /// A gRPC call's path, whose words are kept as they are.
     Grpc,
@@ -63,7 +63,7 @@ struct Segment {
 #[derive(Clone, Debug)]
 pub struct Target {
     pub(super) method: Method,
-    pub(super) form: Form,
+    pub(super) form: TargetForm,
     /// The segments' texts, each after a `/`; of a value that is no word's length, only the `/`.
     text: String,
     segments: Vec<Segment>,
@@ -73,7 +73,7 @@ impl Default for Target {
     fn default() -> Self {
         Target {
             method: Method::Other,
-            form: Form::Path,
+            form: TargetForm::Path,
             text: String::with_capacity((SEGMENTS + 1) * (SEGMENT_BYTES + 4)),
             segments: Vec::with_capacity(SEGMENTS + 1),
         }
@@ -88,12 +88,12 @@ impl Target {
         self.segments.clear();
         let target = without_query(request.path);
         self.form = match (request.method, target) {
-            (Method::Options, b"*") => Form::Asterisk,
-            (Method::Connect, target) if !target.starts_with(b"/") => Form::Authority,
-            _ if request.is_grpc && is_grpc_path(target) => Form::Grpc,
-            _ => Form::Path,
+            (Method::Options, b"*") => TargetForm::Asterisk,
+            (Method::Connect, target) if !target.starts_with(b"/") => TargetForm::Authority,
+            _ if request.is_grpc && is_grpc_path(target) => TargetForm::Grpc,
+            _ => TargetForm::Path,
         };
-        if self.form == Form::Asterisk || self.form == Form::Authority {
+        if self.form == TargetForm::Asterisk || self.form == TargetForm::Authority {
             return;
         }
         for segment in path(target).split(|byte| *byte == b'/') {
@@ -134,7 +134,7 @@ impl Target {
 
     /// A segment that is its own canonical spelling.
     fn push_plain(&mut self, segment: &str, classes: Classes) {
-        if self.form == Form::Grpc {
+        if self.form == TargetForm::Grpc {
             return self.push(segment, None);
         }
         let placeholder = Placeholder::of_classes(segment.as_bytes(), classes);

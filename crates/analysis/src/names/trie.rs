@@ -1,7 +1,7 @@
 //! The names of one service's endpoints, learned from its traffic: a trie over segments with a bound of names.
 //!
 //! A position is what may follow one beginning of a path. Once it has had more distinct words than
-//! [`Limits::values_per_position`], its words are values: they become one `{any}`, and what followed them is merged. What comes
+//! [`ServiceLimits::values_per_position`], its words are values: they become one `{any}`, and what followed them is merged. What comes
 //! out depends only on the order in which paths arrive.
 //!
 //! A name that was handed out stays for as long as it is asked for, except that a collapse replaces the word by `{any}` in the names
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use super::method::Method;
 use super::segment::Placeholder;
-use super::target::{Form, Target};
+use super::target::{Target, TargetForm};
 use methods::{AtomicMethods, Methods};
 
 /// Bytes of a node besides its texts, with what an allocator adds to them.
@@ -31,7 +31,7 @@ const METHOD_BYTES: usize = "OPTIONS ".len();
 
 /// The bounds of a trie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ServiceLimits {
     /// Distinct names that are handed out until the unasked ones are forgotten.
     pub names: usize,
     /// Distinct words at one position before they are values.
@@ -44,8 +44,8 @@ pub struct Limits {
 /// What one service's endpoints are called.
 #[derive(Clone, Debug)]
 pub(super) struct Trie {
-    limits: Limits,
-    root: Node,
+    limits: ServiceLimits,
+    root: TrieNode,
     /// gRPC calls, sorted; a service's methods are a closed list, so they never collapse.
     grpc: Vec<GrpcCall>,
     /// Those that there are, and those that a collapse replaced since names were last forgotten.
@@ -56,9 +56,9 @@ pub(super) struct Trie {
 
 /// What follows one beginning of a path.
 #[derive(Clone, Debug, Default)]
-struct Node {
+struct TrieNode {
     /// Words and placeholders, sorted by text.
-    children: Vec<(Box<str>, Node)>,
+    children: Vec<(Box<str>, TrieNode)>,
     is_collapsed: bool,
     /// The methods with which the path that ends here has been named.
     methods: Methods,
@@ -76,10 +76,10 @@ struct GrpcCall {
 }
 
 impl Trie {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: ServiceLimits) -> Self {
         Trie {
             limits,
-            root: Node::default(),
+            root: TrieNode::default(),
             grpc: Vec::new(),
             names: 0,
             bytes: 0,
@@ -94,7 +94,7 @@ impl Trie {
 
     /// The path of the name that `target` has been given, which is thereby asked for.
     pub(super) fn find(&self, target: &Target) -> Option<&str> {
-        if target.form == Form::Grpc {
+        if target.form == TargetForm::Grpc {
             let index = self.grpc_index(target).ok()?;
             return self.grpc.get(index).map(|call| {
                 call.asked.note(target.method);
@@ -127,7 +127,7 @@ impl Trie {
         if self.is_full || self.names >= self.limits.names || self.find(target).is_some() {
             return;
         }
-        if target.form == Form::Grpc {
+        if target.form == TargetForm::Grpc {
             return self.learn_grpc(target, free);
         }
         while let Some(depth) = self.crowded_position(target) {
@@ -229,7 +229,7 @@ impl Trie {
     }
 }
 
-impl Node {
+impl TrieNode {
     fn key<'a>(&self, text: &'a str, placeholder: Option<Placeholder>) -> &'a str {
         key(self.is_collapsed, text, placeholder)
     }
@@ -238,15 +238,15 @@ impl Node {
         self.children.binary_search_by(|(other, _)| (**other).cmp(key))
     }
 
-    fn child(&self, key: &str) -> Option<&Node> {
+    fn child(&self, key: &str) -> Option<&TrieNode> {
         let index = self.index(key).ok()?;
         self.children.get(index).map(|(_, child)| child)
     }
 
-    fn child_or_new(&mut self, key: &str) -> &mut Node {
+    fn child_or_new(&mut self, key: &str) -> &mut TrieNode {
         let index = self.index(key).unwrap_or_else(|index| {
             self.children.reserve_exact(1);
-            self.children.insert(index, (key.into(), Node::default()));
+            self.children.insert(index, (key.into(), TrieNode::default()));
             index
         });
         &mut self.children[index].1

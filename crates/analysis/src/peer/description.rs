@@ -7,7 +7,7 @@ use crate::pod_labels::{APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISIO
 
 /// The fields that any rule reads, from either vocabulary; empty is unset.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Description<'a> {
+pub(super) struct PeerDescription<'a> {
     pub(super) name: &'a [u8],
     pub(super) namespace: &'a [u8],
     pub(super) workload: &'a [u8],
@@ -19,14 +19,14 @@ pub(super) struct Description<'a> {
     pub(super) app: &'a [u8],
     pub(super) version: &'a [u8],
     pub(super) identity: &'a [u8],
-    pub(super) labels: Labels<'a>,
+    pub(super) labels: PeerLabels<'a>,
     /// Labels that are read when everything else is.
     pub(super) label_struct: Option<Struct<'a>>,
 }
 
 /// The pod labels that any rule reads.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Labels<'a> {
+pub(super) struct PeerLabels<'a> {
     canonical_name: &'a [u8],
     canonical_revision: &'a [u8],
     app_name: &'a [u8],
@@ -36,7 +36,7 @@ pub(super) struct Labels<'a> {
     workload_name: &'a [u8],
 }
 
-impl<'a> Labels<'a> {
+impl<'a> PeerLabels<'a> {
     /// The place of a label's value, if a rule reads it. Labels are told apart by case, as in Kubernetes.
     pub(super) fn place(&mut self, key: &[u8]) -> Option<&mut &'a [u8]> {
         let is = |label: &str| key == label.as_bytes();
@@ -60,7 +60,7 @@ impl<'a> Labels<'a> {
     }
 }
 
-impl<'a> Description<'a> {
+impl<'a> PeerDescription<'a> {
     /// Sets a field of either vocabulary, by its name without regard to case, as SkyWalking looks them up. A field that comes
     /// again replaces the one before; a value of the wrong kind is none.
     #[inline]
@@ -145,7 +145,7 @@ impl<'a> Peer<&'a [u8]> {
     /// (`workload`, `service`, …; istio/proxy `metadata_object`) or those of a node's metadata (`WORKLOAD_NAME`, `LABELS`, …;
     /// istio `pkg/model` `NodeMetadata`). `None` when it can't be read or names nobody.
     pub fn in_struct(message: &'a [u8]) -> Option<Self> {
-        let mut description = Description::default();
+        let mut description = PeerDescription::default();
         let result = Struct::new(message).visit(|name, value| description.set_field(name, value));
         result.ok()?;
         description.peer().ok()?.named()
@@ -154,7 +154,7 @@ impl<'a> Peer<&'a [u8]> {
     /// The node of a stream, by its metadata and, where that has no namespace or pod, by Istio's node id
     /// (`type~address~pod.namespace~namespace.svc.domain`). It may name nobody.
     pub fn in_node(identifier: &Identifier<'a>) -> Result<Self, Malformed> {
-        let mut description = Description::default();
+        let mut description = PeerDescription::default();
         identifier.visit_metadata(|name, value| description.set_field(name, value))?;
         let pod = identifier
             .node_id()

@@ -8,7 +8,7 @@
 use flatbuffers::{SIZE_UOFFSET, TableVerifier, VOffsetT, Verifier, VerifierOptions};
 
 use super::Peer;
-use super::description::{Description, Labels};
+use super::description::{PeerDescription, PeerLabels};
 
 /// Fields of `FlatNode`.
 const NAME: VOffsetT = slot(0);
@@ -35,7 +35,7 @@ pub fn read(bytes: &[u8]) -> Option<Peer<&[u8]>> {
     let mut verifier = Verifier::new(&options, bytes);
     let root = follow(&mut verifier, 0)?;
     let mut node = verifier.visit_table(root).ok()?;
-    let description = Description {
+    let description = PeerDescription {
         name: string(&mut node, NAME, bytes)?,
         namespace: string(&mut node, NAMESPACE, bytes)?,
         workload: string(&mut node, WORKLOAD_NAME, bytes)?,
@@ -43,7 +43,7 @@ pub fn read(bytes: &[u8]) -> Option<Peer<&[u8]>> {
         cluster: string(&mut node, CLUSTER_ID, bytes)?,
         identity: string(&mut node, IDENTITY, bytes)?,
         labels: labels(&mut node, bytes)?,
-        ..Description::default()
+        ..PeerDescription::default()
     };
     description.peer().ok()?.named()
 }
@@ -64,8 +64,8 @@ fn string<'a>(table: &mut TableVerifier<'_, '_, '_>, field: VOffsetT, bytes: &'a
     bytes.get(position..)?.get(SIZE_UOFFSET..)?.get(..length)
 }
 
-fn labels<'a>(node: &mut TableVerifier<'_, '_, '_>, bytes: &'a [u8]) -> Option<Labels<'a>> {
-    let mut labels = Labels::default();
+fn labels<'a>(node: &mut TableVerifier<'_, '_, '_>, bytes: &'a [u8]) -> Option<PeerLabels<'a>> {
+    let mut labels = PeerLabels::default();
     let Some(position) = node.deref(LABELS).ok()? else {
         return Some(labels);
     };

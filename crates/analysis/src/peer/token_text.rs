@@ -4,11 +4,11 @@
 use als_proto::Value;
 
 use super::Peer;
-use super::description::Description;
+use super::description::PeerDescription;
 
 /// The peer in `text`; `None` when it names nobody.
 pub(super) fn read(text: &[u8]) -> Option<Peer<&[u8]>> {
-    let mut description = Description::default();
+    let mut description = PeerDescription::default();
     for pair in text.split(|byte| *byte == b',') {
         let Some(equals) = pair.iter().position(|byte| *byte == b'=') else {
             continue;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use super::kept_entry::{Observed, Subject};
+use super::kept_entry::{MeasuredCall, ObservedEntry};
 use crate::analyze::outcome::Outcome;
 use crate::analyze::protocol::Protocol;
 use crate::moment::Moment;
@@ -77,9 +77,9 @@ impl WorkerNames {
         &mut self,
         names: &EndpointNames,
         service: &str,
-        observed: &Observed<'_, '_>,
+        observed: &ObservedEntry<'_, '_>,
     ) -> Option<&str> {
-        let Subject::Request { request, measure, .. } = observed.subject else {
+        let MeasuredCall::Request { request, measure, .. } = observed.subject else {
             return None;
         };
         self.target.read(&Request {

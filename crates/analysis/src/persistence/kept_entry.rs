@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use als_proto::{CommonProperties, HttpEntry, HttpRequest};
 
-use crate::accounting::{Kept, Unattributed};
+use crate::accounting::{KeepReason, Unattributed};
 use crate::aggregate::call::{Call, PartyLabels};
 use crate::aggregate::registry::Registry;
 use crate::aggregate::series::{Counts as _, HttpCounts, TcpCounts};
@@ -20,7 +20,7 @@ use crate::reporter::Reporter;
 
 /// An observed entry.
 #[derive(Clone, Copy, Debug)]
-pub struct Observed<'e, 'a> {
+pub struct ObservedEntry<'e, 'a> {
     /// The proxy that sent it.
     pub node: &'e Node,
     /// When it was received.
@@ -30,12 +30,12 @@ pub struct Observed<'e, 'a> {
     /// Its observations: one, two of a gateway.
     pub observations: (IdentifiedObservation, Option<IdentifiedObservation>),
     /// What it tells of.
-    pub subject: Subject<'e, 'a>,
+    pub subject: MeasuredCall<'e, 'a>,
 }
 
 /// What an entry tells of.
 #[derive(Clone, Copy, Debug)]
-pub enum Subject<'e, 'a> {
+pub enum MeasuredCall<'e, 'a> {
     /// An HTTP or gRPC request.
     Request {
         /// The whole entry.
@@ -52,24 +52,24 @@ pub enum Subject<'e, 'a> {
     },
 }
 
-impl Subject<'_, '_> {
+impl MeasuredCall<'_, '_> {
     /// Which of its values were beyond sense.
     #[inline]
     pub fn clamped(&self) -> ClampedFields {
         match self {
-            Subject::Request { measure, .. } => measure.clamped,
-            Subject::Connection { measure } => measure.clamped,
+            MeasuredCall::Request { measure, .. } => measure.clamped,
+            MeasuredCall::Connection { measure } => measure.clamped,
         }
     }
 }
 
-impl Observed<'_, '_> {
+impl ObservedEntry<'_, '_> {
     /// What came of the call.
     #[inline]
     pub fn outcome(&self) -> Outcome {
         match self.subject {
-            Subject::Request { measure, .. } => HttpCounts::outcome(measure),
-            Subject::Connection { measure } => TcpCounts::outcome(measure),
+            MeasuredCall::Request { measure, .. } => HttpCounts::outcome(measure),
+            MeasuredCall::Connection { measure } => TcpCounts::outcome(measure),
         }
     }
 
@@ -77,8 +77,8 @@ impl Observed<'_, '_> {
     #[inline]
     pub fn verdict(&self) -> Verdict {
         match self.subject {
-            Subject::Request { measure, .. } => Verdict::of_request(measure),
-            Subject::Connection { .. } => Verdict::of(self.outcome()),
+            MeasuredCall::Request { measure, .. } => Verdict::of_request(measure),
+            MeasuredCall::Connection { .. } => Verdict::of(self.outcome()),
         }
     }
 
@@ -104,23 +104,23 @@ impl Observed<'_, '_> {
     }
 
     /// The texts of the entry's parties. A gateway stands between the caller of its first observation and the called one of its second.
-    pub fn parties(&self, registry: &Registry) -> Parties {
+    pub fn parties(&self, registry: &Registry) -> CallTexts {
         let (first, last) = (self.observations.0, self.last_observation());
         let source = (first.source_name, first.source_rule.unattributed());
         let (source, security) = registry.read_call(first.call, |call, interner| {
-            (Party::new(&call.source, source, interner), call.security)
+            (PartyTexts::new(&call.source, source, interner), call.security)
         });
-        registry.read_call(last.call, |call: &Call, interner| Parties {
+        registry.read_call(last.call, |call: &Call, interner| CallTexts {
             reporter: last.reporter,
             source,
             gateway: self.observations.1.map(|observation| {
-                Party::new(
+                PartyTexts::new(
                     &call.source,
                     (observation.source_name, observation.source_rule.unattributed()),
                     interner,
                 )
             }),
-            destination: Party::new(
+            destination: PartyTexts::new(
                 &call.destination,
                 (last.destination_name, last.destination_rule.unattributed()),
                 interner,
@@ -133,15 +133,15 @@ impl Observed<'_, '_> {
 
 /// Who called whom, as text; what is not known is `unknown`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parties {
+pub struct CallTexts {
     /// Who reports it.
     pub reporter: Reporter,
     /// The caller.
-    pub source: Party,
+    pub source: PartyTexts,
     /// The gateway between the two, if one reports.
-    pub gateway: Option<Party>,
+    pub gateway: Option<PartyTexts>,
     /// The called party.
-    pub destination: Party,
+    pub destination: PartyTexts,
     /// Istio's `destination_service`: the called host.
     pub service: Arc<str>,
     /// How the connection to the reporting proxy was secured.
@@ -150,7 +150,7 @@ pub struct Parties {
 
 /// One end of the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Party {
+pub struct PartyTexts {
     /// The service's name.
     pub name: Arc<str>,
     /// The workload.
@@ -165,13 +165,13 @@ pub struct Party {
     pub missing: Option<Unattributed>,
 }
 
-impl Party {
+impl PartyTexts {
     fn new(
         labels: &PartyLabels,
         (name, missing): (Symbol, Option<Unattributed>),
         interner: &Interner,
     ) -> Self {
-        Party {
+        PartyTexts {
             name: interner.text(name),
             workload: interner.text(labels.workload),
             namespace: interner.text(labels.namespace),
@@ -186,11 +186,11 @@ impl Party {
 #[derive(Clone, Copy, Debug)]
 pub struct KeptEntry<'k, 'a> {
     /// Why it is kept.
-    pub reason: Kept,
+    pub reason: KeepReason,
     /// The entry.
-    pub observed: &'k Observed<'k, 'a>,
+    pub observed: &'k ObservedEntry<'k, 'a>,
     /// Who called whom.
-    pub parties: &'k Parties,
+    pub parties: &'k CallTexts,
     /// The endpoint's name; `None` for a TCP connection.
     pub endpoint: Option<&'k str>,
     /// What of the request may be shown.

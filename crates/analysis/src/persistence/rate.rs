@@ -11,7 +11,7 @@ use als_proto::ResponseFlags;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 
-use crate::accounting::Kept;
+use crate::accounting::KeepReason;
 use crate::analyze::outcome::Outcome;
 use crate::interner::Symbol;
 use crate::moment::Moment;
@@ -23,35 +23,35 @@ const MINUTE: i64 = 60_000_000_000;
 
 /// What is counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Kind {
+pub struct RateKey {
     service: Symbol,
-    reason: Kept,
-    sign: Sign,
+    reason: KeepReason,
+    sign: FlagsOrCode,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Sign {
+enum FlagsOrCode {
     Flags(ResponseFlags),
     Code(u32),
 }
 
-impl Kind {
+impl RateKey {
     /// Whatever came when there was no room for one more kind.
-    const OVERFLOW: Kind = Kind {
+    const OVERFLOW: RateKey = RateKey {
         service: Symbol::OVERFLOW,
-        reason: Kept::Error,
-        sign: Sign::Code(0),
+        reason: KeepReason::Error,
+        sign: FlagsOrCode::Code(0),
     };
 
     /// The kind of a service's entries with this outcome.
     #[inline]
-    pub fn new(service: Symbol, reason: Kept, outcome: Outcome) -> Self {
+    pub fn new(service: Symbol, reason: KeepReason, outcome: Outcome) -> Self {
         let sign = if outcome.flags.is_empty() {
-            Sign::Code(outcome.code)
+            FlagsOrCode::Code(outcome.code)
         } else {
-            Sign::Flags(outcome.flags)
+            FlagsOrCode::Flags(outcome.flags)
         };
-        Kind {
+        RateKey {
             service,
             reason,
             sign,
@@ -61,32 +61,32 @@ impl Kind {
 
 /// The count of all workers.
 #[derive(Debug)]
-pub struct Rate {
+pub struct EntryRate {
     per_minute: usize,
-    minute: Mutex<Minute>,
+    minute: Mutex<MinuteCounts>,
 }
 
 #[derive(Debug, Default)]
-struct Minute {
+struct MinuteCounts {
     number: i64,
-    kept: HashMap<Kind, usize, RandomState>,
+    kept: HashMap<RateKey, usize, RandomState>,
 }
 
-impl Rate {
+impl EntryRate {
     /// At most `per_minute` of each kind.
     pub fn new(per_minute: usize) -> Self {
-        Rate {
+        EntryRate {
             per_minute,
             minute: Mutex::default(),
         }
     }
 
     /// A count is whole after every line that runs under the lock, so a poisoned one is as good as any.
-    fn minute(&self) -> MutexGuard<'_, Minute> {
+    fn minute(&self) -> MutexGuard<'_, MinuteCounts> {
         self.minute.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn admits(&self, kind: Kind, number: i64) -> bool {
+    fn admits(&self, kind: RateKey, number: i64) -> bool {
         let mut minute = self.minute();
         // A worker that is a moment late counts in the minute that has begun.
         if number > minute.number || number < minute.number - 1 {
@@ -96,7 +96,7 @@ impl Rate {
         let has_room = minute.kept.len() < KINDS || minute.kept.contains_key(&kind);
         let kept = minute
             .kept
-            .entry(if has_room { kind } else { Kind::OVERFLOW })
+            .entry(if has_room { kind } else { RateKey::OVERFLOW })
             .or_default();
         let is_admitted = *kept < self.per_minute;
         *kept += usize::from(is_admitted);
@@ -108,7 +108,7 @@ impl Rate {
 #[derive(Debug, Default)]
 pub struct WorkerRate {
     number: i64,
-    over: HashSet<Kind, RandomState>,
+    over: HashSet<RateKey, RandomState>,
 }
 
 impl WorkerRate {
@@ -119,7 +119,7 @@ impl WorkerRate {
 
     /// Whether one more entry of `kind`, received at `received`, is within the rate; then it is counted.
     #[inline]
-    pub fn admits(&mut self, rate: &Rate, kind: Kind, received: Moment) -> bool {
+    pub fn admits(&mut self, rate: &EntryRate, kind: RateKey, received: Moment) -> bool {
         let number = received.0.div_euclid(MINUTE);
         if number != self.number {
             self.number = number;

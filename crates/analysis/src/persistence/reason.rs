@@ -9,14 +9,14 @@
 
 use std::time::Duration;
 
-use super::kept_entry::{Observed, Subject};
+use super::kept_entry::{MeasuredCall, ObservedEntry};
 use super::sample::{Share, hash};
-use crate::accounting::Kept;
+use crate::accounting::KeepReason;
 use crate::analyze::outcome::Verdict;
 
 /// Which entries are kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
+pub struct SamplingRules {
     /// Whether any of requests are.
     pub requests: bool,
     /// Whether any of TCP connections are.
@@ -31,25 +31,25 @@ pub struct Rules {
 
 /// Why an entry is kept; `None` when it is not.
 #[inline]
-pub fn reason(rules: &Rules, observed: &Observed<'_, '_>) -> Option<Kept> {
+pub fn reason(rules: &SamplingRules, observed: &ObservedEntry<'_, '_>) -> Option<KeepReason> {
     let is_asked = match observed.subject {
-        Subject::Request { .. } => rules.requests,
-        Subject::Connection { .. } => rules.connections,
+        MeasuredCall::Request { .. } => rules.requests,
+        MeasuredCall::Connection { .. } => rules.connections,
     };
     if !is_asked {
         return None;
     }
     if rules.errors && matches!(observed.verdict(), Verdict::Failed | Verdict::ClientError) {
-        return Some(Kept::Error);
+        return Some(KeepReason::Error);
     }
     if rules.errors && !observed.common.response_flags.is_empty() {
-        return Some(Kept::Flag);
+        return Some(KeepReason::Flag);
     }
-    if let (Some(slow), Subject::Request { measure, .. }) = (rules.slow, observed.subject)
+    if let (Some(slow), MeasuredCall::Request { measure, .. }) = (rules.slow, observed.subject)
         && !measure.lasts
         && Duration::from_micros(measure.microseconds) >= slow
     {
-        return Some(Kept::Slow);
+        return Some(KeepReason::Slow);
     }
-    (!rules.sampled.is_none() && rules.sampled.takes(hash(observed))).then_some(Kept::Sampled)
+    (!rules.sampled.is_none() && rules.sampled.takes(hash(observed))).then_some(KeepReason::Sampled)
 }

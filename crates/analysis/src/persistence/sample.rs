@@ -10,7 +10,7 @@ use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 
 use foldhash::quality::FixedState;
 
-use super::kept_entry::{Observed, Subject};
+use super::kept_entry::{MeasuredCall, ObservedEntry};
 
 /// Where Envoy keeps the trace decision in a request id (`UUIDRequestIDExtension`).
 const TRACE_CHARACTER: usize = 14;
@@ -46,12 +46,12 @@ impl Share {
 }
 
 /// The hash by which an entry is taken or not.
-pub fn hash(observed: &Observed<'_, '_>) -> u64 {
+pub fn hash(observed: &ObservedEntry<'_, '_>) -> u64 {
     // The same in every process: replicas agree on a request by it, and no table has its places by it.
     let mut hasher = FixedState::default().build_hasher();
     let request_id = match observed.subject {
-        Subject::Request { request, .. } => request.request_id,
-        Subject::Connection { .. } => b"",
+        MeasuredCall::Request { request, .. } => request.request_id,
+        MeasuredCall::Connection { .. } => b"",
     };
     if !request_id.is_empty() {
         let (head, rest) = request_id

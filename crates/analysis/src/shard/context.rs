@@ -2,17 +2,17 @@
 
 use als_proto::{CommonProperties, HttpEntry, HttpRequest, TcpEntry};
 
-use crate::aggregate::example::Shown;
+use crate::aggregate::example::ExampleSource;
 use crate::directory::Directory;
 use crate::identify::IdentifiedObservation;
 use crate::moment::Moment;
 use crate::node::Node;
 use crate::peer::Peers;
-use crate::persistence::kept_entry::{Observed, Subject};
+use crate::persistence::kept_entry::{MeasuredCall, ObservedEntry};
 
 /// The observations of an entry.
 #[derive(Clone, Copy)]
-pub(super) struct Observations {
+pub(super) struct EntryObservations {
     pub(super) first: IdentifiedObservation,
     pub(super) second: Option<IdentifiedObservation>,
     /// Whether they had to be looked up.
@@ -23,7 +23,7 @@ pub(super) struct Observations {
 
 /// What an entry tells of.
 #[derive(Clone, Copy)]
-pub(super) enum Logged<'e, 'm> {
+pub(super) enum LoggedCall<'e, 'm> {
     /// An HTTP or gRPC request.
     Request {
         entry: &'e HttpEntry<'m>,
@@ -34,21 +34,21 @@ pub(super) enum Logged<'e, 'm> {
 }
 
 /// Whose an entry is, and what it is looked up in.
-pub(super) struct Context<'a> {
+pub(super) struct EntryContext<'a> {
     pub(super) directory: &'a Directory,
     pub(super) node: &'a Node,
     pub(super) received: Moment,
 }
 
-impl Context<'_> {
+impl EntryContext<'_> {
     /// An entry as it is observed.
     pub(super) fn observed<'e, 'm>(
         &'e self,
         common: &'e CommonProperties<'m>,
         observations: (IdentifiedObservation, Option<IdentifiedObservation>),
-        subject: Subject<'e, 'm>,
-    ) -> Observed<'e, 'm> {
-        Observed {
+        subject: MeasuredCall<'e, 'm>,
+    ) -> ObservedEntry<'e, 'm> {
+        ObservedEntry {
             node: self.node,
             received: self.received,
             common,
@@ -62,16 +62,16 @@ impl Context<'_> {
         &'e self,
         common: &'e CommonProperties<'e>,
         peers: &'e Peers<'e>,
-        logged: Logged<'e, 'e>,
-    ) -> Shown<'e> {
-        Shown {
+        logged: LoggedCall<'e, 'e>,
+    ) -> ExampleSource<'e> {
+        ExampleSource {
             proxy: &self.node.node_id,
             received: self.received,
             common,
             peers,
             http: match logged {
-                Logged::Request { entry, request } => Some((entry, request)),
-                Logged::Connection(_) => None,
+                LoggedCall::Request { entry, request } => Some((entry, request)),
+                LoggedCall::Connection(_) => None,
             },
         }
     }

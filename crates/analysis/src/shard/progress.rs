@@ -6,16 +6,16 @@ use crate::moment::Moment;
 
 /// How far a message has been read.
 #[derive(Clone, Debug)]
-pub struct Progress<'a> {
+pub struct MessageProgress<'a> {
     pub(super) entries: Entries<'a>,
     pub(super) read: usize,
     pub(super) received: Moment,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> MessageProgress<'a> {
     /// The beginning of a message that was received at `received`.
     pub fn new(entries: Entries<'a>, received: Moment) -> Self {
-        Progress {
+        MessageProgress {
             entries,
             read: 0,
             received,

@@ -6,7 +6,7 @@ use crate::role::Role;
 
 /// What the shards are told to do; the same for all of them.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct AnalysisSettings {
     /// The analyzers of HTTP entries; without any they are skipped.
     pub http: Chain,
     /// The analyzers of TCP entries; without any they are skipped.
@@ -19,9 +19,9 @@ pub struct Settings {
     pub string_bytes: usize,
 }
 
-impl Default for Settings {
+impl Default for AnalysisSettings {
     fn default() -> Self {
-        Settings {
+        AnalysisSettings {
             http: Chain::new([Analyzer::K8sMesh]),
             tcp: Chain::new([Analyzer::K8sMesh]),
             gateway_caller: CallerAddress::Direct,
@@ -31,7 +31,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl AnalysisSettings {
     /// Which address is the caller's, in an entry of a proxy of this role.
     pub(super) fn caller(&self, role: Role) -> CallerAddress {
         match role {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use als_proto::Message;
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
-use alscope_analysis::aggregate::evidence::Counted;
+use alscope_analysis::aggregate::evidence::CountedEvidence;
 use alscope_analysis::aggregate::example::ExampleRequest;
 use alscope_analysis::aggregate::labels::Edge;
-use alscope_analysis::aggregate::registry::Bounds;
+use alscope_analysis::aggregate::registry::RegistryBounds;
 use alscope_analysis::aggregate::totals::Snapshot;
 use alscope_analysis::chain::Analyzer::{self, K8sMesh, MxMesh};
 use alscope_analysis::directory::Directory;
@@ -17,7 +17,7 @@ use alscope_analysis::names::method::Method;
 use alscope_analysis::node::Node;
 use alscope_analysis::reporter::Reporter;
 use alscope_analysis::rule::Rule;
-use alscope_analysis::shard::{Progress, Settings};
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress};
 use proptest::prelude::*;
 use prost::Message as _;
 use rstest::rstest;
@@ -29,7 +29,7 @@ use crate::outside::{self, reached};
 use crate::peers::peer;
 
 /// Each reporter with the rules behind the source and the destination.
-fn rules(rows: &[&Counted]) -> Vec<(&'static str, &'static str, &'static str)> {
+fn rules(rows: &[&CountedEvidence]) -> Vec<(&'static str, &'static str, &'static str)> {
     let mut rules: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -342,7 +342,7 @@ fn a_known_identity_allocates_nothing() {
     let identifier = message.identifier().unwrap().unwrap();
     let node = Node::identify(&identifier, mesh.shard.registry()).unwrap();
     let mut take = |received: i64| {
-        let mut progress = Progress::new(message.entries(), at(received));
+        let mut progress = MessageProgress::new(message.entries(), at(received));
         while mesh.shard.entries(&mesh.directory, &node, &mut progress, 3) {}
     };
     take(NOW);
@@ -440,11 +440,11 @@ proptest! {
 // proves: why/overflow
 #[test]
 fn evidence_beyond_the_bound_is_counted_as_one() {
-    let bounds = Bounds {
+    let bounds = RegistryBounds {
         evidence: 1,
-        ..Bounds::default()
+        ..RegistryBounds::default()
     };
-    let mut mesh = Mesh::with(Settings::default(), bounds);
+    let mut mesh = Mesh::with(AnalysisSettings::default(), bounds);
     for common in [outbound(), through_a_tunnel(), through_a_tunnel()] {
         mesh.take(PRODUCTPAGE_NODE, ok(common));
     }

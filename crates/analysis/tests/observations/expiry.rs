@@ -12,13 +12,13 @@ use als_proto::Message;
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry};
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use alscope_analysis::aggregate::expiry::Expiry;
-use alscope_analysis::aggregate::registry::{Bounds, Registry, Sizes};
+use alscope_analysis::aggregate::registry::{Registry, RegistryBounds, RegistrySizes};
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::chain::{Analyzer, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::node::Node;
 use alscope_analysis::reporter::Reporter;
-use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use prost::Message as _;
 
 use crate::entry::*;
@@ -41,13 +41,13 @@ struct Collector {
 }
 
 impl Collector {
-    fn new(workers: usize, bounds: Bounds) -> Self {
+    fn new(workers: usize, bounds: RegistryBounds) -> Self {
         let registry = Arc::new(Registry::new(bounds));
         let chain = Chain::new([Analyzer::MxMesh, Analyzer::K8sMesh]);
-        let settings = Settings {
+        let settings = AnalysisSettings {
             http: chain,
             tcp: chain,
-            ..Settings::default()
+            ..AnalysisSettings::default()
         };
         let shards: Vec<Shard> = (0..workers)
             .map(|_| Shard::new(settings, registry.clone()))
@@ -76,7 +76,7 @@ impl Collector {
             log_entries: Some(http(entries)),
         };
         let bytes = message.encode_to_vec();
-        let mut progress = Progress::new(Message::read(&bytes).unwrap().entries(), at(self.now));
+        let mut progress = MessageProgress::new(Message::read(&bytes).unwrap().entries(), at(self.now));
         while self.shards[worker].entries(&self.directory, &self.node, &mut progress, 7) {}
     }
 
@@ -103,7 +103,7 @@ impl Collector {
         self.pass_with(now, |_| ())
     }
 
-    fn sizes(&self) -> Sizes {
+    fn sizes(&self) -> RegistrySizes {
         self.registry.sizes()
     }
 }

@@ -12,7 +12,7 @@ use alscope_analysis::chain::Chain;
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{EndpointSliceRecord, Record, ServiceEntryRecord, ServiceRecord};
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::directory::validity::Validity;
 use alscope_analysis::identify::{
     CallerAddress, Identified, IdentifiedObservation, RawIdentity, look_up, peers,
@@ -65,7 +65,7 @@ fn names(
 }
 
 /// The state of the mesh with these rules; a blank one is the default.
-fn named_by(k8s: &str, istio: &str) -> State {
+fn named_by(k8s: &str, istio: &str) -> DirectoryState {
     let default = NamingRules::default();
     let rules = NamingRules {
         k8s: match k8s {
@@ -74,10 +74,10 @@ fn named_by(k8s: &str, istio: &str) -> State {
         },
         istio: istio_service_name(istio).unwrap(),
     };
-    in_mesh(State::default().named_by(rules))
+    in_mesh(DirectoryState::default().named_by(rules))
 }
 
-fn directory_of(mut state: State, records: Vec<Record>) -> Directory {
+fn directory_of(mut state: DirectoryState, records: Vec<Record>) -> Directory {
     for record in records {
         state.apply(record, at(STARTED));
     }

@@ -3,8 +3,8 @@ pub(super) mod shop;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use alscope_analysis::directory::records::Kind;
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::records::ObjectKind;
+use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::directory::{Directory, Owner};
 use alscope_analysis::moment::Moment;
 use alscope_collector::clock;
@@ -44,7 +44,7 @@ impl Followed {
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let (changes, taken) = mpsc::channel(16);
         let (synced, mut is_synced) = watch::channel(false);
-        let state = State::default();
+        let state = DirectoryState::default();
         let rules = state.naming_rules().clone();
         let stopping = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -52,7 +52,7 @@ impl Followed {
             client: client(server).await,
             rules,
             changes,
-            freshness: Arc::new(Freshness::of(&Kind::ALL)),
+            freshness: Arc::new(Freshness::of(&ObjectKind::ALL)),
         };
         tasks.spawn(source.watch_all(stopping.clone()));
         tasks.spawn(publisher::publish(

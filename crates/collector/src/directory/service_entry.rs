@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use alscope_analysis::directory::block::Block;
+use alscope_analysis::directory::block::CidrBlock;
 use alscope_analysis::directory::naming::NamingRules;
 use alscope_analysis::directory::records::{Record, SelectedPort, Selector, ServiceEntryRecord};
 use alscope_analysis::port_protocol::PortProtocol;
@@ -69,7 +69,7 @@ impl Object for ServiceEntry {
             .resolution
             .as_deref()
             .is_some_and(|resolution| resolution.starts_with("DNS"));
-        let mut addresses: Vec<Block> = listed
+        let mut addresses: Vec<CidrBlock> = listed
             .filter(|_| !asks_dns)
             .filter_map(|text| text.parse().ok())
             .collect();

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use alscope_analysis::aggregate::histogram::{BOUNDS, BUCKETS, Histogram};
 use alscope_analysis::aggregate::labels::{NAMES, SeriesLabels, TCP_NAMES};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
-use alscope_analysis::aggregate::totals::{Family, Snapshot};
+use alscope_analysis::aggregate::totals::{SeriesFamily, Snapshot};
 use alscope_analysis::moment::Moment;
 
 use crate::envoy_metrics::Proxies;
@@ -97,7 +97,7 @@ impl Prometheus {
 }
 
 /// A family of a snapshot, and whether a series of it has counted anything: else it is not shown.
-type Of<C> = (fn(&Snapshot) -> &Family<C>, fn(&C) -> bool);
+type Of<C> = (fn(&Snapshot) -> &SeriesFamily<C>, fn(&C) -> bool);
 
 /// What a series shows of one metric.
 #[derive(Clone, Copy)]
@@ -165,7 +165,7 @@ fn pieces(mut texts: impl Iterator<Item = String>) -> impl Iterator<Item = Strin
 }
 
 /// Renders the labels of the series that were not there, or were others, when the labels were last rendered.
-fn learn<C: Clone + Default>(rendered: &mut Labels, family: &Family<C>, names: usize) {
+fn learn<C: Clone + Default>(rendered: &mut Labels, family: &SeriesFamily<C>, names: usize) {
     let is_known = |id: usize| {
         let known = rendered.get(id).and_then(Option::as_ref);
         known.map(|known| known.created) == family.series(id).map(|series| series.created)

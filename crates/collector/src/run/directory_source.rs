@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alscope_analysis::directory::Directory;
-use alscope_analysis::directory::records::Kind;
+use alscope_analysis::directory::records::ObjectKind;
 use alscope_collector_config::{Config, Directory as DirectorySource};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
@@ -24,7 +24,7 @@ const CHANGES: usize = 4096;
 pub(super) fn freshness(config: &Config) -> Freshness {
     match config.directory {
         DirectorySource::None => Freshness::default(),
-        DirectorySource::File(_) | DirectorySource::Kubernetes(_) => Freshness::of(&Kind::ALL),
+        DirectorySource::File(_) | DirectorySource::Kubernetes(_) => Freshness::of(&ObjectKind::ALL),
     }
 }
 

@@ -9,7 +9,7 @@ use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::moment::Moment;
-use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use alscope_collector::control::Control;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
@@ -35,7 +35,7 @@ fn take(shard: &mut Shard, host: &str) {
     let message = Message::read(&bytes).unwrap();
     let identifier = message.identifier().unwrap().unwrap();
     let node = shard.node(&identifier).unwrap();
-    let mut progress = Progress::new(message.entries(), at(0));
+    let mut progress = MessageProgress::new(message.entries(), at(0));
     while shard.entries(&Directory::default(), &node, &mut progress, 10) {}
 }
 
@@ -62,7 +62,7 @@ fn hosts(text: &str) -> Vec<&str> {
 #[test]
 fn a_series_that_takes_the_place_of_one_that_went_is_shown_with_its_own_labels_and_time() {
     let registry = Arc::new(Registry::default());
-    let mut shard = Shard::new(Settings::default(), registry.clone());
+    let mut shard = Shard::new(AnalysisSettings::default(), registry.clone());
     let mut totals = Totals::new(at(0));
     let mut expiry = Expiry::new(Duration::from_hours(1), at(0));
     let prometheus = Prometheus::default();
@@ -99,7 +99,10 @@ fn a_series_that_takes_the_place_of_one_that_went_is_shown_with_its_own_labels_a
 #[tokio::test]
 async fn the_control_task_lets_go_what_is_idle() {
     let registry = Arc::new(Registry::default());
-    let shard = Arc::new(Mutex::new(Shard::new(Settings::default(), registry.clone())));
+    let shard = Arc::new(Mutex::new(Shard::new(
+        AnalysisSettings::default(),
+        registry.clone(),
+    )));
     let drained = (registry.clone(), vec![shard.clone()]);
     let (control, published) = Control::new(drained, Duration::from_millis(600), None);
     let stopping = CancellationToken::new();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use als_proto::messages::envoy::data::accesslog::v3::HttpAccessLogEntry;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::{Record, Recording};
-use alscope_analysis::accounting::Kept;
+use alscope_analysis::accounting::KeepReason;
 use alscope_analysis::names::redact::Redaction;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
@@ -187,7 +187,7 @@ async fn a_replay_counts_what_a_collector_keeps() {
     let keeping = alscope_collector_config::Config::parse(analysis, &folder.path().join("a.yaml")).unwrap();
     for (config, expected) in [(config, 0), (keeping, 2)] {
         let replayed = replay(&config, file.clone()).await.unwrap();
-        assert_eq!(replayed.snapshot.accounting.kept(Kept::Error), expected);
+        assert_eq!(replayed.snapshot.accounting.kept(KeepReason::Error), expected);
     }
 }
 

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::{env, fs};
 
-use alscope_analysis::aggregate::registry::Bounds;
+use alscope_analysis::aggregate::registry::RegistryBounds;
 use alscope_analysis::aggregate::series::{Counts, HttpCounts};
 use alscope_analysis::names::endpoint;
 use alscope_analysis::node::OWN_LABELS;
@@ -49,10 +49,10 @@ fn page() -> String {
     let rows: String = terms.iter().map(row).collect();
     let sum = mebibytes(sum(&terms));
     let own_labels = mebibytes(2 * OWN_LABELS * Limits::default().string_bytes * CONNECTIONS);
-    let names = mebibytes(endpoint::Settings::default().bytes);
+    let names = mebibytes(endpoint::EndpointBounds::default().bytes);
     let queue = mebibytes(queue::BYTES);
     let sets = 2 * OUTCOMES;
-    let edges = Bounds::default().samples / HttpCounts::SAMPLES / sets;
+    let edges = RegistryBounds::default().samples / HttpCounts::SAMPLES / sets;
     let (places, places_of_peer, objects) = (
         admission::MAX_CONCURRENT_HANDSHAKES,
         admission::MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS,

@@ -3,7 +3,7 @@
 use alscope_analysis::aggregate::call::Call;
 use alscope_analysis::aggregate::evidence::MOST_EVIDENCE;
 use alscope_analysis::aggregate::ids::CallId;
-use alscope_analysis::aggregate::registry::Bounds;
+use alscope_analysis::aggregate::registry::RegistryBounds;
 use alscope_analysis::aggregate::series::{Counts, HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::window::{EdgeCounts, EdgeId, MOST_EDGES};
 use alscope_analysis::interner::STRING_BYTES;
@@ -110,7 +110,7 @@ fn receiving() -> [Term; 6] {
 }
 
 fn counting() -> [Term; 6] {
-    let bounds = Bounds::default();
+    let bounds = RegistryBounds::default();
     // With the epoch and the number of its series.
     let call = (size_of::<Call>() + 2 * size_of::<u32>()) * 2 + hashed(size_of::<CallId>());
     let string = STRING_BYTES + 64;

@@ -4,7 +4,7 @@ use crate::aggregate::evidence::MOST_EVIDENCE;
 
 /// How much the registry holds before the rest goes into the overflow series.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct RegistryBounds {
     /// Bytes of interned strings, with what each takes besides its text.
     pub string_bytes: usize,
     /// Calls.
@@ -19,9 +19,9 @@ pub struct Bounds {
     pub outside_hosts: usize,
 }
 
-impl Default for Bounds {
+impl Default for RegistryBounds {
     fn default() -> Self {
-        Bounds {
+        RegistryBounds {
             string_bytes: 64 << 20,
             calls: 200_000,
             samples: 500_000,

@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 
 /// Values by number, and numbers by value. Who asks for a value says in which epoch, so that it can be told what nobody knows.
 #[derive(Debug)]
-pub(super) struct Places<K> {
+pub(super) struct IdTable<K> {
     /// Also of those that went, until their numbers are another's.
     keys: Vec<K>,
     /// In which epoch each was last asked for.
@@ -19,9 +19,9 @@ pub(super) struct Places<K> {
     state: RandomState,
 }
 
-impl<K> Default for Places<K> {
+impl<K> Default for IdTable<K> {
     fn default() -> Self {
-        Places {
+        IdTable {
             keys: Vec::new(),
             asked: Vec::new(),
             numbers: HashTable::new(),
@@ -31,7 +31,7 @@ impl<K> Default for Places<K> {
     }
 }
 
-impl<K: Copy + Eq + Hash> Places<K> {
+impl<K: Copy + Eq + Hash> IdTable<K> {
     /// The number of a value, which is asked for in this epoch.
     pub(super) fn find(&mut self, key: &K, epoch: u32) -> Option<u32> {
         let is_its = |number: &u32| self.keys.get(*number as usize) == Some(key);
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_value_that_goes_leaves_its_number_to_another() {
-        let mut places = Places::default();
+        let mut places = IdTable::default();
         let numbers = ["a", "b", "c"].map(|key| places.add(key, 1));
         assert_eq!(numbers, [Some(0), Some(1), Some(2)]);
         assert_eq!(places.remove(1), Some("b"));
@@ -121,14 +121,14 @@ mod tests {
 
     #[test]
     fn what_was_asked_for_in_an_epoch_is_known_to_somebody() {
-        let mut places = Places::default();
+        let mut places = IdTable::default();
         for key in ["a", "b", "c"] {
             places.add(key, 1);
         }
         places.find(&"b", 2);
         places.remove(2);
         let unasked =
-            |places: &Places<&str>, epoch| [0, 1, 2, 3].map(|number| places.is_unasked(number, epoch));
+            |places: &IdTable<&str>, epoch| [0, 1, 2, 3].map(|number| places.is_unasked(number, epoch));
         assert_eq!(unasked(&places, 1), [false, true, false, false]);
         assert_eq!(unasked(&places, 2), [true, false, false, false]);
         assert_eq!(unasked(&places, 3), [true, true, false, false]);

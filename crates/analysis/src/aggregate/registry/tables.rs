@@ -2,9 +2,9 @@
 
 use als_proto::ResponseFlags;
 
-use super::bounds::Bounds;
+use super::bounds::RegistryBounds;
 use super::outside_hosts::OutsideHosts;
-use super::places::Places;
+use super::places::IdTable;
 use crate::aggregate::call::Call;
 use crate::aggregate::evidence::EvidenceKey;
 use crate::aggregate::ids::{CallId, EvidenceId, SeriesId};
@@ -17,37 +17,37 @@ use crate::interner::Interner;
 #[derive(Debug)]
 pub(super) struct Tables {
     pub(super) interner: Interner,
-    pub(super) calls: Places<Call>,
+    pub(super) calls: IdTable<Call>,
     /// Of each call, how many series it has.
     pub(super) series_of: Vec<u32>,
-    pub(super) http: Places<SeriesKey>,
-    pub(super) tcp: Places<SeriesKey>,
+    pub(super) http: IdTable<SeriesKey>,
+    pub(super) tcp: IdTable<SeriesKey>,
     /// Samples of all series.
     pub(super) samples: usize,
     /// Bytes of the values of their labels.
     pub(super) label_bytes: usize,
-    pub(super) evidence: Places<EvidenceKey>,
+    pub(super) evidence: IdTable<EvidenceKey>,
     pub(super) outside_hosts: OutsideHosts,
 }
 
 /// A family of series among the tables.
-pub(super) type Family = fn(&mut Tables) -> &mut Places<SeriesKey>;
+pub(super) type SeriesTable = fn(&mut Tables) -> &mut IdTable<SeriesKey>;
 
-pub(super) const HTTP: Family = |tables| &mut tables.http;
-pub(super) const TCP: Family = |tables| &mut tables.tcp;
+pub(super) const HTTP: SeriesTable = |tables| &mut tables.http;
+pub(super) const TCP: SeriesTable = |tables| &mut tables.tcp;
 
 impl Tables {
     /// The overflow call and the overflow series, and strings of at most so many bytes.
     pub(super) fn new(string_bytes: usize) -> Self {
         let mut tables = Tables {
             interner: Interner::new(string_bytes),
-            calls: Places::default(),
+            calls: IdTable::default(),
             series_of: vec![0],
-            http: Places::default(),
-            tcp: Places::default(),
+            http: IdTable::default(),
+            tcp: IdTable::default(),
             samples: 0,
             label_bytes: 0,
-            evidence: Places::default(),
+            evidence: IdTable::default(),
             outside_hosts: OutsideHosts::default(),
         };
         let epoch = tables.interner.number();
@@ -137,9 +137,9 @@ impl Tables {
     /// The id of a series. Only a new one is asked for what it takes of the bounds.
     pub(super) fn series(
         &mut self,
-        (family, samples): (Family, usize),
+        (family, samples): (SeriesTable, usize),
         key: SeriesKey,
-        bounds: &Bounds,
+        bounds: &RegistryBounds,
     ) -> SeriesId {
         let epoch = self.epoch();
         if let Some(id) = family(self).find(&key, epoch) {
@@ -165,7 +165,7 @@ impl Tables {
     }
 
     /// The overflow series stays.
-    pub(super) fn free_series(&mut self, (family, samples): (Family, usize), id: SeriesId) -> bool {
+    pub(super) fn free_series(&mut self, (family, samples): (SeriesTable, usize), id: SeriesId) -> bool {
         let epoch = self.epoch();
         if id == SeriesId::OVERFLOW || !family(self).is_unasked(id.0, epoch) {
             return false;
@@ -185,7 +185,7 @@ impl Tables {
         label_bytes(self.call_of(key.call), &self.interner)
     }
 
-    pub(super) fn labels(&mut self, family: Family, id: SeriesId) -> Option<SeriesLabels> {
+    pub(super) fn labels(&mut self, family: SeriesTable, id: SeriesId) -> Option<SeriesLabels> {
         let key = *family(self).get(id.0)?;
         Some(series_labels(self.call_of(key.call), key.outcome, &self.interner))
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::aggregate::ids::SeriesId;
 use crate::aggregate::labels::SeriesLabels;
-use crate::aggregate::window::{EdgeId, EdgeSeries, Window};
+use crate::aggregate::window::{EdgeId, SeriesEdge, Window};
 use crate::moment::Moment;
 
 /// One family of series: labels and counters by series id.
 #[derive(Clone, Debug)]
-pub struct Family<C> {
+pub struct SeriesFamily<C> {
     series: Vec<Option<Series>>,
     counts: Vec<C>,
 }
@@ -23,19 +23,19 @@ pub struct Series {
     pub created: Moment,
     /// When a drain last brought something.
     changed: Moment,
-    edge: EdgeSeries,
+    edge: SeriesEdge,
 }
 
-impl<C> Default for Family<C> {
+impl<C> Default for SeriesFamily<C> {
     fn default() -> Self {
-        Family {
+        SeriesFamily {
             series: Vec::new(),
             counts: Vec::new(),
         }
     }
 }
 
-impl<C: Clone + Default> Family<C> {
+impl<C: Clone + Default> SeriesFamily<C> {
     /// Every series by ascending id, with the place of its id.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Arc<SeriesLabels>, &C)> {
         let all = self.series.iter().zip(&self.counts).enumerate();
@@ -65,7 +65,7 @@ impl<C: Clone + Default> Family<C> {
         (before, now): (Moment, Moment),
         window: &mut Window,
         labels: impl FnOnce(SeriesId) -> Option<SeriesLabels>,
-    ) -> Option<(EdgeSeries, &mut C)> {
+    ) -> Option<(SeriesEdge, &mut C)> {
         if self.series.len() <= id.index() {
             self.series.resize(id.index() + 1, None);
             self.counts.resize(id.index() + 1, C::default());
@@ -76,7 +76,7 @@ impl<C: Clone + Default> Family<C> {
             *series = Some(Series {
                 created: before,
                 changed: now,
-                edge: EdgeSeries {
+                edge: SeriesEdge {
                     edge: window.edge(&labels.edge),
                     verdict: labels.verdict,
                 },

@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::State;
-use crate::directory::address_claims::Claim;
+use super::DirectoryState;
+use crate::directory::address_claims::AddressClaim;
 use crate::directory::name_history::NameHistory;
-use crate::directory::parties::{Host, Service};
+use crate::directory::parties::{Service, ServiceHost};
 use crate::directory::records::{EndpointSliceRecord, qualified};
 use crate::moment::Moment;
 
-impl State {
+impl DirectoryState {
     /// Adds what a slice says about addresses without a pod. Their Service is called `name` until it is listed, if it ever is.
     pub(super) fn claim_endpoints(&mut self, slice: &EndpointSliceRecord, name: Arc<str>, since: Moment) {
         if slice.service.is_empty() || slice.addresses.is_empty() {
@@ -24,9 +24,9 @@ impl State {
             export_to: [].into(),
             is_headless: true,
             names: NameHistory::new(name),
-            host: Host::default(),
+            host: ServiceHost::default(),
         });
-        let claim = Claim::open(
+        let claim = AddressClaim::open(
             &qualified(&slice.namespace, &slice.name),
             &slice.ports,
             slice.created,

@@ -11,7 +11,7 @@ use crate::directory::records::PodRecord;
 pub(super) struct KnownPod {
     pub(super) addresses: Box<[IpAddr]>,
     /// Where it listens at addresses that are not its own alone; most pods do not.
-    pub(super) listens: Option<Box<Listens>>,
+    pub(super) listens: Option<Box<ListeningPlaces>>,
     /// The party that it is.
     pub(super) party: Arc<Pod>,
     /// All of it, where a Service may give the pod another name.
@@ -19,7 +19,7 @@ pub(super) struct KnownPod {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Listens {
+pub(super) struct ListeningPlaces {
     /// The ports that it declares, if it is in its node's network.
     pub(super) declared: Box<[u16]>,
     pub(super) places: Box<[(IpAddr, u16)]>,

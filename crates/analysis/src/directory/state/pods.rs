@@ -3,15 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::known_pod::{KnownPod, Listens};
-use super::{State, lost};
+use super::known_pod::{KnownPod, ListeningPlaces};
+use super::{DirectoryState, lost};
 use crate::directory::ownership::{Ownership, Ownerships};
 use crate::directory::parties::Pod;
 use crate::directory::records::PodRecord;
 use crate::directory::validity::Validity;
 use crate::moment::Moment;
 
-impl State {
+impl DirectoryState {
     pub(super) fn apply_pod(&mut self, record: PodRecord, now: Moment) {
         let uid = self.texts.share(&record.uid);
         let party = self.hold_addresses(&record, now);
@@ -20,7 +20,7 @@ impl State {
             None => Default::default(),
         };
         self.end_addresses(&uid, &lost(&addresses, &record.addresses), now);
-        let declared = || Listens {
+        let declared = || ListeningPlaces {
             declared: record.ports.as_slice().into(),
             places: [].into(),
         };

@@ -1,6 +1,6 @@
 //! What parties are called, as the objects change that their names are made of. Calls keep the name of their time.
 
-use super::State;
+use super::DirectoryState;
 use crate::directory::changes::Dependencies;
 use crate::directory::name_history::NameHistory;
 use crate::directory::parties::Pod;
@@ -9,7 +9,7 @@ use crate::directory::workload;
 use crate::moment::Moment;
 use crate::pod_labels;
 
-impl State {
+impl DirectoryState {
     /// The pods that a slice may give another Service, by target, and from when on; asked before the slice is taken.
     pub(super) fn renamed_by(
         &self,

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::State;
+use super::DirectoryState;
 use crate::directory::records::{EndpointSliceRecord, PodEndpoint, qualified};
 use crate::directory::{Backend, Directory};
 use crate::moment::Moment;
 
-impl State {
+impl DirectoryState {
     /// Lets a slice name the pods `after`, as of `now`, and no other of those that it named `before`.
     pub(super) fn set_slice(
         &mut self,

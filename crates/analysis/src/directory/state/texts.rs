@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 /// Each text once, for all that have it.
 #[derive(Debug, Default)]
-pub(super) struct Texts(HashSet<Arc<str>>);
+pub(super) struct SharedTexts(HashSet<Arc<str>>);
 
-impl Texts {
+impl SharedTexts {
     /// The text, shared with those that have it already.
     pub(super) fn share(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.0.get(text) {
@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn equal_texts_are_one() {
-        let mut texts = Texts::default();
+        let mut texts = SharedTexts::default();
         let [one, same, other] = ["reviews", "reviews", "ratings"].map(|text| texts.share(text));
         assert!(Arc::ptr_eq(&one, &same));
         assert_eq!([&*one, &*other], ["reviews", "ratings"]);
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_text_is_forgotten_when_nobody_has_it() {
-        let mut texts = Texts::default();
+        let mut texts = SharedTexts::default();
         let kept = texts.share("reviews");
         drop(texts.share("ratings"));
         texts.forget_unused();

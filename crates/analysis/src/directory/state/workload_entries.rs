@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::State;
+use super::DirectoryState;
 use crate::directory::parties::Port;
 use crate::directory::records::{PodRecord, qualified};
 use crate::directory::selectable::Selectable;
 use crate::directory::{Backend, Directory};
 use crate::moment::Moment;
 
-impl State {
+impl DirectoryState {
     pub(super) fn apply_workload_entry(&mut self, mut record: PodRecord, now: Moment) {
         record.is_workload_entry = true;
         let uid = self.texts.share(&record.uid);

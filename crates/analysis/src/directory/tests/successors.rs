@@ -4,7 +4,7 @@ use super::*;
 
 /// A pod whose node is lost stays, and another one gets its address.
 fn successor(lost: PodRecord, new: PodRecord) -> Directory {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Pod(new), at(5000));
     state.apply(Record::Pod(lost), at(5001));
     state.publish().unwrap()
@@ -46,7 +46,7 @@ fn two_pods_of_which_nothing_says_who_came_last_are_ambiguous() {
 // proves: directory/moved
 #[test]
 fn an_address_that_a_pod_has_since_its_nodes_restart_was_anothers_before() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     for (name, address) in [("a", 1), ("b", 2)] {
         let first = PodRecord {
             addressed: Some(at(102)),

@@ -2,13 +2,13 @@ use rstest::rstest;
 
 use super::*;
 use crate::accounting::Skipped;
-use crate::analyze::Ended;
+use crate::analyze::NotObserved;
 use crate::directory::records::{NodeRecord, Record};
-use crate::directory::state::State;
+use crate::directory::state::DirectoryState;
 
-const IDENTIFIED: Identified = Identified::Ended(Ended::Skipped(Skipped::NotACall));
+const IDENTIFIED: Identified = Identified::NotObserved(NotObserved::Skipped(Skipped::NotACall));
 
-fn put(cache: &mut IdentityCache, key: &[u8], answer: Answer) {
+fn put(cache: &mut IdentityCache, key: &[u8], answer: IdentityAnswer) {
     cache.put(cache.hash(key), key, answer);
 }
 
@@ -17,8 +17,8 @@ fn get(cache: &mut IdentityCache, key: &[u8], directory: &Directory, start: i64)
 }
 
 /// An answer that asks nothing of the directory.
-fn always() -> Answer {
-    Answer {
+fn always() -> IdentityAnswer {
+    IdentityAnswer {
         dependencies: Default::default(),
         validity: Validity::ALWAYS,
         identified: IDENTIFIED,
@@ -32,7 +32,7 @@ fn an_answer_holds_for_its_key_and_start_times_only() {
         since: Moment(10),
         until: Moment(20),
     };
-    put(&mut cache, b"key", Answer { validity, ..always() });
+    put(&mut cache, b"key", IdentityAnswer { validity, ..always() });
     let mut of = |key, start| get(&mut cache, key, &Directory::default(), start);
     assert_eq!(
         [9, 10, 19, 20].map(|start| of(b"key", start)),
@@ -43,7 +43,7 @@ fn an_answer_holds_for_its_key_and_start_times_only() {
 
 #[test]
 fn an_answer_holds_until_what_was_asked_changes() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     let mut version_with = |node: u8| {
         let addresses = vec![[10, 0, 0, node].into()];
         let name = node.to_string();
@@ -58,7 +58,7 @@ fn an_answer_holds_until_what_was_asked_changes() {
     put(
         &mut cache,
         b"key",
-        Answer {
+        IdentityAnswer {
             dependencies,
             ..always()
         },
@@ -81,11 +81,11 @@ fn a_long_key_is_not_remembered() {
 }
 
 /// An answer that only this number's key has: for calls that start then.
-fn of(number: u32) -> Answer {
+fn of(number: u32) -> IdentityAnswer {
     let since = Moment(number.into());
     let until = Moment(i64::from(number) + 1);
     let validity = Validity { since, until };
-    Answer { validity, ..always() }
+    IdentityAnswer { validity, ..always() }
 }
 
 /// The key of a number, padded to so many bytes.
@@ -107,7 +107,8 @@ fn remembered(count: u32, length: impl Fn(u32) -> usize) -> (Vec<u32>, usize) {
         get(&mut cache, &key, &directory, (*number).into()).is_some()
     };
     let known = (0..count).filter(is_known).collect();
-    let slots = cache.slots.capacity() * size_of::<Slot>() + cache.origins.capacity() * size_of::<Origin>();
+    let slots =
+        cache.slots.capacity() * size_of::<Slot>() + cache.origins.capacity() * size_of::<SlotOrigin>();
     (
         known,
         slots + cache.keys.capacity() + cache.index.allocation_size(),

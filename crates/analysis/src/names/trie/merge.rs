@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::methods::{AtomicMethods, Methods};
-use super::{Node, is_word, shown};
+use super::{TrieNode, is_word, shown};
 use crate::names::segment::Placeholder;
 
-impl Node {
+impl TrieNode {
     /// Makes this position's words one `{any}`. Below it, positions that now have more words than `limit`, or that had
     /// collapsed after one of the words, collapse too.
     pub(super) fn collapse(&mut self, limit: usize) {
@@ -18,13 +18,13 @@ impl Node {
         self.children = kept;
         self.is_collapsed = true;
         let values = values.into_iter().map(|(_, node)| node).collect();
-        *self.child_or_new(any) = Node::merged(values, limit);
+        *self.child_or_new(any) = TrieNode::merged(values, limit);
     }
 
-    fn merged(nodes: Vec<Node>, limit: usize) -> Node {
+    fn merged(nodes: Vec<TrieNode>, limit: usize) -> TrieNode {
         let (mut methods, mut asked) = (Methods::default(), AtomicMethods::default());
         let mut was_collapsed = false;
-        let mut groups: BTreeMap<Box<str>, Vec<Node>> = BTreeMap::new();
+        let mut groups: BTreeMap<Box<str>, Vec<TrieNode>> = BTreeMap::new();
         for node in nodes {
             methods.add(node.methods);
             asked.add(&node.asked);
@@ -33,15 +33,15 @@ impl Node {
                 groups.entry(key).or_default().push(child);
             }
         }
-        let mut merged = Node {
+        let mut merged = TrieNode {
             methods,
             asked,
-            ..Node::default()
+            ..TrieNode::default()
         };
         // Sorted, as the children of a node have to be.
         let children = groups.into_iter();
         merged.children = children
-            .map(|(key, nodes)| (key, Node::merged(nodes, limit)))
+            .map(|(key, nodes)| (key, TrieNode::merged(nodes, limit)))
             .collect();
         if was_collapsed || merged.words() > limit {
             merged.collapse(limit);

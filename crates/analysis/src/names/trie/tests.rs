@@ -8,8 +8,8 @@ use crate::names::target::Request;
 
 const FREE: usize = usize::MAX / 2;
 
-fn limits(names: usize, values_per_position: usize) -> Limits {
-    Limits {
+fn limits(names: usize, values_per_position: usize) -> ServiceLimits {
+    ServiceLimits {
         names,
         values_per_position,
         name_bytes: None,
@@ -33,7 +33,7 @@ fn named<'t>(trie: &'t mut Trie, path: &str) -> Option<&'t str> {
     trie.find(&target)
 }
 
-fn learned(limits: Limits, paths: &[&str]) -> Trie {
+fn learned(limits: ServiceLimits, paths: &[&str]) -> Trie {
     let mut trie = Trie::new(limits);
     for path in paths {
         named(&mut trie, path);
@@ -186,7 +186,7 @@ fn grpc_methods_are_kept_as_they_are_and_never_collapse() {
 #[case(19, "/**")]
 #[case(0, "/**")]
 fn the_segments_that_fit_are_kept(#[case] name_bytes: usize, #[case] expected: &str) {
-    let mut trie = Trie::new(Limits {
+    let mut trie = Trie::new(ServiceLimits {
         name_bytes: Some(name_bytes),
         ..limits(10, 10)
     });
@@ -377,7 +377,7 @@ proptest! {
 
     #[test]
     fn no_position_has_more_words_than_the_bound(paths in paths()) {
-        fn widest(node: &Node) -> usize {
+        fn widest(node: &TrieNode) -> usize {
             let below = node.children.iter().map(|(_, child)| widest(child));
             below.max().unwrap_or(0).max(node.words())
         }

@@ -1,6 +1,6 @@
 //! A month of deployments: each hour all workloads have new names, versions and revisions, and answer with other codes.
 
-use alscope_analysis::aggregate::registry::Size;
+use alscope_analysis::aggregate::registry::TableSize;
 use prost_types::Any;
 
 use super::*;
@@ -44,7 +44,7 @@ fn calls(hour: i64) -> impl Iterator<Item = HttpAccessLogEntry> {
 /// What must not grow.
 #[derive(Debug, PartialEq)]
 struct Held {
-    sizes: Sizes,
+    sizes: RegistrySizes,
     series: usize,
     places: [usize; 2],
     evidence: usize,
@@ -55,7 +55,7 @@ struct Held {
 // proves: expiry/flat
 #[test]
 fn a_month_of_deployments_takes_no_more_than_its_second_day() {
-    let mut collector = Collector::new(2, Bounds::default());
+    let mut collector = Collector::new(2, RegistryBounds::default());
     let mut taken = 0;
     let mut second_day = None;
     for hour in 0..HOURS {
@@ -93,8 +93,8 @@ fn a_month_of_deployments_takes_no_more_than_its_second_day() {
         (expected..=expected + expected / 2).contains(&held.series),
         "{held:?}"
     );
-    let most = |Size { live, places }: Size| live <= places && places <= 40;
-    let Sizes {
+    let most = |TableSize { live, places }: TableSize| live <= places && places <= 40;
+    let RegistrySizes {
         calls,
         http,
         evidence,

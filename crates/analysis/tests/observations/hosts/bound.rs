@@ -6,7 +6,7 @@ use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::analyze::k8s_mesh::Lookup;
 use alscope_analysis::chain::Analyzer::K8sMesh;
 use alscope_analysis::chain::Chain;
-use alscope_analysis::identify::identity_cache::Answer;
+use alscope_analysis::identify::identity_cache::IdentityAnswer;
 use alscope_analysis::identify::{CallerAddress, Identified, RawIdentity, look_up, peers};
 use alscope_analysis::node::Node;
 use alscope_analysis::reporter::Reporter;
@@ -119,9 +119,9 @@ fn mesh_series(mesh: &mut Mesh, host: &str) -> Vec<u64> {
 // proves: labels/outside-hosts-bound
 #[test]
 fn server_names_and_authorities_share_the_places_which_are_as_many_as_configured() {
-    let mut mesh = mesh_within(Bounds {
+    let mut mesh = mesh_within(RegistryBounds {
         outside_hosts: 2,
-        ..Bounds::default()
+        ..RegistryBounds::default()
     });
     mesh.take(
         PRODUCTPAGE_NODE,
@@ -166,7 +166,7 @@ fn places_are_for_sidecars_alone() {
 }
 
 /// What `registry` makes of productpage's request for `authority`, which its sidecar passed on to no service at `start`.
-fn passed_on(registry: &Registry, authority: &str, start: i64) -> Answer {
+fn passed_on(registry: &Registry, authority: &str, start: i64) -> IdentityAnswer {
     let message = StreamAccessLogsMessage {
         identifier: Some(identifier(PRODUCTPAGE_NODE)),
         log_entries: Some(tcp(to_nobody("PassthroughCluster"), 0, 0)),
@@ -191,9 +191,9 @@ fn passed_on(registry: &Registry, authority: &str, start: i64) -> Answer {
 // proves: labels/outside-hosts-bound
 #[test]
 fn a_host_without_a_place_is_asked_for_one_again_after_a_minute() {
-    let registry = Registry::new(Bounds {
+    let registry = Registry::new(RegistryBounds {
         outside_hosts: 1,
-        ..Bounds::default()
+        ..RegistryBounds::default()
     });
     let has_place = passed_on(&registry, "a.example", NOW);
     assert!(matches!(has_place.identified, Identified::Observations(_, None)));

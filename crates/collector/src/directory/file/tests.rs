@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use alscope_analysis::directory::scope::Scope;
-use alscope_analysis::directory::{Directory, External, Owner, protocol_of};
+use alscope_analysis::directory::{Directory, ExternalHost, Owner, protocol_of};
 use alscope_analysis::moment::Moment;
 use alscope_analysis::port_protocol::PortProtocol;
 use alscope_analysis::role::Role;
@@ -117,7 +117,7 @@ fn at(time: &str) -> Moment {
 }
 
 /// The outside host of this name that a sidecar of `namespace` has.
-fn external<'a>(directory: &'a Directory, host: &str, namespace: &str) -> Option<&'a External> {
+fn external<'a>(directory: &'a Directory, host: &str, namespace: &str) -> Option<&'a ExternalHost> {
     let scope = Scope {
         namespace,
         role: Role::Sidecar,

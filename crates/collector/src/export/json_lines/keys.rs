@@ -10,7 +10,7 @@ use alscope_analysis::analyze::measure::{self, HttpMeasure};
 use alscope_analysis::analyze::{flags, latency};
 use alscope_analysis::names::method::Method;
 use alscope_analysis::names::redact::{Redaction, bounded};
-use alscope_analysis::persistence::kept_entry::{KeptEntry, Party, Subject};
+use alscope_analysis::persistence::kept_entry::{KeptEntry, MeasuredCall, PartyTexts};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -325,19 +325,19 @@ fn request<'k, 'a>(
     entry: &KeptEntry<'k, 'a>,
 ) -> Option<(&'k HttpEntry<'a>, &'k HttpRequest<'a>, &'k HttpMeasure)> {
     match entry.observed.subject {
-        Subject::Request {
+        MeasuredCall::Request {
             entry,
             request,
             measure,
         } => Some((entry, request, measure)),
-        Subject::Connection { .. } => None,
+        MeasuredCall::Connection { .. } => None,
     }
 }
 
 fn bytes(entry: &KeptEntry<'_, '_>) -> (u64, u64) {
     match entry.observed.subject {
-        Subject::Request { measure, .. } => (measure.request_bytes, measure.response_bytes),
-        Subject::Connection { measure } => (measure.received_bytes, measure.sent_bytes),
+        MeasuredCall::Request { measure, .. } => (measure.request_bytes, measure.response_bytes),
+        MeasuredCall::Connection { measure } => (measure.received_bytes, measure.sent_bytes),
     }
 }
 
@@ -346,7 +346,7 @@ fn number(number: Result<u64, Malformed>) -> Option<Value<'static>> {
     number.ok().map(Value::Number)
 }
 
-fn parts(entry: &KeptEntry<'_, '_>, part: fn(latency::Parts) -> u64) -> Option<Value<'static>> {
+fn parts(entry: &KeptEntry<'_, '_>, part: fn(latency::LatencyParts) -> u64) -> Option<Value<'static>> {
     let parts = latency::parts(entry.observed.common).ok()??;
     Some(Value::Number(part(parts)))
 }
@@ -361,7 +361,7 @@ fn address(address: Result<Option<Address<'_>>, Malformed>) -> Option<Value<'sta
     })
 }
 
-fn unattributed(party: &Party) -> Option<Value<'static>> {
+fn unattributed(party: &PartyTexts) -> Option<Value<'static>> {
     Value::text(party.missing?.as_str())
 }
 
