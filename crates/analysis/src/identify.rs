@@ -61,7 +61,7 @@ pub fn look_up<'a>(
 }
 
 /// How long a call to a host without a place stays one: then its host is asked for a place again.
-const WITHOUT_PLACE: Duration = Duration::from_mins(1);
+const OUTSIDE_HOST_RETRY_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Registers the calls of an entry's observations, which `lookup` found.
 fn register(
@@ -101,7 +101,7 @@ fn register(
     if has_place {
         return Identified::Observations(first, second);
     }
-    lookup.hold_for(WITHOUT_PLACE);
+    lookup.hold_for(OUTSIDE_HOST_RETRY_INTERVAL);
     Identified::Overflowed(first)
 }
 

@@ -17,7 +17,7 @@ pub use text::Text;
 
 /// Bytes that a string takes besides its text: its counters, its place among the others, its place by hash, and what an allocator
 /// and tables that grow add to them.
-pub const STRING_BYTES: usize = 72;
+pub const STRING_OVERHEAD_BYTES: usize = 72;
 
 /// The id of an interned string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +40,7 @@ impl Symbol {
 }
 
 /// Strings that never go.
-const RESERVED: [&str; 4] = ["unknown", "", "overflow", "latest"];
+const RESERVED_STRINGS: [&str; 4] = ["unknown", "", "overflow", "latest"];
 
 /// A table of strings, up to a bound; past it new strings become [`Symbol::OVERFLOW`], so that what a client sends can't exhaust
 /// the memory.
@@ -71,12 +71,12 @@ struct Interned {
 }
 
 /// Numbers of epochs of all interners, by which a [`Text`] knows whose symbol it has, and since when.
-static NUMBERS: AtomicU32 = AtomicU32::new(1);
+static NEXT_EPOCH: AtomicU32 = AtomicU32::new(1);
 
 impl Interner {
-    /// An interner for at most `limit` bytes of strings, each with [`STRING_BYTES`].
+    /// An interner for at most `limit` bytes of strings, each with [`STRING_OVERHEAD_BYTES`].
     pub fn new(limit: usize) -> Self {
-        let number = NUMBERS.fetch_add(1, Relaxed);
+        let number = NEXT_EPOCH.fetch_add(1, Relaxed);
         let mut interner = Interner {
             ids: HashTable::new(),
             strings: Vec::new(),
@@ -87,7 +87,7 @@ impl Interner {
             number,
             previous: number,
         };
-        for reserved in RESERVED {
+        for reserved in RESERVED_STRINGS {
             let symbol = interner.intern(reserved);
             interner.hold(symbol);
         }
@@ -98,7 +98,7 @@ impl Interner {
     /// Begins an epoch: what a [`Text`] knows of its symbol is asked for anew.
     pub fn begin_epoch(&mut self) {
         self.previous = self.number;
-        self.number = NUMBERS.fetch_add(1, Relaxed);
+        self.number = NEXT_EPOCH.fetch_add(1, Relaxed);
     }
 
     /// A value holds the symbol: its string stays until it is released as often.
@@ -133,7 +133,7 @@ impl Interner {
                 self.free.push(*entry.get());
                 entry.remove();
             }
-            self.bytes -= STRING_BYTES + text.len();
+            self.bytes -= STRING_OVERHEAD_BYTES + text.len();
         }
     }
 
@@ -142,7 +142,7 @@ impl Interner {
         self.strings.len()
     }
 
-    /// Bytes of the strings, each with [`STRING_BYTES`].
+    /// Bytes of the strings, each with [`STRING_OVERHEAD_BYTES`].
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -154,7 +154,7 @@ impl Interner {
 
     /// Whether there is none but the reserved ones.
     pub fn is_empty(&self) -> bool {
-        self.len() == RESERVED.len()
+        self.len() == RESERVED_STRINGS.len()
     }
 
     /// The id of `text`.
@@ -172,7 +172,7 @@ impl Interner {
     }
 
     fn add(&mut self, hash: u64, text: &str) -> Symbol {
-        let bytes = STRING_BYTES + text.len();
+        let bytes = STRING_OVERHEAD_BYTES + text.len();
         if self.bytes + bytes > self.limit {
             return Symbol::OVERFLOW;
         }
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_full_interner_keeps_what_it_has_and_overflows_the_rest() {
         // The reserved strings have 21 bytes.
-        let mut interner = Interner::new(6 * STRING_BYTES + 36);
+        let mut interner = Interner::new(6 * STRING_OVERHEAD_BYTES + 36);
         let first = interner.intern("0123456789");
         assert_ne!(first, Symbol::OVERFLOW);
         assert_eq!(interner.intern("abcdef"), Symbol::OVERFLOW);
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn short_strings_take_no_more_than_the_bound() {
-        let mut interner = Interner::new(11 * STRING_BYTES);
+        let mut interner = Interner::new(11 * STRING_OVERHEAD_BYTES);
         // The reserved strings take four and a part of another one.
         let symbols = ["a", "b", "c", "d", "e", "f", "g"].map(|text| interner.intern(text));
         assert_eq!(
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_known_string_is_found_in_a_full_interner() {
-        let mut interner = Interner::new(5 * STRING_BYTES + 31);
+        let mut interner = Interner::new(5 * STRING_OVERHEAD_BYTES + 31);
         let first = interner.intern("0123456789");
         assert_eq!(interner.intern("f"), Symbol::OVERFLOW);
         assert_eq!(interner.intern("0123456789"), first);
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!((interner.intern("new"), interner.places()), (old, 6));
         assert_eq!(
             interner.bytes(),
-            6 * STRING_BYTES + "unknownoverflowlatestaskednew".len()
+            6 * STRING_OVERHEAD_BYTES + "unknownoverflowlatestaskednew".len()
         );
     }
 
@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_full_interner_has_room_again_for_what_goes() {
-        let mut interner = Interner::new(5 * STRING_BYTES + 31);
+        let mut interner = Interner::new(5 * STRING_OVERHEAD_BYTES + 31);
         interner.intern("0123456789");
         assert_eq!(interner.intern("f"), Symbol::OVERFLOW);
         interner.begin_epoch();

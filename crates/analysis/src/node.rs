@@ -9,11 +9,11 @@ use crate::peer::Peer;
 use crate::role::Role;
 
 /// Bytes of a node's id that are kept to be shown.
-pub const NODE_ID: usize = 256;
+pub const MAX_NODE_ID_BYTES: usize = 256;
 /// Labels of the longest length that are kept of what a node says about itself: some are told by one text.
-pub const OWN_LABELS: usize = 4;
+pub const MAX_OWN_LABELS: usize = 4;
 /// Bytes of the longest domain that there can be (RFC 1035, 2.3.4); a longer one is none.
-pub const DOMAIN: usize = 255;
+pub const MAX_DOMAIN_BYTES: usize = 255;
 
 /// What stands for a node in an identity cache's key: the number of all that a chain asks of it.
 #[derive(Clone, Copy, Debug)]

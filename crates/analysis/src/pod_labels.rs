@@ -19,4 +19,4 @@ pub const ROLLOUTS_POD_TEMPLATE_HASH: &str = "rollouts-pod-template-hash";
 /// The label, in `OpenShift`, of the pods of a `DeploymentConfig`.
 pub const DEPLOYMENT_CONFIG: &str = "deploymentconfig";
 /// The label of pods that istiod made for a Gateway.
-pub const MANAGED: &str = "gateway.istio.io/managed";
+pub const GATEWAY_MANAGED: &str = "gateway.istio.io/managed";

@@ -28,7 +28,7 @@ use crate::identify::identity_cache::IdentityCache;
 use crate::identify::key::write_key;
 use crate::identify::{self, Identified, IdentifiedObservation, RawIdentity};
 use crate::moment::Moment;
-use crate::node::{Node, OWN_LABELS};
+use crate::node::{MAX_OWN_LABELS, Node};
 use crate::persistence::kept_entry::{MeasuredCall, ObservedEntry};
 use crate::persistence::{EntrySampler, Persistence};
 use crate::rule::Rule;
@@ -86,7 +86,7 @@ impl Shard {
             return Node::identify_for_directory(identifier, &self.registry);
         }
         let node = Node::identify(identifier, &self.registry)?;
-        Ok(node.within(OWN_LABELS * self.settings.string_bytes))
+        Ok(node.within(MAX_OWN_LABELS * self.settings.string_bytes))
     }
 
     /// Counts a message whose entries can't be counted.

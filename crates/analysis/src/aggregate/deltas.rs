@@ -135,7 +135,7 @@ mod tests {
         type Measure = ();
         type Delta = u8;
 
-        const SAMPLES: usize = 1;
+        const SAMPLES_PER_SERIES: usize = 1;
 
         fn outcome((): &()) -> Outcome {
             Outcome {

@@ -17,9 +17,9 @@ use crate::role::Role;
 use crate::rule::Rule;
 
 /// Evidence that is kept apart; with its examples at most 20 MiB.
-pub const MOST_EVIDENCE: usize = 10_000;
+pub const MAX_EVIDENCE: usize = 10_000;
 /// How old an example gets before a worker gives a newer one, if it has one.
-const EXAMPLE_AGE: Duration = Duration::from_secs(10);
+const EXAMPLE_REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How one party of a call was found, and what its proxy does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,7 +248,10 @@ impl EvidenceDeltas {
             let Some(given) = self.given.get_mut(id.0 as usize) else {
                 continue;
             };
-            if given.at.is_some_and(|at| now.since(at) < EXAMPLE_AGE) {
+            if given
+                .at
+                .is_some_and(|at| now.since(at) < EXAMPLE_REFRESH_INTERVAL)
+            {
                 continue;
             }
             if let Some(make) = make.take() {

@@ -9,9 +9,9 @@ use crate::names::redact::{REDACTED, Redaction, bounded};
 use crate::peer::{Peer, Peers};
 
 /// Bytes of a text that are shown.
-const SHOWN: usize = 128;
+const MAX_TEXT_BYTES: usize = 128;
 /// Bytes of a path or authority that are looked through for secrets; a longer one is not shown.
-const READ: usize = 4096;
+const MAX_SCANNED_BYTES: usize = 4096;
 
 /// An entry as it may be shown. What the entry does not say is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Example {
 impl ExampleRequest {
     fn of(entry: &HttpEntry<'_>, request: &HttpRequest<'_>) -> Self {
         let redacted = |text: &[u8], redact: fn(&Redaction, &[u8], &mut String)| {
-            if text.len() > READ {
+            if text.len() > MAX_SCANNED_BYTES {
                 return REDACTED.into();
             }
             let mut shown = String::new();
@@ -135,11 +135,11 @@ fn peer(peer: Option<Peer<&[u8]>>) -> Box<str> {
 
 /// Bytes from the network as text that a terminal can print, as much as is shown of it.
 fn text(bytes: &[u8]) -> Box<str> {
-    let begin = bytes.get(..SHOWN + 1).unwrap_or(bytes);
+    let begin = bytes.get(..MAX_TEXT_BYTES + 1).unwrap_or(bytes);
     let printable = String::from_utf8_lossy(begin).into_owned();
     cut(printable.replace(char::is_control, "\u{fffd}"))
 }
 
 fn cut(text: String) -> Box<str> {
-    bounded(text, SHOWN).into()
+    bounded(text, MAX_TEXT_BYTES).into()
 }

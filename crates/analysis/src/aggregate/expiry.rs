@@ -32,7 +32,7 @@ use super::totals::Totals;
 use crate::moment::Moment;
 
 /// Passes in one idle time.
-const PASSES: u32 = 6;
+const PASSES_PER_IDLE_TIME: u32 = 6;
 
 /// When what goes.
 #[derive(Clone, Copy, Debug)]
@@ -53,13 +53,13 @@ impl Expiry {
     pub fn new(idle: Duration, started: Moment) -> Self {
         Expiry {
             idle,
-            next: started.plus(idle / PASSES),
+            next: started.plus(idle / PASSES_PER_IDLE_TIME),
         }
     }
 
     /// Begins a pass, if one is due: then drain each shard to its end, and end the pass.
     pub fn begin(&mut self, registry: &Registry, now: Moment) -> Option<ExpiryPass> {
-        let between = self.idle / PASSES;
+        let between = self.idle / PASSES_PER_IDLE_TIME;
         // A clock that is set back does not put the next pass off.
         if now < self.next && self.next.since(now) <= between {
             return None;

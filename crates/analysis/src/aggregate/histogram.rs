@@ -3,20 +3,20 @@
 use std::ops::AddAssign;
 
 /// Finite buckets; one more takes the rest.
-pub const EDGES: usize = 19;
+pub const FINITE_BUCKETS: usize = 19;
 /// Buckets with the last, unbounded one.
-pub const BUCKETS: usize = EDGES + 1;
+pub const BUCKET_COUNT: usize = FINITE_BUCKETS + 1;
 /// Buckets of an edge's durations: Istio's up to a minute, and one for the rest.
-pub const SKETCH: usize = 16;
+pub const EDGE_BUCKET_COUNT: usize = 16;
 
 /// The buckets' upper bounds as Prometheus shows them, in milliseconds or bytes (Envoy's default buckets, which Istio keeps).
-pub const BOUNDS: [&str; BUCKETS] = [
+pub const BUCKET_BOUNDS: [&str; BUCKET_COUNT] = [
     "0.5", "1", "5", "10", "25", "50", "100", "250", "500", "1000", "2500", "5000", "10000", "30000",
     "60000", "300000", "600000", "1800000", "3600000", "+Inf",
 ];
 
 /// The bounds in thousandths of the unit: microseconds of a duration in milliseconds, thousandths of a byte.
-pub const THOUSANDTHS: [u64; EDGES] = [
+pub const BUCKET_BOUNDS_THOUSANDTHS: [u64; FINITE_BUCKETS] = [
     500,
     1_000,
     5_000,
@@ -41,7 +41,7 @@ pub const THOUSANDTHS: [u64; EDGES] = [
 /// The bucket of a value in thousandths of its unit.
 #[inline]
 pub fn bucket(thousandths: u64) -> usize {
-    THOUSANDTHS.partition_point(|edge| *edge < thousandths)
+    BUCKET_BOUNDS_THOUSANDTHS.partition_point(|edge| *edge < thousandths)
 }
 
 /// Counts by bucket and the sum of the values. A duration's unit is the microsecond, a size's the byte.
@@ -51,7 +51,7 @@ pub struct Histogram<Count = u64> {
     /// them it is in one cache line.
     pub sum: u64,
     /// How many values fell into each bucket (not cumulative).
-    pub buckets: [Count; BUCKETS],
+    pub buckets: [Count; BUCKET_COUNT],
 }
 
 impl<Count: AddAssign + From<bool>> Histogram<Count> {
@@ -111,7 +111,7 @@ mod tests {
     fn bucket_of(microseconds: u64) -> &'static str {
         let mut histogram = Histogram::<u64>::default();
         histogram.add_microseconds(microseconds);
-        BOUNDS[histogram.buckets.iter().position(|count| *count == 1).unwrap()]
+        BUCKET_BOUNDS[histogram.buckets.iter().position(|count| *count == 1).unwrap()]
     }
 
     #[rstest]
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_bounds_in_text_and_in_numbers_are_the_same() {
-        for (text, thousandths) in BOUNDS.iter().zip(THOUSANDTHS) {
+        for (text, thousandths) in BUCKET_BOUNDS.iter().zip(BUCKET_BOUNDS_THOUSANDTHS) {
             assert_eq!(text.parse::<f64>().unwrap() * 1000.0, thousandths as f64);
         }
     }

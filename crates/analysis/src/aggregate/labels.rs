@@ -12,7 +12,7 @@ use crate::reporter::Reporter;
 
 /// Istio's standard labels, in the order of [`SeriesLabels::values`]. TCP metrics have all but `response_code` and
 /// `grpc_response_status`.
-pub const NAMES: [&str; 25] = [
+pub const LABEL_NAMES: [&str; 25] = [
     "reporter",
     "source_workload",
     "source_workload_namespace",
@@ -40,8 +40,8 @@ pub const NAMES: [&str; 25] = [
     "grpc_response_status",
 ];
 
-/// How many of [`NAMES`] a TCP metric has.
-pub const TCP_NAMES: usize = 23;
+/// How many of [`LABEL_NAMES`] a TCP metric has.
+pub const TCP_LABEL_COUNT: usize = 23;
 
 /// Who called whom by which protocol, as one reporter saw it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,7 +63,7 @@ pub struct Edge {
 /// A series' labels, made once.
 #[derive(Clone, Debug)]
 pub struct SeriesLabels {
-    /// The values of [`NAMES`].
+    /// The values of [`LABEL_NAMES`].
     pub values: [Arc<str>; 25],
     /// The edge that the series is part of.
     pub edge: Edge,

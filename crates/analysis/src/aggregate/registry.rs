@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use bounds::RegistryBounds;
 use node_numbers::NodeNumbers;
-use outside_hosts::OTHER;
+use outside_hosts::OTHER_HOST;
 use places::IdTable;
-use tables::{HTTP, TCP, Tables};
+use tables::{HTTP_SERIES, TCP_SERIES, Tables};
 
 use super::call::Call;
 use super::evidence::{Evidence, EvidenceKey, Finding};
@@ -24,7 +24,7 @@ use super::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::interner::{Interner, Symbol, Text};
 
 /// Places that are looked through before the lock is given back for a moment.
-const TURN: usize = 4096;
+const SLOTS_PER_LOCK: usize = 4096;
 
 /// Ids for calls and series, the same for all workers.
 #[derive(Debug)]
@@ -156,7 +156,7 @@ impl Registry {
         let tables = &mut *self.tables();
         let has_place = tables.outside_hosts.has_place(host, self.bounds.outside_hosts);
         let call = Call {
-            service: tables.interner.intern(if has_place { host } else { OTHER }),
+            service: tables.interner.intern(if has_place { host } else { OTHER_HOST }),
             ..make(&mut tables.interner)
         };
         let id = tables.call_id(&call, self.bounds.calls);
@@ -184,35 +184,36 @@ impl Registry {
     /// The id of an HTTP series.
     pub fn http_series(&self, key: SeriesKey) -> SeriesId {
         self.tables()
-            .series((HTTP, HttpCounts::SAMPLES), key, &self.bounds)
+            .series((HTTP_SERIES, HttpCounts::SAMPLES_PER_SERIES), key, &self.bounds)
     }
 
     /// The id of a TCP series.
     pub fn tcp_series(&self, key: SeriesKey) -> SeriesId {
-        self.tables().series((TCP, TcpCounts::SAMPLES), key, &self.bounds)
+        self.tables()
+            .series((TCP_SERIES, TcpCounts::SAMPLES_PER_SERIES), key, &self.bounds)
     }
 
     /// The labels of an HTTP series.
     pub fn http_labels(&self, id: SeriesId) -> Option<SeriesLabels> {
-        self.tables().labels(HTTP, id)
+        self.tables().labels(HTTP_SERIES, id)
     }
 
     /// The labels of a TCP series.
     pub fn tcp_labels(&self, id: SeriesId) -> Option<SeriesLabels> {
-        self.tables().labels(TCP, id)
+        self.tables().labels(TCP_SERIES, id)
     }
 
     /// Frees those of these HTTP series that nobody asked for in this epoch. Answers which; their ids may be others' at once.
     pub fn free_http(&self, ids: &[SeriesId]) -> Vec<SeriesId> {
         self.free(ids, |tables, id| {
-            tables.free_series((HTTP, HttpCounts::SAMPLES), *id)
+            tables.free_series((HTTP_SERIES, HttpCounts::SAMPLES_PER_SERIES), *id)
         })
     }
 
     /// The same of TCP series.
     pub fn free_tcp(&self, ids: &[SeriesId]) -> Vec<SeriesId> {
         self.free(ids, |tables, id| {
-            tables.free_series((TCP, TcpCounts::SAMPLES), *id)
+            tables.free_series((TCP_SERIES, TcpCounts::SAMPLES_PER_SERIES), *id)
         })
     }
 
@@ -222,7 +223,7 @@ impl Registry {
     }
 
     fn free<Id: Copy>(&self, ids: &[Id], mut free: impl FnMut(&mut Tables, &Id) -> bool) -> Vec<Id> {
-        let turns = ids.chunks(TURN);
+        let turns = ids.chunks(SLOTS_PER_LOCK);
         turns
             .flat_map(|turn| {
                 let mut tables = self.tables();
@@ -235,13 +236,13 @@ impl Registry {
     /// Frees the calls that have no series and that nobody asked for in this epoch, then the strings that are of no use.
     pub fn free_unused(&self) {
         let calls = self.tables().calls.places();
-        for turn in (0..calls).step_by(TURN) {
+        for turn in (0..calls).step_by(SLOTS_PER_LOCK) {
             let mut tables = self.tables();
-            (turn..calls.min(turn + TURN)).for_each(|place| tables.free_call(place));
+            (turn..calls.min(turn + SLOTS_PER_LOCK)).for_each(|place| tables.free_call(place));
         }
         let strings = self.tables().interner.places();
-        for turn in (0..strings).step_by(TURN) {
-            self.tables().interner.free_unused(turn..turn + TURN);
+        for turn in (0..strings).step_by(SLOTS_PER_LOCK) {
+            self.tables().interner.free_unused(turn..turn + SLOTS_PER_LOCK);
         }
     }
 

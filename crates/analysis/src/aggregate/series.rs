@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::histogram::{BUCKETS, Histogram, SKETCH, bucket};
+use super::histogram::{BUCKET_COUNT, EDGE_BUCKET_COUNT, Histogram, bucket};
 use super::ids::CallId;
 use crate::analyze::measure::{HttpMeasure, TcpMeasure};
 use crate::analyze::outcome::Outcome;
@@ -39,7 +39,7 @@ pub trait Counts: Clone + Default + std::fmt::Debug {
     type Delta: Default + std::fmt::Debug;
 
     /// Samples that one series is in the exposition.
-    const SAMPLES: usize;
+    const SAMPLES_PER_SERIES: usize;
 
     /// The outcome of a measured entry.
     fn outcome(measure: &Self::Measure) -> Outcome;
@@ -72,7 +72,7 @@ pub struct HttpCounts {
     /// Response sizes.
     pub response_bytes: Histogram,
     /// How many requests of each bucket of durations last as long as a connection, see [`crate::analyze::lasting`].
-    pub lasting: [u32; SKETCH],
+    pub lasting: [u32; EDGE_BUCKET_COUNT],
 }
 
 /// What one worker counts of an HTTP or gRPC series between two drains. A large mesh has thousands of them, and an entry reaches for
@@ -86,7 +86,7 @@ pub struct HttpDelta {
     request_bytes: Histogram<u32>,
     response_bytes: Histogram<u32>,
     /// Beyond what a second can bring they count as requests that don't last: small, so that all of it fits in the same lines.
-    lasting: [u16; SKETCH],
+    lasting: [u16; EDGE_BUCKET_COUNT],
 }
 
 impl Counts for HttpCounts {
@@ -94,7 +94,7 @@ impl Counts for HttpCounts {
     type Delta = HttpDelta;
 
     /// One counter and three histograms, each with a sum and a count.
-    const SAMPLES: usize = 1 + 3 * (BUCKETS + 2);
+    const SAMPLES_PER_SERIES: usize = 1 + 3 * (BUCKET_COUNT + 2);
 
     fn outcome(measure: &HttpMeasure) -> Outcome {
         Outcome {
@@ -113,7 +113,7 @@ impl Counts for HttpCounts {
         if measure.lasts
             && let Some(lasting) = delta
                 .lasting
-                .get_mut(bucket(measure.microseconds).min(SKETCH - 1))
+                .get_mut(bucket(measure.microseconds).min(EDGE_BUCKET_COUNT - 1))
         {
             *lasting = lasting.saturating_add(1);
         }
@@ -163,7 +163,7 @@ impl Counts for TcpCounts {
     type Measure = TcpMeasure;
     type Delta = TcpCounts;
 
-    const SAMPLES: usize = 4;
+    const SAMPLES_PER_SERIES: usize = 4;
 
     fn outcome(measure: &TcpMeasure) -> Outcome {
         Outcome {

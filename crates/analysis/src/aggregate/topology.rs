@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph_node::{GraphNode, NodeKind};
-use super::histogram::{SKETCH, THOUSANDTHS};
+use super::histogram::{BUCKET_BOUNDS_THOUSANDTHS, EDGE_BUCKET_COUNT};
 use super::labels::Edge;
 use super::window::{EdgeCounts, WindowSpan};
 use crate::reporter::Reporter;
@@ -217,16 +217,16 @@ fn row(
     }
 }
 
-fn percentiles(durations: &[u32; SKETCH]) -> Option<[f64; 3]> {
+fn percentiles(durations: &[u32; EDGE_BUCKET_COUNT]) -> Option<[f64; 3]> {
     let total: u64 = durations.iter().map(|count| u64::from(*count)).sum();
     (total > 0).then(|| [0.50, 0.95, 0.99].map(|quantile| percentile(durations, quantile * total as f64)))
 }
 
 /// The value at `rank`, spread evenly within its bucket as Prometheus' `histogram_quantile` does; the last bucket answers with
 /// its lower bound.
-fn percentile(durations: &[u32; SKETCH], rank: f64) -> f64 {
+fn percentile(durations: &[u32; EDGE_BUCKET_COUNT], rank: f64) -> f64 {
     let bound = |bucket: usize| {
-        THOUSANDTHS
+        BUCKET_BOUNDS_THOUSANDTHS
             .get(bucket)
             .map_or(0.0, |thousandths| *thousandths as f64 / 1000.0)
     };
@@ -235,7 +235,7 @@ fn percentile(durations: &[u32; SKETCH], rank: f64) -> f64 {
         let count = f64::from(*count);
         if count > 0.0 && below + count >= rank {
             let lower = if bucket == 0 { 0.0 } else { bound(bucket - 1) };
-            let upper = if bucket == SKETCH - 1 {
+            let upper = if bucket == EDGE_BUCKET_COUNT - 1 {
                 lower
             } else {
                 bound(bucket)
@@ -244,7 +244,7 @@ fn percentile(durations: &[u32; SKETCH], rank: f64) -> f64 {
         }
         below += count;
     }
-    bound(SKETCH - 2)
+    bound(EDGE_BUCKET_COUNT - 2)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::graph_node::{GraphNode, NodeKind};
-use super::histogram::SKETCH;
+use super::histogram::EDGE_BUCKET_COUNT;
 use super::labels::Edge;
 use super::series::{HttpCounts, TcpCounts};
 use crate::analyze::outcome::Verdict;
@@ -13,7 +13,7 @@ use crate::moment::Moment;
 use crate::reporter::Reporter;
 
 /// Edges that are kept apart; the rest is one edge `other`.
-pub const MOST_EDGES: usize = 2000;
+pub const MAX_EDGES: usize = 2000;
 
 /// The number of an edge within a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,7 +21,7 @@ pub struct EdgeId(u32);
 
 impl EdgeId {
     /// That of the edges that are not kept apart.
-    pub const OTHER: EdgeId = EdgeId(MOST_EDGES as u32);
+    pub const OTHER: EdgeId = EdgeId(MAX_EDGES as u32);
 }
 
 /// What a window needs to know of a series.
@@ -45,7 +45,7 @@ pub struct EdgeCounts {
     /// Calls of which it is not known what they came to.
     pub unknown: u64,
     /// Durations by bucket, but of requests that last as long as a connection.
-    pub durations: [u32; SKETCH],
+    pub durations: [u32; EDGE_BUCKET_COUNT],
 }
 
 impl EdgeCounts {
@@ -57,7 +57,7 @@ impl EdgeCounts {
             failed: came_to(Verdict::Failed),
             client_errors: came_to(Verdict::ClientError),
             unknown: came_to(Verdict::Unknown),
-            durations: [0; SKETCH],
+            durations: [0; EDGE_BUCKET_COUNT],
         }
     }
 
@@ -164,14 +164,14 @@ impl Window {
         }
     }
 
-    /// The number of an edge; past [`MOST_EDGES`] that of `other`.
+    /// The number of an edge; past [`MAX_EDGES`] that of `other`.
     pub fn edge(&mut self, edge: &Edge) -> EdgeId {
         if let Some(id) = self.ids.get(edge) {
             return *id;
         }
         let id = match self.free.pop() {
             Some(id) => id,
-            None if self.edges.len() == MOST_EDGES => return EdgeId::OTHER,
+            None if self.edges.len() == MAX_EDGES => return EdgeId::OTHER,
             None => EdgeId(self.edges.len() as u32),
         };
         let edges = Arc::make_mut(&mut self.edges);
@@ -260,10 +260,10 @@ impl Window {
 }
 
 /// Durations by bucket without those of requests that last.
-fn sketch(counts: &HttpCounts) -> [u32; SKETCH] {
-    let mut sketch = [0_u32; SKETCH];
+fn sketch(counts: &HttpCounts) -> [u32; EDGE_BUCKET_COUNT] {
+    let mut sketch = [0_u32; EDGE_BUCKET_COUNT];
     for (bucket, count) in counts.duration.buckets.iter().enumerate() {
-        if let Some(place) = sketch.get_mut(bucket.min(SKETCH - 1)) {
+        if let Some(place) = sketch.get_mut(bucket.min(EDGE_BUCKET_COUNT - 1)) {
             *place = place.saturating_add(u32::try_from(*count).unwrap_or(u32::MAX));
         }
     }

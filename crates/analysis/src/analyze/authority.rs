@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::node::DOMAIN;
+use crate::node::MAX_DOMAIN_BYTES;
 
 /// The host and port that a client wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl<'a> AuthorityHost<'a> {
         }
         let name = text.strip_suffix('.').unwrap_or(text);
         let is_of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        let is_name = !name.is_empty() && name.len() <= DOMAIN && name.bytes().all(is_of_a_name);
+        let is_name = !name.is_empty() && name.len() <= MAX_DOMAIN_BYTES && name.bytes().all(is_of_a_name);
         is_name.then(|| {
             AuthorityHost::Name(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
                 Cow::Owned(name.to_ascii_lowercase())
@@ -120,8 +120,8 @@ mod tests {
 
     #[test]
     fn what_is_longer_than_a_domain_or_no_text_is_no_host() {
-        assert!(Authority::read(&[b'a'; DOMAIN]).is_some());
-        assert!(Authority::read(&[b'a'; DOMAIN + 1]).is_none());
+        assert!(Authority::read(&[b'a'; MAX_DOMAIN_BYTES]).is_some());
+        assert!(Authority::read(&[b'a'; MAX_DOMAIN_BYTES + 1]).is_none());
         assert!(Authority::read(b"web\xff").is_none());
     }
 }

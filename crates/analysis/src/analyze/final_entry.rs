@@ -2,7 +2,7 @@
 
 use als_proto::CommonProperties;
 
-use super::lasting::CONNECT;
+use super::lasting::METHOD_CONNECT;
 use crate::accounting::Skipped;
 use crate::role::Role;
 
@@ -25,7 +25,7 @@ pub fn final_entry(common: &CommonProperties<'_>) -> Result<(), Skipped> {
 /// Whether a request opens an HBONE tunnel at a waypoint: what goes through it has entries of its own. A client's own CONNECT has
 /// a cluster.
 pub fn no_tunnel(role: Role, common: &CommonProperties<'_>, method: i32) -> Result<(), Skipped> {
-    if method == CONNECT && role == Role::Waypoint && common.upstream_cluster.is_empty() {
+    if method == METHOD_CONNECT && role == Role::Waypoint && common.upstream_cluster.is_empty() {
         return Err(Skipped::NotACall);
     }
     Ok(())
@@ -87,14 +87,14 @@ mod tests {
 
     #[rstest]
     // proves: k8s-mesh/tunnel-connect
-    #[case::opens_a_tunnel(Role::Waypoint, "", CONNECT, NOT_A_CALL)]
+    #[case::opens_a_tunnel(Role::Waypoint, "", METHOD_CONNECT, NOT_A_CALL)]
     #[case::a_clients_own(
         Role::Waypoint,
         "inbound-vip|80|http|web.demo.svc.cluster.local",
-        CONNECT,
+        METHOD_CONNECT,
         None
     )]
-    #[case::refused_by_a_gateway(Role::Gateway, "", CONNECT, None)]
+    #[case::refused_by_a_gateway(Role::Gateway, "", METHOD_CONNECT, None)]
     #[case::another_method(Role::Waypoint, "", 1, None)]
     fn only_the_request_for_a_tunnel_is_no_call(
         #[case] role: Role,

@@ -12,17 +12,17 @@
 
 use als_proto::{HttpRequest, HttpResponse, Malformed};
 
-/// `RequestMethod.CONNECT`.
-pub(super) const CONNECT: i32 = 6;
-const SWITCHING_PROTOCOLS: u32 = 101;
-const EVENT_STREAM: &[u8] = b"text/event-stream";
+/// `RequestMethod.METHOD_CONNECT`.
+pub(super) const METHOD_CONNECT: i32 = 6;
+const STATUS_SWITCHING_PROTOCOLS: u32 = 101;
+const EVENT_STREAM_MEDIA_TYPE: &[u8] = b"text/event-stream";
 
 /// Whether a request lasts as long as a connection.
 #[inline]
 pub fn lasts(request: &HttpRequest<'_>, response: &HttpResponse<'_>) -> Result<bool, Malformed> {
     match response.code {
-        Some(SWITCHING_PROTOCOLS) => Ok(true),
-        Some(200..=299) if request.method == CONNECT => Ok(true),
+        Some(STATUS_SWITCHING_PROTOCOLS) => Ok(true),
+        Some(200..=299) if request.method == METHOD_CONNECT => Ok(true),
         Some(200) => Ok(response.header(b"content-type")?.is_some_and(is_event_stream)),
         _ => Ok(false),
     }
@@ -34,7 +34,9 @@ fn is_event_stream(content_type: &[u8]) -> bool {
         .split(|byte| *byte == b';')
         .next()
         .unwrap_or_default();
-    media_type.trim_ascii().eq_ignore_ascii_case(EVENT_STREAM)
+    media_type
+        .trim_ascii()
+        .eq_ignore_ascii_case(EVENT_STREAM_MEDIA_TYPE)
 }
 
 #[cfg(test)]
@@ -56,10 +58,10 @@ mod tests {
     #[case::upgrade(GET, Some(101), true)]
     #[case::refused_upgrade(GET, Some(403), false)]
     // proves: lasting/tunnel
-    #[case::tunnel(CONNECT, Some(200), true)]
+    #[case::tunnel(METHOD_CONNECT, Some(200), true)]
     // proves: lasting/tunnel
-    #[case::refused_tunnel(CONNECT, Some(503), false)]
-    #[case::tunnel_without_answer(CONNECT, None, false)]
+    #[case::refused_tunnel(METHOD_CONNECT, Some(503), false)]
+    #[case::tunnel_without_answer(METHOD_CONNECT, None, false)]
     #[case::request(GET, Some(200), false)]
     #[case::continue_(GET, Some(100), false)]
     fn what_was_opened_lasts(#[case] method: i32, #[case] code: Option<u32>, #[case] expected: bool) {

@@ -1,12 +1,12 @@
 //! How long a request took.
 //!
-//! A proxy's clock may say anything. A negative time is none, and one of more than [`MOST_MICROSECONDS`] is as long as that.
+//! A proxy's clock may say anything. A negative time is none, and one of more than [`MAX_MICROSECONDS`] is as long as that.
 
 use als_proto::{CommonProperties, Duration, Malformed};
 
 /// The longest request that is believed: 366 days. Envoy has no request that outlives its connection by default (`idle_timeout`,
 /// one hour), and no proxy lives so long; a single larger value would be most of a sum that years of traffic make.
-pub const MOST_MICROSECONDS: u64 = 366 * 24 * 3600 * 1_000_000;
+pub const MAX_MICROSECONDS: u64 = 366 * 24 * 3600 * 1_000_000;
 
 /// The whole request in microseconds: `duration` (Envoy 1.25 and later), else `time_to_last_downstream_tx_byte`; 0 when the
 /// proxy logged neither. Never rounded up, never cut to whole milliseconds.
@@ -25,7 +25,7 @@ pub(super) fn signed_microseconds(common: &CommonProperties<'_>) -> Result<i64, 
 
 /// What is believed of a time in microseconds.
 pub(super) fn believed(microseconds: i64) -> u64 {
-    u64::try_from(microseconds).unwrap_or(0).min(MOST_MICROSECONDS)
+    u64::try_from(microseconds).unwrap_or(0).min(MAX_MICROSECONDS)
 }
 
 /// Where a request's time went, in microseconds. The three parts add up to the whole.
@@ -101,7 +101,7 @@ mod tests {
                 seconds: i64::MAX,
                 nanos: 0
             }),
-            MOST_MICROSECONDS
+            MAX_MICROSECONDS
         );
     }
 }

@@ -9,11 +9,11 @@ use crate::accounting::ClampedField;
 use crate::port_protocol::PortProtocol;
 
 /// The largest request or response that is believed: 1 PiB, for which a connection of 100 Gbit/s takes a day.
-pub const MOST_REQUEST_BYTES: u64 = 1 << 50;
+pub const MAX_REQUEST_BYTES: u64 = 1 << 50;
 /// The most bytes of a TCP connection that are believed: 64 PiB, for which one of 100 Gbit/s takes two months.
-pub const MOST_CONNECTION_BYTES: u64 = 1 << 56;
+pub const MAX_CONNECTION_BYTES: u64 = 1 << 56;
 /// The largest status code (RFC 9110, 15: three digits).
-pub const MOST_CODE: u32 = 999;
+pub const MAX_STATUS_CODE: u32 = 999;
 
 /// Which values of an entry were beyond sense.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,9 +118,9 @@ impl HttpMeasure {
     /// Whether each value is surely believed.
     #[inline]
     fn is_within_sense(&self) -> bool {
-        self.microseconds <= latency::MOST_MICROSECONDS
-            && self.code <= MOST_CODE
-            && self.request_bytes | self.response_bytes <= MOST_REQUEST_BYTES
+        self.microseconds <= latency::MAX_MICROSECONDS
+            && self.code <= MAX_STATUS_CODE
+            && self.request_bytes | self.response_bytes <= MAX_REQUEST_BYTES
     }
 
     /// The same with what is believed of each value.
@@ -129,20 +129,16 @@ impl HttpMeasure {
         let mut clamped = ClampedFields::default();
         clamped.at_most(
             ClampedField::Duration,
-            latency::MOST_MICROSECONDS,
+            latency::MAX_MICROSECONDS,
             self.microseconds,
         );
         HttpMeasure {
-            code: clamped.at_most(ClampedField::ResponseCode, MOST_CODE, self.code),
+            code: clamped.at_most(ClampedField::ResponseCode, MAX_STATUS_CODE, self.code),
             microseconds: latency::believed(self.microseconds.cast_signed()),
-            request_bytes: clamped.at_most(
-                ClampedField::RequestBytes,
-                MOST_REQUEST_BYTES,
-                self.request_bytes,
-            ),
+            request_bytes: clamped.at_most(ClampedField::RequestBytes, MAX_REQUEST_BYTES, self.request_bytes),
             response_bytes: clamped.at_most(
                 ClampedField::ResponseBytes,
-                MOST_REQUEST_BYTES,
+                MAX_REQUEST_BYTES,
                 self.response_bytes,
             ),
             clamped,
@@ -159,8 +155,8 @@ pub fn tcp(common: &CommonProperties<'_>, entry: Option<&TcpEntry<'_>>) -> TcpMe
     let mut clamped = ClampedFields::default();
     TcpMeasure {
         flags: common.response_flags,
-        received_bytes: clamped.at_most(ClampedField::ReceivedBytes, MOST_CONNECTION_BYTES, received),
-        sent_bytes: clamped.at_most(ClampedField::SentBytes, MOST_CONNECTION_BYTES, sent),
+        received_bytes: clamped.at_most(ClampedField::ReceivedBytes, MAX_CONNECTION_BYTES, received),
+        sent_bytes: clamped.at_most(ClampedField::SentBytes, MAX_CONNECTION_BYTES, sent),
         clamped,
     }
 }
@@ -182,8 +178,8 @@ mod tests {
 
     // proves: measure/clamped
     #[rstest]
-    #[case::sense(MOST_CONNECTION_BYTES, 0, &[])]
-    #[case::beyond(MOST_CONNECTION_BYTES + 1, 0, &[ClampedField::SentBytes])]
+    #[case::sense(MAX_CONNECTION_BYTES, 0, &[])]
+    #[case::beyond(MAX_CONNECTION_BYTES + 1, 0, &[ClampedField::SentBytes])]
     #[case::wrapped_below_zero(u64::MAX, u64::MAX, &[ClampedField::SentBytes, ClampedField::ReceivedBytes])]
     fn bytes_of_a_connection_beyond_sense_are_as_many_as_are_believed(
         #[case] sent_bytes: u64,
@@ -193,7 +189,7 @@ mod tests {
         let mut entry = TcpEntry::default();
         (entry.sent_bytes, entry.received_bytes) = (sent_bytes, received_bytes);
         let measure = tcp(&CommonProperties::default(), Some(&entry));
-        let most = [sent_bytes, received_bytes].map(|bytes| bytes.min(MOST_CONNECTION_BYTES));
+        let most = [sent_bytes, received_bytes].map(|bytes| bytes.min(MAX_CONNECTION_BYTES));
         assert_eq!([measure.sent_bytes, measure.received_bytes], most);
         assert_eq!(measure.clamped.iter().collect::<Vec<_>>(), expected);
     }

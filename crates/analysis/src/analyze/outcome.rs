@@ -2,7 +2,7 @@
 //! and what `persistence` keeps use it, and the recording rules in `deploy/prometheus` say the same in `PromQL`; so does every
 //! exporter.
 //!
-//! The first row that holds decides. [`FLAGS`] says what a response flag tells.
+//! The first row that holds decides. [`FLAG_MEANINGS`] says what a response flag tells.
 //!
 //! | HTTP and gRPC | verdict | why |
 //! |---|---|---|
@@ -71,11 +71,11 @@ impl Verdict {
             (_, 101) => Verdict::Success,
             (_, 500..) => Verdict::Failed,
             (_, 400..=499) => Verdict::ClientError,
-            _ if any(flags, REFUSED) => Verdict::ClientError,
+            _ if any(flags, REFUSED_FLAGS) => Verdict::ClientError,
             (_, 0) => Verdict::Failed,
             (Protocol::Grpc(status), _) => of_grpc_status(status),
-            _ if any(flags, UNDELIVERED | CUT) => Verdict::Failed,
-            (Protocol::GrpcUnknown, _) if any(flags, CALLER_LEFT) => Verdict::ClientError,
+            _ if any(flags, UNDELIVERED_FLAGS | CUT_FLAGS) => Verdict::Failed,
+            (Protocol::GrpcUnknown, _) if any(flags, CALLER_LEFT_FLAGS) => Verdict::ClientError,
             (Protocol::GrpcUnknown, _) => Verdict::Unknown,
             (Protocol::Http, _) => Verdict::Success,
         }
@@ -95,9 +95,9 @@ impl Verdict {
     }
 
     fn of_connection(flags: ResponseFlags) -> Self {
-        if any(flags, UNDELIVERED) {
+        if any(flags, UNDELIVERED_FLAGS) {
             Verdict::Failed
-        } else if any(flags, REFUSED) {
+        } else if any(flags, REFUSED_FLAGS) {
             Verdict::ClientError
         } else {
             Verdict::Success
@@ -135,10 +135,13 @@ pub fn is_answered(outcome: Outcome) -> bool {
         flags,
     } = outcome;
     match (protocol, code) {
-        (Protocol::Tcp, _) => !any(flags, UNDELIVERED | REFUSED),
+        (Protocol::Tcp, _) => !any(flags, UNDELIVERED_FLAGS | REFUSED_FLAGS),
         (_, 101) => true,
         (_, 0) => false,
-        _ => !any(flags, UNDELIVERED | CUT | REFUSED | CALLER_LEFT),
+        _ => !any(
+            flags,
+            UNDELIVERED_FLAGS | CUT_FLAGS | REFUSED_FLAGS | CALLER_LEFT_FLAGS,
+        ),
     }
 }
 
@@ -159,7 +162,7 @@ pub enum FlagMeaning {
 
 /// Every flag by the number of its field in `envoy.data.accesslog.v3.ResponseFlags`, with what it tells (Envoy's documentation of
 /// `%RESPONSE_FLAGS%`, and where its sources set them). `DO` and `UDO`, dropped for overload, have no field: their 503 tells it.
-pub const FLAGS: [(u32, FlagMeaning); 28] = [
+pub const FLAG_MEANINGS: [(u32, FlagMeaning); 28] = [
     (1, FlagMeaning::Undelivered), // LH: 503, because this Envoy failed its own health check
     (2, FlagMeaning::Undelivered), // UH: 503, no healthy host
     (3, FlagMeaning::Cut),         // UT: 504, the upstream took too long
@@ -190,14 +193,14 @@ pub const FLAGS: [(u32, FlagMeaning); 28] = [
     (28, FlagMeaning::CallerLeft), // DR: the caller reset the node
 ];
 
-const UNDELIVERED: u64 = telling(FlagMeaning::Undelivered);
-const CUT: u64 = telling(FlagMeaning::Cut);
-const REFUSED: u64 = telling(FlagMeaning::Refused);
-const CALLER_LEFT: u64 = telling(FlagMeaning::CallerLeft);
+const UNDELIVERED_FLAGS: u64 = telling(FlagMeaning::Undelivered);
+const CUT_FLAGS: u64 = telling(FlagMeaning::Cut);
+const REFUSED_FLAGS: u64 = telling(FlagMeaning::Refused);
+const CALLER_LEFT_FLAGS: u64 = telling(FlagMeaning::CallerLeft);
 
 /// The flags that tell this, bit n for the field with number n.
 const fn telling(what: FlagMeaning) -> u64 {
-    let (mut bits, mut rest): (u64, &[(u32, FlagMeaning)]) = (0, &FLAGS);
+    let (mut bits, mut rest): (u64, &[(u32, FlagMeaning)]) = (0, &FLAG_MEANINGS);
     while let [(number, tells), tail @ ..] = rest {
         if *tells as u8 == what as u8 {
             bits |= 1 << *number;

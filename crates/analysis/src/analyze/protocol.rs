@@ -48,10 +48,10 @@ impl Protocol {
     }
 }
 
-/// `HTTPAccessLogEntry.HTTPVersion.HTTP2`.
-const HTTP2: i32 = 3;
-/// `RequestMethod.POST`.
-const POST: i32 = 3;
+/// `HTTPAccessLogEntry.HTTPVersion.VERSION_HTTP2`.
+const VERSION_HTTP2: i32 = 3;
+/// `RequestMethod.METHOD_POST`.
+const METHOD_POST: i32 = 3;
 
 /// The protocol of an HTTP entry. gRPC is told by the content type where it is logged, else by what the called port declares, else
 /// by the request's shape: POST over HTTP/2 to `/package.Service/Method`. Istio's mesh-config logger carries no headers, so there
@@ -61,7 +61,7 @@ pub fn protocol(
     request: &HttpRequest<'_>,
     port: PortProtocol,
 ) -> Result<Protocol, Malformed> {
-    let can_be_grpc = entry.protocol_version == HTTP2 && request.method == POST;
+    let can_be_grpc = entry.protocol_version == VERSION_HTTP2 && request.method == METHOD_POST;
     let is_grpc = match (request.header(b"content-type")?, port) {
         (Some(content_type), _) => is_grpc_content(content_type),
         (None, PortProtocol::Grpc) => can_be_grpc,

@@ -9,7 +9,7 @@ use super::authority::{Authority, AuthorityHost};
 use super::direction::Direction;
 use super::k8s_mesh::Lookup;
 use super::upstream_cluster::UpstreamCluster;
-use super::virtual_host::{HTTP, NamedService, named};
+use super::virtual_host::{DEFAULT_PORT, NamedService, named};
 use crate::directory::{ExternalHost, Service, protocol_of};
 use crate::interner::{Interner, Symbol, Text};
 use crate::port_protocol::PortProtocol;
@@ -223,7 +223,7 @@ impl<'a> DestinationService<'a> {
         namespace: Option<&str>,
         lookup: &mut Lookup<'a>,
     ) -> Option<Self> {
-        let port = authority.port.unwrap_or(HTTP);
+        let port = authority.port.unwrap_or(DEFAULT_PORT);
         Some(match named(authority, namespace, lookup)? {
             NamedService::Service(service) => {
                 let protocol = protocol_of(&service.ports, port);

@@ -43,7 +43,7 @@ pub enum UpstreamCluster<'a> {
 }
 
 /// Clusters between the listeners of one Envoy (istio `pilot/pkg/networking/core` `waypoint.go`, `hbone.go`).
-const TUNNELS: [&str; 5] = [
+const TUNNEL_CLUSTERS: [&str; 5] = [
     "main_internal",
     "connect_originate",
     "connect_terminate",
@@ -85,7 +85,7 @@ impl<'a> UpstreamCluster<'a> {
                 UpstreamCluster::InboundPassthrough { name }
             }
             [Some("encap"), None, ..] => UpstreamCluster::Direct,
-            [Some(first), None, ..] if TUNNELS.contains(&first) => UpstreamCluster::Tunnel,
+            [Some(first), None, ..] if TUNNEL_CLUSTERS.contains(&first) => UpstreamCluster::Tunnel,
             _ => UpstreamCluster::Other,
         }
     }

@@ -22,7 +22,7 @@ use crate::role::Role;
 use crate::rule::Rule;
 
 /// The port of an authority without one.
-pub const HTTP: u16 = 80;
+pub const DEFAULT_PORT: u16 = 80;
 
 /// A service that a host names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn named<'a>(
     namespace: Option<&str>,
     lookup: &mut Lookup<'a>,
 ) -> Option<NamedService<'a>> {
-    let port = authority.port.unwrap_or(HTTP);
+    let port = authority.port.unwrap_or(DEFAULT_PORT);
     match &authority.host {
         AuthorityHost::Address(address) => of_address(*address, namespace, port, lookup),
         AuthorityHost::Name(name) => of_name(name, namespace, port, lookup),

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 /// 64 KiB, which the first change after a version copies. Ten pods that change in a second mark some forty buckets.
-const BUCKETS: usize = 1 << 13;
+const BUCKET_COUNT: usize = 1 << 13;
 /// As many keys as an entry's identity asks about, and a few more: an answer from more of them holds for its version only.
-const MOST: usize = 12;
+const MAX_DEPENDENCIES: usize = 12;
 
 /// The hash of a key, the same in every version. It is not seeded: only what changes in the cluster marks a bucket, so that a client
 /// who asks about keys of one bucket has no answers but its own looked up more often.
@@ -22,14 +22,14 @@ pub(super) fn hash_of(key: &(impl Hash + ?Sized)) -> u64 {
 
 /// A hash that falls into this bucket.
 pub(super) const fn hash_in(bucket: u64) -> u64 {
-    bucket << BUCKET_BITS
+    bucket << BUCKET_SHIFT
 }
 
 /// The lower bits of a hash choose the places in the tables.
-const BUCKET_BITS: u32 = 40;
+const BUCKET_SHIFT: u32 = 40;
 
 fn bucket(hash: u64) -> u16 {
-    (hash >> BUCKET_BITS) as u16 & (BUCKETS - 1) as u16
+    (hash >> BUCKET_SHIFT) as u16 & (BUCKET_COUNT - 1) as u16
 }
 
 /// In which version the answers about each bucket last changed.
@@ -46,7 +46,7 @@ impl Default for Changes {
         Changes {
             published: 0,
             is_marked: false,
-            changed: vec![0; BUCKETS].into(),
+            changed: vec![0; BUCKET_COUNT].into(),
         }
     }
 }
@@ -88,8 +88,8 @@ impl Changes {
 /// The buckets of the keys that an answer was made from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dependencies {
-    buckets: [u16; MOST],
-    /// More than [`MOST`]: not all are noted.
+    buckets: [u16; MAX_DEPENDENCIES],
+    /// More than [`MAX_DEPENDENCIES`]: not all are noted.
     count: u8,
 }
 
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn more_keys_than_are_noted_are_kept_in_no_version() {
         let changes = Changes::default();
-        let most = MOST as u64;
+        let most = MAX_DEPENDENCIES as u64;
         assert!(changes.is_still_valid(&dependencies(0..most), 0));
         assert!(!changes.is_still_valid(&dependencies(0..=most), 0));
         assert!(!changes.is_still_valid(&dependencies(0..1000), 0));

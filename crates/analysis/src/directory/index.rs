@@ -13,18 +13,18 @@ use hashbrown::hash_table::Entry;
 use super::changes::{Changes, Dependencies, hash_in, hash_of};
 
 /// Of 10 000 keys some forty are copied with the one that changes.
-const SHARDS: usize = 256;
+const SHARD_COUNT: usize = 256;
 
-type Shard<K, V> = Arc<HashTable<(K, V)>>;
+type TableShard<K, V> = Arc<HashTable<(K, V)>>;
 
 /// What is known of each key. A key without a value is as one with the default value.
 #[derive(Clone, Debug)]
-pub(super) struct Index<K, V>(Arc<[Shard<K, V>]>);
+pub(super) struct Index<K, V>(Arc<[TableShard<K, V>]>);
 
 impl<K, V> Default for Index<K, V> {
     fn default() -> Self {
-        let empty = Shard::new(HashTable::new());
-        Index(vec![empty; SHARDS].into())
+        let empty = TableShard::new(HashTable::new());
+        Index(vec![empty; SHARD_COUNT].into())
     }
 }
 
@@ -103,7 +103,7 @@ impl<K: Hash + Eq + Clone, V: Clone + Default + PartialEq> Index<K, V> {
 
 /// Neither of the bits by which a shard finds a key, the lowest and the seven highest, nor of those of a bucket.
 fn shard(hash: u64) -> usize {
-    (hash >> 32) as usize & (SHARDS - 1)
+    (hash >> 32) as usize & (SHARD_COUNT - 1)
 }
 
 /// What changes rarely and is asked as a whole; its `BUCKET` is no other whole's.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::validity::{MEMORY, Validity};
+use super::validity::{OWNERSHIP_RETENTION, Validity};
 use crate::interner::Text;
 use crate::moment::Moment;
 
@@ -30,7 +30,7 @@ impl NameHistory {
         };
         let mut names = known.clone();
         names.set(name.into(), now);
-        names.forget_ended_before(now.minus(MEMORY));
+        names.forget_ended_before(now.minus(OWNERSHIP_RETENTION));
         names
     }
 

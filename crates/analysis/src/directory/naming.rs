@@ -48,7 +48,7 @@ struct Metadata<'a> {
     annotations: &'a BTreeMap<String, String>,
 }
 
-static NONE: BTreeMap<String, String> = BTreeMap::new();
+static NO_METADATA: BTreeMap<String, String> = BTreeMap::new();
 
 impl NamingRules {
     /// Whether a rule reads the label `key` of such an object.
@@ -97,8 +97,8 @@ impl NamingRules {
         self.service_alone(Metadata {
             name: &slice.service,
             namespace: &slice.namespace,
-            labels: &NONE,
-            annotations: &NONE,
+            labels: &NO_METADATA,
+            annotations: &NO_METADATA,
         })
     }
 
@@ -107,8 +107,8 @@ impl NamingRules {
             Object::Pod => Some(Metadata {
                 name: "",
                 namespace: service.namespace,
-                labels: &NONE,
-                annotations: &NONE,
+                labels: &NO_METADATA,
+                annotations: &NO_METADATA,
             }),
             Object::Service => Some(service),
             Object::ServiceEntry => None,

@@ -24,7 +24,7 @@ use super::records::{
 use super::scope::{EXPORT_TO, exported_to};
 use super::selectable::Selectable;
 use super::service_entries::ServiceEntries;
-use super::validity::{MEMORY, Validity};
+use super::validity::{OWNERSHIP_RETENTION, Validity};
 use crate::moment::Moment;
 use known_pod::KnownPod;
 use texts::SharedTexts;
@@ -136,7 +136,7 @@ impl DirectoryState {
         }
     }
 
-    /// Takes the deletion of an object, observed at `now`. What held an address until now is remembered for [`MEMORY`].
+    /// Takes the deletion of an object, observed at `now`. What held an address until now is remembered for [`OWNERSHIP_RETENTION`].
     pub fn delete(&mut self, key: &ObjectKey, now: Moment) {
         match key.kind {
             ObjectKind::Pod => self.delete_pod(&key.id, now),
@@ -174,9 +174,9 @@ impl DirectoryState {
         }
     }
 
-    /// Forgets ownerships that ended more than [`MEMORY`] before `now`.
+    /// Forgets ownerships that ended more than [`OWNERSHIP_RETENTION`] before `now`.
     pub fn forget(&mut self, now: Moment) {
-        let limit = now.minus(MEMORY);
+        let limit = now.minus(OWNERSHIP_RETENTION);
         let directory = &mut self.directory;
         let changes = &mut directory.changes;
         directory.pods.change_where(

@@ -7,7 +7,7 @@ use crate::moment::Moment;
 /// How much earlier than an ownership a call may seem to start: clocks of nodes differ.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
 /// How long an address remembers a pod or Service that is gone.
-pub const MEMORY: Duration = Duration::from_mins(10);
+pub const OWNERSHIP_RETENTION: Duration = Duration::from_mins(10);
 
 /// A half-open span of start times: from `since`, before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

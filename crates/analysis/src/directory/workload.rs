@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::records::{Controller, PodRecord};
 use crate::pod_labels::{
-    APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISION, DEPLOYMENT_CONFIG, MANAGED, POD_TEMPLATE_HASH,
-    ROLLOUTS_POD_TEMPLATE_HASH, WORKLOAD_NAME,
+    APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISION, DEPLOYMENT_CONFIG, GATEWAY_MANAGED,
+    POD_TEMPLATE_HASH, ROLLOUTS_POD_TEMPLATE_HASH, WORKLOAD_NAME,
 };
 use crate::role::Role;
 
 /// Whether istiod made a pod as a waypoint or a gateway (Istio `pkg/config/constants` `ManagedGateway…`).
 pub fn role(labels: &BTreeMap<String, String>) -> Role {
-    match first_label(labels, &[MANAGED]) {
+    match first_label(labels, &[GATEWAY_MANAGED]) {
         Some("istio.io-mesh-controller") => Role::Waypoint,
         Some("istio.io-gateway-controller" | "istio.io-eastwest-controller") => Role::Gateway,
         _ => Role::Sidecar,
@@ -232,11 +232,11 @@ mod tests {
 
     #[rstest]
     // proves: node/gateway-pod
-    #[case(&[(MANAGED, "istio.io-gateway-controller")], Role::Gateway)]
-    #[case(&[(MANAGED, "istio.io-eastwest-controller")], Role::Gateway)]
+    #[case(&[(GATEWAY_MANAGED, "istio.io-gateway-controller")], Role::Gateway)]
+    #[case(&[(GATEWAY_MANAGED, "istio.io-eastwest-controller")], Role::Gateway)]
     // proves: node/waypoint
-    #[case(&[(MANAGED, "istio.io-mesh-controller")], Role::Waypoint)]
-    #[case(&[(MANAGED, "somebody-else")], Role::Sidecar)]
+    #[case(&[(GATEWAY_MANAGED, "istio.io-mesh-controller")], Role::Waypoint)]
+    #[case(&[(GATEWAY_MANAGED, "somebody-else")], Role::Sidecar)]
     #[case(&[], Role::Sidecar)]
     fn a_pod_that_istiod_made_is_a_gateway_or_a_waypoint(
         #[case] pairs: &[(&str, &str)],

@@ -12,11 +12,11 @@ use crate::directory::validity::Validity;
 use crate::moment::Moment;
 
 /// Identities of one worker. With their keys and the index they take at most 32 MiB.
-const MOST: usize = 112 << 10;
+const MAX_IDENTITIES: usize = 112 << 10;
 /// Bytes of their keys: real ones have 80 to 250.
-const KEY_BYTES: usize = 16 << 20;
+const MAX_TOTAL_KEY_BYTES: usize = 16 << 20;
 /// Longer keys are looked up anew each time. Two addresses, two principals and three peers take about 600 bytes.
-const LONGEST_KEY: usize = 1024;
+const MAX_KEY_BYTES: usize = 1024;
 
 /// An answer, in one line of the cache. In a large mesh neither it nor its key is in one.
 #[derive(Debug)]
@@ -105,21 +105,21 @@ impl IdentityCache {
             }
             return;
         }
-        if key.len() > LONGEST_KEY {
+        if key.len() > MAX_KEY_BYTES {
             return;
         }
-        if self.index.len() == MOST {
+        if self.index.len() == MAX_IDENTITIES {
             self.forget_oldest();
         }
         let key = self.write(key);
         let origin = SlotOrigin { key, dependencies };
-        let newest = (self.oldest + self.index.len()) % MOST;
+        let newest = (self.oldest + self.index.len()) % MAX_IDENTITIES;
         if let (Some(forgotten), Some(its)) = (self.slots.get_mut(newest), self.origins.get_mut(newest)) {
             (*forgotten, *its) = (slot, origin);
         } else {
-            grow(&mut self.slots, 1, MOST);
+            grow(&mut self.slots, 1, MAX_IDENTITIES);
             self.slots.push(slot);
-            grow(&mut self.origins, 1, MOST);
+            grow(&mut self.origins, 1, MAX_IDENTITIES);
             self.origins.push(origin);
         }
         let slot = newest as u32;
@@ -146,7 +146,7 @@ impl IdentityCache {
 
     /// Writes a key over those of the oldest slots, which are forgotten. Answers where.
     fn write(&mut self, key: &[u8]) -> KeyRange {
-        if self.next + key.len() > KEY_BYTES {
+        if self.next + key.len() > MAX_TOTAL_KEY_BYTES {
             while self.is_oldest_from(self.next) {
                 self.forget_oldest();
             }
@@ -157,7 +157,7 @@ impl IdentityCache {
             self.forget_oldest();
         }
         if let Some(more @ 1..) = end.checked_sub(self.keys.len()) {
-            grow(&mut self.keys, more, KEY_BYTES);
+            grow(&mut self.keys, more, MAX_TOTAL_KEY_BYTES);
             self.keys.resize(end, 0);
         }
         if let Some(place) = self.keys.get_mut(start..end) {
@@ -185,7 +185,7 @@ impl IdentityCache {
         if let Ok(entry) = self.index.find_entry(hash, is_oldest) {
             entry.remove();
         }
-        self.oldest = (self.oldest + 1) % MOST;
+        self.oldest = (self.oldest + 1) % MAX_IDENTITIES;
     }
 }
 

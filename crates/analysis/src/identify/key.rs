@@ -27,7 +27,7 @@ use crate::peer::key_bytes::{write_parts, write_peer};
 use crate::role::Role;
 
 /// Marks a key whose parts are as they were sent; there is no such security policy.
-const AS_SENT: u8 = 0x80;
+const AS_SENT_FLAG: u8 = 0x80;
 
 /// Writes the key of an identity that `chain` analyzes. Refuses strings longer than `limit` bytes, of those that `chain` asks for.
 pub fn write_key(
@@ -107,7 +107,7 @@ fn write_short_parts<const COUNT: usize>(
         .iter()
         .fold(true, |are_short, part| are_short & (part.len() <= limit));
     if are_short {
-        key.push(AS_SENT | flags);
+        key.push(AS_SENT_FLAG | flags);
         key.extend_from_slice(&parts.map(|part| part.len() as u8));
         for part in parts {
             key.extend_from_slice(part);

@@ -8,21 +8,21 @@ use als_proto::{Identifier, Malformed};
 use crate::aggregate::registry::Registry;
 use crate::directory::records::qualified;
 use crate::interner::Symbol;
-use crate::node::{DOMAIN, NODE_ID, Node, NodeNumbers};
+use crate::node::{MAX_DOMAIN_BYTES, MAX_NODE_ID_BYTES, Node, NodeNumbers};
 use crate::peer::key_bytes::write_peer;
 use crate::peer::{NodeNetwork, Peer};
 use crate::role::Role;
 
 /// Bytes of the longest namespace that there can be, a DNS label (RFC 1035, 2.3.4).
-const NAMESPACE: usize = 63;
+const MAX_NAMESPACE_BYTES: usize = 63;
 /// Bytes of the longest namespace and name of a pod that there can be, and a slash between.
-const POD_NAME: usize = 63 + 1 + 253;
+const MAX_QUALIFIED_POD_BYTES: usize = 63 + 1 + 253;
 /// Bytes of the longest name of a network: it is a label's value.
-const NETWORK: usize = 63;
+const MAX_NETWORK_BYTES: usize = 63;
 /// Addresses that are kept of a node: one of each family, and some of further networks.
-const ADDRESSES: usize = 8;
+const MAX_ADDRESSES: usize = 8;
 /// The domain of a cluster that tells none.
-const USUAL_DOMAIN: &str = "cluster.local";
+const DEFAULT_DOMAIN: &str = "cluster.local";
 
 impl Node {
     /// Reads the node of an identifier. Node ids of Istio are `type~address~pod.namespace~namespace.svc.domain`
@@ -48,8 +48,10 @@ impl Node {
         let (namespace, domain) = parts
             .next()
             .and_then(|suffix| suffix.split_once(".svc."))
-            .filter(|(namespace, domain)| namespace.len() <= NAMESPACE && domain.len() <= DOMAIN)
-            .unwrap_or(("", USUAL_DOMAIN));
+            .filter(|(namespace, domain)| {
+                namespace.len() <= MAX_NAMESPACE_BYTES && domain.len() <= MAX_DOMAIN_BYTES
+            })
+            .unwrap_or(("", DEFAULT_DOMAIN));
         let own = Peer::in_node(identifier)?;
         let (cluster, cluster_text) = match own.cluster {
             b"" => (Symbol::UNKNOWN, Arc::default()),
@@ -58,14 +60,14 @@ impl Node {
         let network = NodeNetwork::of(identifier)?;
         let own_network = std::str::from_utf8(network.name).ok();
         let own_network = own_network
-            .filter(|name| name.len() <= NETWORK)
+            .filter(|name| name.len() <= MAX_NETWORK_BYTES)
             .unwrap_or_default();
         let own_addresses = own_addresses(own_address, network.addresses);
         let words = words(role, &cluster_text, &own_addresses, (namespace, domain));
         let own = if is_own_asked { own } else { Peer::default() };
         let asked = is_own_asked.then_some(&own);
         let numbers = numbers(registry, &words, (own_pod.as_deref(), own_network), asked);
-        let beginning = identifier.node_id().iter().take(NODE_ID).copied();
+        let beginning = identifier.node_id().iter().take(MAX_NODE_ID_BYTES).copied();
         Ok(Node {
             node_id: beginning.collect(),
             role,
@@ -88,7 +90,7 @@ impl Node {
 fn qualified_pod(pod: &str) -> Option<Box<str>> {
     let (name, namespace) = pod.rsplit_once('.')?;
     let qualified = qualified(namespace, name);
-    let is_name = !name.is_empty() && !namespace.is_empty() && qualified.len() <= POD_NAME;
+    let is_name = !name.is_empty() && !namespace.is_empty() && qualified.len() <= MAX_QUALIFIED_POD_BYTES;
     is_name.then(|| qualified.into())
 }
 
@@ -96,13 +98,13 @@ fn own_addresses(own: Option<IpAddr>, others: &[u8]) -> Box<[IpAddr]> {
     let others = others.split(|byte| *byte == b',');
     let others = others.filter_map(|other| std::str::from_utf8(other.trim_ascii()).ok()?.parse().ok());
     let mut addresses: Vec<IpAddr> = Vec::new();
-    for address in own.into_iter().chain(others.take(ADDRESSES)) {
+    for address in own.into_iter().chain(others.take(MAX_ADDRESSES)) {
         let address = address.to_canonical();
         if !addresses.contains(&address) {
             addresses.push(address);
         }
     }
-    addresses.truncate(ADDRESSES);
+    addresses.truncate(MAX_ADDRESSES);
     addresses.into()
 }
 

@@ -16,7 +16,7 @@ use crate::directory::name_history::NameHistory;
 use crate::interner::Symbol;
 use crate::peer::Peer;
 
-static OF_PEERS: LazyLock<Template<MetadataPath>> = LazyLock::new(default_metadata_name);
+static PEER_NAME_TEMPLATE: LazyLock<Template<MetadataPath>> = LazyLock::new(default_metadata_name);
 
 /// The name of a party when the call of `lookup` started.
 pub(super) fn service_name(party: &Party<'_>, lookup: &mut Lookup<'_>, registry: &Registry) -> Symbol {
@@ -45,7 +45,7 @@ fn of_peer(peer: &Peer<&[u8]>) -> String {
     let peer = peer.map(|text| String::from_utf8_lossy(text));
     let mut name = String::new();
     // A peer's canonical service is what Istio's fall-back made of all its labels.
-    OF_PEERS.render(&mut name, |path| {
+    PEER_NAME_TEMPLATE.render(&mut name, |path| {
         if path.is(&["SERVICE"]) {
             Some(&peer.canonical_service)
         } else if path.is(&["NAMESPACE"]) {

@@ -33,10 +33,10 @@ use super::target::{Target, TargetForm};
 use super::trie::{ServiceLimits, Trie};
 
 /// The longest endpoint name that `SkyWalking` keeps by default (`SW_ENDPOINT_NAME_MAX_LENGTH`).
-pub const SKYWALKING_NAME_BYTES: usize = 150;
+pub const SKYWALKING_MAX_NAME_BYTES: usize = 150;
 
 /// Bytes of a service besides its name, its rules and its trie, with what an allocator adds to them.
-const SERVICE_BYTES: usize = 256;
+const SERVICE_OVERHEAD_BYTES: usize = 256;
 
 /// The bounds of all names; by default 500 names a service, 50 words a position, and 32 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,7 +250,7 @@ impl Endpoints {
 
     fn service_bytes(&self, name: &str) -> usize {
         let rules = self.rules.iter().filter(|rule| rule.is_for(name)).count();
-        SERVICE_BYTES + name.len() + rules * size_of::<u32>()
+        SERVICE_OVERHEAD_BYTES + name.len() + rules * size_of::<u32>()
     }
 
     fn push(&mut self, name: &str) -> ServiceId {

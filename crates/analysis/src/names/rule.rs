@@ -7,7 +7,7 @@
 use super::escape;
 use super::method::Method;
 use super::segment::Placeholder;
-use super::target::{SEGMENT_BYTES, SEGMENTS, Target, TargetForm};
+use super::target::{MAX_SEGMENT_BYTES, MAX_SEGMENTS, Target, TargetForm};
 
 /// One path template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub enum EndpointRuleError {
     },
     /// More than a request's segments are compared.
     #[error(
-        "the endpoint rule `{rule}` has more than {SEGMENTS} segments or one of more than {SEGMENT_BYTES} bytes; end it earlier with `**`"
+        "the endpoint rule `{rule}` has more than {MAX_SEGMENTS} segments or one of more than {MAX_SEGMENT_BYTES} bytes; end it earlier with `**`"
     )]
     TooLong {
         /// The rule as written.
@@ -108,7 +108,7 @@ impl EndpointRule {
         for segment in path.split('/').filter(|segment| !segment.is_empty()) {
             parsed.push(segment, rule, &mut text)?;
         }
-        if parsed.segments.len() > SEGMENTS {
+        if parsed.segments.len() > MAX_SEGMENTS {
             return Err(EndpointRuleError::TooLong { rule: written() });
         }
         parsed.path = if text.is_empty() { "/".into() } else { text.into() };
@@ -172,7 +172,7 @@ impl EndpointRule {
         } else {
             escape::write_segment(segment.as_bytes(), path);
             let word = path.get(start..).unwrap_or_default();
-            if word.len() > SEGMENT_BYTES {
+            if word.len() > MAX_SEGMENT_BYTES {
                 return Err(EndpointRuleError::TooLong { rule: rule_text() });
             }
             self.segments.push(SegmentPattern::Word(word.into()));
@@ -264,13 +264,13 @@ mod tests {
 
     #[test]
     fn only_a_rest_matches_paths_beyond_the_bound_of_segments() {
-        let path = "/a".repeat(SEGMENTS + 1);
+        let path = "/a".repeat(MAX_SEGMENTS + 1);
         assert!(matches("/a/**", Method::Get, &path));
-        assert!(!matches(&"/a".repeat(SEGMENTS), Method::Get, &path));
+        assert!(!matches(&"/a".repeat(MAX_SEGMENTS), Method::Get, &path));
         assert!(matches(
-            &"/{x}".repeat(SEGMENTS),
+            &"/{x}".repeat(MAX_SEGMENTS),
             Method::Get,
-            &"/a".repeat(SEGMENTS)
+            &"/a".repeat(MAX_SEGMENTS)
         ));
     }
 
@@ -336,9 +336,9 @@ mod tests {
 
     #[test]
     fn a_word_beyond_the_bound_is_refused() {
-        let longest = format!("/{}", "x".repeat(SEGMENT_BYTES));
+        let longest = format!("/{}", "x".repeat(MAX_SEGMENT_BYTES));
         assert!(EndpointRule::parse(&longest, None).is_ok());
-        let rule = format!("/{}", "x".repeat(SEGMENT_BYTES + 1));
+        let rule = format!("/{}", "x".repeat(MAX_SEGMENT_BYTES + 1));
         assert_eq!(
             EndpointRule::parse(&rule, None),
             Err(EndpointRuleError::TooLong { rule })

@@ -34,20 +34,20 @@ pub enum Placeholder {
     Rest,
 }
 
-const CREDENTIAL: Classes = Classes::UPPER.or(Classes::DASH).or(Classes::BLANK);
+const CREDENTIAL_CLASSES: Classes = Classes::UPPER.or(Classes::DASH).or(Classes::BLANK);
 const QUERY: Classes = Classes::QUERY.or(Classes::AT);
 
 type TypeRule = (Placeholder, Classes, fn(&[u8]) -> bool);
 
 /// What each type looks like, and of what characters it needs at least one kind; the first that fits counts.
-const RULES: [TypeRule; 8] = [
+const TYPE_RULES: [TypeRule; 8] = [
     (Placeholder::Email, Classes::AT, has_email),
     (Placeholder::Int, Classes::DIGIT, is_int),
     (Placeholder::Uuid, Classes::DASH, is_uuid),
     (Placeholder::Date, Classes::DIGIT, date::is_date),
     (Placeholder::Hex, Classes::DIGIT, is_hex),
     (Placeholder::Base64, Classes::UPPER, base64::is_base64),
-    (Placeholder::Any, CREDENTIAL, has_credential),
+    (Placeholder::Any, CREDENTIAL_CLASSES, has_credential),
     (Placeholder::Any, QUERY, is_like_a_query),
 ];
 
@@ -93,7 +93,7 @@ impl Placeholder {
                 return Some(itself);
             }
         }
-        RULES
+        TYPE_RULES
             .into_iter()
             .find_map(|(placeholder, needs, is)| (classes.have(needs) && is(segment)).then_some(placeholder))
     }
@@ -117,26 +117,26 @@ fn is_uuid(segment: &[u8]) -> bool {
 }
 
 /// Shorter runs of hexadecimal digits are words too often.
-const SHORTEST_HEX: usize = 8;
+const MIN_HEX_DIGITS: usize = 8;
 /// From here on, no word of digits and the letters a to f is known.
-const CERTAIN_HEX: usize = 16;
+const MIN_CERTAIN_HEX_DIGITS: usize = 16;
 /// How often a short hexadecimal number goes from letters to digits or back; `face2face` does so twice.
-const HEX_CHANGES: usize = 3;
+const MIN_HEX_CHANGES: usize = 3;
 
 /// At least eight hexadecimal digits, both letters and decimals, below sixteen well mixed; or `0x` before any number of them.
 fn is_hex(segment: &[u8]) -> bool {
     if let Some(digits) = segment.strip_prefix(b"0x") {
         return !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
     }
-    if segment.len() < SHORTEST_HEX || !segment.iter().all(u8::is_ascii_hexdigit) {
+    if segment.len() < MIN_HEX_DIGITS || !segment.iter().all(u8::is_ascii_hexdigit) {
         return false;
     }
     let neighbours = segment.iter().zip(segment.iter().skip(1));
     let changes = neighbours
         .filter(|(one, next)| one.is_ascii_digit() != next.is_ascii_digit())
         .count();
-    let least = if segment.len() < CERTAIN_HEX {
-        HEX_CHANGES
+    let least = if segment.len() < MIN_CERTAIN_HEX_DIGITS {
+        MIN_HEX_CHANGES
     } else {
         1
     };

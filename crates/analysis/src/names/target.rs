@@ -12,9 +12,9 @@
 //! | matrix parameters `;name=value` | left out |
 //! | escapes | RFC 3986's unreserved characters plain, others in capitals |
 //! | bytes that are not ASCII or that no path may hold | escaped |
-//! | a segment of more than [`SEGMENT_BYTES`] that is of no type | `{any}` |
-//! | an escaped segment of more than [`ESCAPED_BYTES`], or with escaped escapes | `{any}` |
-//! | segments after the first [`SEGMENTS`] | `**` |
+//! | a segment of more than [`MAX_SEGMENT_BYTES`] that is of no type | `{any}` |
+//! | an escaped segment of more than [`MAX_ESCAPED_SEGMENT_BYTES`], or with escaped escapes | `{any}` |
+//! | segments after the first [`MAX_SEGMENTS`] | `**` |
 //! | `.` and `..` | words: proxies have already resolved those that they resolve |
 //! | a gRPC call's `/package.Service/Method` | as it is |
 
@@ -23,13 +23,13 @@ use super::method::Method;
 use super::segment::{Classes, Placeholder};
 
 /// Segments of a path that a name has.
-pub const SEGMENTS: usize = 16;
+pub const MAX_SEGMENTS: usize = 16;
 /// Bytes of a word in its canonical spelling.
-pub const SEGMENT_BYTES: usize = 64;
+pub const MAX_SEGMENT_BYTES: usize = 64;
 /// Bytes that an escaped segment decodes to before its type is no longer looked for.
-pub const ESCAPED_BYTES: usize = 256;
+pub const MAX_ESCAPED_SEGMENT_BYTES: usize = 256;
 /// Bytes of a gRPC call's path; a longer one is named like any path.
-pub const GRPC_BYTES: usize = 256;
+pub const MAX_GRPC_PATH_BYTES: usize = 256;
 
 /// A request as the rules of naming see it.
 #[derive(Clone, Copy, Debug)]
@@ -74,8 +74,8 @@ impl Default for Target {
         Target {
             method: Method::Other,
             form: TargetForm::Path,
-            text: String::with_capacity((SEGMENTS + 1) * (SEGMENT_BYTES + 4)),
-            segments: Vec::with_capacity(SEGMENTS + 1),
+            text: String::with_capacity((MAX_SEGMENTS + 1) * (MAX_SEGMENT_BYTES + 4)),
+            segments: Vec::with_capacity(MAX_SEGMENTS + 1),
         }
     }
 }
@@ -106,7 +106,7 @@ impl Target {
             if segment.is_empty() {
                 continue;
             }
-            if self.segments.len() == SEGMENTS {
+            if self.segments.len() == MAX_SEGMENTS {
                 self.push("", Some(Placeholder::Rest));
                 break;
             }
@@ -138,7 +138,7 @@ impl Target {
             return self.push(segment, None);
         }
         let placeholder = Placeholder::of_classes(segment.as_bytes(), classes);
-        if segment.len() > SEGMENT_BYTES {
+        if segment.len() > MAX_SEGMENT_BYTES {
             self.push("", placeholder.or(Some(Placeholder::Any)));
         } else {
             self.push(segment, placeholder);
@@ -146,7 +146,7 @@ impl Target {
     }
 
     fn push_escaped(&mut self, segment: &[u8]) {
-        let mut buffer = [0; ESCAPED_BYTES];
+        let mut buffer = [0; MAX_ESCAPED_SEGMENT_BYTES];
         let placeholder = match escape::decoded(segment, &mut buffer) {
             Some(decoded) if escape::has_escape(decoded) => Some(Placeholder::Any),
             Some(decoded) => Placeholder::of(decoded),
@@ -156,7 +156,7 @@ impl Target {
         let start = self.text.len();
         for (byte, is_escaped) in escape::bytes(segment) {
             escape::write_byte(byte, is_escaped, &mut self.text);
-            if self.text.len() - start > SEGMENT_BYTES {
+            if self.text.len() - start > MAX_SEGMENT_BYTES {
                 self.text.truncate(start);
                 break;
             }
@@ -222,7 +222,7 @@ fn is_grpc_path(path: &[u8]) -> bool {
             && Placeholder::of(name).is_none()
     };
     let mut segments = path.split(|byte| *byte == b'/');
-    path.len() <= GRPC_BYTES
+    path.len() <= MAX_GRPC_PATH_BYTES
         && segments.next().is_some_and(<[u8]>::is_empty)
         && segments.next().is_some_and(is_name)
         && segments.next().is_some_and(is_name)

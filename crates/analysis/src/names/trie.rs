@@ -21,13 +21,13 @@ use super::target::{Target, TargetForm};
 use methods::{AtomicMethods, Methods};
 
 /// Bytes of a node besides its texts, with what an allocator adds to them.
-pub(super) const NODE_BYTES: usize = 128;
+pub(super) const NODE_OVERHEAD_BYTES: usize = 128;
 
 /// Bytes of a gRPC call's name besides its text.
-const GRPC_NAME_BYTES: usize = 48;
+const GRPC_OVERHEAD_BYTES: usize = 48;
 
 /// Bytes left free before the path of a name with a bound: the longest method, and what stands between.
-const METHOD_BYTES: usize = "OPTIONS ".len();
+const MAX_METHOD_BYTES: usize = "OPTIONS ".len();
 
 /// The bounds of a trie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct ServiceLimits {
     /// Distinct words at one position before they are values.
     pub values_per_position: usize,
     /// Bytes of a name with its method; what is longer ends in `/**`. Without it a name has at most
-    /// [`SEGMENTS`](super::target::SEGMENTS) × ([`SEGMENT_BYTES`](super::target::SEGMENT_BYTES) + 1) bytes and a few.
+    /// [`SEGMENTS`](super::target::MAX_SEGMENTS) × ([`SEGMENT_BYTES`](super::target::MAX_SEGMENT_BYTES) + 1) bytes and a few.
     pub name_bytes: Option<usize>,
 }
 
@@ -116,7 +116,7 @@ impl Trie {
         self.grpc
             .retain_mut(|call| call.asked.take() != Methods::default());
         self.root.forget_unasked();
-        let texts = self.grpc.iter().map(|call| GRPC_NAME_BYTES + call.path.len());
+        let texts = self.grpc.iter().map(|call| GRPC_OVERHEAD_BYTES + call.path.len());
         self.bytes = self.root.bytes() + texts.sum::<usize>();
         self.names = self.root.names().len() + self.grpc.len();
         self.is_full = false;
@@ -151,7 +151,7 @@ impl Trie {
     }
 
     fn learn_grpc(&mut self, target: &Target, free: usize) {
-        let cost = GRPC_NAME_BYTES + target.text().len();
+        let cost = GRPC_OVERHEAD_BYTES + target.text().len();
         if let (Err(index), true) = (self.grpc_index(target), cost <= free) {
             let call = GrpcCall {
                 path: target.text().into(),
@@ -206,7 +206,11 @@ impl Trie {
             let is_collapsed = node.is_some_and(|node| node.is_collapsed);
             let key = key(is_collapsed, text, placeholder);
             node = node.and_then(|node| node.child(key));
-            cost += if node.is_none() { NODE_BYTES + key.len() } else { 0 };
+            cost += if node.is_none() {
+                NODE_OVERHEAD_BYTES + key.len()
+            } else {
+                0
+            };
             path += 1 + key.len();
         }
         let is_named = node.is_some_and(|node| node.methods != Methods::default());
@@ -283,7 +287,7 @@ impl TrieNode {
     fn bytes(&self) -> usize {
         let children = self.children.iter();
         let below: usize = children
-            .map(|(key, child)| NODE_BYTES + key.len() + child.bytes())
+            .map(|(key, child)| NODE_OVERHEAD_BYTES + key.len() + child.bytes())
             .sum();
         below + self.path.len()
     }
@@ -308,7 +312,7 @@ fn shown(path: &str, name_bytes: Option<usize>) -> String {
     if path.is_empty() {
         return "/".to_owned();
     }
-    let Some(bound) = name_bytes.map(|bytes| bytes.saturating_sub(METHOD_BYTES)) else {
+    let Some(bound) = name_bytes.map(|bytes| bytes.saturating_sub(MAX_METHOD_BYTES)) else {
         return path.to_owned();
     };
     if path.len() <= bound {

@@ -6,7 +6,7 @@ use super::{Peer, flat_node, token_text};
 
 /// The keys of `common_properties.filter_state_objects` that hold the upstream's peer, the one that wins first: of Istio 1.24 and
 /// later, of 1.29 and later, of 1.6 to 1.23, of 1.5.
-const UPSTREAM: [&[u8]; 4] = [
+const UPSTREAM_KEYS: [&[u8]; 4] = [
     b"upstream_peer",
     b"upstream_peer_obj",
     b"wasm.upstream_peer",
@@ -14,7 +14,7 @@ const UPSTREAM: [&[u8]; 4] = [
 ];
 
 /// The same for the downstream's peer.
-const DOWNSTREAM: [&[u8]; 4] = [
+const DOWNSTREAM_KEYS: [&[u8]; 4] = [
     b"downstream_peer",
     b"downstream_peer_obj",
     b"wasm.downstream_peer",
@@ -38,8 +38,8 @@ impl<'a> Peers<'a> {
         let mut downstream = [None; 4];
         for object in objects {
             let Ok(object) = object else { continue };
-            keep(&mut upstream, UPSTREAM, object);
-            keep(&mut downstream, DOWNSTREAM, object);
+            keep(&mut upstream, UPSTREAM_KEYS, object);
+            keep(&mut downstream, DOWNSTREAM_KEYS, object);
         }
         Peers {
             upstream: upstream.iter().flatten().find_map(peer),

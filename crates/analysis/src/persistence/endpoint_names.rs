@@ -2,7 +2,7 @@
 //!
 //! A service that nobody asked for in the idle time and as long again is forgotten, and so is a name of a service that is always busy.
 //!
-//! A name is not learnt from a request that no endpoint answered: code 404, no route, or gRPC's `UNIMPLEMENTED`.
+//! A name is not learnt from a request that no endpoint answered: code 404, no route, or gRPC's `GRPC_UNIMPLEMENTED`.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,9 +18,9 @@ use crate::names::method::Method;
 use crate::names::target::{Request, Target};
 
 /// `ResponseFlags.no_route_found`.
-const NO_ROUTE_FOUND: u32 = 9;
-/// gRPC's status `UNIMPLEMENTED`.
-const UNIMPLEMENTED: u8 = 12;
+const FLAG_NO_ROUTE_FOUND: u32 = 9;
+/// gRPC's status `GRPC_UNIMPLEMENTED`.
+const GRPC_UNIMPLEMENTED: u8 = 12;
 
 /// What the workers share.
 #[derive(Debug)]
@@ -110,6 +110,6 @@ impl WorkerNames {
 /// Whether there is an endpoint that gave the answer.
 fn was_answered(outcome: Outcome) -> bool {
     outcome.code != 404
-        && !outcome.flags.contains(NO_ROUTE_FOUND)
-        && outcome.protocol != Protocol::Grpc(UNIMPLEMENTED)
+        && !outcome.flags.contains(FLAG_NO_ROUTE_FOUND)
+        && outcome.protocol != Protocol::Grpc(GRPC_UNIMPLEMENTED)
 }

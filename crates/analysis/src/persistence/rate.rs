@@ -17,9 +17,9 @@ use crate::interner::Symbol;
 use crate::moment::Moment;
 
 /// Kinds that are counted; all further ones of a minute are one kind.
-const KINDS: usize = 10_000;
+const MAX_RATE_KEYS: usize = 10_000;
 
-const MINUTE: i64 = 60_000_000_000;
+const NANOSECONDS_PER_MINUTE: i64 = 60_000_000_000;
 
 /// What is counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +93,7 @@ impl EntryRate {
             minute.number = number;
             minute.kept.clear();
         }
-        let has_room = minute.kept.len() < KINDS || minute.kept.contains_key(&kind);
+        let has_room = minute.kept.len() < MAX_RATE_KEYS || minute.kept.contains_key(&kind);
         let kept = minute
             .kept
             .entry(if has_room { kind } else { RateKey::OVERFLOW })
@@ -120,7 +120,7 @@ impl WorkerRate {
     /// Whether one more entry of `kind`, received at `received`, is within the rate; then it is counted.
     #[inline]
     pub fn admits(&mut self, rate: &EntryRate, kind: RateKey, received: Moment) -> bool {
-        let number = received.0.div_euclid(MINUTE);
+        let number = received.0.div_euclid(NANOSECONDS_PER_MINUTE);
         if number != self.number {
             self.number = number;
             self.over.clear();
@@ -129,7 +129,7 @@ impl WorkerRate {
             return false;
         }
         let is_admitted = rate.admits(kind, number);
-        if !is_admitted && self.over.len() < KINDS {
+        if !is_admitted && self.over.len() < MAX_RATE_KEYS {
             self.over.insert(kind);
         }
         is_admitted

@@ -13,7 +13,7 @@ use foldhash::quality::FixedState;
 use super::kept_entry::{MeasuredCall, ObservedEntry};
 
 /// Where Envoy keeps the trace decision in a request id (`UUIDRequestIDExtension`).
-const TRACE_CHARACTER: usize = 14;
+const TRACE_DECISION_INDEX: usize = 14;
 
 /// A share from nothing to all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub fn hash(observed: &ObservedEntry<'_, '_>) -> u64 {
     };
     if !request_id.is_empty() {
         let (head, rest) = request_id
-            .split_at_checked(TRACE_CHARACTER)
+            .split_at_checked(TRACE_DECISION_INDEX)
             .unwrap_or((request_id, b""));
         hasher.write(head);
         hasher.write(rest.get(1..).unwrap_or_default());

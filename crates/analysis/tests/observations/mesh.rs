@@ -7,7 +7,7 @@ use als_proto::Message;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
 use alscope_analysis::accounting::Accounting;
-use alscope_analysis::aggregate::labels::NAMES;
+use alscope_analysis::aggregate::labels::LABEL_NAMES;
 use alscope_analysis::aggregate::registry::{Registry, RegistryBounds};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
@@ -263,7 +263,7 @@ pub(crate) struct Labels(HashMap<&'static str, String>);
 impl Labels {
     pub(crate) fn of(values: &[Arc<str>; 25]) -> Self {
         Labels(
-            NAMES
+            LABEL_NAMES
                 .into_iter()
                 .zip(values.iter().map(ToString::to_string))
                 .collect(),

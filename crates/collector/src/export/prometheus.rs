@@ -10,8 +10,8 @@ pub mod proxies;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use alscope_analysis::aggregate::histogram::{BOUNDS, BUCKETS, Histogram};
-use alscope_analysis::aggregate::labels::{NAMES, SeriesLabels, TCP_NAMES};
+use alscope_analysis::aggregate::histogram::{BUCKET_BOUNDS, BUCKET_COUNT, Histogram};
+use alscope_analysis::aggregate::labels::{LABEL_NAMES, SeriesLabels, TCP_LABEL_COUNT};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::totals::{SeriesFamily, Snapshot};
 use alscope_analysis::moment::Moment;
@@ -24,8 +24,8 @@ use format::Format;
 /// Bytes that a piece of the text has at least, but for the last one; a piece ends with what makes it as long.
 pub const PIECE_BYTES: usize = 64 * 1024;
 
-/// [`BOUNDS`] in the spelling of `OpenMetrics`.
-const CANONICAL_BOUNDS: [&str; BUCKETS] = [
+/// [`BUCKET_BOUNDS`] in the spelling of `OpenMetrics`.
+const CANONICAL_BOUNDS: [&str; BUCKET_COUNT] = [
     "0.5", "1.0", "5.0", "10.0", "25.0", "50.0", "100.0", "250.0", "500.0", "1000.0", "2500.0", "5000.0",
     "10000.0", "30000.0", "60000.0", "300000.0", "600000.0", "1.8e+06", "3.6e+06", "+Inf",
 ];
@@ -64,8 +64,8 @@ impl Prometheus {
     ) -> impl Iterator<Item = String> + Send + use<> {
         let Rendered { http, tcp } = {
             let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
-            learn(&mut rendered.http, &snapshot.http, NAMES.len());
-            learn(&mut rendered.tcp, &snapshot.tcp, TCP_NAMES);
+            learn(&mut rendered.http, &snapshot.http, LABEL_NAMES.len());
+            learn(&mut rendered.tcp, &snapshot.tcp, TCP_LABEL_COUNT);
             rendered.clone()
         };
         let writer = || Writer::new(format, snapshot.started);
@@ -187,7 +187,7 @@ fn learn<C: Clone + Default>(rendered: &mut Labels, family: &SeriesFamily<C>, na
 /// `name="value",…` without braces, values escaped as the format demands.
 fn label_text(labels: &SeriesLabels, names: usize) -> String {
     let mut text = String::new();
-    for (name, value) in NAMES.iter().zip(&labels.values).take(names) {
+    for (name, value) in LABEL_NAMES.iter().zip(&labels.values).take(names) {
         push_label(&mut text, name, value);
     }
     text
@@ -208,7 +208,7 @@ fn histogram(
     (histogram, is_duration): (&Histogram, bool),
 ) {
     let bounds = match format {
-        Format::Text => BOUNDS,
+        Format::Text => BUCKET_BOUNDS,
         Format::OpenMetrics => CANONICAL_BOUNDS,
     };
     let mut cumulated = 0;

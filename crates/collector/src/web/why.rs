@@ -8,7 +8,7 @@ use alscope_analysis::aggregate::example::Example as Entry;
 use alscope_analysis::aggregate::graph_node::GraphNode;
 use alscope_analysis::aggregate::topology::shown_at;
 use alscope_analysis::aggregate::totals::Snapshot;
-use alscope_analysis::aggregate::window::MOST_EDGES;
+use alscope_analysis::aggregate::window::MAX_EDGES;
 use alscope_analysis::moment::Moment;
 use alscope_analysis::reporter::Reporter;
 use alscope_analysis::rule::Rule;
@@ -74,7 +74,7 @@ pub(super) fn answer(snapshot: &Snapshot, edge: Option<&str>) -> Result<Why, (St
 fn refusal(edge: &str) -> (StatusCode, String) {
     if edge == OTHER {
         let message = format!(
-            "edge={edge} stands for the edges beyond the first {MOST_EDGES}; ask for one of them by its ends, or for all without an edge\n"
+            "edge={edge} stands for the edges beyond the first {MAX_EDGES}; ask for one of them by its ends, or for all without an edge\n"
         );
         (StatusCode::NOT_FOUND, message)
     } else if edge.contains(',') {

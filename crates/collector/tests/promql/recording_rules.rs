@@ -5,7 +5,7 @@ use als_proto::ResponseFlags;
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry};
 use alscope_analysis::analyze::flags;
 use alscope_analysis::analyze::outcome::Outcome;
-use alscope_analysis::analyze::outcome::{FLAGS, Verdict};
+use alscope_analysis::analyze::outcome::{FLAG_MEANINGS, Verdict};
 use alscope_analysis::analyze::protocol::Protocol;
 use prost::Message as _;
 
@@ -59,7 +59,7 @@ fn labels(outcome: Outcome) -> Labels {
 
 /// No flag, each, and each pair.
 fn sets() -> Vec<ResponseFlags> {
-    let numbers = FLAGS.map(|(number, _)| number);
+    let numbers = FLAG_MEANINGS.map(|(number, _)| number);
     let mut sets = vec![flags_of(&[])];
     for one in numbers {
         sets.push(flags_of(&[one]));

@@ -1,6 +1,6 @@
 //! How much the registry holds.
 
-use crate::aggregate::evidence::MOST_EVIDENCE;
+use crate::aggregate::evidence::MAX_EVIDENCE;
 
 /// How much the registry holds before the rest goes into the overflow series.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ impl Default for RegistryBounds {
             calls: 200_000,
             samples: 500_000,
             label_bytes: 64 << 20,
-            evidence: MOST_EVIDENCE,
+            evidence: MAX_EVIDENCE,
             outside_hosts: 200,
         }
     }

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 /// Bytes of the table: some ten thousand nodes that only the directory knows.
-pub const NODE_BYTES: usize = 2 << 20;
+pub const MAX_TABLE_BYTES: usize = 2 << 20;
 /// Bytes that a node takes besides its words.
-const NODE: usize = 64;
+const NODE_OVERHEAD_BYTES: usize = 64;
 
 /// The numbers of the nodes that are known.
 #[derive(Debug, Default)]
@@ -27,13 +27,13 @@ impl NodeNumbers {
             return *number;
         }
         self.last += 1;
-        let bytes = NODE + words.len();
-        if self.bytes + bytes > NODE_BYTES {
+        let bytes = NODE_OVERHEAD_BYTES + words.len();
+        if self.bytes + bytes > MAX_TABLE_BYTES {
             self.numbers.clear();
             self.bytes = 0;
         }
         // A node of more words than fit in the table at all has a number for each of its streams.
-        if self.bytes + bytes <= NODE_BYTES {
+        if self.bytes + bytes <= MAX_TABLE_BYTES {
             self.bytes += bytes;
             self.numbers.insert(words.into(), self.last);
         }
@@ -55,11 +55,11 @@ mod tests {
             let number = nodes.number(&node.to_le_bytes());
             assert!(number > last);
             last = number;
-            assert!(nodes.bytes <= NODE_BYTES);
+            assert!(nodes.bytes <= MAX_TABLE_BYTES);
         }
         assert!(nodes.number(b"first") > last, "it was forgotten");
         assert_eq!(nodes.number(&199_999_u32.to_le_bytes()), last);
-        let large = vec![0; NODE_BYTES];
+        let large = vec![0; MAX_TABLE_BYTES];
         assert_ne!(nodes.number(&large), nodes.number(&large));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::aggregate::ids::CallId;
 
 /// The host of calls to all the others.
-pub(super) const OTHER: &str = "other";
+pub(super) const OTHER_HOST: &str = "other";
 
 /// The hosts that have a place.
 #[derive(Debug, Default)]

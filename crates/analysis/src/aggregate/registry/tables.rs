@@ -33,8 +33,8 @@ pub(super) struct Tables {
 /// A family of series among the tables.
 pub(super) type SeriesTable = fn(&mut Tables) -> &mut IdTable<SeriesKey>;
 
-pub(super) const HTTP: SeriesTable = |tables| &mut tables.http;
-pub(super) const TCP: SeriesTable = |tables| &mut tables.tcp;
+pub(super) const HTTP_SERIES: SeriesTable = |tables| &mut tables.http;
+pub(super) const TCP_SERIES: SeriesTable = |tables| &mut tables.tcp;
 
 impl Tables {
     /// The overflow call and the overflow series, and strings of at most so many bytes.

@@ -137,7 +137,7 @@ fn what_lasts_as_long_as_a_connection_is_in_no_percentile_and_no_failure() {
     let mut durations = vec![3; 90];
     durations.extend([3_600_000; 10]);
     let mut counts = requests(&durations);
-    counts.lasting[SKETCH - 1] = 10;
+    counts.lasting[EDGE_BUCKET_COUNT - 1] = 10;
     http(&mut window, &edge, Verdict::Failed, &counts, 1000);
     let row = &rows(&window.last(Duration::from_mins(1), at(1010)))[0];
     assert_eq!((row.per_second, row.error_share), (10.0, Some(0.9)));

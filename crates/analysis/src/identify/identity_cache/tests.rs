@@ -73,11 +73,11 @@ fn an_answer_holds_until_what_was_asked_changes() {
 #[test]
 fn a_long_key_is_not_remembered() {
     let mut cache = IdentityCache::default();
-    put(&mut cache, &[0; LONGEST_KEY + 1], always());
-    put(&mut cache, &[0; LONGEST_KEY], always());
+    put(&mut cache, &[0; MAX_KEY_BYTES + 1], always());
+    put(&mut cache, &[0; MAX_KEY_BYTES], always());
     let mut of = |key| get(&mut cache, key, &Directory::default(), 0);
-    assert_eq!(of(&[0; LONGEST_KEY + 1]), None);
-    assert_eq!(of(&[0; LONGEST_KEY]), Some(IDENTIFIED));
+    assert_eq!(of(&[0; MAX_KEY_BYTES + 1]), None);
+    assert_eq!(of(&[0; MAX_KEY_BYTES]), Some(IDENTIFIED));
 }
 
 /// An answer that only this number's key has: for calls that start then.
@@ -123,10 +123,10 @@ fn all_pairs_of_a_large_mesh_are_remembered() {
 }
 
 #[rstest]
-#[case::short_keys(300_000, |_| 8, MOST)]
-#[case::keys_that_fill_all(300_000, |_| KEY_BYTES / MOST, MOST)]
-#[case::long_keys(60_000, |_| LONGEST_KEY, KEY_BYTES / LONGEST_KEY)]
-#[case::keys_that_do_not_fill_the_end(60_000, |_| 1000, KEY_BYTES / 1000)]
+#[case::short_keys(300_000, |_| 8, MAX_IDENTITIES)]
+#[case::keys_that_fill_all(300_000, |_| MAX_TOTAL_KEY_BYTES / MAX_IDENTITIES, MAX_IDENTITIES)]
+#[case::long_keys(60_000, |_| MAX_KEY_BYTES, MAX_TOTAL_KEY_BYTES / MAX_KEY_BYTES)]
+#[case::keys_that_do_not_fill_the_end(60_000, |_| 1000, MAX_TOTAL_KEY_BYTES / 1000)]
 fn the_newest_are_remembered_within_the_bound(
     #[case] count: u32,
     #[case] length: fn(u32) -> usize,
@@ -150,7 +150,7 @@ fn keys_of_many_lengths_are_remembered_without_a_gap() {
 
 #[rstest]
 #[case::from_the_beginning(1000)]
-#[case::after_a_round(MOST as u32 + 1000)]
+#[case::after_a_round(MAX_IDENTITIES as u32 + 1000)]
 fn what_was_cleared_is_forgotten_and_its_place_is_anothers(#[case] before: u32) {
     let mut cache = IdentityCache::default();
     let directory = Directory::default();
@@ -163,11 +163,12 @@ fn what_was_cleared_is_forgotten_and_its_place_is_anothers(#[case] before: u32) 
     assert!(known(&mut cache, before - 1));
     cache.clear();
     assert!((0..before).all(|number| !known(&mut cache, number)));
-    for number in 0..2 * MOST as u32 {
+    for number in 0..2 * MAX_IDENTITIES as u32 {
         put(&mut cache, &key(number, 250), of(number));
     }
-    let remembered = (0..2 * MOST as u32).filter(|number| known(&mut cache, *number));
-    let newest: Vec<u32> = (2 * MOST as u32 - KEY_BYTES as u32 / 250..2 * MOST as u32).collect();
+    let remembered = (0..2 * MAX_IDENTITIES as u32).filter(|number| known(&mut cache, *number));
+    let newest: Vec<u32> =
+        (2 * MAX_IDENTITIES as u32 - MAX_TOTAL_KEY_BYTES as u32 / 250..2 * MAX_IDENTITIES as u32).collect();
     assert_eq!(remembered.collect::<Vec<_>>(), newest);
 }
 

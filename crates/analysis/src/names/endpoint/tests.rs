@@ -138,7 +138,7 @@ fn the_defaults_are_five_hundred_names_and_fifty_words() {
 fn skywalkings_bound_is_kept() {
     let settings = EndpointBounds {
         service: ServiceLimits {
-            name_bytes: Some(SKYWALKING_NAME_BYTES),
+            name_bytes: Some(SKYWALKING_MAX_NAME_BYTES),
             ..EndpointBounds::default().service
         },
         ..EndpointBounds::default()
@@ -152,7 +152,7 @@ fn skywalkings_bound_is_kept() {
 #[test]
 fn bytes_bound_services_and_their_names() {
     let settings = EndpointBounds {
-        bytes: 2 * SERVICE_BYTES + "overflow".len() + "web.demo".len() + 200,
+        bytes: 2 * SERVICE_OVERHEAD_BYTES + "overflow".len() + "web.demo".len() + 200,
         ..EndpointBounds::default()
     };
     let mut endpoints = Endpoints::new(settings, Vec::new());

@@ -12,7 +12,7 @@ use super::request::{REDACTED, hide, write_authority, write_printable, write_tar
 use crate::names::segment::is_scheme;
 
 /// Parts of names that always mean a secret.
-const SECRETS: [&[u8]; 13] = [
+const SECRET_NAME_PARTS: [&[u8]; 13] = [
     b"authorization",
     b"cookie",
     b"token",
@@ -28,7 +28,7 @@ const SECRETS: [&[u8]; 13] = [
     b"xsrf",
 ];
 /// Words of names that mean a secret when they stand alone between dashes or underscores.
-const SECRET_WORDS: [&[u8]; 5] = [b"auth", b"key", b"pin", b"otp", b"sid"];
+const SECRET_NAME_WORDS: [&[u8]; 5] = [b"auth", b"key", b"pin", b"otp", b"sid"];
 
 pub(super) fn write(name: &[u8], value: &[u8], configured: &[Box<str>], output: &mut String) {
     let is_one_of = |names: &[&[u8]]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
@@ -53,9 +53,9 @@ fn names_a_secret(name: &[u8]) -> bool {
             .any(|window| window.eq_ignore_ascii_case(part))
     };
     let mut words = name.split(|byte| !byte.is_ascii_alphanumeric());
-    SECRETS.into_iter().any(contains)
+    SECRET_NAME_PARTS.into_iter().any(contains)
         || words.any(|word| {
-            SECRET_WORDS
+            SECRET_NAME_WORDS
                 .iter()
                 .any(|secret| word.eq_ignore_ascii_case(secret))
         })

@@ -19,11 +19,11 @@ pub fn bounded(mut text: String, bytes: usize) -> String {
 }
 
 /// Hexadecimal digits that may be a session's id or a key; a `MongoDB` id has 24.
-const SECRET_HEX: usize = 32;
+const MIN_SECRET_HEX_DIGITS: usize = 32;
 /// Bytes of a query's key; a longer one is rather a value.
-pub(super) const KEY_BYTES: usize = 64;
+pub(super) const MAX_QUERY_KEY_BYTES: usize = 64;
 /// How often escapes may be escaped.
-const ESCAPES_OF_ESCAPES: usize = 4;
+const MAX_ESCAPE_DEPTH: usize = 4;
 
 pub(super) fn write_target(target: &[u8], output: &mut String) {
     let fragment = target.iter().position(|byte| *byte == b'#');
@@ -106,8 +106,9 @@ pub(super) fn hide(decoded: &[u8], output: &mut String) -> bool {
 }
 
 fn has_long_hex(decoded: &[u8]) -> bool {
-    let is_long_hex =
-        |piece: &[u8]| piece.len() >= SECRET_HEX && Placeholder::of(piece) == Some(Placeholder::Hex);
+    let is_long_hex = |piece: &[u8]| {
+        piece.len() >= MIN_SECRET_HEX_DIGITS && Placeholder::of(piece) == Some(Placeholder::Hex)
+    };
     decoded
         .split(|byte| !byte.is_ascii_alphanumeric())
         .any(is_long_hex)
@@ -154,7 +155,7 @@ fn write_key(key: &[u8], output: &mut String) {
     if hide(key, output) {
         return;
     }
-    if is_name && key.len() <= KEY_BYTES && !has_long_hex(key) {
+    if is_name && key.len() <= MAX_QUERY_KEY_BYTES && !has_long_hex(key) {
         output.extend(key.iter().map(|byte| char::from(*byte)));
     } else {
         output.push_str(REDACTED);
@@ -191,7 +192,7 @@ pub(super) fn write_printable(text: &[u8], output: &mut String) {
 /// The text without escapes, and without those of escapes.
 fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     let mut decoded = Cow::Borrowed(text);
-    for _ in 0..ESCAPES_OF_ESCAPES {
+    for _ in 0..MAX_ESCAPE_DEPTH {
         if !escape::has_escape(&decoded) {
             break;
         }

@@ -1,9 +1,9 @@
 //! Tokens and keys that are known by their form.
 
-use super::base64::{SHORTEST_JSON, is_base64};
+use super::base64::{MIN_JSON_BYTES, is_base64};
 
 /// How issuers mark their keys, so that scanners find leaked ones. Marks that also begin words, such as `npm_`, are left out.
-const PREFIXES: [&[u8]; 17] = [
+const CREDENTIAL_PREFIXES: [&[u8]; 17] = [
     b"ghp_",
     b"gho_",
     b"ghu_",
@@ -23,7 +23,7 @@ const PREFIXES: [&[u8]; 17] = [
     b"shpat_",
 ];
 /// Characters after a prefix.
-const SHORTEST_KEY: usize = 12;
+const MIN_BYTES_AFTER_PREFIX: usize = 12;
 
 /// Whether a token or key stands anywhere in `text`: random base64, JSON in base64 as in a JWT, a key that its issuer marks, or
 /// something after `Bearer` or `Basic`.
@@ -53,11 +53,13 @@ pub(in crate::names) fn is_scheme(word: &[u8]) -> bool {
 }
 
 fn is_key(piece: &[u8]) -> bool {
-    if piece.len() < SHORTEST_KEY {
+    if piece.len() < MIN_BYTES_AFTER_PREFIX {
         return false;
     }
-    let after_prefix = PREFIXES.iter().find_map(|prefix| piece.strip_prefix(*prefix));
-    after_prefix.is_some_and(|rest| rest.len() >= SHORTEST_KEY) || is_access_key(piece)
+    let after_prefix = CREDENTIAL_PREFIXES
+        .iter()
+        .find_map(|prefix| piece.strip_prefix(*prefix));
+    after_prefix.is_some_and(|rest| rest.len() >= MIN_BYTES_AFTER_PREFIX) || is_access_key(piece)
 }
 
 /// The id of an AWS access key, long-lived or temporary.
@@ -71,5 +73,5 @@ fn is_access_key(piece: &[u8]) -> bool {
 
 fn has_json(piece: &[u8]) -> bool {
     let start = piece.windows(3).position(|window| window == b"eyJ");
-    start.is_some_and(|start| piece.len() - start >= SHORTEST_JSON)
+    start.is_some_and(|start| piece.len() - start >= MIN_JSON_BYTES)
 }

@@ -66,8 +66,8 @@ fn paths_are_read_in_one_spelling(#[case] path: &[u8], #[case] expected: &str) {
 }
 
 #[rstest]
-#[case::longest_word(SEGMENT_BYTES, false)]
-#[case::longer(SEGMENT_BYTES + 1, true)]
+#[case::longest_word(MAX_SEGMENT_BYTES, false)]
+#[case::longer(MAX_SEGMENT_BYTES + 1, true)]
 fn a_long_segment_is_a_value(#[case] length: usize, #[case] is_value: bool) {
     let word = "x".repeat(length);
     let target = read(Method::Get, format!("/{word}/y").as_bytes(), false);
@@ -81,8 +81,8 @@ fn a_long_segment_is_a_value(#[case] length: usize, #[case] is_value: bool) {
 
 #[test]
 fn the_bound_of_a_word_is_that_of_its_spelling() {
-    let word = "x".repeat(SEGMENT_BYTES);
-    let escaped = format!("/%78{}", "x".repeat(SEGMENT_BYTES - 1));
+    let word = "x".repeat(MAX_SEGMENT_BYTES);
+    let escaped = format!("/%78{}", "x".repeat(MAX_SEGMENT_BYTES - 1));
     assert_eq!(
         shown(&read(Method::Get, escaped.as_bytes(), false)),
         format!("/{word}")
@@ -102,13 +102,13 @@ fn a_long_token_keeps_its_type() {
 
 #[test]
 fn a_long_escaped_segment_is_a_value() {
-    let escaped = format!("/{}%41", "1".repeat(ESCAPED_BYTES));
+    let escaped = format!("/{}%41", "1".repeat(MAX_ESCAPED_SEGMENT_BYTES));
     assert_eq!(shown(&read(Method::Get, escaped.as_bytes(), false)), "/{any}");
 }
 
 #[test]
 fn segments_beyond_the_bound_are_one() {
-    let path = "/a".repeat(SEGMENTS);
+    let path = "/a".repeat(MAX_SEGMENTS);
     assert_eq!(shown(&read(Method::Get, path.as_bytes(), false)), path);
     let longer = format!("{path}/b/c?x");
     assert_eq!(

@@ -197,25 +197,25 @@ fn the_segments_that_fit_are_kept(#[case] name_bytes: usize, #[case] expected: &
 fn bytes_bound_what_is_learned() {
     let mut trie = Trie::new(limits(10, 10));
     let first = target(Method::Get, "/abc", false);
-    let cost = NODE_BYTES + 3 + 4;
+    let cost = NODE_OVERHEAD_BYTES + 3 + 4;
     trie.learn(&first, cost - 1);
     assert_eq!((trie.find(&first), trie.bytes()), (None, 0));
     trie.learn(&first, cost);
     assert_eq!((trie.find(&first), trie.bytes()), (Some("/abc"), cost));
     let grpc = target(Method::Post, "/a.B/C", true);
-    trie.learn(&grpc, GRPC_NAME_BYTES + 5);
+    trie.learn(&grpc, GRPC_OVERHEAD_BYTES + 5);
     assert_eq!(trie.find(&grpc), None);
-    trie.learn(&grpc, GRPC_NAME_BYTES + 6);
-    assert_eq!(trie.bytes(), cost + GRPC_NAME_BYTES + 6);
+    trie.learn(&grpc, GRPC_OVERHEAD_BYTES + 6);
+    assert_eq!(trie.bytes(), cost + GRPC_OVERHEAD_BYTES + 6);
 }
 
 #[test]
 fn a_collapse_gives_bytes_back() {
     let mut trie = learned(limits(10, 2), &["/u/ann", "/u/bob"]);
-    let before = 3 * NODE_BYTES + "u".len() + 2 * ("ann".len() + "/u/ann".len());
+    let before = 3 * NODE_OVERHEAD_BYTES + "u".len() + 2 * ("ann".len() + "/u/ann".len());
     assert_eq!(trie.bytes(), before);
     named(&mut trie, "/u/cid");
-    let after = 2 * NODE_BYTES + "u".len() + "{any}".len() + "/u/{any}".len();
+    let after = 2 * NODE_OVERHEAD_BYTES + "u".len() + "{any}".len() + "/u/{any}".len();
     assert_eq!(trie.bytes(), after);
 }
 
@@ -259,8 +259,8 @@ fn names_that_nobody_asked_for_are_forgotten_with_their_methods_and_bytes() {
         [true, false, false]
     );
     assert_eq!(trie.names, 2);
-    let node = 3 * (NODE_BYTES + 1) + "/a/b/c".len();
-    assert_eq!(trie.bytes(), node + GRPC_NAME_BYTES + "/shop.Cart/Get".len());
+    let node = 3 * (NODE_OVERHEAD_BYTES + 1) + "/a/b/c".len();
+    assert_eq!(trie.bytes(), node + GRPC_OVERHEAD_BYTES + "/shop.Cart/Get".len());
     trie.forget_unasked();
     trie.forget_unasked();
     assert_eq!((trie.names, trie.bytes()), (0, 0));

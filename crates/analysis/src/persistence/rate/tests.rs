@@ -61,15 +61,15 @@ fn all_workers_share_the_rate() {
 fn kinds_beyond_the_bound_share_one_rate() {
     let rate = EntryRate::new(2);
     let mut worker = WorkerRate::default();
-    let codes = 0..u32::try_from(KINDS).expect("the bound is small") + 10;
+    let codes = 0..u32::try_from(MAX_RATE_KEYS).expect("the bound is small") + 10;
     let within = codes
         .clone()
         .filter(|code| worker.admits(&rate, kind(FIRST, KeepReason::Error, *code), at(60)));
-    assert_eq!(within.count(), KINDS + 2);
+    assert_eq!(within.count(), MAX_RATE_KEYS + 2);
     // Those within it have their own.
     let within = codes.filter(|code| worker.admits(&rate, kind(FIRST, KeepReason::Error, *code), at(60)));
-    assert_eq!(within.count(), KINDS);
-    assert_eq!(rate.minute().kept.len(), KINDS + 1);
+    assert_eq!(within.count(), MAX_RATE_KEYS);
+    assert_eq!(rate.minute().kept.len(), MAX_RATE_KEYS + 1);
     // The next minute has room for others, though one of the old ones goes on.
     let next =
         [0, u32::MAX].map(|code| admitted(&mut worker, &rate, kind(FIRST, KeepReason::Error, code), 120));

@@ -98,7 +98,7 @@ metadata: {resourceVersion: ""}
 "#;
 
 /// The directory of a file in which everything can be decoded.
-fn parse(text: &str, mut state: State) -> Result<Directory, FileError> {
+fn parse(text: &str, mut state: DirectoryState) -> Result<Directory, FileError> {
     let rules = state.naming_rules().clone();
     super::parse(text, Path::new("cluster.yaml"), &rules, |item| {
         state.apply(item.unwrap(), clock::now());
@@ -156,7 +156,7 @@ fn described(directory: &Directory, owner: &Owner<'_>) -> String {
 #[case::as_yaml(LIST.to_owned())]
 #[case::as_json(json(LIST))]
 fn what_kubectl_prints_becomes_the_directory(#[case] text: String) {
-    let directory = parse(&text, State::default()).unwrap();
+    let directory = parse(&text, DirectoryState::default()).unwrap();
     let later = "2026-01-02T00:00:00Z";
     assert_eq!(
         owner(&directory, "10.0.0.2", later),
@@ -184,7 +184,7 @@ fn what_kubectl_prints_becomes_the_directory(#[case] text: String) {
 
 #[test]
 fn what_is_outside_is_in_the_directory_by_address_or_by_host() {
-    let directory = parse(LIST, State::default()).unwrap();
+    let directory = parse(LIST, DirectoryState::default()).unwrap();
     let owner = |address| owner(&directory, address, "2026-01-02T00:00:00Z");
     assert_eq!(owner("192.0.2.7"), "service database");
     assert_eq!(owner("192.0.2.9"), "external legacy.example.com.outside");
@@ -246,7 +246,7 @@ items:
 #[case::of_a_slice_by_the_pods_name(7005, "edge-x edge-x latest -")]
 #[case::undeclared(7006, "node-address")]
 fn a_pod_of_the_host_network_is_found_by_its_ports(#[case] port: u16, #[case] expected: &str) {
-    let directory = parse(SELECTED, State::default()).unwrap();
+    let directory = parse(SELECTED, DirectoryState::default()).unwrap();
     let found = directory.inquiry().owner(
         "10.0.0.100".parse().unwrap(),
         Some(port),
@@ -258,7 +258,7 @@ fn a_pod_of_the_host_network_is_found_by_its_ports(#[case] port: u16, #[case] ex
 // proves: k8s-mesh/workload-entry, workload/group
 #[test]
 fn a_workload_entry_is_a_party() {
-    let directory = parse(SELECTED, State::default()).unwrap();
+    let directory = parse(SELECTED, DirectoryState::default()).unwrap();
     let found = directory
         .inquiry()
         .owner("192.168.1.5".parse().unwrap(), None, at("2026-01-02T00:00:00Z"));
@@ -312,7 +312,7 @@ fn an_entry_is_there_for_the_namespaces_that_it_is_exported_to() {
         "{hosts: [api.example.com],",
         "{hosts: [api.example.com], exportTo: [., shop],",
     );
-    let directory = parse(&exported, State::default()).unwrap();
+    let directory = parse(&exported, DirectoryState::default()).unwrap();
     let seen =
         ["outside", "shop", "demo"].map(|namespace| external(&directory, "api.example.com", namespace));
     assert_eq!(seen.map(|external| external.is_some()), [true, true, false]);
@@ -326,7 +326,7 @@ fn a_service_is_there_for_the_namespaces_that_its_annotation_names() {
         "{name: reviews, namespace: demo, annotations: {networking.istio.io/exportTo: '., shop', unused: x},",
     );
     assert_ne!(exported, LIST);
-    let directory = parse(&exported, State::default()).unwrap();
+    let directory = parse(&exported, DirectoryState::default()).unwrap();
     let service = directory.inquiry().service("demo", "reviews").unwrap();
     let seen = ["demo", "shop", "elsewhere"].map(|namespace| service.is_exported_to(namespace));
     assert_eq!(seen, [true, true, false]);
@@ -427,7 +427,7 @@ fn annotations_that_no_rule_reads_are_not_kept() {
     "directory file cluster.yaml: not YAML, or no List: "
 )]
 fn a_bad_file_is_an_error_that_says_where(#[case] text: &str, #[case] expected: &str) {
-    let error = parse(text, State::default()).unwrap_err().to_string();
+    let error = parse(text, DirectoryState::default()).unwrap_err().to_string();
     assert!(error.starts_with(expected), "{error}");
     assert!(!error.contains("secret"), "{error}");
     assert!(
@@ -457,7 +457,7 @@ fn an_item_that_cannot_be_decoded_is_left_out_and_named(#[case] text: String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cluster.yaml");
     std::fs::write(&path, text).unwrap();
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     let left_out = load(&path, &mut state).unwrap();
     let named = left_out
         .iter()
@@ -483,7 +483,7 @@ fn a_mesh_of_any_size_is_read() {
     // A thousand pods of a real cluster have as many values.
     let others = "- {kind: ConfigMap, metadata: {name: other}}\n".repeat(40_000);
     let text = LIST.replace("kind: List\n", &format!("{others}kind: List\n"));
-    let directory = parse(&text, State::default()).unwrap();
+    let directory = parse(&text, DirectoryState::default()).unwrap();
     assert_eq!(
         owner(&directory, "10.96.0.2", "2026-01-02T00:00:00Z"),
         "service reviews"
@@ -492,7 +492,7 @@ fn a_mesh_of_any_size_is_read() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = load(Path::new("/nowhere/cluster.yaml"), &mut State::default())
+    let error = load(Path::new("/nowhere/cluster.yaml"), &mut DirectoryState::default())
         .unwrap_err()
         .to_string();
     assert!(
