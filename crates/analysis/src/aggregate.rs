@@ -1,8 +1,7 @@
 //! From observations to series: deltas in each worker's shard, one total table, windows for the page.
 
 pub mod call;
-pub mod deltas;
-pub mod ends;
+pub mod call_ends;
 pub mod evidence;
 pub mod example;
 pub mod expiry;
@@ -12,6 +11,7 @@ pub mod ids;
 pub mod labels;
 pub mod registry;
 pub mod series;
+pub mod series_deltas;
 pub mod topology;
 pub mod totals;
 pub mod window;

@@ -1,20 +1,20 @@
 //! What an entry says, before anybody is looked up: one rule table to a file, each row with its source.
 
-pub mod addresses;
 pub mod attribution;
 pub mod authority;
 pub mod direction;
 pub mod final_entry;
-pub mod flags;
 pub mod identity;
 pub mod k8s_mesh;
-pub mod lasting;
 pub mod latency;
+pub mod long_lived;
 pub mod measure;
 pub mod mx_mesh;
 pub mod observations;
 pub mod outcome;
+pub mod party_address;
 pub mod protocol;
+pub mod response_flags;
 pub mod service;
 pub mod tls;
 pub mod upstream_cluster;

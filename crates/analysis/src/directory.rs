@@ -4,15 +4,15 @@
 //! Lookups take no lock and guess nothing: what is not certain is [`Unattributed`] with its reason.
 
 pub mod address_claims;
-pub mod block;
 pub mod changes;
+pub mod cidr_block;
 mod found;
 mod index;
-pub mod inquiry;
 pub mod name_history;
-pub mod naming;
+pub mod naming_rules;
 pub mod ownership;
 mod parties;
+pub mod query;
 pub mod records;
 pub mod scope;
 pub mod selectable;

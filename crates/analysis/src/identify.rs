@@ -2,8 +2,8 @@
 
 mod identified;
 pub mod identity_cache;
-pub mod key;
-mod raw;
+pub mod identity_key;
+mod raw_identity;
 mod read_node;
 mod service_name;
 
@@ -29,7 +29,7 @@ use crate::peer::{Peer, Peers};
 use crate::reporter::Reporter;
 pub use identified::{Identified, IdentifiedObservation};
 use identity_cache::IdentityAnswer;
-pub use raw::{CallerAddress, RawIdentity, asked_authority, server_name};
+pub use raw_identity::{CallerAddress, RawIdentity, asked_authority, server_name};
 use service_name::service_name;
 
 /// The peers of an entry, if an analyzer of the chain asks for them.

@@ -1,7 +1,7 @@
 //! One worker's share of the work: from a message's bytes to counted observations, by plain function calls.
 
-mod context;
 mod drain;
+mod entry_context;
 mod progress;
 mod settings;
 
@@ -25,14 +25,14 @@ use crate::analyze::measure::{self, ClampedFields};
 use crate::chain::{Analyzer, Chain};
 use crate::directory::Directory;
 use crate::identify::identity_cache::IdentityCache;
-use crate::identify::key::write_key;
+use crate::identify::identity_key::write_key;
 use crate::identify::{self, Identified, IdentifiedObservation, RawIdentity};
 use crate::moment::Moment;
 use crate::node::{MAX_OWN_LABELS, Node};
 use crate::persistence::kept_entry::{MeasuredCall, ObservedEntry};
 use crate::persistence::{EntrySampler, Persistence};
 use crate::rule::Rule;
-use context::{EntryContext, EntryObservations, LoggedCall};
+use entry_context::{EntryContext, EntryObservations, LoggedCall};
 pub use progress::MessageProgress;
 pub use settings::AnalysisSettings;
 

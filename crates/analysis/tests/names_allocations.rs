@@ -1,8 +1,8 @@
 //! A known name costs no allocation, and what names use is within what is counted.
 
 use alscope_analysis::names::endpoint::{EndpointBounds, Endpoints, ServiceId};
+use alscope_analysis::names::endpoint_rule::EndpointRule;
 use alscope_analysis::names::method::Method;
-use alscope_analysis::names::rule::EndpointRule;
 use alscope_analysis::names::target::{Request, Target};
 use alscope_analysis::names::trie::ServiceLimits;
 use alscope_naming::kubernetes_name::{KubernetesPath, Object, k8s_service_name};

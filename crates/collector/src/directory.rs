@@ -12,7 +12,7 @@ pub mod publisher;
 pub mod service_entry;
 pub mod workload_entry;
 
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::state::DirectoryState;
 use alscope_collector_config::Config;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use alscope_analysis::names::endpoint::{self, Endpoints};
+use alscope_analysis::names::endpoint_rule::{EndpointRule, EndpointRuleError};
 use alscope_analysis::names::redact::Redaction;
-use alscope_analysis::names::rule::{EndpointRule, EndpointRuleError};
 use alscope_analysis::persistence::Persistence;
 use alscope_analysis::persistence::reason::SamplingRules;
 use alscope_analysis::persistence::sample::Share;

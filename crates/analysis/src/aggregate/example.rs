@@ -2,7 +2,7 @@
 
 use als_proto::{Address, CommonProperties, HttpEntry, HttpRequest, Malformed};
 
-use crate::analyze::flags;
+use crate::analyze::response_flags;
 use crate::moment::Moment;
 use crate::names::method::Method;
 use crate::names::redact::{REDACTED, Redaction, bounded};
@@ -80,7 +80,7 @@ impl Example {
             request: shown
                 .http
                 .map(|(entry, request)| ExampleRequest::of(entry, request)),
-            response_flags: cut(flags::text(common.response_flags)),
+            response_flags: cut(response_flags::text(common.response_flags)),
             upstream_cluster: text(common.upstream_cluster),
             route_name: text(common.route_name),
             downstream_direct_remote_address: address(common.downstream_direct_remote_address()?),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::graph_node::GraphNode;
 use crate::aggregate::call::{Call, PartyLabels};
-use crate::analyze::flags;
 use crate::analyze::outcome::Outcome;
 use crate::analyze::outcome::{Verdict, is_answered};
+use crate::analyze::response_flags;
 use crate::interner::{Interner, Symbol};
 use crate::reporter::Reporter;
 
@@ -107,7 +107,7 @@ pub fn series_labels(call: &Call, outcome: Outcome, interner: &Interner) -> Seri
         text(call.service_name),
         text(call.service_namespace),
         outcome.protocol.as_str().into(),
-        flags::text(outcome.flags).into(),
+        response_flags::text(outcome.flags).into(),
         call.security.as_str().into(),
         outcome.code.to_string().into(),
         outcome.protocol.grpc_status_text().into(),

@@ -2,18 +2,18 @@
 //! ([`super::expiry`]), so its lock is off the hot path.
 
 mod bounds;
+mod id_table;
 pub mod node_numbers;
 mod outside_hosts;
-mod places;
 mod tables;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use bounds::RegistryBounds;
+use id_table::IdTable;
 use node_numbers::NodeNumbers;
 use outside_hosts::OTHER_HOST;
-use places::IdTable;
 use tables::{HTTP_SERIES, TCP_SERIES, Tables};
 
 use super::call::Call;

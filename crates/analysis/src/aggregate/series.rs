@@ -71,7 +71,7 @@ pub struct HttpCounts {
     pub request_bytes: Histogram,
     /// Response sizes.
     pub response_bytes: Histogram,
-    /// How many requests of each bucket of durations last as long as a connection, see [`crate::analyze::lasting`].
+    /// How many requests of each bucket of durations last as long as a connection, see [`crate::analyze::long_lived`].
     pub lasting: [u32; EDGE_BUCKET_COUNT],
 }
 

@@ -1,6 +1,6 @@
 //! The one total table, and the immutable snapshot that every reader gets.
 
-mod family;
+mod series_family;
 
 use super::evidence::EvidenceTable;
 use super::registry::Registry;
@@ -9,7 +9,7 @@ use super::window::Window;
 use super::worker_counts::WorkerCounts;
 use crate::accounting::Accounting;
 use crate::moment::Moment;
-pub use family::{Series, SeriesFamily};
+pub use series_family::{Series, SeriesFamily};
 
 /// Series that expired, and what went with them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

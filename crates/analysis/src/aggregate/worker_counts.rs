@@ -1,8 +1,8 @@
 //! All that one worker counted since it was last drained.
 
-use super::deltas::SeriesDeltas;
 use super::evidence::EvidenceDeltas;
 use super::series::{HttpCounts, TcpCounts};
+use super::series_deltas::SeriesDeltas;
 use crate::accounting::Accounting;
 
 /// What one worker counted since it was last drained.

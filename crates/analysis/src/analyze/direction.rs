@@ -1,8 +1,8 @@
 //! Which way a call went, as its reporter saw it.
 
 use super::NotObserved;
-use super::addresses::ip;
 use super::identity::Identity;
+use super::party_address::ip;
 use super::upstream_cluster::UpstreamCluster;
 use crate::accounting::Skipped;
 use crate::node::Node;

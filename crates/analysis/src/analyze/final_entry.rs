@@ -2,7 +2,7 @@
 
 use als_proto::CommonProperties;
 
-use super::lasting::METHOD_CONNECT;
+use super::long_lived::METHOD_CONNECT;
 use crate::accounting::Skipped;
 use crate::role::Role;
 

@@ -1,6 +1,6 @@
 //! What an entry says about who called whom.
 
-use super::addresses::PartyAddress;
+use super::party_address::PartyAddress;
 use super::tls::Security;
 use crate::peer::Peers;
 

@@ -18,14 +18,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::NotObserved;
-use super::addresses::{PartyAddress, ip};
 use super::attribution::Attribution;
 use super::direction::Direction;
 use super::identity::{CallEnd, Identity};
+use super::party_address::{PartyAddress, ip};
 use super::upstream_cluster::UpstreamCluster;
 use crate::directory::changes::Dependencies;
-use crate::directory::inquiry::DirectoryQuery;
 use crate::directory::name_history::NameHistory;
+use crate::directory::query::DirectoryQuery;
 use crate::directory::scope::Scope;
 use crate::directory::validity::Validity;
 use crate::directory::{Directory, FoundOwner, Owner};

@@ -2,8 +2,8 @@
 
 use als_proto::{CommonProperties, HttpEntry, HttpRequest, Malformed, ResponseFlags, TcpEntry};
 
-use super::lasting::lasts;
 use super::latency;
+use super::long_lived::lasts;
 use super::protocol::{self, Protocol};
 use crate::accounting::ClampedField;
 use crate::port_protocol::PortProtocol;
@@ -53,7 +53,7 @@ pub struct HttpMeasure {
     pub flags: ResponseFlags,
     /// The whole request, in microseconds.
     pub microseconds: u64,
-    /// Whether that is how long a connection was open, see [`super::lasting`].
+    /// Whether that is how long a connection was open, see [`super::long_lived`].
     pub lasts: bool,
     /// Bytes from the caller, headers included.
     pub request_bytes: u64,

@@ -17,7 +17,7 @@
 //! | gRPC without a status | unknown | Istio's mesh-config logger never logs the status |
 //! | any other | success | |
 //!
-//! A request that lasts ([`super::lasting`]) was accepted and is a success, whatever ended it. Of a TCP connection no answer is
+//! A request that lasts ([`super::long_lived`]) was accepted and is a success, whatever ended it. Of a TCP connection no answer is
 //! known, only whether it was delivered:
 //!
 //! | TCP | verdict |

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use super::addresses::{PartyAddress, ip};
 use super::attribution::Party;
 use super::authority::{Authority, AuthorityHost};
 use super::direction::Direction;
 use super::k8s_mesh::Lookup;
+use super::party_address::{PartyAddress, ip};
 use super::upstream_cluster::UpstreamCluster;
 use super::virtual_host::{DEFAULT_PORT, NamedService, named};
 use crate::directory::{ExternalHost, Service, protocol_of};

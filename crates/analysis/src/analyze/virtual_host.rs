@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 use super::authority::{Authority, AuthorityHost};
 use super::k8s_mesh::Lookup;
-use crate::directory::inquiry::DirectoryQuery;
+use crate::directory::query::DirectoryQuery;
 use crate::directory::{ExternalHost, Owner, Service};
 use crate::role::Role;
 use crate::rule::Rule;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::block::CidrBlock;
+use super::cidr_block::CidrBlock;
 use super::ownership::OwnerAt;
 use super::parties::Port;
 use super::validity::{CLOCK_SKEW, Validity};

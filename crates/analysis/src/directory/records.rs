@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::block::CidrBlock;
+use super::cidr_block::CidrBlock;
 use super::parties::Port;
 use crate::moment::Moment;
 use crate::port_protocol::PortProtocol;

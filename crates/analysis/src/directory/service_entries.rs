@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::address_claims::{AddressClaim, BlockClaims};
-use super::block::CidrBlock;
+use super::cidr_block::CidrBlock;
 use super::name_history::NameHistory;
 use super::parties::{ExternalHost, Port};
 use super::records::{ServiceEntryRecord, qualified};

@@ -4,8 +4,8 @@ mod endpoints;
 mod known_pod;
 mod pods;
 mod renaming;
+mod shared_texts;
 mod slices;
-mod texts;
 mod workload_entries;
 
 use std::collections::{HashMap, HashSet};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::Directory;
 use super::name_history::NameHistory;
-use super::naming::NamingRules;
+use super::naming_rules::NamingRules;
 use super::ownership::Ownership;
 use super::parties::{Service, ServiceHost};
 use super::records::{
@@ -27,7 +27,7 @@ use super::service_entries::ServiceEntries;
 use super::validity::{OWNERSHIP_RETENTION, Validity};
 use crate::moment::Moment;
 use known_pod::KnownPod;
-use texts::SharedTexts;
+use shared_texts::SharedTexts;
 
 /// All watched objects, by what tells them apart within their kind, and the directory that follows from them.
 #[derive(Debug, Default)]

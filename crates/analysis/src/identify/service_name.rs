@@ -1,6 +1,6 @@
 //! The name of a party's service by `SkyWalking`'s rules, which is what its users know a party by; it is no label of a series.
 //!
-//! A party of the directory has its name there, as of the call's start ([`crate::directory::naming`]). A workload that
+//! A party of the directory has its name there, as of the call's start ([`crate::directory::naming_rules`]). A workload that
 //! described itself is named by `SkyWalking`'s default mapping of metadata: canonical service and namespace. Nobody is `unknown`.
 
 use std::sync::LazyLock;

@@ -1,6 +1,6 @@
 //! Endpoint names: a method and a path template, such as `GET /products/{int}`.
 //!
-//! In this order: the user's rules ([`super::rule`]); a gRPC call's path as it is; typed segments ([`super::segment`]), and
+//! In this order: the user's rules ([`super::endpoint_rule`]); a gRPC call's path as it is; typed segments ([`super::segment`]), and
 //! among the remaining words what the service's trie has learned ([`super::trie`]). What has no place any more is
 //! [`Endpoint::OVERFLOW`]. Names hold no query, no fragment and nothing but printable ASCII.
 //!
@@ -27,8 +27,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use super::endpoint_rule::EndpointRule;
 use super::method::Method;
-use super::rule::EndpointRule;
 use super::target::{Target, TargetForm};
 use super::trie::{ServiceLimits, Trie};
 

@@ -6,7 +6,7 @@ use als_proto::{Entry, Message};
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::chain::Analyzer::{self, K8sMesh, MxMesh};
 use alscope_analysis::chain::Chain;
-use alscope_analysis::identify::key::write_key;
+use alscope_analysis::identify::identity_key::write_key;
 use alscope_analysis::identify::{CallerAddress, RawIdentity, peers};
 use alscope_analysis::node::Node;
 use prost::Message as _;

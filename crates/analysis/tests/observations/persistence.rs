@@ -12,7 +12,7 @@ use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use alscope_analysis::accounting::KeepReason;
 use alscope_analysis::aggregate::registry::{Registry, RegistryBounds};
 use alscope_analysis::names::endpoint::{self, Endpoints};
-use alscope_analysis::names::rule::EndpointRule;
+use alscope_analysis::names::endpoint_rule::EndpointRule;
 use alscope_analysis::node::Node;
 use alscope_analysis::persistence::kept_entry::KeptEntry;
 use alscope_analysis::persistence::reason::SamplingRules;

@@ -11,7 +11,7 @@ use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::records::{ObjectKind, PodRecord, Record, ServiceEntryRecord};
 use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::identify::identity_cache::IdentityCache;
-use alscope_analysis::identify::key::write_key;
+use alscope_analysis::identify::identity_key::write_key;
 use alscope_analysis::identify::{CallerAddress, Identified, RawIdentity, look_up, peers};
 use alscope_analysis::moment::Moment;
 use alscope_analysis::node::Node;

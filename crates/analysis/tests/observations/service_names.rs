@@ -10,7 +10,7 @@ use alscope_analysis::analyze::k8s_mesh::Lookup;
 use alscope_analysis::chain::Analyzer::{self, K8sMesh, MxMesh};
 use alscope_analysis::chain::Chain;
 use alscope_analysis::directory::Directory;
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{EndpointSliceRecord, Record, ServiceEntryRecord, ServiceRecord};
 use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::directory::validity::Validity;

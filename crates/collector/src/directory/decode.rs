@@ -1,7 +1,7 @@
 //! From an object as a source sends it to its record. One that can't be decoded is told by its names alone: what it holds
 //! may be secret.
 
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{ObjectKey, Record};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};

@@ -10,7 +10,7 @@ mod list;
 
 use std::path::{Path, PathBuf};
 
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{ObjectKind, Record};
 use alscope_analysis::directory::state::DirectoryState;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};

@@ -8,7 +8,7 @@ mod watch;
 
 use std::sync::Arc;
 
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::ObjectKind;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use alscope_analysis::directory::Port;
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, NodeRecord, PodEndpoint, PodRecord, Record, SelectedPort, Selector,
     ServiceRecord,

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use alscope_analysis::directory::block::CidrBlock;
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::cidr_block::CidrBlock;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{Record, SelectedPort, Selector, ServiceEntryRecord};
 use alscope_analysis::port_protocol::PortProtocol;
 use alscope_naming::kubernetes_name as naming;

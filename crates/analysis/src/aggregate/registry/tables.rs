@@ -3,8 +3,8 @@
 use als_proto::ResponseFlags;
 
 use super::bounds::RegistryBounds;
+use super::id_table::IdTable;
 use super::outside_hosts::OutsideHosts;
-use super::places::IdTable;
 use crate::aggregate::call::Call;
 use crate::aggregate::evidence::EvidenceKey;
 use crate::aggregate::ids::{CallId, EvidenceId, SeriesId};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alscope_analysis::directory::Port;
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{
     EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceEntryRecord, ServiceRecord,
 };

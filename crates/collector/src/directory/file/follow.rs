@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::ObjectKind;
 use alscope_analysis::directory::state::DirectoryState;
 use tokio::sync::mpsc;

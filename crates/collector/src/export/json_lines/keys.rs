@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use als_proto::{Address, HttpEntry, HttpRequest, Malformed};
-use alscope_analysis::analyze::addresses::endpoint;
 use alscope_analysis::analyze::measure::{self, HttpMeasure};
-use alscope_analysis::analyze::{flags, latency};
+use alscope_analysis::analyze::party_address::endpoint;
+use alscope_analysis::analyze::{latency, response_flags};
 use alscope_analysis::names::method::Method;
 use alscope_analysis::names::redact::{Redaction, bounded};
 use alscope_analysis::persistence::kept_entry::{KeptEntry, MeasuredCall, PartyTexts};
@@ -124,7 +124,7 @@ pub const KEYS: [Key; 48] = [
     key(
         "response_flags",
         |entry| {
-            Value::text(flags::text(entry.observed.outcome().flags))
+            Value::text(response_flags::text(entry.observed.outcome().flags))
                 .filter(|text| *text != Value::Text("-".into()))
         },
         "Envoy's short codes of all response flags, joined by commas.",

@@ -4,7 +4,7 @@ use alscope_naming::kubernetes_name::{Object, istio_service_name, k8s_service_na
 use rstest::rstest;
 
 use super::*;
-use crate::directory::naming::NamingRules;
+use crate::directory::naming_rules::NamingRules;
 use crate::directory::records::{PodEndpoint, Record, ServiceEntryRecord};
 use crate::directory::{Directory, Owner};
 

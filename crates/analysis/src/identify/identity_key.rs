@@ -14,11 +14,11 @@
 
 use als_proto::Malformed;
 
-use super::raw::{Caller, RawIdentity};
+use super::raw_identity::{Caller, RawIdentity};
 use crate::accounting::Rejected;
 use crate::analyze::NotObserved;
-use crate::analyze::addresses::{PartyAddress, endpoint, is_pipe};
 use crate::analyze::identity::Identity;
+use crate::analyze::party_address::{PartyAddress, endpoint, is_pipe};
 use crate::analyze::tls::Security;
 use crate::chain::{Analyzer, Chain};
 use crate::node::Node;

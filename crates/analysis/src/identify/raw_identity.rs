@@ -2,8 +2,8 @@
 
 use als_proto::{CommonProperties, Malformed};
 
-use crate::analyze::addresses::{PartyAddress, endpoint, is_pipe};
 use crate::analyze::identity::Identity;
+use crate::analyze::party_address::{PartyAddress, endpoint, is_pipe};
 use crate::analyze::tls;
 use crate::peer::Peers;
 use crate::role::Role;

@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use super::block::CidrBlock;
 use super::changes::Dependencies;
+use super::cidr_block::CidrBlock;
 use super::found::{FoundOwner, Owner};
 use super::ownership::OwnerAt;
 use super::parties::{ExternalHost, Pod, Service};
