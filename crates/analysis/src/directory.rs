@@ -32,7 +32,7 @@ pub use found::{FoundOwner, Owner};
 use index::{Index, Shared};
 use ownership::Ownerships;
 pub use parties::{ExternalHost, Pod, Port, Service, ServiceHost, protocol_of};
-use records::qualified;
+use records::namespaced_name;
 use service_entries::ServiceEntries;
 
 /// An `EndpointSlice` that names a pod: which of its ports which Service sends to.
@@ -93,7 +93,7 @@ impl Directory {
 
     /// What slices say of a pod, for the working copy's own changes.
     fn backends_of(&self, pod: &Pod) -> impl Iterator<Item = &Backend> {
-        let name = qualified(&pod.namespace, &pod.name);
+        let name = namespaced_name(&pod.namespace, &pod.name);
         let [by_uid, by_name] = [&*pod.uid, &name].map(|target| self.backends.known(target));
         by_uid.into_iter().chain(by_name).flatten()
     }
@@ -108,34 +108,35 @@ impl Directory {
         let by_name = if *self.named_backends.get(dependencies) == 0 {
             None
         } else {
-            self.backends.get(&*qualified(namespace, name), dependencies)
+            self.backends
+                .get(&*namespaced_name(namespace, name), dependencies)
         };
         [by_uid, by_name].map(|backends| backends.map_or(&[][..], Vec::as_slice))
     }
 
-    /// The oldest of the Services that send to a pod, by its uid, namespace and name, of those of which `tell` tells something.
+    /// The oldest of the Services that send to a pod, by its uid, namespace and name, of those of which `report` reports something.
     fn oldest_service<T>(
         &self,
         pod: [&str; 3],
         dependencies: &mut Dependencies,
-        tell: impl Fn(&Backend) -> Option<T>,
+        report: impl Fn(&Backend) -> Option<T>,
     ) -> Option<OldestService<'_, T>> {
         let [by_uid, by_name] = self.backends(pod, dependencies);
         let mut services = by_uid.iter().chain(by_name).filter_map(|backend| {
-            let told = tell(backend)?;
-            Some((self.listed(&backend.service, dependencies)?, told))
+            let reported = report(backend)?;
+            Some((self.listed(&backend.service, dependencies)?, reported))
         });
-        let (service, told) = services.next()?;
+        let (service, reported) = services.next()?;
         let mut oldest = OldestService {
             service,
-            told,
+            reported,
             is_only: true,
         };
-        for (service, told) in services {
+        for (service, reported) in services {
             // A Service may have several slices for one pod.
             oldest.is_only &= service.order() == oldest.service.order();
             if service.order() < oldest.service.order() {
-                (oldest.service, oldest.told) = (service, told);
+                (oldest.service, oldest.reported) = (service, reported);
             }
         }
         Some(oldest)
@@ -147,8 +148,8 @@ impl Directory {
 pub struct OldestService<'a, T> {
     /// The Service.
     pub service: &'a Service,
-    /// What is told of it.
-    pub told: T,
+    /// What is reported of it.
+    pub reported: T,
     /// Whether no other Service does.
     pub is_only: bool,
 }

@@ -72,7 +72,7 @@ pub struct HttpCounts {
     /// Response sizes.
     pub response_bytes: Histogram,
     /// How many requests of each bucket of durations last as long as a connection, see [`crate::analyze::long_lived`].
-    pub lasting: [u32; EDGE_BUCKET_COUNT],
+    pub long_lived: [u32; EDGE_BUCKET_COUNT],
 }
 
 /// What one worker counts of an HTTP or gRPC series between two drains. A large mesh has thousands of them, and an entry reaches for
@@ -86,7 +86,7 @@ pub struct HttpDelta {
     request_bytes: Histogram<u32>,
     response_bytes: Histogram<u32>,
     /// Beyond what a second can bring they count as requests that don't last: small, so that all of it fits in the same lines.
-    lasting: [u16; EDGE_BUCKET_COUNT],
+    long_lived: [u16; EDGE_BUCKET_COUNT],
 }
 
 impl Counts for HttpCounts {
@@ -110,12 +110,12 @@ impl Counts for HttpCounts {
         delta.duration.add_microseconds(measure.microseconds);
         delta.request_bytes.add_bytes(measure.request_bytes);
         delta.response_bytes.add_bytes(measure.response_bytes);
-        if measure.lasts
-            && let Some(lasting) = delta
-                .lasting
+        if measure.is_long_lived
+            && let Some(long_lived) = delta
+                .long_lived
                 .get_mut(bucket(measure.microseconds).min(EDGE_BUCKET_COUNT - 1))
         {
-            *lasting = lasting.saturating_add(1);
+            *long_lived = long_lived.saturating_add(1);
         }
     }
 
@@ -133,7 +133,7 @@ impl Counts for HttpCounts {
             duration: delta.duration.into(),
             request_bytes: delta.request_bytes.into(),
             response_bytes: delta.response_bytes.into(),
-            lasting: delta.lasting.map(u32::from),
+            long_lived: delta.long_lived.map(u32::from),
         }
     }
 
@@ -142,7 +142,7 @@ impl Counts for HttpCounts {
         self.duration.merge(&other.duration);
         self.request_bytes.merge(&other.request_bytes);
         self.response_bytes.merge(&other.response_bytes);
-        for (count, more) in self.lasting.iter_mut().zip(other.lasting) {
+        for (count, more) in self.long_lived.iter_mut().zip(other.long_lived) {
             *count = count.saturating_add(more);
         }
     }

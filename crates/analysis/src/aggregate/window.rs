@@ -203,8 +203,8 @@ impl Window {
 
     /// Adds what an HTTP series counted. A request that lasts is a success, whatever ended it.
     pub fn add_http(&mut self, series: SeriesEdge, counts: &HttpCounts, now: Moment) {
-        let lasting: u64 = counts.lasting.iter().map(|count| u64::from(*count)).sum();
-        let judged = counts.requests.saturating_sub(lasting);
+        let long_lived: u64 = counts.long_lived.iter().map(|count| u64::from(*count)).sum();
+        let judged = counts.requests.saturating_sub(long_lived);
         let counts = EdgeCounts {
             durations: sketch(counts),
             ..EdgeCounts::of(series, counts.requests, judged)
@@ -267,8 +267,8 @@ fn sketch(counts: &HttpCounts) -> [u32; EDGE_BUCKET_COUNT] {
             *place = place.saturating_add(u32::try_from(*count).unwrap_or(u32::MAX));
         }
     }
-    for (place, lasting) in sketch.iter_mut().zip(counts.lasting) {
-        *place = place.saturating_sub(lasting);
+    for (place, long_lived) in sketch.iter_mut().zip(counts.long_lived) {
+        *place = place.saturating_sub(long_lived);
     }
     sketch
 }

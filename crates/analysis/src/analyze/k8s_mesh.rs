@@ -37,7 +37,7 @@ use crate::rule::Rule;
 /// The directory with what the rules need beside it, for the length of one entry.
 #[derive(Debug)]
 pub struct Lookup<'a> {
-    inquiry: DirectoryQuery<'a>,
+    query: DirectoryQuery<'a>,
     node: &'a Node,
     start: Moment,
     validity: Validity,
@@ -47,8 +47,8 @@ impl<'a> Lookup<'a> {
     /// A lookup for a call that started at `start`.
     pub fn new(directory: &'a Directory, node: &'a Node, start: Moment) -> Self {
         Lookup {
-            inquiry: directory
-                .inquiry()
+            query: directory
+                .query()
                 .in_network(&node.network)
                 .of_proxy(&node.namespace, node.role),
             node,
@@ -64,7 +64,7 @@ impl<'a> Lookup<'a> {
 
     /// What was asked of the directory so far, and the version that answered.
     pub fn dependencies(&self) -> (Dependencies, u64) {
-        (self.inquiry.dependencies(), self.inquiry.version())
+        (self.query.dependencies(), self.query.version())
     }
 
     /// Of the names of a party the one when the call started.
@@ -75,8 +75,8 @@ impl<'a> Lookup<'a> {
     }
 
     /// Questions to the directory.
-    pub fn inquiry(&mut self) -> &mut DirectoryQuery<'a> {
-        &mut self.inquiry
+    pub fn query(&mut self) -> &mut DirectoryQuery<'a> {
+        &mut self.query
     }
 
     /// The reporting proxy.
@@ -153,7 +153,7 @@ impl<'a> Lookup<'a> {
         let Some((namespace, name)) = own else {
             return FoundOwner::without_address();
         };
-        let found = self.inquiry.named(namespace, name, self.start);
+        let found = self.query.named(namespace, name, self.start);
         self.validity = self.validity.and(found.validity);
         found
     }
@@ -172,7 +172,7 @@ impl<'a> Lookup<'a> {
         }
         let own = self.own(None, None)?;
         Ok(match own.owner {
-            Owner::Pod(pod) if pod.is_of_host => FoundOwner::node_address(own.validity),
+            Owner::Pod(pod) if pod.is_host_network => FoundOwner::node_address(own.validity),
             Owner::Pod(_) => own.by(Rule::LoopbackCaller),
             Owner::Service(_) | Owner::External(_) | Owner::Unknown(_) => found,
         })
@@ -194,7 +194,7 @@ impl<'a> Lookup<'a> {
         match UpstreamCluster::parse(cluster) {
             UpstreamCluster::Outbound { port, host } | UpstreamCluster::InboundVip { port, host } => {
                 let scope = self.scope(port);
-                Ok(match self.inquiry.external(host, &scope) {
+                Ok(match self.query.external(host, &scope) {
                     Some(named) => FoundOwner {
                         owner: Owner::External(named),
                         rule: Rule::ServiceEntryHost,
@@ -221,7 +221,7 @@ impl<'a> Lookup<'a> {
 
     /// Who has an address; `port` is that of a listening side.
     pub(super) fn owner_of(&mut self, address: IpAddr, port: Option<u16>) -> FoundOwner<'a> {
-        let found = self.inquiry.owner(address, port, self.start);
+        let found = self.query.owner(address, port, self.start);
         self.validity = self.validity.and(found.validity);
         found
     }

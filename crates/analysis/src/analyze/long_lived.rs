@@ -19,7 +19,7 @@ const EVENT_STREAM_MEDIA_TYPE: &[u8] = b"text/event-stream";
 
 /// Whether a request lasts as long as a connection.
 #[inline]
-pub fn lasts(request: &HttpRequest<'_>, response: &HttpResponse<'_>) -> Result<bool, Malformed> {
+pub fn is_long_lived(request: &HttpRequest<'_>, response: &HttpResponse<'_>) -> Result<bool, Malformed> {
     match response.code {
         Some(STATUS_SWITCHING_PROTOCOLS) => Ok(true),
         Some(200..=299) if request.method == METHOD_CONNECT => Ok(true),
@@ -47,10 +47,10 @@ mod tests {
 
     const GET: i32 = 1;
 
-    fn lasts_with(method: i32, code: Option<u32>) -> bool {
+    fn is_long_lived_with(method: i32, code: Option<u32>) -> bool {
         let (mut request, mut response) = (HttpRequest::default(), HttpResponse::default());
         (request.method, response.code) = (method, code);
-        lasts(&request, &response).unwrap()
+        is_long_lived(&request, &response).unwrap()
     }
 
     #[rstest]
@@ -65,7 +65,7 @@ mod tests {
     #[case::request(GET, Some(200), false)]
     #[case::continue_(GET, Some(100), false)]
     fn what_was_opened_lasts(#[case] method: i32, #[case] code: Option<u32>, #[case] expected: bool) {
-        assert_eq!(lasts_with(method, code), expected);
+        assert_eq!(is_long_lived_with(method, code), expected);
     }
 
     #[rstest]

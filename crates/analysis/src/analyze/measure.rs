@@ -3,7 +3,7 @@
 use als_proto::{CommonProperties, HttpEntry, HttpRequest, Malformed, ResponseFlags, TcpEntry};
 
 use super::latency;
-use super::long_lived::lasts;
+use super::long_lived::is_long_lived;
 use super::protocol::{self, Protocol};
 use crate::accounting::ClampedField;
 use crate::port_protocol::PortProtocol;
@@ -54,7 +54,7 @@ pub struct HttpMeasure {
     /// The whole request, in microseconds.
     pub microseconds: u64,
     /// Whether that is how long a connection was open, see [`super::long_lived`].
-    pub lasts: bool,
+    pub is_long_lived: bool,
     /// Bytes from the caller, headers included.
     pub request_bytes: u64,
     /// Bytes to the caller, headers included.
@@ -85,10 +85,10 @@ pub fn http(
     request: &HttpRequest<'_>,
     port: PortProtocol,
 ) -> Result<HttpMeasure, Malformed> {
-    let (code, lasts, response_bytes) = match &entry.response {
+    let (code, is_long_lived, response_bytes) = match &entry.response {
         Some(response) => (
             response.code.unwrap_or(0),
-            lasts(request, response)?,
+            is_long_lived(request, response)?,
             response.headers_bytes.saturating_add(response.body_bytes),
         ),
         None => (0, false, 0),
@@ -102,7 +102,7 @@ pub fn http(
         flags: common.response_flags,
         // A negative time is a huge number here.
         microseconds: latency::signed_microseconds(common)?.cast_unsigned(),
-        lasts,
+        is_long_lived,
         request_bytes,
         response_bytes,
         clamped: ClampedFields::default(),

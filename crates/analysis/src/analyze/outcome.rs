@@ -84,7 +84,7 @@ impl Verdict {
     /// The verdict on one request.
     #[inline]
     pub fn of_request(measure: &HttpMeasure) -> Self {
-        if measure.lasts {
+        if measure.is_long_lived {
             return Verdict::Success;
         }
         Self::of(Outcome {

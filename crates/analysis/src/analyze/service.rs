@@ -130,8 +130,8 @@ impl<'a> DestinationService<'a> {
             }
             Party::Unknown => return Self::named(requested, lookup).unwrap_or(Self::UNKNOWN),
         };
-        let Some(oldest) = lookup.inquiry().service_of(pod, port) else {
-            if let Some((external, protocol)) = lookup.inquiry().service_entry_of(pod, port) {
+        let Some(oldest) = lookup.query().service_of(pod, port) else {
+            if let Some((external, protocol)) = lookup.query().service_entry_of(pod, port) {
                 return DestinationService {
                     protocol,
                     ..Self::of_external(external, port)
@@ -143,11 +143,11 @@ impl<'a> DestinationService<'a> {
         // Where there is but one, nobody needs to be asked for.
         if !oldest.is_only
             && let Some(service) = Self::requested_service(requested, &pod.namespace, lookup)
-            && let Some(protocol) = lookup.inquiry().protocol_of(pod, port, service)
+            && let Some(protocol) = lookup.query().protocol_of(pod, port, service)
         {
             return Self::of_service(service, protocol, domain);
         }
-        Self::of_service(oldest.service, oldest.told, domain)
+        Self::of_service(oldest.service, oldest.reported, domain)
     }
 
     /// The Service that was asked for, of those in `namespace` if the caller has none. The server name of Istio's own mutual TLS is the
@@ -254,7 +254,7 @@ impl<'a> DestinationService<'a> {
     fn of_host(host: &'a str, port: u16, lookup: &mut Lookup<'a>) -> Self {
         let mut parts = host.split('.');
         if let (Some(name), Some(namespace), Some("svc")) = (parts.next(), parts.next(), parts.next()) {
-            let service = lookup.inquiry().service(namespace, name);
+            let service = lookup.query().service(namespace, name);
             return DestinationService {
                 host: ServiceLabel::borrowed(host),
                 name: service.map_or(ServiceLabel::borrowed(name), |service| {
@@ -269,7 +269,7 @@ impl<'a> DestinationService<'a> {
             };
         }
         let scope = lookup.scope(port);
-        let external = lookup.inquiry().external(host, &scope);
+        let external = lookup.query().external(host, &scope);
         DestinationService {
             host: ServiceLabel::borrowed(host),
             name: ServiceLabel::borrowed(host),

@@ -95,31 +95,31 @@ fn of_name<'a>(
         candidates.filter(move |candidate| candidate.form == form)
     };
     let (scope, viewer) = (lookup.scope(port), viewer(namespace, lookup));
-    let inquiry = lookup.inquiry();
-    let service = |candidate: &ServiceCandidate<'_>, inquiry: &mut DirectoryQuery<'a>| {
-        let service = inquiry.service(candidate.namespace, candidate.name)?;
+    let query = lookup.query();
+    let service = |candidate: &ServiceCandidate<'_>, query: &mut DirectoryQuery<'a>| {
+        let service = query.service(candidate.namespace, candidate.name)?;
         service.is_exported_to(viewer).then_some(service)
     };
     for full in of_form(NameForm::Full) {
-        if let Some(service) = service(full, inquiry) {
+        if let Some(service) = service(full, query) {
             return Some(NamedService::Service(service));
         }
     }
-    let external = inquiry.external(name, &scope);
+    let external = query.external(name, &scope);
     if let Some(external) = external.filter(|external| external.is_host(name)) {
         return Some(NamedService::External(external));
     }
     for short in of_form(NameForm::Short) {
-        if let Some(service) = service(short, inquiry) {
+        if let Some(service) = service(short, query) {
             return Some(NamedService::Service(service));
         }
         let full = format!("{}.{}.svc.{domain}", short.name, short.namespace);
-        let external = inquiry.external(&full, &scope);
+        let external = query.external(&full, &scope);
         if let Some(external) = external.filter(|external| external.is_host(&full)) {
             return Some(NamedService::External(external));
         }
     }
-    let mut headless = of_form(NameForm::Below).filter_map(|below| service(below, inquiry));
+    let mut headless = of_form(NameForm::Below).filter_map(|below| service(below, query));
     let headless = headless.find(|service| service.is_headless);
     headless
         .map(NamedService::Service)

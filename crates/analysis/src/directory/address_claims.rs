@@ -28,7 +28,7 @@ pub struct AddressClaim<T> {
     /// The claiming party.
     pub owner: Arc<T>,
     /// From when until when it was claimed.
-    pub held: Validity,
+    pub span: Validity,
 }
 
 impl<T> AddressClaim<T> {
@@ -39,7 +39,7 @@ impl<T> AddressClaim<T> {
             created,
             ports: ports.into(),
             owner,
-            held: Validity {
+            span: Validity {
                 since,
                 until: Moment::MAX,
             },
@@ -62,8 +62,8 @@ impl<T> AddressClaims<T> {
     pub fn set(&mut self, mut claim: AddressClaim<T>) {
         match self.0.iter_mut().find(|known| known.object == claim.object) {
             Some(known) => {
-                if known.held.until == Moment::MAX {
-                    claim.held.since = known.held.since;
+                if known.span.until == Moment::MAX {
+                    claim.span.since = known.span.since;
                 }
                 *known = claim;
             }
@@ -74,18 +74,18 @@ impl<T> AddressClaims<T> {
     /// Ends the claim of `object`.
     pub fn end(&mut self, object: &str, now: Moment) {
         for claim in self.0.iter_mut().filter(|claim| *claim.object == *object) {
-            claim.held.until = claim.held.until.min(now);
+            claim.span.until = claim.span.until.min(now);
         }
     }
 
     /// Whether any claim ended before `limit`.
     pub fn ended_before(&self, limit: Moment) -> bool {
-        self.0.iter().any(|claim| claim.held.until < limit)
+        self.0.iter().any(|claim| claim.span.until < limit)
     }
 
     /// Forgets claims that ended before `limit`.
     pub fn forget_ended_before(&mut self, limit: Moment) {
-        self.0.retain(|claim| claim.held.until >= limit);
+        self.0.retain(|claim| claim.span.until >= limit);
     }
 
     /// Whose claim counted at `start`; `port` is that of a listening side.
@@ -178,8 +178,8 @@ impl<T> BlockClaims<T> {
 /// The clocks of the API server and of a node differ.
 fn within<T>(claim: &AddressClaim<T>) -> Validity {
     Validity {
-        since: claim.held.since.minus(CLOCK_SKEW),
-        until: claim.held.until,
+        since: claim.span.since.minus(CLOCK_SKEW),
+        until: claim.span.until,
     }
 }
 
@@ -204,7 +204,7 @@ mod tests {
             created: at(created),
             ports: [port].into(),
             owner: Arc::new(object.to_owned()),
-            held: Validity {
+            span: Validity {
                 since: at(created),
                 until: Moment::MAX,
             },

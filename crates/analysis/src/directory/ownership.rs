@@ -21,7 +21,7 @@ use crate::rule::Rule;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ownership<T> {
     /// The longest span in which it may have owned the address.
-    pub held: Validity,
+    pub span: Validity,
     /// Since when the address certainly was this owner's alone; [`Moment::MAX`] where owners may share it.
     pub assigned: Moment,
     /// When it was due to release the address.
@@ -67,10 +67,10 @@ impl<'a, T> OwnerAt<'a, T> {
 }
 
 impl<T> Ownership<T> {
-    /// A owner of what may have several at a time.
-    pub fn shared(held: Validity, owner: Arc<T>) -> Self {
+    /// An owner of what may have several at a time.
+    pub fn shared(span: Validity, owner: Arc<T>) -> Self {
         Ownership {
-            held,
+            span,
             assigned: Moment::MAX,
             released: Moment::MAX,
             owner,
@@ -84,14 +84,14 @@ impl<T> Ownership<T> {
         if !is_asked {
             return OwnerAt::new(Err(Unattributed::NotFound), Validity::ALWAYS);
         }
-        let since = self.held.since.minus(CLOCK_SKEW);
+        let since = self.span.since.minus(CLOCK_SKEW);
         let mut validity = Validity::ALWAYS;
-        for edge in [since, self.held.until] {
+        for edge in [since, self.span.until] {
             validity = validity.split_at(edge, start);
         }
         let owner = if start < since {
             Err(Unattributed::BeforeHistory)
-        } else if start < self.held.until {
+        } else if start < self.span.until {
             Ok(&*self.owner)
         } else {
             Err(Unattributed::NotFound)
@@ -101,11 +101,11 @@ impl<T> Ownership<T> {
 }
 
 impl<T> Ownerships<T> {
-    /// Sets the ownership of a owner, in place of the one that `same` recognises. One that did not end keeps its beginning.
+    /// Sets the ownership of an owner, in place of the one that `same` recognises. One that did not end keeps its beginning.
     pub fn set(&mut self, mut ownership: Ownership<T>, same: impl Fn(&T) -> bool) {
         if let Some(known) = self.0.iter_mut().find(|known| same(&known.owner)) {
-            if known.held.until == Moment::MAX {
-                ownership.held.since = ownership.held.since.max(known.held.since);
+            if known.span.until == Moment::MAX {
+                ownership.span.since = ownership.span.since.max(known.span.since);
                 ownership.assigned = ownership.assigned.min(known.assigned);
             }
             *known = ownership;
@@ -124,18 +124,18 @@ impl<T> Ownerships<T> {
     /// Ends the ownership that `same` recognises at `until`, unless it has ended before.
     pub fn end(&mut self, until: Moment, same: impl Fn(&T) -> bool) {
         if let Some(known) = self.0.iter_mut().find(|known| same(&known.owner)) {
-            known.held.until = known.held.until.min(until);
+            known.span.until = known.span.until.min(until);
         }
     }
 
     /// Whether any ownership ended before `limit`.
     pub fn ended_before(&self, limit: Moment) -> bool {
-        self.0.iter().any(|ownership| ownership.held.until < limit)
+        self.0.iter().any(|ownership| ownership.span.until < limit)
     }
 
     /// Forgets ownerships that ended before `limit`.
     pub fn forget_ended_before(&mut self, limit: Moment) {
-        self.0.retain(|ownership| ownership.held.until >= limit);
+        self.0.retain(|ownership| ownership.span.until >= limit);
     }
 
     /// Whether nobody is remembered.
@@ -156,18 +156,18 @@ impl<T> Ownerships<T> {
             return only.alone(start, rank(&only.owner).is_some());
         }
         let ranked = || self.0.iter().filter(|ownership| rank(&ownership.owner).is_some());
-        let Some(earliest) = ranked().map(|ownership| ownership.held.since).min() else {
+        let Some(earliest) = ranked().map(|ownership| ownership.span.since).min() else {
             return OwnerAt::new(Err(Unattributed::NotFound), Validity::ALWAYS);
         };
         let within = |ownership: &Ownership<T>| {
-            let since = if ownership.held.since == earliest {
+            let since = if ownership.span.since == earliest {
                 earliest.minus(CLOCK_SKEW)
             } else {
-                ownership.held.since
+                ownership.span.since
             };
             Validity {
                 since,
-                until: ownership.held.until,
+                until: ownership.span.until,
             }
         };
         let validity = self.unchanged_around(start, earliest);
@@ -191,8 +191,8 @@ impl<T> Ownerships<T> {
     fn unchanged_around(&self, start: Moment, earliest: Moment) -> Validity {
         let edges = self.0.iter().flat_map(|ownership| {
             [
-                ownership.held.since,
-                ownership.held.until,
+                ownership.span.since,
+                ownership.span.until,
                 ownership.assigned,
                 ownership.released,
             ]
@@ -222,7 +222,7 @@ fn one_of<'a, T>(owners: &[&'a Ownership<T>], start: Moment) -> Option<&'a Owner
         if other.assigned <= start {
             other.assigned < last.assigned
         } else {
-            last.held.until <= other.assigned && other.assigned < Moment::MAX
+            last.span.until <= other.assigned && other.assigned < Moment::MAX
         }
     };
     let mut others = remain

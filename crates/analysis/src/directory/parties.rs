@@ -19,13 +19,13 @@ pub struct Pod {
     /// `metadata.uid`.
     pub uid: Text,
     /// `spec.hostNetwork`.
-    pub is_of_host: bool,
+    pub is_host_network: bool,
     /// Whether it is a `WorkloadEntry`.
     pub is_workload_entry: bool,
     /// Istio's network; empty where it is not told.
     pub network: Arc<str>,
     /// By what objects select it.
-    pub selected_by: Arc<Selectable>,
+    pub selectable: Arc<Selectable>,
     /// The owning workload by Istio's rules.
     pub workload: Text,
     /// `app.kubernetes.io/name`, else `app`; empty if neither.

@@ -8,7 +8,7 @@ use super::cidr_block::CidrBlock;
 use super::found::{FoundOwner, Owner};
 use super::ownership::OwnerAt;
 use super::parties::{ExternalHost, Pod, Service};
-use super::records::qualified;
+use super::records::namespaced_name;
 use super::scope::Scope;
 use super::validity::Validity;
 use super::{Backend, Directory, OldestService};
@@ -20,7 +20,7 @@ use crate::rule::Rule;
 
 impl Directory {
     /// Questions to this version.
-    pub fn inquiry(&self) -> DirectoryQuery<'_> {
+    pub fn query(&self) -> DirectoryQuery<'_> {
         DirectoryQuery::new(self)
     }
 }
@@ -143,7 +143,7 @@ impl<'a> DirectoryQuery<'a> {
 
     /// What `port` of `pod` speaks for `service`, if that sends to it.
     pub fn protocol_of(&mut self, pod: &Pod, port: u16, service: &Service) -> Option<PortProtocol> {
-        let name = qualified(&service.namespace, &service.name);
+        let name = namespaced_name(&service.namespace, &service.name);
         let [by_uid, by_name] = self.directory.backends(target(pod), &mut self.dependencies);
         let mut backends = by_uid.iter().chain(by_name);
         backends.find_map(|backend| protocol(backend, port).filter(|_| *backend.service == *name))
@@ -156,13 +156,13 @@ impl<'a> DirectoryQuery<'a> {
             .service_entries
             .get(&mut self.dependencies)
             .selections;
-        selections.of(&pod.namespace, &pod.selected_by, port)
+        selections.of(&pod.namespace, &pod.selectable, port)
     }
 
     /// The Service of this name.
     pub fn service(&mut self, namespace: &str, name: &str) -> Option<&'a Service> {
         self.directory
-            .listed(&qualified(namespace, name), &mut self.dependencies)
+            .listed(&namespaced_name(namespace, name), &mut self.dependencies)
     }
 
     /// The outside host of this name, by itself or by a wildcard, as a proxy has it.
@@ -178,8 +178,8 @@ impl<'a> DirectoryQuery<'a> {
 /// are not told may be the same (istio `Proxy.InNetwork`). Where networks do not decide, Kubernetes knows better what has an address
 /// than who wrote a `WorkloadEntry`.
 fn rank(pod: &Pod, network: &str) -> Option<u8> {
-    let is_told = !network.is_empty() && !pod.network.is_empty();
-    match (is_told, pod.is_workload_entry) {
+    let are_both_known = !network.is_empty() && !pod.network.is_empty();
+    match (are_both_known, pod.is_workload_entry) {
         (true, _) if *pod.network != *network => None,
         (true, false) => Some(0),
         (true, true) => Some(1),

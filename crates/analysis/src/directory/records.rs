@@ -247,11 +247,11 @@ impl Record {
             },
             Record::Service(service) => ObjectKey {
                 kind: ObjectKind::Service,
-                id: qualified(&service.namespace, &service.name),
+                id: namespaced_name(&service.namespace, &service.name),
             },
             Record::EndpointSlice(slice) => ObjectKey {
                 kind: ObjectKind::EndpointSlice,
-                id: qualified(&slice.namespace, &slice.name),
+                id: namespaced_name(&slice.namespace, &slice.name),
             },
             Record::Node(node) => ObjectKey {
                 kind: ObjectKind::Node,
@@ -259,7 +259,7 @@ impl Record {
             },
             Record::ServiceEntry(entry) => ObjectKey {
                 kind: ObjectKind::ServiceEntry,
-                id: qualified(&entry.namespace, &entry.name),
+                id: namespaced_name(&entry.namespace, &entry.name),
             },
             Record::WorkloadEntry(entry) => ObjectKey {
                 kind: ObjectKind::WorkloadEntry,
@@ -277,6 +277,6 @@ impl SelectedPort {
 }
 
 /// Namespace and name as one string, as Kubernetes writes it.
-pub(crate) fn qualified(namespace: &str, name: &str) -> String {
+pub(crate) fn namespaced_name(namespace: &str, name: &str) -> String {
     [namespace, "/", name].concat()
 }

@@ -136,7 +136,7 @@ mod tests {
             role,
             port,
         };
-        let found = directory.inquiry().external(host, &scope)?;
+        let found = directory.query().external(host, &scope)?;
         let name = format!("{}/{}", found.namespace, found.entry);
         Some((name, protocol_of(&found.ports, port)))
     }
@@ -254,8 +254,8 @@ mod tests {
             state.apply(Record::ServiceEntry(record), Moment(0));
         }
         let directory = state.publish().unwrap();
-        let mut inquiry = directory.inquiry().of_proxy(namespace, role);
-        let found = inquiry.owner("198.51.100.9".parse().unwrap(), port, Moment(100));
+        let mut query = directory.query().of_proxy(namespace, role);
+        let found = query.owner("198.51.100.9".parse().unwrap(), port, Moment(100));
         match found.owner {
             Owner::External(external) => Some(format!("{}/{}", external.namespace, external.entry)),
             _ => None,
@@ -342,7 +342,7 @@ mod tests {
             Moment(0),
         );
         let directory = state.publish().unwrap();
-        let service = directory.inquiry().service("shop", "web").unwrap();
+        let service = directory.query().service("shop", "web").unwrap();
         assert_eq!(service.is_exported_to(namespace), is_there);
     }
 }

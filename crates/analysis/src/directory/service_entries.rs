@@ -7,7 +7,7 @@ use super::address_claims::{AddressClaim, BlockClaims};
 use super::cidr_block::CidrBlock;
 use super::name_history::NameHistory;
 use super::parties::{ExternalHost, Port};
-use super::records::{ServiceEntryRecord, qualified};
+use super::records::{ServiceEntryRecord, namespaced_name};
 use super::scope::Scope;
 use super::selection::Selections;
 use crate::moment::Moment;
@@ -76,7 +76,7 @@ impl ServiceEntries {
         if let Some(selector) = &entry.selector {
             self.selections.add(selector.clone(), first.clone());
         }
-        let object = qualified(&entry.namespace, &entry.name);
+        let object = namespaced_name(&entry.namespace, &entry.name);
         for block in &entry.addresses {
             let claim = AddressClaim::open(&object, &entry.ports, entry.created, since, first.clone());
             self.blocks.claims(*block).set(claim);
@@ -95,7 +95,7 @@ impl ServiceEntries {
                 }
             }
         }
-        let object = qualified(&entry.namespace, &entry.name);
+        let object = namespaced_name(&entry.namespace, &entry.name);
         for block in entry.addresses.iter().filter(|block| !kept.contains(block)) {
             self.blocks.claims(*block).end(&object, now);
         }
@@ -184,7 +184,7 @@ mod tests {
 
     fn owner(directory: &Directory, address: &str, start: i64) -> String {
         let found = directory
-            .inquiry()
+            .query()
             .owner(address.parse().unwrap(), Some(443), at(start));
         assert!(found.validity.contains(at(start)));
         match found.owner {
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(owners("10.1.0.1"), ["a.example.com", "not-found"]);
         assert_eq!(owners("10.1.0.2"), ["b.example.com", "b.example.com"]);
         assert_eq!(owners("10.1.0.3"), ["not-found", "b.example.com"]);
-        assert!(directory.inquiry().external("a.example.com", &SCOPE).is_none());
+        assert!(directory.query().external("a.example.com", &SCOPE).is_none());
         state.forget(at(1000));
         assert_eq!(owner(&state.publish().unwrap(), "10.1.0.1", 150), "not-found");
     }
@@ -289,7 +289,7 @@ mod tests {
             state.apply(Record::ServiceEntry(entry(name, created, &[host], &[])), at(200));
         }
         let directory = state.publish().unwrap();
-        let found = directory.inquiry().external(host, &SCOPE);
+        let found = directory.query().external(host, &SCOPE);
         assert_eq!(found.map(|external| &*external.entry), expected);
         if let Some(found) = found {
             let protocols = [443, 80].map(|number| protocol_of(&found.ports, number));
@@ -327,9 +327,7 @@ mod tests {
             at(100),
         );
         let directory = state.publish().unwrap();
-        let found = directory
-            .inquiry()
-            .owner("10.1.0.1".parse().unwrap(), None, at(50));
+        let found = directory.query().owner("10.1.0.1".parse().unwrap(), None, at(50));
         assert_eq!(found.owner, Owner::Unknown(Unattributed::NodeAddress));
     }
 }

@@ -19,7 +19,7 @@ use super::ownership::Ownership;
 use super::parties::{Service, ServiceHost};
 use super::records::{
     EndpointSliceRecord, NodeRecord, ObjectKey, ObjectKind, Record, ServiceEntryRecord, ServiceRecord,
-    qualified,
+    namespaced_name,
 };
 use super::scope::{EXPORT_TO, exported_to};
 use super::selectable::Selectable;
@@ -61,7 +61,7 @@ impl DirectoryState {
 
     /// The state with these rules of names, before it takes any object.
     #[must_use]
-    pub fn named_by(self, rules: NamingRules) -> Self {
+    pub fn with_naming_rules(self, rules: NamingRules) -> Self {
         let rules = Arc::new(rules);
         DirectoryState { rules, ..self }
     }
@@ -227,7 +227,7 @@ impl DirectoryState {
     }
 
     fn apply_service(&mut self, record: &ServiceRecord, before: Option<&ServiceRecord>, now: Moment) {
-        let key: Arc<str> = qualified(&record.namespace, &record.name).into();
+        let key: Arc<str> = namespaced_name(&record.namespace, &record.name).into();
         let known = self.directory.services.known(&key).and_then(Option::as_ref);
         let known = known.filter(|known| is_same_service(known, record));
         let service = Arc::new(Service {

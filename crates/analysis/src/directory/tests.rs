@@ -72,7 +72,7 @@ fn a_replaced_pod_keeps_its_calls_and_its_successor_gets_its_own() {
     state.delete(&Record::Pod(pod("old", 1, 100)).key(), at(200));
     state.apply(Record::Pod(pod("new", 1, 210)), at(211));
     let directory = state.publish().unwrap();
-    let owner = |start| name_of(&directory.inquiry().owner(ip(1), None, at(start)));
+    let owner = |start| name_of(&directory.query().owner(ip(1), None, at(start)));
     assert_eq!(owner(199), Ok("old".into()));
     assert_eq!(owner(205), Err(Unattributed::NotFound));
     assert_eq!(owner(210), Ok("new".into()));
@@ -94,11 +94,11 @@ fn a_finished_pod_ends_its_ownership_when_its_last_container_did() {
     state.apply(Record::Pod(pod("next", 1, 151)), at(161));
     let directory = state.publish().unwrap();
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(1), None, at(149))),
+        name_of(&directory.query().owner(ip(1), None, at(149))),
         Ok("job".into())
     );
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(1), None, at(155))),
+        name_of(&directory.query().owner(ip(1), None, at(155))),
         Ok("next".into())
     );
 }
@@ -111,12 +111,12 @@ fn a_gone_pod_is_remembered_for_ten_minutes() {
     state.delete(&Record::Pod(pod("old", 1, 100)).key(), at(200));
     state.forget(at(800));
     assert_eq!(
-        name_of(&state.publish().unwrap().inquiry().owner(ip(1), None, at(150))),
+        name_of(&state.publish().unwrap().query().owner(ip(1), None, at(150))),
         Ok("old".into())
     );
     state.forget(at(801));
     assert_eq!(
-        name_of(&state.publish().unwrap().inquiry().owner(ip(1), None, at(150))),
+        name_of(&state.publish().unwrap().query().owner(ip(1), None, at(150))),
         Err(Unattributed::NotFound)
     );
 }
@@ -135,7 +135,7 @@ fn a_heartbeat_publishes_nothing_and_a_change_publishes_the_next_version() {
     state.apply(Record::Pod(relabelled), at(103));
     let directory = state.publish().unwrap();
     assert_eq!(directory.version(), 2);
-    let Owner::Pod(found) = directory.inquiry().owner(ip(1), None, at(104)).owner else {
+    let Owner::Pod(found) = directory.query().owner(ip(1), None, at(104)).owner else {
         panic!("no pod")
     };
     assert_eq!(&*found.canonical_service, "b");
@@ -151,15 +151,15 @@ fn a_new_list_ends_what_it_does_not_name() {
     state.end_list(ObjectKind::Pod, at(200));
     let directory = state.publish().unwrap();
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(1), None, at(300))),
+        name_of(&directory.query().owner(ip(1), None, at(300))),
         Ok("kept".into())
     );
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(2), None, at(300))),
+        name_of(&directory.query().owner(ip(2), None, at(300))),
         Err(Unattributed::NotFound)
     );
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(2), None, at(150))),
+        name_of(&directory.query().owner(ip(2), None, at(150))),
         Ok("gone".into())
     );
 }
@@ -173,7 +173,7 @@ fn a_new_list_ends_nothing_that_it_names_and_that_cannot_be_read() {
     state.keep(&Record::Pod(pod("broken", 1, 100)).key());
     state.end_list(ObjectKind::Pod, at(200));
     assert_eq!(
-        name_of(&state.publish().unwrap().inquiry().owner(ip(1), None, at(300))),
+        name_of(&state.publish().unwrap().query().owner(ip(1), None, at(300))),
         Ok("broken".into())
     );
 }
@@ -192,15 +192,15 @@ fn an_address_that_a_pod_lost_ends_then() {
     );
     let directory = state.publish().unwrap();
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(1), None, at(150))),
+        name_of(&directory.query().owner(ip(1), None, at(150))),
         Ok("a".into())
     );
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(1), None, at(200))),
+        name_of(&directory.query().owner(ip(1), None, at(200))),
         Err(Unattributed::NotFound)
     );
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(2), None, at(200))),
+        name_of(&directory.query().owner(ip(2), None, at(200))),
         Ok("a".into())
     );
 }
@@ -224,15 +224,15 @@ fn a_node_address_is_a_host_network_pod_only_by_its_port() {
     state.apply(Record::Pod(agent), at(101));
     let directory = state.publish().unwrap();
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(9), Some(9100), at(150))),
+        name_of(&directory.query().owner(ip(9), Some(9100), at(150))),
         Ok("agent".into())
     );
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(9), Some(22), at(150))),
+        name_of(&directory.query().owner(ip(9), Some(22), at(150))),
         Err(Unattributed::NodeAddress)
     );
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(9), None, at(150))),
+        name_of(&directory.query().owner(ip(9), None, at(150))),
         Err(Unattributed::NodeAddress)
     );
     state.delete(
@@ -244,7 +244,7 @@ fn a_node_address_is_a_host_network_pod_only_by_its_port() {
         at(200),
     );
     assert_eq!(
-        name_of(&state.publish().unwrap().inquiry().owner(ip(9), None, at(150))),
+        name_of(&state.publish().unwrap().query().owner(ip(9), None, at(150))),
         Err(Unattributed::NotFound)
     );
 }
@@ -256,11 +256,11 @@ fn a_cluster_address_is_its_service() {
     state.apply(Record::Service(service("web", 96, 50)), at(51));
     let directory = state.publish().unwrap();
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(96), Some(80), at(60))),
+        name_of(&directory.query().owner(ip(96), Some(80), at(60))),
         Ok("service web".into())
     );
-    assert!(directory.inquiry().service("demo", "web").is_some());
-    assert!(directory.inquiry().service("other", "web").is_none());
+    assert!(directory.query().service("demo", "web").is_some());
+    assert!(directory.query().service("other", "web").is_none());
 }
 
 // proves: directory/service-of-port
@@ -282,12 +282,12 @@ fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
     }
     state.apply(Record::Pod(pod("a", 1, 100)), at(101));
     let directory = state.publish().unwrap();
-    let Owner::Pod(found) = directory.inquiry().owner(ip(1), None, at(150)).owner else {
+    let Owner::Pod(found) = directory.query().owner(ip(1), None, at(150)).owner else {
         panic!("no pod")
     };
     let service_name = |directory: &Directory, port| {
         directory
-            .inquiry()
+            .query()
             .service_of(found, port)
             .map(|oldest| oldest.service.name.to_string())
     };
@@ -295,7 +295,7 @@ fn the_oldest_service_that_sends_to_the_port_is_the_pods() {
     assert_eq!(service_name(&directory, 9090).as_deref(), Some("oldest"));
     assert_eq!(service_name(&directory, 1), None);
     let is_only = |directory: &Directory, port| {
-        let oldest = directory.inquiry().service_of(found, port);
+        let oldest = directory.query().service_of(found, port);
         oldest.map(|oldest| oldest.is_only)
     };
     assert_eq!(
@@ -331,7 +331,7 @@ fn each_address_of_a_pod_is_the_pods_also_written_as_ipv6() {
     );
     let directory = state.publish().unwrap();
     for address in ["10.0.0.1", "fd00::1", "::ffff:10.0.0.1"] {
-        let found = directory.inquiry().owner(address.parse().unwrap(), None, at(150));
+        let found = directory.query().owner(address.parse().unwrap(), None, at(150));
         assert_eq!(name_of(&found), Ok("a".into()), "{address}");
     }
 }
@@ -344,7 +344,7 @@ fn a_service_that_comes_back_keeps_the_calls_of_the_first_one() {
     state.delete(&Record::Service(service("web", 96, 50)).key(), at(100));
     state.apply(Record::Service(service("web", 96, 200)), at(201));
     let directory = state.publish().unwrap();
-    let owner = |start| name_of(&directory.inquiry().owner(ip(96), Some(80), at(start)));
+    let owner = |start| name_of(&directory.query().owner(ip(96), Some(80), at(start)));
     let web: Result<String, Unattributed> = Ok("service web".into());
     assert_eq!(
         [60, 150, 200].map(owner),
@@ -353,7 +353,7 @@ fn a_service_that_comes_back_keeps_the_calls_of_the_first_one() {
     state.delete(&Record::Service(service("web", 96, 200)).key(), at(300));
     let directory = state.publish().unwrap();
     assert_eq!(
-        name_of(&directory.inquiry().owner(ip(96), Some(80), at(300))),
+        name_of(&directory.query().owner(ip(96), Some(80), at(300))),
         Err(Unattributed::NotFound)
     );
 }
@@ -372,7 +372,7 @@ fn an_edited_service_keeps_its_address_and_gets_its_new_ports() {
     };
     state.apply(Record::Service(edited), at(100));
     let directory = state.publish().unwrap();
-    let Owner::Service(found) = directory.inquiry().owner(ip(96), Some(80), at(60)).owner else {
+    let Owner::Service(found) = directory.query().owner(ip(96), Some(80), at(60)).owner else {
         panic!("no service")
     };
     assert_eq!(protocol_of(&found.ports, 80), PortProtocol::Grpc);
@@ -383,7 +383,7 @@ fn a_service_has_a_host_in_each_domain() {
     let mut state = DirectoryState::default();
     state.apply(Record::Service(service("web", 96, 50)), at(51));
     let directory = state.publish().unwrap();
-    let web = directory.inquiry().service("demo", "web").unwrap();
+    let web = directory.query().service("demo", "web").unwrap();
     for _ in 0..2 {
         assert_eq!(web.host_in("first.local"), Ok(&"web.demo.svc.first.local".into()));
         assert_eq!(

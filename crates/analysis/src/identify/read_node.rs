@@ -6,7 +6,7 @@ use std::sync::Arc;
 use als_proto::{Identifier, Malformed};
 
 use crate::aggregate::registry::Registry;
-use crate::directory::records::qualified;
+use crate::directory::records::namespaced_name;
 use crate::interner::Symbol;
 use crate::node::{MAX_DOMAIN_BYTES, MAX_NODE_ID_BYTES, Node, NodeNumbers};
 use crate::peer::key_bytes::write_peer;
@@ -44,7 +44,7 @@ impl Node {
         let mut parts = node_id.split('~');
         let role = Role::from_node_type(parts.next().unwrap_or_default());
         let own_address = parts.next().and_then(|address| address.parse().ok());
-        let own_pod = parts.next().and_then(qualified_pod);
+        let own_pod = parts.next().and_then(namespaced_pod);
         let (namespace, domain) = parts
             .next()
             .and_then(|suffix| suffix.split_once(".svc."))
@@ -87,9 +87,9 @@ impl Node {
 }
 
 /// `namespace/name` of the pod in `name.namespace`: names of pods may have dots, those of namespaces have none.
-fn qualified_pod(pod: &str) -> Option<Box<str>> {
+fn namespaced_pod(pod: &str) -> Option<Box<str>> {
     let (name, namespace) = pod.rsplit_once('.')?;
-    let qualified = qualified(namespace, name);
+    let qualified = namespaced_name(namespace, name);
     let is_name = !name.is_empty() && !namespace.is_empty() && qualified.len() <= MAX_QUALIFIED_POD_BYTES;
     is_name.then(|| qualified.into())
 }

@@ -23,7 +23,7 @@ pub(super) fn service_name(party: &Party<'_>, lookup: &mut Lookup<'_>, registry:
     match party {
         Party::Pod(pod) => registry.intern_text(lookup.name(&pod.names)),
         Party::Service(service) => {
-            let listed = lookup.inquiry().service(&service.namespace, &service.name);
+            let listed = lookup.query().service(&service.namespace, &service.name);
             registry.intern_text(lookup.name(names(service, listed)))
         }
         Party::External(external) => registry.intern_text(lookup.name(&external.names)),

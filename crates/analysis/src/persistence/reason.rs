@@ -46,7 +46,7 @@ pub fn reason(rules: &SamplingRules, observed: &ObservedEntry<'_, '_>) -> Option
         return Some(KeepReason::Flag);
     }
     if let (Some(slow), MeasuredCall::Request { measure, .. }) = (rules.slow, observed.subject)
-        && !measure.lasts
+        && !measure.is_long_lived
         && Duration::from_micros(measure.microseconds) >= slow
     {
         return Some(KeepReason::Slow);

@@ -167,9 +167,7 @@ fn a_machine_is_there_from_its_beginning_to_its_end() {
     state.delete(&Record::WorkloadEntry(machine("billing-1", "")).key(), at(1_800));
     let directory = state.publish().unwrap();
     let workload = |address: &str, start| {
-        let found = directory
-            .inquiry()
-            .owner(address.parse().unwrap(), None, at(start));
+        let found = directory.query().owner(address.parse().unwrap(), None, at(start));
         match found.owner {
             alscope_analysis::directory::Owner::Pod(pod) => pod.workload.to_string(),
             _ => "-".to_owned(),

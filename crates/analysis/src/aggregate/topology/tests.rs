@@ -137,7 +137,7 @@ fn what_lasts_as_long_as_a_connection_is_in_no_percentile_and_no_failure() {
     let mut durations = vec![3; 90];
     durations.extend([3_600_000; 10]);
     let mut counts = requests(&durations);
-    counts.lasting[EDGE_BUCKET_COUNT - 1] = 10;
+    counts.long_lived[EDGE_BUCKET_COUNT - 1] = 10;
     http(&mut window, &edge, Verdict::Failed, &counts, 1000);
     let row = &rows(&window.last(Duration::from_mins(1), at(1010)))[0];
     assert_eq!((row.per_second, row.error_share), (10.0, Some(0.9)));
@@ -151,7 +151,7 @@ fn an_edge_on_which_all_lasts_has_no_percentiles() {
     let mut window = Window::new(at(1000));
     let edge = edge("a", "b", "http", Reporter::Source);
     let mut counts = requests(&[3; 2]);
-    counts.lasting[2] = 2;
+    counts.long_lived[2] = 2;
     http(&mut window, &edge, Verdict::Success, &counts, 1000);
     let row = &rows(&window.last(Duration::from_mins(1), at(1010)))[0];
     assert_eq!((row.error_share, row.percentiles), (Some(0.0), None));

@@ -7,7 +7,7 @@ use super::DirectoryState;
 use crate::directory::address_claims::AddressClaim;
 use crate::directory::name_history::NameHistory;
 use crate::directory::parties::{Service, ServiceHost};
-use crate::directory::records::{EndpointSliceRecord, qualified};
+use crate::directory::records::{EndpointSliceRecord, namespaced_name};
 use crate::moment::Moment;
 
 impl DirectoryState {
@@ -27,7 +27,7 @@ impl DirectoryState {
             host: ServiceHost::default(),
         });
         let claim = AddressClaim::open(
-            &qualified(&slice.namespace, &slice.name),
+            &namespaced_name(&slice.namespace, &slice.name),
             &slice.ports,
             slice.created,
             since,
@@ -46,7 +46,7 @@ impl DirectoryState {
 
     /// Ends what a slice said about those of `addresses` that are not `kept`.
     pub(super) fn end_endpoints(&mut self, slice: &EndpointSliceRecord, kept: &[IpAddr], now: Moment) {
-        let object = qualified(&slice.namespace, &slice.name);
+        let object = namespaced_name(&slice.namespace, &slice.name);
         for address in slice.addresses.iter().filter(|address| !kept.contains(address)) {
             let directory = &mut self.directory;
             directory

@@ -65,7 +65,7 @@ impl DirectoryState {
         let started = record.started.unwrap_or(Moment::MIN);
         let until = record.finished.unwrap_or(Moment::MAX);
         let ownership = |since, assigned| Ownership {
-            held: Validity { since, until },
+            span: Validity { since, until },
             assigned,
             released: record.leaves.unwrap_or(Moment::MAX),
             owner: pod.clone(),
@@ -101,7 +101,7 @@ impl DirectoryState {
     /// ports that slices say are its, where the address is not its own alone.
     pub(super) fn listen(&mut self, uid: &str, now: Moment) {
         let Some(known) = self.pods.get(uid) else { return };
-        let is_of_host = known.party.is_of_host;
+        let is_host_network = known.party.is_host_network;
         let own = || known.addresses.iter().copied();
         let before = known.listens.as_deref();
         let declared = before.map_or(&[][..], |listens| &listens.declared);
@@ -111,10 +111,10 @@ impl DirectoryState {
         let mut listens: Vec<(IpAddr, u16)> = declared.collect();
         for backend in self.directory.backends_of(&known.party) {
             match (backend.port, backend.address) {
-                (Some(port), Some(address)) if is_of_host || !known.addresses.contains(&address) => {
+                (Some(port), Some(address)) if is_host_network || !known.addresses.contains(&address) => {
                     listens.push((address, port.number));
                 }
-                (Some(port), None) if is_of_host => {
+                (Some(port), None) if is_host_network => {
                     listens.extend(own().map(|address| (address, port.number)));
                 }
                 _ => {}

@@ -4,7 +4,7 @@ use super::DirectoryState;
 use crate::directory::changes::Dependencies;
 use crate::directory::name_history::NameHistory;
 use crate::directory::parties::Pod;
-use crate::directory::records::{EndpointSliceRecord, PodRecord, ServiceRecord, qualified};
+use crate::directory::records::{EndpointSliceRecord, PodRecord, ServiceRecord, namespaced_name};
 use crate::directory::workload;
 use crate::moment::Moment;
 use crate::pod_labels;
@@ -53,7 +53,7 @@ impl DirectoryState {
         if !self.rules.read_services() {
             return;
         }
-        let key = qualified(&service.namespace, &service.name);
+        let key = namespaced_name(&service.namespace, &service.name);
         let backends = self.directory.backends.iter();
         let pods = backends.filter(|(_, backends)| backends.iter().any(|backend| *backend.service == *key));
         let pods: Vec<_> = pods.map(|(uid, _)| (uid.to_string(), since)).collect();
@@ -70,10 +70,10 @@ impl DirectoryState {
         let name = self.texts.share(&name);
         let known = self.pods.get(&*record.uid);
         let names = NameHistory::followed(known.map(|known| &known.party.names), name, now);
-        let selected_by = self.selectable(record);
+        let selectable = self.selectable(record);
         let network = match record.network.as_str() {
             "" => workload::first_label(&record.labels, &[pod_labels::NETWORK]).unwrap_or_default(),
-            told => told,
+            named => named,
         };
         let network = self.texts.share(network);
         let mut shared = |text: &str| self.texts.share(text).into();
@@ -81,10 +81,10 @@ impl DirectoryState {
             name: record.name.as_str().into(),
             namespace: shared(&record.namespace),
             uid: shared(&record.uid),
-            is_of_host: record.host_network,
+            is_host_network: record.host_network,
             is_workload_entry: record.is_workload_entry,
             network,
-            selected_by,
+            selectable,
             app: shared(workload::app(&record.labels).unwrap_or_default()),
             version: shared(workload::version(&record.labels).unwrap_or_default()),
             canonical_service: shared(&canonical_service),
@@ -102,7 +102,8 @@ impl DirectoryState {
             .directory
             .oldest_service(target, &mut Dependencies::default(), |_| Some(()))?;
         let service = oldest.service;
-        self.services.get(&qualified(&service.namespace, &service.name))
+        self.services
+            .get(&namespaced_name(&service.namespace, &service.name))
     }
 }
 

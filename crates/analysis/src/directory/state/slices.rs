@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::DirectoryState;
-use crate::directory::records::{EndpointSliceRecord, PodEndpoint, qualified};
+use crate::directory::records::{EndpointSliceRecord, PodEndpoint, namespaced_name};
 use crate::directory::{Backend, Directory};
 use crate::moment::Moment;
 
@@ -18,7 +18,7 @@ impl DirectoryState {
         after: &[PodEndpoint],
         now: Moment,
     ) {
-        let name: Arc<str> = qualified(&slice.namespace, &slice.name).into();
+        let name: Arc<str> = namespaced_name(&slice.namespace, &slice.name).into();
         let mut named: BTreeMap<&str, Vec<Option<IpAddr>>> = BTreeMap::new();
         for endpoint in after {
             named.entry(&endpoint.target).or_default().push(endpoint.address);
@@ -67,7 +67,7 @@ impl DirectoryState {
 
 /// What a slice says of a pod at these addresses; one without ports says nothing of a port in particular.
 fn backends_of(slice: &EndpointSliceRecord, name: &Arc<str>, addresses: &[Option<IpAddr>]) -> Vec<Backend> {
-    let service: Arc<str> = qualified(&slice.namespace, &slice.service).into();
+    let service: Arc<str> = namespaced_name(&slice.namespace, &slice.service).into();
     let ports = slice.ports.iter().copied().map(Some);
     let ports = ports.chain(slice.ports.is_empty().then_some(None));
     let places = ports.flat_map(|port| addresses.iter().map(move |address| (port, *address)));

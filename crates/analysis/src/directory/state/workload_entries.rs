@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::DirectoryState;
 use crate::directory::parties::Port;
-use crate::directory::records::{PodRecord, qualified};
+use crate::directory::records::{PodRecord, namespaced_name};
 use crate::directory::selectable::Selectable;
 use crate::directory::{Backend, Directory};
 use crate::moment::Moment;
@@ -54,16 +54,16 @@ impl DirectoryState {
         let mut selected: Vec<Backend> = of_namespace
             .flat_map(|(_, service)| {
                 let ports = service.selector.iter().flat_map(|selector| {
-                    let is_selected = selector.selects(&entry.selected_by);
+                    let is_selected = selector.selects(&entry.selectable);
                     let ports = selector.ports.iter().filter(move |_| is_selected);
                     ports.filter_map(|port| {
                         Some(Port {
-                            number: port.of(&entry.selected_by.named_ports)?,
+                            number: port.of(&entry.selectable.named_ports)?,
                             protocol: port.protocol,
                         })
                     })
                 });
-                let name: Arc<str> = qualified(&service.namespace, &service.name).into();
+                let name: Arc<str> = namespaced_name(&service.namespace, &service.name).into();
                 ports.map(move |port| selected_by(name.clone(), port))
             })
             .collect();

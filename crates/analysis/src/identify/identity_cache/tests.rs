@@ -51,10 +51,10 @@ fn an_answer_holds_until_what_was_asked_changes() {
         state.publish().unwrap()
     };
     let first = version_with(1);
-    let mut inquiry = first.inquiry();
-    inquiry.owner([10, 0, 0, 3].into(), None, Moment(0));
+    let mut query = first.query();
+    query.owner([10, 0, 0, 3].into(), None, Moment(0));
     let mut cache = IdentityCache::default();
-    let dependencies = (inquiry.dependencies(), first.version());
+    let dependencies = (query.dependencies(), first.version());
     put(
         &mut cache,
         b"key",

@@ -20,7 +20,7 @@ pub(super) fn named_mesh() -> DirectoryState {
         k8s: k8s_service_name(of_pods).unwrap(),
         istio: istio_service_name("${serviceEntry.metadata.labels.tier}").unwrap(),
     };
-    in_mesh(DirectoryState::default().named_by(rules))
+    in_mesh(DirectoryState::default().with_naming_rules(rules))
 }
 
 pub(super) fn tier(value: &str) -> BTreeMap<String, String> {

@@ -123,14 +123,14 @@ fn external<'a>(directory: &'a Directory, host: &str, namespace: &str) -> Option
         role: Role::Sidecar,
         port: 443,
     };
-    directory.inquiry().external(host, &scope)
+    directory.query().external(host, &scope)
 }
 
 fn owner(directory: &Directory, address: &str, time: &str) -> String {
     let address: IpAddr = address.parse().unwrap();
     described(
         directory,
-        &directory.inquiry().owner(address, None, at(time)).owner,
+        &directory.query().owner(address, None, at(time)).owner,
     )
 }
 
@@ -138,7 +138,7 @@ fn described(directory: &Directory, owner: &Owner<'_>) -> String {
     match owner {
         Owner::Pod(pod) => {
             let service = directory
-                .inquiry()
+                .query()
                 .service_of(pod, 9080)
                 .map_or("-", |oldest| &oldest.service.name);
             format!(
@@ -193,7 +193,7 @@ fn what_is_outside_is_in_the_directory_by_address_or_by_host() {
     let api = external(&directory, "api.example.com", "demo").unwrap();
     assert_eq!((&*api.namespace, &*api.entry), ("outside", "api"));
     assert_eq!(protocol_of(&api.ports, 443), PortProtocol::Grpc);
-    let reviews = directory.inquiry().service("demo", "reviews").unwrap();
+    let reviews = directory.query().service("demo", "reviews").unwrap();
     assert_eq!(protocol_of(&reviews.ports, 9080), PortProtocol::Http);
 }
 
@@ -247,7 +247,7 @@ items:
 #[case::undeclared(7006, "node-address")]
 fn a_pod_of_the_host_network_is_found_by_its_ports(#[case] port: u16, #[case] expected: &str) {
     let directory = parse(SELECTED, DirectoryState::default()).unwrap();
-    let found = directory.inquiry().owner(
+    let found = directory.query().owner(
         "10.0.0.100".parse().unwrap(),
         Some(port),
         at("2026-01-02T00:00:00Z"),
@@ -260,7 +260,7 @@ fn a_pod_of_the_host_network_is_found_by_its_ports(#[case] port: u16, #[case] ex
 fn a_workload_entry_is_a_party() {
     let directory = parse(SELECTED, DirectoryState::default()).unwrap();
     let found = directory
-        .inquiry()
+        .query()
         .owner("192.168.1.5".parse().unwrap(), None, at("2026-01-02T00:00:00Z"));
     let Owner::Pod(vm) = found.owner else {
         panic!("{found:?}")
@@ -271,8 +271,8 @@ fn a_workload_entry_is_a_party() {
         ("vm-1", "demo", "west")
     );
     let entry_of = |port| {
-        let mut inquiry = directory.inquiry();
-        let found = inquiry.service_entry_of(vm, port);
+        let mut query = directory.query();
+        let found = query.service_entry_of(vm, port);
         found.map(|(external, protocol)| (external.host.to_string(), protocol))
     };
     let host = |protocol| Some(("billing.example.com".to_owned(), protocol));
@@ -282,7 +282,7 @@ fn a_workload_entry_is_a_party() {
     assert_eq!(entry_of(80), None);
     let service_of = |port| {
         directory
-            .inquiry()
+            .query()
             .service_of(vm, port)
             .map(|oldest| oldest.service.name.to_string())
     };
@@ -327,7 +327,7 @@ fn a_service_is_there_for_the_namespaces_that_its_annotation_names() {
     );
     assert_ne!(exported, LIST);
     let directory = parse(&exported, DirectoryState::default()).unwrap();
-    let service = directory.inquiry().service("demo", "reviews").unwrap();
+    let service = directory.query().service("demo", "reviews").unwrap();
     let seen = ["demo", "shop", "elsewhere"].map(|namespace| service.is_exported_to(namespace));
     assert_eq!(seen, [true, true, false]);
 }
@@ -361,7 +361,7 @@ fn parties_are_named_by_the_configured_rules(#[case] rules: &str, #[case] expect
     let directory = parse(&list, crate::directory::empty(&config)).unwrap();
     let start = at("2026-01-02T00:00:00Z");
     let name = |address: &str| match directory
-        .inquiry()
+        .query()
         .owner(address.parse().unwrap(), None, start)
         .owner
     {

@@ -20,7 +20,7 @@ fn state() -> DirectoryState {
         k8s: k8s_service_name(RULE).unwrap(),
         ..NamingRules::default()
     };
-    DirectoryState::default().named_by(rules)
+    DirectoryState::default().with_naming_rules(rules)
 }
 
 fn tier(value: &str) -> BTreeMap<String, String> {
@@ -87,7 +87,7 @@ fn entry(name: &str) -> Record {
 /// What `address` was called at a time.
 fn name(directory: &Directory, address: &str, start: i64) -> String {
     let owner = directory
-        .inquiry()
+        .query()
         .owner(address.parse().unwrap(), None, at(start))
         .owner;
     let names = match &owner {
@@ -250,7 +250,7 @@ fn a_host_outside_keeps_the_name_of_its_time() {
         istio: istio_service_name("${serviceEntry.metadata.labels.tier}").unwrap(),
         ..NamingRules::default()
     };
-    let mut state = DirectoryState::default().named_by(rules);
+    let mut state = DirectoryState::default().with_naming_rules(rules);
     for (value, second) in [("a", 60), ("b", 200), ("c", 300)] {
         state.apply(entry(value), at(second));
     }
@@ -289,7 +289,7 @@ fn a_rule_without_services_leaves_their_changes_alone() {
     let after = state.publish().unwrap();
     let [owner_before, owner_after] = [&before, &after].map(|directory| {
         let found = directory
-            .inquiry()
+            .query()
             .owner("10.0.0.1".parse().unwrap(), None, at(300));
         found.owner
     });

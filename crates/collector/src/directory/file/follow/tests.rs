@@ -155,7 +155,7 @@ async fn what_a_file_names_no_more_had_its_address_until_then() {
     sleep(Duration::from_secs(6)).await;
     let directory = directory.load();
     let had_it = |at: Moment| {
-        let found = directory.inquiry().owner([10, 0, 0, 1].into(), None, at);
+        let found = directory.query().owner([10, 0, 0, 1].into(), None, at);
         matches!(found.owner, Owner::Pod(pod) if &*pod.name == "old")
     };
     assert_eq!([before, clock::now()].map(had_it), [true, false]);
