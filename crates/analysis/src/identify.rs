@@ -101,7 +101,7 @@ fn register(
     if has_place {
         return Identified::Observations(first, second);
     }
-    lookup.hold_for(OUTSIDE_HOST_RETRY_INTERVAL);
+    lookup.limit_validity(OUTSIDE_HOST_RETRY_INTERVAL);
     Identified::Overflowed(first)
 }
 

@@ -48,35 +48,35 @@ const RESERVED_STRINGS: [&str; 4] = ["unknown", "", "overflow", "latest"];
 pub struct Interner {
     ids: HashTable<u32>,
     strings: Vec<Interned>,
-    /// Places of strings that went.
+    /// Slots of strings that went.
     free: Vec<u32>,
     bytes: usize,
     limit: usize,
     state: RandomState,
-    /// The epoch's number.
-    number: u32,
-    /// That of the epoch before.
-    previous: u32,
+    /// The epoch that has begun last.
+    epoch: u32,
+    /// The epoch before it.
+    previous_epoch: u32,
 }
 
 /// A string, and who needs it.
 #[derive(Debug)]
 struct Interned {
-    /// `None` of a place that is free.
+    /// `None` in a slot that is free.
     text: Option<Arc<str>>,
-    /// The number of the epoch in which it was last asked for.
-    asked: u32,
+    /// The epoch in which it was last asked for.
+    last_asked: u32,
     /// How many values hold its symbol.
-    held: u32,
+    holders: u32,
 }
 
-/// Numbers of epochs of all interners, by which a [`Text`] knows whose symbol it has, and since when.
+/// The number of the next epoch. All interners count with it, so that a [`Text`] knows which interner gave its symbol, and when.
 static NEXT_EPOCH: AtomicU32 = AtomicU32::new(1);
 
 impl Interner {
     /// An interner for at most `limit` bytes of strings, each with [`STRING_OVERHEAD_BYTES`].
     pub fn new(limit: usize) -> Self {
-        let number = NEXT_EPOCH.fetch_add(1, Relaxed);
+        let epoch = NEXT_EPOCH.fetch_add(1, Relaxed);
         let mut interner = Interner {
             ids: HashTable::new(),
             strings: Vec::new(),
@@ -84,8 +84,8 @@ impl Interner {
             bytes: 0,
             limit: usize::MAX,
             state: RandomState::default(),
-            number,
-            previous: number,
+            epoch,
+            previous_epoch: epoch,
         };
         for reserved in RESERVED_STRINGS {
             let symbol = interner.intern(reserved);
@@ -97,39 +97,39 @@ impl Interner {
 
     /// Begins an epoch: what a [`Text`] knows of its symbol is asked for anew.
     pub fn begin_epoch(&mut self) {
-        self.previous = self.number;
-        self.number = NEXT_EPOCH.fetch_add(1, Relaxed);
+        self.previous_epoch = self.epoch;
+        self.epoch = NEXT_EPOCH.fetch_add(1, Relaxed);
     }
 
     /// A value holds the symbol: its string stays until it is released as often.
     pub fn hold(&mut self, symbol: Symbol) {
         if let Some(string) = self.strings.get_mut(symbol.0 as usize) {
-            string.held = string.held.saturating_add(1);
+            string.holders = string.holders.saturating_add(1);
         }
     }
 
     /// A value that held the symbol is gone.
     pub fn release(&mut self, symbol: Symbol) {
         if let Some(string) = self.strings.get_mut(symbol.0 as usize) {
-            string.held = string.held.saturating_sub(1);
+            string.holders = string.holders.saturating_sub(1);
         }
     }
 
-    /// Lets the strings go, of those at these places, that are of no use: see the module.
-    pub fn free_unused(&mut self, places: Range<usize>) {
-        for place in places {
-            let Some(string) = self.strings.get_mut(place) else {
+    /// Lets the strings go, of those in these slots, that are of no use: see the module.
+    pub fn free_unused(&mut self, slots: Range<usize>) {
+        for slot in slots {
+            let Some(string) = self.strings.get_mut(slot) else {
                 return;
             };
-            let is_asked = string.asked == self.number || string.asked == self.previous;
+            let is_asked = string.last_asked == self.epoch || string.last_asked == self.previous_epoch;
             // Only this table could copy what has one owner.
             let is_unused =
-                |text: &mut Arc<str>| string.held == 0 && !is_asked && Arc::strong_count(text) == 1;
+                |text: &mut Arc<str>| string.holders == 0 && !is_asked && Arc::strong_count(text) == 1;
             let Some(text) = string.text.take_if(is_unused) else {
                 continue;
             };
             let hash = hash_of(&self.state, text.as_bytes());
-            if let Ok(entry) = self.ids.find_entry(hash, |id| *id as usize == place) {
+            if let Ok(entry) = self.ids.find_entry(hash, |id| *id as usize == slot) {
                 self.free.push(*entry.get());
                 entry.remove();
             }
@@ -137,8 +137,8 @@ impl Interner {
         }
     }
 
-    /// Places of strings, also of those that went.
-    pub fn places(&self) -> usize {
+    /// Slots of strings, also of those that went.
+    pub fn slots(&self) -> usize {
         self.strings.len()
     }
 
@@ -167,7 +167,7 @@ impl Interner {
     fn known(&mut self, hash: u64, text: &[u8]) -> Option<Symbol> {
         let is_its = |id: &u32| bytes_of(&self.strings, *id) == text;
         let id = *self.ids.find(hash, is_its)?;
-        self.strings.get_mut(id as usize)?.asked = self.number;
+        self.strings.get_mut(id as usize)?.last_asked = self.epoch;
         Some(Symbol(id))
     }
 
@@ -183,8 +183,8 @@ impl Interner {
         self.bytes += bytes;
         let string = Interned {
             text: Some(text.into()),
-            asked: self.number,
-            held: 0,
+            last_asked: self.epoch,
+            holders: 0,
         };
         match self.strings.get_mut(id as usize) {
             Some(freed) => *freed = string,
@@ -205,17 +205,17 @@ impl Interner {
     }
 
     /// The number by which a [`Text`] knows this interner in this epoch.
-    pub fn number(&self) -> u32 {
-        self.number
+    pub fn epoch(&self) -> u32 {
+        self.epoch
     }
 
     /// The id of a text that lives long: it is looked for only once.
     pub fn intern_text(&mut self, text: &Text) -> Symbol {
-        if let Some(symbol) = text.symbol_of(self.number) {
+        if let Some(symbol) = text.symbol_of(self.epoch) {
             return symbol;
         }
         let symbol = self.intern(text);
-        text.remember(self.number, symbol);
+        text.remember(self.epoch, symbol);
         symbol
     }
 
@@ -296,7 +296,7 @@ mod tests {
 
     /// All strings that are of no use go.
     fn free_unused(interner: &mut Interner) {
-        interner.free_unused(0..interner.places());
+        interner.free_unused(0..interner.slots());
     }
 
     #[test]
@@ -310,7 +310,7 @@ mod tests {
         interner.begin_epoch();
         free_unused(&mut interner);
         assert_eq!((&*interner.text(old), interner.len()), ("", 5));
-        assert_eq!((interner.intern("new"), interner.places()), (old, 6));
+        assert_eq!((interner.intern("new"), interner.slots()), (old, 6));
         assert_eq!(
             interner.bytes(),
             6 * STRING_OVERHEAD_BYTES + "unknownoverflowlatestaskednew".len()

@@ -18,7 +18,7 @@ use crate::aggregate::registry::Registry;
 use crate::aggregate::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
 use crate::aggregate::worker_counts::WorkerCounts;
 use crate::analyze::NotObserved;
-use crate::analyze::final_entry::{final_entry, no_tunnel};
+use crate::analyze::final_entry::{check_is_final, check_is_no_tunnel};
 use crate::analyze::identity::Identity;
 use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::measure::{self, ClampedFields};
@@ -201,11 +201,11 @@ impl Shard {
         common: &CommonProperties<'_>,
         logged: LoggedCall<'_, '_>,
     ) -> Result<bool, NotObserved> {
-        final_entry(common)?;
+        check_is_final(common)?;
         let role = context.node.role;
         let chain = match logged {
             LoggedCall::Request { request, .. } => {
-                no_tunnel(role, common, request.method)?;
+                check_is_no_tunnel(role, common, request.method)?;
                 self.settings.http
             }
             LoggedCall::Connection(_) => self.settings.tcp,
@@ -306,7 +306,7 @@ impl Shard {
         let evidence = observations.map(|observation| observation.evidence);
         self.counts
             .evidence
-            .give(evidence, shown.received, || Example::of(shown).ok());
+            .offer_example(evidence, shown.received, || Example::of(shown).ok());
     }
 
     /// What is observed is put together for a sampler alone, and not for each entry.

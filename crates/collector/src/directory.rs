@@ -23,5 +23,6 @@ pub fn empty(config: &Config) -> DirectoryState {
         k8s: naming.k8s_service_name_rule.clone(),
         istio: naming.istio_service_name_rule.clone(),
     };
-    DirectoryState::ignoring(naming.istio_service_entry_ignored_namespaces.iter().cloned()).with_naming_rules(rules)
+    DirectoryState::ignoring(naming.istio_service_entry_ignored_namespaces.iter().cloned())
+        .with_naming_rules(rules)
 }

@@ -198,7 +198,7 @@ pub struct EvidenceDelta {
 /// The example that a worker last gave of one piece of evidence.
 #[derive(Clone, Debug, Default)]
 struct LastExample {
-    at: Option<Moment>,
+    given_at: Option<Moment>,
     /// Until it is drained.
     example: Option<Arc<Example>>,
 }
@@ -208,7 +208,7 @@ struct LastExample {
 pub struct EvidenceDeltas {
     /// Apart from the examples, so that what every observation touches is small.
     observations: Vec<u64>,
-    given: Vec<LastExample>,
+    last_examples: Vec<LastExample>,
     touched: Vec<EvidenceId>,
     /// What was touched when the drain began, and has not been drained yet.
     draining: Vec<EvidenceId>,
@@ -225,19 +225,20 @@ impl EvidenceDeltas {
                 }
                 *observations += 1;
             }
-            None => self.learn(id),
+            None => self.grow(id),
         }
     }
 
     #[cold]
-    fn learn(&mut self, id: EvidenceId) {
+    fn grow(&mut self, id: EvidenceId) {
         self.observations.resize(id.0 as usize + 1, 0);
-        self.given.resize_with(id.0 as usize + 1, LastExample::default);
+        self.last_examples
+            .resize_with(id.0 as usize + 1, LastExample::default);
         self.add(id);
     }
 
     /// Gives an example for each of `ids` whose last one is too old at `now`; it is made only if there is one.
-    pub fn give(
+    pub fn offer_example(
         &mut self,
         ids: impl IntoIterator<Item = EvidenceId>,
         now: Moment,
@@ -245,11 +246,11 @@ impl EvidenceDeltas {
     ) {
         let (mut make, mut example) = (Some(make), None);
         for id in ids {
-            let Some(given) = self.given.get_mut(id.0 as usize) else {
+            let Some(given) = self.last_examples.get_mut(id.0 as usize) else {
                 continue;
             };
             if given
-                .at
+                .given_at
                 .is_some_and(|at| now.since(at) < EXAMPLE_REFRESH_INTERVAL)
             {
                 continue;
@@ -258,7 +259,7 @@ impl EvidenceDeltas {
                 example = make().map(Arc::new);
             }
             *given = LastExample {
-                at: Some(now),
+                given_at: Some(now),
                 example: example.clone(),
             };
         }
@@ -282,9 +283,10 @@ impl EvidenceDeltas {
                 return false;
             };
             let place = id.0 as usize;
-            if let (Some(observations), Some(given)) =
-                (self.observations.get_mut(place), self.given.get_mut(place))
-            {
+            if let (Some(observations), Some(given)) = (
+                self.observations.get_mut(place),
+                self.last_examples.get_mut(place),
+            ) {
                 let delta = EvidenceDelta {
                     observations: std::mem::take(observations),
                     example: given.example.take(),

@@ -42,7 +42,7 @@ pub struct TableSize {
     /// How many are known.
     pub live: usize,
     /// For how many there is a place: as many as there were at one time.
-    pub places: usize,
+    pub slots: usize,
 }
 
 /// How much a registry holds.
@@ -117,7 +117,7 @@ impl Registry {
     pub fn begin_epoch(&self) {
         let mut tables = self.tables();
         tables.interner.begin_epoch();
-        self.epoch.store(tables.interner.number(), Ordering::Release);
+        self.epoch.store(tables.interner.epoch(), Ordering::Release);
     }
 
     /// The number of the node with these words, which no node with others ever has.
@@ -235,12 +235,12 @@ impl Registry {
 
     /// Frees the calls that have no series and that nobody asked for in this epoch, then the strings that are of no use.
     pub fn free_unused(&self) {
-        let calls = self.tables().calls.places();
+        let calls = self.tables().calls.slots();
         for turn in (0..calls).step_by(SLOTS_PER_LOCK) {
             let mut tables = self.tables();
             (turn..calls.min(turn + SLOTS_PER_LOCK)).for_each(|place| tables.free_call(place));
         }
-        let strings = self.tables().interner.places();
+        let strings = self.tables().interner.slots();
         for turn in (0..strings).step_by(SLOTS_PER_LOCK) {
             self.tables().interner.free_unused(turn..turn + SLOTS_PER_LOCK);
         }
@@ -248,17 +248,17 @@ impl Registry {
 
     /// How much there is.
     pub fn sizes(&self) -> RegistrySizes {
-        fn size<K: Copy + Eq + std::hash::Hash>(places: &IdTable<K>) -> TableSize {
+        fn size<K: Copy + Eq + std::hash::Hash>(table: &IdTable<K>) -> TableSize {
             TableSize {
-                live: places.len(),
-                places: places.places(),
+                live: table.len(),
+                slots: table.slots(),
             }
         }
         let tables = self.tables();
         RegistrySizes {
             strings: TableSize {
                 live: tables.interner.len(),
-                places: tables.interner.places(),
+                slots: tables.interner.slots(),
             },
             string_bytes: tables.interner.bytes(),
             calls: size(&tables.calls),

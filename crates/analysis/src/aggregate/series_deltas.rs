@@ -109,7 +109,7 @@ impl<C: Counts> SeriesDeltas<C> {
     }
 
     /// Forgets which key has which id, to ask for it again. What was counted stays.
-    pub fn forget(&mut self) {
+    pub fn forget_ids(&mut self) {
         self.ids.clear();
     }
 }

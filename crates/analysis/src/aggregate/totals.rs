@@ -100,13 +100,17 @@ impl Totals {
         }
         accounting.add(&counted);
         let more_http = counts.http.drain(limit, |id, counts| {
-            if let Some((series, total)) = http.touch(id, moments, window, |id| registry.http_labels(id)) {
+            if let Some((series, total)) =
+                http.get_or_create(id, moments, window, |id| registry.http_labels(id))
+            {
                 total.merge(counts);
                 window.add_http(series, counts, now);
             }
         });
         let more_tcp = counts.tcp.drain(limit, |id, counts| {
-            if let Some((series, total)) = tcp.touch(id, moments, window, |id| registry.tcp_labels(id)) {
+            if let Some((series, total)) =
+                tcp.get_or_create(id, moments, window, |id| registry.tcp_labels(id))
+            {
                 total.merge(counts);
                 window.add_tcp(series, counts, now);
             }
@@ -138,8 +142,8 @@ impl Totals {
         }
         evidence.expire(oldest, |ids| registry.free_evidence(ids));
         window.expire(http.edges().chain(tcp.edges()));
-        http.find_edges(window);
-        tcp.find_edges(window);
+        http.assign_edges(window);
+        tcp.assign_edges(window);
         registry.free_unused();
     }
 

@@ -184,7 +184,7 @@ impl Window {
     }
 
     /// For how many edges there is a place: as many as there were at one time.
-    pub fn places(&self) -> usize {
+    pub fn slots(&self) -> usize {
         self.edges.len()
     }
 

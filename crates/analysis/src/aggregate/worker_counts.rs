@@ -33,7 +33,7 @@ impl WorkerCounts {
 
     /// Forgets which series has which id, to ask the registry again. What was counted stays.
     pub fn forget_ids(&mut self) {
-        self.http.forget();
-        self.tcp.forget();
+        self.http.forget_ids();
+        self.tcp.forget_ids();
     }
 }

@@ -7,7 +7,7 @@ use crate::accounting::Skipped;
 use crate::role::Role;
 
 /// How `access_log_type` (envoy `data/accesslog/v3` `AccessLogType`) is taken. Proxies before Envoy 1.26 leave it 0.
-pub fn final_entry(common: &CommonProperties<'_>) -> Result<(), Skipped> {
+pub fn check_is_final(common: &CommonProperties<'_>) -> Result<(), Skipped> {
     if common.intermediate_log_entry {
         return Err(Skipped::Periodic);
     }
@@ -24,7 +24,7 @@ pub fn final_entry(common: &CommonProperties<'_>) -> Result<(), Skipped> {
 
 /// Whether a request opens an HBONE tunnel at a waypoint: what goes through it has entries of its own. A client's own CONNECT has
 /// a cluster.
-pub fn no_tunnel(role: Role, common: &CommonProperties<'_>, method: i32) -> Result<(), Skipped> {
+pub fn check_is_no_tunnel(role: Role, common: &CommonProperties<'_>, method: i32) -> Result<(), Skipped> {
     if method == METHOD_CONNECT && role == Role::Waypoint && common.upstream_cluster.is_empty() {
         return Err(Skipped::NotACall);
     }
@@ -74,7 +74,7 @@ mod tests {
     fn only_ends_of_calls_are_final(#[case] access_log_type: i32, #[case] expected: Option<Skipped>) {
         let mut common = CommonProperties::default();
         common.access_log_type = access_log_type;
-        assert_eq!(final_entry(&common).err(), expected);
+        assert_eq!(check_is_final(&common).err(), expected);
     }
 
     // proves: final/intermediate
@@ -82,7 +82,7 @@ mod tests {
     fn an_intermediate_entry_is_not_final_whatever_its_type() {
         let mut common = CommonProperties::default();
         (common.intermediate_log_entry, common.access_log_type) = (true, 6);
-        assert_eq!(final_entry(&common), Err(Skipped::Periodic));
+        assert_eq!(check_is_final(&common), Err(Skipped::Periodic));
     }
 
     #[rstest]
@@ -104,6 +104,6 @@ mod tests {
     ) {
         let mut common = CommonProperties::default();
         common.upstream_cluster = cluster.as_bytes();
-        assert_eq!(no_tunnel(role, &common, method).err(), expected);
+        assert_eq!(check_is_no_tunnel(role, &common, method).err(), expected);
     }
 }

@@ -94,7 +94,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// Notes that the answer holds for no call that starts later than so long after this one.
-    pub fn hold_for(&mut self, time: Duration) {
+    pub fn limit_validity(&mut self, time: Duration) {
         self.validity.until = self.validity.until.min(self.start.plus(time));
     }
 
@@ -141,7 +141,7 @@ impl<'a> Lookup<'a> {
         for address in &self.node.own_addresses {
             let found = self.owner_of(*address, None);
             if matches!(found.owner, Owner::Pod(_)) {
-                return Ok(found.by(Rule::OwnAddress));
+                return Ok(found.with_rule(Rule::OwnAddress));
             }
         }
         Ok(shown)
@@ -173,7 +173,7 @@ impl<'a> Lookup<'a> {
         let own = self.own(None, None)?;
         Ok(match own.owner {
             Owner::Pod(pod) if pod.is_host_network => FoundOwner::node_address(own.validity),
-            Owner::Pod(_) => own.by(Rule::LoopbackCaller),
+            Owner::Pod(_) => own.with_rule(Rule::LoopbackCaller),
             Owner::Service(_) | Owner::External(_) | Owner::Unknown(_) => found,
         })
     }
@@ -214,7 +214,9 @@ impl<'a> Lookup<'a> {
     ) -> Result<FoundOwner<'a>, NotObserved> {
         let found = self.owner_of(ip(endpoint.ip)?, port);
         Ok(match found.rule {
-            Rule::PodAddress | Rule::WorkloadEntry if endpoint.is_endpoint_id => found.by(Rule::EndpointId),
+            Rule::PodAddress | Rule::WorkloadEntry if endpoint.is_endpoint_id => {
+                found.with_rule(Rule::EndpointId)
+            }
             _ => found,
         })
     }

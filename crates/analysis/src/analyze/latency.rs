@@ -18,9 +18,11 @@ pub fn microseconds(common: &CommonProperties<'_>) -> Result<u64, Malformed> {
 #[inline]
 pub(super) fn signed_microseconds(common: &CommonProperties<'_>) -> Result<i64, Malformed> {
     if let Some(duration) = common.duration()? {
-        return Ok(signed(duration));
+        return Ok(signed_microseconds_of(duration));
     }
-    Ok(common.time_to_last_downstream_tx_byte()?.map_or(0, signed))
+    Ok(common
+        .time_to_last_downstream_tx_byte()?
+        .map_or(0, signed_microseconds_of))
 }
 
 /// What is believed of a time in microseconds.
@@ -42,8 +44,12 @@ pub struct LatencyParts {
 /// The parts of the time by `time_to_first_upstream_tx_byte` and `time_to_first_upstream_rx_byte`; `None` when the upstream did not
 /// answer. A time that seems to run backwards is none.
 pub fn parts(common: &CommonProperties<'_>) -> Result<Option<LatencyParts>, Malformed> {
-    let sent = common.time_to_first_upstream_tx_byte()?.map(of);
-    let answered = common.time_to_first_upstream_rx_byte()?.map(of);
+    let sent = common
+        .time_to_first_upstream_tx_byte()?
+        .map(believed_microseconds);
+    let answered = common
+        .time_to_first_upstream_rx_byte()?
+        .map(believed_microseconds);
     let (Some(sent), Some(answered)) = (sent, answered) else {
         return Ok(None);
     };
@@ -57,11 +63,11 @@ pub fn parts(common: &CommonProperties<'_>) -> Result<Option<LatencyParts>, Malf
     }))
 }
 
-fn of(duration: Duration) -> u64 {
-    believed(signed(duration))
+fn believed_microseconds(duration: Duration) -> u64 {
+    believed(signed_microseconds_of(duration))
 }
 
-fn signed(duration: Duration) -> i64 {
+fn signed_microseconds_of(duration: Duration) -> i64 {
     duration
         .seconds
         .saturating_mul(1_000_000)
@@ -76,28 +82,28 @@ mod tests {
     #[test]
     fn seconds_count_in_full_and_microseconds_are_kept() {
         assert_eq!(
-            of(Duration {
+            believed_microseconds(Duration {
                 seconds: 2,
                 nanos: 345_678_900
             }),
             2_345_678
         );
         assert_eq!(
-            of(Duration {
+            believed_microseconds(Duration {
                 seconds: 0,
                 nanos: 999
             }),
             0
         );
         assert_eq!(
-            of(Duration {
+            believed_microseconds(Duration {
                 seconds: -1,
                 nanos: 0
             }),
             0
         );
         assert_eq!(
-            of(Duration {
+            believed_microseconds(Duration {
                 seconds: i64::MAX,
                 nanos: 0
             }),

@@ -51,7 +51,11 @@ pub fn observations<'a>(
     let (observation, second, other_end) = match direction {
         Direction::Inbound => {
             let parties = (caller, party(CallEnd::Listener)?);
-            (served(identity, cluster, parties, lookup), None, identity.local)
+            (
+                server_side(identity, cluster, parties, lookup),
+                None,
+                identity.local,
+            )
         }
         Direction::Outbound | Direction::Waypoint => {
             let reporter = if direction == Direction::Waypoint {
@@ -60,7 +64,7 @@ pub fn observations<'a>(
                 Reporter::Source
             };
             let parties = (caller, party(CallEnd::Upstream)?);
-            let observation = called((reporter, direction), identity, cluster, parties, lookup);
+            let observation = client_side((reporter, direction), identity, cluster, parties, lookup);
             (observation, None, identity.upstream)
         }
         Direction::Direct => {
@@ -68,7 +72,7 @@ pub fn observations<'a>(
             let observation = Observation {
                 reporter: Reporter::Waypoint,
                 security: Security::UNKNOWN,
-                ..served(identity, cluster, parties, lookup)
+                ..server_side(identity, cluster, parties, lookup)
             };
             (observation, None, identity.upstream)
         }
@@ -84,10 +88,10 @@ pub fn observations<'a>(
                 authority: b"",
                 ..*identity
             };
-            let first = served(&of_gateway, UpstreamCluster::Unset, parties, lookup);
+            let first = server_side(&of_gateway, UpstreamCluster::Unset, parties, lookup);
             let parties = (gateway, upstream);
             let reporter = (Reporter::Source, direction);
-            let second = called(reporter, identity, cluster, parties, lookup);
+            let second = client_side(reporter, identity, cluster, parties, lookup);
             (first, Some(second), identity.local.or(identity.upstream))
         }
     };
@@ -149,7 +153,7 @@ fn certainty(answer: &Result<Attribution<'_>, NotObserved>) -> Certainty {
 }
 
 /// The downstream side: the caller reached the listener.
-fn served<'a>(
+fn server_side<'a>(
     identity: &Identity<'a>,
     cluster: UpstreamCluster<'a>,
     (source, destination): (Attribution<'a>, Attribution<'a>),
@@ -164,7 +168,7 @@ fn served<'a>(
         namespace: namespace(&source, identity.security.peer_principal),
         address: None,
     };
-    let mut service = DestinationService::served(&destination.party, port, requested, lookup);
+    let mut service = DestinationService::of_server_side(&destination.party, port, requested, lookup);
     if let UpstreamCluster::InboundPassthrough { name } = cluster {
         service.name = ServiceLabel::borrowed(name);
     }
@@ -179,7 +183,7 @@ fn served<'a>(
 }
 
 /// The upstream side: the source reached the upstream. The downstream connection's TLS says nothing about it.
-fn called<'a>(
+fn client_side<'a>(
     (reporter, direction): (Reporter, Direction),
     identity: &Identity<'a>,
     cluster: UpstreamCluster<'a>,
@@ -204,7 +208,7 @@ fn called<'a>(
         reporter,
         source,
         destination,
-        service: DestinationService::called(cluster, (direction, requested), lookup),
+        service: DestinationService::of_client_side(cluster, (direction, requested), lookup),
         is_passed_on: matches!(cluster, UpstreamCluster::Outside { .. }),
         security: Security::UNKNOWN,
     }

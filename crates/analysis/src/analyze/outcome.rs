@@ -71,11 +71,11 @@ impl Verdict {
             (_, 101) => Verdict::Success,
             (_, 500..) => Verdict::Failed,
             (_, 400..=499) => Verdict::ClientError,
-            _ if any(flags, REFUSED_FLAGS) => Verdict::ClientError,
+            _ if has_any(flags, REFUSED_FLAGS) => Verdict::ClientError,
             (_, 0) => Verdict::Failed,
             (Protocol::Grpc(status), _) => of_grpc_status(status),
-            _ if any(flags, UNDELIVERED_FLAGS | CUT_FLAGS) => Verdict::Failed,
-            (Protocol::GrpcUnknown, _) if any(flags, CALLER_LEFT_FLAGS) => Verdict::ClientError,
+            _ if has_any(flags, UNDELIVERED_FLAGS | CUT_FLAGS) => Verdict::Failed,
+            (Protocol::GrpcUnknown, _) if has_any(flags, CALLER_LEFT_FLAGS) => Verdict::ClientError,
             (Protocol::GrpcUnknown, _) => Verdict::Unknown,
             (Protocol::Http, _) => Verdict::Success,
         }
@@ -95,9 +95,9 @@ impl Verdict {
     }
 
     fn of_connection(flags: ResponseFlags) -> Self {
-        if any(flags, UNDELIVERED_FLAGS) {
+        if has_any(flags, UNDELIVERED_FLAGS) {
             Verdict::Failed
-        } else if any(flags, REFUSED_FLAGS) {
+        } else if has_any(flags, REFUSED_FLAGS) {
             Verdict::ClientError
         } else {
             Verdict::Success
@@ -135,10 +135,10 @@ pub fn is_answered(outcome: Outcome) -> bool {
         flags,
     } = outcome;
     match (protocol, code) {
-        (Protocol::Tcp, _) => !any(flags, UNDELIVERED_FLAGS | REFUSED_FLAGS),
+        (Protocol::Tcp, _) => !has_any(flags, UNDELIVERED_FLAGS | REFUSED_FLAGS),
         (_, 101) => true,
         (_, 0) => false,
-        _ => !any(
+        _ => !has_any(
             flags,
             UNDELIVERED_FLAGS | CUT_FLAGS | REFUSED_FLAGS | CALLER_LEFT_FLAGS,
         ),
@@ -193,13 +193,13 @@ pub const FLAG_MEANINGS: [(u32, FlagMeaning); 28] = [
     (28, FlagMeaning::CallerLeft), // DR: the caller reset the node
 ];
 
-const UNDELIVERED_FLAGS: u64 = telling(FlagMeaning::Undelivered);
-const CUT_FLAGS: u64 = telling(FlagMeaning::Cut);
-const REFUSED_FLAGS: u64 = telling(FlagMeaning::Refused);
-const CALLER_LEFT_FLAGS: u64 = telling(FlagMeaning::CallerLeft);
+const UNDELIVERED_FLAGS: u64 = flags_meaning(FlagMeaning::Undelivered);
+const CUT_FLAGS: u64 = flags_meaning(FlagMeaning::Cut);
+const REFUSED_FLAGS: u64 = flags_meaning(FlagMeaning::Refused);
+const CALLER_LEFT_FLAGS: u64 = flags_meaning(FlagMeaning::CallerLeft);
 
 /// The flags that tell this, bit n for the field with number n.
-const fn telling(what: FlagMeaning) -> u64 {
+const fn flags_meaning(what: FlagMeaning) -> u64 {
     let (mut bits, mut rest): (u64, &[(u32, FlagMeaning)]) = (0, &FLAG_MEANINGS);
     while let [(number, tells), tail @ ..] = rest {
         if *tells as u8 == what as u8 {
@@ -211,7 +211,7 @@ const fn telling(what: FlagMeaning) -> u64 {
 }
 
 #[inline]
-fn any(flags: ResponseFlags, bits: u64) -> bool {
+fn has_any(flags: ResponseFlags, bits: u64) -> bool {
     flags.bits() & bits != 0
 }
 

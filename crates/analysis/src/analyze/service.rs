@@ -83,7 +83,7 @@ impl<'a> DestinationService<'a> {
     /// directory. Traffic to no service keeps the cluster's name as the service's name, as Istio does, and at a sidecar its
     /// host. A gateway's call without a cluster had no route, and Istio takes no host from a gateway's client
     /// (`disableHostHeaderFallback`).
-    pub fn called(
+    pub fn of_client_side(
         cluster: UpstreamCluster<'a>,
         (direction, requested): (Direction, RequestedHost<'a>),
         lookup: &mut Lookup<'a>,
@@ -107,7 +107,7 @@ impl<'a> DestinationService<'a> {
     /// The service of a server-side entry: of the Services that send to the pod's port the one that the authority names, else the
     /// oldest, else the oldest `ServiceEntry` that selects it and does, else the pod's canonical service. A peer's is its canonical
     /// service: the authority is the client's word, which Istio does not take on the server side.
-    pub fn served(
+    pub fn of_server_side(
         party: &Party<'a>,
         port: u16,
         requested: RequestedHost<'a>,

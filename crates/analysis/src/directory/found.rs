@@ -51,7 +51,7 @@ impl<'a> FoundOwner<'a> {
 
     /// The same answer by `rule`, if an owner was found.
     #[must_use]
-    pub fn by(self, rule: Rule) -> Self {
+    pub fn with_rule(self, rule: Rule) -> Self {
         match self.owner {
             Owner::Unknown(_) => self,
             Owner::Pod(_) | Owner::Service(_) | Owner::External(_) => FoundOwner { rule, ..self },

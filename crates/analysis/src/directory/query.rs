@@ -191,7 +191,7 @@ fn rank(pod: &Pod, network: &str) -> Option<u8> {
 fn workload(held: OwnerAt<'_, Pod>) -> FoundOwner<'_> {
     let found = held.map(Rule::PodAddress, Owner::Pod);
     match found.owner {
-        Owner::Pod(pod) if pod.is_workload_entry => found.by(Rule::WorkloadEntry),
+        Owner::Pod(pod) if pod.is_workload_entry => found.with_rule(Rule::WorkloadEntry),
         _ => found,
     }
 }

@@ -170,7 +170,7 @@ fn learn<C: Clone + Default>(rendered: &mut Labels, family: &SeriesFamily<C>, na
         let known = rendered.get(id).and_then(Option::as_ref);
         known.map(|known| known.created) == family.series(id).map(|series| series.created)
     };
-    if rendered.len() == family.places() && (0..family.places()).all(is_known) {
+    if rendered.len() == family.slots() && (0..family.slots()).all(is_known) {
         return;
     }
     let rendering = |id: usize| match family.series(id) {
@@ -181,7 +181,7 @@ fn learn<C: Clone + Default>(rendered: &mut Labels, family: &SeriesFamily<C>, na
         Some(_) => rendered.get(id).cloned().flatten(),
         None => None,
     };
-    *rendered = (0..family.places()).map(rendering).collect();
+    *rendered = (0..family.slots()).map(rendering).collect();
 }
 
 /// `name="value",…` without braces, values escaped as the format demands.

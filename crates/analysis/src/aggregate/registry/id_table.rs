@@ -92,7 +92,7 @@ impl<K: Copy + Eq + Hash> IdTable<K> {
     }
 
     /// How many numbers there have been at one time.
-    pub(super) fn places(&self) -> usize {
+    pub(super) fn slots(&self) -> usize {
         self.keys.len()
     }
 }
@@ -103,34 +103,28 @@ mod tests {
 
     #[test]
     fn a_value_that_goes_leaves_its_number_to_another() {
-        let mut places = IdTable::default();
-        let numbers = ["a", "b", "c"].map(|key| places.add(key, 1));
+        let mut table = IdTable::default();
+        let numbers = ["a", "b", "c"].map(|key| table.add(key, 1));
         assert_eq!(numbers, [Some(0), Some(1), Some(2)]);
-        assert_eq!(places.remove(1), Some("b"));
-        assert_eq!(places.remove(1), None);
-        assert_eq!(
-            (places.find(&"b", 1), places.len(), places.places()),
-            (None, 2, 3)
-        );
-        assert_eq!([places.add("d", 1), places.add("e", 1)], [Some(1), Some(3)]);
-        assert_eq!(
-            (places.get(1).copied(), places.find(&"d", 1)),
-            (Some("d"), Some(1))
-        );
+        assert_eq!(table.remove(1), Some("b"));
+        assert_eq!(table.remove(1), None);
+        assert_eq!((table.find(&"b", 1), table.len(), table.slots()), (None, 2, 3));
+        assert_eq!([table.add("d", 1), table.add("e", 1)], [Some(1), Some(3)]);
+        assert_eq!((table.get(1).copied(), table.find(&"d", 1)), (Some("d"), Some(1)));
     }
 
     #[test]
     fn what_was_asked_for_in_an_epoch_is_known_to_somebody() {
-        let mut places = IdTable::default();
+        let mut table = IdTable::default();
         for key in ["a", "b", "c"] {
-            places.add(key, 1);
+            table.add(key, 1);
         }
-        places.find(&"b", 2);
-        places.remove(2);
+        table.find(&"b", 2);
+        table.remove(2);
         let unasked =
-            |places: &IdTable<&str>, epoch| [0, 1, 2, 3].map(|number| places.is_unasked(number, epoch));
-        assert_eq!(unasked(&places, 1), [false, true, false, false]);
-        assert_eq!(unasked(&places, 2), [true, false, false, false]);
-        assert_eq!(unasked(&places, 3), [true, true, false, false]);
+            |table: &IdTable<&str>, epoch| [0, 1, 2, 3].map(|number| table.is_unasked(number, epoch));
+        assert_eq!(unasked(&table, 1), [false, true, false, false]);
+        assert_eq!(unasked(&table, 2), [true, false, false, false]);
+        assert_eq!(unasked(&table, 3), [true, true, false, false]);
     }
 }

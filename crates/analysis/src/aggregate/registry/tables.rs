@@ -50,7 +50,7 @@ impl Tables {
             evidence: IdTable::default(),
             outside_hosts: OutsideHosts::default(),
         };
-        let epoch = tables.interner.number();
+        let epoch = tables.interner.epoch();
         let overflow = |protocol| SeriesKey {
             call: CallId::OVERFLOW,
             outcome: Outcome {
@@ -67,7 +67,7 @@ impl Tables {
 
     /// The number of the epoch.
     pub(super) fn epoch(&self) -> u32 {
-        self.interner.number()
+        self.interner.epoch()
     }
 
     /// The id of a call.

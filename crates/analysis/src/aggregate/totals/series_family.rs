@@ -53,13 +53,13 @@ impl<C: Clone + Default> SeriesFamily<C> {
     }
 
     /// For how many ids there is a place.
-    pub fn places(&self) -> usize {
+    pub fn slots(&self) -> usize {
         self.series.len()
     }
 
     /// The edge and the counters of a series that a drain brings something of `now`. Of a new one, `labels` has the labels, and it had
     /// counted nothing at `before`.
-    pub(super) fn touch(
+    pub(super) fn get_or_create(
         &mut self,
         id: SeriesId,
         (before, now): (Moment, Moment),
@@ -112,7 +112,7 @@ impl<C: Clone + Default> SeriesFamily<C> {
     }
 
     /// Gives the series whose edge was not kept apart an edge of their own, where there is room now.
-    pub(super) fn find_edges(&mut self, window: &mut Window) {
+    pub(super) fn assign_edges(&mut self, window: &mut Window) {
         for series in self.series.iter_mut().flatten() {
             if series.edge.edge == EdgeId::OTHER {
                 series.edge.edge = window.edge(&series.labels.edge);

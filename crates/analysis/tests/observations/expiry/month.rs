@@ -46,10 +46,10 @@ fn calls(hour: i64) -> impl Iterator<Item = HttpAccessLogEntry> {
 struct Held {
     sizes: RegistrySizes,
     series: usize,
-    places: [usize; 2],
+    slots: [usize; 2],
     evidence: usize,
     edges: usize,
-    edge_places: usize,
+    edge_slots: usize,
 }
 
 // proves: expiry/flat
@@ -74,10 +74,10 @@ fn a_month_of_deployments_takes_no_more_than_its_second_day() {
             let held = Held {
                 sizes: collector.sizes(),
                 series: snapshot.http.iter().count(),
-                places: [snapshot.http.places(), snapshot.tcp.places()],
+                slots: [snapshot.http.slots(), snapshot.tcp.slots()],
                 evidence: snapshot.evidence.rows().len(),
                 edges: snapshot.window.last(Duration::from_hours(1), at(now)).edges.len(),
-                edge_places: snapshot.window.places(),
+                edge_slots: snapshot.window.slots(),
             };
             match &second_day {
                 None if hour > 24 => second_day = Some(held),
@@ -93,7 +93,7 @@ fn a_month_of_deployments_takes_no_more_than_its_second_day() {
         (expected..=expected + expected / 2).contains(&held.series),
         "{held:?}"
     );
-    let most = |TableSize { live, places }: TableSize| live <= places && places <= 40;
+    let most = |TableSize { live, slots }: TableSize| live <= slots && slots <= 40;
     let RegistrySizes {
         calls,
         http,

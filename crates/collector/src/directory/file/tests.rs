@@ -128,10 +128,7 @@ fn external<'a>(directory: &'a Directory, host: &str, namespace: &str) -> Option
 
 fn owner(directory: &Directory, address: &str, time: &str) -> String {
     let address: IpAddr = address.parse().unwrap();
-    described(
-        directory,
-        &directory.query().owner(address, None, at(time)).owner,
-    )
+    described(directory, &directory.query().owner(address, None, at(time)).owner)
 }
 
 fn described(directory: &Directory, owner: &Owner<'_>) -> String {
