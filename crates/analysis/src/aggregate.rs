@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod call_ends;
+pub mod drain_moments;
 pub mod evidence;
 pub mod example;
 pub mod expiry;

@@ -107,25 +107,29 @@ fn register(
 
 fn call(observation: &Observation<'_>, node: &Node, interner: &mut Interner) -> Call {
     let security = observation.security;
-    let latest = Symbol::LATEST;
-    let (source, destination) = match observation.reporter {
-        Reporter::Source | Reporter::Destination => (latest, latest),
-        Reporter::Waypoint => (latest, Symbol::UNKNOWN),
-    };
     let cluster = node.cluster;
-    let source = (&observation.source.party, security.peer_principal, source);
     // Whose address it was passed on to is evidence; Istio labels the workloads alone that answered there.
     let called = match &observation.destination.party {
         Party::Service(_) if observation.is_passed_on => &Party::Unknown,
         called => called,
     };
-    let destination = (called, security.local_principal, destination);
-    let mut source = party(source, cluster, interner);
-    if let Party::Service(service) = &observation.source.party {
+    let called_revision = match observation.reporter {
+        Reporter::Source | Reporter::Destination => Symbol::LATEST,
+        Reporter::Waypoint => Symbol::UNKNOWN,
+    };
+    let caller = &observation.source.party;
+    let mut source = party(caller, security.peer_principal, Symbol::LATEST, cluster, interner);
+    if let Party::Service(service) = caller {
         // No other label of a caller has the name of its Service.
         source.canonical_service = interner.intern_text(&service.name);
     }
-    let destination = party(destination, cluster, interner);
+    let destination = party(
+        called,
+        security.local_principal,
+        called_revision,
+        cluster,
+        interner,
+    );
     Call {
         reporter: observation.reporter,
         kinds: EndKinds::of(observation, &source, &destination),
@@ -141,7 +145,9 @@ fn call(observation: &Observation<'_>, node: &Node, interner: &mut Interner) -> 
 /// The labels of a party. `principal` is what its certificate says: also the namespace of a party that was not found. A
 /// revision that nobody knows is Istio's `latest`, but `unknown` of what a waypoint calls (istio/proxy `istio_stats`).
 fn party(
-    (party, principal, revision): (&Party<'_>, &[u8], Symbol),
+    party: &Party<'_>,
+    principal: &[u8],
+    revision: Symbol,
     cluster: Symbol,
     interner: &mut Interner,
 ) -> PartyLabels {

@@ -219,7 +219,7 @@ impl Shard {
             LoggedCall::Connection(_) => identify::server_name(role, common)?,
         };
         let identity = RawIdentity::new(common, self.settings.caller(role), host, &peers);
-        let observations = self.identified((context, chain), &identity)?;
+        let observations = self.identified(context, chain, &identity)?;
         let EntryObservations { first, second, .. } = observations;
         let (http, tcp);
         let subject = match logged {
@@ -256,11 +256,12 @@ impl Shard {
 
     fn identified(
         &mut self,
-        (context, chain): (&EntryContext<'_>, Chain),
+        context: &EntryContext<'_>,
+        chain: Chain,
         identity: &RawIdentity<'_>,
     ) -> Result<EntryObservations, NotObserved> {
         let limit = self.settings.string_bytes;
-        write_key(&mut self.key, (chain, context.node), identity, limit)?;
+        write_key(&mut self.key, chain, context.node, identity, limit)?;
         let start = identity.common.start_time()?;
         let start = start.map_or(context.received, Moment::from);
         let hash = self.identity_cache.hash(&self.key);
@@ -268,7 +269,7 @@ impl Shard {
         let are_new = known.is_none();
         let identified = match known {
             Some(identified) => identified,
-            None => self.identify((context, chain), &identity.decode()?, hash, start),
+            None => self.identify(context, chain, &identity.decode()?, hash, start),
         };
         let (first, second) = match identified {
             Identified::Observations(first, second) => (first, second),
@@ -286,7 +287,8 @@ impl Shard {
     #[cold]
     fn identify(
         &mut self,
-        (context, chain): (&EntryContext<'_>, Chain),
+        context: &EntryContext<'_>,
+        chain: Chain,
         identity: &Identity<'_>,
         hash: u64,
         start: Moment,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
+use super::drain_moments::DrainMoments;
 use super::example::Example;
 use super::graph_node::GraphNode;
 use super::ids::EvidenceId;
@@ -139,12 +140,12 @@ impl EvidenceTable {
         self.rows.iter().flatten().collect()
     }
 
-    /// Adds what a worker counted and a drain brings `now`. `evidence` tells what is new, which had counted nothing at `before`.
+    /// Adds what a worker counted, as a drain brings it. `evidence` says what an id that is new stands for.
     pub fn add(
         &mut self,
         id: EvidenceId,
         delta: EvidenceDelta,
-        (before, now): (Moment, Moment),
+        drain: DrainMoments,
         evidence: impl FnOnce(EvidenceId) -> Option<Evidence>,
     ) {
         let Some(place) = id.place() else {
@@ -162,14 +163,14 @@ impl EvidenceTable {
                 evidence: Arc::new(evidence),
                 observations: 0,
                 example: None,
-                created: before,
-                changed: now,
+                created: drain.before,
+                changed: drain.now,
             });
         }
         if let Some(row) = row {
             row.observations += delta.observations;
             row.example = delta.example.or(row.example.take());
-            row.changed = now;
+            row.changed = drain.now;
         }
     }
 

@@ -20,7 +20,7 @@ use super::call::Call;
 use super::evidence::{Evidence, EvidenceKey, Finding};
 use super::ids::{CallId, EvidenceId, SeriesId};
 use super::labels::SeriesLabels;
-use super::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
+use super::series::SeriesKey;
 use crate::interner::{Interner, Symbol, Text};
 
 /// Places that are looked through before the lock is given back for a moment.
@@ -183,14 +183,12 @@ impl Registry {
 
     /// The id of an HTTP series.
     pub fn http_series(&self, key: SeriesKey) -> SeriesId {
-        self.tables()
-            .series((HTTP_SERIES, HttpCounts::SAMPLES_PER_SERIES), key, &self.bounds)
+        self.tables().series(HTTP_SERIES, key, &self.bounds)
     }
 
     /// The id of a TCP series.
     pub fn tcp_series(&self, key: SeriesKey) -> SeriesId {
-        self.tables()
-            .series((TCP_SERIES, TcpCounts::SAMPLES_PER_SERIES), key, &self.bounds)
+        self.tables().series(TCP_SERIES, key, &self.bounds)
     }
 
     /// The labels of an HTTP series.
@@ -205,16 +203,12 @@ impl Registry {
 
     /// Frees those of these HTTP series that nobody asked for in this epoch. Answers which; their ids may be others' at once.
     pub fn free_http(&self, ids: &[SeriesId]) -> Vec<SeriesId> {
-        self.free(ids, |tables, id| {
-            tables.free_series((HTTP_SERIES, HttpCounts::SAMPLES_PER_SERIES), *id)
-        })
+        self.free(ids, |tables, id| tables.free_series(HTTP_SERIES, *id))
     }
 
     /// The same of TCP series.
     pub fn free_tcp(&self, ids: &[SeriesId]) -> Vec<SeriesId> {
-        self.free(ids, |tables, id| {
-            tables.free_series((TCP_SERIES, TcpCounts::SAMPLES_PER_SERIES), *id)
-        })
+        self.free(ids, |tables, id| tables.free_series(TCP_SERIES, *id))
     }
 
     /// The same of evidence.

@@ -63,7 +63,10 @@ pub fn rows(span: &WindowSpan) -> Vec<TopologyRow> {
     let seconds = span.length.as_secs_f64();
     shown
         .into_iter()
-        .filter_map(|(ends, reporters)| Some(row(ends, reporters.first_key_value()?, seconds)))
+        .filter_map(|((source, destination, protocol), reporters)| {
+            let (reporter, counts) = reporters.first_key_value()?;
+            Some(row(source, destination, protocol, *reporter, counts, seconds))
+        })
         .collect()
 }
 
@@ -194,8 +197,11 @@ fn called(edge: &Edge) -> Option<CalledService<'_>> {
 }
 
 fn row(
-    (source, destination, protocol): (&GraphNode, &GraphNode, &'static str),
-    (rank, counts): (&ReporterRank, &EdgeCounts),
+    source: &GraphNode,
+    destination: &GraphNode,
+    protocol: &'static str,
+    rank: ReporterRank,
+    counts: &EdgeCounts,
     seconds: f64,
 ) -> TopologyRow {
     let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);

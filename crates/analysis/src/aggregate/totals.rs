@@ -2,6 +2,7 @@
 
 mod series_family;
 
+use super::drain_moments::DrainMoments;
 use super::evidence::EvidenceTable;
 use super::registry::Registry;
 use super::series::{Counts, HttpCounts, TcpCounts};
@@ -84,7 +85,10 @@ impl Totals {
         now: Moment,
     ) -> bool {
         self.began.get_or_insert(now);
-        let moments = (self.before, now);
+        let moments = DrainMoments {
+            before: self.before,
+            now,
+        };
         let Snapshot {
             accounting,
             last_entry,

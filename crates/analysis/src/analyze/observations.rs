@@ -46,11 +46,14 @@ pub fn observations<'a>(
         upstream: identity.upstream.or(reached),
         ..*identity
     };
-    let mut party = |end| party(chain, identity, (direction, end), lookup);
+    let mut party = |end| party(chain, identity, direction, end, lookup);
     let caller = party(CallEnd::Caller)?;
     let (observation, second, other_end) = match direction {
         Direction::Inbound => {
-            let parties = (caller, party(CallEnd::Listener)?);
+            let parties = Parties {
+                caller,
+                called: party(CallEnd::Listener)?,
+            };
             (
                 server_side(identity, cluster, parties, lookup),
                 None,
@@ -58,17 +61,18 @@ pub fn observations<'a>(
             )
         }
         Direction::Outbound | Direction::Waypoint => {
-            let reporter = if direction == Direction::Waypoint {
-                Reporter::Waypoint
-            } else {
-                Reporter::Source
+            let parties = Parties {
+                caller,
+                called: party(CallEnd::Upstream)?,
             };
-            let parties = (caller, party(CallEnd::Upstream)?);
-            let observation = client_side((reporter, direction), identity, cluster, parties, lookup);
+            let observation = client_side(direction, identity, cluster, parties, lookup);
             (observation, None, identity.upstream)
         }
         Direction::Direct => {
-            let parties = (caller, party(CallEnd::Upstream)?);
+            let parties = Parties {
+                caller,
+                called: party(CallEnd::Upstream)?,
+            };
             let observation = Observation {
                 reporter: Reporter::Waypoint,
                 security: Security::UNKNOWN,
@@ -82,16 +86,21 @@ pub fn observations<'a>(
                 ..party(CallEnd::Listener)?
             };
             let upstream = party(CallEnd::Upstream)?;
-            let parties = (caller, gateway.clone());
+            let parties = Parties {
+                caller,
+                called: gateway.clone(),
+            };
             // What the client asked for is not the gateway itself.
             let of_gateway = Identity {
                 authority: b"",
                 ..*identity
             };
             let first = server_side(&of_gateway, UpstreamCluster::Unset, parties, lookup);
-            let parties = (gateway, upstream);
-            let reporter = (Reporter::Source, direction);
-            let second = client_side(reporter, identity, cluster, parties, lookup);
+            let parties = Parties {
+                caller: gateway,
+                called: upstream,
+            };
+            let second = client_side(direction, identity, cluster, parties, lookup);
             (first, Some(second), identity.local.or(identity.upstream))
         }
     };
@@ -114,7 +123,8 @@ fn is_known(observation: &Observation<'_>) -> bool {
 fn party<'a>(
     chain: Chain,
     identity: &Identity<'a>,
-    (direction, end): (Direction, CallEnd),
+    direction: Direction,
+    end: CallEnd,
     lookup: &mut Lookup<'a>,
 ) -> Result<Attribution<'a>, NotObserved> {
     let mut best = Err(Skipped::NoAnalyzer.into());
@@ -152,30 +162,37 @@ fn certainty(answer: &Result<Attribution<'_>, NotObserved>) -> Certainty {
     }
 }
 
+/// Who called, and who was called.
+struct Parties<'a> {
+    caller: Attribution<'a>,
+    called: Attribution<'a>,
+}
+
 /// The downstream side: the caller reached the listener.
 fn server_side<'a>(
     identity: &Identity<'a>,
     cluster: UpstreamCluster<'a>,
-    (source, destination): (Attribution<'a>, Attribution<'a>),
+    parties: Parties<'a>,
     lookup: &mut Lookup<'a>,
 ) -> Observation<'a> {
+    let Parties { caller, called } = parties;
     let port = match cluster {
         UpstreamCluster::Inbound { port } => port,
         _ => identity.local.map_or(0, |local| local.port),
     };
     let requested = RequestedHost {
         authority: identity.authority,
-        namespace: namespace(&source, identity.security.peer_principal),
+        namespace: namespace(&caller, identity.security.peer_principal),
         address: None,
     };
-    let mut service = DestinationService::of_server_side(&destination.party, port, requested, lookup);
+    let mut service = DestinationService::of_server_side(&called.party, port, requested, lookup);
     if let UpstreamCluster::InboundPassthrough { name } = cluster {
         service.name = ServiceLabel::borrowed(name);
     }
     Observation {
         reporter: Reporter::Destination,
-        source,
-        destination,
+        source: caller,
+        destination: called,
         service,
         is_passed_on: false,
         security: identity.security,
@@ -184,18 +201,19 @@ fn server_side<'a>(
 
 /// The upstream side: the source reached the upstream. The downstream connection's TLS says nothing about it.
 fn client_side<'a>(
-    (reporter, direction): (Reporter, Direction),
+    direction: Direction,
     identity: &Identity<'a>,
     cluster: UpstreamCluster<'a>,
-    (source, destination): (Attribution<'a>, Attribution<'a>),
+    parties: Parties<'a>,
     lookup: &mut Lookup<'a>,
 ) -> Observation<'a> {
+    let Parties { caller, called } = parties;
     let proxy = Some(&*lookup.node().namespace).filter(|namespace| !namespace.is_empty());
     let namespace = match direction {
         // The proxy is the caller's.
-        Direction::Outbound | Direction::Gateway => proxy.or_else(|| namespace(&source, b"")),
+        Direction::Outbound | Direction::Gateway => proxy.or_else(|| namespace(&caller, b"")),
         Direction::Inbound | Direction::Waypoint | Direction::Direct => {
-            namespace(&source, identity.security.peer_principal)
+            namespace(&caller, identity.security.peer_principal)
         }
     };
     let address = identity.local.filter(|_| direction == Direction::Outbound);
@@ -205,18 +223,22 @@ fn client_side<'a>(
         address: address.filter(|_| identity.authority.is_empty()),
     };
     Observation {
-        reporter,
-        source,
-        destination,
-        service: DestinationService::of_client_side(cluster, (direction, requested), lookup),
+        reporter: if direction == Direction::Waypoint {
+            Reporter::Waypoint
+        } else {
+            Reporter::Source
+        },
+        source: caller,
+        destination: called,
+        service: DestinationService::of_client_side(cluster, direction, requested, lookup),
         is_passed_on: matches!(cluster, UpstreamCluster::Outside { .. }),
         security: Security::UNKNOWN,
     }
 }
 
 /// The namespace of a caller, by itself or else by its certificate.
-fn namespace<'a>(source: &Attribution<'a>, principal: &'a [u8]) -> Option<&'a str> {
-    let namespace = match &source.party {
+fn namespace<'a>(caller: &Attribution<'a>, principal: &'a [u8]) -> Option<&'a str> {
+    let namespace = match &caller.party {
         Party::Pod(pod) => &pod.namespace,
         Party::Service(service) => &service.namespace,
         Party::External(external) => &external.namespace,

@@ -85,7 +85,8 @@ impl<'a> DestinationService<'a> {
     /// (`disableHostHeaderFallback`).
     pub fn of_client_side(
         cluster: UpstreamCluster<'a>,
-        (direction, requested): (Direction, RequestedHost<'a>),
+        direction: Direction,
+        requested: RequestedHost<'a>,
         lookup: &mut Lookup<'a>,
     ) -> Self {
         match cluster {

@@ -32,15 +32,16 @@ const AS_SENT_FLAG: u8 = 0x80;
 /// Writes the key of an identity that `chain` analyzes. Refuses strings longer than `limit` bytes, of those that `chain` asks for.
 pub fn write_key(
     key: &mut Vec<u8>,
-    (chain, node): (Chain, &Node),
+    chain: Chain,
+    node: &Node,
     identity: &RawIdentity<'_>,
     limit: usize,
 ) -> Result<(), NotObserved> {
     key.clear();
     key.push(chain.number());
     key.extend_from_slice(&node.number(chain).to_le_bytes());
-    if !write_as_sent(key, (chain, node), identity, limit)? {
-        write_decoded(key, (chain, node), &identity.decode()?, limit)?;
+    if !write_as_sent(key, chain, node, identity, limit)? {
+        write_decoded(key, chain, node, &identity.decode()?, limit)?;
     }
     if chain.has(Analyzer::MxMesh) {
         write_peer(key, identity.peers.upstream.as_ref());
@@ -53,7 +54,8 @@ pub fn write_key(
 #[inline]
 fn write_as_sent(
     key: &mut Vec<u8>,
-    (chain, node): (Chain, &Node),
+    chain: Chain,
+    node: &Node,
     identity: &RawIdentity<'_>,
     limit: usize,
 ) -> Result<bool, Malformed> {
@@ -90,7 +92,7 @@ fn write_as_sent(
         endpoint(local),
         endpoint(common.upstream_remote_address()?),
     ];
-    write_ends(key, (node, is_pipe(local)), cluster, ends);
+    write_ends(key, node, is_pipe(local), cluster, ends);
     Ok(true)
 }
 
@@ -128,7 +130,8 @@ fn are_described_within(limit: usize, node: &Node, peers: &Peers<'_>) -> bool {
 #[cold]
 fn write_decoded(
     key: &mut Vec<u8>,
-    (chain, node): (Chain, &Node),
+    chain: Chain,
+    node: &Node,
     identity: &Identity<'_>,
     limit: usize,
 ) -> Result<(), Rejected> {
@@ -154,7 +157,7 @@ fn write_decoded(
         write_addresses(key, identity);
     } else {
         let ends = [identity.remote, identity.local, identity.upstream];
-        write_ends(key, (node, identity.listens_on_pipe), identity.cluster, ends);
+        write_ends(key, node, identity.listens_on_pipe, identity.cluster, ends);
     }
     Ok(())
 }
@@ -174,7 +177,8 @@ fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
 /// Writes what is asked about the ends' addresses without looking them up.
 fn write_ends(
     key: &mut Vec<u8>,
-    (node, listens_on_pipe): (&Node, bool),
+    node: &Node,
+    listens_on_pipe: bool,
     cluster: &[u8],
     ends: [Option<PartyAddress<'_>>; 3],
 ) {

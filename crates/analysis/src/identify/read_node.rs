@@ -63,10 +63,10 @@ impl Node {
             .filter(|name| name.len() <= MAX_NETWORK_BYTES)
             .unwrap_or_default();
         let own_addresses = own_addresses(own_address, network.addresses);
-        let words = words(role, &cluster_text, &own_addresses, (namespace, domain));
+        let words = words(role, &cluster_text, &own_addresses, namespace, domain);
         let own = if is_own_asked { own } else { Peer::default() };
         let asked = is_own_asked.then_some(&own);
-        let numbers = numbers(registry, &words, (own_pod.as_deref(), own_network), asked);
+        let numbers = numbers(registry, &words, own_pod.as_deref(), own_network, asked);
         let beginning = identifier.node_id().iter().take(MAX_NODE_ID_BYTES).copied();
         Ok(Node {
             node_id: beginning.collect(),
@@ -109,7 +109,7 @@ fn own_addresses(own: Option<IpAddr>, others: &[u8]) -> Box<[IpAddr]> {
 }
 
 /// What any chain asks of a node.
-fn words(role: Role, cluster: &str, own_addresses: &[IpAddr], (namespace, domain): (&str, &str)) -> Vec<u8> {
+fn words(role: Role, cluster: &str, own_addresses: &[IpAddr], namespace: &str, domain: &str) -> Vec<u8> {
     let mut words = vec![role as u8, own_addresses.len() as u8];
     for address in own_addresses {
         match address {
@@ -126,7 +126,8 @@ fn words(role: Role, cluster: &str, own_addresses: &[IpAddr], (namespace, domain
 fn numbers(
     registry: &Registry,
     words: &[u8],
-    (own_pod, network): (Option<&str>, &str),
+    own_pod: Option<&str>,
+    network: &str,
     own: Option<&Peer<&[u8]>>,
 ) -> NodeNumbers {
     let mut directory = words.to_vec();
@@ -167,9 +168,9 @@ mod tests {
         let registry = Registry::default();
         let number = |words: &[u8]| registry.node_number(words);
         let first = number(b"first");
-        numbers(&registry, b"a", (None, ""), None);
+        numbers(&registry, b"a", None, "", None);
         let second = number(b"second");
-        numbers(&registry, b"b", (None, ""), Some(&Peer::default()));
+        numbers(&registry, b"b", None, "", Some(&Peer::default()));
         assert_eq!([second - first, number(b"third") - second], [2, 4]);
     }
 }

@@ -106,9 +106,16 @@ impl ObservedEntry<'_, '_> {
     /// The texts of the entry's parties. A gateway stands between the caller of its first observation and the called one of its second.
     pub fn parties(&self, registry: &Registry) -> CallTexts {
         let (first, last) = (self.observations.0, self.last_observation());
-        let source = (first.source_name, first.source_rule.unattributed());
         let (source, security) = registry.read_call(first.call, |call, interner| {
-            (PartyTexts::new(&call.source, source, interner), call.security)
+            (
+                PartyTexts::new(
+                    &call.source,
+                    first.source_name,
+                    first.source_rule.unattributed(),
+                    interner,
+                ),
+                call.security,
+            )
         });
         registry.read_call(last.call, |call: &Call, interner| CallTexts {
             reporter: last.reporter,
@@ -116,13 +123,15 @@ impl ObservedEntry<'_, '_> {
             gateway: self.observations.1.map(|observation| {
                 PartyTexts::new(
                     &call.source,
-                    (observation.source_name, observation.source_rule.unattributed()),
+                    observation.source_name,
+                    observation.source_rule.unattributed(),
                     interner,
                 )
             }),
             destination: PartyTexts::new(
                 &call.destination,
-                (last.destination_name, last.destination_rule.unattributed()),
+                last.destination_name,
+                last.destination_rule.unattributed(),
                 interner,
             ),
             service: interner.text(call.service),
@@ -166,11 +175,7 @@ pub struct PartyTexts {
 }
 
 impl PartyTexts {
-    fn new(
-        labels: &PartyLabels,
-        (name, missing): (Symbol, Option<Unattributed>),
-        interner: &Interner,
-    ) -> Self {
+    fn new(labels: &PartyLabels, name: Symbol, missing: Option<Unattributed>, interner: &Interner) -> Self {
         PartyTexts {
             name: interner.text(name),
             workload: interner.text(labels.workload),

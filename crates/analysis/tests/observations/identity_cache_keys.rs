@@ -47,7 +47,7 @@ fn key_of_pieces(
     let peers = peers(chain, common);
     let identity = RawIdentity::new(common, CallerAddress::Direct, b"", &peers);
     let mut key = Vec::new();
-    write_key(&mut key, (chain, &node), &identity, LIMIT).unwrap();
+    write_key(&mut key, chain, &node, &identity, LIMIT).unwrap();
     key
 }
 

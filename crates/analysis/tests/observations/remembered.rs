@@ -119,7 +119,7 @@ impl Worker {
         let peers = peers(chain, common);
         let identity = RawIdentity::new(common, CallerAddress::Direct, authority.as_bytes(), &peers);
         let mut key = Vec::new();
-        write_key(&mut key, (chain, &node), &identity, 4096).unwrap();
+        write_key(&mut key, chain, &node, &identity, 4096).unwrap();
         let identity = identity.decode().unwrap();
         let hash = self.identity_cache.hash(&key);
         let looked_up = || {

@@ -9,7 +9,7 @@ use crate::aggregate::call::Call;
 use crate::aggregate::evidence::EvidenceKey;
 use crate::aggregate::ids::{CallId, EvidenceId, SeriesId};
 use crate::aggregate::labels::{SeriesLabels, label_bytes, series_labels};
-use crate::aggregate::series::SeriesKey;
+use crate::aggregate::series::{Counts as _, HttpCounts, SeriesKey, TcpCounts};
 use crate::analyze::outcome::Outcome;
 use crate::analyze::protocol::Protocol;
 use crate::interner::Interner;
@@ -30,11 +30,23 @@ pub(super) struct Tables {
     pub(super) outside_hosts: OutsideHosts,
 }
 
-/// A family of series among the tables.
-pub(super) type SeriesTable = fn(&mut Tables) -> &mut IdTable<SeriesKey>;
+/// The series of one family, HTTP or TCP.
+#[derive(Clone, Copy)]
+pub(super) struct SeriesTable {
+    /// The table of their keys.
+    keys: fn(&mut Tables) -> &mut IdTable<SeriesKey>,
+    /// Samples of the exposition that one of them takes.
+    samples: usize,
+}
 
-pub(super) const HTTP_SERIES: SeriesTable = |tables| &mut tables.http;
-pub(super) const TCP_SERIES: SeriesTable = |tables| &mut tables.tcp;
+pub(super) const HTTP_SERIES: SeriesTable = SeriesTable {
+    keys: |tables| &mut tables.http,
+    samples: HttpCounts::SAMPLES_PER_SERIES,
+};
+pub(super) const TCP_SERIES: SeriesTable = SeriesTable {
+    keys: |tables| &mut tables.tcp,
+    samples: TcpCounts::SAMPLES_PER_SERIES,
+};
 
 impl Tables {
     /// The overflow call and the overflow series, and strings of at most so many bytes.
@@ -135,17 +147,12 @@ impl Tables {
     }
 
     /// The id of a series. Only a new one is asked for what it takes of the bounds.
-    pub(super) fn series(
-        &mut self,
-        (family, samples): (SeriesTable, usize),
-        key: SeriesKey,
-        bounds: &RegistryBounds,
-    ) -> SeriesId {
+    pub(super) fn series(&mut self, table: SeriesTable, key: SeriesKey, bounds: &RegistryBounds) -> SeriesId {
         let epoch = self.epoch();
-        if let Some(id) = family(self).find(&key, epoch) {
+        if let Some(id) = (table.keys)(self).find(&key, epoch) {
             return SeriesId(id);
         }
-        let samples = self.samples + samples;
+        let samples = self.samples + table.samples;
         if key.call == CallId::OVERFLOW || samples > bounds.samples {
             return SeriesId::OVERFLOW;
         }
@@ -153,7 +160,7 @@ impl Tables {
         if label_bytes > bounds.label_bytes {
             return SeriesId::OVERFLOW;
         }
-        let Some(id) = family(self).add(key, epoch) else {
+        let Some(id) = (table.keys)(self).add(key, epoch) else {
             return SeriesId::OVERFLOW;
         };
         if let Some(series) = self.series_of.get_mut(key.call.0 as usize) {
@@ -165,18 +172,18 @@ impl Tables {
     }
 
     /// The overflow series stays.
-    pub(super) fn free_series(&mut self, (family, samples): (SeriesTable, usize), id: SeriesId) -> bool {
+    pub(super) fn free_series(&mut self, table: SeriesTable, id: SeriesId) -> bool {
         let epoch = self.epoch();
-        if id == SeriesId::OVERFLOW || !family(self).is_unasked(id.0, epoch) {
+        if id == SeriesId::OVERFLOW || !(table.keys)(self).is_unasked(id.0, epoch) {
             return false;
         }
-        let Some(key) = family(self).remove(id.0) else {
+        let Some(key) = (table.keys)(self).remove(id.0) else {
             return false;
         };
         if let Some(series) = self.series_of.get_mut(key.call.0 as usize) {
             *series -= 1;
         }
-        self.samples -= samples;
+        self.samples -= table.samples;
         self.label_bytes -= self.label_bytes_of(key);
         true
     }
@@ -185,8 +192,8 @@ impl Tables {
         label_bytes(self.call_of(key.call), &self.interner)
     }
 
-    pub(super) fn labels(&mut self, family: SeriesTable, id: SeriesId) -> Option<SeriesLabels> {
-        let key = *family(self).get(id.0)?;
+    pub(super) fn labels(&mut self, table: SeriesTable, id: SeriesId) -> Option<SeriesLabels> {
+        let key = *(table.keys)(self).get(id.0)?;
         Some(series_labels(self.call_of(key.call), key.outcome, &self.interner))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::aggregate::drain_moments::DrainMoments;
 use crate::aggregate::ids::SeriesId;
 use crate::aggregate::labels::SeriesLabels;
 use crate::aggregate::window::{EdgeId, SeriesEdge, Window};
@@ -57,12 +58,11 @@ impl<C: Clone + Default> SeriesFamily<C> {
         self.series.len()
     }
 
-    /// The edge and the counters of a series that a drain brings something of `now`. Of a new one, `labels` has the labels, and it had
-    /// counted nothing at `before`.
+    /// The edge and the counters of a series of which a drain brings something. `labels` makes the labels of one that is new.
     pub(super) fn get_or_create(
         &mut self,
         id: SeriesId,
-        (before, now): (Moment, Moment),
+        drain: DrainMoments,
         window: &mut Window,
         labels: impl FnOnce(SeriesId) -> Option<SeriesLabels>,
     ) -> Option<(SeriesEdge, &mut C)> {
@@ -74,8 +74,8 @@ impl<C: Clone + Default> SeriesFamily<C> {
         if series.is_none() {
             let labels = labels(id)?;
             *series = Some(Series {
-                created: before,
-                changed: now,
+                created: drain.before,
+                changed: drain.now,
                 edge: SeriesEdge {
                     edge: window.edge(&labels.edge),
                     verdict: labels.verdict,
@@ -84,7 +84,7 @@ impl<C: Clone + Default> SeriesFamily<C> {
             });
         }
         let series = series.as_mut()?;
-        series.changed = now;
+        series.changed = drain.now;
         Some((series.edge, self.counts.get_mut(id.index())?))
     }
 
