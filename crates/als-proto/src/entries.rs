@@ -60,7 +60,7 @@ impl Error for Unreadable {}
 
 /// Which list of entries a message holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     #[default]
     Http,
     Tcp,
@@ -70,25 +70,25 @@ pub(crate) enum Kind {
 /// aside and be resumed.
 #[derive(Clone, Debug, Default)]
 pub struct Entries<'a> {
-    kind: Kind,
+    kind: EntryKind,
     /// The message from the first list on that belongs to the entries.
     bytes: &'a [u8],
-    places: NestedOccurrences<'a>,
+    occurrences: NestedOccurrences<'a>,
 }
 
 impl<'a> Entries<'a> {
     /// Notes that a list of `kind` starts where `bytes` do. It replaces lists of the other kind and is
     /// appended to those of its own: the list is a member of a oneof.
-    pub(crate) fn found(&mut self, kind: Kind, bytes: &'a [u8]) {
+    pub(crate) fn note_list(&mut self, kind: EntryKind, bytes: &'a [u8]) {
         if self.bytes.is_empty() || self.kind != kind {
             let list = match kind {
-                Kind::Http => HTTP_LOGS,
-                Kind::Tcp => TCP_LOGS,
+                EntryKind::Http => HTTP_LOGS,
+                EntryKind::Tcp => TCP_LOGS,
             };
             *self = Self {
                 kind,
                 bytes,
-                places: NestedOccurrences::new(bytes, list, LOG_ENTRY),
+                occurrences: NestedOccurrences::new(bytes, list, LOG_ENTRY),
             };
         }
     }
@@ -99,9 +99,9 @@ impl<'a> Entries<'a> {
     /// the copies of what the iterator gives.
     #[inline]
     pub fn next_unread(&mut self) -> Option<Result<UnreadEntry<'a>, Unreadable>> {
-        let entry = self.places.next()?.map(|bytes| match self.kind {
-            Kind::Http => UnreadEntry::Http(bytes),
-            Kind::Tcp => UnreadEntry::Tcp(bytes),
+        let entry = self.occurrences.next()?.map(|bytes| match self.kind {
+            EntryKind::Http => UnreadEntry::Http(bytes),
+            EntryKind::Tcp => UnreadEntry::Tcp(bytes),
         });
         Some(entry.map_err(|Malformed| Unreadable::Rest))
     }

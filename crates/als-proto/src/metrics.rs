@@ -31,12 +31,12 @@ const HISTOGRAM: u32 = length_delimited(7);
 /// `Gauge.value` and `Counter.value`.
 const VALUE: u32 = fixed64(1);
 
-/// Fields of `Histogram`.
+/// Fields of `MetricHistogram`.
 const SAMPLE_COUNT: u32 = varint(1);
 const SAMPLE_SUM: u32 = fixed64(2);
 const BUCKET: u32 = length_delimited(3);
 
-/// Fields of `Bucket`.
+/// Fields of `HistogramBucket`.
 const CUMULATIVE_COUNT: u32 = varint(1);
 const UPPER_BOUND: u32 = fixed64(2);
 
@@ -137,7 +137,7 @@ pub enum MetricValue<'a> {
     /// `Gauge.value`.
     Gauge(f64),
     /// `Metric.histogram`.
-    Histogram(Histogram<'a>),
+    Histogram(MetricHistogram<'a>),
     /// A summary, an untyped value, a type that is not known, or nothing in the member that the type names.
     Other,
 }
@@ -147,7 +147,7 @@ impl<'a> Metric<'a> {
         let value = match kind {
             COUNTER_TYPE => number(bytes, COUNTER)?.map(MetricValue::Counter),
             GAUGE_TYPE => number(bytes, GAUGE)?.map(MetricValue::Gauge),
-            HISTOGRAM_TYPE => Histogram::read(bytes)?.map(MetricValue::Histogram),
+            HISTOGRAM_TYPE => MetricHistogram::read(bytes)?.map(MetricValue::Histogram),
             _ => None,
         };
         Ok(Self {
@@ -178,26 +178,26 @@ fn number(metric: &[u8], member: u32) -> Result<Option<f64>, Malformed> {
     Ok(value)
 }
 
-/// `io.prometheus.client.Histogram` with buckets of its own choice.
+/// `io.prometheus.client.MetricHistogram` with buckets of its own choice.
 #[derive(Clone, Copy, Debug)]
-pub struct Histogram<'a> {
+pub struct MetricHistogram<'a> {
     metric: &'a [u8],
-    /// `Histogram.sample_count`.
+    /// `MetricHistogram.sample_count`.
     pub count: u64,
-    /// `Histogram.sample_sum`.
+    /// `MetricHistogram.sample_sum`.
     pub sum: f64,
 }
 
-/// `io.prometheus.client.Bucket`.
+/// `io.prometheus.client.HistogramBucket`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Bucket {
-    /// `Bucket.upper_bound`, inclusive.
+pub struct HistogramBucket {
+    /// `HistogramBucket.upper_bound`, inclusive.
     pub upper_bound: f64,
-    /// `Bucket.cumulative_count`: samples in this bucket and in those below.
+    /// `HistogramBucket.cumulative_count`: samples in this bucket and in those below.
     pub cumulative_count: u64,
 }
 
-impl<'a> Histogram<'a> {
+impl<'a> MetricHistogram<'a> {
     fn read(metric: &'a [u8]) -> Result<Option<Self>, Malformed> {
         let mut histogram = None;
         for bytes in Occurrences::new(metric, HISTOGRAM) {
@@ -218,13 +218,13 @@ impl<'a> Histogram<'a> {
         Ok(histogram)
     }
 
-    /// `Histogram.bucket`.
-    pub fn buckets(&self) -> impl Iterator<Item = Result<Bucket, Malformed>> + use<'a> {
-        NestedOccurrences::new(self.metric, HISTOGRAM, BUCKET).map(|bytes| Bucket::read(bytes?))
+    /// `MetricHistogram.bucket`.
+    pub fn buckets(&self) -> impl Iterator<Item = Result<HistogramBucket, Malformed>> + use<'a> {
+        NestedOccurrences::new(self.metric, HISTOGRAM, BUCKET).map(|bytes| HistogramBucket::read(bytes?))
     }
 }
 
-impl Bucket {
+impl HistogramBucket {
     fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut bucket = Self::default();
         let mut fields = Fields::new(bytes);

@@ -117,9 +117,15 @@ fn call(observation: &Observation<'_>, node: &Node, interner: &mut Interner) -> 
         Reporter::Source | Reporter::Destination => Symbol::LATEST,
         Reporter::Waypoint => Symbol::UNKNOWN,
     };
-    let caller = &observation.source.party;
-    let mut source = party(caller, security.peer_principal, Symbol::LATEST, cluster, interner);
-    if let Party::Service(service) = caller {
+    let calling = &observation.source.party;
+    let mut source = party(
+        calling,
+        security.peer_principal,
+        Symbol::LATEST,
+        cluster,
+        interner,
+    );
+    if let Party::Service(service) = calling {
         // No other label of a caller has the name of its Service.
         source.canonical_service = interner.intern_text(&service.name);
     }

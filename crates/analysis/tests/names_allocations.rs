@@ -5,7 +5,7 @@ use alscope_analysis::names::endpoint_rule::EndpointRule;
 use alscope_analysis::names::method::Method;
 use alscope_analysis::names::target::{Request, Target};
 use alscope_analysis::names::trie::ServiceLimits;
-use alscope_naming::kubernetes_name::{KubernetesPath, Object, k8s_service_name};
+use alscope_naming::kubernetes_name::{KubernetesPath, MetadataObject, k8s_service_name};
 
 fn read(target: &mut Target, path: &[u8], is_grpc: bool) {
     target.read(&Request {
@@ -78,7 +78,7 @@ fn a_service_name_is_written_without_allocating() {
     let mut name = String::with_capacity(100);
     let allocations = allocation_counter::measure(|| {
         template.render(&mut name, |path| match path {
-            KubernetesPath::Name(Object::Service) => Some("reviews"),
+            KubernetesPath::Name(MetadataObject::Service) => Some("reviews"),
             _ => None,
         });
     });

@@ -1,6 +1,6 @@
 //! The order of the modules: none imports one that `src/lib.rs` lists after it, and no two files import each other, by whatever way.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{read_dir, read_to_string};

@@ -7,17 +7,17 @@
 //! What a path may be is up to the rule: [`crate::kubernetes_name`] and [`crate::metadata_name`].
 
 /// What stands for a variable without a value.
-pub const MISSING: &str = "-";
+pub const MISSING_VALUE: &str = "-";
 
 /// A parsed template over paths of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template<P> {
     text: Box<str>,
-    parts: Vec<Part<P>>,
+    parts: Vec<TemplatePart<P>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Part<P> {
+pub(crate) enum TemplatePart<P> {
     Text(Box<str>),
     Variable(Vec<P>),
 }
@@ -65,7 +65,7 @@ pub enum TemplateError {
 
 impl<P> Template<P> {
     /// The template that `text` is known to parse to.
-    pub(crate) fn known(text: &str, parts: Vec<Part<P>>) -> Self {
+    pub(crate) fn known(text: &str, parts: Vec<TemplatePart<P>>) -> Self {
         let text = text.into();
         Template { text, parts }
     }
@@ -79,7 +79,7 @@ impl<P> Template<P> {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
             if !before.is_empty() {
-                parts.push(Part::Text(before.into()));
+                parts.push(TemplatePart::Text(before.into()));
             }
             let start = text.len() - after.len();
             let Some((inside, after)) = after.split_once('}') else {
@@ -87,11 +87,11 @@ impl<P> Template<P> {
                     position: start - "${".len(),
                 });
             };
-            parts.push(Part::Variable(variable(&alternatives(inside, start))?));
+            parts.push(TemplatePart::Variable(variable(&alternatives(inside, start))?));
             rest = after;
         }
         if !rest.is_empty() {
-            parts.push(Part::Text(rest.into()));
+            parts.push(TemplatePart::Text(rest.into()));
         }
         let text = text.into();
         Ok(Template { text, parts })
@@ -105,8 +105,8 @@ impl<P> Template<P> {
     /// Every path that a name may depend on.
     pub fn paths(&self) -> impl Iterator<Item = &P> {
         self.parts.iter().flat_map(|part| match part {
-            Part::Text(_) => [].as_slice(),
-            Part::Variable(paths) => paths,
+            TemplatePart::Text(_) => [].as_slice(),
+            TemplatePart::Variable(paths) => paths,
         })
     }
 
@@ -115,11 +115,11 @@ impl<P> Template<P> {
         output.clear();
         for part in &self.parts {
             match part {
-                Part::Text(text) => output.push_str(text),
-                Part::Variable(paths) => {
+                TemplatePart::Text(text) => output.push_str(text),
+                TemplatePart::Variable(paths) => {
                     let values = paths.iter().filter_map(&value);
-                    let mut values = values.filter(|value| !value.is_empty() && *value != MISSING);
-                    output.push_str(values.next().unwrap_or(MISSING));
+                    let mut values = values.filter(|value| !value.is_empty() && *value != MISSING_VALUE);
+                    output.push_str(values.next().unwrap_or(MISSING_VALUE));
                 }
             }
         }
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn positions_count_commas_and_blanks() {
         let template = parse("${a, b,c}").expect("the template is good");
-        let variable = Part::Variable(vec!["2a".to_owned(), "5b".to_owned(), "7c".to_owned()]);
+        let variable = TemplatePart::Variable(vec!["2a".to_owned(), "5b".to_owned(), "7c".to_owned()]);
         assert_eq!(template.parts, [variable]);
         assert_eq!(template.text(), "${a, b,c}");
     }

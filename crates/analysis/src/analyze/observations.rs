@@ -47,32 +47,24 @@ pub fn observations<'a>(
         ..*identity
     };
     let mut party = |end| party(chain, identity, direction, end, lookup);
-    let caller = party(CallEnd::Caller)?;
+    let source = party(CallEnd::Caller)?;
+    let destination = party(match direction {
+        Direction::Inbound | Direction::Gateway => CallEnd::Listener,
+        Direction::Outbound | Direction::Waypoint | Direction::Direct => CallEnd::Upstream,
+    })?;
     let (observation, second, other_end) = match direction {
         Direction::Inbound => {
-            let parties = Parties {
-                caller,
-                called: party(CallEnd::Listener)?,
-            };
-            (
-                server_side(identity, cluster, parties, lookup),
-                None,
-                identity.local,
-            )
+            let parties = Parties { source, destination };
+            let observation = server_side(identity, cluster, parties, lookup);
+            (observation, None, identity.local)
         }
         Direction::Outbound | Direction::Waypoint => {
-            let parties = Parties {
-                caller,
-                called: party(CallEnd::Upstream)?,
-            };
+            let parties = Parties { source, destination };
             let observation = client_side(direction, identity, cluster, parties, lookup);
             (observation, None, identity.upstream)
         }
         Direction::Direct => {
-            let parties = Parties {
-                caller,
-                called: party(CallEnd::Upstream)?,
-            };
+            let parties = Parties { source, destination };
             let observation = Observation {
                 reporter: Reporter::Waypoint,
                 security: Security::UNKNOWN,
@@ -81,25 +73,21 @@ pub fn observations<'a>(
             (observation, None, identity.upstream)
         }
         Direction::Gateway => {
+            let upstream = party(CallEnd::Upstream)?;
             let gateway = Attribution {
                 role: Role::Gateway,
-                ..party(CallEnd::Listener)?
-            };
-            let upstream = party(CallEnd::Upstream)?;
-            let parties = Parties {
-                caller,
-                called: gateway.clone(),
+                ..destination
             };
             // What the client asked for is not the gateway itself.
             let of_gateway = Identity {
                 authority: b"",
                 ..*identity
             };
+            let destination = gateway.clone();
+            let parties = Parties { source, destination };
             let first = server_side(&of_gateway, UpstreamCluster::Unset, parties, lookup);
-            let parties = Parties {
-                caller: gateway,
-                called: upstream,
-            };
+            let (source, destination) = (gateway, upstream);
+            let parties = Parties { source, destination };
             let second = client_side(direction, identity, cluster, parties, lookup);
             (first, Some(second), identity.local.or(identity.upstream))
         }
@@ -164,8 +152,8 @@ fn certainty(answer: &Result<Attribution<'_>, NotObserved>) -> Certainty {
 
 /// Who called, and who was called.
 struct Parties<'a> {
-    caller: Attribution<'a>,
-    called: Attribution<'a>,
+    source: Attribution<'a>,
+    destination: Attribution<'a>,
 }
 
 /// The downstream side: the caller reached the listener.
@@ -175,24 +163,24 @@ fn server_side<'a>(
     parties: Parties<'a>,
     lookup: &mut Lookup<'a>,
 ) -> Observation<'a> {
-    let Parties { caller, called } = parties;
+    let Parties { source, destination } = parties;
     let port = match cluster {
         UpstreamCluster::Inbound { port } => port,
         _ => identity.local.map_or(0, |local| local.port),
     };
     let requested = RequestedHost {
         authority: identity.authority,
-        namespace: namespace(&caller, identity.security.peer_principal),
+        namespace: namespace(&source, identity.security.peer_principal),
         address: None,
     };
-    let mut service = DestinationService::of_server_side(&called.party, port, requested, lookup);
+    let mut service = DestinationService::of_server_side(&destination.party, port, requested, lookup);
     if let UpstreamCluster::InboundPassthrough { name } = cluster {
         service.name = ServiceLabel::borrowed(name);
     }
     Observation {
         reporter: Reporter::Destination,
-        source: caller,
-        destination: called,
+        source,
+        destination,
         service,
         is_passed_on: false,
         security: identity.security,
@@ -207,13 +195,13 @@ fn client_side<'a>(
     parties: Parties<'a>,
     lookup: &mut Lookup<'a>,
 ) -> Observation<'a> {
-    let Parties { caller, called } = parties;
+    let Parties { source, destination } = parties;
     let proxy = Some(&*lookup.node().namespace).filter(|namespace| !namespace.is_empty());
     let namespace = match direction {
         // The proxy is the caller's.
-        Direction::Outbound | Direction::Gateway => proxy.or_else(|| namespace(&caller, b"")),
+        Direction::Outbound | Direction::Gateway => proxy.or_else(|| namespace(&source, b"")),
         Direction::Inbound | Direction::Waypoint | Direction::Direct => {
-            namespace(&caller, identity.security.peer_principal)
+            namespace(&source, identity.security.peer_principal)
         }
     };
     let address = identity.local.filter(|_| direction == Direction::Outbound);
@@ -228,8 +216,8 @@ fn client_side<'a>(
         } else {
             Reporter::Source
         },
-        source: caller,
-        destination: called,
+        source,
+        destination,
         service: DestinationService::of_client_side(cluster, direction, requested, lookup),
         is_passed_on: matches!(cluster, UpstreamCluster::Outside { .. }),
         security: Security::UNKNOWN,

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alscope_naming::kubernetes_name::{
-    KubernetesPath, Object, default_istio_service_name, default_k8s_service_name,
+    KubernetesPath, MetadataObject, default_istio_service_name, default_k8s_service_name,
 };
 use alscope_naming::template::Template;
 
@@ -52,12 +52,12 @@ static NO_METADATA: BTreeMap<String, String> = BTreeMap::new();
 
 impl NamingRules {
     /// Whether a rule reads the label `key` of such an object.
-    pub fn read_label(&self, object: Object, key: &str) -> bool {
+    pub fn read_label(&self, object: MetadataObject, key: &str) -> bool {
         self.read(|path| matches!(path, KubernetesPath::Label(of, own) if (*of, &**own) == (object, key)))
     }
 
     /// Whether a rule reads the annotation `key` of such an object.
-    pub fn read_annotation(&self, object: Object, key: &str) -> bool {
+    pub fn read_annotation(&self, object: MetadataObject, key: &str) -> bool {
         self.read(
             |path| matches!(path, KubernetesPath::Annotation(of, own) if (*of, &**own) == (object, key)),
         )
@@ -65,7 +65,7 @@ impl NamingRules {
 
     /// Whether a pod's name depends on its Service.
     pub fn read_services(&self) -> bool {
-        self.read(|path| object(path) == Some(Object::Service))
+        self.read(|path| object(path) == Some(MetadataObject::Service))
     }
 
     fn read(&self, is: impl Fn(&KubernetesPath) -> bool) -> bool {
@@ -75,14 +75,14 @@ impl NamingRules {
     /// The name of a pod, whose canonical name is `canonical`, behind `service`.
     pub(super) fn pod(&self, pod: &PodRecord, canonical: &str, service: Option<&ServiceRecord>) -> Arc<str> {
         let objects = |object| match object {
-            Object::Pod => Some(Metadata {
+            MetadataObject::Pod => Some(Metadata {
                 name: &pod.name,
                 namespace: &pod.namespace,
                 labels: &pod.labels,
                 annotations: &pod.annotations,
             }),
-            Object::Service => service.map(Metadata::of_service),
-            Object::ServiceEntry => None,
+            MetadataObject::Service => service.map(Metadata::of_service),
+            MetadataObject::ServiceEntry => None,
         };
         render(&self.k8s, objects, canonical)
     }
@@ -104,14 +104,14 @@ impl NamingRules {
 
     fn service_alone(&self, service: Metadata<'_>) -> Arc<str> {
         let objects = |object| match object {
-            Object::Pod => Some(Metadata {
+            MetadataObject::Pod => Some(Metadata {
                 name: "",
                 namespace: service.namespace,
                 labels: &NO_METADATA,
                 annotations: &NO_METADATA,
             }),
-            Object::Service => Some(service),
-            Object::ServiceEntry => None,
+            MetadataObject::Service => Some(service),
+            MetadataObject::ServiceEntry => None,
         };
         render(&self.k8s, objects, service.name)
     }
@@ -124,7 +124,7 @@ impl NamingRules {
             labels: &entry.labels,
             annotations: &entry.annotations,
         };
-        let objects = |object| (object == Object::ServiceEntry).then_some(entry);
+        let objects = |object| (object == MetadataObject::ServiceEntry).then_some(entry);
         render(&self.istio, objects, "")
     }
 }
@@ -140,7 +140,7 @@ impl<'a> Metadata<'a> {
     }
 }
 
-fn object(path: &KubernetesPath) -> Option<Object> {
+fn object(path: &KubernetesPath) -> Option<MetadataObject> {
     match path {
         KubernetesPath::Name(object)
         | KubernetesPath::Namespace(object)
@@ -152,7 +152,7 @@ fn object(path: &KubernetesPath) -> Option<Object> {
 
 fn render<'a>(
     rule: &Template<KubernetesPath>,
-    objects: impl Fn(Object) -> Option<Metadata<'a>>,
+    objects: impl Fn(MetadataObject) -> Option<Metadata<'a>>,
     canonical: &'a str,
 ) -> Arc<str> {
     let mut name = String::new();

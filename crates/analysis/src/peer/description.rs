@@ -1,6 +1,6 @@
 //! What a peer says of itself, word for word, and the peer that this makes.
 
-use als_proto::{Identifier, Malformed, Struct, Value};
+use als_proto::{Identifier, Malformed, Struct, StructValue};
 
 use super::Peer;
 use crate::pod_labels::{APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISION, WORKLOAD_NAME};
@@ -64,8 +64,10 @@ impl<'a> PeerDescription<'a> {
     /// Sets a field of either vocabulary, by its name without regard to case, as SkyWalking looks them up. A field that comes
     /// again replaces the one before; a value of the wrong kind is none.
     #[inline]
-    pub(super) fn set_field(&mut self, name: &[u8], value: Value<'a>) {
-        if let (Some(place), Value::String(text)) = (self.place(name, |name, field| name == field), value) {
+    pub(super) fn set_field(&mut self, name: &[u8], value: StructValue<'a>) {
+        if let (Some(place), StructValue::String(text)) =
+            (self.place(name, |name, field| name == field), value)
+        {
             *place = text;
         } else {
             self.set_in_any_case(name, value);
@@ -73,11 +75,11 @@ impl<'a> PeerDescription<'a> {
     }
 
     #[inline(never)]
-    fn set_in_any_case(&mut self, name: &[u8], value: Value<'a>) {
+    fn set_in_any_case(&mut self, name: &[u8], value: StructValue<'a>) {
         if name.eq_ignore_ascii_case(b"labels") {
             self.label_struct = match value {
-                Value::Struct(labels) => Some(labels),
-                Value::String(_) | Value::Other => None,
+                StructValue::Struct(labels) => Some(labels),
+                StructValue::String(_) | StructValue::Other => None,
             };
         } else if let Some(place) = self.place(name, <[u8]>::eq_ignore_ascii_case) {
             *place = text(value);
@@ -171,10 +173,10 @@ impl<'a> Peer<&'a [u8]> {
 }
 
 /// A value that is no text is none.
-fn text(value: Value<'_>) -> &[u8] {
+fn text(value: StructValue<'_>) -> &[u8] {
     match value {
-        Value::String(text) => text,
-        Value::Struct(_) | Value::Other => b"",
+        StructValue::String(text) => text,
+        StructValue::Struct(_) | StructValue::Other => b"",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where a node says it is in the network.
 
-use als_proto::{Identifier, Malformed, Value};
+use als_proto::{Identifier, Malformed, StructValue};
 
 /// What node metadata says of a proxy's addresses (istio `pkg/model` `NodeMetadata`). What it does not say is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,8 +16,8 @@ impl<'a> NodeNetwork<'a> {
     pub fn of(identifier: &Identifier<'a>) -> Result<Self, Malformed> {
         let mut network = NodeNetwork::default();
         identifier.visit_metadata(|name, value| match (name, value) {
-            (b"INSTANCE_IPS", Value::String(text)) => network.addresses = text,
-            (b"NETWORK", Value::String(text)) => network.name = text,
+            (b"INSTANCE_IPS", StructValue::String(text)) => network.addresses = text,
+            (b"NETWORK", StructValue::String(text)) => network.name = text,
             _ => {}
         })?;
         Ok(network)

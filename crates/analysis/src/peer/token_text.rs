@@ -1,7 +1,7 @@
 //! A peer as plain text, `type=deployment,workload=reviews,namespace=demo,…`: what Istio writes to text logs, or with the names of
 //! its `baggage` header, `k8s.deployment.name=reviews,k8s.namespace.name=demo,…` (istio/proxy `metadata_object`).
 
-use als_proto::Value;
+use als_proto::StructValue;
 
 use super::Peer;
 use super::description::PeerDescription;
@@ -24,7 +24,7 @@ pub(super) fn read(text: &[u8]) -> Option<Peer<&[u8]>> {
                     *place = value;
                 }
             }
-            None => description.set_field(field(token), Value::String(value)),
+            None => description.set_field(field(token), StructValue::String(value)),
         }
     }
     description.peer().ok()?.named()

@@ -58,7 +58,7 @@ impl Object for Pod {
             namespace,
             uid,
             labels: self.metadata.labels.clone().unwrap_or_default(),
-            annotations: annotations(&self.metadata, rules, naming::Object::Pod),
+            annotations: annotations(&self.metadata, rules, naming::MetadataObject::Pod),
             controller: controller(&self.metadata),
             is_generated: self
                 .metadata
@@ -95,8 +95,8 @@ impl Object for Service {
         Record::Service(ServiceRecord {
             name: self.metadata.name.clone().unwrap_or_default(),
             namespace: self.metadata.namespace.clone().unwrap_or_default(),
-            labels: labels(&self.metadata, rules, naming::Object::Service),
-            annotations: annotations(&self.metadata, rules, naming::Object::Service),
+            labels: labels(&self.metadata, rules, naming::MetadataObject::Service),
+            annotations: annotations(&self.metadata, rules, naming::MetadataObject::Service),
             selector: selector(&spec),
             addresses,
             ports: spec
@@ -215,7 +215,7 @@ pub(super) fn created(metadata: &ObjectMeta) -> Moment {
 pub(super) fn labels(
     metadata: &ObjectMeta,
     rules: &NamingRules,
-    object: naming::Object,
+    object: naming::MetadataObject,
 ) -> BTreeMap<String, String> {
     kept(metadata.labels.as_ref(), |key| rules.read_label(object, key))
 }
@@ -224,10 +224,10 @@ pub(super) fn labels(
 pub(super) fn annotations(
     metadata: &ObjectMeta,
     rules: &NamingRules,
-    object: naming::Object,
+    object: naming::MetadataObject,
 ) -> BTreeMap<String, String> {
     kept(metadata.annotations.as_ref(), |key| {
-        object == naming::Object::Service && key == EXPORT_TO || rules.read_annotation(object, key)
+        object == naming::MetadataObject::Service && key == EXPORT_TO || rules.read_annotation(object, key)
     })
 }
 

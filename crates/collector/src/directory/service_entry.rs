@@ -82,8 +82,8 @@ impl Object for ServiceEntry {
         Record::ServiceEntry(ServiceEntryRecord {
             name: self.metadata.name.clone().unwrap_or_default(),
             namespace: self.metadata.namespace.clone().unwrap_or_default(),
-            labels: labels(&self.metadata, rules, naming::Object::ServiceEntry),
-            annotations: annotations(&self.metadata, rules, naming::Object::ServiceEntry),
+            labels: labels(&self.metadata, rules, naming::MetadataObject::ServiceEntry),
+            annotations: annotations(&self.metadata, rules, naming::MetadataObject::ServiceEntry),
             selector: spec.selector(),
             hosts: spec.hosts.clone(),
             addresses,

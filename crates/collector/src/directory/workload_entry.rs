@@ -54,7 +54,7 @@ impl Object for WorkloadEntry {
             namespace,
             uid,
             labels,
-            annotations: annotations(metadata, rules, naming::Object::Pod),
+            annotations: annotations(metadata, rules, naming::MetadataObject::Pod),
             is_workload_entry: true,
             network: spec.network.clone(),
             named_ports: ports.collect(),

@@ -208,7 +208,8 @@ impl Report<'_> {
             MetricValue::Counter(value) => Some(Value::Counter(value)),
             MetricValue::Gauge(value) => Some(Value::Gauge(value)),
             MetricValue::Histogram(histogram) => {
-                let bucket = |bucket: als_proto::Bucket| (bucket.upper_bound, bucket.cumulative_count);
+                let bucket =
+                    |bucket: als_proto::HistogramBucket| (bucket.upper_bound, bucket.cumulative_count);
                 let buckets: Result<_, Malformed> = histogram
                     .buckets()
                     // One more than may be kept, so that what is too much is seen as that.

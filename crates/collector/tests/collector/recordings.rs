@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use als_proto::messages::envoy::data::accesslog::v3::HttpAccessLogEntry;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
-use als_proto::{Record, Recording};
+use als_proto::{RecordedMessage, Recording};
 use alscope_analysis::accounting::KeepReason;
 use alscope_analysis::names::redact::Redaction;
 use alscope_collector::envoy_metrics::Proxies;
@@ -219,7 +219,7 @@ async fn without_redaction_the_bytes_are_those_that_came() {
     ];
     recorder.send(SATELLITE, messages.clone()).await;
     let (_, bytes, _folder) = recorder.stop().await;
-    let records: Vec<Record<'_>> = Recording::read(&bytes).unwrap().map(Result::unwrap).collect();
+    let records: Vec<RecordedMessage<'_>> = Recording::read(&bytes).unwrap().map(Result::unwrap).collect();
     let read: Vec<Vec<u8>> = records.iter().map(|record| record.message.to_vec()).collect();
     let sent: Vec<Vec<u8>> = messages.iter().map(prost::Message::encode_to_vec).collect();
     assert_eq!(read, sent);

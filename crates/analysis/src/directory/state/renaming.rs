@@ -73,7 +73,7 @@ impl DirectoryState {
         let selectable = self.selectable(record);
         let network = match record.network.as_str() {
             "" => workload::first_label(&record.labels, &[pod_labels::NETWORK]).unwrap_or_default(),
-            named => named,
+            network => network,
         };
         let network = self.texts.share(network);
         let mut shared = |text: &str| self.texts.share(text).into();

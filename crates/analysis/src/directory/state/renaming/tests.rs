@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use alscope_naming::kubernetes_name::{Object, istio_service_name, k8s_service_name};
+use alscope_naming::kubernetes_name::{MetadataObject, istio_service_name, k8s_service_name};
 use rstest::rstest;
 
 use super::*;
@@ -262,7 +262,7 @@ fn a_host_outside_keeps_the_name_of_its_time() {
 #[test]
 fn sources_are_told_which_metadata_the_rules_read() {
     let default = DirectoryState::default();
-    let reads = |state: &DirectoryState| state.naming_rules().read_label(Object::Pod, "tier");
+    let reads = |state: &DirectoryState| state.naming_rules().read_label(MetadataObject::Pod, "tier");
     assert_eq!([reads(&default), reads(&state())], [false, true]);
 }
 

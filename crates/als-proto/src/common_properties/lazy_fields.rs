@@ -6,15 +6,15 @@ use crate::occurrences::{Merge, NestedOccurrences};
 use crate::wire::{field_number, length_delimited};
 
 /// One more than the last number of a field that is kept.
-const NUMBERS: usize = 29;
+const FIELD_COUNT: usize = 29;
 /// A key behind those of all fields that are kept.
-const KEYS: usize = length_delimited(NUMBERS as u32) as usize;
+const KEY_COUNT: usize = length_delimited(FIELD_COUNT as u32) as usize;
 /// The field number for each key of a field that is kept, else 0. The others up to the last one are no length-delimited fields, or
 /// repeated (21).
-const NUMBER_OF: [u8; KEYS] = {
-    let mut numbers = [0; KEYS];
+const FIELD_NUMBER_BY_KEY: [u8; KEY_COUNT] = {
+    let mut numbers = [0; KEY_COUNT];
     let mut number = 0;
-    while number < NUMBERS {
+    while number < FIELD_COUNT {
         if !matches!(number, 0 | 1 | 21 | 24 | 27) {
             numbers[length_delimited(number as u32) as usize] = number as u8;
         }
@@ -29,15 +29,15 @@ pub(super) struct LazyFields<'a> {
     /// The entry that has the properties that have the fields. It is never empty when there are properties.
     entry: &'a [u8],
     /// The first occurrence of each field, by its number.
-    first: [Option<&'a [u8]>; NUMBERS],
+    first: [Option<&'a [u8]>; FIELD_COUNT],
     /// Bit n: field n occurs more than once.
     repeated: u32,
 }
 
 /// The number of the field with this key, if it is one that is kept.
 #[inline]
-pub(super) fn kept(key: u32) -> Option<usize> {
-    match NUMBER_OF.get(key as usize) {
+pub(super) fn lazy_field_number(key: u32) -> Option<usize> {
+    match FIELD_NUMBER_BY_KEY.get(key as usize) {
         None | Some(0) => None,
         Some(number) => Some(usize::from(*number)),
     }
@@ -46,19 +46,19 @@ pub(super) fn kept(key: u32) -> Option<usize> {
 impl<'a> LazyFields<'a> {
     /// Notes the entry in which occurrences that are not kept can be found again.
     #[inline]
-    pub(super) const fn are_in(&mut self, entry: &'a [u8]) {
+    pub(super) const fn set_entry(&mut self, entry: &'a [u8]) {
         self.entry = entry;
     }
 
     /// Whether an entry was noted.
     #[inline]
-    pub(super) const fn are_in_an_entry(&self) -> bool {
+    pub(super) const fn has_entry(&self) -> bool {
         !self.entry.is_empty()
     }
 
     /// Keeps an occurrence of the field with this number.
     #[inline]
-    pub(super) fn keep(&mut self, number: usize, bytes: &'a [u8]) {
+    pub(super) fn note_occurrence(&mut self, number: usize, bytes: &'a [u8]) {
         match self.first.get_mut(number) {
             Some(first @ None) => *first = Some(bytes),
             _ => self.repeated |= 1 << number,
