@@ -1,6 +1,6 @@
-//! The analyzers and the order in which they are asked.
+//! The configured analyzers and their order.
 
-/// One way to find the parties of an entry, with SkyWalking's name.
+/// One way to find the parties of an entry. The names are SkyWalking's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Analyzer {
     /// `k8s-mesh`: addresses, looked up in the directory.
@@ -19,15 +19,15 @@ impl Analyzer {
     }
 }
 
-/// Analyzers in the order in which they are asked, each at most once. An earlier one's answer about a party is final, a later one
-/// fills what is missing.
+/// Analyzers in the order in which they are asked, each at most once. What an earlier one says about a party is final; a later one
+/// fills in what is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Chain {
     analyzers: [Option<Analyzer>; 2],
 }
 
 impl Chain {
-    /// The chain of the analyzers in this order; one that comes again is left out.
+    /// The chain of these analyzers in their order. A repeated one counts once.
     pub fn new(analyzers: impl IntoIterator<Item = Analyzer>) -> Self {
         let mut chain = Chain::default();
         for analyzer in analyzers {
@@ -42,7 +42,7 @@ impl Chain {
         chain
     }
 
-    /// The analyzers.
+    /// The analyzers in their order.
     pub fn iter(self) -> impl Iterator<Item = Analyzer> {
         self.analyzers.into_iter().flatten()
     }
@@ -61,7 +61,7 @@ impl Chain {
         first == Some(analyzer) || second == Some(analyzer)
     }
 
-    /// A number that no other chain has, for use in an identity cache's key.
+    /// A number that is unique among chains, for the key of an identity.
     #[inline]
     pub fn number(self) -> u8 {
         let [first, second] = self.analyzers;

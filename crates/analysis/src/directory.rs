@@ -1,7 +1,8 @@
-//! From addresses and names to parties: an immutable index that answers with the owner at the entry's own start time.
+//! Maps addresses and names to parties: an immutable index that answers for the start time of an entry.
 //!
-//! A [`state::DirectoryState`] takes the watched objects as [`records`] and publishes a new [`Directory`] when an answer changed.
-//! Lookups take no lock and guess nothing: what is not certain is [`Unattributed`] with its reason.
+//! A [`state::DirectoryState`] takes the watched objects as [`records`] and publishes a new [`Directory`] when an answer has
+//! changed. Lookups take no lock and never guess. What is not certain is [`Unattributed`](crate::accounting::Unattributed) with its
+//! reason.
 
 pub mod address_claims;
 pub mod changes;
@@ -35,16 +36,16 @@ pub use parties::{ExternalHost, Pod, Port, Service, ServiceHost, protocol_of};
 use records::namespaced_name;
 use service_entries::ServiceEntries;
 
-/// An `EndpointSlice` that names a pod: which of its ports which Service sends to.
+/// What an `EndpointSlice` says about a pod: which Service sends to which of its ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Backend {
     /// Namespace and name of the slice.
     slice: Arc<str>,
     /// Namespace and name of the Service.
     service: Arc<str>,
-    /// The port that the pod listens on; a Service without ports sends to none in particular.
+    /// The port that the pod listens on; `None` in a slice without ports.
     port: Option<Port>,
-    /// The pod's address by the slice.
+    /// The address of the pod in the slice.
     address: Option<IpAddr>,
 }
 
@@ -53,35 +54,35 @@ struct Backend {
 pub struct Directory {
     changes: Changes,
     pods: Index<IpAddr, Ownerships<Pod>>,
-    /// By name, in whatever namespace.
+    /// Pods by name, of all namespaces.
     named: Index<Arc<str>, Ownerships<Pod>>,
-    /// By port, who listens at an address that is not its own alone.
+    /// Who listens on an address that several share, by port.
     listeners: Index<IpAddr, BTreeMap<u16, Ownerships<Pod>>>,
     service_addresses: Index<IpAddr, Ownerships<Service>>,
-    /// How many say that the address is theirs.
+    /// How many nodes have the address.
     nodes: Index<IpAddr, u32>,
-    /// By the pod's uid, or by its namespace and name where a slice does not tell the uid, in the order of the slices' names.
+    /// By the pod's uid, or by its namespace and name where a slice has no uid; sorted by the names of the slices.
     backends: Index<Arc<str>, Vec<Backend>>,
-    /// How many pods slices name without a uid: Kubernetes' own slices have one, so a second look is seldom needed.
+    /// How many pods the slices name without a uid. Kubernetes' own slices have one, so a second lookup is seldom needed.
     named_backends: Shared<usize, 1>,
-    /// By namespace and name.
+    /// The Services, by namespace and name.
     services: Index<Arc<str>, Option<Arc<Service>>>,
     endpoints: Index<IpAddr, AddressClaims<Service>>,
     service_entries: Shared<ServiceEntries, 0>,
 }
 
 impl Directory {
-    /// Grows by one with each published change.
+    /// The number of this version. It grows by one with each published change.
     pub fn version(&self) -> u64 {
         self.changes.published()
     }
 
-    /// Whether an answer that was made in `version`, from what was `asked`, is the one of this version too.
+    /// Whether an answer that `version` gave by these dependencies is the answer of this version too.
     pub fn is_still_valid(&self, dependencies: &Dependencies, version: u64) -> bool {
         self.changes.is_still_valid(dependencies, version)
     }
 
-    /// Addresses of pods that it knows, gone ones within the memory included.
+    /// How many pod addresses are known, including those of pods that are gone but still remembered.
     pub fn pod_addresses(&self) -> usize {
         self.pods.iter().count()
     }
@@ -91,14 +92,14 @@ impl Directory {
         self.services.get(qualified, dependencies)?.as_deref()
     }
 
-    /// What slices say of a pod, for the working copy's own changes.
+    /// What the slices say about a pod. Only the working copy asks this, so no dependency is noted.
     fn backends_of(&self, pod: &Pod) -> impl Iterator<Item = &Backend> {
         let name = namespaced_name(&pod.namespace, &pod.name);
         let [by_uid, by_name] = [&*pod.uid, &name].map(|target| self.backends.known(target));
         by_uid.into_iter().chain(by_name).flatten()
     }
 
-    /// What slices say of the pod of this uid, namespace and name.
+    /// What the slices say about the pod of this uid, namespace and name: by its uid, and by its name.
     fn backends(
         &self,
         [uid, namespace, name]: [&str; 3],
@@ -114,7 +115,8 @@ impl Directory {
         [by_uid, by_name].map(|backends| backends.map_or(&[][..], Vec::as_slice))
     }
 
-    /// The oldest of the Services that send to a pod, by its uid, namespace and name, of those of which `report` reports something.
+    /// The oldest of the Services that send to a pod, by the pod's uid, namespace and name. Only Services count for which `report`
+    /// returns a value.
     fn oldest_service<T>(
         &self,
         pod: [&str; 3],
@@ -146,11 +148,11 @@ impl Directory {
 /// The oldest of the Services that send to a pod.
 #[derive(Clone, Copy, Debug)]
 pub struct OldestService<'a, T> {
-    /// The Service.
+    /// The oldest Service.
     pub service: &'a Service,
-    /// What is reported of it.
+    /// The value that was reported for it.
     pub reported: T,
-    /// Whether no other Service does.
+    /// Whether no other Service sends to the pod.
     pub is_only: bool,
 }
 

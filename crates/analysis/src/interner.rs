@@ -1,7 +1,7 @@
-//! Strings to small ids and back, within a bound of bytes.
+//! Maps strings to small ids and back, within a bound of bytes.
 //!
-//! A string goes when it is of no use: nobody holds its symbol in a table, nobody has its text, and nobody asked for it in this
-//! epoch and the one before. [`crate::aggregate::expiry`] says why nobody can have the symbol then.
+//! A string is dropped when nobody needs it: no table holds its symbol, nobody holds its text, and nobody asked for it in this
+//! epoch and the one before. [`crate::aggregate::expiry`] says why nobody can have its symbol then.
 
 mod text;
 
@@ -15,8 +15,8 @@ use hashbrown::HashTable;
 
 pub use text::Text;
 
-/// Bytes that a string takes besides its text: its counters, its place among the others, its place by hash, and what an allocator
-/// and tables that grow add to them.
+/// Bytes that a string takes besides its text: its counters, its slot, its entry in the hash table, and what the allocator and
+/// growing tables add.
 pub const STRING_OVERHEAD_BYTES: usize = 72;
 
 /// The id of an interned string.
@@ -26,20 +26,20 @@ pub struct Symbol(u32);
 impl Symbol {
     /// The literal `unknown`, Istio's word for a label value that could not be found.
     pub const UNKNOWN: Symbol = Symbol(0);
-    /// The empty string.
+    /// The empty string: the namespace of a host outside the mesh.
     pub const EMPTY: Symbol = Symbol(1);
-    /// What every new string becomes once the interner is full.
+    /// The literal `overflow`, which every new string becomes once the interner is full.
     pub const OVERFLOW: Symbol = Symbol(2);
     /// The literal `latest`, Istio's word for a revision that nobody named.
     pub const LATEST: Symbol = Symbol(3);
 
-    /// The id as a number, for use in an identity cache's key.
+    /// The id as a number, for hashing.
     pub fn number(self) -> u32 {
         self.0
     }
 }
 
-/// Strings that never go.
+/// Strings that are never dropped, in the order of the constants of [`Symbol`].
 const RESERVED_STRINGS: [&str; 4] = ["unknown", "", "overflow", "latest"];
 
 /// A table of strings, up to a bound; past it new strings become [`Symbol::OVERFLOW`], so that what a client sends can't exhaust
@@ -48,18 +48,18 @@ const RESERVED_STRINGS: [&str; 4] = ["unknown", "", "overflow", "latest"];
 pub struct Interner {
     ids: HashTable<u32>,
     strings: Vec<Interned>,
-    /// Slots of strings that went.
+    /// Slots whose strings were dropped.
     free: Vec<u32>,
     bytes: usize,
     limit: usize,
     state: RandomState,
-    /// The epoch that has begun last.
+    /// The number of the current epoch.
     epoch: u32,
-    /// The epoch before it.
+    /// The number of the epoch before.
     previous_epoch: u32,
 }
 
-/// A string, and who needs it.
+/// A string, and how long it is needed.
 #[derive(Debug)]
 struct Interned {
     /// `None` in a slot that is free.
@@ -95,34 +95,34 @@ impl Interner {
         interner
     }
 
-    /// Begins an epoch: what a [`Text`] knows of its symbol is asked for anew.
+    /// Begins an epoch. A [`Text`] asks for its symbol again.
     pub fn begin_epoch(&mut self) {
         self.previous_epoch = self.epoch;
         self.epoch = NEXT_EPOCH.fetch_add(1, Relaxed);
     }
 
-    /// A value holds the symbol: its string stays until it is released as often.
+    /// Notes that a value holds the symbol. Its string stays until it is released as often.
     pub fn hold(&mut self, symbol: Symbol) {
         if let Some(string) = self.strings.get_mut(symbol.0 as usize) {
             string.holders = string.holders.saturating_add(1);
         }
     }
 
-    /// A value that held the symbol is gone.
+    /// Notes that a value which held the symbol is gone.
     pub fn release(&mut self, symbol: Symbol) {
         if let Some(string) = self.strings.get_mut(symbol.0 as usize) {
             string.holders = string.holders.saturating_sub(1);
         }
     }
 
-    /// Lets the strings go, of those in these slots, that are of no use: see the module.
+    /// Drops the strings in these slots that nobody needs, as the module says.
     pub fn free_unused(&mut self, slots: Range<usize>) {
         for slot in slots {
             let Some(string) = self.strings.get_mut(slot) else {
                 return;
             };
             let is_asked = string.last_asked == self.epoch || string.last_asked == self.previous_epoch;
-            // Only this table could copy what has one owner.
+            // A text with one owner is held by this table alone, so nobody can clone it meanwhile.
             let is_unused =
                 |text: &mut Arc<str>| string.holders == 0 && !is_asked && Arc::strong_count(text) == 1;
             let Some(text) = string.text.take_if(is_unused) else {
@@ -137,7 +137,7 @@ impl Interner {
         }
     }
 
-    /// Slots of strings, also of those that went.
+    /// How many slots there are, including those whose strings were dropped.
     pub fn slots(&self) -> usize {
         self.strings.len()
     }
@@ -152,12 +152,12 @@ impl Interner {
         self.ids.len()
     }
 
-    /// Whether there is none but the reserved ones.
+    /// Whether there are only the reserved strings.
     pub fn is_empty(&self) -> bool {
         self.len() == RESERVED_STRINGS.len()
     }
 
-    /// The id of `text`.
+    /// The id of `text`; [`Symbol::OVERFLOW`] if it is new and there is no room.
     pub fn intern(&mut self, text: &str) -> Symbol {
         let hash = hash_of(&self.state, text.as_bytes());
         self.known(hash, text.as_bytes())
@@ -198,18 +198,18 @@ impl Interner {
 
     /// The id of a string that a client sent: bytes that are not UTF-8 become the replacement character.
     pub fn intern_bytes(&mut self, bytes: &[u8]) -> Symbol {
-        // What is known is text.
+        // Every known string is UTF-8, so bytes that equal one are too.
         let hash = hash_of(&self.state, bytes);
         self.known(hash, bytes)
             .unwrap_or_else(|| self.intern(&String::from_utf8_lossy(bytes)))
     }
 
-    /// The number by which a [`Text`] knows this interner in this epoch.
+    /// The number of the current epoch, unique among all interners.
     pub fn epoch(&self) -> u32 {
         self.epoch
     }
 
-    /// The id of a text that lives long: it is looked for only once.
+    /// The id of a long-lived text, which is looked up only once an epoch.
     pub fn intern_text(&mut self, text: &Text) -> Symbol {
         if let Some(symbol) = text.symbol_of(self.epoch) {
             return symbol;
@@ -219,7 +219,7 @@ impl Interner {
         symbol
     }
 
-    /// The string of `symbol`.
+    /// The string of `symbol`; empty if it was dropped.
     pub fn text(&self, symbol: Symbol) -> Arc<str> {
         let string = self.strings.get(symbol.0 as usize);
         string.and_then(|string| string.text.clone()).unwrap_or_default()
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(interner.intern_bytes("a\u{fffd}b".as_bytes()), symbol);
     }
 
-    /// All strings that are of no use go.
+    /// Drops all strings that nobody needs.
     fn free_unused(interner: &mut Interner) {
         interner.free_unused(0..interner.slots());
     }

@@ -1,4 +1,4 @@
-//! What the rules keep of a stream's identifier: Envoy names its node once, in the first message.
+//! The Envoy behind a stream, by the identifier that it sends once, in the first message.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,19 +8,19 @@ use crate::interner::Symbol;
 use crate::peer::Peer;
 use crate::role::Role;
 
-/// Bytes of a node's id that are kept to be shown.
+/// Bytes of a node id that are kept, to be shown.
 pub const MAX_NODE_ID_BYTES: usize = 256;
-/// Labels of the longest length that are kept of what a node says about itself: some are told by one text.
+/// How many labels of the longest allowed length may be kept of a node's own metadata.
 pub const MAX_OWN_LABELS: usize = 4;
-/// Bytes of the longest domain that there can be (RFC 1035, 2.3.4); a longer one is none.
+/// Bytes of the longest possible domain name (RFC 1035, 2.3.4). A longer one does not count as a domain.
 pub const MAX_DOMAIN_BYTES: usize = 255;
 
-/// What stands for a node in an identity cache's key: the number of all that a chain asks of it.
+/// The numbers that stand for a node in an identity's key, one for each combination of analyzers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NodeNumbers {
-    /// Of analyzers that look addresses up.
+    /// For `k8s-mesh`, which looks addresses up.
     pub(crate) directory: u64,
-    /// Of those that ask what the node says about itself.
+    /// For `mx-mesh`, which reads what the node says about itself.
     pub(crate) own: u64,
     pub(crate) both: u64,
 }
@@ -28,15 +28,15 @@ pub(crate) struct NodeNumbers {
 /// The node behind a stream.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// The beginning of the node's id.
+    /// The first [`MAX_NODE_ID_BYTES`] of the node's id.
     pub node_id: Box<[u8]>,
-    /// What the node does in the mesh.
+    /// Whether the node is a sidecar, a gateway or a waypoint.
     pub role: Role,
-    /// The pod that the node says it is in, as `namespace/name`, by the third part of Istio's node id.
+    /// The pod that the node claims to run in, as `namespace/name`, by the third part of Istio's node id.
     pub own_pod: Option<Box<str>>,
     /// The node's own address, the second part of Istio's node id.
     pub own_address: Option<IpAddr>,
-    /// All of its addresses, that one first, then those in node metadata `INSTANCE_IPS`.
+    /// All of its addresses: [`Node::own_address`] first, then those in node metadata `INSTANCE_IPS`.
     pub own_addresses: Box<[IpAddr]>,
     /// Node metadata `NETWORK`; empty when absent.
     pub network: Box<str>,
@@ -48,16 +48,16 @@ pub struct Node {
     pub namespace: Box<str>,
     /// The cluster's DNS domain, from the same part.
     pub domain: Box<str>,
-    /// What the node says about itself.
+    /// The workload of the node by its metadata.
     pub(crate) own: Box<Peer<Box<[u8]>>>,
-    /// Bytes of the longest label in it.
+    /// Bytes of the longest label of [`Node::own_peer`].
     pub longest_own_label: usize,
     pub(crate) numbers: NodeNumbers,
 }
 
 impl Node {
-    /// The same, but nothing of what the node says about itself if that is more than `limit` bytes. An analyzer that asks for it
-    /// then refuses the stream's entries, as if it were one label of so many bytes.
+    /// The same node without its own description, if that has more than `limit` bytes. An analyzer that needs the description then
+    /// refuses the stream's entries, as if it were one label of so many bytes.
     #[must_use]
     pub fn within(self, limit: usize) -> Self {
         let own = self.own.map(|text| &**text);
@@ -72,7 +72,7 @@ impl Node {
         }
     }
 
-    /// What stands in an identity cache's key for all that `chain` asks of the node.
+    /// The number that stands in an identity's key for everything that `chain` reads of the node.
     #[inline]
     pub fn number(&self, chain: Chain) -> u64 {
         match (chain.has(Analyzer::K8sMesh), chain.has(Analyzer::MxMesh)) {
@@ -82,7 +82,7 @@ impl Node {
         }
     }
 
-    /// What the node says about itself, if that names a workload or a service.
+    /// The workload of the node by its metadata, if that names a workload or a service.
     pub fn own_peer(&self) -> Option<Peer<&[u8]>> {
         self.own.map(|text| &**text).named()
     }

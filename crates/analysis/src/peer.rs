@@ -1,7 +1,7 @@
-//! Who the ends of a call say they are: what Istio's proxies tell each other, read where it lies.
+//! Reads who the workloads at both ends of a call are by their own word, as Istio's proxies tell each other.
 //!
-//! In go the objects that Envoy logged of its filter state, or the metadata of a node; out come [`Peer`]s with Istio's fall-back
-//! rules applied. Nothing allocates and nothing panics. What can't be read is no peer, and the entry counts all the same.
+//! The input is the filter state that Envoy logged, or the metadata of a node. The output is [`Peer`]s with Istio's fall-back rules
+//! applied. Reading neither allocates nor panics. A peer that can't be read is missing; the entry counts all the same.
 
 mod description;
 mod filter_state;
@@ -13,16 +13,16 @@ mod token_text;
 pub use filter_state::Peers;
 pub use node_network::NodeNetwork;
 
-/// A workload's proxy, as it describes itself. What it does not say is empty.
+/// A workload as its proxy describes it. A field that the proxy does not send is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peer<Text> {
     /// The workload: label `service.istio.io/workload-name`, else its own field, else the name at the end of the owner's path.
     pub workload: Text,
     /// The workload's namespace.
     pub namespace: Text,
-    /// The pod.
+    /// The name of the pod.
     pub name: Text,
-    /// The cluster's id.
+    /// The id of the cluster (`CLUSTER_ID`).
     pub cluster: Text,
     /// Istio's canonical service: its own field or label, else the app, else the workload.
     pub canonical_service: Text,
@@ -37,7 +37,7 @@ pub struct Peer<Text> {
 }
 
 impl<Text> Peer<Text> {
-    /// The same peer with other texts.
+    /// The same peer with each text converted.
     pub fn map<'a, Other>(&'a self, mut text: impl FnMut(&'a Text) -> Other) -> Peer<Other> {
         Peer {
             workload: text(&self.workload),
@@ -59,7 +59,8 @@ impl<'a> Peer<&'a [u8]> {
         (!self.canonical_service.is_empty()).then_some(self)
     }
 
-    /// What metrics tell of the peer. The pod is not in it, so that all pods of a workload are the same to the identity cache.
+    /// The labels that metrics have of the peer. The pod is not among them, so all pods of a workload share one identity in the
+    /// cache.
     pub fn labels(&self) -> [&'a [u8]; 8] {
         [
             self.workload,

@@ -1,20 +1,20 @@
-//! What a Service says its port speaks.
+//! The protocol that a Service declares for a port.
 
 /// The protocol that a port declares, as far as it decides between HTTP and gRPC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PortProtocol {
-    /// Nothing that decides: the request's shape does.
+    /// Nothing that decides between the two. The shape of the request decides.
     #[default]
     Undeclared,
     /// HTTP/1.1: Istio speaks no HTTP/2 to it, so it can't be gRPC.
     Http,
-    /// gRPC.
+    /// gRPC, by `grpc` or a name such as `grpc-api`.
     Grpc,
 }
 
 impl PortProtocol {
-    /// The declared protocol: `appProtocol`, else the port's name up to the first hyphen, in any case (istio
-    /// `pkg/config/kube` `ConvertProtocol`). `grpc-web` is no gRPC: a gateway may translate it.
+    /// The declared protocol: `appProtocol`, else the port's name up to the first hyphen, in any case (istio `pkg/config/kube`
+    /// `ConvertProtocol`). `grpc-web` does not count as gRPC, because a gateway may translate it.
     pub fn declared(app_protocol: Option<&str>, name: Option<&str>) -> Self {
         let word = app_protocol.or(name).unwrap_or_default().to_ascii_lowercase();
         if word.starts_with("grpc-web") {

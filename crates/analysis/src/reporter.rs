@@ -1,13 +1,13 @@
-//! Who reports a call: each proxy on its way does.
+//! The proxy that reports a call, by Istio's label `reporter`.
 
-/// The proxy that reported an observation, with Istio's words.
+/// The proxy that reported an observation. The names are Istio's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reporter {
     /// A client-side proxy, or a gateway for its upstream side.
     Source,
     /// A server-side proxy, or a gateway for its downstream side.
     Destination,
-    /// An ambient waypoint.
+    /// An ambient waypoint, which stands between caller and called party.
     Waypoint,
 }
 

@@ -1,6 +1,6 @@
-//! What a proxy does in the mesh, from the node id of its stream.
+//! The role of a proxy in the mesh, by the node id of its stream.
 
-/// The role of the reporting proxy. It comes from the node alone, for HTTP and TCP alike.
+/// The role of a proxy. The node id alone decides it, for HTTP and TCP alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// A sidecar: `sidecar~…`.
@@ -12,7 +12,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role by the first part of Istio's node id (istio `pkg/model` `NodeType`).
+    /// The role by the first part of Istio's node id, its node type (istio `pkg/model` `NodeType`).
     pub fn from_node_type(node_type: &str) -> Self {
         match node_type {
             "sidecar" => Role::Sidecar,

@@ -1,25 +1,25 @@
-//! The rules that say who stands at one end of a call, or that nobody certain does: each end of a counted call has one.
+//! The rules that decide who stands at an end of a call. Each end of a counted call names the rule that decided it.
 
 use crate::accounting::Unattributed;
 use crate::chain::Analyzer;
 
-/// The closed list: each rule has an id, an analyzer that asks for it, and a reason if it leaves the end unknown.
+/// A closed list of rules. Each has an id, the analyzer that it belongs to, and a reason if it leaves the end `unknown`.
 macro_rules! rules {
     ($($(#[$doc:meta])* $rule:ident = $analyzer:ident $id:literal $(because $reason:ident)?,)+) => {
-        /// Why a party is who it is.
+        /// The rule that decided who a party is.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Rule { $($(#[$doc])* $rule,)+ }
 
         impl Rule {
-            /// Every rule.
+            /// Every rule, in the order of the list.
             pub const ALL: &[Rule] = &[$(Rule::$rule,)+];
 
-            /// The rule's id in the list of rules that tests prove.
+            /// The rule's id in `tests/rules.txt`.
             pub fn id(self) -> &'static str {
                 match self { $(Rule::$rule => $id,)+ }
             }
 
-            /// The analyzer whose rule it is.
+            /// The analyzer that the rule belongs to.
             pub fn analyzer(self) -> Analyzer {
                 match self { $(Rule::$rule => Analyzer::$analyzer,)+ }
             }
@@ -39,25 +39,26 @@ rules! {
     PodAddress = K8sMesh "k8s-mesh/pod-address",
     /// A `WorkloadEntry` has the address.
     WorkloadEntry = K8sMesh "k8s-mesh/workload-entry",
-    /// A pod listens on the port of an address that it shares with others: of its node, by the port that it declares or by a slice.
+    /// A pod listens on the port of an address that it shares with others, such as its node's. The pod declares the port, or a
+    /// slice names it.
     HostNetwork = K8sMesh "k8s-mesh/host-network",
-    /// The address stands in an `endpoint_id`: the pod at the end of a tunnel.
+    /// The address is an `endpoint_id`, which names the pod at the end of a tunnel.
     EndpointId = K8sMesh "k8s-mesh/endpoint-id",
     /// The reporting proxy is the pod that its node id names.
     OwnPod = K8sMesh "k8s-mesh/own-pod",
-    /// Another of the reporting proxy's addresses is the pod's.
+    /// The pod has another address of the reporting proxy.
     OwnAddress = K8sMesh "k8s-mesh/own-address",
     /// A caller on loopback is the reporting proxy's own pod.
     LoopbackCaller = K8sMesh "k8s-mesh/loopback-caller",
-    /// A Service's own (cluster or load-balancer) address.
+    /// The address is a Service's own (cluster or load-balancer) address.
     ServiceAddress = K8sMesh "k8s-mesh/service-address",
-    /// An address without a pod that the `EndpointSlices` of a Service name.
+    /// The `EndpointSlices` of a Service name the address without a pod.
     EndpointWithoutPod = K8sMesh "k8s-mesh/endpoint-without-pod",
-    /// A single address of a `ServiceEntry`.
+    /// A `ServiceEntry` names the address.
     ServiceEntryAddress = K8sMesh "k8s-mesh/service-entry-address",
-    /// An address within a CIDR block of a `ServiceEntry`.
+    /// The address lies in a CIDR block of a `ServiceEntry`.
     ServiceEntryBlock = K8sMesh "directory/service-entry-block",
-    /// The host that the cluster names is one of a `ServiceEntry`.
+    /// The cluster names a host of a `ServiceEntry`.
     ServiceEntryHost = K8sMesh "k8s-mesh/service-entry-host",
     /// Nothing in the directory has the address.
     NotFound = K8sMesh "k8s-mesh/not-found" because NotFound,
@@ -65,26 +66,26 @@ rules! {
     NodeAddress = K8sMesh "k8s-mesh/node-address" because NodeAddress,
     /// Several pods held the address when the call started.
     Ambiguous = K8sMesh "directory/ambiguous" because Ambiguous,
-    /// The call started before anything that is remembered of the address.
+    /// The call started before anything that the directory remembers of the address.
     BeforeHistory = K8sMesh "directory/before-history" because BeforeHistory,
     /// The entry has no address for this end: a pipe, or nothing.
     NoAddress = K8sMesh "k8s-mesh/no-address" because NoAddress,
     /// The proxy reached no upstream.
     NoUpstream = K8sMesh "k8s-mesh/no-upstream" because NoAddress,
-    /// The reporting proxy's own node, by its metadata.
+    /// The metadata of the reporting proxy's node describes the party.
     OwnNode = MxMesh "mx-mesh/own-node",
-    /// The downstream's peer in the filter state.
+    /// The downstream peer in the filter state describes the party.
     DownstreamPeer = MxMesh "mx-mesh/downstream-peer",
-    /// The upstream's peer in the filter state.
+    /// The upstream peer in the filter state describes the party.
     UpstreamPeer = MxMesh "mx-mesh/upstream-peer",
-    /// The proxy at this end described itself to nobody.
+    /// No metadata of the proxy at this end reached the reporting proxy.
     NoPeer = MxMesh "mx-mesh/no-peer" because NotFound,
     /// There is no peer because the proxy reached no upstream.
     NoUpstreamPeer = MxMesh "mx-mesh/no-upstream" because NoAddress,
 }
 
 impl From<Unattributed> for Rule {
-    /// The rule by which the directory answers that it does not know.
+    /// The rule by which the directory leaves an end `unknown` for this reason.
     fn from(reason: Unattributed) -> Self {
         match reason {
             Unattributed::NotFound => Rule::NotFound,

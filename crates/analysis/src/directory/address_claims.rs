@@ -1,7 +1,6 @@
-//! Addresses that objects say are theirs, without a pod behind them: `EndpointSlices` to outside addresses and Istio's
-//! `ServiceEntries`.
+//! Claims to addresses without a pod, by `EndpointSlices` to outside addresses and by Istio's `ServiceEntries`.
 //!
-//! Several objects may claim one address. The answer is always the same: the longest prefix, then a claim to the port, then the
+//! Several objects may claim one address. The order of precedence is fixed: the longest prefix, then a claim to the port, then the
 //! rank of the owner, then the oldest object, then namespace and name. (SkyWalking takes any.)
 
 use std::cmp::Reverse;
@@ -19,15 +18,15 @@ use crate::moment::Moment;
 /// One object's claim to a block of addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressClaim<T> {
-    /// What tells the object apart: namespace and name.
+    /// The namespace and name of the object.
     pub object: Arc<str>,
     /// `metadata.creationTimestamp`.
     pub created: Moment,
     /// The ports that the object declares.
     pub ports: Arc<[Port]>,
-    /// The claiming party.
+    /// The party that the object stands for.
     pub owner: Arc<T>,
-    /// From when until when it was claimed.
+    /// The span of time in which the object claims the block.
     pub span: Validity,
 }
 
@@ -58,7 +57,7 @@ impl<T> Default for AddressClaims<T> {
 }
 
 impl<T> AddressClaims<T> {
-    /// Sets the claim of an object, in place of its earlier one. One that did not end keeps its beginning.
+    /// Sets the claim of an object, in place of its earlier one. A claim that has not ended keeps its start.
     pub fn set(&mut self, mut claim: AddressClaim<T>) {
         match self.0.iter_mut().find(|known| known.object == claim.object) {
             Some(known) => {
@@ -88,12 +87,12 @@ impl<T> AddressClaims<T> {
         self.0.retain(|claim| claim.span.until >= limit);
     }
 
-    /// Whose claim counted at `start`; `port` is that of a listening side.
+    /// The owner whose claim counted at `start`. `port` is the port of a listening side.
     pub fn owner(&self, port: Option<u16>, start: Moment) -> OwnerAt<'_, T> {
         self.owner_by(port, start, |_| Some(()))
     }
 
-    /// The same of the claims whose owners have a rank: the lesser counts before the older.
+    /// The owner whose claim counted at `start`, of those with a rank. A lower rank counts before an older claim.
     pub fn owner_by<R: Ord + Copy>(
         &self,
         port: Option<u16>,
@@ -129,7 +128,7 @@ impl<T> Default for BlockClaims<T> {
 }
 
 impl<T> BlockClaims<T> {
-    /// The claims to `block`, to be changed.
+    /// The claims to `block`, for changes.
     pub fn claims(&mut self, block: CidrBlock) -> &mut AddressClaims<T> {
         let blocks = self.0.entry(Reverse(block.length())).or_default();
         blocks.entry(block).or_default()
@@ -152,8 +151,8 @@ impl<T> BlockClaims<T> {
         });
     }
 
-    /// Whose claim to `address` counted at `start`, of those whose owners have a rank, and the length of the claimed prefix; `port` is
-    /// that of a listening side.
+    /// The owner whose claim to `address` counted at `start`, of those with a rank, and the length of the claimed prefix. `port` is
+    /// the port of a listening side.
     pub fn owner_by<R: Ord + Copy>(
         &self,
         address: IpAddr,
@@ -175,7 +174,7 @@ impl<T> BlockClaims<T> {
     }
 }
 
-/// The clocks of the API server and of a node differ.
+/// The span of a claim, from [`CLOCK_SKEW`] earlier on: the clocks of the API server and of a node differ.
 fn within<T>(claim: &AddressClaim<T>) -> Validity {
     Validity {
         since: claim.span.since.minus(CLOCK_SKEW),

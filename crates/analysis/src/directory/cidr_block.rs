@@ -1,16 +1,16 @@
-//! Blocks of IP addresses: one address, or all that share a prefix.
+//! Blocks of IP addresses: a single address, or all addresses that share a prefix.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// An address or a CIDR block, kept by its first address.
+/// An address or a CIDR block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CidrBlock {
     first: IpAddr,
     length: u8,
 }
 
-/// A text that is neither an IP address nor a CIDR block.
+/// The error of a text that is neither an IP address nor a CIDR block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotACidrBlock;
 
@@ -49,7 +49,7 @@ impl From<IpAddr> for CidrBlock {
 impl FromStr for CidrBlock {
     type Err = NotACidrBlock;
 
-    /// Reads `address` or `address/length`. Bits behind the prefix are ignored, as Istio does.
+    /// Parses `address` or `address/length`. Bits after the prefix are ignored, as in Istio.
     fn from_str(text: &str) -> Result<Self, NotACidrBlock> {
         let Some((address, length)) = text.split_once('/') else {
             return text.parse().map(IpAddr::into).map_err(|_| NotACidrBlock);

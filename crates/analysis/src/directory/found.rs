@@ -5,32 +5,32 @@ use super::validity::Validity;
 use crate::accounting::Unattributed;
 use crate::rule::Rule;
 
-/// Who an address belongs to.
+/// The owner of an address or a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner<'a> {
-    /// A pod.
+    /// A pod or a `WorkloadEntry`.
     Pod(&'a Pod),
     /// A Service's own (cluster or load-balancer) address, or an address without a pod that its `EndpointSlices` name.
     Service(&'a Service),
     /// A host outside the mesh.
     External(&'a ExternalHost),
-    /// Nobody certain.
+    /// No owner that is certain, and why.
     Unknown(Unattributed),
 }
 
-/// The answer to one lookup, and within which start times the same version of the directory gives it again.
+/// The answer to a lookup, and the start times for which this version of the directory gives the same answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundOwner<'a> {
-    /// The owner.
+    /// Who it is.
     pub owner: Owner<'a>,
-    /// The rule by which it is the owner, or by which nobody is.
+    /// The rule that decided so.
     pub rule: Rule,
     /// The start times for which the answer holds.
     pub validity: Validity,
 }
 
 impl<'a> FoundOwner<'a> {
-    /// Nobody certain.
+    /// No owner that is certain, and why.
     pub(super) fn unknown(reason: Unattributed, validity: Validity) -> Self {
         FoundOwner {
             owner: Owner::Unknown(reason),
@@ -39,17 +39,17 @@ impl<'a> FoundOwner<'a> {
         }
     }
 
-    /// Nobody, because there is no address.
+    /// No owner, because there is no address.
     pub fn without_address() -> Self {
         FoundOwner::unknown(Unattributed::NoAddress, Validity::ALWAYS)
     }
 
-    /// Nobody certain, because a node's address is shared.
+    /// No certain owner, because the address is a node's, which its pods share.
     pub fn node_address(validity: Validity) -> Self {
         FoundOwner::unknown(Unattributed::NodeAddress, validity)
     }
 
-    /// The same answer by `rule`, if an owner was found.
+    /// The same answer with `rule` as its rule; an unknown owner keeps its own.
     #[must_use]
     pub fn with_rule(self, rule: Rule) -> Self {
         match self.owner {
@@ -58,7 +58,7 @@ impl<'a> FoundOwner<'a> {
         }
     }
 
-    /// This answer, else the next source's; both must hold for the answer to hold.
+    /// This answer; the answer of the next source if this one is [`Rule::NotFound`]. Then both must hold.
     pub(super) fn or_else(self, next: impl FnOnce() -> Option<FoundOwner<'a>>) -> Self {
         if self.rule != Rule::NotFound {
             return self;

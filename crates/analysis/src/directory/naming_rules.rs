@@ -21,7 +21,7 @@ use alscope_naming::template::Template;
 
 use super::records::{EndpointSliceRecord, PodRecord, ServiceEntryRecord, ServiceRecord};
 
-/// The rules that name services.
+/// The two naming rules of SkyWalking.
 #[derive(Clone, Debug)]
 pub struct NamingRules {
     /// `k8sServiceNameRule`.
@@ -39,7 +39,7 @@ impl Default for NamingRules {
     }
 }
 
-/// What a rule may read of one object.
+/// The metadata of one object that a rule may read.
 #[derive(Clone, Copy)]
 struct Metadata<'a> {
     name: &'a str,
@@ -72,7 +72,7 @@ impl NamingRules {
         self.k8s.paths().chain(self.istio.paths()).any(is)
     }
 
-    /// The name of a pod, whose canonical name is `canonical`, behind `service`.
+    /// The name of a pod with this canonical name, which `service` sends to.
     pub(super) fn pod(&self, pod: &PodRecord, canonical: &str, service: Option<&ServiceRecord>) -> Arc<str> {
         let objects = |object| match object {
             MetadataObject::Pod => Some(Metadata {
@@ -92,7 +92,7 @@ impl NamingRules {
         self.service_alone(Metadata::of_service(service))
     }
 
-    /// The name of an endpoint without a pod, as long as its Service is not listed.
+    /// The name of an endpoint without a pod until its Service is listed.
     pub(super) fn endpoint(&self, slice: &EndpointSliceRecord) -> Arc<str> {
         self.service_alone(Metadata {
             name: &slice.service,

@@ -17,16 +17,16 @@ use crate::accounting::Unattributed;
 use crate::moment::Moment;
 use crate::rule::Rule;
 
-/// One owner of an address, with the times of its ownership.
+/// One owner of an address, with the times of the ownership.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ownership<T> {
     /// The longest span in which it may have owned the address.
     pub span: Validity,
-    /// Since when the address certainly was this owner's alone; [`Moment::MAX`] where owners may share it.
+    /// When the address was certainly assigned to this owner alone; [`Moment::MAX`] where owners may share it.
     pub assigned: Moment,
     /// When it was due to release the address.
     pub released: Moment,
-    /// The owner.
+    /// The party that owned it.
     pub owner: Arc<T>,
 }
 
@@ -48,12 +48,12 @@ pub struct OwnerAt<'a, T> {
 }
 
 impl<'a, T> OwnerAt<'a, T> {
-    /// An answer and the start times for which it holds.
+    /// An owner or the reason why there is none, and the start times for which that holds.
     pub fn new(owner: Result<&'a T, Unattributed>, validity: Validity) -> Self {
         OwnerAt { owner, validity }
     }
 
-    /// The answer, with an owner that is found by `rule` wrapped as `wrap` says.
+    /// The answer by `rule`. `wrap` makes the owner.
     pub fn map(self, rule: Rule, wrap: impl FnOnce(&'a T) -> Owner<'a>) -> FoundOwner<'a> {
         match self.owner {
             Ok(owner) => FoundOwner {
@@ -67,7 +67,7 @@ impl<'a, T> OwnerAt<'a, T> {
 }
 
 impl<T> Ownership<T> {
-    /// An owner of what may have several at a time.
+    /// An ownership of an address that may have several owners at a time.
     pub fn shared(span: Validity, owner: Arc<T>) -> Self {
         Ownership {
             span,
@@ -79,7 +79,7 @@ impl<T> Ownership<T> {
 }
 
 impl<T> Ownership<T> {
-    /// Whether the only owner had the address at `start`, if it is asked for.
+    /// Who had the address at `start` if this is its only ownership. `is_asked` says whether this owner counts.
     fn alone(&self, start: Moment, is_asked: bool) -> OwnerAt<'_, T> {
         if !is_asked {
             return OwnerAt::new(Err(Unattributed::NotFound), Validity::ALWAYS);
@@ -101,7 +101,7 @@ impl<T> Ownership<T> {
 }
 
 impl<T> Ownerships<T> {
-    /// Sets the ownership of an owner, in place of the one that `same` recognises. One that did not end keeps its beginning.
+    /// Sets the ownership of an owner, in place of the one that `same` recognises. An ownership that has not ended keeps its start.
     pub fn set(&mut self, mut ownership: Ownership<T>, same: impl Fn(&T) -> bool) {
         if let Some(known) = self.0.iter_mut().find(|known| same(&known.owner)) {
             if known.span.until == Moment::MAX {
@@ -138,18 +138,18 @@ impl<T> Ownerships<T> {
         self.0.retain(|ownership| ownership.span.until >= limit);
     }
 
-    /// Whether nobody is remembered.
+    /// Whether no ownership is remembered.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Who held the address at `start`: the one ownership that contains it, and of several the one that the rules above leave. A start
-    /// up to [`CLOCK_SKEW`] before the earliest ownership still belongs to it; one before that is before history.
+    /// The owner at `start`, by the rules of this module if there are several. The earliest ownership also counts for a start up to
+    /// [`CLOCK_SKEW`] before it. An earlier start is before history.
     pub fn owner(&self, start: Moment) -> OwnerAt<'_, T> {
         self.owner_by(start, |_| Some(()))
     }
 
-    /// The same among the owners of the first rank that anybody had at `start`; those without a rank are not there.
+    /// The owner at `start` among those of the lowest rank that any owner then had. Owners without a rank do not count.
     pub fn owner_by<Rank: Ord>(&self, start: Moment, rank: impl Fn(&T) -> Option<Rank>) -> OwnerAt<'_, T> {
         // Nearly every address has had one owner.
         if let [only] = &*self.0 {
@@ -187,7 +187,7 @@ impl<T> Ownerships<T> {
         OwnerAt::new(owner, validity)
     }
 
-    /// The longest span around `start` in which no ownership begins, ends or is decided otherwise.
+    /// The longest span around `start` in which the answer can't change.
     fn unchanged_around(&self, start: Moment, earliest: Moment) -> Validity {
         let edges = self.0.iter().flat_map(|ownership| {
             [
@@ -205,7 +205,7 @@ impl<T> Ownerships<T> {
     }
 }
 
-/// Which of these owners at `start` is the only one.
+/// The one of these owners that the rules of this module leave at `start`, if it is one.
 fn one_of<'a, T>(owners: &[&'a Ownership<T>], start: Moment) -> Option<&'a Ownership<T>> {
     let stays = |ownership: &Ownership<T>| start < ownership.released;
     let do_all_leave = !owners.iter().any(|ownership| stays(ownership));

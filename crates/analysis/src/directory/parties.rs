@@ -9,7 +9,7 @@ use crate::moment::Moment;
 use crate::port_protocol::PortProtocol;
 use crate::role::Role;
 
-/// A pod as a party: what its labels and owners say. A `WorkloadEntry` is one, too.
+/// A pod or a `WorkloadEntry` as a party, by its labels and owners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
     /// `metadata.name`.
@@ -22,23 +22,23 @@ pub struct Pod {
     pub is_host_network: bool,
     /// Whether it is a `WorkloadEntry`.
     pub is_workload_entry: bool,
-    /// Istio's network; empty where it is not told.
+    /// Istio's network of its addresses; empty if it is not known.
     pub network: Arc<str>,
-    /// By what objects select it.
+    /// What selectors read of it.
     pub selectable: Arc<Selectable>,
-    /// The owning workload by Istio's rules.
+    /// The workload by Istio's rules ([`super::workload::workload`]).
     pub workload: Text,
     /// `app.kubernetes.io/name`, else `app`; empty if neither.
     pub app: Text,
     /// `app.kubernetes.io/version`, else `version`; empty if neither.
     pub version: Text,
-    /// Istio's canonical service.
+    /// Istio's canonical service, from the labels or the workload.
     pub canonical_service: Text,
-    /// Istio's canonical revision.
+    /// Istio's canonical revision, from the labels; `latest` without one.
     pub canonical_revision: Text,
-    /// Whether Istio made it as a gateway or a waypoint.
+    /// Whether istiod created it as a gateway or a waypoint.
     pub role: Role,
-    /// Its service's names.
+    /// The names that SkyWalking's rules give it.
     pub names: NameHistory,
 }
 
@@ -53,21 +53,21 @@ pub struct Service {
     pub created: Moment,
     /// `spec.ports`.
     pub ports: Arc<[Port]>,
-    /// The annotation `networking.istio.io/exportTo`: the namespaces whose proxies have it; blank for all.
+    /// The annotation `networking.istio.io/exportTo`: the namespaces whose proxies see the Service; blank for all.
     pub export_to: Arc<[Box<str>]>,
-    /// Whether it has no address of its own: callers find its pods by names below its own.
+    /// Whether it is headless: callers find its pods by names below its own.
     pub is_headless: bool,
-    /// The service's names.
+    /// The names that SkyWalking's rules give it.
     pub names: NameHistory,
-    /// Its host.
+    /// Its host, made when it is first asked for.
     pub host: ServiceHost,
 }
 
-/// The host of a Service, `name.namespace.svc.domain`, in the domain that asked first: a mesh has one.
+/// The host of a Service, `name.namespace.svc.domain`. It is kept for the domain that asks first, because a mesh has one domain.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceHost(OnceLock<(Box<str>, Text)>);
 
-/// It is made of what is compared already.
+/// Name and namespace are compared already, so two hosts never differ.
 impl PartialEq for ServiceHost {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -79,9 +79,9 @@ impl Eq for ServiceHost {}
 /// A port and the protocol that it declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// The port.
+    /// The number of the port.
     pub number: u16,
-    /// What it speaks.
+    /// The protocol that it declares.
     pub protocol: PortProtocol,
 }
 
@@ -100,17 +100,17 @@ pub struct ExternalHost {
     pub export_to: Arc<[Box<str>]>,
     /// `spec.ports`.
     pub ports: Arc<[Port]>,
-    /// The service's names.
+    /// The names that SkyWalking's rules give it.
     pub names: NameHistory,
 }
 
 impl Service {
-    /// The older is the lesser.
+    /// The order of precedence: an older Service sorts before a younger one.
     pub(super) fn order(&self) -> (Moment, &Text, &Text) {
         (self.created, &self.namespace, &self.name)
     }
 
-    /// The Service's host. `Ok` in the domain that asks for it first; in any other it is made anew.
+    /// The Service's host. `Ok` is the kept one, in the domain that asked first; `Err` is made anew for any other domain.
     pub fn host_in(&self, domain: &str) -> Result<&Text, String> {
         let make = || format!("{}.{}.svc.{domain}", self.name, self.namespace);
         let (first, host) = self.host.0.get_or_init(|| (domain.into(), make().into()));
@@ -119,13 +119,13 @@ impl Service {
 }
 
 impl ExternalHost {
-    /// Whether this is the host, and not one below a wildcard of it. Hosts have no case.
+    /// Whether `host` is the host itself and not one that its wildcard matches. Case does not count.
     pub fn is_host(&self, host: &str) -> bool {
         self.host.eq_ignore_ascii_case(host)
     }
 }
 
-/// What the port with this number speaks.
+/// The protocol of the port with this number.
 pub fn protocol_of(ports: &[Port], number: u16) -> PortProtocol {
     let port = ports.iter().find(|port| port.number == number);
     port.map_or(PortProtocol::Undeclared, |port| port.protocol)

@@ -1,5 +1,4 @@
-//! The questions that a version of the directory answers. What was asked is noted, so that the answers can be remembered for as
-//! long as they hold.
+//! Queries to a version of the directory. Each notes what it depends on, so that answers can be cached for as long as they hold.
 
 use std::net::IpAddr;
 
@@ -19,19 +18,19 @@ use crate::role::Role;
 use crate::rule::Rule;
 
 impl Directory {
-    /// Questions to this version.
+    /// A query to this version.
     pub fn query(&self) -> DirectoryQuery<'_> {
         DirectoryQuery::new(self)
     }
 }
 
-/// Questions to one version of the directory.
+/// A query to one version of the directory, by a proxy.
 #[derive(Clone, Debug)]
 pub struct DirectoryQuery<'a> {
     directory: &'a Directory,
-    /// Istio's network of who asks.
+    /// Istio's network of the proxy.
     network: &'a str,
-    /// The namespace of who asks, and what it does.
+    /// The namespace and the role of the proxy.
     viewer: (&'a str, Role),
     dependencies: Dependencies,
 }
@@ -46,13 +45,13 @@ impl<'a> DirectoryQuery<'a> {
         }
     }
 
-    /// The same of a proxy that is in this network: addresses of other networks are not those that it sees.
+    /// The query of a proxy in this network. It does not see addresses of other networks.
     #[must_use]
     pub fn in_network(self, network: &'a str) -> Self {
         DirectoryQuery { network, ..self }
     }
 
-    /// The same of a proxy in `namespace`, which has only what is exported to that.
+    /// The query of a proxy in `namespace`. It sees only what is exported to that namespace.
     #[must_use]
     pub fn of_proxy(self, namespace: &'a str, role: Role) -> Self {
         DirectoryQuery {
@@ -61,12 +60,12 @@ impl<'a> DirectoryQuery<'a> {
         }
     }
 
-    /// What was asked so far.
+    /// What the answers so far depend on.
     pub fn dependencies(&self) -> Dependencies {
         self.dependencies
     }
 
-    /// The version that answers.
+    /// The number of the version that answers.
     pub fn version(&self) -> u64 {
         self.directory.version()
     }
@@ -120,7 +119,7 @@ impl<'a> DirectoryQuery<'a> {
             })
     }
 
-    /// The pod that had this name when a call started at `start`, else the `WorkloadEntry`.
+    /// The pod that had this name when a call started at `start`; the `WorkloadEntry` if there was no pod.
     pub fn named(&mut self, namespace: &str, name: &str, start: Moment) -> FoundOwner<'a> {
         match self.directory.named.get(name, &mut self.dependencies) {
             Some(ownerships) => {
@@ -132,8 +131,8 @@ impl<'a> DirectoryQuery<'a> {
         }
     }
 
-    /// The Service that sends to `port` of `pod`, and what the port speaks there. Of several it is the oldest, as istiod takes it,
-    /// then the first by namespace and name.
+    /// The Service that sends to `port` of `pod`, and the protocol of that port. Of several the oldest counts, as in istiod, then
+    /// the first by namespace and name.
     pub fn service_of(&mut self, pod: &Pod, port: u16) -> Option<OldestService<'a, PortProtocol>> {
         self.directory
             .oldest_service(target(pod), &mut self.dependencies, |backend| {
@@ -141,7 +140,7 @@ impl<'a> DirectoryQuery<'a> {
             })
     }
 
-    /// What `port` of `pod` speaks for `service`, if that sends to it.
+    /// The protocol of `port` of `pod` by `service`, if that sends to it.
     pub fn protocol_of(&mut self, pod: &Pod, port: u16, service: &Service) -> Option<PortProtocol> {
         let name = namespaced_name(&service.namespace, &service.name);
         let [by_uid, by_name] = self.directory.backends(target(pod), &mut self.dependencies);
@@ -149,7 +148,7 @@ impl<'a> DirectoryQuery<'a> {
         backends.find_map(|backend| protocol(backend, port).filter(|_| *backend.service == *name))
     }
 
-    /// The `ServiceEntry` that selects `pod` and sends to its `port`, and what the port speaks there. Of several it is the oldest.
+    /// The `ServiceEntry` that selects `pod` and sends to its `port`, and the protocol of that port. Of several the oldest counts.
     pub fn service_entry_of(&mut self, pod: &Pod, port: u16) -> Option<(&'a ExternalHost, PortProtocol)> {
         let selections = &self
             .directory
@@ -159,13 +158,13 @@ impl<'a> DirectoryQuery<'a> {
         selections.of(&pod.namespace, &pod.selectable, port)
     }
 
-    /// The Service of this name.
+    /// The Service of this namespace and name.
     pub fn service(&mut self, namespace: &str, name: &str) -> Option<&'a Service> {
         self.directory
             .listed(&namespaced_name(namespace, name), &mut self.dependencies)
     }
 
-    /// The outside host of this name, by itself or by a wildcard, as a proxy has it.
+    /// The outside host that `host` names, itself or by a wildcard, of those that the proxy sees.
     pub fn external(&mut self, host: &str, scope: &Scope<'_>) -> Option<&'a ExternalHost> {
         self.directory
             .service_entries
@@ -174,9 +173,9 @@ impl<'a> DirectoryQuery<'a> {
     }
 }
 
-/// Which of several pods and `WorkloadEntries` at one address a proxy in `network` sees; `None` is not one that it does. Networks that
-/// are not told may be the same (istio `Proxy.InNetwork`). Where networks do not decide, Kubernetes knows better what has an address
-/// than who wrote a `WorkloadEntry`.
+/// The rank of a pod or `WorkloadEntry` among those at one address, for a proxy in `network`; `None` if the proxy does not see it.
+/// Networks that are not known may be the same (istio `Proxy.InNetwork`). Where networks do not decide, a pod counts before a
+/// `WorkloadEntry`: Kubernetes knows better than the author of an entry who has an address.
 fn rank(pod: &Pod, network: &str) -> Option<u8> {
     let are_both_known = !network.is_empty() && !pod.network.is_empty();
     match (are_both_known, pod.is_workload_entry) {
@@ -196,12 +195,12 @@ fn workload(held: OwnerAt<'_, Pod>) -> FoundOwner<'_> {
     }
 }
 
-/// What slices know a pod by.
+/// The uid, namespace and name by which slices name a pod.
 fn target(pod: &Pod) -> [&str; 3] {
     [&pod.uid, &pod.namespace, &pod.name]
 }
 
-/// What the port speaks, if it is this one.
+/// The protocol of the backend's port, if it is `port`.
 fn protocol(backend: &Backend, port: u16) -> Option<PortProtocol> {
     Some(backend.port.filter(|own| own.number == port)?.protocol)
 }

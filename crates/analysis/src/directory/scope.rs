@@ -13,22 +13,22 @@ use std::sync::Arc;
 use super::parties::{ExternalHost, Service};
 use crate::role::Role;
 
-/// A Service's annotation with the namespaces that it is exported to, between commas.
+/// The annotation of a Service with the namespaces that it is exported to, separated by commas.
 pub const EXPORT_TO: &str = "networking.istio.io/exportTo";
 
-/// Who asks for a host or an address, and for which port.
+/// The proxy that asks for a host or an address, and the called port.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
     /// The proxy's namespace; empty when it is not known.
     pub namespace: &'a str,
-    /// What the proxy does.
+    /// The role of the proxy.
     pub role: Role,
     /// The called port; 0 where none is called.
     pub port: u16,
 }
 
 impl Scope<'_> {
-    /// The entry that counts.
+    /// The entry that counts for the proxy, of several for one host.
     pub(super) fn choose<'e>(&self, entries: &'e [Arc<ExternalHost>]) -> Option<&'e ExternalHost> {
         let visible = entries
             .iter()
@@ -51,8 +51,8 @@ impl Scope<'_> {
         external.ports.iter().any(|own| own.number == self.port)
     }
 
-    /// Which of several visible entries counts before the others, as far as it is not the port or the age that says so; `None` of one that
-    /// the proxy does not have.
+    /// The rank of an entry among those for one host or address, apart from the port and the age: a lower rank counts first. `None`
+    /// if the proxy does not see the entry.
     pub(super) fn rank(&self, external: &ExternalHost) -> Option<(bool, bool)> {
         let is_own = self.role == Role::Sidecar && *external.namespace == *self.namespace;
         is_exported(&external.export_to, &external.namespace, self.namespace)
@@ -61,13 +61,13 @@ impl Scope<'_> {
 }
 
 impl Service {
-    /// Whether proxies in `namespace` have it.
+    /// Whether proxies in `namespace` see the Service.
     pub fn is_exported_to(&self, namespace: &str) -> bool {
         is_exported(&self.export_to, &self.namespace, namespace)
     }
 }
 
-/// The namespaces in the value of [`EXPORT_TO`]; a blank one says nothing (istio `ConvertService`).
+/// The namespaces in the value of [`EXPORT_TO`]; none for a blank value (istio `ConvertService`).
 pub(super) fn exported_to(annotation: &str) -> Arc<[Box<str>]> {
     let namespaces = annotation.split(',').map(str::trim);
     if annotation.is_empty() {

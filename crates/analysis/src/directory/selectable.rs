@@ -1,13 +1,13 @@
-//! What selectors ask of a workload.
+//! What selectors read of a workload.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What selectors ask of a workload; the pods of one workload share it.
+/// What selectors read of a workload. The pods of one workload share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Selectable {
-    /// Its labels.
+    /// The labels of the workload, by key.
     pub labels: Vec<(Arc<str>, Arc<str>)>,
-    /// Where it listens for the ports of these names.
+    /// The ports on which it listens, by name.
     pub named_ports: BTreeMap<String, u16>,
 }

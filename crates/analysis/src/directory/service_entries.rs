@@ -1,4 +1,4 @@
-//! Hosts outside the mesh and their addresses: what `ServiceEntries` claim.
+//! The hosts outside the mesh that `ServiceEntries` name, and their addresses.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,20 +12,21 @@ use super::scope::Scope;
 use super::selection::Selections;
 use crate::moment::Moment;
 
-/// What `ServiceEntries` say: their hosts with wildcards and their blocks may answer any question.
+/// All `ServiceEntries`. A wildcard or a block may answer any query, so they are one dependency as a whole.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ServiceEntries {
-    /// Their addresses.
+    /// The addresses of the hosts.
     pub(super) blocks: BlockClaims<ExternalHost>,
-    /// Those that select workloads.
+    /// The entries that select workloads.
     pub(super) selections: Selections,
-    /// The hosts, by [`key`].
+    /// The hosts by their [`key`], in the order of their entries' arrival.
     hosts: HashMap<String, Vec<Arc<ExternalHost>>>,
 }
 
 impl ServiceEntries {
-    /// The outside host of this name, by itself or by a wildcard: the longest that fits, of those that `scope` has and that declare
-    /// its port, else of all that it has. A port without it has no such host in Istio, but the name is still theirs.
+    /// The outside host that `host` names, itself or by a wildcard: the longest match of those that the proxy sees and that declare
+    /// the called port, else of all that it sees. Istio has no such host on a port that no entry declares, but the name is still
+    /// the entry's.
     pub(super) fn host(&self, host: &str, scope: &Scope<'_>) -> Option<&ExternalHost> {
         if self.hosts.is_empty() {
             return None;
@@ -44,14 +45,14 @@ impl ServiceEntries {
         first
     }
 
-    /// What the hosts of a `ServiceEntry` are called so far.
+    /// The names so far of the hosts of a `ServiceEntry`.
     pub(super) fn names(&self, entry: &ServiceEntryRecord) -> Option<&NameHistory> {
         let of_host = self.hosts.get(&key(entry.hosts.first()?))?;
         let own = of_host.iter().find(|external| is_of(external, entry));
         own.map(|external| &external.names)
     }
 
-    /// Adds the hosts and addresses of a `ServiceEntry`. Its addresses are those of its first host.
+    /// Adds the hosts and addresses of a `ServiceEntry`. The addresses belong to its first host.
     pub(super) fn add(&mut self, entry: &ServiceEntryRecord, names: &NameHistory, since: Moment) {
         let ports: Arc<[Port]> = entry.ports.as_slice().into();
         let export_to: Arc<[Box<str>]> = entry.export_to.iter().map(|to| to.as_str().into()).collect();
@@ -83,7 +84,7 @@ impl ServiceEntries {
         }
     }
 
-    /// Removes the hosts of a `ServiceEntry`, and ends its claim to those of its addresses that are not `kept`.
+    /// Removes the hosts of a `ServiceEntry`, and ends its claims to those of its addresses that are not `kept`.
     pub(super) fn remove(&mut self, entry: &ServiceEntryRecord, kept: &[CidrBlock], now: Moment) {
         self.selections.remove(&entry.namespace, &entry.name);
         for host in &entry.hosts {
@@ -102,7 +103,7 @@ impl ServiceEntries {
     }
 }
 
-/// A host in lower case, a wildcard without its star: no other host begins with a dot.
+/// A host in lower case; a wildcard without its star, because no other host begins with a dot.
 fn key(host: &str) -> String {
     host.strip_prefix('*').unwrap_or(host).to_ascii_lowercase()
 }

@@ -1,4 +1,4 @@
-//! The working copy of the directory: takes watched objects, publishes a version when an answer changed.
+//! The working copy of the directory. It takes watched objects and publishes a version when an answer has changed.
 
 mod endpoints;
 mod known_pod;
@@ -29,24 +29,24 @@ use crate::moment::Moment;
 use known_pod::KnownPod;
 use shared_texts::SharedTexts;
 
-/// All watched objects, by what tells them apart within their kind, and the directory that follows from them.
+/// All watched objects by their identities, and the directory that follows from them.
 #[derive(Debug, Default)]
 pub struct DirectoryState {
     directory: Directory,
     rules: Arc<NamingRules>,
     texts: SharedTexts,
-    /// Pods and `WorkloadEntries`.
+    /// Pods and `WorkloadEntries`, by uid.
     pods: HashMap<Arc<str>, KnownPod>,
-    /// The namespaces of the `WorkloadEntries` among them.
+    /// The namespaces of the `WorkloadEntries` among them, by uid.
     workload_entries: HashMap<Arc<str>, Arc<str>>,
     selectables: HashSet<Arc<Selectable>>,
     services: HashMap<String, ServiceRecord>,
     slices: HashMap<String, EndpointSliceRecord>,
     nodes: HashMap<String, NodeRecord>,
     service_entries: HashMap<String, ServiceEntryRecord>,
-    /// Of a kind that is being listed anew: what the list has not named yet.
+    /// For each kind that is being listed, the objects that the list has not named yet.
     unlisted: HashMap<ObjectKind, HashSet<String>>,
-    /// Namespaces whose `ServiceEntries` are not there (SkyWalking `istioServiceEntryIgnoredNamespaces`).
+    /// Namespaces whose `ServiceEntries` are ignored (SkyWalking `istioServiceEntryIgnoredNamespaces`).
     ignored: HashSet<String>,
 }
 
@@ -59,19 +59,19 @@ impl DirectoryState {
         }
     }
 
-    /// The state with these rules of names, before it takes any object.
+    /// The state with these naming rules, before it takes any object.
     #[must_use]
     pub fn with_naming_rules(self, rules: NamingRules) -> Self {
         let rules = Arc::new(rules);
         DirectoryState { rules, ..self }
     }
 
-    /// The rules of names: sources keep the metadata that they read.
+    /// The naming rules. A source keeps only the metadata that they read.
     pub fn naming_rules(&self) -> &Arc<NamingRules> {
         &self.rules
     }
 
-    /// Begins a complete list of `kind`: what it does not name by [`DirectoryState::end_list`] is gone.
+    /// Begins a complete list of `kind`. Objects that it has not named by [`DirectoryState::end_list`] are gone.
     pub fn begin_list(&mut self, kind: ObjectKind) {
         let known = match kind {
             ObjectKind::Pod | ObjectKind::WorkloadEntry => self.uids(kind == ObjectKind::WorkloadEntry),
@@ -90,8 +90,7 @@ impl DirectoryState {
         }
     }
 
-    /// Takes word that an object is there which can't be read: the list that is being taken names it, and what is known of it
-    /// stays.
+    /// Notes that an object exists which can't be decoded. The current list counts it as named, and what is known of it stays.
     pub fn keep(&mut self, key: &ObjectKey) {
         if let Some(unlisted) = self.unlisted.get_mut(&key.kind) {
             unlisted.remove(&key.id);
@@ -174,7 +173,7 @@ impl DirectoryState {
         }
     }
 
-    /// Forgets ownerships that ended more than [`OWNERSHIP_RETENTION`] before `now`.
+    /// Forgets ownerships and claims that ended more than [`OWNERSHIP_RETENTION`] before `now`.
     pub fn forget(&mut self, now: Moment) {
         let limit = now.minus(OWNERSHIP_RETENTION);
         let directory = &mut self.directory;
@@ -280,7 +279,7 @@ impl DirectoryState {
         }
     }
 
-    /// An endpoint that was there at once has been there since the object was; one that came later, since now.
+    /// Takes a slice. An endpoint of its first version has been there since the slice was created, a later one since `now`.
     fn apply_slice(
         &mut self,
         slice: &EndpointSliceRecord,
@@ -342,13 +341,13 @@ impl DirectoryState {
     }
 }
 
-/// The addresses that an object had before and has no more.
+/// The addresses that an object had `before` and does not have now.
 fn lost(before: &[IpAddr], now: &[IpAddr]) -> Vec<IpAddr> {
     let lost = before.iter().filter(|address| !now.contains(address));
     lost.copied().collect()
 }
 
-/// A Service that comes back under its old name is another one.
+/// Whether the record is of this Service; a Service that was created again under its old name is another one.
 fn is_same_service(service: &Service, record: &ServiceRecord) -> bool {
     (&*service.namespace, &*service.name, service.created)
         == (&*record.namespace, &*record.name, record.created)

@@ -1,36 +1,36 @@
-//! Spans of start times, and how long and how exactly the directory knows them.
+//! Spans of start times for which an answer holds.
 
 use std::time::Duration;
 
 use crate::moment::Moment;
 
-/// How much earlier than an ownership a call may seem to start: clocks of nodes differ.
+/// How much earlier than an ownership a call may seem to start, because the clocks of nodes differ.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
-/// How long an address remembers a pod or Service that is gone.
+/// How long the directory remembers who had an address and which name a party had.
 pub const OWNERSHIP_RETENTION: Duration = Duration::from_mins(10);
 
 /// A half-open span of start times: from `since`, before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// The first moment inside.
+    /// The first moment within the span.
     pub since: Moment,
-    /// The first moment after it.
+    /// The first moment after the span.
     pub until: Moment,
 }
 
 impl Validity {
-    /// Every moment.
+    /// The span of all moments.
     pub const ALWAYS: Validity = Validity {
         since: Moment::MIN,
         until: Moment::MAX,
     };
 
-    /// Whether `moment` is inside.
+    /// Whether `moment` is within the span.
     pub fn contains(self, moment: Moment) -> bool {
         self.since <= moment && moment < self.until
     }
 
-    /// The moments inside both.
+    /// The moments that are within both spans.
     #[must_use]
     pub fn and(self, other: Validity) -> Validity {
         Validity {

@@ -1,4 +1,4 @@
-//! From a pod's labels and controller to the names that Istio gives it.
+//! Finds the names that Istio gives a pod, by its labels and its controller.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::pod_labels::{
 };
 use crate::role::Role;
 
-/// Whether istiod made a pod as a waypoint or a gateway (Istio `pkg/config/constants` `ManagedGateway…`).
+/// The role for which istiod created a pod (Istio `pkg/config/constants` `ManagedGateway…`).
 pub fn role(labels: &BTreeMap<String, String>) -> Role {
     match first_label(labels, &[GATEWAY_MANAGED]) {
         Some("istio.io-mesh-controller") => Role::Waypoint,
@@ -18,7 +18,7 @@ pub fn role(labels: &BTreeMap<String, String>) -> Role {
     }
 }
 
-/// The first of `keys` that is set and not empty.
+/// The value of the first of `keys` that is set and not empty.
 pub fn first_label<'a>(labels: &'a BTreeMap<String, String>, keys: &[&str]) -> Option<&'a str> {
     keys.iter()
         .filter_map(|key| labels.get(*key))

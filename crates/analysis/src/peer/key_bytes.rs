@@ -1,8 +1,8 @@
-//! Peers as bytes of a key.
+//! Writes peers into the key of an identity.
 
 use super::Peer;
 
-/// Writes a peer's labels, or that there is no peer.
+/// Writes the labels of a peer, or a zero if there is no peer.
 pub fn write_peer(key: &mut Vec<u8>, peer: Option<&Peer<&[u8]>>) {
     key.push(u8::from(peer.is_some()));
     if let Some(peer) = peer {
@@ -10,7 +10,7 @@ pub fn write_peer(key: &mut Vec<u8>, peer: Option<&Peer<&[u8]>>) {
     }
 }
 
-/// Writes the parts behind their lengths, so that no two rows of parts have the same bytes.
+/// Writes the lengths of the parts, then the parts, so that different lists of parts never have the same bytes.
 #[inline]
 pub fn write_parts<const COUNT: usize>(key: &mut Vec<u8>, parts: [&[u8]; COUNT]) {
     let mut lengths = [[0; 4]; COUNT];

@@ -1,4 +1,4 @@
-//! Addresses without a pod that slices name.
+//! Takes the addresses without a pod that slices name.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::directory::records::{EndpointSliceRecord, namespaced_name};
 use crate::moment::Moment;
 
 impl DirectoryState {
-    /// Adds what a slice says about addresses without a pod. Their Service is called `name` until it is listed, if it ever is.
+    /// Adds the claims of a slice to addresses without a pod. Their Service is called `name` until it is listed.
     pub(super) fn claim_endpoints(&mut self, slice: &EndpointSliceRecord, name: Arc<str>, since: Moment) {
         if slice.service.is_empty() || slice.addresses.is_empty() {
             return;
@@ -44,7 +44,7 @@ impl DirectoryState {
         }
     }
 
-    /// Ends what a slice said about those of `addresses` that are not `kept`.
+    /// Ends the claims of a slice to those of its addresses that are not `kept`.
     pub(super) fn end_endpoints(&mut self, slice: &EndpointSliceRecord, kept: &[IpAddr], now: Moment) {
         let object = namespaced_name(&slice.namespace, &slice.name);
         for address in slice.addresses.iter().filter(|address| !kept.contains(address)) {

@@ -1,4 +1,4 @@
-//! What the working copy keeps of a pod.
+//! What the working copy keeps about a pod.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,21 +6,21 @@ use std::sync::Arc;
 use crate::directory::parties::Pod;
 use crate::directory::records::PodRecord;
 
-/// What is kept of a pod. The directory has the rest, and a large mesh has many pods.
+/// What the working copy keeps about a pod. It is little, because a large mesh has many pods; the directory has the rest.
 #[derive(Debug)]
 pub(super) struct KnownPod {
     pub(super) addresses: Box<[IpAddr]>,
-    /// Where it listens at addresses that are not its own alone; most pods do not.
+    /// Where it listens on addresses that it shares; most pods do not.
     pub(super) listens: Option<Box<ListeningPlaces>>,
-    /// The party that it is.
+    /// The pod as a party.
     pub(super) party: Arc<Pod>,
-    /// All of it, where a Service may give the pod another name.
+    /// The whole record, kept only where a Service may change the pod's name.
     pub(super) record: Option<Arc<PodRecord>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct ListeningPlaces {
-    /// The ports that it declares, if it is in its node's network.
+    /// The ports that it declares, if it is in the network of its node.
     pub(super) declared: Box<[u16]>,
     pub(super) places: Box<[(IpAddr, u16)]>,
 }

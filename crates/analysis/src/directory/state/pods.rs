@@ -1,4 +1,4 @@
-//! Pods: which addresses they hold, where they listen, and from when until when.
+//! Takes pods: which addresses they have, where they listen, and for which span of time.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl DirectoryState {
             });
     }
 
-    /// Names a known pod anew, from `since` on.
+    /// Updates the name of a known pod, from `since` on.
     pub(super) fn rename_pod(&mut self, record: &PodRecord, since: Moment) {
         let party = self.hold_addresses(record, since);
         if let Some(known) = self.pods.get_mut(&*record.uid) {
@@ -58,7 +58,7 @@ impl DirectoryState {
         self.listen(&record.uid, since);
     }
 
-    /// Lets a pod hold its name and its addresses, as the party that it is from `now` on.
+    /// Makes a pod the owner of its name and its addresses, as the party that it is from `now` on.
     fn hold_addresses(&mut self, record: &PodRecord, now: Moment) -> Arc<Pod> {
         let pod = Arc::new(self.pod(record, now));
         let same = |other: &Pod| other.uid == pod.uid;
@@ -74,7 +74,7 @@ impl DirectoryState {
         let before = before.map_or(&[][..], |known| &known.addresses);
         let directory = &mut self.directory;
         for address in record.addresses.iter().filter(|_| !record.host_network) {
-            // A pod whose node was restarted has an address that was another's while it ran.
+            // A pod whose node was restarted gets a new address, which another pod had while this one ran.
             let is_its_first = before.is_empty() || before.contains(address);
             let since = if is_its_first {
                 started
@@ -87,7 +87,7 @@ impl DirectoryState {
                 .pods
                 .change(address, changes, |ownerships| ownerships.set(ownership, same));
         }
-        // There is one pod of a name at a time.
+        // A name belongs to one pod at a time.
         let named = ownership(started, record.started.unwrap_or(Moment::MAX));
         directory
             .named
@@ -97,8 +97,8 @@ impl DirectoryState {
         pod
     }
 
-    /// Lets a pod listen where it does as of `now`: at the ports that it declares of its node's addresses, and at the addresses and
-    /// ports that slices say are its, where the address is not its own alone.
+    /// Updates where a pod listens as of `now`: on the ports that it declares of its node's addresses, and on the shared addresses
+    /// and ports that slices name for it.
     pub(super) fn listen(&mut self, uid: &str, now: Moment) {
         let Some(known) = self.pods.get(uid) else { return };
         let is_host_network = known.party.is_host_network;
@@ -175,7 +175,7 @@ impl DirectoryState {
         }
     }
 
-    /// The pod that an endpoint's target is: by its uid, else by namespace and name.
+    /// The uid of the pod that an endpoint names, by uid or else by namespace and name.
     pub(super) fn target(&self, target: &str) -> Option<Arc<str>> {
         if let Some((uid, _)) = self.pods.get_key_value(target) {
             return Some(uid.clone());

@@ -1,4 +1,4 @@
-//! What parties are called, as the objects change that their names are made of. Calls keep the name of their time.
+//! Renames parties when the objects change from which their names are made. Calls keep the name of their time.
 
 use super::DirectoryState;
 use crate::directory::changes::Dependencies;
@@ -10,7 +10,7 @@ use crate::moment::Moment;
 use crate::pod_labels;
 
 impl DirectoryState {
-    /// The pods that a slice may give another Service, by target, and from when on; asked before the slice is taken.
+    /// The pods to which a slice may give another Service, and since when. It is asked before the slice is taken.
     pub(super) fn renamed_by(
         &self,
         slice: &EndpointSliceRecord,
@@ -22,7 +22,7 @@ impl DirectoryState {
         }
         let earlier = before.into_iter().flat_map(|before| &before.pods);
         let since = |target: &str| {
-            // A slice names a pod soon after it got its address: the first that does was the pod's from the beginning.
+            // A slice names a pod soon after the pod got its address, so the first slice that does counts from the pod's start.
             let is_first = self.directory.backends.known(target).is_none();
             if is_first || before.is_none() {
                 slice.created
@@ -34,7 +34,7 @@ impl DirectoryState {
         pods.map(|pod| (pod.target.clone(), since(&pod.target))).collect()
     }
 
-    /// Names pods anew, each from a moment on.
+    /// Updates the names of pods, each from its moment on.
     pub(super) fn rename_pods(&mut self, pods: &[(String, Moment)]) {
         if !self.rules.read_services() {
             return;
@@ -48,7 +48,7 @@ impl DirectoryState {
         }
     }
 
-    /// Names the pods anew that a Service sends to.
+    /// Updates the names of the pods that a Service sends to.
     pub(super) fn rename_pods_of(&mut self, service: &ServiceRecord, since: Moment) {
         if !self.rules.read_services() {
             return;
@@ -60,7 +60,7 @@ impl DirectoryState {
         self.rename_pods(&pods);
     }
 
-    /// The pod of a record. It keeps the names that it had before `now`.
+    /// The party of a record. It keeps its names from before `now`.
     pub(super) fn pod(&mut self, record: &PodRecord, now: Moment) -> Pod {
         let workload = workload::workload(record);
         let canonical_service = workload::canonical_service(&record.labels, workload);
@@ -95,7 +95,7 @@ impl DirectoryState {
         }
     }
 
-    /// The Service that a pod is named by: the oldest that sends to it, at whatever port.
+    /// The Service that a pod's name is made of: the oldest that sends to any of its ports.
     fn service_of(&self, pod: &PodRecord) -> Option<&ServiceRecord> {
         let target = [&*pod.uid, &pod.namespace, &pod.name];
         let oldest = self

@@ -1,14 +1,14 @@
-//! Texts that many objects have: the pods of a workload differ in little.
+//! Texts that many objects share, because the pods of a workload differ little.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Each text once, for all that have it.
+/// A set of texts. Each is stored once.
 #[derive(Debug, Default)]
 pub(super) struct SharedTexts(HashSet<Arc<str>>);
 
 impl SharedTexts {
-    /// The text, shared with those that have it already.
+    /// The stored text that equals `text`.
     pub(super) fn share(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.0.get(text) {
             return known.clone();
@@ -18,7 +18,7 @@ impl SharedTexts {
         new
     }
 
-    /// Forgets the texts that nobody has any more.
+    /// Forgets the texts that nobody else holds.
     pub(super) fn forget_unused(&mut self) {
         self.0.retain(|text| Arc::strong_count(text) > 1);
     }

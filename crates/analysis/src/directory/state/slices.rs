@@ -1,4 +1,4 @@
-//! Which pods a slice names, and where they listen by it.
+//! Takes the pods that a slice names, and where they listen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use crate::directory::{Backend, Directory};
 use crate::moment::Moment;
 
 impl DirectoryState {
-    /// Lets a slice name the pods `after`, as of `now`, and no other of those that it named `before`.
+    /// Replaces the pods that a slice names, `before` by `after`, as of `now`.
     pub(super) fn set_slice(
         &mut self,
         slice: &EndpointSliceRecord,
@@ -31,7 +31,7 @@ impl DirectoryState {
             named_backends,
             ..
         } = &mut self.directory;
-        // A uid has no slash.
+        // A target with a slash is a namespace and a name: a uid has none.
         let are_named =
             |targets: &mut dyn Iterator<Item = &str>| targets.filter(|target| target.contains('/')).count();
         let were_named: BTreeSet<&str> = before.iter().map(|endpoint| &*endpoint.target).collect();
@@ -65,7 +65,7 @@ impl DirectoryState {
     }
 }
 
-/// What a slice says of a pod at these addresses; one without ports says nothing of a port in particular.
+/// What a slice says about a pod with these addresses. A slice without ports names no port.
 fn backends_of(slice: &EndpointSliceRecord, name: &Arc<str>, addresses: &[Option<IpAddr>]) -> Vec<Backend> {
     let service: Arc<str> = namespaced_name(&slice.namespace, &slice.service).into();
     let ports = slice.ports.iter().copied().map(Some);

@@ -1,4 +1,4 @@
-//! `WorkloadEntries`: parties as pods are, of which no slice tells whom they serve.
+//! Takes `WorkloadEntries`. They are parties like pods, but no slice says which Services send to them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl DirectoryState {
         listed.map(ToString::to_string).collect()
     }
 
-    /// Asks anew which Services of a namespace send to its `WorkloadEntries`, from `since` on.
+    /// Selects again, from `since` on, which Services of a namespace send to its `WorkloadEntries`.
     pub(super) fn select_workload_entries(&mut self, namespace: &str, since: Moment) {
         let all = self.workload_entries.iter();
         let of_namespace = all.filter(|(_, of)| ***of == *namespace);
@@ -82,7 +82,7 @@ impl DirectoryState {
         });
     }
 
-    /// What selectors ask of a workload.
+    /// What selectors read of a workload, shared by all that have the same.
     pub(super) fn selectable(&mut self, record: &PodRecord) -> Arc<Selectable> {
         let texts = &mut self.texts;
         let labels = record.labels.iter();
@@ -101,7 +101,7 @@ impl DirectoryState {
     }
 }
 
-/// A Service that sends to a port without a slice that says so.
+/// The backend of a Service that selects the workload; there is no slice.
 fn selected_by(service: Arc<str>, port: Port) -> Backend {
     Backend {
         slice: "".into(),
