@@ -1,4 +1,4 @@
-//! From observations to series: deltas in each worker's shard, one total table, windows for the page.
+//! Counts observations into series: deltas in each worker, one table of totals, and windows for the page.
 
 pub mod call;
 pub mod call_ends;

@@ -1,4 +1,4 @@
-//! What an entry says, before anybody is looked up: one rule table to a file, each row with its source.
+//! The rules that read an entry: one rule table to a file, each row with its source.
 
 pub mod attribution;
 pub mod authority;
@@ -29,7 +29,7 @@ use crate::accounting::{Rejected, Skipped};
 pub enum NotObserved {
     /// It could not be read.
     Rejected(Rejected),
-    /// It is not a finished call, or nobody asked for it.
+    /// It is not a finished call, or no analyzer is configured for it.
     Skipped(Skipped),
 }
 

@@ -1,4 +1,4 @@
-//! Parties and calls as the small ids that series are keyed by.
+//! Calls and their parties, in the symbols by which series are keyed.
 
 use std::hash::{Hash, Hasher};
 
@@ -12,7 +12,7 @@ use crate::reporter::Reporter;
 pub struct PartyLabels {
     /// The workload: the Deployment, `StatefulSet`, … that owns the pod.
     pub workload: Symbol,
-    /// The workload's namespace.
+    /// The namespace of the workload.
     pub namespace: Symbol,
     /// The SPIFFE identity of the certificate.
     pub principal: Symbol,
@@ -20,15 +20,15 @@ pub struct PartyLabels {
     pub app: Symbol,
     /// Label `app.kubernetes.io/version`, else `version`.
     pub version: Symbol,
-    /// Istio's canonical service.
+    /// Istio's label `canonical_service`.
     pub canonical_service: Symbol,
-    /// Istio's canonical revision.
+    /// Istio's label `canonical_revision`.
     pub canonical_revision: Symbol,
     /// The cluster's id as the reporting proxy knows it.
     pub cluster: Symbol,
 }
 
-/// Four numbers are hashed faster than eight, and loaded as they lie beside each other.
+/// Four numbers are hashed faster than eight.
 impl Hash for PartyLabels {
     #[inline]
     fn hash<H: Hasher>(&self, hasher: &mut H) {
@@ -62,7 +62,7 @@ impl PartyLabels {
         }
     }
 
-    /// Every symbol in it, in the order of Istio's standard labels.
+    /// Every symbol, in the order of Istio's standard labels.
     pub fn symbols(&self) -> [Symbol; 8] {
         [
             self.workload,
@@ -77,8 +77,8 @@ impl PartyLabels {
     }
 }
 
-/// What the ends of a call are. The labels have the names, so calls whose labels are equal are one series: this is no part of what
-/// tells two calls apart.
+/// The kinds of nodes that the ends of a call are. Calls with equal labels are one series, so the kinds do not take part in
+/// comparing calls.
 #[derive(Clone, Copy, Debug)]
 pub struct EndKinds {
     pub(super) source: NodeKind,
@@ -99,7 +99,7 @@ impl Hash for EndKinds {
 }
 
 impl EndKinds {
-    /// Of what is not kept apart.
+    /// The kinds of [`Call::OVERFLOW`].
     pub const OVERFLOW: EndKinds = EndKinds {
         source: NodeKind::Workload,
         destination: NodeKind::Workload,
@@ -110,25 +110,25 @@ impl EndKinds {
 /// Who called whom, as one reporter saw it: the part of a series' labels that does not change with the outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Whose entry it is.
+    /// The proxy that reports the call.
     pub reporter: Reporter,
-    /// The caller.
+    /// The labels of the caller.
     pub source: PartyLabels,
-    /// The called workload.
+    /// The labels of the called workload.
     pub destination: PartyLabels,
     /// Istio's `destination_service`: the called host.
     pub service: Symbol,
-    /// Istio's `destination_service_name`.
+    /// Istio's `destination_service_name`: the host's short name.
     pub service_name: Symbol,
-    /// Istio's `destination_service_namespace`.
+    /// Istio's `destination_service_namespace`: that of the service.
     pub service_namespace: Symbol,
     /// How the connection was secured.
     pub security: SecurityPolicy,
-    /// What the parties and the service are; no label says it.
+    /// The kinds of both ends and of the service, which no label has.
     pub kinds: EndKinds,
 }
 
-/// The same: ten numbers.
+/// Ten numbers are hashed faster than twenty.
 impl Hash for Call {
     #[inline]
     fn hash<H: Hasher>(&self, hasher: &mut H) {
@@ -141,7 +141,7 @@ impl Hash for Call {
 }
 
 impl Call {
-    /// Every symbol in it.
+    /// Every symbol of the call.
     pub fn symbols(&self) -> impl Iterator<Item = Symbol> + use<> {
         let parties = self
             .source
@@ -151,7 +151,7 @@ impl Call {
         parties.chain([self.service, self.service_name, self.service_namespace])
     }
 
-    /// Where calls go that no longer fit in the table of calls.
+    /// The call as which calls are counted that no longer fit in the table of calls.
     pub const OVERFLOW: Call = Call {
         reporter: Reporter::Source,
         source: PartyLabels::all(Symbol::OVERFLOW),

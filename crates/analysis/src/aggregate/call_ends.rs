@@ -1,4 +1,4 @@
-//! Which nodes the ends of a call are, and its service.
+//! Decides which nodes the ends of a call are, and which node its service is.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::analyze::observations::Observation;
 use crate::interner::Symbol;
 use crate::reporter::Reporter;
 
-/// The ends of a call, and the service that it went to.
+/// The nodes at both ends of a call, and that of the called service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallEnds<Name = Arc<str>> {
-    /// The caller.
+    /// The node that called.
     pub source: GraphNode<Name>,
-    /// The called party.
+    /// The node that was called.
     pub destination: GraphNode<Name>,
-    /// The called service, whoever answered; unknown where traffic is sent on without one.
+    /// The called service, whoever answered; unknown if the traffic is sent on without a service.
     pub service: GraphNode<Name>,
 }
 

@@ -1,12 +1,12 @@
-//! When a drain takes place.
+//! The moments between which the counts of a drain were made.
 
 use crate::moment::Moment;
 
-/// When a drain takes place.
+/// The moments of a drain.
 #[derive(Clone, Copy, Debug)]
 pub struct DrainMoments {
-    /// When the drain before it began: what is new had counted nothing by then.
+    /// When the previous drain began. What is new had counted nothing by then.
     pub before: Moment,
-    /// When it brings what was counted.
+    /// When this drain takes place.
     pub now: Moment,
 }

@@ -1,6 +1,6 @@
-//! What the calls of an edge rest on: which rules found its parties, how often, each with an example.
+//! Evidence of edges: which rules found the parties of an edge's calls, how often, and an example of each.
 //!
-//! A worker counts by a small number; the texts are made once, where the totals are.
+//! A worker counts by small ids. The texts are made once, in the table of totals.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use crate::reporter::Reporter;
 use crate::role::Role;
 use crate::rule::Rule;
 
-/// Evidence that is kept apart; with its examples at most 20 MiB.
+/// How many pieces of evidence are counted separately. With their examples they take at most 20 MiB.
 pub const MAX_EVIDENCE: usize = 10_000;
-/// How old an example gets before a worker gives a newer one, if it has one.
+/// How old an example is before a worker replaces it by a newer one.
 const EXAMPLE_REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How one party of a call was found, and what its proxy does.
+/// How a party of a call was found, and the role of its proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule that says who it is, or that nobody certain is.
+    /// The rule that found the party, or that left it unknown.
     pub rule: Rule,
-    /// Whether it is a gateway or a waypoint; any other party counts as behind a sidecar.
+    /// The role: gateway or waypoint; any other party counts as a sidecar's.
     pub role: Role,
 }
 
-/// An edge and how its parties were found, in symbols.
+/// The key of a piece of evidence: an edge and how its parties were found, in symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvidenceKey {
     reporter: Reporter,
@@ -56,7 +56,7 @@ impl Hash for EvidenceKey {
 }
 
 impl EvidenceKey {
-    /// The evidence of a call whose source and destination were found so.
+    /// The key for a call whose source and destination were found so.
     pub fn new(call: &Call, found: [Finding; 2]) -> Self {
         let ends = call.kinds.ends(call);
         EvidenceKey {
@@ -66,14 +66,14 @@ impl EvidenceKey {
         }
     }
 
-    /// Every symbol in it.
+    /// Every symbol of the key.
     pub fn symbols(&self) -> impl Iterator<Item = Symbol> + use<> {
         self.nodes
             .into_iter()
             .flat_map(|node| [node.namespace, node.name])
     }
 
-    /// The same in text.
+    /// The evidence in text.
     pub fn evidence(&self, interner: &Interner) -> Evidence {
         let [source, destination] = self.nodes.map(|node| node.text(interner));
         let [of_source, of_destination] = self.found;
@@ -92,50 +92,50 @@ impl EvidenceKey {
 /// An edge and the rules that found its parties.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// Who reports the calls.
+    /// The proxy that reports the calls.
     pub reporter: Reporter,
-    /// The caller.
+    /// The node that called.
     pub source: GraphNode,
-    /// The called party.
+    /// The node that was called.
     pub destination: GraphNode,
-    /// What says who the caller is.
+    /// The rule that found the caller.
     pub source_rule: Rule,
-    /// What says who the called party is.
+    /// The rule that found the called party.
     pub destination_rule: Rule,
-    /// Whether the caller is a gateway or a waypoint.
+    /// The role of the caller's proxy.
     pub source_role: Role,
-    /// Whether the called party is one.
+    /// The role of the called party's proxy.
     pub destination_role: Role,
 }
 
-/// Evidence and what it is of.
+/// A piece of evidence with its count and an example.
 #[derive(Clone, Debug)]
 pub struct CountedEvidence {
     /// The edge and the rules.
     pub evidence: Arc<Evidence>,
     /// Observations since it was first counted.
     pub observations: u64,
-    /// One of them, a recent one of those that had to be looked up.
+    /// A recent one of those that had to be looked up.
     pub example: Option<Arc<Example>>,
-    /// Since when it counts: a moment at which it had counted nothing.
+    /// Since when it counts: by then it had counted nothing.
     pub created: Moment,
-    /// When a drain last brought any.
+    /// When a drain last brought an observation.
     changed: Moment,
 }
 
-/// All evidence but what expired.
+/// All evidence that has not expired.
 #[derive(Clone, Debug, Default)]
 pub struct EvidenceTable {
-    /// What is kept apart, by place.
+    /// The evidence by the slots of its ids.
     rows: Vec<Option<CountedEvidence>>,
-    /// Observations whose evidence is not, because there was too much of it.
+    /// Observations whose evidence is not counted separately, because there was too much.
     pub overflowed: u64,
-    /// Observations whose evidence expired.
+    /// Observations of evidence that has expired.
     pub expired: u64,
 }
 
 impl EvidenceTable {
-    /// What is kept apart.
+    /// The evidence that is counted separately.
     pub fn rows(&self) -> Vec<&CountedEvidence> {
         self.rows.iter().flatten().collect()
     }
@@ -174,7 +174,7 @@ impl EvidenceTable {
         }
     }
 
-    /// Lets go what has not changed since `oldest`, of that what `free` frees; see [`super::expiry`].
+    /// Drops the evidence that has not changed since `oldest` and that `free` frees; see [`super::expiry`].
     pub(super) fn expire(&mut self, oldest: Moment, free: impl FnOnce(&[EvidenceId]) -> Vec<EvidenceId>) {
         let is_idle = |row: &Option<CountedEvidence>| row.as_ref().is_some_and(|row| row.changed < oldest);
         let rows = self.rows.iter().enumerate();
@@ -189,34 +189,34 @@ impl EvidenceTable {
     }
 }
 
-/// What a worker counted of one piece of evidence since it was last drained.
+/// What a worker counted of a piece of evidence since it was last drained.
 #[derive(Clone, Debug)]
 pub struct EvidenceDelta {
     observations: u64,
     example: Option<Arc<Example>>,
 }
 
-/// The example that a worker last gave of one piece of evidence.
+/// The example that a worker last gave of a piece of evidence.
 #[derive(Clone, Debug, Default)]
 struct LastExample {
     given_at: Option<Moment>,
-    /// Until it is drained.
+    /// The example until it is drained.
     example: Option<Arc<Example>>,
 }
 
 /// What one worker counted since it was last drained, by evidence.
 #[derive(Debug, Default)]
 pub struct EvidenceDeltas {
-    /// Apart from the examples, so that what every observation touches is small.
+    /// The counts. They lie apart from the examples, so that an observation touches little memory.
     observations: Vec<u64>,
     last_examples: Vec<LastExample>,
     touched: Vec<EvidenceId>,
-    /// What was touched when the drain began, and has not been drained yet.
+    /// What the current drain still has to bring.
     draining: Vec<EvidenceId>,
 }
 
 impl EvidenceDeltas {
-    /// Counts an observation.
+    /// Counts an observation of this evidence.
     #[inline]
     pub fn add(&mut self, id: EvidenceId) {
         match self.observations.get_mut(id.0 as usize) {
@@ -238,7 +238,7 @@ impl EvidenceDeltas {
         self.add(id);
     }
 
-    /// Gives an example for each of `ids` whose last one is too old at `now`; it is made only if there is one.
+    /// Replaces the examples of `ids` that are too old at `now`. `make` is called only if there is one.
     pub fn offer_example(
         &mut self,
         ids: impl IntoIterator<Item = EvidenceId>,
@@ -277,7 +277,7 @@ impl EvidenceDeltas {
         self.touched.reserve(self.draining.len());
     }
 
-    /// Hands over at most `limit` pieces of evidence of the drain and starts them anew. Answers whether more is left of it.
+    /// Hands at most `limit` pieces of evidence to `take` and resets them. Returns whether more are left.
     pub fn drain(&mut self, limit: usize, mut take: impl FnMut(EvidenceId, EvidenceDelta)) -> bool {
         for _ in 0..limit {
             let Some(id) = self.draining.pop() else {

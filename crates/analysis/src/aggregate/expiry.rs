@@ -1,4 +1,4 @@
-//! What is idle goes, so that every bound recovers by itself: series, edges, evidence, calls and strings.
+//! Drops idle series, edges, evidence, calls and strings, so that every bound recovers by itself.
 //!
 //! Calls, series, evidence and strings have small numbers. Each worker has vectors by them and remembers identities as them, and the
 //! registry finds them by what they stand for. A number may become another's only when no worker can have the old one. So time is
@@ -15,7 +15,7 @@
 //! where it belongs. An entry pays nothing for that: a drain knows what was touched, and forgetting costs one more look-up of each
 //! identity in an epoch.
 //!
-//! | what | goes when nobody has its number and |
+//! | what | is dropped when nobody has its number and |
 //! |---|---|
 //! | a series | no drain brought anything for the idle time |
 //! | evidence with its examples | the same |
@@ -31,17 +31,17 @@ use super::registry::Registry;
 use super::totals::Totals;
 use crate::moment::Moment;
 
-/// Passes in one idle time.
+/// How many passes there are in one idle time.
 const PASSES_PER_IDLE_TIME: u32 = 6;
 
-/// When what goes.
+/// The schedule by which idle things are dropped.
 #[derive(Clone, Copy, Debug)]
 pub struct Expiry {
     idle: Duration,
     next: Moment,
 }
 
-/// A pass that has begun an epoch.
+/// A pass whose epoch has begun.
 #[derive(Debug)]
 #[must_use = "what is idle goes at the end of the pass"]
 pub struct ExpiryPass {
@@ -49,7 +49,7 @@ pub struct ExpiryPass {
 }
 
 impl Expiry {
-    /// Lets go what is idle for `idle`, at most a sixth of that later.
+    /// A schedule that drops what has been idle for `idle`, at most a sixth of that later.
     pub fn new(idle: Duration, started: Moment) -> Self {
         Expiry {
             idle,
@@ -57,10 +57,10 @@ impl Expiry {
         }
     }
 
-    /// Begins a pass, if one is due: then drain each shard to its end, and end the pass.
+    /// Begins a pass if one is due. The caller then drains each shard to its end, and ends the pass.
     pub fn begin(&mut self, registry: &Registry, now: Moment) -> Option<ExpiryPass> {
         let between = self.idle / PASSES_PER_IDLE_TIME;
-        // A clock that is set back does not put the next pass off.
+        // If the clock is set back, the next pass is not delayed by it.
         if now < self.next && self.next.since(now) <= between {
             return None;
         }
@@ -73,7 +73,7 @@ impl Expiry {
 }
 
 impl ExpiryPass {
-    /// Lets go what is idle. Every shard must have been drained since the pass began.
+    /// Drops what is idle. Every shard must have been drained since the pass began.
     pub fn end(self, totals: &mut Totals, registry: &Registry) {
         totals.expire(registry, self.oldest);
     }

@@ -1,4 +1,4 @@
-//! The ends of a call as page, `top` and `why` show them: which node each is.
+//! The nodes of the graph that the page, `top` and `why` show.
 //!
 //! | node | id | who |
 //! |---|---|---|
@@ -14,23 +14,23 @@ use std::sync::Arc;
 
 use crate::interner::{Interner, Symbol};
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NodeKind {
-    /// A workload.
+    /// A workload that is known by name.
     Workload,
     /// A service of which no workload is known.
     Service,
     /// A host outside the mesh.
     Outside,
-    /// Nobody certain.
+    /// No party that is certain.
     Unknown,
 }
 
-/// One end of a call.
+/// An end of a call, or its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GraphNode<Name = Arc<str>> {
-    /// What it is.
+    /// The kind of the node.
     pub kind: NodeKind,
     /// Its namespace; empty for a host outside, `unknown` where none is known.
     pub namespace: Name,
@@ -39,7 +39,7 @@ pub struct GraphNode<Name = Arc<str>> {
 }
 
 impl GraphNode<Symbol> {
-    /// Nobody certain: one node, whatever namespace a certificate proves.
+    /// The node of all unknown parties, whatever namespace a certificate proves.
     pub const UNKNOWN: GraphNode<Symbol> = GraphNode {
         kind: NodeKind::Unknown,
         namespace: Symbol::UNKNOWN,
@@ -58,7 +58,7 @@ impl GraphNode<Symbol> {
         GraphNode::new(NodeKind::Outside, Symbol::EMPTY, host)
     }
 
-    /// The node in text.
+    /// The node with texts in place of symbols.
     pub fn text(&self, interner: &Interner) -> GraphNode {
         GraphNode {
             kind: self.kind,
@@ -69,7 +69,7 @@ impl GraphNode<Symbol> {
 }
 
 impl GraphNode {
-    /// The node's id, which no other node has.
+    /// The node's id, which is unique.
     pub fn id(&self) -> String {
         let GraphNode {
             kind,

@@ -1,4 +1,4 @@
-//! The one table of calls and series that all workers share. It is asked only for what a worker has not met in this epoch
+//! The registry of calls and series, which all workers share. A worker asks it only for what it has not met in this epoch
 //! ([`super::expiry`]), so its lock is off the hot path.
 
 mod bounds;
@@ -23,46 +23,46 @@ use super::labels::SeriesLabels;
 use super::series::SeriesKey;
 use crate::interner::{Interner, Symbol, Text};
 
-/// Places that are looked through before the lock is given back for a moment.
+/// How many slots are examined before the lock is released for a moment.
 const SLOTS_PER_LOCK: usize = 4096;
 
-/// Ids for calls and series, the same for all workers.
+/// Ids of calls, series and evidence, the same for all workers.
 #[derive(Debug)]
 pub struct Registry {
     bounds: RegistryBounds,
-    /// The interner's, also without the lock.
+    /// The epoch of the interner, readable without the lock.
     epoch: AtomicU32,
     tables: Mutex<Tables>,
     nodes: Mutex<NodeNumbers>,
 }
 
-/// How much of something there is.
+/// The size of one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableSize {
-    /// How many are known.
+    /// How many values there are.
     pub live: usize,
-    /// For how many there is a place: as many as there were at one time.
+    /// How many slots there are: the most values that there were at one time.
     pub slots: usize,
 }
 
-/// How much a registry holds.
+/// The sizes of a registry's tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RegistrySizes {
-    /// Strings.
+    /// The interned strings.
     pub strings: TableSize,
-    /// Bytes of them, with what each takes besides its text.
+    /// Bytes of the strings, each with its overhead.
     pub string_bytes: usize,
-    /// Calls.
+    /// The calls.
     pub calls: TableSize,
-    /// HTTP series.
+    /// The HTTP and gRPC series.
     pub http: TableSize,
-    /// TCP series.
+    /// The TCP series.
     pub tcp: TableSize,
-    /// Edges with the rules that found their parties.
+    /// The evidence: edges with the rules that found their parties.
     pub evidence: TableSize,
-    /// Samples of the exposition.
+    /// How many samples the series are in the exposition.
     pub samples: usize,
-    /// Bytes of the values of all series' labels.
+    /// Bytes of the label values of all series.
     pub label_bytes: usize,
 }
 
@@ -73,7 +73,7 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// An empty registry that holds as much as `bounds` say.
+    /// An empty registry with these bounds.
     pub fn new(bounds: RegistryBounds) -> Self {
         let tables = Tables::new(bounds.string_bytes);
         Registry {
@@ -84,7 +84,7 @@ impl Registry {
         }
     }
 
-    /// No code that runs under the lock can leave a table half changed, so a poisoned one is as good as any.
+    /// Code that runs under the lock never leaves a table half changed, so a poisoned lock is ignored.
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,33 +94,33 @@ impl Registry {
         self.tables().interner.intern(text)
     }
 
-    /// The symbol of a string, with its text: whoever has that may keep the symbol over epochs.
+    /// The symbol of a string, and its text. Whoever holds the text may keep the symbol over epochs.
     pub fn intern_held(&self, text: &str) -> (Symbol, Arc<str>) {
         let interner = &mut self.tables().interner;
         let symbol = interner.intern(text);
         (symbol, interner.text(symbol))
     }
 
-    /// The symbol of a text that lives long: it is looked for only once an epoch.
+    /// The symbol of a long-lived text, which is looked up only once an epoch.
     pub fn intern_text(&self, text: &Text) -> Symbol {
-        // Without the lock, where it is known.
+        // A known symbol needs no lock.
         text.symbol_of(self.epoch())
             .unwrap_or_else(|| self.tables().interner.intern_text(text))
     }
 
-    /// The number of the epoch.
+    /// The number of the current epoch.
     pub fn epoch(&self) -> u32 {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Begins an epoch. What a shard knows counts until its next drain; see [`super::expiry`].
+    /// Begins an epoch. What a shard knows stays valid until its next drain; see [`super::expiry`].
     pub fn begin_epoch(&self) {
         let mut tables = self.tables();
         tables.interner.begin_epoch();
         self.epoch.store(tables.interner.epoch(), Ordering::Release);
     }
 
-    /// The number of the node with these words, which no node with others ever has.
+    /// The number of the node with these words. A number is never given to other words.
     pub fn node_number(&self, words: &[u8]) -> u64 {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         nodes.number(words)
@@ -131,8 +131,8 @@ impl Registry {
         self.tables().interner.text(symbol)
     }
 
-    /// The ids of the call that `make` makes with the interner, and of the evidence for it: how its source and its destination
-    /// were found.
+    /// The id of the call that `make` makes with the interner, and the id of its evidence: how its source and its destination were
+    /// found.
     pub fn call(
         &self,
         found: [Finding; 2],
@@ -145,8 +145,8 @@ impl Registry {
         (id, tables.evidence_id(key, self.bounds.evidence))
     }
 
-    /// The same as [`Registry::call`] of a call to a host outside that only its caller names: to that host, or to `other` where it has
-    /// no place. Answers also whether it is not counted as `other`.
+    /// The ids of a call to a host outside that only its caller names: to that host, or to `other` if there is no room for the
+    /// host. Also returns whether it is not counted as `other`.
     pub fn call_outside(
         &self,
         found: [Finding; 2],
@@ -168,14 +168,14 @@ impl Registry {
         (id, evidence, has_place || id == CallId::OVERFLOW)
     }
 
-    /// What the evidence of an id is of.
+    /// The evidence of an id; `None` for the overflow.
     pub fn evidence(&self, id: EvidenceId) -> Option<Evidence> {
         let tables = self.tables();
         let key = tables.evidence.get(u32::try_from(id.place()?).ok()?)?;
         Some(key.evidence(&tables.interner))
     }
 
-    /// What `read` reads of a call, with the interner of its symbols.
+    /// Calls `read` with a call and the interner of its symbols.
     pub fn read_call<T>(&self, id: CallId, read: impl FnOnce(&Call, &Interner) -> T) -> T {
         let tables = self.tables();
         read(tables.call_of(id), &tables.interner)
@@ -201,17 +201,18 @@ impl Registry {
         self.tables().labels(TCP_SERIES, id)
     }
 
-    /// Frees those of these HTTP series that nobody asked for in this epoch. Answers which; their ids may be others' at once.
+    /// Frees those of these HTTP series that nobody asked for in this epoch, and returns them. Their ids may be given to others at
+    /// once.
     pub fn free_http(&self, ids: &[SeriesId]) -> Vec<SeriesId> {
         self.free(ids, |tables, id| tables.free_series(HTTP_SERIES, *id))
     }
 
-    /// The same of TCP series.
+    /// Frees TCP series likewise.
     pub fn free_tcp(&self, ids: &[SeriesId]) -> Vec<SeriesId> {
         self.free(ids, |tables, id| tables.free_series(TCP_SERIES, *id))
     }
 
-    /// The same of evidence.
+    /// Frees evidence likewise.
     pub fn free_evidence(&self, ids: &[EvidenceId]) -> Vec<EvidenceId> {
         self.free(ids, |tables, id| tables.free_evidence(*id))
     }
@@ -227,7 +228,7 @@ impl Registry {
             .collect()
     }
 
-    /// Frees the calls that have no series and that nobody asked for in this epoch, then the strings that are of no use.
+    /// Frees the calls without series that nobody asked for in this epoch, then the strings that nobody needs.
     pub fn free_unused(&self) {
         let calls = self.tables().calls.slots();
         for turn in (0..calls).step_by(SLOTS_PER_LOCK) {
@@ -240,7 +241,7 @@ impl Registry {
         }
     }
 
-    /// How much there is.
+    /// The current sizes of all tables.
     pub fn sizes(&self) -> RegistrySizes {
         fn size<K: Copy + Eq + std::hash::Hash>(table: &IdTable<K>) -> TableSize {
             TableSize {

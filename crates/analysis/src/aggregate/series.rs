@@ -1,4 +1,4 @@
-//! What a series is keyed by, and what it counts.
+//! The keys of series, and what a series counts.
 
 use std::hash::{Hash, Hasher};
 
@@ -11,9 +11,9 @@ use crate::analyze::protocol::Protocol;
 /// The identity of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeriesKey {
-    /// Who called whom.
+    /// The call: who called whom.
     pub call: CallId,
-    /// What came of it.
+    /// How the call ended.
     pub outcome: Outcome,
 }
 
@@ -31,61 +31,62 @@ impl Hash for SeriesKey {
     }
 }
 
-/// What one observation adds to a series.
+/// The counters of a kind of series, and how observations add to them.
 pub trait Counts: Clone + Default + std::fmt::Debug {
-    /// The measured entry.
+    /// The measures of an entry.
     type Measure;
-    /// What one worker counts between two drains.
+    /// The counters of one worker between two drains.
     type Delta: Default + std::fmt::Debug;
 
-    /// Samples that one series is in the exposition.
+    /// How many samples one series is in the exposition.
     const SAMPLES_PER_SERIES: usize;
 
-    /// The outcome of a measured entry.
+    /// The outcome of an entry with these measures.
     fn outcome(measure: &Self::Measure) -> Outcome;
 
-    /// Counts a measured entry in a delta that is not full.
+    /// Counts an entry in a delta that is not full.
     fn count(delta: &mut Self::Delta, measure: &Self::Measure);
 
-    /// Whether nothing was counted.
+    /// Whether the delta has counted nothing.
     fn is_empty(delta: &Self::Delta) -> bool;
 
-    /// Whether no further entry can be counted.
+    /// Whether the delta can't count another entry.
     fn is_full(delta: &Self::Delta) -> bool;
 
-    /// What was counted.
+    /// The counters of a delta.
     fn of(delta: &Self::Delta) -> Self;
 
-    /// Adds what another shard counted.
+    /// Adds the counts of another shard.
     fn merge(&mut self, other: &Self);
 }
 
 /// The counters of an HTTP or gRPC series.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpCounts {
-    /// Requests.
+    /// How many requests were counted.
     pub requests: u64,
-    /// Request durations, in microseconds.
+    /// The durations of the requests, in microseconds.
     pub duration: Histogram,
-    /// Request sizes.
+    /// The sizes of the requests, in bytes.
     pub request_bytes: Histogram,
-    /// Response sizes.
+    /// The sizes of the responses, in bytes.
     pub response_bytes: Histogram,
-    /// How many requests of each bucket of durations last as long as a connection, see [`crate::analyze::long_lived`].
+    /// How many requests in each bucket of durations are long-lived, see [`crate::analyze::long_lived`].
     pub long_lived: [u32; EDGE_BUCKET_COUNT],
 }
 
-/// What one worker counts of an HTTP or gRPC series between two drains. A large mesh has thousands of them, and an entry reaches for
-/// one that is in no cache: with counts of four bytes, from the beginning of a line, it takes four lines and not seven.
+/// The counters of an HTTP or gRPC series of one worker between two drains. A large mesh has thousands of them, and most are in no
+/// cache when an entry needs one. With counts of four bytes and aligned to a cache line, an entry touches four lines and not seven.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub struct HttpDelta {
-    /// Requests. No bucket has more.
+    /// How many requests were counted. No bucket has more.
     requests: u32,
     duration: Histogram<u32>,
     request_bytes: Histogram<u32>,
     response_bytes: Histogram<u32>,
-    /// Beyond what a second can bring they count as requests that don't last: small, so that all of it fits in the same lines.
+    /// Small, so that all counters fit in the same lines. They saturate far above what a second can bring; what is beyond counts as
+    /// not long-lived.
     long_lived: [u16; EDGE_BUCKET_COUNT],
 }
 
@@ -151,11 +152,11 @@ impl Counts for HttpCounts {
 /// The counters of a TCP series. An access log tells of a connection when it ends, so opened equals closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TcpCounts {
-    /// Connections that ended.
+    /// How many connections ended.
     pub connections: u64,
-    /// Bytes to the callers.
+    /// Bytes that went to the callers.
     pub sent_bytes: u64,
-    /// Bytes from the callers.
+    /// Bytes that came from the callers.
     pub received_bytes: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What one worker counted since it was last drained.
+//! The series that one worker counted since it was last drained.
 
 use std::hash::BuildHasher;
 
@@ -8,20 +8,20 @@ use hashbrown::HashTable;
 use super::ids::SeriesId;
 use super::series::{Counts, SeriesKey};
 
-/// A worker's counters by series id, with the worker's own memory of which key has which id.
+/// The counters of one worker by series id, and the ids of the keys that it has met.
 #[derive(Debug)]
 pub struct SeriesDeltas<C: Counts> {
     ids: HashTable<(SeriesKey, SeriesId)>,
     by_id: Vec<C::Delta>,
-    /// Those that are not empty, but for those that are being drained.
+    /// The series with counts that the current drain does not bring.
     touched: Vec<SeriesId>,
-    /// What was taken from those that were full.
+    /// Counts that were moved out of full deltas.
     full: Vec<(SeriesId, C)>,
-    /// Those that were not empty when the drain began, and have not been drained yet.
+    /// The series that the current drain still has to bring.
     draining: Vec<SeriesId>,
-    /// What had been taken by then from those that were full.
+    /// The counts of full deltas that the current drain still has to bring.
     draining_full: Vec<(SeriesId, C)>,
-    /// Codes and flags are what a client says.
+    /// Hashes are seeded, because clients influence codes and flags.
     state: RandomState,
 }
 
@@ -40,7 +40,7 @@ impl<C: Counts> Default for SeriesDeltas<C> {
 }
 
 impl<C: Counts> SeriesDeltas<C> {
-    /// Counts one observation. `register` gives the id of a key that this worker has not met.
+    /// Counts an observation. `register` gives the id of a key that this worker has not met.
     #[inline]
     pub fn add(
         &mut self,
@@ -64,7 +64,7 @@ impl<C: Counts> SeriesDeltas<C> {
         id
     }
 
-    /// A key that overflowed is not remembered: the memory stays bounded however many there are.
+    /// Remembers the id of a key, unless it is the overflow's: so memory stays bounded, however many keys there are.
     #[cold]
     fn remember(&mut self, hash_of_key: u64, key: SeriesKey, id: SeriesId) -> SeriesId {
         if self.by_id.len() <= id.index() {
@@ -83,16 +83,16 @@ impl<C: Counts> SeriesDeltas<C> {
         self.draining.is_empty() && self.draining_full.is_empty()
     }
 
-    /// Begins a drain of what is counted by now, once the one before has ended. What is counted later is left for the next one, so
-    /// that a drain ends however fast its worker counts.
+    /// Begins a drain of what was counted until now, after the previous one has ended. What is counted later waits for the next
+    /// drain, so that a drain ends however fast its worker counts.
     pub fn begin_drain(&mut self) {
         std::mem::swap(&mut self.touched, &mut self.draining);
         std::mem::swap(&mut self.full, &mut self.draining_full);
-        // The worker, which touches about as many again, does not wait for an allocation.
+        // The worker will touch about as many series again, and should not wait for an allocation then.
         self.touched.reserve(self.draining.len());
     }
 
-    /// Hands over what at most `limit` series of the drain counted and starts them anew. Answers whether more is left of it.
+    /// Hands the counts of at most `limit` series to `take` and resets them. Returns whether more are left.
     pub fn drain(&mut self, limit: usize, mut take: impl FnMut(SeriesId, &C)) -> bool {
         for _ in 0..limit {
             if let Some((id, counts)) = self.draining_full.pop() {
@@ -108,7 +108,7 @@ impl<C: Counts> SeriesDeltas<C> {
         !self.is_drained()
     }
 
-    /// Forgets which key has which id, to ask for it again. What was counted stays.
+    /// Forgets the ids of all keys, so that the registry is asked again. The counts stay.
     pub fn forget_ids(&mut self) {
         self.ids.clear();
     }

@@ -23,31 +23,31 @@ use super::labels::Edge;
 use super::window::{EdgeCounts, WindowSpan};
 use crate::reporter::Reporter;
 
-/// One row: an edge with its rates.
+/// A row of the topology: an edge with its rates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TopologyRow {
-    /// The caller.
+    /// The node that called.
     pub source: GraphNode,
-    /// The called party.
+    /// The node that was called.
     pub destination: GraphNode,
     /// Istio's `request_protocol`.
     pub protocol: &'static str,
-    /// Who reports it.
+    /// The proxy that reports the calls.
     pub reporter: Reporter,
-    /// Requests, or TCP connections, a second.
+    /// Requests or TCP connections per second.
     pub per_second: f64,
-    /// Failed calls by those whose outcome is known; `None` when none is.
+    /// The share of failed calls among those whose outcome is known; `None` when none is.
     pub error_share: Option<f64>,
-    /// Client errors by the same.
+    /// The share of client errors among the same calls.
     pub client_error_share: Option<f64>,
-    /// Calls whose outcome is not known, by all calls.
+    /// The share of all calls whose outcome is not known.
     pub unknown_share: f64,
-    /// Percentiles 50, 95 and 99 of the durations in milliseconds, without requests that last as long as a connection; `None`
-    /// where there are no others, and for TCP.
+    /// Percentiles 50, 95 and 99 of the durations in milliseconds, without long-lived requests; `None` if there are no others, and
+    /// for TCP.
     pub percentiles: Option<[f64; 3]>,
 }
 
-/// The rows of a span.
+/// The rows of a span of time.
 pub fn rows(span: &WindowSpan) -> Vec<TopologyRow> {
     let edges = || span.edges.iter().map(|(edge, _)| edge);
     let services = CalledServices::of(edges());
@@ -70,8 +70,7 @@ pub fn rows(span: &WindowSpan) -> Vec<TopologyRow> {
         .collect()
 }
 
-/// The services that the node with the id `source` called and all of whose calls the rows of the span show as calls to the node
-/// `destination`.
+/// The services that the node with the id `source` called and whose calls are all shown as calls to the node `destination`.
 pub fn shown_at<'a>(span: &'a WindowSpan, source: &str, destination: &str) -> Vec<&'a GraphNode> {
     let edges = || span.edges.iter().map(|(edge, _)| edge);
     let services = CalledServices::of(edges());
@@ -87,7 +86,7 @@ pub fn shown_at<'a>(span: &'a WindowSpan, source: &str, destination: &str) -> Ve
         .collect()
 }
 
-/// A reporter's place in the order in which their rows are taken.
+/// The precedence of reporters: the first one of an edge counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum ReporterRank {
     Source,
@@ -116,19 +115,19 @@ impl ReporterRank {
 /// A caller, a protocol and a called service.
 type CalledService<'a> = (&'a GraphNode, &'static str, &'a GraphNode);
 
-/// What is known of a caller's calls to a service.
+/// What all reporters know about a caller's calls to a service.
 #[derive(Default)]
 struct ServiceCalls<'a> {
-    /// The workloads that any reporter names, with the first reporter of the edge to each.
+    /// The workloads that any reporter names, with the first reporter of each.
     workloads: BTreeMap<&'a GraphNode, ReporterRank>,
-    /// The first reporter that knows the service alone.
+    /// The first reporter that knows only the service.
     alone: Option<ReporterRank>,
-    /// Whether one that knows the service alone had an answer.
+    /// Whether a reporter that knows only the service saw an answer.
     has_answer: bool,
 }
 
 impl<'a> ServiceCalls<'a> {
-    /// The only workload of the service; with `behind`, the only one that only reporters behind that one name.
+    /// The only workload of the service; with `behind`, the only one of those that only later reporters name.
     fn only(&self, behind: Option<ReporterRank>) -> Option<&'a GraphNode> {
         let is_asked = |rank: ReporterRank| behind.is_none_or(|behind| rank > behind);
         let mut asked = self.workloads.iter().filter(|(_, rank)| is_asked(**rank));
@@ -138,7 +137,8 @@ impl<'a> ServiceCalls<'a> {
         }
     }
 
-    /// Whether the calls to a workload are told by a reporter that knows the service alone, and as calls to the service.
+    /// Whether the calls to a workload are already counted by a reporter that knows only the service, and are shown as calls to the
+    /// service.
     fn has(&self, workload: &GraphNode) -> bool {
         let (Some(alone), Some(rank)) = (self.alone, self.workloads.get(workload)) else {
             return false;
@@ -148,7 +148,7 @@ impl<'a> ServiceCalls<'a> {
     }
 }
 
-/// What is known of the calls of each caller to each service.
+/// The calls of each caller to each service.
 struct CalledServices<'a>(BTreeMap<CalledService<'a>, ServiceCalls<'a>>);
 
 impl<'a> CalledServices<'a> {
@@ -173,7 +173,7 @@ impl<'a> CalledServices<'a> {
         CalledServices(services)
     }
 
-    /// To whom the calls of an edge are shown; `None` where another reporter's row has them.
+    /// The node to which the calls of an edge are shown; `None` if another reporter's row has them.
     fn destination(&self, edge: &'a Edge) -> Option<&'a GraphNode> {
         let Some(calls) = called(edge).and_then(|called| self.0.get(&called)) else {
             return Some(&edge.destination);
@@ -190,7 +190,7 @@ fn ends(edge: &Edge) -> CalledService<'_> {
     (&edge.source, edge.protocol, &edge.destination)
 }
 
-/// Whose rows belong together: those of a known caller to a known service.
+/// The key of the rows that belong together: those of a known caller to a known service.
 fn called(edge: &Edge) -> Option<CalledService<'_>> {
     let are_known = edge.source.kind != NodeKind::Unknown && edge.service.kind != NodeKind::Unknown;
     are_known.then_some((&edge.source, edge.protocol, &edge.service))
@@ -228,8 +228,8 @@ fn percentiles(durations: &[u32; EDGE_BUCKET_COUNT]) -> Option<[f64; 3]> {
     (total > 0).then(|| [0.50, 0.95, 0.99].map(|quantile| percentile(durations, quantile * total as f64)))
 }
 
-/// The value at `rank`, spread evenly within its bucket as Prometheus' `histogram_quantile` does; the last bucket answers with
-/// its lower bound.
+/// The value at `rank`, interpolated within its bucket as in Prometheus' `histogram_quantile`. The last bucket yields its lower
+/// bound.
 fn percentile(durations: &[u32; EDGE_BUCKET_COUNT], rank: f64) -> f64 {
     let bound = |bucket: usize| {
         BUCKET_BOUNDS_THOUSANDTHS

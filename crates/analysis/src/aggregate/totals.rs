@@ -1,4 +1,4 @@
-//! The one total table, and the immutable snapshot that every reader gets.
+//! The table of totals, and the immutable snapshot that readers get.
 
 mod series_family;
 
@@ -12,50 +12,50 @@ use crate::accounting::Accounting;
 use crate::moment::Moment;
 pub use series_family::{Series, SeriesFamily};
 
-/// Series that expired, and what went with them.
+/// Counts of series that have expired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExpiredSeries {
-    /// Series.
+    /// How many series have expired.
     pub series: u64,
-    /// Observations that they had counted.
+    /// How many observations they had counted.
     pub observations: u64,
 }
 
-/// What all workers counted since the start and what has not expired, as of one moment.
+/// What all workers counted since the start and has not expired, as of one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Since when it counts.
+    /// When counting began.
     pub started: Moment,
-    /// When it was taken.
+    /// When the snapshot was taken.
     pub taken: Moment,
     /// What became of every entry.
     pub accounting: Accounting,
-    /// When the last entry was taken from a shard, to the second.
+    /// When a drain last brought an entry.
     pub last_entry: Option<Moment>,
-    /// HTTP and gRPC series.
+    /// The HTTP and gRPC series with their counts.
     pub http: SeriesFamily<HttpCounts>,
-    /// TCP series.
+    /// The TCP series with their counts.
     pub tcp: SeriesFamily<TcpCounts>,
-    /// Series that are no more: observations are those of all series and these.
+    /// Counts of expired series. All observations are those of all series and these.
     pub expired: ExpiredSeries,
     /// The last hour by edge.
     pub window: Window,
-    /// What the edges rest on.
+    /// The evidence of the edges.
     pub evidence: EvidenceTable,
 }
 
-/// Gathers what the shards counted. Only the control task has it.
+/// Gathers the counts of the shards. Only the control task has it.
 #[derive(Debug)]
 pub struct Totals {
     snapshot: Snapshot,
-    /// When the drains before the last publication began.
+    /// When the drains of the last published snapshot began.
     before: Moment,
-    /// When those after it began, if they have.
+    /// When the drains since then began, if they have.
     began: Option<Moment>,
 }
 
 impl Totals {
-    /// Nothing counted yet.
+    /// Totals that have counted nothing yet.
     pub fn new(started: Moment) -> Self {
         let snapshot = Snapshot {
             started,
@@ -75,8 +75,8 @@ impl Totals {
         }
     }
 
-    /// Takes what at most `limit` series of each family and pieces of evidence counted in a worker before this drain of it began, and its
-    /// accounting. Answers whether more is left: then release the worker for a moment and call again.
+    /// Takes the counts of a worker: its accounting, and of the current drain at most `limit` series of each family and pieces of
+    /// evidence. Returns whether more are left. Then release the worker for a moment and call again.
     pub fn drain(
         &mut self,
         counts: &mut WorkerCounts,
@@ -125,8 +125,8 @@ impl Totals {
         more_http || more_tcp || more_evidence
     }
 
-    /// Lets go the series, edges and evidence that have not changed since `oldest`, then the calls and strings that nobody needs any
-    /// more. All shards must have been drained since the registry's epoch began; see [`super::expiry`].
+    /// Drops the series, edges and evidence that have not changed since `oldest`, then the calls and strings that nobody needs. All
+    /// shards must have been drained since the registry's epoch began; see [`super::expiry`].
     pub(super) fn expire(&mut self, registry: &Registry, oldest: Moment) {
         let Snapshot {
             http,

@@ -1,4 +1,4 @@
-//! The last hour by edge: steps of ten seconds for five minutes, steps of a minute for an hour.
+//! The calls of the last hour by edge, in steps of ten seconds for five minutes and in steps of a minute for an hour.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -12,24 +12,24 @@ use crate::analyze::outcome::Verdict;
 use crate::moment::Moment;
 use crate::reporter::Reporter;
 
-/// Edges that are kept apart; the rest is one edge `other`.
+/// How many edges are counted separately; the rest is one edge `other`.
 pub const MAX_EDGES: usize = 2000;
 
-/// The number of an edge within a window.
+/// The id of an edge within a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EdgeId(u32);
 
 impl EdgeId {
-    /// That of the edges that are not kept apart.
+    /// The id of all edges that are not counted separately.
     pub const OTHER: EdgeId = EdgeId(MAX_EDGES as u32);
 }
 
-/// What a window needs to know of a series.
+/// The edge of a series, and the verdict on its calls.
 #[derive(Clone, Copy, Debug)]
 pub struct SeriesEdge {
-    /// The edge that it is part of.
+    /// The edge that the series is part of.
     pub edge: EdgeId,
-    /// What its calls came to.
+    /// The verdict on its calls.
     pub verdict: Verdict,
 }
 
@@ -38,18 +38,18 @@ pub struct SeriesEdge {
 pub struct EdgeCounts {
     /// Requests, or TCP connections that ended.
     pub calls: u64,
-    /// Calls that failed.
+    /// How many calls failed.
     pub failed: u64,
-    /// Calls that were refused for what their callers did.
+    /// How many calls were client errors.
     pub client_errors: u64,
-    /// Calls of which it is not known what they came to.
+    /// How many calls have no known outcome.
     pub unknown: u64,
-    /// Durations by bucket, but of requests that last as long as a connection.
+    /// The durations by bucket, without those of long-lived requests.
     pub durations: [u32; EDGE_BUCKET_COUNT],
 }
 
 impl EdgeCounts {
-    /// Calls, of which `judged` came to the verdict of their series; the others are a success.
+    /// Counts `calls`, of which `judged` have the verdict of their series; the others are a success.
     fn of(series: SeriesEdge, calls: u64, judged: u64) -> Self {
         let came_to = |verdict| if series.verdict == verdict { judged } else { 0 };
         EdgeCounts {
@@ -61,7 +61,7 @@ impl EdgeCounts {
         }
     }
 
-    /// Adds what happened in another span.
+    /// Adds the counts of another span.
     pub fn merge(&mut self, other: &EdgeCounts) {
         self.calls += other.calls;
         self.failed += other.failed;
@@ -79,7 +79,7 @@ struct WindowStep {
     edges: HashMap<EdgeId, EdgeCounts>,
 }
 
-/// Steps of one length; a clone shares all but the newest.
+/// Steps of one length. A clone shares all steps but the newest.
 #[derive(Clone, Debug)]
 struct StepRing {
     length: Duration,
@@ -128,14 +128,14 @@ impl StepRing {
 /// The last hour by edge.
 #[derive(Clone, Debug)]
 pub struct Window {
-    /// When it was last looked through.
+    /// When old steps were last dropped.
     looked: Moment,
-    /// Since when there is traffic: a rate is not thinned by the silence before the first call.
+    /// When traffic began: rates do not count the time before the first call.
     since: Option<Moment>,
-    /// Also those that were forgotten, until their numbers are others'.
+    /// The edges by id, including forgotten ones until their ids are reused.
     edges: Arc<Vec<Edge>>,
     ids: Arc<HashMap<Edge, EdgeId>>,
-    /// The numbers of edges that were forgotten.
+    /// The ids of forgotten edges.
     free: Vec<EdgeId>,
     tens: StepRing,
     minutes: StepRing,
@@ -144,9 +144,9 @@ pub struct Window {
 /// What happened within a span of time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WindowSpan {
-    /// How long the span is: whole steps, and not longer than there is traffic.
+    /// The length of the span: whole steps, and no longer than there is traffic.
     pub length: Duration,
-    /// Every edge with traffic, by name.
+    /// Every edge with traffic, sorted.
     pub edges: Vec<(Edge, EdgeCounts)>,
 }
 
@@ -164,7 +164,7 @@ impl Window {
         }
     }
 
-    /// The number of an edge; past [`MAX_EDGES`] that of `other`.
+    /// The id of an edge; past [`MAX_EDGES`] that of `other`.
     pub fn edge(&mut self, edge: &Edge) -> EdgeId {
         if let Some(id) = self.ids.get(edge) {
             return *id;
@@ -183,12 +183,12 @@ impl Window {
         id
     }
 
-    /// For how many edges there is a place: as many as there were at one time.
+    /// How many slots for edges there are: the most edges that there were at one time.
     pub fn slots(&self) -> usize {
         self.edges.len()
     }
 
-    /// Forgets the edges that no series has any more and that nothing happened on within the last hour.
+    /// Forgets the edges that no series has and that had no traffic within the last hour.
     pub(super) fn expire(&mut self, of_series: impl Iterator<Item = EdgeId>) {
         let steps = self.tens.steps.iter().chain(&self.minutes.steps);
         let in_steps = steps.flat_map(|step| step.edges.keys().copied());
@@ -201,7 +201,7 @@ impl Window {
         }
     }
 
-    /// Adds what an HTTP series counted. A request that lasts is a success, whatever ended it.
+    /// Adds the counts of an HTTP series. A long-lived request is a success, whatever ended it.
     pub fn add_http(&mut self, series: SeriesEdge, counts: &HttpCounts, now: Moment) {
         let long_lived: u64 = counts.long_lived.iter().map(|count| u64::from(*count)).sum();
         let judged = counts.requests.saturating_sub(long_lived);
@@ -212,7 +212,7 @@ impl Window {
         self.add(series.edge, &counts, now);
     }
 
-    /// Adds what a TCP series counted.
+    /// Adds the counts of a TCP series.
     pub fn add_tcp(&mut self, series: SeriesEdge, counts: &TcpCounts, now: Moment) {
         let counts = EdgeCounts::of(series, counts.connections, counts.connections);
         self.add(series.edge, &counts, now);
@@ -224,14 +224,14 @@ impl Window {
         self.minutes.add(edge, counts, now);
     }
 
-    /// Forgets steps that are too old.
+    /// Drops steps that are too old.
     pub fn forget(&mut self, now: Moment) {
         self.looked = now;
         self.tens.forget(now);
         self.minutes.forget(now);
     }
 
-    /// What happened in the last `length`, in whole steps: up to one step more than asked for.
+    /// The calls of the last `length`, in whole steps: up to one step more than asked for.
     pub fn last(&self, length: Duration, now: Moment) -> WindowSpan {
         let ring = if length <= self.tens.length * 30 {
             &self.tens
@@ -259,7 +259,7 @@ impl Window {
     }
 }
 
-/// Durations by bucket without those of requests that last.
+/// The durations by bucket, without those of long-lived requests.
 fn sketch(counts: &HttpCounts) -> [u32; EDGE_BUCKET_COUNT] {
     let mut sketch = [0_u32; EDGE_BUCKET_COUNT];
     for (bucket, count) in counts.duration.buckets.iter().enumerate() {

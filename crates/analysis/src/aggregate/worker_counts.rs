@@ -1,4 +1,4 @@
-//! All that one worker counted since it was last drained.
+//! The counts of one worker between two drains.
 
 use super::evidence::EvidenceDeltas;
 use super::series::{HttpCounts, TcpCounts};
@@ -8,13 +8,13 @@ use crate::accounting::Accounting;
 /// What one worker counted since it was last drained.
 #[derive(Debug, Default)]
 pub struct WorkerCounts {
-    /// HTTP and gRPC series.
+    /// The HTTP and gRPC series that it counted.
     pub http: SeriesDeltas<HttpCounts>,
-    /// TCP series.
+    /// The TCP series that it counted.
     pub tcp: SeriesDeltas<TcpCounts>,
-    /// The rules that found the parties of the calls.
+    /// The evidence that it counted.
     pub evidence: EvidenceDeltas,
-    /// What became of every entry.
+    /// The counters of what became of every entry.
     pub accounting: Accounting,
 }
 
@@ -24,14 +24,14 @@ impl WorkerCounts {
         self.http.is_drained() && self.tcp.is_drained() && self.evidence.is_drained()
     }
 
-    /// Begins a drain of what is counted by now, once the one before has ended.
+    /// Begins a drain of what was counted until now, after the previous one has ended.
     pub fn begin_drain(&mut self) {
         self.http.begin_drain();
         self.tcp.begin_drain();
         self.evidence.begin_drain();
     }
 
-    /// Forgets which series has which id, to ask the registry again. What was counted stays.
+    /// Forgets the ids of all series, so that the registry is asked again. The counts stay.
     pub fn forget_ids(&mut self) {
         self.http.forget_ids();
         self.tcp.forget_ids();

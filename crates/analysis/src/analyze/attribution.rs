@@ -1,11 +1,11 @@
-//! Who an analyzer finds at one end of a call, and by which rule.
+//! What an analyzer says about an end of a call: who it is, and by which rule.
 
 use crate::directory::{ExternalHost, FoundOwner, Owner, Pod, Service};
 use crate::peer::Peer;
 use crate::role::Role;
 use crate::rule::Rule;
 
-/// Who stands at one end of a call.
+/// The party at an end of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Party<'a> {
     /// A pod of the directory.
@@ -14,25 +14,25 @@ pub enum Party<'a> {
     Service(&'a Service),
     /// A host outside the mesh.
     External(&'a ExternalHost),
-    /// A workload that described itself.
+    /// A workload as its own proxy describes it.
     Peer(Box<Peer<&'a [u8]>>),
-    /// Nobody certain.
+    /// No party that is certain.
     Unknown,
 }
 
-/// Who stands at one end of a call, by which rule.
+/// The party at an end of a call, and the rule that decided so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribution<'a> {
-    /// Who.
+    /// The party.
     pub party: Party<'a>,
-    /// The rule that found the party, or that says why it is unknown.
+    /// The rule that found the party, or that left it unknown.
     pub rule: Rule,
-    /// Whether it is known for a gateway or a waypoint.
+    /// The role of the party's proxy, if it is known to be a gateway or a waypoint.
     pub role: Role,
 }
 
 impl Attribution<'_> {
-    /// Nobody certain.
+    /// No party that is certain.
     pub fn unknown(rule: Rule) -> Self {
         Attribution {
             party: Party::Unknown,

@@ -1,4 +1,4 @@
-//! The host in a request's authority, or in the server name of a TLS connection: a client may write anything there.
+//! Reads the host in a request's authority or in the server name of a TLS connection. A client may write anything there.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -8,24 +8,24 @@ use crate::node::MAX_DOMAIN_BYTES;
 /// The host and port that a client wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {
-    /// The host.
+    /// The name or the address of the host.
     pub host: AuthorityHost<'a>,
-    /// The port, if one was written that there is.
+    /// The port; `None` if there is none or it is out of range.
     pub port: Option<u16>,
 }
 
-/// A host.
+/// A host, by its name or its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthorityHost<'a> {
-    /// A name in lower case, without a dot at its end.
+    /// A name in lower case, without a trailing dot.
     Name(Cow<'a, str>),
-    /// An address, of IPv6 with or without brackets.
+    /// An IP address; IPv6 is read with or without brackets.
     Address(IpAddr),
 }
 
 impl<'a> Authority<'a> {
-    /// Reads an authority (RFC 3986, 3.2) without its userinfo, which may be a secret. `None` when no host is left, or something that no
-    /// host is.
+    /// Reads an authority (RFC 3986, 3.2) without its userinfo, which may be a secret. `None` when nothing is left that can be a
+    /// host.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let text = bytes.rsplit(|byte| *byte == b'@').next()?;
         let text = std::str::from_utf8(text).ok()?;
@@ -71,7 +71,7 @@ impl<'a> AuthorityHost<'a> {
         AuthorityHost::Address(address.to_canonical())
     }
 
-    /// The host as text.
+    /// The host as text, an address in its canonical form.
     pub fn into_text(self) -> Cow<'a, str> {
         match self {
             AuthorityHost::Name(name) => name,

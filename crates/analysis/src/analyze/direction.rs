@@ -1,4 +1,4 @@
-//! Which way a call went, as its reporter saw it.
+//! The direction of a call, as its reporter saw it.
 
 use super::NotObserved;
 use super::identity::Identity;
@@ -8,19 +8,19 @@ use crate::accounting::Skipped;
 use crate::node::Node;
 use crate::role::Role;
 
-/// The side of the call that the reporting proxy was on. It decides how many observations an entry has and who reports them, so
-/// it is found once for all analyzers.
+/// The side of the call on which the reporting proxy was. It decides how many observations an entry has and who reports them, so
+/// all analyzers share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// A sidecar in front of the called party.
+    /// The reporter is the sidecar of the called party.
     Inbound,
-    /// A sidecar behind the caller.
+    /// The reporter is the sidecar of the caller.
     Outbound,
-    /// A gateway, called and calling.
+    /// The reporter is a gateway, which was called and called on.
     Gateway,
-    /// A waypoint, between the two.
+    /// The reporter is a waypoint between caller and called party.
     Waypoint,
-    /// A waypoint, where the caller used the pod's own address.
+    /// The reporter is a waypoint, and the caller used the pod's own address.
     Direct,
 }
 

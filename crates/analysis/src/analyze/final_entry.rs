@@ -1,4 +1,4 @@
-//! Which entries end a call: only those are counted, so that nothing is counted twice.
+//! Decides which entries end a call. Only those are counted, so that nothing is counted twice.
 
 use als_proto::CommonProperties;
 
@@ -6,7 +6,8 @@ use super::long_lived::METHOD_CONNECT;
 use crate::accounting::Skipped;
 use crate::role::Role;
 
-/// How `access_log_type` (envoy `data/accesslog/v3` `AccessLogType`) is taken. Proxies before Envoy 1.26 leave it 0.
+/// Accepts an entry that ends a call, by `access_log_type` (envoy `data/accesslog/v3` `AccessLogType`). Proxies before Envoy 1.26
+/// leave it 0.
 pub fn check_is_final(common: &CommonProperties<'_>) -> Result<(), Skipped> {
     if common.intermediate_log_entry {
         return Err(Skipped::Periodic);
@@ -22,8 +23,8 @@ pub fn check_is_final(common: &CommonProperties<'_>) -> Result<(), Skipped> {
     }
 }
 
-/// Whether a request opens an HBONE tunnel at a waypoint: what goes through it has entries of its own. A client's own CONNECT has
-/// a cluster.
+/// Refuses the request that opens an HBONE tunnel at a waypoint: what goes through the tunnel has entries of its own. A CONNECT of
+/// a client has a cluster.
 pub fn check_is_no_tunnel(role: Role, common: &CommonProperties<'_>, method: i32) -> Result<(), Skipped> {
     if method == METHOD_CONNECT && role == Role::Waypoint && common.upstream_cluster.is_empty() {
         return Err(Skipped::NotACall);

@@ -34,7 +34,7 @@ use crate::moment::Moment;
 use crate::node::Node;
 use crate::rule::Rule;
 
-/// The directory with what the rules need beside it, for the length of one entry.
+/// A lookup in the directory on behalf of one entry.
 #[derive(Debug)]
 pub struct Lookup<'a> {
     query: DirectoryQuery<'a>,
@@ -62,29 +62,29 @@ impl<'a> Lookup<'a> {
         self.validity
     }
 
-    /// What was asked of the directory so far, and the version that answered.
+    /// What the answers so far depend on, and the version that gave them.
     pub fn dependencies(&self) -> (Dependencies, u64) {
         (self.query.dependencies(), self.query.version())
     }
 
-    /// Of the names of a party the one when the call started.
+    /// The name that a party had when the call started.
     pub fn name<'b>(&mut self, names: &'b NameHistory) -> &'b Text {
         let (name, validity) = names.at(self.start);
         self.validity = self.validity.and(validity);
         name
     }
 
-    /// Questions to the directory.
+    /// The query to the directory that this lookup makes.
     pub fn query(&mut self) -> &mut DirectoryQuery<'a> {
         &mut self.query
     }
 
-    /// The reporting proxy.
+    /// The node of the reporting proxy.
     pub fn node(&self) -> &'a Node {
         self.node
     }
 
-    /// What the reporting proxy has of hosts outside the mesh, for a call of this port.
+    /// What the reporting proxy sees of hosts outside the mesh, for a call to this port.
     pub fn scope(&self, port: u16) -> Scope<'a> {
         Scope {
             namespace: &self.node.namespace,
@@ -93,12 +93,12 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// Notes that the answer holds for no call that starts later than so long after this one.
+    /// Limits the validity: the answer holds only for calls that start at most `time` after this one.
     pub fn limit_validity(&mut self, time: Duration) {
         self.validity.until = self.validity.until.min(self.start.plus(time));
     }
 
-    /// Who stands at one end of a call. An end without an address is unknown if it is not the proxy's own; a call without an upstream
+    /// The party at an end of a call. An end without an address is unknown, except the proxy's own. A call without an upstream
     /// address reached nobody.
     pub fn party(
         &mut self,
@@ -117,7 +117,7 @@ impl<'a> Lookup<'a> {
         Ok(found.into())
     }
 
-    /// The reporting proxy, of which the entry shows this address.
+    /// The reporting proxy's own end, for which the entry shows this address.
     fn own(
         &mut self,
         shown: Option<PartyAddress<'_>>,
@@ -147,7 +147,7 @@ impl<'a> Lookup<'a> {
         Ok(shown)
     }
 
-    /// The pod that the reporting proxy says it is in.
+    /// The pod in which the reporting proxy claims to run.
     fn named(&mut self) -> FoundOwner<'a> {
         let own = self.node.own_pod.as_deref().and_then(|own| own.split_once('/'));
         let Some((namespace, name)) = own else {
@@ -158,13 +158,13 @@ impl<'a> Lookup<'a> {
         found
     }
 
-    /// Who has a listening side's address.
+    /// The owner of a listening side's address.
     fn listener(&mut self, endpoint: PartyAddress<'_>) -> Result<FoundOwner<'a>, NotObserved> {
         self.owner(endpoint, Some(endpoint.port))
     }
 
-    /// Who has a caller's address: its port is ephemeral and says nothing. A loopback address that the directory does not know
-    /// is the proxy's own pod, unless that is in its node's network: then it may be any process of the node.
+    /// The owner of a caller's address; its port is ephemeral and says nothing. A loopback address that the directory does not know
+    /// belongs to the proxy's own pod. If that pod is in its node's network, any process of the node may have it.
     fn caller(&mut self, endpoint: PartyAddress<'_>) -> Result<FoundOwner<'a>, NotObserved> {
         let found = self.owner(endpoint, None)?;
         if found.rule != Rule::NotFound || !ip(endpoint.ip)?.is_loopback() {
@@ -178,8 +178,8 @@ impl<'a> Lookup<'a> {
         })
     }
 
-    /// Whom the proxy reached. What has no address in the directory is the outside host that the cluster names: a `ServiceEntry`
-    /// that asks DNS has its addresses from there.
+    /// The party that the proxy reached. If the directory does not know the address, it is the outside host that the cluster names:
+    /// a `ServiceEntry` that asks DNS has its addresses from there.
     fn upstream(
         &mut self,
         endpoint: PartyAddress<'_>,
@@ -221,7 +221,7 @@ impl<'a> Lookup<'a> {
         })
     }
 
-    /// Who has an address; `port` is that of a listening side.
+    /// The owner of an address. `port` is the port of a listening side.
     pub(super) fn owner_of(&mut self, address: IpAddr, port: Option<u16>) -> FoundOwner<'a> {
         let found = self.query.owner(address, port, self.start);
         self.validity = self.validity.and(found.validity);

@@ -1,5 +1,5 @@
-//! Requests whose duration is how long a connection was open, and not how long an answer took. They are counted like any other,
-//! also in the histogram of durations, where Istio has them; an edge's percentiles leave them out.
+//! Finds long-lived requests, whose duration is how long a connection was open and not how long an answer took. They are counted
+//! like any other, also in the histogram of durations, where Istio counts them too. The percentiles of an edge leave them out.
 //!
 //! | which | how an entry tells |
 //! |---|---|
@@ -7,8 +7,7 @@
 //! | a tunnel | a CONNECT that was answered with 2xx |
 //! | an event stream | a response of the type `text/event-stream`, where the proxy logs that header |
 //!
-//! A gRPC stream can't be told from a single call, and an answer that a client waits for on purpose (long polling) not from a slow
-//! one: no field of an entry says it.
+//! A gRPC stream can't be distinguished from a single call, nor long polling from a slow answer: no field of an entry says it.
 
 use als_proto::{HttpRequest, HttpResponse, Malformed};
 
@@ -17,7 +16,7 @@ pub(super) const METHOD_CONNECT: i32 = 6;
 const STATUS_SWITCHING_PROTOCOLS: u32 = 101;
 const EVENT_STREAM_MEDIA_TYPE: &[u8] = b"text/event-stream";
 
-/// Whether a request lasts as long as a connection.
+/// Whether a request is long-lived: its duration is how long a connection was open.
 #[inline]
 pub fn is_long_lived(request: &HttpRequest<'_>, response: &HttpResponse<'_>) -> Result<bool, Malformed> {
     match response.code {

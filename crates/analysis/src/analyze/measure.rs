@@ -1,4 +1,4 @@
-//! The numbers of an entry: outcome, time and bytes.
+//! Measures an entry: its outcome, its duration and its bytes.
 
 use als_proto::{CommonProperties, HttpEntry, HttpRequest, Malformed, ResponseFlags, TcpEntry};
 
@@ -8,31 +8,31 @@ use super::protocol::{self, Protocol};
 use crate::accounting::ClampedField;
 use crate::port_protocol::PortProtocol;
 
-/// The largest request or response that is believed: 1 PiB, for which a connection of 100 Gbit/s takes a day.
+/// The largest accepted request or response: 1 PiB, which takes a connection of 100 Gbit/s a day.
 pub const MAX_REQUEST_BYTES: u64 = 1 << 50;
-/// The most bytes of a TCP connection that are believed: 64 PiB, for which one of 100 Gbit/s takes two months.
+/// The most accepted bytes of a TCP connection: 64 PiB, which take one of 100 Gbit/s two months.
 pub const MAX_CONNECTION_BYTES: u64 = 1 << 56;
-/// The largest status code (RFC 9110, 15: three digits).
+/// The largest accepted status code (RFC 9110, 15: three digits).
 pub const MAX_STATUS_CODE: u32 = 999;
 
-/// Which values of an entry were beyond sense.
+/// The set of an entry's values that were out of range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClampedFields(u8);
 
 impl ClampedFields {
-    /// Whether none was.
+    /// Whether every value was in range.
     #[inline]
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Each of them.
+    /// The values that were out of range.
     pub fn iter(self) -> impl Iterator<Item = ClampedField> {
         let has = move |field: &ClampedField| self.0 & 1 << *field as u8 != 0;
         ClampedField::ALL.iter().copied().filter(has)
     }
 
-    /// The value, or the largest one that is believed.
+    /// `value`, or `most` if it is larger; then notes the field.
     fn at_most<T: PartialOrd>(&mut self, field: ClampedField, most: T, value: T) -> T {
         if value > most {
             self.0 |= 1 << field as u8;
@@ -42,42 +42,42 @@ impl ClampedFields {
     }
 }
 
-/// What an HTTP request came to.
+/// The measures of an HTTP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpMeasure {
-    /// HTTP or gRPC.
+    /// Whether it is HTTP or gRPC.
     pub protocol: Protocol,
     /// The status; 0 when the caller got none (reset, disconnect).
     pub code: u32,
-    /// Envoy's response flags.
+    /// Envoy's `response_flags`.
     pub flags: ResponseFlags,
-    /// The whole request, in microseconds.
+    /// The duration of the whole request, in microseconds.
     pub microseconds: u64,
-    /// Whether that is how long a connection was open, see [`super::long_lived`].
+    /// Whether the duration is that of a connection, see [`super::long_lived`].
     pub is_long_lived: bool,
     /// Bytes from the caller, headers included.
     pub request_bytes: u64,
     /// Bytes to the caller, headers included.
     pub response_bytes: u64,
-    /// Which of these were beyond sense.
+    /// The values that were out of range.
     pub clamped: ClampedFields,
 }
 
-/// What a TCP connection came to.
+/// The measures of a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpMeasure {
-    /// Envoy's response flags.
+    /// Envoy's `response_flags`.
     pub flags: ResponseFlags,
-    /// Bytes from the caller.
+    /// Bytes that came from the caller.
     pub received_bytes: u64,
-    /// Bytes to the caller.
+    /// Bytes that went to the caller.
     pub sent_bytes: u64,
-    /// Which of these were beyond sense.
+    /// The values that were out of range.
     pub clamped: ClampedFields,
 }
 
-/// The numbers of an HTTP entry. Bytes are what went over the downstream wire; proxies before Envoy 1.23 don't log that, then
-/// headers and bodies are added up.
+/// Measures an HTTP entry. Its bytes are those on the downstream wire. Proxies before Envoy 1.23 don't log them; then headers and
+/// bodies are added up.
 #[inline]
 pub fn http(
     common: &CommonProperties<'_>,
@@ -100,7 +100,7 @@ pub fn http(
         protocol: protocol::protocol(entry, request, port)?,
         code,
         flags: common.response_flags,
-        // A negative time is a huge number here.
+        // A negative duration becomes a huge number, which is out of range.
         microseconds: latency::signed_microseconds(common)?.cast_unsigned(),
         is_long_lived,
         request_bytes,
@@ -115,7 +115,7 @@ pub fn http(
 }
 
 impl HttpMeasure {
-    /// Whether each value is surely believed.
+    /// Whether each value is surely in range.
     #[inline]
     fn is_within_sense(&self) -> bool {
         self.microseconds <= latency::MAX_MICROSECONDS
@@ -123,7 +123,7 @@ impl HttpMeasure {
             && self.request_bytes | self.response_bytes <= MAX_REQUEST_BYTES
     }
 
-    /// The same with what is believed of each value.
+    /// The same measures with each value brought into range.
     #[cold]
     fn clamped(self) -> Self {
         let mut clamped = ClampedFields::default();
@@ -147,7 +147,7 @@ impl HttpMeasure {
     }
 }
 
-/// The numbers of a TCP entry, or of an HTTP entry that a TCP proxy wrote (then `entry` is `None`).
+/// Measures a TCP entry, or an HTTP entry that a TCP proxy wrote (then `entry` is `None`).
 pub fn tcp(common: &CommonProperties<'_>, entry: Option<&TcpEntry<'_>>) -> TcpMeasure {
     let (received, sent) = entry.map_or((0, 0), |entry| (entry.received_bytes, entry.sent_bytes));
     let received = non_zero_or(common.downstream_wire_bytes_received, received);
@@ -161,7 +161,7 @@ pub fn tcp(common: &CommonProperties<'_>, entry: Option<&TcpEntry<'_>>) -> TcpMe
     }
 }
 
-/// How often the proxy tried an upstream again (`upstream_request_attempt_count`); the attempts are one request.
+/// How often the proxy retried (`upstream_request_attempt_count`). All attempts are one request.
 pub fn retries(common: &CommonProperties<'_>) -> u32 {
     common.upstream_request_attempt_count.saturating_sub(1)
 }

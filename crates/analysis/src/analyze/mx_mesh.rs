@@ -13,7 +13,7 @@ use crate::peer::Peer;
 use crate::role::Role;
 use crate::rule::Rule;
 
-/// Who stands at one end of a call.
+/// The party at an end of a call.
 pub fn party<'a>(
     identity: &Identity<'a>,
     node: &'a Node,
@@ -41,7 +41,8 @@ pub fn party<'a>(
     }
 }
 
-/// The downstream's peer. Its namespace is what its certificate proves, where there is one (istio/proxy `istio_stats`).
+/// The downstream peer. If there is a certificate, its namespace is the one that the certificate proves (istio/proxy
+/// `istio_stats`).
 fn downstream<'a>(identity: &Identity<'a>) -> Option<Peer<&'a [u8]>> {
     let peer = identity.peers.downstream?;
     let namespace = tls::namespace(identity.security.peer_principal).unwrap_or(peer.namespace);

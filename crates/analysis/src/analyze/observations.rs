@@ -1,4 +1,4 @@
-//! The observations of one entry: which ends of the call they have, and who is asked about each end.
+//! Makes the observations of an entry: which ends of the call they have, and who is found at each end.
 
 use super::NotObserved;
 use super::attribution::{Attribution, Party};
@@ -14,25 +14,25 @@ use crate::chain::{Analyzer, Chain};
 use crate::reporter::Reporter;
 use crate::role::Role;
 
-/// One observation's parties.
+/// An observation: what one reporter says about one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation<'a> {
-    /// Who reports it.
+    /// The proxy that reports it.
     pub reporter: Reporter,
-    /// The caller.
+    /// The party that called.
     pub source: Attribution<'a>,
-    /// The called party.
+    /// The party that was called.
     pub destination: Attribution<'a>,
-    /// The called service.
+    /// The service that was called.
     pub service: DestinationService<'a>,
-    /// Whether the proxy passed the call on to no service that it knows.
+    /// Whether the proxy passed the call on without knowing a service for it.
     pub is_passed_on: bool,
-    /// The TLS between the two.
+    /// The TLS of the connection between caller and called party.
     pub security: Security<'a>,
 }
 
-/// The observations of one entry: one of a sidecar or waypoint, two of a gateway. The chain is asked about each end by itself, so
-/// whatever its order, no end stays unknown that one of its analyzers knows.
+/// The observations of an entry: one of a sidecar or waypoint, two of a gateway. The chain is asked about each end separately, so
+/// no end stays unknown that one of its analyzers knows, whatever their order.
 pub fn observations<'a>(
     chain: Chain,
     identity: &Identity<'a>,
@@ -40,7 +40,7 @@ pub fn observations<'a>(
 ) -> Result<(Observation<'a>, Option<Observation<'a>>), NotObserved> {
     let cluster = UpstreamCluster::parse(identity.cluster);
     let direction = direction(identity, cluster, lookup.node())?;
-    // What was sent to a pod's own address needs no other.
+    // A call to a pod's own address needs no upstream address.
     let reached = identity.local.filter(|_| direction == Direction::Direct);
     let identity = &Identity {
         upstream: identity.upstream.or(reached),
@@ -78,7 +78,7 @@ pub fn observations<'a>(
                 role: Role::Gateway,
                 ..destination
             };
-            // What the client asked for is not the gateway itself.
+            // The authority is what the client asked the gateway for, and not the gateway itself.
             let of_gateway = Identity {
                 authority: b"",
                 ..*identity
@@ -92,7 +92,7 @@ pub fn observations<'a>(
             (first, Some(second), identity.local.or(identity.upstream))
         }
     };
-    // Without an address for any end, only what is known otherwise tells of a call.
+    // Without any address, it is a call only if something else names an end or the service.
     let has_address = identity.remote.is_some() || other_end.is_some();
     if has_address || is_known(&observation) || second.as_ref().is_some_and(is_known) {
         Ok((observation, second))
@@ -107,7 +107,7 @@ fn is_known(observation: &Observation<'_>) -> bool {
     ends.any(|end| end.rule.unattributed().is_none()) || *observation.service.host != *UNKNOWN
 }
 
-/// The answer of the chain that says the most, of several the first.
+/// The most certain answer of the chain; of equal ones the first.
 fn party<'a>(
     chain: Chain,
     identity: &Identity<'a>,
@@ -128,16 +128,16 @@ fn party<'a>(
     best
 }
 
-/// How much an analyzer's answer says about an end of a call.
+/// How certain an analyzer's answer about an end of a call is, from low to high.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Certainty {
-    /// It needs what the entry lacks.
+    /// The entry lacks what the analyzer needs.
     Nothing,
-    /// The end is there and unknown.
+    /// The end exists, but it is unknown.
     Unknown,
-    /// A Service's address or an outside host: one of its workloads.
+    /// A Service or an outside host is known, but not the workload.
     Service,
-    /// The workload.
+    /// The workload is known.
     Workload,
 }
 
@@ -150,13 +150,13 @@ fn certainty(answer: &Result<Attribution<'_>, NotObserved>) -> Certainty {
     }
 }
 
-/// Who called, and who was called.
+/// The parties at both ends of a call.
 struct Parties<'a> {
     source: Attribution<'a>,
     destination: Attribution<'a>,
 }
 
-/// The downstream side: the caller reached the listener.
+/// The observation of the server side: the source reached the proxy's listener.
 fn server_side<'a>(
     identity: &Identity<'a>,
     cluster: UpstreamCluster<'a>,
@@ -187,7 +187,8 @@ fn server_side<'a>(
     }
 }
 
-/// The upstream side: the source reached the upstream. The downstream connection's TLS says nothing about it.
+/// The observation of the client side: the source reached the upstream. The entry's TLS is that of the downstream connection and
+/// says nothing about it.
 fn client_side<'a>(
     direction: Direction,
     identity: &Identity<'a>,
@@ -198,7 +199,7 @@ fn client_side<'a>(
     let Parties { source, destination } = parties;
     let proxy = Some(&*lookup.node().namespace).filter(|namespace| !namespace.is_empty());
     let namespace = match direction {
-        // The proxy is the caller's.
+        // The proxy belongs to the caller, so its namespace is the caller's.
         Direction::Outbound | Direction::Gateway => proxy.or_else(|| namespace(&source, b"")),
         Direction::Inbound | Direction::Waypoint | Direction::Direct => {
             namespace(&source, identity.security.peer_principal)
@@ -224,7 +225,7 @@ fn client_side<'a>(
     }
 }
 
-/// The namespace of a caller, by itself or else by its certificate.
+/// The namespace of a caller, by its party or else by its certificate.
 fn namespace<'a>(caller: &Attribution<'a>, principal: &'a [u8]) -> Option<&'a str> {
     let namespace = match &caller.party {
         Party::Pod(pod) => &pod.namespace,

@@ -1,4 +1,4 @@
-//! What a call came to: the one definition of success, client error, failure and unknown. The page, `top`, the API, JSON lines
+//! Judges calls: the one definition of success, client error, failure and unknown. The page, `top`, the API, JSON lines
 //! and what `persistence` keeps use it, and the recording rules in `deploy/prometheus` say the same in `PromQL`; so does every
 //! exporter.
 //!
@@ -17,7 +17,7 @@
 //! | gRPC without a status | unknown | Istio's mesh-config logger never logs the status |
 //! | any other | success | |
 //!
-//! A request that lasts ([`super::long_lived`]) was accepted and is a success, whatever ended it. Of a TCP connection no answer is
+//! A long-lived request ([`super::long_lived`]) was accepted and is a success, whatever ended it. Of a TCP connection no answer is
 //! known, only whether it was delivered:
 //!
 //! | TCP | verdict |
@@ -34,32 +34,32 @@ use als_proto::ResponseFlags;
 use super::measure::HttpMeasure;
 use super::protocol::Protocol;
 
-/// The part of a series' labels that says what came of the call.
+/// The part of a series' labels that says how a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// HTTP, gRPC with its status, or TCP.
+    /// The protocol, for gRPC with its status.
     pub protocol: Protocol,
     /// The response code; 0 for TCP.
     pub code: u32,
-    /// Envoy's response flags.
+    /// Envoy's `response_flags`.
     pub flags: ResponseFlags,
 }
 
-/// What a call came to.
+/// The judgement on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// It was answered, or a connection was carried to its end.
     Success,
-    /// It was refused for what its caller did: a share of its own, and no failure.
+    /// It was refused because of what its caller did. This is counted apart from failures.
     ClientError,
     /// The service failed, or nobody answered.
     Failed,
-    /// It can't be known. Shares of the others are of what is known.
+    /// It is not known. Shares of the other verdicts are shares of what is known.
     Unknown,
 }
 
 impl Verdict {
-    /// The verdict on the calls of a series; those that last are a success beside it.
+    /// The verdict on the calls of a series. Long-lived ones among them are a success.
     pub fn of(outcome: Outcome) -> Self {
         let Outcome {
             protocol,
@@ -104,7 +104,7 @@ impl Verdict {
         }
     }
 
-    /// The verdict's word in JSON.
+    /// The verdict as it is written in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Verdict::Success => "success",
@@ -115,9 +115,9 @@ impl Verdict {
     }
 }
 
-/// The verdict on a gRPC status, as `OpenTelemetry`'s semantic conventions take it on the server's side: `UNKNOWN`,
-/// `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE` and `DATA_LOSS` are the server's, and so is a number that
-/// gRPC has no status for, which its libraries take for `UNKNOWN`.
+/// The verdict on a gRPC status, as `OpenTelemetry`'s semantic conventions have it for servers: `UNKNOWN`, `DEADLINE_EXCEEDED`,
+/// `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE` and `DATA_LOSS` are the server's fault. So is a number that is no status of gRPC,
+/// because its libraries turn that into `UNKNOWN`.
 pub fn of_grpc_status(status: u8) -> Verdict {
     match status {
         0 => Verdict::Success,
@@ -127,7 +127,7 @@ pub fn of_grpc_status(status: u8) -> Verdict {
     }
 }
 
-/// Whether somebody answered the calls of a series, whatever the answer was; of TCP, whether they were delivered.
+/// Whether anybody answered the calls of a series; for TCP, whether they were delivered.
 pub fn is_answered(outcome: Outcome) -> bool {
     let Outcome {
         protocol,
@@ -145,23 +145,23 @@ pub fn is_answered(outcome: Outcome) -> bool {
     }
 }
 
-/// What a response flag tells of the call.
+/// What a response flag says about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlagMeaning {
-    /// Envoy reached nobody, or answered in the service's place because it did not want to.
+    /// Envoy reached no upstream, or answered in place of the service.
     Undelivered,
-    /// The call was under way and ended before its answer was complete.
+    /// The call ended before its answer was complete.
     Cut,
     /// Envoy refused the call for what its caller sent or who its caller is.
     Refused,
-    /// The caller went away.
+    /// The caller went away before the answer was complete.
     CallerLeft,
-    /// Nothing of how the call ended.
+    /// Nothing about how the call ended.
     Nothing,
 }
 
-/// Every flag by the number of its field in `envoy.data.accesslog.v3.ResponseFlags`, with what it tells (Envoy's documentation of
-/// `%RESPONSE_FLAGS%`, and where its sources set them). `DO` and `UDO`, dropped for overload, have no field: their 503 tells it.
+/// The meaning of every flag, by the number of its field in `envoy.data.accesslog.v3.ResponseFlags` (Envoy's documentation of
+/// `%RESPONSE_FLAGS%`, and where its sources set them). `DO` and `UDO`, for overload, have no field; the code 503 says it.
 pub const FLAG_MEANINGS: [(u32, FlagMeaning); 28] = [
     (1, FlagMeaning::Undelivered), // LH: 503, because this Envoy failed its own health check
     (2, FlagMeaning::Undelivered), // UH: 503, no healthy host
@@ -198,7 +198,7 @@ const CUT_FLAGS: u64 = flags_meaning(FlagMeaning::Cut);
 const REFUSED_FLAGS: u64 = flags_meaning(FlagMeaning::Refused);
 const CALLER_LEFT_FLAGS: u64 = flags_meaning(FlagMeaning::CallerLeft);
 
-/// The flags that tell this, bit n for the field with number n.
+/// The set of flags with this meaning: bit n is the field with number n.
 const fn flags_meaning(what: FlagMeaning) -> u64 {
     let (mut bits, mut rest): (u64, &[(u32, FlagMeaning)]) = (0, &FLAG_MEANINGS);
     while let [(number, tells), tail @ ..] = rest {

@@ -1,4 +1,4 @@
-//! From Envoy's address messages to the text of an IP address and a port.
+//! Reads Envoy's addresses: the text of an IP address, and a port.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,10 @@ use als_proto::Address;
 use super::NotObserved;
 use crate::accounting::Rejected;
 
-/// An address that can belong to a party, still as the text that Envoy sent.
+/// An address that can belong to a party, as the text that Envoy sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartyAddress<'a> {
-    /// The IP address as text; checked when it is looked up.
+    /// The IP address as text. It is parsed when it is looked up.
     pub ip: &'a [u8],
     /// The port; 0 when there is none.
     pub port: u16,
@@ -18,8 +18,8 @@ pub struct PartyAddress<'a> {
     pub is_endpoint_id: bool,
 }
 
-/// The endpoint of `address`. A socket address is taken as it is; an Envoy-internal address names the pod behind it in
-/// `endpoint_id` as `ip:port` (waypoints and HBONE); pipes, blank and unset addresses belong to nobody.
+/// The address of a party in `address`. A socket address is taken as it is. An Envoy-internal address names the pod behind it in
+/// `endpoint_id` as `ip:port` (waypoints and HBONE). Pipes, blank and unset addresses belong to no party.
 #[inline]
 pub fn endpoint(address: Option<Address<'_>>) -> Option<PartyAddress<'_>> {
     match address? {
@@ -33,7 +33,7 @@ pub fn endpoint(address: Option<Address<'_>>) -> Option<PartyAddress<'_>> {
     }
 }
 
-/// Whether `address` is a pipe, which has an owner on its own machine only.
+/// Whether `address` is a pipe, which is local to a machine.
 #[inline]
 pub fn is_pipe(address: Option<Address<'_>>) -> bool {
     matches!(address, Some(Address::Pipe { .. }))

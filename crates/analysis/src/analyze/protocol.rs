@@ -1,4 +1,4 @@
-//! HTTP, gRPC or TCP, and what a gRPC call's status was.
+//! Finds the protocol of a call, and the status of a gRPC call.
 
 use als_proto::{HttpEntry, HttpRequest, Malformed};
 
@@ -13,12 +13,12 @@ pub enum Protocol {
     Grpc(u8),
     /// gRPC of which the proxy logged no status.
     GrpcUnknown,
-    /// A TCP connection.
+    /// A TCP connection, whatever it carries.
     Tcp,
 }
 
 impl Protocol {
-    /// The label's value.
+    /// The value of the label `request_protocol`.
     pub fn as_str(self) -> &'static str {
         match self {
             Protocol::Http => "http",
@@ -27,7 +27,7 @@ impl Protocol {
         }
     }
 
-    /// A number that no other protocol or status has.
+    /// A number that is unique to the protocol and its status.
     #[inline]
     pub fn number(self) -> u16 {
         match self {
@@ -53,9 +53,9 @@ const VERSION_HTTP2: i32 = 3;
 /// `RequestMethod.METHOD_POST`.
 const METHOD_POST: i32 = 3;
 
-/// The protocol of an HTTP entry. gRPC is told by the content type where it is logged, else by what the called port declares, else
-/// by the request's shape: POST over HTTP/2 to `/package.Service/Method`. Istio's mesh-config logger carries no headers, so there
-/// port and shape decide and the status stays unknown.
+/// The protocol of an HTTP entry. It is gRPC by the content type if that is logged, else by what the called port declares, else by
+/// the request's shape: POST over HTTP/2 to `/package.Service/Method`. Istio's mesh-config logger logs no headers, so there port
+/// and shape decide and the status stays unknown.
 pub fn protocol(
     entry: &HttpEntry<'_>,
     request: &HttpRequest<'_>,

@@ -1,8 +1,8 @@
-//! Istio's label `response_flags`: Envoy's short codes.
+//! Writes Istio's label `response_flags` with Envoy's short codes.
 
 use als_proto::ResponseFlags;
 
-/// Every flag's short code in the order of the proto's fields, joined by commas; `-` if none (istio `istio_stats`).
+/// The short code of each flag in the order of the proto's fields, joined by commas; `-` if there is none (istio `istio_stats`).
 pub fn text(flags: ResponseFlags) -> String {
     if flags.is_empty() {
         return "-".to_owned();

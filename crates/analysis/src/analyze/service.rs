@@ -20,16 +20,16 @@ pub const UNKNOWN: &str = "unknown";
 /// A label of the called service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceLabel<'a> {
-    /// The directory has it.
+    /// The text is in the directory.
     Known(&'a Text),
-    /// The entry says so, or it is made for the entry.
+    /// The text is in the entry, or was made for it.
     Borrowed(Cow<'a, str>),
-    /// A client says so, of a host that the directory does not have: only so many of these are told apart
+    /// A client wrote the text, and the directory does not have the host. Only so many of these are counted separately
     /// ([`crate::aggregate::registry::RegistryBounds::outside_hosts`]).
     Outside(Cow<'a, str>),
 }
 
-/// The three labels of the called service, where a value that is not known is `unknown`, and what its port speaks.
+/// The three labels of the called service, each `unknown` if it is not known, and the protocol of its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestinationService<'a> {
     /// Istio's `destination_service`.
@@ -38,30 +38,30 @@ pub struct DestinationService<'a> {
     pub name: ServiceLabel<'a>,
     /// Istio's `destination_service_namespace`.
     pub namespace: ServiceLabel<'a>,
-    /// What the called port declares.
+    /// The protocol that the called port declares.
     pub protocol: PortProtocol,
 }
 
-/// What a client said of whom it calls, and who it is.
+/// The service that a client asked for, by its own word, and its namespace.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestedHost<'a> {
     /// The request's authority, or the server name of the connection's TLS.
     pub authority: &'a [u8],
     /// The caller's namespace.
     pub namespace: Option<&'a str>,
-    /// The address that the caller's application wanted, where nothing else tells whom.
+    /// The address that the caller's application connected to, if nothing else names the service.
     pub address: Option<PartyAddress<'a>>,
 }
 
 impl<'a> ServiceLabel<'a> {
     const UNKNOWN: ServiceLabel<'static> = ServiceLabel::borrowed(UNKNOWN);
 
-    /// What an entry says.
+    /// A label from the text of an entry.
     pub const fn borrowed(text: &'a str) -> Self {
         ServiceLabel::Borrowed(Cow::Borrowed(text))
     }
 
-    /// The label's symbol. A host outside has none before there is a place for it.
+    /// The label's symbol; `unknown` for a host outside, which gets one only if there is room for it.
     pub fn intern(&self, interner: &mut Interner) -> Symbol {
         match self {
             ServiceLabel::Known(text) => interner.intern_text(text),
@@ -141,7 +141,7 @@ impl<'a> DestinationService<'a> {
             let namespace = ServiceLabel::Known(&pod.namespace);
             return Self::of_canonical_service(ServiceLabel::Known(&pod.canonical_service), namespace);
         };
-        // Where there is but one, nobody needs to be asked for.
+        // If only one Service sends to the port, what the client asked for does not matter.
         if !oldest.is_only
             && let Some(service) = Self::requested_service(requested, &pod.namespace, lookup)
             && let Some(protocol) = lookup.query().protocol_of(pod, port, service)
@@ -151,8 +151,8 @@ impl<'a> DestinationService<'a> {
         Self::of_service(oldest.service, oldest.reported, domain)
     }
 
-    /// The Service that was asked for, of those in `namespace` if the caller has none. The server name of Istio's own mutual TLS is the
-    /// called cluster's.
+    /// The Service that the client asked for, in `namespace` if the caller has none. The server name of Istio's own mutual TLS is
+    /// that of the called cluster.
     fn requested_service(
         requested: RequestedHost<'a>,
         namespace: &str,
@@ -182,7 +182,7 @@ impl<'a> DestinationService<'a> {
         }
     }
 
-    /// Istio names the service of an outside host after the host as the `ServiceEntry` has it, also where that is a wildcard.
+    /// The service of an outside host. Istio names it after the host as the `ServiceEntry` writes it, also if that is a wildcard.
     fn of_external(external: &'a ExternalHost, port: u16) -> Self {
         DestinationService {
             host: ServiceLabel::Known(&external.host),
@@ -213,7 +213,7 @@ impl<'a> DestinationService<'a> {
         Self::of_authority(&authority, requested.namespace, lookup)
     }
 
-    /// What the client named, if the directory has it.
+    /// The service that the client named, if the directory has it.
     fn named(requested: RequestedHost<'a>, lookup: &mut Lookup<'a>) -> Option<Self> {
         let authority = Authority::read(requested.authority)?;
         Self::of_authority(&authority, requested.namespace, lookup)
@@ -234,7 +234,8 @@ impl<'a> DestinationService<'a> {
         })
     }
 
-    /// The host of traffic to no service. Only of a sidecar's own application it is told where the directory does not have it.
+    /// The host of traffic to no service. If the directory does not have the host, only a sidecar's own application is trusted to
+    /// name it.
     fn host_outside(
         direction: Direction,
         requested: RequestedHost<'a>,
@@ -250,8 +251,9 @@ impl<'a> DestinationService<'a> {
         }
     }
 
-    /// `name.namespace.svc…` is a Kubernetes Service; any other host is its own name, in the namespace of its `ServiceEntry`. `port`
-    /// is the Service's. The host is istiod's word, so it stands though the directory does not have it.
+    /// The service of the host in a cluster's name. `name.namespace.svc…` is a Kubernetes Service; any other host is its own name,
+    /// in the namespace of its `ServiceEntry`. `port` is the Service's. istiod wrote the host, so it counts although the directory
+    /// may not have it.
     fn of_host(host: &'a str, port: u16, lookup: &mut Lookup<'a>) -> Self {
         let mut parts = host.split('.');
         if let (Some(name), Some(namespace), Some("svc")) = (parts.next(), parts.next(), parts.next()) {

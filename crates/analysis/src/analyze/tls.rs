@@ -1,4 +1,4 @@
-//! What the downstream connection's TLS says: principals and Istio's `connection_security_policy`.
+//! Reads the TLS of the downstream connection: principals and Istio's `connection_security_policy`.
 
 use als_proto::TlsProperties;
 
@@ -7,14 +7,14 @@ use als_proto::TlsProperties;
 pub enum SecurityPolicy {
     /// The peer showed a certificate.
     MutualTls,
-    /// The peer showed none.
+    /// The peer showed no certificate.
     None,
     /// The reporter can't know: client-side proxies log only their downstream connection.
     Unknown,
 }
 
 impl SecurityPolicy {
-    /// The label's value.
+    /// The value of the label `connection_security_policy`.
     pub fn as_str(self) -> &'static str {
         match self {
             SecurityPolicy::MutualTls => "mutual_tls",
@@ -24,7 +24,7 @@ impl SecurityPolicy {
     }
 }
 
-/// Who the two ends of the downstream connection proved to be.
+/// What the two ends of the downstream connection proved about themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Security<'a> {
     /// The first URI SAN of the caller's certificate; empty when there is none.
@@ -36,7 +36,7 @@ pub struct Security<'a> {
 }
 
 impl Security<'_> {
-    /// Nothing is known: the entry does not describe this connection.
+    /// Nothing is known, because the entry does not describe this connection.
     pub const UNKNOWN: Security<'static> = Security {
         peer_principal: b"",
         local_principal: b"",

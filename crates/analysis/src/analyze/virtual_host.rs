@@ -27,13 +27,13 @@ pub const DEFAULT_PORT: u16 = 80;
 /// A service that a host names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NamedService<'a> {
-    /// A Service.
+    /// A Kubernetes Service.
     Service(&'a Service),
     /// A host outside the mesh.
     External(&'a ExternalHost),
 }
 
-/// A Service that a name may be the name of.
+/// A Service that a host may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ServiceCandidate<'h> {
     name: &'h str,
@@ -41,14 +41,14 @@ struct ServiceCandidate<'h> {
     form: NameForm,
 }
 
-/// How a name is one of a Service's.
+/// How a host names a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NameForm {
-    /// It is the full one.
+    /// By its full name, with the domain.
     Full,
-    /// It is a shorter one.
+    /// By a shorter name.
     Short,
-    /// It ends in one of them.
+    /// By a name that ends in one of them, as that of a headless Service's pod.
     Below,
 }
 
@@ -126,7 +126,8 @@ fn of_name<'a>(
         .or_else(|| external.map(NamedService::External))
 }
 
-/// The namespace for whose proxies a Service must be exported: the caller's, at whose own proxy its virtual hosts are, but a waypoint's own.
+/// The namespace to which a Service must be exported: that of the caller, because the caller's own proxy has its virtual hosts; at
+/// a waypoint the waypoint's own.
 fn viewer<'n>(caller: Option<&'n str>, lookup: &Lookup<'n>) -> &'n str {
     let node = lookup.node();
     if node.role == Role::Waypoint {
@@ -136,7 +137,7 @@ fn viewer<'n>(caller: Option<&'n str>, lookup: &Lookup<'n>) -> &'n str {
     }
 }
 
-/// The Services that `host` may be the name of, of two the one with the longer name first.
+/// The Services that `host` may name; of two, the one with the longer name first.
 fn candidates<'h>(host: &'h str, domain: &str, caller: Option<&'h str>) -> [Option<ServiceCandidate<'h>>; 2] {
     let qualified = host
         .strip_suffix(domain)
@@ -169,7 +170,7 @@ fn candidates<'h>(host: &'h str, domain: &str, caller: Option<&'h str>) -> [Opti
     }
 }
 
-/// The Service of `name.namespace`, or of what ends in it.
+/// The Service that `name.namespace` names, or a name that ends in it.
 fn candidate(qualified: &str, form: NameForm) -> Option<ServiceCandidate<'_>> {
     let (before, namespace) = qualified.rsplit_once('.')?;
     let (name, form) = match before.rsplit_once('.') {

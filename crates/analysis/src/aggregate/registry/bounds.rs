@@ -1,21 +1,21 @@
-//! How much the registry holds.
+//! The bounds of the registry.
 
 use crate::aggregate::evidence::MAX_EVIDENCE;
 
-/// How much the registry holds before the rest goes into the overflow series.
+/// How much the registry holds; the rest is counted in the overflow series.
 #[derive(Clone, Copy, Debug)]
 pub struct RegistryBounds {
-    /// Bytes of interned strings, with what each takes besides its text.
+    /// Bytes of interned strings, each with its overhead.
     pub string_bytes: usize,
-    /// Calls.
+    /// How many calls have ids.
     pub calls: usize,
-    /// Samples of the exposition.
+    /// How many samples the series are in the exposition.
     pub samples: usize,
-    /// Bytes of the values of all series' labels as text: a long string is in one series after the other.
+    /// Bytes of the label values of all series as text. A string counts once for each series that has it.
     pub label_bytes: usize,
-    /// Edges with the rules that found their parties.
+    /// How many pieces of evidence are counted separately.
     pub evidence: usize,
-    /// Hosts outside the mesh that only their callers name.
+    /// How many hosts outside the mesh are counted separately that only their callers name.
     pub outside_hosts: usize,
 }
 

@@ -1,21 +1,22 @@
-//! Values with small numbers. A value that goes leaves its number to another one.
+//! A table of values with small ids. The id of a removed value is reused.
 
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-/// Values by number, and numbers by value. Who asks for a value says in which epoch, so that it can be told what nobody knows.
+/// Values by id, and ids by value. Each lookup notes the epoch, so that values can be found that nobody knows any more.
 #[derive(Debug)]
 pub(super) struct IdTable<K> {
-    /// Also of those that went, until their numbers are another's.
+    /// The values by id, including removed ones until their ids are reused.
     keys: Vec<K>,
-    /// In which epoch each was last asked for.
+    /// The epoch in which each was last asked for.
     asked: Vec<u32>,
-    /// By their values, those that did not go.
+    /// The ids by value, without removed ones.
     numbers: HashTable<u32>,
     free: Vec<u32>,
-    /// A call has twenty parts: with the standard library's hash they were a seventh of what a new identity costs.
+    /// Seeded and fast: a call has twenty parts, and with the standard library's hash they were a seventh of the cost of a new
+    /// identity.
     state: RandomState,
 }
 
@@ -32,7 +33,7 @@ impl<K> Default for IdTable<K> {
 }
 
 impl<K: Copy + Eq + Hash> IdTable<K> {
-    /// The number of a value, which is asked for in this epoch.
+    /// The id of a value; notes that it was asked for in this epoch.
     pub(super) fn find(&mut self, key: &K, epoch: u32) -> Option<u32> {
         let is_its = |number: &u32| self.keys.get(*number as usize) == Some(key);
         let number = *self.numbers.find(self.state.hash_one(key), is_its)?;
@@ -42,7 +43,7 @@ impl<K: Copy + Eq + Hash> IdTable<K> {
         Some(number)
     }
 
-    /// The number of a new value; `None` when there are no more numbers.
+    /// Adds a new value and returns its id; `None` when there are no more ids.
     pub(super) fn add(&mut self, key: K, epoch: u32) -> Option<u32> {
         let number = match self.free.pop() {
             Some(number) => number,
@@ -61,12 +62,12 @@ impl<K: Copy + Eq + Hash> IdTable<K> {
         Some(number)
     }
 
-    /// The value of a number that somebody has.
+    /// The value of an id that is in use.
     pub(super) fn get(&self, number: u32) -> Option<&K> {
         self.keys.get(number as usize)
     }
 
-    /// Whether the number has a value that nobody asked for in this epoch.
+    /// Whether the id has a value that nobody asked for in this epoch.
     pub(super) fn is_unasked(&self, number: u32, epoch: u32) -> bool {
         let place = number as usize;
         let (Some(key), Some(asked)) = (self.keys.get(place), self.asked.get(place)) else {
@@ -76,7 +77,7 @@ impl<K: Copy + Eq + Hash> IdTable<K> {
         *asked != epoch && known().is_some()
     }
 
-    /// Gives a number up that nobody has any more. Answers whose it was.
+    /// Removes the value of an id that nobody has any more, and returns it.
     pub(super) fn remove(&mut self, number: u32) -> Option<K> {
         let key = *self.get(number)?;
         let hash = self.state.hash_one(key);
@@ -91,7 +92,7 @@ impl<K: Copy + Eq + Hash> IdTable<K> {
         self.numbers.len()
     }
 
-    /// How many numbers there have been at one time.
+    /// How many slots there are: the most values that there were at one time.
     pub(super) fn slots(&self) -> usize {
         self.keys.len()
     }

@@ -1,5 +1,5 @@
-//! Numbers that stand for nodes in the keys of remembered identities: what a node says about itself is the same for all of its
-//! entries, and longer than all the rest of a key.
+//! Numbers that stand for nodes in the keys of cached identities: what a node says about itself is the same for all of its
+//! entries, and longer than the rest of a key.
 //!
 //! A number is never another node's. So the table can be emptied at any time: a node that begins a stream after that gets a new
 //! number, and is looked up once more.
@@ -8,9 +8,9 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-/// Bytes of the table: some ten thousand nodes that only the directory knows.
+/// The bound of the table in bytes: some ten thousand nodes that only the directory knows.
 pub const MAX_TABLE_BYTES: usize = 2 << 20;
-/// Bytes that a node takes besides its words.
+/// Bytes that a node takes besides its key.
 const NODE_OVERHEAD_BYTES: usize = 64;
 
 /// The numbers of the nodes that are known.
@@ -32,7 +32,7 @@ impl NodeNumbers {
             self.numbers.clear();
             self.bytes = 0;
         }
-        // A node of more words than fit in the table at all has a number for each of its streams.
+        // A node whose key does not fit in the table at all gets a number for each of its streams.
         if self.bytes + bytes <= MAX_TABLE_BYTES {
             self.bytes += bytes;
             self.numbers.insert(words.into(), self.last);

@@ -1,31 +1,32 @@
-//! Hosts outside the mesh that only their callers name. A client may name any, so only so many are told apart; the rest is `other`.
+//! Bounds the hosts outside the mesh that only their callers name. A client may name any host, so only a limited number is counted
+//! separately; the rest is `other`.
 //!
-//! A host has its place for as long as there is a call to it, so the bound recovers as calls are forgotten.
+//! A host keeps its place while there is a call to it, so the bound recovers as calls are forgotten.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::aggregate::ids::CallId;
 
-/// The host of calls to all the others.
+/// The host as which all others are counted.
 pub(super) const OTHER_HOST: &str = "other";
 
-/// The hosts that have a place.
+/// The hosts that are counted separately.
 #[derive(Debug, Default)]
 pub(super) struct OutsideHosts {
-    /// How many calls go to each.
+    /// How many calls go to each host.
     calls: HashMap<Arc<str>, usize>,
-    /// Where each call goes.
+    /// The host of each call.
     hosts: HashMap<CallId, Arc<str>>,
 }
 
 impl OutsideHosts {
-    /// Whether `host` has a place, or gets one with its next call.
+    /// Whether `host` has a place, or would get one.
     pub(super) fn has_place(&self, host: &str, most: usize) -> bool {
         self.calls.len() < most || self.calls.contains_key(host)
     }
 
-    /// Keeps the place of `host` for a call.
+    /// Holds the place of `host` for a call.
     pub(super) fn hold(&mut self, host: &str, call: CallId) {
         if self.hosts.contains_key(&call) {
             return;
@@ -36,7 +37,7 @@ impl OutsideHosts {
         self.hosts.insert(call, host);
     }
 
-    /// Gives up the place that a call kept, now that it is forgotten.
+    /// Releases the place that a call holds, when the call is forgotten.
     pub(super) fn release(&mut self, call: CallId) {
         let Some(host) = self.hosts.remove(&call) else {
             return;

@@ -1,4 +1,4 @@
-//! What the registry holds under its lock.
+//! The tables of the registry, which its lock guards.
 
 use als_proto::ResponseFlags;
 
@@ -18,13 +18,13 @@ use crate::interner::Interner;
 pub(super) struct Tables {
     pub(super) interner: Interner,
     pub(super) calls: IdTable<Call>,
-    /// Of each call, how many series it has.
+    /// How many series each call has.
     pub(super) series_of: Vec<u32>,
     pub(super) http: IdTable<SeriesKey>,
     pub(super) tcp: IdTable<SeriesKey>,
-    /// Samples of all series.
+    /// How many samples all series are in the exposition.
     pub(super) samples: usize,
-    /// Bytes of the values of their labels.
+    /// Bytes of the label values of all series.
     pub(super) label_bytes: usize,
     pub(super) evidence: IdTable<EvidenceKey>,
     pub(super) outside_hosts: OutsideHosts,
@@ -49,7 +49,7 @@ pub(super) const TCP_SERIES: SeriesTable = SeriesTable {
 };
 
 impl Tables {
-    /// The overflow call and the overflow series, and strings of at most so many bytes.
+    /// Tables with the overflow call and the overflow series, for at most `string_bytes` bytes of strings.
     pub(super) fn new(string_bytes: usize) -> Self {
         let mut tables = Tables {
             interner: Interner::new(string_bytes),
@@ -77,12 +77,12 @@ impl Tables {
         tables
     }
 
-    /// The number of the epoch.
+    /// The number of the current epoch.
     pub(super) fn epoch(&self) -> u32 {
         self.interner.epoch()
     }
 
-    /// The id of a call.
+    /// The id of a call; the overflow's if it is new and there are `most` calls.
     pub(super) fn call_id(&mut self, call: &Call, most: usize) -> CallId {
         let epoch = self.epoch();
         if let Some(id) = self.calls.find(call, epoch) {
@@ -141,12 +141,12 @@ impl Tables {
         true
     }
 
-    /// As what the calls of an id are counted.
+    /// The call of an id.
     pub(super) fn call_of(&self, id: CallId) -> &Call {
         self.calls.get(id.0).unwrap_or(&Call::OVERFLOW)
     }
 
-    /// The id of a series. Only a new one is asked for what it takes of the bounds.
+    /// The id of a series; the overflow's if it is new and does not fit within the bounds.
     pub(super) fn series(&mut self, table: SeriesTable, key: SeriesKey, bounds: &RegistryBounds) -> SeriesId {
         let epoch = self.epoch();
         if let Some(id) = (table.keys)(self).find(&key, epoch) {
@@ -171,7 +171,7 @@ impl Tables {
         SeriesId(id)
     }
 
-    /// The overflow series stays.
+    /// Frees a series that nobody asked for in this epoch, except the overflow series. Returns whether it did.
     pub(super) fn free_series(&mut self, table: SeriesTable, id: SeriesId) -> bool {
         let epoch = self.epoch();
         if id == SeriesId::OVERFLOW || !(table.keys)(self).is_unasked(id.0, epoch) {

@@ -1,4 +1,4 @@
-//! The series of one family in the total table.
+//! The series of one family in the table of totals.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use crate::aggregate::labels::SeriesLabels;
 use crate::aggregate::window::{EdgeId, SeriesEdge, Window};
 use crate::moment::Moment;
 
-/// One family of series: labels and counters by series id.
+/// A family of series, HTTP or TCP: labels and counters by series id.
 #[derive(Clone, Debug)]
 pub struct SeriesFamily<C> {
     series: Vec<Option<Series>>,
     counts: Vec<C>,
 }
 
-/// What is known of a series besides its counters.
+/// A series without its counters.
 #[derive(Clone, Debug)]
 pub struct Series {
-    /// Its labels.
+    /// The labels of the series.
     pub labels: Arc<SeriesLabels>,
-    /// Since when it counts: a moment at which it had counted nothing.
+    /// Since when it counts: by then it had counted nothing.
     pub created: Moment,
-    /// When a drain last brought something.
+    /// When a drain last brought counts.
     changed: Moment,
     edge: SeriesEdge,
 }
@@ -37,28 +37,28 @@ impl<C> Default for SeriesFamily<C> {
 }
 
 impl<C: Clone + Default> SeriesFamily<C> {
-    /// Every series by ascending id, with the place of its id.
+    /// Every series in the order of the ids, with the slot of its id.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Arc<SeriesLabels>, &C)> {
         let all = self.series.iter().zip(&self.counts).enumerate();
         all.filter_map(|(id, (series, counts))| Some((id, &series.as_ref()?.labels, counts)))
     }
 
-    /// The series of an id.
+    /// The series in a slot.
     pub fn series(&self, id: usize) -> Option<&Series> {
         self.series.get(id)?.as_ref()
     }
 
-    /// The counters of every id; those of an id without a series are empty.
+    /// The counters by slot; a slot without a series has empty ones.
     pub fn counts(&self) -> &[C] {
         &self.counts
     }
 
-    /// For how many ids there is a place.
+    /// How many slots there are.
     pub fn slots(&self) -> usize {
         self.series.len()
     }
 
-    /// The edge and the counters of a series of which a drain brings something. `labels` makes the labels of one that is new.
+    /// The edge and the counters of a series for which a drain brings counts. `labels` makes the labels of a new one.
     pub(super) fn get_or_create(
         &mut self,
         id: SeriesId,
@@ -88,7 +88,7 @@ impl<C: Clone + Default> SeriesFamily<C> {
         Some((series.edge, self.counts.get_mut(id.index())?))
     }
 
-    /// Lets go the series that have not changed since `oldest`, of those that `free` frees. Answers what they had counted.
+    /// Drops the series that have not changed since `oldest` and that `free` frees. Returns what they had counted.
     pub(super) fn expire(
         &mut self,
         oldest: Moment,
@@ -111,7 +111,7 @@ impl<C: Clone + Default> SeriesFamily<C> {
         self.series.iter().flatten().map(|series| series.edge.edge)
     }
 
-    /// Gives the series whose edge was not kept apart an edge of their own, where there is room now.
+    /// Assigns edges of their own to series that had none, if there is room now.
     pub(super) fn assign_edges(&mut self, window: &mut Window) {
         for series in self.series.iter_mut().flatten() {
             if series.edge.edge == EdgeId::OTHER {
