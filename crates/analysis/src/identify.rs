@@ -1,4 +1,4 @@
-//! From an entry's raw identity to counted calls, remembered by the bytes it was made from.
+//! Turns the identity of an entry into counted calls, and caches the result by the bytes of the identity.
 
 mod identified;
 pub mod identity_cache;
@@ -32,7 +32,7 @@ use identity_cache::IdentityAnswer;
 pub use raw_identity::{CallerAddress, RawIdentity, asked_authority, server_name};
 use service_name::service_name;
 
-/// The peers of an entry, if an analyzer of the chain asks for them.
+/// The peers in an entry's filter state; none if no analyzer of the chain reads them.
 #[inline]
 pub fn peers<'a>(chain: Chain, common: &CommonProperties<'a>) -> Peers<'a> {
     if chain.has(Analyzer::MxMesh) {
@@ -60,10 +60,10 @@ pub fn look_up<'a>(
     }
 }
 
-/// How long a call to a host without a place stays one: then its host is asked for a place again.
+/// How long a call to an outside host stays counted as `other`. Then a place for the host is tried again.
 const OUTSIDE_HOST_RETRY_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Registers the calls of an entry's observations, which `lookup` found.
+/// Registers the calls of an entry's observations. `lookup` has found them.
 fn register(
     observations: &(Observation<'_>, Option<Observation<'_>>),
     lookup: &mut Lookup<'_>,
@@ -108,7 +108,8 @@ fn register(
 fn call(observation: &Observation<'_>, node: &Node, interner: &mut Interner) -> Call {
     let security = observation.security;
     let cluster = node.cluster;
-    // Whose address it was passed on to is evidence; Istio labels the workloads alone that answered there.
+    // If the call was passed on without a service, the owner of the address is evidence but no label: Istio labels only workloads
+    // that answered there.
     let called = match &observation.destination.party {
         Party::Service(_) if observation.is_passed_on => &Party::Unknown,
         called => called,
@@ -126,7 +127,7 @@ fn call(observation: &Observation<'_>, node: &Node, interner: &mut Interner) -> 
         interner,
     );
     if let Party::Service(service) = calling {
-        // No other label of a caller has the name of its Service.
+        // A caller has no other label with the name of its Service.
         source.canonical_service = interner.intern_text(&service.name);
     }
     let destination = party(
@@ -148,8 +149,8 @@ fn call(observation: &Observation<'_>, node: &Node, interner: &mut Interner) -> 
     }
 }
 
-/// The labels of a party. `principal` is what its certificate says: also the namespace of a party that was not found. A
-/// revision that nobody knows is Istio's `latest`, but `unknown` of what a waypoint calls (istio/proxy `istio_stats`).
+/// The labels of a party. `principal` is the identity in its certificate, which also gives the namespace of a party that was not
+/// found. An unknown revision is `revision`: Istio's `latest`, or `unknown` for what a waypoint calls (istio/proxy `istio_stats`).
 fn party(
     party: &Party<'_>,
     principal: &[u8],

@@ -1,4 +1,4 @@
-//! What endpoints are called, and what of a request may be shown at all.
+//! Names endpoints, and decides what of a request may be shown.
 //!
 //! [`target`] cuts a request into canonical segments, [`segment`] tells which of them are values, [`endpoint_rule`] holds the user's
 //! own path templates, [`trie`] learns the rest within a bound, and [`endpoint`] asks them in that order. [`redact`] hides

@@ -1,4 +1,4 @@
-//! The analyzer `persistence`: which observed entries are kept one by one, and what is known of them.
+//! The analyzer `persistence`, which keeps single entries.
 //!
 //! A worker's [`EntrySampler`] gets every observed entry, still borrowed from the message. [`reason`] says why it is kept, if it is;
 //! [`rate`] bounds how many of a kind are. Only then are the texts of its parties and its endpoint's name looked up, and an
@@ -24,10 +24,10 @@ use kept_entry::{KeptEntry, ObservedEntry};
 use rate::{EntryRate, RateKey, WorkerRate};
 use reason::SamplingRules;
 
-/// Writes an entry to the end of a batch's bytes. What it writes holds no secret: it asks [`KeptEntry::redaction`].
+/// A function that appends an entry to the bytes of a batch. It must not write secrets, and uses [`KeptEntry::redaction`] for that.
 pub type Encode = fn(&KeptEntry<'_, '_>, &mut Vec<u8>);
 
-/// What the analyzer is told, and what its workers share.
+/// The configuration of the analyzer, and the state that its workers share.
 #[derive(Debug)]
 pub struct Persistence {
     rules: SamplingRules,
@@ -38,7 +38,7 @@ pub struct Persistence {
 }
 
 impl Persistence {
-    /// Keeps entries by `rules`, at most `entries_per_minute` of a kind in a minute. Endpoints are named by `endpoints`.
+    /// Keeps entries by `rules`, at most `entries_per_minute` of a kind in a minute. `endpoints` names their endpoints.
     pub fn new(
         rules: SamplingRules,
         entries_per_minute: usize,
@@ -54,7 +54,7 @@ impl Persistence {
         }
     }
 
-    /// The same, but endpoints of services that are idle for `idle`, and not for an hour, are forgotten.
+    /// Forgets the endpoints of services that are idle for `idle`, in place of an hour.
     #[must_use]
     pub fn with_idle(self, idle: Duration) -> Self {
         Persistence {
@@ -63,23 +63,23 @@ impl Persistence {
         }
     }
 
-    /// The same with another redaction than the default.
+    /// Uses another redaction than the default.
     #[must_use]
     pub fn with_redaction(self, redaction: Redaction) -> Self {
         Persistence { redaction, ..self }
     }
 }
 
-/// Kept entries as an encoder wrote them, one after the other.
+/// A batch of kept entries, as an encoder wrote them one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// The encoded entries.
+    /// The bytes of the encoded entries.
     pub bytes: Vec<u8>,
-    /// How many there are.
+    /// How many entries there are.
     pub entries: u64,
 }
 
-/// What one worker keeps.
+/// One worker's part of the analyzer.
 #[derive(Debug)]
 pub struct EntrySampler {
     persistence: Arc<Persistence>,
@@ -89,7 +89,7 @@ pub struct EntrySampler {
 }
 
 impl EntrySampler {
-    /// A worker's share of `persistence`.
+    /// A sampler with an empty batch.
     pub fn new(persistence: Arc<Persistence>) -> Self {
         EntrySampler {
             persistence,
@@ -112,7 +112,7 @@ impl EntrySampler {
         }
     }
 
-    /// Keeps an entry, if it is within the rate.
+    /// Keeps an entry, if the rate of its kind allows it.
     #[inline(never)]
     fn keep(
         &mut self,
@@ -143,12 +143,12 @@ impl EntrySampler {
         self.batch.entries += 1;
     }
 
-    /// Forgets the symbols that it has of the registry.
+    /// Forgets the registry's symbols, when a new epoch begins.
     pub fn forget(&mut self) {
         self.rate.forget();
     }
 
-    /// What was kept since this was last called, once it has at least `bytes`.
+    /// Takes the entries that were kept since the last call, once they have at least `bytes`.
     pub fn take(&mut self, bytes: usize) -> Option<Batch> {
         let is_due = self.batch.entries > 0 && self.batch.bytes.len() >= bytes;
         is_due.then(|| std::mem::take(&mut self.batch))

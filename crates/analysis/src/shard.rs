@@ -1,4 +1,4 @@
-//! One worker's share of the work: from a message's bytes to counted observations, by plain function calls.
+//! The work of one worker: it turns the bytes of messages into counted observations, by plain function calls.
 
 mod drain;
 mod entry_context;
@@ -36,23 +36,23 @@ use entry_context::{EntryContext, EntryObservations, LoggedCall};
 pub use progress::MessageProgress;
 pub use settings::AnalysisSettings;
 
-/// A worker's counters and memory.
+/// The counters and the caches of one worker.
 #[derive(Debug)]
 pub struct Shard {
-    /// What it counted since the last drain.
+    /// The counts since the last drain.
     pub counts: WorkerCounts,
     settings: AnalysisSettings,
     registry: Arc<Registry>,
-    /// The registry's epoch from which on it has asked for all that it knows of it.
+    /// The epoch of the registry in which the shard last forgot its ids.
     epoch: u32,
     identity_cache: IdentityCache,
     key: Vec<u8>,
-    /// What keeps HTTP entries and TCP entries.
+    /// Keeps single entries, if `persistence` is configured.
     sampler: Option<EntrySampler>,
 }
 
 impl Shard {
-    /// An empty shard.
+    /// A shard that has counted nothing and keeps no entries.
     pub fn new(settings: AnalysisSettings, registry: Arc<Registry>) -> Self {
         Shard {
             counts: WorkerCounts::default(),
@@ -65,7 +65,7 @@ impl Shard {
         }
     }
 
-    /// A shard that also keeps entries.
+    /// The same shard, which also keeps single entries.
     #[must_use]
     pub fn keeping(self, persistence: Arc<Persistence>) -> Self {
         Shard {
@@ -79,7 +79,7 @@ impl Shard {
         &self.registry
     }
 
-    /// The node of a new stream, with what the analyzers ask of it, within the bound of a string.
+    /// Reads the node of a new stream: what the analyzers read of it, within the bound of a string.
     pub fn node(&self, identifier: &Identifier<'_>) -> Result<Node, Malformed> {
         let asks = |chain: Chain| chain.has(Analyzer::MxMesh);
         if !asks(self.settings.http) && !asks(self.settings.tcp) {
@@ -94,7 +94,7 @@ impl Shard {
         self.counts.accounting.reject_message(reason);
     }
 
-    /// Reads at most `limit` entries of a message and counts what they say. Answers whether more is left.
+    /// Reads at most `limit` entries of a message and counts them. Returns whether more are left.
     pub fn entries(
         &mut self,
         directory: &Directory,
@@ -122,7 +122,7 @@ impl Shard {
         true
     }
 
-    /// Counts entries that came before their stream said whose they are.
+    /// Rejects entries that came before their stream's identifier.
     pub fn reject_entries(&mut self, entries: Entries<'_>) {
         for entry in entries {
             match entry {
@@ -193,7 +193,7 @@ impl Shard {
         }
     }
 
-    /// Counts a call that `logged` tells of. Answers whether all of its parties were found.
+    /// Counts the call in `logged`. Returns whether all of its parties were found.
     #[inline]
     fn call(
         &mut self,
@@ -224,7 +224,7 @@ impl Shard {
         let (http, tcp);
         let subject = match logged {
             LoggedCall::Request { entry, request } => {
-                // A gateway's upstream is the port that the request was for.
+                // The port of a request to a gateway is that of the gateway's upstream.
                 let port = second.unwrap_or(first).protocol;
                 http = measure::http(common, entry, request, port)?;
                 let measure = &http;
@@ -299,7 +299,7 @@ impl Shard {
         answer.identified
     }
 
-    /// Keeps an entry that was looked up as an example of what its calls rest on.
+    /// Offers an entry that was looked up as an example of its evidence.
     #[cold]
     fn give_example(&mut self, observations: EntryObservations, shown: &ExampleSource<'_>) {
         let observations = [Some(observations.first), observations.second]
@@ -311,7 +311,7 @@ impl Shard {
             .offer_example(evidence, shown.received, || Example::of(shown).ok());
     }
 
-    /// What is observed is put together for a sampler alone, and not for each entry.
+    /// Hands an entry to the sampler. It is not inlined, so that without a sampler nothing is prepared for it.
     #[inline(never)]
     fn keep(&mut self, observed: &ObservedEntry<'_, '_>) {
         if let Some(sampler) = &mut self.sampler {
@@ -319,7 +319,7 @@ impl Shard {
         }
     }
 
-    /// Counts what bounds did to an entry.
+    /// Counts that bounds changed what an entry counts as.
     #[cold]
     fn count_unusual(&mut self, have_no_place: bool, clamped: ClampedFields) {
         self.counts.accounting.outside_overflowed += u64::from(have_no_place);
@@ -328,7 +328,7 @@ impl Shard {
             .for_each(|field| self.counts.accounting.clamp(field));
     }
 
-    /// Counts an observation; answers whether both of its parties were found.
+    /// Counts an observation. Returns whether both of its parties were found.
     fn observation(&mut self, observation: &IdentifiedObservation, subject: MeasuredCall<'_, '_>) -> bool {
         let (call, registry) = (observation.call, &self.registry);
         let id = match subject {

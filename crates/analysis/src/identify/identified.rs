@@ -1,4 +1,4 @@
-//! What identities come to.
+//! The result of looking an identity up.
 
 use crate::aggregate::ids::{CallId, EvidenceId};
 use crate::analyze::NotObserved;
@@ -7,34 +7,34 @@ use crate::port_protocol::PortProtocol;
 use crate::reporter::Reporter;
 use crate::rule::Rule;
 
-/// One observation to count.
+/// An observation that is ready to be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdentifiedObservation {
-    /// Who reports it.
+    /// The proxy that reports it.
     pub reporter: Reporter,
-    /// Who called whom.
+    /// The id of the call: who called whom.
     pub call: CallId,
-    /// What the called port declares.
+    /// The protocol that the called port declares.
     pub protocol: PortProtocol,
-    /// What says who the caller is.
+    /// The rule that found the caller.
     pub source_rule: Rule,
-    /// What says who the called party is.
+    /// The rule that found the called party.
     pub destination_rule: Rule,
-    /// The number of these rules on this edge.
+    /// The id of the evidence: these rules on this edge.
     pub evidence: EvidenceId,
-    /// The name of the caller's service.
+    /// SkyWalking's name of the caller's service.
     pub source_name: Symbol,
-    /// The name of the called party's service.
+    /// SkyWalking's name of the called party's service.
     pub destination_name: Symbol,
 }
 
-/// What an entry's identity comes to.
+/// What was found for the identity of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identified {
-    /// One observation, two of a gateway.
+    /// One observation, or two of a gateway.
     Observations(IdentifiedObservation, Option<IdentifiedObservation>),
-    /// One observation of a call to a host outside that has no place among those that are told apart.
+    /// An observation of a call to an outside host that is counted as `other`.
     Overflowed(IdentifiedObservation),
-    /// No observation.
+    /// No observation, and why.
     NotObserved(NotObserved),
 }

@@ -1,4 +1,4 @@
-//! What identities came to, within a bound of bytes: the oldest make room for new ones.
+//! A cache of what was found for identities. Its size is bounded; new identities replace the oldest.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -11,14 +11,14 @@ use crate::directory::changes::Dependencies;
 use crate::directory::validity::Validity;
 use crate::moment::Moment;
 
-/// Identities of one worker. With their keys and the index they take at most 32 MiB.
+/// How many identities one worker caches. With their keys and the index they take at most 32 MiB.
 const MAX_IDENTITIES: usize = 112 << 10;
-/// Bytes of their keys: real ones have 80 to 250.
+/// Bytes of all their keys. Real keys have 80 to 250 bytes.
 const MAX_TOTAL_KEY_BYTES: usize = 16 << 20;
-/// Longer keys are looked up anew each time. Two addresses, two principals and three peers take about 600 bytes.
+/// Bytes of the longest key that is cached. Two addresses, two principals and three peers take about 600 bytes.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// An answer, in one line of the cache. In a large mesh neither it nor its key is in one.
+/// A cached answer, in one cache line. In a large mesh neither it nor its key is in the processor's cache.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Slot {
@@ -28,25 +28,25 @@ struct Slot {
     identified: Identified,
 }
 
-/// What is asked of a slot only when the directory has changed, or when it is forgotten.
+/// The part of a slot that is read only when the directory has changed or the slot is reused.
 #[derive(Debug)]
 struct SlotOrigin {
     key: KeyRange,
     dependencies: Dependencies,
 }
 
-/// Where a key is among the keys' bytes.
+/// The range of a key within the bytes of all keys.
 #[derive(Clone, Copy, Debug)]
 struct KeyRange {
     start: u32,
     length: u16,
 }
 
-/// Both places of what is known: found together, they are fetched together.
+/// An entry of the index: the slot and the key of an identity. They are together, so that both are fetched at once.
 #[derive(Clone, Copy, Debug)]
 struct IndexEntry {
     slot: u32,
-    /// Half of the key's hash, so that a table that grows hashes no key again.
+    /// Half of the key's hash, so that a growing table need not hash keys again.
     hash: u32,
     key: KeyRange,
 }
@@ -58,11 +58,11 @@ struct IndexEntry {
 /// the place of the oldest ones.
 #[derive(Debug, Default)]
 pub struct IdentityCache {
-    /// By key, where it is. Once it is larger than twice of what is known it no longer grows: it is cleared of what was removed.
+    /// The index by key. It stops growing at twice the number of identities; then it is only cleaned of removed entries.
     index: HashTable<IndexEntry>,
-    /// So many as the index has are known identities, from the oldest one on round and round.
+    /// A ring. As many slots as the index has entries are in use, from the oldest on.
     slots: Vec<Slot>,
-    /// Of each slot.
+    /// The origin of each slot.
     origins: Vec<SlotOrigin>,
     oldest: usize,
     keys: Vec<u8>,
@@ -72,12 +72,12 @@ pub struct IdentityCache {
 }
 
 impl IdentityCache {
-    /// The hash of a key: the same half twice, because a table takes its lowest and its highest bits.
+    /// The hash of a key. Both halves are equal, because the table uses the lowest and the highest bits.
     pub fn hash(&self, key: &[u8]) -> u64 {
         hash_of(&self.state, key)
     }
 
-    /// What `key` came to, if it is remembered for this start time and still what `directory` says.
+    /// What was found for `key`, if it is cached, holds for this start time and is still valid in `directory`.
     #[inline]
     pub fn get(&mut self, hash: u64, key: &[u8], directory: &Directory, start: Moment) -> Option<Identified> {
         let place = self.place(hash, key)?;
@@ -86,7 +86,7 @@ impl IdentityCache {
         (holds && slot.validity.contains(start)).then_some(slot.identified)
     }
 
-    /// Remembers what `key` came to.
+    /// Caches what was found for `key`.
     pub fn put(&mut self, hash: u64, key: &[u8], answer: IdentityAnswer) {
         let IdentityAnswer {
             dependencies: (dependencies, version),
@@ -131,20 +131,20 @@ impl IdentityCache {
         self.index.insert_unique(hash, place, |place| twice(place.hash));
     }
 
-    /// Forgets everything.
+    /// Empties the cache.
     pub fn clear(&mut self) {
         self.index.clear();
         (self.oldest, self.next) = (0, 0);
     }
 
-    /// Where the slot of `key` is.
+    /// The slot of `key`.
     #[inline]
     fn place(&self, hash: u64, key: &[u8]) -> Option<usize> {
         let is_its = |place: &IndexEntry| place.key.of(&self.keys) == key;
         Some(self.index.find(hash, is_its)?.slot as usize)
     }
 
-    /// Writes a key over those of the oldest slots, which are forgotten. Answers where.
+    /// Writes a key over the keys of the oldest slots, which it removes. Returns the range of the key.
     fn write(&mut self, key: &[u8]) -> KeyRange {
         if self.next + key.len() > MAX_TOTAL_KEY_BYTES {
             while self.is_oldest_from(self.next) {
@@ -170,7 +170,7 @@ impl IdentityCache {
         }
     }
 
-    /// Whether the key of the oldest slot begins at `place` or behind it.
+    /// Whether the key of the oldest slot begins at `place` or after it.
     fn is_oldest_from(&self, place: usize) -> bool {
         let oldest = self.origins.get(self.oldest).filter(|_| !self.index.is_empty());
         oldest.is_some_and(|oldest| oldest.key.start as usize >= place)
@@ -199,7 +199,7 @@ impl KeyRange {
 }
 
 impl Slot {
-    /// Whether another version of the directory answers the same. If so, it counts as the one that answered.
+    /// Whether `directory`, which is another version, answers the same. If so, the slot counts as answered by it.
     #[cold]
     fn is_kept(&mut self, origin: &SlotOrigin, directory: &Directory) -> bool {
         let is_kept = directory.is_still_valid(&origin.dependencies, self.version);
@@ -210,7 +210,7 @@ impl Slot {
     }
 }
 
-/// Makes room for `more`, and for twice as much as there was, but for no more than `most` in all.
+/// Reserves room for `more` elements: twice the current size, but at most `most` in all.
 fn grow<T>(grown: &mut Vec<T>, more: usize, most: usize) {
     let (length, capacity) = (grown.len(), grown.capacity());
     if capacity < length + more {
@@ -225,19 +225,19 @@ fn hash_of(state: &RandomState, key: &[u8]) -> u64 {
     twice(hasher.finish() as u32)
 }
 
-/// The hash of which this is a half.
+/// The whole hash of which this is one half.
 fn twice(half: u32) -> u64 {
     u64::from(half) << 32 | u64::from(half)
 }
 
-/// What to remember of an identity.
+/// An answer to be cached for an identity.
 #[derive(Clone, Copy, Debug)]
 pub struct IdentityAnswer {
-    /// What was asked of the directory, and the version that answered.
+    /// What the answer depends on, and the version of the directory that gave it.
     pub dependencies: (Dependencies, u64),
     /// The start times for which it holds.
     pub validity: Validity,
-    /// What it came to.
+    /// What was found for the identity.
     pub identified: Identified,
 }
 

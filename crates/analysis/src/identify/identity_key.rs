@@ -1,4 +1,4 @@
-//! The bytes by which the identity cache knows an identity: equal keys of one directory version mean equal parties.
+//! Writes the key of an identity for the cache: equal keys of one directory version mean equal parties.
 //!
 //! Only what decides goes into a key, so that no more keys are made than there are answers. A caller's port changes with each
 //! connection and decides nothing. Where no analyzer looks addresses up, they are left out too.
@@ -26,10 +26,10 @@ use crate::peer::Peers;
 use crate::peer::key_bytes::{write_parts, write_peer};
 use crate::role::Role;
 
-/// Marks a key whose parts are as they were sent; there is no such security policy.
+/// Marks a key whose parts are written as they were sent. No security policy has this number.
 const AS_SENT_FLAG: u8 = 0x80;
 
-/// Writes the key of an identity that `chain` analyzes. Refuses strings longer than `limit` bytes, of those that `chain` asks for.
+/// Writes the key of an identity for `chain`. Refuses strings that `chain` reads and that have more than `limit` bytes.
 pub fn write_key(
     key: &mut Vec<u8>,
     chain: Chain,
@@ -50,7 +50,7 @@ pub fn write_key(
     Ok(())
 }
 
-/// Writes the parts as they were sent, if each is in one piece and short enough that all strings in it are. Answers whether it did.
+/// Writes the parts as they were sent, if each is in one piece and no string in it can be too long. Returns whether it did.
 #[inline]
 fn write_as_sent(
     key: &mut Vec<u8>,
@@ -96,7 +96,7 @@ fn write_as_sent(
     Ok(true)
 }
 
-/// Writes parts as they were sent behind their lengths, if none is longer than `limit`. Answers whether it did.
+/// Writes the lengths of the parts and then the parts, if none is longer than `limit`. Returns whether it did.
 #[inline]
 fn write_short_parts<const COUNT: usize>(
     key: &mut Vec<u8>,
@@ -118,7 +118,7 @@ fn write_short_parts<const COUNT: usize>(
     are_short
 }
 
-/// Whether the proxy and its peers describe themselves in short labels.
+/// Whether no label of the proxy and its peers has more than `limit` bytes.
 #[inline]
 fn are_described_within(limit: usize, node: &Node, peers: &Peers<'_>) -> bool {
     let mut peers = [&peers.upstream, &peers.downstream].into_iter().flatten();
@@ -126,7 +126,7 @@ fn are_described_within(limit: usize, node: &Node, peers: &Peers<'_>) -> bool {
         && peers.all(|peer| peer.labels().into_iter().all(|label| label.len() <= limit))
 }
 
-/// Writes what is not plain, or refuses it.
+/// Writes an identity whose parts can't be written as they were sent, or refuses it.
 #[cold]
 fn write_decoded(
     key: &mut Vec<u8>,
@@ -174,7 +174,7 @@ fn write_addresses(key: &mut Vec<u8>, identity: &Identity<'_>) {
     );
 }
 
-/// Writes what is asked about the ends' addresses without looking them up.
+/// Writes what the rules read of the ends' addresses without looking them up.
 fn write_ends(
     key: &mut Vec<u8>,
     node: &Node,

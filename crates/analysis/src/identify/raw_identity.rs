@@ -1,4 +1,4 @@
-//! The parts of an entry that say who called whom, before they are decoded.
+//! The parts of an entry that say who called whom, in the entry's own bytes.
 
 use als_proto::{CommonProperties, Malformed};
 
@@ -8,21 +8,21 @@ use crate::analyze::tls;
 use crate::peer::Peers;
 use crate::role::Role;
 
-/// Which address is a caller's (envoy `data/accesslog/v3` `AccessLogCommon`).
+/// The address that counts as the caller's (envoy `data/accesslog/v3` `AccessLogCommon`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CallerAddress {
-    /// `downstream_direct_remote_address`: whom the connection came from.
+    /// `downstream_direct_remote_address`: the address that the connection came from.
     #[default]
     Direct,
-    /// `downstream_remote_address`: whom the request was forwarded for, as Envoy read it from X-Forwarded-For or the PROXY protocol
-    /// by the number of hops that it trusts.
+    /// `downstream_remote_address`: the address that the request was forwarded for, as Envoy reads it from X-Forwarded-For or the
+    /// PROXY protocol by the number of trusted hops.
     Forwarded,
 }
 
-/// The identity of an entry, in the entry's own bytes.
+/// The identity of an entry before it is decoded.
 #[derive(Clone, Copy, Debug)]
 pub struct RawIdentity<'a> {
-    /// The entry's common properties.
+    /// The common properties of the entry.
     pub common: &'a CommonProperties<'a>,
     caller: CallerAddress,
     /// See [`Identity::cluster`].
@@ -33,18 +33,18 @@ pub struct RawIdentity<'a> {
     pub peers: &'a Peers<'a>,
 }
 
-/// Who called, by an entry's addresses.
+/// The caller by an entry's addresses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller<'a> {
     /// See [`Identity::remote`].
     pub(super) remote: Option<PartyAddress<'a>>,
-    /// Whether the caller's connection was another's, which shows its own certificate.
+    /// Whether the connection came from somebody else than the caller; then the certificate is not the caller's.
     pub(super) is_forwarded: bool,
 }
 
 impl<'a> RawIdentity<'a> {
-    /// The identity in an entry. `authority` is left out where the cluster names the host, so that a gateway's many host names do not
-    /// crowd the identity cache; that of TCP is the server name of its TLS.
+    /// The identity of an entry. `authority` is left out if the cluster names the host, so that the many host names at a gateway do
+    /// not crowd the cache. For TCP it is the server name of the TLS connection.
     #[inline]
     pub fn new(
         common: &'a CommonProperties<'a>,
@@ -62,7 +62,7 @@ impl<'a> RawIdentity<'a> {
         }
     }
 
-    /// Decodes all of it.
+    /// Decodes all parts.
     pub fn decode(&self) -> Result<Identity<'a>, Malformed> {
         let common = self.common;
         let mut security = tls::security(common.tls_properties()?);
@@ -83,7 +83,7 @@ impl<'a> RawIdentity<'a> {
         })
     }
 
-    /// Decodes the caller's addresses.
+    /// Decodes the addresses of the caller.
     #[inline]
     pub(super) fn caller(&self) -> Result<Caller<'a>, Malformed> {
         let common = self.common;
@@ -113,7 +113,8 @@ fn is_named(cluster: &[u8]) -> bool {
     }
 }
 
-/// The authority of a request, where the rules ask for it: a gateway's call without a cluster is nobody's, whatever its client wrote.
+/// The authority of a request, if the rules read it. They don't for a gateway's call without a cluster: it went nowhere, whatever
+/// the client wrote.
 #[inline]
 pub fn asked_authority<'a>(role: Role, common: &CommonProperties<'a>, authority: &'a [u8]) -> &'a [u8] {
     if role == Role::Gateway && common.upstream_cluster.is_empty() {
@@ -122,8 +123,8 @@ pub fn asked_authority<'a>(role: Role, common: &CommonProperties<'a>, authority:
     authority
 }
 
-/// The server name of a TLS connection (SNI), which stands for an authority at sidecars: of what they pass on to no service of the
-/// mesh, and of what they serve, where Istio's mutual TLS has it from the cluster that was called.
+/// The server name of a TLS connection (SNI), which takes the place of an authority at sidecars: for traffic to no service of the
+/// mesh, and for inbound traffic, where Istio's mutual TLS sends the name of the called cluster.
 #[inline]
 pub fn server_name<'a>(role: Role, common: &CommonProperties<'a>) -> Result<&'a [u8], Malformed> {
     if role != Role::Sidecar || is_named(common.upstream_cluster) {
@@ -132,7 +133,7 @@ pub fn server_name<'a>(role: Role, common: &CommonProperties<'a>) -> Result<&'a 
     common.server_name()
 }
 
-/// The upstream cluster. Istio's routes that answer or pass on traffic to no service stand for the clusters of that traffic.
+/// The upstream cluster. A route of Istio that refuses traffic or passes it to no service stands for the cluster of that traffic.
 #[inline]
 fn cluster<'a>(common: &CommonProperties<'a>) -> &'a [u8] {
     if common.upstream_cluster.is_empty() {

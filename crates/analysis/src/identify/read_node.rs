@@ -1,4 +1,4 @@
-//! Reads the node of a stream, with what the registry gives it: the symbol of its cluster and its numbers.
+//! Reads the node of a stream. The registry gives it the symbol of its cluster and its numbers.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::peer::key_bytes::write_peer;
 use crate::peer::{NodeNetwork, Peer};
 use crate::role::Role;
 
-/// Bytes of the longest namespace that there can be, a DNS label (RFC 1035, 2.3.4).
+/// Bytes of the longest possible namespace, a DNS label (RFC 1035, 2.3.4).
 const MAX_NAMESPACE_BYTES: usize = 63;
-/// Bytes of the longest namespace and name of a pod that there can be, and a slash between.
+/// Bytes of the longest possible `namespace/name` of a pod.
 const MAX_QUALIFIED_POD_BYTES: usize = 63 + 1 + 253;
-/// Bytes of the longest name of a network: it is a label's value.
+/// Bytes of the longest possible name of a network, which is the value of a label.
 const MAX_NETWORK_BYTES: usize = 63;
-/// Addresses that are kept of a node: one of each family, and some of further networks.
+/// How many addresses of a node are kept: one of each family, and some of further networks.
 const MAX_ADDRESSES: usize = 8;
-/// The domain of a cluster that tells none.
+/// The domain of a cluster if the node id names none.
 const DEFAULT_DOMAIN: &str = "cluster.local";
 
 impl Node {
@@ -31,7 +31,7 @@ impl Node {
         Node::read(identifier, registry, true)
     }
 
-    /// The same for chains that look addresses up and ask for nothing that the node says about itself: that is not kept.
+    /// Reads the node for chains that only look addresses up. The description of the node itself is not kept.
     pub fn identify_for_directory(
         identifier: &Identifier<'_>,
         registry: &Registry,
@@ -86,7 +86,7 @@ impl Node {
     }
 }
 
-/// `namespace/name` of the pod in `name.namespace`: names of pods may have dots, those of namespaces have none.
+/// The `namespace/name` of the pod in `name.namespace`. Names of pods may have dots, those of namespaces have none.
 fn namespaced_pod(pod: &str) -> Option<Box<str>> {
     let (name, namespace) = pod.rsplit_once('.')?;
     let qualified = namespaced_name(namespace, name);
@@ -108,7 +108,7 @@ fn own_addresses(own: Option<IpAddr>, others: &[u8]) -> Box<[IpAddr]> {
     addresses.into()
 }
 
-/// What any chain asks of a node.
+/// The key of a node as far as every chain reads it.
 fn words(role: Role, cluster: &str, own_addresses: &[IpAddr], namespace: &str, domain: &str) -> Vec<u8> {
     let mut words = vec![role as u8, own_addresses.len() as u8];
     for address in own_addresses {
@@ -153,7 +153,7 @@ fn numbers(
     }
 }
 
-/// Writes a part behind its length.
+/// Writes the length of a part, then the part.
 fn write_part(words: &mut Vec<u8>, part: &[u8]) {
     words.extend_from_slice(&(part.len() as u32).to_le_bytes());
     words.extend_from_slice(part);

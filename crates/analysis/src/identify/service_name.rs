@@ -18,7 +18,7 @@ use crate::peer::Peer;
 
 static PEER_NAME_TEMPLATE: LazyLock<Template<MetadataPath>> = LazyLock::new(default_metadata_name);
 
-/// The name of a party when the call of `lookup` started.
+/// The name that a party had when the call started.
 pub(super) fn service_name(party: &Party<'_>, lookup: &mut Lookup<'_>, registry: &Registry) -> Symbol {
     match party {
         Party::Pod(pod) => registry.intern_text(lookup.name(&pod.names)),
@@ -32,8 +32,8 @@ pub(super) fn service_name(party: &Party<'_>, lookup: &mut Lookup<'_>, registry:
     }
 }
 
-/// The names of an address: an endpoint without a pod, which is younger than its Service, knows no more of it than the name. A
-/// Service that is younger than the address is another.
+/// The names of a Service's address. An endpoint without a pod is younger than its Service and has only the Service's name; then
+/// the listed Service's names count. A listed Service that is younger is another one.
 fn names<'a>(service: &'a Service, listed: Option<&'a Service>) -> &'a NameHistory {
     match listed {
         Some(listed) if listed.created <= service.created => &listed.names,
@@ -44,7 +44,7 @@ fn names<'a>(service: &'a Service, listed: Option<&'a Service>) -> &'a NameHisto
 fn of_peer(peer: &Peer<&[u8]>) -> String {
     let peer = peer.map(|text| String::from_utf8_lossy(text));
     let mut name = String::new();
-    // A peer's canonical service is what Istio's fall-back made of all its labels.
+    // A peer's canonical service already is the result of Istio's fall-back on all its labels.
     PEER_NAME_TEMPLATE.render(&mut name, |path| {
         if path.is(&["SERVICE"]) {
             Some(&peer.canonical_service)

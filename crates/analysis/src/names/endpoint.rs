@@ -35,10 +35,10 @@ use super::trie::{ServiceLimits, Trie};
 /// The longest endpoint name that `SkyWalking` keeps by default (`SW_ENDPOINT_NAME_MAX_LENGTH`).
 pub const SKYWALKING_MAX_NAME_BYTES: usize = 150;
 
-/// Bytes of a service besides its name, its rules and its trie, with what an allocator adds to them.
+/// Bytes of a service besides its name, its rules and its trie, including the allocator's overhead.
 const SERVICE_OVERHEAD_BYTES: usize = 256;
 
-/// The bounds of all names; by default 500 names a service, 50 words a position, and 32 MiB.
+/// The bounds of all names. The defaults are 500 names for a service, 50 words at a position, and 32 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointBounds {
     /// The bounds of each service.
@@ -60,17 +60,17 @@ impl Default for EndpointBounds {
     }
 }
 
-/// An endpoint's name. It is displayed as `GET /products/{int}`, without a method as the path alone.
+/// The name of an endpoint. It is displayed as `GET /products/{int}`, or as the path alone if there is no method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint<'a> {
     /// The method; `None` for gRPC, whose method is always POST, and for the overflow.
     pub method: Option<Method>,
-    /// The path template.
+    /// The path template, such as `/products/{int}`.
     pub path: &'a str,
 }
 
 impl Endpoint<'_> {
-    /// Whatever has no name because a bound was reached.
+    /// The name of all endpoints that got none because a bound was reached.
     pub const OVERFLOW: Endpoint<'static> = Endpoint {
         method: None,
         path: "{other}",
@@ -86,12 +86,12 @@ impl fmt::Display for Endpoint<'_> {
     }
 }
 
-/// A service whose endpoints have names.
+/// The id of a service whose endpoints have names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ServiceId(usize);
 
 impl ServiceId {
-    /// The service that stands for all that came when there was no room for one more.
+    /// The service that stands for all services for which there was no room.
     pub const OVERFLOW: ServiceId = ServiceId(0);
 }
 
@@ -102,36 +102,36 @@ pub struct Endpoints {
     rules: Vec<EndpointRule>,
     ids: HashMap<Box<str>, ServiceId, RandomState>,
     services: Vec<ServiceEndpoints>,
-    /// Services that were forgotten.
+    /// The ids of forgotten services, for reuse.
     free: Vec<ServiceId>,
     bytes: usize,
 }
 
 #[derive(Debug)]
 struct ServiceEndpoints {
-    /// Which of the rules are for this service.
+    /// The indexes of the rules that apply to this service.
     rules: Box<[u32]>,
     trie: Trie,
-    /// Since services were last forgotten.
+    /// Whether it was asked for since unused services were last forgotten.
     is_asked: AtomicBool,
 }
 
 impl ServiceEndpoints {
-    /// Workers share it, so it is written only once.
+    /// Notes that the service was asked for. Workers share the flag, so it is written only once.
     fn ask(&self) {
         if !self.is_asked.load(Ordering::Relaxed) {
             self.is_asked.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Whether it was asked for since this was last called.
+    /// Whether the service was asked for since the last call.
     fn was_asked(&mut self) -> bool {
         std::mem::take(self.is_asked.get_mut())
     }
 }
 
 impl Endpoints {
-    /// No names yet. Of the rules, the first that matches counts.
+    /// A table without names. Of several rules that match, the first counts.
     pub fn new(settings: EndpointBounds, rules: Vec<EndpointRule>) -> Self {
         let mut endpoints = Endpoints {
             settings,
@@ -145,7 +145,7 @@ impl Endpoints {
         endpoints
     }
 
-    /// The service called `name`; [`ServiceId::OVERFLOW`] when there is no room for a new one.
+    /// The service of this name, which is added if it is new; [`ServiceId::OVERFLOW`] if there is no room.
     pub fn service(&mut self, name: &str) -> ServiceId {
         if self.ids.contains_key(name) {
             return self.known_service(name);
@@ -158,15 +158,15 @@ impl Endpoints {
         id
     }
 
-    /// The service called `name`; [`ServiceId::OVERFLOW`], which has the rules for all services, when it is not known.
+    /// The service of this name; [`ServiceId::OVERFLOW`], to which the rules for all services apply, if it is not known.
     pub fn known_service(&self, name: &str) -> ServiceId {
         let id = self.ids.get(name).copied().unwrap_or(ServiceId::OVERFLOW);
         self.services.get(id.0).inspect(|service| service.ask());
         id
     }
 
-    /// Forgets the services and the names that nobody asked for since this was last called, and the names of what had no room. Ids of
-    /// services that somebody has are void.
+    /// Forgets the services and the names that nobody asked for since the last call, and the names of the overflow service. Ids of
+    /// forgotten services become invalid.
     pub fn forget_unasked(&mut self) {
         let Endpoints {
             ids, services, free, ..
@@ -230,7 +230,7 @@ impl Endpoints {
         Some(Endpoint { method, path })
     }
 
-    /// The endpoint of `target`, which gets a name if it has none and if there is room.
+    /// The endpoint of `target`. If it has no name, it gets one if there is room.
     pub fn learn(&mut self, id: ServiceId, target: &Target) -> Endpoint<'_> {
         let free = self.settings.bytes.saturating_sub(self.bytes);
         if self.find(id, target).is_none()
@@ -243,7 +243,7 @@ impl Endpoints {
         self.find(id, target).unwrap_or(Endpoint::OVERFLOW)
     }
 
-    /// Bytes that the names use, at most; see the module's bounds.
+    /// An upper bound of the bytes that the names use, see the module.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

@@ -1,4 +1,4 @@
-//! The user's own path templates: what they match is named by them, before any type or learned name.
+//! The path templates of the user. They name what they match, before any type or learned name does.
 //!
 //! A rule is `GET /products/{id}`, or without a method for every one. A segment in braces stands for any one segment, a last
 //! `**` for any number of further ones, also none. Other segments are compared in their canonical spelling, as a request's
@@ -9,7 +9,7 @@ use super::method::Method;
 use super::segment::Placeholder;
 use super::target::{MAX_SEGMENT_BYTES, MAX_SEGMENTS, Target, TargetForm};
 
-/// One path template.
+/// A path template of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointRule {
     service: Option<Box<str>>,
@@ -28,62 +28,62 @@ enum SegmentPattern {
 /// Why a path template was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointRuleError {
-    /// No path.
+    /// The rule has no path.
     #[error("the endpoint rule `{rule}` has no path; write `GET /products/{{id}}` or `/products/{{id}}`")]
     NoPath {
-        /// The rule as written.
+        /// The rule as the user wrote it.
         rule: String,
     },
-    /// A word before the path that is no method.
+    /// The word before the path is not a method.
     #[error("`{method}` in the endpoint rule `{rule}` is no method; use {known} or none", known = known_methods())]
     UnknownMethod {
-        /// The word.
+        /// The word before the path.
         method: String,
-        /// The rule as written.
+        /// The rule as the user wrote it.
         rule: String,
     },
-    /// A query, a fragment or matrix parameters.
+    /// The path has a query, a fragment or matrix parameters.
     #[error(
         "the endpoint rule `{rule}` has a `{character}`, which no name has; leave it out with what follows it"
     )]
     NotAPath {
-        /// The rule as written.
+        /// The rule as the user wrote it.
         rule: String,
-        /// The character.
+        /// The character that begins them.
         character: char,
     },
-    /// A brace that is not around a whole segment, or a name that is none.
+    /// Braces are not around a whole segment, or have no valid name in them.
     #[error(
         "the segment `{segment}` in the endpoint rule `{rule}` is no variable; write a whole segment as `{{name}}` with letters, digits, `_` and `-`"
     )]
     BadVariable {
-        /// The segment.
+        /// The refused segment.
         segment: String,
-        /// The rule as written.
+        /// The rule as the user wrote it.
         rule: String,
     },
-    /// A `*` that is not the last `**`.
+    /// A `*` is not part of a last `**`.
     #[error(
         "the segment `{segment}` in the endpoint rule `{rule}` has a wildcard; write `{{name}}` for one segment and `**` at the end for all further ones"
     )]
     BadWildcard {
-        /// The segment.
+        /// The refused segment.
         segment: String,
-        /// The rule as written.
+        /// The rule as the user wrote it.
         rule: String,
     },
-    /// More than a request's segments are compared.
+    /// The rule has more or longer segments than are compared.
     #[error(
         "the endpoint rule `{rule}` has more than {MAX_SEGMENTS} segments or one of more than {MAX_SEGMENT_BYTES} bytes; end it earlier with `**`"
     )]
     TooLong {
-        /// The rule as written.
+        /// The rule as the user wrote it.
         rule: String,
     },
 }
 
 impl EndpointRule {
-    /// Parses a rule for one service, by its name, or for all.
+    /// Parses a rule for the service of this name, or for all services.
     pub fn parse(rule: &str, service: Option<&str>) -> Result<Self, EndpointRuleError> {
         let written = || rule.to_owned();
         let Some((method, path)) = rule.find('/').map(|slash| rule.split_at(slash)) else {
@@ -120,12 +120,12 @@ impl EndpointRule {
         self.service.as_deref().is_none_or(|own| own == service)
     }
 
-    /// The path that names what the rule matches.
+    /// The path by which the rule names what it matches.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Whether `target` is named by this rule.
+    /// Whether this rule names `target`.
     pub(super) fn matches(&self, target: &Target) -> bool {
         let has_path = target.form == TargetForm::Path || target.form == TargetForm::Grpc;
         if !has_path || self.method.is_some_and(|method| method != target.method) {

@@ -1,4 +1,4 @@
-//! What of a request may be shown: paths, authorities and headers without their secrets.
+//! Removes secrets from what is shown of a request: paths, authorities and headers.
 //!
 //! | of | what is shown |
 //! |---|---|
@@ -22,9 +22,9 @@ use request::{write_authority, write_printable, write_target};
 /// Whether and how secrets are hidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redaction {
-    /// Secrets are hidden, and so are these headers besides those that always are; in lower case.
+    /// Secrets are hidden, and so are the values of these headers.
     On {
-        /// The headers' names.
+        /// The names of the headers in lower case, besides those that are always hidden.
         headers: Vec<Box<str>>,
     },
     /// Everything is shown, in printable form.
@@ -38,7 +38,7 @@ impl Default for Redaction {
 }
 
 impl Redaction {
-    /// Hides secrets, and the values of `headers`, whose case does not matter.
+    /// A redaction that hides secrets and the values of `headers`, whose case does not matter.
     pub fn with_headers<'a>(headers: impl IntoIterator<Item = &'a str>) -> Self {
         let headers = headers.into_iter();
         Redaction::On {

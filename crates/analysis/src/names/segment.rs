@@ -13,7 +13,7 @@ pub(super) use classes::Classes;
 pub(super) use credential::{has_credential, is_scheme};
 pub(super) use email::has_email;
 
-/// What stands in a name for values.
+/// A placeholder, which stands for values in a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Placeholder {
     /// Decimal digits: ids, years, pages.
@@ -28,7 +28,7 @@ pub enum Placeholder {
     Date,
     /// Anything with an e-mail address in it.
     Email,
-    /// Any value: of a position with too many of them, too long for a word, a credential, or written like a query.
+    /// Any value: at a position with too many of them, too long for a word, a credential, or written like a query.
     Any,
     /// Any number of further segments.
     Rest,
@@ -39,7 +39,7 @@ const QUERY: Classes = Classes::QUERY.or(Classes::AT);
 
 type TypeRule = (Placeholder, Classes, fn(&[u8]) -> bool);
 
-/// What each type looks like, and of what characters it needs at least one kind; the first that fits counts.
+/// The types in the order in which they are tried, each with the character classes of which it needs at least one.
 const TYPE_RULES: [TypeRule; 8] = [
     (Placeholder::Email, Classes::AT, has_email),
     (Placeholder::Int, Classes::DIGIT, is_int),
@@ -52,7 +52,7 @@ const TYPE_RULES: [TypeRule; 8] = [
 ];
 
 impl Placeholder {
-    /// Every placeholder.
+    /// Every placeholder, also those that no type yields.
     pub const ALL: [Placeholder; 8] = [
         Placeholder::Int,
         Placeholder::Uuid,
@@ -64,7 +64,7 @@ impl Placeholder {
         Placeholder::Rest,
     ];
 
-    /// The placeholder as it stands in a name.
+    /// The placeholder as it is written in a name.
     pub const fn text(self) -> &'static str {
         match self {
             Placeholder::Int => "{int}",
@@ -85,7 +85,7 @@ impl Placeholder {
         Self::of_classes(segment, Classes::of(segment))
     }
 
-    /// The same, when the classes of the segment's characters are known.
+    /// The placeholder for a segment whose character classes are known.
     pub(super) fn of_classes(segment: &[u8], classes: Classes) -> Option<Self> {
         if matches!(segment.first(), Some(b'{' | b'*')) {
             let is_itself = |placeholder: &Placeholder| placeholder.text().as_bytes() == segment;
@@ -99,7 +99,7 @@ impl Placeholder {
     }
 }
 
-/// Nothing but digits, also where they could be a year or a date: each of them is a value.
+/// Only digits, even if they could be a year or a date.
 fn is_int(segment: &[u8]) -> bool {
     !segment.is_empty() && segment.iter().all(u8::is_ascii_digit)
 }
@@ -116,11 +116,11 @@ fn is_uuid(segment: &[u8]) -> bool {
             .all(|byte| *byte == b'-' || byte.is_ascii_hexdigit())
 }
 
-/// Shorter runs of hexadecimal digits are words too often.
+/// The fewest hexadecimal digits that count as a number; shorter ones are words too often.
 const MIN_HEX_DIGITS: usize = 8;
-/// From here on, no word of digits and the letters a to f is known.
+/// The fewest hexadecimal digits that need not be well mixed: no longer word consists of digits and the letters a to f.
 const MIN_CERTAIN_HEX_DIGITS: usize = 16;
-/// How often a short hexadecimal number goes from letters to digits or back; `face2face` does so twice.
+/// How often a shorter number must change between letters and digits; `face2face` does so twice.
 const MIN_HEX_CHANGES: usize = 3;
 
 /// At least eight hexadecimal digits, both letters and decimals, below sixteen well mixed; or `0x` before any number of them.

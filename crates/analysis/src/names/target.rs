@@ -22,19 +22,19 @@ use super::escape;
 use super::method::Method;
 use super::segment::{Classes, Placeholder};
 
-/// Segments of a path that a name has.
+/// How many segments of a path a name has.
 pub const MAX_SEGMENTS: usize = 16;
-/// Bytes of a word in its canonical spelling.
+/// How many bytes a word has at most, in its canonical spelling.
 pub const MAX_SEGMENT_BYTES: usize = 64;
-/// Bytes that an escaped segment decodes to before its type is no longer looked for.
+/// How many bytes an escaped segment may decode to; a longer one gets no type.
 pub const MAX_ESCAPED_SEGMENT_BYTES: usize = 256;
-/// Bytes of a gRPC call's path; a longer one is named like any path.
+/// How many bytes the path of a gRPC call may have; a longer one is named like any other path.
 pub const MAX_GRPC_PATH_BYTES: usize = 256;
 
-/// A request as the rules of naming see it.
+/// The parts of a request from which its endpoint is named.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The method.
+    /// The method of the request.
     pub method: Method,
     /// `HTTPRequestProperties.path`, in whatever form the client sent.
     pub path: &'a [u8],
@@ -42,11 +42,11 @@ pub struct Request<'a> {
     pub is_grpc: bool,
 }
 
-/// The forms of a target that have names of their own.
+/// The forms of a target, which are named differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TargetForm {
     Path,
-    /// A gRPC call's path, whose words are kept as they are.
+    /// The path of a gRPC call, whose words are kept as they are.
     Grpc,
     Asterisk,
     Authority,
@@ -54,17 +54,17 @@ pub(super) enum TargetForm {
 
 #[derive(Clone, Copy, Debug)]
 struct Segment {
-    /// Where its text ends; it starts with a `/` where the one before it ends.
+    /// The end of its text, which starts with a `/` at the end of the previous one.
     end: usize,
     placeholder: Option<Placeholder>,
 }
 
-/// A request's target. It is read into again and again, so that a known path allocates nothing.
+/// The target of a request. It is reused for every request, so that a known path allocates nothing.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub(super) method: Method,
     pub(super) form: TargetForm,
-    /// The segments' texts, each after a `/`; of a value that is no word's length, only the `/`.
+    /// The texts of the segments, each after a `/`. A value that is too long for a word has only the `/`.
     text: String,
     segments: Vec<Segment>,
 }
@@ -81,7 +81,7 @@ impl Default for Target {
 }
 
 impl Target {
-    /// Reads `request`, in the place of what was read before.
+    /// Reads `request`, in place of the previous one.
     pub fn read(&mut self, request: &Request<'_>) {
         self.method = request.method;
         self.text.clear();
@@ -117,7 +117,7 @@ impl Target {
         }
     }
 
-    /// The segments, each with its text and what it is when it is not a word.
+    /// The segments, each with its text, and its placeholder if it is not a word.
     pub(super) fn segments(&self) -> impl Iterator<Item = (&str, Option<Placeholder>)> {
         let mut start = 0;
         self.segments.iter().map(move |segment| {
@@ -127,7 +127,7 @@ impl Target {
         })
     }
 
-    /// The whole path with the segments' own texts.
+    /// The whole path with the texts of all segments.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
@@ -179,18 +179,18 @@ impl Target {
     }
 }
 
-/// What stands before the matrix parameters.
+/// The part before the matrix parameters.
 fn without_parameters(segment: &[u8]) -> &[u8] {
     segment.split(|byte| *byte == b';').next().unwrap_or_default()
 }
 
-/// What stands before the query and the fragment.
+/// The part before the query and the fragment.
 fn without_query(target: &[u8]) -> &[u8] {
     let end = target.iter().position(|byte| matches!(byte, b'?' | b'#'));
     target.get(..end.unwrap_or(target.len())).unwrap_or_default()
 }
 
-/// Scheme, authority and path of an absolute-form without query.
+/// The scheme, the authority and the path of an absolute-form without its query.
 pub(super) fn absolute_form(target: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let colon = target.windows(3).position(|window| window == b"://")?;
     let (scheme, rest) = target.split_at_checked(colon)?;

@@ -8,7 +8,7 @@
 //! that go through its position: once for each position of a path, and not back while anybody asks for a name through it. A path that
 //! has a name never loses it to the overflow: when the names after a collapse would not fit, the trie learns nothing any more.
 //!
-//! `Trie::forget_unasked` lets the names go that nobody asked for since it was last called, and then there is room again.
+//! `Trie::forget_unasked` forgets the names that nobody asked for since the last call, which makes room for others.
 
 mod merge;
 mod methods;
@@ -20,55 +20,56 @@ use super::segment::Placeholder;
 use super::target::{Target, TargetForm};
 use methods::{AtomicMethods, Methods};
 
-/// Bytes of a node besides its texts, with what an allocator adds to them.
+/// Bytes of a node besides its texts, including the allocator's overhead.
 pub(super) const NODE_OVERHEAD_BYTES: usize = 128;
 
-/// Bytes of a gRPC call's name besides its text.
+/// Bytes of a gRPC call's name besides its text, including the allocator's overhead.
 const GRPC_OVERHEAD_BYTES: usize = 48;
 
-/// Bytes left free before the path of a name with a bound: the longest method, and what stands between.
+/// Bytes reserved before the path of a bounded name: the longest method and a blank.
 const MAX_METHOD_BYTES: usize = "OPTIONS ".len();
 
-/// The bounds of a trie.
+/// The bounds of one service's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceLimits {
-    /// Distinct names that are handed out until the unasked ones are forgotten.
+    /// How many distinct names are given until unused ones are forgotten.
     pub names: usize,
-    /// Distinct words at one position before they are values.
+    /// How many distinct words one position may have before they count as values.
     pub values_per_position: usize,
-    /// Bytes of a name with its method; what is longer ends in `/**`. Without it a name has at most
-    /// [`SEGMENTS`](super::target::MAX_SEGMENTS) × ([`SEGMENT_BYTES`](super::target::MAX_SEGMENT_BYTES) + 1) bytes and a few.
+    /// How many bytes a name with its method may have; a longer one is cut and ends in `/**`. `None` allows
+    /// [`MAX_SEGMENTS`](super::target::MAX_SEGMENTS) × ([`MAX_SEGMENT_BYTES`](super::target::MAX_SEGMENT_BYTES) + 1) bytes and a
+    /// few.
     pub name_bytes: Option<usize>,
 }
 
-/// What one service's endpoints are called.
+/// The names of one service's endpoints.
 #[derive(Clone, Debug)]
 pub(super) struct Trie {
     limits: ServiceLimits,
     root: TrieNode,
-    /// gRPC calls, sorted; a service's methods are a closed list, so they never collapse.
+    /// The gRPC calls, sorted. A service's methods are a closed list, so they never collapse.
     grpc: Vec<GrpcCall>,
-    /// Those that there are, and those that a collapse replaced since names were last forgotten.
+    /// How many names there are, and how many a collapse replaced since names were last forgotten.
     names: usize,
     bytes: usize,
     is_full: bool,
 }
 
-/// What follows one beginning of a path.
+/// A node of the trie: what follows one beginning of a path.
 #[derive(Clone, Debug, Default)]
 struct TrieNode {
-    /// Words and placeholders, sorted by text.
+    /// The words and placeholders that may follow, sorted by text.
     children: Vec<(Box<str>, TrieNode)>,
     is_collapsed: bool,
     /// The methods with which the path that ends here has been named.
     methods: Methods,
-    /// Those that were asked for since names were last forgotten.
+    /// The methods that were asked for since names were last forgotten.
     asked: AtomicMethods,
     /// The path that ends here, as names show it; empty until it is named.
     path: Box<str>,
 }
 
-/// A name of gRPC.
+/// The name of a gRPC call.
 #[derive(Clone, Debug)]
 struct GrpcCall {
     path: Box<str>,
@@ -87,12 +88,12 @@ impl Trie {
         }
     }
 
-    /// Bytes that are in use, at most.
+    /// An upper bound of the bytes in use.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The path of the name that `target` has been given, which is thereby asked for.
+    /// The path of the name that `target` has; notes that it was asked for.
     pub(super) fn find(&self, target: &Target) -> Option<&str> {
         if target.form == TargetForm::Grpc {
             let index = self.grpc_index(target).ok()?;
@@ -111,7 +112,7 @@ impl Trie {
         })
     }
 
-    /// Forgets the names that nobody asked for since this was last called.
+    /// Forgets the names that nobody asked for since the last call.
     pub(super) fn forget_unasked(&mut self) {
         self.grpc
             .retain_mut(|call| call.asked.take() != Methods::default());
@@ -122,7 +123,7 @@ impl Trie {
         self.is_full = false;
     }
 
-    /// Gives `target` a name, unless a bound is reached; `free` are the bytes that may be taken.
+    /// Gives `target` a name, unless a bound is reached. It may take up to `free` bytes.
     pub(super) fn learn(&mut self, target: &Target, free: usize) {
         if self.is_full || self.names >= self.limits.names || self.find(target).is_some() {
             return;
@@ -163,7 +164,7 @@ impl Trie {
         }
     }
 
-    /// How deep on the way of `target` the position lies that can't take one more word.
+    /// The depth of the position on the path of `target` that can't take another word; `None` if all can.
     fn crowded_position(&self, target: &Target) -> Option<usize> {
         let mut node = &self.root;
         for (depth, (text, placeholder)) in target.segments().enumerate() {
@@ -176,7 +177,7 @@ impl Trie {
         None
     }
 
-    /// Collapses the position at `depth`, if the names that follow from it still fit.
+    /// Collapses the position at `depth`, if the resulting names fit. Returns whether it did.
     fn collapse(&mut self, target: &Target, depth: usize, free: usize) -> bool {
         let mut collapsed = self.root.clone();
         let mut node = &mut collapsed;
@@ -260,7 +261,7 @@ impl TrieNode {
         self.children.iter().filter(|(key, _)| is_word(key)).count()
     }
 
-    /// Every name below, with its method.
+    /// All names at and below this node, each with its method.
     fn names(&self) -> BTreeSet<(&str, Method)> {
         let mut names: BTreeSet<(&str, Method)> =
             self.methods.all().map(|method| (&*self.path, method)).collect();
@@ -270,7 +271,7 @@ impl TrieNode {
         names
     }
 
-    /// A position where nothing is left may have words again.
+    /// Forgets the methods and children that nobody asked for. A position that is then empty may have words again.
     fn forget_unasked(&mut self) {
         self.methods = self.methods.both(self.asked.take());
         if self.methods == Methods::default() {
@@ -293,7 +294,7 @@ impl TrieNode {
     }
 }
 
-/// The text of the child that a segment leads to.
+/// The key of the child to which a segment leads.
 fn key(is_collapsed: bool, text: &str, placeholder: Option<Placeholder>) -> &str {
     match placeholder {
         Some(placeholder) => placeholder.text(),
@@ -302,12 +303,12 @@ fn key(is_collapsed: bool, text: &str, placeholder: Option<Placeholder>) -> &str
     }
 }
 
-/// Whether the text of a child is a word: a word's spelling has no braces, and `**` is a placeholder.
+/// Whether the key of a child is a word. The spelling of a word has no braces, and `**` is a placeholder.
 fn is_word(key: &str) -> bool {
     !key.starts_with('{') && key != Placeholder::Rest.text()
 }
 
-/// The path as a name shows it: when the name would be too long, the segments that fit, and `/**`.
+/// The path as a name shows it. If the name would be too long, it has the segments that fit, and `/**`.
 fn shown(path: &str, name_bytes: Option<usize>) -> String {
     if path.is_empty() {
         return "/".to_owned();

@@ -1,4 +1,5 @@
-//! The names of the kept entries' endpoints: one table for all workers, found under the read lock, learnt under the write lock.
+//! Names the endpoints of kept entries. All workers share one table: they find names under its read lock and learn them under its write
+//! lock.
 //!
 //! A service that nobody asked for in the idle time and as long again is forgotten, and so is a name of a service that is always busy.
 //!
@@ -19,20 +20,20 @@ use crate::names::target::{Request, Target};
 
 /// `ResponseFlags.no_route_found`.
 const FLAG_NO_ROUTE_FOUND: u32 = 9;
-/// gRPC's status `GRPC_UNIMPLEMENTED`.
+/// The gRPC status `UNIMPLEMENTED`.
 const GRPC_UNIMPLEMENTED: u8 = 12;
 
-/// What the workers share.
+/// The names, which all workers share.
 #[derive(Debug)]
 pub struct EndpointNames {
     endpoints: RwLock<Endpoints>,
     idle: Duration,
-    /// When what nobody asked for is forgotten next.
+    /// When unused names are forgotten next, in nanoseconds since the Unix epoch.
     next: AtomicI64,
 }
 
 impl EndpointNames {
-    /// The names in `endpoints`, and those that will be learnt.
+    /// The names in `endpoints`, and those that will be learnt; unused ones are forgotten after `idle`.
     pub fn new(endpoints: Endpoints, idle: Duration) -> Self {
         EndpointNames {
             endpoints: RwLock::new(endpoints),
@@ -41,12 +42,12 @@ impl EndpointNames {
         }
     }
 
-    /// The same with another idle time.
+    /// Uses another idle time.
     pub(super) fn with_idle(self, idle: Duration) -> Self {
         EndpointNames { idle, ..self }
     }
 
-    /// Forgets what nobody asked for, if that is due.
+    /// Forgets the names that nobody asked for, if that is due.
     fn forget_unasked(&self, now: Moment) {
         let next = self.next.load(Ordering::Relaxed);
         let later = now.plus(self.idle).0;
@@ -64,7 +65,7 @@ impl EndpointNames {
     }
 }
 
-/// A worker's own: what it reads a request into.
+/// The buffers of one worker, so that a known name allocates nothing.
 #[derive(Debug, Default)]
 pub struct WorkerNames {
     target: Target,
@@ -72,7 +73,7 @@ pub struct WorkerNames {
 }
 
 impl WorkerNames {
-    /// The name of the endpoint that `service` was asked for; `None` for a TCP connection.
+    /// The name of the endpoint of `service` that was called; `None` for a TCP connection.
     pub fn endpoint(
         &mut self,
         names: &EndpointNames,
@@ -107,7 +108,7 @@ impl WorkerNames {
     }
 }
 
-/// Whether there is an endpoint that gave the answer.
+/// Whether an endpoint gave the answer.
 fn was_answered(outcome: Outcome) -> bool {
     outcome.code != 404
         && !outcome.flags.contains(FLAG_NO_ROUTE_FOUND)

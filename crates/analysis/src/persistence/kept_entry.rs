@@ -1,4 +1,4 @@
-//! An observed entry, borrowed from its message, and what is looked up of it when it is kept.
+//! Observed entries, borrowed from their message, and what is looked up for those that are kept.
 
 use std::sync::Arc;
 
@@ -18,42 +18,42 @@ use crate::names::redact::Redaction;
 use crate::node::Node;
 use crate::reporter::Reporter;
 
-/// An observed entry.
+/// An observed entry, borrowed from its message.
 #[derive(Clone, Copy, Debug)]
 pub struct ObservedEntry<'e, 'a> {
-    /// The proxy that sent it.
+    /// The node of the proxy that sent it.
     pub node: &'e Node,
-    /// When it was received.
+    /// When the entry was received.
     pub received: Moment,
-    /// Its common properties.
+    /// The common properties of the entry.
     pub common: &'e CommonProperties<'a>,
-    /// Its observations: one, two of a gateway.
+    /// Its observations: one, or two of a gateway.
     pub observations: (IdentifiedObservation, Option<IdentifiedObservation>),
-    /// What it tells of.
+    /// The call and its measures.
     pub subject: MeasuredCall<'e, 'a>,
 }
 
-/// What an entry tells of.
+/// The call that an entry is about, with its measures.
 #[derive(Clone, Copy, Debug)]
 pub enum MeasuredCall<'e, 'a> {
     /// An HTTP or gRPC request.
     Request {
-        /// The whole entry.
+        /// The whole HTTP entry.
         entry: &'e HttpEntry<'a>,
-        /// Its request.
+        /// The request of the entry.
         request: &'e HttpRequest<'a>,
-        /// Its numbers.
+        /// The measures of the call.
         measure: &'e HttpMeasure,
     },
-    /// A TCP connection.
+    /// A TCP connection, whatever it carried.
     Connection {
-        /// Its numbers.
+        /// The measures of the call.
         measure: &'e TcpMeasure,
     },
 }
 
 impl MeasuredCall<'_, '_> {
-    /// Which of its values were beyond sense.
+    /// The values of the entry that were out of range.
     #[inline]
     pub fn clamped(&self) -> ClampedFields {
         match self {
@@ -64,7 +64,7 @@ impl MeasuredCall<'_, '_> {
 }
 
 impl ObservedEntry<'_, '_> {
-    /// What came of the call.
+    /// The outcome of the call, as its series has it.
     #[inline]
     pub fn outcome(&self) -> Outcome {
         match self.subject {
@@ -73,7 +73,7 @@ impl ObservedEntry<'_, '_> {
         }
     }
 
-    /// What the call came to.
+    /// The verdict on the call.
     #[inline]
     pub fn verdict(&self) -> Verdict {
         match self.subject {
@@ -82,18 +82,18 @@ impl ObservedEntry<'_, '_> {
         }
     }
 
-    /// When the call began; when its entry was received, if the entry does not say.
+    /// When the call started; if the entry does not say it, when the entry was received.
     pub fn start(&self) -> Moment {
         let start = self.common.start_time().ok().flatten();
         start.map_or(self.received, Moment::from)
     }
 
-    /// The observation to what was called.
+    /// The observation of the called party: a gateway's second one.
     fn last_observation(&self) -> IdentifiedObservation {
         self.observations.1.unwrap_or(self.observations.0)
     }
 
-    /// The service of the proxy that reports; of a waypoint, which is nobody's, the called one.
+    /// The name of the reporting proxy's service. A waypoint has none; there it is the called service.
     #[inline]
     pub fn reporting_service(&self) -> Symbol {
         let observation = self.last_observation();
@@ -140,16 +140,16 @@ impl ObservedEntry<'_, '_> {
     }
 }
 
-/// Who called whom, as text; what is not known is `unknown`.
+/// The parties of a call as text; a text that is not known is `unknown`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallTexts {
-    /// Who reports it.
+    /// The proxy that reports the call.
     pub reporter: Reporter,
-    /// The caller.
+    /// The party that called.
     pub source: PartyTexts,
     /// The gateway between the two, if one reports.
     pub gateway: Option<PartyTexts>,
-    /// The called party.
+    /// The party that was called.
     pub destination: PartyTexts,
     /// Istio's `destination_service`: the called host.
     pub service: Arc<str>,
@@ -157,20 +157,20 @@ pub struct CallTexts {
     pub security: SecurityPolicy,
 }
 
-/// One end of the call.
+/// A party of a call as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartyTexts {
-    /// The service's name.
+    /// SkyWalking's name of the service.
     pub name: Arc<str>,
-    /// The workload.
+    /// The name of the workload.
     pub workload: Arc<str>,
-    /// The workload's namespace.
+    /// The namespace of the workload.
     pub namespace: Arc<str>,
-    /// The SPIFFE identity.
+    /// The SPIFFE identity of the certificate.
     pub principal: Arc<str>,
-    /// The cluster's id.
+    /// The id of the cluster.
     pub cluster: Arc<str>,
-    /// Why it is unknown.
+    /// Why the party is unknown; `None` if it is known.
     pub missing: Option<Unattributed>,
 }
 
@@ -187,17 +187,17 @@ impl PartyTexts {
     }
 }
 
-/// What an encoder gets.
+/// A kept entry, as an encoder gets it.
 #[derive(Clone, Copy, Debug)]
 pub struct KeptEntry<'k, 'a> {
-    /// Why it is kept.
+    /// The reason why it is kept.
     pub reason: KeepReason,
-    /// The entry.
+    /// The entry with its measures.
     pub observed: &'k ObservedEntry<'k, 'a>,
-    /// Who called whom.
+    /// The parties of the call.
     pub parties: &'k CallTexts,
     /// The endpoint's name; `None` for a TCP connection.
     pub endpoint: Option<&'k str>,
-    /// What of the request may be shown.
+    /// Decides what of the request may be shown.
     pub redaction: &'k Redaction,
 }

@@ -1,4 +1,4 @@
-//! How many entries of a kind are kept in a minute: `SkyWalking`'s rate limit of its log rules. A kind is the reporting proxy's
+//! Limits how many entries of a kind are kept in a minute: `SkyWalking`'s rate limit of its log rules. A kind is the reporting proxy's
 //! service with the flags, or with the response code when there is no flag, and with the reason, so that slow and sampled
 //! entries take nothing from errors.
 //!
@@ -16,12 +16,12 @@ use crate::analyze::outcome::Outcome;
 use crate::interner::Symbol;
 use crate::moment::Moment;
 
-/// Kinds that are counted; all further ones of a minute are one kind.
+/// How many kinds are counted in a minute; all further ones are one kind.
 const MAX_RATE_KEYS: usize = 10_000;
 
 const NANOSECONDS_PER_MINUTE: i64 = 60_000_000_000;
 
-/// What is counted together.
+/// The kind of an entry: entries of one kind share a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RateKey {
     service: Symbol,
@@ -36,7 +36,7 @@ enum FlagsOrCode {
 }
 
 impl RateKey {
-    /// Whatever came when there was no room for one more kind.
+    /// The kind of all entries for whose own kind there is no room.
     const OVERFLOW: RateKey = RateKey {
         service: Symbol::OVERFLOW,
         reason: KeepReason::Error,
@@ -59,7 +59,7 @@ impl RateKey {
     }
 }
 
-/// The count of all workers.
+/// The counts of all workers.
 #[derive(Debug)]
 pub struct EntryRate {
     per_minute: usize,
@@ -73,7 +73,7 @@ struct MinuteCounts {
 }
 
 impl EntryRate {
-    /// At most `per_minute` of each kind.
+    /// Admits at most `per_minute` entries of each kind in a minute.
     pub fn new(per_minute: usize) -> Self {
         EntryRate {
             per_minute,
@@ -81,14 +81,14 @@ impl EntryRate {
         }
     }
 
-    /// A count is whole after every line that runs under the lock, so a poisoned one is as good as any.
+    /// Code that runs under the lock never leaves a count half changed, so a poisoned lock is ignored.
     fn minute(&self) -> MutexGuard<'_, MinuteCounts> {
         self.minute.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn admits(&self, kind: RateKey, number: i64) -> bool {
         let mut minute = self.minute();
-        // A worker that is a moment late counts in the minute that has begun.
+        // A worker that is slightly late counts in the minute that has begun.
         if number > minute.number || number < minute.number - 1 {
             minute.number = number;
             minute.kept.clear();
@@ -104,7 +104,7 @@ impl EntryRate {
     }
 }
 
-/// A worker's knowledge of what is over the rate.
+/// The kinds that a worker knows to be over the rate in this minute.
 #[derive(Debug, Default)]
 pub struct WorkerRate {
     number: i64,
@@ -112,12 +112,12 @@ pub struct WorkerRate {
 }
 
 impl WorkerRate {
-    /// Forgets what is over: it is asked for again.
+    /// Forgets which kinds are over the rate, so that the shared count is asked again.
     pub fn forget(&mut self) {
         self.over.clear();
     }
 
-    /// Whether one more entry of `kind`, received at `received`, is within the rate; then it is counted.
+    /// Whether one more entry of `kind`, received at `received`, is within the rate. If so, it is counted.
     #[inline]
     pub fn admits(&mut self, rate: &EntryRate, kind: RateKey, received: Moment) -> bool {
         let number = received.0.div_euclid(NANOSECONDS_PER_MINUTE);

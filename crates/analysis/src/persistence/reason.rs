@@ -1,4 +1,4 @@
-//! Why an entry is kept. The first rule that holds gives the reason:
+//! Decides why an entry is kept. The first rule that holds gives the reason:
 //!
 //! | reason | which entries | source |
 //! |---|---|---|
@@ -14,22 +14,22 @@ use super::sample::{Share, hash};
 use crate::accounting::KeepReason;
 use crate::analyze::outcome::Verdict;
 
-/// Which entries are kept.
+/// The rules by which entries are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct SamplingRules {
-    /// Whether any of requests are.
+    /// Whether entries of requests are kept at all.
     pub requests: bool,
-    /// Whether any of TCP connections are.
+    /// Whether entries of TCP connections are kept at all.
     pub connections: bool,
-    /// Whether those of failed calls are, and those with a flag.
+    /// Whether entries of failed calls and of client errors are kept, and those with a response flag.
     pub errors: bool,
-    /// From which duration on a request's is; `None` is never.
+    /// The duration from which on a request counts as slow; `None` for never.
     pub slow: Option<Duration>,
-    /// The share of all the others that is.
+    /// The share of all other entries that is kept.
     pub sampled: Share,
 }
 
-/// Why an entry is kept; `None` when it is not.
+/// The reason why an entry is kept; `None` when it is not.
 #[inline]
 pub fn reason(rules: &SamplingRules, observed: &ObservedEntry<'_, '_>) -> Option<KeepReason> {
     let is_asked = match observed.subject {

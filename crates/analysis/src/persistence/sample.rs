@@ -1,4 +1,4 @@
-//! The share of entries that is kept although nothing is wrong with them: by a hash, so that all the proxies of one request keep
+//! Samples the entries with which nothing is wrong: by a hash, so that all the proxies of one request keep
 //! it or none does, also when they send to different replicas of one version.
 //!
 //! | what is hashed | when |
@@ -12,21 +12,21 @@ use foldhash::quality::FixedState;
 
 use super::kept_entry::{MeasuredCall, ObservedEntry};
 
-/// Where Envoy keeps the trace decision in a request id (`UUIDRequestIDExtension`).
+/// The index of the character in a request id in which Envoy stores the trace decision (`UUIDRequestIDExtension`).
 const TRACE_DECISION_INDEX: usize = 14;
 
-/// A share from nothing to all.
+/// A share of all entries, from none to all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Hashes below it are taken; 2^64 for all.
+    /// Hashes below it belong to the share; 2^64 for all.
     end: u128,
 }
 
 impl Share {
-    /// Nothing.
+    /// The share of no entry.
     pub const NONE: Share = Share { end: 0 };
 
-    /// A share from 0 to 1; what is outside of that is the nearest of the two.
+    /// A share from 0 to 1. Values outside are clamped.
     #[expect(clippy::cast_sign_loss, reason = "the share is not negative")]
     pub fn new(share: f64) -> Self {
         Share {
@@ -34,20 +34,20 @@ impl Share {
         }
     }
 
-    /// Whether it is nothing.
+    /// Whether no entry belongs to it.
     pub fn is_none(self) -> bool {
         self == Share::NONE
     }
 
-    /// Whether a hash belongs to it.
+    /// Whether an entry with this hash belongs to it.
     pub fn takes(self, hash: u64) -> bool {
         u128::from(hash) < self.end
     }
 }
 
-/// The hash by which an entry is taken or not.
+/// The hash that decides whether an entry belongs to a share.
 pub fn hash(observed: &ObservedEntry<'_, '_>) -> u64 {
-    // The same in every process: replicas agree on a request by it, and no table has its places by it.
+    // The hash has no seed, so that replicas agree on a request. No table uses it.
     let mut hasher = FixedState::default().build_hasher();
     let request_id = match observed.subject {
         MeasuredCall::Request { request, .. } => request.request_id,

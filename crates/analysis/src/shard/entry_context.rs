@@ -1,4 +1,4 @@
-//! What is known of an entry besides its bytes, and what it comes to.
+//! The context in which an entry is read, and its observations.
 
 use als_proto::{CommonProperties, HttpEntry, HttpRequest, TcpEntry};
 
@@ -10,18 +10,18 @@ use crate::node::Node;
 use crate::peer::Peers;
 use crate::persistence::kept_entry::{MeasuredCall, ObservedEntry};
 
-/// The observations of an entry.
+/// The observations of an entry, one or two.
 #[derive(Clone, Copy)]
 pub(super) struct EntryObservations {
     pub(super) first: IdentifiedObservation,
     pub(super) second: Option<IdentifiedObservation>,
     /// Whether they had to be looked up.
     pub(super) are_new: bool,
-    /// Whether they are to a host outside that is not told apart.
+    /// Whether they are calls to an outside host that is counted as `other`.
     pub(super) have_no_place: bool,
 }
 
-/// What an entry tells of.
+/// The call that an entry is about.
 #[derive(Clone, Copy)]
 pub(super) enum LoggedCall<'e, 'm> {
     /// An HTTP or gRPC request.
@@ -29,11 +29,11 @@ pub(super) enum LoggedCall<'e, 'm> {
         entry: &'e HttpEntry<'m>,
         request: &'e HttpRequest<'m>,
     },
-    /// A TCP connection; without an entry of its own one that a TCP proxy logged as HTTP.
+    /// A TCP connection; `None` if a TCP proxy logged it as an HTTP entry.
     Connection(Option<&'e TcpEntry<'m>>),
 }
 
-/// Whose an entry is, and what it is looked up in.
+/// The proxy that sent an entry, and the directory in which it is looked up.
 pub(super) struct EntryContext<'a> {
     pub(super) directory: &'a Directory,
     pub(super) node: &'a Node,
@@ -41,7 +41,7 @@ pub(super) struct EntryContext<'a> {
 }
 
 impl EntryContext<'_> {
-    /// An entry as it is observed.
+    /// The observed entry, for the sampler.
     pub(super) fn observed<'e, 'm>(
         &'e self,
         common: &'e CommonProperties<'m>,
@@ -57,7 +57,7 @@ impl EntryContext<'_> {
         }
     }
 
-    /// What of an entry an example shows.
+    /// The parts of the entry from which an example is made.
     pub(super) fn shown<'e>(
         &'e self,
         common: &'e CommonProperties<'e>,

@@ -1,10 +1,10 @@
-//! How far a message has been read: long ones are read in turns.
+//! The progress of reading a message. Long messages are read in turns.
 
 use als_proto::Entries;
 
 use crate::moment::Moment;
 
-/// How far a message has been read.
+/// A message and how far it has been read.
 #[derive(Clone, Debug)]
 pub struct MessageProgress<'a> {
     pub(super) entries: Entries<'a>,
@@ -22,7 +22,7 @@ impl<'a> MessageProgress<'a> {
         }
     }
 
-    /// Entries that were read, whatever became of them.
+    /// How many entries were read, whatever became of them.
     pub fn entries_read(&self) -> usize {
         self.read
     }

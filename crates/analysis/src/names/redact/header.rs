@@ -1,4 +1,4 @@
-//! What of a header may be shown.
+//! Removes secrets from the values of headers.
 //!
 //! | header | what is shown |
 //! |---|---|
@@ -11,7 +11,7 @@
 use super::request::{REDACTED, hide, write_authority, write_printable, write_target};
 use crate::names::segment::is_scheme;
 
-/// Parts of names that always mean a secret.
+/// Parts of a name that always mean a secret.
 const SECRET_NAME_PARTS: [&[u8]; 13] = [
     b"authorization",
     b"cookie",
@@ -27,7 +27,7 @@ const SECRET_NAME_PARTS: [&[u8]; 13] = [
     b"csrf",
     b"xsrf",
 ];
-/// Words of names that mean a secret when they stand alone between dashes or underscores.
+/// Words that mean a secret when they stand between dashes or underscores in a name.
 const SECRET_NAME_WORDS: [&[u8]; 5] = [b"auth", b"key", b"pin", b"otp", b"sid"];
 
 pub(super) fn write(name: &[u8], value: &[u8], configured: &[Box<str>], output: &mut String) {
@@ -85,7 +85,7 @@ fn write_words(value: &[u8], output: &mut String) {
     }
 }
 
-/// `Bearer`, `token:`, `"password":` and the like.
+/// Whether a secret follows this word: `Bearer`, `token:`, `"password":` and the like.
 fn announces_a_secret(word: &[u8]) -> bool {
     let is_punctuation = |byte: &u8| !byte.is_ascii_alphanumeric();
     let start = word.iter().position(|byte| !is_punctuation(byte));
@@ -125,7 +125,7 @@ fn write_word(word: &[u8], output: &mut String) {
     }
 }
 
-/// `user:password@host` shows the host.
+/// Appends a text; of `user:password@host` only the host.
 fn write_without_password(text: &[u8], output: &mut String) {
     let at = text.iter().rposition(|byte| *byte == b'@');
     let parts = at.and_then(|at| text.split_at_checked(at));

@@ -1,4 +1,4 @@
-//! What of a request's target and authority may be shown, and of any text from a client.
+//! Removes secrets from targets and authorities, and unprintable characters from any text of a client.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use crate::names::escape;
 use crate::names::segment::{Classes, Placeholder, has_credential, has_email};
 use crate::names::target::absolute_form;
 
-/// What stands for a secret.
+/// The text that replaces a secret.
 pub const REDACTED: &str = "{redacted}";
 
-/// The beginning of a text of more than so many bytes, with a sign that there is more.
+/// Cuts a text after `bytes` bytes and marks the cut with `…`.
 pub fn bounded(mut text: String, bytes: usize) -> String {
     if text.len() > bytes {
         text.truncate(text.floor_char_boundary(bytes));
@@ -18,11 +18,11 @@ pub fn bounded(mut text: String, bytes: usize) -> String {
     text
 }
 
-/// Hexadecimal digits that may be a session's id or a key; a `MongoDB` id has 24.
+/// The fewest hexadecimal digits that may be a session id or a key; a `MongoDB` id has 24.
 const MIN_SECRET_HEX_DIGITS: usize = 32;
-/// Bytes of a query's key; a longer one is rather a value.
+/// How many bytes the key of a query may have; a longer one is more likely a value.
 pub(super) const MAX_QUERY_KEY_BYTES: usize = 64;
-/// How often escapes may be escaped.
+/// How often escapes may be escaped again before they are no longer resolved.
 const MAX_ESCAPE_DEPTH: usize = 4;
 
 pub(super) fn write_target(target: &[u8], output: &mut String) {
@@ -80,7 +80,7 @@ fn write_segment(segment: &[u8], output: &mut String) {
     let password = colon.filter(|colon| at.is_some_and(|at| *colon < at));
     match [delimiter, password].into_iter().flatten().min() {
         None => escape::write_segment(segment, output),
-        // What stands before a password is a name that belongs to it.
+        // The text before a password is the user's name, so it is hidden too.
         Some(start) if password == Some(start) => output.push_str(REDACTED),
         Some(start) => {
             for byte in decoded.iter().take(start) {
@@ -93,7 +93,7 @@ fn write_segment(segment: &[u8], output: &mut String) {
     }
 }
 
-/// Appends the placeholder for a text that holds a credential or an e-mail address; answers whether it does.
+/// Appends the placeholder for a text that holds a credential or an e-mail address. Returns whether it does.
 pub(super) fn hide(decoded: &[u8], output: &mut String) -> bool {
     if has_credential(decoded) {
         output.push_str(REDACTED);
@@ -165,7 +165,7 @@ fn write_key(key: &[u8], output: &mut String) {
 pub(super) fn write_authority(authority: &[u8], output: &mut String) {
     let authority = decoded(authority);
     let host = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
-    // What can't be in an authority has come from somewhere else.
+    // A character that can't be in an authority begins something else.
     let end = host
         .iter()
         .position(|byte| !byte.is_ascii_alphanumeric() && !b".-_:[]~".contains(byte));
@@ -189,7 +189,7 @@ pub(super) fn write_printable(text: &[u8], output: &mut String) {
     output.extend(printable);
 }
 
-/// The text without escapes, and without those of escapes.
+/// The text without escapes, also without escaped ones.
 fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     let mut decoded = Cow::Borrowed(text);
     for _ in 0..MAX_ESCAPE_DEPTH {

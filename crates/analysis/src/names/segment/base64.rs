@@ -1,10 +1,10 @@
-//! Random bytes as text.
+//! Recognises random bytes that are written as text.
 
-/// Sixteen random bytes are 22 characters of base64, fifteen are 20.
+/// The fewest characters that count as base64: fifteen random bytes are 20, sixteen are 22.
 const MIN_BYTES: usize = 20;
-/// Padding is rare enough in words to trust much shorter texts.
+/// The fewest characters with padding, which is rare enough in words to trust shorter texts.
 const MIN_PADDED_BYTES: usize = 8;
-/// Characters of base64url that begin with `eyJ`, which is `{"`.
+/// The fewest characters of a JSON object in base64url, which begins with `eyJ` (`{"`).
 pub(super) const MIN_JSON_BYTES: usize = 10;
 
 /// Whether `segment` is random bytes as text: a JWT, a ULID, padded base64, or 20 and more characters of base64 or base64url

@@ -1,8 +1,9 @@
-//! Tokens and keys that are known by their form.
+//! Recognises tokens and keys by their form.
 
 use super::base64::{MIN_JSON_BYTES, is_base64};
 
-/// How issuers mark their keys, so that scanners find leaked ones. Marks that also begin words, such as `npm_`, are left out.
+/// The prefixes by which issuers mark their keys, so that scanners find leaked ones. Prefixes that also begin words, such as
+/// `npm_`, are left out.
 const CREDENTIAL_PREFIXES: [&[u8]; 17] = [
     b"ghp_",
     b"gho_",
@@ -22,7 +23,7 @@ const CREDENTIAL_PREFIXES: [&[u8]; 17] = [
     b"dop_v1_",
     b"shpat_",
 ];
-/// Characters after a prefix.
+/// The fewest characters of a key after its prefix.
 const MIN_BYTES_AFTER_PREFIX: usize = 12;
 
 /// Whether a token or key stands anywhere in `text`: random base64, JSON in base64 as in a JWT, a key that its issuer marks, or
@@ -45,7 +46,7 @@ fn is_after_scheme(text: &[u8]) -> bool {
         .is_some_and(|(scheme, rest)| is_scheme(scheme) && rest.len() > 1)
 }
 
-/// An authentication scheme whose credentials are a secret.
+/// Whether this is an authentication scheme whose credentials are secret.
 pub(in crate::names) fn is_scheme(word: &[u8]) -> bool {
     [&b"bearer"[..], b"basic", b"digest", b"negotiate", b"apikey"]
         .iter()
@@ -62,7 +63,7 @@ fn is_key(piece: &[u8]) -> bool {
     after_prefix.is_some_and(|rest| rest.len() >= MIN_BYTES_AFTER_PREFIX) || is_access_key(piece)
 }
 
-/// The id of an AWS access key, long-lived or temporary.
+/// Whether this is the id of an AWS access key, long-lived or temporary.
 fn is_access_key(piece: &[u8]) -> bool {
     piece.len() == 20
         && (piece.starts_with(b"AKIA") || piece.starts_with(b"ASIA"))

@@ -1,6 +1,6 @@
-//! E-mail addresses.
+//! Recognises e-mail addresses.
 
-/// Endings of image files, whose names carry a pixel density like a domain: `logo@2x.png`.
+/// The endings of image files, in whose names a pixel density looks like a domain: `logo@2x.png`.
 const IMAGE_EXTENSIONS: [&[u8]; 7] = [b"png", b"jpg", b"jpeg", b"gif", b"webp", b"svg", b"avif"];
 
 /// Whether an e-mail address stands anywhere in `text`: something visible before an `@`, and a domain name after it.

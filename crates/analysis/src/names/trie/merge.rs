@@ -1,4 +1,4 @@
-//! The collapse of a position: its words become one, and what followed them is merged.
+//! Collapses a position: its words become one, and what followed them is merged.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ impl TrieNode {
             asked,
             ..TrieNode::default()
         };
-        // Sorted, as the children of a node have to be.
+        // The map is sorted, as the children of a node must be.
         let children = groups.into_iter();
         merged.children = children
             .map(|(key, nodes)| (key, TrieNode::merged(nodes, limit)))
@@ -49,7 +49,7 @@ impl TrieNode {
         merged
     }
 
-    /// Writes the paths anew after a collapse; `path` is that of this node.
+    /// Rewrites the paths after a collapse. `path` is that of this node.
     pub(super) fn name_again(&mut self, path: &mut String, name_bytes: Option<usize>) {
         if self.methods != Methods::default() {
             self.path = shown(path, name_bytes).into();
