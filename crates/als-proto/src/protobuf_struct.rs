@@ -34,10 +34,10 @@ pub struct Struct<'a>(StructBytes<'a>);
 enum StructBytes<'a> {
     /// The bytes of the message.
     Message(&'a [u8]),
-    /// In the value of a field of another struct, which may hold it in pieces.
+    /// The field of another struct whose value is the struct, possibly in several pieces.
     Field {
         field: &'a [u8],
-        /// Pieces that another kind of value replaced.
+        /// How many leading pieces a value of another kind replaced.
         replaced: usize,
     },
 }
@@ -112,8 +112,8 @@ fn visit_pieces<'a>(
     Ok(())
 }
 
-/// The name and the text of the first field and what is behind it, if the field is written as nearly every one is: a name, then a
-/// text, nothing else, and no length of two bytes.
+/// The name and the text of the first field, and the rest, if the field is written as nearly every one is: a name, then a text,
+/// nothing else, and no length of two bytes.
 #[inline]
 fn plain_text(fields: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     const FIELDS_KEY: u8 = FIELDS as u8;

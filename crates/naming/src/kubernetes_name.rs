@@ -31,14 +31,14 @@ const KNOWN_K8S_PATHS: &str = "`pod` or `service` with `.metadata.name`, `.metad
 const KNOWN_ISTIO_PATHS: &str = "`serviceEntry` with `.metadata.name`, `.metadata.namespace`, `.metadata.labels.KEY` or \
      `.metadata.annotations.KEY`, a KEY with dots in parentheses";
 
-/// The objects that rules read.
+/// The objects whose metadata the rules read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MetadataObject {
     /// The pod that an address belongs to.
     Pod,
-    /// The Service that sends to it.
+    /// The Service that sends to the pod.
     Service,
-    /// Istio's `ServiceEntry`.
+    /// The `ServiceEntry` that names the host.
     ServiceEntry,
 }
 
@@ -49,16 +49,15 @@ pub enum KubernetesPath {
     Name(MetadataObject),
     /// `metadata.namespace`.
     Namespace(MetadataObject),
-    /// The label of this key.
+    /// The value of the label with this key.
     Label(MetadataObject, Box<str>),
-    /// The annotation of this key.
+    /// The value of the annotation with this key.
     Annotation(MetadataObject, Box<str>),
-    /// The pod's canonical service by Istio's fall-back; stands after the other alternatives of a variable that asks for the
-    /// label.
+    /// The pod's canonical service by Istio's fall-back. It follows the other alternatives of a variable that reads the label.
     CanonicalService,
 }
 
-/// Parses `k8sServiceNameRule`.
+/// Parses `k8sServiceNameRule`, whose variables are `pod` and `service`.
 pub fn k8s_service_name(rule: &str) -> Result<Template<KubernetesPath>, TemplateError> {
     let objects = [("pod", MetadataObject::Pod), ("service", MetadataObject::Service)];
     let rule = if rule.trim().is_empty() {
@@ -69,7 +68,7 @@ pub fn k8s_service_name(rule: &str) -> Result<Template<KubernetesPath>, Template
     parse(rule, &objects, KNOWN_K8S_PATHS)
 }
 
-/// Parses `istioServiceNameRule`.
+/// Parses `istioServiceNameRule`, whose variable is `serviceEntry`.
 pub fn istio_service_name(rule: &str) -> Result<Template<KubernetesPath>, TemplateError> {
     let is_blank = rule.trim().is_empty();
     let rule = if is_blank { ISTIO_SERVICE_NAME_RULE } else { rule };

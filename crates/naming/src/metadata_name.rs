@@ -17,7 +17,8 @@ const KNOWN_PATHS: &str =
 
 const CANONICAL_NAME: &[&str] = &["LABELS", "service.istio.io/canonical-name"];
 
-/// Where Istio finds a canonical name without its label, best first; `SERVICE` and `WORKLOAD` are the later spelling.
+/// The paths in which Istio looks for a canonical name without its label, best first. `SERVICE` and `WORKLOAD` are the later
+/// spelling.
 const CANONICAL_NAME_FALLBACKS: [&[&str]; 5] = [
     &["SERVICE"],
     &["LABELS", "app.kubernetes.io/name"],
@@ -39,7 +40,7 @@ impl MetadataPath {
         }
     }
 
-    /// The keys, outermost first.
+    /// The keys of the path, outermost first.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|key| &**key)
     }

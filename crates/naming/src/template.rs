@@ -6,10 +6,10 @@
 //!
 //! What a path may be is up to the rule: [`crate::kubernetes_name`] and [`crate::metadata_name`].
 
-/// What stands for a variable without a value.
+/// The text in place of a variable without a value.
 pub const MISSING_VALUE: &str = "-";
 
-/// A parsed template over paths of one kind.
+/// A parsed template whose paths are of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template<P> {
     text: Box<str>,
@@ -25,46 +25,46 @@ pub(crate) enum TemplatePart<P> {
 /// Why a template was refused. Positions are bytes of the template, the first is 0.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// A `${` without its `}`.
+    /// A `${` has no `}`.
     #[error("the variable at byte {position} of the naming rule has no end; write `}}` after it")]
     NoEnd {
-        /// Where the variable starts.
+        /// The position at which the variable starts.
         position: usize,
     },
-    /// An alternative without a path, or a path with a gap.
+    /// An alternative is empty, or a path has a gap.
     #[error("the naming rule has an empty path at byte {position}; write {known}")]
     EmptyPath {
-        /// Where the path starts.
+        /// The position at which the path starts.
         position: usize,
-        /// What may stand there.
+        /// The paths that may stand there, for the message.
         known: &'static str,
     },
-    /// A path that the rule does not have.
+    /// The rule has no such path.
     #[error("the naming rule knows no path `{path}`, at byte {position}; write {known}")]
     UnknownPath {
-        /// The path as written.
+        /// The path as the user wrote it.
         path: String,
-        /// Where it starts.
+        /// The position at which the path starts.
         position: usize,
-        /// What may stand there.
+        /// The paths that may stand there, for the message.
         known: &'static str,
     },
-    /// A key whose parenthesis or quote is not closed, or is followed by something else than a dot.
+    /// The parenthesis or quote of a key is not closed, or something else than a dot follows it.
     #[error(
         "the key in the path `{path}`, at byte {position} of the naming rule, is not closed; write {known}"
     )]
     OpenKey {
-        /// The path as written.
+        /// The path as the user wrote it.
         path: String,
-        /// Where it starts.
+        /// The position at which the path starts.
         position: usize,
-        /// What may stand there.
+        /// The paths that may stand there, for the message.
         known: &'static str,
     },
 }
 
 impl<P> Template<P> {
-    /// The template that `text` is known to parse to.
+    /// A template whose parts are known, so that `text` need not be parsed.
     pub(crate) fn known(text: &str, parts: Vec<TemplatePart<P>>) -> Self {
         let text = text.into();
         Template { text, parts }
@@ -97,7 +97,7 @@ impl<P> Template<P> {
         Ok(Template { text, parts })
     }
 
-    /// The template as it is written.
+    /// The text of the template.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -126,7 +126,7 @@ impl<P> Template<P> {
     }
 }
 
-/// What stands between commas, each with its position, without the blanks around it.
+/// The alternatives between the commas, each with its position and without blanks around it.
 fn alternatives(inside: &str, start: usize) -> Vec<(usize, &str)> {
     let mut position = start;
     let mut alternatives = Vec::new();
@@ -138,8 +138,8 @@ fn alternatives(inside: &str, start: usize) -> Vec<(usize, &str)> {
     alternatives
 }
 
-/// Group and short name of a service: what stands before and after the first `::`, as `SkyWalking` groups services. A name that
-/// starts with it has no group.
+/// The group and the short name of a service: the parts before and after the first `::`, as `SkyWalking` groups services. A name
+/// that starts with `::` has no group.
 pub fn group_and_name(service: &str) -> (Option<&str>, &str) {
     match service.split_once("::") {
         Some((group, name)) if !group.is_empty() => (Some(group), name),

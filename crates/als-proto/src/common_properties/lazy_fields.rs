@@ -5,12 +5,11 @@ use crate::Malformed;
 use crate::occurrences::{Merge, NestedOccurrences};
 use crate::wire::{field_number, length_delimited};
 
-/// One more than the last number of a field that is kept.
+/// One more than the highest number of a lazy field.
 const FIELD_COUNT: usize = 29;
-/// A key behind those of all fields that are kept.
+/// One more than the highest key of a lazy field, rounded up.
 const KEY_COUNT: usize = length_delimited(FIELD_COUNT as u32) as usize;
-/// The field number for each key of a field that is kept, else 0. The others up to the last one are no length-delimited fields, or
-/// repeated (21).
+/// The field number of each key of a lazy field, else 0. Fields 1, 24 and 27 are not length-delimited, and 21 is repeated.
 const FIELD_NUMBER_BY_KEY: [u8; KEY_COUNT] = {
     let mut numbers = [0; KEY_COUNT];
     let mut number = 0;
@@ -23,10 +22,11 @@ const FIELD_NUMBER_BY_KEY: [u8; KEY_COUNT] = {
     numbers
 };
 
-/// The bytes of fields. All of them are kept alike: a branch for each one costs more than keeping those that nobody asks for.
+/// The bytes of the lazy fields. All are stored alike: a branch for each field would cost more than storing those that nobody
+/// reads.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LazyFields<'a> {
-    /// The entry that has the properties that have the fields. It is never empty when there are properties.
+    /// The bytes of the entry around the properties. They are never empty when there are properties.
     entry: &'a [u8],
     /// The first occurrence of each field, by its number.
     first: [Option<&'a [u8]>; FIELD_COUNT],
@@ -34,7 +34,7 @@ pub(super) struct LazyFields<'a> {
     repeated: u32,
 }
 
-/// The number of the field with this key, if it is one that is kept.
+/// The number of the field with this key, if it is a lazy field.
 #[inline]
 pub(super) fn lazy_field_number(key: u32) -> Option<usize> {
     match FIELD_NUMBER_BY_KEY.get(key as usize) {
@@ -44,19 +44,19 @@ pub(super) fn lazy_field_number(key: u32) -> Option<usize> {
 }
 
 impl<'a> LazyFields<'a> {
-    /// Notes the entry in which occurrences that are not kept can be found again.
+    /// Sets the bytes of the entry, in which later occurrences of a field are found again.
     #[inline]
     pub(super) const fn set_entry(&mut self, entry: &'a [u8]) {
         self.entry = entry;
     }
 
-    /// Whether an entry was noted.
+    /// Whether the bytes of the entry are set.
     #[inline]
     pub(super) const fn has_entry(&self) -> bool {
         !self.entry.is_empty()
     }
 
-    /// Keeps an occurrence of the field with this number.
+    /// Notes an occurrence of the field with this number.
     #[inline]
     pub(super) fn note_occurrence(&mut self, number: usize, bytes: &'a [u8]) {
         match self.first.get_mut(number) {
