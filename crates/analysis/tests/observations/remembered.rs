@@ -1,8 +1,6 @@
 //! A worker remembers what an identity came to across versions of the directory, and always says what the newest one says.
 
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
-use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
-use als_proto::{Entry, Message};
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::analyze::k8s_mesh::Lookup;
 use alscope_analysis::chain::Analyzer::K8sMesh;
@@ -12,12 +10,11 @@ use alscope_analysis::directory::records::{ObjectKind, PodRecord, Record, Servic
 use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::identify::identity_cache::IdentityCache;
 use alscope_analysis::identify::identity_key::write_key;
-use alscope_analysis::identify::{CallerAddress, Identified, RawIdentity, look_up, peers};
+use alscope_analysis::identify::{Identified, look_up};
 use alscope_analysis::moment::Moment;
-use alscope_analysis::node::Node;
-use prost::Message as _;
 use rstest::rstest;
 
+use crate::connection::{connection, read_identity};
 use crate::entry::*;
 use crate::mesh::*;
 
@@ -102,40 +99,31 @@ impl Worker {
     /// What the worker says, and what it says without its memory.
     fn identify(&mut self, directory: &Directory, entered: Entered, start: Moment) -> (Made, Identified) {
         let (node, common, authority) = entered.parts();
-        let message = StreamAccessLogsMessage {
-            identifier: Some(identifier(node)),
-            log_entries: Some(tcp(common, 0, 0)),
-        };
-        let bytes = message.encode_to_vec();
-        let message = Message::read(&bytes).unwrap();
-        let node = Node::identify(&message.identifier().unwrap().unwrap(), &self.registry).unwrap();
-        let entry = message.entries().find_map(|entry| match entry {
-            Ok(Entry::Tcp(entry)) => Some(entry),
-            _ => None,
-        });
-        let entry = entry.unwrap();
-        let common = entry.common_properties().unwrap();
-        let chain = Chain::new([K8sMesh]);
-        let peers = peers(chain, common);
-        let identity = RawIdentity::new(common, CallerAddress::Direct, authority.as_bytes(), &peers);
-        let mut key = Vec::new();
-        write_key(&mut key, chain, &node, &identity, 4096).unwrap();
-        let identity = identity.decode().unwrap();
-        let hash = self.identity_cache.hash(&key);
-        let looked_up = || {
-            let mut lookup = Lookup::new(directory, &node, start);
-            look_up(chain, &identity, &mut lookup, &self.registry)
-        };
-        let remembered = self.identity_cache.get(hash, &key, directory, start);
-        let made = Made {
-            identified: remembered.unwrap_or_else(|| {
-                let answer = looked_up();
-                self.identity_cache.put(hash, &key, answer);
-                answer.identified
-            }),
-            was_remembered: remembered.is_some(),
-        };
-        (made, looked_up().identified)
+        let (message, chain) = (connection(node, common), Chain::new([K8sMesh]));
+        let Worker {
+            registry,
+            identity_cache,
+        } = self;
+        read_identity(&message, registry, chain, authority, |node, identity| {
+            let mut key = Vec::new();
+            write_key(&mut key, chain, node, identity, 4096).unwrap();
+            let identity = identity.decode().unwrap();
+            let hash = identity_cache.hash(&key);
+            let looked_up = || {
+                let mut lookup = Lookup::new(directory, node, start);
+                look_up(chain, &identity, &mut lookup, registry)
+            };
+            let remembered = identity_cache.get(hash, &key, directory, start);
+            let made = Made {
+                identified: remembered.unwrap_or_else(|| {
+                    let answer = looked_up();
+                    identity_cache.put(hash, &key, answer);
+                    answer.identified
+                }),
+                was_remembered: remembered.is_some(),
+            };
+            (made, looked_up().identified)
+        })
     }
 
     /// What the worker says, which is what the directory says.

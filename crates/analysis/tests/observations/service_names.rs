@@ -3,8 +3,6 @@
 #![expect(clippy::panic, reason = "a test may fail")]
 
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
-use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
-use als_proto::{Entry, Message};
 use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::analyze::k8s_mesh::Lookup;
 use alscope_analysis::chain::Analyzer::{self, K8sMesh, MxMesh};
@@ -14,15 +12,12 @@ use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{EndpointSliceRecord, Record, ServiceEntryRecord, ServiceRecord};
 use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::directory::validity::Validity;
-use alscope_analysis::identify::{
-    CallerAddress, Identified, IdentifiedObservation, RawIdentity, look_up, peers,
-};
-use alscope_analysis::node::Node;
+use alscope_analysis::identify::{Identified, IdentifiedObservation, look_up};
 use alscope_naming::kubernetes_name::{istio_service_name, k8s_service_name};
-use prost::Message as _;
 use prost_types::Any;
 use rstest::rstest;
 
+use crate::connection::{connection, read_identity};
 use crate::entry::*;
 use crate::mesh::*;
 use crate::objects::*;
@@ -35,23 +30,12 @@ fn names(
     start: i64,
 ) -> ([String; 2], Validity) {
     let registry = Registry::default();
-    let message = StreamAccessLogsMessage {
-        identifier: Some(identifier(node)),
-        log_entries: Some(tcp(common, 0, 0)),
-    };
-    let bytes = message.encode_to_vec();
-    let message = Message::read(&bytes).unwrap();
-    let node = Node::identify(&message.identifier().unwrap().unwrap(), &registry).unwrap();
-    let Some(Ok(Entry::Tcp(entry))) = message.entries().next() else {
-        panic!("no entry")
-    };
-    let common = entry.common_properties().unwrap();
     let chain = Chain::new(chain.iter().copied());
-    let peers = peers(chain, common);
-    let mut lookup = Lookup::new(directory, &node, at(start));
-    let identity = RawIdentity::new(common, CallerAddress::Direct, b"", &peers);
-    let identity = identity.decode().unwrap();
-    let answer = look_up(chain, &identity, &mut lookup, &registry);
+    let message = connection(node, common);
+    let answer = read_identity(&message, &registry, chain, "", |node, identity| {
+        let mut lookup = Lookup::new(directory, node, at(start));
+        look_up(chain, &identity.decode().unwrap(), &mut lookup, &registry)
+    });
     let Identified::Observations(observation, None) = answer.identified else {
         panic!("a sidecar's connection is one observation")
     };

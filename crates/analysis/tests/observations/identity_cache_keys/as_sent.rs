@@ -6,6 +6,7 @@ use als_proto::messages::envoy::data::accesslog::v3::tls_properties::Certificate
 use als_proto::messages::envoy::data::accesslog::v3::tls_properties::certificate_properties::subject_alt_name::San;
 use alscope_analysis::accounting::Rejected;
 use alscope_analysis::aggregate::registry::RegistryBounds;
+use alscope_analysis::identify::CallerAddress;
 use alscope_analysis::shard::AnalysisSettings;
 
 use super::*;
