@@ -140,37 +140,37 @@ pub struct Accounting {
 
 impl Accounting {
     /// Counts an entry that could not be read.
-    pub fn reject(&mut self, reason: Rejected) {
+    pub fn count_rejected(&mut self, reason: Rejected) {
         self.rejected[reason as usize] += 1;
     }
 
     /// Counts a message whose entries can't be counted.
-    pub fn reject_message(&mut self, reason: Rejected) {
+    pub fn count_rejected_message(&mut self, reason: Rejected) {
         self.messages_rejected[reason as usize] += 1;
     }
 
     /// Counts an analyzed entry without an observation.
-    pub fn skip(&mut self, reason: Skipped) {
+    pub fn count_skipped(&mut self, reason: Skipped) {
         self.skipped[reason as usize] += 1;
     }
 
     /// Counts an observation by its reporter.
-    pub fn observe(&mut self, reporter: Reporter) {
+    pub fn count_observation(&mut self, reporter: Reporter) {
         self.observations[reporter as usize] += 1;
     }
 
     /// Counts a party that is `unknown`.
-    pub fn miss(&mut self, reason: Unattributed) {
+    pub fn count_unattributed(&mut self, reason: Unattributed) {
         self.parties_unattributed[reason as usize] += 1;
     }
 
     /// Counts an entry that is kept.
-    pub fn keep(&mut self, reason: KeepReason) {
+    pub fn count_kept(&mut self, reason: KeepReason) {
         self.kept[reason as usize] += 1;
     }
 
     /// Counts a value that was out of range.
-    pub fn clamp(&mut self, field: ClampedField) {
+    pub fn count_clamped(&mut self, field: ClampedField) {
         self.clamped[field as usize] += 1;
     }
 
@@ -274,9 +274,9 @@ mod tests {
             attributed: 2,
             ..Accounting::default()
         };
-        accounting.reject(Rejected::BadAddress);
+        accounting.count_rejected(Rejected::BadAddress);
         assert_eq!(accounting.broken_law(), None);
-        accounting.skip(Skipped::Periodic);
+        accounting.count_skipped(Skipped::Periodic);
         assert_eq!(
             accounting.broken_law().as_deref(),
             Some("analyzed = observed + skipped: 2 is not 3")
@@ -296,13 +296,13 @@ mod tests {
             over_rate: 7,
             ..Accounting::default()
         };
-        one.reject(Rejected::Compression);
-        one.reject_message(Rejected::MessageTooLarge);
-        one.skip(Skipped::NotACall);
-        one.observe(Reporter::Waypoint);
-        one.miss(Unattributed::BeforeHistory);
-        one.keep(KeepReason::Slow);
-        one.clamp(ClampedField::ReceivedBytes);
+        one.count_rejected(Rejected::Compression);
+        one.count_rejected_message(Rejected::MessageTooLarge);
+        one.count_skipped(Skipped::NotACall);
+        one.count_observation(Reporter::Waypoint);
+        one.count_unattributed(Unattributed::BeforeHistory);
+        one.count_kept(KeepReason::Slow);
+        one.count_clamped(ClampedField::ReceivedBytes);
         let mut sum = one.clone();
         sum.add(&one);
         assert_eq!(

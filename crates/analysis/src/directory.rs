@@ -55,16 +55,16 @@ pub struct Directory {
     changes: Changes,
     pods: Index<IpAddr, Ownerships<Pod>>,
     /// Pods by name, of all namespaces.
-    named: Index<Arc<str>, Ownerships<Pod>>,
+    pods_by_name: Index<Arc<str>, Ownerships<Pod>>,
     /// Who listens on an address that several share, by port.
     listeners: Index<IpAddr, BTreeMap<u16, Ownerships<Pod>>>,
     service_addresses: Index<IpAddr, Ownerships<Service>>,
     /// How many nodes have the address.
-    nodes: Index<IpAddr, u32>,
+    node_addresses: Index<IpAddr, u32>,
     /// By the pod's uid, or by its namespace and name where a slice has no uid; sorted by the names of the slices.
     backends: Index<Arc<str>, Vec<Backend>>,
     /// How many pods the slices name without a uid. Kubernetes' own slices have one, so a second lookup is seldom needed.
-    named_backends: Shared<usize, 1>,
+    backends_by_name: Shared<usize, 1>,
     /// The Services, by namespace and name.
     services: Index<Arc<str>, Option<Arc<Service>>>,
     endpoints: Index<IpAddr, AddressClaims<Service>>,
@@ -88,7 +88,7 @@ impl Directory {
     }
 
     /// The Service of this namespace and name.
-    fn listed(&self, qualified: &str, dependencies: &mut Dependencies) -> Option<&Service> {
+    fn listed_service(&self, qualified: &str, dependencies: &mut Dependencies) -> Option<&Service> {
         self.services.get(qualified, dependencies)?.as_deref()
     }
 
@@ -106,7 +106,7 @@ impl Directory {
         dependencies: &mut Dependencies,
     ) -> [&[Backend]; 2] {
         let by_uid = self.backends.get(uid, dependencies);
-        let by_name = if *self.named_backends.get(dependencies) == 0 {
+        let by_name = if *self.backends_by_name.get(dependencies) == 0 {
             None
         } else {
             self.backends
@@ -126,7 +126,7 @@ impl Directory {
         let [by_uid, by_name] = self.backends(pod, dependencies);
         let mut services = by_uid.iter().chain(by_name).filter_map(|backend| {
             let reported = report(backend)?;
-            Some((self.listed(&backend.service, dependencies)?, reported))
+            Some((self.listed_service(&backend.service, dependencies)?, reported))
         });
         let (service, reported) = services.next()?;
         let mut oldest = OldestService {

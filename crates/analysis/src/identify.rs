@@ -29,7 +29,7 @@ use crate::peer::{Peer, Peers};
 use crate::reporter::Reporter;
 pub use identified::{Identified, IdentifiedObservation};
 use identity_cache::IdentityAnswer;
-pub use raw_identity::{CallerAddress, RawIdentity, asked_authority, server_name};
+pub use raw_identity::{CallerAddress, RawIdentity, relevant_authority, server_name};
 use service_name::service_name;
 
 /// The peers in an entry's filter state; none if no analyzer of the chain reads them.

@@ -127,7 +127,7 @@ impl EntrySampler {
             accounting.over_rate += 1;
             return;
         }
-        accounting.keep(reason);
+        accounting.count_kept(reason);
         let parties = observed.parties(registry);
         let endpoint = self
             .names

@@ -67,7 +67,7 @@ impl Shard {
 
     /// The same shard, which also keeps single entries.
     #[must_use]
-    pub fn keeping(self, persistence: Arc<Persistence>) -> Self {
+    pub fn with_persistence(self, persistence: Arc<Persistence>) -> Self {
         Shard {
             sampler: Some(EntrySampler::new(persistence)),
             ..self
@@ -80,7 +80,7 @@ impl Shard {
     }
 
     /// Reads the node of a new stream: what the analyzers read of it, within the bound of a string.
-    pub fn node(&self, identifier: &Identifier<'_>) -> Result<Node, Malformed> {
+    pub fn read_node(&self, identifier: &Identifier<'_>) -> Result<Node, Malformed> {
         let asks = |chain: Chain| chain.has(Analyzer::MxMesh);
         if !asks(self.settings.http) && !asks(self.settings.tcp) {
             return Node::identify_for_directory(identifier, &self.registry);
@@ -91,11 +91,11 @@ impl Shard {
 
     /// Counts a message whose entries can't be counted.
     pub fn reject_message(&mut self, reason: Rejected) {
-        self.counts.accounting.reject_message(reason);
+        self.counts.accounting.count_rejected_message(reason);
     }
 
     /// Reads at most `limit` entries of a message and counts them. Returns whether more are left.
-    pub fn entries(
+    pub fn read_entries(
         &mut self,
         directory: &Directory,
         node: &Node,
@@ -134,7 +134,7 @@ impl Shard {
 
     fn reject(&mut self, reason: Rejected) {
         self.counts.accounting.received += 1;
-        self.counts.accounting.reject(reason);
+        self.counts.accounting.count_rejected(reason);
     }
 
     fn http_entry(&mut self, directory: &Directory, node: &Node, bytes: &[u8], received: Moment) {
@@ -151,11 +151,11 @@ impl Shard {
             (None, _) => Err(Skipped::NoCommonProperties.into()),
             (Some(common), Some(request)) => {
                 let entry = &entry;
-                self.call(&context, common, LoggedCall::Request { entry, request })
+                self.count_call(&context, common, LoggedCall::Request { entry, request })
             }
-            (Some(common), None) => self.call(&context, common, LoggedCall::Connection(None)),
+            (Some(common), None) => self.count_call(&context, common, LoggedCall::Connection(None)),
         };
-        self.account(counted);
+        self.count_result(counted);
     }
 
     fn tcp_entry(&mut self, directory: &Directory, node: &Node, bytes: &[u8], received: Moment) {
@@ -170,12 +170,12 @@ impl Shard {
         };
         let counted = match entry.common_properties() {
             None => Err(Skipped::NoCommonProperties.into()),
-            Some(common) => self.call(&context, common, LoggedCall::Connection(Some(&entry))),
+            Some(common) => self.count_call(&context, common, LoggedCall::Connection(Some(&entry))),
         };
-        self.account(counted);
+        self.count_result(counted);
     }
 
-    fn account(&mut self, counted: Result<bool, NotObserved>) {
+    fn count_result(&mut self, counted: Result<bool, NotObserved>) {
         let accounting = &mut self.counts.accounting;
         accounting.received += 1;
         match counted {
@@ -185,17 +185,17 @@ impl Shard {
                 accounting.attributed += u64::from(attributed);
                 accounting.unattributed += u64::from(!attributed);
             }
-            Err(NotObserved::Rejected(reason)) => accounting.reject(reason),
+            Err(NotObserved::Rejected(reason)) => accounting.count_rejected(reason),
             Err(NotObserved::Skipped(reason)) => {
                 accounting.analyzed += 1;
-                accounting.skip(reason);
+                accounting.count_skipped(reason);
             }
         }
     }
 
     /// Counts the call in `logged`. Returns whether all of its parties were found.
     #[inline]
-    fn call(
+    fn count_call(
         &mut self,
         context: &EntryContext<'_>,
         common: &CommonProperties<'_>,
@@ -215,11 +215,13 @@ impl Shard {
         }
         let peers = identify::peers(chain, common);
         let host = match logged {
-            LoggedCall::Request { request, .. } => identify::asked_authority(role, common, request.authority),
+            LoggedCall::Request { request, .. } => {
+                identify::relevant_authority(role, common, request.authority)
+            }
             LoggedCall::Connection(_) => identify::server_name(role, common)?,
         };
         let identity = RawIdentity::new(common, self.settings.caller(role), host, &peers);
-        let observations = self.identified(context, chain, &identity)?;
+        let observations = self.identified_observations(context, chain, &identity)?;
         let EntryObservations { first, second, .. } = observations;
         let (http, tcp);
         let subject = match logged {
@@ -243,18 +245,18 @@ impl Shard {
             self.keep(&context.observed(common, (first, second), subject));
         }
         let clamped = subject.clamped();
-        if observations.have_no_place || !clamped.is_empty() {
-            self.count_unusual(observations.have_no_place, clamped);
+        if observations.are_overflowed || !clamped.is_empty() {
+            self.count_limited(observations.are_overflowed, clamped);
         }
-        let attributed = self.observation(&first, subject);
-        let attributed = second.is_none_or(|second| self.observation(&second, subject)) && attributed;
+        let attributed = self.count_observation(&first, subject);
+        let attributed = second.is_none_or(|second| self.count_observation(&second, subject)) && attributed;
         if observations.are_new {
-            self.give_example(observations, &context.shown(common, &peers, logged));
+            self.offer_example(observations, &context.shown(common, &peers, logged));
         }
         Ok(attributed)
     }
 
-    fn identified(
+    fn identified_observations(
         &mut self,
         context: &EntryContext<'_>,
         chain: Chain,
@@ -280,7 +282,7 @@ impl Shard {
             first,
             second,
             are_new,
-            have_no_place: matches!(identified, Identified::Overflowed(_)),
+            are_overflowed: matches!(identified, Identified::Overflowed(_)),
         })
     }
 
@@ -301,7 +303,7 @@ impl Shard {
 
     /// Offers an entry that was looked up as an example of its evidence.
     #[cold]
-    fn give_example(&mut self, observations: EntryObservations, shown: &ExampleSource<'_>) {
+    fn offer_example(&mut self, observations: EntryObservations, shown: &ExampleSource<'_>) {
         let observations = [Some(observations.first), observations.second]
             .into_iter()
             .flatten();
@@ -321,15 +323,19 @@ impl Shard {
 
     /// Counts that bounds changed what an entry counts as.
     #[cold]
-    fn count_unusual(&mut self, have_no_place: bool, clamped: ClampedFields) {
-        self.counts.accounting.outside_overflowed += u64::from(have_no_place);
+    fn count_limited(&mut self, are_overflowed: bool, clamped: ClampedFields) {
+        self.counts.accounting.outside_overflowed += u64::from(are_overflowed);
         clamped
             .iter()
-            .for_each(|field| self.counts.accounting.clamp(field));
+            .for_each(|field| self.counts.accounting.count_clamped(field));
     }
 
     /// Counts an observation. Returns whether both of its parties were found.
-    fn observation(&mut self, observation: &IdentifiedObservation, subject: MeasuredCall<'_, '_>) -> bool {
+    fn count_observation(
+        &mut self,
+        observation: &IdentifiedObservation,
+        subject: MeasuredCall<'_, '_>,
+    ) -> bool {
         let (call, registry) = (observation.call, &self.registry);
         let id = match subject {
             MeasuredCall::Request { measure, .. } => {
@@ -345,12 +351,12 @@ impl Shard {
                 self.counts.tcp.add(key, measure, |key| registry.tcp_series(key))
             }
         };
-        self.counts.accounting.observe(observation.reporter);
+        self.counts.accounting.count_observation(observation.reporter);
         self.counts.accounting.overflowed += u64::from(id == SeriesId::OVERFLOW);
         self.counts.evidence.add(observation.evidence);
         let missing = [observation.source_rule, observation.destination_rule].map(Rule::unattributed);
         for reason in missing.iter().flatten() {
-            self.counts.accounting.miss(*reason);
+            self.counts.accounting.count_unattributed(*reason);
         }
         missing == [None, None]
     }

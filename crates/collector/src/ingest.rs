@@ -86,7 +86,7 @@ impl Ingest {
             && let Some(identifier) = message.identifier()?
         {
             logs.proxy = Some(Box::new(IdentifiedProxy {
-                node: self.shard().node(&identifier)?,
+                node: self.shard().read_node(&identifier)?,
                 counts: self.proxies.proxy(&identifier, received)?,
             }));
         }
@@ -111,7 +111,7 @@ impl Ingest {
             // The newest directory for each turn: a guard is not kept across an await.
             let (more, batch) = {
                 let mut shard = self.shard();
-                let more = shard.entries(&self.directory.load(), &proxy.node, &mut progress, TURN);
+                let more = shard.read_entries(&self.directory.load(), &proxy.node, &mut progress, TURN);
                 (more, shard.take_kept(BATCH_BYTES))
             };
             if let (Some(kept), Some(batch)) = (&self.kept, batch) {

@@ -294,7 +294,7 @@ pub fn shard(
 ) -> Arc<Mutex<Shard>> {
     let shard = Shard::new(settings(config), registry.clone());
     Arc::new(Mutex::new(match persistence {
-        Some(persistence) => shard.keeping(persistence),
+        Some(persistence) => shard.with_persistence(persistence),
         None => shard,
     }))
 }

@@ -104,7 +104,7 @@ impl Mesh {
     fn count(&mut self, message: &Message<'_>, stream: &Node, limit: usize) -> Counted {
         let shard = &mut self.shard;
         let mut progress = MessageProgress::new(message.entries(), NOW);
-        while shard.entries(&self.directory, stream, &mut progress, limit) {}
+        while shard.read_entries(&self.directory, stream, &mut progress, limit) {}
         let (mut http, mut tcp) = (Vec::new(), Vec::new());
         shard.begin_drain();
         shard

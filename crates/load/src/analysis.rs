@@ -129,7 +129,7 @@ impl Analysis {
                 continue;
             };
             let mut progress = MessageProgress::new(message.entries(), *received);
-            shard.entries(directory, node, &mut progress, usize::MAX);
+            shard.read_entries(directory, node, &mut progress, usize::MAX);
             entries += progress.entries_read() as u64;
         }
         entries

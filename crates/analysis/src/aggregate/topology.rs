@@ -128,7 +128,7 @@ struct ServiceCalls<'a> {
 
 impl<'a> ServiceCalls<'a> {
     /// The only workload of the service; with `behind`, the only one of those that only later reporters name.
-    fn only(&self, behind: Option<ReporterRank>) -> Option<&'a GraphNode> {
+    fn only_workload(&self, behind: Option<ReporterRank>) -> Option<&'a GraphNode> {
         let is_asked = |rank: ReporterRank| behind.is_none_or(|behind| rank > behind);
         let mut asked = self.workloads.iter().filter(|(_, rank)| is_asked(**rank));
         match (asked.next(), asked.next()) {
@@ -139,11 +139,12 @@ impl<'a> ServiceCalls<'a> {
 
     /// Whether the calls to a workload are already counted by a reporter that knows only the service, and are shown as calls to the
     /// service.
-    fn has(&self, workload: &GraphNode) -> bool {
+    fn are_counted_elsewhere(&self, workload: &GraphNode) -> bool {
         let (Some(alone), Some(rank)) = (self.alone, self.workloads.get(workload)) else {
             return false;
         };
-        let is_named = self.only(None).is_some() || self.has_answer && self.only(Some(alone)).is_some();
+        let is_named = self.only_workload(None).is_some()
+            || self.has_answer && self.only_workload(Some(alone)).is_some();
         *rank > alone && !is_named
     }
 }
@@ -155,18 +156,18 @@ impl<'a> CalledServices<'a> {
     fn of(edges: impl Iterator<Item = &'a Edge> + Clone) -> Self {
         let mut first: BTreeMap<CalledService<'a>, ReporterRank> = BTreeMap::new();
         for edge in edges.clone() {
-            let known = first.entry(ends(edge)).or_insert(rank(edge));
+            let known = first.entry(edge_key(edge)).or_insert(rank(edge));
             *known = rank(edge).min(*known);
         }
         let mut services: BTreeMap<CalledService<'a>, ServiceCalls<'a>> = BTreeMap::new();
         for edge in edges {
-            let Some(called) = called(edge) else { continue };
+            let Some(called) = service_key(edge) else { continue };
             let calls = services.entry(called).or_default();
             if edge.destination == edge.service {
                 let alone = calls.alone.get_or_insert(rank(edge));
                 *alone = rank(edge).min(*alone);
                 calls.has_answer |= edge.is_answered;
-            } else if let Some(rank) = first.get(&ends(edge)) {
+            } else if let Some(rank) = first.get(&edge_key(edge)) {
                 calls.workloads.insert(&edge.destination, *rank);
             }
         }
@@ -175,23 +176,23 @@ impl<'a> CalledServices<'a> {
 
     /// The node to which the calls of an edge are shown; `None` if another reporter's row has them.
     fn destination(&self, edge: &'a Edge) -> Option<&'a GraphNode> {
-        let Some(calls) = called(edge).and_then(|called| self.0.get(&called)) else {
+        let Some(calls) = service_key(edge).and_then(|called| self.0.get(&called)) else {
             return Some(&edge.destination);
         };
         if edge.destination != edge.service {
-            return (!calls.has(&edge.destination)).then_some(&edge.destination);
+            return (!calls.are_counted_elsewhere(&edge.destination)).then_some(&edge.destination);
         }
-        let only = calls.only(edge.is_answered.then(|| rank(edge)));
+        let only = calls.only_workload(edge.is_answered.then(|| rank(edge)));
         Some(only.unwrap_or(&edge.destination))
     }
 }
 
-fn ends(edge: &Edge) -> CalledService<'_> {
+fn edge_key(edge: &Edge) -> CalledService<'_> {
     (&edge.source, edge.protocol, &edge.destination)
 }
 
 /// The key of the rows that belong together: those of a known caller to a known service.
-fn called(edge: &Edge) -> Option<CalledService<'_>> {
+fn service_key(edge: &Edge) -> Option<CalledService<'_>> {
     let are_known = edge.source.kind != NodeKind::Unknown && edge.service.kind != NodeKind::Unknown;
     are_known.then_some((&edge.source, edge.protocol, &edge.service))
 }

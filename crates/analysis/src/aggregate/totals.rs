@@ -49,9 +49,9 @@ pub struct Snapshot {
 pub struct Totals {
     snapshot: Snapshot,
     /// When the drains of the last published snapshot began.
-    before: Moment,
+    previous_drain: Moment,
     /// When the drains since then began, if they have.
-    began: Option<Moment>,
+    current_drain: Option<Moment>,
 }
 
 impl Totals {
@@ -70,8 +70,8 @@ impl Totals {
         };
         Totals {
             snapshot,
-            before: started,
-            began: None,
+            previous_drain: started,
+            current_drain: None,
         }
     }
 
@@ -84,9 +84,9 @@ impl Totals {
         limit: usize,
         now: Moment,
     ) -> bool {
-        self.began.get_or_insert(now);
+        self.current_drain.get_or_insert(now);
         let moments = DrainMoments {
-            before: self.before,
+            before: self.previous_drain,
             now,
         };
         let Snapshot {
@@ -153,7 +153,7 @@ impl Totals {
 
     /// A snapshot as of `now`.
     pub fn publish(&mut self, now: Moment) -> Snapshot {
-        self.before = self.began.take().unwrap_or(now);
+        self.previous_drain = self.current_drain.take().unwrap_or(now);
         self.snapshot.taken = now;
         self.snapshot.window.forget(now);
         self.snapshot.clone()

@@ -83,15 +83,15 @@ struct WindowStep {
 #[derive(Clone, Debug)]
 struct StepRing {
     length: Duration,
-    most: usize,
+    max_steps: usize,
     steps: VecDeque<Arc<WindowStep>>,
 }
 
 impl StepRing {
-    fn new(length: Duration, most: usize) -> Self {
+    fn new(length: Duration, max_steps: usize) -> Self {
         StepRing {
             length,
-            most,
+            max_steps,
             steps: VecDeque::new(),
         }
     }
@@ -118,7 +118,7 @@ impl StepRing {
     }
 
     fn forget(&mut self, now: Moment) {
-        let oldest = self.number(now) - i64::try_from(self.most).unwrap_or(i64::MAX);
+        let oldest = self.number(now) - i64::try_from(self.max_steps).unwrap_or(i64::MAX);
         while self.steps.front().is_some_and(|step| step.number <= oldest) {
             self.steps.pop_front();
         }
@@ -129,7 +129,7 @@ impl StepRing {
 #[derive(Clone, Debug)]
 pub struct Window {
     /// When old steps were last dropped.
-    looked: Moment,
+    pruned: Moment,
     /// When traffic began: rates do not count the time before the first call.
     since: Option<Moment>,
     /// The edges by id, including forgotten ones until their ids are reused.
@@ -154,7 +154,7 @@ impl Window {
     /// An empty window of a collector that starts now.
     pub fn new(started: Moment) -> Self {
         Window {
-            looked: started,
+            pruned: started,
             since: None,
             edges: Arc::default(),
             ids: Arc::default(),
@@ -206,7 +206,7 @@ impl Window {
         let long_lived: u64 = counts.long_lived.iter().map(|count| u64::from(*count)).sum();
         let judged = counts.requests.saturating_sub(long_lived);
         let counts = EdgeCounts {
-            durations: sketch(counts),
+            durations: durations_by_bucket(counts),
             ..EdgeCounts::of(series, counts.requests, judged)
         };
         self.add(series.edge, &counts, now);
@@ -219,14 +219,14 @@ impl Window {
     }
 
     fn add(&mut self, edge: EdgeId, counts: &EdgeCounts, now: Moment) {
-        self.since = self.since.or(Some(self.looked));
+        self.since = self.since.or(Some(self.pruned));
         self.tens.add(edge, counts, now);
         self.minutes.add(edge, counts, now);
     }
 
     /// Drops steps that are too old.
     pub fn forget(&mut self, now: Moment) {
-        self.looked = now;
+        self.pruned = now;
         self.tens.forget(now);
         self.minutes.forget(now);
     }
@@ -260,7 +260,7 @@ impl Window {
 }
 
 /// The durations by bucket, without those of long-lived requests.
-fn sketch(counts: &HttpCounts) -> [u32; EDGE_BUCKET_COUNT] {
+fn durations_by_bucket(counts: &HttpCounts) -> [u32; EDGE_BUCKET_COUNT] {
     let mut sketch = [0_u32; EDGE_BUCKET_COUNT];
     for (bucket, count) in counts.duration.buckets.iter().enumerate() {
         if let Some(place) = sketch.get_mut(bucket.min(EDGE_BUCKET_COUNT - 1)) {

@@ -153,7 +153,7 @@ impl<'a> Lookup<'a> {
         let Some((namespace, name)) = own else {
             return FoundOwner::without_address();
         };
-        let found = self.query.named(namespace, name, self.start);
+        let found = self.query.pod_named(namespace, name, self.start);
         self.validity = self.validity.and(found.validity);
         found
     }
@@ -194,7 +194,7 @@ impl<'a> Lookup<'a> {
         match UpstreamCluster::parse(cluster) {
             UpstreamCluster::Outbound { port, host } | UpstreamCluster::InboundVip { port, host } => {
                 let scope = self.scope(port);
-                Ok(match self.query.external(host, &scope) {
+                Ok(match self.query.external_host(host, &scope) {
                     Some(named) => FoundOwner {
                         owner: Owner::External(named),
                         rule: Rule::ServiceEntryHost,

@@ -11,7 +11,7 @@ pub const MAX_MICROSECONDS: u64 = 366 * 24 * 3600 * 1_000_000;
 /// The duration of a request in microseconds: `duration` (Envoy 1.25 and later), else `time_to_last_downstream_tx_byte`, else 0. It
 /// is never rounded up and never cut to whole milliseconds.
 pub fn microseconds(common: &CommonProperties<'_>) -> Result<u64, Malformed> {
-    Ok(believed(signed_microseconds(common)?))
+    Ok(clamp_microseconds(signed_microseconds(common)?))
 }
 
 /// The duration of a request in microseconds as the proxy wrote it, which may be negative.
@@ -26,7 +26,7 @@ pub(super) fn signed_microseconds(common: &CommonProperties<'_>) -> Result<i64, 
 }
 
 /// A duration in microseconds within the accepted range.
-pub(super) fn believed(microseconds: i64) -> u64 {
+pub(super) fn clamp_microseconds(microseconds: i64) -> u64 {
     u64::try_from(microseconds).unwrap_or(0).min(MAX_MICROSECONDS)
 }
 
@@ -44,12 +44,8 @@ pub struct LatencyParts {
 /// The parts by `time_to_first_upstream_tx_byte` and `time_to_first_upstream_rx_byte`; `None` when the upstream did not answer. A
 /// part that would be negative is 0.
 pub fn parts(common: &CommonProperties<'_>) -> Result<Option<LatencyParts>, Malformed> {
-    let sent = common
-        .time_to_first_upstream_tx_byte()?
-        .map(believed_microseconds);
-    let answered = common
-        .time_to_first_upstream_rx_byte()?
-        .map(believed_microseconds);
+    let sent = common.time_to_first_upstream_tx_byte()?.map(microseconds_of);
+    let answered = common.time_to_first_upstream_rx_byte()?.map(microseconds_of);
     let (Some(sent), Some(answered)) = (sent, answered) else {
         return Ok(None);
     };
@@ -63,8 +59,8 @@ pub fn parts(common: &CommonProperties<'_>) -> Result<Option<LatencyParts>, Malf
     }))
 }
 
-fn believed_microseconds(duration: Duration) -> u64 {
-    believed(signed_microseconds_of(duration))
+fn microseconds_of(duration: Duration) -> u64 {
+    clamp_microseconds(signed_microseconds_of(duration))
 }
 
 fn signed_microseconds_of(duration: Duration) -> i64 {
@@ -82,28 +78,28 @@ mod tests {
     #[test]
     fn seconds_count_in_full_and_microseconds_are_kept() {
         assert_eq!(
-            believed_microseconds(Duration {
+            microseconds_of(Duration {
                 seconds: 2,
                 nanos: 345_678_900
             }),
             2_345_678
         );
         assert_eq!(
-            believed_microseconds(Duration {
+            microseconds_of(Duration {
                 seconds: 0,
                 nanos: 999
             }),
             0
         );
         assert_eq!(
-            believed_microseconds(Duration {
+            microseconds_of(Duration {
                 seconds: -1,
                 nanos: 0
             }),
             0
         );
         assert_eq!(
-            believed_microseconds(Duration {
+            microseconds_of(Duration {
                 seconds: i64::MAX,
                 nanos: 0
             }),

@@ -107,7 +107,7 @@ pub fn http(
         response_bytes,
         clamped: ClampedFields::default(),
     };
-    Ok(if measure.is_within_sense() {
+    Ok(if measure.is_in_range() {
         measure
     } else {
         measure.clamped()
@@ -117,7 +117,7 @@ pub fn http(
 impl HttpMeasure {
     /// Whether each value is surely in range.
     #[inline]
-    fn is_within_sense(&self) -> bool {
+    fn is_in_range(&self) -> bool {
         self.microseconds <= latency::MAX_MICROSECONDS
             && self.code <= MAX_STATUS_CODE
             && self.request_bytes | self.response_bytes <= MAX_REQUEST_BYTES
@@ -134,7 +134,7 @@ impl HttpMeasure {
         );
         HttpMeasure {
             code: clamped.at_most(ClampedField::ResponseCode, MAX_STATUS_CODE, self.code),
-            microseconds: latency::believed(self.microseconds.cast_signed()),
+            microseconds: latency::clamp_microseconds(self.microseconds.cast_signed()),
             request_bytes: clamped.at_most(ClampedField::RequestBytes, MAX_REQUEST_BYTES, self.request_bytes),
             response_bytes: clamped.at_most(
                 ClampedField::ResponseBytes,

@@ -272,7 +272,7 @@ impl<'a> DestinationService<'a> {
             };
         }
         let scope = lookup.scope(port);
-        let external = lookup.query().external(host, &scope);
+        let external = lookup.query().external_host(host, &scope);
         DestinationService {
             host: ServiceLabel::borrowed(host),
             name: ServiceLabel::borrowed(host),

@@ -105,7 +105,7 @@ fn of_name<'a>(
             return Some(NamedService::Service(service));
         }
     }
-    let external = query.external(name, &scope);
+    let external = query.external_host(name, &scope);
     if let Some(external) = external.filter(|external| external.is_host(name)) {
         return Some(NamedService::External(external));
     }
@@ -114,7 +114,7 @@ fn of_name<'a>(
             return Some(NamedService::Service(service));
         }
         let full = format!("{}.{}.svc.{domain}", short.name, short.namespace);
-        let external = query.external(&full, &scope);
+        let external = query.external_host(&full, &scope);
         if let Some(external) = external.filter(|external| external.is_host(&full)) {
             return Some(NamedService::External(external));
         }

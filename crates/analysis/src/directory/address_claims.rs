@@ -32,7 +32,7 @@ pub struct AddressClaim<T> {
 
 impl<T> AddressClaim<T> {
     /// The claim of an object with these ports, from `since` on.
-    pub fn open(object: &str, ports: &[Port], created: Moment, since: Moment, owner: Arc<T>) -> Self {
+    pub fn new(object: &str, ports: &[Port], created: Moment, since: Moment, owner: Arc<T>) -> Self {
         AddressClaim {
             object: object.into(),
             created,

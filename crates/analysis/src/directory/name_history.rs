@@ -24,7 +24,7 @@ impl NameHistory {
     }
 
     /// The history of a party that is called `name` from `now` on, after the names `known`.
-    pub(super) fn followed(known: Option<&NameHistory>, name: Arc<str>, now: Moment) -> Self {
+    pub(super) fn extended(known: Option<&NameHistory>, name: Arc<str>, now: Moment) -> Self {
         let Some(known) = known else {
             return NameHistory::new(name);
         };

@@ -80,7 +80,7 @@ impl<T> Ownership<T> {
 
 impl<T> Ownership<T> {
     /// Who had the address at `start` if this is its only ownership. `is_asked` says whether this owner counts.
-    fn alone(&self, start: Moment, is_asked: bool) -> OwnerAt<'_, T> {
+    fn owner_if_only(&self, start: Moment, is_asked: bool) -> OwnerAt<'_, T> {
         if !is_asked {
             return OwnerAt::new(Err(Unattributed::NotFound), Validity::ALWAYS);
         }
@@ -117,7 +117,7 @@ impl<T> Ownerships<T> {
     }
 
     /// The ownership of the owner that `same` recognises.
-    pub fn of(&self, same: impl Fn(&T) -> bool) -> Option<&Ownership<T>> {
+    pub fn find(&self, same: impl Fn(&T) -> bool) -> Option<&Ownership<T>> {
         self.0.iter().find(|ownership| same(&ownership.owner))
     }
 
@@ -153,7 +153,7 @@ impl<T> Ownerships<T> {
     pub fn owner_by<Rank: Ord>(&self, start: Moment, rank: impl Fn(&T) -> Option<Rank>) -> OwnerAt<'_, T> {
         // Nearly every address has had one owner.
         if let [only] = &*self.0 {
-            return only.alone(start, rank(&only.owner).is_some());
+            return only.owner_if_only(start, rank(&only.owner).is_some());
         }
         let ranked = || self.0.iter().filter(|ownership| rank(&ownership.owner).is_some());
         let Some(earliest) = ranked().map(|ownership| ownership.span.since).min() else {
@@ -179,7 +179,7 @@ impl<T> Ownerships<T> {
         let owner = match *owners {
             [] if start < earliest.minus(CLOCK_SKEW) => Err(Unattributed::BeforeHistory),
             [] => Err(Unattributed::NotFound),
-            _ => match one_of(&owners, start) {
+            _ => match resolve_overlap(&owners, start) {
                 Some(one) => Ok(&*one.owner),
                 None => Err(Unattributed::Ambiguous),
             },
@@ -206,7 +206,7 @@ impl<T> Ownerships<T> {
 }
 
 /// The one of these owners that the rules of this module leave at `start`, if it is one.
-fn one_of<'a, T>(owners: &[&'a Ownership<T>], start: Moment) -> Option<&'a Ownership<T>> {
+fn resolve_overlap<'a, T>(owners: &[&'a Ownership<T>], start: Moment) -> Option<&'a Ownership<T>> {
     let stays = |ownership: &Ownership<T>| start < ownership.released;
     let do_all_leave = !owners.iter().any(|ownership| stays(ownership));
     let remain = owners.iter().copied();

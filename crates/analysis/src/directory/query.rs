@@ -90,7 +90,7 @@ impl<'a> DirectoryQuery<'a> {
                 Some(ownerships.owner(start).map(Rule::HostNetwork, Owner::Pod))
             })
             .or_else(|| {
-                directory.nodes.get(address, dependencies)?;
+                directory.node_addresses.get(address, dependencies)?;
                 Some(FoundOwner::unknown(Unattributed::NodeAddress, Validity::ALWAYS))
             })
             .or_else(|| {
@@ -120,8 +120,8 @@ impl<'a> DirectoryQuery<'a> {
     }
 
     /// The pod that had this name when a call started at `start`; the `WorkloadEntry` if there was no pod.
-    pub fn named(&mut self, namespace: &str, name: &str, start: Moment) -> FoundOwner<'a> {
-        match self.directory.named.get(name, &mut self.dependencies) {
+    pub fn pod_named(&mut self, namespace: &str, name: &str, start: Moment) -> FoundOwner<'a> {
+        match self.directory.pods_by_name.get(name, &mut self.dependencies) {
             Some(ownerships) => {
                 let rank = |pod: &Pod| (*pod.namespace == *namespace).then_some(pod.is_workload_entry);
                 let held = ownerships.owner_by(start, rank);
@@ -161,11 +161,11 @@ impl<'a> DirectoryQuery<'a> {
     /// The Service of this namespace and name.
     pub fn service(&mut self, namespace: &str, name: &str) -> Option<&'a Service> {
         self.directory
-            .listed(&namespaced_name(namespace, name), &mut self.dependencies)
+            .listed_service(&namespaced_name(namespace, name), &mut self.dependencies)
     }
 
     /// The outside host that `host` names, itself or by a wildcard, of those that the proxy sees.
-    pub fn external(&mut self, host: &str, scope: &Scope<'_>) -> Option<&'a ExternalHost> {
+    pub fn external_host(&mut self, host: &str, scope: &Scope<'_>) -> Option<&'a ExternalHost> {
         self.directory
             .service_entries
             .get(&mut self.dependencies)

@@ -272,7 +272,7 @@ impl Record {
 
 impl SelectedPort {
     /// The port on which a workload with these named ports listens (istio `serviceentry` conversion, kube `serviceTargetPort`).
-    pub fn of(&self, named_ports: &BTreeMap<String, u16>) -> Option<u16> {
+    pub fn port_in(&self, named_ports: &BTreeMap<String, u16>) -> Option<u16> {
         named_ports.get(&self.name).copied().or(self.target)
     }
 }

@@ -136,7 +136,7 @@ mod tests {
             role,
             port,
         };
-        let found = directory.query().external(host, &scope)?;
+        let found = directory.query().external_host(host, &scope)?;
         let name = format!("{}/{}", found.namespace, found.entry);
         Some((name, protocol_of(&found.ports, port)))
     }

@@ -16,7 +16,7 @@ impl Selector {
     /// there.
     pub fn protocol_at(&self, workload: &Selectable, port: u16) -> Option<PortProtocol> {
         let mut ports = self.ports.iter();
-        let port = ports.find(|own| own.of(&workload.named_ports) == Some(port))?;
+        let port = ports.find(|own| own.port_in(&workload.named_ports) == Some(port))?;
         self.selects(workload).then_some(port.protocol)
     }
 

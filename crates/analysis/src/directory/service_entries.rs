@@ -79,7 +79,7 @@ impl ServiceEntries {
         }
         let object = namespaced_name(&entry.namespace, &entry.name);
         for block in &entry.addresses {
-            let claim = AddressClaim::open(&object, &entry.ports, entry.created, since, first.clone());
+            let claim = AddressClaim::new(&object, &entry.ports, entry.created, since, first.clone());
             self.blocks.claims(*block).set(claim);
         }
     }
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(owners("10.1.0.1"), ["a.example.com", "not-found"]);
         assert_eq!(owners("10.1.0.2"), ["b.example.com", "b.example.com"]);
         assert_eq!(owners("10.1.0.3"), ["not-found", "b.example.com"]);
-        assert!(directory.query().external("a.example.com", &SCOPE).is_none());
+        assert!(directory.query().external_host("a.example.com", &SCOPE).is_none());
         state.forget(at(1000));
         assert_eq!(owner(&state.publish().unwrap(), "10.1.0.1", 150), "not-found");
     }
@@ -290,7 +290,7 @@ mod tests {
             state.apply(Record::ServiceEntry(entry(name, created, &[host], &[])), at(200));
         }
         let directory = state.publish().unwrap();
-        let found = directory.query().external(host, &SCOPE);
+        let found = directory.query().external_host(host, &SCOPE);
         assert_eq!(found.map(|external| &*external.entry), expected);
         if let Some(found) = found {
             let protocols = [443, 80].map(|number| protocol_of(&found.ports, number));

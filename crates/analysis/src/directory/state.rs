@@ -183,7 +183,7 @@ impl DirectoryState {
             changes,
             |ownerships| ownerships.forget_ended_before(limit),
         );
-        directory.named.change_where(
+        directory.pods_by_name.change_where(
             |ownerships| ownerships.ended_before(limit),
             changes,
             |ownerships| ownerships.forget_ended_before(limit),
@@ -236,7 +236,7 @@ impl DirectoryState {
             ports: record.ports.as_slice().into(),
             export_to: exported_to(record.annotations.get(EXPORT_TO).map_or("", String::as_str)),
             is_headless: record.addresses.is_empty(),
-            names: NameHistory::followed(known.map(|known| &known.names), self.rules.service(record), now),
+            names: NameHistory::extended(known.map(|known| &known.names), self.rules.service(record), now),
             host: ServiceHost::default(),
         });
         self.list_service(&key, Some(service.clone()));
@@ -305,7 +305,7 @@ impl DirectoryState {
         now: Moment,
     ) {
         let known = before.and_then(|before| self.directory.service_entries.known().names(before));
-        let names = NameHistory::followed(known, self.rules.service_entry(entry), now);
+        let names = NameHistory::extended(known, self.rules.service_entry(entry), now);
         if let Some(before) = before {
             self.service_entries_to_change()
                 .remove(before, &entry.addresses, now);
@@ -327,16 +327,24 @@ impl DirectoryState {
         if let Some(before) = before {
             self.remove_node(before);
         }
-        let Directory { changes, nodes, .. } = &mut self.directory;
+        let Directory {
+            changes,
+            node_addresses,
+            ..
+        } = &mut self.directory;
         for address in &node.addresses {
-            nodes.change(address, changes, |count| *count += 1);
+            node_addresses.change(address, changes, |count| *count += 1);
         }
     }
 
     fn remove_node(&mut self, node: &NodeRecord) {
-        let Directory { changes, nodes, .. } = &mut self.directory;
+        let Directory {
+            changes,
+            node_addresses,
+            ..
+        } = &mut self.directory;
         for address in &node.addresses {
-            nodes.change(address, changes, |count| *count = count.saturating_sub(1));
+            node_addresses.change(address, changes, |count| *count = count.saturating_sub(1));
         }
     }
 }

@@ -80,9 +80,10 @@ impl IdentityCache {
     /// What was found for `key`, if it is cached, holds for this start time and is still valid in `directory`.
     #[inline]
     pub fn get(&mut self, hash: u64, key: &[u8], directory: &Directory, start: Moment) -> Option<Identified> {
-        let place = self.place(hash, key)?;
+        let place = self.slot_of(hash, key)?;
         let slot = self.slots.get_mut(place)?;
-        let holds = slot.version == directory.version() || slot.is_kept(self.origins.get(place)?, directory);
+        let holds =
+            slot.version == directory.version() || slot.is_still_valid(self.origins.get(place)?, directory);
         (holds && slot.validity.contains(start)).then_some(slot.identified)
     }
 
@@ -98,7 +99,7 @@ impl IdentityCache {
             validity,
             identified,
         };
-        if let Some(place) = self.place(hash, key) {
+        if let Some(place) = self.slot_of(hash, key) {
             if let (Some(known), Some(origin)) = (self.slots.get_mut(place), self.origins.get_mut(place)) {
                 *known = slot;
                 origin.dependencies = dependencies;
@@ -128,7 +129,8 @@ impl IdentityCache {
             hash: hash as u32,
             key,
         };
-        self.index.insert_unique(hash, place, |place| twice(place.hash));
+        self.index
+            .insert_unique(hash, place, |place| whole_hash(place.hash));
     }
 
     /// Empties the cache.
@@ -139,7 +141,7 @@ impl IdentityCache {
 
     /// The slot of `key`.
     #[inline]
-    fn place(&self, hash: u64, key: &[u8]) -> Option<usize> {
+    fn slot_of(&self, hash: u64, key: &[u8]) -> Option<usize> {
         let is_its = |place: &IndexEntry| place.key.of(&self.keys) == key;
         Some(self.index.find(hash, is_its)?.slot as usize)
     }
@@ -201,7 +203,7 @@ impl KeyRange {
 impl Slot {
     /// Whether `directory`, which is another version, answers the same. If so, the slot counts as answered by it.
     #[cold]
-    fn is_kept(&mut self, origin: &SlotOrigin, directory: &Directory) -> bool {
+    fn is_still_valid(&mut self, origin: &SlotOrigin, directory: &Directory) -> bool {
         let is_kept = directory.is_still_valid(&origin.dependencies, self.version);
         if is_kept {
             self.version = directory.version();
@@ -222,11 +224,11 @@ fn grow<T>(grown: &mut Vec<T>, more: usize, most: usize) {
 fn hash_of(state: &RandomState, key: &[u8]) -> u64 {
     let mut hasher = state.build_hasher();
     hasher.write(key);
-    twice(hasher.finish() as u32)
+    whole_hash(hasher.finish() as u32)
 }
 
 /// The whole hash of which this is one half.
-fn twice(half: u32) -> u64 {
+fn whole_hash(half: u32) -> u64 {
     u64::from(half) << 32 | u64::from(half)
 }
 

@@ -116,7 +116,7 @@ fn is_named(cluster: &[u8]) -> bool {
 /// The authority of a request, if the rules read it. They don't for a gateway's call without a cluster: it went nowhere, whatever
 /// the client wrote.
 #[inline]
-pub fn asked_authority<'a>(role: Role, common: &CommonProperties<'a>, authority: &'a [u8]) -> &'a [u8] {
+pub fn relevant_authority<'a>(role: Role, common: &CommonProperties<'a>, authority: &'a [u8]) -> &'a [u8] {
     if role == Role::Gateway && common.upstream_cluster.is_empty() {
         return b"";
     }

@@ -118,14 +118,14 @@ struct ServiceEndpoints {
 
 impl ServiceEndpoints {
     /// Notes that the service was asked for. Workers share the flag, so it is written only once.
-    fn ask(&self) {
+    fn note_asked(&self) {
         if !self.is_asked.load(Ordering::Relaxed) {
             self.is_asked.store(true, Ordering::Relaxed);
         }
     }
 
     /// Whether the service was asked for since the last call.
-    fn was_asked(&mut self) -> bool {
+    fn take_asked(&mut self) -> bool {
         std::mem::take(self.is_asked.get_mut())
     }
 }
@@ -161,7 +161,7 @@ impl Endpoints {
     /// The service of this name; [`ServiceId::OVERFLOW`], to which the rules for all services apply, if it is not known.
     pub fn known_service(&self, name: &str) -> ServiceId {
         let id = self.ids.get(name).copied().unwrap_or(ServiceId::OVERFLOW);
-        self.services.get(id.0).inspect(|service| service.ask());
+        self.services.get(id.0).inspect(|service| service.note_asked());
         id
     }
 
@@ -175,7 +175,7 @@ impl Endpoints {
         let mut given_back = 0;
         ids.retain(|name, id| {
             if let Some(service) = services.get_mut(id.0)
-                && service.was_asked()
+                && service.take_asked()
             {
                 let before = service.trie.bytes();
                 service.trie.forget_unasked();

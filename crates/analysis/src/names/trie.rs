@@ -186,7 +186,7 @@ impl Trie {
             node = node.child_or_new(&key);
         }
         node.collapse(self.limits.values_per_position);
-        collapsed.name_again(&mut String::new(), self.limits.name_bytes);
+        collapsed.rename_paths(&mut String::new(), self.limits.name_bytes);
         let before = self.root.names();
         let new = collapsed.names().difference(&before).count();
         let (bytes_before, bytes) = (self.root.bytes(), collapsed.bytes());
@@ -229,7 +229,7 @@ impl Trie {
             node = node.child_or_new(key);
         }
         node.methods.insert(target.method);
-        node.path = shown(&path, self.limits.name_bytes).into();
+        node.path = shown_path(&path, self.limits.name_bytes).into();
         self.names += 1;
     }
 }
@@ -273,7 +273,7 @@ impl TrieNode {
 
     /// Forgets the methods and children that nobody asked for. A position that is then empty may have words again.
     fn forget_unasked(&mut self) {
-        self.methods = self.methods.both(self.asked.take());
+        self.methods = self.methods.intersection(self.asked.take());
         if self.methods == Methods::default() {
             self.path = Box::default();
         }
@@ -309,7 +309,7 @@ fn is_word(key: &str) -> bool {
 }
 
 /// The path as a name shows it. If the name would be too long, it has the segments that fit, and `/**`.
-fn shown(path: &str, name_bytes: Option<usize>) -> String {
+fn shown_path(path: &str, name_bytes: Option<usize>) -> String {
     if path.is_empty() {
         return "/".to_owned();
     }

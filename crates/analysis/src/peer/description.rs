@@ -38,7 +38,7 @@ pub(super) struct PeerLabels<'a> {
 
 impl<'a> PeerLabels<'a> {
     /// The slot of a label's value, if a rule reads the label. Case counts, as in Kubernetes.
-    pub(super) fn place(&mut self, key: &[u8]) -> Option<&mut &'a [u8]> {
+    pub(super) fn slot(&mut self, key: &[u8]) -> Option<&mut &'a [u8]> {
         let is = |label: &str| key == label.as_bytes();
         if is(CANONICAL_NAME) {
             Some(&mut self.canonical_name)
@@ -66,7 +66,7 @@ impl<'a> PeerDescription<'a> {
     #[inline]
     pub(super) fn set_field(&mut self, name: &[u8], value: StructValue<'a>) {
         if let (Some(place), StructValue::String(text)) =
-            (self.place(name, |name, field| name == field), value)
+            (self.slot(name, |name, field| name == field), value)
         {
             *place = text;
         } else {
@@ -81,7 +81,7 @@ impl<'a> PeerDescription<'a> {
                 StructValue::Struct(labels) => Some(labels),
                 StructValue::String(_) | StructValue::Other => None,
             };
-        } else if let Some(place) = self.place(name, <[u8]>::eq_ignore_ascii_case) {
+        } else if let Some(place) = self.slot(name, <[u8]>::eq_ignore_ascii_case) {
             *place = text(value);
         }
     }
@@ -89,7 +89,7 @@ impl<'a> PeerDescription<'a> {
     /// The slot of a field's text, if a rule reads the field. A name is compared only with names of its length, because a peer has
     /// a dozen fields and an entry up to two peers.
     #[inline]
-    fn place(&mut self, name: &[u8], is: impl Fn(&[u8], &[u8]) -> bool) -> Option<&mut &'a [u8]> {
+    fn slot(&mut self, name: &[u8], is: impl Fn(&[u8], &[u8]) -> bool) -> Option<&mut &'a [u8]> {
         let is = |field: &[u8]| is(name, field);
         match name.len() {
             3 if is(b"app") => Some(&mut self.app),
@@ -121,7 +121,7 @@ impl<'a> PeerDescription<'a> {
         let mut labels = self.labels;
         if let Some(fields) = self.label_struct {
             fields.visit(|key, value| {
-                if let Some(place) = labels.place(key) {
+                if let Some(place) = labels.slot(key) {
                     *place = text(value);
                 }
             })?;

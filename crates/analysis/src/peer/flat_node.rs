@@ -76,7 +76,7 @@ fn labels<'a>(node: &mut TableVerifier<'_, '_, '_>, bytes: &'a [u8]) -> Option<P
     for element in (position..).step_by(SIZE_UOFFSET).skip(1).take(count) {
         let pair = follow(verifier, element)?;
         let mut pair = verifier.visit_table(pair).ok()?;
-        if let Some(place) = labels.place(string(&mut pair, KEY, bytes)?) {
+        if let Some(place) = labels.slot(string(&mut pair, KEY, bytes)?) {
             *place = string(&mut pair, VALUE, bytes)?;
         }
         pair.finish();

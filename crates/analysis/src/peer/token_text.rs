@@ -20,7 +20,7 @@ pub(super) fn read(text: &[u8]) -> Option<Peer<&[u8]>> {
         );
         match token.strip_prefix(b"labels[]") {
             Some(label) => {
-                if let Some(place) = description.labels.place(label) {
+                if let Some(place) = description.labels.slot(label) {
                     *place = value;
                 }
             }

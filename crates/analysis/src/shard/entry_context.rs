@@ -18,7 +18,7 @@ pub(super) struct EntryObservations {
     /// Whether they had to be looked up.
     pub(super) are_new: bool,
     /// Whether they are calls to an outside host that is counted as `other`.
-    pub(super) have_no_place: bool,
+    pub(super) are_overflowed: bool,
 }
 
 /// The call that an entry is about.

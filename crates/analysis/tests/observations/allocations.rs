@@ -109,7 +109,7 @@ fn a_known_entry_allocates_nothing(
         let message = Message::read(&bytes).unwrap();
         let mut progress = MessageProgress::new(message.entries(), at(NOW));
         let entries =
-            allocation_counter::measure(|| while shard.entries(directory, &node, &mut progress, 8) {});
+            allocation_counter::measure(|| while shard.read_entries(directory, &node, &mut progress, 8) {});
         of_entries = entries.count_total;
     });
     assert_eq!(of_entries, 0);

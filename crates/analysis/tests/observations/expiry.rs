@@ -60,7 +60,7 @@ impl Collector {
         let identifier = Message::read(&bytes).unwrap().identifier().unwrap().unwrap();
         Collector {
             directory: directory(),
-            node: shards[0].node(&identifier).unwrap(),
+            node: shards[0].read_node(&identifier).unwrap(),
             registry,
             shards,
             totals: Totals::new(at(0)),
@@ -77,7 +77,7 @@ impl Collector {
         };
         let bytes = message.encode_to_vec();
         let mut progress = MessageProgress::new(Message::read(&bytes).unwrap().entries(), at(self.now));
-        while self.shards[worker].entries(&self.directory, &self.node, &mut progress, 7) {}
+        while self.shards[worker].read_entries(&self.directory, &self.node, &mut progress, 7) {}
     }
 
     /// One pass of the control task; `between` runs whenever a shard is given back.

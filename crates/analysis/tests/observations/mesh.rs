@@ -200,9 +200,9 @@ impl Mesh {
     fn take_bytes_at(&mut self, bytes: &[u8], received: i64) {
         let message = Message::read(bytes).unwrap();
         let identifier = message.identifier().unwrap().unwrap();
-        let node = self.shard.node(&identifier).unwrap();
+        let node = self.shard.read_node(&identifier).unwrap();
         let mut progress = MessageProgress::new(message.entries(), at(received));
-        while self.shard.entries(&self.directory, &node, &mut progress, 3) {}
+        while self.shard.read_entries(&self.directory, &node, &mut progress, 3) {}
     }
 
     /// What was counted so far.

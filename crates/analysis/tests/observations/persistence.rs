@@ -64,7 +64,7 @@ fn keeping(persistence: &Arc<Persistence>) -> Mesh {
         AnalysisSettings::default(),
         Arc::new(Registry::new(RegistryBounds::default())),
     );
-    mesh.shard = shard.keeping(persistence.clone());
+    mesh.shard = shard.with_persistence(persistence.clone());
     mesh
 }
 
@@ -296,7 +296,10 @@ fn allocations(entry: HttpAccessLogEntry) -> u64 {
     let node = Node::identify(&message.identifier().unwrap().unwrap(), mesh.shard.registry()).unwrap();
     let mut take = || {
         let mut progress = MessageProgress::new(message.entries(), at(NOW));
-        while mesh.shard.entries(&mesh.directory, &node, &mut progress, 100) {}
+        while mesh
+            .shard
+            .read_entries(&mesh.directory, &node, &mut progress, 100)
+        {}
     };
     take();
     allocation_counter::measure(take).count_total

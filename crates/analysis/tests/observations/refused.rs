@@ -256,7 +256,7 @@ fn a_domain_that_is_too_long_for_dns_is_none(#[case] domain: String, #[case] exp
     let message = Message::read(&message).unwrap();
     let node = Mesh::new()
         .shard
-        .node(&message.identifier().unwrap().unwrap())
+        .read_node(&message.identifier().unwrap().unwrap())
         .unwrap();
     assert_eq!(node.domain.len(), expected);
 }

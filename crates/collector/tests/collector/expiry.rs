@@ -34,9 +34,9 @@ fn take(shard: &mut Shard, host: &str) {
     let bytes = first_message(vec![called]).encode_to_vec();
     let message = Message::read(&bytes).unwrap();
     let identifier = message.identifier().unwrap().unwrap();
-    let node = shard.node(&identifier).unwrap();
+    let node = shard.read_node(&identifier).unwrap();
     let mut progress = MessageProgress::new(message.entries(), at(0));
-    while shard.entries(&Directory::default(), &node, &mut progress, 10) {}
+    while shard.read_entries(&Directory::default(), &node, &mut progress, 10) {}
 }
 
 fn text(prometheus: &Prometheus, snapshot: Snapshot, format: Format) -> String {

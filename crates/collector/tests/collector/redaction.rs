@@ -95,12 +95,12 @@ fn lines(analysis: &str) -> Vec<String> {
     let text = format!("{{ directory: {{ file: a }}, analysis: {{ {CHAINS}, {analysis} }} }}");
     let config = Config::parse(&text, Path::new("collector.yaml")).unwrap();
     let shard = Shard::new(AnalysisSettings::default(), Arc::new(Registry::default()));
-    let mut shard = shard.keeping(persistence(&config).unwrap().unwrap());
+    let mut shard = shard.with_persistence(persistence(&config).unwrap().unwrap());
     let bytes = first_message(corpus()).encode_to_vec();
     let message = Message::read(&bytes).unwrap();
     let stream = Node::identify(&message.identifier().unwrap().unwrap(), shard.registry()).unwrap();
     let mut progress = MessageProgress::new(message.entries(), Moment(0));
-    assert!(!shard.entries(&Directory::default(), &stream, &mut progress, 1000));
+    assert!(!shard.read_entries(&Directory::default(), &stream, &mut progress, 1000));
     let text = String::from_utf8(shard.take_kept(0).unwrap().bytes).unwrap();
     text.lines().map(str::to_owned).collect()
 }

@@ -48,10 +48,10 @@ fn counted(message: &StreamAccessLogsMessage) -> (Shard, Totals) {
     let mut totals = Totals::new(NOW);
     let first = first_message().encode_to_vec();
     let identifier = Message::read(&first).unwrap().identifier().unwrap().unwrap();
-    let stream = shard.node(&identifier).unwrap();
+    let stream = shard.read_node(&identifier).unwrap();
     let bytes = message.encode_to_vec();
     let mut progress = MessageProgress::new(Message::read(&bytes).unwrap().entries(), NOW);
-    while shard.entries(&Directory::default(), &stream, &mut progress, 512) {}
+    while shard.read_entries(&Directory::default(), &stream, &mut progress, 512) {}
     while shard.drain_into(&mut totals, 512, NOW) {}
     (shard, totals)
 }

@@ -110,11 +110,14 @@ impl Counting {
         };
         let bytes = message.encode_to_vec();
         let message = Message::read(&bytes).unwrap();
-        let stream = self.shard.node(&message.identifier().unwrap().unwrap()).unwrap();
+        let stream = self
+            .shard
+            .read_node(&message.identifier().unwrap().unwrap())
+            .unwrap();
         let mut progress = MessageProgress::new(message.entries(), at(second));
         while self
             .shard
-            .entries(&Directory::default(), &stream, &mut progress, 100)
+            .read_entries(&Directory::default(), &stream, &mut progress, 100)
         {}
         while self.shard.drain_into(&mut self.totals, 100, at(second)) {}
     }

@@ -26,7 +26,7 @@ impl DirectoryState {
             names: NameHistory::new(name),
             host: ServiceHost::default(),
         });
-        let claim = AddressClaim::open(
+        let claim = AddressClaim::new(
             &namespaced_name(&slice.namespace, &slice.name),
             &slice.ports,
             slice.created,

@@ -14,7 +14,7 @@ use crate::moment::Moment;
 impl DirectoryState {
     pub(super) fn apply_pod(&mut self, record: PodRecord, now: Moment) {
         let uid = self.texts.share(&record.uid);
-        let party = self.hold_addresses(&record, now);
+        let party = self.assign_addresses(&record, now);
         let (addresses, listens) = match self.pods.remove(&uid) {
             Some(before) => (before.addresses, before.listens),
             None => Default::default(),
@@ -31,7 +31,7 @@ impl DirectoryState {
             record: self.rules.read_services().then(|| Arc::new(record)),
         };
         self.pods.insert(uid.clone(), known);
-        self.listen(&uid, now);
+        self.update_listening(&uid, now);
     }
 
     pub(super) fn delete_pod(&mut self, uid: &str, now: Moment) {
@@ -43,7 +43,7 @@ impl DirectoryState {
         let name = pod.party.name.shared();
         let directory = &mut self.directory;
         directory
-            .named
+            .pods_by_name
             .change(&name, &mut directory.changes, |ownerships| {
                 ownerships.end(now, |other| *other.uid == *uid);
             });
@@ -51,15 +51,15 @@ impl DirectoryState {
 
     /// Updates the name of a known pod, from `since` on.
     pub(super) fn rename_pod(&mut self, record: &PodRecord, since: Moment) {
-        let party = self.hold_addresses(record, since);
+        let party = self.assign_addresses(record, since);
         if let Some(known) = self.pods.get_mut(&*record.uid) {
             known.party = party;
         }
-        self.listen(&record.uid, since);
+        self.update_listening(&record.uid, since);
     }
 
     /// Makes a pod the owner of its name and its addresses, as the party that it is from `now` on.
-    fn hold_addresses(&mut self, record: &PodRecord, now: Moment) -> Arc<Pod> {
+    fn assign_addresses(&mut self, record: &PodRecord, now: Moment) -> Arc<Pod> {
         let pod = Arc::new(self.pod(record, now));
         let same = |other: &Pod| other.uid == pod.uid;
         let started = record.started.unwrap_or(Moment::MIN);
@@ -90,7 +90,7 @@ impl DirectoryState {
         // A name belongs to one pod at a time.
         let named = ownership(started, record.started.unwrap_or(Moment::MAX));
         directory
-            .named
+            .pods_by_name
             .change(&pod.name.shared(), &mut directory.changes, |ownerships| {
                 ownerships.set(named, same);
             });
@@ -99,7 +99,7 @@ impl DirectoryState {
 
     /// Updates where a pod listens as of `now`: on the ports that it declares of its node's addresses, and on the shared addresses
     /// and ports that slices name for it.
-    pub(super) fn listen(&mut self, uid: &str, now: Moment) {
+    pub(super) fn update_listening(&mut self, uid: &str, now: Moment) {
         let Some(known) = self.pods.get(uid) else { return };
         let is_host_network = known.party.is_host_network;
         let own = || known.addresses.iter().copied();
@@ -127,8 +127,8 @@ impl DirectoryState {
         if listens.is_empty() && gone.is_empty() {
             return;
         }
-        let named = self.directory.named.known(&*known.party.name);
-        let Some(named) = named.and_then(|ownerships| ownerships.of(|other| *other.uid == *uid)) else {
+        let named = self.directory.pods_by_name.known(&*known.party.name);
+        let Some(named) = named.and_then(|ownerships| ownerships.find(|other| *other.uid == *uid)) else {
             return;
         };
         let ownership = Ownership {
@@ -181,8 +181,8 @@ impl DirectoryState {
             return Some(uid.clone());
         }
         let (namespace, name) = target.split_once('/')?;
-        let named = self.directory.named.known(name)?;
+        let named = self.directory.pods_by_name.known(name)?;
         let is_there = |pod: &Pod| *pod.namespace == *namespace && self.pods.contains_key(&*pod.uid);
-        Some(named.of(is_there)?.owner.uid.shared())
+        Some(named.find(is_there)?.owner.uid.shared())
     }
 }

@@ -69,7 +69,7 @@ impl DirectoryState {
             .pod(record, &canonical_service, self.service_of(record));
         let name = self.texts.share(&name);
         let known = self.pods.get(&*record.uid);
-        let names = NameHistory::followed(known.map(|known| &known.party.names), name, now);
+        let names = NameHistory::extended(known.map(|known| &known.party.names), name, now);
         let selectable = self.selectable(record);
         let network = match record.network.as_str() {
             "" => workload::first_label(&record.labels, &[pod_labels::NETWORK]).unwrap_or_default(),

@@ -28,7 +28,7 @@ impl DirectoryState {
         let Directory {
             changes,
             backends,
-            named_backends,
+            backends_by_name,
             ..
         } = &mut self.directory;
         // A target with a slash is a namespace and a name: a uid has none.
@@ -40,7 +40,7 @@ impl DirectoryState {
             are_named(&mut named.keys().copied()),
         );
         if less + more > 0 {
-            let count = named_backends.change(changes);
+            let count = backends_by_name.change(changes);
             *count = (*count + more).saturating_sub(less);
         }
         let texts = &mut self.texts;
@@ -59,7 +59,7 @@ impl DirectoryState {
         }
         for target in gone.iter().chain(named.keys()) {
             if let Some(uid) = self.target(target) {
-                self.listen(&uid, now);
+                self.update_listening(&uid, now);
             }
         }
     }

@@ -58,7 +58,7 @@ impl DirectoryState {
                     let ports = selector.ports.iter().filter(move |_| is_selected);
                     ports.filter_map(|port| {
                         Some(Port {
-                            number: port.of(&entry.selectable.named_ports)?,
+                            number: port.port_in(&entry.selectable.named_ports)?,
                             protocol: port.protocol,
                         })
                     })

@@ -8,7 +8,7 @@
 //! | `:authority`, `host` | as an authority |
 //! | others | word by word: URLs and paths as targets, tokens and e-mail addresses hidden, and what follows a secret's name |
 
-use super::request::{REDACTED, hide, write_authority, write_printable, write_target};
+use super::request::{REDACTED, hide_secret, write_authority, write_printable, write_target};
 use crate::names::segment::is_scheme;
 
 /// Parts of a name that always mean a secret.
@@ -120,7 +120,7 @@ fn write_word(word: &[u8], output: &mut String) {
         write_printable(key, output);
         return output.push_str(REDACTED);
     }
-    if !hide(text, output) {
+    if !hide_secret(text, output) {
         write_without_password(text, output);
     }
 }

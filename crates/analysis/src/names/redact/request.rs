@@ -70,7 +70,7 @@ fn write_segment(segment: &[u8], output: &mut String) {
     if has_long_hex(&decoded) {
         return output.push_str(REDACTED);
     }
-    if hide(&decoded, output) {
+    if hide_secret(&decoded, output) {
         return;
     }
     let is_delimiter = |byte: &u8| matches!(byte, b'=' | b';' | b'?' | b'&' | b'#');
@@ -94,7 +94,7 @@ fn write_segment(segment: &[u8], output: &mut String) {
 }
 
 /// Appends the placeholder for a text that holds a credential or an e-mail address. Returns whether it does.
-pub(super) fn hide(decoded: &[u8], output: &mut String) -> bool {
+pub(super) fn hide_secret(decoded: &[u8], output: &mut String) -> bool {
     if has_credential(decoded) {
         output.push_str(REDACTED);
     } else if has_email(decoded) {
@@ -152,7 +152,7 @@ fn write_key(key: &[u8], output: &mut String) {
     let is_name = key
         .iter()
         .all(|byte| byte.is_ascii_alphanumeric() || b"_-.[]$:".contains(byte));
-    if hide(key, output) {
+    if hide_secret(key, output) {
         return;
     }
     if is_name && key.len() <= MAX_QUERY_KEY_BYTES && !has_long_hex(key) {

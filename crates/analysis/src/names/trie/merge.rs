@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::methods::{AtomicMethods, Methods};
-use super::{TrieNode, is_word, shown};
+use super::{TrieNode, is_word, shown_path};
 use crate::names::segment::Placeholder;
 
 impl TrieNode {
@@ -50,15 +50,15 @@ impl TrieNode {
     }
 
     /// Rewrites the paths after a collapse. `path` is that of this node.
-    pub(super) fn name_again(&mut self, path: &mut String, name_bytes: Option<usize>) {
+    pub(super) fn rename_paths(&mut self, path: &mut String, name_bytes: Option<usize>) {
         if self.methods != Methods::default() {
-            self.path = shown(path, name_bytes).into();
+            self.path = shown_path(path, name_bytes).into();
         }
         for (key, child) in &mut self.children {
             let length = path.len();
             path.push('/');
             path.push_str(key);
-            child.name_again(path, name_bytes);
+            child.rename_paths(path, name_bytes);
             path.truncate(length);
         }
     }

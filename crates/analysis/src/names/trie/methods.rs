@@ -21,7 +21,7 @@ impl Methods {
         self.0 |= other.0;
     }
 
-    pub(super) fn both(self, other: Methods) -> Methods {
+    pub(super) fn intersection(self, other: Methods) -> Methods {
         Methods(self.0 & other.0)
     }
 

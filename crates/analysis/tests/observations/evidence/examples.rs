@@ -138,7 +138,7 @@ fn a_known_identity_allocates_nothing() {
     let node = Node::identify(&identifier, mesh.shard.registry()).unwrap();
     let mut take = |received: i64| {
         let mut progress = MessageProgress::new(message.entries(), at(received));
-        while mesh.shard.entries(&mesh.directory, &node, &mut progress, 3) {}
+        while mesh.shard.read_entries(&mesh.directory, &node, &mut progress, 3) {}
     };
     take(NOW);
     let allocations = allocation_counter::measure(|| take(NOW + 60));

@@ -123,7 +123,7 @@ fn external<'a>(directory: &'a Directory, host: &str, namespace: &str) -> Option
         role: Role::Sidecar,
         port: 443,
     };
-    directory.query().external(host, &scope)
+    directory.query().external_host(host, &scope)
 }
 
 fn owner(directory: &Directory, address: &str, time: &str) -> String {

@@ -165,7 +165,7 @@ fn kept(node_id: &str, log_entries: LogEntries) -> Batch {
         http: Chain::new([Analyzer::K8sMesh]),
         ..AnalysisSettings::default()
     };
-    let mut shard = Shard::new(settings, Arc::new(Registry::default())).keeping(persistence);
+    let mut shard = Shard::new(settings, Arc::new(Registry::default())).with_persistence(persistence);
     let node = Node {
         id: node_id.to_owned(),
         ..Node::default()
@@ -182,7 +182,7 @@ fn kept(node_id: &str, log_entries: LogEntries) -> Batch {
     let identifier = message.identifier().expect("an identifier").expect("it is there");
     let node = alscope_analysis::node::Node::identify(&identifier, shard.registry()).expect("a node");
     let mut progress = MessageProgress::new(message.entries(), Moment(0));
-    assert!(!shard.entries(&directory(), &node, &mut progress, 2));
+    assert!(!shard.read_entries(&directory(), &node, &mut progress, 2));
     shard.take_kept(0).expect("the entry is kept")
 }
 
