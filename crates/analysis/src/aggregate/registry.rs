@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use bounds::RegistryBounds;
 use id_table::IdTable;
-use node_numbers::NodeNumbers;
+use node_numbers::NodeNumberTable;
 use outside_hosts::OTHER_HOST;
 use tables::{HTTP_SERIES, TCP_SERIES, Tables};
 
@@ -33,7 +33,7 @@ pub struct Registry {
     /// The epoch of the interner, readable without the lock.
     epoch: AtomicU32,
     tables: Mutex<Tables>,
-    nodes: Mutex<NodeNumbers>,
+    nodes: Mutex<NodeNumberTable>,
 }
 
 /// The size of one table.
@@ -120,10 +120,10 @@ impl Registry {
         self.epoch.store(tables.interner.epoch(), Ordering::Release);
     }
 
-    /// The number of the node with these words. A number is never given to other words.
-    pub fn node_number(&self, words: &[u8]) -> u64 {
+    /// The number of the node with these key. A number is never given to other key.
+    pub fn node_number(&self, key: &[u8]) -> u64 {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        nodes.number(words)
+        nodes.number(key)
     }
 
     /// The string of a symbol.

@@ -63,10 +63,10 @@ impl Node {
             .filter(|name| name.len() <= MAX_NETWORK_BYTES)
             .unwrap_or_default();
         let own_addresses = own_addresses(own_address, network.addresses);
-        let words = words(role, &cluster_text, &own_addresses, namespace, domain);
+        let key = key(role, &cluster_text, &own_addresses, namespace, domain);
         let own = if is_own_asked { own } else { Peer::default() };
         let asked = is_own_asked.then_some(&own);
-        let numbers = numbers(registry, &words, own_pod.as_deref(), own_network, asked);
+        let numbers = numbers(registry, &key, own_pod.as_deref(), own_network, asked);
         let beginning = identifier.node_id().iter().take(MAX_NODE_ID_BYTES).copied();
         Ok(Node {
             node_id: beginning.collect(),
@@ -109,28 +109,28 @@ fn own_addresses(own: Option<IpAddr>, others: &[u8]) -> Box<[IpAddr]> {
 }
 
 /// The key of a node as far as every chain reads it.
-fn words(role: Role, cluster: &str, own_addresses: &[IpAddr], namespace: &str, domain: &str) -> Vec<u8> {
-    let mut words = vec![role as u8, own_addresses.len() as u8];
+fn key(role: Role, cluster: &str, own_addresses: &[IpAddr], namespace: &str, domain: &str) -> Vec<u8> {
+    let mut key = vec![role as u8, own_addresses.len() as u8];
     for address in own_addresses {
         match address {
-            IpAddr::V4(address) => write_part(&mut words, &address.octets()),
-            IpAddr::V6(address) => write_part(&mut words, &address.octets()),
+            IpAddr::V4(address) => write_part(&mut key, &address.octets()),
+            IpAddr::V6(address) => write_part(&mut key, &address.octets()),
         }
     }
     for text in [namespace, domain, cluster] {
-        write_part(&mut words, text.as_bytes());
+        write_part(&mut key, text.as_bytes());
     }
-    words
+    key
 }
 
 fn numbers(
     registry: &Registry,
-    words: &[u8],
+    key: &[u8],
     own_pod: Option<&str>,
     network: &str,
     own: Option<&Peer<&[u8]>>,
 ) -> NodeNumbers {
-    let mut directory = words.to_vec();
+    let mut directory = key.to_vec();
     write_part(&mut directory, network.as_bytes());
     write_part(&mut directory, own_pod.unwrap_or_default().as_bytes());
     let number = registry.node_number(&directory);
@@ -141,10 +141,10 @@ fn numbers(
             both: number,
         };
     };
-    let [of_own, both] = [words, &directory].map(|words| {
-        let mut words = words.to_vec();
-        write_peer(&mut words, Some(own));
-        registry.node_number(&words)
+    let [of_own, both] = [key, &directory].map(|key| {
+        let mut key = key.to_vec();
+        write_peer(&mut key, Some(own));
+        registry.node_number(&key)
     });
     NodeNumbers {
         directory: number,
@@ -154,9 +154,9 @@ fn numbers(
 }
 
 /// Writes the length of a part, then the part.
-fn write_part(words: &mut Vec<u8>, part: &[u8]) {
-    words.extend_from_slice(&(part.len() as u32).to_le_bytes());
-    words.extend_from_slice(part);
+fn write_part(key: &mut Vec<u8>, part: &[u8]) {
+    key.extend_from_slice(&(part.len() as u32).to_le_bytes());
+    key.extend_from_slice(part);
 }
 
 #[cfg(test)]
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_node_of_which_only_the_directory_is_asked_takes_one_number() {
         let registry = Registry::default();
-        let number = |words: &[u8]| registry.node_number(words);
+        let number = |key: &[u8]| registry.node_number(key);
         let first = number(b"first");
         numbers(&registry, b"a", None, "", None);
         let second = number(b"second");

@@ -15,19 +15,19 @@ const NODE_OVERHEAD_BYTES: usize = 64;
 
 /// The numbers of the nodes that are known.
 #[derive(Debug, Default)]
-pub(super) struct NodeNumbers {
+pub(super) struct NodeNumberTable {
     numbers: HashMap<Box<[u8]>, u64, RandomState>,
     bytes: usize,
     last: u64,
 }
 
-impl NodeNumbers {
-    pub(super) fn number(&mut self, words: &[u8]) -> u64 {
-        if let Some(number) = self.numbers.get(words) {
+impl NodeNumberTable {
+    pub(super) fn number(&mut self, key: &[u8]) -> u64 {
+        if let Some(number) = self.numbers.get(key) {
             return *number;
         }
         self.last += 1;
-        let bytes = NODE_OVERHEAD_BYTES + words.len();
+        let bytes = NODE_OVERHEAD_BYTES + key.len();
         if self.bytes + bytes > MAX_TABLE_BYTES {
             self.numbers.clear();
             self.bytes = 0;
@@ -35,7 +35,7 @@ impl NodeNumbers {
         // A node whose key does not fit in the table at all gets a number for each of its streams.
         if self.bytes + bytes <= MAX_TABLE_BYTES {
             self.bytes += bytes;
-            self.numbers.insert(words.into(), self.last);
+            self.numbers.insert(key.into(), self.last);
         }
         self.last
     }
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_number_is_never_another_nodes_and_the_table_stays_within_its_bound() {
-        let mut nodes = NodeNumbers::default();
+        let mut nodes = NodeNumberTable::default();
         let first = nodes.number(b"first");
         assert_eq!(nodes.number(b"first"), first);
         let mut last = first;
