@@ -31,12 +31,12 @@ const HISTOGRAM: u32 = length_delimited(7);
 /// `Gauge.value` and `Counter.value`.
 const VALUE: u32 = fixed64(1);
 
-/// Fields of `MetricHistogram`.
+/// Fields of `Histogram`.
 const SAMPLE_COUNT: u32 = varint(1);
 const SAMPLE_SUM: u32 = fixed64(2);
 const BUCKET: u32 = length_delimited(3);
 
-/// Fields of `HistogramBucket`.
+/// Fields of `Bucket`.
 const CUMULATIVE_COUNT: u32 = varint(1);
 const UPPER_BOUND: u32 = fixed64(2);
 
@@ -178,22 +178,22 @@ fn number(metric: &[u8], member: u32) -> Result<Option<f64>, Malformed> {
     Ok(value)
 }
 
-/// `io.prometheus.client.MetricHistogram` with buckets of its own choice.
+/// `io.prometheus.client.Histogram` with buckets of its own choice.
 #[derive(Clone, Copy, Debug)]
 pub struct MetricHistogram<'a> {
     metric: &'a [u8],
-    /// `MetricHistogram.sample_count`.
+    /// `Histogram.sample_count`.
     pub count: u64,
-    /// `MetricHistogram.sample_sum`.
+    /// `Histogram.sample_sum`.
     pub sum: f64,
 }
 
-/// `io.prometheus.client.HistogramBucket`.
+/// `io.prometheus.client.Bucket`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HistogramBucket {
-    /// `HistogramBucket.upper_bound`, inclusive.
+    /// `Bucket.upper_bound`, inclusive.
     pub upper_bound: f64,
-    /// `HistogramBucket.cumulative_count`: samples in this bucket and in those below.
+    /// `Bucket.cumulative_count`: samples in this bucket and in those below.
     pub cumulative_count: u64,
 }
 
@@ -218,7 +218,7 @@ impl<'a> MetricHistogram<'a> {
         Ok(histogram)
     }
 
-    /// `MetricHistogram.bucket`.
+    /// `Histogram.bucket`.
     pub fn buckets(&self) -> impl Iterator<Item = Result<HistogramBucket, Malformed>> + use<'a> {
         NestedOccurrences::new(self.metric, HISTOGRAM, BUCKET).map(|bytes| HistogramBucket::read(bytes?))
     }

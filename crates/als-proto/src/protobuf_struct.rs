@@ -17,7 +17,7 @@ const NAME: u32 = length_delimited(1);
 const VALUE: u32 = length_delimited(2);
 const LAST_KNOWN_FIELD_OF_ENTRY: u32 = 2;
 
-/// Members of the oneof `google.protobuf.StructValue.kind`.
+/// Members of the oneof `google.protobuf.Value.kind`.
 const NULL_VALUE: u32 = varint(1);
 const NUMBER_VALUE: u32 = fixed64(2);
 const STRING_VALUE: u32 = length_delimited(3);
@@ -42,12 +42,12 @@ enum StructBytes<'a> {
     },
 }
 
-/// `google.protobuf.StructValue`, by the member of its oneof `kind`.
+/// `google.protobuf.Value`, by the member of its oneof `kind`.
 #[derive(Clone, Copy, Debug)]
 pub enum StructValue<'a> {
-    /// `StructValue.string_value`.
+    /// `Value.string_value`.
     String(&'a [u8]),
-    /// `StructValue.struct_value`.
+    /// `Value.struct_value`.
     Struct(Struct<'a>),
     /// Any other member, or none.
     Other,

@@ -1,10 +1,11 @@
 //! The analyzer `persistence`, which keeps single entries.
 //!
-//! A worker's [`EntrySampler`] gets every observed entry, still borrowed from the message. [`reason`] says why it is kept, if it is;
-//! [`rate`] bounds how many of a kind are. Only then are the texts of its parties and its endpoint's name looked up, and an
-//! encoder writes it into the worker's [`Batch`]. An entry is kept once, also one of a gateway, which is two observations.
+//! The [`EntrySampler`] of a worker gets every observed entry, still borrowed from its message. [`reason`] decides whether and why
+//! it is kept, and [`rate`] limits how many of a kind are. Only then are the texts of its parties and the name of its endpoint
+//! looked up, and an encoder appends it to the worker's [`Batch`]. An entry is kept once, even if it is two observations of a
+//! gateway.
 //!
-//! An entry that is not kept costs no lock and no allocation.
+//! An entry that is not kept takes no lock and no allocation.
 
 pub mod endpoint_names;
 pub mod kept_entry;

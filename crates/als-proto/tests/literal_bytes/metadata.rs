@@ -10,7 +10,7 @@ fn field(name: &str, value: Vec<u8>) -> Vec<u8> {
     message(1, [string(1, name), string(2, value)])
 }
 
-/// `google.protobuf.StructValue`s.
+/// `google.protobuf.Value`s.
 fn text(value: &str) -> Vec<u8> {
     string(3, value)
 }

@@ -7,8 +7,8 @@
 //! | outside | `outside:host` | a host of a `ServiceEntry`, a host that is its own name, and traffic that Envoy sends on without knowing where (`PassthroughCluster`, `BlackHoleCluster`) |
 //! | unknown | `unknown` | anybody else |
 //!
-//! No name in Kubernetes has a colon, so no two nodes have one id; a workload that says of itself that its namespace has one has
-//! `workload:` before it. Gateways and waypoints are workloads, which [`super::evidence`] tells apart.
+//! No name in Kubernetes has a colon, so ids are unique. If a workload claims a namespace with a colon, `workload:` precedes its
+//! id. Gateways and waypoints are workloads; [`super::evidence`] has their roles.
 
 use std::sync::Arc;
 

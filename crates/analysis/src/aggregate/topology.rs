@@ -1,10 +1,11 @@
-//! Who calls whom within a span: one row an edge, from one reporter.
+//! Makes the topology of a span of time: who calls whom. Each edge is one row, by one reporter.
 //!
-//! Source and destination may both report a call. The source's row is taken, else the waypoint's, else the destination's; what two
-//! reporters say is never added up.
+//! Source and destination may both report a call. The row is the source's, else the waypoint's, else the destination's. The counts
+//! of two reporters are never added.
 //!
-//! A caller's proxy may know the called service and no workload: nobody was reached, the call failed before its peer was known, or
-//! who answered is in no directory. The rows of one caller, protocol and service belong together, and those to the service alone are
+//! A caller's proxy may know the called service but not the workload: nobody was reached, the call failed before its peer was
+//! known, or the directory does not know who answered. The rows of one caller, protocol and service belong together. Rows to the
+//! service alone are shown as follows:
 //!
 //! | if | calls to |
 //! |---|---|
@@ -12,8 +13,8 @@
 //! | somebody answered, and reporters behind this one name one workload that it does not name itself | that workload: they saw the same calls |
 //! | neither | the service: an edge of its own. Of several workloads none is guessed |
 //!
-//! Workloads that only reporters behind it name have no row then: their calls are among those to the service. What an unknown caller
-//! does belongs to nobody, and stays as it is.
+//! Then workloads that only later reporters name have no row, because their calls are among those to the service. Calls of unknown
+//! callers are shown as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -24,9 +24,10 @@ pub enum Direction {
     Direct,
 }
 
-/// The direction by the proxy's role and, for a sidecar, by the cluster. Without a cluster the local address decides: inbound it
-/// is one of the pod's own, outbound it is where the application wanted to go, or a pipe (Istio binds only outbound listeners to
-/// pipes, `Sidecar.egress`). Where there is none, the only peer decides: a sidecar knows the downstream's peer inbound and the upstream's outbound (istio/proxy `peer_metadata`).
+/// The direction by the role of the proxy and, for a sidecar, by the cluster. Without a cluster the local address decides. Inbound
+/// it is an address of the pod. Outbound it is where the application wanted to go, or a pipe (Istio binds only outbound listeners
+/// to pipes, `Sidecar.egress`). Without a local address the only peer decides: a sidecar knows the downstream peer inbound and the
+/// upstream peer outbound (istio/proxy `peer_metadata`).
 pub fn direction(
     identity: &Identity<'_>,
     cluster: UpstreamCluster<'_>,

@@ -1,18 +1,20 @@
-//! The analyzer `k8s-mesh`: addresses to parties through the directory, by the role of the reporting proxy.
+//! The analyzer `k8s-mesh`, which looks addresses up in the directory, by the role of the reporting proxy.
 //!
-//! The rules are SkyWalking's (`K8sALSServiceMeshHTTPAnalysis`), with these differences: ports count where pods share an
-//! address, the entry's own start time decides who held an address, and a call without an upstream is observed with an unknown
-//! destination instead of being dropped, and an end without an address is unknown.
+//! The rules are SkyWalking's (`K8sALSServiceMeshHTTPAnalysis`), with these differences. Ports count where pods share an address.
+//! The start time of the entry decides who had an address. A call without an upstream is observed with an unknown destination and
+//! not dropped. An end without an address is unknown.
 //!
-//! The reporting proxy's own end (whom a sidecar's inbound or a gateway's listener stands for, whose sidecar calls) is
+//! The reporting proxy's own end is the caller at an outbound sidecar, and the called side at an inbound sidecar and at a gateway.
+//! It is
 //!
-//! 1. the pod whose own address the entry shows: what the directory certainly gives to somebody is nobody else's, whatever a proxy says;
-//! 2. the pod that the node id names, as the pod of this name was when the call started, whichever address the entry shows;
-//! 3. who the address is otherwise, by its port or a `WorkloadEntry`;
-//! 4. the pod that has another address of the proxy (its node id's, its `INSTANCE_IPS`).
+//! 1. the pod that has the address in the entry as its own: what certainly belongs to one pod is nobody else's, whatever a proxy
+//!    says;
+//! 2. the pod that the node id names, as of the start of the call, whatever address is in the entry;
+//! 3. the owner of the address otherwise, by its port or a `WorkloadEntry`;
+//! 4. the pod that has another address of the proxy (in its node id or its `INSTANCE_IPS`).
 //!
-//! A stranger may put any pod into its node id, as it may put any address into its entries: nothing proves either. It can only say
-//! that calls are its own, which it could say before, and can't take those of a pod that an address belongs to.
+//! A stranger may put any pod into its node id, as it may put any address into its entries; nothing proves either. But it can only
+//! claim its own calls for that pod. It can't take calls from a pod that owns their address.
 
 use std::net::IpAddr;
 use std::time::Duration;

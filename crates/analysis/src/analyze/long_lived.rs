@@ -11,7 +11,7 @@
 
 use als_proto::{HttpRequest, HttpResponse, Malformed};
 
-/// `RequestMethod.METHOD_CONNECT`.
+/// `RequestMethod.CONNECT`.
 pub(super) const METHOD_CONNECT: i32 = 6;
 const STATUS_SWITCHING_PROTOCOLS: u32 = 101;
 const EVENT_STREAM_MEDIA_TYPE: &[u8] = b"text/event-stream";

@@ -1,8 +1,8 @@
-//! The analyzer `mx-mesh`: the parties as their own proxies describe them, without any directory or address.
+//! The analyzer `mx-mesh`, which takes the parties as their own proxies describe them, without directory or addresses.
 //!
-//! The rules are SkyWalking's (`MetaExchangeALSHTTPAnalyzer`) for HTTP and TCP alike, with these differences: the proxy's role and
-//! the cluster decide the direction, not which peers there are; an entry with both spellings of a peer has one; a missing peer
-//! is an unknown party and not a missing observation.
+//! The rules are SkyWalking's (`MetaExchangeALSHTTPAnalyzer`) for HTTP and TCP alike, with these differences. The role of the proxy
+//! and the cluster decide the direction, not which peers there are. An entry with both spellings of a peer has one peer. A missing
+//! peer is an unknown party and not a missing observation.
 
 use super::attribution::{Attribution, Party};
 use super::direction::Direction;

@@ -17,8 +17,8 @@
 //! | gRPC without a status | unknown | Istio's mesh-config logger never logs the status |
 //! | any other | success | |
 //!
-//! A long-lived request ([`super::long_lived`]) was accepted and is a success, whatever ended it. Of a TCP connection no answer is
-//! known, only whether it was delivered:
+//! A long-lived request ([`super::long_lived`]) was accepted and is a success, whatever ended it. For a TCP connection only one
+//! thing is known, whether it was delivered:
 //!
 //! | TCP | verdict |
 //! |---|---|
@@ -26,8 +26,8 @@
 //! | a flag of [`FlagMeaning::Refused`] | client error |
 //! | any other | success: either side may end a connection |
 //!
-//! 404 `NR` is a client error, at a gateway as anywhere: strangers ask a gateway for whatever they like, and nobody should be
-//! woken by it. A route that is missing by mistake shows in the share of client errors.
+//! 404 `NR` is a client error, also at a gateway: strangers ask a gateway for anything, and that should wake nobody. A route that
+//! is missing by mistake shows in the share of client errors.
 
 use als_proto::ResponseFlags;
 

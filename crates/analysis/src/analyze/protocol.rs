@@ -48,9 +48,9 @@ impl Protocol {
     }
 }
 
-/// `HTTPAccessLogEntry.HTTPVersion.VERSION_HTTP2`.
+/// `HTTPAccessLogEntry.HTTPVersion.HTTP2`.
 const VERSION_HTTP2: i32 = 3;
-/// `RequestMethod.METHOD_POST`.
+/// `RequestMethod.POST`.
 const METHOD_POST: i32 = 3;
 
 /// The protocol of an HTTP entry. It is gRPC by the content type if that is logged, else by what the called port declares, else by

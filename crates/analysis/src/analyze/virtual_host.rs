@@ -1,5 +1,5 @@
-//! Which service of the directory a host names, as Istio's virtual hosts match it (istio `pilot/pkg/networking/core` `httproute.go`
-//! `generateVirtualHostDomains`; of several domains that fit, Envoy takes the exact one, else the longest suffix).
+//! Finds the service of the directory that a host names, as Istio's virtual hosts match it (istio `pilot/pkg/networking/core`
+//! `httproute.go` `generateVirtualHostDomains`). Of several matching domains Envoy takes the exact one, else the longest suffix.
 //!
 //! | host | service |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | an address | the Service or `ServiceEntry` that has it |
 //! | a host of a `ServiceEntry`, by itself or by a wildcard | that host |
 //!
-//! A Service counts before a `ServiceEntry` of its full name, and that before a Service by a shorter name; what ends in a name counts
-//! last, of a Service before that of a wildcard. A Service that is not exported to the proxy's namespace is not there.
+//! The order of precedence is: a Service by its full name, a `ServiceEntry`, a Service by a shorter name, a headless Service by a
+//! name below its own, a wildcard. A Service that is not exported to the proxy's namespace does not count.
 
 use std::net::IpAddr;
 

@@ -1,8 +1,8 @@
-//! Which answers a version of the directory changed, so that what is remembered of older versions can still count.
+//! Tracks which answers a version of the directory changed, so that cached answers of older versions stay usable.
 //!
-//! Every question is about a key: an address, a pod's uid, a Service's name. Keys fall into buckets, and each bucket has the version
-//! in which the answer to one of its keys last changed. An answer that was made from some keys holds as long as none of their
-//! buckets changed since. Keys that share a bucket make an answer count for shorter, never for longer.
+//! Every query is about keys: an address, a pod's uid, a Service's name. Keys fall into buckets, and each bucket has the version in
+//! which an answer for one of its keys last changed. An answer stays valid while none of its keys' buckets changes. Keys that share
+//! a bucket make an answer expire sooner, never later.
 
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `SkyWalking`'s naming rules over the directory's objects.
+//! Names the parties of the directory by `SkyWalking`'s rules.
 //!
 //! | party | rule | objects |
 //! |---|---|---|
@@ -9,7 +9,8 @@
 //! A pod has one name, whether it calls or is called and at whatever port, because in `SkyWalking` it is an instance of one
 //! service. (`SkyWalking` takes any Service of it, and does not know a pod without one.)
 //!
-//! Of a Service's pods all that is certain is their namespace; where a rule asks for their canonical name, the Service's stands.
+//! All that is certain of a Service's pods is their namespace. Where a rule reads their canonical name, the Service's name takes
+//! its place.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,13 +1,13 @@
-//! Who owned an address when.
+//! Decides who owned an address at a given time.
 //!
-//! An address has one owner at a time, but the objects that say so overlap: Kubernetes keeps a pod whose node is lost for hours, while
-//! another pod already has its address. Of several owners at a call's start
+//! An address has one owner at a time, but the objects overlap: when a node is lost, Kubernetes keeps its pods for hours, while
+//! other pods already have their addresses. Of several owners at the start of a call
 //!
-//! 1. one that was due to release the address by then counts only if all were;
-//! 2. the one that was assigned the address last owns it, and those before no longer do;
-//! 3. one that may have been assigned the address later owns it only after the one before had ended.
+//! 1. an owner that was due to release the address by then counts only if all were;
+//! 2. the owner to which the address was assigned last counts, and earlier ones no longer do;
+//! 3. an owner to which the address may have been assigned later counts only after the previous ownership has ended.
 //!
-//! Whoever remains is the owner. If several remain, the owner is ambiguous.
+//! If one owner remains, it is the owner. If several remain, the owner is ambiguous.
 
 use std::sync::Arc;
 

@@ -70,12 +70,12 @@ impl<'a> DirectoryQuery<'a> {
         self.directory.version()
     }
 
-    /// Who owned `address` when a call started at `start`. `port` is the port of a listening side; a caller's own port says
+    /// The owner of `address` when a call started at `start`. `port` is the port of a listening side; the port of a caller says
     /// nothing and is `None`.
     ///
-    /// What stands first wins: a pod of its own address or a `WorkloadEntry`, a pod that listens at the port of a shared address,
-    /// a node, a Service, an endpoint without a pod, a `ServiceEntry` that the proxy has. (SkyWalking asks `ServiceEntries` first; then a wide CIDR
-    /// block would hide the mesh's own pods.)
+    /// The first of these counts: a pod with the address as its own or a `WorkloadEntry`, a pod that listens on the port of a
+    /// shared address, a node, a Service, an endpoint without a pod, a `ServiceEntry` that the proxy sees. (SkyWalking asks
+    /// `ServiceEntries` first; then a wide CIDR block would hide the pods of the mesh.)
     pub fn owner(&mut self, address: IpAddr, port: Option<u16>, start: Moment) -> FoundOwner<'a> {
         let (directory, network, dependencies) = (self.directory, self.network, &mut self.dependencies);
         let viewer = self.viewer;

@@ -1,12 +1,13 @@
-//! What a proxy has of hosts and addresses, as istiod decides it (istio `pilot/pkg/model`: `IsServiceVisible`,
+//! Decides which hosts and addresses a proxy sees, as istiod does (istio `pilot/pkg/model`: `IsServiceVisible`,
 //! `servicesExportedToNamespace`, `selectServices` and `appendSidecarServices`).
 //!
-//! Only what is exported to the proxy's namespace counts: of `ServiceEntries` by `spec.exportTo`, of Services by the annotation
-//! [`EXPORT_TO`]. Of several `ServiceEntries` for one host or address, what declares the called port counts first: a port has a cluster
-//! only by an entry that declares it. Then, for a sidecar, an entry of its own namespace, which istiod takes alone; then one that is
-//! exported to certain namespaces before one that is exported to all, and the oldest.
+//! Only what is exported to the proxy's namespace counts: `ServiceEntries` by `spec.exportTo`, Services by the annotation
+//! [`EXPORT_TO`]. Of several `ServiceEntries` for one host or address, one that declares the called port counts first, because only
+//! that gives the port a cluster. Then, for a sidecar, one of its own namespace counts, which istiod takes alone. Then one that is
+//! exported to certain namespaces counts before one that is exported to all, and then the oldest.
 //!
-//! Defaults of the mesh (`defaultServiceExportTo`) and `Sidecar` resources are not read: what says nothing is exported to all.
+//! Defaults of the mesh (`defaultServiceExportTo`) and `Sidecar` resources are not read: an object that says nothing is exported to
+//! all.
 
 use std::sync::Arc;
 

@@ -1,16 +1,16 @@
 //! Writes the key of an identity for the cache: equal keys of one directory version mean equal parties.
 //!
-//! Only what decides goes into a key, so that no more keys are made than there are answers. A caller's port changes with each
-//! connection and decides nothing. Where no analyzer looks addresses up, they are left out too.
+//! Only what decides the result goes into a key, so that there are no more keys than results. A caller's port changes with each
+//! connection and decides nothing. If no analyzer looks addresses up, they are left out too.
 //!
-//! What two entries of one identity nearly always write alike goes in as it was sent: certificates, the proxy's own address and its
-//! upstream's. A known identity is then found without decoding them, and what is remembered was decoded once, so equal bytes
-//! are well-formed. An identity that is written in two ways has two keys. What was sent in pieces, or at length, goes in decoded.
+//! Parts that two entries of one identity nearly always write alike go in as they were sent: certificates, the proxy's own address
+//! and the upstream's address. So a cached identity is found without decoding them. The cached one was decoded, so equal bytes are
+//! well-formed. An identity that is written in two ways has two keys. Parts that were sent in pieces, or are long, go in decoded.
 //!
-//! Peers are written as the labels that were read out of them and not as the bytes they came in. Protobuf sends a struct's fields
-//! in any order, a `FlatNode` holds all labels of a pod, and both name the pod itself: as raw bytes one workload would have as many
-//! keys as its pods have orders of fields, and long label sets would not fit. As labels it has one key, exact and without a
-//! hash that could collide, and each of its eight strings is bounded.
+//! Peers go in as the labels that were read and not as the bytes that were sent. Protobuf sends the fields of a struct in any
+//! order, a `FlatNode` has all labels of a pod, and both name the pod: as bytes, one workload would have as many keys as its pods
+//! have orders of fields, and long label sets would not fit. As labels it has one exact key, and each of its eight strings is
+//! bounded.
 
 use als_proto::Malformed;
 

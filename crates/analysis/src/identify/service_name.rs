@@ -1,7 +1,9 @@
-//! The name of a party's service by `SkyWalking`'s rules, which is what its users know a party by; it is no label of a series.
+//! Names the service of a party by `SkyWalking`'s rules. `SkyWalking`'s users know a party by this name; no label of a series has
+//! it.
 //!
-//! A party of the directory has its name there, as of the call's start ([`crate::directory::naming_rules`]). A workload that
-//! described itself is named by `SkyWalking`'s default mapping of metadata: canonical service and namespace. Nobody is `unknown`.
+//! A party of the directory has its name there, as of the start of the call ([`crate::directory::naming_rules`]). A workload that
+//! describes itself is named by `SkyWalking`'s default mapping of metadata: canonical service and namespace. An unknown party is
+//! `unknown`.
 
 use std::sync::LazyLock;
 

@@ -1,14 +1,14 @@
 //! Endpoint names: a method and a path template, such as `GET /products/{int}`.
 //!
-//! In this order: the user's rules ([`super::endpoint_rule`]); a gRPC call's path as it is; typed segments ([`super::segment`]), and
-//! among the remaining words what the service's trie has learned ([`super::trie`]). What has no place any more is
-//! [`Endpoint::OVERFLOW`]. Names hold no query, no fragment and nothing but printable ASCII.
+//! A name comes from the first of these that applies: the rules of the user ([`super::endpoint_rule`]); the path of a gRPC call as
+//! it is; typed segments ([`super::segment`]) and, for the remaining words, what the service's trie has learned ([`super::trie`]).
+//! A request for which there is no room is [`Endpoint::OVERFLOW`]. Names have no query, no fragment and only printable ASCII.
 //!
-//! A worker reads a request into its own [`Target`]. [`Endpoints::find`] then answers for what is known, without a write and
-//! without an allocation, so that workers can share one table; only when it has no answer is [`Endpoints::learn`] due.
+//! A worker reads a request into its own [`Target`]. [`Endpoints::find`] finds known names without a write and without an
+//! allocation, so that workers can share one table. Only when it finds none, [`Endpoints::learn`] is called.
 //!
-//! A scanner's paths would fill a table with names that no service has, so a caller should not learn from requests that were
-//! answered 404 or had no route, nor from gRPC calls that were answered `UNIMPLEMENTED`: without a name they are
+//! The paths of a scanner would fill a table with names that no service has. So a caller should not learn from requests that were
+//! answered 404 or had no route, nor from gRPC calls that were answered `UNIMPLEMENTED`. Without a name they are
 //! [`Endpoint::OVERFLOW`].
 //!
 //! # Bounds
@@ -18,8 +18,8 @@
 //! text for each segment of the trie, the text of each name, 48 bytes and the text for each gRPC call, and 256 bytes, the name
 //! and four bytes for each of its rules for a service; while a position collapses, its service counts twice.
 //!
-//! [`Endpoints::forget_unasked`] lets the services go that nobody asked for since it was last called, of the others the names that nobody
-//! asked for, and all names of what had no room: so each bound recovers, also that of a service that is always busy.
+//! [`Endpoints::forget_unasked`] forgets the services that nobody asked for since the last call, such names of other services, and
+//! all names of the overflow service. So each bound recovers, also that of a busy service.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};

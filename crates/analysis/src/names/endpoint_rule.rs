@@ -1,8 +1,8 @@
 //! The path templates of the user. They name what they match, before any type or learned name does.
 //!
-//! A rule is `GET /products/{id}`, or without a method for every one. A segment in braces stands for any one segment, a last
-//! `**` for any number of further ones, also none. Other segments are compared in their canonical spelling, as a request's
-//! are, so `/a/`, `//a` and `/%61` are one rule.
+//! A rule is `GET /products/{id}`, or without a method for all methods. A segment in braces matches any one segment; a last `**`
+//! matches any number of further ones, also none. Other segments are compared in their canonical spelling, like those of a request,
+//! so `/a/`, `//a` and `/%61` are one rule.
 
 use super::escape;
 use super::method::Method;

@@ -1,7 +1,7 @@
-//! Which path segments are values and not words of the API: a closed list of types, each decided by the segment alone.
+//! Finds which path segments are values and not words of the API. The types are a closed list, and the segment alone decides.
 //!
-//! A type must be certain: what is missed here, the trie still collapses by its number of values, while a word taken for a
-//! value is lost from every name. So a type asks for a shape that words, slugs and versions do not have.
+//! A type must be certain. If a value is missed here, the trie still collapses its position when there are many, but a word that is
+//! taken for a value is lost from every name. So a type requires a shape that words, slugs and versions do not have.
 
 mod base64;
 mod classes;

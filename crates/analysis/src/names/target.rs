@@ -1,4 +1,4 @@
-//! A request's target in canonical segments: what all spellings of one endpoint have in common.
+//! Reads the target of a request into canonical segments, so that all spellings of one endpoint are equal.
 //!
 //! | target | read as |
 //! |---|---|

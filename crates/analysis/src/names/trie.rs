@@ -1,12 +1,12 @@
-//! The names of one service's endpoints, learned from its traffic: a trie over segments with a bound of names.
+//! Learns the names of one service's endpoints from its traffic: a trie over segments, with a bound of names.
 //!
-//! A position is what may follow one beginning of a path. Once it has had more distinct words than
-//! [`ServiceLimits::values_per_position`], its words are values: they become one `{any}`, and what followed them is merged. What comes
-//! out depends only on the order in which paths arrive.
+//! A position is what may follow one beginning of a path. When it has more distinct words than
+//! [`ServiceLimits::values_per_position`], they count as values: they become one `{any}`, and what followed them is merged. The
+//! result depends only on the order in which paths arrive.
 //!
-//! A name that was handed out stays for as long as it is asked for, except that a collapse replaces the word by `{any}` in the names
-//! that go through its position: once for each position of a path, and not back while anybody asks for a name through it. A path that
-//! has a name never loses it to the overflow: when the names after a collapse would not fit, the trie learns nothing any more.
+//! A name stays while it is asked for, with one exception: a collapse replaces the word by `{any}` in the names through its
+//! position. This happens once for each position of a path, and is not undone while anybody asks for a name through it. A path with
+//! a name never loses it to the overflow: if the names after a collapse would not fit, the trie learns nothing more.
 //!
 //! `Trie::forget_unasked` forgets the names that nobody asked for since the last call, which makes room for others.
 

@@ -1,9 +1,9 @@
 //! Names the endpoints of kept entries. All workers share one table: they find names under its read lock and learn them under its write
 //! lock.
 //!
-//! A service that nobody asked for in the idle time and as long again is forgotten, and so is a name of a service that is always busy.
+//! A service that nobody asked for in two idle times is forgotten, and so is such a name of a service that is busy.
 //!
-//! A name is not learnt from a request that no endpoint answered: code 404, no route, or gRPC's `GRPC_UNIMPLEMENTED`.
+//! A name is not learnt from a request that no endpoint answered: code 404, no route, or gRPC's `UNIMPLEMENTED`.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};

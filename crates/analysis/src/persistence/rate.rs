@@ -2,8 +2,8 @@
 //! service with the flags, or with the response code when there is no flag, and with the reason, so that slow and sampled
 //! entries take nothing from errors.
 //!
-//! All workers share one count. A worker remembers what is over in this minute, so that only what is kept, and the first that is
-//! not, takes the lock.
+//! All workers share the counts. A worker remembers which kinds are over the rate in this minute, so that only kept entries, and
+//! the first one that is not, take the lock.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,5 +1,5 @@
-//! Samples the entries with which nothing is wrong: by a hash, so that all the proxies of one request keep
-//! it or none does, also when they send to different replicas of one version.
+//! Samples the entries with which nothing is wrong. A hash decides, so that all proxies of one request keep it or none does, even
+//! if they send to different replicas of one version.
 //!
 //! | what is hashed | when |
 //! |---|---|

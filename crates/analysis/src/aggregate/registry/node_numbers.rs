@@ -1,8 +1,8 @@
-//! Numbers that stand for nodes in the keys of cached identities: what a node says about itself is the same for all of its
-//! entries, and longer than the rest of a key.
+//! Numbers that stand for nodes in the keys of cached identities. What a node says about itself is the same for all of its entries,
+//! and longer than the rest of a key.
 //!
-//! A number is never another node's. So the table can be emptied at any time: a node that begins a stream after that gets a new
-//! number, and is looked up once more.
+//! A number is never reused. So the table can be cleared at any time: a node that begins a stream later gets a new number, and its
+//! identities are looked up once more.
 
 use std::collections::HashMap;
 
