@@ -12,9 +12,9 @@ use crate::reporter::Reporter;
 /// The nodes at both ends of a call, and that of the called service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallEnds<Name = Arc<str>> {
-    /// The node that called.
+    /// The node of the caller.
     pub source: GraphNode<Name>,
-    /// The node that was called.
+    /// The node of the called party.
     pub destination: GraphNode<Name>,
     /// The called service, whoever answered; unknown if the traffic is sent on without a service.
     pub service: GraphNode<Name>,

@@ -23,7 +23,7 @@ pub enum Party<'a> {
 /// The party at an end of a call, and the rule that decided so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribution<'a> {
-    /// The party.
+    /// The party, possibly unknown.
     pub party: Party<'a>,
     /// The rule that found the party, or that left it unknown.
     pub rule: Rule,

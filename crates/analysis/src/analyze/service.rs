@@ -47,7 +47,7 @@ pub struct DestinationService<'a> {
 pub struct RequestedHost<'a> {
     /// The request's authority, or the server name of the connection's TLS.
     pub authority: &'a [u8],
-    /// The caller's namespace.
+    /// The namespace of the caller, if it is known.
     pub namespace: Option<&'a str>,
     /// The address that the caller's application connected to, if nothing else names the service.
     pub address: Option<PartyAddress<'a>>,

@@ -21,7 +21,7 @@ pub enum Owner<'a> {
 /// The answer to a lookup, and the start times for which this version of the directory gives the same answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundOwner<'a> {
-    /// Who it is.
+    /// The owner, or why there is none.
     pub owner: Owner<'a>,
     /// The rule that decided so.
     pub rule: Rule,

@@ -174,7 +174,7 @@ pub struct ServiceEntryRecord {
 /// One object of any watched kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// A Pod.
+    /// A Pod, with what its labels and owners say.
     Pod(PodRecord),
     /// A Kubernetes Service.
     Service(ServiceRecord),
@@ -191,13 +191,13 @@ pub enum Record {
 /// The kinds of objects that a source watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ObjectKind {
-    /// Pods.
+    /// Pods of all namespaces.
     Pod,
-    /// Services.
+    /// Services of all namespaces.
     Service,
     /// `EndpointSlices`.
     EndpointSlice,
-    /// Nodes.
+    /// Nodes of the cluster.
     Node,
     /// Istio's `ServiceEntries`.
     ServiceEntry,

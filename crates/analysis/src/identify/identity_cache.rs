@@ -133,7 +133,7 @@ impl IdentityCache {
             .insert_unique(hash, place, |place| whole_hash(place.hash));
     }
 
-    /// Empties the cache.
+    /// Empties the cache, when a new epoch makes its ids invalid.
     pub fn clear(&mut self) {
         self.index.clear();
         (self.oldest, self.next) = (0, 0);

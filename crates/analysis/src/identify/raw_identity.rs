@@ -62,7 +62,7 @@ impl<'a> RawIdentity<'a> {
         }
     }
 
-    /// Decodes all parts.
+    /// Decodes all parts of the identity.
     pub fn decode(&self) -> Result<Identity<'a>, Malformed> {
         let common = self.common;
         let mut security = tls::security(common.tls_properties()?);

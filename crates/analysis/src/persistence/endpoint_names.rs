@@ -42,7 +42,7 @@ impl EndpointNames {
         }
     }
 
-    /// Uses another idle time.
+    /// Uses another idle time than that of [`EndpointNames::new`].
     pub(super) fn with_idle(self, idle: Duration) -> Self {
         EndpointNames { idle, ..self }
     }

@@ -1,4 +1,4 @@
-//! Sets of methods.
+//! Sets of request methods, plain and shared between readers.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
