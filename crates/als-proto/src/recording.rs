@@ -120,8 +120,7 @@ pub struct NotARecording;
 impl fmt::Display for NotARecording {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(
-            "this is not a recording of access-log streams: its first line is not \"alscope recording 1\"; make one with \
-             `alscope-collector record`",
+            "this is not a recording of access-log streams: its first line is not \"alscope recording 1\"",
         )
     }
 }
