@@ -282,7 +282,7 @@ async fn what_can_not_be_replayed_says_why() {
     assert!(missing.contains("streams.als: No such file"), "{missing}");
     std::fs::write(&file, "something else").unwrap();
     let other = replay(&config, file.clone()).await.unwrap_err().to_string();
-    assert!(other.contains("this is no recording"), "{other}");
+    assert!(other.contains("this is not a recording"), "{other}");
     std::fs::write(&file, Recording::BEGINNING).unwrap();
     let text = "directory: { kubernetes: {} }";
     let live = alscope_collector_config::Config::parse(text, Path::new("collector.yaml")).unwrap();
