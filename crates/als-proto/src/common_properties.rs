@@ -5,7 +5,7 @@
 
 mod address;
 mod filter_state;
-mod lazy;
+mod lazy_fields;
 mod response_flags;
 mod time;
 mod tls;
@@ -16,7 +16,7 @@ pub use response_flags::ResponseFlags;
 pub use time::{Duration, Timestamp};
 pub use tls::{Certificate, TlsProperties};
 
-use lazy::{LazyFields, kept};
+use lazy_fields::{LazyFields, lazy_field_number};
 
 use crate::Malformed;
 use crate::occurrences::RepeatedField;
@@ -97,21 +97,17 @@ impl<'a> CommonProperties<'a> {
     /// The properties, if the entry has any.
     #[inline]
     pub(crate) fn if_present(&self) -> Option<&Self> {
-        if self.lazy.are_in_an_entry() {
-            Some(self)
-        } else {
-            None
-        }
+        if self.lazy.has_entry() { Some(self) } else { None }
     }
 
     /// Merges one occurrence of the properties into those before it; `entry` are the bytes of the entry
     /// around it.
     #[inline]
     pub(crate) fn merge(&mut self, bytes: &'a [u8], entry: &'a [u8]) -> Result<(), Malformed> {
-        if self.lazy.are_in_an_entry() {
+        if self.lazy.has_entry() {
             self.filter_state_objects = RepeatedField::in_all(entry, COMMON_PROPERTIES);
         }
-        self.lazy.are_in(entry);
+        self.lazy.set_entry(entry);
         self.merge_fields(bytes)
     }
 
@@ -121,14 +117,14 @@ impl<'a> CommonProperties<'a> {
         loop {
             let field = fields;
             let Some(key) = fields.key()? else { break };
-            if let Some(number) = kept(key) {
-                self.lazy.keep(number, fields.bytes()?);
+            if let Some(number) = lazy_field_number(key) {
+                self.lazy.note_occurrence(number, fields.bytes()?);
                 continue;
             }
             match key {
                 FILTER_STATE_OBJECTS => {
                     fields.bytes()?;
-                    self.filter_state_objects.occurs(field, fields);
+                    self.filter_state_objects.note_occurrence(field, fields);
                 }
                 UPSTREAM_REQUEST_ATTEMPT_COUNT => self.upstream_request_attempt_count = fields.uint32()?,
                 INTERMEDIATE_LOG_ENTRY => self.intermediate_log_entry = fields.boolean()?,

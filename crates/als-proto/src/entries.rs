@@ -58,50 +58,49 @@ impl fmt::Display for Unreadable {
 
 impl Error for Unreadable {}
 
-/// Which list of entries a message holds.
+/// The kind of a message's list of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     #[default]
     Http,
     Tcp,
 }
 
-/// Iterates over the entries of a message. It only remembers a place in the message's bytes, so it can be put
-/// aside and be resumed.
+/// Iterates over the entries of a message. It only holds a position in the message's bytes, so it can be suspended and resumed.
 #[derive(Clone, Debug, Default)]
 pub struct Entries<'a> {
-    kind: Kind,
+    kind: EntryKind,
     /// The message from the first list on that belongs to the entries.
     bytes: &'a [u8],
-    places: NestedOccurrences<'a>,
+    occurrences: NestedOccurrences<'a>,
 }
 
 impl<'a> Entries<'a> {
-    /// Notes that a list of `kind` starts where `bytes` do. It replaces lists of the other kind and is
-    /// appended to those of its own: the list is a member of a oneof.
-    pub(crate) fn found(&mut self, kind: Kind, bytes: &'a [u8]) {
+    /// Notes that a list of `kind` starts where `bytes` do. It replaces a list of the other kind and extends one of its own kind,
+    /// because the list is a member of a oneof.
+    pub(crate) fn note_list(&mut self, kind: EntryKind, bytes: &'a [u8]) {
         if self.bytes.is_empty() || self.kind != kind {
             let list = match kind {
-                Kind::Http => HTTP_LOGS,
-                Kind::Tcp => TCP_LOGS,
+                EntryKind::Http => HTTP_LOGS,
+                EntryKind::Tcp => TCP_LOGS,
             };
             *self = Self {
                 kind,
                 bytes,
-                places: NestedOccurrences::new(bytes, list, LOG_ENTRY),
+                occurrences: NestedOccurrences::new(bytes, list, LOG_ENTRY),
             };
         }
     }
 }
 
 impl<'a> Entries<'a> {
-    /// The next entry as its bytes. Who has a place for it reads it there with [`HttpEntry::read`] or [`TcpEntry::read`] and saves
-    /// the copies of what the iterator gives.
+    /// The bytes of the next entry. A caller that reads them in place with [`HttpEntry::read`] or [`TcpEntry::read`] saves the
+    /// copies of what the iterator returns.
     #[inline]
     pub fn next_unread(&mut self) -> Option<Result<UnreadEntry<'a>, Unreadable>> {
-        let entry = self.places.next()?.map(|bytes| match self.kind {
-            Kind::Http => UnreadEntry::Http(bytes),
-            Kind::Tcp => UnreadEntry::Tcp(bytes),
+        let entry = self.occurrences.next()?.map(|bytes| match self.kind {
+            EntryKind::Http => UnreadEntry::Http(bytes),
+            EntryKind::Tcp => UnreadEntry::Tcp(bytes),
         });
         Some(entry.map_err(|Malformed| Unreadable::Rest))
     }

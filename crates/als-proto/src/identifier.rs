@@ -3,7 +3,7 @@
 use crate::Malformed;
 use crate::message::IDENTIFIER;
 use crate::occurrences::{NestedOccurrences, Occurrences};
-use crate::protobuf_struct::{self, Value};
+use crate::protobuf_struct::{self, StructValue};
 use crate::wire::{Fields, length_delimited};
 
 const NODE: u32 = length_delimited(1);
@@ -84,7 +84,10 @@ impl<'a> Identifier<'a> {
 
     /// Shows every field of `envoy.config.core.v3.Node.metadata` as [`Struct::visit`](crate::Struct::visit)
     /// does; Istio's have names such as `NAMESPACE`, `CLUSTER_ID` and `LABELS`, which is a struct.
-    pub fn visit_metadata(&self, mut visitor: impl FnMut(&'a [u8], Value<'a>)) -> Result<(), Malformed> {
+    pub fn visit_metadata(
+        &self,
+        mut visitor: impl FnMut(&'a [u8], StructValue<'a>),
+    ) -> Result<(), Malformed> {
         for node in NestedOccurrences::new(self.message, IDENTIFIER, NODE) {
             for metadata in Occurrences::new(node?, METADATA) {
                 protobuf_struct::visit(metadata?, &mut visitor)?;

@@ -1,7 +1,7 @@
 //! `envoy.service.accesslog.v3.StreamAccessLogsMessage`, its top level only: where the identifier and the
 //! entries are.
 
-use crate::entries::{Entries, Kind};
+use crate::entries::{Entries, EntryKind};
 use crate::identifier::{Identifier, LAST_FIELD_OF_ACCESS_LOGS};
 use crate::wire::{Fields, length_delimited};
 use crate::{Malformed, entries};
@@ -35,8 +35,8 @@ impl<'a> Message<'a> {
             };
             match key {
                 IDENTIFIER => message.has_identifier = true,
-                entries::HTTP_LOGS => message.entries.found(Kind::Http, start),
-                entries::TCP_LOGS => message.entries.found(Kind::Tcp, start),
+                entries::HTTP_LOGS => message.entries.note_list(EntryKind::Http, start),
+                entries::TCP_LOGS => message.entries.note_list(EntryKind::Tcp, start),
                 _ => {
                     fields.skip_unknown(key, LAST_KNOWN_FIELD)?;
                     continue;

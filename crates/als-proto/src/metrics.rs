@@ -137,7 +137,7 @@ pub enum MetricValue<'a> {
     /// `Gauge.value`.
     Gauge(f64),
     /// `Metric.histogram`.
-    Histogram(Histogram<'a>),
+    Histogram(MetricHistogram<'a>),
     /// A summary, an untyped value, a type that is not known, or nothing in the member that the type names.
     Other,
 }
@@ -147,7 +147,7 @@ impl<'a> Metric<'a> {
         let value = match kind {
             COUNTER_TYPE => number(bytes, COUNTER)?.map(MetricValue::Counter),
             GAUGE_TYPE => number(bytes, GAUGE)?.map(MetricValue::Gauge),
-            HISTOGRAM_TYPE => Histogram::read(bytes)?.map(MetricValue::Histogram),
+            HISTOGRAM_TYPE => MetricHistogram::read(bytes)?.map(MetricValue::Histogram),
             _ => None,
         };
         Ok(Self {
@@ -180,7 +180,7 @@ fn number(metric: &[u8], member: u32) -> Result<Option<f64>, Malformed> {
 
 /// `io.prometheus.client.Histogram` with buckets of its own choice.
 #[derive(Clone, Copy, Debug)]
-pub struct Histogram<'a> {
+pub struct MetricHistogram<'a> {
     metric: &'a [u8],
     /// `Histogram.sample_count`.
     pub count: u64,
@@ -190,14 +190,14 @@ pub struct Histogram<'a> {
 
 /// `io.prometheus.client.Bucket`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Bucket {
+pub struct HistogramBucket {
     /// `Bucket.upper_bound`, inclusive.
     pub upper_bound: f64,
     /// `Bucket.cumulative_count`: samples in this bucket and in those below.
     pub cumulative_count: u64,
 }
 
-impl<'a> Histogram<'a> {
+impl<'a> MetricHistogram<'a> {
     fn read(metric: &'a [u8]) -> Result<Option<Self>, Malformed> {
         let mut histogram = None;
         for bytes in Occurrences::new(metric, HISTOGRAM) {
@@ -219,12 +219,12 @@ impl<'a> Histogram<'a> {
     }
 
     /// `Histogram.bucket`.
-    pub fn buckets(&self) -> impl Iterator<Item = Result<Bucket, Malformed>> + use<'a> {
-        NestedOccurrences::new(self.metric, HISTOGRAM, BUCKET).map(|bytes| Bucket::read(bytes?))
+    pub fn buckets(&self) -> impl Iterator<Item = Result<HistogramBucket, Malformed>> + use<'a> {
+        NestedOccurrences::new(self.metric, HISTOGRAM, BUCKET).map(|bytes| HistogramBucket::read(bytes?))
     }
 }
 
-impl Bucket {
+impl HistogramBucket {
     fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut bucket = Self::default();
         let mut fields = Fields::new(bytes);

@@ -127,7 +127,7 @@ impl<'a> RepeatedField<'a> {
 
     /// Notes that the field occurs at the start of `fields`, and that `rest` is behind it.
     #[inline]
-    pub(crate) const fn occurs(&mut self, fields: Fields<'a>, rest: Fields<'a>) {
+    pub(crate) const fn note_occurrence(&mut self, fields: Fields<'a>, rest: Fields<'a>) {
         if self.bytes.is_empty() {
             self.bytes = fields.rest();
         }

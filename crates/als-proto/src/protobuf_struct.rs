@@ -28,23 +28,23 @@ const LAST_KNOWN_KIND: u32 = 6;
 
 /// `google.protobuf.Struct`, read where it lies.
 #[derive(Clone, Copy, Debug)]
-pub struct Struct<'a>(Place<'a>);
+pub struct Struct<'a>(StructBytes<'a>);
 
 #[derive(Clone, Copy, Debug)]
-enum Place<'a> {
+enum StructBytes<'a> {
     /// The bytes of the message.
     Message(&'a [u8]),
-    /// In the value of a field of another struct, which may hold it in pieces.
+    /// The field of another struct whose value is the struct, possibly in several pieces.
     Field {
         field: &'a [u8],
-        /// Pieces that another kind of value replaced.
+        /// How many leading pieces a value of another kind replaced.
         replaced: usize,
     },
 }
 
 /// `google.protobuf.Value`, by the member of its oneof `kind`.
 #[derive(Clone, Copy, Debug)]
-pub enum Value<'a> {
+pub enum StructValue<'a> {
     /// `Value.string_value`.
     String(&'a [u8]),
     /// `Value.struct_value`.
@@ -56,16 +56,16 @@ pub enum Value<'a> {
 impl<'a> Struct<'a> {
     /// The struct that `message` is the serialised form of. Nothing is read yet.
     pub const fn new(message: &'a [u8]) -> Self {
-        Self(Place::Message(message))
+        Self(StructBytes::Message(message))
     }
 
     /// Shows every field, name and value, in the order they were sent. Of fields with the same name the last
     /// one counts. Fields before the one that is malformed have been shown.
     #[inline]
-    pub fn visit(self, mut visitor: impl FnMut(&'a [u8], Value<'a>)) -> Result<(), Malformed> {
+    pub fn visit(self, mut visitor: impl FnMut(&'a [u8], StructValue<'a>)) -> Result<(), Malformed> {
         match self.0 {
-            Place::Message(message) => visit(message, &mut visitor),
-            Place::Field { field, replaced } => visit_pieces(field, replaced, &mut visitor),
+            StructBytes::Message(message) => visit(message, &mut visitor),
+            StructBytes::Field { field, replaced } => visit_pieces(field, replaced, &mut visitor),
         }
     }
 }
@@ -74,12 +74,12 @@ impl<'a> Struct<'a> {
 #[inline]
 pub(crate) fn visit<'a>(
     occurrence: &'a [u8],
-    visitor: &mut impl FnMut(&'a [u8], Value<'a>),
+    visitor: &mut impl FnMut(&'a [u8], StructValue<'a>),
 ) -> Result<(), Malformed> {
     let mut fields = Fields::new(occurrence);
     loop {
         if let Some((name, text, rest)) = plain_text(fields.rest()) {
-            visitor(name, Value::String(text));
+            visitor(name, StructValue::String(text));
             fields = Fields::new(rest);
             continue;
         }
@@ -97,7 +97,7 @@ pub(crate) fn visit<'a>(
 fn visit_pieces<'a>(
     field: &'a [u8],
     mut replaced: usize,
-    visitor: &mut impl FnMut(&'a [u8], Value<'a>),
+    visitor: &mut impl FnMut(&'a [u8], StructValue<'a>),
 ) -> Result<(), Malformed> {
     for value in Occurrences::new(field, VALUE) {
         for piece in Occurrences::new(value?, STRUCT_VALUE) {
@@ -112,8 +112,8 @@ fn visit_pieces<'a>(
     Ok(())
 }
 
-/// The name and the text of the first field and what is behind it, if the field is written as nearly every one is: a name, then a
-/// text, nothing else, and no length of two bytes.
+/// The name and the text of the first field, and the rest, if the field is written as nearly every one is: a name, then a text,
+/// nothing else, and no length of two bytes.
 #[inline]
 fn plain_text(fields: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     const FIELDS_KEY: u8 = FIELDS as u8;
@@ -145,9 +145,9 @@ fn plain_text(fields: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 }
 
 #[inline(never)]
-fn read_entry(field: &[u8]) -> Result<(&[u8], Value<'_>), Malformed> {
+fn read_entry(field: &[u8]) -> Result<(&[u8], StructValue<'_>), Malformed> {
     let mut name: &[u8] = &[];
-    let mut value = Value::Other;
+    let mut value = StructValue::Other;
     let mut pieces = 0;
     let mut fields = Fields::new(field);
     while let Some(key) = fields.key()? {
@@ -160,7 +160,7 @@ fn read_entry(field: &[u8]) -> Result<(&[u8], Value<'_>), Malformed> {
     Ok((name, value))
 }
 
-impl<'a> Value<'a> {
+impl<'a> StructValue<'a> {
     /// This value, merged with its next occurrence in `field`, in which `pieces` of structs came before.
     #[inline]
     fn merged(self, occurrence: &'a [u8], field: &'a [u8], pieces: &mut usize) -> Result<Self, Malformed> {
@@ -173,7 +173,7 @@ impl<'a> Value<'a> {
                     fields.bytes()?;
                     if !matches!(value, Self::Struct(_)) {
                         let replaced = *pieces;
-                        value = Self::Struct(Struct(Place::Field { field, replaced }));
+                        value = Self::Struct(Struct(StructBytes::Field { field, replaced }));
                     }
                     *pieces += 1;
                 }

@@ -30,7 +30,7 @@ const SATELLITE: u32 = varint(4);
 
 /// One message of a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Record<'a> {
+pub struct RecordedMessage<'a> {
     /// The same for all messages of one stream.
     pub stream: u64,
     /// When the message was received, in nanoseconds since 1970.
@@ -41,7 +41,7 @@ pub struct Record<'a> {
     pub satellite: bool,
 }
 
-impl Record<'_> {
+impl RecordedMessage<'_> {
     /// Appends the record to a recording; the first one begins it.
     pub fn write(&self, recording: &mut Vec<u8>) {
         let fields = [
@@ -62,9 +62,9 @@ impl Record<'_> {
         recording.extend_from_slice(self.message);
     }
 
-    fn read(bytes: &[u8]) -> Result<Record<'_>, Malformed> {
+    fn read(bytes: &[u8]) -> Result<RecordedMessage<'_>, Malformed> {
         let mut fields = Fields::new(bytes);
-        let mut record = Record::default();
+        let mut record = RecordedMessage::default();
         while let Some(key) = fields.key()? {
             match key {
                 STREAM => record.stream = fields.uint64()?,
@@ -98,14 +98,14 @@ impl<'a> Recording<'a> {
 }
 
 impl<'a> Iterator for Recording<'a> {
-    type Item = Result<Record<'a>, Malformed>;
+    type Item = Result<RecordedMessage<'a>, Malformed>;
 
     /// Ends behind the first record that can't be read: where the next one begins is not known.
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.rest().is_empty() {
             return None;
         }
-        let record = self.rest.bytes().and_then(Record::read);
+        let record = self.rest.bytes().and_then(RecordedMessage::read);
         if record.is_err() {
             self.rest = Fields::default();
         }
@@ -120,7 +120,7 @@ pub struct NotARecording;
 impl fmt::Display for NotARecording {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(
-            "this is no recording of access-log streams: its first line is not \"alscope recording 1\"",
+            "this is not a recording of access-log streams: its first line is not \"alscope recording 1\"",
         )
     }
 }
@@ -176,8 +176,8 @@ mod tests {
         })
     }
 
-    fn ours(record: &ProstRecord) -> Record<'_> {
-        Record {
+    fn ours(record: &ProstRecord) -> RecordedMessage<'_> {
+        RecordedMessage {
             stream: record.stream,
             received_unix_nanos: record.received_unix_nanos,
             message: &record.message,
@@ -199,7 +199,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read_again_by_us_and_by_prost(records in vec(record(), 0..5)) {
             let bytes = recording(&records);
-            let read: Result<Vec<Record<'_>>, Malformed> = Recording::read(&bytes).unwrap().collect();
+            let read: Result<Vec<RecordedMessage<'_>>, Malformed> = Recording::read(&bytes).unwrap().collect();
             prop_assert_eq!(read.unwrap(), records.iter().map(ours).collect::<Vec<_>>());
             let mut rest = &bytes[Recording::BEGINNING.len()..];
             for record in &records {
@@ -214,7 +214,7 @@ mod tests {
             for record in &records {
                 bytes.extend(record.encode_length_delimited_to_vec());
             }
-            let read: Result<Vec<Record<'_>>, Malformed> = Recording::read(&bytes).unwrap().collect();
+            let read: Result<Vec<RecordedMessage<'_>>, Malformed> = Recording::read(&bytes).unwrap().collect();
             prop_assert_eq!(read.unwrap(), records.iter().map(ours).collect::<Vec<_>>());
         }
 
@@ -224,7 +224,7 @@ mod tests {
             let begin = Recording::BEGINNING.len();
             let cut = begin + cut.index(bytes.len() - begin);
             let read: Vec<_> = Recording::read(&bytes[..cut]).unwrap().collect();
-            let whole: Vec<Record<'_>> = read.iter().copied().flatten().collect();
+            let whole: Vec<RecordedMessage<'_>> = read.iter().copied().flatten().collect();
             prop_assert_eq!(&whole[..], &records.iter().map(ours).collect::<Vec<_>>()[..whole.len()]);
             let ends: Vec<usize> = (0..=records.len()).map(|count| recording(&records[..count]).len()).collect();
             prop_assert_eq!(whole.len(), ends.iter().filter(|end| **end <= cut).count() - 1);
@@ -252,10 +252,10 @@ mod tests {
     fn a_later_field_is_passed_over() {
         let bytes = [Recording::BEGINNING, b"\x07\x08\x05\x2a\x01x\x10\x09"].concat();
         let read: Vec<_> = Recording::read(&bytes).unwrap().collect();
-        let record = Record {
+        let record = RecordedMessage {
             stream: 5,
             received_unix_nanos: 9,
-            ..Record::default()
+            ..RecordedMessage::default()
         };
         assert_eq!(read, [Ok(record)]);
     }

@@ -15,7 +15,7 @@ const END_GROUP: u32 = 4;
 const FIXED32: u32 = 5;
 
 /// How deep groups may nest in an unknown field: the limit of Google's and of prost's readers.
-const DEEPEST_GROUP: usize = 100;
+const MAX_GROUP_DEPTH: usize = 100;
 
 /// The key of a `bool`, `enum`, `int32`, `int64`, `uint32` or `uint64` field.
 pub(crate) const fn varint(field_number: u32) -> u32 {
@@ -220,7 +220,7 @@ impl<'a> Fields<'a> {
 
     #[cold]
     fn behind_group(mut self, number_of_group: u32) -> Result<Self, Malformed> {
-        let mut open_groups = [number_of_group; DEEPEST_GROUP];
+        let mut open_groups = [number_of_group; MAX_GROUP_DEPTH];
         let mut depth = 1;
         while depth > 0 {
             let key = self.key()?.ok_or(Malformed)?;

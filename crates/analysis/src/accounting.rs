@@ -1,11 +1,11 @@
-//! What became of every entry: the counters behind the conservation laws.
+//! Counts what became of every entry. The counters obey conservation laws:
 //!
-//! received = analyzed + rejected, analyzed = observed + skipped, observed = attributed + unattributed. A message that
-//! can't be counted in entries is counted once in `messages_rejected`, outside these laws.
+//! received = analyzed + rejected, analyzed = observed + skipped, observed = attributed + unattributed. A message whose entries
+//! can't be counted is counted once in `messages_rejected`, outside these laws.
 
-use crate::party::Reporter;
+use crate::reporter::Reporter;
 
-/// A closed list of reasons: each has a place in a counter array and one word in metrics.
+/// A closed list of reasons. Each has a place in an array of counters and one value of a label.
 macro_rules! reasons {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
@@ -16,7 +16,7 @@ macro_rules! reasons {
             /// Every reason, in the order of the counters.
             pub const ALL: &[$name] = &[$($name::$variant,)+];
 
-            /// The reason's word in its label.
+            /// The reason as the value of a label.
             pub fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word,)+ }
             }
@@ -31,7 +31,7 @@ reasons! {
         MalformedMessage = "malformed-message",
         /// The message, decompressed if it is compressed, is longer than `limits.messageBytes`.
         MessageTooLarge = "message-too-large",
-        /// The entry lies behind the first `limits.entriesPerMessage` of its message.
+        /// The entry comes after the first `limits.entriesPerMessage` of its message.
         TooManyEntries = "too-many-entries",
         /// The entry's bytes are not the protobuf message they should be.
         MalformedEntry = "malformed-entry",
@@ -39,7 +39,7 @@ reasons! {
         BadAddress = "bad-address",
         /// A string that the rules need is longer than `limits.stringBytes`.
         StringTooLong = "string-too-long",
-        /// The message is compressed in a way that is not served, or its compressed bytes are broken.
+        /// The message uses a compression that is not supported, or its compressed bytes are broken.
         Compression = "compression",
         /// The message found no room in `limits.bufferedBytes`, or stalled while others needed its room.
         NoRoom = "no-room",
@@ -49,13 +49,13 @@ reasons! {
 reasons! {
     /// Why an analyzed entry yields no observation.
     Skipped {
-        /// An intermediate or start entry of a call whose end is logged too.
+        /// The entry is about the start or the middle of a call; its end is logged too.
         Periodic = "periodic",
         /// No analyzer is configured for entries of this kind.
         NoAnalyzer = "no-analyzer",
         /// The entry has no `common_properties`.
         NoCommonProperties = "no-common-properties",
-        /// The entry has no address for any end of the call, and nothing else says who called whom, or which way.
+        /// The entry has no address for either end of the call, and nothing else says who called whom or in which direction.
         NoAddress = "no-address",
         /// The proxy talked to itself or to its own infrastructure.
         NotACall = "not-a-call",
@@ -80,28 +80,28 @@ reasons! {
 
 reasons! {
     /// Why the analyzer `persistence` keeps an observed entry.
-    Kept {
-        /// The call failed.
+    KeepReason {
+        /// The call failed, or was refused for what its caller did.
         Error = "error",
         /// It did not fail, but Envoy marked it with a response flag.
         Flag = "flag",
-        /// It took long.
+        /// The request took at least as long as the configured threshold.
         Slow = "slow",
-        /// It is of the share that is kept of all the others.
+        /// The entry belongs to the configured share of all other entries.
         Sampled = "sampled",
     }
 }
 
 reasons! {
-    /// What of an entry was beyond sense, so that the nearest value that is not was counted in its place.
-    Clamped {
-        /// How long a request took.
+    /// A value of an entry that was out of range, so that the nearest one in range was counted instead.
+    ClampedField {
+        /// The duration of a request.
         Duration = "duration",
-        /// Bytes of a request.
+        /// The bytes of a request with its headers.
         RequestBytes = "request-bytes",
-        /// Bytes of a response.
+        /// The bytes of a response with its headers.
         ResponseBytes = "response-bytes",
-        /// A response's code.
+        /// The status code of a response.
         ResponseCode = "response-code",
         /// Bytes to the caller of a TCP connection.
         SentBytes = "sent-bytes",
@@ -110,12 +110,12 @@ reasons! {
     }
 }
 
-/// Counters of entries since the start, of one shard or of all.
+/// Counters of entries, of one shard since it was drained or of all shards since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounting {
     /// Entries taken from messages.
     pub received: u64,
-    /// Entries that were read.
+    /// Entries that could be read.
     pub analyzed: u64,
     /// Entries with at least one observation.
     pub observed: u64,
@@ -125,87 +125,87 @@ pub struct Accounting {
     pub unattributed: u64,
     /// Observations that went into the overflow series because a bound was reached.
     pub overflowed: u64,
-    /// Observations of calls to a host outside that is not told apart, because a bound was reached.
+    /// Observations of calls to a host outside the mesh that is counted as `other`, because a bound was reached.
     pub outside_overflowed: u64,
-    /// Entries that would have been kept, had not as many of their kind been kept in that minute.
+    /// Entries that were not kept because the rate of their kind was reached in that minute.
     pub over_rate: u64,
     rejected: [u64; Rejected::ALL.len()],
     messages_rejected: [u64; Rejected::ALL.len()],
     skipped: [u64; Skipped::ALL.len()],
     observations: [u64; Reporter::ALL.len()],
     parties_unattributed: [u64; Unattributed::ALL.len()],
-    kept: [u64; Kept::ALL.len()],
-    clamped: [u64; Clamped::ALL.len()],
+    kept: [u64; KeepReason::ALL.len()],
+    clamped: [u64; ClampedField::ALL.len()],
 }
 
 impl Accounting {
     /// Counts an entry that could not be read.
-    pub fn reject(&mut self, reason: Rejected) {
+    pub fn count_rejected(&mut self, reason: Rejected) {
         self.rejected[reason as usize] += 1;
     }
 
     /// Counts a message whose entries can't be counted.
-    pub fn reject_message(&mut self, reason: Rejected) {
+    pub fn count_rejected_message(&mut self, reason: Rejected) {
         self.messages_rejected[reason as usize] += 1;
     }
 
     /// Counts an analyzed entry without an observation.
-    pub fn skip(&mut self, reason: Skipped) {
+    pub fn count_skipped(&mut self, reason: Skipped) {
         self.skipped[reason as usize] += 1;
     }
 
-    /// Counts an observation.
-    pub fn observe(&mut self, reporter: Reporter) {
+    /// Counts an observation by its reporter.
+    pub fn count_observation(&mut self, reporter: Reporter) {
         self.observations[reporter as usize] += 1;
     }
 
-    /// Counts a party that was not found.
-    pub fn miss(&mut self, reason: Unattributed) {
+    /// Counts a party that is `unknown`.
+    pub fn count_unattributed(&mut self, reason: Unattributed) {
         self.parties_unattributed[reason as usize] += 1;
     }
 
     /// Counts an entry that is kept.
-    pub fn keep(&mut self, reason: Kept) {
+    pub fn count_kept(&mut self, reason: KeepReason) {
         self.kept[reason as usize] += 1;
     }
 
-    /// Counts a value that was beyond sense.
-    pub fn clamp(&mut self, field: Clamped) {
+    /// Counts a value that was out of range.
+    pub fn count_clamped(&mut self, field: ClampedField) {
         self.clamped[field as usize] += 1;
     }
 
-    /// Entries rejected for `reason`.
+    /// How many entries were rejected for `reason`.
     pub fn rejected(&self, reason: Rejected) -> u64 {
         self.rejected[reason as usize]
     }
 
-    /// Messages rejected whole for `reason`.
+    /// How many messages were rejected as a whole for `reason`.
     pub fn messages_rejected(&self, reason: Rejected) -> u64 {
         self.messages_rejected[reason as usize]
     }
 
-    /// Entries skipped for `reason`.
+    /// How many entries were skipped for `reason`.
     pub fn skipped(&self, reason: Skipped) -> u64 {
         self.skipped[reason as usize]
     }
 
-    /// Observations of `reporter`.
+    /// How many observations `reporter` made.
     pub fn observations(&self, reporter: Reporter) -> u64 {
         self.observations[reporter as usize]
     }
 
-    /// Parties left `unknown` for `reason`.
+    /// How many parties are `unknown` for `reason`.
     pub fn parties_unattributed(&self, reason: Unattributed) -> u64 {
         self.parties_unattributed[reason as usize]
     }
 
-    /// Entries kept for `reason`.
-    pub fn kept(&self, reason: Kept) -> u64 {
+    /// How many entries were kept for `reason`.
+    pub fn kept(&self, reason: KeepReason) -> u64 {
         self.kept[reason as usize]
     }
 
-    /// Values of `field` that were beyond sense.
-    pub fn clamped(&self, field: Clamped) -> u64 {
+    /// How many values of `field` were out of range.
+    pub fn clamped(&self, field: ClampedField) -> u64 {
         self.clamped[field as usize]
     }
 
@@ -228,7 +228,7 @@ impl Accounting {
         add_each(&mut self.clamped, &other.clamped);
     }
 
-    /// The first conservation law that does not hold, in words; `None` when all hold.
+    /// The first conservation law that is violated, with its numbers; `None` when all hold.
     pub fn broken_law(&self) -> Option<String> {
         let rejected: u64 = self.rejected.iter().sum();
         let skipped: u64 = self.skipped.iter().sum();
@@ -274,9 +274,9 @@ mod tests {
             attributed: 2,
             ..Accounting::default()
         };
-        accounting.reject(Rejected::BadAddress);
+        accounting.count_rejected(Rejected::BadAddress);
         assert_eq!(accounting.broken_law(), None);
-        accounting.skip(Skipped::Periodic);
+        accounting.count_skipped(Skipped::Periodic);
         assert_eq!(
             accounting.broken_law().as_deref(),
             Some("analyzed = observed + skipped: 2 is not 3")
@@ -296,13 +296,13 @@ mod tests {
             over_rate: 7,
             ..Accounting::default()
         };
-        one.reject(Rejected::Compression);
-        one.reject_message(Rejected::MessageTooLarge);
-        one.skip(Skipped::NotACall);
-        one.observe(Reporter::Waypoint);
-        one.miss(Unattributed::BeforeHistory);
-        one.keep(Kept::Slow);
-        one.clamp(Clamped::ReceivedBytes);
+        one.count_rejected(Rejected::Compression);
+        one.count_rejected_message(Rejected::MessageTooLarge);
+        one.count_skipped(Skipped::NotACall);
+        one.count_observation(Reporter::Waypoint);
+        one.count_unattributed(Unattributed::BeforeHistory);
+        one.count_kept(KeepReason::Slow);
+        one.count_clamped(ClampedField::ReceivedBytes);
         let mut sum = one.clone();
         sum.add(&one);
         assert_eq!(
@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(sum.skipped(Skipped::NotACall), 2);
         assert_eq!(sum.observations(Reporter::Waypoint), 2);
         assert_eq!(sum.parties_unattributed(Unattributed::BeforeHistory), 2);
-        assert_eq!(sum.kept(Kept::Slow), 2);
-        assert_eq!(sum.clamped(Clamped::ReceivedBytes), 2);
+        assert_eq!(sum.kept(KeepReason::Slow), 2);
+        assert_eq!(sum.clamped(ClampedField::ReceivedBytes), 2);
     }
 }

@@ -1,24 +1,20 @@
-//! What an entry says, before anybody is looked up: one rule table to a file, each row with its source.
+//! The rules that read an entry: one rule table to a file, each row with its source.
 
-pub mod addresses;
 pub mod attribution;
 pub mod authority;
-pub mod chain;
 pub mod direction;
 pub mod final_entry;
-pub mod flags;
 pub mod identity;
 pub mod k8s_mesh;
-pub mod lasting;
 pub mod latency;
+pub mod long_lived;
 pub mod measure;
 pub mod mx_mesh;
 pub mod observations;
 pub mod outcome;
-pub mod port_protocol;
+pub mod party_address;
 pub mod protocol;
-pub mod role;
-pub mod rule;
+pub mod response_flags;
 pub mod service;
 pub mod tls;
 pub mod upstream_cluster;
@@ -30,27 +26,27 @@ use crate::accounting::{Rejected, Skipped};
 
 /// Why an entry ends without an observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum NotObserved {
     /// It could not be read.
     Rejected(Rejected),
-    /// It is not a finished call, or nobody asked for it.
+    /// It is not a finished call, or no analyzer is configured for it.
     Skipped(Skipped),
 }
 
-impl From<Malformed> for Ended {
+impl From<Malformed> for NotObserved {
     fn from(_: Malformed) -> Self {
-        Ended::Rejected(Rejected::MalformedEntry)
+        NotObserved::Rejected(Rejected::MalformedEntry)
     }
 }
 
-impl From<Rejected> for Ended {
+impl From<Rejected> for NotObserved {
     fn from(reason: Rejected) -> Self {
-        Ended::Rejected(reason)
+        NotObserved::Rejected(reason)
     }
 }
 
-impl From<Skipped> for Ended {
+impl From<Skipped> for NotObserved {
     fn from(reason: Skipped) -> Self {
-        Ended::Skipped(reason)
+        NotObserved::Skipped(reason)
     }
 }

@@ -1,176 +1,51 @@
-//! From addresses and names to parties: an immutable index that answers with the owner at the entry's own start time.
+//! Maps addresses and names to parties: an immutable index that answers for the start time of an entry.
 //!
-//! A [`state::State`] takes the watched objects as [`records`] and publishes a new [`Directory`] when an answer changed.
-//! Lookups take no lock and guess nothing: what is not certain is [`Unattributed`] with its reason.
+//! A [`state::DirectoryState`] takes the watched objects as [`records`] and publishes a new [`Directory`] when an answer has
+//! changed. Lookups take no lock and never guess. What is not certain is [`Unattributed`](crate::accounting::Unattributed) with its
+//! reason.
 
 pub mod address_claims;
-pub mod block;
 pub mod changes;
+pub mod cidr_block;
+mod found;
 mod index;
-pub mod inquiry;
 pub mod name_history;
-pub mod naming;
+pub mod naming_rules;
 pub mod ownership;
+mod parties;
+pub mod query;
 pub mod records;
 pub mod scope;
+pub mod selectable;
 pub mod selection;
 mod service_entries;
 pub mod state;
+pub mod validity;
 pub mod workload;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
-use crate::accounting::Unattributed;
-use crate::analyze::port_protocol::PortProtocol;
-use crate::analyze::role::Role;
-use crate::analyze::rule::Rule;
-use crate::interner::Text;
-use crate::moment::Moment;
-use address_claims::Claims;
+use address_claims::AddressClaims;
 use changes::{Changes, Dependencies};
+pub use found::{FoundOwner, Owner};
 use index::{Index, Shared};
-use inquiry::Inquiry;
-use name_history::NameHistory;
-use ownership::{Ownerships, Validity};
-use records::qualified;
-use selection::Selectable;
+use ownership::Ownerships;
+pub use parties::{ExternalHost, Pod, Port, Service, ServiceHost, protocol_of};
+use records::namespaced_name;
 use service_entries::ServiceEntries;
 
-/// How much earlier than an ownership a call may seem to start: clocks of nodes differ.
-pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
-
-/// A pod as a party: what its labels and owners say. A `WorkloadEntry` is one, too.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pod {
-    /// `metadata.name`.
-    pub name: Text,
-    /// `metadata.namespace`.
-    pub namespace: Text,
-    /// `metadata.uid`.
-    pub uid: Text,
-    /// `spec.hostNetwork`.
-    pub is_of_host: bool,
-    /// Whether it is a `WorkloadEntry`.
-    pub is_workload_entry: bool,
-    /// Istio's network; empty where it is not told.
-    pub network: Arc<str>,
-    /// By what objects select it.
-    pub selected_by: Arc<Selectable>,
-    /// The owning workload by Istio's rules.
-    pub workload: Text,
-    /// `app.kubernetes.io/name`, else `app`; empty if neither.
-    pub app: Text,
-    /// `app.kubernetes.io/version`, else `version`; empty if neither.
-    pub version: Text,
-    /// Istio's canonical service.
-    pub canonical_service: Text,
-    /// Istio's canonical revision.
-    pub canonical_revision: Text,
-    /// Whether Istio made it as a gateway or a waypoint.
-    pub role: Role,
-    /// Its service's names.
-    pub names: NameHistory,
-}
-
-/// A Service as a party and as the destination of calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
-    /// `metadata.name`.
-    pub name: Text,
-    /// `metadata.namespace`.
-    pub namespace: Text,
-    /// `metadata.creationTimestamp`: of several Services that select a pod the oldest is taken, as istiod does.
-    pub created: Moment,
-    /// `spec.ports`.
-    pub ports: Arc<[Port]>,
-    /// The annotation `networking.istio.io/exportTo`: the namespaces whose proxies have it; blank for all.
-    pub export_to: Arc<[Box<str>]>,
-    /// Whether it has no address of its own: callers find its pods by names below its own.
-    pub is_headless: bool,
-    /// The service's names.
-    pub names: NameHistory,
-    /// Its host.
-    pub host: Host,
-}
-
-/// The host of a Service, `name.namespace.svc.domain`, in the domain that asked first: a mesh has one.
-#[derive(Clone, Debug, Default)]
-pub struct Host(OnceLock<(Box<str>, Text)>);
-
-/// It is made of what is compared already.
-impl PartialEq for Host {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Host {}
-
-/// A port and the protocol that it declares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Port {
-    /// The port.
-    pub number: u16,
-    /// What it speaks.
-    pub protocol: PortProtocol,
-}
-
-/// A host outside the mesh that a `ServiceEntry` names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct External {
-    /// One of `spec.hosts`.
-    pub host: Text,
-    /// `metadata.namespace`.
-    pub namespace: Text,
-    /// `metadata.name`.
-    pub entry: Text,
-    /// `metadata.creationTimestamp`.
-    pub created: Moment,
-    /// `spec.exportTo`.
-    pub export_to: Arc<[Box<str>]>,
-    /// `spec.ports`.
-    pub ports: Arc<[Port]>,
-    /// The service's names.
-    pub names: NameHistory,
-}
-
-/// Who an address belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner<'a> {
-    /// A pod.
-    Pod(&'a Pod),
-    /// A Service's own (cluster or load-balancer) address, or an address without a pod that its `EndpointSlices` name.
-    Service(&'a Service),
-    /// A host outside the mesh.
-    External(&'a External),
-    /// Nobody certain.
-    Unknown(Unattributed),
-}
-
-/// The answer to one lookup, and within which start times the same version of the directory gives it again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found<'a> {
-    /// The owner.
-    pub owner: Owner<'a>,
-    /// The rule by which it is the owner, or by which nobody is.
-    pub rule: Rule,
-    /// The start times for which the answer holds.
-    pub validity: Validity,
-}
-
-/// An `EndpointSlice` that names a pod: which of its ports which Service sends to.
+/// What an `EndpointSlice` says about a pod: which Service sends to which of its ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Backend {
     /// Namespace and name of the slice.
     slice: Arc<str>,
     /// Namespace and name of the Service.
     service: Arc<str>,
-    /// The port that the pod listens on; a Service without ports sends to none in particular.
+    /// The port that the pod listens on; `None` in a slice without ports.
     port: Option<Port>,
-    /// The pod's address by the slice.
+    /// The address of the pod in the slice.
     address: Option<IpAddr>,
 }
 
@@ -179,94 +54,91 @@ struct Backend {
 pub struct Directory {
     changes: Changes,
     pods: Index<IpAddr, Ownerships<Pod>>,
-    /// By name, in whatever namespace.
-    named: Index<Arc<str>, Ownerships<Pod>>,
-    /// By port, who listens at an address that is not its own alone.
+    /// Pods by name, of all namespaces.
+    pods_by_name: Index<Arc<str>, Ownerships<Pod>>,
+    /// Who listens on an address that several share, by port.
     listeners: Index<IpAddr, BTreeMap<u16, Ownerships<Pod>>>,
     service_addresses: Index<IpAddr, Ownerships<Service>>,
-    /// How many say that the address is theirs.
-    nodes: Index<IpAddr, u32>,
-    /// By the pod's uid, or by its namespace and name where a slice does not tell the uid, in the order of the slices' names.
+    /// How many nodes have the address.
+    node_addresses: Index<IpAddr, u32>,
+    /// By the pod's uid, or by its namespace and name where a slice has no uid; sorted by the names of the slices.
     backends: Index<Arc<str>, Vec<Backend>>,
-    /// How many pods slices name without a uid: Kubernetes' own slices have one, so a second look is seldom needed.
-    named_backends: Shared<usize, 1>,
-    /// By namespace and name.
+    /// How many pods the slices name without a uid. Kubernetes' own slices have one, so a second lookup is seldom needed.
+    backends_by_name: Shared<usize, 1>,
+    /// The Services, by namespace and name.
     services: Index<Arc<str>, Option<Arc<Service>>>,
-    endpoints: Index<IpAddr, Claims<Service>>,
+    endpoints: Index<IpAddr, AddressClaims<Service>>,
     service_entries: Shared<ServiceEntries, 0>,
 }
 
 impl Directory {
-    /// Grows by one with each published change.
+    /// The number of this version. It grows by one with each published change.
     pub fn version(&self) -> u64 {
         self.changes.published()
     }
 
-    /// Whether an answer that was made in `version`, from what was `asked`, is the one of this version too.
+    /// Whether an answer that `version` gave by these dependencies is the answer of this version too.
     pub fn is_still_valid(&self, dependencies: &Dependencies, version: u64) -> bool {
         self.changes.is_still_valid(dependencies, version)
     }
 
-    /// Addresses of pods that it knows, gone ones within the memory included.
+    /// How many pod addresses are known, including those of pods that are gone but still remembered.
     pub fn pod_addresses(&self) -> usize {
         self.pods.iter().count()
     }
 
-    /// Questions to this version.
-    pub fn inquiry(&self) -> Inquiry<'_> {
-        Inquiry::new(self)
-    }
-
     /// The Service of this namespace and name.
-    fn listed(&self, qualified: &str, dependencies: &mut Dependencies) -> Option<&Service> {
+    fn listed_service(&self, qualified: &str, dependencies: &mut Dependencies) -> Option<&Service> {
         self.services.get(qualified, dependencies)?.as_deref()
     }
 
-    /// What slices say of a pod, for the working copy's own changes.
+    /// What the slices say about a pod. Only the working copy asks this, so no dependency is noted.
     fn backends_of(&self, pod: &Pod) -> impl Iterator<Item = &Backend> {
-        let name = qualified(&pod.namespace, &pod.name);
+        let name = namespaced_name(&pod.namespace, &pod.name);
         let [by_uid, by_name] = [&*pod.uid, &name].map(|target| self.backends.known(target));
         by_uid.into_iter().chain(by_name).flatten()
     }
 
-    /// What slices say of the pod of this uid, namespace and name.
+    /// What the slices say about the pod of this uid, namespace and name: by its uid, and by its name.
     fn backends(
         &self,
         [uid, namespace, name]: [&str; 3],
         dependencies: &mut Dependencies,
     ) -> [&[Backend]; 2] {
         let by_uid = self.backends.get(uid, dependencies);
-        let by_name = if *self.named_backends.get(dependencies) == 0 {
+        let by_name = if *self.backends_by_name.get(dependencies) == 0 {
             None
         } else {
-            self.backends.get(&*qualified(namespace, name), dependencies)
+            self.backends
+                .get(&*namespaced_name(namespace, name), dependencies)
         };
         [by_uid, by_name].map(|backends| backends.map_or(&[][..], Vec::as_slice))
     }
 
-    /// The oldest of the Services that send to a pod, by its uid, namespace and name, of those of which `tell` tells something.
+    /// The oldest of the Services that send to a pod, by the pod's uid, namespace and name. Only Services count for which `report`
+    /// returns a value.
     fn oldest_service<T>(
         &self,
         pod: [&str; 3],
         dependencies: &mut Dependencies,
-        tell: impl Fn(&Backend) -> Option<T>,
-    ) -> Option<Oldest<'_, T>> {
+        report: impl Fn(&Backend) -> Option<T>,
+    ) -> Option<OldestService<'_, T>> {
         let [by_uid, by_name] = self.backends(pod, dependencies);
         let mut services = by_uid.iter().chain(by_name).filter_map(|backend| {
-            let told = tell(backend)?;
-            Some((self.listed(&backend.service, dependencies)?, told))
+            let reported = report(backend)?;
+            Some((self.listed_service(&backend.service, dependencies)?, reported))
         });
-        let (service, told) = services.next()?;
-        let mut oldest = Oldest {
+        let (service, reported) = services.next()?;
+        let mut oldest = OldestService {
             service,
-            told,
+            reported,
             is_only: true,
         };
-        for (service, told) in services {
+        for (service, reported) in services {
             // A Service may have several slices for one pod.
             oldest.is_only &= service.order() == oldest.service.order();
             if service.order() < oldest.service.order() {
-                (oldest.service, oldest.told) = (service, told);
+                (oldest.service, oldest.reported) = (service, reported);
             }
         }
         Some(oldest)
@@ -275,84 +147,13 @@ impl Directory {
 
 /// The oldest of the Services that send to a pod.
 #[derive(Clone, Copy, Debug)]
-pub struct Oldest<'a, T> {
-    /// The Service.
+pub struct OldestService<'a, T> {
+    /// The oldest Service.
     pub service: &'a Service,
-    /// What is told of it.
-    pub told: T,
-    /// Whether no other Service does.
+    /// The value that was reported for it.
+    pub reported: T,
+    /// Whether no other Service sends to the pod.
     pub is_only: bool,
-}
-
-impl Service {
-    /// The older is the lesser.
-    fn order(&self) -> (Moment, &Text, &Text) {
-        (self.created, &self.namespace, &self.name)
-    }
-
-    /// The Service's host. `Ok` in the domain that asks for it first; in any other it is made anew.
-    pub fn host_in(&self, domain: &str) -> Result<&Text, String> {
-        let make = || format!("{}.{}.svc.{domain}", self.name, self.namespace);
-        let (first, host) = self.host.0.get_or_init(|| (domain.into(), make().into()));
-        if **first == *domain { Ok(host) } else { Err(make()) }
-    }
-}
-
-impl External {
-    /// Whether this is the host, and not one below a wildcard of it. Hosts have no case.
-    pub fn is_host(&self, host: &str) -> bool {
-        self.host.eq_ignore_ascii_case(host)
-    }
-}
-
-/// What the port with this number speaks.
-pub fn protocol_of(ports: &[Port], number: u16) -> PortProtocol {
-    let port = ports.iter().find(|port| port.number == number);
-    port.map_or(PortProtocol::Undeclared, |port| port.protocol)
-}
-
-impl<'a> Found<'a> {
-    /// Nobody certain.
-    fn unknown(reason: Unattributed, validity: Validity) -> Self {
-        Found {
-            owner: Owner::Unknown(reason),
-            rule: reason.into(),
-            validity,
-        }
-    }
-
-    /// Nobody, because there is no address.
-    pub fn without_address() -> Self {
-        Found::unknown(Unattributed::NoAddress, Validity::ALWAYS)
-    }
-
-    /// Nobody certain, because a node's address is shared.
-    pub fn node_address(validity: Validity) -> Self {
-        Found::unknown(Unattributed::NodeAddress, validity)
-    }
-
-    /// The same answer by `rule`, if an owner was found.
-    #[must_use]
-    pub fn by(self, rule: Rule) -> Self {
-        match self.owner {
-            Owner::Unknown(_) => self,
-            Owner::Pod(_) | Owner::Service(_) | Owner::External(_) => Found { rule, ..self },
-        }
-    }
-
-    /// This answer, else the next source's; both must hold for the answer to hold.
-    fn or_else(self, next: impl FnOnce() -> Option<Found<'a>>) -> Self {
-        if self.rule != Rule::NotFound {
-            return self;
-        }
-        match next() {
-            Some(next) => Found {
-                validity: self.validity.and(next.validity),
-                ..next
-            },
-            None => self,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,69 +1,38 @@
-//! From an entry's raw identity to counted calls, remembered by the bytes it was made from.
+//! Turns the identity of an entry into counted calls, and caches the result by the bytes of the identity.
 
+mod identified;
 pub mod identity_cache;
-pub mod key;
-mod raw;
+pub mod identity_key;
+mod raw_identity;
+mod read_node;
 mod service_name;
 
 use std::time::Duration;
 
 use als_proto::CommonProperties;
 
-use crate::aggregate::evidence::{EvidenceId, Finding};
-use crate::aggregate::node::Kinds;
-use crate::aggregate::registry::{CallId, Registry};
-use crate::analyze::Ended;
+use crate::aggregate::call::EndKinds;
+use crate::aggregate::call::{Call, PartyLabels};
+use crate::aggregate::evidence::Finding;
+use crate::aggregate::registry::Registry;
 use crate::analyze::attribution::Party;
-use crate::analyze::chain::{Analyzer, Chain};
 use crate::analyze::identity::Identity;
 use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::observations::{Observation, observations};
-use crate::analyze::port_protocol::PortProtocol;
-use crate::analyze::rule::Rule;
-use crate::analyze::service::Label;
+use crate::analyze::service::ServiceLabel;
 use crate::analyze::tls;
+use crate::chain::{Analyzer, Chain};
 use crate::directory::Pod;
 use crate::interner::{Interner, Symbol, Text};
 use crate::node::Node;
-use crate::party::{Call, PartyLabels, Reporter};
 use crate::peer::{Peer, Peers};
-use identity_cache::Answer;
-pub use raw::{CallerAddress, RawIdentity, asked_authority, server_name};
+use crate::reporter::Reporter;
+pub use identified::{Identified, IdentifiedObservation};
+use identity_cache::IdentityAnswer;
+pub use raw_identity::{CallerAddress, RawIdentity, relevant_authority, server_name};
 use service_name::service_name;
 
-/// One observation to count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IdentifiedObservation {
-    /// Who reports it.
-    pub reporter: Reporter,
-    /// Who called whom.
-    pub call: CallId,
-    /// What the called port declares.
-    pub protocol: PortProtocol,
-    /// What says who the caller is.
-    pub source_rule: Rule,
-    /// What says who the called party is.
-    pub destination_rule: Rule,
-    /// The number of these rules on this edge.
-    pub evidence: EvidenceId,
-    /// The name of the caller's service.
-    pub source_name: Symbol,
-    /// The name of the called party's service.
-    pub destination_name: Symbol,
-}
-
-/// What an entry's identity comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Identified {
-    /// One observation, two of a gateway.
-    Observations(IdentifiedObservation, Option<IdentifiedObservation>),
-    /// One observation of a call to a host outside that has no place among those that are told apart.
-    Overflowed(IdentifiedObservation),
-    /// No observation.
-    Ended(Ended),
-}
-
-/// The peers of an entry, if an analyzer of the chain asks for them.
+/// The peers in an entry's filter state; none if no analyzer of the chain reads them.
 #[inline]
 pub fn peers<'a>(chain: Chain, common: &CommonProperties<'a>) -> Peers<'a> {
     if chain.has(Analyzer::MxMesh) {
@@ -79,22 +48,22 @@ pub fn look_up<'a>(
     identity: &Identity<'a>,
     lookup: &mut Lookup<'a>,
     registry: &Registry,
-) -> Answer {
+) -> IdentityAnswer {
     let identified = match &observations(chain, identity, lookup) {
         Ok(observations) => register(observations, lookup, registry),
-        Err(ended) => Identified::Ended(*ended),
+        Err(ended) => Identified::NotObserved(*ended),
     };
-    Answer {
+    IdentityAnswer {
         dependencies: lookup.dependencies(),
         validity: lookup.validity(),
         identified,
     }
 }
 
-/// How long a call to a host without a place stays one: then its host is asked for a place again.
-const WITHOUT_PLACE: Duration = Duration::from_mins(1);
+/// How long a call to an outside host stays counted as `other`. Then a place for the host is tried again.
+const OUTSIDE_HOST_RETRY_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Registers the calls of an entry's observations, which `lookup` found.
+/// Registers the calls of an entry's observations. `lookup` has found them.
 fn register(
     observations: &(Observation<'_>, Option<Observation<'_>>),
     lookup: &mut Lookup<'_>,
@@ -110,12 +79,12 @@ fn register(
         });
         let make = |interner: &mut Interner| call(observation, node, interner);
         let (call, evidence) = match &observation.service.host {
-            Label::Outside(host) => {
+            ServiceLabel::Outside(host) => {
                 let (call, evidence, place) = registry.call_outside(found, host, make);
                 has_place = place;
                 (call, evidence)
             }
-            Label::Known(_) | Label::Borrowed(_) => registry.call(found, make),
+            ServiceLabel::Known(_) | ServiceLabel::Borrowed(_) => registry.call(found, make),
         };
         IdentifiedObservation {
             reporter: observation.reporter,
@@ -132,34 +101,45 @@ fn register(
     if has_place {
         return Identified::Observations(first, second);
     }
-    lookup.hold_for(WITHOUT_PLACE);
+    lookup.limit_validity(OUTSIDE_HOST_RETRY_INTERVAL);
     Identified::Overflowed(first)
 }
 
 fn call(observation: &Observation<'_>, node: &Node, interner: &mut Interner) -> Call {
     let security = observation.security;
-    let latest = Symbol::LATEST;
-    let (source, destination) = match observation.reporter {
-        Reporter::Source | Reporter::Destination => (latest, latest),
-        Reporter::Waypoint => (latest, Symbol::UNKNOWN),
-    };
     let cluster = node.cluster;
-    let source = (&observation.source.party, security.peer_principal, source);
-    // Whose address it was passed on to is evidence; Istio labels the workloads alone that answered there.
+    // If the call was passed on without a service, the owner of the address is evidence but no label: Istio labels only workloads
+    // that answered there.
     let called = match &observation.destination.party {
         Party::Service(_) if observation.is_passed_on => &Party::Unknown,
         called => called,
     };
-    let destination = (called, security.local_principal, destination);
-    let mut source = party(source, cluster, interner);
-    if let Party::Service(service) = &observation.source.party {
-        // No other label of a caller has the name of its Service.
+    let called_revision = match observation.reporter {
+        Reporter::Source | Reporter::Destination => Symbol::LATEST,
+        Reporter::Waypoint => Symbol::UNKNOWN,
+    };
+    let calling = &observation.source.party;
+    let mut source = party(
+        calling,
+        security.peer_principal,
+        Symbol::LATEST,
+        cluster,
+        interner,
+    );
+    if let Party::Service(service) = calling {
+        // A caller has no other label with the name of its Service.
         source.canonical_service = interner.intern_text(&service.name);
     }
-    let destination = party(destination, cluster, interner);
+    let destination = party(
+        called,
+        security.local_principal,
+        called_revision,
+        cluster,
+        interner,
+    );
     Call {
         reporter: observation.reporter,
-        kinds: Kinds::of(observation, &source, &destination),
+        kinds: EndKinds::of(observation, &source, &destination),
         source,
         destination,
         service: observation.service.host.intern(interner),
@@ -169,10 +149,12 @@ fn call(observation: &Observation<'_>, node: &Node, interner: &mut Interner) -> 
     }
 }
 
-/// The labels of a party. `principal` is what its certificate says: also the namespace of a party that was not found. A
-/// revision that nobody knows is Istio's `latest`, but `unknown` of what a waypoint calls (istio/proxy `istio_stats`).
+/// The labels of a party. `principal` is the identity in its certificate, which also gives the namespace of a party that was not
+/// found. An unknown revision is `revision`: Istio's `latest`, or `unknown` for what a waypoint calls (istio/proxy `istio_stats`).
 fn party(
-    (party, principal, revision): (&Party<'_>, &[u8], Symbol),
+    party: &Party<'_>,
+    principal: &[u8],
+    revision: Symbol,
     cluster: Symbol,
     interner: &mut Interner,
 ) -> PartyLabels {

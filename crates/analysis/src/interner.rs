@@ -1,7 +1,7 @@
-//! Strings to small ids and back, within a bound of bytes.
+//! Maps strings to small ids and back, within a bound of bytes.
 //!
-//! A string goes when it is of no use: nobody holds its symbol in a table, nobody has its text, and nobody asked for it in this
-//! epoch and the one before. [`crate::aggregate::expiry`] says why nobody can have the symbol then.
+//! A string is dropped when nobody needs it: no table holds its symbol, nobody holds its text, and nobody asked for it in this
+//! epoch and the one before. [`crate::aggregate::expiry`] says why nobody can have its symbol then.
 
 mod text;
 
@@ -15,9 +15,9 @@ use hashbrown::HashTable;
 
 pub use text::Text;
 
-/// Bytes that a string takes besides its text: its counters, its place among the others, its place by hash, and what an allocator
-/// and tables that grow add to them.
-pub const STRING_BYTES: usize = 72;
+/// Bytes that a string takes besides its text: its counters, its slot, its entry in the hash table, and what the allocator and
+/// growing tables add.
+pub const STRING_OVERHEAD_BYTES: usize = 72;
 
 /// The id of an interned string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,21 +26,21 @@ pub struct Symbol(u32);
 impl Symbol {
     /// The literal `unknown`, Istio's word for a label value that could not be found.
     pub const UNKNOWN: Symbol = Symbol(0);
-    /// The empty string.
+    /// The empty string: the namespace of a host outside the mesh.
     pub const EMPTY: Symbol = Symbol(1);
-    /// What every new string becomes once the interner is full.
+    /// The literal `overflow`, which every new string becomes once the interner is full.
     pub const OVERFLOW: Symbol = Symbol(2);
     /// The literal `latest`, Istio's word for a revision that nobody named.
     pub const LATEST: Symbol = Symbol(3);
 
-    /// The id as a number, for use in an identity cache's key.
+    /// The id as a number, for hashing.
     pub fn number(self) -> u32 {
         self.0
     }
 }
 
-/// Strings that never go.
-const RESERVED: [&str; 4] = ["unknown", "", "overflow", "latest"];
+/// Strings that are never dropped, in the order of the constants of [`Symbol`].
+const RESERVED_STRINGS: [&str; 4] = ["unknown", "", "overflow", "latest"];
 
 /// A table of strings, up to a bound; past it new strings become [`Symbol::OVERFLOW`], so that what a client sends can't exhaust
 /// the memory.
@@ -48,35 +48,35 @@ const RESERVED: [&str; 4] = ["unknown", "", "overflow", "latest"];
 pub struct Interner {
     ids: HashTable<u32>,
     strings: Vec<Interned>,
-    /// Places of strings that went.
+    /// Slots whose strings were dropped.
     free: Vec<u32>,
     bytes: usize,
     limit: usize,
     state: RandomState,
-    /// The epoch's number.
-    number: u32,
-    /// That of the epoch before.
-    previous: u32,
+    /// The number of the current epoch.
+    epoch: u32,
+    /// The number of the epoch before.
+    previous_epoch: u32,
 }
 
-/// A string, and who needs it.
+/// A string, and how long it is needed.
 #[derive(Debug)]
 struct Interned {
-    /// `None` of a place that is free.
+    /// `None` in a slot that is free.
     text: Option<Arc<str>>,
-    /// The number of the epoch in which it was last asked for.
-    asked: u32,
+    /// The epoch in which it was last asked for.
+    last_asked: u32,
     /// How many values hold its symbol.
-    held: u32,
+    holders: u32,
 }
 
-/// Numbers of epochs of all interners, by which a [`Text`] knows whose symbol it has, and since when.
-static NUMBERS: AtomicU32 = AtomicU32::new(1);
+/// The number of the next epoch. All interners count with it, so that a [`Text`] knows which interner gave its symbol, and when.
+static NEXT_EPOCH: AtomicU32 = AtomicU32::new(1);
 
 impl Interner {
-    /// An interner for at most `limit` bytes of strings, each with [`STRING_BYTES`].
+    /// An interner for at most `limit` bytes of strings, each with [`STRING_OVERHEAD_BYTES`].
     pub fn new(limit: usize) -> Self {
-        let number = NUMBERS.fetch_add(1, Relaxed);
+        let epoch = NEXT_EPOCH.fetch_add(1, Relaxed);
         let mut interner = Interner {
             ids: HashTable::new(),
             strings: Vec::new(),
@@ -84,10 +84,10 @@ impl Interner {
             bytes: 0,
             limit: usize::MAX,
             state: RandomState::default(),
-            number,
-            previous: number,
+            epoch,
+            previous_epoch: epoch,
         };
-        for reserved in RESERVED {
+        for reserved in RESERVED_STRINGS {
             let symbol = interner.intern(reserved);
             interner.hold(symbol);
         }
@@ -95,54 +95,54 @@ impl Interner {
         interner
     }
 
-    /// Begins an epoch: what a [`Text`] knows of its symbol is asked for anew.
+    /// Begins an epoch. A [`Text`] asks for its symbol again.
     pub fn begin_epoch(&mut self) {
-        self.previous = self.number;
-        self.number = NUMBERS.fetch_add(1, Relaxed);
+        self.previous_epoch = self.epoch;
+        self.epoch = NEXT_EPOCH.fetch_add(1, Relaxed);
     }
 
-    /// A value holds the symbol: its string stays until it is released as often.
+    /// Notes that a value holds the symbol. Its string stays until it is released as often.
     pub fn hold(&mut self, symbol: Symbol) {
         if let Some(string) = self.strings.get_mut(symbol.0 as usize) {
-            string.held = string.held.saturating_add(1);
+            string.holders = string.holders.saturating_add(1);
         }
     }
 
-    /// A value that held the symbol is gone.
+    /// Notes that a value which held the symbol is gone.
     pub fn release(&mut self, symbol: Symbol) {
         if let Some(string) = self.strings.get_mut(symbol.0 as usize) {
-            string.held = string.held.saturating_sub(1);
+            string.holders = string.holders.saturating_sub(1);
         }
     }
 
-    /// Lets the strings go, of those at these places, that are of no use: see the module.
-    pub fn free_unused(&mut self, places: Range<usize>) {
-        for place in places {
-            let Some(string) = self.strings.get_mut(place) else {
+    /// Drops the strings in these slots that nobody needs, as the module says.
+    pub fn free_unused(&mut self, slots: Range<usize>) {
+        for slot in slots {
+            let Some(string) = self.strings.get_mut(slot) else {
                 return;
             };
-            let is_asked = string.asked == self.number || string.asked == self.previous;
-            // Only this table could copy what has one owner.
+            let is_asked = string.last_asked == self.epoch || string.last_asked == self.previous_epoch;
+            // A text with one owner is held by this table alone, so nobody can clone it meanwhile.
             let is_unused =
-                |text: &mut Arc<str>| string.held == 0 && !is_asked && Arc::strong_count(text) == 1;
+                |text: &mut Arc<str>| string.holders == 0 && !is_asked && Arc::strong_count(text) == 1;
             let Some(text) = string.text.take_if(is_unused) else {
                 continue;
             };
             let hash = hash_of(&self.state, text.as_bytes());
-            if let Ok(entry) = self.ids.find_entry(hash, |id| *id as usize == place) {
+            if let Ok(entry) = self.ids.find_entry(hash, |id| *id as usize == slot) {
                 self.free.push(*entry.get());
                 entry.remove();
             }
-            self.bytes -= STRING_BYTES + text.len();
+            self.bytes -= STRING_OVERHEAD_BYTES + text.len();
         }
     }
 
-    /// Places of strings, also of those that went.
-    pub fn places(&self) -> usize {
+    /// How many slots there are, including those whose strings were dropped.
+    pub fn slots(&self) -> usize {
         self.strings.len()
     }
 
-    /// Bytes of the strings, each with [`STRING_BYTES`].
+    /// Bytes of the strings, each with [`STRING_OVERHEAD_BYTES`].
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -152,12 +152,12 @@ impl Interner {
         self.ids.len()
     }
 
-    /// Whether there is none but the reserved ones.
+    /// Whether there are only the reserved strings.
     pub fn is_empty(&self) -> bool {
-        self.len() == RESERVED.len()
+        self.len() == RESERVED_STRINGS.len()
     }
 
-    /// The id of `text`.
+    /// The id of `text`; [`Symbol::OVERFLOW`] if it is new and there is no room.
     pub fn intern(&mut self, text: &str) -> Symbol {
         let hash = hash_of(&self.state, text.as_bytes());
         self.known(hash, text.as_bytes())
@@ -167,12 +167,12 @@ impl Interner {
     fn known(&mut self, hash: u64, text: &[u8]) -> Option<Symbol> {
         let is_its = |id: &u32| bytes_of(&self.strings, *id) == text;
         let id = *self.ids.find(hash, is_its)?;
-        self.strings.get_mut(id as usize)?.asked = self.number;
+        self.strings.get_mut(id as usize)?.last_asked = self.epoch;
         Some(Symbol(id))
     }
 
     fn add(&mut self, hash: u64, text: &str) -> Symbol {
-        let bytes = STRING_BYTES + text.len();
+        let bytes = STRING_OVERHEAD_BYTES + text.len();
         if self.bytes + bytes > self.limit {
             return Symbol::OVERFLOW;
         }
@@ -183,8 +183,8 @@ impl Interner {
         self.bytes += bytes;
         let string = Interned {
             text: Some(text.into()),
-            asked: self.number,
-            held: 0,
+            last_asked: self.epoch,
+            holders: 0,
         };
         match self.strings.get_mut(id as usize) {
             Some(freed) => *freed = string,
@@ -198,28 +198,28 @@ impl Interner {
 
     /// The id of a string that a client sent: bytes that are not UTF-8 become the replacement character.
     pub fn intern_bytes(&mut self, bytes: &[u8]) -> Symbol {
-        // What is known is text.
+        // Every known string is UTF-8, so bytes that equal one are too.
         let hash = hash_of(&self.state, bytes);
         self.known(hash, bytes)
             .unwrap_or_else(|| self.intern(&String::from_utf8_lossy(bytes)))
     }
 
-    /// The number by which a [`Text`] knows this interner in this epoch.
-    pub fn number(&self) -> u32 {
-        self.number
+    /// The number of the current epoch, unique among all interners.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
     }
 
-    /// The id of a text that lives long: it is looked for only once.
+    /// The id of a long-lived text, which is looked up only once an epoch.
     pub fn intern_text(&mut self, text: &Text) -> Symbol {
-        if let Some(symbol) = text.symbol_of(self.number) {
+        if let Some(symbol) = text.symbol_of(self.epoch) {
             return symbol;
         }
         let symbol = self.intern(text);
-        text.remember(self.number, symbol);
+        text.remember(self.epoch, symbol);
         symbol
     }
 
-    /// The string of `symbol`.
+    /// The string of `symbol`; empty if it was dropped.
     pub fn text(&self, symbol: Symbol) -> Arc<str> {
         let string = self.strings.get(symbol.0 as usize);
         string.and_then(|string| string.text.clone()).unwrap_or_default()
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_full_interner_keeps_what_it_has_and_overflows_the_rest() {
         // The reserved strings have 21 bytes.
-        let mut interner = Interner::new(6 * STRING_BYTES + 36);
+        let mut interner = Interner::new(6 * STRING_OVERHEAD_BYTES + 36);
         let first = interner.intern("0123456789");
         assert_ne!(first, Symbol::OVERFLOW);
         assert_eq!(interner.intern("abcdef"), Symbol::OVERFLOW);
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn short_strings_take_no_more_than_the_bound() {
-        let mut interner = Interner::new(11 * STRING_BYTES);
+        let mut interner = Interner::new(11 * STRING_OVERHEAD_BYTES);
         // The reserved strings take four and a part of another one.
         let symbols = ["a", "b", "c", "d", "e", "f", "g"].map(|text| interner.intern(text));
         assert_eq!(
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_known_string_is_found_in_a_full_interner() {
-        let mut interner = Interner::new(5 * STRING_BYTES + 31);
+        let mut interner = Interner::new(5 * STRING_OVERHEAD_BYTES + 31);
         let first = interner.intern("0123456789");
         assert_eq!(interner.intern("f"), Symbol::OVERFLOW);
         assert_eq!(interner.intern("0123456789"), first);
@@ -294,9 +294,9 @@ mod tests {
         assert_eq!(interner.intern_bytes("a\u{fffd}b".as_bytes()), symbol);
     }
 
-    /// All strings that are of no use go.
+    /// Drops all strings that nobody needs.
     fn free_unused(interner: &mut Interner) {
-        interner.free_unused(0..interner.places());
+        interner.free_unused(0..interner.slots());
     }
 
     #[test]
@@ -310,10 +310,10 @@ mod tests {
         interner.begin_epoch();
         free_unused(&mut interner);
         assert_eq!((&*interner.text(old), interner.len()), ("", 5));
-        assert_eq!((interner.intern("new"), interner.places()), (old, 6));
+        assert_eq!((interner.intern("new"), interner.slots()), (old, 6));
         assert_eq!(
             interner.bytes(),
-            6 * STRING_BYTES + "unknownoverflowlatestaskednew".len()
+            6 * STRING_OVERHEAD_BYTES + "unknownoverflowlatestaskednew".len()
         );
     }
 
@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_full_interner_has_room_again_for_what_goes() {
-        let mut interner = Interner::new(5 * STRING_BYTES + 31);
+        let mut interner = Interner::new(5 * STRING_OVERHEAD_BYTES + 31);
         interner.intern("0123456789");
         assert_eq!(interner.intern("f"), Symbol::OVERFLOW);
         interner.begin_epoch();

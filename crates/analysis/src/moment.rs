@@ -1,17 +1,17 @@
-//! A point in time as data: the rules compare moments, they never read a clock.
+//! A point in time. The rules compare moments; they never read a clock.
 
 use std::time::Duration;
 
 use als_proto::Timestamp;
 
-/// Nanoseconds since the Unix epoch; reaches from 1677 to 2262, and stops there instead of wrapping.
+/// Nanoseconds since the Unix epoch. The range is from 1677 to 2262; arithmetic saturates at its ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(pub i64);
 
 impl Moment {
-    /// Before every other moment: an ownership without a known start.
+    /// The start of an ownership whose start is not known.
     pub const MIN: Moment = Moment(i64::MIN);
-    /// After every other moment: an ownership that has not ended.
+    /// The end of an ownership that has not ended.
     pub const MAX: Moment = Moment(i64::MAX);
 
     /// The moment `seconds` and `nanoseconds` after the Unix epoch.

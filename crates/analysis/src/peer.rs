@@ -1,30 +1,28 @@
-//! Who the ends of a call say they are: what Istio's proxies tell each other, read where it lies.
+//! Reads who the workloads at both ends of a call are by their own word, as Istio's proxies tell each other.
 //!
-//! In go the objects that Envoy logged of its filter state, or the metadata of a node; out come [`Peer`]s with Istio's fall-back
-//! rules applied. Nothing allocates and nothing panics. What can't be read is no peer, and the entry counts all the same.
+//! The input is the filter state that Envoy logged, or the metadata of a node. The output is [`Peer`]s with Istio's fall-back rules
+//! applied. Reading neither allocates nor panics. A peer that can't be read is missing; the entry counts all the same.
 
 mod description;
 mod filter_state;
 pub mod flat_node;
+pub mod key_bytes;
 mod node_network;
 mod token_text;
 
-use als_proto::{Identifier, Malformed, Struct};
-
-use description::Description;
 pub use filter_state::Peers;
 pub use node_network::NodeNetwork;
 
-/// A workload's proxy, as it describes itself. What it does not say is empty.
+/// A workload as its proxy describes it. A field that the proxy does not send is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peer<Text> {
     /// The workload: label `service.istio.io/workload-name`, else its own field, else the name at the end of the owner's path.
     pub workload: Text,
     /// The workload's namespace.
     pub namespace: Text,
-    /// The pod.
+    /// The name of the pod.
     pub name: Text,
-    /// The cluster's id.
+    /// The id of the cluster (`CLUSTER_ID`).
     pub cluster: Text,
     /// Istio's canonical service: its own field or label, else the app, else the workload.
     pub canonical_service: Text,
@@ -39,7 +37,7 @@ pub struct Peer<Text> {
 }
 
 impl<Text> Peer<Text> {
-    /// The same peer with other texts.
+    /// The same peer with each text converted.
     pub fn map<'a, Other>(&'a self, mut text: impl FnMut(&'a Text) -> Other) -> Peer<Other> {
         Peer {
             workload: text(&self.workload),
@@ -56,40 +54,13 @@ impl<Text> Peer<Text> {
 }
 
 impl<'a> Peer<&'a [u8]> {
-    /// The peer in a serialised `google.protobuf.Struct`, with either vocabulary: the tokens of Istio 1.24 and later
-    /// (`workload`, `service`, …; istio/proxy `metadata_object`) or those of a node's metadata (`WORKLOAD_NAME`, `LABELS`, …;
-    /// istio `pkg/model` `NodeMetadata`). `None` when it can't be read or names nobody.
-    pub fn in_struct(message: &'a [u8]) -> Option<Self> {
-        let mut description = Description::default();
-        let result = Struct::new(message).visit(|name, value| description.set_field(name, value));
-        result.ok()?;
-        description.peer().ok()?.named()
-    }
-
-    /// The node of a stream, by its metadata and, where that has no namespace or pod, by Istio's node id
-    /// (`type~address~pod.namespace~namespace.svc.domain`). It may name nobody.
-    pub fn in_node(identifier: &Identifier<'a>) -> Result<Self, Malformed> {
-        let mut description = Description::default();
-        identifier.visit_metadata(|name, value| description.set_field(name, value))?;
-        let pod = identifier
-            .node_id()
-            .split(|byte| *byte == b'~')
-            .nth(2)
-            .unwrap_or_default();
-        // Names of pods may have dots, those of namespaces have none.
-        if let Some(dot) = pod.iter().rposition(|byte| *byte == b'.') {
-            let (name, namespace) = pod.split_at(dot);
-            description.fill_pod(name, namespace.get(1..).unwrap_or_default());
-        }
-        description.peer()
-    }
-
     /// The peer, if it names a workload or a service.
     pub fn named(self) -> Option<Self> {
         (!self.canonical_service.is_empty()).then_some(self)
     }
 
-    /// What metrics tell of the peer. The pod is not in it, so that all pods of a workload are the same to the identity cache.
+    /// The labels that metrics have of the peer. The pod is not among them, so all pods of a workload share one identity in the
+    /// cache.
     pub fn labels(&self) -> [&'a [u8]; 8] {
         [
             self.workload,

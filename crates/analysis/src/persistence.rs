@@ -1,10 +1,11 @@
-//! The analyzer `persistence`: which observed entries are kept one by one, and what is known of them.
+//! The analyzer `persistence`, which keeps single entries.
 //!
-//! A worker's [`EntrySampler`] gets every observed entry, still borrowed from the message. [`reason`] says why it is kept, if it is;
-//! [`rate`] bounds how many of a kind are. Only then are the texts of its parties and its endpoint's name looked up, and an
-//! encoder writes it into the worker's [`Batch`]. An entry is kept once, also one of a gateway, which is two observations.
+//! The [`EntrySampler`] of a worker gets every observed entry, still borrowed from its message. [`reason`] decides whether and why
+//! it is kept, and [`rate`] limits how many of a kind are. Only then are the texts of its parties and the name of its endpoint
+//! looked up, and an encoder appends it to the worker's [`Batch`]. An entry is kept once, even if it is two observations of a
+//! gateway.
 //!
-//! An entry that is not kept costs no lock and no allocation.
+//! An entry that is not kept takes no lock and no allocation.
 
 pub mod endpoint_names;
 pub mod kept_entry;
@@ -15,41 +16,46 @@ pub mod sample;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accounting::{Accounting, Kept};
+use crate::accounting::{Accounting, KeepReason};
 use crate::aggregate::registry::Registry;
 use crate::names::endpoint::Endpoints;
 use crate::names::redact::Redaction;
 use endpoint_names::{EndpointNames, WorkerNames};
-use kept_entry::{KeptEntry, Observed};
-use rate::{Kind, Rate, WorkerRate};
-use reason::Rules;
+use kept_entry::{KeptEntry, ObservedEntry};
+use rate::{EntryRate, RateKey, WorkerRate};
+use reason::SamplingRules;
 
-/// Writes an entry to the end of a batch's bytes. What it writes holds no secret: it asks [`KeptEntry::redaction`].
+/// A function that appends an entry to the bytes of a batch. It must not write secrets, and uses [`KeptEntry::redaction`] for that.
 pub type Encode = fn(&KeptEntry<'_, '_>, &mut Vec<u8>);
 
-/// What the analyzer is told, and what its workers share.
+/// The configuration of the analyzer, and the state that its workers share.
 #[derive(Debug)]
 pub struct Persistence {
-    rules: Rules,
-    rate: Rate,
+    rules: SamplingRules,
+    rate: EntryRate,
     endpoints: EndpointNames,
     redaction: Redaction,
     encode: Encode,
 }
 
 impl Persistence {
-    /// Keeps entries by `rules`, at most `entries_per_minute` of a kind in a minute. Endpoints are named by `endpoints`.
-    pub fn new(rules: Rules, entries_per_minute: usize, endpoints: Endpoints, encode: Encode) -> Self {
+    /// Keeps entries by `rules`, at most `entries_per_minute` of a kind in a minute. `endpoints` names their endpoints.
+    pub fn new(
+        rules: SamplingRules,
+        entries_per_minute: usize,
+        endpoints: Endpoints,
+        encode: Encode,
+    ) -> Self {
         Persistence {
             rules,
-            rate: Rate::new(entries_per_minute),
+            rate: EntryRate::new(entries_per_minute),
             endpoints: EndpointNames::new(endpoints, Duration::from_hours(1)),
             redaction: Redaction::default(),
             encode,
         }
     }
 
-    /// The same, but endpoints of services that are idle for `idle`, and not for an hour, are forgotten.
+    /// Forgets the endpoints of services that are idle for `idle`, in place of an hour.
     #[must_use]
     pub fn with_idle(self, idle: Duration) -> Self {
         Persistence {
@@ -58,23 +64,23 @@ impl Persistence {
         }
     }
 
-    /// The same with another redaction than the default.
+    /// Uses another redaction than the default.
     #[must_use]
     pub fn with_redaction(self, redaction: Redaction) -> Self {
         Persistence { redaction, ..self }
     }
 }
 
-/// Kept entries as an encoder wrote them, one after the other.
+/// A batch of kept entries, as an encoder wrote them one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// The encoded entries.
+    /// The bytes of the encoded entries.
     pub bytes: Vec<u8>,
-    /// How many there are.
+    /// How many entries there are.
     pub entries: u64,
 }
 
-/// What one worker keeps.
+/// One worker's part of the analyzer.
 #[derive(Debug)]
 pub struct EntrySampler {
     persistence: Arc<Persistence>,
@@ -84,7 +90,7 @@ pub struct EntrySampler {
 }
 
 impl EntrySampler {
-    /// A worker's share of `persistence`.
+    /// A sampler with an empty batch.
     pub fn new(persistence: Arc<Persistence>) -> Self {
         EntrySampler {
             persistence,
@@ -96,28 +102,33 @@ impl EntrySampler {
 
     /// Keeps an observed entry, if a rule says so.
     #[inline]
-    pub fn observe(&mut self, observed: &Observed<'_, '_>, registry: &Registry, accounting: &mut Accounting) {
+    pub fn observe(
+        &mut self,
+        observed: &ObservedEntry<'_, '_>,
+        registry: &Registry,
+        accounting: &mut Accounting,
+    ) {
         if let Some(reason) = reason::reason(&self.persistence.rules, observed) {
             self.keep(reason, observed, registry, accounting);
         }
     }
 
-    /// Keeps an entry, if it is within the rate.
+    /// Keeps an entry, if the rate of its kind allows it.
     #[inline(never)]
     fn keep(
         &mut self,
-        reason: Kept,
-        observed: &Observed<'_, '_>,
+        reason: KeepReason,
+        observed: &ObservedEntry<'_, '_>,
         registry: &Registry,
         accounting: &mut Accounting,
     ) {
-        let kind = Kind::new(observed.reporting_service(), reason, observed.outcome());
+        let kind = RateKey::new(observed.reporting_service(), reason, observed.outcome());
         let shared = &self.persistence.rate;
         if !self.rate.admits(shared, kind, observed.received) {
             accounting.over_rate += 1;
             return;
         }
-        accounting.keep(reason);
+        accounting.count_kept(reason);
         let parties = observed.parties(registry);
         let endpoint = self
             .names
@@ -133,12 +144,12 @@ impl EntrySampler {
         self.batch.entries += 1;
     }
 
-    /// Forgets the symbols that it has of the registry.
+    /// Forgets the registry's symbols, when a new epoch begins.
     pub fn forget(&mut self) {
         self.rate.forget();
     }
 
-    /// What was kept since this was last called, once it has at least `bytes`.
+    /// Takes the entries that were kept since the last call, once they have at least `bytes`.
     pub fn take(&mut self, bytes: usize) -> Option<Batch> {
         let is_due = self.batch.entries > 0 && self.batch.bytes.len() >= bytes;
         is_due.then(|| std::mem::take(&mut self.batch))

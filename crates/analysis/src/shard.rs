@@ -1,82 +1,73 @@
-//! One worker's share of the work: from a message's bytes to counted observations, by plain function calls.
+//! The work of one worker: it turns the bytes of messages into counted observations, by plain function calls.
 
-mod context;
 mod drain;
+mod entry_context;
 mod progress;
 mod settings;
 
 use std::sync::Arc;
 
 use als_proto::{
-    CommonProperties, Entries, HttpEntry, HttpRequest, Identifier, Malformed, TcpEntry, UnreadEntry,
-    Unreadable,
+    CommonProperties, Entries, HttpEntry, Identifier, Malformed, TcpEntry, UnreadEntry, Unreadable,
 };
 
-use crate::accounting::{Accounting, Rejected, Skipped};
-use crate::aggregate::deltas::Deltas;
-use crate::aggregate::evidence::EvidenceDeltas;
-use crate::aggregate::example::{Example, Shown};
-use crate::aggregate::registry::{Registry, SeriesId};
+use crate::accounting::{Rejected, Skipped};
+use crate::aggregate::example::{Example, ExampleSource};
+use crate::aggregate::ids::SeriesId;
+use crate::aggregate::registry::Registry;
 use crate::aggregate::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
-use crate::analyze::Ended;
-use crate::analyze::chain::{Analyzer, Chain};
-use crate::analyze::final_entry::{final_entry, no_tunnel};
+use crate::aggregate::worker_counts::WorkerCounts;
+use crate::analyze::NotObserved;
+use crate::analyze::final_entry::{check_is_final, check_is_no_tunnel};
 use crate::analyze::identity::Identity;
 use crate::analyze::k8s_mesh::Lookup;
-use crate::analyze::measure::{self, ClampedFields, HttpMeasure, TcpMeasure};
-use crate::analyze::rule::Rule;
+use crate::analyze::measure::{self, ClampedFields};
+use crate::chain::{Analyzer, Chain};
 use crate::directory::Directory;
 use crate::identify::identity_cache::IdentityCache;
-use crate::identify::key::write_key;
+use crate::identify::identity_key::write_key;
 use crate::identify::{self, Identified, IdentifiedObservation, RawIdentity};
 use crate::moment::Moment;
-use crate::node::{Node, OWN_LABELS};
-use crate::persistence::kept_entry::{Observed, Subject};
+use crate::node::{MAX_OWN_LABELS, Node};
+use crate::persistence::kept_entry::{MeasuredCall, ObservedEntry};
 use crate::persistence::{EntrySampler, Persistence};
-use context::{Context, Observations};
-pub use progress::Progress;
-pub use settings::Settings;
+use crate::rule::Rule;
+use entry_context::{EntryContext, EntryObservations, LoggedCall};
+pub use progress::MessageProgress;
+pub use settings::AnalysisSettings;
 
-/// A worker's counters and memory.
+/// The counters and the caches of one worker.
 #[derive(Debug)]
 pub struct Shard {
-    /// HTTP and gRPC series since the last drain.
-    pub http: Deltas<HttpCounts>,
-    /// TCP series since the last drain.
-    pub tcp: Deltas<TcpCounts>,
-    /// What the calls rest on, since the last drain.
-    pub evidence: EvidenceDeltas,
-    settings: Settings,
+    /// The counts since the last drain.
+    pub counts: WorkerCounts,
+    settings: AnalysisSettings,
     registry: Arc<Registry>,
-    /// The registry's epoch from which on it has asked for all that it knows of it.
+    /// The epoch of the registry in which the shard last forgot its ids.
     epoch: u32,
     identity_cache: IdentityCache,
-    accounting: Accounting,
     key: Vec<u8>,
-    /// What keeps HTTP entries and TCP entries.
+    /// Keeps single entries, if `persistence` is configured.
     sampler: Option<EntrySampler>,
 }
 
 impl Shard {
-    /// An empty shard.
-    pub fn new(settings: Settings, registry: Arc<Registry>) -> Self {
+    /// A shard that has counted nothing and keeps no entries.
+    pub fn new(settings: AnalysisSettings, registry: Arc<Registry>) -> Self {
         Shard {
-            http: Deltas::default(),
-            tcp: Deltas::default(),
-            evidence: EvidenceDeltas::default(),
+            counts: WorkerCounts::default(),
             settings,
             epoch: registry.epoch(),
             registry,
             identity_cache: IdentityCache::default(),
-            accounting: Accounting::default(),
             key: Vec::new(),
             sampler: None,
         }
     }
 
-    /// A shard that also keeps entries.
+    /// The same shard, which also keeps single entries.
     #[must_use]
-    pub fn keeping(self, persistence: Arc<Persistence>) -> Self {
+    pub fn with_persistence(self, persistence: Arc<Persistence>) -> Self {
         Shard {
             sampler: Some(EntrySampler::new(persistence)),
             ..self
@@ -88,27 +79,27 @@ impl Shard {
         &self.registry
     }
 
-    /// The node of a new stream, with what the analyzers ask of it, within the bound of a string.
-    pub fn node(&self, identifier: &Identifier<'_>) -> Result<Node, Malformed> {
+    /// Reads the node of a new stream: what the analyzers read of it, within the bound of a string.
+    pub fn read_node(&self, identifier: &Identifier<'_>) -> Result<Node, Malformed> {
         let asks = |chain: Chain| chain.has(Analyzer::MxMesh);
         if !asks(self.settings.http) && !asks(self.settings.tcp) {
             return Node::identify_for_directory(identifier, &self.registry);
         }
         let node = Node::identify(identifier, &self.registry)?;
-        Ok(node.within(OWN_LABELS * self.settings.string_bytes))
+        Ok(node.within(MAX_OWN_LABELS * self.settings.string_bytes))
     }
 
     /// Counts a message whose entries can't be counted.
     pub fn reject_message(&mut self, reason: Rejected) {
-        self.accounting.reject_message(reason);
+        self.counts.accounting.count_rejected_message(reason);
     }
 
-    /// Reads at most `limit` entries of a message and counts what they say. Answers whether more is left.
-    pub fn entries(
+    /// Reads at most `limit` entries of a message and counts them. Returns whether more are left.
+    pub fn read_entries(
         &mut self,
         directory: &Directory,
         node: &Node,
-        progress: &mut Progress<'_>,
+        progress: &mut MessageProgress<'_>,
         limit: usize,
     ) -> bool {
         for _ in 0..limit {
@@ -131,7 +122,7 @@ impl Shard {
         true
     }
 
-    /// Counts entries that came before their stream said whose they are.
+    /// Rejects entries that came before their stream's identifier.
     pub fn reject_entries(&mut self, entries: Entries<'_>) {
         for entry in entries {
             match entry {
@@ -142,8 +133,8 @@ impl Shard {
     }
 
     fn reject(&mut self, reason: Rejected) {
-        self.accounting.received += 1;
-        self.accounting.reject(reason);
+        self.counts.accounting.received += 1;
+        self.counts.accounting.count_rejected(reason);
     }
 
     fn http_entry(&mut self, directory: &Directory, node: &Node, bytes: &[u8], received: Moment) {
@@ -151,17 +142,20 @@ impl Shard {
         if entry.read(bytes).is_err() {
             return self.reject(Rejected::MalformedEntry);
         }
-        let context = Context {
+        let context = EntryContext {
             directory,
             node,
             received,
         };
         let counted = match (entry.common_properties(), &entry.request) {
             (None, _) => Err(Skipped::NoCommonProperties.into()),
-            (Some(common), Some(request)) => self.http_call(&context, common, &entry, request),
-            (Some(common), None) => self.tcp_call(&context, common, None),
+            (Some(common), Some(request)) => {
+                let entry = &entry;
+                self.count_call(&context, common, LoggedCall::Request { entry, request })
+            }
+            (Some(common), None) => self.count_call(&context, common, LoggedCall::Connection(None)),
         };
-        self.account(counted);
+        self.count_result(counted);
     }
 
     fn tcp_entry(&mut self, directory: &Directory, node: &Node, bytes: &[u8], received: Moment) {
@@ -169,20 +163,20 @@ impl Shard {
         if entry.read(bytes).is_err() {
             return self.reject(Rejected::MalformedEntry);
         }
-        let context = Context {
+        let context = EntryContext {
             directory,
             node,
             received,
         };
         let counted = match entry.common_properties() {
             None => Err(Skipped::NoCommonProperties.into()),
-            Some(common) => self.tcp_call(&context, common, Some(&entry)),
+            Some(common) => self.count_call(&context, common, LoggedCall::Connection(Some(&entry))),
         };
-        self.account(counted);
+        self.count_result(counted);
     }
 
-    fn account(&mut self, counted: Result<bool, Ended>) {
-        let accounting = &mut self.accounting;
+    fn count_result(&mut self, counted: Result<bool, NotObserved>) {
+        let accounting = &mut self.counts.accounting;
         accounting.received += 1;
         match counted {
             Ok(attributed) => {
@@ -191,98 +185,85 @@ impl Shard {
                 accounting.attributed += u64::from(attributed);
                 accounting.unattributed += u64::from(!attributed);
             }
-            Err(Ended::Rejected(reason)) => accounting.reject(reason),
-            Err(Ended::Skipped(reason)) => {
+            Err(NotObserved::Rejected(reason)) => accounting.count_rejected(reason),
+            Err(NotObserved::Skipped(reason)) => {
                 accounting.analyzed += 1;
-                accounting.skip(reason);
+                accounting.count_skipped(reason);
             }
         }
     }
 
-    fn http_call(
+    /// Counts the call in `logged`. Returns whether all of its parties were found.
+    #[inline]
+    fn count_call(
         &mut self,
-        context: &Context<'_>,
+        context: &EntryContext<'_>,
         common: &CommonProperties<'_>,
-        entry: &HttpEntry<'_>,
-        request: &HttpRequest<'_>,
-    ) -> Result<bool, Ended> {
-        final_entry(common)?;
-        no_tunnel(context.node.role, common, request.method)?;
-        let chain = self.settings.http;
+        logged: LoggedCall<'_, '_>,
+    ) -> Result<bool, NotObserved> {
+        check_is_final(common)?;
+        let role = context.node.role;
+        let chain = match logged {
+            LoggedCall::Request { request, .. } => {
+                check_is_no_tunnel(role, common, request.method)?;
+                self.settings.http
+            }
+            LoggedCall::Connection(_) => self.settings.tcp,
+        };
         if chain.is_empty() {
             return Err(Skipped::NoAnalyzer.into());
         }
         let peers = identify::peers(chain, common);
-        let caller = self.settings.caller(context.node.role);
-        let authority = identify::asked_authority(context.node.role, common, request.authority);
-        let identity = RawIdentity::new(common, caller, authority, &peers);
-        let observations = self.identified((context, chain), &identity)?;
-        let Observations { first, second, .. } = observations;
-        // A gateway's upstream is the port that the request was for.
-        let port = second.unwrap_or(first).protocol;
-        let measure = measure::http(common, entry, request, port)?;
+        let host = match logged {
+            LoggedCall::Request { request, .. } => {
+                identify::relevant_authority(role, common, request.authority)
+            }
+            LoggedCall::Connection(_) => identify::server_name(role, common)?,
+        };
+        let identity = RawIdentity::new(common, self.settings.caller(role), host, &peers);
+        let observations = self.identified_observations(context, chain, &identity)?;
+        let EntryObservations { first, second, .. } = observations;
+        let (http, tcp);
+        let subject = match logged {
+            LoggedCall::Request { entry, request } => {
+                // The port of a request to a gateway is that of the gateway's upstream.
+                let port = second.unwrap_or(first).protocol;
+                http = measure::http(common, entry, request, port)?;
+                let measure = &http;
+                MeasuredCall::Request {
+                    entry,
+                    request,
+                    measure,
+                }
+            }
+            LoggedCall::Connection(entry) => {
+                tcp = measure::tcp(common, entry);
+                MeasuredCall::Connection { measure: &tcp }
+            }
+        };
         if self.sampler.is_some() {
-            let subject = Subject::Request {
-                entry,
-                request,
-                measure: &measure,
-            };
             self.keep(&context.observed(common, (first, second), subject));
         }
-        if observations.have_no_place || !measure.clamped.is_empty() {
-            self.count_unusual(observations.have_no_place, measure.clamped);
+        let clamped = subject.clamped();
+        if observations.are_overflowed || !clamped.is_empty() {
+            self.count_limited(observations.are_overflowed, clamped);
         }
-        let attributed = self.http_observation(&first, &measure);
-        let attributed = second.is_none_or(|second| self.http_observation(&second, &measure)) && attributed;
+        let attributed = self.count_observation(&first, subject);
+        let attributed = second.is_none_or(|second| self.count_observation(&second, subject)) && attributed;
         if observations.are_new {
-            self.give_example(
-                observations,
-                &context.shown(common, &peers, Some((entry, request))),
-            );
+            self.offer_example(observations, &context.shown(common, &peers, logged));
         }
         Ok(attributed)
     }
 
-    fn tcp_call(
+    fn identified_observations(
         &mut self,
-        context: &Context<'_>,
-        common: &CommonProperties<'_>,
-        entry: Option<&TcpEntry<'_>>,
-    ) -> Result<bool, Ended> {
-        final_entry(common)?;
-        let chain = self.settings.tcp;
-        if chain.is_empty() {
-            return Err(Skipped::NoAnalyzer.into());
-        }
-        let peers = identify::peers(chain, common);
-        let caller = self.settings.caller(context.node.role);
-        let server_name = identify::server_name(context.node.role, common)?;
-        let identity = RawIdentity::new(common, caller, server_name, &peers);
-        let observations = self.identified((context, chain), &identity)?;
-        let Observations { first, second, .. } = observations;
-        let measure = measure::tcp(common, entry);
-        if self.sampler.is_some() {
-            let subject = Subject::Connection { measure: &measure };
-            self.keep(&context.observed(common, (first, second), subject));
-        }
-        if observations.have_no_place || !measure.clamped.is_empty() {
-            self.count_unusual(observations.have_no_place, measure.clamped);
-        }
-        let attributed = self.tcp_observation(&first, &measure);
-        let attributed = second.is_none_or(|second| self.tcp_observation(&second, &measure)) && attributed;
-        if observations.are_new {
-            self.give_example(observations, &context.shown(common, &peers, None));
-        }
-        Ok(attributed)
-    }
-
-    fn identified(
-        &mut self,
-        (context, chain): (&Context<'_>, Chain),
+        context: &EntryContext<'_>,
+        chain: Chain,
         identity: &RawIdentity<'_>,
-    ) -> Result<Observations, Ended> {
+    ) -> Result<EntryObservations, NotObserved> {
         let limit = self.settings.string_bytes;
-        write_key(&mut self.key, (chain, context.node), identity, limit)?;
+        write_key(&mut self.key, chain, context.node, identity, limit)?;
         let start = identity.common.start_time()?;
         let start = start.map_or(context.received, Moment::from);
         let hash = self.identity_cache.hash(&self.key);
@@ -290,25 +271,26 @@ impl Shard {
         let are_new = known.is_none();
         let identified = match known {
             Some(identified) => identified,
-            None => self.identify((context, chain), &identity.decode()?, hash, start),
+            None => self.identify(context, chain, &identity.decode()?, hash, start),
         };
         let (first, second) = match identified {
             Identified::Observations(first, second) => (first, second),
             Identified::Overflowed(first) => (first, None),
-            Identified::Ended(ended) => return Err(ended),
+            Identified::NotObserved(ended) => return Err(ended),
         };
-        Ok(Observations {
+        Ok(EntryObservations {
             first,
             second,
             are_new,
-            have_no_place: matches!(identified, Identified::Overflowed(_)),
+            are_overflowed: matches!(identified, Identified::Overflowed(_)),
         })
     }
 
     #[cold]
     fn identify(
         &mut self,
-        (context, chain): (&Context<'_>, Chain),
+        context: &EntryContext<'_>,
+        chain: Chain,
         identity: &Identity<'_>,
         hash: u64,
         start: Moment,
@@ -319,58 +301,62 @@ impl Shard {
         answer.identified
     }
 
-    /// Keeps an entry that was looked up as an example of what its calls rest on.
+    /// Offers an entry that was looked up as an example of its evidence.
     #[cold]
-    fn give_example(&mut self, observations: Observations, shown: &Shown<'_>) {
+    fn offer_example(&mut self, observations: EntryObservations, shown: &ExampleSource<'_>) {
         let observations = [Some(observations.first), observations.second]
             .into_iter()
             .flatten();
         let evidence = observations.map(|observation| observation.evidence);
-        self.evidence
-            .give(evidence, shown.received, || Example::of(shown).ok());
+        self.counts
+            .evidence
+            .offer_example(evidence, shown.received, || Example::of(shown).ok());
     }
 
-    /// What is observed is put together for a sampler alone, and not for each entry.
+    /// Hands an entry to the sampler. It is not inlined, so that without a sampler nothing is prepared for it.
     #[inline(never)]
-    fn keep(&mut self, observed: &Observed<'_, '_>) {
+    fn keep(&mut self, observed: &ObservedEntry<'_, '_>) {
         if let Some(sampler) = &mut self.sampler {
-            sampler.observe(observed, &self.registry, &mut self.accounting);
+            sampler.observe(observed, &self.registry, &mut self.counts.accounting);
         }
     }
 
-    /// Counts what bounds did to an entry.
+    /// Counts that bounds changed what an entry counts as.
     #[cold]
-    fn count_unusual(&mut self, have_no_place: bool, clamped: ClampedFields) {
-        self.accounting.outside_overflowed += u64::from(have_no_place);
-        clamped.iter().for_each(|field| self.accounting.clamp(field));
+    fn count_limited(&mut self, are_overflowed: bool, clamped: ClampedFields) {
+        self.counts.accounting.outside_overflowed += u64::from(are_overflowed);
+        clamped
+            .iter()
+            .for_each(|field| self.counts.accounting.count_clamped(field));
     }
 
-    fn http_observation(&mut self, observation: &IdentifiedObservation, measure: &HttpMeasure) -> bool {
-        let key = SeriesKey {
-            call: observation.call,
-            outcome: HttpCounts::outcome(measure),
+    /// Counts an observation. Returns whether both of its parties were found.
+    fn count_observation(
+        &mut self,
+        observation: &IdentifiedObservation,
+        subject: MeasuredCall<'_, '_>,
+    ) -> bool {
+        let (call, registry) = (observation.call, &self.registry);
+        let id = match subject {
+            MeasuredCall::Request { measure, .. } => {
+                let outcome = HttpCounts::outcome(measure);
+                let key = SeriesKey { call, outcome };
+                self.counts
+                    .http
+                    .add(key, measure, |key| registry.http_series(key))
+            }
+            MeasuredCall::Connection { measure } => {
+                let outcome = TcpCounts::outcome(measure);
+                let key = SeriesKey { call, outcome };
+                self.counts.tcp.add(key, measure, |key| registry.tcp_series(key))
+            }
         };
-        let id = self.http.add(key, measure, |key| self.registry.http_series(key));
-        self.observation(observation, id)
-    }
-
-    fn tcp_observation(&mut self, observation: &IdentifiedObservation, measure: &TcpMeasure) -> bool {
-        let key = SeriesKey {
-            call: observation.call,
-            outcome: TcpCounts::outcome(measure),
-        };
-        let id = self.tcp.add(key, measure, |key| self.registry.tcp_series(key));
-        self.observation(observation, id)
-    }
-
-    /// Counts an observation; answers whether both of its parties were found.
-    fn observation(&mut self, observation: &IdentifiedObservation, id: SeriesId) -> bool {
-        self.accounting.observe(observation.reporter);
-        self.accounting.overflowed += u64::from(id == SeriesId::OVERFLOW);
-        self.evidence.add(observation.evidence);
+        self.counts.accounting.count_observation(observation.reporter);
+        self.counts.accounting.overflowed += u64::from(id == SeriesId::OVERFLOW);
+        self.counts.evidence.add(observation.evidence);
         let missing = [observation.source_rule, observation.destination_rule].map(Rule::unattributed);
         for reason in missing.iter().flatten() {
-            self.accounting.miss(*reason);
+            self.counts.accounting.count_unattributed(*reason);
         }
         missing == [None, None]
     }

@@ -1,11 +1,11 @@
 //! A known name costs no allocation, and what names use is within what is counted.
 
-use alscope_analysis::names::endpoint::{Endpoints, ServiceId, Settings};
+use alscope_analysis::names::endpoint::{EndpointBounds, Endpoints, ServiceId};
+use alscope_analysis::names::endpoint_rule::EndpointRule;
 use alscope_analysis::names::method::Method;
-use alscope_analysis::names::rule::EndpointRule;
 use alscope_analysis::names::target::{Request, Target};
-use alscope_analysis::names::trie::Limits;
-use alscope_naming::kubernetes_name::{KubernetesPath, Object, k8s_service_name};
+use alscope_analysis::names::trie::ServiceLimits;
+use alscope_naming::kubernetes_name::{KubernetesPath, MetadataObject, k8s_service_name};
 
 fn read(target: &mut Target, path: &[u8], is_grpc: bool) {
     target.read(&Request {
@@ -29,7 +29,7 @@ const PATHS: [(&[u8], bool); 8] = [
 #[test]
 fn a_known_path_is_found_without_allocating() {
     let rule = EndpointRule::parse("/rules/**", None).expect("the rule is good");
-    let mut endpoints = Endpoints::new(Settings::default(), vec![rule]);
+    let mut endpoints = Endpoints::new(EndpointBounds::default(), vec![rule]);
     let service = endpoints.service("web.demo");
     let mut target = Target::default();
     for (path, is_grpc) in PATHS {
@@ -51,13 +51,13 @@ fn a_known_path_is_found_without_allocating() {
 
 #[test]
 fn a_path_of_the_overflow_allocates_nothing() {
-    let limits = Limits {
+    let limits = ServiceLimits {
         names: 1,
-        ..Settings::default().service
+        ..EndpointBounds::default().service
     };
-    let settings = Settings {
+    let settings = EndpointBounds {
         service: limits,
-        ..Settings::default()
+        ..EndpointBounds::default()
     };
     let mut endpoints = Endpoints::new(settings, Vec::new());
     let mut target = Target::default();
@@ -78,7 +78,7 @@ fn a_service_name_is_written_without_allocating() {
     let mut name = String::with_capacity(100);
     let allocations = allocation_counter::measure(|| {
         template.render(&mut name, |path| match path {
-            KubernetesPath::Name(Object::Service) => Some("reviews"),
+            KubernetesPath::Name(MetadataObject::Service) => Some("reviews"),
             _ => None,
         });
     });
@@ -91,7 +91,7 @@ fn what_names_use_is_within_what_is_counted() {
     let mut endpoints = None;
     let mut counted = 0;
     let allocations = allocation_counter::measure(|| {
-        let mut table = Endpoints::new(Settings::default(), Vec::new());
+        let mut table = Endpoints::new(EndpointBounds::default(), Vec::new());
         let mut target = Target::default();
         for index in 0..3000 {
             let service = table.service(&format!("service-{}.demo", index % 7));

@@ -2,7 +2,7 @@
 
 #![expect(clippy::panic, reason = "a test may fail")]
 
-use alscope_analysis::names::endpoint::{Endpoints, Settings};
+use alscope_analysis::names::endpoint::{EndpointBounds, Endpoints};
 use alscope_analysis::names::method::Method;
 use alscope_analysis::names::redact::Redaction;
 use alscope_analysis::names::target::{Request, Target};
@@ -27,7 +27,7 @@ fn shown(kind: &str, input: &str) -> Vec<String> {
 }
 
 fn endpoint(path: &str) -> String {
-    let mut endpoints = Endpoints::new(Settings::default(), Vec::new());
+    let mut endpoints = Endpoints::new(EndpointBounds::default(), Vec::new());
     let service = endpoints.service("web.demo");
     let mut target = Target::default();
     target.read(&Request {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use alscope_analysis::analyze::rule::Rule;
+use alscope_analysis::rule::Rule;
 
 const LIST: &str = include_str!("rules.txt");
 

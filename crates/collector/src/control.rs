@@ -80,7 +80,7 @@ impl Control {
                 let (more, batch) = {
                     let mut shard = shard.lock();
                     (
-                        self.totals.drain(&mut shard, MAX_SERIES_PER_LOCK, now),
+                        shard.drain_into(&mut self.totals, MAX_SERIES_PER_LOCK, now),
                         shard.take_kept(0),
                     )
                 };

@@ -10,16 +10,17 @@ pub mod publisher;
 pub mod service_entry;
 pub mod workload_entry;
 
-use alscope_analysis::directory::naming::NamingRules;
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::naming_rules::NamingRules;
+use alscope_analysis::directory::state::DirectoryState;
 use alscope_collector_config::Config;
 
 /// The directory before its source is read, with what the configuration says about every object.
-pub fn empty(config: &Config) -> State {
+pub fn empty(config: &Config) -> DirectoryState {
     let naming = &config.analysis.naming;
     let rules = NamingRules {
         k8s: naming.k8s_service_name_rule.clone(),
         istio: naming.istio_service_name_rule.clone(),
     };
-    State::ignoring(naming.istio_service_entry_ignored_namespaces.iter().cloned()).named_by(rules)
+    DirectoryState::ignoring(naming.istio_service_entry_ignored_namespaces.iter().cloned())
+        .with_naming_rules(rules)
 }

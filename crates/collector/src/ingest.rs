@@ -8,7 +8,7 @@ use alscope_analysis::accounting::Rejected;
 use alscope_analysis::directory::Directory;
 use alscope_analysis::moment::Moment;
 use alscope_analysis::node::Node;
-use alscope_analysis::shard::{Progress, Shard};
+use alscope_analysis::shard::{MessageProgress, Shard};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
@@ -82,7 +82,7 @@ impl Ingest {
             && let Some(identifier) = message.identifier()?
         {
             logs.proxy = Some(Box::new(IdentifiedProxy {
-                node: self.shard.lock().node(&identifier)?,
+                node: self.shard.lock().read_node(&identifier)?,
                 counts: self.proxies.proxy(&identifier, received)?,
             }));
         }
@@ -101,13 +101,13 @@ impl Ingest {
             self.shard.lock().reject_entries(message.entries());
             return Ok(());
         };
-        let mut progress = Progress::new(message.entries(), received);
+        let mut progress = MessageProgress::new(message.entries(), received);
         loop {
             let before = progress.entries_read();
             // The newest directory for each turn: a guard is not kept across an await.
             let (more, batch) = {
                 let mut shard = self.shard.lock();
-                let more = shard.entries(
+                let more = shard.read_entries(
                     &self.directory.load(),
                     &proxy.node,
                     &mut progress,

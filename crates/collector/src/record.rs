@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use als_proto::{Record, Recording};
+use als_proto::{RecordedMessage, Recording};
 use alscope_analysis::accounting::Rejected;
 use alscope_analysis::names::redact::Redaction;
 use alscope_collector_config::Limits;
@@ -166,7 +166,7 @@ impl Recorder {
         if self.0.full.is_cancelled() {
             return;
         }
-        let record = Record {
+        let record = RecordedMessage {
             stream: stream.number,
             received_unix_nanos: u64::try_from(received.0).unwrap_or_default(),
             message,

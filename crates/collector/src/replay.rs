@@ -114,7 +114,7 @@ pub async fn replay(config: &Config, path: PathBuf) -> Result<Replayed, ReplayEr
     }
     let mut totals = Totals::new(last);
     let mut shard = shard.lock();
-    totals.drain(&mut shard, usize::MAX, last);
+    shard.drain_into(&mut totals, usize::MAX, last);
     Ok(Replayed {
         snapshot: totals.publish(last),
         directory_version,

@@ -12,7 +12,7 @@
 //! `app.kubernetes.io/name`, else `app`, else its workload. Where `SkyWalking` writes `-` for the missing label, that name
 //! stands, unless another alternative has a value.
 
-use crate::template::{Part, Template, TemplateError};
+use crate::template::{Template, TemplateError, TemplatePart};
 
 /// `SkyWalking`'s default of `k8sServiceNameRule`.
 pub const K8S_SERVICE_NAME_RULE: &str =
@@ -26,19 +26,19 @@ pub const BLANK_K8S_SERVICE_NAME_RULE: &str = "${pod.metadata.labels.(service.is
 
 const CANONICAL_NAME: &str = "service.istio.io/canonical-name";
 
-const K8S_PATHS: &str = "`pod` or `service` with `.metadata.name`, `.metadata.namespace`, `.metadata.labels.KEY` or \
+const KNOWN_K8S_PATHS: &str = "`pod` or `service` with `.metadata.name`, `.metadata.namespace`, `.metadata.labels.KEY` or \
      `.metadata.annotations.KEY`, a KEY with dots in parentheses";
-const ISTIO_PATHS: &str = "`serviceEntry` with `.metadata.name`, `.metadata.namespace`, `.metadata.labels.KEY` or \
+const KNOWN_ISTIO_PATHS: &str = "`serviceEntry` with `.metadata.name`, `.metadata.namespace`, `.metadata.labels.KEY` or \
      `.metadata.annotations.KEY`, a KEY with dots in parentheses";
 
-/// The objects that rules read.
+/// The objects whose metadata the rules read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Object {
+pub enum MetadataObject {
     /// The pod that an address belongs to.
     Pod,
-    /// The Service that sends to it.
+    /// The Service that sends to the pod.
     Service,
-    /// Istio's `ServiceEntry`.
+    /// The `ServiceEntry` that names the host.
     ServiceEntry,
 }
 
@@ -46,43 +46,46 @@ pub enum Object {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KubernetesPath {
     /// `metadata.name`.
-    Name(Object),
+    Name(MetadataObject),
     /// `metadata.namespace`.
-    Namespace(Object),
-    /// The label of this key.
-    Label(Object, Box<str>),
-    /// The annotation of this key.
-    Annotation(Object, Box<str>),
-    /// The pod's canonical service by Istio's fall-back; stands after the other alternatives of a variable that asks for the
-    /// label.
+    Namespace(MetadataObject),
+    /// The value of the label with this key.
+    Label(MetadataObject, Box<str>),
+    /// The value of the annotation with this key.
+    Annotation(MetadataObject, Box<str>),
+    /// The pod's canonical service by Istio's fall-back. It follows the other alternatives of a variable that reads the label.
     CanonicalService,
 }
 
-/// Parses `k8sServiceNameRule`.
+/// Parses `k8sServiceNameRule`, whose variables are `pod` and `service`.
 pub fn k8s_service_name(rule: &str) -> Result<Template<KubernetesPath>, TemplateError> {
-    let objects = [("pod", Object::Pod), ("service", Object::Service)];
+    let objects = [("pod", MetadataObject::Pod), ("service", MetadataObject::Service)];
     let rule = if rule.trim().is_empty() {
         BLANK_K8S_SERVICE_NAME_RULE
     } else {
         rule
     };
-    parse(rule, &objects, K8S_PATHS)
+    parse(rule, &objects, KNOWN_K8S_PATHS)
 }
 
-/// Parses `istioServiceNameRule`.
+/// Parses `istioServiceNameRule`, whose variable is `serviceEntry`.
 pub fn istio_service_name(rule: &str) -> Result<Template<KubernetesPath>, TemplateError> {
     let is_blank = rule.trim().is_empty();
     let rule = if is_blank { ISTIO_SERVICE_NAME_RULE } else { rule };
-    parse(rule, &[("serviceEntry", Object::ServiceEntry)], ISTIO_PATHS)
+    parse(
+        rule,
+        &[("serviceEntry", MetadataObject::ServiceEntry)],
+        KNOWN_ISTIO_PATHS,
+    )
 }
 
 /// The default of `k8sServiceNameRule`, [`K8S_SERVICE_NAME_RULE`].
 pub fn default_k8s_service_name() -> Template<KubernetesPath> {
-    let canonical_name = KubernetesPath::Label(Object::Pod, CANONICAL_NAME.into());
+    let canonical_name = KubernetesPath::Label(MetadataObject::Pod, CANONICAL_NAME.into());
     let parts = vec![
-        Part::Variable(vec![canonical_name, KubernetesPath::CanonicalService]),
-        Part::Text(".".into()),
-        Part::Variable(vec![KubernetesPath::Namespace(Object::Pod)]),
+        TemplatePart::Variable(vec![canonical_name, KubernetesPath::CanonicalService]),
+        TemplatePart::Text(".".into()),
+        TemplatePart::Variable(vec![KubernetesPath::Namespace(MetadataObject::Pod)]),
     ];
     Template::known(K8S_SERVICE_NAME_RULE, parts)
 }
@@ -90,16 +93,16 @@ pub fn default_k8s_service_name() -> Template<KubernetesPath> {
 /// The default of `istioServiceNameRule`, [`ISTIO_SERVICE_NAME_RULE`].
 pub fn default_istio_service_name() -> Template<KubernetesPath> {
     let parts = vec![
-        Part::Variable(vec![KubernetesPath::Name(Object::ServiceEntry)]),
-        Part::Text(".".into()),
-        Part::Variable(vec![KubernetesPath::Namespace(Object::ServiceEntry)]),
+        TemplatePart::Variable(vec![KubernetesPath::Name(MetadataObject::ServiceEntry)]),
+        TemplatePart::Text(".".into()),
+        TemplatePart::Variable(vec![KubernetesPath::Namespace(MetadataObject::ServiceEntry)]),
     ];
     Template::known(ISTIO_SERVICE_NAME_RULE, parts)
 }
 
 fn parse(
     rule: &str,
-    objects: &[(&str, Object)],
+    objects: &[(&str, MetadataObject)],
     known: &'static str,
 ) -> Result<Template<KubernetesPath>, TemplateError> {
     Template::parse(rule, |alternatives| {
@@ -109,7 +112,7 @@ fn parse(
         let mut paths: Vec<KubernetesPath> = paths.collect::<Result<_, _>>()?;
         let asks_for_canonical_name = paths
             .iter()
-            .any(|path| matches!(path, KubernetesPath::Label(Object::Pod, key) if **key == *CANONICAL_NAME));
+            .any(|path| matches!(path, KubernetesPath::Label(MetadataObject::Pod, key) if **key == *CANONICAL_NAME));
         if asks_for_canonical_name {
             paths.push(KubernetesPath::CanonicalService);
         }
@@ -120,7 +123,7 @@ fn parse(
 fn parse_path(
     position: usize,
     path: &str,
-    objects: &[(&str, Object)],
+    objects: &[(&str, MetadataObject)],
     known: &'static str,
 ) -> Result<KubernetesPath, TemplateError> {
     if path.is_empty() {
@@ -179,11 +182,11 @@ mod tests {
         let mut name = String::new();
         let template = k8s_service_name(rule).expect("the rule is good");
         template.render(&mut name, |path| match path {
-            KubernetesPath::Name(Object::Pod) => Some("clash-pod"),
-            KubernetesPath::Name(Object::Service) => Some("clash"),
-            KubernetesPath::Namespace(Object::Pod | Object::Service) => Some("demo"),
-            KubernetesPath::Label(Object::Pod, key) => labels.get(&**key).map(String::as_str),
-            KubernetesPath::Annotation(Object::Pod, key) if **key == *"team" => Some("red"),
+            KubernetesPath::Name(MetadataObject::Pod) => Some("clash-pod"),
+            KubernetesPath::Name(MetadataObject::Service) => Some("clash"),
+            KubernetesPath::Namespace(MetadataObject::Pod | MetadataObject::Service) => Some("demo"),
+            KubernetesPath::Label(MetadataObject::Pod, key) => labels.get(&**key).map(String::as_str),
+            KubernetesPath::Annotation(MetadataObject::Pod, key) if **key == *"team" => Some("red"),
             KubernetesPath::CanonicalService => Some(canonical),
             _ => None,
         });
@@ -283,9 +286,9 @@ mod tests {
         let template = istio_service_name(rule).expect("the rule is good");
         let mut name = String::new();
         template.render(&mut name, |path| match path {
-            KubernetesPath::Name(Object::ServiceEntry) => Some("httpbin"),
-            KubernetesPath::Namespace(Object::ServiceEntry) => Some("demo"),
-            KubernetesPath::Label(Object::ServiceEntry, key) if **key == *"team" => Some("red"),
+            KubernetesPath::Name(MetadataObject::ServiceEntry) => Some("httpbin"),
+            KubernetesPath::Namespace(MetadataObject::ServiceEntry) => Some("demo"),
+            KubernetesPath::Label(MetadataObject::ServiceEntry, key) if **key == *"team" => Some("red"),
             KubernetesPath::CanonicalService => Some("not a pod"),
             _ => None,
         });
@@ -325,17 +328,17 @@ mod tests {
     fn a_pod_is_unknown_to_the_rule_of_service_entries() {
         let error = istio_service_name("${pod.metadata.name}").expect_err("the rule is bad");
         assert!(
-            error.to_string().ends_with(&format!("write {ISTIO_PATHS}")),
+            error.to_string().ends_with(&format!("write {KNOWN_ISTIO_PATHS}")),
             "{error}"
         );
     }
 
     #[rstest]
-    #[case("${}", TemplateError::EmptyPath { position: 2, known: K8S_PATHS })]
-    #[case("${pod.metadata.name,}", TemplateError::EmptyPath { position: 20, known: K8S_PATHS })]
+    #[case("${}", TemplateError::EmptyPath { position: 2, known: KNOWN_K8S_PATHS })]
+    #[case("${pod.metadata.name,}", TemplateError::EmptyPath { position: 20, known: KNOWN_K8S_PATHS })]
     #[case(
         "${pod.metadata.labels.(app}",
-        TemplateError::OpenKey { path: "pod.metadata.labels.(app".to_owned(), position: 2, known: K8S_PATHS }
+        TemplateError::OpenKey { path: "pod.metadata.labels.(app".to_owned(), position: 2, known: KNOWN_K8S_PATHS }
     )]
     fn gaps_and_open_keys_are_refused(#[case] rule: &str, #[case] error: TemplateError) {
         assert_eq!(k8s_service_name(rule), Err(error));

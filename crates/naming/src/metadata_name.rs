@@ -7,18 +7,19 @@
 //! Where a rule asks for the canonical name and neither it nor another alternative is there, Istio's own fall-back stands, as
 //! in [`crate::kubernetes_name`].
 
-use crate::template::{Part, Template, TemplateError};
+use crate::template::{Template, TemplateError, TemplatePart};
 
 /// The mapping for a blank rule: the canonical name by either of Istio's spellings, and the namespace.
 pub const SERVICE_NAME_RULE: &str = r#"${LABELS."service.istio.io/canonical-name",SERVICE}.${NAMESPACE}"#;
 
-const PATHS: &str =
+const KNOWN_PATHS: &str =
     "keys between dots, a key with dots in double quotes, such as `LABELS.\"app.kubernetes.io/name\"`";
 
 const CANONICAL_NAME: &[&str] = &["LABELS", "service.istio.io/canonical-name"];
 
-/// Where Istio finds a canonical name without its label, best first; `SERVICE` and `WORKLOAD` are the later spelling.
-const FALL_BACK: [&[&str]; 5] = [
+/// The paths in which Istio looks for a canonical name without its label, best first. `SERVICE` and `WORKLOAD` are the later
+/// spelling.
+const CANONICAL_NAME_FALLBACKS: [&[&str]; 5] = [
     &["SERVICE"],
     &["LABELS", "app.kubernetes.io/name"],
     &["LABELS", "app"],
@@ -39,7 +40,7 @@ impl MetadataPath {
         }
     }
 
-    /// The keys, outermost first.
+    /// The keys of the path, outermost first.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|key| &**key)
     }
@@ -67,7 +68,7 @@ pub fn metadata_name(rule: &str) -> Result<Template<MetadataPath>, TemplateError
             .map(|(position, path)| parse_path(*position, path));
         let mut paths: Vec<MetadataPath> = paths.collect::<Result<_, _>>()?;
         if paths.iter().any(|path| path.is(CANONICAL_NAME)) {
-            paths.extend(FALL_BACK.map(MetadataPath::of));
+            paths.extend(CANONICAL_NAME_FALLBACKS.map(MetadataPath::of));
         }
         Ok(paths)
     })
@@ -76,11 +77,11 @@ pub fn metadata_name(rule: &str) -> Result<Template<MetadataPath>, TemplateError
 /// The mapping when nothing is configured, [`SERVICE_NAME_RULE`].
 pub fn default_metadata_name() -> Template<MetadataPath> {
     let mut names = vec![MetadataPath::of(CANONICAL_NAME), MetadataPath::of(&["SERVICE"])];
-    names.extend(FALL_BACK.map(MetadataPath::of));
+    names.extend(CANONICAL_NAME_FALLBACKS.map(MetadataPath::of));
     let parts = vec![
-        Part::Variable(names),
-        Part::Text(".".into()),
-        Part::Variable(vec![MetadataPath::of(&["NAMESPACE"])]),
+        TemplatePart::Variable(names),
+        TemplatePart::Text(".".into()),
+        TemplatePart::Variable(vec![MetadataPath::of(&["NAMESPACE"])]),
     ];
     Template::known(SERVICE_NAME_RULE, parts)
 }
@@ -89,7 +90,7 @@ fn parse_path(position: usize, path: &str) -> Result<MetadataPath, TemplateError
     let open_key = || TemplateError::OpenKey {
         path: path.to_owned(),
         position,
-        known: PATHS,
+        known: KNOWN_PATHS,
     };
     let mut keys = Vec::new();
     let mut rest = Some(path);
@@ -112,7 +113,7 @@ fn parse_path(position: usize, path: &str) -> Result<MetadataPath, TemplateError
         if key.is_empty() {
             return Err(TemplateError::EmptyPath {
                 position,
-                known: PATHS,
+                known: KNOWN_PATHS,
             });
         }
         keys.push(key.into());
@@ -241,6 +242,6 @@ mod tests {
     #[case::empty_key(r#"${LABELS.""}"#, "the naming rule has an empty path at byte 2")]
     fn bad_paths_are_refused(#[case] rule: &str, #[case] beginning: &str) {
         let error = metadata_name(rule).expect_err("the rule is bad");
-        assert_eq!(error.to_string(), format!("{beginning}; write {PATHS}"));
+        assert_eq!(error.to_string(), format!("{beginning}; write {KNOWN_PATHS}"));
     }
 }

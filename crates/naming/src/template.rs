@@ -6,18 +6,18 @@
 //!
 //! What a path may be is up to the rule: [`crate::kubernetes_name`] and [`crate::metadata_name`].
 
-/// What stands for a variable without a value.
-pub const MISSING: &str = "-";
+/// The text in place of a variable without a value.
+pub const MISSING_VALUE: &str = "-";
 
-/// A parsed template over paths of one kind.
+/// A parsed template whose paths are of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template<P> {
     text: Box<str>,
-    parts: Vec<Part<P>>,
+    parts: Vec<TemplatePart<P>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Part<P> {
+pub(crate) enum TemplatePart<P> {
     Text(Box<str>),
     Variable(Vec<P>),
 }
@@ -25,47 +25,47 @@ pub(crate) enum Part<P> {
 /// Why a template was refused. Positions are bytes of the template, the first is 0.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// A `${` without its `}`.
+    /// A `${` has no `}`.
     #[error("the variable at byte {position} of the naming rule has no end; write `}}` after it")]
     NoEnd {
-        /// Where the variable starts.
+        /// The position at which the variable starts.
         position: usize,
     },
-    /// An alternative without a path, or a path with a gap.
+    /// An alternative is empty, or a path has a gap.
     #[error("the naming rule has an empty path at byte {position}; write {known}")]
     EmptyPath {
-        /// Where the path starts.
+        /// The position at which the path starts.
         position: usize,
-        /// What may stand there.
+        /// The paths that may stand there, for the message.
         known: &'static str,
     },
-    /// A path that the rule does not have.
+    /// The rule has no such path.
     #[error("the naming rule knows no path `{path}`, at byte {position}; write {known}")]
     UnknownPath {
-        /// The path as written.
+        /// The path as the user wrote it.
         path: String,
-        /// Where it starts.
+        /// The position at which the path starts.
         position: usize,
-        /// What may stand there.
+        /// The paths that may stand there, for the message.
         known: &'static str,
     },
-    /// A key whose parenthesis or quote is not closed, or is followed by something else than a dot.
+    /// The parenthesis or quote of a key is not closed, or something else than a dot follows it.
     #[error(
         "the key in the path `{path}`, at byte {position} of the naming rule, is not closed; write {known}"
     )]
     OpenKey {
-        /// The path as written.
+        /// The path as the user wrote it.
         path: String,
-        /// Where it starts.
+        /// The position at which the path starts.
         position: usize,
-        /// What may stand there.
+        /// The paths that may stand there, for the message.
         known: &'static str,
     },
 }
 
 impl<P> Template<P> {
-    /// The template that `text` is known to parse to.
-    pub(crate) fn known(text: &str, parts: Vec<Part<P>>) -> Self {
+    /// A template whose parts are known, so that `text` need not be parsed.
+    pub(crate) fn known(text: &str, parts: Vec<TemplatePart<P>>) -> Self {
         let text = text.into();
         Template { text, parts }
     }
@@ -79,7 +79,7 @@ impl<P> Template<P> {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
             if !before.is_empty() {
-                parts.push(Part::Text(before.into()));
+                parts.push(TemplatePart::Text(before.into()));
             }
             let start = text.len() - after.len();
             let Some((inside, after)) = after.split_once('}') else {
@@ -87,17 +87,17 @@ impl<P> Template<P> {
                     position: start - "${".len(),
                 });
             };
-            parts.push(Part::Variable(variable(&alternatives(inside, start))?));
+            parts.push(TemplatePart::Variable(variable(&alternatives(inside, start))?));
             rest = after;
         }
         if !rest.is_empty() {
-            parts.push(Part::Text(rest.into()));
+            parts.push(TemplatePart::Text(rest.into()));
         }
         let text = text.into();
         Ok(Template { text, parts })
     }
 
-    /// The template as it is written.
+    /// The text of the template.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -105,8 +105,8 @@ impl<P> Template<P> {
     /// Every path that a name may depend on.
     pub fn paths(&self) -> impl Iterator<Item = &P> {
         self.parts.iter().flat_map(|part| match part {
-            Part::Text(_) => [].as_slice(),
-            Part::Variable(paths) => paths,
+            TemplatePart::Text(_) => [].as_slice(),
+            TemplatePart::Variable(paths) => paths,
         })
     }
 
@@ -115,18 +115,18 @@ impl<P> Template<P> {
         output.clear();
         for part in &self.parts {
             match part {
-                Part::Text(text) => output.push_str(text),
-                Part::Variable(paths) => {
+                TemplatePart::Text(text) => output.push_str(text),
+                TemplatePart::Variable(paths) => {
                     let values = paths.iter().filter_map(&value);
-                    let mut values = values.filter(|value| !value.is_empty() && *value != MISSING);
-                    output.push_str(values.next().unwrap_or(MISSING));
+                    let mut values = values.filter(|value| !value.is_empty() && *value != MISSING_VALUE);
+                    output.push_str(values.next().unwrap_or(MISSING_VALUE));
                 }
             }
         }
     }
 }
 
-/// What stands between commas, each with its position, without the blanks around it.
+/// The alternatives between the commas, each with its position and without blanks around it.
 fn alternatives(inside: &str, start: usize) -> Vec<(usize, &str)> {
     let mut position = start;
     let mut alternatives = Vec::new();
@@ -138,8 +138,8 @@ fn alternatives(inside: &str, start: usize) -> Vec<(usize, &str)> {
     alternatives
 }
 
-/// Group and short name of a service: what stands before and after the first `::`, as `SkyWalking` groups services. A name that
-/// starts with it has no group.
+/// The group and the short name of a service: the parts before and after the first `::`, as `SkyWalking` groups services. A name
+/// that starts with `::` has no group.
 pub fn group_and_name(service: &str) -> (Option<&str>, &str) {
     match service.split_once("::") {
         Some((group, name)) if !group.is_empty() => (Some(group), name),
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn positions_count_commas_and_blanks() {
         let template = parse("${a, b,c}").expect("the template is good");
-        let variable = Part::Variable(vec!["2a".to_owned(), "5b".to_owned(), "7c".to_owned()]);
+        let variable = TemplatePart::Variable(vec!["2a".to_owned(), "5b".to_owned(), "7c".to_owned()]);
         assert_eq!(template.parts, [variable]);
         assert_eq!(template.text(), "${a, b,c}");
     }

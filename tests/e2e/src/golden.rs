@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
-use als_proto::{Message, Record, Recording};
+use als_proto::{Message, RecordedMessage, Recording};
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::ScrapeGauges;
@@ -140,7 +140,7 @@ pub fn after(recording: &[u8], records: usize) -> anyhow::Result<Vec<u8>> {
                 && message.identifier.is_none()
             {
                 let message = node.as_slice();
-                Record { message, ..record }.write(&mut rest);
+                RecordedMessage { message, ..record }.write(&mut rest);
             }
             record.write(&mut rest);
         } else if message.identifier.is_some() {

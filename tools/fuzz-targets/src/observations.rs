@@ -7,19 +7,20 @@ use als_proto::Message;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
 use alscope_analysis::accounting::{Accounting, Rejected};
-use alscope_analysis::aggregate::registry::{Registry, SeriesId};
+use alscope_analysis::aggregate::ids::SeriesId;
+use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
-use alscope_analysis::analyze::port_protocol::PortProtocol;
+use alscope_analysis::chain::{Analyzer, Chain};
 use alscope_analysis::directory::records::{
     EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord,
 };
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::directory::{Directory, Port};
 use alscope_analysis::moment::Moment;
 use alscope_analysis::node::Node;
-use alscope_analysis::party::Reporter;
-use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::port_protocol::PortProtocol;
+use alscope_analysis::reporter::Reporter;
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use prost::Message as _;
 
 /// When the mesh's pods started, and when the messages are received: the times of the seeds.
@@ -63,7 +64,7 @@ pub fn observations(bytes: &[u8]) {
 /// One worker, and the directory of a mesh of two pods behind a gateway.
 struct Mesh {
     directory: Directory,
-    settings: Settings,
+    settings: AnalysisSettings,
     shard: Shard,
 }
 
@@ -78,12 +79,12 @@ struct Counted {
 impl Mesh {
     fn new() -> Self {
         let chain = Chain::new([Analyzer::K8sMesh, Analyzer::MxMesh]);
-        let settings = Settings {
+        let settings = AnalysisSettings {
             http: chain,
             tcp: chain,
-            ..Settings::default()
+            ..AnalysisSettings::default()
         };
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         for record in records() {
             state.apply(record, STARTED);
         }
@@ -102,17 +103,19 @@ impl Mesh {
     /// Counts the message's entries, `limit` at a time.
     fn count(&mut self, message: &Message<'_>, stream: &Node, limit: usize) -> Counted {
         let shard = &mut self.shard;
-        let mut progress = Progress::new(message.entries(), NOW);
-        while shard.entries(&self.directory, stream, &mut progress, limit) {}
+        let mut progress = MessageProgress::new(message.entries(), NOW);
+        while shard.read_entries(&self.directory, stream, &mut progress, limit) {}
         let (mut http, mut tcp) = (Vec::new(), Vec::new());
         shard.begin_drain();
         shard
+            .counts
             .http
             .drain(usize::MAX, |id, counts| http.push((id, counts.clone())));
         shard
+            .counts
             .tcp
             .drain(usize::MAX, |id, counts| tcp.push((id, counts.clone())));
-        shard.evidence.drain(usize::MAX, |_, _| ());
+        shard.counts.evidence.drain(usize::MAX, |_, _| ());
         http.sort_by_key(|(id, _)| id.index());
         tcp.sort_by_key(|(id, _)| id.index());
         Counted {

@@ -1,13 +1,13 @@
 //! Bytes as a recording.
 
-use als_proto::{Record, Recording};
+use als_proto::{RecordedMessage, Recording};
 
 /// Bytes as a recording of streams: what is read of it, written and read again is the same.
 pub fn recording(bytes: &[u8]) {
     let Ok(recording) = Recording::read(bytes) else {
         return;
     };
-    let records: Vec<Record<'_>> = recording.map_while(Result::ok).collect();
+    let records: Vec<RecordedMessage<'_>> = recording.map_while(Result::ok).collect();
     let mut written = Recording::BEGINNING.to_vec();
     for record in &records {
         record.write(&mut written);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use als_proto::{Entry, Message};
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
+use alscope_analysis::chain::{Analyzer, Chain};
 use alscope_analysis::directory::Directory;
-use alscope_analysis::directory::records::{Key, Kind, Record};
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::records::{ObjectKey, ObjectKind, Record};
+use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::moment::Moment;
 use alscope_analysis::node::Node;
-use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use anyhow::Context as _;
 
 use crate::mesh::{Pod, Workload, rolling};
@@ -23,7 +23,7 @@ use crate::streams::{self, Framed, Load};
 /// A worker's shard with a directory and everything that its streams send.
 #[derive(Debug)]
 pub struct Analysis {
-    state: State,
+    state: DirectoryState,
     directory: Directory,
     rolled: u16,
     rolling: Workload,
@@ -60,9 +60,9 @@ impl Analysis {
             Shape::Short | Shape::Sidecar => Analyzer::K8sMesh,
             Shape::TwoPeers => Analyzer::MxMesh,
         };
-        let settings = Settings {
+        let settings = AnalysisSettings {
             http: Chain::new([analyzer]),
-            ..Settings::default()
+            ..AnalysisSettings::default()
         };
         let mut analysis = Analysis {
             state: state(mesh),
@@ -86,8 +86,8 @@ impl Analysis {
                 address: Ipv4Addr::new(10, 200, high, low),
             }
         };
-        let gone = Key {
-            kind: Kind::Pod,
+        let gone = ObjectKey {
+            kind: ObjectKind::Pod,
             id: uid(&replaced(self.rolled)),
         };
         let new = replaced(self.rolled.wrapping_add(1));
@@ -128,8 +128,8 @@ impl Analysis {
             let Ok(message) = Message::read(framed.message()) else {
                 continue;
             };
-            let mut progress = Progress::new(message.entries(), *received);
-            shard.entries(directory, node, &mut progress, usize::MAX);
+            let mut progress = MessageProgress::new(message.entries(), *received);
+            shard.read_entries(directory, node, &mut progress, usize::MAX);
             entries += progress.entries_read() as u64;
         }
         entries

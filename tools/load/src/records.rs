@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
 use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, PodEndpoint, PodRecord, Record, ServiceRecord,
 };
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::moment::Moment;
+use alscope_analysis::port_protocol::PortProtocol;
 
 use crate::mesh::{PORT, Pod, Workload};
 use crate::objects::uid;
@@ -17,8 +17,8 @@ use crate::objects::uid;
 const STARTED: Moment = Moment(1_793_491_200_000_000_000);
 
 /// All objects of the mesh, taken.
-pub fn state(mesh: &[Workload]) -> State {
-    let mut state = State::default();
+pub fn state(mesh: &[Workload]) -> DirectoryState {
+    let mut state = DirectoryState::default();
     for workload in mesh {
         for pod in &workload.pods {
             state.apply(

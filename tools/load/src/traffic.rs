@@ -97,7 +97,7 @@ impl Traffic {
 
     /// How many samples their exposition has.
     pub const fn samples(self) -> usize {
-        self.series() / FAMILIES * HttpCounts::SAMPLES
+        self.series() / FAMILIES * HttpCounts::SAMPLES_PER_SERIES
     }
 
     /// How many sidecars report.

@@ -92,7 +92,7 @@ impl<'a> HttpRequest<'a> {
                 REQUEST_BODY_BYTES => self.body_bytes = fields.uint64()?,
                 REQUEST_HEADERS => {
                     fields.bytes()?;
-                    self.headers.occurs(field, fields);
+                    self.headers.note_occurrence(field, fields);
                 }
                 UPSTREAM_HEADER_BYTES_SENT | DOWNSTREAM_HEADER_BYTES_RECEIVED => fields.skip(key)?,
                 _ => fields.skip_unknown(key, LAST_KNOWN_FIELD)?,

@@ -62,11 +62,11 @@ impl<'a> HttpResponse<'a> {
                 RESPONSE_BODY_BYTES => self.body_bytes = fields.uint64()?,
                 RESPONSE_HEADERS => {
                     fields.bytes()?;
-                    self.headers.occurs(field, fields);
+                    self.headers.note_occurrence(field, fields);
                 }
                 RESPONSE_TRAILERS => {
                     fields.bytes()?;
-                    self.trailers.occurs(field, fields);
+                    self.trailers.note_occurrence(field, fields);
                 }
                 RESPONSE_CODE_DETAILS => self.code_details = fields.bytes()?,
                 UPSTREAM_HEADER_BYTES_RECEIVED | DOWNSTREAM_HEADER_BYTES_SENT => fields.skip(key)?,

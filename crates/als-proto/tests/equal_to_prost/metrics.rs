@@ -2,7 +2,7 @@
 
 use als_proto::messages::envoy::service::metrics::v3::StreamMetricsMessage;
 use als_proto::messages::io::prometheus::client;
-use als_proto::{Histogram, Malformed, Metric, MetricFamily, MetricValue, MetricsMessage};
+use als_proto::{Malformed, Metric, MetricFamily, MetricHistogram, MetricValue, MetricsMessage};
 use prost::Message as _;
 
 /// Panics if the reader does with `bytes` anything else than it should.
@@ -102,7 +102,7 @@ fn compare_value(metric: &Metric<'_>, kind: Option<client::MetricType>, expected
     }
 }
 
-fn compare_histogram(histogram: &Histogram<'_>, expected: &client::Histogram) {
+fn compare_histogram(histogram: &MetricHistogram<'_>, expected: &client::Histogram) {
     assert_eq!(histogram.count, expected.sample_count());
     assert_eq!(histogram.sum.to_bits(), expected.sample_sum().to_bits());
     let buckets: Vec<_> = histogram

@@ -1,5 +1,8 @@
 //! What HTTP and TCP entries share.
 
+mod response_flags;
+mod tls;
+
 use als_proto::{Address, Certificate, Duration, Entry, Malformed, Message, Timestamp, TlsProperties};
 use rstest::rstest;
 
@@ -190,190 +193,6 @@ fn times_are_seconds_and_nanos_in_any_writing(
 }
 
 #[test]
-fn tls_properties_are_read() {
-    let local = message(
-        4,
-        [
-            message(1, [string(1, "spiffe://td/ns/a/sa/b")]),
-            string(2, "CN=b"),
-        ],
-    );
-    let dns = message(1, [string(2, "b.example")]);
-    let [first, second] =
-        ["spiffe://td/ns/c/sa/d", "spiffe://td/ns/e/sa/f"].map(|uri| message(1, [string(1, uri)]));
-    let peer = message(5, [dns, first, second, string(3, "issuer")]);
-    let bytes = common([message(
-        4,
-        [
-            varint(1, 4),
-            string(3, "outbound_.80_._.b"),
-            local,
-            peer,
-            string(6, "id"),
-        ],
-    )]);
-    let expected = TlsProperties {
-        version: 4,
-        sni: b"outbound_.80_._.b",
-        local_certificate: Some(Certificate {
-            subject: b"CN=b",
-            uri_san: b"spiffe://td/ns/a/sa/b",
-        }),
-        peer_certificate: Some(Certificate {
-            subject: b"",
-            uri_san: b"spiffe://td/ns/c/sa/d",
-        }),
-    };
-    assert_eq!(read_common(&bytes).tls_properties(), Ok(Some(expected)));
-}
-
-#[rstest]
-#[case::alone(&[message(1, [string(1, "spiffe://a")])], "", "spiffe://a")]
-#[case::before_a_subject(&[message(1, [string(1, "spiffe://a")]), string(2, "CN=a")], "CN=a", "spiffe://a")]
-#[case::first_of_two(&[message(1, [string(1, "spiffe://a")]), message(1, [string(1, "spiffe://b")])], "", "spiffe://a")]
-#[case::behind_a_blank_one(&[message(1, [string(1, "")]), message(1, [string(1, "spiffe://b")])], "", "spiffe://b")]
-#[case::last_of_one_name(&[message(1, [string(1, "spiffe://a"), string(1, "spiffe://b")])], "", "spiffe://b")]
-#[case::blank(&[message(1, [string(1, "")])], "", "")]
-fn the_first_uri_that_says_something_counts(
-    #[case] certificate: &[Vec<u8>],
-    #[case] subject: &str,
-    #[case] uri_san: &str,
-) {
-    let expected = Certificate {
-        subject: subject.as_bytes(),
-        uri_san: uri_san.as_bytes(),
-    };
-    let certificate = certificate.concat();
-    let (whole, pieces) = (string(4, &certificate), [string(4, &certificate), string(4, "")]);
-    for tls in [message(4, [whole]), message(4, pieces)] {
-        let bytes = common([tls]);
-        let tls = read_common(&bytes).tls_properties().expect("well-formed");
-        assert_eq!(tls.and_then(|tls| tls.local_certificate), Some(expected));
-    }
-}
-
-#[rstest]
-#[case::both(&[varint(1, 4), string(4, "a"), string(5, "b"), string(6, "id")], Ok(Some("\x22\x01a\x2a\x01b")))]
-#[case::one(&[string(3, "name"), string(5, "b")], Ok(Some("\x2a\x01b")))]
-#[case::none(&[varint(1, 4)], Ok(Some("")))]
-#[case::in_adjacent_pieces(&[string(4, "a"), string(4, "c")], Ok(Some("\x22\x01a\x22\x01c")))]
-#[case::apart(&[string(4, "a"), varint(1, 4), string(5, "b")], Ok(None))]
-#[case::broken_before(&[varint(4, 1), string(5, "b")], Err(Malformed))]
-#[case::broken_behind(&[string(4, "a"), vec![0x32, 0x7f]], Err(Malformed))]
-#[case::broken_within(&[vec![0x22, 0x7f, 0x61]], Err(Malformed))]
-fn certificates_are_handed_out_as_sent(
-    #[case] tls: &[Vec<u8>],
-    #[case] expected: Result<Option<&str>, Malformed>,
-) {
-    let bytes = common([string(4, tls.concat())]);
-    let expected = expected.map(|sent| sent.map(str::as_bytes));
-    assert_eq!(read_common(&bytes).certificates_as_sent(), expected);
-}
-
-#[rstest]
-#[case::alone(&[string(3, "name")], Ok("name"))]
-#[case::last(&[string(3, "one"), varint(1, 4), string(4, ""), string(3, "name")], Ok("name"))]
-#[case::none(&[string(4, "")], Ok(""))]
-#[case::broken(&[vec![0x1a, 0x7f, 0x61]], Err(Malformed))]
-#[case::broken_behind(&[string(3, "name"), vec![0x32, 0x7f]], Err(Malformed))]
-fn the_server_name_is_read_by_itself(#[case] tls: &[Vec<u8>], #[case] expected: Result<&str, Malformed>) {
-    let bytes = common([string(4, tls.concat())]);
-    let expected = expected.map(str::as_bytes);
-    assert_eq!(read_common(&bytes).server_name(), expected);
-    let bytes = common([string(4, tls.concat()), string(4, "")]);
-    assert_eq!(read_common(&bytes).server_name(), expected);
-}
-
-#[test]
-fn what_is_handed_out_as_sent_is_in_one_piece() {
-    let bytes = common([string(3, "local"), string(13, "upstream")]);
-    let read = read_common(&bytes);
-    assert_eq!(read.downstream_local_address_as_sent(), Some(&b"local"[..]));
-    assert_eq!(read.upstream_remote_address_as_sent(), Some(&b"upstream"[..]));
-    assert_eq!(read.certificates_as_sent(), Ok(Some(&b""[..])));
-    let pieces =
-        ["a", "b"].map(|piece| [string(3, piece), string(4, string(4, piece)), string(13, piece)].concat());
-    let bytes = common(pieces);
-    let read = read_common(&bytes);
-    assert_eq!(read.downstream_local_address_as_sent(), None);
-    assert_eq!(read.upstream_remote_address_as_sent(), None);
-    assert_eq!(read.certificates_as_sent(), Ok(None));
-}
-
-#[test]
-fn a_name_that_turned_from_uri_to_dns_is_no_uri() {
-    let name = message(1, [string(1, "spiffe://td/ns/a/sa/b"), string(2, "b.example")]);
-    let bytes = common([message(4, [message(5, [name])])]);
-    let tls = read_common(&bytes)
-        .tls_properties()
-        .expect("well-formed")
-        .expect("there are some");
-    assert_eq!(
-        tls.peer_certificate,
-        Some(Certificate {
-            subject: b"",
-            uri_san: b""
-        })
-    );
-    assert_eq!(tls.local_certificate, None);
-}
-
-#[rstest]
-#[case(1, "LH")]
-#[case(2, "UH")]
-#[case(3, "UT")]
-#[case(4, "LR")]
-#[case(5, "UR")]
-#[case(6, "UF")]
-#[case(7, "UC")]
-#[case(8, "UO")]
-#[case(9, "NR")]
-#[case(10, "DI")]
-#[case(11, "FI")]
-#[case(12, "RL")]
-#[case(14, "RLSE")]
-#[case(15, "DC")]
-#[case(16, "URX")]
-#[case(17, "SI")]
-#[case(18, "IH")]
-#[case(19, "DPE")]
-#[case(20, "UMSDR")]
-#[case(21, "RFCF")]
-#[case(22, "NFCF")]
-#[case(23, "DT")]
-#[case(24, "UPE")]
-#[case(25, "NC")]
-#[case(26, "OM")]
-#[case(27, "DF")]
-#[case(28, "DR")]
-fn each_response_flag_has_envoys_short_code(#[case] number: u32, #[case] code: &str) {
-    let bytes = common([message(16, [varint(number, 1)])]);
-    let flags = read_common(&bytes).response_flags;
-    assert_eq!(flags.bits(), 1 << number);
-    assert!(flags.contains(number));
-    assert_eq!(flags.short_codes().collect::<Vec<_>>(), [code]);
-}
-
-#[rstest]
-#[case::unauthorized_details_by_presence(vec![message(13, [])], &["UAEX"])]
-#[case::with_a_reason(vec![message(13, [varint(1, 1)])], &["UAEX"])]
-#[case::in_the_order_of_their_numbers(vec![varint(28, 1), message(13, []), varint(2, 1)], &["UH", "UAEX", "DR"])]
-#[case::false_is_not_set(vec![varint(2, 0)], &[])]
-#[case::last_wins(vec![varint(2, 1), varint(4, 1), varint(2, 0)], &["LR"])]
-#[case::newer_flags_are_ignored(vec![varint(29, 1), varint(63, 1), varint(64, 1), varint(3, 2)], &["UT"])]
-fn response_flags_are_a_set(#[case] fields: Vec<Vec<u8>>, #[case] codes: &[&str]) {
-    let bytes = common([string(16, fields.concat())]);
-    let flags = read_common(&bytes).response_flags;
-    assert_eq!(flags.short_codes().collect::<Vec<_>>(), codes);
-    assert_eq!(flags.is_empty(), codes.is_empty());
-    assert!(
-        ![0, 29, 63, 64, u32::MAX]
-            .into_iter()
-            .any(|number| flags.contains(number))
-    );
-}
-
-#[test]
 fn strings_and_numbers_are_read() {
     let strings = [15, 18, 19, 25, 26, 28]
         .map(|number| string(number, format!("field {number}")))
@@ -408,19 +227,6 @@ fn of_a_string_that_occurs_again_the_last_counts_in_one_message_and_in_pieces_of
         assert_eq!(common.upstream_cluster, b"second");
         assert_eq!(common.route_name, b"second");
         assert_eq!(common.stream_id, b"");
-    }
-}
-
-#[test]
-fn flags_of_all_occurrences_are_one_set() {
-    let flags = [
-        message(16, [varint(2, 1), varint(4, 1)]),
-        message(16, [varint(2, 0), varint(3, 1)]),
-    ];
-    let pieces = flags.clone().map(|flags| message(1, [flags]));
-    for bytes in [common(flags), http_entry(pieces)] {
-        let codes: Vec<&str> = read_common(&bytes).response_flags.short_codes().collect();
-        assert_eq!(codes, ["UT", "LR"]);
     }
 }
 

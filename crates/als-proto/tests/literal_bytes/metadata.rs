@@ -1,6 +1,6 @@
 //! The metadata of the node that sends, and wrapped bytes.
 
-use als_proto::{Malformed, Message, Struct, Value, wrapped_bytes};
+use als_proto::{Malformed, Message, Struct, StructValue, wrapped_bytes};
 use rstest::rstest;
 
 use crate::encode::{message, string, varint};
@@ -32,17 +32,17 @@ fn at(bytes: &[u8], path: &[&str]) -> Result<Option<String>, Malformed> {
         .identifier()?
         .expect("the message has an identifier");
     let (first, rest) = path.split_first().expect("a path");
-    let mut found = Value::Other;
+    let mut found = StructValue::Other;
     identifier.visit_metadata(|name, value| {
         if name == first.as_bytes() {
             found = value;
         }
     })?;
     for step in rest {
-        let Value::Struct(inner) = found else {
+        let StructValue::Struct(inner) = found else {
             return Ok(None);
         };
-        found = Value::Other;
+        found = StructValue::Other;
         inner.visit(|name, value| {
             if name == step.as_bytes() {
                 found = value;
@@ -50,8 +50,8 @@ fn at(bytes: &[u8], path: &[&str]) -> Result<Option<String>, Malformed> {
         })?;
     }
     Ok(match found {
-        Value::String(string) => Some(String::from_utf8_lossy(string).into_owned()),
-        Value::Struct(_) | Value::Other => None,
+        StructValue::String(string) => Some(String::from_utf8_lossy(string).into_owned()),
+        StructValue::Struct(_) | StructValue::Other => None,
     })
 }
 
@@ -142,8 +142,8 @@ fn a_field_is_read_whatever_its_lengths(
     let mut fields = Vec::new();
     let read = Struct::new(bytes).visit(|name, value| {
         let text: &[u8] = match value {
-            Value::String(text) => text,
-            Value::Struct(_) | Value::Other => b"other",
+            StructValue::String(text) => text,
+            StructValue::Struct(_) | StructValue::Other => b"other",
         };
         fields.push((name, text));
     });

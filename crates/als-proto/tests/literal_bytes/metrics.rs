@@ -1,6 +1,6 @@
 //! Envoy's own metrics.
 
-use als_proto::{Bucket, Malformed, Metric, MetricValue, MetricsMessage};
+use als_proto::{HistogramBucket, Malformed, Metric, MetricValue, MetricsMessage};
 use rstest::rstest;
 
 use crate::encode::{double, message, string, varint};
@@ -88,7 +88,7 @@ fn labels_and_buckets_are_read_in_order() {
         panic!("a histogram in {:?}", read[0].1.value)
     };
     let buckets: Result<Vec<_>, Malformed> = histogram.buckets().collect();
-    let expected = [(0.5, 1), (f64::INFINITY, 3)].map(|(upper_bound, cumulative_count)| Bucket {
+    let expected = [(0.5, 1), (f64::INFINITY, 3)].map(|(upper_bound, cumulative_count)| HistogramBucket {
         upper_bound,
         cumulative_count,
     });

@@ -1,58 +1,41 @@
-//! What the calls of an edge rest on: which rules found its parties, how often, each with an example.
+//! Evidence of edges: which rules found the parties of an edge's calls, how often, and an example of each.
 //!
-//! A worker counts by a small number; the texts are made once, where the totals are.
+//! A worker counts by small ids. The texts are made once, in the table of totals.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::call::Call;
+use super::drain_moments::DrainMoments;
 use super::example::Example;
-use super::node::Node;
-use super::registry::Registry;
-use crate::analyze::role::Role;
-use crate::analyze::rule::Rule;
+use super::graph_node::GraphNode;
+use super::ids::EvidenceId;
 use crate::interner::{Interner, Symbol};
 use crate::moment::Moment;
-use crate::party::{Call, Reporter};
+use crate::reporter::Reporter;
+use crate::role::Role;
+use crate::rule::Rule;
 
-/// Evidence that is kept apart; with its examples at most 20 MiB.
-pub const MOST_EVIDENCE: usize = 10_000;
-/// How old an example gets before a worker gives a newer one, if it has one.
-const EXAMPLE_AGE: Duration = Duration::from_secs(10);
+/// How many pieces of evidence are counted separately. With their examples they take at most 20 MiB.
+pub const MAX_EVIDENCE: usize = 10_000;
+/// How old an example is before a worker replaces it by a newer one.
+const EXAMPLE_REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The number of a piece of evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct EvidenceId(u32);
-
-impl EvidenceId {
-    /// Stands for all that is not kept apart, because a bound was reached.
-    pub const OVERFLOW: EvidenceId = EvidenceId(0);
-
-    /// The id of the evidence at `place`.
-    pub fn at(place: usize) -> Self {
-        EvidenceId(u32::try_from(place).map_or(0, |place| place.saturating_add(1)))
-    }
-
-    /// The place among the evidence that is kept apart.
-    pub fn place(self) -> Option<usize> {
-        (self.0 as usize).checked_sub(1)
-    }
-}
-
-/// How one party of a call was found, and what its proxy does.
+/// How a party of a call was found, and the role of its proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule that says who it is, or that nobody certain is.
+    /// The rule that found the party, or that left it unknown.
     pub rule: Rule,
-    /// Whether it is a gateway or a waypoint; any other party counts as behind a sidecar.
+    /// The role: gateway or waypoint; any other party counts as a sidecar's.
     pub role: Role,
 }
 
-/// An edge and how its parties were found, in symbols.
+/// The key of a piece of evidence: an edge and how its parties were found, in symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvidenceKey {
     reporter: Reporter,
-    nodes: [Node<Symbol>; 2],
+    nodes: [GraphNode<Symbol>; 2],
     found: [Finding; 2],
 }
 
@@ -73,7 +56,7 @@ impl Hash for EvidenceKey {
 }
 
 impl EvidenceKey {
-    /// The evidence of a call whose source and destination were found so.
+    /// The key for a call whose source and destination were found so.
     pub fn new(call: &Call, found: [Finding; 2]) -> Self {
         let ends = call.kinds.ends(call);
         EvidenceKey {
@@ -83,14 +66,14 @@ impl EvidenceKey {
         }
     }
 
-    /// Every symbol in it.
+    /// Every symbol of the key.
     pub fn symbols(&self) -> impl Iterator<Item = Symbol> + use<> {
         self.nodes
             .into_iter()
             .flat_map(|node| [node.namespace, node.name])
     }
 
-    /// The same in text.
+    /// The evidence in text.
     pub fn evidence(&self, interner: &Interner) -> Evidence {
         let [source, destination] = self.nodes.map(|node| node.text(interner));
         let [of_source, of_destination] = self.found;
@@ -109,61 +92,61 @@ impl EvidenceKey {
 /// An edge and the rules that found its parties.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// Who reports the calls.
+    /// The proxy that reports the calls.
     pub reporter: Reporter,
-    /// The caller.
-    pub source: Node,
-    /// The called party.
-    pub destination: Node,
-    /// What says who the caller is.
+    /// The node that called.
+    pub source: GraphNode,
+    /// The node that was called.
+    pub destination: GraphNode,
+    /// The rule that found the caller.
     pub source_rule: Rule,
-    /// What says who the called party is.
+    /// The rule that found the called party.
     pub destination_rule: Rule,
-    /// Whether the caller is a gateway or a waypoint.
+    /// The role of the caller's proxy.
     pub source_role: Role,
-    /// Whether the called party is one.
+    /// The role of the called party's proxy.
     pub destination_role: Role,
 }
 
-/// Evidence and what it is of.
+/// A piece of evidence with its count and an example.
 #[derive(Clone, Debug)]
-pub struct Counted {
+pub struct CountedEvidence {
     /// The edge and the rules.
     pub evidence: Arc<Evidence>,
     /// Observations since it was first counted.
     pub observations: u64,
-    /// One of them, a recent one of those that had to be looked up.
+    /// A recent one of those that had to be looked up.
     pub example: Option<Arc<Example>>,
-    /// Since when it counts: a moment at which it had counted nothing.
+    /// Since when it counts: by then it had counted nothing.
     pub created: Moment,
-    /// When a drain last brought any.
+    /// When a drain last brought an observation.
     changed: Moment,
 }
 
-/// All evidence but what expired.
+/// All evidence that has not expired.
 #[derive(Clone, Debug, Default)]
 pub struct EvidenceTable {
-    /// What is kept apart, by place.
-    rows: Vec<Option<Counted>>,
-    /// Observations whose evidence is not, because there was too much of it.
+    /// The evidence by the slots of its ids.
+    rows: Vec<Option<CountedEvidence>>,
+    /// Observations whose evidence is not counted separately, because there was too much.
     pub overflowed: u64,
-    /// Observations whose evidence expired.
+    /// Observations of evidence that has expired.
     pub expired: u64,
 }
 
 impl EvidenceTable {
-    /// What is kept apart.
-    pub fn rows(&self) -> Vec<&Counted> {
+    /// The evidence that is counted separately.
+    pub fn rows(&self) -> Vec<&CountedEvidence> {
         self.rows.iter().flatten().collect()
     }
 
-    /// Adds what a worker counted and a drain brings `now`. What is new had counted nothing at `before`.
+    /// Adds what a worker counted, as a drain brings it. `evidence` says what an id that is new stands for.
     pub fn add(
         &mut self,
         id: EvidenceId,
-        delta: Delta,
-        registry: &Registry,
-        (before, now): (Moment, Moment),
+        delta: EvidenceDelta,
+        drain: DrainMoments,
+        evidence: impl FnOnce(EvidenceId) -> Option<Evidence>,
     ) {
         let Some(place) = id.place() else {
             self.overflowed += delta.observations;
@@ -176,64 +159,64 @@ impl EvidenceTable {
             return;
         };
         if row.is_none() {
-            *row = registry.evidence(id).map(|evidence| Counted {
+            *row = evidence(id).map(|evidence| CountedEvidence {
                 evidence: Arc::new(evidence),
                 observations: 0,
                 example: None,
-                created: before,
-                changed: now,
+                created: drain.before,
+                changed: drain.now,
             });
         }
         if let Some(row) = row {
             row.observations += delta.observations;
             row.example = delta.example.or(row.example.take());
-            row.changed = now;
+            row.changed = drain.now;
         }
     }
 
-    /// Lets go what has not changed since `oldest`; see [`super::expiry`].
-    pub(super) fn expire(&mut self, registry: &Registry, oldest: Moment) {
-        let is_idle = |row: &Option<Counted>| row.as_ref().is_some_and(|row| row.changed < oldest);
+    /// Drops the evidence that has not changed since `oldest` and that `free` frees; see [`super::expiry`].
+    pub(super) fn expire(&mut self, oldest: Moment, free: impl FnOnce(&[EvidenceId]) -> Vec<EvidenceId>) {
+        let is_idle = |row: &Option<CountedEvidence>| row.as_ref().is_some_and(|row| row.changed < oldest);
         let rows = self.rows.iter().enumerate();
         let idle: Vec<EvidenceId> = rows
             .filter(|(_, row)| is_idle(row))
             .map(|(place, _)| EvidenceId::at(place))
             .collect();
-        for id in registry.free_evidence(&idle) {
+        for id in free(&idle) {
             let row = id.place().and_then(|place| self.rows.get_mut(place)?.take());
             self.expired += row.map_or(0, |row| row.observations);
         }
     }
 }
 
-/// What a worker counted of one piece of evidence since it was last drained.
+/// What a worker counted of a piece of evidence since it was last drained.
 #[derive(Clone, Debug)]
-pub struct Delta {
+pub struct EvidenceDelta {
     observations: u64,
     example: Option<Arc<Example>>,
 }
 
-/// The example that a worker last gave of one piece of evidence.
+/// The example that a worker last gave of a piece of evidence.
 #[derive(Clone, Debug, Default)]
-struct Given {
-    at: Option<Moment>,
-    /// Until it is drained.
+struct LastExample {
+    given_at: Option<Moment>,
+    /// The example until it is drained.
     example: Option<Arc<Example>>,
 }
 
 /// What one worker counted since it was last drained, by evidence.
 #[derive(Debug, Default)]
 pub struct EvidenceDeltas {
-    /// Apart from the examples, so that what every observation touches is small.
+    /// The counts. They lie apart from the examples, so that an observation touches little memory.
     observations: Vec<u64>,
-    given: Vec<Given>,
+    last_examples: Vec<LastExample>,
     touched: Vec<EvidenceId>,
-    /// What was touched when the drain began, and has not been drained yet.
+    /// What the current drain still has to bring.
     draining: Vec<EvidenceId>,
 }
 
 impl EvidenceDeltas {
-    /// Counts an observation.
+    /// Counts an observation of this evidence.
     #[inline]
     pub fn add(&mut self, id: EvidenceId) {
         match self.observations.get_mut(id.0 as usize) {
@@ -243,19 +226,20 @@ impl EvidenceDeltas {
                 }
                 *observations += 1;
             }
-            None => self.learn(id),
+            None => self.grow(id),
         }
     }
 
     #[cold]
-    fn learn(&mut self, id: EvidenceId) {
+    fn grow(&mut self, id: EvidenceId) {
         self.observations.resize(id.0 as usize + 1, 0);
-        self.given.resize_with(id.0 as usize + 1, Given::default);
+        self.last_examples
+            .resize_with(id.0 as usize + 1, LastExample::default);
         self.add(id);
     }
 
-    /// Gives an example for each of `ids` whose last one is too old at `now`; it is made only if there is one.
-    pub fn give(
+    /// Replaces the examples of `ids` that are too old at `now`. `make` is called only if there is one.
+    pub fn offer_example(
         &mut self,
         ids: impl IntoIterator<Item = EvidenceId>,
         now: Moment,
@@ -263,17 +247,20 @@ impl EvidenceDeltas {
     ) {
         let (mut make, mut example) = (Some(make), None);
         for id in ids {
-            let Some(given) = self.given.get_mut(id.0 as usize) else {
+            let Some(given) = self.last_examples.get_mut(id.0 as usize) else {
                 continue;
             };
-            if given.at.is_some_and(|at| now.since(at) < EXAMPLE_AGE) {
+            if given
+                .given_at
+                .is_some_and(|at| now.since(at) < EXAMPLE_REFRESH_INTERVAL)
+            {
                 continue;
             }
             if let Some(make) = make.take() {
                 example = make().map(Arc::new);
             }
-            *given = Given {
-                at: Some(now),
+            *given = LastExample {
+                given_at: Some(now),
                 example: example.clone(),
             };
         }
@@ -290,17 +277,18 @@ impl EvidenceDeltas {
         self.touched.reserve(self.draining.len());
     }
 
-    /// Hands over at most `limit` pieces of evidence of the drain and starts them anew. Answers whether more is left of it.
-    pub fn drain(&mut self, limit: usize, mut take: impl FnMut(EvidenceId, Delta)) -> bool {
+    /// Hands at most `limit` pieces of evidence to `take` and resets them. Returns whether more are left.
+    pub fn drain(&mut self, limit: usize, mut take: impl FnMut(EvidenceId, EvidenceDelta)) -> bool {
         for _ in 0..limit {
             let Some(id) = self.draining.pop() else {
                 return false;
             };
             let place = id.0 as usize;
-            if let (Some(observations), Some(given)) =
-                (self.observations.get_mut(place), self.given.get_mut(place))
-            {
-                let delta = Delta {
+            if let (Some(observations), Some(given)) = (
+                self.observations.get_mut(place),
+                self.last_examples.get_mut(place),
+            ) {
+                let delta = EvidenceDelta {
                     observations: std::mem::take(observations),
                     example: given.example.take(),
                 };

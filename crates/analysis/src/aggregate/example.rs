@@ -1,26 +1,26 @@
-//! One entry as it may be shown: without secrets, within a bound of bytes, in printable text.
+//! Makes an entry fit to be shown: without secrets, bounded, in printable text.
 
 use als_proto::{Address, CommonProperties, HttpEntry, HttpRequest, Malformed};
 
-use crate::analyze::flags;
+use crate::analyze::response_flags;
 use crate::moment::Moment;
 use crate::names::method::Method;
 use crate::names::redact::{REDACTED, Redaction, bounded};
 use crate::peer::{Peer, Peers};
 
-/// Bytes of a text that are shown.
-const SHOWN: usize = 128;
-/// Bytes of a path or authority that are looked through for secrets; a longer one is not shown.
-const READ: usize = 4096;
+/// How many bytes of a text are shown.
+const MAX_TEXT_BYTES: usize = 128;
+/// How many bytes a path or authority may have to be searched for secrets; a longer one is not shown.
+const MAX_SCANNED_BYTES: usize = 4096;
 
-/// An entry as it may be shown. What the entry does not say is empty.
+/// An entry that may be shown. What the entry does not say is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
     /// When the call started, by the entry's `start_time`, else when it was received.
     pub started: Moment,
     /// The node id of the proxy that logged it.
     pub proxy: Box<str>,
-    /// What was asked for; none of TCP.
+    /// The request; `None` for TCP.
     pub request: Option<ExampleRequest>,
     /// Envoy's short codes of `response_flags`, joined by commas; `-` if none.
     pub response_flags: Box<str>,
@@ -30,57 +30,57 @@ pub struct Example {
     pub route_name: Box<str>,
     /// `downstream_direct_remote_address` as `ip:port`, an address inside Envoy as `listener/endpoint_id`.
     pub downstream_direct_remote_address: Box<str>,
-    /// The same of `downstream_remote_address`.
+    /// `downstream_remote_address` in the same form.
     pub downstream_remote_address: Box<str>,
-    /// The same of `downstream_local_address`.
+    /// `downstream_local_address` in the same form.
     pub downstream_local_address: Box<str>,
-    /// The same of `upstream_remote_address`.
+    /// `upstream_remote_address` in the same form.
     pub upstream_remote_address: Box<str>,
-    /// The downstream's peer as `namespace/workload`, where an analyzer asks for peers.
+    /// The downstream peer as `namespace/workload`, if an analyzer reads peers.
     pub downstream_peer: Box<str>,
-    /// The same of the upstream's peer.
+    /// The upstream peer in the same form.
     pub upstream_peer: Box<str>,
 }
 
 /// The request of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExampleRequest {
-    /// The method.
+    /// The method of the request.
     pub method: Method,
-    /// The authority.
+    /// The authority without userinfo.
     pub authority: Box<str>,
-    /// The path, and the keys of its query.
+    /// The path and the keys of its query, without their values.
     pub path: Box<str>,
-    /// The response's code; 0 when there was none.
+    /// The status code; 0 without a response.
     pub response_code: u32,
 }
 
-/// The parts of an entry that an example shows.
+/// The parts of an entry from which an example is made.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct ExampleSource<'a> {
     /// The node id of the proxy that logged it.
     pub proxy: &'a [u8],
     /// When the entry was received.
     pub received: Moment,
-    /// The entry's common properties.
+    /// The common properties of the entry.
     pub common: &'a CommonProperties<'a>,
-    /// The entry's peers.
+    /// The peers in the entry's filter state.
     pub peers: &'a Peers<'a>,
-    /// The entry and its request; none of TCP.
+    /// The entry and its request; `None` for TCP.
     pub http: Option<(&'a HttpEntry<'a>, &'a HttpRequest<'a>)>,
 }
 
 impl Example {
-    /// The entry as it may be shown.
-    pub fn of(shown: &Shown<'_>) -> Result<Self, Malformed> {
-        let Shown { common, peers, .. } = shown;
+    /// The example of an entry.
+    pub fn of(shown: &ExampleSource<'_>) -> Result<Self, Malformed> {
+        let ExampleSource { common, peers, .. } = shown;
         Ok(Example {
             started: common.start_time()?.map_or(shown.received, Moment::from),
             proxy: text(shown.proxy),
             request: shown
                 .http
                 .map(|(entry, request)| ExampleRequest::of(entry, request)),
-            response_flags: cut(flags::text(common.response_flags)),
+            response_flags: cut(response_flags::text(common.response_flags)),
             upstream_cluster: text(common.upstream_cluster),
             route_name: text(common.route_name),
             downstream_direct_remote_address: address(common.downstream_direct_remote_address()?),
@@ -96,7 +96,7 @@ impl Example {
 impl ExampleRequest {
     fn of(entry: &HttpEntry<'_>, request: &HttpRequest<'_>) -> Self {
         let redacted = |text: &[u8], redact: fn(&Redaction, &[u8], &mut String)| {
-            if text.len() > READ {
+            if text.len() > MAX_SCANNED_BYTES {
                 return REDACTED.into();
             }
             let mut shown = String::new();
@@ -133,13 +133,13 @@ fn peer(peer: Option<Peer<&[u8]>>) -> Box<str> {
     })
 }
 
-/// Bytes from the network as text that a terminal can print, as much as is shown of it.
+/// Bytes from the network as printable text, cut to what is shown.
 fn text(bytes: &[u8]) -> Box<str> {
-    let begin = bytes.get(..SHOWN + 1).unwrap_or(bytes);
+    let begin = bytes.get(..MAX_TEXT_BYTES + 1).unwrap_or(bytes);
     let printable = String::from_utf8_lossy(begin).into_owned();
     cut(printable.replace(char::is_control, "\u{fffd}"))
 }
 
 fn cut(text: String) -> Box<str> {
-    bounded(text, SHOWN).into()
+    bounded(text, MAX_TEXT_BYTES).into()
 }

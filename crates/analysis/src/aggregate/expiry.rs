@@ -1,21 +1,20 @@
-//! What is idle goes, so that every bound recovers by itself: series, edges, evidence, calls and strings.
+//! Drops idle series, edges, evidence, calls and strings, so that every bound recovers by itself.
 //!
-//! Calls, series, evidence and strings have small numbers. Each worker has vectors by them and remembers identities as them, and the
-//! registry finds them by what they stand for. A number may become another's only when no worker can have the old one. So time is
-//! cut into epochs, and the control task does all of this in one pass every sixth of the idle time:
+//! Calls, series, evidence and strings have small numbers. Each worker has vectors that are indexed by them and caches identities
+//! by them, and the registry finds them by their values. A number may be reused only when no worker can have its old meaning. So
+//! time is divided into epochs, and the control task does the following in one pass, six times in the idle time:
 //!
-//! 1. The registry begins an epoch. From now on it notes of each value that it was asked for in this one.
-//! 2. Each shard is drained, also of a worker that has nothing to do. When its drain begins, the shard forgets every number that it
-//!    knows: its remembered identities and its series by key, and texts forget their symbols by themselves. Whatever it meets after
-//!    that it asks the registry for, which notes it. The drain brings all that it had counted under old numbers.
-//! 3. Now a number that nobody asked for in this epoch is in no worker's hands, and nothing that was counted for it is under way. If it
-//!    has not changed for the idle time, it is freed in the registry and let go in the totals, and may be given to another at once.
+//! 1. The registry begins an epoch. From now on it notes which values are asked for in this epoch.
+//! 2. Each shard is drained, including those of idle workers. When its drain begins, the shard forgets all numbers: its cached
+//!    identities and its series by key; texts forget their symbols by themselves. For whatever it meets later it asks the registry,
+//!    which notes that. The drain brings all counts under old numbers.
+//! 3. Now no worker has a number that was not asked for in this epoch, and no counts for it are under way. If it has not changed
+//!    for the idle time, it is freed in the registry and dropped from the totals. It may be reused at once.
 //!
-//! Until then a value is found by what it stands for, so a series is never there twice, and what comes in at the last moment counts
-//! where it belongs. An entry pays nothing for that: a drain knows what was touched, and forgetting costs one more look-up of each
-//! identity in an epoch.
+//! Until then a value is found by its content, so no series exists twice, and late counts go where they belong. An entry pays
+//! nothing for all this: a drain knows what was touched, and forgetting costs one more lookup of each identity in an epoch.
 //!
-//! | what | goes when nobody has its number and |
+//! | what | is dropped when nobody has its number and |
 //! |---|---|
 //! | a series | no drain brought anything for the idle time |
 //! | evidence with its examples | the same |
@@ -23,7 +22,7 @@
 //! | a call | it has no series |
 //! | a string | nothing holds its symbol or its text, and nobody asked for it in the epoch before either: names of services are in no table |
 //!
-//! The overflow series stays. A series that comes back is a new one: it starts from nothing, at a new time.
+//! The overflow series stays. A series that comes back is a new one: it starts from zero, at a new time.
 
 use std::time::Duration;
 
@@ -31,49 +30,49 @@ use super::registry::Registry;
 use super::totals::Totals;
 use crate::moment::Moment;
 
-/// Passes in one idle time.
-const PASSES: u32 = 6;
+/// How many passes there are in one idle time.
+const PASSES_PER_IDLE_TIME: u32 = 6;
 
-/// When what goes.
+/// The schedule by which idle things are dropped.
 #[derive(Clone, Copy, Debug)]
 pub struct Expiry {
     idle: Duration,
     next: Moment,
 }
 
-/// A pass that has begun an epoch.
+/// A pass whose epoch has begun.
 #[derive(Debug)]
 #[must_use = "what is idle goes at the end of the pass"]
-pub struct Pass {
+pub struct ExpiryPass {
     oldest: Moment,
 }
 
 impl Expiry {
-    /// Lets go what is idle for `idle`, at most a sixth of that later.
+    /// A schedule that drops what has been idle for `idle`, at most a sixth of that later.
     pub fn new(idle: Duration, started: Moment) -> Self {
         Expiry {
             idle,
-            next: started.plus(idle / PASSES),
+            next: started.plus(idle / PASSES_PER_IDLE_TIME),
         }
     }
 
-    /// Begins a pass, if one is due: then drain each shard to its end, and end the pass.
-    pub fn begin(&mut self, registry: &Registry, now: Moment) -> Option<Pass> {
-        let between = self.idle / PASSES;
-        // A clock that is set back does not put the next pass off.
+    /// Begins a pass if one is due. The caller then drains each shard to its end, and ends the pass.
+    pub fn begin(&mut self, registry: &Registry, now: Moment) -> Option<ExpiryPass> {
+        let between = self.idle / PASSES_PER_IDLE_TIME;
+        // If the clock is set back, the next pass is not delayed by it.
         if now < self.next && self.next.since(now) <= between {
             return None;
         }
         self.next = now.plus(between);
         registry.begin_epoch();
-        Some(Pass {
+        Some(ExpiryPass {
             oldest: now.minus(self.idle),
         })
     }
 }
 
-impl Pass {
-    /// Lets go what is idle. Every shard must have been drained since the pass began.
+impl ExpiryPass {
+    /// Drops what is idle. Every shard must have been drained since the pass began.
     pub fn end(self, totals: &mut Totals, registry: &Registry) {
         totals.expire(registry, self.oldest);
     }

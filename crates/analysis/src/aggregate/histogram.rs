@@ -1,20 +1,22 @@
-//! Istio's histogram buckets, exact in integers.
+//! Histograms with Istio's buckets, in integers, so that they are exact.
 
 use std::ops::AddAssign;
 
-/// Finite buckets; one more takes the rest.
-pub const EDGES: usize = 19;
-/// Buckets with the last, unbounded one.
-pub const BUCKETS: usize = EDGES + 1;
+/// How many buckets have a finite bound.
+pub const FINITE_BUCKETS: usize = 19;
+/// How many buckets there are, with the last, unbounded one.
+pub const BUCKET_COUNT: usize = FINITE_BUCKETS + 1;
+/// How many buckets the durations of an edge have: Istio's up to a minute, and one for the rest.
+pub const EDGE_BUCKET_COUNT: usize = 16;
 
-/// The buckets' upper bounds as Prometheus shows them, in milliseconds or bytes (Envoy's default buckets, which Istio keeps).
-pub const BOUNDS: [&str; BUCKETS] = [
+/// The upper bounds of the buckets as Prometheus shows them, in milliseconds or bytes (Envoy's default buckets, which Istio keeps).
+pub const BUCKET_BOUNDS: [&str; BUCKET_COUNT] = [
     "0.5", "1", "5", "10", "25", "50", "100", "250", "500", "1000", "2500", "5000", "10000", "30000",
     "60000", "300000", "600000", "1800000", "3600000", "+Inf",
 ];
 
-/// The bounds in thousandths of the unit: microseconds of a duration in milliseconds, thousandths of a byte.
-pub const THOUSANDTHS: [u64; EDGES] = [
+/// The upper bounds in thousandths of the unit: microseconds of a duration in milliseconds, thousandths of a byte.
+pub const BUCKET_BOUNDS_THOUSANDTHS: [u64; FINITE_BUCKETS] = [
     500,
     1_000,
     5_000,
@@ -39,27 +41,27 @@ pub const THOUSANDTHS: [u64; EDGES] = [
 /// The bucket of a value in thousandths of its unit.
 #[inline]
 pub fn bucket(thousandths: u64) -> usize {
-    THOUSANDTHS.partition_point(|edge| *edge < thousandths)
+    BUCKET_BOUNDS_THOUSANDTHS.partition_point(|edge| *edge < thousandths)
 }
 
-/// Counts by bucket and the sum of the values. A duration's unit is the microsecond, a size's the byte.
+/// Counts by bucket, and the sum of the values. Durations are in microseconds, sizes in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Histogram<Count = u64> {
-    /// The sum of the values; it stops at the largest number, because a counter never falls. Before the buckets: with the first of
-    /// them it is in one cache line.
+    /// The sum of the values. It saturates, because a counter never falls. It stands before the buckets, so that it shares a cache
+    /// line with the first ones.
     pub sum: u64,
     /// How many values fell into each bucket (not cumulative).
-    pub buckets: [Count; BUCKETS],
+    pub buckets: [Count; BUCKET_COUNT],
 }
 
 impl<Count: AddAssign + From<bool>> Histogram<Count> {
-    /// Adds a duration.
+    /// Adds a duration in microseconds.
     #[inline]
     pub fn add_microseconds(&mut self, microseconds: u64) {
         self.add(microseconds, microseconds);
     }
 
-    /// Adds a size.
+    /// Adds a size in bytes.
     #[inline]
     pub fn add_bytes(&mut self, bytes: u64) {
         self.add(bytes.saturating_mul(1000), bytes);
@@ -76,7 +78,7 @@ impl<Count: AddAssign + From<bool>> Histogram<Count> {
 }
 
 impl Histogram {
-    /// Adds the values of `other`.
+    /// Adds all values of `other`.
     pub fn merge(&mut self, other: &Histogram) {
         for (count, more) in self.buckets.iter_mut().zip(other.buckets) {
             *count += more;
@@ -84,7 +86,7 @@ impl Histogram {
         self.sum = self.sum.saturating_add(other.sum);
     }
 
-    /// How many values were added.
+    /// How many values it has.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
@@ -109,7 +111,7 @@ mod tests {
     fn bucket_of(microseconds: u64) -> &'static str {
         let mut histogram = Histogram::<u64>::default();
         histogram.add_microseconds(microseconds);
-        BOUNDS[histogram.buckets.iter().position(|count| *count == 1).unwrap()]
+        BUCKET_BOUNDS[histogram.buckets.iter().position(|count| *count == 1).unwrap()]
     }
 
     #[rstest]
@@ -129,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_bounds_in_text_and_in_numbers_are_the_same() {
-        for (text, thousandths) in BOUNDS.iter().zip(THOUSANDTHS) {
+        for (text, thousandths) in BUCKET_BOUNDS.iter().zip(BUCKET_BOUNDS_THOUSANDTHS) {
             assert_eq!(text.parse::<f64>().unwrap() * 1000.0, thousandths as f64);
         }
     }

@@ -1,17 +1,18 @@
-//! A series' labels as text: Istio's standard label set.
+//! Makes the labels of a series as text: Istio's standard labels.
 
 use std::sync::Arc;
 
-use super::node::Node;
-use super::series::Outcome;
-use crate::analyze::flags;
+use super::graph_node::GraphNode;
+use crate::aggregate::call::{Call, PartyLabels};
+use crate::analyze::outcome::Outcome;
 use crate::analyze::outcome::{Verdict, is_answered};
+use crate::analyze::response_flags;
 use crate::interner::{Interner, Symbol};
-use crate::party::{Call, PartyLabels, Reporter};
+use crate::reporter::Reporter;
 
 /// Istio's standard labels, in the order of [`SeriesLabels::values`]. TCP metrics have all but `response_code` and
 /// `grpc_response_status`.
-pub const NAMES: [&str; 25] = [
+pub const LABEL_NAMES: [&str; 25] = [
     "reporter",
     "source_workload",
     "source_workload_namespace",
@@ -39,38 +40,38 @@ pub const NAMES: [&str; 25] = [
     "grpc_response_status",
 ];
 
-/// How many of [`NAMES`] a TCP metric has.
-pub const TCP_NAMES: usize = 23;
+/// How many of [`LABEL_NAMES`] a TCP metric has.
+pub const TCP_LABEL_COUNT: usize = 23;
 
 /// Who called whom by which protocol, as one reporter saw it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Edge {
-    /// The caller.
-    pub source: Node,
-    /// The called party.
-    pub destination: Node,
-    /// The called service, by which rows of one call are known where the called workload is not.
-    pub service: Node,
-    /// Whether the called party is known or at least answered: of a call that nobody answered the workload can be known otherwise.
+    /// The node that called.
+    pub source: GraphNode,
+    /// The node that was called.
+    pub destination: GraphNode,
+    /// The called service, which relates the rows of a call whose workload is not known.
+    pub service: GraphNode,
+    /// Whether the called party is known or answered. If nobody answered, other reporters may know the workload.
     pub is_answered: bool,
     /// Istio's `request_protocol`.
     pub protocol: &'static str,
-    /// Who reports it.
+    /// The proxy that reports the calls.
     pub reporter: Reporter,
 }
 
-/// A series' labels, made once.
+/// The labels of a series. They are made once.
 #[derive(Clone, Debug)]
 pub struct SeriesLabels {
-    /// The values of [`NAMES`].
+    /// The values of [`LABEL_NAMES`], in their order.
     pub values: [Arc<str>; 25],
     /// The edge that the series is part of.
     pub edge: Edge,
-    /// What its calls came to; of those beyond a bound nothing is known.
+    /// The verdict on its calls; unknown for the overflow series.
     pub verdict: Verdict,
 }
 
-/// Makes a series' labels.
+/// Makes the labels of a series.
 pub fn series_labels(call: &Call, outcome: Outcome, interner: &Interner) -> SeriesLabels {
     let text = |symbol: Symbol| interner.text(symbol);
     let [s0, s1, s2, s3, s4, s5, s6, s7] = party_values(&call.source, interner);
@@ -106,7 +107,7 @@ pub fn series_labels(call: &Call, outcome: Outcome, interner: &Interner) -> Seri
         text(call.service_name),
         text(call.service_namespace),
         outcome.protocol.as_str().into(),
-        flags::text(outcome.flags).into(),
+        response_flags::text(outcome.flags).into(),
         call.security.as_str().into(),
         outcome.code.to_string().into(),
         outcome.protocol.grpc_status_text().into(),
@@ -122,7 +123,7 @@ pub fn series_labels(call: &Call, outcome: Outcome, interner: &Interner) -> Seri
     }
 }
 
-/// Bytes of the labels of a call's series, without those of its outcome.
+/// Bytes of the label values of a call's series, without those of the outcome.
 pub fn label_bytes(call: &Call, interner: &Interner) -> usize {
     call.symbols().map(|symbol| interner.text(symbol).len()).sum()
 }

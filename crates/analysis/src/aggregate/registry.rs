@@ -1,139 +1,80 @@
-//! The one table of calls and series that all workers share. It is asked only for what a worker has not met in this epoch
+//! The registry of calls and series, which all workers share. A worker asks it only for what it has not met in this epoch
 //! ([`super::expiry`]), so its lock is off the hot path.
 
+mod bounds;
+mod id_table;
 pub mod node_numbers;
 mod outside_hosts;
-mod places;
 mod tables;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use node_numbers::NodeNumbers;
-use places::Places;
-use tables::{HTTP, TCP, Tables};
+pub use bounds::RegistryBounds;
+use id_table::IdTable;
+use node_numbers::NodeNumberTable;
+use outside_hosts::OTHER_HOST;
+use tables::{HTTP_SERIES, TCP_SERIES, Tables};
 
-use super::evidence::{Evidence, EvidenceId, EvidenceKey, Finding, MOST_EVIDENCE};
+use super::call::Call;
+use super::evidence::{Evidence, EvidenceKey, Finding};
+use super::ids::{CallId, EvidenceId, SeriesId};
 use super::labels::SeriesLabels;
-use super::series::{Counts, HttpCounts, SeriesKey, TcpCounts};
+use super::series::SeriesKey;
 use crate::interner::{Interner, Symbol, Text};
-use crate::party::Call;
 
-/// The id of a [`Call`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CallId(u32);
+/// How many slots are examined before the lock is released for a moment.
+const SLOTS_PER_LOCK: usize = 4096;
 
-impl CallId {
-    /// [`Call::OVERFLOW`].
-    pub const OVERFLOW: CallId = CallId(0);
-
-    /// The id as a number.
-    pub fn number(self) -> u32 {
-        self.0
-    }
-}
-
-/// The id of a series within its family (HTTP or TCP).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SeriesId(u32);
-
-impl SeriesId {
-    /// The series that takes what no longer fits.
-    pub const OVERFLOW: SeriesId = SeriesId(0);
-
-    /// The id of the series at a place; that of the overflow where there can be no place.
-    pub fn at(place: usize) -> Self {
-        SeriesId(u32::try_from(place).unwrap_or(0))
-    }
-
-    /// The place in a dense vector.
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// How much the registry holds before the rest goes into the overflow series.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Bytes of interned strings, with what each takes besides its text.
-    pub string_bytes: usize,
-    /// Calls.
-    pub calls: usize,
-    /// Samples of the exposition.
-    pub samples: usize,
-    /// Bytes of the values of all series' labels as text: a long string is in one series after the other.
-    pub label_bytes: usize,
-    /// Edges with the rules that found their parties.
-    pub evidence: usize,
-    /// Hosts outside the mesh that only their callers name.
-    pub outside_hosts: usize,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Bounds {
-            string_bytes: 64 << 20,
-            calls: 200_000,
-            samples: 500_000,
-            label_bytes: 64 << 20,
-            evidence: MOST_EVIDENCE,
-            outside_hosts: 200,
-        }
-    }
-}
-
-/// Places that are looked through before the lock is given back for a moment.
-const TURN: usize = 4096;
-
-/// Ids for calls and series, the same for all workers.
+/// Ids of calls, series and evidence, the same for all workers.
 #[derive(Debug)]
 pub struct Registry {
-    bounds: Bounds,
-    /// The interner's, also without the lock.
+    bounds: RegistryBounds,
+    /// The epoch of the interner, readable without the lock.
     epoch: AtomicU32,
     tables: Mutex<Tables>,
-    nodes: Mutex<NodeNumbers>,
+    nodes: Mutex<NodeNumberTable>,
 }
 
-/// How much of something there is.
+/// The size of one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
-    /// How many are known.
+pub struct TableSize {
+    /// How many values there are.
     pub live: usize,
-    /// For how many there is a place: as many as there were at one time.
-    pub places: usize,
+    /// How many slots there are: the most values that there were at one time.
+    pub slots: usize,
 }
 
-/// How much a registry holds.
+/// The sizes of a registry's tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sizes {
-    /// Strings.
-    pub strings: Size,
-    /// Bytes of them, with what each takes besides its text.
+pub struct RegistrySizes {
+    /// The interned strings.
+    pub strings: TableSize,
+    /// Bytes of the strings, each with its overhead.
     pub string_bytes: usize,
-    /// Calls.
-    pub calls: Size,
-    /// HTTP series.
-    pub http: Size,
-    /// TCP series.
-    pub tcp: Size,
-    /// Edges with the rules that found their parties.
-    pub evidence: Size,
-    /// Samples of the exposition.
+    /// The calls.
+    pub calls: TableSize,
+    /// The HTTP and gRPC series.
+    pub http: TableSize,
+    /// The TCP series.
+    pub tcp: TableSize,
+    /// The evidence: edges with the rules that found their parties.
+    pub evidence: TableSize,
+    /// How many samples the series are in the exposition.
     pub samples: usize,
-    /// Bytes of the values of all series' labels.
+    /// Bytes of the label values of all series.
     pub label_bytes: usize,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Registry::new(Bounds::default())
+        Registry::new(RegistryBounds::default())
     }
 }
 
 impl Registry {
-    /// An empty registry that holds as much as `bounds` say.
-    pub fn new(bounds: Bounds) -> Self {
+    /// An empty registry with these bounds.
+    pub fn new(bounds: RegistryBounds) -> Self {
         let tables = Tables::new(bounds.string_bytes);
         Registry {
             bounds,
@@ -143,7 +84,7 @@ impl Registry {
         }
     }
 
-    /// No code that runs under the lock can leave a table half changed, so a poisoned one is as good as any.
+    /// Code that runs under the lock never leaves a table half changed, so a poisoned lock is ignored.
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -153,30 +94,36 @@ impl Registry {
         self.tables().interner.intern(text)
     }
 
-    /// The symbol of a string, with its text: whoever has that may keep the symbol over epochs.
+    /// The symbol of a string, and its text. Whoever holds the text may keep the symbol over epochs.
     pub fn intern_held(&self, text: &str) -> (Symbol, Arc<str>) {
         let interner = &mut self.tables().interner;
         let symbol = interner.intern(text);
         (symbol, interner.text(symbol))
     }
 
-    /// The symbol of a text that lives long: it is looked for only once an epoch.
+    /// The symbol of a long-lived text, which is looked up only once an epoch.
     pub fn intern_text(&self, text: &Text) -> Symbol {
-        // Without the lock, where it is known.
+        // A known symbol needs no lock.
         text.symbol_of(self.epoch())
             .unwrap_or_else(|| self.tables().interner.intern_text(text))
     }
 
-    /// The number of the epoch.
+    /// The number of the current epoch.
     pub fn epoch(&self) -> u32 {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Begins an epoch. What a shard knows counts until its next drain; see [`super::expiry`].
+    /// Begins an epoch. What a shard knows stays valid until its next drain; see [`super::expiry`].
     pub fn begin_epoch(&self) {
         let mut tables = self.tables();
         tables.interner.begin_epoch();
-        self.epoch.store(tables.interner.number(), Ordering::Release);
+        self.epoch.store(tables.interner.epoch(), Ordering::Release);
+    }
+
+    /// The number of the node with these key. A number is never given to other key.
+    pub fn node_number(&self, key: &[u8]) -> u64 {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.number(key)
     }
 
     /// The string of a symbol.
@@ -184,8 +131,8 @@ impl Registry {
         self.tables().interner.text(symbol)
     }
 
-    /// The ids of the call that `make` makes with the interner, and of the evidence for it: how its source and its destination
-    /// were found.
+    /// The id of the call that `make` makes with the interner, and the id of its evidence: how its source and its destination were
+    /// found.
     pub fn call(
         &self,
         found: [Finding; 2],
@@ -198,14 +145,37 @@ impl Registry {
         (id, tables.evidence_id(key, self.bounds.evidence))
     }
 
-    /// What the evidence of an id is of.
+    /// The ids of a call to a host outside that only its caller names: to that host, or to `other` if there is no room for the
+    /// host. Also returns whether it is not counted as `other`.
+    pub fn call_outside(
+        &self,
+        found: [Finding; 2],
+        host: &str,
+        make: impl FnOnce(&mut Interner) -> Call,
+    ) -> (CallId, EvidenceId, bool) {
+        let tables = &mut *self.tables();
+        let has_place = tables.outside_hosts.has_place(host, self.bounds.outside_hosts);
+        let call = Call {
+            service: tables.interner.intern(if has_place { host } else { OTHER_HOST }),
+            ..make(&mut tables.interner)
+        };
+        let id = tables.call_id(&call, self.bounds.calls);
+        if has_place && id != CallId::OVERFLOW {
+            tables.outside_hosts.hold(host, id);
+        }
+        let key = EvidenceKey::new(tables.call_of(id), found);
+        let evidence = tables.evidence_id(key, self.bounds.evidence);
+        (id, evidence, has_place || id == CallId::OVERFLOW)
+    }
+
+    /// The evidence of an id; `None` for the overflow.
     pub fn evidence(&self, id: EvidenceId) -> Option<Evidence> {
         let tables = self.tables();
         let key = tables.evidence.get(u32::try_from(id.place()?).ok()?)?;
         Some(key.evidence(&tables.interner))
     }
 
-    /// What `read` reads of a call, with the interner of its symbols.
+    /// Calls `read` with a call and the interner of its symbols.
     pub fn read_call<T>(&self, id: CallId, read: impl FnOnce(&Call, &Interner) -> T) -> T {
         let tables = self.tables();
         read(tables.call_of(id), &tables.interner)
@@ -213,46 +183,42 @@ impl Registry {
 
     /// The id of an HTTP series.
     pub fn http_series(&self, key: SeriesKey) -> SeriesId {
-        self.tables()
-            .series((HTTP, HttpCounts::SAMPLES), key, &self.bounds)
+        self.tables().series(HTTP_SERIES, key, &self.bounds)
     }
 
     /// The id of a TCP series.
     pub fn tcp_series(&self, key: SeriesKey) -> SeriesId {
-        self.tables().series((TCP, TcpCounts::SAMPLES), key, &self.bounds)
+        self.tables().series(TCP_SERIES, key, &self.bounds)
     }
 
     /// The labels of an HTTP series.
     pub fn http_labels(&self, id: SeriesId) -> Option<SeriesLabels> {
-        self.tables().labels(HTTP, id)
+        self.tables().labels(HTTP_SERIES, id)
     }
 
     /// The labels of a TCP series.
     pub fn tcp_labels(&self, id: SeriesId) -> Option<SeriesLabels> {
-        self.tables().labels(TCP, id)
+        self.tables().labels(TCP_SERIES, id)
     }
 
-    /// Frees those of these HTTP series that nobody asked for in this epoch. Answers which; their ids may be others' at once.
+    /// Frees those of these HTTP series that nobody asked for in this epoch, and returns them. Their ids may be given to others at
+    /// once.
     pub fn free_http(&self, ids: &[SeriesId]) -> Vec<SeriesId> {
-        self.free(ids, |tables, id| {
-            tables.free_series((HTTP, HttpCounts::SAMPLES), *id)
-        })
+        self.free(ids, |tables, id| tables.free_series(HTTP_SERIES, *id))
     }
 
-    /// The same of TCP series.
+    /// Frees TCP series likewise.
     pub fn free_tcp(&self, ids: &[SeriesId]) -> Vec<SeriesId> {
-        self.free(ids, |tables, id| {
-            tables.free_series((TCP, TcpCounts::SAMPLES), *id)
-        })
+        self.free(ids, |tables, id| tables.free_series(TCP_SERIES, *id))
     }
 
-    /// The same of evidence.
+    /// Frees evidence likewise.
     pub fn free_evidence(&self, ids: &[EvidenceId]) -> Vec<EvidenceId> {
         self.free(ids, |tables, id| tables.free_evidence(*id))
     }
 
     fn free<Id: Copy>(&self, ids: &[Id], mut free: impl FnMut(&mut Tables, &Id) -> bool) -> Vec<Id> {
-        let turns = ids.chunks(TURN);
+        let turns = ids.chunks(SLOTS_PER_LOCK);
         turns
             .flat_map(|turn| {
                 let mut tables = self.tables();
@@ -262,32 +228,32 @@ impl Registry {
             .collect()
     }
 
-    /// Frees the calls that have no series and that nobody asked for in this epoch, then the strings that are of no use.
+    /// Frees the calls without series that nobody asked for in this epoch, then the strings that nobody needs.
     pub fn free_unused(&self) {
-        let calls = self.tables().calls.places();
-        for turn in (0..calls).step_by(TURN) {
+        let calls = self.tables().calls.slots();
+        for turn in (0..calls).step_by(SLOTS_PER_LOCK) {
             let mut tables = self.tables();
-            (turn..calls.min(turn + TURN)).for_each(|place| tables.free_call(place));
+            (turn..calls.min(turn + SLOTS_PER_LOCK)).for_each(|place| tables.free_call(place));
         }
-        let strings = self.tables().interner.places();
-        for turn in (0..strings).step_by(TURN) {
-            self.tables().interner.free_unused(turn..turn + TURN);
+        let strings = self.tables().interner.slots();
+        for turn in (0..strings).step_by(SLOTS_PER_LOCK) {
+            self.tables().interner.free_unused(turn..turn + SLOTS_PER_LOCK);
         }
     }
 
-    /// How much there is.
-    pub fn sizes(&self) -> Sizes {
-        fn size<K: Copy + Eq + std::hash::Hash>(places: &Places<K>) -> Size {
-            Size {
-                live: places.len(),
-                places: places.places(),
+    /// The current sizes of all tables.
+    pub fn sizes(&self) -> RegistrySizes {
+        fn size<K: Copy + Eq + std::hash::Hash>(table: &IdTable<K>) -> TableSize {
+            TableSize {
+                live: table.len(),
+                slots: table.slots(),
             }
         }
         let tables = self.tables();
-        Sizes {
-            strings: Size {
+        RegistrySizes {
+            strings: TableSize {
                 live: tables.interner.len(),
-                places: tables.interner.places(),
+                slots: tables.interner.slots(),
             },
             string_bytes: tables.interner.bytes(),
             calls: size(&tables.calls),
@@ -297,5 +263,44 @@ impl Registry {
             samples: tables.samples,
             label_bytes: tables.label_bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::Role;
+    use crate::rule::Rule;
+
+    const NOT_FOUND: Finding = Finding {
+        rule: Rule::NotFound,
+        role: Role::Sidecar,
+    };
+
+    // proves: labels/outside-hosts-bound
+    #[test]
+    fn a_host_that_had_no_place_gets_one_when_a_call_is_forgotten() {
+        let registry = Registry::new(RegistryBounds {
+            outside_hosts: 1,
+            ..RegistryBounds::default()
+        });
+        let call = |host: &str| {
+            let make = |_: &mut Interner| Call {
+                service_name: Symbol::EMPTY,
+                ..Call::OVERFLOW
+            };
+            let (id, _, has_place) = registry.call_outside([NOT_FOUND; 2], host, make);
+            let service = registry.read_call(id, |call, interner| interner.text(call.service));
+            (service.to_string(), has_place)
+        };
+        assert_eq!(call("a"), ("a".to_owned(), true));
+        assert_eq!(call("b"), ("other".to_owned(), false));
+        registry.begin_epoch();
+        assert_eq!(call("a"), ("a".to_owned(), true));
+        registry.free_unused();
+        assert_eq!(call("b"), ("other".to_owned(), false));
+        registry.begin_epoch();
+        registry.free_unused();
+        assert_eq!(call("b"), ("b".to_owned(), true));
     }
 }

@@ -1,32 +1,19 @@
-//! What a series is keyed by, and what it counts.
+//! The keys of series, and what a series counts.
 
 use std::hash::{Hash, Hasher};
 
-use als_proto::ResponseFlags;
-
-use super::histogram::{BUCKETS, Histogram, bucket};
-use super::registry::CallId;
-use super::window::SKETCH;
+use super::histogram::{BUCKET_COUNT, EDGE_BUCKET_COUNT, Histogram, bucket};
+use super::ids::CallId;
 use crate::analyze::measure::{HttpMeasure, TcpMeasure};
+use crate::analyze::outcome::Outcome;
 use crate::analyze::protocol::Protocol;
-
-/// The part of a series' labels that says what came of the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// HTTP, gRPC with its status, or TCP.
-    pub protocol: Protocol,
-    /// The response code; 0 for TCP.
-    pub code: u32,
-    /// Envoy's response flags.
-    pub flags: ResponseFlags,
-}
 
 /// The identity of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeriesKey {
-    /// Who called whom.
+    /// The call: who called whom.
     pub call: CallId,
-    /// What came of it.
+    /// How the call ended.
     pub outcome: Outcome,
 }
 
@@ -44,62 +31,63 @@ impl Hash for SeriesKey {
     }
 }
 
-/// What one observation adds to a series.
+/// The counters of a kind of series, and how observations add to them.
 pub trait Counts: Clone + Default + std::fmt::Debug {
-    /// The measured entry.
+    /// The measures of an entry.
     type Measure;
-    /// What one worker counts between two drains.
+    /// The counters of one worker between two drains.
     type Delta: Default + std::fmt::Debug;
 
-    /// Samples that one series is in the exposition.
-    const SAMPLES: usize;
+    /// How many samples one series is in the exposition.
+    const SAMPLES_PER_SERIES: usize;
 
-    /// The outcome of a measured entry.
+    /// The outcome of an entry with these measures.
     fn outcome(measure: &Self::Measure) -> Outcome;
 
-    /// Counts a measured entry in a delta that is not full.
+    /// Counts an entry in a delta that is not full.
     fn count(delta: &mut Self::Delta, measure: &Self::Measure);
 
-    /// Whether nothing was counted.
+    /// Whether the delta has counted nothing.
     fn is_empty(delta: &Self::Delta) -> bool;
 
-    /// Whether no further entry can be counted.
+    /// Whether the delta can't count another entry.
     fn is_full(delta: &Self::Delta) -> bool;
 
-    /// What was counted.
+    /// The counters of a delta.
     fn of(delta: &Self::Delta) -> Self;
 
-    /// Adds what another shard counted.
+    /// Adds the counts of another shard.
     fn merge(&mut self, other: &Self);
 }
 
 /// The counters of an HTTP or gRPC series.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpCounts {
-    /// Requests.
+    /// How many requests were counted.
     pub requests: u64,
-    /// Request durations, in microseconds.
+    /// The durations of the requests, in microseconds.
     pub duration: Histogram,
-    /// Request sizes.
+    /// The sizes of the requests, in bytes.
     pub request_bytes: Histogram,
-    /// Response sizes.
+    /// The sizes of the responses, in bytes.
     pub response_bytes: Histogram,
-    /// How many requests of each bucket of durations last as long as a connection, see [`crate::analyze::lasting`].
-    pub lasting: [u32; SKETCH],
+    /// How many requests in each bucket of durations are long-lived, see [`crate::analyze::long_lived`].
+    pub long_lived: [u32; EDGE_BUCKET_COUNT],
 }
 
-/// What one worker counts of an HTTP or gRPC series between two drains. A large mesh has thousands of them, and an entry reaches for
-/// one that is in no cache: with counts of four bytes, from the beginning of a line, it takes four lines and not seven.
+/// The counters of an HTTP or gRPC series of one worker between two drains. A large mesh has thousands of them, and most are in no
+/// cache when an entry needs one. With counts of four bytes and aligned to a cache line, an entry touches four lines and not seven.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub struct HttpDelta {
-    /// Requests. No bucket has more.
+    /// How many requests were counted. No bucket has more.
     requests: u32,
     duration: Histogram<u32>,
     request_bytes: Histogram<u32>,
     response_bytes: Histogram<u32>,
-    /// Beyond what a second can bring they count as requests that don't last: small, so that all of it fits in the same lines.
-    lasting: [u16; SKETCH],
+    /// Small, so that all counters fit in the same lines. They saturate far above what a second can bring; what is beyond counts as
+    /// not long-lived.
+    long_lived: [u16; EDGE_BUCKET_COUNT],
 }
 
 impl Counts for HttpCounts {
@@ -107,7 +95,7 @@ impl Counts for HttpCounts {
     type Delta = HttpDelta;
 
     /// One counter and three histograms, each with a sum and a count.
-    const SAMPLES: usize = 1 + 3 * (BUCKETS + 2);
+    const SAMPLES_PER_SERIES: usize = 1 + 3 * (BUCKET_COUNT + 2);
 
     fn outcome(measure: &HttpMeasure) -> Outcome {
         Outcome {
@@ -123,12 +111,12 @@ impl Counts for HttpCounts {
         delta.duration.add_microseconds(measure.microseconds);
         delta.request_bytes.add_bytes(measure.request_bytes);
         delta.response_bytes.add_bytes(measure.response_bytes);
-        if measure.lasts
-            && let Some(lasting) = delta
-                .lasting
-                .get_mut(bucket(measure.microseconds).min(SKETCH - 1))
+        if measure.is_long_lived
+            && let Some(long_lived) = delta
+                .long_lived
+                .get_mut(bucket(measure.microseconds).min(EDGE_BUCKET_COUNT - 1))
         {
-            *lasting = lasting.saturating_add(1);
+            *long_lived = long_lived.saturating_add(1);
         }
     }
 
@@ -146,7 +134,7 @@ impl Counts for HttpCounts {
             duration: delta.duration.into(),
             request_bytes: delta.request_bytes.into(),
             response_bytes: delta.response_bytes.into(),
-            lasting: delta.lasting.map(u32::from),
+            long_lived: delta.long_lived.map(u32::from),
         }
     }
 
@@ -155,7 +143,7 @@ impl Counts for HttpCounts {
         self.duration.merge(&other.duration);
         self.request_bytes.merge(&other.request_bytes);
         self.response_bytes.merge(&other.response_bytes);
-        for (count, more) in self.lasting.iter_mut().zip(other.lasting) {
+        for (count, more) in self.long_lived.iter_mut().zip(other.long_lived) {
             *count = count.saturating_add(more);
         }
     }
@@ -164,11 +152,11 @@ impl Counts for HttpCounts {
 /// The counters of a TCP series. An access log tells of a connection when it ends, so opened equals closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TcpCounts {
-    /// Connections that ended.
+    /// How many connections ended.
     pub connections: u64,
-    /// Bytes to the callers.
+    /// Bytes that went to the callers.
     pub sent_bytes: u64,
-    /// Bytes from the callers.
+    /// Bytes that came from the callers.
     pub received_bytes: u64,
 }
 
@@ -176,7 +164,7 @@ impl Counts for TcpCounts {
     type Measure = TcpMeasure;
     type Delta = TcpCounts;
 
-    const SAMPLES: usize = 4;
+    const SAMPLES_PER_SERIES: usize = 4;
 
     fn outcome(measure: &TcpMeasure) -> Outcome {
         Outcome {
@@ -213,6 +201,8 @@ impl Counts for TcpCounts {
 
 #[cfg(test)]
 mod tests {
+    use als_proto::ResponseFlags;
+
     use super::*;
     use crate::analyze::measure::ClampedFields;
 

@@ -1,84 +1,94 @@
-//! The one total table, and the immutable snapshot that every reader gets.
+//! The table of totals, and the immutable snapshot that readers get.
 
-mod family;
+mod series_family;
 
+use super::drain_moments::DrainMoments;
 use super::evidence::EvidenceTable;
 use super::registry::Registry;
 use super::series::{Counts, HttpCounts, TcpCounts};
 use super::window::Window;
+use super::worker_counts::WorkerCounts;
 use crate::accounting::Accounting;
 use crate::moment::Moment;
-use crate::shard::Shard;
-pub use family::{Family, Series};
+pub use series_family::{Series, SeriesFamily};
 
-/// Series that expired, and what went with them.
+/// Counts of series that have expired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Expired {
-    /// Series.
+pub struct ExpiredSeries {
+    /// How many series have expired.
     pub series: u64,
-    /// Observations that they had counted.
+    /// How many observations they had counted.
     pub observations: u64,
 }
 
-/// What all workers counted since the start and what has not expired, as of one moment.
+/// What all workers counted since the start and has not expired, as of one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Since when it counts.
+    /// When counting began.
     pub started: Moment,
-    /// When it was taken.
+    /// When the snapshot was taken.
     pub taken: Moment,
     /// What became of every entry.
     pub accounting: Accounting,
-    /// When the last entry was taken from a shard, to the second.
+    /// When a drain last brought an entry.
     pub last_entry: Option<Moment>,
-    /// HTTP and gRPC series.
-    pub http: Family<HttpCounts>,
-    /// TCP series.
-    pub tcp: Family<TcpCounts>,
-    /// Series that are no more: observations are those of all series and these.
-    pub expired: Expired,
+    /// The HTTP and gRPC series with their counts.
+    pub http: SeriesFamily<HttpCounts>,
+    /// The TCP series with their counts.
+    pub tcp: SeriesFamily<TcpCounts>,
+    /// Counts of expired series. All observations are those of all series and these.
+    pub expired: ExpiredSeries,
     /// The last hour by edge.
     pub window: Window,
-    /// What the edges rest on.
+    /// The evidence of the edges.
     pub evidence: EvidenceTable,
 }
 
-/// Gathers what the shards counted. Only the control task has it.
+/// Gathers the counts of the shards. Only the control task has it.
 #[derive(Debug)]
 pub struct Totals {
     snapshot: Snapshot,
-    /// When the drains before the last publication began.
-    before: Moment,
-    /// When those after it began, if they have.
-    began: Option<Moment>,
+    /// When the drains of the last published snapshot began.
+    previous_drain: Moment,
+    /// When the drains since then began, if they have.
+    current_drain: Option<Moment>,
 }
 
 impl Totals {
-    /// Nothing counted yet.
+    /// Totals that have counted nothing yet.
     pub fn new(started: Moment) -> Self {
         let snapshot = Snapshot {
             started,
             taken: started,
             accounting: Accounting::default(),
             last_entry: None,
-            http: Family::default(),
-            tcp: Family::default(),
-            expired: Expired::default(),
+            http: SeriesFamily::default(),
+            tcp: SeriesFamily::default(),
+            expired: ExpiredSeries::default(),
             window: Window::new(started),
             evidence: EvidenceTable::default(),
         };
         Totals {
             snapshot,
-            before: started,
-            began: None,
+            previous_drain: started,
+            current_drain: None,
         }
     }
 
-    /// Takes what at most `limit` series of each family and pieces of evidence counted in a shard before this drain of it began, and its
-    /// accounting. Answers whether more is left: then release the shard for a moment and call again.
-    pub fn drain(&mut self, shard: &mut Shard, limit: usize, now: Moment) -> bool {
-        self.began.get_or_insert(now);
-        let moments = (self.before, now);
+    /// Takes the counts of a worker: its accounting, and of the current drain at most `limit` series of each family and pieces of
+    /// evidence. Returns whether more are left. Then release the worker for a moment and call again.
+    pub fn drain(
+        &mut self,
+        counts: &mut WorkerCounts,
+        registry: &Registry,
+        limit: usize,
+        now: Moment,
+    ) -> bool {
+        self.current_drain.get_or_insert(now);
+        let moments = DrainMoments {
+            before: self.previous_drain,
+            now,
+        };
         let Snapshot {
             accounting,
             last_entry,
@@ -88,33 +98,35 @@ impl Totals {
             evidence,
             ..
         } = &mut self.snapshot;
-        shard.begin_drain();
-        let counted = shard.take_accounting();
+        let counted = std::mem::take(&mut counts.accounting);
         if counted.received > 0 {
             *last_entry = Some(now);
         }
         accounting.add(&counted);
-        let registry = shard.registry().clone();
-        let more_http = shard.http.drain(limit, |id, counts| {
-            if let Some((series, total)) = http.touch(id, moments, window, |id| registry.http_labels(id)) {
+        let more_http = counts.http.drain(limit, |id, counts| {
+            if let Some((series, total)) =
+                http.get_or_create(id, moments, window, |id| registry.http_labels(id))
+            {
                 total.merge(counts);
                 window.add_http(series, counts, now);
             }
         });
-        let more_tcp = shard.tcp.drain(limit, |id, counts| {
-            if let Some((series, total)) = tcp.touch(id, moments, window, |id| registry.tcp_labels(id)) {
+        let more_tcp = counts.tcp.drain(limit, |id, counts| {
+            if let Some((series, total)) =
+                tcp.get_or_create(id, moments, window, |id| registry.tcp_labels(id))
+            {
                 total.merge(counts);
                 window.add_tcp(series, counts, now);
             }
         });
-        let more_evidence = shard
-            .evidence
-            .drain(limit, |id, delta| evidence.add(id, delta, &registry, moments));
+        let more_evidence = counts.evidence.drain(limit, |id, delta| {
+            evidence.add(id, delta, moments, |id| registry.evidence(id));
+        });
         more_http || more_tcp || more_evidence
     }
 
-    /// Lets go the series, edges and evidence that have not changed since `oldest`, then the calls and strings that nobody needs any
-    /// more. All shards must have been drained since the registry's epoch began; see [`super::expiry`].
+    /// Drops the series, edges and evidence that have not changed since `oldest`, then the calls and strings that nobody needs. All
+    /// shards must have been drained since the registry's epoch began; see [`super::expiry`].
     pub(super) fn expire(&mut self, registry: &Registry, oldest: Moment) {
         let Snapshot {
             http,
@@ -132,16 +144,16 @@ impl Totals {
             expired.series += 1;
             expired.observations += counts.connections;
         }
-        evidence.expire(registry, oldest);
+        evidence.expire(oldest, |ids| registry.free_evidence(ids));
         window.expire(http.edges().chain(tcp.edges()));
-        http.find_edges(window);
-        tcp.find_edges(window);
+        http.assign_edges(window);
+        tcp.assign_edges(window);
         registry.free_unused();
     }
 
     /// A snapshot as of `now`.
     pub fn publish(&mut self, now: Moment) -> Snapshot {
-        self.before = self.began.take().unwrap_or(now);
+        self.previous_drain = self.current_drain.take().unwrap_or(now);
         self.snapshot.taken = now;
         self.snapshot.window.forget(now);
         self.snapshot.clone()

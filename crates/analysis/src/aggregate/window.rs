@@ -1,36 +1,35 @@
-//! The last hour by edge: steps of ten seconds for five minutes, steps of a minute for an hour.
+//! The calls of the last hour by edge, in steps of ten seconds for five minutes and in steps of a minute for an hour.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::graph_node::{GraphNode, NodeKind};
+use super::histogram::EDGE_BUCKET_COUNT;
 use super::labels::Edge;
-use super::node::{Node, NodeKind};
 use super::series::{HttpCounts, TcpCounts};
 use crate::analyze::outcome::Verdict;
 use crate::moment::Moment;
-use crate::party::Reporter;
+use crate::reporter::Reporter;
 
-/// Edges that are kept apart; the rest is one edge `other`.
-pub const MOST_EDGES: usize = 2000;
-/// Buckets of an edge's durations: Istio's up to a minute, and one for the rest.
-pub const SKETCH: usize = 16;
+/// How many edges are counted separately; the rest is one edge `other`.
+pub const MAX_EDGES: usize = 2000;
 
-/// The number of an edge within a window.
+/// The id of an edge within a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EdgeId(u32);
 
 impl EdgeId {
-    /// That of the edges that are not kept apart.
-    pub const OTHER: EdgeId = EdgeId(MOST_EDGES as u32);
+    /// The id of all edges that are not counted separately.
+    pub const OTHER: EdgeId = EdgeId(MAX_EDGES as u32);
 }
 
-/// What a window needs to know of a series.
+/// The edge of a series, and the verdict on its calls.
 #[derive(Clone, Copy, Debug)]
-pub struct EdgeSeries {
-    /// The edge that it is part of.
+pub struct SeriesEdge {
+    /// The edge that the series is part of.
     pub edge: EdgeId,
-    /// What its calls came to.
+    /// The verdict on its calls.
     pub verdict: Verdict,
 }
 
@@ -39,30 +38,30 @@ pub struct EdgeSeries {
 pub struct EdgeCounts {
     /// Requests, or TCP connections that ended.
     pub calls: u64,
-    /// Calls that failed.
+    /// How many calls failed.
     pub failed: u64,
-    /// Calls that were refused for what their callers did.
+    /// How many calls were client errors.
     pub client_errors: u64,
-    /// Calls of which it is not known what they came to.
+    /// How many calls have no known outcome.
     pub unknown: u64,
-    /// Durations by bucket, but of requests that last as long as a connection.
-    pub durations: [u32; SKETCH],
+    /// The durations by bucket, without those of long-lived requests.
+    pub durations: [u32; EDGE_BUCKET_COUNT],
 }
 
 impl EdgeCounts {
-    /// Calls, of which `judged` came to the verdict of their series; the others are a success.
-    fn of(series: EdgeSeries, calls: u64, judged: u64) -> Self {
+    /// Counts `calls`, of which `judged` have the verdict of their series; the others are a success.
+    fn of(series: SeriesEdge, calls: u64, judged: u64) -> Self {
         let came_to = |verdict| if series.verdict == verdict { judged } else { 0 };
         EdgeCounts {
             calls,
             failed: came_to(Verdict::Failed),
             client_errors: came_to(Verdict::ClientError),
             unknown: came_to(Verdict::Unknown),
-            durations: [0; SKETCH],
+            durations: [0; EDGE_BUCKET_COUNT],
         }
     }
 
-    /// Adds what happened in another span.
+    /// Adds the counts of another span.
     pub fn merge(&mut self, other: &EdgeCounts) {
         self.calls += other.calls;
         self.failed += other.failed;
@@ -75,24 +74,24 @@ impl EdgeCounts {
 }
 
 #[derive(Clone, Debug)]
-struct Step {
+struct WindowStep {
     number: i64,
     edges: HashMap<EdgeId, EdgeCounts>,
 }
 
-/// Steps of one length; a clone shares all but the newest.
+/// Steps of one length. A clone shares all steps but the newest.
 #[derive(Clone, Debug)]
-struct Ring {
+struct StepRing {
     length: Duration,
-    most: usize,
-    steps: VecDeque<Arc<Step>>,
+    max_steps: usize,
+    steps: VecDeque<Arc<WindowStep>>,
 }
 
-impl Ring {
-    fn new(length: Duration, most: usize) -> Self {
-        Ring {
+impl StepRing {
+    fn new(length: Duration, max_steps: usize) -> Self {
+        StepRing {
             length,
-            most,
+            max_steps,
             steps: VecDeque::new(),
         }
     }
@@ -108,7 +107,7 @@ impl Ring {
     fn add(&mut self, edge: EdgeId, counts: &EdgeCounts, now: Moment) {
         let number = self.number(now);
         if self.steps.back().is_none_or(|step| step.number < number) {
-            self.steps.push_back(Arc::new(Step {
+            self.steps.push_back(Arc::new(WindowStep {
                 number,
                 edges: HashMap::new(),
             }));
@@ -119,7 +118,7 @@ impl Ring {
     }
 
     fn forget(&mut self, now: Moment) {
-        let oldest = self.number(now) - i64::try_from(self.most).unwrap_or(i64::MAX);
+        let oldest = self.number(now) - i64::try_from(self.max_steps).unwrap_or(i64::MAX);
         while self.steps.front().is_some_and(|step| step.number <= oldest) {
             self.steps.pop_front();
         }
@@ -129,25 +128,25 @@ impl Ring {
 /// The last hour by edge.
 #[derive(Clone, Debug)]
 pub struct Window {
-    /// When it was last looked through.
-    looked: Moment,
-    /// Since when there is traffic: a rate is not thinned by the silence before the first call.
+    /// When old steps were last dropped.
+    pruned: Moment,
+    /// When traffic began: rates do not count the time before the first call.
     since: Option<Moment>,
-    /// Also those that were forgotten, until their numbers are others'.
+    /// The edges by id, including forgotten ones until their ids are reused.
     edges: Arc<Vec<Edge>>,
     ids: Arc<HashMap<Edge, EdgeId>>,
-    /// The numbers of edges that were forgotten.
+    /// The ids of forgotten edges.
     free: Vec<EdgeId>,
-    tens: Ring,
-    minutes: Ring,
+    tens: StepRing,
+    minutes: StepRing,
 }
 
 /// What happened within a span of time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Span {
-    /// How long the span is: whole steps, and not longer than there is traffic.
+pub struct WindowSpan {
+    /// The length of the span: whole steps, and no longer than there is traffic.
     pub length: Duration,
-    /// Every edge with traffic, by name.
+    /// Every edge with traffic, sorted.
     pub edges: Vec<(Edge, EdgeCounts)>,
 }
 
@@ -155,24 +154,24 @@ impl Window {
     /// An empty window of a collector that starts now.
     pub fn new(started: Moment) -> Self {
         Window {
-            looked: started,
+            pruned: started,
             since: None,
             edges: Arc::default(),
             ids: Arc::default(),
             free: Vec::new(),
-            tens: Ring::new(Duration::from_secs(10), 30),
-            minutes: Ring::new(Duration::from_mins(1), 60),
+            tens: StepRing::new(Duration::from_secs(10), 30),
+            minutes: StepRing::new(Duration::from_mins(1), 60),
         }
     }
 
-    /// The number of an edge; past [`MOST_EDGES`] that of `other`.
+    /// The id of an edge; past [`MAX_EDGES`] that of `other`.
     pub fn edge(&mut self, edge: &Edge) -> EdgeId {
         if let Some(id) = self.ids.get(edge) {
             return *id;
         }
         let id = match self.free.pop() {
             Some(id) => id,
-            None if self.edges.len() == MOST_EDGES => return EdgeId::OTHER,
+            None if self.edges.len() == MAX_EDGES => return EdgeId::OTHER,
             None => EdgeId(self.edges.len() as u32),
         };
         let edges = Arc::make_mut(&mut self.edges);
@@ -184,12 +183,12 @@ impl Window {
         id
     }
 
-    /// For how many edges there is a place: as many as there were at one time.
-    pub fn places(&self) -> usize {
+    /// How many slots for edges there are: the most edges that there were at one time.
+    pub fn slots(&self) -> usize {
         self.edges.len()
     }
 
-    /// Forgets the edges that no series has any more and that nothing happened on within the last hour.
+    /// Forgets the edges that no series has and that had no traffic within the last hour.
     pub(super) fn expire(&mut self, of_series: impl Iterator<Item = EdgeId>) {
         let steps = self.tens.steps.iter().chain(&self.minutes.steps);
         let in_steps = steps.flat_map(|step| step.edges.keys().copied());
@@ -202,38 +201,38 @@ impl Window {
         }
     }
 
-    /// Adds what an HTTP series counted. A request that lasts is a success, whatever ended it.
-    pub fn add_http(&mut self, series: EdgeSeries, counts: &HttpCounts, now: Moment) {
-        let lasting: u64 = counts.lasting.iter().map(|count| u64::from(*count)).sum();
-        let judged = counts.requests.saturating_sub(lasting);
+    /// Adds the counts of an HTTP series. A long-lived request is a success, whatever ended it.
+    pub fn add_http(&mut self, series: SeriesEdge, counts: &HttpCounts, now: Moment) {
+        let long_lived: u64 = counts.long_lived.iter().map(|count| u64::from(*count)).sum();
+        let judged = counts.requests.saturating_sub(long_lived);
         let counts = EdgeCounts {
-            durations: sketch(counts),
+            durations: durations_by_bucket(counts),
             ..EdgeCounts::of(series, counts.requests, judged)
         };
         self.add(series.edge, &counts, now);
     }
 
-    /// Adds what a TCP series counted.
-    pub fn add_tcp(&mut self, series: EdgeSeries, counts: &TcpCounts, now: Moment) {
+    /// Adds the counts of a TCP series.
+    pub fn add_tcp(&mut self, series: SeriesEdge, counts: &TcpCounts, now: Moment) {
         let counts = EdgeCounts::of(series, counts.connections, counts.connections);
         self.add(series.edge, &counts, now);
     }
 
     fn add(&mut self, edge: EdgeId, counts: &EdgeCounts, now: Moment) {
-        self.since = self.since.or(Some(self.looked));
+        self.since = self.since.or(Some(self.pruned));
         self.tens.add(edge, counts, now);
         self.minutes.add(edge, counts, now);
     }
 
-    /// Forgets steps that are too old.
+    /// Drops steps that are too old.
     pub fn forget(&mut self, now: Moment) {
-        self.looked = now;
+        self.pruned = now;
         self.tens.forget(now);
         self.minutes.forget(now);
     }
 
-    /// What happened in the last `length`, in whole steps: up to one step more than asked for.
-    pub fn last(&self, length: Duration, now: Moment) -> Span {
+    /// The calls of the last `length`, in whole steps: up to one step more than asked for.
+    pub fn last(&self, length: Duration, now: Moment) -> WindowSpan {
         let ring = if length <= self.tens.length * 30 {
             &self.tens
         } else {
@@ -253,29 +252,29 @@ impl Window {
         };
         let mut edges: Vec<_> = counts.into_iter().filter_map(named).collect();
         edges.sort_by(|a, b| a.0.cmp(&b.0));
-        Span {
+        WindowSpan {
             length: now.since(begin),
             edges,
         }
     }
 }
 
-/// Durations by bucket without those of requests that last.
-fn sketch(counts: &HttpCounts) -> [u32; SKETCH] {
-    let mut sketch = [0_u32; SKETCH];
+/// The durations by bucket, without those of long-lived requests.
+fn durations_by_bucket(counts: &HttpCounts) -> [u32; EDGE_BUCKET_COUNT] {
+    let mut sketch = [0_u32; EDGE_BUCKET_COUNT];
     for (bucket, count) in counts.duration.buckets.iter().enumerate() {
-        if let Some(place) = sketch.get_mut(bucket.min(SKETCH - 1)) {
+        if let Some(place) = sketch.get_mut(bucket.min(EDGE_BUCKET_COUNT - 1)) {
             *place = place.saturating_add(u32::try_from(*count).unwrap_or(u32::MAX));
         }
     }
-    for (place, lasting) in sketch.iter_mut().zip(counts.lasting) {
-        *place = place.saturating_sub(lasting);
+    for (place, long_lived) in sketch.iter_mut().zip(counts.long_lived) {
+        *place = place.saturating_sub(long_lived);
     }
     sketch
 }
 
 fn other() -> Edge {
-    let node = |kind, name: &str| Node {
+    let node = |kind, name: &str| GraphNode {
         kind,
         namespace: name.into(),
         name: name.into(),

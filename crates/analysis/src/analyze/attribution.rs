@@ -1,11 +1,11 @@
-//! Who an analyzer finds at one end of a call, and by which rule.
+//! What an analyzer says about an end of a call: who it is, and by which rule.
 
-use super::role::Role;
-use super::rule::Rule;
-use crate::directory::{External, Found, Owner, Pod, Service};
+use crate::directory::{ExternalHost, FoundOwner, Owner, Pod, Service};
 use crate::peer::Peer;
+use crate::role::Role;
+use crate::rule::Rule;
 
-/// Who stands at one end of a call.
+/// The party at an end of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Party<'a> {
     /// A pod of the directory.
@@ -13,26 +13,26 @@ pub enum Party<'a> {
     /// A Service's own (cluster or load-balancer) address.
     Service(&'a Service),
     /// A host outside the mesh.
-    External(&'a External),
-    /// A workload that described itself.
+    External(&'a ExternalHost),
+    /// A workload as its own proxy describes it.
     Peer(Box<Peer<&'a [u8]>>),
-    /// Nobody certain.
+    /// No party that is certain.
     Unknown,
 }
 
-/// Who stands at one end of a call, by which rule.
+/// The party at an end of a call, and the rule that decided so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribution<'a> {
-    /// Who.
+    /// The party, possibly unknown.
     pub party: Party<'a>,
-    /// The rule that found the party, or that says why it is unknown.
+    /// The rule that found the party, or that left it unknown.
     pub rule: Rule,
-    /// Whether it is known for a gateway or a waypoint.
+    /// The role of the party's proxy, if it is known to be a gateway or a waypoint.
     pub role: Role,
 }
 
 impl Attribution<'_> {
-    /// Nobody certain.
+    /// No party that is certain.
     pub fn unknown(rule: Rule) -> Self {
         Attribution {
             party: Party::Unknown,
@@ -42,8 +42,8 @@ impl Attribution<'_> {
     }
 }
 
-impl<'a> From<Found<'a>> for Attribution<'a> {
-    fn from(found: Found<'a>) -> Self {
+impl<'a> From<FoundOwner<'a>> for Attribution<'a> {
+    fn from(found: FoundOwner<'a>) -> Self {
         let (party, role) = match found.owner {
             Owner::Pod(pod) => (Party::Pod(pod), pod.role),
             Owner::Service(service) => (Party::Service(service), Role::Sidecar),

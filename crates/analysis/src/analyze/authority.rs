@@ -1,37 +1,37 @@
-//! The host in a request's authority, or in the server name of a TLS connection: a client may write anything there.
+//! Reads the host in a request's authority or in the server name of a TLS connection. A client may write anything there.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::node::DOMAIN;
+use crate::node::MAX_DOMAIN_BYTES;
 
 /// The host and port that a client wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {
-    /// The host.
-    pub host: Host<'a>,
-    /// The port, if one was written that there is.
+    /// The name or the address of the host.
+    pub host: AuthorityHost<'a>,
+    /// The port; `None` if there is none or it is out of range.
     pub port: Option<u16>,
 }
 
-/// A host.
+/// A host, by its name or its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host<'a> {
-    /// A name in lower case, without a dot at its end.
+pub enum AuthorityHost<'a> {
+    /// A name in lower case, without a trailing dot.
     Name(Cow<'a, str>),
-    /// An address, of IPv6 with or without brackets.
+    /// An IP address; IPv6 is read with or without brackets.
     Address(IpAddr),
 }
 
 impl<'a> Authority<'a> {
-    /// Reads an authority (RFC 3986, 3.2) without its userinfo, which may be a secret. `None` when no host is left, or something that no
-    /// host is.
+    /// Reads an authority (RFC 3986, 3.2) without its userinfo, which may be a secret. `None` when nothing is left that can be a
+    /// host.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let text = bytes.rsplit(|byte| *byte == b'@').next()?;
         let text = std::str::from_utf8(text).ok()?;
         if let Ok(address) = text.parse() {
             return Some(Authority {
-                host: Host::address(address),
+                host: AuthorityHost::address(address),
                 port: None,
             });
         }
@@ -40,26 +40,26 @@ impl<'a> Authority<'a> {
             _ => (text, None),
         };
         Some(Authority {
-            host: Host::read(host)?,
+            host: AuthorityHost::read(host)?,
             port,
         })
     }
 }
 
-impl<'a> Host<'a> {
+impl<'a> AuthorityHost<'a> {
     fn read(text: &'a str) -> Option<Self> {
         if let Some(inner) = text.strip_prefix('[') {
             let address: IpAddr = inner.strip_suffix(']')?.parse().ok()?;
-            return Some(Host::address(address));
+            return Some(AuthorityHost::address(address));
         }
         if let Ok(address) = text.parse() {
-            return Some(Host::address(address));
+            return Some(AuthorityHost::address(address));
         }
         let name = text.strip_suffix('.').unwrap_or(text);
         let is_of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        let is_name = !name.is_empty() && name.len() <= DOMAIN && name.bytes().all(is_of_a_name);
+        let is_name = !name.is_empty() && name.len() <= MAX_DOMAIN_BYTES && name.bytes().all(is_of_a_name);
         is_name.then(|| {
-            Host::Name(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            AuthorityHost::Name(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
                 Cow::Owned(name.to_ascii_lowercase())
             } else {
                 Cow::Borrowed(name)
@@ -68,14 +68,14 @@ impl<'a> Host<'a> {
     }
 
     fn address(address: IpAddr) -> Self {
-        Host::Address(address.to_canonical())
+        AuthorityHost::Address(address.to_canonical())
     }
 
-    /// The host as text.
+    /// The host as text, an address in its canonical form.
     pub fn into_text(self) -> Cow<'a, str> {
         match self {
-            Host::Name(name) => name,
-            Host::Address(address) => Cow::Owned(address.to_string()),
+            AuthorityHost::Name(name) => name,
+            AuthorityHost::Address(address) => Cow::Owned(address.to_string()),
         }
     }
 }
@@ -120,8 +120,8 @@ mod tests {
 
     #[test]
     fn what_is_longer_than_a_domain_or_no_text_is_no_host() {
-        assert!(Authority::read(&[b'a'; DOMAIN]).is_some());
-        assert!(Authority::read(&[b'a'; DOMAIN + 1]).is_none());
+        assert!(Authority::read(&[b'a'; MAX_DOMAIN_BYTES]).is_some());
+        assert!(Authority::read(&[b'a'; MAX_DOMAIN_BYTES + 1]).is_none());
         assert!(Authority::read(b"web\xff").is_none());
     }
 }

@@ -1,37 +1,38 @@
-//! Which way a call went, as its reporter saw it.
+//! The direction of a call, as its reporter saw it.
 
-use super::Ended;
-use super::addresses::ip;
+use super::NotObserved;
 use super::identity::Identity;
-use super::role::Role;
+use super::party_address::ip;
 use super::upstream_cluster::UpstreamCluster;
 use crate::accounting::Skipped;
 use crate::node::Node;
+use crate::role::Role;
 
-/// The side of the call that the reporting proxy was on. It decides how many observations an entry has and who reports them, so
-/// it is found once for all analyzers.
+/// The side of the call on which the reporting proxy was. It decides how many observations an entry has and who reports them, so
+/// all analyzers share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// A sidecar in front of the called party.
+    /// The reporter is the sidecar of the called party.
     Inbound,
-    /// A sidecar behind the caller.
+    /// The reporter is the sidecar of the caller.
     Outbound,
-    /// A gateway, called and calling.
+    /// The reporter is a gateway, which was called and called on.
     Gateway,
-    /// A waypoint, between the two.
+    /// The reporter is a waypoint between caller and called party.
     Waypoint,
-    /// A waypoint, where the caller used the pod's own address.
+    /// The reporter is a waypoint, and the caller used the pod's own address.
     Direct,
 }
 
-/// The direction by the proxy's role and, for a sidecar, by the cluster. Without a cluster the local address decides: inbound it
-/// is one of the pod's own, outbound it is where the application wanted to go, or a pipe (Istio binds only outbound listeners to
-/// pipes, `Sidecar.egress`). Where there is none, the only peer decides: a sidecar knows the downstream's peer inbound and the upstream's outbound (istio/proxy `peer_metadata`).
+/// The direction by the role of the proxy and, for a sidecar, by the cluster. Without a cluster the local address decides. Inbound
+/// it is an address of the pod. Outbound it is where the application wanted to go, or a pipe (Istio binds only outbound listeners
+/// to pipes, `Sidecar.egress`). Without a local address the only peer decides: a sidecar knows the downstream peer inbound and the
+/// upstream peer outbound (istio/proxy `peer_metadata`).
 pub fn direction(
     identity: &Identity<'_>,
     cluster: UpstreamCluster<'_>,
     node: &Node,
-) -> Result<Direction, Ended> {
+) -> Result<Direction, NotObserved> {
     match (node.role, cluster) {
         (_, UpstreamCluster::Tunnel) | (Role::Waypoint, UpstreamCluster::Other) => {
             Err(Skipped::NotACall.into())
@@ -53,7 +54,7 @@ pub fn direction(
     }
 }
 
-fn without_cluster(identity: &Identity<'_>, node: &Node) -> Result<Direction, Ended> {
+fn without_cluster(identity: &Identity<'_>, node: &Node) -> Result<Direction, NotObserved> {
     if identity.listens_on_pipe {
         return Ok(Direction::Outbound);
     }

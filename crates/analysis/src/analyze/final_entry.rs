@@ -1,13 +1,14 @@
-//! Which entries end a call: only those are counted, so that nothing is counted twice.
+//! Decides which entries end a call. Only those are counted, so that nothing is counted twice.
 
 use als_proto::CommonProperties;
 
-use super::lasting::CONNECT;
-use super::role::Role;
+use super::long_lived::METHOD_CONNECT;
 use crate::accounting::Skipped;
+use crate::role::Role;
 
-/// How `access_log_type` (envoy `data/accesslog/v3` `AccessLogType`) is taken. Proxies before Envoy 1.26 leave it 0.
-pub fn final_entry(common: &CommonProperties<'_>) -> Result<(), Skipped> {
+/// Accepts an entry that ends a call, by `access_log_type` (envoy `data/accesslog/v3` `AccessLogType`). Proxies before Envoy 1.26
+/// leave it 0.
+pub fn check_is_final(common: &CommonProperties<'_>) -> Result<(), Skipped> {
     if common.intermediate_log_entry {
         return Err(Skipped::Periodic);
     }
@@ -22,10 +23,10 @@ pub fn final_entry(common: &CommonProperties<'_>) -> Result<(), Skipped> {
     }
 }
 
-/// Whether a request opens an HBONE tunnel at a waypoint: what goes through it has entries of its own. A client's own CONNECT has
-/// a cluster.
-pub fn no_tunnel(role: Role, common: &CommonProperties<'_>, method: i32) -> Result<(), Skipped> {
-    if method == CONNECT && role == Role::Waypoint && common.upstream_cluster.is_empty() {
+/// Refuses the request that opens an HBONE tunnel at a waypoint: what goes through the tunnel has entries of its own. A CONNECT of
+/// a client has a cluster.
+pub fn check_is_no_tunnel(role: Role, common: &CommonProperties<'_>, method: i32) -> Result<(), Skipped> {
+    if method == METHOD_CONNECT && role == Role::Waypoint && common.upstream_cluster.is_empty() {
         return Err(Skipped::NotACall);
     }
     Ok(())
@@ -74,7 +75,7 @@ mod tests {
     fn only_ends_of_calls_are_final(#[case] access_log_type: i32, #[case] expected: Option<Skipped>) {
         let mut common = CommonProperties::default();
         common.access_log_type = access_log_type;
-        assert_eq!(final_entry(&common).err(), expected);
+        assert_eq!(check_is_final(&common).err(), expected);
     }
 
     // proves: final/intermediate
@@ -82,19 +83,19 @@ mod tests {
     fn an_intermediate_entry_is_not_final_whatever_its_type() {
         let mut common = CommonProperties::default();
         (common.intermediate_log_entry, common.access_log_type) = (true, 6);
-        assert_eq!(final_entry(&common), Err(Skipped::Periodic));
+        assert_eq!(check_is_final(&common), Err(Skipped::Periodic));
     }
 
     #[rstest]
     // proves: k8s-mesh/tunnel-connect
-    #[case::opens_a_tunnel(Role::Waypoint, "", CONNECT, NOT_A_CALL)]
+    #[case::opens_a_tunnel(Role::Waypoint, "", METHOD_CONNECT, NOT_A_CALL)]
     #[case::a_clients_own(
         Role::Waypoint,
         "inbound-vip|80|http|web.demo.svc.cluster.local",
-        CONNECT,
+        METHOD_CONNECT,
         None
     )]
-    #[case::refused_by_a_gateway(Role::Gateway, "", CONNECT, None)]
+    #[case::refused_by_a_gateway(Role::Gateway, "", METHOD_CONNECT, None)]
     #[case::another_method(Role::Waypoint, "", 1, None)]
     fn only_the_request_for_a_tunnel_is_no_call(
         #[case] role: Role,
@@ -104,6 +105,6 @@ mod tests {
     ) {
         let mut common = CommonProperties::default();
         common.upstream_cluster = cluster.as_bytes();
-        assert_eq!(no_tunnel(role, &common, method).err(), expected);
+        assert_eq!(check_is_no_tunnel(role, &common, method).err(), expected);
     }
 }

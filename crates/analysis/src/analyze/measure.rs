@@ -1,39 +1,39 @@
-//! The numbers of an entry: outcome, time and bytes.
+//! Measures an entry: its outcome, its duration and its bytes.
 
 use als_proto::{CommonProperties, HttpEntry, HttpRequest, Malformed, ResponseFlags, TcpEntry};
 
-use super::lasting::lasts;
 use super::latency;
-use super::port_protocol::PortProtocol;
+use super::long_lived::is_long_lived;
 use super::protocol::{self, Protocol};
-use crate::accounting::Clamped;
+use crate::accounting::ClampedField;
+use crate::port_protocol::PortProtocol;
 
-/// The largest request or response that is believed: 1 PiB, for which a connection of 100 Gbit/s takes a day.
-pub const MOST_REQUEST_BYTES: u64 = 1 << 50;
-/// The most bytes of a TCP connection that are believed: 64 PiB, for which one of 100 Gbit/s takes two months.
-pub const MOST_CONNECTION_BYTES: u64 = 1 << 56;
-/// The largest status code (RFC 9110, 15: three digits).
-pub const MOST_CODE: u32 = 999;
+/// The largest accepted request or response: 1 PiB, which takes a connection of 100 Gbit/s a day.
+pub const MAX_REQUEST_BYTES: u64 = 1 << 50;
+/// The most accepted bytes of a TCP connection: 64 PiB, which take one of 100 Gbit/s two months.
+pub const MAX_CONNECTION_BYTES: u64 = 1 << 56;
+/// The largest accepted status code (RFC 9110, 15: three digits).
+pub const MAX_STATUS_CODE: u32 = 999;
 
-/// Which values of an entry were beyond sense.
+/// The set of an entry's values that were out of range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClampedFields(u8);
 
 impl ClampedFields {
-    /// Whether none was.
+    /// Whether every value was in range.
     #[inline]
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Each of them.
-    pub fn iter(self) -> impl Iterator<Item = Clamped> {
-        let has = move |field: &Clamped| self.0 & 1 << *field as u8 != 0;
-        Clamped::ALL.iter().copied().filter(has)
+    /// The values that were out of range.
+    pub fn iter(self) -> impl Iterator<Item = ClampedField> {
+        let has = move |field: &ClampedField| self.0 & 1 << *field as u8 != 0;
+        ClampedField::ALL.iter().copied().filter(has)
     }
 
-    /// The value, or the largest one that is believed.
-    fn at_most<T: PartialOrd>(&mut self, field: Clamped, most: T, value: T) -> T {
+    /// `value`, or `most` if it is larger; then notes the field.
+    fn at_most<T: PartialOrd>(&mut self, field: ClampedField, most: T, value: T) -> T {
         if value > most {
             self.0 |= 1 << field as u8;
             return most;
@@ -42,42 +42,42 @@ impl ClampedFields {
     }
 }
 
-/// What an HTTP request came to.
+/// The measures of an HTTP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpMeasure {
-    /// HTTP or gRPC.
+    /// Whether it is HTTP or gRPC.
     pub protocol: Protocol,
     /// The status; 0 when the caller got none (reset, disconnect).
     pub code: u32,
-    /// Envoy's response flags.
+    /// Envoy's `response_flags`.
     pub flags: ResponseFlags,
-    /// The whole request, in microseconds.
+    /// The duration of the whole request, in microseconds.
     pub microseconds: u64,
-    /// Whether that is how long a connection was open, see [`super::lasting`].
-    pub lasts: bool,
+    /// Whether the duration is that of a connection, see [`super::long_lived`].
+    pub is_long_lived: bool,
     /// Bytes from the caller, headers included.
     pub request_bytes: u64,
     /// Bytes to the caller, headers included.
     pub response_bytes: u64,
-    /// Which of these were beyond sense.
+    /// The values that were out of range.
     pub clamped: ClampedFields,
 }
 
-/// What a TCP connection came to.
+/// The measures of a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpMeasure {
-    /// Envoy's response flags.
+    /// Envoy's `response_flags`.
     pub flags: ResponseFlags,
-    /// Bytes from the caller.
+    /// Bytes that came from the caller.
     pub received_bytes: u64,
-    /// Bytes to the caller.
+    /// Bytes that went to the caller.
     pub sent_bytes: u64,
-    /// Which of these were beyond sense.
+    /// The values that were out of range.
     pub clamped: ClampedFields,
 }
 
-/// The numbers of an HTTP entry. Bytes are what went over the downstream wire; proxies before Envoy 1.23 don't log that, then
-/// headers and bodies are added up.
+/// Measures an HTTP entry. Its bytes are those on the downstream wire. Proxies before Envoy 1.23 don't log them; then headers and
+/// bodies are added up.
 #[inline]
 pub fn http(
     common: &CommonProperties<'_>,
@@ -85,10 +85,10 @@ pub fn http(
     request: &HttpRequest<'_>,
     port: PortProtocol,
 ) -> Result<HttpMeasure, Malformed> {
-    let (code, lasts, response_bytes) = match &entry.response {
+    let (code, is_long_lived, response_bytes) = match &entry.response {
         Some(response) => (
             response.code.unwrap_or(0),
-            lasts(request, response)?,
+            is_long_lived(request, response)?,
             response.headers_bytes.saturating_add(response.body_bytes),
         ),
         None => (0, false, 0),
@@ -100,14 +100,14 @@ pub fn http(
         protocol: protocol::protocol(entry, request, port)?,
         code,
         flags: common.response_flags,
-        // A negative time is a huge number here.
+        // A negative duration becomes a huge number, which is out of range.
         microseconds: latency::signed_microseconds(common)?.cast_unsigned(),
-        lasts,
+        is_long_lived,
         request_bytes,
         response_bytes,
         clamped: ClampedFields::default(),
     };
-    Ok(if measure.is_within_sense() {
+    Ok(if measure.is_in_range() {
         measure
     } else {
         measure.clamped()
@@ -115,31 +115,39 @@ pub fn http(
 }
 
 impl HttpMeasure {
-    /// Whether each value is surely believed.
+    /// Whether each value is surely in range.
     #[inline]
-    fn is_within_sense(&self) -> bool {
-        self.microseconds <= latency::MOST_MICROSECONDS
-            && self.code <= MOST_CODE
-            && self.request_bytes | self.response_bytes <= MOST_REQUEST_BYTES
+    fn is_in_range(&self) -> bool {
+        self.microseconds <= latency::MAX_MICROSECONDS
+            && self.code <= MAX_STATUS_CODE
+            && self.request_bytes | self.response_bytes <= MAX_REQUEST_BYTES
     }
 
-    /// The same with what is believed of each value.
+    /// The same measures with each value brought into range.
     #[cold]
     fn clamped(self) -> Self {
         let mut clamped = ClampedFields::default();
-        clamped.at_most(Clamped::Duration, latency::MOST_MICROSECONDS, self.microseconds);
+        clamped.at_most(
+            ClampedField::Duration,
+            latency::MAX_MICROSECONDS,
+            self.microseconds,
+        );
         HttpMeasure {
-            code: clamped.at_most(Clamped::ResponseCode, MOST_CODE, self.code),
-            microseconds: latency::believed(self.microseconds.cast_signed()),
-            request_bytes: clamped.at_most(Clamped::RequestBytes, MOST_REQUEST_BYTES, self.request_bytes),
-            response_bytes: clamped.at_most(Clamped::ResponseBytes, MOST_REQUEST_BYTES, self.response_bytes),
+            code: clamped.at_most(ClampedField::ResponseCode, MAX_STATUS_CODE, self.code),
+            microseconds: latency::clamp_microseconds(self.microseconds.cast_signed()),
+            request_bytes: clamped.at_most(ClampedField::RequestBytes, MAX_REQUEST_BYTES, self.request_bytes),
+            response_bytes: clamped.at_most(
+                ClampedField::ResponseBytes,
+                MAX_REQUEST_BYTES,
+                self.response_bytes,
+            ),
             clamped,
             ..self
         }
     }
 }
 
-/// The numbers of a TCP entry, or of an HTTP entry that a TCP proxy wrote (then `entry` is `None`).
+/// Measures a TCP entry, or an HTTP entry that a TCP proxy wrote (then `entry` is `None`).
 pub fn tcp(common: &CommonProperties<'_>, entry: Option<&TcpEntry<'_>>) -> TcpMeasure {
     let (received, sent) = entry.map_or((0, 0), |entry| (entry.received_bytes, entry.sent_bytes));
     let received = non_zero_or(common.downstream_wire_bytes_received, received);
@@ -147,13 +155,13 @@ pub fn tcp(common: &CommonProperties<'_>, entry: Option<&TcpEntry<'_>>) -> TcpMe
     let mut clamped = ClampedFields::default();
     TcpMeasure {
         flags: common.response_flags,
-        received_bytes: clamped.at_most(Clamped::ReceivedBytes, MOST_CONNECTION_BYTES, received),
-        sent_bytes: clamped.at_most(Clamped::SentBytes, MOST_CONNECTION_BYTES, sent),
+        received_bytes: clamped.at_most(ClampedField::ReceivedBytes, MAX_CONNECTION_BYTES, received),
+        sent_bytes: clamped.at_most(ClampedField::SentBytes, MAX_CONNECTION_BYTES, sent),
         clamped,
     }
 }
 
-/// How often the proxy tried an upstream again (`upstream_request_attempt_count`); the attempts are one request.
+/// How often the proxy retried (`upstream_request_attempt_count`). All attempts are one request.
 pub fn retries(common: &CommonProperties<'_>) -> u32 {
     common.upstream_request_attempt_count.saturating_sub(1)
 }
@@ -170,18 +178,18 @@ mod tests {
 
     // proves: measure/clamped
     #[rstest]
-    #[case::sense(MOST_CONNECTION_BYTES, 0, &[])]
-    #[case::beyond(MOST_CONNECTION_BYTES + 1, 0, &[Clamped::SentBytes])]
-    #[case::wrapped_below_zero(u64::MAX, u64::MAX, &[Clamped::SentBytes, Clamped::ReceivedBytes])]
+    #[case::sense(MAX_CONNECTION_BYTES, 0, &[])]
+    #[case::beyond(MAX_CONNECTION_BYTES + 1, 0, &[ClampedField::SentBytes])]
+    #[case::wrapped_below_zero(u64::MAX, u64::MAX, &[ClampedField::SentBytes, ClampedField::ReceivedBytes])]
     fn bytes_of_a_connection_beyond_sense_are_as_many_as_are_believed(
         #[case] sent_bytes: u64,
         #[case] received_bytes: u64,
-        #[case] expected: &[Clamped],
+        #[case] expected: &[ClampedField],
     ) {
         let mut entry = TcpEntry::default();
         (entry.sent_bytes, entry.received_bytes) = (sent_bytes, received_bytes);
         let measure = tcp(&CommonProperties::default(), Some(&entry));
-        let most = [sent_bytes, received_bytes].map(|bytes| bytes.min(MOST_CONNECTION_BYTES));
+        let most = [sent_bytes, received_bytes].map(|bytes| bytes.min(MAX_CONNECTION_BYTES));
         assert_eq!([measure.sent_bytes, measure.received_bytes], most);
         assert_eq!(measure.clamped.iter().collect::<Vec<_>>(), expected);
     }

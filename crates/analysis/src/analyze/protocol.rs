@@ -1,8 +1,8 @@
-//! HTTP, gRPC or TCP, and what a gRPC call's status was.
+//! Finds the protocol of a call, and the status of a gRPC call.
 
 use als_proto::{HttpEntry, HttpRequest, Malformed};
 
-use super::port_protocol::PortProtocol;
+use crate::port_protocol::PortProtocol;
 
 /// Istio's label `request_protocol`, with the gRPC status where it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,12 +13,12 @@ pub enum Protocol {
     Grpc(u8),
     /// gRPC of which the proxy logged no status.
     GrpcUnknown,
-    /// A TCP connection.
+    /// A TCP connection, whatever it carries.
     Tcp,
 }
 
 impl Protocol {
-    /// The label's value.
+    /// The value of the label `request_protocol`.
     pub fn as_str(self) -> &'static str {
         match self {
             Protocol::Http => "http",
@@ -27,7 +27,7 @@ impl Protocol {
         }
     }
 
-    /// A number that no other protocol or status has.
+    /// A number that is unique to the protocol and its status.
     #[inline]
     pub fn number(self) -> u16 {
         match self {
@@ -49,19 +49,19 @@ impl Protocol {
 }
 
 /// `HTTPAccessLogEntry.HTTPVersion.HTTP2`.
-const HTTP2: i32 = 3;
+const VERSION_HTTP2: i32 = 3;
 /// `RequestMethod.POST`.
-const POST: i32 = 3;
+const METHOD_POST: i32 = 3;
 
-/// The protocol of an HTTP entry. gRPC is told by the content type where it is logged, else by what the called port declares, else
-/// by the request's shape: POST over HTTP/2 to `/package.Service/Method`. Istio's mesh-config logger carries no headers, so there
-/// port and shape decide and the status stays unknown.
+/// The protocol of an HTTP entry. It is gRPC by the content type if that is logged, else by what the called port declares, else by
+/// the request's shape: POST over HTTP/2 to `/package.Service/Method`. Istio's mesh-config logger logs no headers, so there port
+/// and shape decide and the status stays unknown.
 pub fn protocol(
     entry: &HttpEntry<'_>,
     request: &HttpRequest<'_>,
     port: PortProtocol,
 ) -> Result<Protocol, Malformed> {
-    let can_be_grpc = entry.protocol_version == HTTP2 && request.method == POST;
+    let can_be_grpc = entry.protocol_version == VERSION_HTTP2 && request.method == METHOD_POST;
     let is_grpc = match (request.header(b"content-type")?, port) {
         (Some(content_type), _) => is_grpc_content(content_type),
         (None, PortProtocol::Grpc) => can_be_grpc,

@@ -3,79 +3,79 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use super::addresses::{Endpoint, ip};
 use super::attribution::Party;
-use super::authority::{Authority, Host};
+use super::authority::{Authority, AuthorityHost};
 use super::direction::Direction;
 use super::k8s_mesh::Lookup;
-use super::port_protocol::PortProtocol;
+use super::party_address::{PartyAddress, ip};
 use super::upstream_cluster::UpstreamCluster;
-use super::virtual_host::{HTTP, Named, named};
-use crate::directory::{External, Service, protocol_of};
+use super::virtual_host::{DEFAULT_PORT, NamedService, named};
+use crate::directory::{ExternalHost, Service, protocol_of};
 use crate::interner::{Interner, Symbol, Text};
+use crate::port_protocol::PortProtocol;
 
 /// The value of a label that is not known.
 pub const UNKNOWN: &str = "unknown";
 
 /// A label of the called service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Label<'a> {
-    /// The directory has it.
+pub enum ServiceLabel<'a> {
+    /// The text is in the directory.
     Known(&'a Text),
-    /// The entry says so, or it is made for the entry.
+    /// The text is in the entry, or was made for it.
     Borrowed(Cow<'a, str>),
-    /// A client says so, of a host that the directory does not have: only so many of these are told apart
-    /// ([`crate::aggregate::registry::Bounds::outside_hosts`]).
+    /// A client wrote the text, and the directory does not have the host. Only so many of these are counted separately
+    /// ([`crate::aggregate::registry::RegistryBounds::outside_hosts`]).
     Outside(Cow<'a, str>),
 }
 
-/// The three labels of the called service, where a value that is not known is `unknown`, and what its port speaks.
+/// The three labels of the called service, each `unknown` if it is not known, and the protocol of its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestinationService<'a> {
     /// Istio's `destination_service`.
-    pub host: Label<'a>,
+    pub host: ServiceLabel<'a>,
     /// Istio's `destination_service_name`.
-    pub name: Label<'a>,
+    pub name: ServiceLabel<'a>,
     /// Istio's `destination_service_namespace`.
-    pub namespace: Label<'a>,
-    /// What the called port declares.
+    pub namespace: ServiceLabel<'a>,
+    /// The protocol that the called port declares.
     pub protocol: PortProtocol,
 }
 
-/// What a client said of whom it calls, and who it is.
+/// The service that a client asked for, by its own word, and its namespace.
 #[derive(Clone, Copy, Debug)]
-pub struct Requested<'a> {
+pub struct RequestedHost<'a> {
     /// The request's authority, or the server name of the connection's TLS.
     pub authority: &'a [u8],
-    /// The caller's namespace.
+    /// The namespace of the caller, if it is known.
     pub namespace: Option<&'a str>,
-    /// The address that the caller's application wanted, where nothing else tells whom.
-    pub address: Option<Endpoint<'a>>,
+    /// The address that the caller's application connected to, if nothing else names the service.
+    pub address: Option<PartyAddress<'a>>,
 }
 
-impl<'a> Label<'a> {
-    const UNKNOWN: Label<'static> = Label::borrowed(UNKNOWN);
+impl<'a> ServiceLabel<'a> {
+    const UNKNOWN: ServiceLabel<'static> = ServiceLabel::borrowed(UNKNOWN);
 
-    /// What an entry says.
+    /// A label from the text of an entry.
     pub const fn borrowed(text: &'a str) -> Self {
-        Label::Borrowed(Cow::Borrowed(text))
+        ServiceLabel::Borrowed(Cow::Borrowed(text))
     }
 
-    /// The label's symbol. A host outside has none before there is a place for it.
+    /// The label's symbol; `unknown` for a host outside, which gets one only if there is room for it.
     pub fn intern(&self, interner: &mut Interner) -> Symbol {
         match self {
-            Label::Known(text) => interner.intern_text(text),
-            Label::Borrowed(text) => interner.intern(text),
-            Label::Outside(_) => Symbol::UNKNOWN,
+            ServiceLabel::Known(text) => interner.intern_text(text),
+            ServiceLabel::Borrowed(text) => interner.intern(text),
+            ServiceLabel::Outside(_) => Symbol::UNKNOWN,
         }
     }
 }
 
 impl<'a> DestinationService<'a> {
     const UNKNOWN: DestinationService<'a> = DestinationService {
-        host: Label::UNKNOWN,
-        name: Label::UNKNOWN,
-        namespace: Label::UNKNOWN,
+        host: ServiceLabel::UNKNOWN,
+        name: ServiceLabel::UNKNOWN,
+        namespace: ServiceLabel::UNKNOWN,
         protocol: PortProtocol::Undeclared,
     };
 
@@ -83,9 +83,10 @@ impl<'a> DestinationService<'a> {
     /// directory. Traffic to no service keeps the cluster's name as the service's name, as Istio does, and at a sidecar its
     /// host. A gateway's call without a cluster had no route, and Istio takes no host from a gateway's client
     /// (`disableHostHeaderFallback`).
-    pub fn called(
+    pub fn of_client_side(
         cluster: UpstreamCluster<'a>,
-        (direction, requested): (Direction, Requested<'a>),
+        direction: Direction,
+        requested: RequestedHost<'a>,
         lookup: &mut Lookup<'a>,
     ) -> Self {
         match cluster {
@@ -93,7 +94,7 @@ impl<'a> DestinationService<'a> {
                 Self::of_host(host, port, lookup)
             }
             UpstreamCluster::Outside { name } => DestinationService {
-                name: Label::borrowed(name),
+                name: ServiceLabel::borrowed(name),
                 host: Self::host_outside(direction, requested, lookup),
                 ..Self::UNKNOWN
             },
@@ -107,7 +108,12 @@ impl<'a> DestinationService<'a> {
     /// The service of a server-side entry: of the Services that send to the pod's port the one that the authority names, else the
     /// oldest, else the oldest `ServiceEntry` that selects it and does, else the pod's canonical service. A peer's is its canonical
     /// service: the authority is the client's word, which Istio does not take on the server side.
-    pub fn served(party: &Party<'a>, port: u16, requested: Requested<'a>, lookup: &mut Lookup<'a>) -> Self {
+    pub fn of_server_side(
+        party: &Party<'a>,
+        port: u16,
+        requested: RequestedHost<'a>,
+        lookup: &mut Lookup<'a>,
+    ) -> Self {
         let domain = &*lookup.node().domain;
         let pod = match party {
             Party::Pod(pod) => *pod,
@@ -118,34 +124,37 @@ impl<'a> DestinationService<'a> {
             Party::External(external) => return Self::of_external(external, port),
             Party::Peer(peer) => {
                 let [name, namespace] = [peer.canonical_service, peer.namespace].map(String::from_utf8_lossy);
-                return Self::of_canonical_service(Label::Borrowed(name), Label::Borrowed(namespace));
+                return Self::of_canonical_service(
+                    ServiceLabel::Borrowed(name),
+                    ServiceLabel::Borrowed(namespace),
+                );
             }
             Party::Unknown => return Self::named(requested, lookup).unwrap_or(Self::UNKNOWN),
         };
-        let Some(oldest) = lookup.inquiry().service_of(pod, port) else {
-            if let Some((external, protocol)) = lookup.inquiry().service_entry_of(pod, port) {
+        let Some(oldest) = lookup.query().service_of(pod, port) else {
+            if let Some((external, protocol)) = lookup.query().service_entry_of(pod, port) {
                 return DestinationService {
                     protocol,
                     ..Self::of_external(external, port)
                 };
             }
-            let namespace = Label::Known(&pod.namespace);
-            return Self::of_canonical_service(Label::Known(&pod.canonical_service), namespace);
+            let namespace = ServiceLabel::Known(&pod.namespace);
+            return Self::of_canonical_service(ServiceLabel::Known(&pod.canonical_service), namespace);
         };
-        // Where there is but one, nobody needs to be asked for.
+        // If only one Service sends to the port, what the client asked for does not matter.
         if !oldest.is_only
             && let Some(service) = Self::requested_service(requested, &pod.namespace, lookup)
-            && let Some(protocol) = lookup.inquiry().protocol_of(pod, port, service)
+            && let Some(protocol) = lookup.query().protocol_of(pod, port, service)
         {
             return Self::of_service(service, protocol, domain);
         }
-        Self::of_service(oldest.service, oldest.told, domain)
+        Self::of_service(oldest.service, oldest.reported, domain)
     }
 
-    /// The Service that was asked for, of those in `namespace` if the caller has none. The server name of Istio's own mutual TLS is the
-    /// called cluster's.
+    /// The Service that the client asked for, in `namespace` if the caller has none. The server name of Istio's own mutual TLS is
+    /// that of the called cluster.
     fn requested_service(
-        requested: Requested<'a>,
+        requested: RequestedHost<'a>,
         namespace: &str,
         lookup: &mut Lookup<'a>,
     ) -> Option<&'a Service> {
@@ -155,17 +164,17 @@ impl<'a> DestinationService<'a> {
         };
         let authority = Authority::read(authority)?;
         match named(&authority, requested.namespace.or(Some(namespace)), lookup)? {
-            Named::Service(service) => Some(service),
-            Named::External(_) => None,
+            NamedService::Service(service) => Some(service),
+            NamedService::External(_) => None,
         }
     }
 
-    fn of_canonical_service(name: Label<'a>, namespace: Label<'a>) -> Self {
+    fn of_canonical_service(name: ServiceLabel<'a>, namespace: ServiceLabel<'a>) -> Self {
         DestinationService {
             host: name.clone(),
             name,
             namespace: if namespace.is_empty() {
-                Label::UNKNOWN
+                ServiceLabel::UNKNOWN
             } else {
                 namespace
             },
@@ -173,12 +182,12 @@ impl<'a> DestinationService<'a> {
         }
     }
 
-    /// Istio names the service of an outside host after the host as the `ServiceEntry` has it, also where that is a wildcard.
-    fn of_external(external: &'a External, port: u16) -> Self {
+    /// The service of an outside host. Istio names it after the host as the `ServiceEntry` writes it, also if that is a wildcard.
+    fn of_external(external: &'a ExternalHost, port: u16) -> Self {
         DestinationService {
-            host: Label::Known(&external.host),
-            name: Label::Known(&external.host),
-            namespace: Label::Known(&external.namespace),
+            host: ServiceLabel::Known(&external.host),
+            name: ServiceLabel::Known(&external.host),
+            namespace: ServiceLabel::Known(&external.namespace),
             protocol: protocol_of(&external.ports, port),
         }
     }
@@ -186,26 +195,26 @@ impl<'a> DestinationService<'a> {
     fn of_service(service: &'a Service, protocol: PortProtocol, domain: &str) -> Self {
         DestinationService {
             host: match service.host_in(domain) {
-                Ok(host) => Label::Known(host),
-                Err(host) => Label::Borrowed(host.into()),
+                Ok(host) => ServiceLabel::Known(host),
+                Err(host) => ServiceLabel::Borrowed(host.into()),
             },
-            name: Label::Known(&service.name),
-            namespace: Label::Known(&service.namespace),
+            name: ServiceLabel::Known(&service.name),
+            namespace: ServiceLabel::Known(&service.namespace),
             protocol,
         }
     }
 
-    fn of_address(requested: Requested<'a>, lookup: &mut Lookup<'a>) -> Option<Self> {
+    fn of_address(requested: RequestedHost<'a>, lookup: &mut Lookup<'a>) -> Option<Self> {
         let wanted = requested.address?;
         let authority = Authority {
-            host: Host::Address(ip(wanted.ip).ok()?),
+            host: AuthorityHost::Address(ip(wanted.ip).ok()?),
             port: Some(wanted.port),
         };
         Self::of_authority(&authority, requested.namespace, lookup)
     }
 
-    /// What the client named, if the directory has it.
-    fn named(requested: Requested<'a>, lookup: &mut Lookup<'a>) -> Option<Self> {
+    /// The service that the client named, if the directory has it.
+    fn named(requested: RequestedHost<'a>, lookup: &mut Lookup<'a>) -> Option<Self> {
         let authority = Authority::read(requested.authority)?;
         Self::of_authority(&authority, requested.namespace, lookup)
     }
@@ -215,39 +224,47 @@ impl<'a> DestinationService<'a> {
         namespace: Option<&str>,
         lookup: &mut Lookup<'a>,
     ) -> Option<Self> {
-        let port = authority.port.unwrap_or(HTTP);
+        let port = authority.port.unwrap_or(DEFAULT_PORT);
         Some(match named(authority, namespace, lookup)? {
-            Named::Service(service) => {
+            NamedService::Service(service) => {
                 let protocol = protocol_of(&service.ports, port);
                 Self::of_service(service, protocol, &lookup.node().domain)
             }
-            Named::External(external) => Self::of_external(external, port),
+            NamedService::External(external) => Self::of_external(external, port),
         })
     }
 
-    /// The host of traffic to no service. Only of a sidecar's own application it is told where the directory does not have it.
-    fn host_outside(direction: Direction, requested: Requested<'a>, lookup: &mut Lookup<'a>) -> Label<'a> {
+    /// The host of traffic to no service. If the directory does not have the host, only a sidecar's own application is trusted to
+    /// name it.
+    fn host_outside(
+        direction: Direction,
+        requested: RequestedHost<'a>,
+        lookup: &mut Lookup<'a>,
+    ) -> ServiceLabel<'a> {
         let Some(authority) = Authority::read(requested.authority) else {
-            return Label::UNKNOWN;
+            return ServiceLabel::UNKNOWN;
         };
         match Self::of_authority(&authority, requested.namespace, lookup) {
             Some(service) => service.host,
-            None if direction == Direction::Outbound => Label::Outside(authority.host.into_text()),
-            None => Label::UNKNOWN,
+            None if direction == Direction::Outbound => ServiceLabel::Outside(authority.host.into_text()),
+            None => ServiceLabel::UNKNOWN,
         }
     }
 
-    /// `name.namespace.svc…` is a Kubernetes Service; any other host is its own name, in the namespace of its `ServiceEntry`. `port`
-    /// is the Service's. The host is istiod's word, so it stands though the directory does not have it.
+    /// The service of the host in a cluster's name. `name.namespace.svc…` is a Kubernetes Service; any other host is its own name,
+    /// in the namespace of its `ServiceEntry`. `port` is the Service's. istiod wrote the host, so it counts although the directory
+    /// may not have it.
     fn of_host(host: &'a str, port: u16, lookup: &mut Lookup<'a>) -> Self {
         let mut parts = host.split('.');
         if let (Some(name), Some(namespace), Some("svc")) = (parts.next(), parts.next(), parts.next()) {
-            let service = lookup.inquiry().service(namespace, name);
+            let service = lookup.query().service(namespace, name);
             return DestinationService {
-                host: Label::borrowed(host),
-                name: service.map_or(Label::borrowed(name), |service| Label::Known(&service.name)),
-                namespace: service.map_or(Label::borrowed(namespace), |service| {
-                    Label::Known(&service.namespace)
+                host: ServiceLabel::borrowed(host),
+                name: service.map_or(ServiceLabel::borrowed(name), |service| {
+                    ServiceLabel::Known(&service.name)
+                }),
+                namespace: service.map_or(ServiceLabel::borrowed(namespace), |service| {
+                    ServiceLabel::Known(&service.namespace)
                 }),
                 protocol: service
                     .map(|service| protocol_of(&service.ports, port))
@@ -255,22 +272,22 @@ impl<'a> DestinationService<'a> {
             };
         }
         let scope = lookup.scope(port);
-        let external = lookup.inquiry().external(host, &scope);
+        let external = lookup.query().external_host(host, &scope);
         DestinationService {
-            host: Label::borrowed(host),
-            name: Label::borrowed(host),
+            host: ServiceLabel::borrowed(host),
+            name: ServiceLabel::borrowed(host),
             ..external.map_or(Self::UNKNOWN, |external| Self::of_external(external, port))
         }
     }
 }
 
-impl Deref for Label<'_> {
+impl Deref for ServiceLabel<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
         match self {
-            Label::Known(text) => text,
-            Label::Borrowed(text) | Label::Outside(text) => text,
+            ServiceLabel::Known(text) => text,
+            ServiceLabel::Borrowed(text) | ServiceLabel::Outside(text) => text,
         }
     }
 }

@@ -1,10 +1,30 @@
-//! What the downstream connection's TLS says: principals and Istio's `connection_security_policy`.
+//! Reads the TLS of the downstream connection: principals and Istio's `connection_security_policy`.
 
 use als_proto::TlsProperties;
 
-use crate::party::SecurityPolicy;
+/// Istio's label `connection_security_policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SecurityPolicy {
+    /// The peer showed a certificate.
+    MutualTls,
+    /// The peer showed no certificate.
+    None,
+    /// The reporter can't know: client-side proxies log only their downstream connection.
+    Unknown,
+}
 
-/// Who the two ends of the downstream connection proved to be.
+impl SecurityPolicy {
+    /// The value of the label `connection_security_policy`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SecurityPolicy::MutualTls => "mutual_tls",
+            SecurityPolicy::None => "none",
+            SecurityPolicy::Unknown => "unknown",
+        }
+    }
+}
+
+/// What the two ends of the downstream connection proved about themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Security<'a> {
     /// The first URI SAN of the caller's certificate; empty when there is none.
@@ -16,7 +36,7 @@ pub struct Security<'a> {
 }
 
 impl Security<'_> {
-    /// Nothing is known: the entry does not describe this connection.
+    /// Nothing is known, because the entry does not describe this connection.
     pub const UNKNOWN: Security<'static> = Security {
         peer_principal: b"",
         local_principal: b"",

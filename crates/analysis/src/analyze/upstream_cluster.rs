@@ -1,13 +1,13 @@
-//! What Istio's cluster names say: the direction of a call and the service that it went to.
+//! Parses the names of Istio's clusters, which tell the direction of a call and the called service.
 
-/// `common_properties.upstream_cluster`, taken apart (istio `pkg/model` `BuildSubsetKey`, `pilot/pkg/networking/util`).
+/// The parts of `common_properties.upstream_cluster` (istio `pkg/model` `BuildSubsetKey`, `pilot/pkg/networking/util`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpstreamCluster<'a> {
     /// `outbound|port|subset|host`; at east-west gateways `outbound_.port_.subset_.host`.
     Outbound {
         /// The called port of the Service.
         port: u16,
-        /// The called host.
+        /// The host of the called Service.
         host: &'a str,
     },
     /// `inbound|port||`.
@@ -19,31 +19,31 @@ pub enum UpstreamCluster<'a> {
     InboundVip {
         /// The called port of the Service.
         port: u16,
-        /// The called host.
+        /// The host of the called Service.
         host: &'a str,
     },
     /// `PassthroughCluster`, `BlackHoleCluster`, `AllowAnyDynamicDNSCluster`: outbound traffic to no service of the mesh.
     Outside {
-        /// The cluster's name.
+        /// The whole name of the cluster.
         name: &'a str,
     },
     /// `InboundPassthroughCluster…`: inbound traffic to a port that no service declares.
     InboundPassthrough {
-        /// The cluster's name.
+        /// The whole name of the cluster.
         name: &'a str,
     },
     /// `encap`: a waypoint's traffic to a pod's own address.
     Direct,
     /// The inner ends of HBONE tunnels: what goes through them has an entry of its own.
     Tunnel,
-    /// No cluster was chosen.
+    /// No cluster was chosen, so there was no route.
     Unset,
     /// A cluster that is not one of Istio's for workloads.
     Other,
 }
 
 /// Clusters between the listeners of one Envoy (istio `pilot/pkg/networking/core` `waypoint.go`, `hbone.go`).
-const TUNNELS: [&str; 5] = [
+const TUNNEL_CLUSTERS: [&str; 5] = [
     "main_internal",
     "connect_originate",
     "connect_terminate",
@@ -52,7 +52,7 @@ const TUNNELS: [&str; 5] = [
 ];
 
 impl<'a> UpstreamCluster<'a> {
-    /// Takes the name apart. A name that is not UTF-8 is [`UpstreamCluster::Other`].
+    /// Parses a name. One that is not UTF-8 is [`UpstreamCluster::Other`].
     pub fn parse(name: &'a [u8]) -> Self {
         let Ok(name) = std::str::from_utf8(name) else {
             return UpstreamCluster::Other;
@@ -85,13 +85,13 @@ impl<'a> UpstreamCluster<'a> {
                 UpstreamCluster::InboundPassthrough { name }
             }
             [Some("encap"), None, ..] => UpstreamCluster::Direct,
-            [Some(first), None, ..] if TUNNELS.contains(&first) => UpstreamCluster::Tunnel,
+            [Some(first), None, ..] if TUNNEL_CLUSTERS.contains(&first) => UpstreamCluster::Tunnel,
             _ => UpstreamCluster::Other,
         }
     }
 }
 
-/// The part before the next bar; the rest is what is behind it. Parts are too short for the searches of `split` to pay.
+/// Splits off the part before the next bar and leaves the rest. The searches of `split` do not pay for parts that are so short.
 fn next_part<'a>(rest: &mut Option<&'a str>) -> Option<&'a str> {
     let name = rest.take()?;
     let Some(bar) = name.bytes().position(|byte| byte == b'|') else {

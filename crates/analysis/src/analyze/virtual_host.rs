@@ -1,5 +1,5 @@
-//! Which service of the directory a host names, as Istio's virtual hosts match it (istio `pilot/pkg/networking/core` `httproute.go`
-//! `generateVirtualHostDomains`; of several domains that fit, Envoy takes the exact one, else the longest suffix).
+//! Finds the service of the directory that a host names, as Istio's virtual hosts match it (istio `pilot/pkg/networking/core`
+//! `httproute.go` `generateVirtualHostDomains`). Of several matching domains Envoy takes the exact one, else the longest suffix.
 //!
 //! | host | service |
 //! |---|---|
@@ -9,46 +9,46 @@
 //! | an address | the Service or `ServiceEntry` that has it |
 //! | a host of a `ServiceEntry`, by itself or by a wildcard | that host |
 //!
-//! A Service counts before a `ServiceEntry` of its full name, and that before a Service by a shorter name; what ends in a name counts
-//! last, of a Service before that of a wildcard. A Service that is not exported to the proxy's namespace is not there.
+//! The order of precedence is: a Service by its full name, a `ServiceEntry`, a Service by a shorter name, a headless Service by a
+//! name below its own, a wildcard. A Service that is not exported to the proxy's namespace does not count.
 
 use std::net::IpAddr;
 
-use super::authority::{Authority, Host};
+use super::authority::{Authority, AuthorityHost};
 use super::k8s_mesh::Lookup;
-use super::role::Role;
-use super::rule::Rule;
-use crate::directory::inquiry::Inquiry;
-use crate::directory::{External, Owner, Service};
+use crate::directory::query::DirectoryQuery;
+use crate::directory::{ExternalHost, Owner, Service};
+use crate::role::Role;
+use crate::rule::Rule;
 
 /// The port of an authority without one.
-pub const HTTP: u16 = 80;
+pub const DEFAULT_PORT: u16 = 80;
 
 /// A service that a host names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named<'a> {
-    /// A Service.
+pub enum NamedService<'a> {
+    /// A Kubernetes Service.
     Service(&'a Service),
     /// A host outside the mesh.
-    External(&'a External),
+    External(&'a ExternalHost),
 }
 
-/// A Service that a name may be the name of.
+/// A Service that a host may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Candidate<'h> {
+struct ServiceCandidate<'h> {
     name: &'h str,
     namespace: &'h str,
-    form: Form,
+    form: NameForm,
 }
 
-/// How a name is one of a Service's.
+/// How a host names a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// It is the full one.
+enum NameForm {
+    /// By its full name, with the domain.
     Full,
-    /// It is a shorter one.
+    /// By a shorter name.
     Short,
-    /// It ends in one of them.
+    /// By a name that ends in one of them, as that of a headless Service's pod.
     Below,
 }
 
@@ -57,11 +57,11 @@ pub fn named<'a>(
     authority: &Authority<'_>,
     namespace: Option<&str>,
     lookup: &mut Lookup<'a>,
-) -> Option<Named<'a>> {
-    let port = authority.port.unwrap_or(HTTP);
+) -> Option<NamedService<'a>> {
+    let port = authority.port.unwrap_or(DEFAULT_PORT);
     match &authority.host {
-        Host::Address(address) => of_address(*address, namespace, port, lookup),
-        Host::Name(name) => of_name(name, namespace, port, lookup),
+        AuthorityHost::Address(address) => of_address(*address, namespace, port, lookup),
+        AuthorityHost::Name(name) => of_name(name, namespace, port, lookup),
     }
 }
 
@@ -70,19 +70,24 @@ fn of_address<'a>(
     namespace: Option<&str>,
     port: u16,
     lookup: &mut Lookup<'a>,
-) -> Option<Named<'a>> {
+) -> Option<NamedService<'a>> {
     let viewer = viewer(namespace, lookup);
     let found = lookup.owner_of(address, Some(port));
     match (found.owner, found.rule) {
         (Owner::Service(service), Rule::ServiceAddress) if service.is_exported_to(viewer) => {
-            Some(Named::Service(service))
+            Some(NamedService::Service(service))
         }
-        (Owner::External(external), Rule::ServiceEntryAddress) => Some(Named::External(external)),
+        (Owner::External(external), Rule::ServiceEntryAddress) => Some(NamedService::External(external)),
         _ => None,
     }
 }
 
-fn of_name<'a>(name: &str, namespace: Option<&str>, port: u16, lookup: &mut Lookup<'a>) -> Option<Named<'a>> {
+fn of_name<'a>(
+    name: &str,
+    namespace: Option<&str>,
+    port: u16,
+    lookup: &mut Lookup<'a>,
+) -> Option<NamedService<'a>> {
     let domain = &*lookup.node().domain;
     let candidates = candidates(name, domain, namespace);
     let of_form = |form| {
@@ -90,38 +95,39 @@ fn of_name<'a>(name: &str, namespace: Option<&str>, port: u16, lookup: &mut Look
         candidates.filter(move |candidate| candidate.form == form)
     };
     let (scope, viewer) = (lookup.scope(port), viewer(namespace, lookup));
-    let inquiry = lookup.inquiry();
-    let service = |candidate: &Candidate<'_>, inquiry: &mut Inquiry<'a>| {
-        let service = inquiry.service(candidate.namespace, candidate.name)?;
+    let query = lookup.query();
+    let service = |candidate: &ServiceCandidate<'_>, query: &mut DirectoryQuery<'a>| {
+        let service = query.service(candidate.namespace, candidate.name)?;
         service.is_exported_to(viewer).then_some(service)
     };
-    for full in of_form(Form::Full) {
-        if let Some(service) = service(full, inquiry) {
-            return Some(Named::Service(service));
+    for full in of_form(NameForm::Full) {
+        if let Some(service) = service(full, query) {
+            return Some(NamedService::Service(service));
         }
     }
-    let external = inquiry.external(name, &scope);
+    let external = query.external_host(name, &scope);
     if let Some(external) = external.filter(|external| external.is_host(name)) {
-        return Some(Named::External(external));
+        return Some(NamedService::External(external));
     }
-    for short in of_form(Form::Short) {
-        if let Some(service) = service(short, inquiry) {
-            return Some(Named::Service(service));
+    for short in of_form(NameForm::Short) {
+        if let Some(service) = service(short, query) {
+            return Some(NamedService::Service(service));
         }
         let full = format!("{}.{}.svc.{domain}", short.name, short.namespace);
-        let external = inquiry.external(&full, &scope);
+        let external = query.external_host(&full, &scope);
         if let Some(external) = external.filter(|external| external.is_host(&full)) {
-            return Some(Named::External(external));
+            return Some(NamedService::External(external));
         }
     }
-    let mut headless = of_form(Form::Below).filter_map(|below| service(below, inquiry));
+    let mut headless = of_form(NameForm::Below).filter_map(|below| service(below, query));
     let headless = headless.find(|service| service.is_headless);
     headless
-        .map(Named::Service)
-        .or_else(|| external.map(Named::External))
+        .map(NamedService::Service)
+        .or_else(|| external.map(NamedService::External))
 }
 
-/// The namespace for whose proxies a Service must be exported: the caller's, at whose own proxy its virtual hosts are, but a waypoint's own.
+/// The namespace to which a Service must be exported: that of the caller, because the caller's own proxy has its virtual hosts; at
+/// a waypoint the waypoint's own.
 fn viewer<'n>(caller: Option<&'n str>, lookup: &Lookup<'n>) -> &'n str {
     let node = lookup.node();
     if node.role == Role::Waypoint {
@@ -131,22 +137,22 @@ fn viewer<'n>(caller: Option<&'n str>, lookup: &Lookup<'n>) -> &'n str {
     }
 }
 
-/// The Services that `host` may be the name of, of two the one with the longer name first.
-fn candidates<'h>(host: &'h str, domain: &str, caller: Option<&'h str>) -> [Option<Candidate<'h>>; 2] {
+/// The Services that `host` may name; of two, the one with the longer name first.
+fn candidates<'h>(host: &'h str, domain: &str, caller: Option<&'h str>) -> [Option<ServiceCandidate<'h>>; 2] {
     let qualified = host
         .strip_suffix(domain)
         .and_then(|rest| rest.strip_suffix(".svc."));
     let form = if qualified.is_some() {
-        Form::Full
+        NameForm::Full
     } else {
-        Form::Short
+        NameForm::Short
     };
     if let Some(rest) = qualified.or_else(|| host.strip_suffix(".svc")) {
         return [candidate(rest, form), None];
     }
     match host.rsplit_once('.') {
         None => {
-            let own = caller.map(|namespace| Candidate {
+            let own = caller.map(|namespace| ServiceCandidate {
                 name: host,
                 namespace,
                 form,
@@ -154,24 +160,24 @@ fn candidates<'h>(host: &'h str, domain: &str, caller: Option<&'h str>) -> [Opti
             [own, None]
         }
         Some((_, name)) => {
-            let below = caller.map(|namespace| Candidate {
+            let below = caller.map(|namespace| ServiceCandidate {
                 name,
                 namespace,
-                form: Form::Below,
+                form: NameForm::Below,
             });
             [candidate(host, form), below]
         }
     }
 }
 
-/// The Service of `name.namespace`, or of what ends in it.
-fn candidate(qualified: &str, form: Form) -> Option<Candidate<'_>> {
+/// The Service that `name.namespace` names, or a name that ends in it.
+fn candidate(qualified: &str, form: NameForm) -> Option<ServiceCandidate<'_>> {
     let (before, namespace) = qualified.rsplit_once('.')?;
     let (name, form) = match before.rsplit_once('.') {
-        Some((_, name)) => (name, Form::Below),
+        Some((_, name)) => (name, NameForm::Below),
         None => (before, form),
     };
-    Some(Candidate {
+    Some(ServiceCandidate {
         name,
         namespace,
         form,

@@ -1,7 +1,6 @@
-//! Addresses that objects say are theirs, without a pod behind them: `EndpointSlices` to outside addresses and Istio's
-//! `ServiceEntries`.
+//! Claims to addresses without a pod, by `EndpointSlices` to outside addresses and by Istio's `ServiceEntries`.
 //!
-//! Several objects may claim one address. The answer is always the same: the longest prefix, then a claim to the port, then the
+//! Several objects may claim one address. The order of precedence is fixed: the longest prefix, then a claim to the port, then the
 //! rank of the owner, then the oldest object, then namespace and name. (SkyWalking takes any.)
 
 use std::cmp::Reverse;
@@ -9,44 +8,61 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::block::Block;
-use super::ownership::{OwnerAt, Validity};
-use super::{CLOCK_SKEW, Port};
+use super::cidr_block::CidrBlock;
+use super::ownership::OwnerAt;
+use super::parties::Port;
+use super::validity::{CLOCK_SKEW, Validity};
 use crate::accounting::Unattributed;
 use crate::moment::Moment;
 
 /// One object's claim to a block of addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim<T> {
-    /// What tells the object apart: namespace and name.
+pub struct AddressClaim<T> {
+    /// The namespace and name of the object.
     pub object: Arc<str>,
     /// `metadata.creationTimestamp`.
     pub created: Moment,
     /// The ports that the object declares.
     pub ports: Arc<[Port]>,
-    /// The claiming party.
+    /// The party that the object stands for.
     pub owner: Arc<T>,
-    /// From when until when it was claimed.
-    pub held: Validity,
+    /// The span of time in which the object claims the block.
+    pub span: Validity,
+}
+
+impl<T> AddressClaim<T> {
+    /// The claim of an object with these ports, from `since` on.
+    pub fn new(object: &str, ports: &[Port], created: Moment, since: Moment, owner: Arc<T>) -> Self {
+        AddressClaim {
+            object: object.into(),
+            created,
+            ports: ports.into(),
+            owner,
+            span: Validity {
+                since,
+                until: Moment::MAX,
+            },
+        }
+    }
 }
 
 /// All claims to one block of addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claims<T>(Vec<Claim<T>>);
+pub struct AddressClaims<T>(Vec<AddressClaim<T>>);
 
-impl<T> Default for Claims<T> {
+impl<T> Default for AddressClaims<T> {
     fn default() -> Self {
-        Claims(Vec::new())
+        AddressClaims(Vec::new())
     }
 }
 
-impl<T> Claims<T> {
-    /// Sets the claim of an object, in place of its earlier one. One that did not end keeps its beginning.
-    pub fn set(&mut self, mut claim: Claim<T>) {
+impl<T> AddressClaims<T> {
+    /// Sets the claim of an object, in place of its earlier one. A claim that has not ended keeps its start.
+    pub fn set(&mut self, mut claim: AddressClaim<T>) {
         match self.0.iter_mut().find(|known| known.object == claim.object) {
             Some(known) => {
-                if known.held.until == Moment::MAX {
-                    claim.held.since = known.held.since;
+                if known.span.until == Moment::MAX {
+                    claim.span.since = known.span.since;
                 }
                 *known = claim;
             }
@@ -57,26 +73,26 @@ impl<T> Claims<T> {
     /// Ends the claim of `object`.
     pub fn end(&mut self, object: &str, now: Moment) {
         for claim in self.0.iter_mut().filter(|claim| *claim.object == *object) {
-            claim.held.until = claim.held.until.min(now);
+            claim.span.until = claim.span.until.min(now);
         }
     }
 
     /// Whether any claim ended before `limit`.
     pub fn ended_before(&self, limit: Moment) -> bool {
-        self.0.iter().any(|claim| claim.held.until < limit)
+        self.0.iter().any(|claim| claim.span.until < limit)
     }
 
     /// Forgets claims that ended before `limit`.
     pub fn forget_ended_before(&mut self, limit: Moment) {
-        self.0.retain(|claim| claim.held.until >= limit);
+        self.0.retain(|claim| claim.span.until >= limit);
     }
 
-    /// Whose claim counted at `start`; `port` is that of a listening side.
+    /// The owner whose claim counted at `start`. `port` is the port of a listening side.
     pub fn owner(&self, port: Option<u16>, start: Moment) -> OwnerAt<'_, T> {
         self.owner_by(port, start, |_| Some(()))
     }
 
-    /// The same of the claims whose owners have a rank: the lesser counts before the older.
+    /// The owner whose claim counted at `start`, of those with a rank. A lower rank counts before an older claim.
     pub fn owner_by<R: Ord + Copy>(
         &self,
         port: Option<u16>,
@@ -103,17 +119,17 @@ impl<T> Claims<T> {
 
 /// Claims to blocks of any size, by the length of their prefix.
 #[derive(Clone, Debug)]
-pub struct Blocks<T>(BTreeMap<Reverse<u8>, HashMap<Block, Claims<T>>>);
+pub struct BlockClaims<T>(BTreeMap<Reverse<u8>, HashMap<CidrBlock, AddressClaims<T>>>);
 
-impl<T> Default for Blocks<T> {
+impl<T> Default for BlockClaims<T> {
     fn default() -> Self {
-        Blocks(BTreeMap::new())
+        BlockClaims(BTreeMap::new())
     }
 }
 
-impl<T> Blocks<T> {
-    /// The claims to `block`, to be changed.
-    pub fn claims(&mut self, block: Block) -> &mut Claims<T> {
+impl<T> BlockClaims<T> {
+    /// The claims to `block`, for changes.
+    pub fn claims(&mut self, block: CidrBlock) -> &mut AddressClaims<T> {
         let blocks = self.0.entry(Reverse(block.length())).or_default();
         blocks.entry(block).or_default()
     }
@@ -135,8 +151,8 @@ impl<T> Blocks<T> {
         });
     }
 
-    /// Whose claim to `address` counted at `start`, of those whose owners have a rank, and the length of the claimed prefix; `port` is
-    /// that of a listening side.
+    /// The owner whose claim to `address` counted at `start`, of those with a rank, and the length of the claimed prefix. `port` is
+    /// the port of a listening side.
     pub fn owner_by<R: Ord + Copy>(
         &self,
         address: IpAddr,
@@ -146,7 +162,7 @@ impl<T> Blocks<T> {
     ) -> (OwnerAt<'_, T>, Option<u8>) {
         let mut validity = Validity::ALWAYS;
         for (Reverse(length), blocks) in &self.0 {
-            let claims = Block::around(address, *length).and_then(|block| blocks.get(&block));
+            let claims = CidrBlock::around(address, *length).and_then(|block| blocks.get(&block));
             let Some(claims) = claims else { continue };
             let held = claims.owner_by(port, start, &rank);
             validity = validity.and(held.validity);
@@ -158,11 +174,11 @@ impl<T> Blocks<T> {
     }
 }
 
-/// The clocks of the API server and of a node differ.
-fn within<T>(claim: &Claim<T>) -> Validity {
+/// The span of a claim, from [`CLOCK_SKEW`] earlier on: the clocks of the API server and of a node differ.
+fn within<T>(claim: &AddressClaim<T>) -> Validity {
     Validity {
-        since: claim.held.since.minus(CLOCK_SKEW),
-        until: claim.held.until,
+        since: claim.span.since.minus(CLOCK_SKEW),
+        until: claim.span.until,
     }
 }
 
@@ -171,37 +187,42 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::analyze::port_protocol::PortProtocol;
+    use crate::port_protocol::PortProtocol;
 
     fn at(seconds: i64) -> Moment {
         Moment(seconds * 1_000_000_000)
     }
 
-    fn claim(object: &str, created: i64, port: u16) -> Claim<String> {
+    fn claim(object: &str, created: i64, port: u16) -> AddressClaim<String> {
         let port = Port {
             number: port,
             protocol: PortProtocol::Undeclared,
         };
-        Claim {
+        AddressClaim {
             object: object.into(),
             created: at(created),
             ports: [port].into(),
             owner: Arc::new(object.to_owned()),
-            held: Validity {
+            span: Validity {
                 since: at(created),
                 until: Moment::MAX,
             },
         }
     }
 
-    fn owner_of(claims: &Blocks<String>, address: &str, port: Option<u16>, start: i64) -> Option<String> {
+    fn owner_of(
+        claims: &BlockClaims<String>,
+        address: &str,
+        port: Option<u16>,
+        start: i64,
+    ) -> Option<String> {
         let (held, _) = claims.owner_by(address.parse().unwrap(), port, at(start), |_| Some(()));
         assert!(held.validity.contains(at(start)));
         held.owner.ok().cloned()
     }
 
-    fn claims(of: &[(&str, Claim<String>)]) -> Blocks<String> {
-        let mut claims = Blocks::default();
+    fn claims(of: &[(&str, AddressClaim<String>)]) -> BlockClaims<String> {
+        let mut claims = BlockClaims::default();
         for (block, claim) in of {
             claims.claims(block.parse().unwrap()).set(claim.clone());
         }

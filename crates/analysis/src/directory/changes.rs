@@ -1,41 +1,42 @@
-//! Which answers a version of the directory changed, so that what is remembered of older versions can still count.
+//! Tracks which answers a version of the directory changed, so that cached answers of older versions stay usable.
 //!
-//! Every question is about a key: an address, a pod's uid, a Service's name. Keys fall into buckets, and each bucket has the version
-//! in which the answer to one of its keys last changed. An answer that was made from some keys holds as long as none of their
-//! buckets changed since. Keys that share a bucket make an answer count for shorter, never for longer.
+//! Every query is about keys: an address, a pod's uid, a Service's name. Keys fall into buckets, and each bucket has the version in
+//! which an answer for one of its keys last changed. An answer stays valid while none of its keys' buckets changes. Keys that share
+//! a bucket make an answer expire sooner, never later.
 
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
-/// 64 KiB, which the first change after a version copies. Ten pods that change in a second mark some forty buckets.
-const BUCKETS: usize = 1 << 13;
-/// As many keys as an entry's identity asks about, and a few more: an answer from more of them holds for its version only.
-const MOST: usize = 12;
+/// 64 KiB, which the first change after a version copies. Ten pods that change within a second mark some forty buckets.
+const BUCKET_COUNT: usize = 1 << 13;
+/// How many buckets an answer notes: as many as an identity asks for, and some more. An answer from more of them holds for its
+/// version only.
+const MAX_DEPENDENCIES: usize = 12;
 
-/// The hash of a key, the same in every version. It is not seeded: only what changes in the cluster marks a bucket, so that a client
-/// who asks about keys of one bucket has no answers but its own looked up more often.
+/// The hash of a key, the same in every version. It has no seed: only changes in the cluster mark buckets, so a client that asks
+/// for keys of one bucket can only make its own answers be looked up more often.
 pub(super) fn hash_of(key: &(impl Hash + ?Sized)) -> u64 {
     FixedState::default().hash_one(key)
 }
 
-/// A hash that falls into this bucket.
+/// A hash that lies in this bucket.
 pub(super) const fn hash_in(bucket: u64) -> u64 {
-    bucket << BUCKET_BITS
+    bucket << BUCKET_SHIFT
 }
 
-/// The lower bits of a hash choose the places in the tables.
-const BUCKET_BITS: u32 = 40;
+/// How far a hash is shifted to get its bucket; the lower bits choose the places in the tables.
+const BUCKET_SHIFT: u32 = 40;
 
 fn bucket(hash: u64) -> u16 {
-    (hash >> BUCKET_BITS) as u16 & (BUCKETS - 1) as u16
+    (hash >> BUCKET_SHIFT) as u16 & (BUCKET_COUNT - 1) as u16
 }
 
-/// In which version the answers about each bucket last changed.
+/// The version in which the answers of each bucket last changed.
 #[derive(Clone, Debug)]
 pub(super) struct Changes {
-    /// The last published version; what is marked changes with the next one.
+    /// The number of the last published version. What is marked changes with the next one.
     published: u64,
     is_marked: bool,
     changed: Arc<[u64]>,
@@ -46,18 +47,18 @@ impl Default for Changes {
         Changes {
             published: 0,
             is_marked: false,
-            changed: vec![0; BUCKETS].into(),
+            changed: vec![0; BUCKET_COUNT].into(),
         }
     }
 }
 
 impl Changes {
-    /// The last published version.
+    /// The number of the last published version.
     pub(super) fn published(&self) -> u64 {
         self.published
     }
 
-    /// Notes that the next version answers otherwise about a key with this hash.
+    /// Notes that the next version answers differently for a key with this hash.
     pub(super) fn mark(&mut self, hash: u64) {
         self.is_marked = true;
         if let Some(changed) = Arc::make_mut(&mut self.changed).get_mut(usize::from(bucket(hash))) {
@@ -65,14 +66,14 @@ impl Changes {
         }
     }
 
-    /// Makes the next version the published one. Answers whether it answers otherwise about any key.
+    /// Publishes the next version, if any key is marked. Returns whether one is.
     pub(super) fn publish(&mut self) -> bool {
         let is_marked = std::mem::take(&mut self.is_marked);
         self.published += u64::from(is_marked);
         is_marked
     }
 
-    /// Whether an answer that was made in `version`, from what was `asked`, is the one of the published version too.
+    /// Whether an answer that `version` gave by these dependencies is the answer of the published version too.
     pub(super) fn is_still_valid(&self, dependencies: &Dependencies, version: u64) -> bool {
         let is_kept = |bucket: &u16| {
             let changed = self.changed.get(usize::from(*bucket));
@@ -88,8 +89,8 @@ impl Changes {
 /// The buckets of the keys that an answer was made from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dependencies {
-    buckets: [u16; MOST],
-    /// More than [`MOST`]: not all are noted.
+    buckets: [u16; MAX_DEPENDENCIES],
+    /// How many there are; more than [`MAX_DEPENDENCIES`] if not all are noted.
     count: u8,
 }
 
@@ -106,7 +107,7 @@ impl Dependencies {
         self.count += 1;
     }
 
-    /// The buckets; `None` when there are more than are noted.
+    /// The buckets; `None` when there are more than [`MAX_DEPENDENCIES`].
     fn buckets(&self) -> Option<&[u16]> {
         self.buckets.get(..usize::from(self.count))
     }
@@ -165,11 +166,11 @@ mod tests {
     #[test]
     fn more_keys_than_are_noted_are_kept_in_no_version() {
         let changes = Changes::default();
-        let most = MOST as u64;
+        let most = MAX_DEPENDENCIES as u64;
         assert!(changes.is_still_valid(&dependencies(0..most), 0));
         assert!(!changes.is_still_valid(&dependencies(0..=most), 0));
         assert!(!changes.is_still_valid(&dependencies(0..1000), 0));
-        // Asking again is no further key.
+        // A key that is asked for again does not count again.
         assert!(changes.is_still_valid(&dependencies((0..1000).map(|number| number % most)), 0));
     }
 }

@@ -1,7 +1,7 @@
-//! The directory's tables. Who reads one notes what was asked, who writes one marks what changed, and both can't be left out.
+//! The tables of the directory. Every read notes a dependency and every write marks a change, and neither can be forgotten.
 //!
-//! A table is many small ones that versions share until one of them changes, so that publishing a version costs what changed in it
-//! and not what the mesh holds.
+//! A table consists of many shards, which versions share until one changes. So publishing costs what changed, and not what the mesh
+//! holds.
 
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -12,24 +12,24 @@ use hashbrown::hash_table::Entry;
 
 use super::changes::{Changes, Dependencies, hash_in, hash_of};
 
-/// Of 10 000 keys some forty are copied with the one that changes.
-const SHARDS: usize = 256;
+/// With 10 000 keys, a change copies the forty keys of one shard.
+const SHARD_COUNT: usize = 256;
 
-type Shard<K, V> = Arc<HashTable<(K, V)>>;
+type TableShard<K, V> = Arc<HashTable<(K, V)>>;
 
-/// What is known of each key. A key without a value is as one with the default value.
+/// A table of values by key. A key without a value is equal to one with the default value.
 #[derive(Clone, Debug)]
-pub(super) struct Index<K, V>(Arc<[Shard<K, V>]>);
+pub(super) struct Index<K, V>(Arc<[TableShard<K, V>]>);
 
 impl<K, V> Default for Index<K, V> {
     fn default() -> Self {
-        let empty = Shard::new(HashTable::new());
-        Index(vec![empty; SHARDS].into())
+        let empty = TableShard::new(HashTable::new());
+        Index(vec![empty; SHARD_COUNT].into())
     }
 }
 
 impl<K: Hash + Eq, V> Index<K, V> {
-    /// What is known of `key`.
+    /// The value of `key`; notes a dependency on it.
     pub(super) fn get<Q>(&self, key: &Q, dependencies: &mut Dependencies) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -42,7 +42,7 @@ impl<K: Hash + Eq, V> Index<K, V> {
         Some(value)
     }
 
-    /// What the working copy knows of `key`, for its own changes.
+    /// The value of `key` for the working copy, which notes no dependency.
     pub(super) fn known<Q>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -59,7 +59,7 @@ impl<K: Hash + Eq, V> Index<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V: Clone + Default + PartialEq> Index<K, V> {
-    /// Changes what is known of `key`.
+    /// Changes the value of `key`, and marks the key if the value is different then.
     pub(super) fn change(&mut self, key: &K, changes: &mut Changes, change: impl FnOnce(&mut V)) {
         let before = self.known(key);
         let mut after = before.cloned().unwrap_or_default();
@@ -83,7 +83,7 @@ impl<K: Hash + Eq + Clone, V: Clone + Default + PartialEq> Index<K, V> {
         }
     }
 
-    /// Changes what is known of each key where `is` says so.
+    /// Changes the value of each key for which `is` holds.
     pub(super) fn change_where(
         &mut self,
         is: impl Fn(&V) -> bool,
@@ -101,28 +101,29 @@ impl<K: Hash + Eq + Clone, V: Clone + Default + PartialEq> Index<K, V> {
     }
 }
 
-/// Neither of the bits by which a shard finds a key, the lowest and the seven highest, nor of those of a bucket.
+/// The shard of a hash, by other bits than those of a bucket and those by which a shard finds a key (the lowest and the seven
+/// highest).
 fn shard(hash: u64) -> usize {
-    (hash >> 32) as usize & (SHARDS - 1)
+    (hash >> 32) as usize & (SHARD_COUNT - 1)
 }
 
-/// What changes rarely and is asked as a whole; its `BUCKET` is no other whole's.
+/// A value that changes rarely and has one dependency as a whole. Each has a `BUCKET` of its own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shared<T, const BUCKET: u64>(Arc<T>);
 
 impl<T, const BUCKET: u64> Shared<T, BUCKET> {
-    /// What is known.
+    /// The value; notes a dependency on it.
     pub(super) fn get(&self, dependencies: &mut Dependencies) -> &T {
         dependencies.note(hash_in(BUCKET));
         &self.0
     }
 
-    /// What the working copy knows, for its own changes.
+    /// The value for the working copy, which notes no dependency.
     pub(super) fn known(&self) -> &T {
         &self.0
     }
 
-    /// What is known, to be changed.
+    /// The value for changes; marks it.
     pub(super) fn change(&mut self, changes: &mut Changes) -> &mut T
     where
         T: Clone,

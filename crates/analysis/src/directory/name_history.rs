@@ -1,24 +1,37 @@
-//! What a party is called, and what it was called before: names are made of labels, and labels change.
+//! The names of a party over time: names are made of labels, and labels change.
 
-use super::ownership::Validity;
+use std::sync::Arc;
+
+use super::validity::{OWNERSHIP_RETENTION, Validity};
 use crate::interner::Text;
 use crate::moment::Moment;
 
-/// The names of one party, each from a moment on until the next.
+/// The names of one party. Each counts from a moment until the next one begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameHistory {
     /// The name before all others.
     first: Text,
-    /// The names that followed, and since when; in that order, no two neighbours alike.
+    /// The later names with their starts, in order; neighbours differ.
     later: Vec<(Moment, Text)>,
 }
 
 impl NameHistory {
-    /// A party that has had no other name.
+    /// The history of a party with a single name.
     pub fn new(name: impl Into<Text>) -> Self {
         let later = Vec::new();
         let first = name.into();
         NameHistory { first, later }
+    }
+
+    /// The history of a party that is called `name` from `now` on, after the names `known`.
+    pub(super) fn extended(known: Option<&NameHistory>, name: Arc<str>, now: Moment) -> Self {
+        let Some(known) = known else {
+            return NameHistory::new(name);
+        };
+        let mut names = known.clone();
+        names.set(name.into(), now);
+        names.forget_ended_before(now.minus(OWNERSHIP_RETENTION));
+        names
     }
 
     /// The name at `start`, and the start times for which it is the same.
@@ -34,7 +47,7 @@ impl NameHistory {
         (name, validity)
     }
 
-    /// Calls the party `name` from `since` on, whatever it was to be called then.
+    /// Names the party `name` from `since` on, in place of any name that begins then or later.
     pub fn set(&mut self, name: Text, since: Moment) {
         self.later.retain(|(begun, _)| *begun < since);
         if since == Moment::MIN {
@@ -44,7 +57,7 @@ impl NameHistory {
         }
     }
 
-    /// Forgets names that ended before `limit`; the next one takes their time.
+    /// Forgets names that ended before `limit`. The next name takes over their time.
     pub fn forget_ended_before(&mut self, limit: Moment) {
         let ended = self.later.partition_point(|(since, _)| *since < limit);
         if let Some((_, name)) = self.later.drain(..ended).next_back() {

@@ -1,73 +1,32 @@
-//! Who owned an address when.
+//! Decides who owned an address at a given time.
 //!
-//! An address has one owner at a time, but the objects that say so overlap: Kubernetes keeps a pod whose node is lost for hours, while
-//! another pod already has its address. Of several owners at a call's start
+//! An address has one owner at a time, but the objects overlap: when a node is lost, Kubernetes keeps its pods for hours, while
+//! other pods already have their addresses. Of several owners at the start of a call
 //!
-//! 1. one that was due to release the address by then counts only if all were;
-//! 2. the one that was assigned the address last owns it, and those before no longer do;
-//! 3. one that may have been assigned the address later owns it only after the one before had ended.
+//! 1. an owner that was due to release the address by then counts only if all were;
+//! 2. the owner to which the address was assigned last counts, and earlier ones no longer do;
+//! 3. an owner to which the address may have been assigned later counts only after the previous ownership has ended.
 //!
-//! Whoever remains is the owner. If several remain, the owner is ambiguous.
+//! If one owner remains, it is the owner. If several remain, the owner is ambiguous.
 
 use std::sync::Arc;
 
-use super::{CLOCK_SKEW, Found, Owner};
+use super::found::{FoundOwner, Owner};
+use super::validity::{CLOCK_SKEW, Validity};
 use crate::accounting::Unattributed;
-use crate::analyze::rule::Rule;
 use crate::moment::Moment;
+use crate::rule::Rule;
 
-/// A half-open span of start times: from `since`, before `until`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Validity {
-    /// The first moment inside.
-    pub since: Moment,
-    /// The first moment after it.
-    pub until: Moment,
-}
-
-impl Validity {
-    /// Every moment.
-    pub const ALWAYS: Validity = Validity {
-        since: Moment::MIN,
-        until: Moment::MAX,
-    };
-
-    /// Whether `moment` is inside.
-    pub fn contains(self, moment: Moment) -> bool {
-        self.since <= moment && moment < self.until
-    }
-
-    /// The moments inside both.
-    #[must_use]
-    pub fn and(self, other: Validity) -> Validity {
-        Validity {
-            since: self.since.max(other.since),
-            until: self.until.min(other.until),
-        }
-    }
-
-    /// The part on the side of `edge` where `start` is.
-    #[must_use]
-    pub fn split_at(mut self, edge: Moment, start: Moment) -> Validity {
-        if edge <= start {
-            self.since = self.since.max(edge);
-        } else {
-            self.until = self.until.min(edge);
-        }
-        self
-    }
-}
-
-/// One owner of an address, with the times of its ownership.
+/// One owner of an address, with the times of the ownership.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ownership<T> {
     /// The longest span in which it may have owned the address.
-    pub held: Validity,
-    /// Since when the address certainly was this owner's alone; [`Moment::MAX`] where owners may share it.
+    pub span: Validity,
+    /// When the address was certainly assigned to this owner alone; [`Moment::MAX`] where owners may share it.
     pub assigned: Moment,
     /// When it was due to release the address.
     pub released: Moment,
-    /// The owner.
+    /// The party that owned it.
     pub owner: Arc<T>,
 }
 
@@ -89,29 +48,29 @@ pub struct OwnerAt<'a, T> {
 }
 
 impl<'a, T> OwnerAt<'a, T> {
-    /// An answer and the start times for which it holds.
+    /// An owner or the reason why there is none, and the start times for which that holds.
     pub fn new(owner: Result<&'a T, Unattributed>, validity: Validity) -> Self {
         OwnerAt { owner, validity }
     }
 
-    /// The answer, with an owner that is found by `rule` wrapped as `wrap` says.
-    pub fn map(self, rule: Rule, wrap: impl FnOnce(&'a T) -> Owner<'a>) -> Found<'a> {
+    /// The answer by `rule`. `wrap` makes the owner.
+    pub fn map(self, rule: Rule, wrap: impl FnOnce(&'a T) -> Owner<'a>) -> FoundOwner<'a> {
         match self.owner {
-            Ok(owner) => Found {
+            Ok(owner) => FoundOwner {
                 owner: wrap(owner),
                 rule,
                 validity: self.validity,
             },
-            Err(reason) => Found::unknown(reason, self.validity),
+            Err(reason) => FoundOwner::unknown(reason, self.validity),
         }
     }
 }
 
 impl<T> Ownership<T> {
-    /// A owner of what may have several at a time.
-    pub fn shared(held: Validity, owner: Arc<T>) -> Self {
+    /// An ownership of an address that may have several owners at a time.
+    pub fn shared(span: Validity, owner: Arc<T>) -> Self {
         Ownership {
-            held,
+            span,
             assigned: Moment::MAX,
             released: Moment::MAX,
             owner,
@@ -120,19 +79,19 @@ impl<T> Ownership<T> {
 }
 
 impl<T> Ownership<T> {
-    /// Whether the only owner had the address at `start`, if it is asked for.
-    fn alone(&self, start: Moment, is_asked: bool) -> OwnerAt<'_, T> {
+    /// Who had the address at `start` if this is its only ownership. `is_asked` says whether this owner counts.
+    fn owner_if_only(&self, start: Moment, is_asked: bool) -> OwnerAt<'_, T> {
         if !is_asked {
             return OwnerAt::new(Err(Unattributed::NotFound), Validity::ALWAYS);
         }
-        let since = self.held.since.minus(CLOCK_SKEW);
+        let since = self.span.since.minus(CLOCK_SKEW);
         let mut validity = Validity::ALWAYS;
-        for edge in [since, self.held.until] {
+        for edge in [since, self.span.until] {
             validity = validity.split_at(edge, start);
         }
         let owner = if start < since {
             Err(Unattributed::BeforeHistory)
-        } else if start < self.held.until {
+        } else if start < self.span.until {
             Ok(&*self.owner)
         } else {
             Err(Unattributed::NotFound)
@@ -142,11 +101,11 @@ impl<T> Ownership<T> {
 }
 
 impl<T> Ownerships<T> {
-    /// Sets the ownership of a owner, in place of the one that `same` recognises. One that did not end keeps its beginning.
+    /// Sets the ownership of an owner, in place of the one that `same` recognises. An ownership that has not ended keeps its start.
     pub fn set(&mut self, mut ownership: Ownership<T>, same: impl Fn(&T) -> bool) {
         if let Some(known) = self.0.iter_mut().find(|known| same(&known.owner)) {
-            if known.held.until == Moment::MAX {
-                ownership.held.since = ownership.held.since.max(known.held.since);
+            if known.span.until == Moment::MAX {
+                ownership.span.since = ownership.span.since.max(known.span.since);
                 ownership.assigned = ownership.assigned.min(known.assigned);
             }
             *known = ownership;
@@ -158,57 +117,57 @@ impl<T> Ownerships<T> {
     }
 
     /// The ownership of the owner that `same` recognises.
-    pub fn of(&self, same: impl Fn(&T) -> bool) -> Option<&Ownership<T>> {
+    pub fn find(&self, same: impl Fn(&T) -> bool) -> Option<&Ownership<T>> {
         self.0.iter().find(|ownership| same(&ownership.owner))
     }
 
     /// Ends the ownership that `same` recognises at `until`, unless it has ended before.
     pub fn end(&mut self, until: Moment, same: impl Fn(&T) -> bool) {
         if let Some(known) = self.0.iter_mut().find(|known| same(&known.owner)) {
-            known.held.until = known.held.until.min(until);
+            known.span.until = known.span.until.min(until);
         }
     }
 
     /// Whether any ownership ended before `limit`.
     pub fn ended_before(&self, limit: Moment) -> bool {
-        self.0.iter().any(|ownership| ownership.held.until < limit)
+        self.0.iter().any(|ownership| ownership.span.until < limit)
     }
 
     /// Forgets ownerships that ended before `limit`.
     pub fn forget_ended_before(&mut self, limit: Moment) {
-        self.0.retain(|ownership| ownership.held.until >= limit);
+        self.0.retain(|ownership| ownership.span.until >= limit);
     }
 
-    /// Whether nobody is remembered.
+    /// Whether no ownership is remembered.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Who held the address at `start`: the one ownership that contains it, and of several the one that the rules above leave. A start
-    /// up to [`CLOCK_SKEW`] before the earliest ownership still belongs to it; one before that is before history.
+    /// The owner at `start`, by the rules of this module if there are several. The earliest ownership also counts for a start up to
+    /// [`CLOCK_SKEW`] before it. An earlier start is before history.
     pub fn owner(&self, start: Moment) -> OwnerAt<'_, T> {
         self.owner_by(start, |_| Some(()))
     }
 
-    /// The same among the owners of the first rank that anybody had at `start`; those without a rank are not there.
+    /// The owner at `start` among those of the lowest rank that any owner then had. Owners without a rank do not count.
     pub fn owner_by<Rank: Ord>(&self, start: Moment, rank: impl Fn(&T) -> Option<Rank>) -> OwnerAt<'_, T> {
         // Nearly every address has had one owner.
         if let [only] = &*self.0 {
-            return only.alone(start, rank(&only.owner).is_some());
+            return only.owner_if_only(start, rank(&only.owner).is_some());
         }
         let ranked = || self.0.iter().filter(|ownership| rank(&ownership.owner).is_some());
-        let Some(earliest) = ranked().map(|ownership| ownership.held.since).min() else {
+        let Some(earliest) = ranked().map(|ownership| ownership.span.since).min() else {
             return OwnerAt::new(Err(Unattributed::NotFound), Validity::ALWAYS);
         };
         let within = |ownership: &Ownership<T>| {
-            let since = if ownership.held.since == earliest {
+            let since = if ownership.span.since == earliest {
                 earliest.minus(CLOCK_SKEW)
             } else {
-                ownership.held.since
+                ownership.span.since
             };
             Validity {
                 since,
-                until: ownership.held.until,
+                until: ownership.span.until,
             }
         };
         let validity = self.unchanged_around(start, earliest);
@@ -220,7 +179,7 @@ impl<T> Ownerships<T> {
         let owner = match *owners {
             [] if start < earliest.minus(CLOCK_SKEW) => Err(Unattributed::BeforeHistory),
             [] => Err(Unattributed::NotFound),
-            _ => match one_of(&owners, start) {
+            _ => match resolve_overlap(&owners, start) {
                 Some(one) => Ok(&*one.owner),
                 None => Err(Unattributed::Ambiguous),
             },
@@ -228,12 +187,12 @@ impl<T> Ownerships<T> {
         OwnerAt::new(owner, validity)
     }
 
-    /// The longest span around `start` in which no ownership begins, ends or is decided otherwise.
+    /// The longest span around `start` in which the answer can't change.
     fn unchanged_around(&self, start: Moment, earliest: Moment) -> Validity {
         let edges = self.0.iter().flat_map(|ownership| {
             [
-                ownership.held.since,
-                ownership.held.until,
+                ownership.span.since,
+                ownership.span.until,
                 ownership.assigned,
                 ownership.released,
             ]
@@ -246,8 +205,8 @@ impl<T> Ownerships<T> {
     }
 }
 
-/// Which of these owners at `start` is the only one.
-fn one_of<'a, T>(owners: &[&'a Ownership<T>], start: Moment) -> Option<&'a Ownership<T>> {
+/// The one of these owners that the rules of this module leave at `start`, if it is one.
+fn resolve_overlap<'a, T>(owners: &[&'a Ownership<T>], start: Moment) -> Option<&'a Ownership<T>> {
     let stays = |ownership: &Ownership<T>| start < ownership.released;
     let do_all_leave = !owners.iter().any(|ownership| stays(ownership));
     let remain = owners.iter().copied();
@@ -263,7 +222,7 @@ fn one_of<'a, T>(owners: &[&'a Ownership<T>], start: Moment) -> Option<&'a Owner
         if other.assigned <= start {
             other.assigned < last.assigned
         } else {
-            last.held.until <= other.assigned && other.assigned < Moment::MAX
+            last.span.until <= other.assigned && other.assigned < Moment::MAX
         }
     };
     let mut others = remain

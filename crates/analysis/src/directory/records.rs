@@ -1,14 +1,14 @@
-//! The watched objects, reduced to what identity needs. Every source of the directory makes these.
+//! The watched objects, reduced to what the directory needs. Every source of the directory makes these records.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::Port;
-use super::block::Block;
-use crate::analyze::port_protocol::PortProtocol;
+use super::cidr_block::CidrBlock;
+use super::parties::Port;
 use crate::moment::Moment;
+use crate::port_protocol::PortProtocol;
 
-/// A Pod, or a `WorkloadEntry`: a party as a pod is, whose address and ports the object says.
+/// A Pod or a `WorkloadEntry`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodRecord {
     /// `metadata.name`.
@@ -17,19 +17,20 @@ pub struct PodRecord {
     pub namespace: String,
     /// `metadata.uid`: a pod that comes back under its old name is another pod.
     pub uid: String,
-    /// `metadata.labels`: selectors may ask for any. A `WorkloadEntry`'s count before those in its `spec`.
+    /// `metadata.labels`, all of them, because selectors may ask for any. Labels of a `WorkloadEntry` count before those in its
+    /// `spec`.
     pub labels: BTreeMap<String, String>,
     /// `metadata.annotations`, only what naming rules read.
     pub annotations: BTreeMap<String, String>,
     /// Whether it is a `WorkloadEntry`.
     pub is_workload_entry: bool,
-    /// Istio's network: label `topology.istio.io/network`, `spec.network` of a `WorkloadEntry`; empty where it is not told.
+    /// Istio's network: label `topology.istio.io/network`, or `spec.network` of a `WorkloadEntry`; empty if it is not known.
     pub network: String,
-    /// `spec.ports` of a `WorkloadEntry`: where it listens for the ports of these names.
+    /// `spec.ports` of a `WorkloadEntry`: the ports that it listens on, by name.
     pub named_ports: BTreeMap<String, u16>,
     /// `metadata.ownerReferences` with `controller: true`.
     pub controller: Option<Controller>,
-    /// Whether `metadata.generateName` is set: a controller made the pod by a template.
+    /// Whether `metadata.generateName` is set, so that a controller made the pod by a template.
     pub is_generated: bool,
     /// `status.podIPs`; `spec.address` of a `WorkloadEntry`, if it is an IP address.
     pub addresses: Vec<IpAddr>,
@@ -39,15 +40,15 @@ pub struct PodRecord {
     pub ports: Vec<u16>,
     /// `status.startTime`; `metadata.creationTimestamp` of a `WorkloadEntry`.
     pub started: Option<Moment>,
-    /// From when on it certainly had its addresses; `None` where nothing says so.
+    /// When it certainly had its addresses; `None` if nothing says so.
     pub addressed: Option<Moment>,
-    /// `metadata.deletionTimestamp`: when it is to be gone, its grace included.
+    /// `metadata.deletionTimestamp`: when it is to be gone, including its grace period.
     pub leaves: Option<Moment>,
     /// The last container's `finishedAt` when none will run again: `status.phase` is terminal, or the pod is being deleted.
     pub finished: Option<Moment>,
 }
 
-/// The workloads that an object selects by their labels, and where they listen for its ports.
+/// A selector of workloads by their labels, and the ports that it selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selector {
     /// `spec.selector` of a Service, `spec.workloadSelector.labels` of a `ServiceEntry`; never empty.
@@ -56,27 +57,27 @@ pub struct Selector {
     pub ports: Vec<SelectedPort>,
 }
 
-/// A port for which selected workloads listen.
+/// A port of a selecting object, for which the selected workloads listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelectedPort {
-    /// The name under which a workload may say where.
+    /// The name by which a workload may set its own port.
     pub name: String,
-    /// Where those that do not say it listen, if they do at all.
+    /// The port of the workloads that set none; `None` if those do not listen.
     pub target: Option<u16>,
-    /// What the port speaks.
+    /// The protocol of the port.
     pub protocol: PortProtocol,
 }
 
 /// The controller that owns a Pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Controller {
-    /// `kind`.
+    /// The `kind` of the controller, such as `ReplicaSet`.
     pub kind: String,
-    /// `name`.
+    /// The `name` of the controller.
     pub name: String,
 }
 
-/// A Service.
+/// A Kubernetes Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceRecord {
     /// `metadata.name`.
@@ -87,26 +88,26 @@ pub struct ServiceRecord {
     pub labels: BTreeMap<String, String>,
     /// `metadata.annotations`, only [`EXPORT_TO`](super::scope::EXPORT_TO) and what naming rules read.
     pub annotations: BTreeMap<String, String>,
-    /// `spec.selector`, which selects `WorkloadEntries`, too; pods behind it are in its slices.
+    /// `spec.selector`. It selects `WorkloadEntries`; the pods are in the Service's slices.
     pub selector: Option<Selector>,
     /// `spec.clusterIPs`, `spec.externalIPs` and `status.loadBalancer.ingress[].ip`.
     pub addresses: Vec<IpAddr>,
-    /// `spec.ports`: those that callers use.
+    /// `spec.ports`, which callers use.
     pub ports: Vec<Port>,
     /// `metadata.creationTimestamp`.
     pub created: Moment,
 }
 
-/// An `EndpointSlice`.
+/// An `EndpointSlice` of a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointSliceRecord {
     /// `metadata.name`.
     pub name: String,
-    /// `metadata.namespace`, which is the Service's too.
+    /// `metadata.namespace`, also the namespace of the Service.
     pub namespace: String,
-    /// Label `kubernetes.io/service-name`.
+    /// Label `kubernetes.io/service-name`: the name of the Service.
     pub service: String,
-    /// `ports`: those that the endpoints listen on.
+    /// `ports`, on which the endpoints listen.
     pub ports: Vec<Port>,
     /// `endpoints` with a Pod, ready or not.
     pub pods: Vec<PodEndpoint>,
@@ -116,17 +117,17 @@ pub struct EndpointSliceRecord {
     pub created: Moment,
 }
 
-/// An endpoint that a Pod is.
+/// An endpoint of a slice that is a Pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodEndpoint {
-    /// `targetRef.uid`; where that is not told, namespace and name.
+    /// `targetRef.uid`; without one, `namespace/name`.
     pub target: String,
-    /// One of `addresses`; `None` if the slice does not tell an IP address.
+    /// One of `addresses`; `None` if the slice has no IP address.
     pub address: Option<IpAddr>,
 }
 
 impl From<&str> for PodEndpoint {
-    /// The Pod with this uid, at whatever address.
+    /// The Pod with this uid, without an address.
     fn from(uid: &str) -> Self {
         PodEndpoint {
             target: uid.to_owned(),
@@ -135,7 +136,7 @@ impl From<&str> for PodEndpoint {
     }
 }
 
-/// A Node.
+/// A Kubernetes Node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeRecord {
     /// `metadata.name`.
@@ -144,7 +145,7 @@ pub struct NodeRecord {
     pub addresses: Vec<IpAddr>,
 }
 
-/// Istio's `ServiceEntry`.
+/// A `ServiceEntry` of Istio.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceEntryRecord {
     /// `metadata.name`.
@@ -159,10 +160,10 @@ pub struct ServiceEntryRecord {
     pub selector: Option<Selector>,
     /// `spec.hosts`, in the entry's order.
     pub hosts: Vec<String>,
-    /// `spec.addresses` and `spec.endpoints[].address` that are IP addresses or CIDR blocks; none where `spec.resolution` asks
-    /// DNS, because then the addresses are made up or anybody's.
-    pub addresses: Vec<Block>,
-    /// `spec.exportTo`: namespaces, `.` for its own, `*` for all, `~` for none; blank is all.
+    /// `spec.addresses` and `spec.endpoints[].address` that are IP addresses or CIDR blocks. Empty where `spec.resolution` asks
+    /// DNS, because then the addresses are made up or belong to anybody.
+    pub addresses: Vec<CidrBlock>,
+    /// `spec.exportTo`: namespaces, `.` for its own, `*` for all, `~` for none; empty means all.
     pub export_to: Vec<String>,
     /// `spec.ports`.
     pub ports: Vec<Port>,
@@ -173,13 +174,13 @@ pub struct ServiceEntryRecord {
 /// One object of any watched kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// A Pod.
+    /// A Pod, with what its labels and owners say.
     Pod(PodRecord),
-    /// A Service.
+    /// A Kubernetes Service.
     Service(ServiceRecord),
-    /// An `EndpointSlice`.
+    /// An `EndpointSlice` of a Service.
     EndpointSlice(EndpointSliceRecord),
-    /// A Node.
+    /// A Kubernetes Node.
     Node(NodeRecord),
     /// A `ServiceEntry`.
     ServiceEntry(ServiceEntryRecord),
@@ -187,16 +188,16 @@ pub enum Record {
     WorkloadEntry(PodRecord),
 }
 
-/// The watched kinds.
+/// The kinds of objects that a source watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Pods.
+pub enum ObjectKind {
+    /// Pods of all namespaces.
     Pod,
-    /// Services.
+    /// Services of all namespaces.
     Service,
     /// `EndpointSlices`.
     EndpointSlice,
-    /// Nodes.
+    /// Nodes of the cluster.
     Node,
     /// Istio's `ServiceEntries`.
     ServiceEntry,
@@ -204,65 +205,65 @@ pub enum Kind {
     WorkloadEntry,
 }
 
-impl Kind {
-    /// Every kind; a source lists all of them before its directory is complete.
-    pub const ALL: [Kind; 6] = [
-        Kind::Pod,
-        Kind::Service,
-        Kind::EndpointSlice,
-        Kind::Node,
-        Kind::ServiceEntry,
-        Kind::WorkloadEntry,
+impl ObjectKind {
+    /// Every kind. A source lists all of them before its directory is complete.
+    pub const ALL: [ObjectKind; 6] = [
+        ObjectKind::Pod,
+        ObjectKind::Service,
+        ObjectKind::EndpointSlice,
+        ObjectKind::Node,
+        ObjectKind::ServiceEntry,
+        ObjectKind::WorkloadEntry,
     ];
 
     /// The kind's name in Kubernetes.
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::Pod => "Pod",
-            Kind::Service => "Service",
-            Kind::EndpointSlice => "EndpointSlice",
-            Kind::Node => "Node",
-            Kind::ServiceEntry => "ServiceEntry",
-            Kind::WorkloadEntry => "WorkloadEntry",
+            ObjectKind::Pod => "Pod",
+            ObjectKind::Service => "Service",
+            ObjectKind::EndpointSlice => "EndpointSlice",
+            ObjectKind::Node => "Node",
+            ObjectKind::ServiceEntry => "ServiceEntry",
+            ObjectKind::WorkloadEntry => "WorkloadEntry",
         }
     }
 }
 
-/// What tells two objects apart: the uid of a Pod or a `WorkloadEntry`, the others' namespace and name.
+/// The identity of an object: the uid of a Pod or a `WorkloadEntry`, else namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    /// The kind.
-    pub kind: Kind,
-    /// The identity within the kind.
+pub struct ObjectKey {
+    /// The kind of the object.
+    pub kind: ObjectKind,
+    /// The uid, or `namespace/name`.
     pub id: String,
 }
 
 impl Record {
-    /// The object's key.
-    pub fn key(&self) -> Key {
+    /// The identity of the object.
+    pub fn key(&self) -> ObjectKey {
         match self {
-            Record::Pod(pod) => Key {
-                kind: Kind::Pod,
+            Record::Pod(pod) => ObjectKey {
+                kind: ObjectKind::Pod,
                 id: pod.uid.clone(),
             },
-            Record::Service(service) => Key {
-                kind: Kind::Service,
-                id: qualified(&service.namespace, &service.name),
+            Record::Service(service) => ObjectKey {
+                kind: ObjectKind::Service,
+                id: namespaced_name(&service.namespace, &service.name),
             },
-            Record::EndpointSlice(slice) => Key {
-                kind: Kind::EndpointSlice,
-                id: qualified(&slice.namespace, &slice.name),
+            Record::EndpointSlice(slice) => ObjectKey {
+                kind: ObjectKind::EndpointSlice,
+                id: namespaced_name(&slice.namespace, &slice.name),
             },
-            Record::Node(node) => Key {
-                kind: Kind::Node,
+            Record::Node(node) => ObjectKey {
+                kind: ObjectKind::Node,
                 id: node.name.clone(),
             },
-            Record::ServiceEntry(entry) => Key {
-                kind: Kind::ServiceEntry,
-                id: qualified(&entry.namespace, &entry.name),
+            Record::ServiceEntry(entry) => ObjectKey {
+                kind: ObjectKind::ServiceEntry,
+                id: namespaced_name(&entry.namespace, &entry.name),
             },
-            Record::WorkloadEntry(entry) => Key {
-                kind: Kind::WorkloadEntry,
+            Record::WorkloadEntry(entry) => ObjectKey {
+                kind: ObjectKind::WorkloadEntry,
                 id: entry.uid.clone(),
             },
         }
@@ -270,13 +271,13 @@ impl Record {
 }
 
 impl SelectedPort {
-    /// Where a workload that says this of its ports listens (istio `serviceentry` conversion, kube `serviceTargetPort`).
-    pub fn of(&self, named_ports: &BTreeMap<String, u16>) -> Option<u16> {
+    /// The port on which a workload with these named ports listens (istio `serviceentry` conversion, kube `serviceTargetPort`).
+    pub fn port_in(&self, named_ports: &BTreeMap<String, u16>) -> Option<u16> {
         named_ports.get(&self.name).copied().or(self.target)
     }
 }
 
-/// Namespace and name as one string, as Kubernetes writes it.
-pub(crate) fn qualified(namespace: &str, name: &str) -> String {
+/// `namespace/name`, as Kubernetes writes it.
+pub(crate) fn namespaced_name(namespace: &str, name: &str) -> String {
     [namespace, "/", name].concat()
 }

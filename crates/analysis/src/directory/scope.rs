@@ -1,35 +1,36 @@
-//! What a proxy has of hosts and addresses, as istiod decides it (istio `pilot/pkg/model`: `IsServiceVisible`,
+//! Decides which hosts and addresses a proxy sees, as istiod does (istio `pilot/pkg/model`: `IsServiceVisible`,
 //! `servicesExportedToNamespace`, `selectServices` and `appendSidecarServices`).
 //!
-//! Only what is exported to the proxy's namespace counts: of `ServiceEntries` by `spec.exportTo`, of Services by the annotation
-//! [`EXPORT_TO`]. Of several `ServiceEntries` for one host or address, what declares the called port counts first: a port has a cluster
-//! only by an entry that declares it. Then, for a sidecar, an entry of its own namespace, which istiod takes alone; then one that is
-//! exported to certain namespaces before one that is exported to all, and the oldest.
+//! Only what is exported to the proxy's namespace counts: `ServiceEntries` by `spec.exportTo`, Services by the annotation
+//! [`EXPORT_TO`]. Of several `ServiceEntries` for one host or address, one that declares the called port counts first, because only
+//! that gives the port a cluster. Then, for a sidecar, one of its own namespace counts, which istiod takes alone. Then one that is
+//! exported to certain namespaces counts before one that is exported to all, and then the oldest.
 //!
-//! Defaults of the mesh (`defaultServiceExportTo`) and `Sidecar` resources are not read: what says nothing is exported to all.
+//! Defaults of the mesh (`defaultServiceExportTo`) and `Sidecar` resources are not read: an object that says nothing is exported to
+//! all.
 
 use std::sync::Arc;
 
-use super::{External, Service};
-use crate::analyze::role::Role;
+use super::parties::{ExternalHost, Service};
+use crate::role::Role;
 
-/// A Service's annotation with the namespaces that it is exported to, between commas.
+/// The annotation of a Service with the namespaces that it is exported to, separated by commas.
 pub const EXPORT_TO: &str = "networking.istio.io/exportTo";
 
-/// Who asks for a host or an address, and for which port.
+/// The proxy that asks for a host or an address, and the called port.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
     /// The proxy's namespace; empty when it is not known.
     pub namespace: &'a str,
-    /// What the proxy does.
+    /// The role of the proxy.
     pub role: Role,
     /// The called port; 0 where none is called.
     pub port: u16,
 }
 
 impl Scope<'_> {
-    /// The entry that counts.
-    pub(super) fn choose<'e>(&self, entries: &'e [Arc<External>]) -> Option<&'e External> {
+    /// The entry that counts for the proxy, of several for one host.
+    pub(super) fn choose<'e>(&self, entries: &'e [Arc<ExternalHost>]) -> Option<&'e ExternalHost> {
         let visible = entries
             .iter()
             .filter_map(|external| Some((self.rank(external)?, external)));
@@ -47,13 +48,13 @@ impl Scope<'_> {
     }
 
     /// Whether `external` declares the called port.
-    pub(super) fn is_port_of(&self, external: &External) -> bool {
+    pub(super) fn is_port_of(&self, external: &ExternalHost) -> bool {
         external.ports.iter().any(|own| own.number == self.port)
     }
 
-    /// Which of several visible entries counts before the others, as far as it is not the port or the age that says so; `None` of one that
-    /// the proxy does not have.
-    pub(super) fn rank(&self, external: &External) -> Option<(bool, bool)> {
+    /// The rank of an entry among those for one host or address, apart from the port and the age: a lower rank counts first. `None`
+    /// if the proxy does not see the entry.
+    pub(super) fn rank(&self, external: &ExternalHost) -> Option<(bool, bool)> {
         let is_own = self.role == Role::Sidecar && *external.namespace == *self.namespace;
         is_exported(&external.export_to, &external.namespace, self.namespace)
             .then(|| (!is_own, is_public(&external.export_to)))
@@ -61,13 +62,13 @@ impl Scope<'_> {
 }
 
 impl Service {
-    /// Whether proxies in `namespace` have it.
+    /// Whether proxies in `namespace` see the Service.
     pub fn is_exported_to(&self, namespace: &str) -> bool {
         is_exported(&self.export_to, &self.namespace, namespace)
     }
 }
 
-/// The namespaces in the value of [`EXPORT_TO`]; a blank one says nothing (istio `ConvertService`).
+/// The namespaces in the value of [`EXPORT_TO`]; none for a blank value (istio `ConvertService`).
 pub(super) fn exported_to(annotation: &str) -> Arc<[Box<str>]> {
     let namespaces = annotation.split(',').map(str::trim);
     if annotation.is_empty() {
@@ -92,11 +93,11 @@ mod tests {
     use rstest::rstest;
 
     use super::super::records::{Record, ServiceEntryRecord, ServiceRecord};
-    use super::super::state::State;
+    use super::super::state::DirectoryState;
     use super::super::{Owner, Port, protocol_of};
     use super::*;
-    use crate::analyze::port_protocol::PortProtocol;
     use crate::moment::Moment;
+    use crate::port_protocol::PortProtocol;
 
     /// An entry `namespace/name` with the port, for `export_to`.
     fn entry(
@@ -126,7 +127,7 @@ mod tests {
         (role, namespace): (Role, &str),
         (host, port): (&str, u16),
     ) -> Option<(String, PortProtocol)> {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         for entry in entries {
             state.apply(entry.clone(), Moment(0));
         }
@@ -136,7 +137,7 @@ mod tests {
             role,
             port,
         };
-        let found = directory.inquiry().external(host, &scope)?;
+        let found = directory.query().external_host(host, &scope)?;
         let name = format!("{}/{}", found.namespace, found.entry);
         Some((name, protocol_of(&found.ports, port)))
     }
@@ -243,7 +244,7 @@ mod tests {
         (role, namespace): (Role, &str),
         port: Option<u16>,
     ) -> Option<String> {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         for (name, created, block, export_to) in entries {
             let export_to: Vec<&str> = export_to.split_terminator(',').collect();
             let Record::ServiceEntry(record) = entry((name, *created), API, PLAIN, &export_to) else {
@@ -254,8 +255,8 @@ mod tests {
             state.apply(Record::ServiceEntry(record), Moment(0));
         }
         let directory = state.publish().unwrap();
-        let mut inquiry = directory.inquiry().of_proxy(namespace, role);
-        let found = inquiry.owner("198.51.100.9".parse().unwrap(), port, Moment(100));
+        let mut query = directory.query().of_proxy(namespace, role);
+        let found = query.owner("198.51.100.9".parse().unwrap(), port, Moment(100));
         match found.owner {
             Owner::External(external) => Some(format!("{}/{}", external.namespace, external.entry)),
             _ => None,
@@ -327,7 +328,7 @@ mod tests {
         #[case] namespace: &str,
         #[case] is_there: bool,
     ) {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         state.apply(
             Record::Service(ServiceRecord {
                 name: "web".into(),
@@ -342,7 +343,7 @@ mod tests {
             Moment(0),
         );
         let directory = state.publish().unwrap();
-        let service = directory.inquiry().service("shop", "web").unwrap();
+        let service = directory.query().service("shop", "web").unwrap();
         assert_eq!(service.is_exported_to(namespace), is_there);
     }
 }

@@ -1,30 +1,22 @@
-//! Which objects select a workload by its labels.
+//! Selects workloads by their labels.
 //!
-//! Slices tell which pods are behind a Service. Nobody tells it of `WorkloadEntries`, nor of the workloads of a `ServiceEntry`: istiod
-//! selects them itself, within the object's namespace.
+//! Slices say which pods are behind a Service. Nothing says it of `WorkloadEntries` or of the workloads of a `ServiceEntry`: istiod
+//! selects those itself, within the namespace of the object.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::External;
+use super::parties::ExternalHost;
 use super::records::Selector;
-use crate::analyze::port_protocol::PortProtocol;
-
-/// What selectors ask of a workload; the pods of one workload share it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Selectable {
-    /// Its labels.
-    pub labels: Vec<(Arc<str>, Arc<str>)>,
-    /// Where it listens for the ports of these names.
-    pub named_ports: BTreeMap<String, u16>,
-}
+use super::selectable::Selectable;
+use crate::port_protocol::PortProtocol;
 
 impl Selector {
-    /// What the port speaks at which such a workload listens for the selecting object; `None` if it is not selected, or listens
-    /// elsewhere.
+    /// The protocol of `port` of the workload by the selecting object; `None` if the workload is not selected or does not listen
+    /// there.
     pub fn protocol_at(&self, workload: &Selectable, port: u16) -> Option<PortProtocol> {
         let mut ports = self.ports.iter();
-        let port = ports.find(|own| own.of(&workload.named_ports) == Some(port))?;
+        let port = ports.find(|own| own.port_in(&workload.named_ports) == Some(port))?;
         self.selects(workload).then_some(port.protocol)
     }
 
@@ -39,17 +31,17 @@ impl Selector {
 
 /// `ServiceEntries` that select workloads, by namespace, the oldest first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Selections(HashMap<Arc<str>, Vec<(Selector, Arc<External>)>>);
+pub(super) struct Selections(HashMap<Arc<str>, Vec<(Selector, Arc<ExternalHost>)>>);
 
 impl Selections {
-    /// Adds an entry.
-    pub(super) fn add(&mut self, selector: Selector, external: Arc<External>) {
+    /// Adds an entry with its selector.
+    pub(super) fn add(&mut self, selector: Selector, external: Arc<ExternalHost>) {
         let of_namespace = self.0.entry(external.namespace.shared()).or_default();
         of_namespace.push((selector, external));
         of_namespace.sort_by(|(_, a), (_, b)| (a.created, &a.entry).cmp(&(b.created, &b.entry)));
     }
 
-    /// Removes an entry.
+    /// Removes the entry of this namespace and name.
     pub(super) fn remove(&mut self, namespace: &str, entry: &str) {
         if let Some(of_namespace) = self.0.get_mut(namespace) {
             of_namespace.retain(|(_, external)| *external.entry != *entry);
@@ -59,13 +51,13 @@ impl Selections {
         }
     }
 
-    /// The oldest entry for which a workload of the namespace listens at `port`, and what that speaks.
+    /// The oldest entry for which a workload of the namespace listens on `port`, and the protocol of that port.
     pub(super) fn of(
         &self,
         namespace: &str,
         workload: &Selectable,
         port: u16,
-    ) -> Option<(&External, PortProtocol)> {
+    ) -> Option<(&ExternalHost, PortProtocol)> {
         let mut of_namespace = self.0.get(namespace)?.iter();
         of_namespace.find_map(|(selector, external)| {
             let protocol = selector.protocol_at(workload, port)?;

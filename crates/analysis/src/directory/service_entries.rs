@@ -1,34 +1,33 @@
-//! Hosts and addresses outside the mesh's pods: what `ServiceEntries` and `EndpointSlices` without pods claim.
+//! The hosts outside the mesh that `ServiceEntries` name, and their addresses.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::address_claims::{Blocks, Claim};
-use super::block::Block;
+use super::address_claims::{AddressClaim, BlockClaims};
+use super::cidr_block::CidrBlock;
 use super::name_history::NameHistory;
-use super::ownership::Validity;
-use super::records::{EndpointSliceRecord, ServiceEntryRecord, qualified};
+use super::parties::{ExternalHost, Port};
+use super::records::{ServiceEntryRecord, namespaced_name};
 use super::scope::Scope;
 use super::selection::Selections;
-use super::{Directory, External, Host, Port, Service};
 use crate::moment::Moment;
 
-/// What `ServiceEntries` say: their hosts with wildcards and their blocks may answer any question.
+/// All `ServiceEntries`. A wildcard or a block may answer any query, so they are one dependency as a whole.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ServiceEntries {
-    /// Their addresses.
-    pub(super) blocks: Blocks<External>,
-    /// Those that select workloads.
+    /// The addresses of the hosts.
+    pub(super) blocks: BlockClaims<ExternalHost>,
+    /// The entries that select workloads.
     pub(super) selections: Selections,
-    /// The hosts, by [`key`].
-    hosts: HashMap<String, Vec<Arc<External>>>,
+    /// The hosts by their [`key`], in the order of their entries' arrival.
+    hosts: HashMap<String, Vec<Arc<ExternalHost>>>,
 }
 
 impl ServiceEntries {
-    /// The outside host of this name, by itself or by a wildcard: the longest that fits, of those that `scope` has and that declare
-    /// its port, else of all that it has. A port without it has no such host in Istio, but the name is still theirs.
-    pub(super) fn host(&self, host: &str, scope: &Scope<'_>) -> Option<&External> {
+    /// The outside host that `host` names, itself or by a wildcard: the longest match of those that the proxy sees and that declare
+    /// the called port, else of all that it sees. Istio has no such host on a port that no entry declares, but the name is still
+    /// the entry's.
+    pub(super) fn host(&self, host: &str, scope: &Scope<'_>) -> Option<&ExternalHost> {
         if self.hosts.is_empty() {
             return None;
         }
@@ -45,68 +44,20 @@ impl ServiceEntries {
         }
         first
     }
-}
 
-impl Directory {
-    /// Adds what a slice says about addresses without a pod. Their Service is called `name` until it is listed, if it ever is.
-    pub(super) fn claim_endpoints(&mut self, slice: &EndpointSliceRecord, name: Arc<str>, since: Moment) {
-        if slice.service.is_empty() || slice.addresses.is_empty() {
-            return;
-        }
-        let service = Arc::new(Service {
-            name: slice.service.as_str().into(),
-            namespace: slice.namespace.as_str().into(),
-            created: slice.created,
-            ports: [].into(),
-            export_to: [].into(),
-            is_headless: true,
-            names: NameHistory::new(name),
-            host: Host::default(),
-        });
-        let claim = claim(
-            &qualified(&slice.namespace, &slice.name),
-            &slice.ports,
-            slice.created,
-            since,
-            service,
-        );
-        for address in &slice.addresses {
-            let claim = claim.clone();
-            self.endpoints
-                .change(&address.to_canonical(), &mut self.changes, |claims| {
-                    claims.set(claim);
-                });
-        }
-    }
-
-    /// Ends what a slice said about those of `addresses` that are not `kept`.
-    pub(super) fn end_endpoints(&mut self, slice: &EndpointSliceRecord, kept: &[IpAddr], now: Moment) {
-        let object = qualified(&slice.namespace, &slice.name);
-        for address in slice.addresses.iter().filter(|address| !kept.contains(address)) {
-            self.endpoints
-                .change(&address.to_canonical(), &mut self.changes, |claims| {
-                    claims.end(&object, now);
-                });
-        }
-    }
-
-    /// What the hosts of a `ServiceEntry` are called so far.
-    pub(super) fn names_of_external(&self, entry: &ServiceEntryRecord) -> Option<&NameHistory> {
-        let of_host = self
-            .service_entries
-            .known()
-            .hosts
-            .get(&key(entry.hosts.first()?))?;
+    /// The names so far of the hosts of a `ServiceEntry`.
+    pub(super) fn names(&self, entry: &ServiceEntryRecord) -> Option<&NameHistory> {
+        let of_host = self.hosts.get(&key(entry.hosts.first()?))?;
         let own = of_host.iter().find(|external| is_of(external, entry));
         own.map(|external| &external.names)
     }
 
-    /// Adds the hosts and addresses of a `ServiceEntry`. Its addresses are those of its first host.
-    pub(super) fn claim_external(&mut self, entry: &ServiceEntryRecord, names: &NameHistory, since: Moment) {
+    /// Adds the hosts and addresses of a `ServiceEntry`. The addresses belong to its first host.
+    pub(super) fn add(&mut self, entry: &ServiceEntryRecord, names: &NameHistory, since: Moment) {
         let ports: Arc<[Port]> = entry.ports.as_slice().into();
         let export_to: Arc<[Box<str>]> = entry.export_to.iter().map(|to| to.as_str().into()).collect();
         let external = |host: &String| {
-            Arc::new(External {
+            Arc::new(ExternalHost {
                 host: host.as_str().into(),
                 namespace: entry.namespace.as_str().into(),
                 entry: entry.name.as_str().into(),
@@ -116,77 +67,62 @@ impl Directory {
                 names: names.clone(),
             })
         };
-        let service_entries = self.service_entries.change(&mut self.changes);
         for external in entry.hosts.iter().map(external) {
             let key = key(&external.host);
-            service_entries.hosts.entry(key).or_default().push(external);
+            self.hosts.entry(key).or_default().push(external);
         }
         let Some(first) = entry.hosts.first().map(external) else {
             return;
         };
         if let Some(selector) = &entry.selector {
-            service_entries.selections.add(selector.clone(), first.clone());
+            self.selections.add(selector.clone(), first.clone());
         }
-        let object = qualified(&entry.namespace, &entry.name);
+        let object = namespaced_name(&entry.namespace, &entry.name);
         for block in &entry.addresses {
-            let claim = claim(&object, &entry.ports, entry.created, since, first.clone());
-            service_entries.blocks.claims(*block).set(claim);
+            let claim = AddressClaim::new(&object, &entry.ports, entry.created, since, first.clone());
+            self.blocks.claims(*block).set(claim);
         }
     }
 
-    /// Removes the hosts of a `ServiceEntry`, and ends its claim to those of its addresses that are not `kept`.
-    pub(super) fn end_external(&mut self, entry: &ServiceEntryRecord, kept: &[Block], now: Moment) {
-        let service_entries = self.service_entries.change(&mut self.changes);
-        service_entries.selections.remove(&entry.namespace, &entry.name);
+    /// Removes the hosts of a `ServiceEntry`, and ends its claims to those of its addresses that are not `kept`.
+    pub(super) fn remove(&mut self, entry: &ServiceEntryRecord, kept: &[CidrBlock], now: Moment) {
+        self.selections.remove(&entry.namespace, &entry.name);
         for host in &entry.hosts {
             let key = key(host);
-            if let Some(of_host) = service_entries.hosts.get_mut(&key) {
+            if let Some(of_host) = self.hosts.get_mut(&key) {
                 of_host.retain(|external| !is_of(external, entry));
                 if of_host.is_empty() {
-                    service_entries.hosts.remove(&key);
+                    self.hosts.remove(&key);
                 }
             }
         }
-        let object = qualified(&entry.namespace, &entry.name);
+        let object = namespaced_name(&entry.namespace, &entry.name);
         for block in entry.addresses.iter().filter(|block| !kept.contains(block)) {
-            service_entries.blocks.claims(*block).end(&object, now);
+            self.blocks.claims(*block).end(&object, now);
         }
     }
 }
 
-/// A host in lower case, a wildcard without its star: no other host begins with a dot.
+/// A host in lower case; a wildcard without its star, because no other host begins with a dot.
 fn key(host: &str) -> String {
     host.strip_prefix('*').unwrap_or(host).to_ascii_lowercase()
 }
 
-fn is_of(external: &External, entry: &ServiceEntryRecord) -> bool {
+fn is_of(external: &ExternalHost, entry: &ServiceEntryRecord) -> bool {
     (&*external.namespace, &*external.entry) == (&*entry.namespace, &*entry.name)
-}
-
-fn claim<T>(object: &str, ports: &[Port], created: Moment, since: Moment, owner: Arc<T>) -> Claim<T> {
-    Claim {
-        object: object.into(),
-        created,
-        ports: ports.into(),
-        owner,
-        held: Validity {
-            since,
-            until: Moment::MAX,
-        },
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
-    use super::super::records::{NodeRecord, PodRecord, Record, ServiceRecord};
-    use super::super::state::State;
-    use super::super::{Owner, protocol_of};
     use super::*;
     use crate::accounting::Unattributed;
-    use crate::analyze::port_protocol::PortProtocol;
-    use crate::analyze::role::Role;
+    use crate::directory::records::{EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord};
+    use crate::directory::state::DirectoryState;
+    use crate::directory::{Directory, Owner, protocol_of};
+    use crate::port_protocol::PortProtocol;
+    use crate::role::Role;
 
     /// A sidecar of another namespace that calls this port.
     const SCOPE: Scope<'static> = Scope {
@@ -249,7 +185,7 @@ mod tests {
 
     fn owner(directory: &Directory, address: &str, start: i64) -> String {
         let found = directory
-            .inquiry()
+            .query()
             .owner(address.parse().unwrap(), Some(443), at(start));
         assert!(found.validity.contains(at(start)));
         match found.owner {
@@ -272,7 +208,7 @@ mod tests {
     #[case::endpoint(Record::EndpointSlice(slice("a", &["10.1.0.1"])), "service database")]
     #[case::nothing_else(Record::Node(NodeRecord { name: "n".into(), addresses: vec![] }), "a.example.com")]
     fn a_service_entry_is_asked_last(#[case] other: Record, #[case] expected: &str) {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         state.apply(
             Record::ServiceEntry(entry("a", 100, &["a.example.com"], &["10.1.0.1", "10.0.0.0/8"])),
             at(100),
@@ -284,7 +220,7 @@ mod tests {
     // proves: directory/ownership
     #[test]
     fn an_address_that_a_pod_gave_back_is_its_next_owners() {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         state.apply(Record::Pod(pod("10.1.0.1", 100)), at(100));
         state.delete(&Record::Pod(pod("10.1.0.1", 100)).key(), at(200));
         state.apply(
@@ -299,7 +235,7 @@ mod tests {
     // proves: directory/claim-history
     #[test]
     fn an_edited_entry_keeps_what_it_had_and_gets_what_is_new_from_then_on() {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         state.apply(
             Record::ServiceEntry(entry("a", 100, &["a.example.com"], &["10.1.0.1", "10.1.0.2"])),
             at(100),
@@ -313,7 +249,7 @@ mod tests {
         assert_eq!(owners("10.1.0.1"), ["a.example.com", "not-found"]);
         assert_eq!(owners("10.1.0.2"), ["b.example.com", "b.example.com"]);
         assert_eq!(owners("10.1.0.3"), ["not-found", "b.example.com"]);
-        assert!(directory.inquiry().external("a.example.com", &SCOPE).is_none());
+        assert!(directory.query().external_host("a.example.com", &SCOPE).is_none());
         state.forget(at(1000));
         assert_eq!(owner(&state.publish().unwrap(), "10.1.0.1", 150), "not-found");
     }
@@ -321,7 +257,7 @@ mod tests {
     // proves: directory/claim-history
     #[test]
     fn an_endpoint_that_left_its_slice_is_remembered() {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         state.apply(Record::EndpointSlice(slice("a", &["10.1.0.1"])), at(100));
         state.apply(Record::EndpointSlice(slice("a", &["10.1.0.2"])), at(200));
         state.delete(&Record::EndpointSlice(slice("a", &[])).key(), at(300));
@@ -344,7 +280,7 @@ mod tests {
     #[case::not_below_the_wildcard("b.example.com", None)]
     #[case::another("a.example.org", None)]
     fn a_host_is_that_of_the_oldest_entry(#[case] host: &str, #[case] expected: Option<&str>) {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         for (name, created, host) in [
             ("young", 200, "a.example.com"),
             ("old", 100, "a.example.com"),
@@ -354,7 +290,7 @@ mod tests {
             state.apply(Record::ServiceEntry(entry(name, created, &[host], &[])), at(200));
         }
         let directory = state.publish().unwrap();
-        let found = directory.inquiry().external(host, &SCOPE);
+        let found = directory.query().external_host(host, &SCOPE);
         assert_eq!(found.map(|external| &*external.entry), expected);
         if let Some(found) = found {
             let protocols = [443, 80].map(|number| protocol_of(&found.ports, number));
@@ -365,7 +301,7 @@ mod tests {
     // proves: directory/service-entry-ignored
     #[test]
     fn entries_of_ignored_namespaces_are_not_there() {
-        let mut state = State::ignoring(["service_entries".to_owned()]);
+        let mut state = DirectoryState::ignoring(["service_entries".to_owned()]);
         state.apply(
             Record::ServiceEntry(entry("a", 100, &["a.example.com"], &["10.1.0.1"])),
             at(100),
@@ -382,7 +318,7 @@ mod tests {
     // proves: directory/node
     #[test]
     fn the_reason_of_a_node_is_its_own() {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         let addresses = vec!["10.1.0.1".parse().unwrap()];
         state.apply(
             Record::Node(NodeRecord {
@@ -392,9 +328,7 @@ mod tests {
             at(100),
         );
         let directory = state.publish().unwrap();
-        let found = directory
-            .inquiry()
-            .owner("10.1.0.1".parse().unwrap(), None, at(50));
+        let found = directory.query().owner("10.1.0.1".parse().unwrap(), None, at(50));
         assert_eq!(found.owner, Owner::Unknown(Unattributed::NodeAddress));
     }
 }

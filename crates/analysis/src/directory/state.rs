@@ -1,96 +1,97 @@
-//! The working copy of the directory: takes watched objects, publishes a version when an answer changed.
+//! The working copy of the directory. It takes watched objects and publishes a version when an answer has changed.
 
+mod endpoints;
+mod known_pod;
 mod pods;
 mod renaming;
+mod shared_texts;
 mod slices;
-mod texts;
 mod workload_entries;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::naming::NamingRules;
-use super::ownership::{Ownership, Validity};
+use super::Directory;
+use super::name_history::NameHistory;
+use super::naming_rules::NamingRules;
+use super::ownership::Ownership;
+use super::parties::{Service, ServiceHost};
 use super::records::{
-    EndpointSliceRecord, Key, Kind, NodeRecord, Record, ServiceEntryRecord, ServiceRecord, qualified,
+    EndpointSliceRecord, NodeRecord, ObjectKey, ObjectKind, Record, ServiceEntryRecord, ServiceRecord,
+    namespaced_name,
 };
 use super::scope::{EXPORT_TO, exported_to};
-use super::selection::Selectable;
-use super::{Directory, Host, Service};
+use super::selectable::Selectable;
+use super::service_entries::ServiceEntries;
+use super::validity::{OWNERSHIP_RETENTION, Validity};
 use crate::moment::Moment;
-use pods::KnownPod;
-use renaming::names;
-use texts::Texts;
+use known_pod::KnownPod;
+use shared_texts::SharedTexts;
 
-/// How long an address remembers a pod or Service that is gone.
-pub const MEMORY: Duration = Duration::from_mins(10);
-
-/// All watched objects, by what tells them apart within their kind, and the directory that follows from them.
+/// All watched objects by their identities, and the directory that follows from them.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct DirectoryState {
     directory: Directory,
     rules: Arc<NamingRules>,
-    texts: Texts,
-    /// Pods and `WorkloadEntries`.
+    texts: SharedTexts,
+    /// Pods and `WorkloadEntries`, by uid.
     pods: HashMap<Arc<str>, KnownPod>,
-    /// The namespaces of the `WorkloadEntries` among them.
+    /// The namespaces of the `WorkloadEntries` among them, by uid.
     workload_entries: HashMap<Arc<str>, Arc<str>>,
     selectables: HashSet<Arc<Selectable>>,
     services: HashMap<String, ServiceRecord>,
     slices: HashMap<String, EndpointSliceRecord>,
     nodes: HashMap<String, NodeRecord>,
     service_entries: HashMap<String, ServiceEntryRecord>,
-    /// Of a kind that is being listed anew: what the list has not named yet.
-    unlisted: HashMap<Kind, HashSet<String>>,
-    /// Namespaces whose `ServiceEntries` are not there (SkyWalking `istioServiceEntryIgnoredNamespaces`).
+    /// For each kind that is being listed, the objects that the list has not named yet.
+    unlisted: HashMap<ObjectKind, HashSet<String>>,
+    /// Namespaces whose `ServiceEntries` are ignored (SkyWalking `istioServiceEntryIgnoredNamespaces`).
     ignored: HashSet<String>,
 }
 
-impl State {
+impl DirectoryState {
     /// A state that ignores the `ServiceEntries` of these namespaces.
     pub fn ignoring(namespaces: impl IntoIterator<Item = String>) -> Self {
-        State {
+        DirectoryState {
             ignored: namespaces.into_iter().collect(),
-            ..State::default()
+            ..DirectoryState::default()
         }
     }
 
-    /// The state with these rules of names, before it takes any object.
+    /// The state with these naming rules, before it takes any object.
     #[must_use]
-    pub fn named_by(self, rules: NamingRules) -> Self {
+    pub fn with_naming_rules(self, rules: NamingRules) -> Self {
         let rules = Arc::new(rules);
-        State { rules, ..self }
+        DirectoryState { rules, ..self }
     }
 
-    /// The rules of names: sources keep the metadata that they read.
+    /// The naming rules. A source keeps only the metadata that they read.
     pub fn naming_rules(&self) -> &Arc<NamingRules> {
         &self.rules
     }
 
-    /// Begins a complete list of `kind`: what it does not name by [`State::end_list`] is gone.
-    pub fn begin_list(&mut self, kind: Kind) {
+    /// Begins a complete list of `kind`. Objects that it has not named by [`DirectoryState::end_list`] are gone.
+    pub fn begin_list(&mut self, kind: ObjectKind) {
         let known = match kind {
-            Kind::Pod | Kind::WorkloadEntry => self.uids(kind == Kind::WorkloadEntry),
-            Kind::Service => self.services.keys().cloned().collect(),
-            Kind::EndpointSlice => self.slices.keys().cloned().collect(),
-            Kind::Node => self.nodes.keys().cloned().collect(),
-            Kind::ServiceEntry => self.service_entries.keys().cloned().collect(),
+            ObjectKind::Pod | ObjectKind::WorkloadEntry => self.uids(kind == ObjectKind::WorkloadEntry),
+            ObjectKind::Service => self.services.keys().cloned().collect(),
+            ObjectKind::EndpointSlice => self.slices.keys().cloned().collect(),
+            ObjectKind::Node => self.nodes.keys().cloned().collect(),
+            ObjectKind::ServiceEntry => self.service_entries.keys().cloned().collect(),
         };
         self.unlisted.insert(kind, known);
     }
 
     /// Ends a complete list of `kind`, observed at `now`.
-    pub fn end_list(&mut self, kind: Kind, now: Moment) {
+    pub fn end_list(&mut self, kind: ObjectKind, now: Moment) {
         for id in self.unlisted.remove(&kind).unwrap_or_default() {
-            self.delete(&Key { kind, id }, now);
+            self.delete(&ObjectKey { kind, id }, now);
         }
     }
 
-    /// Takes word that an object is there which can't be read: the list that is being taken names it, and what is known of it
-    /// stays.
-    pub fn keep(&mut self, key: &Key) {
+    /// Notes that an object exists which can't be decoded. The current list counts it as named, and what is known of it stays.
+    pub fn keep(&mut self, key: &ObjectKey) {
         if let Some(unlisted) = self.unlisted.get_mut(&key.kind) {
             unlisted.remove(&key.id);
         }
@@ -134,21 +135,21 @@ impl State {
         }
     }
 
-    /// Takes the deletion of an object, observed at `now`. What held an address until now is remembered for [`MEMORY`].
-    pub fn delete(&mut self, key: &Key, now: Moment) {
+    /// Takes the deletion of an object, observed at `now`. What held an address until now is remembered for [`OWNERSHIP_RETENTION`].
+    pub fn delete(&mut self, key: &ObjectKey, now: Moment) {
         match key.kind {
-            Kind::Pod => self.delete_pod(&key.id, now),
-            Kind::WorkloadEntry => self.delete_workload_entry(&key.id, now),
-            Kind::Service => self.delete_service(&key.id, now),
-            Kind::EndpointSlice => self.delete_slice(&key.id, now),
-            Kind::Node => {
+            ObjectKind::Pod => self.delete_pod(&key.id, now),
+            ObjectKind::WorkloadEntry => self.delete_workload_entry(&key.id, now),
+            ObjectKind::Service => self.delete_service(&key.id, now),
+            ObjectKind::EndpointSlice => self.delete_slice(&key.id, now),
+            ObjectKind::Node => {
                 if let Some(node) = self.nodes.remove(&key.id) {
                     self.remove_node(&node);
                 }
             }
-            Kind::ServiceEntry => {
+            ObjectKind::ServiceEntry => {
                 if let Some(entry) = self.service_entries.remove(&key.id) {
-                    self.directory.end_external(&entry, &[], now);
+                    self.service_entries_to_change().remove(&entry, &[], now);
                 }
             }
         }
@@ -166,15 +167,15 @@ impl State {
     fn delete_slice(&mut self, id: &str, now: Moment) {
         if let Some(slice) = self.slices.remove(id) {
             self.set_slice(&slice, &slice.pods, &[], now);
-            self.directory.end_endpoints(&slice, &[], now);
+            self.end_endpoints(&slice, &[], now);
             let renamed: Vec<_> = slice.pods.into_iter().map(|pod| (pod.target, now)).collect();
             self.rename_pods(&renamed);
         }
     }
 
-    /// Forgets ownerships that ended more than [`MEMORY`] before `now`.
+    /// Forgets ownerships and claims that ended more than [`OWNERSHIP_RETENTION`] before `now`.
     pub fn forget(&mut self, now: Moment) {
-        let limit = now.minus(MEMORY);
+        let limit = now.minus(OWNERSHIP_RETENTION);
         let directory = &mut self.directory;
         let changes = &mut directory.changes;
         directory.pods.change_where(
@@ -182,7 +183,7 @@ impl State {
             changes,
             |ownerships| ownerships.forget_ended_before(limit),
         );
-        directory.named.change_where(
+        directory.pods_by_name.change_where(
             |ownerships| ownerships.ended_before(limit),
             changes,
             |ownerships| ownerships.forget_ended_before(limit),
@@ -225,7 +226,7 @@ impl State {
     }
 
     fn apply_service(&mut self, record: &ServiceRecord, before: Option<&ServiceRecord>, now: Moment) {
-        let key: Arc<str> = qualified(&record.namespace, &record.name).into();
+        let key: Arc<str> = namespaced_name(&record.namespace, &record.name).into();
         let known = self.directory.services.known(&key).and_then(Option::as_ref);
         let known = known.filter(|known| is_same_service(known, record));
         let service = Arc::new(Service {
@@ -235,8 +236,8 @@ impl State {
             ports: record.ports.as_slice().into(),
             export_to: exported_to(record.annotations.get(EXPORT_TO).map_or("", String::as_str)),
             is_headless: record.addresses.is_empty(),
-            names: names(known.map(|known| &known.names), self.rules.service(record), now),
-            host: Host::default(),
+            names: NameHistory::extended(known.map(|known| &known.names), self.rules.service(record), now),
+            host: ServiceHost::default(),
         });
         self.list_service(&key, Some(service.clone()));
         for address in &record.addresses {
@@ -278,7 +279,7 @@ impl State {
         }
     }
 
-    /// An endpoint that was there at once has been there since the object was; one that came later, since now.
+    /// Takes a slice. An endpoint of its first version has been there since the slice was created, a later one since `now`.
     fn apply_slice(
         &mut self,
         slice: &EndpointSliceRecord,
@@ -289,11 +290,11 @@ impl State {
         let earlier = before.map_or(&[][..], |before| &before.pods);
         self.set_slice(slice, earlier, &slice.pods, now);
         if let Some(before) = before {
-            self.directory.end_endpoints(before, &slice.addresses, now);
+            self.end_endpoints(before, &slice.addresses, now);
         }
         let since = if before.is_some() { now } else { slice.created };
         let name = self.rules.endpoint(slice);
-        self.directory.claim_endpoints(slice, name, since);
+        self.claim_endpoints(slice, name, since);
         self.rename_pods(&renamed);
     }
 
@@ -303,40 +304,58 @@ impl State {
         before: Option<&ServiceEntryRecord>,
         now: Moment,
     ) {
-        let known = before.and_then(|before| self.directory.names_of_external(before));
-        let names = names(known, self.rules.service_entry(entry), now);
+        let known = before.and_then(|before| self.directory.service_entries.known().names(before));
+        let names = NameHistory::extended(known, self.rules.service_entry(entry), now);
         if let Some(before) = before {
-            self.directory.end_external(before, &entry.addresses, now);
+            self.service_entries_to_change()
+                .remove(before, &entry.addresses, now);
         }
         let since = if before.is_some() { now } else { entry.created };
-        self.directory.claim_external(entry, &names, since);
+        self.service_entries_to_change().add(entry, &names, since);
+    }
+
+    fn service_entries_to_change(&mut self) -> &mut ServiceEntries {
+        let Directory {
+            changes,
+            service_entries,
+            ..
+        } = &mut self.directory;
+        service_entries.change(changes)
     }
 
     fn apply_node(&mut self, node: &NodeRecord, before: Option<&NodeRecord>) {
         if let Some(before) = before {
             self.remove_node(before);
         }
-        let Directory { changes, nodes, .. } = &mut self.directory;
+        let Directory {
+            changes,
+            node_addresses,
+            ..
+        } = &mut self.directory;
         for address in &node.addresses {
-            nodes.change(address, changes, |count| *count += 1);
+            node_addresses.change(address, changes, |count| *count += 1);
         }
     }
 
     fn remove_node(&mut self, node: &NodeRecord) {
-        let Directory { changes, nodes, .. } = &mut self.directory;
+        let Directory {
+            changes,
+            node_addresses,
+            ..
+        } = &mut self.directory;
         for address in &node.addresses {
-            nodes.change(address, changes, |count| *count = count.saturating_sub(1));
+            node_addresses.change(address, changes, |count| *count = count.saturating_sub(1));
         }
     }
 }
 
-/// The addresses that an object had before and has no more.
+/// The addresses that an object had `before` and does not have now.
 fn lost(before: &[IpAddr], now: &[IpAddr]) -> Vec<IpAddr> {
     let lost = before.iter().filter(|address| !now.contains(address));
     lost.copied().collect()
 }
 
-/// A Service that comes back under its old name is another one.
+/// Whether the record is of this Service; a Service that was created again under its old name is another one.
 fn is_same_service(service: &Service, record: &ServiceRecord) -> bool {
     (&*service.namespace, &*service.name, service.created)
         == (&*record.namespace, &*record.name, record.created)

@@ -1,39 +1,24 @@
-//! From a pod's labels and controller to the names that Istio gives it.
+//! Finds the names that Istio gives a pod, by its labels and its controller.
 
 use std::collections::BTreeMap;
 
 use super::records::{Controller, PodRecord};
-use crate::analyze::role::Role;
+use crate::pod_labels::{
+    APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISION, DEPLOYMENT_CONFIG, GATEWAY_MANAGED,
+    POD_TEMPLATE_HASH, ROLLOUTS_POD_TEMPLATE_HASH, WORKLOAD_NAME,
+};
+use crate::role::Role;
 
-/// The label of Istio's canonical service.
-pub const CANONICAL_NAME: &str = "service.istio.io/canonical-name";
-/// The label of Istio's canonical revision.
-pub const CANONICAL_REVISION: &str = "service.istio.io/canonical-revision";
-/// Kubernetes' recommended label of an application's name.
-pub const APP_NAME: &str = "app.kubernetes.io/name";
-/// Kubernetes' recommended label of an application's version.
-pub const APP_VERSION: &str = "app.kubernetes.io/version";
-/// The label of the network that a pod is in.
-pub const NETWORK: &str = "topology.istio.io/network";
-/// The label that overrides the name of the workload.
-pub const WORKLOAD_NAME: &str = "service.istio.io/workload-name";
-const POD_TEMPLATE_HASH: &str = "pod-template-hash";
-const ROLLOUTS_POD_TEMPLATE_HASH: &str = "rollouts-pod-template-hash";
-/// The label, in `OpenShift`, of the pods of a `DeploymentConfig`.
-const DEPLOYMENT_CONFIG: &str = "deploymentconfig";
-/// The label of pods that istiod made for a Gateway.
-const MANAGED: &str = "gateway.istio.io/managed";
-
-/// Whether istiod made a pod as a waypoint or a gateway (Istio `pkg/config/constants` `ManagedGateway…`).
+/// The role for which istiod created a pod (Istio `pkg/config/constants` `ManagedGateway…`).
 pub fn role(labels: &BTreeMap<String, String>) -> Role {
-    match first_label(labels, &[MANAGED]) {
+    match first_label(labels, &[GATEWAY_MANAGED]) {
         Some("istio.io-mesh-controller") => Role::Waypoint,
         Some("istio.io-gateway-controller" | "istio.io-eastwest-controller") => Role::Gateway,
         _ => Role::Sidecar,
     }
 }
 
-/// The first of `keys` that is set and not empty.
+/// The value of the first of `keys` that is set and not empty.
 pub fn first_label<'a>(labels: &'a BTreeMap<String, String>, keys: &[&str]) -> Option<&'a str> {
     keys.iter()
         .filter_map(|key| labels.get(*key))
@@ -247,11 +232,11 @@ mod tests {
 
     #[rstest]
     // proves: node/gateway-pod
-    #[case(&[(MANAGED, "istio.io-gateway-controller")], Role::Gateway)]
-    #[case(&[(MANAGED, "istio.io-eastwest-controller")], Role::Gateway)]
+    #[case(&[(GATEWAY_MANAGED, "istio.io-gateway-controller")], Role::Gateway)]
+    #[case(&[(GATEWAY_MANAGED, "istio.io-eastwest-controller")], Role::Gateway)]
     // proves: node/waypoint
-    #[case(&[(MANAGED, "istio.io-mesh-controller")], Role::Waypoint)]
-    #[case(&[(MANAGED, "somebody-else")], Role::Sidecar)]
+    #[case(&[(GATEWAY_MANAGED, "istio.io-mesh-controller")], Role::Waypoint)]
+    #[case(&[(GATEWAY_MANAGED, "somebody-else")], Role::Sidecar)]
     #[case(&[], Role::Sidecar)]
     fn a_pod_that_istiod_made_is_a_gateway_or_a_waypoint(
         #[case] pairs: &[(&str, &str)],

@@ -1,24 +1,24 @@
-//! What identities came to, within a bound of bytes: the oldest make room for new ones.
+//! A cache of what was found for identities. Its size is bounded; new identities replace the oldest.
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::Identified;
+use super::identified::Identified;
 use crate::directory::Directory;
 use crate::directory::changes::Dependencies;
-use crate::directory::ownership::Validity;
+use crate::directory::validity::Validity;
 use crate::moment::Moment;
 
-/// Identities of one worker. With their keys and the index they take at most 32 MiB.
-const MOST: usize = 112 << 10;
-/// Bytes of their keys: real ones have 80 to 250.
-const KEY_BYTES: usize = 16 << 20;
-/// Longer keys are looked up anew each time. Two addresses, two principals and three peers take about 600 bytes.
-const LONGEST_KEY: usize = 1024;
+/// How many identities one worker caches. With their keys and the index they take at most 32 MiB.
+const MAX_IDENTITIES: usize = 112 << 10;
+/// Bytes of all their keys. Real keys have 80 to 250 bytes.
+const MAX_TOTAL_KEY_BYTES: usize = 16 << 20;
+/// Bytes of the longest key that is cached. Two addresses, two principals and three peers take about 600 bytes.
+const MAX_KEY_BYTES: usize = 1024;
 
-/// An answer, in one line of the cache. In a large mesh neither it nor its key is in one.
+/// A cached answer, in one cache line. In a large mesh neither it nor its key is in the processor's cache.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Slot {
@@ -28,27 +28,27 @@ struct Slot {
     identified: Identified,
 }
 
-/// What is asked of a slot only when the directory has changed, or when it is forgotten.
+/// The part of a slot that is read only when the directory has changed or the slot is reused.
 #[derive(Debug)]
-struct Origin {
-    key: Key,
+struct SlotOrigin {
+    key: KeyRange,
     dependencies: Dependencies,
 }
 
-/// Where a key is among the keys' bytes.
+/// The range of a key within the bytes of all keys.
 #[derive(Clone, Copy, Debug)]
-struct Key {
+struct KeyRange {
     start: u32,
     length: u16,
 }
 
-/// Both places of what is known: found together, they are fetched together.
+/// An entry of the index: the slot and the key of an identity. They are together, so that both are fetched at once.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct IndexEntry {
     slot: u32,
-    /// Half of the key's hash, so that a table that grows hashes no key again.
+    /// Half of the key's hash, so that a growing table need not hash keys again.
     hash: u32,
-    key: Key,
+    key: KeyRange,
 }
 
 /// Remembers identities of one worker. An answer holds for as long as the directory does not change what it was made from, and for
@@ -58,12 +58,12 @@ struct Place {
 /// the place of the oldest ones.
 #[derive(Debug, Default)]
 pub struct IdentityCache {
-    /// By key, where it is. Once it is larger than twice of what is known it no longer grows: it is cleared of what was removed.
-    index: HashTable<Place>,
-    /// So many as the index has are known identities, from the oldest one on round and round.
+    /// The index by key. It stops growing at twice the number of identities; then it is only cleaned of removed entries.
+    index: HashTable<IndexEntry>,
+    /// A ring. As many slots as the index has entries are in use, from the oldest on.
     slots: Vec<Slot>,
-    /// Of each slot.
-    origins: Vec<Origin>,
+    /// The origin of each slot.
+    origins: Vec<SlotOrigin>,
     oldest: usize,
     keys: Vec<u8>,
     /// Where the next key is written.
@@ -72,23 +72,24 @@ pub struct IdentityCache {
 }
 
 impl IdentityCache {
-    /// The hash of a key: the same half twice, because a table takes its lowest and its highest bits.
+    /// The hash of a key. Both halves are equal, because the table uses the lowest and the highest bits.
     pub fn hash(&self, key: &[u8]) -> u64 {
         hash_of(&self.state, key)
     }
 
-    /// What `key` came to, if it is remembered for this start time and still what `directory` says.
+    /// What was found for `key`, if it is cached, holds for this start time and is still valid in `directory`.
     #[inline]
     pub fn get(&mut self, hash: u64, key: &[u8], directory: &Directory, start: Moment) -> Option<Identified> {
-        let place = self.place(hash, key)?;
+        let place = self.slot_of(hash, key)?;
         let slot = self.slots.get_mut(place)?;
-        let holds = slot.version == directory.version() || slot.is_kept(self.origins.get(place)?, directory);
+        let holds =
+            slot.version == directory.version() || slot.is_still_valid(self.origins.get(place)?, directory);
         (holds && slot.validity.contains(start)).then_some(slot.identified)
     }
 
-    /// Remembers what `key` came to.
-    pub fn put(&mut self, hash: u64, key: &[u8], answer: Answer) {
-        let Answer {
+    /// Caches what was found for `key`.
+    pub fn put(&mut self, hash: u64, key: &[u8], answer: IdentityAnswer) {
+        let IdentityAnswer {
             dependencies: (dependencies, version),
             validity,
             identified,
@@ -98,55 +99,56 @@ impl IdentityCache {
             validity,
             identified,
         };
-        if let Some(place) = self.place(hash, key) {
+        if let Some(place) = self.slot_of(hash, key) {
             if let (Some(known), Some(origin)) = (self.slots.get_mut(place), self.origins.get_mut(place)) {
                 *known = slot;
                 origin.dependencies = dependencies;
             }
             return;
         }
-        if key.len() > LONGEST_KEY {
+        if key.len() > MAX_KEY_BYTES {
             return;
         }
-        if self.index.len() == MOST {
+        if self.index.len() == MAX_IDENTITIES {
             self.forget_oldest();
         }
         let key = self.write(key);
-        let origin = Origin { key, dependencies };
-        let newest = (self.oldest + self.index.len()) % MOST;
+        let origin = SlotOrigin { key, dependencies };
+        let newest = (self.oldest + self.index.len()) % MAX_IDENTITIES;
         if let (Some(forgotten), Some(its)) = (self.slots.get_mut(newest), self.origins.get_mut(newest)) {
             (*forgotten, *its) = (slot, origin);
         } else {
-            grow(&mut self.slots, 1, MOST);
+            grow(&mut self.slots, 1, MAX_IDENTITIES);
             self.slots.push(slot);
-            grow(&mut self.origins, 1, MOST);
+            grow(&mut self.origins, 1, MAX_IDENTITIES);
             self.origins.push(origin);
         }
         let slot = newest as u32;
-        let place = Place {
+        let place = IndexEntry {
             slot,
             hash: hash as u32,
             key,
         };
-        self.index.insert_unique(hash, place, |place| twice(place.hash));
+        self.index
+            .insert_unique(hash, place, |place| whole_hash(place.hash));
     }
 
-    /// Forgets everything.
+    /// Empties the cache, when a new epoch makes its ids invalid.
     pub fn clear(&mut self) {
         self.index.clear();
         (self.oldest, self.next) = (0, 0);
     }
 
-    /// Where the slot of `key` is.
+    /// The slot of `key`.
     #[inline]
-    fn place(&self, hash: u64, key: &[u8]) -> Option<usize> {
-        let is_its = |place: &Place| place.key.of(&self.keys) == key;
+    fn slot_of(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        let is_its = |place: &IndexEntry| place.key.of(&self.keys) == key;
         Some(self.index.find(hash, is_its)?.slot as usize)
     }
 
-    /// Writes a key over those of the oldest slots, which are forgotten. Answers where.
-    fn write(&mut self, key: &[u8]) -> Key {
-        if self.next + key.len() > KEY_BYTES {
+    /// Writes a key over the keys of the oldest slots, which it removes. Returns the range of the key.
+    fn write(&mut self, key: &[u8]) -> KeyRange {
+        if self.next + key.len() > MAX_TOTAL_KEY_BYTES {
             while self.is_oldest_from(self.next) {
                 self.forget_oldest();
             }
@@ -157,20 +159,20 @@ impl IdentityCache {
             self.forget_oldest();
         }
         if let Some(more @ 1..) = end.checked_sub(self.keys.len()) {
-            grow(&mut self.keys, more, KEY_BYTES);
+            grow(&mut self.keys, more, MAX_TOTAL_KEY_BYTES);
             self.keys.resize(end, 0);
         }
         if let Some(place) = self.keys.get_mut(start..end) {
             place.copy_from_slice(key);
         }
         self.next = end;
-        Key {
+        KeyRange {
             start: start as u32,
             length: key.len() as u16,
         }
     }
 
-    /// Whether the key of the oldest slot begins at `place` or behind it.
+    /// Whether the key of the oldest slot begins at `place` or after it.
     fn is_oldest_from(&self, place: usize) -> bool {
         let oldest = self.origins.get(self.oldest).filter(|_| !self.index.is_empty());
         oldest.is_some_and(|oldest| oldest.key.start as usize >= place)
@@ -181,15 +183,15 @@ impl IdentityCache {
             return;
         };
         let hash = hash_of(&self.state, origin.key.of(&self.keys));
-        let is_oldest = |place: &Place| place.slot as usize == self.oldest;
+        let is_oldest = |place: &IndexEntry| place.slot as usize == self.oldest;
         if let Ok(entry) = self.index.find_entry(hash, is_oldest) {
             entry.remove();
         }
-        self.oldest = (self.oldest + 1) % MOST;
+        self.oldest = (self.oldest + 1) % MAX_IDENTITIES;
     }
 }
 
-impl Key {
+impl KeyRange {
     #[inline]
     fn of(self, keys: &[u8]) -> &[u8] {
         let start = self.start as usize;
@@ -199,9 +201,9 @@ impl Key {
 }
 
 impl Slot {
-    /// Whether another version of the directory answers the same. If so, it counts as the one that answered.
+    /// Whether `directory`, which is another version, answers the same. If so, the slot counts as answered by it.
     #[cold]
-    fn is_kept(&mut self, origin: &Origin, directory: &Directory) -> bool {
+    fn is_still_valid(&mut self, origin: &SlotOrigin, directory: &Directory) -> bool {
         let is_kept = directory.is_still_valid(&origin.dependencies, self.version);
         if is_kept {
             self.version = directory.version();
@@ -210,7 +212,7 @@ impl Slot {
     }
 }
 
-/// Makes room for `more`, and for twice as much as there was, but for no more than `most` in all.
+/// Reserves room for `more` elements: twice the current size, but at most `most` in all.
 fn grow<T>(grown: &mut Vec<T>, more: usize, most: usize) {
     let (length, capacity) = (grown.len(), grown.capacity());
     if capacity < length + more {
@@ -222,22 +224,22 @@ fn grow<T>(grown: &mut Vec<T>, more: usize, most: usize) {
 fn hash_of(state: &RandomState, key: &[u8]) -> u64 {
     let mut hasher = state.build_hasher();
     hasher.write(key);
-    twice(hasher.finish() as u32)
+    whole_hash(hasher.finish() as u32)
 }
 
-/// The hash of which this is a half.
-fn twice(half: u32) -> u64 {
+/// The whole hash of which this is one half.
+fn whole_hash(half: u32) -> u64 {
     u64::from(half) << 32 | u64::from(half)
 }
 
-/// What to remember of an identity.
+/// An answer to be cached for an identity.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer {
-    /// What was asked of the directory, and the version that answered.
+pub struct IdentityAnswer {
+    /// What the answer depends on, and the version of the directory that gave it.
     pub dependencies: (Dependencies, u64),
     /// The start times for which it holds.
     pub validity: Validity,
-    /// What it came to.
+    /// What was found for the identity.
     pub identified: Identified,
 }
 

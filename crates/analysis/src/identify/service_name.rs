@@ -1,7 +1,9 @@
-//! The name of a party's service by `SkyWalking`'s rules, which is what its users know a party by; it is no label of a series.
+//! Names the service of a party by `SkyWalking`'s rules. `SkyWalking`'s users know a party by this name; no label of a series has
+//! it.
 //!
-//! A party of the directory has its name there, as of the call's start ([`crate::directory::naming`]). A workload that
-//! described itself is named by `SkyWalking`'s default mapping of metadata: canonical service and namespace. Nobody is `unknown`.
+//! A party of the directory has its name there, as of the start of the call ([`crate::directory::naming_rules`]). A workload that
+//! describes itself is named by `SkyWalking`'s default mapping of metadata: canonical service and namespace. An unknown party is
+//! `unknown`.
 
 use std::sync::LazyLock;
 
@@ -16,14 +18,14 @@ use crate::directory::name_history::NameHistory;
 use crate::interner::Symbol;
 use crate::peer::Peer;
 
-static OF_PEERS: LazyLock<Template<MetadataPath>> = LazyLock::new(default_metadata_name);
+static PEER_NAME_TEMPLATE: LazyLock<Template<MetadataPath>> = LazyLock::new(default_metadata_name);
 
-/// The name of a party when the call of `lookup` started.
+/// The name that a party had when the call started.
 pub(super) fn service_name(party: &Party<'_>, lookup: &mut Lookup<'_>, registry: &Registry) -> Symbol {
     match party {
         Party::Pod(pod) => registry.intern_text(lookup.name(&pod.names)),
         Party::Service(service) => {
-            let listed = lookup.inquiry().service(&service.namespace, &service.name);
+            let listed = lookup.query().service(&service.namespace, &service.name);
             registry.intern_text(lookup.name(names(service, listed)))
         }
         Party::External(external) => registry.intern_text(lookup.name(&external.names)),
@@ -32,8 +34,8 @@ pub(super) fn service_name(party: &Party<'_>, lookup: &mut Lookup<'_>, registry:
     }
 }
 
-/// The names of an address: an endpoint without a pod, which is younger than its Service, knows no more of it than the name. A
-/// Service that is younger than the address is another.
+/// The names of a Service's address. An endpoint without a pod is younger than its Service and has only the Service's name; then
+/// the listed Service's names count. A listed Service that is younger is another one.
 fn names<'a>(service: &'a Service, listed: Option<&'a Service>) -> &'a NameHistory {
     match listed {
         Some(listed) if listed.created <= service.created => &listed.names,
@@ -44,8 +46,8 @@ fn names<'a>(service: &'a Service, listed: Option<&'a Service>) -> &'a NameHisto
 fn of_peer(peer: &Peer<&[u8]>) -> String {
     let peer = peer.map(|text| String::from_utf8_lossy(text));
     let mut name = String::new();
-    // A peer's canonical service is what Istio's fall-back made of all its labels.
-    OF_PEERS.render(&mut name, |path| {
+    // A peer's canonical service already is the result of Istio's fall-back on all its labels.
+    PEER_NAME_TEMPLATE.render(&mut name, |path| {
         if path.is(&["SERVICE"]) {
             Some(&peer.canonical_service)
         } else if path.is(&["NAMESPACE"]) {

@@ -1,4 +1,4 @@
-//! Texts that live long, as the directory's: each remembers the symbol that it was interned as.
+//! Long-lived texts, such as those of the directory. Each remembers the symbol that it was interned as.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -8,27 +8,27 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::Symbol;
 
-/// A text and the symbol of it. Copies share the text; what one of them learns of its symbol later it keeps to itself.
+/// A text and its symbol. Clones share the text; a symbol that one of them learns later is its own.
 pub struct Text {
     text: Arc<str>,
-    /// The number of an interner's epoch in the upper half, which is never 0, and its symbol in the lower.
+    /// The epoch in the upper half, which is never 0, and the symbol in the lower.
     symbol: AtomicU64,
 }
 
 impl Text {
-    /// The text, to be shared.
+    /// The text as a shared pointer.
     pub fn shared(&self) -> Arc<str> {
         self.text.clone()
     }
 
-    /// The symbol that the interner gave in the epoch of this number.
+    /// The symbol, if it is known from the epoch of this number.
     #[inline]
     pub(crate) fn symbol_of(&self, epoch: u32) -> Option<Symbol> {
         let known = self.symbol.load(Relaxed);
         (known >> 32 == u64::from(epoch)).then_some(Symbol(known as u32))
     }
 
-    /// Remembers the symbol that the interner gave in the epoch of this number.
+    /// Remembers the symbol that the interner gave in this epoch.
     pub(super) fn remember(&self, epoch: u32, symbol: Symbol) {
         let known = u64::from(epoch) << 32 | u64::from(symbol.0);
         self.symbol.store(known, Relaxed);

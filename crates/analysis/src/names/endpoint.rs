@@ -1,25 +1,25 @@
 //! Endpoint names: a method and a path template, such as `GET /products/{int}`.
 //!
-//! In this order: the user's rules ([`super::rule`]); a gRPC call's path as it is; typed segments ([`super::segment`]), and
-//! among the remaining words what the service's trie has learned ([`super::trie`]). What has no place any more is
-//! [`Endpoint::OVERFLOW`]. Names hold no query, no fragment and nothing but printable ASCII.
+//! A name comes from the first of these that applies: the rules of the user ([`super::endpoint_rule`]); the path of a gRPC call as
+//! it is; typed segments ([`super::segment`]) and, for the remaining words, what the service's trie has learned ([`super::trie`]).
+//! A request for which there is no room is [`Endpoint::OVERFLOW`]. Names have no query, no fragment and only printable ASCII.
 //!
-//! A worker reads a request into its own [`Target`]. [`Endpoints::find`] then answers for what is known, without a write and
-//! without an allocation, so that workers can share one table; only when it has no answer is [`Endpoints::learn`] due.
+//! A worker reads a request into its own [`Target`]. [`Endpoints::find`] finds known names without a write and without an
+//! allocation, so that workers can share one table. Only when it finds none, [`Endpoints::learn`] is called.
 //!
-//! A scanner's paths would fill a table with names that no service has, so a caller should not learn from requests that were
-//! answered 404 or had no route, nor from gRPC calls that were answered `UNIMPLEMENTED`: without a name they are
+//! The paths of a scanner would fill a table with names that no service has. So a caller should not learn from requests that were
+//! answered 404 or had no route, nor from gRPC calls that were answered `UNIMPLEMENTED`. Without a name they are
 //! [`Endpoint::OVERFLOW`].
 //!
 //! # Bounds
 //!
-//! One service has at most [`Limits::names`] names, and besides them the user's rules (each with every method), `OPTIONS *`,
-//! `CONNECT {authority}` and `{other}`. All services together use at most [`Settings::bytes`], counted as 128 bytes and the
+//! One service has at most [`ServiceLimits::names`] names, and besides them the user's rules (each with every method), `OPTIONS *`,
+//! `CONNECT {authority}` and `{other}`. All services together use at most [`EndpointBounds::bytes`], counted as 128 bytes and the
 //! text for each segment of the trie, the text of each name, 48 bytes and the text for each gRPC call, and 256 bytes, the name
 //! and four bytes for each of its rules for a service; while a position collapses, its service counts twice.
 //!
-//! [`Endpoints::forget_unasked`] lets the services go that nobody asked for since it was last called, of the others the names that nobody
-//! asked for, and all names of what had no room: so each bound recovers, also that of a service that is always busy.
+//! [`Endpoints::forget_unasked`] forgets the services that nobody asked for since the last call, such names of other services, and
+//! all names of the overflow service. So each bound recovers, also that of a busy service.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,30 +27,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use super::endpoint_rule::EndpointRule;
 use super::method::Method;
-use super::rule::EndpointRule;
-use super::target::{Form, Target};
-use super::trie::{Limits, Trie};
+use super::target::{Target, TargetForm};
+use super::trie::{ServiceLimits, Trie};
 
 /// The longest endpoint name that `SkyWalking` keeps by default (`SW_ENDPOINT_NAME_MAX_LENGTH`).
-pub const SKYWALKING_NAME_BYTES: usize = 150;
+pub const SKYWALKING_MAX_NAME_BYTES: usize = 150;
 
-/// Bytes of a service besides its name, its rules and its trie, with what an allocator adds to them.
-const SERVICE_BYTES: usize = 256;
+/// Bytes of a service besides its name, its rules and its trie, including the allocator's overhead.
+const SERVICE_OVERHEAD_BYTES: usize = 256;
 
-/// The bounds of all names; by default 500 names a service, 50 words a position, and 32 MiB.
+/// The bounds of all names. The defaults are 500 names for a service, 50 words at a position, and 32 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct EndpointBounds {
     /// The bounds of each service.
-    pub service: Limits,
+    pub service: ServiceLimits,
     /// Bytes of all services' names.
     pub bytes: usize,
 }
 
-impl Default for Settings {
+impl Default for EndpointBounds {
     fn default() -> Self {
-        Settings {
-            service: Limits {
+        EndpointBounds {
+            service: ServiceLimits {
                 names: 500,
                 values_per_position: 50,
                 name_bytes: None,
@@ -60,17 +60,17 @@ impl Default for Settings {
     }
 }
 
-/// An endpoint's name. It is displayed as `GET /products/{int}`, without a method as the path alone.
+/// The name of an endpoint. It is displayed as `GET /products/{int}`, or as the path alone if there is no method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint<'a> {
     /// The method; `None` for gRPC, whose method is always POST, and for the overflow.
     pub method: Option<Method>,
-    /// The path template.
+    /// The path template, such as `/products/{int}`.
     pub path: &'a str,
 }
 
 impl Endpoint<'_> {
-    /// Whatever has no name because a bound was reached.
+    /// The name of all endpoints that got none because a bound was reached.
     pub const OVERFLOW: Endpoint<'static> = Endpoint {
         method: None,
         path: "{other}",
@@ -86,53 +86,53 @@ impl fmt::Display for Endpoint<'_> {
     }
 }
 
-/// A service whose endpoints have names.
+/// The id of a service whose endpoints have names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ServiceId(usize);
 
 impl ServiceId {
-    /// The service that stands for all that came when there was no room for one more.
+    /// The service that stands for all services for which there was no room.
     pub const OVERFLOW: ServiceId = ServiceId(0);
 }
 
 /// The names of all services' endpoints.
 #[derive(Debug)]
 pub struct Endpoints {
-    settings: Settings,
+    settings: EndpointBounds,
     rules: Vec<EndpointRule>,
     ids: HashMap<Box<str>, ServiceId, RandomState>,
     services: Vec<ServiceEndpoints>,
-    /// Services that were forgotten.
+    /// The ids of forgotten services, for reuse.
     free: Vec<ServiceId>,
     bytes: usize,
 }
 
 #[derive(Debug)]
 struct ServiceEndpoints {
-    /// Which of the rules are for this service.
+    /// The indexes of the rules that apply to this service.
     rules: Box<[u32]>,
     trie: Trie,
-    /// Since services were last forgotten.
+    /// Whether it was asked for since unused services were last forgotten.
     is_asked: AtomicBool,
 }
 
 impl ServiceEndpoints {
-    /// Workers share it, so it is written only once.
-    fn ask(&self) {
+    /// Notes that the service was asked for. Workers share the flag, so it is written only once.
+    fn note_asked(&self) {
         if !self.is_asked.load(Ordering::Relaxed) {
             self.is_asked.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Whether it was asked for since this was last called.
-    fn was_asked(&mut self) -> bool {
+    /// Whether the service was asked for since the last call.
+    fn take_asked(&mut self) -> bool {
         std::mem::take(self.is_asked.get_mut())
     }
 }
 
 impl Endpoints {
-    /// No names yet. Of the rules, the first that matches counts.
-    pub fn new(settings: Settings, rules: Vec<EndpointRule>) -> Self {
+    /// A table without names. Of several rules that match, the first counts.
+    pub fn new(settings: EndpointBounds, rules: Vec<EndpointRule>) -> Self {
         let mut endpoints = Endpoints {
             settings,
             rules,
@@ -145,7 +145,7 @@ impl Endpoints {
         endpoints
     }
 
-    /// The service called `name`; [`ServiceId::OVERFLOW`] when there is no room for a new one.
+    /// The service of this name, which is added if it is new; [`ServiceId::OVERFLOW`] if there is no room.
     pub fn service(&mut self, name: &str) -> ServiceId {
         if self.ids.contains_key(name) {
             return self.known_service(name);
@@ -158,15 +158,15 @@ impl Endpoints {
         id
     }
 
-    /// The service called `name`; [`ServiceId::OVERFLOW`], which has the rules for all services, when it is not known.
+    /// The service of this name; [`ServiceId::OVERFLOW`], to which the rules for all services apply, if it is not known.
     pub fn known_service(&self, name: &str) -> ServiceId {
         let id = self.ids.get(name).copied().unwrap_or(ServiceId::OVERFLOW);
-        self.services.get(id.0).inspect(|service| service.ask());
+        self.services.get(id.0).inspect(|service| service.note_asked());
         id
     }
 
-    /// Forgets the services and the names that nobody asked for since this was last called, and the names of what had no room. Ids of
-    /// services that somebody has are void.
+    /// Forgets the services and the names that nobody asked for since the last call, and the names of the overflow service. Ids of
+    /// forgotten services become invalid.
     pub fn forget_unasked(&mut self) {
         let Endpoints {
             ids, services, free, ..
@@ -175,7 +175,7 @@ impl Endpoints {
         let mut given_back = 0;
         ids.retain(|name, id| {
             if let Some(service) = services.get_mut(id.0)
-                && service.was_asked()
+                && service.take_asked()
             {
                 let before = service.trie.bytes();
                 service.trie.forget_unasked();
@@ -205,14 +205,14 @@ impl Endpoints {
     pub fn find(&self, service: ServiceId, target: &Target) -> Option<Endpoint<'_>> {
         let method = Some(target.method);
         match target.form {
-            Form::Asterisk => return Some(Endpoint { method, path: "*" }),
-            Form::Authority => {
+            TargetForm::Asterisk => return Some(Endpoint { method, path: "*" }),
+            TargetForm::Authority => {
                 return Some(Endpoint {
                     method,
                     path: "{authority}",
                 });
             }
-            Form::Path | Form::Grpc => {}
+            TargetForm::Path | TargetForm::Grpc => {}
         }
         let service = self.services.get(service.0)?;
         let rules = service
@@ -225,12 +225,12 @@ impl Endpoints {
                 path: rule.path(),
             });
         }
-        let method = method.filter(|_| target.form != Form::Grpc);
+        let method = method.filter(|_| target.form != TargetForm::Grpc);
         let path = service.trie.find(target)?;
         Some(Endpoint { method, path })
     }
 
-    /// The endpoint of `target`, which gets a name if it has none and if there is room.
+    /// The endpoint of `target`. If it has no name, it gets one if there is room.
     pub fn learn(&mut self, id: ServiceId, target: &Target) -> Endpoint<'_> {
         let free = self.settings.bytes.saturating_sub(self.bytes);
         if self.find(id, target).is_none()
@@ -243,14 +243,14 @@ impl Endpoints {
         self.find(id, target).unwrap_or(Endpoint::OVERFLOW)
     }
 
-    /// Bytes that the names use, at most; see the module's bounds.
+    /// An upper bound of the bytes that the names use, see the module.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
     fn service_bytes(&self, name: &str) -> usize {
         let rules = self.rules.iter().filter(|rule| rule.is_for(name)).count();
-        SERVICE_BYTES + name.len() + rules * size_of::<u32>()
+        SERVICE_OVERHEAD_BYTES + name.len() + rules * size_of::<u32>()
     }
 
     fn push(&mut self, name: &str) -> ServiceId {

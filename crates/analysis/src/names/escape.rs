@@ -1,4 +1,4 @@
-//! Percent-encoding: one canonical spelling for segments that mean the same.
+//! Percent-encoding: gives segments with the same meaning one canonical spelling.
 
 /// The bytes that `text` stands for, each with whether it was written as an escape. A `%` without two hexadecimal digits
 /// stands for itself.
@@ -22,7 +22,7 @@ pub(super) fn has_escape(text: &[u8]) -> bool {
     bytes(text).any(|(_, is_escaped)| is_escaped)
 }
 
-/// `text` without its escapes; borrowed when there are none, `None` when they do not fit into `buffer`.
+/// `text` without its escapes: borrowed if there are none, `None` if it does not fit into `buffer`.
 pub(super) fn decoded<'a>(text: &'a [u8], buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     if !text.contains(&b'%') {
         return Some(text);

@@ -1,4 +1,4 @@
-//! Request methods, as Envoy numbers them.
+//! Request methods with Envoy's numbers.
 
 /// `envoy.config.core.v3.RequestMethod`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,13 +40,13 @@ impl Method {
         Method::Patch,
     ];
 
-    /// The method of `HTTPRequestProperties.request_method`; a number that Envoy has not given out is [`Method::Other`].
+    /// The method of `HTTPRequestProperties.request_method`. A number that Envoy does not use is [`Method::Other`].
     pub fn from_number(number: i32) -> Self {
         let index = usize::try_from(number).unwrap_or_default();
         Self::ALL.get(index).copied().unwrap_or(Method::Other)
     }
 
-    /// The method as it stands in a name; `_OTHER` is OpenTelemetry's word in `http.request.method` for what is not known.
+    /// The method as it is written in a name. `_OTHER` is OpenTelemetry's word in `http.request.method` for an unknown one.
     pub fn as_str(self) -> &'static str {
         match self {
             Method::Other => "_OTHER",

@@ -1,7 +1,7 @@
-//! Which path segments are values and not words of the API: a closed list of types, each decided by the segment alone.
+//! Finds which path segments are values and not words of the API. The types are a closed list, and the segment alone decides.
 //!
-//! A type must be certain: what is missed here, the trie still collapses by its number of values, while a word taken for a
-//! value is lost from every name. So a type asks for a shape that words, slugs and versions do not have.
+//! A type must be certain. If a value is missed here, the trie still collapses its position when there are many, but a word that is
+//! taken for a value is lost from every name. So a type requires a shape that words, slugs and versions do not have.
 
 mod base64;
 mod classes;
@@ -13,7 +13,7 @@ pub(super) use classes::Classes;
 pub(super) use credential::{has_credential, is_scheme};
 pub(super) use email::has_email;
 
-/// What stands in a name for values.
+/// A placeholder, which stands for values in a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Placeholder {
     /// Decimal digits: ids, years, pages.
@@ -28,31 +28,31 @@ pub enum Placeholder {
     Date,
     /// Anything with an e-mail address in it.
     Email,
-    /// Any value: of a position with too many of them, too long for a word, a credential, or written like a query.
+    /// Any value: at a position with too many of them, too long for a word, a credential, or written like a query.
     Any,
     /// Any number of further segments.
     Rest,
 }
 
-const CREDENTIAL: Classes = Classes::UPPER.or(Classes::DASH).or(Classes::BLANK);
+const CREDENTIAL_CLASSES: Classes = Classes::UPPER.or(Classes::DASH).or(Classes::BLANK);
 const QUERY: Classes = Classes::QUERY.or(Classes::AT);
 
-type Rule = (Placeholder, Classes, fn(&[u8]) -> bool);
+type TypeRule = (Placeholder, Classes, fn(&[u8]) -> bool);
 
-/// What each type looks like, and of what characters it needs at least one kind; the first that fits counts.
-const RULES: [Rule; 8] = [
+/// The types in the order in which they are tried, each with the character classes of which it needs at least one.
+const TYPE_RULES: [TypeRule; 8] = [
     (Placeholder::Email, Classes::AT, has_email),
     (Placeholder::Int, Classes::DIGIT, is_int),
     (Placeholder::Uuid, Classes::DASH, is_uuid),
     (Placeholder::Date, Classes::DIGIT, date::is_date),
     (Placeholder::Hex, Classes::DIGIT, is_hex),
     (Placeholder::Base64, Classes::UPPER, base64::is_base64),
-    (Placeholder::Any, CREDENTIAL, has_credential),
+    (Placeholder::Any, CREDENTIAL_CLASSES, has_credential),
     (Placeholder::Any, QUERY, is_like_a_query),
 ];
 
 impl Placeholder {
-    /// Every placeholder.
+    /// Every placeholder, also those that no type yields.
     pub const ALL: [Placeholder; 8] = [
         Placeholder::Int,
         Placeholder::Uuid,
@@ -64,7 +64,7 @@ impl Placeholder {
         Placeholder::Rest,
     ];
 
-    /// The placeholder as it stands in a name.
+    /// The placeholder as it is written in a name.
     pub const fn text(self) -> &'static str {
         match self {
             Placeholder::Int => "{int}",
@@ -85,7 +85,7 @@ impl Placeholder {
         Self::of_classes(segment, Classes::of(segment))
     }
 
-    /// The same, when the classes of the segment's characters are known.
+    /// The placeholder for a segment whose character classes are known.
     pub(super) fn of_classes(segment: &[u8], classes: Classes) -> Option<Self> {
         if matches!(segment.first(), Some(b'{' | b'*')) {
             let is_itself = |placeholder: &Placeholder| placeholder.text().as_bytes() == segment;
@@ -93,13 +93,13 @@ impl Placeholder {
                 return Some(itself);
             }
         }
-        RULES
+        TYPE_RULES
             .into_iter()
             .find_map(|(placeholder, needs, is)| (classes.have(needs) && is(segment)).then_some(placeholder))
     }
 }
 
-/// Nothing but digits, also where they could be a year or a date: each of them is a value.
+/// Only digits, even if they could be a year or a date.
 fn is_int(segment: &[u8]) -> bool {
     !segment.is_empty() && segment.iter().all(u8::is_ascii_digit)
 }
@@ -116,27 +116,27 @@ fn is_uuid(segment: &[u8]) -> bool {
             .all(|byte| *byte == b'-' || byte.is_ascii_hexdigit())
 }
 
-/// Shorter runs of hexadecimal digits are words too often.
-const SHORTEST_HEX: usize = 8;
-/// From here on, no word of digits and the letters a to f is known.
-const CERTAIN_HEX: usize = 16;
-/// How often a short hexadecimal number goes from letters to digits or back; `face2face` does so twice.
-const HEX_CHANGES: usize = 3;
+/// The fewest hexadecimal digits that count as a number; shorter ones are words too often.
+const MIN_HEX_DIGITS: usize = 8;
+/// The fewest hexadecimal digits that need not be well mixed: no longer word consists of digits and the letters a to f.
+const MIN_CERTAIN_HEX_DIGITS: usize = 16;
+/// How often a shorter number must change between letters and digits; `face2face` does so twice.
+const MIN_HEX_CHANGES: usize = 3;
 
 /// At least eight hexadecimal digits, both letters and decimals, below sixteen well mixed; or `0x` before any number of them.
 fn is_hex(segment: &[u8]) -> bool {
     if let Some(digits) = segment.strip_prefix(b"0x") {
         return !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
     }
-    if segment.len() < SHORTEST_HEX || !segment.iter().all(u8::is_ascii_hexdigit) {
+    if segment.len() < MIN_HEX_DIGITS || !segment.iter().all(u8::is_ascii_hexdigit) {
         return false;
     }
     let neighbours = segment.iter().zip(segment.iter().skip(1));
     let changes = neighbours
         .filter(|(one, next)| one.is_ascii_digit() != next.is_ascii_digit())
         .count();
-    let least = if segment.len() < CERTAIN_HEX {
-        HEX_CHANGES
+    let least = if segment.len() < MIN_CERTAIN_HEX_DIGITS {
+        MIN_HEX_CHANGES
     } else {
         1
     };

@@ -1,4 +1,4 @@
-//! A request's target in canonical segments: what all spellings of one endpoint have in common.
+//! Reads the target of a request into canonical segments, so that all spellings of one endpoint are equal.
 //!
 //! | target | read as |
 //! |---|---|
@@ -12,9 +12,9 @@
 //! | matrix parameters `;name=value` | left out |
 //! | escapes | RFC 3986's unreserved characters plain, others in capitals |
 //! | bytes that are not ASCII or that no path may hold | escaped |
-//! | a segment of more than [`SEGMENT_BYTES`] that is of no type | `{any}` |
-//! | an escaped segment of more than [`ESCAPED_BYTES`], or with escaped escapes | `{any}` |
-//! | segments after the first [`SEGMENTS`] | `**` |
+//! | a segment of more than [`MAX_SEGMENT_BYTES`] that is of no type | `{any}` |
+//! | an escaped segment of more than [`MAX_ESCAPED_SEGMENT_BYTES`], or with escaped escapes | `{any}` |
+//! | segments after the first [`MAX_SEGMENTS`] | `**` |
 //! | `.` and `..` | words: proxies have already resolved those that they resolve |
 //! | a gRPC call's `/package.Service/Method` | as it is |
 
@@ -22,19 +22,19 @@ use super::escape;
 use super::method::Method;
 use super::segment::{Classes, Placeholder};
 
-/// Segments of a path that a name has.
-pub const SEGMENTS: usize = 16;
-/// Bytes of a word in its canonical spelling.
-pub const SEGMENT_BYTES: usize = 64;
-/// Bytes that an escaped segment decodes to before its type is no longer looked for.
-pub const ESCAPED_BYTES: usize = 256;
-/// Bytes of a gRPC call's path; a longer one is named like any path.
-pub const GRPC_BYTES: usize = 256;
+/// How many segments of a path a name has.
+pub const MAX_SEGMENTS: usize = 16;
+/// How many bytes a word has at most, in its canonical spelling.
+pub const MAX_SEGMENT_BYTES: usize = 64;
+/// How many bytes an escaped segment may decode to; a longer one gets no type.
+pub const MAX_ESCAPED_SEGMENT_BYTES: usize = 256;
+/// How many bytes the path of a gRPC call may have; a longer one is named like any other path.
+pub const MAX_GRPC_PATH_BYTES: usize = 256;
 
-/// A request as the rules of naming see it.
+/// The parts of a request from which its endpoint is named.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The method.
+    /// The method of the request.
     pub method: Method,
     /// `HTTPRequestProperties.path`, in whatever form the client sent.
     pub path: &'a [u8],
@@ -42,11 +42,11 @@ pub struct Request<'a> {
     pub is_grpc: bool,
 }
 
-/// The forms of a target that have names of their own.
+/// The forms of a target, which are named differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum TargetForm {
     Path,
-    /// A gRPC call's path, whose words are kept as they are.
+    /// The path of a gRPC call, whose words are kept as they are.
     Grpc,
     Asterisk,
     Authority,
@@ -54,17 +54,17 @@ pub(super) enum Form {
 
 #[derive(Clone, Copy, Debug)]
 struct Segment {
-    /// Where its text ends; it starts with a `/` where the one before it ends.
+    /// The end of its text, which starts with a `/` at the end of the previous one.
     end: usize,
     placeholder: Option<Placeholder>,
 }
 
-/// A request's target. It is read into again and again, so that a known path allocates nothing.
+/// The target of a request. It is reused for every request, so that a known path allocates nothing.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub(super) method: Method,
-    pub(super) form: Form,
-    /// The segments' texts, each after a `/`; of a value that is no word's length, only the `/`.
+    pub(super) form: TargetForm,
+    /// The texts of the segments, each after a `/`. A value that is too long for a word has only the `/`.
     text: String,
     segments: Vec<Segment>,
 }
@@ -73,27 +73,27 @@ impl Default for Target {
     fn default() -> Self {
         Target {
             method: Method::Other,
-            form: Form::Path,
-            text: String::with_capacity((SEGMENTS + 1) * (SEGMENT_BYTES + 4)),
-            segments: Vec::with_capacity(SEGMENTS + 1),
+            form: TargetForm::Path,
+            text: String::with_capacity((MAX_SEGMENTS + 1) * (MAX_SEGMENT_BYTES + 4)),
+            segments: Vec::with_capacity(MAX_SEGMENTS + 1),
         }
     }
 }
 
 impl Target {
-    /// Reads `request`, in the place of what was read before.
+    /// Reads `request`, in place of the previous one.
     pub fn read(&mut self, request: &Request<'_>) {
         self.method = request.method;
         self.text.clear();
         self.segments.clear();
         let target = without_query(request.path);
         self.form = match (request.method, target) {
-            (Method::Options, b"*") => Form::Asterisk,
-            (Method::Connect, target) if !target.starts_with(b"/") => Form::Authority,
-            _ if request.is_grpc && is_grpc_path(target) => Form::Grpc,
-            _ => Form::Path,
+            (Method::Options, b"*") => TargetForm::Asterisk,
+            (Method::Connect, target) if !target.starts_with(b"/") => TargetForm::Authority,
+            _ if request.is_grpc && is_grpc_path(target) => TargetForm::Grpc,
+            _ => TargetForm::Path,
         };
-        if self.form == Form::Asterisk || self.form == Form::Authority {
+        if self.form == TargetForm::Asterisk || self.form == TargetForm::Authority {
             return;
         }
         for segment in path(target).split(|byte| *byte == b'/') {
@@ -106,7 +106,7 @@ impl Target {
             if segment.is_empty() {
                 continue;
             }
-            if self.segments.len() == SEGMENTS {
+            if self.segments.len() == MAX_SEGMENTS {
                 self.push("", Some(Placeholder::Rest));
                 break;
             }
@@ -117,7 +117,7 @@ impl Target {
         }
     }
 
-    /// The segments, each with its text and what it is when it is not a word.
+    /// The segments, each with its text, and its placeholder if it is not a word.
     pub(super) fn segments(&self) -> impl Iterator<Item = (&str, Option<Placeholder>)> {
         let mut start = 0;
         self.segments.iter().map(move |segment| {
@@ -127,18 +127,18 @@ impl Target {
         })
     }
 
-    /// The whole path with the segments' own texts.
+    /// The whole path with the texts of all segments.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
     /// A segment that is its own canonical spelling.
     fn push_plain(&mut self, segment: &str, classes: Classes) {
-        if self.form == Form::Grpc {
+        if self.form == TargetForm::Grpc {
             return self.push(segment, None);
         }
         let placeholder = Placeholder::of_classes(segment.as_bytes(), classes);
-        if segment.len() > SEGMENT_BYTES {
+        if segment.len() > MAX_SEGMENT_BYTES {
             self.push("", placeholder.or(Some(Placeholder::Any)));
         } else {
             self.push(segment, placeholder);
@@ -146,7 +146,7 @@ impl Target {
     }
 
     fn push_escaped(&mut self, segment: &[u8]) {
-        let mut buffer = [0; ESCAPED_BYTES];
+        let mut buffer = [0; MAX_ESCAPED_SEGMENT_BYTES];
         let placeholder = match escape::decoded(segment, &mut buffer) {
             Some(decoded) if escape::has_escape(decoded) => Some(Placeholder::Any),
             Some(decoded) => Placeholder::of(decoded),
@@ -156,7 +156,7 @@ impl Target {
         let start = self.text.len();
         for (byte, is_escaped) in escape::bytes(segment) {
             escape::write_byte(byte, is_escaped, &mut self.text);
-            if self.text.len() - start > SEGMENT_BYTES {
+            if self.text.len() - start > MAX_SEGMENT_BYTES {
                 self.text.truncate(start);
                 break;
             }
@@ -179,18 +179,18 @@ impl Target {
     }
 }
 
-/// What stands before the matrix parameters.
+/// The part before the matrix parameters.
 fn without_parameters(segment: &[u8]) -> &[u8] {
     segment.split(|byte| *byte == b';').next().unwrap_or_default()
 }
 
-/// What stands before the query and the fragment.
+/// The part before the query and the fragment.
 fn without_query(target: &[u8]) -> &[u8] {
     let end = target.iter().position(|byte| matches!(byte, b'?' | b'#'));
     target.get(..end.unwrap_or(target.len())).unwrap_or_default()
 }
 
-/// Scheme, authority and path of an absolute-form without query.
+/// The scheme, the authority and the path of an absolute-form without its query.
 pub(super) fn absolute_form(target: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let colon = target.windows(3).position(|window| window == b"://")?;
     let (scheme, rest) = target.split_at_checked(colon)?;
@@ -222,7 +222,7 @@ fn is_grpc_path(path: &[u8]) -> bool {
             && Placeholder::of(name).is_none()
     };
     let mut segments = path.split(|byte| *byte == b'/');
-    path.len() <= GRPC_BYTES
+    path.len() <= MAX_GRPC_PATH_BYTES
         && segments.next().is_some_and(<[u8]>::is_empty)
         && segments.next().is_some_and(is_name)
         && segments.next().is_some_and(is_name)

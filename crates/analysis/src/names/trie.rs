@@ -1,14 +1,14 @@
-//! The names of one service's endpoints, learned from its traffic: a trie over segments with a bound of names.
+//! Learns the names of one service's endpoints from its traffic: a trie over segments, with a bound of names.
 //!
-//! A position is what may follow one beginning of a path. Once it has had more distinct words than
-//! [`Limits::values_per_position`], its words are values: they become one `{any}`, and what followed them is merged. What comes
-//! out depends only on the order in which paths arrive.
+//! A position is what may follow one beginning of a path. When it has more distinct words than
+//! [`ServiceLimits::values_per_position`], they count as values: they become one `{any}`, and what followed them is merged. The
+//! result depends only on the order in which paths arrive.
 //!
-//! A name that was handed out stays for as long as it is asked for, except that a collapse replaces the word by `{any}` in the names
-//! that go through its position: once for each position of a path, and not back while anybody asks for a name through it. A path that
-//! has a name never loses it to the overflow: when the names after a collapse would not fit, the trie learns nothing any more.
+//! A name stays while it is asked for, with one exception: a collapse replaces the word by `{any}` in the names through its
+//! position. This happens once for each position of a path, and is not undone while anybody asks for a name through it. A path with
+//! a name never loses it to the overflow: if the names after a collapse would not fit, the trie learns nothing more.
 //!
-//! `Trie::forget_unasked` lets the names go that nobody asked for since it was last called, and then there is room again.
+//! `Trie::forget_unasked` forgets the names that nobody asked for since the last call, which makes room for others.
 
 mod merge;
 mod methods;
@@ -17,58 +17,59 @@ use std::collections::BTreeSet;
 
 use super::method::Method;
 use super::segment::Placeholder;
-use super::target::{Form, Target};
+use super::target::{Target, TargetForm};
 use methods::{AtomicMethods, Methods};
 
-/// Bytes of a node besides its texts, with what an allocator adds to them.
-pub(super) const NODE_BYTES: usize = 128;
+/// Bytes of a node besides its texts, including the allocator's overhead.
+pub(super) const NODE_OVERHEAD_BYTES: usize = 128;
 
-/// Bytes of a gRPC call's name besides its text.
-const GRPC_NAME_BYTES: usize = 48;
+/// Bytes of a gRPC call's name besides its text, including the allocator's overhead.
+const GRPC_OVERHEAD_BYTES: usize = 48;
 
-/// Bytes left free before the path of a name with a bound: the longest method, and what stands between.
-const METHOD_BYTES: usize = "OPTIONS ".len();
+/// Bytes reserved before the path of a bounded name: the longest method and a blank.
+const MAX_METHOD_BYTES: usize = "OPTIONS ".len();
 
-/// The bounds of a trie.
+/// The bounds of one service's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Distinct names that are handed out until the unasked ones are forgotten.
+pub struct ServiceLimits {
+    /// How many distinct names are given until unused ones are forgotten.
     pub names: usize,
-    /// Distinct words at one position before they are values.
+    /// How many distinct words one position may have before they count as values.
     pub values_per_position: usize,
-    /// Bytes of a name with its method; what is longer ends in `/**`. Without it a name has at most
-    /// [`SEGMENTS`](super::target::SEGMENTS) × ([`SEGMENT_BYTES`](super::target::SEGMENT_BYTES) + 1) bytes and a few.
+    /// How many bytes a name with its method may have; a longer one is cut and ends in `/**`. `None` allows
+    /// [`MAX_SEGMENTS`](super::target::MAX_SEGMENTS) × ([`MAX_SEGMENT_BYTES`](super::target::MAX_SEGMENT_BYTES) + 1) bytes and a
+    /// few.
     pub name_bytes: Option<usize>,
 }
 
-/// What one service's endpoints are called.
+/// The names of one service's endpoints.
 #[derive(Clone, Debug)]
 pub(super) struct Trie {
-    limits: Limits,
-    root: Node,
-    /// gRPC calls, sorted; a service's methods are a closed list, so they never collapse.
+    limits: ServiceLimits,
+    root: TrieNode,
+    /// The gRPC calls, sorted. A service's methods are a closed list, so they never collapse.
     grpc: Vec<GrpcCall>,
-    /// Those that there are, and those that a collapse replaced since names were last forgotten.
+    /// How many names there are, and how many a collapse replaced since names were last forgotten.
     names: usize,
     bytes: usize,
     is_full: bool,
 }
 
-/// What follows one beginning of a path.
+/// A node of the trie: what follows one beginning of a path.
 #[derive(Clone, Debug, Default)]
-struct Node {
-    /// Words and placeholders, sorted by text.
-    children: Vec<(Box<str>, Node)>,
+struct TrieNode {
+    /// The words and placeholders that may follow, sorted by text.
+    children: Vec<(Box<str>, TrieNode)>,
     is_collapsed: bool,
     /// The methods with which the path that ends here has been named.
     methods: Methods,
-    /// Those that were asked for since names were last forgotten.
+    /// The methods that were asked for since names were last forgotten.
     asked: AtomicMethods,
     /// The path that ends here, as names show it; empty until it is named.
     path: Box<str>,
 }
 
-/// A name of gRPC.
+/// The name of a gRPC call.
 #[derive(Clone, Debug)]
 struct GrpcCall {
     path: Box<str>,
@@ -76,10 +77,10 @@ struct GrpcCall {
 }
 
 impl Trie {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: ServiceLimits) -> Self {
         Trie {
             limits,
-            root: Node::default(),
+            root: TrieNode::default(),
             grpc: Vec::new(),
             names: 0,
             bytes: 0,
@@ -87,14 +88,14 @@ impl Trie {
         }
     }
 
-    /// Bytes that are in use, at most.
+    /// An upper bound of the bytes in use.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The path of the name that `target` has been given, which is thereby asked for.
+    /// The path of the name that `target` has; notes that it was asked for.
     pub(super) fn find(&self, target: &Target) -> Option<&str> {
-        if target.form == Form::Grpc {
+        if target.form == TargetForm::Grpc {
             let index = self.grpc_index(target).ok()?;
             return self.grpc.get(index).map(|call| {
                 call.asked.note(target.method);
@@ -111,23 +112,23 @@ impl Trie {
         })
     }
 
-    /// Forgets the names that nobody asked for since this was last called.
+    /// Forgets the names that nobody asked for since the last call.
     pub(super) fn forget_unasked(&mut self) {
         self.grpc
             .retain_mut(|call| call.asked.take() != Methods::default());
         self.root.forget_unasked();
-        let texts = self.grpc.iter().map(|call| GRPC_NAME_BYTES + call.path.len());
+        let texts = self.grpc.iter().map(|call| GRPC_OVERHEAD_BYTES + call.path.len());
         self.bytes = self.root.bytes() + texts.sum::<usize>();
         self.names = self.root.names().len() + self.grpc.len();
         self.is_full = false;
     }
 
-    /// Gives `target` a name, unless a bound is reached; `free` are the bytes that may be taken.
+    /// Gives `target` a name, unless a bound is reached. It may take up to `free` bytes.
     pub(super) fn learn(&mut self, target: &Target, free: usize) {
         if self.is_full || self.names >= self.limits.names || self.find(target).is_some() {
             return;
         }
-        if target.form == Form::Grpc {
+        if target.form == TargetForm::Grpc {
             return self.learn_grpc(target, free);
         }
         while let Some(depth) = self.crowded_position(target) {
@@ -151,7 +152,7 @@ impl Trie {
     }
 
     fn learn_grpc(&mut self, target: &Target, free: usize) {
-        let cost = GRPC_NAME_BYTES + target.text().len();
+        let cost = GRPC_OVERHEAD_BYTES + target.text().len();
         if let (Err(index), true) = (self.grpc_index(target), cost <= free) {
             let call = GrpcCall {
                 path: target.text().into(),
@@ -163,7 +164,7 @@ impl Trie {
         }
     }
 
-    /// How deep on the way of `target` the position lies that can't take one more word.
+    /// The depth of the position on the path of `target` that can't take another word; `None` if all can.
     fn crowded_position(&self, target: &Target) -> Option<usize> {
         let mut node = &self.root;
         for (depth, (text, placeholder)) in target.segments().enumerate() {
@@ -176,7 +177,7 @@ impl Trie {
         None
     }
 
-    /// Collapses the position at `depth`, if the names that follow from it still fit.
+    /// Collapses the position at `depth`, if the resulting names fit. Returns whether it did.
     fn collapse(&mut self, target: &Target, depth: usize, free: usize) -> bool {
         let mut collapsed = self.root.clone();
         let mut node = &mut collapsed;
@@ -185,7 +186,7 @@ impl Trie {
             node = node.child_or_new(&key);
         }
         node.collapse(self.limits.values_per_position);
-        collapsed.name_again(&mut String::new(), self.limits.name_bytes);
+        collapsed.rename_paths(&mut String::new(), self.limits.name_bytes);
         let before = self.root.names();
         let new = collapsed.names().difference(&before).count();
         let (bytes_before, bytes) = (self.root.bytes(), collapsed.bytes());
@@ -206,7 +207,11 @@ impl Trie {
             let is_collapsed = node.is_some_and(|node| node.is_collapsed);
             let key = key(is_collapsed, text, placeholder);
             node = node.and_then(|node| node.child(key));
-            cost += if node.is_none() { NODE_BYTES + key.len() } else { 0 };
+            cost += if node.is_none() {
+                NODE_OVERHEAD_BYTES + key.len()
+            } else {
+                0
+            };
             path += 1 + key.len();
         }
         let is_named = node.is_some_and(|node| node.methods != Methods::default());
@@ -224,12 +229,12 @@ impl Trie {
             node = node.child_or_new(key);
         }
         node.methods.insert(target.method);
-        node.path = shown(&path, self.limits.name_bytes).into();
+        node.path = shown_path(&path, self.limits.name_bytes).into();
         self.names += 1;
     }
 }
 
-impl Node {
+impl TrieNode {
     fn key<'a>(&self, text: &'a str, placeholder: Option<Placeholder>) -> &'a str {
         key(self.is_collapsed, text, placeholder)
     }
@@ -238,15 +243,15 @@ impl Node {
         self.children.binary_search_by(|(other, _)| (**other).cmp(key))
     }
 
-    fn child(&self, key: &str) -> Option<&Node> {
+    fn child(&self, key: &str) -> Option<&TrieNode> {
         let index = self.index(key).ok()?;
         self.children.get(index).map(|(_, child)| child)
     }
 
-    fn child_or_new(&mut self, key: &str) -> &mut Node {
+    fn child_or_new(&mut self, key: &str) -> &mut TrieNode {
         let index = self.index(key).unwrap_or_else(|index| {
             self.children.reserve_exact(1);
-            self.children.insert(index, (key.into(), Node::default()));
+            self.children.insert(index, (key.into(), TrieNode::default()));
             index
         });
         &mut self.children[index].1
@@ -256,7 +261,7 @@ impl Node {
         self.children.iter().filter(|(key, _)| is_word(key)).count()
     }
 
-    /// Every name below, with its method.
+    /// All names at and below this node, each with its method.
     fn names(&self) -> BTreeSet<(&str, Method)> {
         let mut names: BTreeSet<(&str, Method)> =
             self.methods.all().map(|method| (&*self.path, method)).collect();
@@ -266,9 +271,9 @@ impl Node {
         names
     }
 
-    /// A position where nothing is left may have words again.
+    /// Forgets the methods and children that nobody asked for. A position that is then empty may have words again.
     fn forget_unasked(&mut self) {
-        self.methods = self.methods.both(self.asked.take());
+        self.methods = self.methods.intersection(self.asked.take());
         if self.methods == Methods::default() {
             self.path = Box::default();
         }
@@ -283,13 +288,13 @@ impl Node {
     fn bytes(&self) -> usize {
         let children = self.children.iter();
         let below: usize = children
-            .map(|(key, child)| NODE_BYTES + key.len() + child.bytes())
+            .map(|(key, child)| NODE_OVERHEAD_BYTES + key.len() + child.bytes())
             .sum();
         below + self.path.len()
     }
 }
 
-/// The text of the child that a segment leads to.
+/// The key of the child to which a segment leads.
 fn key(is_collapsed: bool, text: &str, placeholder: Option<Placeholder>) -> &str {
     match placeholder {
         Some(placeholder) => placeholder.text(),
@@ -298,17 +303,17 @@ fn key(is_collapsed: bool, text: &str, placeholder: Option<Placeholder>) -> &str
     }
 }
 
-/// Whether the text of a child is a word: a word's spelling has no braces, and `**` is a placeholder.
+/// Whether the key of a child is a word. The spelling of a word has no braces, and `**` is a placeholder.
 fn is_word(key: &str) -> bool {
     !key.starts_with('{') && key != Placeholder::Rest.text()
 }
 
-/// The path as a name shows it: when the name would be too long, the segments that fit, and `/**`.
-fn shown(path: &str, name_bytes: Option<usize>) -> String {
+/// The path as a name shows it. If the name would be too long, it has the segments that fit, and `/**`.
+fn shown_path(path: &str, name_bytes: Option<usize>) -> String {
     if path.is_empty() {
         return "/".to_owned();
     }
-    let Some(bound) = name_bytes.map(|bytes| bytes.saturating_sub(METHOD_BYTES)) else {
+    let Some(bound) = name_bytes.map(|bytes| bytes.saturating_sub(MAX_METHOD_BYTES)) else {
         return path.to_owned();
     };
     if path.len() <= bound {

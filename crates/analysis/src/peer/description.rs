@@ -1,17 +1,17 @@
-//! What a peer says of itself, word for word, and the peer that this makes.
+//! The fields that a peer sends, and the peer that Istio's fall-back rules make of them.
 
-use als_proto::{Malformed, Struct, Value};
+use als_proto::{Identifier, Malformed, Struct, StructValue};
 
 use super::Peer;
-use crate::directory::workload::{APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISION, WORKLOAD_NAME};
+use crate::pod_labels::{APP_NAME, APP_VERSION, CANONICAL_NAME, CANONICAL_REVISION, WORKLOAD_NAME};
 
-/// The fields that any rule reads, from either vocabulary; empty is unset.
+/// The fields that the rules read, by either vocabulary; empty is unset.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Description<'a> {
+pub(super) struct PeerDescription<'a> {
     pub(super) name: &'a [u8],
     pub(super) namespace: &'a [u8],
     pub(super) workload: &'a [u8],
-    /// Such as `kubernetes://apis/apps/v1/namespaces/demo/deployments/reviews-v1`.
+    /// The path of the owner, such as `kubernetes://apis/apps/v1/namespaces/demo/deployments/reviews-v1`.
     pub(super) owner: &'a [u8],
     pub(super) cluster: &'a [u8],
     pub(super) service: &'a [u8],
@@ -19,14 +19,14 @@ pub(super) struct Description<'a> {
     pub(super) app: &'a [u8],
     pub(super) version: &'a [u8],
     pub(super) identity: &'a [u8],
-    pub(super) labels: Labels<'a>,
-    /// Labels that are read when everything else is.
+    pub(super) labels: PeerLabels<'a>,
+    /// Labels in a struct, which [`PeerDescription::peer`] reads.
     pub(super) label_struct: Option<Struct<'a>>,
 }
 
-/// The pod labels that any rule reads.
+/// The pod labels that the rules read; empty is unset.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Labels<'a> {
+pub(super) struct PeerLabels<'a> {
     canonical_name: &'a [u8],
     canonical_revision: &'a [u8],
     app_name: &'a [u8],
@@ -36,9 +36,9 @@ pub(super) struct Labels<'a> {
     workload_name: &'a [u8],
 }
 
-impl<'a> Labels<'a> {
-    /// The place of a label's value, if a rule reads it. Labels are told apart by case, as in Kubernetes.
-    pub(super) fn place(&mut self, key: &[u8]) -> Option<&mut &'a [u8]> {
+impl<'a> PeerLabels<'a> {
+    /// The slot of a label's value, if a rule reads the label. Case counts, as in Kubernetes.
+    pub(super) fn slot(&mut self, key: &[u8]) -> Option<&mut &'a [u8]> {
         let is = |label: &str| key == label.as_bytes();
         if is(CANONICAL_NAME) {
             Some(&mut self.canonical_name)
@@ -60,12 +60,14 @@ impl<'a> Labels<'a> {
     }
 }
 
-impl<'a> Description<'a> {
-    /// Sets a field of either vocabulary, by its name without regard to case, as SkyWalking looks them up. A field that comes
-    /// again replaces the one before; a value of the wrong kind is none.
+impl<'a> PeerDescription<'a> {
+    /// Sets a field of either vocabulary. The case of its name does not count, as in SkyWalking. A repeated field replaces the one
+    /// before; a value of the wrong kind counts as none.
     #[inline]
-    pub(super) fn set_field(&mut self, name: &[u8], value: Value<'a>) {
-        if let (Some(place), Value::String(text)) = (self.place(name, |name, field| name == field), value) {
+    pub(super) fn set_field(&mut self, name: &[u8], value: StructValue<'a>) {
+        if let (Some(place), StructValue::String(text)) =
+            (self.slot(name, |name, field| name == field), value)
+        {
             *place = text;
         } else {
             self.set_in_any_case(name, value);
@@ -73,21 +75,21 @@ impl<'a> Description<'a> {
     }
 
     #[inline(never)]
-    fn set_in_any_case(&mut self, name: &[u8], value: Value<'a>) {
+    fn set_in_any_case(&mut self, name: &[u8], value: StructValue<'a>) {
         if name.eq_ignore_ascii_case(b"labels") {
             self.label_struct = match value {
-                Value::Struct(labels) => Some(labels),
-                Value::String(_) | Value::Other => None,
+                StructValue::Struct(labels) => Some(labels),
+                StructValue::String(_) | StructValue::Other => None,
             };
-        } else if let Some(place) = self.place(name, <[u8]>::eq_ignore_ascii_case) {
+        } else if let Some(place) = self.slot(name, <[u8]>::eq_ignore_ascii_case) {
             *place = text(value);
         }
     }
 
-    /// The place of a field's text, if a rule reads it. A name is compared with those of its length only: peers have a dozen
-    /// fields, and each entry may have two.
+    /// The slot of a field's text, if a rule reads the field. A name is compared only with names of its length, because a peer has
+    /// a dozen fields and an entry up to two peers.
     #[inline]
-    fn place(&mut self, name: &[u8], is: impl Fn(&[u8], &[u8]) -> bool) -> Option<&mut &'a [u8]> {
+    fn slot(&mut self, name: &[u8], is: impl Fn(&[u8], &[u8]) -> bool) -> Option<&mut &'a [u8]> {
         let is = |field: &[u8]| is(name, field);
         match name.len() {
             3 if is(b"app") => Some(&mut self.app),
@@ -106,19 +108,20 @@ impl<'a> Description<'a> {
         }
     }
 
-    /// Names the pod where the description does not.
+    /// Fills in the pod's name and namespace where the description lacks them.
     pub(super) fn fill_pod(&mut self, name: &'a [u8], namespace: &'a [u8]) {
         self.name = first([self.name, name]);
         self.namespace = first([self.namespace, namespace]);
     }
 
-    /// The peer by Istio's fall-back rules (istio/proxy `metadata_object`, istio `pkg/model` canonical service). The label of the
-    /// workload's name overrides what the injector made of the owners: it does not ask for it at gateways, nor did it before 1.25.
+    /// The peer by Istio's fall-back rules (istio/proxy `metadata_object`, istio `pkg/model` canonical service). The label
+    /// `service.istio.io/workload-name` overrides the workload that the injector found by the owners: before 1.25 and at gateways
+    /// the injector ignores that label.
     pub(super) fn peer(&self) -> Result<Peer<&'a [u8]>, Malformed> {
         let mut labels = self.labels;
         if let Some(fields) = self.label_struct {
             fields.visit(|key, value| {
-                if let Some(place) = labels.place(key) {
+                if let Some(place) = labels.slot(key) {
                     *place = text(value);
                 }
             })?;
@@ -140,11 +143,41 @@ impl<'a> Description<'a> {
     }
 }
 
-/// A value that is no text is none.
-fn text(value: Value<'_>) -> &[u8] {
+impl<'a> Peer<&'a [u8]> {
+    /// The peer in a serialised `google.protobuf.Struct`, with either vocabulary: the tokens of Istio 1.24 and later
+    /// (`workload`, `service`, …; istio/proxy `metadata_object`) or those of a node's metadata (`WORKLOAD_NAME`, `LABELS`, …;
+    /// istio `pkg/model` `NodeMetadata`). `None` when it can't be read or names nobody.
+    pub fn in_struct(message: &'a [u8]) -> Option<Self> {
+        let mut description = PeerDescription::default();
+        let result = Struct::new(message).visit(|name, value| description.set_field(name, value));
+        result.ok()?;
+        description.peer().ok()?.named()
+    }
+
+    /// The node of a stream, by its metadata and, where that has no namespace or pod, by Istio's node id
+    /// (`type~address~pod.namespace~namespace.svc.domain`). It may name nobody.
+    pub fn in_node(identifier: &Identifier<'a>) -> Result<Self, Malformed> {
+        let mut description = PeerDescription::default();
+        identifier.visit_metadata(|name, value| description.set_field(name, value))?;
+        let pod = identifier
+            .node_id()
+            .split(|byte| *byte == b'~')
+            .nth(2)
+            .unwrap_or_default();
+        // The last dot separates: names of pods may have dots, those of namespaces have none.
+        if let Some(dot) = pod.iter().rposition(|byte| *byte == b'.') {
+            let (name, namespace) = pod.split_at(dot);
+            description.fill_pod(name, namespace.get(1..).unwrap_or_default());
+        }
+        description.peer()
+    }
+}
+
+/// The text of a value; empty for any other value.
+fn text(value: StructValue<'_>) -> &[u8] {
     match value {
-        Value::String(text) => text,
-        Value::Struct(_) | Value::Other => b"",
+        StructValue::String(text) => text,
+        StructValue::Struct(_) | StructValue::Other => b"",
     }
 }
 
@@ -156,7 +189,7 @@ fn first<const COUNT: usize>(texts: [&[u8]; COUNT]) -> &[u8] {
         .unwrap_or_default()
 }
 
-/// What stands behind the last `/`.
+/// The part after the last `/`; empty without one.
 fn end_of_path(path: &[u8]) -> &[u8] {
     let slash = path.iter().rposition(|byte| *byte == b'/');
     slash.and_then(|slash| path.get(slash + 1..)).unwrap_or_default()

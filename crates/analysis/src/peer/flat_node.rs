@@ -8,9 +8,9 @@
 use flatbuffers::{SIZE_UOFFSET, TableVerifier, VOffsetT, Verifier, VerifierOptions};
 
 use super::Peer;
-use super::description::{Description, Labels};
+use super::description::{PeerDescription, PeerLabels};
 
-/// Fields of `FlatNode`.
+/// Slots of the fields of `FlatNode`, by their order in the schema.
 const NAME: VOffsetT = slot(0);
 const NAMESPACE: VOffsetT = slot(1);
 const LABELS: VOffsetT = slot(2);
@@ -19,23 +19,23 @@ const WORKLOAD_NAME: VOffsetT = slot(4);
 const CLUSTER_ID: VOffsetT = slot(9);
 const IDENTITY: VOffsetT = slot(11);
 
-/// Fields of `KeyVal`.
+/// Slots of the fields of `KeyVal`.
 const KEY: VOffsetT = slot(0);
 const VALUE: VOffsetT = slot(1);
 
-/// The place of a field's offset in a vtable, behind the vtable's and the table's lengths.
+/// Where a vtable has the offset of a field: after the lengths of the vtable and of the table.
 const fn slot(field: VOffsetT) -> VOffsetT {
     4 + 2 * field
 }
 
-/// The peer that a `FlatNode` describes. `None` when an offset that leads to it is not what it should be, or when it names
-/// nobody.
+/// The peer that a `FlatNode` describes. `None` when an offset on the way is invalid, or when it names neither a workload nor a
+/// service.
 pub fn read(bytes: &[u8]) -> Option<Peer<&[u8]>> {
     let options = VerifierOptions::default();
     let mut verifier = Verifier::new(&options, bytes);
     let root = follow(&mut verifier, 0)?;
     let mut node = verifier.visit_table(root).ok()?;
-    let description = Description {
+    let description = PeerDescription {
         name: string(&mut node, NAME, bytes)?,
         namespace: string(&mut node, NAMESPACE, bytes)?,
         workload: string(&mut node, WORKLOAD_NAME, bytes)?,
@@ -43,12 +43,12 @@ pub fn read(bytes: &[u8]) -> Option<Peer<&[u8]>> {
         cluster: string(&mut node, CLUSTER_ID, bytes)?,
         identity: string(&mut node, IDENTITY, bytes)?,
         labels: labels(&mut node, bytes)?,
-        ..Description::default()
+        ..PeerDescription::default()
     };
     description.peer().ok()?.named()
 }
 
-/// Where the offset at `position` leads.
+/// The target of the offset at `position`.
 fn follow(verifier: &mut Verifier<'_, '_>, position: usize) -> Option<usize> {
     position.checked_add(verifier.get_uoffset(position).ok()? as usize)
 }
@@ -64,19 +64,19 @@ fn string<'a>(table: &mut TableVerifier<'_, '_, '_>, field: VOffsetT, bytes: &'a
     bytes.get(position..)?.get(SIZE_UOFFSET..)?.get(..length)
 }
 
-fn labels<'a>(node: &mut TableVerifier<'_, '_, '_>, bytes: &'a [u8]) -> Option<Labels<'a>> {
-    let mut labels = Labels::default();
+fn labels<'a>(node: &mut TableVerifier<'_, '_, '_>, bytes: &'a [u8]) -> Option<PeerLabels<'a>> {
+    let mut labels = PeerLabels::default();
     let Some(position) = node.deref(LABELS).ok()? else {
         return Some(labels);
     };
     let verifier = node.verifier();
     let position = follow(verifier, position)?;
     let count = verifier.get_uoffset(position).ok()? as usize;
-    // An offset outside the bytes ends this, however large the count is.
+    // However large the count is, the first offset outside the bytes ends the loop.
     for element in (position..).step_by(SIZE_UOFFSET).skip(1).take(count) {
         let pair = follow(verifier, element)?;
         let mut pair = verifier.visit_table(pair).ok()?;
-        if let Some(place) = labels.place(string(&mut pair, KEY, bytes)?) {
+        if let Some(place) = labels.slot(string(&mut pair, KEY, bytes)?) {
             *place = string(&mut pair, VALUE, bytes)?;
         }
         pair.finish();

@@ -1,14 +1,14 @@
-//! A peer as plain text, `type=deployment,workload=reviews,namespace=demo,…`: what Istio writes to text logs, or with the names of
-//! its `baggage` header, `k8s.deployment.name=reviews,k8s.namespace.name=demo,…` (istio/proxy `metadata_object`).
+//! Reads a peer in plain text: `type=deployment,workload=reviews,namespace=demo,…` as Istio writes it to text logs, or
+//! `k8s.deployment.name=reviews,k8s.namespace.name=demo,…` with the names of its `baggage` header (istio/proxy `metadata_object`).
 
-use als_proto::Value;
+use als_proto::StructValue;
 
 use super::Peer;
-use super::description::Description;
+use super::description::PeerDescription;
 
-/// The peer in `text`; `None` when it names nobody.
+/// The peer in `text`; `None` when it names neither a workload nor a service.
 pub(super) fn read(text: &[u8]) -> Option<Peer<&[u8]>> {
-    let mut description = Description::default();
+    let mut description = PeerDescription::default();
     for pair in text.split(|byte| *byte == b',') {
         let Some(equals) = pair.iter().position(|byte| *byte == b'=') else {
             continue;
@@ -20,17 +20,17 @@ pub(super) fn read(text: &[u8]) -> Option<Peer<&[u8]>> {
         );
         match token.strip_prefix(b"labels[]") {
             Some(label) => {
-                if let Some(place) = description.labels.place(label) {
+                if let Some(place) = description.labels.slot(label) {
                     *place = value;
                 }
             }
-            None => description.set_field(field(token), Value::String(value)),
+            None => description.set_field(field(token), StructValue::String(value)),
         }
     }
     description.peer().ok()?.named()
 }
 
-/// The field that a name of the `baggage` header stands for.
+/// The field that a key of the `baggage` header stands for; any other key is a field's own name.
 fn field(token: &[u8]) -> &[u8] {
     match token {
         b"k8s.deployment.name" | b"k8s.pod.name" | b"k8s.job.name" | b"k8s.cronjob.name" => b"workload",

@@ -1,6 +1,7 @@
-//! The names of the kept entries' endpoints: one table for all workers, found under the read lock, learnt under the write lock.
+//! Names the endpoints of kept entries. All workers share one table: they find names under its read lock and learn them under its write
+//! lock.
 //!
-//! A service that nobody asked for in the idle time and as long again is forgotten, and so is a name of a service that is always busy.
+//! A service that nobody asked for in two idle times is forgotten, and so is such a name of a service that is busy.
 //!
 //! A name is not learnt from a request that no endpoint answered: code 404, no route, or gRPC's `UNIMPLEMENTED`.
 
@@ -9,8 +10,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use super::kept_entry::{Observed, Subject};
-use crate::aggregate::series::Outcome;
+use super::kept_entry::{MeasuredCall, ObservedEntry};
+use crate::analyze::outcome::Outcome;
 use crate::analyze::protocol::Protocol;
 use crate::moment::Moment;
 use crate::names::endpoint::{Endpoint, Endpoints};
@@ -18,21 +19,21 @@ use crate::names::method::Method;
 use crate::names::target::{Request, Target};
 
 /// `ResponseFlags.no_route_found`.
-const NO_ROUTE_FOUND: u32 = 9;
-/// gRPC's status `UNIMPLEMENTED`.
-const UNIMPLEMENTED: u8 = 12;
+const FLAG_NO_ROUTE_FOUND: u32 = 9;
+/// The gRPC status `UNIMPLEMENTED`.
+const GRPC_UNIMPLEMENTED: u8 = 12;
 
-/// What the workers share.
+/// The names, which all workers share.
 #[derive(Debug)]
 pub struct EndpointNames {
     endpoints: RwLock<Endpoints>,
     idle: Duration,
-    /// When what nobody asked for is forgotten next.
+    /// When unused names are forgotten next, in nanoseconds since the Unix epoch.
     next: AtomicI64,
 }
 
 impl EndpointNames {
-    /// The names in `endpoints`, and those that will be learnt.
+    /// The names in `endpoints`, and those that will be learnt; unused ones are forgotten after `idle`.
     pub fn new(endpoints: Endpoints, idle: Duration) -> Self {
         EndpointNames {
             endpoints: RwLock::new(endpoints),
@@ -41,12 +42,12 @@ impl EndpointNames {
         }
     }
 
-    /// The same with another idle time.
+    /// Uses another idle time than that of [`EndpointNames::new`].
     pub(super) fn with_idle(self, idle: Duration) -> Self {
         EndpointNames { idle, ..self }
     }
 
-    /// Forgets what nobody asked for, if that is due.
+    /// Forgets the names that nobody asked for, if that is due.
     fn forget_unasked(&self, now: Moment) {
         let next = self.next.load(Ordering::Relaxed);
         let later = now.plus(self.idle).0;
@@ -64,7 +65,7 @@ impl EndpointNames {
     }
 }
 
-/// A worker's own: what it reads a request into.
+/// The buffers of one worker, so that a known name allocates nothing.
 #[derive(Debug, Default)]
 pub struct WorkerNames {
     target: Target,
@@ -72,14 +73,14 @@ pub struct WorkerNames {
 }
 
 impl WorkerNames {
-    /// The name of the endpoint that `service` was asked for; `None` for a TCP connection.
+    /// The name of the endpoint of `service` that was called; `None` for a TCP connection.
     pub fn endpoint(
         &mut self,
         names: &EndpointNames,
         service: &str,
-        observed: &Observed<'_, '_>,
+        observed: &ObservedEntry<'_, '_>,
     ) -> Option<&str> {
-        let Subject::Request { request, measure, .. } = observed.subject else {
+        let MeasuredCall::Request { request, measure, .. } = observed.subject else {
             return None;
         };
         self.target.read(&Request {
@@ -107,9 +108,9 @@ impl WorkerNames {
     }
 }
 
-/// Whether there is an endpoint that gave the answer.
+/// Whether an endpoint gave the answer.
 fn was_answered(outcome: Outcome) -> bool {
     outcome.code != 404
-        && !outcome.flags.contains(NO_ROUTE_FOUND)
-        && outcome.protocol != Protocol::Grpc(UNIMPLEMENTED)
+        && !outcome.flags.contains(FLAG_NO_ROUTE_FOUND)
+        && outcome.protocol != Protocol::Grpc(GRPC_UNIMPLEMENTED)
 }

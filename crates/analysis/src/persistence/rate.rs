@@ -1,9 +1,9 @@
-//! How many entries of a kind are kept in a minute: `SkyWalking`'s rate limit of its log rules. A kind is the reporting proxy's
+//! Limits how many entries of a kind are kept in a minute: `SkyWalking`'s rate limit of its log rules. A kind is the reporting proxy's
 //! service with the flags, or with the response code when there is no flag, and with the reason, so that slow and sampled
 //! entries take nothing from errors.
 //!
-//! All workers share one count. A worker remembers what is over in this minute, so that only what is kept, and the first that is
-//! not, takes the lock.
+//! All workers share the counts. A worker remembers which kinds are over the rate in this minute, so that only kept entries, and
+//! the first one that is not, take the lock.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,47 +11,47 @@ use als_proto::ResponseFlags;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 
-use crate::accounting::Kept;
-use crate::aggregate::series::Outcome;
+use crate::accounting::KeepReason;
+use crate::analyze::outcome::Outcome;
 use crate::interner::Symbol;
 use crate::moment::Moment;
 
-/// Kinds that are counted; all further ones of a minute are one kind.
-const KINDS: usize = 10_000;
+/// How many kinds are counted in a minute; all further ones are one kind.
+const MAX_RATE_KEYS: usize = 10_000;
 
-const MINUTE: i64 = 60_000_000_000;
+const NANOSECONDS_PER_MINUTE: i64 = 60_000_000_000;
 
-/// What is counted together.
+/// The kind of an entry: entries of one kind share a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Kind {
+pub struct RateKey {
     service: Symbol,
-    reason: Kept,
-    sign: Sign,
+    reason: KeepReason,
+    sign: FlagsOrCode,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Sign {
+enum FlagsOrCode {
     Flags(ResponseFlags),
     Code(u32),
 }
 
-impl Kind {
-    /// Whatever came when there was no room for one more kind.
-    const OVERFLOW: Kind = Kind {
+impl RateKey {
+    /// The kind of all entries for whose own kind there is no room.
+    const OVERFLOW: RateKey = RateKey {
         service: Symbol::OVERFLOW,
-        reason: Kept::Error,
-        sign: Sign::Code(0),
+        reason: KeepReason::Error,
+        sign: FlagsOrCode::Code(0),
     };
 
     /// The kind of a service's entries with this outcome.
     #[inline]
-    pub fn new(service: Symbol, reason: Kept, outcome: Outcome) -> Self {
+    pub fn new(service: Symbol, reason: KeepReason, outcome: Outcome) -> Self {
         let sign = if outcome.flags.is_empty() {
-            Sign::Code(outcome.code)
+            FlagsOrCode::Code(outcome.code)
         } else {
-            Sign::Flags(outcome.flags)
+            FlagsOrCode::Flags(outcome.flags)
         };
-        Kind {
+        RateKey {
             service,
             reason,
             sign,
@@ -59,44 +59,44 @@ impl Kind {
     }
 }
 
-/// The count of all workers.
+/// The counts of all workers.
 #[derive(Debug)]
-pub struct Rate {
+pub struct EntryRate {
     per_minute: usize,
-    minute: Mutex<Minute>,
+    minute: Mutex<MinuteCounts>,
 }
 
 #[derive(Debug, Default)]
-struct Minute {
+struct MinuteCounts {
     number: i64,
-    kept: HashMap<Kind, usize, RandomState>,
+    kept: HashMap<RateKey, usize, RandomState>,
 }
 
-impl Rate {
-    /// At most `per_minute` of each kind.
+impl EntryRate {
+    /// Admits at most `per_minute` entries of each kind in a minute.
     pub fn new(per_minute: usize) -> Self {
-        Rate {
+        EntryRate {
             per_minute,
             minute: Mutex::default(),
         }
     }
 
-    /// A count is whole after every line that runs under the lock, so a poisoned one is as good as any.
-    fn minute(&self) -> MutexGuard<'_, Minute> {
+    /// Code that runs under the lock never leaves a count half changed, so a poisoned lock is ignored.
+    fn minute(&self) -> MutexGuard<'_, MinuteCounts> {
         self.minute.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn admits(&self, kind: Kind, number: i64) -> bool {
+    fn admits(&self, kind: RateKey, number: i64) -> bool {
         let mut minute = self.minute();
-        // A worker that is a moment late counts in the minute that has begun.
+        // A worker that is slightly late counts in the minute that has begun.
         if number > minute.number || number < minute.number - 1 {
             minute.number = number;
             minute.kept.clear();
         }
-        let has_room = minute.kept.len() < KINDS || minute.kept.contains_key(&kind);
+        let has_room = minute.kept.len() < MAX_RATE_KEYS || minute.kept.contains_key(&kind);
         let kept = minute
             .kept
-            .entry(if has_room { kind } else { Kind::OVERFLOW })
+            .entry(if has_room { kind } else { RateKey::OVERFLOW })
             .or_default();
         let is_admitted = *kept < self.per_minute;
         *kept += usize::from(is_admitted);
@@ -104,23 +104,23 @@ impl Rate {
     }
 }
 
-/// A worker's knowledge of what is over the rate.
+/// The kinds that a worker knows to be over the rate in this minute.
 #[derive(Debug, Default)]
 pub struct WorkerRate {
     number: i64,
-    over: HashSet<Kind, RandomState>,
+    over: HashSet<RateKey, RandomState>,
 }
 
 impl WorkerRate {
-    /// Forgets what is over: it is asked for again.
+    /// Forgets which kinds are over the rate, so that the shared count is asked again.
     pub fn forget(&mut self) {
         self.over.clear();
     }
 
-    /// Whether one more entry of `kind`, received at `received`, is within the rate; then it is counted.
+    /// Whether one more entry of `kind`, received at `received`, is within the rate. If so, it is counted.
     #[inline]
-    pub fn admits(&mut self, rate: &Rate, kind: Kind, received: Moment) -> bool {
-        let number = received.0.div_euclid(MINUTE);
+    pub fn admits(&mut self, rate: &EntryRate, kind: RateKey, received: Moment) -> bool {
+        let number = received.0.div_euclid(NANOSECONDS_PER_MINUTE);
         if number != self.number {
             self.number = number;
             self.over.clear();
@@ -129,7 +129,7 @@ impl WorkerRate {
             return false;
         }
         let is_admitted = rate.admits(kind, number);
-        if !is_admitted && self.over.len() < KINDS {
+        if !is_admitted && self.over.len() < MAX_RATE_KEYS {
             self.over.insert(kind);
         }
         is_admitted

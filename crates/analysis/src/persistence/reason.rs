@@ -1,4 +1,4 @@
-//! Why an entry is kept. The first rule that holds gives the reason:
+//! Decides why an entry is kept. The first rule that holds gives the reason:
 //!
 //! | reason | which entries | source |
 //! |---|---|---|
@@ -9,47 +9,47 @@
 
 use std::time::Duration;
 
-use super::kept_entry::{Observed, Subject};
+use super::kept_entry::{MeasuredCall, ObservedEntry};
 use super::sample::{Share, hash};
-use crate::accounting::Kept;
+use crate::accounting::KeepReason;
 use crate::analyze::outcome::Verdict;
 
-/// Which entries are kept.
+/// The rules by which entries are kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    /// Whether any of requests are.
+pub struct SamplingRules {
+    /// Whether entries of requests are kept at all.
     pub requests: bool,
-    /// Whether any of TCP connections are.
+    /// Whether entries of TCP connections are kept at all.
     pub connections: bool,
-    /// Whether those of failed calls are, and those with a flag.
+    /// Whether entries of failed calls and of client errors are kept, and those with a response flag.
     pub errors: bool,
-    /// From which duration on a request's is; `None` is never.
+    /// The duration from which on a request counts as slow; `None` for never.
     pub slow: Option<Duration>,
-    /// The share of all the others that is.
+    /// The share of all other entries that is kept.
     pub sampled: Share,
 }
 
-/// Why an entry is kept; `None` when it is not.
+/// The reason why an entry is kept; `None` when it is not.
 #[inline]
-pub fn reason(rules: &Rules, observed: &Observed<'_, '_>) -> Option<Kept> {
+pub fn reason(rules: &SamplingRules, observed: &ObservedEntry<'_, '_>) -> Option<KeepReason> {
     let is_asked = match observed.subject {
-        Subject::Request { .. } => rules.requests,
-        Subject::Connection { .. } => rules.connections,
+        MeasuredCall::Request { .. } => rules.requests,
+        MeasuredCall::Connection { .. } => rules.connections,
     };
     if !is_asked {
         return None;
     }
     if rules.errors && matches!(observed.verdict(), Verdict::Failed | Verdict::ClientError) {
-        return Some(Kept::Error);
+        return Some(KeepReason::Error);
     }
     if rules.errors && !observed.common.response_flags.is_empty() {
-        return Some(Kept::Flag);
+        return Some(KeepReason::Flag);
     }
-    if let (Some(slow), Subject::Request { measure, .. }) = (rules.slow, observed.subject)
-        && !measure.lasts
+    if let (Some(slow), MeasuredCall::Request { measure, .. }) = (rules.slow, observed.subject)
+        && !measure.is_long_lived
         && Duration::from_micros(measure.microseconds) >= slow
     {
-        return Some(Kept::Slow);
+        return Some(KeepReason::Slow);
     }
-    (!rules.sampled.is_none() && rules.sampled.takes(hash(observed))).then_some(Kept::Sampled)
+    (!rules.sampled.is_none() && rules.sampled.takes(hash(observed))).then_some(KeepReason::Sampled)
 }

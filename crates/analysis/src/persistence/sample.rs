@@ -1,5 +1,5 @@
-//! The share of entries that is kept although nothing is wrong with them: by a hash, so that all the proxies of one request keep
-//! it or none does, also when they send to different replicas of one version.
+//! Samples the entries with which nothing is wrong. A hash decides, so that all proxies of one request keep it or none does, even
+//! if they send to different replicas of one version.
 //!
 //! | what is hashed | when |
 //! |---|---|
@@ -10,23 +10,23 @@ use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 
 use foldhash::quality::FixedState;
 
-use super::kept_entry::{Observed, Subject};
+use super::kept_entry::{MeasuredCall, ObservedEntry};
 
-/// Where Envoy keeps the trace decision in a request id (`UUIDRequestIDExtension`).
-const TRACE_CHARACTER: usize = 14;
+/// The index of the character in a request id in which Envoy stores the trace decision (`UUIDRequestIDExtension`).
+const TRACE_DECISION_INDEX: usize = 14;
 
-/// A share from nothing to all.
+/// A share of all entries, from none to all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Hashes below it are taken; 2^64 for all.
+    /// Hashes below it belong to the share; 2^64 for all.
     end: u128,
 }
 
 impl Share {
-    /// Nothing.
+    /// The share of no entry.
     pub const NONE: Share = Share { end: 0 };
 
-    /// A share from 0 to 1; what is outside of that is the nearest of the two.
+    /// A share from 0 to 1. Values outside are clamped.
     #[expect(clippy::cast_sign_loss, reason = "the share is not negative")]
     pub fn new(share: f64) -> Self {
         Share {
@@ -34,28 +34,28 @@ impl Share {
         }
     }
 
-    /// Whether it is nothing.
+    /// Whether no entry belongs to it.
     pub fn is_none(self) -> bool {
         self == Share::NONE
     }
 
-    /// Whether a hash belongs to it.
+    /// Whether an entry with this hash belongs to it.
     pub fn takes(self, hash: u64) -> bool {
         u128::from(hash) < self.end
     }
 }
 
-/// The hash by which an entry is taken or not.
-pub fn hash(observed: &Observed<'_, '_>) -> u64 {
-    // The same in every process: replicas agree on a request by it, and no table has its places by it.
+/// The hash that decides whether an entry belongs to a share.
+pub fn hash(observed: &ObservedEntry<'_, '_>) -> u64 {
+    // The hash has no seed, so that replicas agree on a request. No table uses it.
     let mut hasher = FixedState::default().build_hasher();
     let request_id = match observed.subject {
-        Subject::Request { request, .. } => request.request_id,
-        Subject::Connection { .. } => b"",
+        MeasuredCall::Request { request, .. } => request.request_id,
+        MeasuredCall::Connection { .. } => b"",
     };
     if !request_id.is_empty() {
         let (head, rest) = request_id
-            .split_at_checked(TRACE_CHARACTER)
+            .split_at_checked(TRACE_DECISION_INDEX)
             .unwrap_or((request_id, b""));
         hasher.write(head);
         hasher.write(rest.get(1..).unwrap_or_default());

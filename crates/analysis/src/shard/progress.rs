@@ -1,28 +1,28 @@
-//! How far a message has been read: long ones are read in turns.
+//! The progress of reading a message. Long messages are read in turns.
 
 use als_proto::Entries;
 
 use crate::moment::Moment;
 
-/// How far a message has been read.
+/// A message and how far it has been read.
 #[derive(Clone, Debug)]
-pub struct Progress<'a> {
+pub struct MessageProgress<'a> {
     pub(super) entries: Entries<'a>,
     pub(super) read: usize,
     pub(super) received: Moment,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> MessageProgress<'a> {
     /// The beginning of a message that was received at `received`.
     pub fn new(entries: Entries<'a>, received: Moment) -> Self {
-        Progress {
+        MessageProgress {
             entries,
             read: 0,
             received,
         }
     }
 
-    /// Entries that were read, whatever became of them.
+    /// How many entries were read, whatever became of them.
     pub fn entries_read(&self) -> usize {
         self.read
     }

@@ -1,27 +1,27 @@
-//! What the shards are told to do.
+//! The settings of the analysis.
 
-use crate::analyze::chain::{Analyzer, Chain};
-use crate::analyze::role::Role;
+use crate::chain::{Analyzer, Chain};
 use crate::identify::CallerAddress;
+use crate::role::Role;
 
-/// What the shards are told to do; the same for all of them.
+/// The settings of the analysis, the same for all shards.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// The analyzers of HTTP entries; without any they are skipped.
+pub struct AnalysisSettings {
+    /// The analyzers of HTTP entries. Without any, the entries are skipped.
     pub http: Chain,
-    /// The analyzers of TCP entries; without any they are skipped.
+    /// The analyzers of TCP entries. Without any, the entries are skipped.
     pub tcp: Chain,
-    /// Which address is the caller's of a gateway; of any other proxy it is [`CallerAddress::Direct`].
+    /// The address that counts as the caller's at a gateway. At any other proxy it is [`CallerAddress::Direct`].
     pub gateway_caller: CallerAddress,
-    /// Entries of one message that are read.
+    /// How many entries of one message are read.
     pub entries_per_message: usize,
-    /// Bytes of a string that the rules read.
+    /// How many bytes a string may have that the rules read.
     pub string_bytes: usize,
 }
 
-impl Default for Settings {
+impl Default for AnalysisSettings {
     fn default() -> Self {
-        Settings {
+        AnalysisSettings {
             http: Chain::new([Analyzer::K8sMesh]),
             tcp: Chain::new([Analyzer::K8sMesh]),
             gateway_caller: CallerAddress::Direct,
@@ -31,8 +31,8 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// Which address is the caller's, in an entry of a proxy of this role.
+impl AnalysisSettings {
+    /// The address that counts as the caller's, in an entry of a proxy of this role.
     pub(super) fn caller(&self, role: Role) -> CallerAddress {
         match role {
             Role::Gateway => self.gateway_caller,

@@ -7,13 +7,13 @@ use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_messa
     LogEntries, TcpAccessLogEntries,
 };
 use alscope_analysis::accounting::Skipped;
-use alscope_analysis::analyze::Ended;
-use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
-use alscope_analysis::directory::ownership::Validity;
+use alscope_analysis::analyze::NotObserved;
+use alscope_analysis::chain::Analyzer::{self, K8sMesh, MxMesh};
+use alscope_analysis::directory::validity::Validity;
 use alscope_analysis::identify::Identified;
-use alscope_analysis::identify::identity_cache::{Answer, IdentityCache};
+use alscope_analysis::identify::identity_cache::{IdentityAnswer, IdentityCache};
 use alscope_analysis::node::Node;
-use alscope_analysis::shard::Progress;
+use alscope_analysis::shard::MessageProgress;
 use prost::Message as _;
 use prost_types::Any;
 use rstest::rstest;
@@ -107,9 +107,9 @@ fn a_known_entry_allocates_nothing(
     let mut of_entries = 0;
     let of_message = allocation_counter::measure(|| {
         let message = Message::read(&bytes).unwrap();
-        let mut progress = Progress::new(message.entries(), at(NOW));
+        let mut progress = MessageProgress::new(message.entries(), at(NOW));
         let entries =
-            allocation_counter::measure(|| while shard.entries(directory, &node, &mut progress, 8) {});
+            allocation_counter::measure(|| while shard.read_entries(directory, &node, &mut progress, 8) {});
         of_entries = entries.count_total;
     });
     assert_eq!(of_entries, 0);
@@ -123,10 +123,10 @@ fn a_known_entry_allocates_nothing(
 #[case::long_keys(1000, 500_000)]
 fn a_full_cache_allocates_nothing(#[case] length: usize, #[case] enough: u64) {
     let mut cache = IdentityCache::default();
-    let answer = Answer {
+    let answer = IdentityAnswer {
         dependencies: Default::default(),
         validity: Validity::ALWAYS,
-        identified: Identified::Ended(Ended::Skipped(Skipped::NotACall)),
+        identified: Identified::NotObserved(NotObserved::Skipped(Skipped::NotACall)),
     };
     let mut key = vec![0; length];
     let mut put = |numbers: std::ops::Range<u64>| {

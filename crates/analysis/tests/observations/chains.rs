@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry};
 use alscope_analysis::accounting::{Rejected, Skipped, Unattributed};
-use alscope_analysis::aggregate::registry::Bounds;
-use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
-use alscope_analysis::analyze::chain::Chain;
-use alscope_analysis::shard::Settings;
+use alscope_analysis::aggregate::registry::RegistryBounds;
+use alscope_analysis::chain::Analyzer::{self, K8sMesh, MxMesh};
+use alscope_analysis::chain::Chain;
+use alscope_analysis::shard::AnalysisSettings;
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -147,12 +147,12 @@ fn the_first_analyzer_says_why_a_party_is_unknown(
 // proves: chain/http-and-tcp
 #[test]
 fn http_and_tcp_have_chains_of_their_own() {
-    let settings = Settings {
+    let settings = AnalysisSettings {
         http: Chain::new([MxMesh]),
         tcp: Chain::new([K8sMesh]),
-        ..Settings::default()
+        ..AnalysisSettings::default()
     };
-    let mut mesh = Mesh::with(settings, Bounds::default());
+    let mut mesh = Mesh::with(settings, RegistryBounds::default());
     // TCP entries have no authority, and neither has this: apart from the chain they are the same identity.
     mesh.take_from(
         identifier_of(PRODUCTPAGE_NODE, "mx-own"),
@@ -179,12 +179,12 @@ fn where_tcp_alone_is_analyzed_the_proxys_role_is_known_too(
     #[case] common: AccessLogCommon,
     #[case] expected: &[&str],
 ) {
-    let settings = Settings {
+    let settings = AnalysisSettings {
         http: Chain::default(),
         tcp: Chain::new([K8sMesh]),
-        ..Settings::default()
+        ..AnalysisSettings::default()
     };
-    let mut mesh = Mesh::with(settings, Bounds::default());
+    let mut mesh = Mesh::with(settings, RegistryBounds::default());
     mesh.take(node, tcp(common, 1, 1));
     assert_eq!(mesh.edges(), expected);
 }

@@ -1,10 +1,10 @@
 //! Values beyond sense: they are counted as the nearest one that is believed, and no sum ever falls.
 
 use als_proto::messages::envoy::data::accesslog::v3::HttpAccessLogEntry;
-use alscope_analysis::accounting::Clamped;
+use alscope_analysis::accounting::ClampedField;
 use alscope_analysis::aggregate::series::HttpCounts;
-use alscope_analysis::analyze::latency::MOST_MICROSECONDS;
-use alscope_analysis::analyze::measure::{MOST_CODE, MOST_CONNECTION_BYTES, MOST_REQUEST_BYTES};
+use alscope_analysis::analyze::latency::MAX_MICROSECONDS;
+use alscope_analysis::analyze::measure::{MAX_CONNECTION_BYTES, MAX_REQUEST_BYTES, MAX_STATUS_CODE};
 use prost_types::Duration;
 use rstest::rstest;
 
@@ -32,9 +32,9 @@ fn counts(mesh: &mut Mesh) -> HttpCounts {
 }
 
 /// Fields that were clamped, each with how often.
-fn clamped(mesh: &mut Mesh) -> Vec<(Clamped, u64)> {
+fn clamped(mesh: &mut Mesh) -> Vec<(ClampedField, u64)> {
     let accounting = mesh.accounting();
-    let all = Clamped::ALL
+    let all = ClampedField::ALL
         .iter()
         .map(|field| (*field, accounting.clamped(*field)));
     all.filter(|(_, count)| *count > 0).collect()
@@ -42,20 +42,20 @@ fn clamped(mesh: &mut Mesh) -> Vec<(Clamped, u64)> {
 
 // proves: measure/clamped
 #[rstest]
-#[case::sense(sized(MOST_REQUEST_BYTES, 7, seconds(366 * 24 * 3600)), [MOST_MICROSECONDS, MOST_REQUEST_BYTES, 7], &[])]
-#[case::largest_request(sized(u64::MAX, 7, seconds(1)), [1_000_000, MOST_REQUEST_BYTES, 7], &[Clamped::RequestBytes])]
-#[case::largest_response(sized(1, u64::MAX, seconds(1)), [1_000_000, 1, MOST_REQUEST_BYTES], &[Clamped::ResponseBytes])]
-#[case::just_too_large(sized(1, MOST_REQUEST_BYTES + 1, seconds(1)), [1_000_000, 1, MOST_REQUEST_BYTES], &[Clamped::ResponseBytes])]
-#[case::longest(sized(1, 1, seconds(i64::MAX)), [MOST_MICROSECONDS, 1, 1], &[Clamped::Duration])]
-#[case::a_second_too_long(sized(1, 1, seconds(366 * 24 * 3600 + 1)), [MOST_MICROSECONDS, 1, 1], &[Clamped::Duration])]
-#[case::negative(sized(1, 1, seconds(-1)), [0, 1, 1], &[Clamped::Duration])]
-#[case::most_negative(sized(1, 1, seconds(i64::MIN)), [0, 1, 1], &[Clamped::Duration])]
-#[case::all(sized(u64::MAX, u64::MAX, seconds(i64::MIN)), [0, MOST_REQUEST_BYTES, MOST_REQUEST_BYTES],
-    &[Clamped::Duration, Clamped::RequestBytes, Clamped::ResponseBytes])]
+#[case::sense(sized(MAX_REQUEST_BYTES, 7, seconds(366 * 24 * 3600)), [MAX_MICROSECONDS, MAX_REQUEST_BYTES, 7], &[])]
+#[case::largest_request(sized(u64::MAX, 7, seconds(1)), [1_000_000, MAX_REQUEST_BYTES, 7], &[ClampedField::RequestBytes])]
+#[case::largest_response(sized(1, u64::MAX, seconds(1)), [1_000_000, 1, MAX_REQUEST_BYTES], &[ClampedField::ResponseBytes])]
+#[case::just_too_large(sized(1, MAX_REQUEST_BYTES + 1, seconds(1)), [1_000_000, 1, MAX_REQUEST_BYTES], &[ClampedField::ResponseBytes])]
+#[case::longest(sized(1, 1, seconds(i64::MAX)), [MAX_MICROSECONDS, 1, 1], &[ClampedField::Duration])]
+#[case::a_second_too_long(sized(1, 1, seconds(366 * 24 * 3600 + 1)), [MAX_MICROSECONDS, 1, 1], &[ClampedField::Duration])]
+#[case::negative(sized(1, 1, seconds(-1)), [0, 1, 1], &[ClampedField::Duration])]
+#[case::most_negative(sized(1, 1, seconds(i64::MIN)), [0, 1, 1], &[ClampedField::Duration])]
+#[case::all(sized(u64::MAX, u64::MAX, seconds(i64::MIN)), [0, MAX_REQUEST_BYTES, MAX_REQUEST_BYTES],
+    &[ClampedField::Duration, ClampedField::RequestBytes, ClampedField::ResponseBytes])]
 fn a_value_beyond_sense_is_the_nearest_one_that_is_believed(
     #[case] entry: HttpAccessLogEntry,
     #[case] sums: [u64; 3],
-    #[case] fields: &[Clamped],
+    #[case] fields: &[ClampedField],
 ) {
     let mut mesh = Mesh::new();
     mesh.take(PRODUCTPAGE_NODE, http([entry]));
@@ -76,20 +76,20 @@ fn a_value_beyond_sense_is_the_nearest_one_that_is_believed(
 #[test]
 fn all_codes_of_more_than_three_digits_are_one() {
     let mut mesh = Mesh::new();
-    let codes = [MOST_CODE, MOST_CODE + 1, 70_000, u32::MAX];
+    let codes = [MAX_STATUS_CODE, MAX_STATUS_CODE + 1, 70_000, u32::MAX];
     mesh.take(
         PRODUCTPAGE_NODE,
         http(codes.map(|code| request(outbound(), Some(code)))),
     );
     assert_eq!(counts(&mut mesh).requests, 4);
-    assert_eq!(clamped(&mut mesh), [(Clamped::ResponseCode, 3)]);
+    assert_eq!(clamped(&mut mesh), [(ClampedField::ResponseCode, 3)]);
 }
 
 // proves: measure/clamped
 #[test]
 fn bytes_of_connections_are_clamped_by_themselves() {
     let mut mesh = Mesh::new();
-    let large = MOST_REQUEST_BYTES * 2;
+    let large = MAX_REQUEST_BYTES * 2;
     let mut common = outbound();
     common.downstream_wire_bytes_received = 0;
     common.downstream_wire_bytes_sent = 0;
@@ -97,7 +97,7 @@ fn bytes_of_connections_are_clamped_by_themselves() {
     let counts = mesh.tcp().remove(0).1;
     let mut bytes = [counts.received_bytes, counts.sent_bytes];
     bytes.sort_unstable();
-    assert_eq!(bytes, [large, MOST_CONNECTION_BYTES]);
+    assert_eq!(bytes, [large, MAX_CONNECTION_BYTES]);
     assert_eq!(clamped(&mut mesh).iter().map(|(_, count)| count).sum::<u64>(), 1);
 }
 

@@ -12,13 +12,13 @@ use als_proto::Message;
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry};
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use alscope_analysis::aggregate::expiry::Expiry;
-use alscope_analysis::aggregate::registry::{Bounds, Registry, Sizes};
+use alscope_analysis::aggregate::registry::{Registry, RegistryBounds, RegistrySizes};
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
+use alscope_analysis::chain::{Analyzer, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::node::Node;
-use alscope_analysis::party::Reporter;
-use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::reporter::Reporter;
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use prost::Message as _;
 
 use crate::entry::*;
@@ -41,13 +41,13 @@ struct Collector {
 }
 
 impl Collector {
-    fn new(workers: usize, bounds: Bounds) -> Self {
+    fn new(workers: usize, bounds: RegistryBounds) -> Self {
         let registry = Arc::new(Registry::new(bounds));
         let chain = Chain::new([Analyzer::MxMesh, Analyzer::K8sMesh]);
-        let settings = Settings {
+        let settings = AnalysisSettings {
             http: chain,
             tcp: chain,
-            ..Settings::default()
+            ..AnalysisSettings::default()
         };
         let shards: Vec<Shard> = (0..workers)
             .map(|_| Shard::new(settings, registry.clone()))
@@ -60,7 +60,7 @@ impl Collector {
         let identifier = Message::read(&bytes).unwrap().identifier().unwrap().unwrap();
         Collector {
             directory: directory(),
-            node: shards[0].node(&identifier).unwrap(),
+            node: shards[0].read_node(&identifier).unwrap(),
             registry,
             shards,
             totals: Totals::new(at(0)),
@@ -76,8 +76,8 @@ impl Collector {
             log_entries: Some(http(entries)),
         };
         let bytes = message.encode_to_vec();
-        let mut progress = Progress::new(Message::read(&bytes).unwrap().entries(), at(self.now));
-        while self.shards[worker].entries(&self.directory, &self.node, &mut progress, 7) {}
+        let mut progress = MessageProgress::new(Message::read(&bytes).unwrap().entries(), at(self.now));
+        while self.shards[worker].read_entries(&self.directory, &self.node, &mut progress, 7) {}
     }
 
     /// One pass of the control task; `between` runs whenever a shard is given back.
@@ -86,7 +86,7 @@ impl Collector {
         let pass = self.expiry.begin(&self.registry, at(now));
         for place in 0..self.shards.len() {
             between(self);
-            while self.totals.drain(&mut self.shards[place], 2, at(now)) {
+            while self.shards[place].drain_into(&mut self.totals, 2, at(now)) {
                 between(self);
             }
         }
@@ -103,7 +103,7 @@ impl Collector {
         self.pass_with(now, |_| ())
     }
 
-    fn sizes(&self) -> Sizes {
+    fn sizes(&self) -> RegistrySizes {
         self.registry.sizes()
     }
 }

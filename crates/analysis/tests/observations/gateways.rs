@@ -1,9 +1,9 @@
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use alscope_analysis::accounting::Unattributed;
-use alscope_analysis::aggregate::registry::Bounds;
+use alscope_analysis::aggregate::registry::RegistryBounds;
 use alscope_analysis::identify::CallerAddress::{self, Direct, Forwarded};
-use alscope_analysis::party::Reporter;
-use alscope_analysis::shard::Settings;
+use alscope_analysis::reporter::Reporter;
+use alscope_analysis::shard::AnalysisSettings;
 use rstest::rstest;
 
 use crate::entry::*;
@@ -153,11 +153,11 @@ fn a_gateways_clients_certificate_says_nothing_about_whom_it_calls() {
 
 /// A mesh that takes this address for the caller's of a gateway.
 fn taking(gateway_caller: CallerAddress) -> Mesh {
-    let settings = Settings {
+    let settings = AnalysisSettings {
         gateway_caller,
-        ..Settings::default()
+        ..AnalysisSettings::default()
     };
-    Mesh::with(settings, Bounds::default())
+    Mesh::with(settings, RegistryBounds::default())
 }
 
 /// A call that `direct` forwards for `remote`, with `direct`'s certificate.

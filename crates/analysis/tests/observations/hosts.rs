@@ -1,11 +1,11 @@
 //! Hosts that clients write: they name a service that the directory knows, or nothing, or, of what a sidecar passes on, one of few.
 
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, TlsProperties};
-use alscope_analysis::aggregate::registry::Bounds;
-use alscope_analysis::analyze::port_protocol::PortProtocol::Grpc;
+use alscope_analysis::aggregate::registry::RegistryBounds;
 use alscope_analysis::directory::records::{Record, ServiceEntryRecord, ServiceRecord};
 use alscope_analysis::directory::{Directory, Port};
-use alscope_analysis::shard::Settings;
+use alscope_analysis::port_protocol::PortProtocol::Grpc;
+use alscope_analysis::shard::AnalysisSettings;
 use rstest::rstest;
 
 use crate::entry::*;
@@ -74,11 +74,11 @@ fn directory() -> Directory {
 }
 
 fn mesh() -> Mesh {
-    mesh_within(Bounds::default())
+    mesh_within(RegistryBounds::default())
 }
 
-fn mesh_within(bounds: Bounds) -> Mesh {
-    let mut mesh = Mesh::with(Settings::default(), bounds);
+fn mesh_within(bounds: RegistryBounds) -> Mesh {
+    let mut mesh = Mesh::with(AnalysisSettings::default(), bounds);
     mesh.directory = directory();
     mesh
 }

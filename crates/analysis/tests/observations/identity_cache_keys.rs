@@ -2,19 +2,17 @@
 
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
-use als_proto::{Entry, Message};
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
-use alscope_analysis::analyze::chain::Chain;
-use alscope_analysis::identify::key::write_key;
-use alscope_analysis::identify::{CallerAddress, RawIdentity, peers};
-use alscope_analysis::node::Node;
+use alscope_analysis::chain::Analyzer::{self, K8sMesh, MxMesh};
+use alscope_analysis::chain::Chain;
+use alscope_analysis::identify::identity_key::write_key;
 use prost::Message as _;
 use prost_types::{Any, Struct};
 use rstest::rstest;
 
 mod as_sent;
 
+use crate::connection::read_identity;
 use crate::entry::*;
 use crate::mesh::*;
 use crate::objects::*;
@@ -34,20 +32,12 @@ fn key_of_pieces(
     identifier: Identifier,
     pieces: &[AccessLogCommon],
 ) -> Vec<u8> {
-    let bytes = message_in_pieces(identifier, pieces);
-    let message = Message::read(&bytes).unwrap();
-    let node = Node::identify(&message.identifier().unwrap().unwrap(), registry).unwrap();
-    let entry = message.entries().find_map(|entry| match entry {
-        Ok(Entry::Tcp(entry)) => Some(entry),
-        _ => None,
-    });
-    let entry = entry.unwrap();
     let chain = Chain::new(chain.iter().copied());
-    let common = entry.common_properties().unwrap();
-    let peers = peers(chain, common);
-    let identity = RawIdentity::new(common, CallerAddress::Direct, b"", &peers);
+    let message = message_in_pieces(identifier, pieces);
     let mut key = Vec::new();
-    write_key(&mut key, (chain, &node), &identity, LIMIT).unwrap();
+    read_identity(&message, registry, chain, "", |node, identity| {
+        write_key(&mut key, chain, node, identity, LIMIT).unwrap();
+    });
     key
 }
 

@@ -3,7 +3,7 @@
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::{Entry, Message};
-use alscope_analysis::analyze::latency::{Parts, microseconds, parts};
+use alscope_analysis::analyze::latency::{LatencyParts, microseconds, parts};
 use prost::Message as _;
 use prost_types::Duration;
 use rstest::rstest;
@@ -34,7 +34,7 @@ fn timed(
 }
 
 /// The whole and its parts, as they are read from the wire.
-fn read(common: AccessLogCommon) -> (u64, Option<Parts>) {
+fn read(common: AccessLogCommon) -> (u64, Option<LatencyParts>) {
     let message = StreamAccessLogsMessage {
         identifier: None,
         log_entries: Some(ok(common)),
@@ -71,7 +71,7 @@ fn the_parts_add_up_to_the_whole(
     #[case] whole: u64,
     #[case] expected: Option<(u64, u64, u64)>,
 ) {
-    let expected = expected.map(|(request, upstream, response)| Parts {
+    let expected = expected.map(|(request, upstream, response)| LatencyParts {
         request,
         upstream,
         response,

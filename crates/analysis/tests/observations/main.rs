@@ -11,6 +11,7 @@ mod allocations;
 mod ambient;
 mod chains;
 mod clamped;
+mod connection;
 mod conservation;
 mod entry;
 mod evidence;

@@ -7,19 +7,19 @@ use als_proto::Message;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
 use alscope_analysis::accounting::Accounting;
-use alscope_analysis::aggregate::labels::NAMES;
-use alscope_analysis::aggregate::registry::{Bounds, Registry};
+use alscope_analysis::aggregate::labels::LABEL_NAMES;
+use alscope_analysis::aggregate::registry::{Registry, RegistryBounds};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
-use alscope_analysis::analyze::port_protocol::PortProtocol;
+use alscope_analysis::chain::{Analyzer, Chain};
 use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceRecord,
 };
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::directory::{Directory, Port};
 use alscope_analysis::moment::Moment;
-use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::port_protocol::PortProtocol;
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use prost::Message as _;
 
 use crate::entry::{Logs, identifier};
@@ -86,8 +86,8 @@ pub(crate) fn directory_with(records: impl IntoIterator<Item = Record>) -> Direc
     state.publish().unwrap()
 }
 
-pub(crate) fn state() -> State {
-    in_mesh(State::default())
+pub(crate) fn state() -> DirectoryState {
+    in_mesh(DirectoryState::default())
 }
 
 /// The slice of the Service of reviews.
@@ -104,7 +104,7 @@ pub(crate) fn slice_of_reviews() -> EndpointSliceRecord {
 }
 
 /// The mesh's objects in a state without any.
-pub(crate) fn in_mesh(mut state: State) -> State {
+pub(crate) fn in_mesh(mut state: DirectoryState) -> DirectoryState {
     for (workload, address) in [
         ("productpage", PRODUCTPAGE),
         ("reviews", REVIEWS),
@@ -146,21 +146,21 @@ pub(crate) struct Mesh {
 
 impl Mesh {
     pub(crate) fn new() -> Self {
-        Mesh::with(Settings::default(), Bounds::default())
+        Mesh::with(AnalysisSettings::default(), RegistryBounds::default())
     }
 
     /// A mesh whose HTTP and TCP entries are analyzed by `chain`.
     pub(crate) fn analyzed_by(chain: &[Analyzer]) -> Self {
         let chain = Chain::new(chain.iter().copied());
-        let settings = Settings {
+        let settings = AnalysisSettings {
             http: chain,
             tcp: chain,
-            ..Settings::default()
+            ..AnalysisSettings::default()
         };
-        Mesh::with(settings, Bounds::default())
+        Mesh::with(settings, RegistryBounds::default())
     }
 
-    pub(crate) fn with(settings: Settings, bounds: Bounds) -> Self {
+    pub(crate) fn with(settings: AnalysisSettings, bounds: RegistryBounds) -> Self {
         let shard = Shard::new(settings, Arc::new(Registry::new(bounds)));
         Mesh {
             directory: directory(),
@@ -200,14 +200,14 @@ impl Mesh {
     fn take_bytes_at(&mut self, bytes: &[u8], received: i64) {
         let message = Message::read(bytes).unwrap();
         let identifier = message.identifier().unwrap().unwrap();
-        let node = self.shard.node(&identifier).unwrap();
-        let mut progress = Progress::new(message.entries(), at(received));
-        while self.shard.entries(&self.directory, &node, &mut progress, 3) {}
+        let node = self.shard.read_node(&identifier).unwrap();
+        let mut progress = MessageProgress::new(message.entries(), at(received));
+        while self.shard.read_entries(&self.directory, &node, &mut progress, 3) {}
     }
 
     /// What was counted so far.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
-        while self.totals.drain(&mut self.shard, 2, at(NOW)) {}
+        while self.shard.drain_into(&mut self.totals, 2, at(NOW)) {}
         let snapshot = self.totals.publish(at(NOW));
         assert_eq!(snapshot.accounting.broken_law(), None);
         snapshot
@@ -263,7 +263,7 @@ pub(crate) struct Labels(HashMap<&'static str, String>);
 impl Labels {
     pub(crate) fn of(values: &[Arc<str>; 25]) -> Self {
         Labels(
-            NAMES
+            LABEL_NAMES
                 .into_iter()
                 .zip(values.iter().map(ToString::to_string))
                 .collect(),

@@ -3,7 +3,7 @@
 use als_proto::messages::envoy::config::core::v3::Address;
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use alscope_analysis::accounting::{Skipped, Unattributed};
-use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
+use alscope_analysis::chain::Analyzer::{self, K8sMesh, MxMesh};
 use rstest::rstest;
 
 use crate::entry::*;

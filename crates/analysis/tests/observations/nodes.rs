@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry, ResponseFlags};
 use alscope_analysis::aggregate::evidence::Evidence;
-use alscope_analysis::aggregate::registry::Bounds;
-use alscope_analysis::aggregate::topology::{Row, rows};
-use alscope_analysis::analyze::chain::Analyzer::MxMesh;
-use alscope_analysis::analyze::role::Role;
+use alscope_analysis::aggregate::registry::RegistryBounds;
+use alscope_analysis::aggregate::topology::{TopologyRow, rows};
+use alscope_analysis::chain::Analyzer::MxMesh;
 use alscope_analysis::directory::records::{Record, ServiceRecord};
-use alscope_analysis::party::Reporter;
-use alscope_analysis::shard::Settings;
+use alscope_analysis::reporter::Reporter;
+use alscope_analysis::role::Role;
+use alscope_analysis::shard::AnalysisSettings;
 use rstest::rstest;
 
 use crate::entry::*;
@@ -18,7 +18,7 @@ use crate::mesh::*;
 use crate::outside::{self, OUT, reached};
 use crate::peers::peer;
 
-fn rows_of(mesh: &mut Mesh) -> Vec<Row> {
+fn rows_of(mesh: &mut Mesh) -> Vec<TopologyRow> {
     rows(&mesh.snapshot().window.last(Duration::from_mins(1), at(NOW)))
 }
 
@@ -92,11 +92,11 @@ fn a_dead_service_fails_for_itself_beside_a_healthy_one() {
 // proves: outcome/overflow
 #[test]
 fn calls_beyond_a_bound_have_no_known_outcome() {
-    let bounds = Bounds {
+    let bounds = RegistryBounds {
         calls: 1,
-        ..Bounds::default()
+        ..RegistryBounds::default()
     };
-    let mut mesh = Mesh::with(Settings::default(), bounds);
+    let mut mesh = Mesh::with(AnalysisSettings::default(), bounds);
     mesh.take(
         PRODUCTPAGE_NODE,
         http([unhealthy("details"), answered("ratings")]),

@@ -2,7 +2,7 @@
 
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use alscope_analysis::accounting::Unattributed;
-use alscope_analysis::analyze::chain::Analyzer::{K8sMesh, MxMesh};
+use alscope_analysis::chain::Analyzer::{K8sMesh, MxMesh};
 use alscope_analysis::directory::records::{EndpointSliceRecord, PodRecord, Record, ServiceEntryRecord};
 use rstest::rstest;
 

@@ -9,16 +9,16 @@ use std::time::Duration;
 use als_proto::Message;
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry, ResponseFlags};
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
-use alscope_analysis::accounting::Kept;
-use alscope_analysis::aggregate::registry::{Bounds, Registry};
+use alscope_analysis::accounting::KeepReason;
+use alscope_analysis::aggregate::registry::{Registry, RegistryBounds};
 use alscope_analysis::names::endpoint::{self, Endpoints};
-use alscope_analysis::names::rule::EndpointRule;
+use alscope_analysis::names::endpoint_rule::EndpointRule;
 use alscope_analysis::node::Node;
 use alscope_analysis::persistence::kept_entry::KeptEntry;
-use alscope_analysis::persistence::reason::Rules;
+use alscope_analysis::persistence::reason::SamplingRules;
 use alscope_analysis::persistence::sample::Share;
 use alscope_analysis::persistence::{Batch, Persistence};
-use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use proptest::prelude::*;
 use prost::Message as _;
 use rstest::rstest;
@@ -28,7 +28,7 @@ use crate::conservation;
 use crate::entry::*;
 use crate::mesh::*;
 
-const RULES: Rules = Rules {
+const RULES: SamplingRules = SamplingRules {
     requests: true,
     connections: true,
     errors: true,
@@ -52,16 +52,19 @@ fn line(entry: &KeptEntry<'_, '_>, batch: &mut Vec<u8>) {
     batch.extend_from_slice(line.as_bytes());
 }
 
-fn persistence(rules: Rules, entries_per_minute: usize) -> Arc<Persistence> {
+fn persistence(rules: SamplingRules, entries_per_minute: usize) -> Arc<Persistence> {
     let rule = EndpointRule::parse("GET /users/{name}", None).unwrap();
-    let endpoints = Endpoints::new(endpoint::Settings::default(), vec![rule]);
+    let endpoints = Endpoints::new(endpoint::EndpointBounds::default(), vec![rule]);
     Arc::new(Persistence::new(rules, entries_per_minute, endpoints, line))
 }
 
 fn keeping(persistence: &Arc<Persistence>) -> Mesh {
     let mut mesh = Mesh::new();
-    let shard = Shard::new(Settings::default(), Arc::new(Registry::new(Bounds::default())));
-    mesh.shard = shard.keeping(persistence.clone());
+    let shard = Shard::new(
+        AnalysisSettings::default(),
+        Arc::new(Registry::new(RegistryBounds::default())),
+    );
+    mesh.shard = shard.with_persistence(persistence.clone());
     mesh
 }
 
@@ -129,46 +132,46 @@ fn grpc(status: &str) -> HttpAccessLogEntry {
 #[case::success(ok(outbound()), None)]
 #[case::redirect(http([request(outbound(), Some(399))]), None)]
 // proves: persistence/error
-#[case::client_error(http([request(outbound(), Some(400))]), Some(Kept::Error))]
+#[case::client_error(http([request(outbound(), Some(400))]), Some(KeepReason::Error))]
 // proves: persistence/error
-#[case::server_error(http([request(outbound(), Some(503))]), Some(Kept::Error))]
-#[case::no_code(http([request(outbound(), Some(0))]), Some(Kept::Error))]
-#[case::no_response(http([request(outbound(), None)]), Some(Kept::Error))]
-#[case::grpc_error(http([grpc("14")]), Some(Kept::Error))]
-#[case::grpc_client_error(http([grpc("5")]), Some(Kept::Error))]
+#[case::server_error(http([request(outbound(), Some(503))]), Some(KeepReason::Error))]
+#[case::no_code(http([request(outbound(), Some(0))]), Some(KeepReason::Error))]
+#[case::no_response(http([request(outbound(), None)]), Some(KeepReason::Error))]
+#[case::grpc_error(http([grpc("14")]), Some(KeepReason::Error))]
+#[case::grpc_client_error(http([grpc("5")]), Some(KeepReason::Error))]
 #[case::grpc_success(http([grpc("0")]), None)]
 #[case::grpc_unknown(http([grpc("")]), None)]
 // proves: persistence/error-first
-#[case::error_with_flag(http([request(flagged(outbound()), Some(503))]), Some(Kept::Error))]
+#[case::error_with_flag(http([request(flagged(outbound()), Some(503))]), Some(KeepReason::Error))]
 // proves: persistence/error
-#[case::cut(ok(flagged(outbound())), Some(Kept::Error))]
+#[case::cut(ok(flagged(outbound())), Some(KeepReason::Error))]
 // proves: persistence/flag
-#[case::flag(ok(delayed(outbound())), Some(Kept::Flag))]
+#[case::flag(ok(delayed(outbound())), Some(KeepReason::Flag))]
 // proves: persistence/flag, lasting/success
-#[case::upgraded(http([request(flagged(outbound()), Some(101))]), Some(Kept::Flag))]
+#[case::upgraded(http([request(flagged(outbound()), Some(101))]), Some(KeepReason::Flag))]
 // proves: lasting/success
-#[case::tunnel(http([tunnel(flagged(outbound()))]), Some(Kept::Flag))]
+#[case::tunnel(http([tunnel(flagged(outbound()))]), Some(KeepReason::Flag))]
 // proves: persistence/flag-tcp
-#[case::tcp_flag(tcp(flagged(outbound()), 1, 2), Some(Kept::Flag))]
+#[case::tcp_flag(tcp(flagged(outbound()), 1, 2), Some(KeepReason::Flag))]
 // proves: persistence/error-tcp
-#[case::tcp_error(tcp(unreached(outbound()), 1, 2), Some(Kept::Error))]
+#[case::tcp_error(tcp(unreached(outbound()), 1, 2), Some(KeepReason::Error))]
 #[case::tcp(tcp(outbound(), 1, 2), None)]
 // proves: persistence/slow
-#[case::slow(ok(lasting(outbound(), 100_000)), Some(Kept::Slow))]
+#[case::slow(ok(lasting(outbound(), 100_000)), Some(KeepReason::Slow))]
 // proves: persistence/slow
 #[case::not_slow(ok(lasting(outbound(), 99_999)), None)]
 // proves: persistence/slow-lasting
 #[case::tcp_is_not_slow(tcp(lasting(outbound(), 100_000), 1, 2), None)]
 // proves: persistence/slow-lasting
 #[case::websocket_is_not_slow(http([request(lasting(outbound(), 100_000), Some(101))]), None)]
-#[case::slow_error(http([request(lasting(outbound(), 100_000), Some(500))]), Some(Kept::Error))]
+#[case::slow_error(http([request(lasting(outbound(), 100_000), Some(500))]), Some(KeepReason::Error))]
 // proves: persistence/observed
 #[case::not_observed(http([request(AccessLogCommon { access_log_type: 5, ..outbound() }, Some(500))]), None)]
-fn an_entry_is_kept_for_the_first_reason(#[case] logs: Logs, #[case] expected: Option<Kept>) {
+fn an_entry_is_kept_for_the_first_reason(#[case] logs: Logs, #[case] expected: Option<KeepReason>) {
     let mut mesh = keeping(&persistence(RULES, 10));
     mesh.take(PRODUCTPAGE_NODE, logs);
     let accounting = mesh.accounting();
-    for reason in Kept::ALL {
+    for reason in KeepReason::ALL {
         let count = u64::from(expected == Some(*reason));
         assert_eq!(accounting.kept(*reason), count, "{reason:?}");
     }
@@ -176,22 +179,22 @@ fn an_entry_is_kept_for_the_first_reason(#[case] logs: Logs, #[case] expected: O
         .iter()
         .map(|line| line.split(' ').next().unwrap().to_owned())
         .collect();
-    let expected: Vec<&str> = expected.map(Kept::as_str).into_iter().collect();
+    let expected: Vec<&str> = expected.map(KeepReason::as_str).into_iter().collect();
     assert_eq!(reasons, expected);
 }
 
 #[rstest]
 // proves: persistence/kinds
-#[case::requests(Rules { connections: false, ..RULES }, 1, 0)]
+#[case::requests(SamplingRules { connections: false, ..RULES }, 1, 0)]
 // proves: persistence/kinds
-#[case::connections(Rules { requests: false, ..RULES }, 0, 1)]
+#[case::connections(SamplingRules { requests: false, ..RULES }, 0, 1)]
 // proves: persistence/errors-off
-#[case::no_errors(Rules { errors: false, ..RULES }, 0, 0)]
-#[case::never_slow(Rules { slow: None, ..RULES }, 1, 1)]
+#[case::no_errors(SamplingRules { errors: false, ..RULES }, 0, 0)]
+#[case::never_slow(SamplingRules { slow: None, ..RULES }, 1, 1)]
 // proves: persistence/sampled
-#[case::all_are_sampled(Rules { sampled: Share::new(1.0), ..RULES }, 2, 2)]
+#[case::all_are_sampled(SamplingRules { sampled: Share::new(1.0), ..RULES }, 2, 2)]
 fn what_is_not_asked_for_is_not_kept(
-    #[case] rules: Rules,
+    #[case] rules: SamplingRules,
     #[case] requests: usize,
     #[case] connections: usize,
 ) {
@@ -209,7 +212,7 @@ fn a_shard_without_persistence_keeps_nothing() {
     let mut mesh = Mesh::new();
     mesh.take(PRODUCTPAGE_NODE, http([request(outbound(), Some(500))]));
     assert_eq!(mesh.shard.take_kept(0), None);
-    assert_eq!(mesh.accounting().kept(Kept::Error), 0);
+    assert_eq!(mesh.accounting().kept(KeepReason::Error), 0);
 }
 
 #[rstest]
@@ -259,7 +262,7 @@ fn so_many_of_a_kind_are_kept_in_a_minute(
     }
     let accounting = mesh.accounting();
     assert_eq!(kept(&mut mesh).len(), expected);
-    assert_eq!(accounting.kept(Kept::Error), expected as u64);
+    assert_eq!(accounting.kept(KeepReason::Error), expected as u64);
     assert_eq!(accounting.over_rate, (entries.len() - expected) as u64);
 }
 
@@ -292,8 +295,11 @@ fn allocations(entry: HttpAccessLogEntry) -> u64 {
     let message = Message::read(&bytes).unwrap();
     let node = Node::identify(&message.identifier().unwrap().unwrap(), mesh.shard.registry()).unwrap();
     let mut take = || {
-        let mut progress = Progress::new(message.entries(), at(NOW));
-        while mesh.shard.entries(&mesh.directory, &node, &mut progress, 100) {}
+        let mut progress = MessageProgress::new(message.entries(), at(NOW));
+        while mesh
+            .shard
+            .read_entries(&mesh.directory, &node, &mut progress, 100)
+        {}
     };
     take();
     allocation_counter::measure(take).count_total
@@ -312,7 +318,7 @@ proptest! {
         messages in prop::collection::vec((conservation::node(), prop::collection::vec(conservation::entry(), 0..8)), 1..6),
         per_minute in 1_usize..4,
     ) {
-        let rules = Rules { sampled: Share::new(0.5), ..RULES };
+        let rules = SamplingRules { sampled: Share::new(0.5), ..RULES };
         let mut mesh = keeping(&persistence(rules, per_minute));
         for (node, entries) in messages {
             mesh.take(node, http(entries));
@@ -320,7 +326,7 @@ proptest! {
         let snapshot = mesh.snapshot();
         conservation::check(&snapshot);
         let accounting = &snapshot.accounting;
-        let counted: u64 = Kept::ALL.iter().map(|reason| accounting.kept(*reason)).sum();
+        let counted: u64 = KeepReason::ALL.iter().map(|reason| accounting.kept(*reason)).sum();
         prop_assert_eq!(counted, kept(&mut mesh).len() as u64);
         prop_assert!(counted + accounting.over_rate <= accounting.observed);
     }

@@ -2,9 +2,9 @@
 
 use als_proto::messages::envoy::data::accesslog::v3::{HttpAccessLogEntry, ResponseFlags, response_flags};
 use alscope_analysis::accounting::Skipped;
-use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
 use alscope_analysis::directory::records::{EndpointSliceRecord, Record, ServiceRecord};
+use alscope_analysis::port_protocol::PortProtocol;
 use rstest::rstest;
 
 use crate::entry::*;

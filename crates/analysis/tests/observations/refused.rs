@@ -4,9 +4,9 @@ use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
 use alscope_analysis::accounting::{Rejected, Skipped};
-use alscope_analysis::aggregate::registry::Bounds;
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
-use alscope_analysis::shard::Settings;
+use alscope_analysis::aggregate::registry::RegistryBounds;
+use alscope_analysis::chain::{Analyzer, Chain};
+use alscope_analysis::shard::AnalysisSettings;
 use prost::Message as _;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
@@ -86,11 +86,11 @@ fn an_entry_without_common_properties_is_skipped() {
 
 #[test]
 fn entries_beyond_the_limit_of_a_message_are_counted_and_not_read() {
-    let settings = Settings {
+    let settings = AnalysisSettings {
         entries_per_message: 2,
-        ..Settings::default()
+        ..AnalysisSettings::default()
     };
-    let mut mesh = Mesh::with(settings, Bounds::default());
+    let mut mesh = Mesh::with(settings, RegistryBounds::default());
     mesh.take(
         PRODUCTPAGE_NODE,
         http((0..5).map(|_| request(outbound(), Some(200)))),
@@ -104,11 +104,11 @@ fn entries_beyond_the_limit_of_a_message_are_counted_and_not_read() {
 #[test]
 fn a_kind_without_an_analyzer_is_skipped() {
     let mut mesh = Mesh::with(
-        Settings {
+        AnalysisSettings {
             tcp: Chain::default(),
-            ..Settings::default()
+            ..AnalysisSettings::default()
         },
-        Bounds::default(),
+        RegistryBounds::default(),
     );
     mesh.take(PRODUCTPAGE_NODE, tcp(outbound(), 1, 1));
     mesh.take(PRODUCTPAGE_NODE, ok(outbound()));
@@ -144,11 +144,11 @@ fn damaged_bytes_within_an_entry_reject_that_entry() {
 
 #[test]
 fn series_beyond_the_bound_go_into_one_and_are_counted() {
-    let bounds = Bounds {
+    let bounds = RegistryBounds {
         samples: 2 * 67,
-        ..Bounds::default()
+        ..RegistryBounds::default()
     };
-    let mut mesh = Mesh::with(Settings::default(), bounds);
+    let mut mesh = Mesh::with(AnalysisSettings::default(), bounds);
     mesh.take(
         PRODUCTPAGE_NODE,
         http((200..210).map(|code| request(outbound(), Some(code)))),
@@ -187,11 +187,11 @@ fn series_whose_labels_are_beyond_the_bound_go_into_one_and_are_counted() {
         (3 * label_bytes - 1, 2),
         (3 * label_bytes, 3),
     ] {
-        let bounds = Bounds {
+        let bounds = RegistryBounds {
             label_bytes: bound,
-            ..Bounds::default()
+            ..RegistryBounds::default()
         };
-        let mut mesh = Mesh::with(Settings::default(), bounds);
+        let mut mesh = Mesh::with(AnalysisSettings::default(), bounds);
         mesh.take(PRODUCTPAGE_NODE, entries());
         assert_eq!(
             (mesh.http().len(), mesh.accounting().overflowed),
@@ -226,12 +226,12 @@ fn what_a_node_says_about_itself_is_kept_within_the_bound_of_four_strings(
     #[case] observed: u64,
 ) {
     let chain = Chain::new([analyzer]);
-    let settings = Settings {
+    let settings = AnalysisSettings {
         http: chain,
         string_bytes: 100,
-        ..Settings::default()
+        ..AnalysisSettings::default()
     };
-    let mut mesh = Mesh::with(settings, Bounds::default());
+    let mut mesh = Mesh::with(settings, RegistryBounds::default());
     let message = StreamAccessLogsMessage {
         identifier: Some(called("x".repeat(bytes))),
         log_entries: Some(http([request(outbound(), Some(200))])),
@@ -256,7 +256,7 @@ fn a_domain_that_is_too_long_for_dns_is_none(#[case] domain: String, #[case] exp
     let message = Message::read(&message).unwrap();
     let node = Mesh::new()
         .shard
-        .node(&message.identifier().unwrap().unwrap())
+        .read_node(&message.identifier().unwrap().unwrap())
         .unwrap();
     assert_eq!(node.domain.len(), expected);
 }

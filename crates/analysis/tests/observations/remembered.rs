@@ -1,23 +1,20 @@
 //! A worker remembers what an identity came to across versions of the directory, and always says what the newest one says.
 
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
-use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
-use als_proto::{Entry, Message};
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::analyze::chain::Analyzer::K8sMesh;
-use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::analyze::k8s_mesh::Lookup;
+use alscope_analysis::chain::Analyzer::K8sMesh;
+use alscope_analysis::chain::Chain;
 use alscope_analysis::directory::Directory;
-use alscope_analysis::directory::records::{Kind, PodRecord, Record, ServiceEntryRecord};
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::records::{ObjectKind, PodRecord, Record, ServiceEntryRecord};
+use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::identify::identity_cache::IdentityCache;
-use alscope_analysis::identify::key::write_key;
-use alscope_analysis::identify::{CallerAddress, Identified, RawIdentity, look_up, peers};
+use alscope_analysis::identify::identity_key::write_key;
+use alscope_analysis::identify::{Identified, look_up};
 use alscope_analysis::moment::Moment;
-use alscope_analysis::node::Node;
-use prost::Message as _;
 use rstest::rstest;
 
+use crate::connection::{connection, read_identity};
 use crate::entry::*;
 use crate::mesh::*;
 
@@ -102,40 +99,31 @@ impl Worker {
     /// What the worker says, and what it says without its memory.
     fn identify(&mut self, directory: &Directory, entered: Entered, start: Moment) -> (Made, Identified) {
         let (node, common, authority) = entered.parts();
-        let message = StreamAccessLogsMessage {
-            identifier: Some(identifier(node)),
-            log_entries: Some(tcp(common, 0, 0)),
-        };
-        let bytes = message.encode_to_vec();
-        let message = Message::read(&bytes).unwrap();
-        let node = Node::identify(&message.identifier().unwrap().unwrap(), &self.registry).unwrap();
-        let entry = message.entries().find_map(|entry| match entry {
-            Ok(Entry::Tcp(entry)) => Some(entry),
-            _ => None,
-        });
-        let entry = entry.unwrap();
-        let common = entry.common_properties().unwrap();
-        let chain = Chain::new([K8sMesh]);
-        let peers = peers(chain, common);
-        let identity = RawIdentity::new(common, CallerAddress::Direct, authority.as_bytes(), &peers);
-        let mut key = Vec::new();
-        write_key(&mut key, (chain, &node), &identity, 4096).unwrap();
-        let identity = identity.decode().unwrap();
-        let hash = self.identity_cache.hash(&key);
-        let looked_up = || {
-            let mut lookup = Lookup::new(directory, &node, start);
-            look_up(chain, &identity, &mut lookup, &self.registry)
-        };
-        let remembered = self.identity_cache.get(hash, &key, directory, start);
-        let made = Made {
-            identified: remembered.unwrap_or_else(|| {
-                let answer = looked_up();
-                self.identity_cache.put(hash, &key, answer);
-                answer.identified
-            }),
-            was_remembered: remembered.is_some(),
-        };
-        (made, looked_up().identified)
+        let (message, chain) = (connection(node, common), Chain::new([K8sMesh]));
+        let Worker {
+            registry,
+            identity_cache,
+        } = self;
+        read_identity(&message, registry, chain, authority, |node, identity| {
+            let mut key = Vec::new();
+            write_key(&mut key, chain, node, identity, 4096).unwrap();
+            let identity = identity.decode().unwrap();
+            let hash = identity_cache.hash(&key);
+            let looked_up = || {
+                let mut lookup = Lookup::new(directory, node, start);
+                look_up(chain, &identity, &mut lookup, registry)
+            };
+            let remembered = identity_cache.get(hash, &key, directory, start);
+            let made = Made {
+                identified: remembered.unwrap_or_else(|| {
+                    let answer = looked_up();
+                    identity_cache.put(hash, &key, answer);
+                    answer.identified
+                }),
+                was_remembered: remembered.is_some(),
+            };
+            (made, looked_up().identified)
+        })
     }
 
     /// What the worker says, which is what the directory says.
@@ -152,13 +140,13 @@ enum Change {
     Is(Record),
     IsGone(Record),
     /// A complete list has none of the kind.
-    AreNotListed(Kind),
+    AreNotListed(ObjectKind),
     /// What ended until then is forgotten, so many seconds after it happens.
     IsForgotten(i64),
 }
 use Change::{AreNotListed, Is, IsForgotten, IsGone};
 
-fn happen(state: &mut State, change: Change, second: i64) {
+fn happen(state: &mut DirectoryState, change: Change, second: i64) {
     match change {
         Is(record) => state.apply(record, at(second)),
         IsGone(record) => state.delete(&record.key(), at(second)),
@@ -188,7 +176,7 @@ const CHANGED: i64 = NOW - 50;
 #[case::finished_pod(vec![], Is(reviews_with(|pod| pod.finished = Some(at(NOW - 60)))), Outbound)]
 #[case::later_pod(vec![], Is(reviews_with(|pod| pod.started = Some(at(NOW + 60)))), Outbound)]
 #[case::deleted_pod(vec![], IsGone(reviews_with(|_| ())), Inbound)]
-#[case::unlisted_pod(vec![], AreNotListed(Kind::Pod), Gateway)]
+#[case::unlisted_pod(vec![], AreNotListed(ObjectKind::Pod), Gateway)]
 #[case::two_pods(vec![], Is(Record::Pod(pod("other", REVIEWS))), Outbound)]
 #[case::new_agent(vec![], Is(agent("v1")), To(NODE, 9100, ANY))]
 #[case::relabelled_agent(vec![Is(agent("v1"))], Is(agent("v2")), To(NODE, 9100, ANY))]
@@ -196,7 +184,7 @@ const CHANGED: i64 = NOW - 50;
 #[case::new_node(vec![], Is(node("other", "10.0.0.60")), To("10.0.0.60", 1, ANY))]
 #[case::moved_node(vec![], Is(node("node0", "10.0.0.61")), To(NODE, 1, ANY))]
 #[case::deleted_node(vec![], IsGone(node("node0", NODE)), To(NODE, 1, ANY))]
-#[case::unlisted_node(vec![], AreNotListed(Kind::Node), To(NODE, 1, ANY))]
+#[case::unlisted_node(vec![], AreNotListed(ObjectKind::Node), To(NODE, 1, ANY))]
 #[case::new_service(vec![], Is(service_with("new", |service| service.addresses = vec!["10.96.0.9".parse().unwrap()])), To("10.96.0.9", 1, ANY))]
 #[case::moved_service(vec![], Is(reviews_service(|service| service.addresses.clear())), To(REVIEWS_SERVICE, 1, ANY))]
 #[case::renamed_service(vec![], Is(reviews_service(|service| service.labels = tier("x"))), To(REVIEWS_SERVICE, 1, ANY))]
@@ -205,7 +193,7 @@ const CHANGED: i64 = NOW - 50;
 #[case::deleted_service(vec![], IsGone(reviews_service(|_| ())), To(REVIEWS_SERVICE, 1, ANY))]
 #[case::deleted_service_of_pod(vec![], IsGone(reviews_service(|_| ())), Inbound)]
 #[case::deleted_service_of_host(vec![Is(reviews_service(|service| service.ports = vec![grpc(9080)]))], IsGone(reviews_service(|_| ())), Outbound)]
-#[case::unlisted_service(vec![], AreNotListed(Kind::Service), To(REVIEWS_SERVICE, 1, ANY))]
+#[case::unlisted_service(vec![], AreNotListed(ObjectKind::Service), To(REVIEWS_SERVICE, 1, ANY))]
 #[case::new_service_by_authority(vec![], Is(service_with("web", |_| ())), ByAuthority("web.demo"))]
 #[case::deleted_service_by_authority(vec![Is(service_with("web", |_| ()))], IsGone(service_with("web", |_| ())), ByAuthority("web.demo"))]
 #[case::new_service_of_the_callers_namespace(vec![], Is(service_with("web", |_| ())), ByAuthority("web"))]
@@ -222,7 +210,7 @@ const CHANGED: i64 = NOW - 50;
 #[case::protocol_of_slice(vec![], Is(reviews_slice(|slice| slice.ports = vec![grpc(9080)])), Inbound)]
 #[case::pod_left_slice(vec![], Is(reviews_slice(|slice| slice.pods.clear())), Inbound)]
 #[case::deleted_slice(vec![], IsGone(reviews_slice(|_| ())), Inbound)]
-#[case::unlisted_slice(vec![], AreNotListed(Kind::EndpointSlice), Inbound)]
+#[case::unlisted_slice(vec![], AreNotListed(ObjectKind::EndpointSlice), Inbound)]
 #[case::new_endpoint(vec![], Is(endpoints(&[ENDPOINT])), To(ENDPOINT, 1, ANY))]
 #[case::endpoint_left(vec![Is(endpoints(&[ENDPOINT]))], Is(endpoints(&[])), To(ENDPOINT, 1, ANY))]
 #[case::deleted_endpoint(vec![Is(endpoints(&[ENDPOINT]))], IsGone(endpoints(&[])), To(ENDPOINT, 1, ANY))]
@@ -234,7 +222,7 @@ const CHANGED: i64 = NOW - 50;
 #[case::renamed_entry(vec![Is(outside("api", "api.example.com", &[OUTSIDE]))],
     Is(Record::ServiceEntry(ServiceEntryRecord { labels: tier("b"), ..service_entry("api", "api.example.com", &[OUTSIDE]) })), Gateway)]
 #[case::deleted_entry(vec![Is(outside("api", "api.example.com", &[OUTSIDE]))], IsGone(outside("api", "", &[])), Gateway)]
-#[case::unlisted_entry(vec![Is(outside("api", "api.example.com", &[OUTSIDE]))], AreNotListed(Kind::ServiceEntry), Gateway)]
+#[case::unlisted_entry(vec![Is(outside("api", "api.example.com", &[OUTSIDE]))], AreNotListed(ObjectKind::ServiceEntry), Gateway)]
 #[case::new_host(vec![], Is(outside("api", "api.example.com", &[])), API)]
 #[case::new_host_of_a_pod(vec![], Is(outside("api", "api.example.com", &[])), API_IN_MESH)]
 #[case::new_wildcard(vec![], Is(outside("all", "*.example.com", &[])), API)]
@@ -278,7 +266,7 @@ fn what_is_forgotten_is_seen(#[case] before: Vec<Change>, #[case] entered: Enter
     seen(named_mesh(), (before, IsForgotten(600)), entered, NOW - 200);
 }
 
-fn seen(mut state: State, (before, change): (Vec<Change>, Change), entered: Entered, start: i64) {
+fn seen(mut state: DirectoryState, (before, change): (Vec<Change>, Change), entered: Entered, start: i64) {
     for change in before {
         happen(&mut state, change, BEFORE);
     }

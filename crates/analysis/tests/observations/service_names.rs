@@ -3,26 +3,21 @@
 #![expect(clippy::panic, reason = "a test may fail")]
 
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
-use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
-use als_proto::{Entry, Message};
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::analyze::chain::Analyzer::{self, K8sMesh, MxMesh};
-use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::analyze::k8s_mesh::Lookup;
+use alscope_analysis::chain::Analyzer::{self, K8sMesh, MxMesh};
+use alscope_analysis::chain::Chain;
 use alscope_analysis::directory::Directory;
-use alscope_analysis::directory::naming::NamingRules;
-use alscope_analysis::directory::ownership::Validity;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{EndpointSliceRecord, Record, ServiceEntryRecord, ServiceRecord};
-use alscope_analysis::directory::state::State;
-use alscope_analysis::identify::{
-    CallerAddress, Identified, IdentifiedObservation, RawIdentity, look_up, peers,
-};
-use alscope_analysis::node::Node;
+use alscope_analysis::directory::state::DirectoryState;
+use alscope_analysis::directory::validity::Validity;
+use alscope_analysis::identify::{Identified, IdentifiedObservation, look_up};
 use alscope_naming::kubernetes_name::{istio_service_name, k8s_service_name};
-use prost::Message as _;
 use prost_types::Any;
 use rstest::rstest;
 
+use crate::connection::{connection, read_identity};
 use crate::entry::*;
 use crate::mesh::*;
 use crate::objects::*;
@@ -35,23 +30,12 @@ fn names(
     start: i64,
 ) -> ([String; 2], Validity) {
     let registry = Registry::default();
-    let message = StreamAccessLogsMessage {
-        identifier: Some(identifier(node)),
-        log_entries: Some(tcp(common, 0, 0)),
-    };
-    let bytes = message.encode_to_vec();
-    let message = Message::read(&bytes).unwrap();
-    let node = Node::identify(&message.identifier().unwrap().unwrap(), &registry).unwrap();
-    let Some(Ok(Entry::Tcp(entry))) = message.entries().next() else {
-        panic!("no entry")
-    };
-    let common = entry.common_properties().unwrap();
     let chain = Chain::new(chain.iter().copied());
-    let peers = peers(chain, common);
-    let mut lookup = Lookup::new(directory, &node, at(start));
-    let identity = RawIdentity::new(common, CallerAddress::Direct, b"", &peers);
-    let identity = identity.decode().unwrap();
-    let answer = look_up(chain, &identity, &mut lookup, &registry);
+    let message = connection(node, common);
+    let answer = read_identity(&message, &registry, chain, "", |node, identity| {
+        let mut lookup = Lookup::new(directory, node, at(start));
+        look_up(chain, &identity.decode().unwrap(), &mut lookup, &registry)
+    });
     let Identified::Observations(observation, None) = answer.identified else {
         panic!("a sidecar's connection is one observation")
     };
@@ -65,7 +49,7 @@ fn names(
 }
 
 /// The state of the mesh with these rules; a blank one is the default.
-fn named_by(k8s: &str, istio: &str) -> State {
+fn with_naming_rules(k8s: &str, istio: &str) -> DirectoryState {
     let default = NamingRules::default();
     let rules = NamingRules {
         k8s: match k8s {
@@ -74,10 +58,10 @@ fn named_by(k8s: &str, istio: &str) -> State {
         },
         istio: istio_service_name(istio).unwrap(),
     };
-    in_mesh(State::default().named_by(rules))
+    in_mesh(DirectoryState::default().with_naming_rules(rules))
 }
 
-fn directory_of(mut state: State, records: Vec<Record>) -> Directory {
+fn directory_of(mut state: DirectoryState, records: Vec<Record>) -> Directory {
     for record in records {
         state.apply(record, at(STARTED));
     }
@@ -160,7 +144,7 @@ fn a_pod_is_named_by_its_metadata(
     #[case] labels: &[(&str, &str)],
     #[case] expected: &str,
 ) {
-    let directory = directory_of(named_by(rule, ""), vec![reviews(labels)]);
+    let directory = directory_of(with_naming_rules(rule, ""), vec![reviews(labels)]);
     let ([_, called], _) = names(&directory, &[K8sMesh], to(REVIEWS, 9080), NOW);
     assert_eq!(called, expected);
     let calls = common(
@@ -191,7 +175,10 @@ fn of_several_services_the_oldest_names_a_pod_whatever_port_is_called(
     #[case] port: u16,
     #[case] expected: &str,
 ) {
-    let directory = directory_of(named_by(SERVICE, ""), service(name, created, port).into());
+    let directory = directory_of(
+        with_naming_rules(SERVICE, ""),
+        service(name, created, port).into(),
+    );
     let ([_, called], _) = names(&directory, &[K8sMesh], to(REVIEWS, 9080), NOW);
     assert_eq!(called, expected);
 }
@@ -199,7 +186,7 @@ fn of_several_services_the_oldest_names_a_pod_whatever_port_is_called(
 // proves: names/missing
 #[test]
 fn a_pod_without_a_service_has_none_of_its_metadata() {
-    let directory = directory_of(named_by(SERVICE, ""), vec![]);
+    let directory = directory_of(with_naming_rules(SERVICE, ""), vec![]);
     let ([caller, _], _) = names(&directory, &[K8sMesh], to(REVIEWS, 9080), NOW);
     assert_eq!(caller, "-/-/-");
 }
@@ -215,7 +202,7 @@ fn a_service_without_ports_names_its_pods() {
         ports: vec![],
         ..slice
     });
-    let directory = directory_of(named_by(SERVICE, ""), vec![record, slice]);
+    let directory = directory_of(with_naming_rules(SERVICE, ""), vec![record, slice]);
     let ([_, called], _) = names(&directory, &[K8sMesh], to(REVIEWS, 9080), NOW);
     assert_eq!(called, "headless/headless-team/headless-alias");
 }
@@ -252,7 +239,7 @@ fn a_host_outside_is_named_by_its_service_entry(
     #[case] labels: &[(&str, &str)],
     #[case] expected: &str,
 ) {
-    let directory = directory_of(named_by("never", rule), vec![entry("legacy", labels)]);
+    let directory = directory_of(with_naming_rules("never", rule), vec![entry("legacy", labels)]);
     let ([_, by_address], _) = names(&directory, &[K8sMesh], to("198.51.100.7", 443), NOW);
     let (node, mut common) = to("203.0.113.5", 443);
     common.upstream_cluster = "outbound|443||old.example.com".into();
@@ -294,7 +281,7 @@ fn an_address_without_a_pod_is_its_service(
     #[case] address: &str,
     #[case] expected: &str,
 ) {
-    let directory = directory_of(named_by(rule, ""), database());
+    let directory = directory_of(with_naming_rules(rule, ""), database());
     let ([_, called], _) = names(&directory, &[K8sMesh], to(address, 5432), NOW);
     assert_eq!(called, expected);
 }
@@ -314,7 +301,7 @@ fn an_address_of_a_service_that_is_gone_has_its_name_and_not_that_of_its_success
             created: at(created),
         })
     };
-    let mut state = named_by("${service.metadata.labels.team}", "");
+    let mut state = with_naming_rules("${service.metadata.labels.team}", "");
     state.apply(service(STARTED, "red"), at(STARTED));
     state.delete(&service(STARTED, "red").key(), at(NOW - 100));
     state.apply(service(NOW - 90, "blue"), at(NOW - 90));
@@ -328,7 +315,10 @@ fn an_address_of_a_service_that_is_gone_has_its_name_and_not_that_of_its_success
 
 #[test]
 fn an_endpoint_whose_service_is_not_listed_has_its_name() {
-    let directory = directory_of(named_by(SERVICE, ""), database().into_iter().take(1).collect());
+    let directory = directory_of(
+        with_naming_rules(SERVICE, ""),
+        database().into_iter().take(1).collect(),
+    );
     let ([_, called], _) = names(&directory, &[K8sMesh], to("192.0.2.7", 5432), NOW);
     assert_eq!(called, "database/-/-");
 }
@@ -351,7 +341,7 @@ fn an_endpoint_whose_service_is_not_listed_has_its_name() {
 fn a_described_workload_is_named_by_skywalkings_mapping(#[case] peer: Any, #[case] expected: &str) {
     let (node, mut common) = to("203.0.113.5", 9080);
     common.filter_state_objects = [("upstream_peer".to_owned(), peer)].into();
-    let directory = directory_of(named_by("never", ""), vec![]);
+    let directory = directory_of(with_naming_rules("never", ""), vec![]);
     let ([caller, called], validity) = names(&directory, &[MxMesh], (node, common), NOW);
     // What productpage's node says of itself names no workload.
     assert_eq!([caller.as_str(), called.as_str()], ["unknown", expected]);
@@ -361,7 +351,7 @@ fn a_described_workload_is_named_by_skywalkings_mapping(#[case] peer: Any, #[cas
 // proves: names/history
 #[test]
 fn a_call_has_the_name_of_its_time_and_a_remembered_answer_no_other() {
-    let mut state = named_by("${pod.metadata.labels.tier}", "");
+    let mut state = with_naming_rules("${pod.metadata.labels.tier}", "");
     state.apply(reviews(&[("tier", "blue")]), at(STARTED));
     state.apply(reviews(&[("tier", "green")]), at(NOW));
     let directory = state.publish().unwrap();

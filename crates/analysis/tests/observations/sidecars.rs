@@ -1,6 +1,6 @@
 use als_proto::messages::envoy::data::accesslog::v3::ResponseFlags;
 use alscope_analysis::accounting::Unattributed;
-use alscope_analysis::party::Reporter;
+use alscope_analysis::reporter::Reporter;
 use rstest::rstest;
 
 use crate::entry::*;

@@ -3,10 +3,10 @@
 use als_proto::messages::envoy::data::accesslog::v3::AccessLogCommon;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
 use alscope_analysis::accounting::Unattributed;
-use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::records::{
-    Key, Kind, PodRecord, Record, SelectedPort, Selector, ServiceEntryRecord, ServiceRecord,
+    ObjectKey, ObjectKind, PodRecord, Record, SelectedPort, Selector, ServiceEntryRecord, ServiceRecord,
 };
+use alscope_analysis::port_protocol::PortProtocol;
 use rstest::rstest;
 
 use crate::entry::*;
@@ -167,9 +167,7 @@ fn a_machine_is_there_from_its_beginning_to_its_end() {
     state.delete(&Record::WorkloadEntry(machine("billing-1", "")).key(), at(1_800));
     let directory = state.publish().unwrap();
     let workload = |address: &str, start| {
-        let found = directory
-            .inquiry()
-            .owner(address.parse().unwrap(), None, at(start));
+        let found = directory.query().owner(address.parse().unwrap(), None, at(start));
         match found.owner {
             alscope_analysis::directory::Owner::Pod(pod) => pod.workload.to_string(),
             _ => "-".to_owned(),
@@ -193,7 +191,7 @@ fn a_machine_is_there_from_its_beginning_to_its_end() {
 fn a_list_of_pods_says_nothing_of_machines_nor_one_of_machines_of_pods() {
     let mut state = state();
     state.apply(Record::WorkloadEntry(machine("billing-1", "")), at(STARTED));
-    state.begin_list(Kind::Pod);
+    state.begin_list(ObjectKind::Pod);
     for (workload, address) in [
         ("productpage", PRODUCTPAGE),
         ("reviews", REVIEWS),
@@ -201,12 +199,12 @@ fn a_list_of_pods_says_nothing_of_machines_nor_one_of_machines_of_pods() {
     ] {
         state.apply(Record::Pod(pod(workload, address)), at(1_500));
     }
-    state.end_list(Kind::Pod, at(1_500));
+    state.end_list(ObjectKind::Pod, at(1_500));
     let mut mesh = Mesh::new();
     mesh.directory = state.publish().unwrap();
     mesh.take(PRODUCTPAGE_NODE, ok(to_machine()));
-    state.begin_list(Kind::WorkloadEntry);
-    state.end_list(Kind::WorkloadEntry, at(1_600));
+    state.begin_list(ObjectKind::WorkloadEntry);
+    state.end_list(ObjectKind::WorkloadEntry, at(1_600));
     mesh.directory = state.publish().unwrap();
     mesh.take(PRODUCTPAGE_NODE, ok(to_machine()));
     assert_eq!(
@@ -389,8 +387,8 @@ fn a_key_is_the_uid() {
     let key = entry_of("vm", "").key();
     assert_eq!(
         key,
-        Key {
-            kind: Kind::WorkloadEntry,
+        ObjectKey {
+            kind: ObjectKind::WorkloadEntry,
             id: "uid-vm".into()
         }
     );

@@ -3,10 +3,10 @@
 use als_proto::Message;
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::analyze::role::Role;
 use alscope_analysis::interner::Symbol;
 use alscope_analysis::node::Node;
 use alscope_analysis::peer::Peer;
+use alscope_analysis::role::Role;
 use prost::Message as _;
 
 use super::stands_in::stands_in;

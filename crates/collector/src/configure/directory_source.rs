@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alscope_analysis::directory::Directory;
-use alscope_analysis::directory::records::Kind;
+use alscope_analysis::directory::records::ObjectKind;
 use alscope_collector_config::{Config, Directory as Configured};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
@@ -43,7 +43,7 @@ pub enum DirectorySourceError {
 pub fn freshness(config: &Config) -> Freshness {
     match config.directory {
         Configured::None => Freshness::default(),
-        Configured::File(_) | Configured::Kubernetes(_) => Freshness::of(&Kind::ALL),
+        Configured::File(_) | Configured::Kubernetes(_) => Freshness::of(&ObjectKind::ALL),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use alscope_analysis::names::endpoint::{self, Endpoints};
+use alscope_analysis::names::endpoint_rule::{EndpointRule, EndpointRuleError};
 use alscope_analysis::names::redact::Redaction;
-use alscope_analysis::names::rule::{EndpointRule, EndpointRuleError};
 use alscope_analysis::persistence::Persistence;
-use alscope_analysis::persistence::reason::Rules;
+use alscope_analysis::persistence::reason::SamplingRules;
 use alscope_analysis::persistence::sample::Share;
 use alscope_collector_config::{Analyzer, Config};
 
@@ -22,7 +22,7 @@ pub fn persistence(config: &Config) -> Result<Option<Arc<Persistence>>, BadEndpo
     let endpoints = endpoints(config)?;
     let is_in = |chain: &[Analyzer]| chain.contains(&Analyzer::Persistence);
     let told = &config.analysis.persistence;
-    let rules = Rules {
+    let rules = SamplingRules {
         requests: is_in(&config.analysis.http),
         connections: is_in(&config.analysis.tcp),
         errors: told.errors,
@@ -40,7 +40,7 @@ pub fn persistence(config: &Config) -> Result<Option<Arc<Persistence>>, BadEndpo
 fn endpoints(config: &Config) -> Result<Endpoints, BadEndpointRule> {
     let told = &config.analysis.endpoints;
     let rules = told.rules.iter().map(|rule| EndpointRule::parse(rule, None));
-    let mut settings = endpoint::Settings::default();
+    let mut settings = endpoint::EndpointBounds::default();
     settings.service.names = told.per_service;
     Ok(Endpoints::new(settings, rules.collect::<Result<_, _>>()?))
 }

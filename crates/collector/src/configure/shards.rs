@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use alscope_analysis::aggregate::registry::{Bounds, Registry};
-use alscope_analysis::analyze::chain::{self, Chain};
+use alscope_analysis::aggregate::registry::{Registry, RegistryBounds};
+use alscope_analysis::chain::{self, Chain};
 use alscope_analysis::identify::CallerAddress;
 use alscope_analysis::persistence::Persistence;
-use alscope_analysis::shard::{Settings, Shard};
+use alscope_analysis::shard::{AnalysisSettings, Shard};
 use alscope_collector_config::{Analyzer, Config};
 use parking_lot::Mutex;
 
@@ -15,10 +15,10 @@ pub fn shards(
     config: &Config,
     persistence: Option<&Arc<Persistence>>,
 ) -> (Arc<Registry>, Vec<Arc<Mutex<Shard>>>) {
-    let registry = Arc::new(Registry::new(Bounds {
+    let registry = Arc::new(Registry::new(RegistryBounds {
         samples: config.limits.samples,
         outside_hosts: config.limits.outside_hosts,
-        ..Bounds::default()
+        ..RegistryBounds::default()
     }));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = config.workers.map_or(cores, usize::from);
@@ -36,14 +36,14 @@ pub fn shard(
 ) -> Arc<Mutex<Shard>> {
     let shard = Shard::new(settings(config), registry.clone());
     Arc::new(Mutex::new(match persistence {
-        Some(persistence) => shard.keeping(persistence),
+        Some(persistence) => shard.with_persistence(persistence),
         None => shard,
     }))
 }
 
 /// What the configuration tells the shards.
-fn settings(config: &Config) -> Settings {
-    Settings {
+fn settings(config: &Config) -> AnalysisSettings {
+    AnalysisSettings {
         http: chain(&config.analysis.http),
         tcp: chain(&config.analysis.tcp),
         gateway_caller: if config.analysis.trust_forwarded_address {

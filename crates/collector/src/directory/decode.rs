@@ -1,8 +1,8 @@
 //! From an object as a source sends it to its record. One that can't be decoded is told by its names alone: what it holds
 //! may be secret.
 
-use alscope_analysis::directory::naming::NamingRules;
-use alscope_analysis::directory::records::{Key, Record};
+use alscope_analysis::directory::naming_rules::NamingRules;
+use alscope_analysis::directory::records::{ObjectKey, Record};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -12,7 +12,7 @@ use super::objects::Object;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Undecodable {
     /// Its key, if it has a name.
-    pub key: Option<Key>,
+    pub key: Option<ObjectKey>,
     /// Its namespace and name, as a person writes them.
     pub name: String,
 }

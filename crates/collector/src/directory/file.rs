@@ -10,9 +10,9 @@ mod list;
 
 use std::path::{Path, PathBuf};
 
-use alscope_analysis::directory::naming::NamingRules;
-use alscope_analysis::directory::records::{Kind, Record};
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::naming_rules::NamingRules;
+use alscope_analysis::directory::records::{ObjectKind, Record};
+use alscope_analysis::directory::state::DirectoryState;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde::{Deserialize, Deserializer};
@@ -58,13 +58,13 @@ pub enum FileError {
 const KUBECTL: &str = "kubectl get pods,services,endpointslices,nodes -A -o json";
 
 /// An item that can't be decoded, of this kind.
-pub type LeftOut = (Kind, Undecodable);
+pub type LeftOut = (ObjectKind, Undecodable);
 
 /// An item of a directory file.
 type Item = Result<Record, LeftOut>;
 
 /// Reads the file into `state`, in which nothing is yet. The items that can't be decoded are left out and named.
-pub fn load(path: &Path, state: &mut State) -> Result<Vec<LeftOut>, FileError> {
+pub fn load(path: &Path, state: &mut DirectoryState) -> Result<Vec<LeftOut>, FileError> {
     let text = read(path)?;
     let (rules, now) = (state.naming_rules().clone(), clock::now());
     let mut left_out = Vec::new();
@@ -124,14 +124,14 @@ struct Typed {
 fn decode_item<'de, D: Deserializer<'de> + Copy>(item: D, rules: &NamingRules) -> Option<Item> {
     let typed = Typed::deserialize(item).ok()?;
     let kind = typed.kind?;
-    let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind)?;
+    let kind = ObjectKind::ALL.into_iter().find(|known| known.as_str() == kind)?;
     let decoded = match kind {
-        Kind::Pod => decode::<Pod, _>(item, rules),
-        Kind::Service => decode::<Service, _>(item, rules),
-        Kind::EndpointSlice => decode::<EndpointSlice, _>(item, rules),
-        Kind::Node => decode::<Node, _>(item, rules),
-        Kind::ServiceEntry => decode::<ServiceEntry, _>(item, rules),
-        Kind::WorkloadEntry => decode::<WorkloadEntry, _>(item, rules),
+        ObjectKind::Pod => decode::<Pod, _>(item, rules),
+        ObjectKind::Service => decode::<Service, _>(item, rules),
+        ObjectKind::EndpointSlice => decode::<EndpointSlice, _>(item, rules),
+        ObjectKind::Node => decode::<Node, _>(item, rules),
+        ObjectKind::ServiceEntry => decode::<ServiceEntry, _>(item, rules),
+        ObjectKind::WorkloadEntry => decode::<WorkloadEntry, _>(item, rules),
     };
     Some(decoded.map_err(|undecodable| (kind, undecodable)))
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use alscope_analysis::directory::records::Kind;
+use alscope_analysis::directory::records::ObjectKind;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// What the sources know about each kind's freshness.
 #[derive(Debug, Default)]
-pub struct Freshness(Mutex<Vec<(Kind, Seen)>>);
+pub struct Freshness(Mutex<Vec<(ObjectKind, Seen)>>);
 
 #[derive(Debug)]
 struct Seen {
@@ -25,7 +25,7 @@ struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindFreshness {
     /// The kind.
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// Whether all its objects have been listed once.
     pub is_listed: bool,
     /// Time since the source's last word about it; until there is any, since it was first asked.
@@ -40,9 +40,9 @@ pub struct KindFreshness {
 
 impl Freshness {
     /// The freshness of a directory that has these kinds and is filled from now on.
-    pub fn of(kinds: &[Kind]) -> Self {
+    pub fn of(kinds: &[ObjectKind]) -> Self {
         let heard = Instant::now();
-        let seen = |kind: &Kind| {
+        let seen = |kind: &ObjectKind| {
             let seen = Seen {
                 is_listed: false,
                 heard,
@@ -56,17 +56,17 @@ impl Freshness {
     }
 
     /// Takes word that the source knows of nothing newer about `kind` than what it has told.
-    pub fn heard(&self, kind: Kind) {
+    pub fn heard(&self, kind: ObjectKind) {
         self.change(kind, |seen| seen.heard = Instant::now());
     }
 
     /// Takes word that all objects of `kind` are listed.
-    pub fn listed(&self, kind: Kind) {
+    pub fn listed(&self, kind: ObjectKind) {
         self.change(kind, |seen| seen.is_listed = true);
     }
 
     /// Takes a failure of the source of `kind`.
-    pub fn failed(&self, kind: Kind, why: &str) {
+    pub fn failed(&self, kind: ObjectKind, why: &str) {
         self.change(kind, |seen| {
             seen.failure = Some((Instant::now(), why.to_owned()));
             seen.failures += 1;
@@ -74,12 +74,12 @@ impl Freshness {
     }
 
     /// Takes word that the source of `kind` does not fail any more.
-    pub fn works(&self, kind: Kind) {
+    pub fn works(&self, kind: ObjectKind) {
         self.change(kind, |seen| seen.failure = None);
     }
 
     /// Takes word of an object of `kind` that could not be decoded.
-    pub fn skipped(&self, kind: Kind) {
+    pub fn skipped(&self, kind: ObjectKind) {
         self.change(kind, |seen| seen.skipped += 1);
     }
 
@@ -87,7 +87,7 @@ impl Freshness {
     pub fn now(&self) -> Vec<KindFreshness> {
         let now = Instant::now();
         let known = self.0.lock();
-        let of = |(kind, seen): &(Kind, Seen)| KindFreshness {
+        let of = |(kind, seen): &(ObjectKind, Seen)| KindFreshness {
             kind: *kind,
             is_listed: seen.is_listed,
             age: now.duration_since(seen.heard),
@@ -101,7 +101,7 @@ impl Freshness {
         known.iter().map(of).collect()
     }
 
-    fn change(&self, kind: Kind, change: impl FnOnce(&mut Seen)) {
+    fn change(&self, kind: ObjectKind, change: impl FnOnce(&mut Seen)) {
         let mut known = self.0.lock();
         if let Some((_, seen)) = known.iter_mut().find(|(known, _)| *known == kind) {
             change(seen);

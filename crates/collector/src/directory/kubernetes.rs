@@ -8,8 +8,8 @@ mod watch;
 
 use std::sync::Arc;
 
-use alscope_analysis::directory::naming::NamingRules;
-use alscope_analysis::directory::records::Kind;
+use alscope_analysis::directory::naming_rules::NamingRules;
+use alscope_analysis::directory::records::ObjectKind;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -55,12 +55,12 @@ impl Source {
     pub async fn watch_all(self, stopping: CancellationToken) {
         let all = async {
             tokio::join!(
-                Watch::<Pod>::new(&self, Kind::Pod).run(),
-                Watch::<Service>::new(&self, Kind::Service).run(),
-                Watch::<EndpointSlice>::new(&self, Kind::EndpointSlice).run(),
-                Watch::<Node>::new(&self, Kind::Node).run(),
-                Watch::<ServiceEntry>::new(&self, Kind::ServiceEntry).run(),
-                Watch::<WorkloadEntry>::new(&self, Kind::WorkloadEntry).run(),
+                Watch::<Pod>::new(&self, ObjectKind::Pod).run(),
+                Watch::<Service>::new(&self, ObjectKind::Service).run(),
+                Watch::<EndpointSlice>::new(&self, ObjectKind::EndpointSlice).run(),
+                Watch::<Node>::new(&self, ObjectKind::Node).run(),
+                Watch::<ServiceEntry>::new(&self, ObjectKind::ServiceEntry).run(),
+                Watch::<WorkloadEntry>::new(&self, ObjectKind::WorkloadEntry).run(),
             )
         };
         tokio::select! {

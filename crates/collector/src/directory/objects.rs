@@ -5,15 +5,15 @@ mod lifetime;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, NodeRecord, PodEndpoint, PodRecord, Record, SelectedPort, Selector,
     ServiceRecord,
 };
 use alscope_analysis::directory::scope::EXPORT_TO;
 use alscope_analysis::moment::Moment;
+use alscope_analysis::port_protocol::PortProtocol;
 use alscope_naming::kubernetes_name as naming;
 use k8s_openapi::api::core::v1::{Node, Pod, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
@@ -58,7 +58,7 @@ impl Object for Pod {
             namespace,
             uid,
             labels: self.metadata.labels.clone().unwrap_or_default(),
-            annotations: annotations(&self.metadata, rules, naming::Object::Pod),
+            annotations: annotations(&self.metadata, rules, naming::MetadataObject::Pod),
             controller: controller(&self.metadata),
             is_generated: self
                 .metadata
@@ -95,8 +95,8 @@ impl Object for Service {
         Record::Service(ServiceRecord {
             name: self.metadata.name.clone().unwrap_or_default(),
             namespace: self.metadata.namespace.clone().unwrap_or_default(),
-            labels: labels(&self.metadata, rules, naming::Object::Service),
-            annotations: annotations(&self.metadata, rules, naming::Object::Service),
+            labels: labels(&self.metadata, rules, naming::MetadataObject::Service),
+            annotations: annotations(&self.metadata, rules, naming::MetadataObject::Service),
             selector: selector(&spec),
             addresses,
             ports: spec
@@ -215,7 +215,7 @@ pub(super) fn created(metadata: &ObjectMeta) -> Moment {
 pub(super) fn labels(
     metadata: &ObjectMeta,
     rules: &NamingRules,
-    object: naming::Object,
+    object: naming::MetadataObject,
 ) -> BTreeMap<String, String> {
     kept(metadata.labels.as_ref(), |key| rules.read_label(object, key))
 }
@@ -224,10 +224,10 @@ pub(super) fn labels(
 pub(super) fn annotations(
     metadata: &ObjectMeta,
     rules: &NamingRules,
-    object: naming::Object,
+    object: naming::MetadataObject,
 ) -> BTreeMap<String, String> {
     kept(metadata.annotations.as_ref(), |key| {
-        object == naming::Object::Service && key == EXPORT_TO || rules.read_annotation(object, key)
+        object == naming::MetadataObject::Service && key == EXPORT_TO || rules.read_annotation(object, key)
     })
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alscope_analysis::directory::Directory;
-use alscope_analysis::directory::records::{Key, Kind, Record};
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::records::{ObjectKey, ObjectKind, Record};
+use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::moment::Moment;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
@@ -26,20 +26,20 @@ const MAX_CHANGES_AT_ONCE: usize = 1024;
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A complete list of a kind begins.
-    BeginList(Kind),
+    BeginList(ObjectKind),
     /// An object is there, or changed.
     Apply(Box<Record>),
     /// An object is there but can't be read: what is known of it stays.
-    Keep(Key),
+    Keep(ObjectKey),
     /// An object is gone.
-    Delete(Key),
+    Delete(ObjectKey),
     /// The list of a kind is complete.
-    EndList(Kind),
+    EndList(ObjectKind),
 }
 
 /// Takes changes into `state` until the source ends or `stopping`. `synced` becomes true with the first version that has all kinds.
 pub async fn publish(
-    mut state: State,
+    mut state: DirectoryState,
     mut changes: mpsc::Receiver<Change>,
     published: Arc<ArcSwap<Directory>>,
     synced: watch::Sender<bool>,
@@ -72,13 +72,13 @@ pub async fn publish(
             published.store(Arc::new(directory));
             next = Instant::now() + MIN_PUBLISH_INTERVAL;
         }
-        if listed.len() == Kind::ALL.len() {
+        if listed.len() == ObjectKind::ALL.len() {
             synced.send_if_modified(|synced| !std::mem::replace(synced, true));
         }
     }
 }
 
-fn apply(state: &mut State, listed: &mut HashSet<Kind>, change: Change, now: Moment) {
+fn apply(state: &mut DirectoryState, listed: &mut HashSet<ObjectKind>, change: Change, now: Moment) {
     match change {
         Change::BeginList(kind) => state.begin_list(kind),
         Change::Apply(record) => state.apply(*record, now),

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use alscope_analysis::analyze::port_protocol::PortProtocol;
-use alscope_analysis::directory::block::Block;
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::cidr_block::CidrBlock;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{Record, SelectedPort, Selector, ServiceEntryRecord};
+use alscope_analysis::port_protocol::PortProtocol;
 use alscope_naming::kubernetes_name as naming;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -69,7 +69,7 @@ impl Object for ServiceEntry {
             .resolution
             .as_deref()
             .is_some_and(|resolution| resolution.starts_with("DNS"));
-        let mut addresses: Vec<Block> = listed
+        let mut addresses: Vec<CidrBlock> = listed
             .filter(|_| !asks_dns)
             .filter_map(|text| text.parse().ok())
             .collect();
@@ -82,8 +82,8 @@ impl Object for ServiceEntry {
         Record::ServiceEntry(ServiceEntryRecord {
             name: self.metadata.name.clone().unwrap_or_default(),
             namespace: self.metadata.namespace.clone().unwrap_or_default(),
-            labels: labels(&self.metadata, rules, naming::Object::ServiceEntry),
-            annotations: annotations(&self.metadata, rules, naming::Object::ServiceEntry),
+            labels: labels(&self.metadata, rules, naming::MetadataObject::ServiceEntry),
+            annotations: annotations(&self.metadata, rules, naming::MetadataObject::ServiceEntry),
             selector: spec.selector(),
             hosts: spec.hosts.clone(),
             addresses,

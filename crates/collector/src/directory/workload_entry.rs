@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{Controller, PodRecord, Record};
 use alscope_naming::kubernetes_name as naming;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -54,7 +54,7 @@ impl Object for WorkloadEntry {
             namespace,
             uid,
             labels,
-            annotations: annotations(metadata, rules, naming::Object::Pod),
+            annotations: annotations(metadata, rules, naming::MetadataObject::Pod),
             is_workload_entry: true,
             network: spec.network.clone(),
             named_ports: ports.collect(),

@@ -1,6 +1,6 @@
 //! Who reports: a node's identifier as labels.
 
-use als_proto::{Identifier, Malformed, Value};
+use als_proto::{Identifier, Malformed, StructValue};
 
 use super::names::push_label;
 
@@ -30,17 +30,17 @@ impl Identity {
         let (mut name, mut namespace, mut cluster) = (None, None, None);
         let mut labels_of_pod = None;
         identifier.visit_metadata(|key, value| match (key, value) {
-            (b"NAME", Value::String(text)) => name = said(text),
-            (b"NAMESPACE", Value::String(text)) => namespace = said(text),
-            (b"CLUSTER_ID", Value::String(text)) => cluster = said(text),
-            (b"LABELS", Value::Struct(found)) => labels_of_pod = Some(found),
+            (b"NAME", StructValue::String(text)) => name = said(text),
+            (b"NAMESPACE", StructValue::String(text)) => namespace = said(text),
+            (b"CLUSTER_ID", StructValue::String(text)) => cluster = said(text),
+            (b"LABELS", StructValue::Struct(found)) => labels_of_pod = Some(found),
             _ => {}
         })?;
         let mut services = [const { None }; SERVICE_LABELS.len()];
         if let Some(found) = labels_of_pod {
             found.visit(|key, value| {
                 let label = SERVICE_LABELS.iter().position(|label| label.as_bytes() == key);
-                if let (Some(place), Value::String(text)) =
+                if let (Some(place), StructValue::String(text)) =
                     (label.and_then(|label| services.get_mut(label)), value)
                 {
                     *place = said(text);

@@ -209,7 +209,8 @@ impl MessageReport<'_> {
             MetricValue::Counter(value) => Some(SeriesValue::Counter(value)),
             MetricValue::Gauge(value) => Some(SeriesValue::Gauge(value)),
             MetricValue::Histogram(histogram) => {
-                let bucket = |bucket: als_proto::Bucket| (bucket.upper_bound, bucket.cumulative_count);
+                let bucket =
+                    |bucket: als_proto::HistogramBucket| (bucket.upper_bound, bucket.cumulative_count);
                 let buckets: Result<_, Malformed> = histogram
                     .buckets()
                     // One more than may be kept, so that what is too much is seen as that.

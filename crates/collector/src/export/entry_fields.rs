@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use als_proto::{Address, HttpEntry, HttpRequest, Malformed};
-use alscope_analysis::analyze::addresses::endpoint;
 use alscope_analysis::analyze::measure::{self, HttpMeasure};
-use alscope_analysis::analyze::{flags, latency};
+use alscope_analysis::analyze::party_address::endpoint;
+use alscope_analysis::analyze::{latency, response_flags};
 use alscope_analysis::names::method::Method;
 use alscope_analysis::names::redact::{Redaction, bounded};
-use alscope_analysis::persistence::kept_entry::{KeptEntry, Party, Subject};
+use alscope_analysis::persistence::kept_entry::{KeptEntry, MeasuredCall, PartyTexts};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -124,7 +124,7 @@ pub const FIELDS: [EntryField; 48] = [
     field(
         "response_flags",
         |entry| {
-            FieldValue::text(flags::text(entry.observed.outcome().flags))
+            FieldValue::text(response_flags::text(entry.observed.outcome().flags))
                 .filter(|text| *text != FieldValue::Text("-".into()))
         },
         "Envoy's short codes of all response flags, joined by commas.",
@@ -325,19 +325,19 @@ fn request<'k, 'a>(
     entry: &KeptEntry<'k, 'a>,
 ) -> Option<(&'k HttpEntry<'a>, &'k HttpRequest<'a>, &'k HttpMeasure)> {
     match entry.observed.subject {
-        Subject::Request {
+        MeasuredCall::Request {
             entry,
             request,
             measure,
         } => Some((entry, request, measure)),
-        Subject::Connection { .. } => None,
+        MeasuredCall::Connection { .. } => None,
     }
 }
 
 fn bytes(entry: &KeptEntry<'_, '_>) -> (u64, u64) {
     match entry.observed.subject {
-        Subject::Request { measure, .. } => (measure.request_bytes, measure.response_bytes),
-        Subject::Connection { measure } => (measure.received_bytes, measure.sent_bytes),
+        MeasuredCall::Request { measure, .. } => (measure.request_bytes, measure.response_bytes),
+        MeasuredCall::Connection { measure } => (measure.received_bytes, measure.sent_bytes),
     }
 }
 
@@ -346,7 +346,7 @@ fn number(number: Result<u64, Malformed>) -> Option<FieldValue<'static>> {
     number.ok().map(FieldValue::Number)
 }
 
-fn parts(entry: &KeptEntry<'_, '_>, part: fn(latency::Parts) -> u64) -> Option<FieldValue<'static>> {
+fn parts(entry: &KeptEntry<'_, '_>, part: fn(latency::LatencyParts) -> u64) -> Option<FieldValue<'static>> {
     let parts = latency::parts(entry.observed.common).ok()??;
     Some(FieldValue::Number(part(parts)))
 }
@@ -361,7 +361,7 @@ fn address(address: Result<Option<Address<'_>>, Malformed>) -> Option<FieldValue
     })
 }
 
-fn unattributed(party: &Party) -> Option<FieldValue<'static>> {
+fn unattributed(party: &PartyTexts) -> Option<FieldValue<'static>> {
     FieldValue::text(party.missing?.as_str())
 }
 

@@ -10,10 +10,10 @@ pub mod proxies;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use alscope_analysis::aggregate::histogram::{BOUNDS, BUCKETS, Histogram};
-use alscope_analysis::aggregate::labels::{NAMES, SeriesLabels, TCP_NAMES};
+use alscope_analysis::aggregate::histogram::{BUCKET_BOUNDS, BUCKET_COUNT, Histogram};
+use alscope_analysis::aggregate::labels::{LABEL_NAMES, SeriesLabels, TCP_LABEL_COUNT};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
-use alscope_analysis::aggregate::totals::{Family, Snapshot};
+use alscope_analysis::aggregate::totals::{SeriesFamily, Snapshot};
 use alscope_analysis::moment::Moment;
 use parking_lot::Mutex;
 
@@ -25,8 +25,8 @@ use format::Format;
 /// Bytes that a piece of the text has at least, but for the last one; a piece ends with what makes it as long.
 pub const PIECE_BYTES: usize = 64 * 1024;
 
-/// [`BOUNDS`] in the spelling of `OpenMetrics`.
-const CANONICAL_BOUNDS: [&str; BUCKETS] = [
+/// [`BUCKET_BOUNDS`] in the spelling of `OpenMetrics`.
+const CANONICAL_BOUNDS: [&str; BUCKET_COUNT] = [
     "0.5", "1.0", "5.0", "10.0", "25.0", "50.0", "100.0", "250.0", "500.0", "1000.0", "2500.0", "5000.0",
     "10000.0", "30000.0", "60000.0", "300000.0", "600000.0", "1.8e+06", "3.6e+06", "+Inf",
 ];
@@ -65,8 +65,8 @@ impl Prometheus {
     ) -> impl Iterator<Item = String> + Send + use<> {
         let RenderedLabels { http, tcp } = {
             let mut rendered = self.rendered.lock();
-            learn(&mut rendered.http, &snapshot.http, NAMES.len());
-            learn(&mut rendered.tcp, &snapshot.tcp, TCP_NAMES);
+            learn(&mut rendered.http, &snapshot.http, LABEL_NAMES.len());
+            learn(&mut rendered.tcp, &snapshot.tcp, TCP_LABEL_COUNT);
             rendered.clone()
         };
         let writer = || ExpositionWriter::new(format, snapshot.started);
@@ -97,7 +97,7 @@ impl Prometheus {
 
 /// What is shown of a family of series.
 struct FamilyMetrics<C: 'static> {
-    family: fn(&Snapshot) -> &Family<C>,
+    family: fn(&Snapshot) -> &SeriesFamily<C>,
     /// Whether a series has counted anything: else it is not shown.
     is_shown: fn(&C) -> bool,
     metrics: [MetricPart<C>; 4],
@@ -188,12 +188,12 @@ fn pieces(mut texts: impl Iterator<Item = String>) -> impl Iterator<Item = Strin
 }
 
 /// Renders the labels of the series that were not there, or were others, when the labels were last rendered.
-fn learn<C: Clone + Default>(rendered: &mut Labels, family: &Family<C>, names: usize) {
+fn learn<C: Clone + Default>(rendered: &mut Labels, family: &SeriesFamily<C>, names: usize) {
     let is_known = |id: usize| {
         let known = rendered.get(id).and_then(Option::as_ref);
         known.map(|known| known.created) == family.series(id).map(|series| series.created)
     };
-    if rendered.len() == family.places() && (0..family.places()).all(is_known) {
+    if rendered.len() == family.slots() && (0..family.slots()).all(is_known) {
         return;
     }
     let rendering = |id: usize| match family.series(id) {
@@ -204,13 +204,13 @@ fn learn<C: Clone + Default>(rendered: &mut Labels, family: &Family<C>, names: u
         Some(_) => rendered.get(id).cloned().flatten(),
         None => None,
     };
-    *rendered = (0..family.places()).map(rendering).collect();
+    *rendered = (0..family.slots()).map(rendering).collect();
 }
 
 /// `name="value",…` without braces, values escaped as the format demands.
 fn label_text(labels: &SeriesLabels, names: usize) -> String {
     let mut text = String::new();
-    for (name, value) in NAMES.iter().zip(&labels.values).take(names) {
+    for (name, value) in LABEL_NAMES.iter().zip(&labels.values).take(names) {
         push_label(&mut text, name, value);
     }
     text
@@ -241,7 +241,7 @@ fn write_lines(text: &mut String, format: Format, series: SeriesName<'_>, value:
 fn histogram(text: &mut String, format: Format, series: SeriesName<'_>, histogram: &Histogram, sum: &str) {
     let SeriesName { metric, labels } = series;
     let bounds = match format {
-        Format::Text => BOUNDS,
+        Format::Text => BUCKET_BOUNDS,
         Format::OpenMetrics => CANONICAL_BOUNDS,
     };
     let mut cumulated = 0;

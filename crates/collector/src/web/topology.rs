@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alscope_analysis::aggregate::evidence::EvidenceTable;
-use alscope_analysis::aggregate::node::{Node, NodeKind};
-use alscope_analysis::aggregate::topology::{Row, rows};
+use alscope_analysis::aggregate::graph_node::{GraphNode, NodeKind};
+use alscope_analysis::aggregate::topology::{TopologyRow, rows};
 use alscope_analysis::aggregate::totals::Snapshot;
-use alscope_analysis::analyze::role::Role;
+use alscope_analysis::role::Role;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
@@ -65,7 +65,7 @@ fn topology_of(snapshot: &Snapshot, window: Duration) -> Topology {
 }
 
 /// The workloads that are gateways or waypoints.
-fn proxies(evidence: &EvidenceTable) -> BTreeMap<&Node, Role> {
+fn proxies(evidence: &EvidenceTable) -> BTreeMap<&GraphNode, Role> {
     let ends = evidence.rows().into_iter().flat_map(|row| {
         let evidence = &row.evidence;
         [
@@ -76,7 +76,7 @@ fn proxies(evidence: &EvidenceTable) -> BTreeMap<&Node, Role> {
     ends.filter(|(_, role)| *role != Role::Sidecar).collect()
 }
 
-fn node(node: &Node, role: Role) -> TopologyNode {
+fn node(node: &GraphNode, role: Role) -> TopologyNode {
     let workload = match node.kind {
         NodeKind::Workload => node.name.to_string(),
         NodeKind::Service | NodeKind::Outside | NodeKind::Unknown => "unknown".to_owned(),
@@ -98,7 +98,7 @@ fn node(node: &Node, role: Role) -> TopologyNode {
     }
 }
 
-fn edge(row: &Row) -> Edge {
+fn edge(row: &TopologyRow) -> Edge {
     let [p50, p95, p99] = row
         .percentiles
         .map_or([None; 3], |percentiles| percentiles.map(Some));

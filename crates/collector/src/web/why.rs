@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use alscope_analysis::accounting::{Accounting, Rejected, Skipped};
-use alscope_analysis::aggregate::evidence::Counted;
+use alscope_analysis::aggregate::evidence::CountedEvidence;
 use alscope_analysis::aggregate::example::Example as Entry;
-use alscope_analysis::aggregate::node::Node;
+use alscope_analysis::aggregate::graph_node::GraphNode;
 use alscope_analysis::aggregate::topology::shown_at;
 use alscope_analysis::aggregate::totals::Snapshot;
-use alscope_analysis::aggregate::window::MOST_EDGES;
-use alscope_analysis::analyze::rule::Rule;
+use alscope_analysis::aggregate::window::MAX_EDGES;
 use alscope_analysis::moment::Moment;
-use alscope_analysis::party::Reporter;
+use alscope_analysis::reporter::Reporter;
+use alscope_analysis::rule::Rule;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
@@ -43,13 +43,13 @@ pub(super) fn answer(snapshot: &Snapshot, edge: Option<&str>) -> Result<Why, (St
     let (rows, [source, destination]) = match edge {
         None => (rows.collect(), [None, None]),
         Some(edge) => {
-            let is_asked = |row: &&Counted| ends(row).join(",") == edge;
+            let is_asked = |row: &&CountedEvidence| ends(row).join(",") == edge;
             let Some([source, destination]) = rows.clone().find(is_asked).map(ends) else {
                 return Err(refusal(edge));
             };
             let span = snapshot.window.last(MAX_WINDOW, snapshot.taken);
             let services = shown_at(&span, &source, &destination);
-            let is_shown_there = |row: &&Counted| {
+            let is_shown_there = |row: &&CountedEvidence| {
                 row.evidence.source.id() == source && services.contains(&&row.evidence.destination)
             };
             let rows = rows.filter(|row| is_asked(row) || is_shown_there(row));
@@ -74,7 +74,7 @@ pub(super) fn answer(snapshot: &Snapshot, edge: Option<&str>) -> Result<Why, (St
 fn refusal(edge: &str) -> (StatusCode, String) {
     if edge == OTHER {
         let message = format!(
-            "edge={edge} stands for the edges beyond the first {MOST_EDGES}; ask for one of them by its ends, or for all without an edge\n"
+            "edge={edge} stands for the edges beyond the first {MAX_EDGES}; ask for one of them by its ends, or for all without an edge\n"
         );
         (StatusCode::NOT_FOUND, message)
     } else if edge.contains(',') {
@@ -90,8 +90,8 @@ fn refusal(edge: &str) -> (StatusCode, String) {
     }
 }
 
-fn ends(row: &Counted) -> [String; 2] {
-    [&row.evidence.source, &row.evidence.destination].map(Node::id)
+fn ends(row: &CountedEvidence) -> [String; 2] {
+    [&row.evidence.source, &row.evidence.destination].map(GraphNode::id)
 }
 
 /// One party of the calls.
@@ -101,9 +101,9 @@ enum Party {
     Destination,
 }
 
-fn evidence(rows: &[&Counted]) -> Vec<Evidence> {
+fn evidence(rows: &[&CountedEvidence]) -> Vec<Evidence> {
     let mut by_reporter: BTreeMap<Reporter, u64> = BTreeMap::new();
-    let mut by_rule: BTreeMap<(Reporter, Party, Rule), Vec<&Counted>> = BTreeMap::new();
+    let mut by_rule: BTreeMap<(Reporter, Party, Rule), Vec<&CountedEvidence>> = BTreeMap::new();
     for row in rows {
         let of = &row.evidence;
         *by_reporter.entry(of.reporter).or_default() += row.observations;
@@ -128,7 +128,13 @@ fn evidence(rows: &[&Counted]) -> Vec<Evidence> {
     evidence.into_iter().map(|(_, evidence)| evidence).collect()
 }
 
-fn row(reporter: Reporter, party: Party, rule: Rule, rows: &[&Counted], of_reporter: u64) -> Evidence {
+fn row(
+    reporter: Reporter,
+    party: Party,
+    rule: Rule,
+    rows: &[&CountedEvidence],
+    of_reporter: u64,
+) -> Evidence {
     let observations: u64 = rows.iter().map(|row| row.observations).sum();
     let examples = rows.iter().filter_map(|row| row.example.as_deref());
     Evidence {

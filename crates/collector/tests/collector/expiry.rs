@@ -9,7 +9,7 @@ use alscope_analysis::aggregate::registry::Registry;
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::moment::Moment;
-use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use alscope_collector::control::Control;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::exporters::Queues;
@@ -36,9 +36,9 @@ fn take(shard: &mut Shard, host: &str) {
     let bytes = first_message(vec![called]).encode_to_vec();
     let message = Message::read(&bytes).unwrap();
     let identifier = message.identifier().unwrap().unwrap();
-    let node = shard.node(&identifier).unwrap();
-    let mut progress = Progress::new(message.entries(), at(0));
-    while shard.entries(&Directory::default(), &node, &mut progress, 10) {}
+    let node = shard.read_node(&identifier).unwrap();
+    let mut progress = MessageProgress::new(message.entries(), at(0));
+    while shard.read_entries(&Directory::default(), &node, &mut progress, 10) {}
 }
 
 fn text(prometheus: &Prometheus, snapshot: Snapshot, format: Format) -> String {
@@ -69,7 +69,7 @@ fn hosts(text: &str) -> Vec<&str> {
 #[test]
 fn a_series_that_takes_the_place_of_one_that_went_is_shown_with_its_own_labels_and_time() {
     let registry = Arc::new(Registry::default());
-    let mut shard = Shard::new(Settings::default(), registry.clone());
+    let mut shard = Shard::new(AnalysisSettings::default(), registry.clone());
     let mut totals = Totals::new(at(0));
     let mut expiry = Expiry::new(Duration::from_hours(1), at(0));
     let prometheus = Prometheus::default();
@@ -79,7 +79,7 @@ fn a_series_that_takes_the_place_of_one_that_went_is_shown_with_its_own_labels_a
         take(&mut shard, &host);
         let now = at(day * 86_400);
         let pass = expiry.begin(&registry, now);
-        while totals.drain(&mut shard, 10, now) {}
+        while shard.drain_into(&mut totals, 10, now) {}
         pass.unwrap().end(&mut totals, &registry);
         let exposition = text(&prometheus, totals.publish(now), Format::Text);
         assert_eq!(hosts(&exposition), [host.as_str()]);
@@ -106,7 +106,10 @@ fn a_series_that_takes_the_place_of_one_that_went_is_shown_with_its_own_labels_a
 #[tokio::test]
 async fn the_control_task_lets_go_what_is_idle() {
     let registry = Arc::new(Registry::default());
-    let shard = Arc::new(Mutex::new(Shard::new(Settings::default(), registry.clone())));
+    let shard = Arc::new(Mutex::new(Shard::new(
+        AnalysisSettings::default(),
+        registry.clone(),
+    )));
     let (idle, shards) = (Duration::from_millis(600), vec![shard.clone()]);
     let (control, published) = Control::new(registry.clone(), shards, idle, Queues::default());
     let stopping = CancellationToken::new();

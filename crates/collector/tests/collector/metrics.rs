@@ -7,7 +7,7 @@ use als_proto::messages::envoy::service::metrics::v3::stream_metrics_message::Id
 use als_proto::messages::envoy::service::metrics::v3::{StreamMetricsMessage, StreamMetricsResponse};
 use als_proto::messages::io::prometheus::client::{Counter, Gauge, Metric, MetricFamily, MetricType};
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::shard::{Settings, Shard};
+use alscope_analysis::shard::{AnalysisSettings, Shard};
 use alscope_collector::export::exporters::Queues;
 use alscope_collector::ingest::Ingest;
 use alscope_collector::receive::limits::Usage;
@@ -165,7 +165,7 @@ async fn metrics_are_refused_with_the_setting_that_does_it(
     #[case] expected: Option<Code>,
     #[values(V3, V2)] path: &'static str,
 ) {
-    let shard = Shard::new(Settings::default(), Arc::new(Registry::default()));
+    let shard = Shard::new(AnalysisSettings::default(), Arc::new(Registry::default()));
     let ingest = Ingest {
         shard: Arc::new(Mutex::new(shard)),
         directory: Arc::default(),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use als_proto::messages::envoy::data::accesslog::v3::HttpAccessLogEntry;
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
-use als_proto::{Record, Recording};
-use alscope_analysis::accounting::Kept;
+use als_proto::{RecordedMessage, Recording};
+use alscope_analysis::accounting::KeepReason;
 use alscope_analysis::names::redact::Redaction;
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::Prometheus;
@@ -187,7 +187,7 @@ async fn a_replay_counts_what_a_collector_keeps() {
     let keeping = alscope_collector_config::Config::parse(analysis, &folder.path().join("a.yaml")).unwrap();
     for (config, expected) in [(config, 0), (keeping, 2)] {
         let replayed = replay(&config, file.clone()).await.unwrap();
-        assert_eq!(replayed.snapshot.accounting.kept(Kept::Error), expected);
+        assert_eq!(replayed.snapshot.accounting.kept(KeepReason::Error), expected);
     }
 }
 
@@ -219,7 +219,7 @@ async fn without_redaction_the_bytes_are_those_that_came() {
     ];
     recorder.send(SATELLITE, messages.clone()).await;
     let (_, bytes, _folder) = recorder.stop().await;
-    let records: Vec<Record<'_>> = Recording::read(&bytes).unwrap().map(Result::unwrap).collect();
+    let records: Vec<RecordedMessage<'_>> = Recording::read(&bytes).unwrap().map(Result::unwrap).collect();
     let read: Vec<Vec<u8>> = records.iter().map(|record| record.message.to_vec()).collect();
     let sent: Vec<Vec<u8>> = messages.iter().map(prost::Message::encode_to_vec).collect();
     assert_eq!(read, sent);
@@ -282,7 +282,7 @@ async fn what_can_not_be_replayed_says_why() {
     assert!(missing.contains("streams.als: No such file"), "{missing}");
     std::fs::write(&file, "something else").unwrap();
     let other = replay(&config, file.clone()).await.unwrap_err().to_string();
-    assert!(other.contains("this is no recording"), "{other}");
+    assert!(other.contains("this is not a recording"), "{other}");
     std::fs::write(&file, Recording::BEGINNING).unwrap();
     let text = "directory: { kubernetes: {} }";
     let live = alscope_collector_config::Config::parse(text, Path::new("collector.yaml")).unwrap();

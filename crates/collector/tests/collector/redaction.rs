@@ -10,7 +10,7 @@ use alscope_analysis::directory::Directory;
 use alscope_analysis::moment::Moment;
 use alscope_analysis::names::redact::Redaction;
 use alscope_analysis::node::Node;
-use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use alscope_collector::configure::persistence::persistence;
 use alscope_collector_config::Config;
 use prost::Message as _;
@@ -94,13 +94,13 @@ fn corpus() -> Vec<HttpAccessLogEntry> {
 fn lines(analysis: &str) -> Vec<String> {
     let text = format!("{{ directory: {{ file: a }}, analysis: {{ {CHAINS}, {analysis} }} }}");
     let config = Config::parse(&text, Path::new("collector.yaml")).unwrap();
-    let shard = Shard::new(Settings::default(), Arc::new(Registry::default()));
-    let mut shard = shard.keeping(persistence(&config).unwrap().unwrap());
+    let shard = Shard::new(AnalysisSettings::default(), Arc::new(Registry::default()));
+    let mut shard = shard.with_persistence(persistence(&config).unwrap().unwrap());
     let bytes = first_message(corpus()).encode_to_vec();
     let message = Message::read(&bytes).unwrap();
     let stream = Node::identify(&message.identifier().unwrap().unwrap(), shard.registry()).unwrap();
-    let mut progress = Progress::new(message.entries(), Moment(0));
-    assert!(!shard.entries(&Directory::default(), &stream, &mut progress, 1000));
+    let mut progress = MessageProgress::new(message.entries(), Moment(0));
+    assert!(!shard.read_entries(&Directory::default(), &stream, &mut progress, 1000));
     let text = String::from_utf8(shard.take_kept(0).unwrap().bytes).unwrap();
     text.lines().map(str::to_owned).collect()
 }

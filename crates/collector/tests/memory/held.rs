@@ -16,9 +16,9 @@ use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::records::{
     Controller, EndpointSliceRecord, PodEndpoint, PodRecord, Record, ServiceRecord,
 };
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::moment::Moment;
-use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use alscope_collector::envoy_metrics::Proxies;
 use alscope_collector::export::prometheus::families::ScrapeGauges;
 use alscope_collector::export::prometheus::format::Format;
@@ -44,15 +44,15 @@ const LABEL_SETS: u32 = 1800;
 
 /// What counted the entries of a message.
 fn counted(message: &StreamAccessLogsMessage) -> (Shard, Totals) {
-    let mut shard = Shard::new(Settings::default(), Arc::new(Registry::default()));
+    let mut shard = Shard::new(AnalysisSettings::default(), Arc::new(Registry::default()));
     let mut totals = Totals::new(NOW);
     let first = first_message().encode_to_vec();
     let identifier = Message::read(&first).unwrap().identifier().unwrap().unwrap();
-    let stream = shard.node(&identifier).unwrap();
+    let stream = shard.read_node(&identifier).unwrap();
     let bytes = message.encode_to_vec();
-    let mut progress = Progress::new(Message::read(&bytes).unwrap().entries(), NOW);
-    while shard.entries(&Directory::default(), &stream, &mut progress, 512) {}
-    while totals.drain(&mut shard, 512, NOW) {}
+    let mut progress = MessageProgress::new(Message::read(&bytes).unwrap().entries(), NOW);
+    while shard.read_entries(&Directory::default(), &stream, &mut progress, 512) {}
+    while shard.drain_into(&mut totals, 512, NOW) {}
     (shard, totals)
 }
 
@@ -212,7 +212,7 @@ fn a_pod() {
     // Just above where tables double.
     let workloads = 240;
     let bytes = held(|| {
-        let mut state = State::default();
+        let mut state = DirectoryState::default();
         (0..workloads)
             .flat_map(workload)
             .for_each(|record| state.apply(record, NOW));

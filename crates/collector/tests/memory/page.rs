@@ -5,10 +5,10 @@
 use std::path::Path;
 use std::{env, fs};
 
-use alscope_analysis::aggregate::registry::Bounds;
+use alscope_analysis::aggregate::registry::RegistryBounds;
 use alscope_analysis::aggregate::series::{Counts, HttpCounts};
 use alscope_analysis::names::endpoint;
-use alscope_analysis::node::OWN_LABELS;
+use alscope_analysis::node::MAX_OWN_LABELS;
 use alscope_collector::directory::kubernetes;
 use alscope_collector::export::deliver::queue;
 use alscope_collector::receive::{admission, buffer_budget};
@@ -48,11 +48,11 @@ fn page() -> String {
     let terms = terms();
     let rows: String = terms.iter().map(row).collect();
     let sum = mebibytes(sum(&terms));
-    let own_labels = mebibytes(2 * OWN_LABELS * Limits::default().string_bytes * CONNECTIONS);
-    let names = mebibytes(endpoint::Settings::default().bytes);
+    let own_labels = mebibytes(2 * MAX_OWN_LABELS * Limits::default().string_bytes * CONNECTIONS);
+    let names = mebibytes(endpoint::EndpointBounds::default().bytes);
     let queue = mebibytes(queue::MAX_WAITING_BYTES);
     let sets = 2 * OUTCOMES;
-    let edges = Bounds::default().samples / HttpCounts::SAMPLES / sets;
+    let edges = RegistryBounds::default().samples / HttpCounts::SAMPLES_PER_SERIES / sets;
     let (places, places_of_peer, objects) = (
         admission::MAX_CONCURRENT_HANDSHAKES,
         admission::MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS,

@@ -1,12 +1,13 @@
 //! The terms of the page: what is held, of what there may be many of, and how many there are under the load that the page adds up.
 
-use alscope_analysis::aggregate::evidence::MOST_EVIDENCE;
-use alscope_analysis::aggregate::registry::{Bounds, CallId};
+use alscope_analysis::aggregate::call::Call;
+use alscope_analysis::aggregate::evidence::MAX_EVIDENCE;
+use alscope_analysis::aggregate::ids::CallId;
+use alscope_analysis::aggregate::registry::RegistryBounds;
 use alscope_analysis::aggregate::series::{Counts, HttpCounts, TcpCounts};
-use alscope_analysis::aggregate::window::{EdgeCounts, EdgeId, MOST_EDGES};
-use alscope_analysis::interner::STRING_BYTES;
-use alscope_analysis::node::{DOMAIN, NODE_ID};
-use alscope_analysis::party::Call;
+use alscope_analysis::aggregate::window::{EdgeCounts, EdgeId, MAX_EDGES};
+use alscope_analysis::interner::STRING_OVERHEAD_BYTES;
+use alscope_analysis::node::{MAX_DOMAIN_BYTES, MAX_NODE_ID_BYTES};
 use alscope_collector::envoy_metrics;
 use alscope_collector::receive::buffer_pool;
 use alscope_collector::receive::worker::WINDOW_BYTES;
@@ -44,7 +45,7 @@ pub(crate) const HTTP_LABEL_SET: usize = 4096;
 pub(crate) const TCP_LABEL_SET: usize = 2560;
 pub(crate) const POD: usize = 1664;
 pub(crate) const CONNECTION: usize = 30 * 1024;
-pub(crate) const STREAM: usize = 4 * 1024 + NODE_ID + 2 * DOMAIN;
+pub(crate) const STREAM: usize = 4 * 1024 + MAX_NODE_ID_BYTES + 2 * MAX_DOMAIN_BYTES;
 pub(crate) const READER: usize = 4 << 20;
 pub(crate) const PROCESS: usize = 36 << 20;
 
@@ -109,12 +110,12 @@ fn receiving() -> [Term; 6] {
 }
 
 fn counting() -> [Term; 6] {
-    let bounds = Bounds::default();
+    let bounds = RegistryBounds::default();
     // With the epoch and the number of its series.
     let call = (size_of::<Call>() + 2 * size_of::<u32>()) * 2 + hashed(size_of::<CallId>());
-    let string = STRING_BYTES + 64;
-    let http = bounds.samples / HttpCounts::SAMPLES;
-    let tcp = bounds.samples / TcpCounts::SAMPLES;
+    let string = STRING_OVERHEAD_BYTES + 64;
+    let http = bounds.samples / HttpCounts::SAMPLES_PER_SERIES;
+    let tcp = bounds.samples / TcpCounts::SAMPLES_PER_SERIES;
     let strings = bounds.string_bytes / string;
     [
         term("remembered identities", (32 << 20, "worker"), 1, Some(1)),
@@ -152,13 +153,13 @@ fn the_rest() -> [Term; 5] {
             "an edge of the last hour",
             (edge, "edge"),
             CALLS,
-            Some(MOST_EDGES + 1),
+            Some(MAX_EDGES + 1),
         ),
         term(
             "evidence with its examples",
             (4 * 1024, "rules of an edge"),
             CALLS,
-            Some(MOST_EVIDENCE),
+            Some(MAX_EVIDENCE),
         ),
         term(
             "what Envoys report about themselves",

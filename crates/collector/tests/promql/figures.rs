@@ -14,11 +14,11 @@ use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_messa
     HttpAccessLogEntries, Identifier, LogEntries,
 };
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::aggregate::topology::{Row, rows};
+use alscope_analysis::aggregate::topology::{TopologyRow, rows};
 use alscope_analysis::aggregate::totals::{Snapshot, Totals};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::moment::Moment;
-use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use alscope_collector::envoy_metrics::{MetricBounds, Proxies};
 use alscope_collector::export::prometheus::Prometheus;
 use alscope_collector::export::prometheus::families::ScrapeGauges;
@@ -89,7 +89,7 @@ struct Counting {
 impl Counting {
     fn new() -> Self {
         Counting {
-            shard: Shard::new(Settings::default(), Arc::new(Registry::default())),
+            shard: Shard::new(AnalysisSettings::default(), Arc::new(Registry::default())),
             totals: Totals::new(at(900)),
         }
     }
@@ -110,13 +110,16 @@ impl Counting {
         };
         let bytes = message.encode_to_vec();
         let message = Message::read(&bytes).unwrap();
-        let stream = self.shard.node(&message.identifier().unwrap().unwrap()).unwrap();
-        let mut progress = Progress::new(message.entries(), at(second));
+        let stream = self
+            .shard
+            .read_node(&message.identifier().unwrap().unwrap())
+            .unwrap();
+        let mut progress = MessageProgress::new(message.entries(), at(second));
         while self
             .shard
-            .entries(&Directory::default(), &stream, &mut progress, 100)
+            .read_entries(&Directory::default(), &stream, &mut progress, 100)
         {}
-        while self.totals.drain(&mut self.shard, 100, at(second)) {}
+        while self.shard.drain_into(&mut self.totals, 100, at(second)) {}
     }
 
     fn snapshot(&mut self, second: i64) -> Arc<Snapshot> {
@@ -198,7 +201,7 @@ fn histogram_quantile(quantile: f64, rates: &Samples, service: &str) -> f64 {
     start + (bound - start) * (rank - below) / (count - below)
 }
 
-fn row_of(snapshot: &Snapshot, service: &str) -> Row {
+fn row_of(snapshot: &Snapshot, service: &str) -> TopologyRow {
     let span = snapshot.window.last(Duration::from_mins(1), snapshot.taken);
     assert_eq!(span.length, Duration::from_mins(1));
     let mut rows = rows(&span).into_iter();

@@ -3,10 +3,10 @@
 use als_proto::HttpEntry;
 use als_proto::ResponseFlags;
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry};
-use alscope_analysis::aggregate::series::Outcome;
-use alscope_analysis::analyze::flags;
-use alscope_analysis::analyze::outcome::{FLAGS, Verdict};
+use alscope_analysis::analyze::outcome::Outcome;
+use alscope_analysis::analyze::outcome::{FLAG_MEANINGS, Verdict};
 use alscope_analysis::analyze::protocol::Protocol;
+use alscope_analysis::analyze::response_flags;
 use prost::Message as _;
 
 use crate::selector::{Labels, Selector, selectors};
@@ -48,7 +48,7 @@ fn labels(outcome: Outcome) -> Labels {
         ("source_workload", "productpage".to_owned()),
         ("request_protocol", protocol.as_str().to_owned()),
         ("response_code", code.to_string()),
-        ("response_flags", flags::text(set)),
+        ("response_flags", response_flags::text(set)),
         ("grpc_response_status", protocol.grpc_status_text()),
     ];
     labels
@@ -59,7 +59,7 @@ fn labels(outcome: Outcome) -> Labels {
 
 /// No flag, each, and each pair.
 fn sets() -> Vec<ResponseFlags> {
-    let numbers = FLAGS.map(|(number, _)| number);
+    let numbers = FLAG_MEANINGS.map(|(number, _)| number);
     let mut sets = vec![flags_of(&[])];
     for one in numbers {
         sets.push(flags_of(&[one]));

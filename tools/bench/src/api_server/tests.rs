@@ -3,8 +3,8 @@ pub(super) mod shop;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use alscope_analysis::directory::records::Kind;
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::records::ObjectKind;
+use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::directory::{Directory, Owner};
 use alscope_analysis::moment::Moment;
 use alscope_collector::clock;
@@ -44,7 +44,7 @@ impl Followed {
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let (changes, taken) = mpsc::channel(16);
         let (synced, mut is_synced) = watch::channel(false);
-        let state = State::default();
+        let state = DirectoryState::default();
         let rules = state.naming_rules().clone();
         let stopping = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -52,7 +52,7 @@ impl Followed {
             client: client(server).await,
             rules,
             changes,
-            freshness: Arc::new(Freshness::of(&Kind::ALL)),
+            freshness: Arc::new(Freshness::of(&ObjectKind::ALL)),
         };
         tasks.spawn(source.watch_all(stopping.clone()));
         tasks.spawn(publisher::publish(
@@ -92,7 +92,7 @@ fn pod_at(
     address: IpAddr,
     start: Moment,
 ) -> Option<&alscope_analysis::directory::Pod> {
-    match directory.inquiry().owner(address, Some(8080), start).owner {
+    match directory.query().owner(address, Some(8080), start).owner {
         Owner::Pod(pod) => Some(pod),
         Owner::Service(_) | Owner::External(_) | Owner::Unknown(_) => None,
     }
@@ -114,13 +114,13 @@ async fn the_collector_makes_its_directory_of_the_objects(#[case] pods: u32) {
         let pod = pod_at(&directory, web_address(number), now).expect("the pod is known");
         assert_eq!(*pod.name, format!("web-{number:04}"));
         let oldest = directory
-            .inquiry()
+            .query()
             .service_of(pod, 8080)
             .expect("the slice is known");
         assert_eq!(&*oldest.service.name, "web");
     }
     let owner = directory
-        .inquiry()
+        .query()
         .owner("10.96.0.1".parse().unwrap(), Some(80), now)
         .owner;
     assert!(
@@ -128,10 +128,10 @@ async fn the_collector_makes_its_directory_of_the_objects(#[case] pods: u32) {
         "{owner:?}"
     );
     let node = directory
-        .inquiry()
+        .query()
         .owner("192.0.2.1".parse().unwrap(), None, now)
         .rule;
-    assert_eq!(node, alscope_analysis::analyze::rule::Rule::NodeAddress);
+    assert_eq!(node, alscope_analysis::rule::Rule::NodeAddress);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_replaced_pods_ownership_ends_and_another_pod_is_found() {
     let found = followed
         .until(|directory| {
             let pod = pod_at(directory, new, clock::now())?;
-            let oldest = directory.inquiry().service_of(pod, 8080)?;
+            let oldest = directory.query().service_of(pod, 8080)?;
             let service = oldest.service.name.to_string();
             Some((pod.name.to_string(), pod.app.to_string(), service))
         })
@@ -153,7 +153,7 @@ async fn a_replaced_pods_ownership_ends_and_another_pod_is_found() {
     assert_eq!(found, ["web-00000", "web", "web"].map(str::to_owned).into());
 
     let directory = followed.directory.load();
-    let old = directory.inquiry().owner(web_address(1), Some(8080), began);
+    let old = directory.query().owner(web_address(1), Some(8080), began);
     assert!(
         matches!(&old.owner, Owner::Pod(pod) if &*pod.name == "web-0001"),
         "{old:?}"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_message;
-use als_proto::{Identifier, Malformed, Value};
+use als_proto::{Identifier, Malformed, StructValue};
 use prost_types::Struct;
 use prost_types::value::Kind;
 
@@ -31,15 +31,15 @@ pub(super) fn compare(
 }
 
 /// Compares a struct's fields, the last of each name, with prost's, and so on inside them.
-fn compare_struct(fields: &BTreeMap<&[u8], Value<'_>>, expected: &Struct) {
+fn compare_struct(fields: &BTreeMap<&[u8], StructValue<'_>>, expected: &Struct) {
     let names: Vec<&[u8]> = expected.fields.keys().map(String::as_bytes).collect();
     assert_eq!(fields.keys().copied().collect::<Vec<_>>(), names);
     for (value, (name, expected)) in fields.values().zip(&expected.fields) {
         match (value, &expected.kind) {
-            (Value::String(string), Some(Kind::StringValue(expected))) => {
+            (StructValue::String(string), Some(Kind::StringValue(expected))) => {
                 assert_eq!(*string, expected.as_bytes(), "the string {name}");
             }
-            (Value::Struct(inner), Some(Kind::StructValue(expected))) => {
+            (StructValue::Struct(inner), Some(Kind::StructValue(expected))) => {
                 let mut fields = BTreeMap::new();
                 let result = inner.visit(|name, value| {
                     fields.insert(name, value);
@@ -48,7 +48,7 @@ fn compare_struct(fields: &BTreeMap<&[u8], Value<'_>>, expected: &Struct) {
                 compare_struct(&fields, expected);
             }
             (value, kind) => {
-                let is_other = matches!(value, Value::Other)
+                let is_other = matches!(value, StructValue::Other)
                     && !matches!(kind, Some(Kind::StringValue(_) | Kind::StructValue(_)));
                 assert!(is_other, "{name} is {value:?} and should be {kind:?}");
             }

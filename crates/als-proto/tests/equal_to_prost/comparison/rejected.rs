@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use als_proto::{CommonProperties, Entry, HttpEntry, Malformed, Message, Value};
+use als_proto::{CommonProperties, Entry, HttpEntry, Malformed, Message, StructValue};
 
 /// Calls everything that a message offers.
 pub(super) fn read_all(bytes: &[u8]) {
@@ -79,9 +79,9 @@ fn read_common(common: Option<&CommonProperties<'_>>, most: usize) {
     );
 }
 
-fn read_value(name: &[u8], value: Value<'_>) {
+fn read_value(name: &[u8], value: StructValue<'_>) {
     black_box(name);
-    if let Value::Struct(inner) = value {
+    if let StructValue::Struct(inner) = value {
         read(inner.visit(read_value).map(Some));
     }
 }

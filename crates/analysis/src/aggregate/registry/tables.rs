@@ -1,54 +1,68 @@
-//! What the registry holds under its lock.
+//! The tables of the registry, which its lock guards.
 
 use als_proto::ResponseFlags;
 
+use super::bounds::RegistryBounds;
+use super::id_table::IdTable;
 use super::outside_hosts::OutsideHosts;
-use super::places::Places;
-use super::{Bounds, CallId, SeriesId};
-use crate::aggregate::evidence::{EvidenceId, EvidenceKey};
+use crate::aggregate::call::Call;
+use crate::aggregate::evidence::EvidenceKey;
+use crate::aggregate::ids::{CallId, EvidenceId, SeriesId};
 use crate::aggregate::labels::{SeriesLabels, label_bytes, series_labels};
-use crate::aggregate::series::{Outcome, SeriesKey};
+use crate::aggregate::series::{Counts as _, HttpCounts, SeriesKey, TcpCounts};
+use crate::analyze::outcome::Outcome;
 use crate::analyze::protocol::Protocol;
 use crate::interner::Interner;
-use crate::party::Call;
 
 #[derive(Debug)]
 pub(super) struct Tables {
     pub(super) interner: Interner,
-    pub(super) calls: Places<Call>,
-    /// Of each call, how many series it has.
+    pub(super) calls: IdTable<Call>,
+    /// How many series each call has.
     pub(super) series_of: Vec<u32>,
-    pub(super) http: Places<SeriesKey>,
-    pub(super) tcp: Places<SeriesKey>,
-    /// Samples of all series.
+    pub(super) http: IdTable<SeriesKey>,
+    pub(super) tcp: IdTable<SeriesKey>,
+    /// How many samples all series are in the exposition.
     pub(super) samples: usize,
-    /// Bytes of the values of their labels.
+    /// Bytes of the label values of all series.
     pub(super) label_bytes: usize,
-    pub(super) evidence: Places<EvidenceKey>,
+    pub(super) evidence: IdTable<EvidenceKey>,
     pub(super) outside_hosts: OutsideHosts,
 }
 
-/// A family of series among the tables.
-pub(super) type Family = fn(&mut Tables) -> &mut Places<SeriesKey>;
+/// The series of one family, HTTP or TCP.
+#[derive(Clone, Copy)]
+pub(super) struct SeriesTable {
+    /// The table of their keys.
+    keys: fn(&mut Tables) -> &mut IdTable<SeriesKey>,
+    /// Samples of the exposition that one of them takes.
+    samples: usize,
+}
 
-pub(super) const HTTP: Family = |tables| &mut tables.http;
-pub(super) const TCP: Family = |tables| &mut tables.tcp;
+pub(super) const HTTP_SERIES: SeriesTable = SeriesTable {
+    keys: |tables| &mut tables.http,
+    samples: HttpCounts::SAMPLES_PER_SERIES,
+};
+pub(super) const TCP_SERIES: SeriesTable = SeriesTable {
+    keys: |tables| &mut tables.tcp,
+    samples: TcpCounts::SAMPLES_PER_SERIES,
+};
 
 impl Tables {
-    /// The overflow call and the overflow series, and strings of at most so many bytes.
+    /// Tables with the overflow call and the overflow series, for at most `string_bytes` bytes of strings.
     pub(super) fn new(string_bytes: usize) -> Self {
         let mut tables = Tables {
             interner: Interner::new(string_bytes),
-            calls: Places::default(),
+            calls: IdTable::default(),
             series_of: vec![0],
-            http: Places::default(),
-            tcp: Places::default(),
+            http: IdTable::default(),
+            tcp: IdTable::default(),
             samples: 0,
             label_bytes: 0,
-            evidence: Places::default(),
+            evidence: IdTable::default(),
             outside_hosts: OutsideHosts::default(),
         };
-        let epoch = tables.interner.number();
+        let epoch = tables.interner.epoch();
         let overflow = |protocol| SeriesKey {
             call: CallId::OVERFLOW,
             outcome: Outcome {
@@ -63,12 +77,12 @@ impl Tables {
         tables
     }
 
-    /// The number of the epoch.
+    /// The number of the current epoch.
     pub(super) fn epoch(&self) -> u32 {
-        self.interner.number()
+        self.interner.epoch()
     }
 
-    /// The id of a call.
+    /// The id of a call; the overflow's if it is new and there are `most` calls.
     pub(super) fn call_id(&mut self, call: &Call, most: usize) -> CallId {
         let epoch = self.epoch();
         if let Some(id) = self.calls.find(call, epoch) {
@@ -127,23 +141,18 @@ impl Tables {
         true
     }
 
-    /// As what the calls of an id are counted.
+    /// The call of an id.
     pub(super) fn call_of(&self, id: CallId) -> &Call {
         self.calls.get(id.0).unwrap_or(&Call::OVERFLOW)
     }
 
-    /// The id of a series. Only a new one is asked for what it takes of the bounds.
-    pub(super) fn series(
-        &mut self,
-        (family, samples): (Family, usize),
-        key: SeriesKey,
-        bounds: &Bounds,
-    ) -> SeriesId {
+    /// The id of a series; the overflow's if it is new and does not fit within the bounds.
+    pub(super) fn series(&mut self, table: SeriesTable, key: SeriesKey, bounds: &RegistryBounds) -> SeriesId {
         let epoch = self.epoch();
-        if let Some(id) = family(self).find(&key, epoch) {
+        if let Some(id) = (table.keys)(self).find(&key, epoch) {
             return SeriesId(id);
         }
-        let samples = self.samples + samples;
+        let samples = self.samples + table.samples;
         if key.call == CallId::OVERFLOW || samples > bounds.samples {
             return SeriesId::OVERFLOW;
         }
@@ -151,7 +160,7 @@ impl Tables {
         if label_bytes > bounds.label_bytes {
             return SeriesId::OVERFLOW;
         }
-        let Some(id) = family(self).add(key, epoch) else {
+        let Some(id) = (table.keys)(self).add(key, epoch) else {
             return SeriesId::OVERFLOW;
         };
         if let Some(series) = self.series_of.get_mut(key.call.0 as usize) {
@@ -162,19 +171,19 @@ impl Tables {
         SeriesId(id)
     }
 
-    /// The overflow series stays.
-    pub(super) fn free_series(&mut self, (family, samples): (Family, usize), id: SeriesId) -> bool {
+    /// Frees a series that nobody asked for in this epoch, except the overflow series. Returns whether it did.
+    pub(super) fn free_series(&mut self, table: SeriesTable, id: SeriesId) -> bool {
         let epoch = self.epoch();
-        if id == SeriesId::OVERFLOW || !family(self).is_unasked(id.0, epoch) {
+        if id == SeriesId::OVERFLOW || !(table.keys)(self).is_unasked(id.0, epoch) {
             return false;
         }
-        let Some(key) = family(self).remove(id.0) else {
+        let Some(key) = (table.keys)(self).remove(id.0) else {
             return false;
         };
         if let Some(series) = self.series_of.get_mut(key.call.0 as usize) {
             *series -= 1;
         }
-        self.samples -= samples;
+        self.samples -= table.samples;
         self.label_bytes -= self.label_bytes_of(key);
         true
     }
@@ -183,8 +192,8 @@ impl Tables {
         label_bytes(self.call_of(key.call), &self.interner)
     }
 
-    pub(super) fn labels(&mut self, family: Family, id: SeriesId) -> Option<SeriesLabels> {
-        let key = *family(self).get(id.0)?;
+    pub(super) fn labels(&mut self, table: SeriesTable, id: SeriesId) -> Option<SeriesLabels> {
+        let key = *(table.keys)(self).get(id.0)?;
         Some(series_labels(self.call_of(key.call), key.outcome, &self.interner))
     }
 }

@@ -5,7 +5,7 @@ use rstest::rstest;
 use super::*;
 use crate::aggregate::histogram::Histogram;
 use crate::aggregate::series::{HttpCounts, TcpCounts};
-use crate::aggregate::window::{EdgeSeries, Window};
+use crate::aggregate::window::{SeriesEdge, Window};
 use crate::analyze::outcome::Verdict;
 use crate::moment::Moment;
 
@@ -14,14 +14,14 @@ fn at(seconds: i64) -> Moment {
 }
 
 /// A workload of `demo`; `service:name` is a service there, `outside:host` a host outside.
-fn node(text: &str) -> Node {
+fn node(text: &str) -> GraphNode {
     let (kind, namespace, name) = match text.split_once(':') {
         Some(("service", name)) => (NodeKind::Service, "demo", name),
         Some((_, host)) => (NodeKind::Outside, "", host),
         None if text == "unknown" => (NodeKind::Unknown, "unknown", "unknown"),
         None => (NodeKind::Workload, "demo", text),
     };
-    Node {
+    GraphNode {
         kind,
         namespace: namespace.into(),
         name: name.into(),
@@ -53,7 +53,7 @@ fn requests(milliseconds: &[u64]) -> HttpCounts {
 }
 
 fn http(window: &mut Window, edge: &Edge, verdict: Verdict, counts: &HttpCounts, now: i64) {
-    let series = EdgeSeries {
+    let series = SeriesEdge {
         edge: window.edge(edge),
         verdict,
     };
@@ -137,7 +137,7 @@ fn what_lasts_as_long_as_a_connection_is_in_no_percentile_and_no_failure() {
     let mut durations = vec![3; 90];
     durations.extend([3_600_000; 10]);
     let mut counts = requests(&durations);
-    counts.lasting[SKETCH - 1] = 10;
+    counts.long_lived[EDGE_BUCKET_COUNT - 1] = 10;
     http(&mut window, &edge, Verdict::Failed, &counts, 1000);
     let row = &rows(&window.last(Duration::from_mins(1), at(1010)))[0];
     assert_eq!((row.per_second, row.error_share), (10.0, Some(0.9)));
@@ -151,7 +151,7 @@ fn an_edge_on_which_all_lasts_has_no_percentiles() {
     let mut window = Window::new(at(1000));
     let edge = edge("a", "b", "http", Reporter::Source);
     let mut counts = requests(&[3; 2]);
-    counts.lasting[2] = 2;
+    counts.long_lived[2] = 2;
     http(&mut window, &edge, Verdict::Success, &counts, 1000);
     let row = &rows(&window.last(Duration::from_mins(1), at(1010)))[0];
     assert_eq!((row.error_share, row.percentiles), (Some(0.0), None));
@@ -162,7 +162,7 @@ fn tcp_has_connections_and_no_percentiles() {
     let mut window = Window::new(at(1000));
     let id = window.edge(&edge("a", "b", "tcp", Reporter::Source));
     for (verdict, connections) in [(Verdict::Success, 4), (Verdict::Failed, 1)] {
-        let series = EdgeSeries { edge: id, verdict };
+        let series = SeriesEdge { edge: id, verdict };
         let counts = TcpCounts {
             connections,
             ..TcpCounts::default()
@@ -298,7 +298,7 @@ fn the_services_behind_an_edge_are_those_of_which_all_calls_are_shown_there(
     let span = window_of(edges).last(Duration::from_mins(1), at(1010));
     let services: Vec<String> = shown_at(&span, source, "demo/s-v1")
         .into_iter()
-        .map(Node::id)
+        .map(GraphNode::id)
         .collect();
     assert_eq!(services, expected);
 }

@@ -223,7 +223,7 @@ fn every_flag_tells_what_became_of_the_call() {
         ("DF", undelivered),
         ("DR", left),
     ];
-    let numbers: Vec<u32> = FLAGS.iter().map(|(number, _)| *number).collect();
+    let numbers: Vec<u32> = FLAG_MEANINGS.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, (1..=28).collect::<Vec<_>>());
     for ((code, expected), number) in expected.into_iter().zip(numbers) {
         assert!(flags(code).contains(number), "{code}");

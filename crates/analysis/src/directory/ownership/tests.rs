@@ -18,7 +18,7 @@ fn ownerships(spans: &[(Moment, Moment, &'static str)]) -> Ownerships<&'static s
 fn ownership(owner: &'static str, [since, assigned, released, until]: [i64; 4]) -> Ownership<&'static str> {
     let or_never = |second| if second == 0 { Moment::MAX } else { seconds(second) };
     Ownership {
-        held: Validity {
+        span: Validity {
             since: seconds(since),
             until: or_never(until),
         },

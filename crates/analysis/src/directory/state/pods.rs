@@ -1,43 +1,26 @@
-//! Pods: which addresses they hold, where they listen, and from when until when.
+//! Takes pods: which addresses they have, where they listen, and for which span of time.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{State, lost};
-use crate::directory::Pod;
-use crate::directory::ownership::{Ownership, Ownerships, Validity};
+use super::known_pod::{KnownPod, ListeningPlaces};
+use super::{DirectoryState, lost};
+use crate::directory::ownership::{Ownership, Ownerships};
+use crate::directory::parties::Pod;
 use crate::directory::records::PodRecord;
+use crate::directory::validity::Validity;
 use crate::moment::Moment;
 
-/// What is kept of a pod. The directory has the rest, and a large mesh has many pods.
-#[derive(Debug)]
-pub(super) struct KnownPod {
-    addresses: Box<[IpAddr]>,
-    /// Where it listens at addresses that are not its own alone; most pods do not.
-    listens: Option<Box<Listens>>,
-    /// The party that it is.
-    pub(super) party: Arc<Pod>,
-    /// All of it, where a Service may give the pod another name.
-    pub(super) record: Option<Arc<PodRecord>>,
-}
-
-#[derive(Debug, Default)]
-struct Listens {
-    /// The ports that it declares, if it is in its node's network.
-    declared: Box<[u16]>,
-    places: Box<[(IpAddr, u16)]>,
-}
-
-impl State {
+impl DirectoryState {
     pub(super) fn apply_pod(&mut self, record: PodRecord, now: Moment) {
         let uid = self.texts.share(&record.uid);
-        let party = self.hold_addresses(&record, now);
+        let party = self.assign_addresses(&record, now);
         let (addresses, listens) = match self.pods.remove(&uid) {
             Some(before) => (before.addresses, before.listens),
             None => Default::default(),
         };
         self.end_addresses(&uid, &lost(&addresses, &record.addresses), now);
-        let declared = || Listens {
+        let declared = || ListeningPlaces {
             declared: record.ports.as_slice().into(),
             places: [].into(),
         };
@@ -48,7 +31,7 @@ impl State {
             record: self.rules.read_services().then(|| Arc::new(record)),
         };
         self.pods.insert(uid.clone(), known);
-        self.listen(&uid, now);
+        self.update_listening(&uid, now);
     }
 
     pub(super) fn delete_pod(&mut self, uid: &str, now: Moment) {
@@ -60,29 +43,29 @@ impl State {
         let name = pod.party.name.shared();
         let directory = &mut self.directory;
         directory
-            .named
+            .pods_by_name
             .change(&name, &mut directory.changes, |ownerships| {
                 ownerships.end(now, |other| *other.uid == *uid);
             });
     }
 
-    /// Names a known pod anew, from `since` on.
+    /// Updates the name of a known pod, from `since` on.
     pub(super) fn rename_pod(&mut self, record: &PodRecord, since: Moment) {
-        let party = self.hold_addresses(record, since);
+        let party = self.assign_addresses(record, since);
         if let Some(known) = self.pods.get_mut(&*record.uid) {
             known.party = party;
         }
-        self.listen(&record.uid, since);
+        self.update_listening(&record.uid, since);
     }
 
-    /// Lets a pod hold its name and its addresses, as the party that it is from `now` on.
-    fn hold_addresses(&mut self, record: &PodRecord, now: Moment) -> Arc<Pod> {
+    /// Makes a pod the owner of its name and its addresses, as the party that it is from `now` on.
+    fn assign_addresses(&mut self, record: &PodRecord, now: Moment) -> Arc<Pod> {
         let pod = Arc::new(self.pod(record, now));
         let same = |other: &Pod| other.uid == pod.uid;
         let started = record.started.unwrap_or(Moment::MIN);
         let until = record.finished.unwrap_or(Moment::MAX);
         let ownership = |since, assigned| Ownership {
-            held: Validity { since, until },
+            span: Validity { since, until },
             assigned,
             released: record.leaves.unwrap_or(Moment::MAX),
             owner: pod.clone(),
@@ -91,7 +74,7 @@ impl State {
         let before = before.map_or(&[][..], |known| &known.addresses);
         let directory = &mut self.directory;
         for address in record.addresses.iter().filter(|_| !record.host_network) {
-            // A pod whose node was restarted has an address that was another's while it ran.
+            // A pod whose node was restarted gets a new address, which another pod had while this one ran.
             let is_its_first = before.is_empty() || before.contains(address);
             let since = if is_its_first {
                 started
@@ -104,21 +87,21 @@ impl State {
                 .pods
                 .change(address, changes, |ownerships| ownerships.set(ownership, same));
         }
-        // There is one pod of a name at a time.
+        // A name belongs to one pod at a time.
         let named = ownership(started, record.started.unwrap_or(Moment::MAX));
         directory
-            .named
+            .pods_by_name
             .change(&pod.name.shared(), &mut directory.changes, |ownerships| {
                 ownerships.set(named, same);
             });
         pod
     }
 
-    /// Lets a pod listen where it does as of `now`: at the ports that it declares of its node's addresses, and at the addresses and
-    /// ports that slices say are its, where the address is not its own alone.
-    pub(super) fn listen(&mut self, uid: &str, now: Moment) {
+    /// Updates where a pod listens as of `now`: on the ports that it declares of its node's addresses, and on the shared addresses
+    /// and ports that slices name for it.
+    pub(super) fn update_listening(&mut self, uid: &str, now: Moment) {
         let Some(known) = self.pods.get(uid) else { return };
-        let is_of_host = known.party.is_of_host;
+        let is_host_network = known.party.is_host_network;
         let own = || known.addresses.iter().copied();
         let before = known.listens.as_deref();
         let declared = before.map_or(&[][..], |listens| &listens.declared);
@@ -128,10 +111,10 @@ impl State {
         let mut listens: Vec<(IpAddr, u16)> = declared.collect();
         for backend in self.directory.backends_of(&known.party) {
             match (backend.port, backend.address) {
-                (Some(port), Some(address)) if is_of_host || !known.addresses.contains(&address) => {
+                (Some(port), Some(address)) if is_host_network || !known.addresses.contains(&address) => {
                     listens.push((address, port.number));
                 }
-                (Some(port), None) if is_of_host => {
+                (Some(port), None) if is_host_network => {
                     listens.extend(own().map(|address| (address, port.number)));
                 }
                 _ => {}
@@ -144,8 +127,8 @@ impl State {
         if listens.is_empty() && gone.is_empty() {
             return;
         }
-        let named = self.directory.named.known(&*known.party.name);
-        let Some(named) = named.and_then(|ownerships| ownerships.of(|other| *other.uid == *uid)) else {
+        let named = self.directory.pods_by_name.known(&*known.party.name);
+        let Some(named) = named.and_then(|ownerships| ownerships.find(|other| *other.uid == *uid)) else {
             return;
         };
         let ownership = Ownership {
@@ -192,14 +175,14 @@ impl State {
         }
     }
 
-    /// The pod that an endpoint's target is: by its uid, else by namespace and name.
+    /// The uid of the pod that an endpoint names, by uid or else by namespace and name.
     pub(super) fn target(&self, target: &str) -> Option<Arc<str>> {
         if let Some((uid, _)) = self.pods.get_key_value(target) {
             return Some(uid.clone());
         }
         let (namespace, name) = target.split_once('/')?;
-        let named = self.directory.named.known(name)?;
+        let named = self.directory.pods_by_name.known(name)?;
         let is_there = |pod: &Pod| *pod.namespace == *namespace && self.pods.contains_key(&*pod.uid);
-        Some(named.of(is_there)?.owner.uid.shared())
+        Some(named.find(is_there)?.owner.uid.shared())
     }
 }

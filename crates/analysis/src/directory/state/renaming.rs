@@ -1,27 +1,16 @@
-//! What parties are called, as the objects change that their names are made of. Calls keep the name of their time.
+//! Renames parties when the objects change from which their names are made. Calls keep the name of their time.
 
-use std::sync::Arc;
-
-use super::{MEMORY, State};
+use super::DirectoryState;
 use crate::directory::changes::Dependencies;
 use crate::directory::name_history::NameHistory;
-use crate::directory::records::{EndpointSliceRecord, PodRecord, ServiceRecord, qualified};
-use crate::directory::{Pod, workload};
+use crate::directory::parties::Pod;
+use crate::directory::records::{EndpointSliceRecord, PodRecord, ServiceRecord, namespaced_name};
+use crate::directory::workload;
 use crate::moment::Moment;
+use crate::pod_labels;
 
-/// The names of a party that is `name` from `now` on.
-pub(super) fn names(known: Option<&NameHistory>, name: Arc<str>, now: Moment) -> NameHistory {
-    let Some(known) = known else {
-        return NameHistory::new(name);
-    };
-    let mut names = known.clone();
-    names.set(name.into(), now);
-    names.forget_ended_before(now.minus(MEMORY));
-    names
-}
-
-impl State {
-    /// The pods that a slice may give another Service, by target, and from when on; asked before the slice is taken.
+impl DirectoryState {
+    /// The pods to which a slice may give another Service, and since when. It is asked before the slice is taken.
     pub(super) fn renamed_by(
         &self,
         slice: &EndpointSliceRecord,
@@ -33,7 +22,7 @@ impl State {
         }
         let earlier = before.into_iter().flat_map(|before| &before.pods);
         let since = |target: &str| {
-            // A slice names a pod soon after it got its address: the first that does was the pod's from the beginning.
+            // A slice names a pod soon after the pod got its address, so the first slice that does counts from the pod's start.
             let is_first = self.directory.backends.known(target).is_none();
             if is_first || before.is_none() {
                 slice.created
@@ -45,7 +34,7 @@ impl State {
         pods.map(|pod| (pod.target.clone(), since(&pod.target))).collect()
     }
 
-    /// Names pods anew, each from a moment on.
+    /// Updates the names of pods, each from its moment on.
     pub(super) fn rename_pods(&mut self, pods: &[(String, Moment)]) {
         if !self.rules.read_services() {
             return;
@@ -59,19 +48,19 @@ impl State {
         }
     }
 
-    /// Names the pods anew that a Service sends to.
+    /// Updates the names of the pods that a Service sends to.
     pub(super) fn rename_pods_of(&mut self, service: &ServiceRecord, since: Moment) {
         if !self.rules.read_services() {
             return;
         }
-        let key = qualified(&service.namespace, &service.name);
+        let key = namespaced_name(&service.namespace, &service.name);
         let backends = self.directory.backends.iter();
         let pods = backends.filter(|(_, backends)| backends.iter().any(|backend| *backend.service == *key));
         let pods: Vec<_> = pods.map(|(uid, _)| (uid.to_string(), since)).collect();
         self.rename_pods(&pods);
     }
 
-    /// The pod of a record. It keeps the names that it had before `now`.
+    /// The party of a record. It keeps its names from before `now`.
     pub(super) fn pod(&mut self, record: &PodRecord, now: Moment) -> Pod {
         let workload = workload::workload(record);
         let canonical_service = workload::canonical_service(&record.labels, workload);
@@ -80,11 +69,11 @@ impl State {
             .pod(record, &canonical_service, self.service_of(record));
         let name = self.texts.share(&name);
         let known = self.pods.get(&*record.uid);
-        let names = names(known.map(|known| &known.party.names), name, now);
-        let selected_by = self.selectable(record);
+        let names = NameHistory::extended(known.map(|known| &known.party.names), name, now);
+        let selectable = self.selectable(record);
         let network = match record.network.as_str() {
-            "" => workload::first_label(&record.labels, &[workload::NETWORK]).unwrap_or_default(),
-            told => told,
+            "" => workload::first_label(&record.labels, &[pod_labels::NETWORK]).unwrap_or_default(),
+            network => network,
         };
         let network = self.texts.share(network);
         let mut shared = |text: &str| self.texts.share(text).into();
@@ -92,10 +81,10 @@ impl State {
             name: record.name.as_str().into(),
             namespace: shared(&record.namespace),
             uid: shared(&record.uid),
-            is_of_host: record.host_network,
+            is_host_network: record.host_network,
             is_workload_entry: record.is_workload_entry,
             network,
-            selected_by,
+            selectable,
             app: shared(workload::app(&record.labels).unwrap_or_default()),
             version: shared(workload::version(&record.labels).unwrap_or_default()),
             canonical_service: shared(&canonical_service),
@@ -106,14 +95,15 @@ impl State {
         }
     }
 
-    /// The Service that a pod is named by: the oldest that sends to it, at whatever port.
+    /// The Service that a pod's name is made of: the oldest that sends to any of its ports.
     fn service_of(&self, pod: &PodRecord) -> Option<&ServiceRecord> {
         let target = [&*pod.uid, &pod.namespace, &pod.name];
         let oldest = self
             .directory
             .oldest_service(target, &mut Dependencies::default(), |_| Some(()))?;
         let service = oldest.service;
-        self.services.get(&qualified(&service.namespace, &service.name))
+        self.services
+            .get(&namespaced_name(&service.namespace, &service.name))
     }
 }
 

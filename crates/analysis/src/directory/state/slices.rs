@@ -1,16 +1,16 @@
-//! Which pods a slice names, and where they listen by it.
+//! Takes the pods that a slice names, and where they listen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::State;
-use crate::directory::records::{EndpointSliceRecord, PodEndpoint, qualified};
+use super::DirectoryState;
+use crate::directory::records::{EndpointSliceRecord, PodEndpoint, namespaced_name};
 use crate::directory::{Backend, Directory};
 use crate::moment::Moment;
 
-impl State {
-    /// Lets a slice name the pods `after`, as of `now`, and no other of those that it named `before`.
+impl DirectoryState {
+    /// Replaces the pods that a slice names, `before` by `after`, as of `now`.
     pub(super) fn set_slice(
         &mut self,
         slice: &EndpointSliceRecord,
@@ -18,7 +18,7 @@ impl State {
         after: &[PodEndpoint],
         now: Moment,
     ) {
-        let name: Arc<str> = qualified(&slice.namespace, &slice.name).into();
+        let name: Arc<str> = namespaced_name(&slice.namespace, &slice.name).into();
         let mut named: BTreeMap<&str, Vec<Option<IpAddr>>> = BTreeMap::new();
         for endpoint in after {
             named.entry(&endpoint.target).or_default().push(endpoint.address);
@@ -28,10 +28,10 @@ impl State {
         let Directory {
             changes,
             backends,
-            named_backends,
+            backends_by_name,
             ..
         } = &mut self.directory;
-        // A uid has no slash.
+        // A target with a slash is a namespace and a name: a uid has none.
         let are_named =
             |targets: &mut dyn Iterator<Item = &str>| targets.filter(|target| target.contains('/')).count();
         let were_named: BTreeSet<&str> = before.iter().map(|endpoint| &*endpoint.target).collect();
@@ -40,7 +40,7 @@ impl State {
             are_named(&mut named.keys().copied()),
         );
         if less + more > 0 {
-            let count = named_backends.change(changes);
+            let count = backends_by_name.change(changes);
             *count = (*count + more).saturating_sub(less);
         }
         let texts = &mut self.texts;
@@ -59,15 +59,15 @@ impl State {
         }
         for target in gone.iter().chain(named.keys()) {
             if let Some(uid) = self.target(target) {
-                self.listen(&uid, now);
+                self.update_listening(&uid, now);
             }
         }
     }
 }
 
-/// What a slice says of a pod at these addresses; one without ports says nothing of a port in particular.
+/// What a slice says about a pod with these addresses. A slice without ports names no port.
 fn backends_of(slice: &EndpointSliceRecord, name: &Arc<str>, addresses: &[Option<IpAddr>]) -> Vec<Backend> {
-    let service: Arc<str> = qualified(&slice.namespace, &slice.service).into();
+    let service: Arc<str> = namespaced_name(&slice.namespace, &slice.service).into();
     let ports = slice.ports.iter().copied().map(Some);
     let ports = ports.chain(slice.ports.is_empty().then_some(None));
     let places = ports.flat_map(|port| addresses.iter().map(move |address| (port, *address)));

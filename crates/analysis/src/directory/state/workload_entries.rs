@@ -1,15 +1,16 @@
-//! `WorkloadEntries`: parties as pods are, of which no slice tells whom they serve.
+//! Takes `WorkloadEntries`. They are parties like pods, but no slice says which Services send to them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::State;
-use crate::directory::records::{PodRecord, qualified};
-use crate::directory::selection::Selectable;
-use crate::directory::{Backend, Directory, Port};
+use super::DirectoryState;
+use crate::directory::parties::Port;
+use crate::directory::records::{PodRecord, namespaced_name};
+use crate::directory::selectable::Selectable;
+use crate::directory::{Backend, Directory};
 use crate::moment::Moment;
 
-impl State {
+impl DirectoryState {
     pub(super) fn apply_workload_entry(&mut self, mut record: PodRecord, now: Moment) {
         record.is_workload_entry = true;
         let uid = self.texts.share(&record.uid);
@@ -33,7 +34,7 @@ impl State {
         listed.map(ToString::to_string).collect()
     }
 
-    /// Asks anew which Services of a namespace send to its `WorkloadEntries`, from `since` on.
+    /// Selects again, from `since` on, which Services of a namespace send to its `WorkloadEntries`.
     pub(super) fn select_workload_entries(&mut self, namespace: &str, since: Moment) {
         let all = self.workload_entries.iter();
         let of_namespace = all.filter(|(_, of)| ***of == *namespace);
@@ -53,16 +54,16 @@ impl State {
         let mut selected: Vec<Backend> = of_namespace
             .flat_map(|(_, service)| {
                 let ports = service.selector.iter().flat_map(|selector| {
-                    let is_selected = selector.selects(&entry.selected_by);
+                    let is_selected = selector.selects(&entry.selectable);
                     let ports = selector.ports.iter().filter(move |_| is_selected);
                     ports.filter_map(|port| {
                         Some(Port {
-                            number: port.of(&entry.selected_by.named_ports)?,
+                            number: port.port_in(&entry.selectable.named_ports)?,
                             protocol: port.protocol,
                         })
                     })
                 });
-                let name: Arc<str> = qualified(&service.namespace, &service.name).into();
+                let name: Arc<str> = namespaced_name(&service.namespace, &service.name).into();
                 ports.map(move |port| selected_by(name.clone(), port))
             })
             .collect();
@@ -81,7 +82,7 @@ impl State {
         });
     }
 
-    /// What selectors ask of a workload.
+    /// What selectors read of a workload, shared by all that have the same.
     pub(super) fn selectable(&mut self, record: &PodRecord) -> Arc<Selectable> {
         let texts = &mut self.texts;
         let labels = record.labels.iter();
@@ -100,7 +101,7 @@ impl State {
     }
 }
 
-/// A Service that sends to a port without a slice that says so.
+/// The backend of a Service that selects the workload; there is no slice.
 fn selected_by(service: Arc<str>, port: Port) -> Backend {
     Backend {
         slice: "".into(),

@@ -4,7 +4,7 @@ use super::*;
 
 /// A pod whose node is lost stays, and another one gets its address.
 fn successor(lost: PodRecord, new: PodRecord) -> Directory {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(Record::Pod(new), at(5000));
     state.apply(Record::Pod(lost), at(5001));
     state.publish().unwrap()
@@ -27,7 +27,7 @@ fn an_address_is_its_new_owners_while_the_old_one_stays_for_hours() {
     };
     for lost in [lost, terminating] {
         let directory = successor(lost, new.clone());
-        let owner = |start| name_of(&directory.inquiry().owner(ip(1), None, at(start)));
+        let owner = |start| name_of(&directory.query().owner(ip(1), None, at(start)));
         assert_eq!(owner(3999), Ok("old".into()));
         assert_eq!(owner(4002), Ok("new".into()));
         assert_eq!(owner(90_000), Ok("new".into()));
@@ -38,7 +38,7 @@ fn an_address_is_its_new_owners_while_the_old_one_stays_for_hours() {
 #[test]
 fn two_pods_of_which_nothing_says_who_came_last_are_ambiguous() {
     let directory = successor(pod("old", 1, 100), pod("new", 1, 4000));
-    let owner = |start| name_of(&directory.inquiry().owner(ip(1), None, at(start)));
+    let owner = |start| name_of(&directory.query().owner(ip(1), None, at(start)));
     assert_eq!(owner(3999), Ok("old".into()));
     assert_eq!(owner(90_000), Err(Unattributed::Ambiguous));
 }
@@ -46,7 +46,7 @@ fn two_pods_of_which_nothing_says_who_came_last_are_ambiguous() {
 // proves: directory/moved
 #[test]
 fn an_address_that_a_pod_has_since_its_nodes_restart_was_anothers_before() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     for (name, address) in [("a", 1), ("b", 2)] {
         let first = PodRecord {
             addressed: Some(at(102)),
@@ -65,7 +65,7 @@ fn an_address_that_a_pod_has_since_its_nodes_restart_was_anothers_before() {
         }
     }
     let directory = state.publish().unwrap();
-    let owner = |address, start| name_of(&directory.inquiry().owner(ip(address), None, at(start)));
+    let owner = |address, start| name_of(&directory.query().owner(ip(address), None, at(start)));
     assert_eq!(owner(1, 400), Ok("a".into()));
     assert_eq!(owner(2, 400), Ok("b".into()));
     assert_eq!(owner(2, 501), Ok("a".into()));

@@ -2,13 +2,13 @@ use rstest::rstest;
 
 use super::*;
 use crate::accounting::Skipped;
-use crate::analyze::Ended;
+use crate::analyze::NotObserved;
 use crate::directory::records::{NodeRecord, Record};
-use crate::directory::state::State;
+use crate::directory::state::DirectoryState;
 
-const IDENTIFIED: Identified = Identified::Ended(Ended::Skipped(Skipped::NotACall));
+const IDENTIFIED: Identified = Identified::NotObserved(NotObserved::Skipped(Skipped::NotACall));
 
-fn put(cache: &mut IdentityCache, key: &[u8], answer: Answer) {
+fn put(cache: &mut IdentityCache, key: &[u8], answer: IdentityAnswer) {
     cache.put(cache.hash(key), key, answer);
 }
 
@@ -17,8 +17,8 @@ fn get(cache: &mut IdentityCache, key: &[u8], directory: &Directory, start: i64)
 }
 
 /// An answer that asks nothing of the directory.
-fn always() -> Answer {
-    Answer {
+fn always() -> IdentityAnswer {
+    IdentityAnswer {
         dependencies: Default::default(),
         validity: Validity::ALWAYS,
         identified: IDENTIFIED,
@@ -32,7 +32,7 @@ fn an_answer_holds_for_its_key_and_start_times_only() {
         since: Moment(10),
         until: Moment(20),
     };
-    put(&mut cache, b"key", Answer { validity, ..always() });
+    put(&mut cache, b"key", IdentityAnswer { validity, ..always() });
     let mut of = |key, start| get(&mut cache, key, &Directory::default(), start);
     assert_eq!(
         [9, 10, 19, 20].map(|start| of(b"key", start)),
@@ -43,7 +43,7 @@ fn an_answer_holds_for_its_key_and_start_times_only() {
 
 #[test]
 fn an_answer_holds_until_what_was_asked_changes() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     let mut version_with = |node: u8| {
         let addresses = vec![[10, 0, 0, node].into()];
         let name = node.to_string();
@@ -51,14 +51,14 @@ fn an_answer_holds_until_what_was_asked_changes() {
         state.publish().unwrap()
     };
     let first = version_with(1);
-    let mut inquiry = first.inquiry();
-    inquiry.owner([10, 0, 0, 3].into(), None, Moment(0));
+    let mut query = first.query();
+    query.owner([10, 0, 0, 3].into(), None, Moment(0));
     let mut cache = IdentityCache::default();
-    let dependencies = (inquiry.dependencies(), first.version());
+    let dependencies = (query.dependencies(), first.version());
     put(
         &mut cache,
         b"key",
-        Answer {
+        IdentityAnswer {
             dependencies,
             ..always()
         },
@@ -73,19 +73,19 @@ fn an_answer_holds_until_what_was_asked_changes() {
 #[test]
 fn a_long_key_is_not_remembered() {
     let mut cache = IdentityCache::default();
-    put(&mut cache, &[0; LONGEST_KEY + 1], always());
-    put(&mut cache, &[0; LONGEST_KEY], always());
+    put(&mut cache, &[0; MAX_KEY_BYTES + 1], always());
+    put(&mut cache, &[0; MAX_KEY_BYTES], always());
     let mut of = |key| get(&mut cache, key, &Directory::default(), 0);
-    assert_eq!(of(&[0; LONGEST_KEY + 1]), None);
-    assert_eq!(of(&[0; LONGEST_KEY]), Some(IDENTIFIED));
+    assert_eq!(of(&[0; MAX_KEY_BYTES + 1]), None);
+    assert_eq!(of(&[0; MAX_KEY_BYTES]), Some(IDENTIFIED));
 }
 
 /// An answer that only this number's key has: for calls that start then.
-fn of(number: u32) -> Answer {
+fn of(number: u32) -> IdentityAnswer {
     let since = Moment(number.into());
     let until = Moment(i64::from(number) + 1);
     let validity = Validity { since, until };
-    Answer { validity, ..always() }
+    IdentityAnswer { validity, ..always() }
 }
 
 /// The key of a number, padded to so many bytes.
@@ -107,7 +107,8 @@ fn remembered(count: u32, length: impl Fn(u32) -> usize) -> (Vec<u32>, usize) {
         get(&mut cache, &key, &directory, (*number).into()).is_some()
     };
     let known = (0..count).filter(is_known).collect();
-    let slots = cache.slots.capacity() * size_of::<Slot>() + cache.origins.capacity() * size_of::<Origin>();
+    let slots =
+        cache.slots.capacity() * size_of::<Slot>() + cache.origins.capacity() * size_of::<SlotOrigin>();
     (
         known,
         slots + cache.keys.capacity() + cache.index.allocation_size(),
@@ -122,10 +123,10 @@ fn all_pairs_of_a_large_mesh_are_remembered() {
 }
 
 #[rstest]
-#[case::short_keys(300_000, |_| 8, MOST)]
-#[case::keys_that_fill_all(300_000, |_| KEY_BYTES / MOST, MOST)]
-#[case::long_keys(60_000, |_| LONGEST_KEY, KEY_BYTES / LONGEST_KEY)]
-#[case::keys_that_do_not_fill_the_end(60_000, |_| 1000, KEY_BYTES / 1000)]
+#[case::short_keys(300_000, |_| 8, MAX_IDENTITIES)]
+#[case::keys_that_fill_all(300_000, |_| MAX_TOTAL_KEY_BYTES / MAX_IDENTITIES, MAX_IDENTITIES)]
+#[case::long_keys(60_000, |_| MAX_KEY_BYTES, MAX_TOTAL_KEY_BYTES / MAX_KEY_BYTES)]
+#[case::keys_that_do_not_fill_the_end(60_000, |_| 1000, MAX_TOTAL_KEY_BYTES / 1000)]
 fn the_newest_are_remembered_within_the_bound(
     #[case] count: u32,
     #[case] length: fn(u32) -> usize,
@@ -149,7 +150,7 @@ fn keys_of_many_lengths_are_remembered_without_a_gap() {
 
 #[rstest]
 #[case::from_the_beginning(1000)]
-#[case::after_a_round(MOST as u32 + 1000)]
+#[case::after_a_round(MAX_IDENTITIES as u32 + 1000)]
 fn what_was_cleared_is_forgotten_and_its_place_is_anothers(#[case] before: u32) {
     let mut cache = IdentityCache::default();
     let directory = Directory::default();
@@ -162,11 +163,12 @@ fn what_was_cleared_is_forgotten_and_its_place_is_anothers(#[case] before: u32) 
     assert!(known(&mut cache, before - 1));
     cache.clear();
     assert!((0..before).all(|number| !known(&mut cache, number)));
-    for number in 0..2 * MOST as u32 {
+    for number in 0..2 * MAX_IDENTITIES as u32 {
         put(&mut cache, &key(number, 250), of(number));
     }
-    let remembered = (0..2 * MOST as u32).filter(|number| known(&mut cache, *number));
-    let newest: Vec<u32> = (2 * MOST as u32 - KEY_BYTES as u32 / 250..2 * MOST as u32).collect();
+    let remembered = (0..2 * MAX_IDENTITIES as u32).filter(|number| known(&mut cache, *number));
+    let newest: Vec<u32> =
+        (2 * MAX_IDENTITIES as u32 - MAX_TOTAL_KEY_BYTES as u32 / 250..2 * MAX_IDENTITIES as u32).collect();
     assert_eq!(remembered.collect::<Vec<_>>(), newest);
 }
 

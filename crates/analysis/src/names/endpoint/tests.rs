@@ -11,7 +11,7 @@ fn endpoints(rules: &[(&str, Option<&str>)]) -> Endpoints {
         .iter()
         .map(|(rule, service)| EndpointRule::parse(rule, *service));
     let rules: Result<Vec<EndpointRule>, _> = parsed.collect();
-    Endpoints::new(Settings::default(), rules.expect("the rules are good"))
+    Endpoints::new(EndpointBounds::default(), rules.expect("the rules are good"))
 }
 
 /// The name of a request to the service `web.demo`.
@@ -136,12 +136,12 @@ fn the_defaults_are_five_hundred_names_and_fifty_words() {
 
 #[test]
 fn skywalkings_bound_is_kept() {
-    let settings = Settings {
-        service: Limits {
-            name_bytes: Some(SKYWALKING_NAME_BYTES),
-            ..Settings::default().service
+    let settings = EndpointBounds {
+        service: ServiceLimits {
+            name_bytes: Some(SKYWALKING_MAX_NAME_BYTES),
+            ..EndpointBounds::default().service
         },
-        ..Settings::default()
+        ..EndpointBounds::default()
     };
     let mut endpoints = Endpoints::new(settings, Vec::new());
     let path = format!("/{}/{}/{}", "a".repeat(60), "b".repeat(60), "c".repeat(60));
@@ -151,9 +151,9 @@ fn skywalkings_bound_is_kept() {
 
 #[test]
 fn bytes_bound_services_and_their_names() {
-    let settings = Settings {
-        bytes: 2 * SERVICE_BYTES + "overflow".len() + "web.demo".len() + 200,
-        ..Settings::default()
+    let settings = EndpointBounds {
+        bytes: 2 * SERVICE_OVERHEAD_BYTES + "overflow".len() + "web.demo".len() + 200,
+        ..EndpointBounds::default()
     };
     let mut endpoints = Endpoints::new(settings, Vec::new());
     let web = endpoints.service("web.demo");
@@ -196,8 +196,8 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
 proptest! {
     #[test]
     fn names_are_bounded_printable_and_free_of_queries(calls in calls()) {
-        let settings = Settings {
-            service: Limits { names: 12, values_per_position: 3, name_bytes: Some(40) },
+        let settings = EndpointBounds {
+            service: ServiceLimits { names: 12, values_per_position: 3, name_bytes: Some(40) },
             bytes: 20_000,
         };
         let mut endpoints = Endpoints::new(settings, Vec::new());
@@ -208,7 +208,7 @@ proptest! {
             let name = endpoints.learn(service, &target).to_string();
             prop_assert!(!name.contains(['?', '#']), "{}", name);
             prop_assert!(name.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '), "{}", name);
-            let is_cut = target.form == Form::Path;
+            let is_cut = target.form == TargetForm::Path;
             prop_assert!(!is_cut || name.len() <= 40, "{}", name);
             prop_assert!(endpoints.bytes() <= settings.bytes);
             names.entry(call.service).or_default().insert(name);
@@ -232,9 +232,9 @@ proptest! {
 #[test]
 fn a_service_that_nobody_asks_for_leaves_its_room_to_others() {
     let rules = EndpointRule::parse("/shop/{id}", Some("new.demo"));
-    let settings = Settings {
+    let settings = EndpointBounds {
         bytes: 2000,
-        ..Settings::default()
+        ..EndpointBounds::default()
     };
     let mut endpoints = Endpoints::new(settings, vec![rules.expect("the rule is good")]);
     let named = |endpoints: &mut Endpoints, service: &str, path: &[u8]| {
@@ -260,12 +260,12 @@ fn a_service_that_nobody_asks_for_leaves_its_room_to_others() {
 
 #[test]
 fn a_busy_services_names_that_nobody_asks_for_leave_their_room_to_others() {
-    let settings = Settings {
-        service: Limits {
+    let settings = EndpointBounds {
+        service: ServiceLimits {
             names: 2,
-            ..Settings::default().service
+            ..EndpointBounds::default().service
         },
-        ..Settings::default()
+        ..EndpointBounds::default()
     };
     let mut endpoints = Endpoints::new(settings, Vec::new());
     let web = endpoints.service("web.demo");

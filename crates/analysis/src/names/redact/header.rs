@@ -1,4 +1,4 @@
-//! What of a header may be shown.
+//! Removes secrets from the values of headers.
 //!
 //! | header | what is shown |
 //! |---|---|
@@ -8,11 +8,11 @@
 //! | `:authority`, `host` | as an authority |
 //! | others | word by word: URLs and paths as targets, tokens and e-mail addresses hidden, and what follows a secret's name |
 
-use super::{REDACTED, hide, write_authority, write_printable, write_target};
+use super::request::{REDACTED, hide_secret, write_authority, write_printable, write_target};
 use crate::names::segment::is_scheme;
 
-/// Parts of names that always mean a secret.
-const SECRETS: [&[u8]; 13] = [
+/// Parts of a name that always mean a secret.
+const SECRET_NAME_PARTS: [&[u8]; 13] = [
     b"authorization",
     b"cookie",
     b"token",
@@ -27,8 +27,8 @@ const SECRETS: [&[u8]; 13] = [
     b"csrf",
     b"xsrf",
 ];
-/// Words of names that mean a secret when they stand alone between dashes or underscores.
-const SECRET_WORDS: [&[u8]; 5] = [b"auth", b"key", b"pin", b"otp", b"sid"];
+/// Words that mean a secret when they stand between dashes or underscores in a name.
+const SECRET_NAME_WORDS: [&[u8]; 5] = [b"auth", b"key", b"pin", b"otp", b"sid"];
 
 pub(super) fn write(name: &[u8], value: &[u8], configured: &[Box<str>], output: &mut String) {
     let is_one_of = |names: &[&[u8]]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
@@ -53,9 +53,9 @@ fn names_a_secret(name: &[u8]) -> bool {
             .any(|window| window.eq_ignore_ascii_case(part))
     };
     let mut words = name.split(|byte| !byte.is_ascii_alphanumeric());
-    SECRETS.into_iter().any(contains)
+    SECRET_NAME_PARTS.into_iter().any(contains)
         || words.any(|word| {
-            SECRET_WORDS
+            SECRET_NAME_WORDS
                 .iter()
                 .any(|secret| word.eq_ignore_ascii_case(secret))
         })
@@ -85,7 +85,7 @@ fn write_words(value: &[u8], output: &mut String) {
     }
 }
 
-/// `Bearer`, `token:`, `"password":` and the like.
+/// Whether a secret follows this word: `Bearer`, `token:`, `"password":` and the like.
 fn announces_a_secret(word: &[u8]) -> bool {
     let is_punctuation = |byte: &u8| !byte.is_ascii_alphanumeric();
     let start = word.iter().position(|byte| !is_punctuation(byte));
@@ -120,12 +120,12 @@ fn write_word(word: &[u8], output: &mut String) {
         write_printable(key, output);
         return output.push_str(REDACTED);
     }
-    if !hide(text, output) {
+    if !hide_secret(text, output) {
         write_without_password(text, output);
     }
 }
 
-/// `user:password@host` shows the host.
+/// Appends a text; of `user:password@host` only the host.
 fn write_without_password(text: &[u8], output: &mut String) {
     let at = text.iter().rposition(|byte| *byte == b'@');
     let parts = at.and_then(|at| text.split_at_checked(at));

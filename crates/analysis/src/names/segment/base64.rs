@@ -1,11 +1,11 @@
-//! Random bytes as text.
+//! Recognises random bytes that are written as text.
 
-/// Sixteen random bytes are 22 characters of base64, fifteen are 20.
-const SHORTEST: usize = 20;
-/// Padding is rare enough in words to trust much shorter texts.
-const SHORTEST_PADDED: usize = 8;
-/// Characters of base64url that begin with `eyJ`, which is `{"`.
-pub(super) const SHORTEST_JSON: usize = 10;
+/// The fewest characters that count as base64: fifteen random bytes are 20, sixteen are 22.
+const MIN_BYTES: usize = 20;
+/// The fewest characters with padding, which is rare enough in words to trust shorter texts.
+const MIN_PADDED_BYTES: usize = 8;
+/// The fewest characters of a JSON object in base64url, which begins with `eyJ` (`{"`).
+pub(super) const MIN_JSON_BYTES: usize = 10;
 
 /// Whether `segment` is random bytes as text: a JWT, a ULID, padded base64, or 20 and more characters of base64 or base64url
 /// that are mixed as random ones are.
@@ -16,7 +16,7 @@ pub(super) fn is_base64(segment: &[u8]) -> bool {
 /// A JSON object's beginning `{"` in base64url, and at least two more parts (RFC 7519; an encrypted one has four more).
 fn is_jwt(text: &[u8]) -> bool {
     let parts = || text.split(|byte| *byte == b'.');
-    let is_header = |part: &[u8]| part.starts_with(b"eyJ") && part.len() >= SHORTEST_JSON;
+    let is_header = |part: &[u8]| part.starts_with(b"eyJ") && part.len() >= MIN_JSON_BYTES;
     parts().next().is_some_and(is_header)
         && parts().count() >= 3
         && parts().all(|part| part.iter().all(|byte| is_base64url(*byte)))
@@ -33,7 +33,7 @@ fn is_ulid(segment: &[u8]) -> bool {
 /// Whole groups of four that end in padding, with letters of both cases.
 fn is_padded(segment: &[u8]) -> bool {
     let text = without_padding(segment);
-    segment.len() >= SHORTEST_PADDED
+    segment.len() >= MIN_PADDED_BYTES
         && segment.len().is_multiple_of(4)
         && text.len() < segment.len()
         && text.iter().all(|byte| is_alphabet(*byte))
@@ -45,7 +45,7 @@ fn is_padded(segment: &[u8]) -> bool {
 /// two in three are, in `camelCaseWords` and `Title-Case-Slugs-2024` about one in four. Separators count for nothing.
 fn is_mixed(segment: &[u8]) -> bool {
     let text = without_padding(segment);
-    if text.len() < SHORTEST || !text.iter().all(|byte| is_alphabet(*byte)) {
+    if text.len() < MIN_BYTES || !text.iter().all(|byte| is_alphabet(*byte)) {
         return false;
     }
     let has = |class: Class| text.iter().any(|byte| Class::of(*byte) == Some(class));

@@ -1,6 +1,6 @@
-//! Which kinds of characters a text has: one pass over it that spares it most rules.
+//! Finds the classes of characters in a text, in one pass that spares it most rules.
 
-/// A set of kinds of characters.
+/// A set of character classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::names) struct Classes(u8);
 
@@ -8,14 +8,14 @@ impl Classes {
     pub(in crate::names) const DIGIT: Self = Classes(1);
     pub(in crate::names) const UPPER: Self = Classes(1 << 1);
     pub(in crate::names) const AT: Self = Classes(1 << 2);
-    /// What joins words and the parts of keys: `-` and `_`.
+    /// The characters that join words and parts of keys: `-` and `_`.
     pub(in crate::names) const DASH: Self = Classes(1 << 3);
-    /// What stands between an authentication scheme and its credentials.
+    /// The characters between an authentication scheme and its credentials.
     pub(in crate::names) const BLANK: Self = Classes(1 << 4);
-    /// What belongs into a query.
+    /// The characters of a query.
     pub(in crate::names) const QUERY: Self = Classes(1 << 5);
     pub(in crate::names) const SEMICOLON: Self = Classes(1 << 6);
-    /// What is an escape or is escaped in a segment's canonical spelling.
+    /// The characters that begin an escape, or are escaped in a segment's canonical spelling.
     pub(in crate::names) const ESCAPE: Self = Classes(1 << 7);
 
     const NONE: Self = Classes(0);
@@ -34,7 +34,7 @@ impl Classes {
         self.0 & classes.0 != 0
     }
 
-    /// Whether the text has only small letters and other characters that no rule asks for.
+    /// Whether the text has only small letters and other characters that no rule looks for.
     pub(in crate::names) fn are_none(self) -> bool {
         self == Self::NONE
     }
@@ -56,7 +56,7 @@ impl Classes {
     }
 }
 
-/// The classes of each byte.
+/// The classes of each byte value.
 const CLASSES: [Classes; 256] = {
     let mut classes = [Classes::NONE; 256];
     let mut byte = 0;

@@ -1,9 +1,10 @@
-//! Tokens and keys that are known by their form.
+//! Recognises tokens and keys by their form.
 
-use super::base64::{SHORTEST_JSON, is_base64};
+use super::base64::{MIN_JSON_BYTES, is_base64};
 
-/// How issuers mark their keys, so that scanners find leaked ones. Marks that also begin words, such as `npm_`, are left out.
-const PREFIXES: [&[u8]; 17] = [
+/// The prefixes by which issuers mark their keys, so that scanners find leaked ones. Prefixes that also begin words, such as
+/// `npm_`, are left out.
+const CREDENTIAL_PREFIXES: [&[u8]; 17] = [
     b"ghp_",
     b"gho_",
     b"ghu_",
@@ -22,8 +23,8 @@ const PREFIXES: [&[u8]; 17] = [
     b"dop_v1_",
     b"shpat_",
 ];
-/// Characters after a prefix.
-const SHORTEST_KEY: usize = 12;
+/// The fewest characters of a key after its prefix.
+const MIN_BYTES_AFTER_PREFIX: usize = 12;
 
 /// Whether a token or key stands anywhere in `text`: random base64, JSON in base64 as in a JWT, a key that its issuer marks, or
 /// something after `Bearer` or `Basic`.
@@ -45,7 +46,7 @@ fn is_after_scheme(text: &[u8]) -> bool {
         .is_some_and(|(scheme, rest)| is_scheme(scheme) && rest.len() > 1)
 }
 
-/// An authentication scheme whose credentials are a secret.
+/// Whether this is an authentication scheme whose credentials are secret.
 pub(in crate::names) fn is_scheme(word: &[u8]) -> bool {
     [&b"bearer"[..], b"basic", b"digest", b"negotiate", b"apikey"]
         .iter()
@@ -53,14 +54,16 @@ pub(in crate::names) fn is_scheme(word: &[u8]) -> bool {
 }
 
 fn is_key(piece: &[u8]) -> bool {
-    if piece.len() < SHORTEST_KEY {
+    if piece.len() < MIN_BYTES_AFTER_PREFIX {
         return false;
     }
-    let after_prefix = PREFIXES.iter().find_map(|prefix| piece.strip_prefix(*prefix));
-    after_prefix.is_some_and(|rest| rest.len() >= SHORTEST_KEY) || is_access_key(piece)
+    let after_prefix = CREDENTIAL_PREFIXES
+        .iter()
+        .find_map(|prefix| piece.strip_prefix(*prefix));
+    after_prefix.is_some_and(|rest| rest.len() >= MIN_BYTES_AFTER_PREFIX) || is_access_key(piece)
 }
 
-/// The id of an AWS access key, long-lived or temporary.
+/// Whether this is the id of an AWS access key, long-lived or temporary.
 fn is_access_key(piece: &[u8]) -> bool {
     piece.len() == 20
         && (piece.starts_with(b"AKIA") || piece.starts_with(b"ASIA"))
@@ -71,5 +74,5 @@ fn is_access_key(piece: &[u8]) -> bool {
 
 fn has_json(piece: &[u8]) -> bool {
     let start = piece.windows(3).position(|window| window == b"eyJ");
-    start.is_some_and(|start| piece.len() - start >= SHORTEST_JSON)
+    start.is_some_and(|start| piece.len() - start >= MIN_JSON_BYTES)
 }

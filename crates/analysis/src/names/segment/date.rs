@@ -1,4 +1,4 @@
-//! Dates and times of ISO 8601, written with dashes. Dates of digits alone are numbers.
+//! Recognises dates and times of ISO 8601 that are written with dashes. Dates of digits alone count as numbers.
 
 /// Whether `segment` is a month, a date, or a date and time with or without a zone.
 pub(super) fn is_date(segment: &[u8]) -> bool {
@@ -9,7 +9,7 @@ pub(super) fn is_date(segment: &[u8]) -> bool {
     })
 }
 
-/// What follows a month or date of the years 1900 to 2199: numbers like `1234-56` are rather ids.
+/// The rest after a month or date of the years 1900 to 2199. A number like `1234-56` is more likely an id.
 fn after_date(text: &[u8]) -> Option<&[u8]> {
     let (year, rest) = number(text, 4)?;
     let (month, rest) = number(rest.strip_prefix(b"-")?, 2)?;
@@ -23,7 +23,7 @@ fn after_date(text: &[u8]) -> Option<&[u8]> {
     (1..=31).contains(&day).then_some(rest)
 }
 
-/// What follows hours and minutes, with or without seconds and a fraction.
+/// The rest after hours and minutes, with or without seconds and a fraction.
 fn after_time(text: &[u8]) -> Option<&[u8]> {
     let (hour, rest) = number(text, 2)?;
     let (minute, rest) = number(rest.strip_prefix(b":")?, 2)?;
@@ -58,7 +58,7 @@ fn is_zone(text: &[u8]) -> bool {
     minutes.is_some_and(|(_, rest)| rest.is_empty())
 }
 
-/// A number of exactly `digits` digits, and what follows.
+/// A number of exactly `digits` digits, and the rest.
 fn number(text: &[u8], digits: usize) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_at_checked(digits)?;
     let number = digits.iter().try_fold(0, |number, byte| {

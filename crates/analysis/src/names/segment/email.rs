@@ -1,7 +1,7 @@
-//! E-mail addresses.
+//! Recognises e-mail addresses.
 
-/// Endings of image files, whose names carry a pixel density like a domain: `logo@2x.png`.
-const IMAGES: [&[u8]; 7] = [b"png", b"jpg", b"jpeg", b"gif", b"webp", b"svg", b"avif"];
+/// The endings of image files, in whose names a pixel density looks like a domain: `logo@2x.png`.
+const IMAGE_EXTENSIONS: [&[u8]; 7] = [b"png", b"jpg", b"jpeg", b"gif", b"webp", b"svg", b"avif"];
 
 /// Whether an e-mail address stands anywhere in `text`: something visible before an `@`, and a domain name after it.
 pub(in crate::names) fn has_email(text: &[u8]) -> bool {
@@ -26,7 +26,7 @@ fn starts_with_domain(text: &[u8]) -> bool {
     let mut from_the_end = labels().rev();
     let (last, before) = (from_the_end.next(), from_the_end.next());
     let (last, before) = (last.unwrap_or_default(), before.unwrap_or_default());
-    let is_density = before.strip_suffix(b"x").is_some_and(is_number) && IMAGES.contains(&last);
+    let is_density = before.strip_suffix(b"x").is_some_and(is_number) && IMAGE_EXTENSIONS.contains(&last);
     let is_version = labels().take(2).all(is_number);
     let is_letters = last.len() >= 2
         && last

@@ -66,8 +66,8 @@ fn paths_are_read_in_one_spelling(#[case] path: &[u8], #[case] expected: &str) {
 }
 
 #[rstest]
-#[case::longest_word(SEGMENT_BYTES, false)]
-#[case::longer(SEGMENT_BYTES + 1, true)]
+#[case::longest_word(MAX_SEGMENT_BYTES, false)]
+#[case::longer(MAX_SEGMENT_BYTES + 1, true)]
 fn a_long_segment_is_a_value(#[case] length: usize, #[case] is_value: bool) {
     let word = "x".repeat(length);
     let target = read(Method::Get, format!("/{word}/y").as_bytes(), false);
@@ -81,8 +81,8 @@ fn a_long_segment_is_a_value(#[case] length: usize, #[case] is_value: bool) {
 
 #[test]
 fn the_bound_of_a_word_is_that_of_its_spelling() {
-    let word = "x".repeat(SEGMENT_BYTES);
-    let escaped = format!("/%78{}", "x".repeat(SEGMENT_BYTES - 1));
+    let word = "x".repeat(MAX_SEGMENT_BYTES);
+    let escaped = format!("/%78{}", "x".repeat(MAX_SEGMENT_BYTES - 1));
     assert_eq!(
         shown(&read(Method::Get, escaped.as_bytes(), false)),
         format!("/{word}")
@@ -102,13 +102,13 @@ fn a_long_token_keeps_its_type() {
 
 #[test]
 fn a_long_escaped_segment_is_a_value() {
-    let escaped = format!("/{}%41", "1".repeat(ESCAPED_BYTES));
+    let escaped = format!("/{}%41", "1".repeat(MAX_ESCAPED_SEGMENT_BYTES));
     assert_eq!(shown(&read(Method::Get, escaped.as_bytes(), false)), "/{any}");
 }
 
 #[test]
 fn segments_beyond_the_bound_are_one() {
-    let path = "/a".repeat(SEGMENTS);
+    let path = "/a".repeat(MAX_SEGMENTS);
     assert_eq!(shown(&read(Method::Get, path.as_bytes(), false)), path);
     let longer = format!("{path}/b/c?x");
     assert_eq!(
@@ -118,17 +118,17 @@ fn segments_beyond_the_bound_are_one() {
 }
 
 #[rstest]
-#[case(Method::Options, b"*", Form::Asterisk)]
-#[case(Method::Options, b"/*", Form::Path)]
-#[case(Method::Get, b"*", Form::Path)]
-#[case(Method::Connect, b"db.example.com:5432", Form::Authority)]
-#[case(Method::Connect, b"", Form::Authority)]
-#[case(Method::Connect, b"/chat", Form::Path)]
-#[case(Method::Get, b"db.example.com:5432", Form::Path)]
+#[case(Method::Options, b"*", TargetForm::Asterisk)]
+#[case(Method::Options, b"/*", TargetForm::Path)]
+#[case(Method::Get, b"*", TargetForm::Path)]
+#[case(Method::Connect, b"db.example.com:5432", TargetForm::Authority)]
+#[case(Method::Connect, b"", TargetForm::Authority)]
+#[case(Method::Connect, b"/chat", TargetForm::Path)]
+#[case(Method::Get, b"db.example.com:5432", TargetForm::Path)]
 fn forms_without_a_path_belong_to_their_methods(
     #[case] method: Method,
     #[case] path: &[u8],
-    #[case] expected: Form,
+    #[case] expected: TargetForm,
 ) {
     assert_eq!(read(method, path, false).form, expected);
 }
@@ -146,9 +146,13 @@ fn forms_without_a_path_belong_to_their_methods(
 #[case::dash(b"/shop-v1.Cart/Get", false)]
 #[case::token(b"/reset/eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2ln", false)]
 fn grpc_paths_are_two_names(#[case] path: &[u8], #[case] is_grpc: bool) {
-    let form = if is_grpc { Form::Grpc } else { Form::Path };
+    let form = if is_grpc {
+        TargetForm::Grpc
+    } else {
+        TargetForm::Path
+    };
     assert_eq!(read(Method::Post, path, true).form, form);
-    assert_eq!(read(Method::Post, path, false).form, Form::Path);
+    assert_eq!(read(Method::Post, path, false).form, TargetForm::Path);
 }
 
 #[test]
@@ -156,7 +160,7 @@ fn a_grpc_path_is_kept_as_it_is() {
     let long = format!("/{}.Cart/Get123", "shop".repeat(40));
     assert_eq!(read(Method::Post, long.as_bytes(), true).text(), long);
     let longer = format!("/{}.Cart/Get", "shop".repeat(70));
-    assert_eq!(read(Method::Post, longer.as_bytes(), true).form, Form::Path);
+    assert_eq!(read(Method::Post, longer.as_bytes(), true).form, TargetForm::Path);
 }
 
 #[test]
@@ -167,7 +171,10 @@ fn a_target_forgets_what_it_read_before() {
         path: b"host:1",
         is_grpc: false,
     });
-    assert_eq!((target.form, shown(&target)), (Form::Authority, "/".to_owned()));
+    assert_eq!(
+        (target.form, shown(&target)),
+        (TargetForm::Authority, "/".to_owned())
+    );
 }
 
 proptest! {

@@ -1,12 +1,12 @@
-//! The collapse of a position: its words become one, and what followed them is merged.
+//! Collapses a position: its words become one, and what followed them is merged.
 
 use std::collections::BTreeMap;
 
 use super::methods::{AtomicMethods, Methods};
-use super::{Node, is_word, shown};
+use super::{TrieNode, is_word, shown_path};
 use crate::names::segment::Placeholder;
 
-impl Node {
+impl TrieNode {
     /// Makes this position's words one `{any}`. Below it, positions that now have more words than `limit`, or that had
     /// collapsed after one of the words, collapse too.
     pub(super) fn collapse(&mut self, limit: usize) {
@@ -18,13 +18,13 @@ impl Node {
         self.children = kept;
         self.is_collapsed = true;
         let values = values.into_iter().map(|(_, node)| node).collect();
-        *self.child_or_new(any) = Node::merged(values, limit);
+        *self.child_or_new(any) = TrieNode::merged(values, limit);
     }
 
-    fn merged(nodes: Vec<Node>, limit: usize) -> Node {
+    fn merged(nodes: Vec<TrieNode>, limit: usize) -> TrieNode {
         let (mut methods, mut asked) = (Methods::default(), AtomicMethods::default());
         let mut was_collapsed = false;
-        let mut groups: BTreeMap<Box<str>, Vec<Node>> = BTreeMap::new();
+        let mut groups: BTreeMap<Box<str>, Vec<TrieNode>> = BTreeMap::new();
         for node in nodes {
             methods.add(node.methods);
             asked.add(&node.asked);
@@ -33,15 +33,15 @@ impl Node {
                 groups.entry(key).or_default().push(child);
             }
         }
-        let mut merged = Node {
+        let mut merged = TrieNode {
             methods,
             asked,
-            ..Node::default()
+            ..TrieNode::default()
         };
-        // Sorted, as the children of a node have to be.
+        // The map is sorted, as the children of a node must be.
         let children = groups.into_iter();
         merged.children = children
-            .map(|(key, nodes)| (key, Node::merged(nodes, limit)))
+            .map(|(key, nodes)| (key, TrieNode::merged(nodes, limit)))
             .collect();
         if was_collapsed || merged.words() > limit {
             merged.collapse(limit);
@@ -49,16 +49,16 @@ impl Node {
         merged
     }
 
-    /// Writes the paths anew after a collapse; `path` is that of this node.
-    pub(super) fn name_again(&mut self, path: &mut String, name_bytes: Option<usize>) {
+    /// Rewrites the paths after a collapse. `path` is that of this node.
+    pub(super) fn rename_paths(&mut self, path: &mut String, name_bytes: Option<usize>) {
         if self.methods != Methods::default() {
-            self.path = shown(path, name_bytes).into();
+            self.path = shown_path(path, name_bytes).into();
         }
         for (key, child) in &mut self.children {
             let length = path.len();
             path.push('/');
             path.push_str(key);
-            child.name_again(path, name_bytes);
+            child.rename_paths(path, name_bytes);
             path.truncate(length);
         }
     }

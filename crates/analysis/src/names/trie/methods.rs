@@ -1,10 +1,10 @@
-//! Sets of methods, and which of them were asked for.
+//! Sets of request methods, plain and shared between readers.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::names::method::Method;
 
-/// A set of methods.
+/// A set of methods, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Methods(u16);
 
@@ -21,7 +21,7 @@ impl Methods {
         self.0 |= other.0;
     }
 
-    pub(super) fn both(self, other: Methods) -> Methods {
+    pub(super) fn intersection(self, other: Methods) -> Methods {
         Methods(self.0 & other.0)
     }
 
@@ -30,12 +30,12 @@ impl Methods {
     }
 }
 
-/// Methods that are noted while others look, too.
+/// A set of methods that readers may add to while others read.
 #[derive(Debug, Default)]
 pub(super) struct AtomicMethods(AtomicU16);
 
 impl AtomicMethods {
-    /// Workers share it, so it is written only once.
+    /// Adds a method. Workers share the set, so it is written only if the method is new.
     pub(super) fn note(&self, method: Method) {
         let bit = 1 << method as u16;
         if self.0.load(Ordering::Relaxed) & bit == 0 {

@@ -1,3 +1,6 @@
+mod forgetting;
+mod properties;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -8,8 +11,8 @@ use crate::names::target::Request;
 
 const FREE: usize = usize::MAX / 2;
 
-fn limits(names: usize, values_per_position: usize) -> Limits {
-    Limits {
+fn limits(names: usize, values_per_position: usize) -> ServiceLimits {
+    ServiceLimits {
         names,
         values_per_position,
         name_bytes: None,
@@ -33,7 +36,7 @@ fn named<'t>(trie: &'t mut Trie, path: &str) -> Option<&'t str> {
     trie.find(&target)
 }
 
-fn learned(limits: Limits, paths: &[&str]) -> Trie {
+fn learned(limits: ServiceLimits, paths: &[&str]) -> Trie {
     let mut trie = Trie::new(limits);
     for path in paths {
         named(&mut trie, path);
@@ -186,7 +189,7 @@ fn grpc_methods_are_kept_as_they_are_and_never_collapse() {
 #[case(19, "/**")]
 #[case(0, "/**")]
 fn the_segments_that_fit_are_kept(#[case] name_bytes: usize, #[case] expected: &str) {
-    let mut trie = Trie::new(Limits {
+    let mut trie = Trie::new(ServiceLimits {
         name_bytes: Some(name_bytes),
         ..limits(10, 10)
     });
@@ -197,25 +200,25 @@ fn the_segments_that_fit_are_kept(#[case] name_bytes: usize, #[case] expected: &
 fn bytes_bound_what_is_learned() {
     let mut trie = Trie::new(limits(10, 10));
     let first = target(Method::Get, "/abc", false);
-    let cost = NODE_BYTES + 3 + 4;
+    let cost = NODE_OVERHEAD_BYTES + 3 + 4;
     trie.learn(&first, cost - 1);
     assert_eq!((trie.find(&first), trie.bytes()), (None, 0));
     trie.learn(&first, cost);
     assert_eq!((trie.find(&first), trie.bytes()), (Some("/abc"), cost));
     let grpc = target(Method::Post, "/a.B/C", true);
-    trie.learn(&grpc, GRPC_NAME_BYTES + 5);
+    trie.learn(&grpc, GRPC_OVERHEAD_BYTES + 5);
     assert_eq!(trie.find(&grpc), None);
-    trie.learn(&grpc, GRPC_NAME_BYTES + 6);
-    assert_eq!(trie.bytes(), cost + GRPC_NAME_BYTES + 6);
+    trie.learn(&grpc, GRPC_OVERHEAD_BYTES + 6);
+    assert_eq!(trie.bytes(), cost + GRPC_OVERHEAD_BYTES + 6);
 }
 
 #[test]
 fn a_collapse_gives_bytes_back() {
     let mut trie = learned(limits(10, 2), &["/u/ann", "/u/bob"]);
-    let before = 3 * NODE_BYTES + "u".len() + 2 * ("ann".len() + "/u/ann".len());
+    let before = 3 * NODE_OVERHEAD_BYTES + "u".len() + 2 * ("ann".len() + "/u/ann".len());
     assert_eq!(trie.bytes(), before);
     named(&mut trie, "/u/cid");
-    let after = 2 * NODE_BYTES + "u".len() + "{any}".len() + "/u/{any}".len();
+    let after = 2 * NODE_OVERHEAD_BYTES + "u".len() + "{any}".len() + "/u/{any}".len();
     assert_eq!(trie.bytes(), after);
 }
 
@@ -230,200 +233,4 @@ fn a_collapse_that_needs_more_bytes_than_are_free_ends_the_learning() {
     let mut trie = learned(limits(10, 1), &["/a"]);
     trie.learn(&next, growth);
     assert_eq!(trie.find(&next), Some("/{any}"));
-}
-
-fn ask(trie: &Trie, paths: &[&str]) -> Vec<bool> {
-    let found = |path: &&str| trie.find(&target(Method::Get, path, false)).is_some();
-    paths.iter().map(found).collect()
-}
-
-#[test]
-fn names_that_nobody_asked_for_are_forgotten_with_their_methods_and_bytes() {
-    let mut trie = learned(limits(10, 10), &["/a", "/a/b/c", "/d"]);
-    trie.learn(&target(Method::Put, "/a", false), FREE);
-    let put = target(Method::Put, "/a", false);
-    let call = |method: &str| target(Method::Post, &format!("/shop.Cart/{method}"), true);
-    for method in ["Get", "Add"] {
-        trie.learn(&call(method), FREE);
-        assert!(trie.find(&call(method)).is_some());
-    }
-    assert!(trie.find(&put).is_some());
-    trie.forget_unasked();
-    assert_eq!(trie.names, 6, "all were asked for");
-    assert_eq!(ask(&trie, &["/a/b/c"]), [true]);
-    assert!(trie.find(&call("Get")).is_some());
-    trie.forget_unasked();
-    assert_eq!(ask(&trie, &["/a/b/c", "/a", "/d"]), [true, false, false]);
-    assert_eq!(
-        [call("Get"), call("Add"), put].map(|target| trie.find(&target).is_some()),
-        [true, false, false]
-    );
-    assert_eq!(trie.names, 2);
-    let node = 3 * (NODE_BYTES + 1) + "/a/b/c".len();
-    assert_eq!(trie.bytes(), node + GRPC_NAME_BYTES + "/shop.Cart/Get".len());
-    trie.forget_unasked();
-    trie.forget_unasked();
-    assert_eq!((trie.names, trie.bytes()), (0, 0));
-}
-
-#[test]
-fn a_method_is_forgotten_and_the_path_of_another_stays() {
-    let mut trie = learned(limits(2, 10), &["/a"]);
-    let [put, post] = [Method::Put, Method::Post].map(|method| target(method, "/a", false));
-    trie.learn(&put, FREE);
-    trie.forget_unasked();
-    assert_eq!(ask(&trie, &["/a"]), [true]);
-    trie.forget_unasked();
-    trie.learn(&post, FREE);
-    assert_eq!([&put, &post].map(|target| trie.find(target)), [None, Some("/a")]);
-}
-
-#[test]
-fn a_collapsed_position_stays_so_while_a_name_through_it_is_asked_for() {
-    let mut trie = learned(limits(100, 2), &["/u/ann", "/u/bob", "/u/cid", "/u/7", "/v"]);
-    trie.forget_unasked();
-    assert_eq!(named(&mut trie, "/u/dan"), Some("/u/{any}"));
-    assert_eq!(ask(&trie, &["/u/7"]), [true]);
-    trie.forget_unasked();
-    assert_eq!(named(&mut trie, "/u/eve"), Some("/u/{any}"));
-    trie.forget_unasked();
-    assert_eq!(ask(&trie, &["/u/7"]), [false]);
-    trie.forget_unasked();
-    assert_eq!(named(&mut trie, "/u/eve"), Some("/u/eve"));
-    assert_eq!(named(&mut trie, "/u/fay"), Some("/u/fay"));
-    assert_eq!(named(&mut trie, "/u/gus"), Some("/u/{any}"));
-}
-
-#[test]
-fn what_a_collapse_merged_was_asked_for_if_a_part_was() {
-    let mut trie = learned(limits(100, 2), &["/ann/a", "/bob/b"]);
-    trie.forget_unasked();
-    assert_eq!(ask(&trie, &["/ann/a"]), [true]);
-    // The collapse by another name, which is not asked for itself.
-    trie.learn(&target(Method::Get, "/cid", false), FREE);
-    trie.forget_unasked();
-    assert_eq!(ask(&trie, &["/dan/a", "/dan/b"]), [true, false]);
-}
-
-#[test]
-fn a_trie_that_had_no_room_for_a_collapse_learns_again_when_there_is() {
-    let mut trie = learned(limits(5, 2), &["/ann/x", "/ann/y", "/bob/x", "/bob/y"]);
-    assert_eq!(named(&mut trie, "/cid/x"), None);
-    trie.forget_unasked();
-    assert_eq!(ask(&trie, &["/ann/x", "/bob/x"]), [true, true]);
-    trie.forget_unasked();
-    assert_eq!(named(&mut trie, "/cid/x"), Some("/{any}/x"));
-    assert_eq!(trie.names, 3);
-}
-
-/// Paths that share beginnings, so that positions fill up.
-fn paths() -> impl Strategy<Value = Vec<String>> {
-    const SEGMENTS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "ab", "ba", "7", "{any}"];
-    let path = prop::collection::vec(prop::sample::select(&SEGMENTS[..]), 0..5);
-    prop::collection::vec(
-        path.prop_map(|segments| format!("/{}", segments.join("/"))),
-        0..200,
-    )
-}
-
-proptest! {
-    #[test]
-    fn names_ever_handed_out_stay_within_the_bound(paths in paths(), names in 0_usize..40, values in 0_usize..6) {
-        let mut trie = Trie::new(limits(names, values));
-        let mut handed_out = BTreeSet::new();
-        for path in &paths {
-            handed_out.extend(named(&mut trie, path).map(str::to_owned));
-            prop_assert!(handed_out.len() <= trie.names, "{:?}", handed_out);
-        }
-        prop_assert!(trie.names <= names);
-    }
-
-    #[test]
-    fn a_named_path_stays_named_and_changes_its_name_only_by_any(paths in paths(), names in 1_usize..40) {
-        let mut trie = Trie::new(limits(names, 3));
-        let mut before: Vec<(Target, String)> = Vec::new();
-        for path in &paths {
-            let name = named(&mut trie, path).map(str::to_owned);
-            for (target, name) in &mut before {
-                let now = trie.find(target).expect("a named path stays named");
-                prop_assert_eq!(now.matches('/').count(), name.matches('/').count());
-                for (now, before) in now.split('/').zip(name.split('/')) {
-                    prop_assert!(now == before || now == "{any}", "{} after {}", now, before);
-                }
-                now.clone_into(name);
-            }
-            before.extend(name.map(|name| (target(Method::Get, path, false), name)));
-        }
-    }
-
-    #[test]
-    fn the_same_order_gives_the_same_names(paths in paths()) {
-        let run = || {
-            let mut trie = Trie::new(limits(30, 3));
-            let names: Vec<Option<String>> = paths.iter().map(|path| named(&mut trie, path).map(str::to_owned)).collect();
-            names
-        };
-        prop_assert_eq!(run(), run());
-    }
-
-    #[test]
-    fn counted_bytes_are_those_of_the_nodes(paths in paths()) {
-        let mut trie = Trie::new(limits(30, 3));
-        for path in &paths {
-            named(&mut trie, path);
-            prop_assert!(trie.root.bytes() <= trie.bytes());
-        }
-    }
-
-    #[test]
-    fn no_position_has_more_words_than_the_bound(paths in paths()) {
-        fn widest(node: &Node) -> usize {
-            let below = node.children.iter().map(|(_, child)| widest(child));
-            below.max().unwrap_or(0).max(node.words())
-        }
-        let mut trie = Trie::new(limits(1000, 4));
-        for path in &paths {
-            named(&mut trie, path);
-            prop_assert!(widest(&trie.root) <= 4);
-        }
-    }
-
-    #[test]
-    fn naming_a_name_gives_the_same_name(paths in paths()) {
-        let mut trie = Trie::new(limits(50, 3));
-        for path in &paths {
-            if let Some(name) = named(&mut trie, path).map(str::to_owned) {
-                prop_assert_eq!(named(&mut trie, &name), Some(name.as_str()));
-            }
-        }
-    }
-
-    #[test]
-    fn names_handed_out_between_two_forgettings_stay_within_the_bound_and_those_asked_for_stay(
-        rounds in prop::collection::vec(paths(), 1..5),
-        names in 0_usize..40,
-        values in 0_usize..6,
-    ) {
-        let mut trie = Trie::new(limits(names, values));
-        for paths in &rounds {
-            let mut handed_out = BTreeSet::new();
-            let mut asked = Vec::new();
-            for path in paths {
-                let name = named(&mut trie, path).map(str::to_owned);
-                asked.extend(name.is_some().then_some(path));
-                handed_out.extend(name);
-                prop_assert!(handed_out.len() <= names, "{:?}", handed_out);
-            }
-            let bytes = trie.bytes();
-            trie.forget_unasked();
-            prop_assert!(trie.names <= names && trie.bytes() <= bytes);
-            prop_assert_eq!(trie.bytes(), trie.root.bytes());
-            let mut now = trie.clone();
-            now.forget_unasked();
-            prop_assert_eq!((now.names, now.bytes()), (0, 0));
-            for path in asked {
-                prop_assert!(trie.clone().find(&target(Method::Get, path, false)).is_some(), "{} stays", path);
-            }
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alscope_analysis::aggregate::registry::Bounds;
+use alscope_analysis::aggregate::registry::RegistryBounds;
 use alscope_analysis::moment::Moment;
 use proptest::prelude::*;
 
@@ -93,7 +93,7 @@ proptest! {
     // proves: expiry/nothing-lost
     #[test]
     fn each_request_is_in_one_life_of_its_series(steps in prop::collection::vec(step(), 1..12)) {
-        let mut collector = Collector::new(WORKERS, Bounds::default());
+        let mut collector = Collector::new(WORKERS, RegistryBounds::default());
         let mut model = Model::default();
         let mut now = 0;
         for step in &steps {
@@ -124,7 +124,7 @@ proptest! {
         prop_assert_eq!(requests(&snapshot), Counts::new());
         prop_assert_eq!(observations(&snapshot), [taken; 2]);
         prop_assert_eq!(in_evidence(&snapshot), taken);
-        let Sizes { calls, http, tcp, evidence, samples, label_bytes, .. } = collector.sizes();
+        let RegistrySizes { calls, http, tcp, evidence, samples, label_bytes, .. } = collector.sizes();
         prop_assert_eq!([calls, http, tcp, evidence].map(|size| size.live), [1, 1, 1, 0]);
         prop_assert_eq!([samples, label_bytes], [0, 0]);
     }

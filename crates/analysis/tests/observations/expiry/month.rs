@@ -1,6 +1,6 @@
 //! A month of deployments: each hour all workloads have new names, versions and revisions, and answer with other codes.
 
-use alscope_analysis::aggregate::registry::Size;
+use alscope_analysis::aggregate::registry::TableSize;
 use prost_types::Any;
 
 use super::*;
@@ -44,18 +44,18 @@ fn calls(hour: i64) -> impl Iterator<Item = HttpAccessLogEntry> {
 /// What must not grow.
 #[derive(Debug, PartialEq)]
 struct Held {
-    sizes: Sizes,
+    sizes: RegistrySizes,
     series: usize,
-    places: [usize; 2],
+    slots: [usize; 2],
     evidence: usize,
     edges: usize,
-    edge_places: usize,
+    edge_slots: usize,
 }
 
 // proves: expiry/flat
 #[test]
 fn a_month_of_deployments_takes_no_more_than_its_second_day() {
-    let mut collector = Collector::new(2, Bounds::default());
+    let mut collector = Collector::new(2, RegistryBounds::default());
     let mut taken = 0;
     let mut second_day = None;
     for hour in 0..HOURS {
@@ -74,10 +74,10 @@ fn a_month_of_deployments_takes_no_more_than_its_second_day() {
             let held = Held {
                 sizes: collector.sizes(),
                 series: snapshot.http.iter().count(),
-                places: [snapshot.http.places(), snapshot.tcp.places()],
+                slots: [snapshot.http.slots(), snapshot.tcp.slots()],
                 evidence: snapshot.evidence.rows().len(),
                 edges: snapshot.window.last(Duration::from_hours(1), at(now)).edges.len(),
-                edge_places: snapshot.window.places(),
+                edge_slots: snapshot.window.slots(),
             };
             match &second_day {
                 None if hour > 24 => second_day = Some(held),
@@ -93,8 +93,8 @@ fn a_month_of_deployments_takes_no_more_than_its_second_day() {
         (expected..=expected + expected / 2).contains(&held.series),
         "{held:?}"
     );
-    let most = |Size { live, places }: Size| live <= places && places <= 40;
-    let Sizes {
+    let most = |TableSize { live, slots }: TableSize| live <= slots && slots <= 40;
+    let RegistrySizes {
         calls,
         http,
         evidence,

@@ -20,11 +20,11 @@ fn of(snapshot: &Snapshot, workload: &str) -> Option<u64> {
 
 // proves: expiry/bounds-recover
 #[rstest]
-#[case::samples(Bounds { samples: 10 * 67, ..Bounds::default() })]
-#[case::calls(Bounds { calls: 10, ..Bounds::default() })]
-#[case::label_bytes(Bounds { label_bytes: 1500, ..Bounds::default() })]
-#[case::strings(Bounds { string_bytes: 2500, ..Bounds::default() })]
-fn a_bound_has_room_again_once_what_filled_it_is_idle(#[case] bounds: Bounds) {
+#[case::samples(RegistryBounds { samples: 10 * 67, ..RegistryBounds::default() })]
+#[case::calls(RegistryBounds { calls: 10, ..RegistryBounds::default() })]
+#[case::label_bytes(RegistryBounds { label_bytes: 1500, ..RegistryBounds::default() })]
+#[case::strings(RegistryBounds { string_bytes: 2500, ..RegistryBounds::default() })]
+fn a_bound_has_room_again_once_what_filled_it_is_idle(#[case] bounds: RegistryBounds) {
     let mut collector = Collector::new(2, bounds);
     collector.take(0, [to("steady", 200)]);
     collector.pass(1);
@@ -62,9 +62,9 @@ fn a_bound_has_room_again_once_what_filled_it_is_idle(#[case] bounds: Bounds) {
 fn evidence_has_room_again_once_what_filled_it_is_idle() {
     let mut collector = Collector::new(
         1,
-        Bounds {
+        RegistryBounds {
             evidence: 10,
-            ..Bounds::default()
+            ..RegistryBounds::default()
         },
     );
     collector.take(0, [to("steady", 200)]);
@@ -102,7 +102,7 @@ fn evidence_has_room_again_once_what_filled_it_is_idle() {
 // proves: expiry/starts-anew
 #[test]
 fn a_series_that_comes_back_starts_from_nothing_at_a_new_time() {
-    let mut collector = Collector::new(1, Bounds::default());
+    let mut collector = Collector::new(1, RegistryBounds::default());
     let life = |snapshot: &Snapshot| {
         let mut series = snapshot.http.iter();
         let only = series.next().map(|(id, _, counts)| {
@@ -127,7 +127,7 @@ fn a_series_that_comes_back_starts_from_nothing_at_a_new_time() {
 // proves: expiry/idle-only
 #[test]
 fn what_is_called_once_within_the_idle_time_stays() {
-    let mut collector = Collector::new(1, Bounds::default());
+    let mut collector = Collector::new(1, RegistryBounds::default());
     let mut now = 0;
     for _ in 0..50 {
         collector.take(0, [to("reviews", 200)]);
@@ -143,7 +143,7 @@ fn what_is_called_once_within_the_idle_time_stays() {
 // proves: expiry/nothing-lost
 #[test]
 fn numbers_that_became_others_are_not_taken_for_the_old_ones() {
-    let mut collector = Collector::new(2, Bounds::default());
+    let mut collector = Collector::new(2, RegistryBounds::default());
     let by_address = || request(outbound(), Some(200));
     let all = |snapshot: &Snapshot| {
         let labels = snapshot
@@ -185,7 +185,7 @@ fn numbers_that_became_others_are_not_taken_for_the_old_ones() {
 // proves: expiry/bounds-recover
 #[test]
 fn an_edge_that_had_no_place_of_its_own_gets_one() {
-    let mut collector = Collector::new(1, Bounds::default());
+    let mut collector = Collector::new(1, RegistryBounds::default());
     collector.take(0, (0..2000).map(|number| to(&format!("junk-{number}"), 200)));
     collector.pass(1);
     let row = |snapshot: &Snapshot, workload: &str, now: i64| {
@@ -224,9 +224,9 @@ fn outside(host: &str) -> HttpAccessLogEntry {
 fn a_host_outside_gets_the_place_of_one_that_is_idle_while_others_are_called() {
     let mut collector = Collector::new(
         2,
-        Bounds {
+        RegistryBounds {
             outside_hosts: 10,
-            ..Bounds::default()
+            ..RegistryBounds::default()
         },
     );
     let calls = |snapshot: &Snapshot, host: &str| -> u64 {

@@ -1,19 +1,16 @@
 //! However many hosts strangers write, there are few series, and calls between known parties keep theirs.
 
-use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsMessage;
-use als_proto::{Entry, Message};
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::analyze::chain::Analyzer::K8sMesh;
-use alscope_analysis::analyze::chain::Chain;
 use alscope_analysis::analyze::k8s_mesh::Lookup;
-use alscope_analysis::identify::identity_cache::Answer;
-use alscope_analysis::identify::{CallerAddress, Identified, RawIdentity, look_up, peers};
-use alscope_analysis::node::Node;
-use alscope_analysis::party::Reporter;
+use alscope_analysis::chain::Analyzer::K8sMesh;
+use alscope_analysis::chain::Chain;
+use alscope_analysis::identify::identity_cache::IdentityAnswer;
+use alscope_analysis::identify::{Identified, look_up};
+use alscope_analysis::reporter::Reporter;
 use proptest::prelude::*;
-use prost::Message as _;
 
 use super::*;
+use crate::connection::{connection, read_identity};
 
 /// More than the hosts that are told apart, in calls of one kind.
 const JUNK: u64 = 3_000;
@@ -119,9 +116,9 @@ fn mesh_series(mesh: &mut Mesh, host: &str) -> Vec<u64> {
 // proves: labels/outside-hosts-bound
 #[test]
 fn server_names_and_authorities_share_the_places_which_are_as_many_as_configured() {
-    let mut mesh = mesh_within(Bounds {
+    let mut mesh = mesh_within(RegistryBounds {
         outside_hosts: 2,
-        ..Bounds::default()
+        ..RegistryBounds::default()
     });
     mesh.take(
         PRODUCTPAGE_NODE,
@@ -166,34 +163,21 @@ fn places_are_for_sidecars_alone() {
 }
 
 /// What `registry` makes of productpage's request for `authority`, which its sidecar passed on to no service at `start`.
-fn passed_on(registry: &Registry, authority: &str, start: i64) -> Answer {
-    let message = StreamAccessLogsMessage {
-        identifier: Some(identifier(PRODUCTPAGE_NODE)),
-        log_entries: Some(tcp(to_nobody("PassthroughCluster"), 0, 0)),
-    };
-    let bytes = message.encode_to_vec();
-    let message = Message::read(&bytes).unwrap();
-    let node = Node::identify(&message.identifier().unwrap().unwrap(), registry).unwrap();
-    let entry = message.entries().find_map(|entry| match entry {
-        Ok(Entry::Tcp(entry)) => Some(entry),
-        _ => None,
-    });
-    let entry = entry.unwrap();
-    let common = entry.common_properties().unwrap();
-    let chain = Chain::new([K8sMesh]);
-    let peers = peers(chain, common);
-    let identity = RawIdentity::new(common, CallerAddress::Direct, authority.as_bytes(), &peers);
-    let directory = directory();
-    let mut lookup = Lookup::new(&directory, &node, at(start));
-    look_up(chain, &identity.decode().unwrap(), &mut lookup, registry)
+fn passed_on(registry: &Registry, authority: &str, start: i64) -> IdentityAnswer {
+    let message = connection(PRODUCTPAGE_NODE, to_nobody("PassthroughCluster"));
+    let (chain, directory) = (Chain::new([K8sMesh]), directory());
+    read_identity(&message, registry, chain, authority, |node, identity| {
+        let mut lookup = Lookup::new(&directory, node, at(start));
+        look_up(chain, &identity.decode().unwrap(), &mut lookup, registry)
+    })
 }
 
 // proves: labels/outside-hosts-bound
 #[test]
 fn a_host_without_a_place_is_asked_for_one_again_after_a_minute() {
-    let registry = Registry::new(Bounds {
+    let registry = Registry::new(RegistryBounds {
         outside_hosts: 1,
-        ..Bounds::default()
+        ..RegistryBounds::default()
     });
     let has_place = passed_on(&registry, "a.example", NOW);
     assert!(matches!(has_place.identified, Identified::Observations(_, None)));

@@ -20,7 +20,7 @@ fn exported(name: (&str, &str), addresses: &[&str], export_to: &str) -> Record {
 
 /// Services of the caller's namespace and of another one.
 fn mesh() -> Mesh {
-    let mut mesh = mesh_within(Bounds::default());
+    let mut mesh = mesh_within(RegistryBounds::default());
     mesh.directory = directory_with([
         exported(("demo", "own"), &["10.96.1.1"], "."),
         exported(("demo", "nobodys"), &["10.96.1.2"], "~"),

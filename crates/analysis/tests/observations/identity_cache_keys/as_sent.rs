@@ -5,8 +5,9 @@ use als_proto::messages::envoy::data::accesslog::v3::TlsProperties;
 use als_proto::messages::envoy::data::accesslog::v3::tls_properties::CertificateProperties;
 use als_proto::messages::envoy::data::accesslog::v3::tls_properties::certificate_properties::subject_alt_name::San;
 use alscope_analysis::accounting::Rejected;
-use alscope_analysis::aggregate::registry::Bounds;
-use alscope_analysis::shard::Settings;
+use alscope_analysis::aggregate::registry::RegistryBounds;
+use alscope_analysis::identify::CallerAddress;
+use alscope_analysis::shard::AnalysisSettings;
 
 use super::*;
 
@@ -176,11 +177,11 @@ fn of_a_long_certificate_the_principal_decides() {
 
 /// How many entries are rejected, of a bad one that comes twice between two good ones: what was met once may be remembered.
 fn rejected(bad: &[u8], string_bytes: usize, reason: Rejected) -> u64 {
-    let settings = Settings {
+    let settings = AnalysisSettings {
         string_bytes,
-        ..Settings::default()
+        ..AnalysisSettings::default()
     };
-    let mut mesh = Mesh::with(settings, Bounds::default());
+    let mut mesh = Mesh::with(settings, RegistryBounds::default());
     let good = message_in_pieces(identifier(REVIEWS_NODE), &[inbound()]);
     for bytes in [&good, bad, bad, &good] {
         mesh.take_bytes(bytes);
@@ -237,11 +238,11 @@ fn what_an_address_is_matters(#[case] chain: &[Analyzer], #[case] change: fn(&mu
 
 #[test]
 fn a_caller_that_is_forwarded_is_not_remembered_with_the_certificate_of_who_forwards() {
-    let settings = Settings {
+    let settings = AnalysisSettings {
         gateway_caller: CallerAddress::Forwarded,
-        ..Settings::default()
+        ..AnalysisSettings::default()
     };
-    let mut mesh = Mesh::with(settings, Bounds::default());
+    let mut mesh = Mesh::with(settings, RegistryBounds::default());
     for direct in [PRODUCTPAGE, REVIEWS, PRODUCTPAGE] {
         let common = AccessLogCommon {
             downstream_remote_address: socket(PRODUCTPAGE, 0),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use als_proto::messages::envoy::data::accesslog::v3::ResponseFlags;
-use alscope_analysis::names::endpoint::{Endpoints, Settings};
-use alscope_analysis::names::trie::Limits;
+use alscope_analysis::names::endpoint::{EndpointBounds, Endpoints};
+use alscope_analysis::names::trie::ServiceLimits;
 use alscope_analysis::persistence::Persistence;
 use rstest::rstest;
 
@@ -107,13 +107,13 @@ fn name_at(mesh: &mut Mesh, path: &str, code: u32, now: i64) -> String {
 fn a_month_of_releases_of_a_busy_service_finds_room_for_the_names_of_each() {
     const PATHS: i64 = 30;
     // Two hours of names, with two releases, and the steady one.
-    let service = Limits {
+    let service = ServiceLimits {
         names: 1 + 4 * PATHS.unsigned_abs() as usize,
-        ..Settings::default().service
+        ..EndpointBounds::default().service
     };
-    let settings = Settings {
+    let settings = EndpointBounds {
         service,
-        ..Settings::default()
+        ..EndpointBounds::default()
     };
     let mut mesh = keeping(&Arc::new(Persistence::new(
         RULES,

@@ -1,7 +1,7 @@
 //! Which of the other entries are kept.
 
 use als_proto::messages::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry};
-use alscope_analysis::persistence::reason::Rules;
+use alscope_analysis::persistence::reason::SamplingRules;
 use alscope_analysis::persistence::sample::Share;
 
 use super::{RULES, keeping, kept, persistence};
@@ -21,7 +21,7 @@ fn with_id(id: &str, start: i64) -> HttpAccessLogEntry {
 
 /// Which of the entries are kept when half of them are sampled.
 fn sampled(node: &str, entries: impl IntoIterator<Item = HttpAccessLogEntry>) -> Vec<usize> {
-    let rules = Rules {
+    let rules = SamplingRules {
         sampled: Share::new(0.5),
         ..RULES
     };

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
-use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
 use alscope_analysis::directory::records::{NodeRecord, PodEndpoint, SelectedPort, Selector};
+use alscope_analysis::port_protocol::PortProtocol;
 
 /// What happens.
 #[derive(Clone, Debug)]
@@ -199,7 +199,7 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         6 => record().prop_map(Is),
         3 => record().prop_map(IsGone),
-        1 => select(Kind::ALL.to_vec()).prop_map(AreNotListed),
+        1 => select(ObjectKind::ALL.to_vec()).prop_map(AreNotListed),
         3 => (500..1500_i64).prop_map(IsForgotten),
     ]
 }

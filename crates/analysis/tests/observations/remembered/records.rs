@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use alscope_analysis::analyze::port_protocol::PortProtocol;
 use alscope_analysis::directory::Port;
-use alscope_analysis::directory::naming::NamingRules;
+use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{
     EndpointSliceRecord, NodeRecord, PodRecord, Record, ServiceEntryRecord, ServiceRecord,
 };
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::state::DirectoryState;
+use alscope_analysis::port_protocol::PortProtocol;
 use alscope_naming::kubernetes_name::{istio_service_name, k8s_service_name};
 
 use crate::mesh::*;
 
 /// A mesh whose names are made of all objects' metadata.
-pub(super) fn named_mesh() -> State {
+pub(super) fn named_mesh() -> DirectoryState {
     let of_pods = "${service.metadata.name}/${service.metadata.labels.tier}/${pod.metadata.labels.tier}";
     let rules = NamingRules {
         k8s: k8s_service_name(of_pods).unwrap(),
         istio: istio_service_name("${serviceEntry.metadata.labels.tier}").unwrap(),
     };
-    in_mesh(State::default().named_by(rules))
+    in_mesh(DirectoryState::default().with_naming_rules(rules))
 }
 
 pub(super) fn tier(value: &str) -> BTreeMap<String, String> {

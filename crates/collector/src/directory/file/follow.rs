@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alscope_analysis::directory::naming::NamingRules;
-use alscope_analysis::directory::records::Kind;
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::naming_rules::NamingRules;
+use alscope_analysis::directory::records::ObjectKind;
+use alscope_analysis::directory::state::DirectoryState;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
@@ -63,7 +63,11 @@ pub struct FollowedFile {
 
 impl FollowedFile {
     /// Reads the file into `state`, in which nothing is yet.
-    pub fn read(path: &Path, state: &mut State, freshness: Arc<Freshness>) -> Result<Self, FileError> {
+    pub fn read(
+        path: &Path,
+        state: &mut DirectoryState,
+        freshness: Arc<Freshness>,
+    ) -> Result<Self, FileError> {
         let followed = FollowedFile {
             path: path.to_owned(),
             rules: state.naming_rules().clone(),
@@ -105,8 +109,8 @@ impl FollowedFile {
             Ok(Ok((listed, left_out))) => {
                 let (objects, file) = (listed.len(), self.path.display());
                 info!(objects, %file, "directory file changed and was read");
-                let begin = Kind::ALL.map(Change::BeginList);
-                let end = Kind::ALL.map(Change::EndList);
+                let begin = ObjectKind::ALL.map(Change::BeginList);
+                let end = ObjectKind::ALL.map(Change::EndList);
                 for change in begin.into_iter().chain(listed).chain(end) {
                     // Nobody takes it only when the collector ends.
                     drop(changes.send(change).await);
@@ -144,8 +148,8 @@ impl FollowedFile {
         warn!("{why}; until the file changes again, the directory stays as it was");
     }
 
-    fn each_kind(&self, tell: impl Fn(&Freshness, Kind)) {
-        for kind in Kind::ALL {
+    fn each_kind(&self, tell: impl Fn(&Freshness, ObjectKind)) {
+        for kind in ObjectKind::ALL {
             tell(&self.freshness, kind);
         }
     }

@@ -1,10 +1,10 @@
 use std::net::IpAddr;
 
-use alscope_analysis::analyze::port_protocol::PortProtocol;
-use alscope_analysis::analyze::role::Role;
 use alscope_analysis::directory::scope::Scope;
-use alscope_analysis::directory::{Directory, External, Owner, protocol_of};
+use alscope_analysis::directory::{Directory, ExternalHost, Owner, protocol_of};
 use alscope_analysis::moment::Moment;
+use alscope_analysis::port_protocol::PortProtocol;
+use alscope_analysis::role::Role;
 use alscope_naming::kubernetes_name::k8s_service_name;
 use rstest::rstest;
 
@@ -98,7 +98,7 @@ metadata: {resourceVersion: ""}
 "#;
 
 /// The directory of a file in which everything can be decoded.
-fn parse(text: &str, mut state: State) -> Result<Directory, FileError> {
+fn parse(text: &str, mut state: DirectoryState) -> Result<Directory, FileError> {
     let rules = state.naming_rules().clone();
     super::parse(text, Path::new("cluster.yaml"), &rules, |item| {
         state.apply(item.unwrap(), clock::now());
@@ -117,28 +117,25 @@ fn at(time: &str) -> Moment {
 }
 
 /// The outside host of this name that a sidecar of `namespace` has.
-fn external<'a>(directory: &'a Directory, host: &str, namespace: &str) -> Option<&'a External> {
+fn external<'a>(directory: &'a Directory, host: &str, namespace: &str) -> Option<&'a ExternalHost> {
     let scope = Scope {
         namespace,
         role: Role::Sidecar,
         port: 443,
     };
-    directory.inquiry().external(host, &scope)
+    directory.query().external_host(host, &scope)
 }
 
 fn owner(directory: &Directory, address: &str, time: &str) -> String {
     let address: IpAddr = address.parse().unwrap();
-    described(
-        directory,
-        &directory.inquiry().owner(address, None, at(time)).owner,
-    )
+    described(directory, &directory.query().owner(address, None, at(time)).owner)
 }
 
 fn described(directory: &Directory, owner: &Owner<'_>) -> String {
     match owner {
         Owner::Pod(pod) => {
             let service = directory
-                .inquiry()
+                .query()
                 .service_of(pod, 9080)
                 .map_or("-", |oldest| &oldest.service.name);
             format!(
@@ -156,7 +153,7 @@ fn described(directory: &Directory, owner: &Owner<'_>) -> String {
 #[case::as_yaml(LIST.to_owned())]
 #[case::as_json(json(LIST))]
 fn what_kubectl_prints_becomes_the_directory(#[case] text: String) {
-    let directory = parse(&text, State::default()).unwrap();
+    let directory = parse(&text, DirectoryState::default()).unwrap();
     let later = "2026-01-02T00:00:00Z";
     assert_eq!(
         owner(&directory, "10.0.0.2", later),
@@ -184,7 +181,7 @@ fn what_kubectl_prints_becomes_the_directory(#[case] text: String) {
 
 #[test]
 fn what_is_outside_is_in_the_directory_by_address_or_by_host() {
-    let directory = parse(LIST, State::default()).unwrap();
+    let directory = parse(LIST, DirectoryState::default()).unwrap();
     let owner = |address| owner(&directory, address, "2026-01-02T00:00:00Z");
     assert_eq!(owner("192.0.2.7"), "service database");
     assert_eq!(owner("192.0.2.9"), "external legacy.example.com.outside");
@@ -193,7 +190,7 @@ fn what_is_outside_is_in_the_directory_by_address_or_by_host() {
     let api = external(&directory, "api.example.com", "demo").unwrap();
     assert_eq!((&*api.namespace, &*api.entry), ("outside", "api"));
     assert_eq!(protocol_of(&api.ports, 443), PortProtocol::Grpc);
-    let reviews = directory.inquiry().service("demo", "reviews").unwrap();
+    let reviews = directory.query().service("demo", "reviews").unwrap();
     assert_eq!(protocol_of(&reviews.ports, 9080), PortProtocol::Http);
 }
 
@@ -246,8 +243,8 @@ items:
 #[case::of_a_slice_by_the_pods_name(7005, "edge-x edge-x latest -")]
 #[case::undeclared(7006, "node-address")]
 fn a_pod_of_the_host_network_is_found_by_its_ports(#[case] port: u16, #[case] expected: &str) {
-    let directory = parse(SELECTED, State::default()).unwrap();
-    let found = directory.inquiry().owner(
+    let directory = parse(SELECTED, DirectoryState::default()).unwrap();
+    let found = directory.query().owner(
         "10.0.0.100".parse().unwrap(),
         Some(port),
         at("2026-01-02T00:00:00Z"),
@@ -258,9 +255,9 @@ fn a_pod_of_the_host_network_is_found_by_its_ports(#[case] port: u16, #[case] ex
 // proves: k8s-mesh/workload-entry, workload/group
 #[test]
 fn a_workload_entry_is_a_party() {
-    let directory = parse(SELECTED, State::default()).unwrap();
+    let directory = parse(SELECTED, DirectoryState::default()).unwrap();
     let found = directory
-        .inquiry()
+        .query()
         .owner("192.168.1.5".parse().unwrap(), None, at("2026-01-02T00:00:00Z"));
     let Owner::Pod(vm) = found.owner else {
         panic!("{found:?}")
@@ -271,8 +268,8 @@ fn a_workload_entry_is_a_party() {
         ("vm-1", "demo", "west")
     );
     let entry_of = |port| {
-        let mut inquiry = directory.inquiry();
-        let found = inquiry.service_entry_of(vm, port);
+        let mut query = directory.query();
+        let found = query.service_entry_of(vm, port);
         found.map(|(external, protocol)| (external.host.to_string(), protocol))
     };
     let host = |protocol| Some(("billing.example.com".to_owned(), protocol));
@@ -282,7 +279,7 @@ fn a_workload_entry_is_a_party() {
     assert_eq!(entry_of(80), None);
     let service_of = |port| {
         directory
-            .inquiry()
+            .query()
             .service_of(vm, port)
             .map(|oldest| oldest.service.name.to_string())
     };
@@ -312,7 +309,7 @@ fn an_entry_is_there_for_the_namespaces_that_it_is_exported_to() {
         "{hosts: [api.example.com],",
         "{hosts: [api.example.com], exportTo: [., shop],",
     );
-    let directory = parse(&exported, State::default()).unwrap();
+    let directory = parse(&exported, DirectoryState::default()).unwrap();
     let seen =
         ["outside", "shop", "demo"].map(|namespace| external(&directory, "api.example.com", namespace));
     assert_eq!(seen.map(|external| external.is_some()), [true, true, false]);
@@ -326,8 +323,8 @@ fn a_service_is_there_for_the_namespaces_that_its_annotation_names() {
         "{name: reviews, namespace: demo, annotations: {networking.istio.io/exportTo: '., shop', unused: x},",
     );
     assert_ne!(exported, LIST);
-    let directory = parse(&exported, State::default()).unwrap();
-    let service = directory.inquiry().service("demo", "reviews").unwrap();
+    let directory = parse(&exported, DirectoryState::default()).unwrap();
+    let service = directory.query().service("demo", "reviews").unwrap();
     let seen = ["demo", "shop", "elsewhere"].map(|namespace| service.is_exported_to(namespace));
     assert_eq!(seen, [true, true, false]);
 }
@@ -361,7 +358,7 @@ fn parties_are_named_by_the_configured_rules(#[case] rules: &str, #[case] expect
     let directory = parse(&list, crate::directory::empty(&config)).unwrap();
     let start = at("2026-01-02T00:00:00Z");
     let name = |address: &str| match directory
-        .inquiry()
+        .query()
         .owner(address.parse().unwrap(), None, start)
         .owner
     {
@@ -427,7 +424,7 @@ fn annotations_that_no_rule_reads_are_not_kept() {
     "directory file cluster.yaml: not YAML, or no List: "
 )]
 fn a_bad_file_is_an_error_that_says_where(#[case] text: &str, #[case] expected: &str) {
-    let error = parse(text, State::default()).unwrap_err().to_string();
+    let error = parse(text, DirectoryState::default()).unwrap_err().to_string();
     assert!(error.starts_with(expected), "{error}");
     assert!(!error.contains("secret"), "{error}");
     assert!(
@@ -457,7 +454,7 @@ fn an_item_that_cannot_be_decoded_is_left_out_and_named(#[case] text: String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cluster.yaml");
     std::fs::write(&path, text).unwrap();
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     let left_out = load(&path, &mut state).unwrap();
     let named = left_out
         .iter()
@@ -483,7 +480,7 @@ fn a_mesh_of_any_size_is_read() {
     // A thousand pods of a real cluster have as many values.
     let others = "- {kind: ConfigMap, metadata: {name: other}}\n".repeat(40_000);
     let text = LIST.replace("kind: List\n", &format!("{others}kind: List\n"));
-    let directory = parse(&text, State::default()).unwrap();
+    let directory = parse(&text, DirectoryState::default()).unwrap();
     assert_eq!(
         owner(&directory, "10.96.0.2", "2026-01-02T00:00:00Z"),
         "service reviews"
@@ -492,7 +489,7 @@ fn a_mesh_of_any_size_is_read() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = load(Path::new("/nowhere/cluster.yaml"), &mut State::default())
+    let error = load(Path::new("/nowhere/cluster.yaml"), &mut DirectoryState::default())
         .unwrap_err()
         .to_string();
     assert!(

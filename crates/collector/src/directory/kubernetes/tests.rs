@@ -13,11 +13,11 @@ use cluster::{Cluster, Mood};
 
 /// Whether all kinds are listed.
 fn is_complete(seen: &[Change]) -> bool {
-    let is_listed = |kind: &Kind| {
+    let is_listed = |kind: &ObjectKind| {
         let mut seen = seen.iter();
         seen.any(|change| matches!(change, Change::EndList(listed) if listed == kind))
     };
-    Kind::ALL.iter().all(is_listed)
+    ObjectKind::ALL.iter().all(is_listed)
 }
 
 #[rstest]
@@ -33,7 +33,7 @@ async fn without_service_entries_the_directory_is_complete(#[case] refused: u16,
     cluster.pass(Duration::from_secs(50)).await;
     assert_eq!(cluster.log().len(), lines);
     // It is asked again and again, and the answer is the last word about it.
-    assert!(cluster.freshness(Kind::ServiceEntry).age < Duration::from_secs(20));
+    assert!(cluster.freshness(ObjectKind::ServiceEntry).age < Duration::from_secs(20));
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use alscope_analysis::directory::records::{Kind, Record};
+use alscope_analysis::directory::records::{ObjectKind, Record};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures::TryStreamExt;
 use kube::Resource;
@@ -58,7 +58,7 @@ pub(super) const PROVEN_AFTER: Duration = Duration::from_secs(5);
 /// A kind whose objects the directory follows.
 pub(super) struct Watch<'a, K> {
     source: &'a Source,
-    kind: Kind,
+    kind: ObjectKind,
     /// The resource with its group, as rights name it.
     resource: String,
     request: Request,
@@ -89,7 +89,7 @@ struct PageMetadata {
 }
 
 impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K> {
-    pub(super) fn new(source: &'a Source, kind: Kind) -> Self {
+    pub(super) fn new(source: &'a Source, kind: ObjectKind) -> Self {
         let (plural, group) = (K::plural(&()), K::group(&()));
         let parts = [&*plural, &*group].into_iter().filter(|part| !part.is_empty());
         Watch {
@@ -282,10 +282,10 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
 }
 
 /// Whether a cluster may have no such kind, or the collector no right to it: those that come with Istio.
-fn may_be_missing(kind: Kind) -> bool {
+fn may_be_missing(kind: ObjectKind) -> bool {
     match kind {
-        Kind::Pod | Kind::Service | Kind::EndpointSlice | Kind::Node => false,
-        Kind::ServiceEntry | Kind::WorkloadEntry => true,
+        ObjectKind::Pod | ObjectKind::Service | ObjectKind::EndpointSlice | ObjectKind::Node => false,
+        ObjectKind::ServiceEntry | ObjectKind::WorkloadEntry => true,
     }
 }
 

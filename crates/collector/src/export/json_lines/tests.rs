@@ -15,16 +15,16 @@ use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_messa
     HttpAccessLogEntries, Identifier, LogEntries, TcpAccessLogEntries,
 };
 use alscope_analysis::aggregate::registry::Registry;
-use alscope_analysis::analyze::chain::{Analyzer, Chain};
+use alscope_analysis::chain::{Analyzer, Chain};
 use alscope_analysis::directory::Directory;
 use alscope_analysis::directory::records::{PodRecord, Record};
-use alscope_analysis::directory::state::State;
+use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::moment::Moment;
 use alscope_analysis::names::endpoint::{self, Endpoints};
-use alscope_analysis::persistence::reason::Rules;
+use alscope_analysis::persistence::reason::SamplingRules;
 use alscope_analysis::persistence::sample::Share;
 use alscope_analysis::persistence::{Batch, Persistence};
-use alscope_analysis::shard::{Progress, Settings, Shard};
+use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use parking_lot::Mutex;
 use prost::Message as _;
 use prost_types::{Duration, Timestamp};
@@ -55,7 +55,7 @@ fn pod(name: &str, address: &str) -> Record {
 }
 
 fn directory() -> Directory {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     for (name, address) in [
         ("productpage", "10.0.0.1"),
         ("reviews", "10.0.0.2"),
@@ -154,20 +154,20 @@ fn connection(common: AccessLogCommon) -> LogEntries {
 
 /// The batch of one entry.
 fn kept(node_id: &str, log_entries: LogEntries) -> Batch {
-    let rules = Rules {
+    let rules = SamplingRules {
         requests: true,
         connections: true,
         errors: true,
         slow: None,
         sampled: Share::new(1.0),
     };
-    let endpoints = Endpoints::new(endpoint::Settings::default(), vec![]);
+    let endpoints = Endpoints::new(endpoint::EndpointBounds::default(), vec![]);
     let persistence = Arc::new(Persistence::new(rules, 10, endpoints, encode));
-    let settings = Settings {
+    let settings = AnalysisSettings {
         http: Chain::new([Analyzer::K8sMesh]),
-        ..Settings::default()
+        ..AnalysisSettings::default()
     };
-    let mut shard = Shard::new(settings, Arc::new(Registry::default())).keeping(persistence);
+    let mut shard = Shard::new(settings, Arc::new(Registry::default())).with_persistence(persistence);
     let node = Node {
         id: node_id.to_owned(),
         ..Node::default()
@@ -183,8 +183,8 @@ fn kept(node_id: &str, log_entries: LogEntries) -> Batch {
     let message = Message::read(&bytes).expect("a message");
     let identifier = message.identifier().expect("an identifier").expect("it is there");
     let node = alscope_analysis::node::Node::identify(&identifier, shard.registry()).expect("a node");
-    let mut progress = Progress::new(message.entries(), Moment(0));
-    assert!(!shard.entries(&directory(), &node, &mut progress, 2));
+    let mut progress = MessageProgress::new(message.entries(), Moment(0));
+    assert!(!shard.read_entries(&directory(), &node, &mut progress, 2));
     shard.take_kept(0).expect("the entry is kept")
 }
 

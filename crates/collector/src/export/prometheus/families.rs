@@ -2,10 +2,10 @@
 
 use std::fmt::Display;
 
-use alscope_analysis::accounting::{Clamped, Kept, Rejected, Skipped, Unattributed};
+use alscope_analysis::accounting::{ClampedField, KeepReason, Rejected, Skipped, Unattributed};
 use alscope_analysis::aggregate::totals::Snapshot;
 use alscope_analysis::moment::Moment;
-use alscope_analysis::party::Reporter;
+use alscope_analysis::reporter::Reporter;
 
 use super::format::Format;
 use super::push;
@@ -322,11 +322,11 @@ fn by_reason(writer: &mut ExpositionWriter, snapshot: &Snapshot) {
         .iter()
         .map(|reporter| (reporter.as_str(), accounting.observations(*reporter)));
     writer.labelled(&OBSERVATIONS, "reporter", observations);
-    let kept = Kept::ALL
+    let kept = KeepReason::ALL
         .iter()
         .map(|reason| (reason.as_str(), accounting.kept(*reason)));
     writer.labelled(&KEPT, "reason", kept);
-    let clamped = Clamped::ALL
+    let clamped = ClampedField::ALL
         .iter()
         .map(|field| (field.as_str(), accounting.clamped(*field)));
     writer.labelled(&CLAMPED, "field", clamped);

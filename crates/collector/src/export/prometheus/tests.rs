@@ -44,7 +44,7 @@ fn a_piece_ends_with_the_text_that_makes_it_long_enough() {
 
 #[test]
 fn the_bounds_are_the_same_in_both_formats() {
-    for (bound, canonical) in BOUNDS.iter().zip(CANONICAL_BOUNDS) {
+    for (bound, canonical) in BUCKET_BOUNDS.iter().zip(CANONICAL_BOUNDS) {
         assert_eq!(Format::OpenMetrics.bound(bound), canonical);
     }
 }

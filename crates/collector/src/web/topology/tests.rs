@@ -23,7 +23,7 @@ fn a_window_is_a_time_up_to_an_hour(#[case] text: &str, #[case] seconds: Option<
 #[case::unknown(NodeKind::Unknown, Role::Sidecar, ["unknown", "unknown", "unknown"])]
 fn a_node_has_an_id_and_a_kind(#[case] kind: NodeKind, #[case] role: Role, #[case] expected: [&str; 3]) {
     let shown = node(
-        &Node {
+        &GraphNode {
             kind,
             namespace: "demo".into(),
             name: "web".into(),

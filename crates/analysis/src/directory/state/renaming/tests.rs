@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use alscope_naming::kubernetes_name::{Object, istio_service_name, k8s_service_name};
+use alscope_naming::kubernetes_name::{MetadataObject, istio_service_name, k8s_service_name};
 use rstest::rstest;
 
 use super::*;
-use crate::directory::naming::NamingRules;
+use crate::directory::naming_rules::NamingRules;
 use crate::directory::records::{PodEndpoint, Record, ServiceEntryRecord};
 use crate::directory::{Directory, Owner};
 
@@ -15,12 +15,12 @@ fn at(seconds: i64) -> Moment {
     Moment(seconds * 1_000_000_000)
 }
 
-fn state() -> State {
+fn state() -> DirectoryState {
     let rules = NamingRules {
         k8s: k8s_service_name(RULE).unwrap(),
         ..NamingRules::default()
     };
-    State::default().named_by(rules)
+    DirectoryState::default().with_naming_rules(rules)
 }
 
 fn tier(value: &str) -> BTreeMap<String, String> {
@@ -87,7 +87,7 @@ fn entry(name: &str) -> Record {
 /// What `address` was called at a time.
 fn name(directory: &Directory, address: &str, start: i64) -> String {
     let owner = directory
-        .inquiry()
+        .query()
         .owner(address.parse().unwrap(), None, at(start))
         .owner;
     let names = match &owner {
@@ -250,7 +250,7 @@ fn a_host_outside_keeps_the_name_of_its_time() {
         istio: istio_service_name("${serviceEntry.metadata.labels.tier}").unwrap(),
         ..NamingRules::default()
     };
-    let mut state = State::default().named_by(rules);
+    let mut state = DirectoryState::default().with_naming_rules(rules);
     for (value, second) in [("a", 60), ("b", 200), ("c", 300)] {
         state.apply(entry(value), at(second));
     }
@@ -261,8 +261,8 @@ fn a_host_outside_keeps_the_name_of_its_time() {
 
 #[test]
 fn sources_are_told_which_metadata_the_rules_read() {
-    let default = State::default();
-    let reads = |state: &State| state.naming_rules().read_label(Object::Pod, "tier");
+    let default = DirectoryState::default();
+    let reads = |state: &DirectoryState| state.naming_rules().read_label(MetadataObject::Pod, "tier");
     assert_eq!([reads(&default), reads(&state())], [false, true]);
 }
 
@@ -281,7 +281,7 @@ fn a_name_is_forgotten_with_the_memory_of_addresses() {
 
 #[test]
 fn a_rule_without_services_leaves_their_changes_alone() {
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     state.apply(pod(tier("a")), at(150));
     let before = state.publish().unwrap();
     state.apply(slice("web", &["uid"]), at(200));
@@ -289,7 +289,7 @@ fn a_rule_without_services_leaves_their_changes_alone() {
     let after = state.publish().unwrap();
     let [owner_before, owner_after] = [&before, &after].map(|directory| {
         let found = directory
-            .inquiry()
+            .query()
             .owner("10.0.0.1".parse().unwrap(), None, at(300));
         found.owner
     });

@@ -37,9 +37,9 @@ impl Follower {
     /// Follows `cluster.yaml` in a folder.
     fn of(folder: TempDir) -> Self {
         let log = ThreadLog::begin();
-        let freshness = Arc::new(Freshness::of(&Kind::ALL));
+        let freshness = Arc::new(Freshness::of(&ObjectKind::ALL));
         let path = folder.path().join("cluster.yaml");
-        let followed = FollowedFile::read(&path, &mut State::default(), freshness.clone()).unwrap();
+        let followed = FollowedFile::read(&path, &mut DirectoryState::default(), freshness.clone()).unwrap();
         let (sender, changes) = mpsc::channel(1000);
         let mut tasks = JoinSet::new();
         tasks.spawn(followed.follow(sender, CancellationToken::new()));
@@ -68,8 +68,8 @@ impl Follower {
         let mut told = Vec::new();
         while let Ok(change) = self.changes.try_recv() {
             told.extend(match change {
-                Change::BeginList(Kind::Pod) => Some("(".to_owned()),
-                Change::EndList(Kind::Pod) => Some(")".to_owned()),
+                Change::BeginList(ObjectKind::Pod) => Some("(".to_owned()),
+                Change::EndList(ObjectKind::Pod) => Some(")".to_owned()),
                 Change::Apply(record) => Some(format!("+{}", record.key().id)),
                 Change::Keep(key) => Some(format!("?{}", key.id)),
                 Change::Delete(key) => Some(format!("-{}", key.id)),
@@ -136,7 +136,7 @@ async fn what_a_file_names_no_more_had_its_address_until_then() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cluster.yaml");
     fs::write(&path, list(&["old"])).unwrap();
-    let mut state = State::default();
+    let mut state = DirectoryState::default();
     let followed = FollowedFile::read(&path, &mut state, Arc::default()).unwrap();
     let directory = Arc::new(ArcSwap::from_pointee(state.publish().unwrap()));
     let (sender, taken) = mpsc::channel(1000);
@@ -155,7 +155,7 @@ async fn what_a_file_names_no_more_had_its_address_until_then() {
     sleep(Duration::from_secs(6)).await;
     let directory = directory.load();
     let had_it = |at: Moment| {
-        let found = directory.inquiry().owner([10, 0, 0, 1].into(), None, at);
+        let found = directory.query().owner([10, 0, 0, 1].into(), None, at);
         matches!(found.owner, Owner::Pod(pod) if &*pod.name == "old")
     };
     assert_eq!([before, clock::now()].map(had_it), [true, false]);

@@ -88,7 +88,7 @@ impl Cluster {
             .fallback(answer)
             .with_state((server.clone(), changed.clone()));
         let (sender, taken) = mpsc::channel(100_000);
-        let freshness = Arc::new(Freshness::of(&Kind::ALL));
+        let freshness = Arc::new(Freshness::of(&ObjectKind::ALL));
         let mut tasks = JoinSet::new();
         let source = Source {
             client: Client::new(router, "default"),
@@ -173,7 +173,7 @@ impl Cluster {
     }
 
     /// What is said of a kind's freshness.
-    pub(super) fn freshness(&self, kind: Kind) -> KindFreshness {
+    pub(super) fn freshness(&self, kind: ObjectKind) -> KindFreshness {
         let all = self.freshness.now();
         all.into_iter().find(|freshness| freshness.kind == kind).unwrap()
     }

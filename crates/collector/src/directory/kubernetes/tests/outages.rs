@@ -106,7 +106,7 @@ async fn a_quiet_watch_is_asked_for_anew_twice_a_minute_and_nothing_is_said() {
         assert_eq!(cluster.asked(plural, begin).len(), 21, "{plural}");
     }
     assert_eq!(cluster.log(), [""; 0]);
-    let freshness = cluster.freshness(Kind::Node);
+    let freshness = cluster.freshness(ObjectKind::Node);
     assert!(
         freshness.is_listed && freshness.age <= seconds(30),
         "{freshness:?}"
@@ -126,7 +126,7 @@ async fn a_missing_right_is_named() {
     log.sort();
     let expected = ["list serviceentries.networking.istio.io", "watch pods"];
     assert_eq!(log, expected.map(|asked| format!("{asked}: {refused}")));
-    let (age, failure) = cluster.freshness(Kind::Pod).failure.unwrap();
+    let (age, failure) = cluster.freshness(ObjectKind::Pod).failure.unwrap();
     assert!(
         age < seconds(1) && failure.starts_with("watch pods: "),
         "{failure}"
@@ -149,7 +149,7 @@ async fn it_is_said_once_that_it_works_again() {
         "{failed}"
     );
     assert_eq!(works, "list and watch of pods work again");
-    let freshness = cluster.freshness(Kind::Pod);
+    let freshness = cluster.freshness(ObjectKind::Pod);
     assert!(
         freshness.failures > 5 && freshness.failure.is_none(),
         "{freshness:?}"
@@ -161,7 +161,7 @@ async fn a_watch_that_hangs_is_found_out_within_35_s() {
     let mut cluster = Cluster::new(Mood::Works);
     cluster.answers_of("pods", Mood::IsSilent);
     cluster.pass(seconds(34)).await;
-    assert_eq!(cluster.freshness(Kind::Pod).age, seconds(34));
+    assert_eq!(cluster.freshness(ObjectKind::Pod).age, seconds(34));
     assert_eq!(cluster.log(), [""; 0]);
     cluster.pass(seconds(2)).await;
     let log = cluster.log();
@@ -189,7 +189,7 @@ async fn while_the_api_server_is_away_the_directory_stays_and_its_age_grows() {
         let asked = cluster.asked("pods", begin).len();
         assert!((60..=720).contains(&asked), "{mood:?}: {asked} in an hour");
     }
-    for kind in Kind::ALL {
+    for kind in ObjectKind::ALL {
         let freshness = cluster.freshness(kind);
         assert!(freshness.is_listed, "{freshness:?}");
         assert!(

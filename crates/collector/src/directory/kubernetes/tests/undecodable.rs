@@ -9,47 +9,51 @@ use super::cluster::{Cluster, Mood};
 use super::*;
 
 /// An object of this name that is right but for one field.
-fn broken(kind: Kind, name: &str) -> Value {
+fn broken(kind: ObjectKind, name: &str) -> Value {
     let metadata = json!({"name": name, "namespace": "demo", "uid": name});
     match kind {
-        Kind::Pod => {
+        ObjectKind::Pod => {
             let env = json!([{"name": "PASSWORD", "value": "secret"}]);
             let container =
                 json!({"name": "app", "env": env, "ports": [{"containerPort": 4_294_967_295_u64}]});
             json!({"metadata": metadata, "spec": {"containers": [container]}})
         }
-        Kind::Service => {
+        ObjectKind::Service => {
             json!({"metadata": metadata, "spec": {"clusterIP": "secret", "ports": [{"port": "http"}]}})
         }
-        Kind::EndpointSlice => json!({"metadata": metadata, "addressType": "secret", "endpoints": [7]}),
-        Kind::Node => json!({"metadata": metadata, "status": {"addresses": {"secret": "10.0.0.1"}}}),
-        Kind::ServiceEntry => {
+        ObjectKind::EndpointSlice => json!({"metadata": metadata, "addressType": "secret", "endpoints": [7]}),
+        ObjectKind::Node => json!({"metadata": metadata, "status": {"addresses": {"secret": "10.0.0.1"}}}),
+        ObjectKind::ServiceEntry => {
             json!({"metadata": metadata, "spec": {"hosts": ["secret.example"], "ports": [{"number": 4_294_967_295_u64}]}})
         }
-        Kind::WorkloadEntry => {
+        ObjectKind::WorkloadEntry => {
             json!({"metadata": metadata, "spec": {"address": "10.0.0.1", "labels": "secret"}})
         }
     }
 }
 
-fn sound(kind: Kind, name: &str) -> Value {
+fn sound(kind: ObjectKind, name: &str) -> Value {
     let metadata = json!({"name": name, "namespace": "demo", "uid": name});
     match kind {
-        Kind::EndpointSlice => json!({"metadata": metadata, "addressType": "IPv4", "endpoints": []}),
-        Kind::Pod | Kind::Service | Kind::Node | Kind::ServiceEntry | Kind::WorkloadEntry => {
+        ObjectKind::EndpointSlice => json!({"metadata": metadata, "addressType": "IPv4", "endpoints": []}),
+        ObjectKind::Pod
+        | ObjectKind::Service
+        | ObjectKind::Node
+        | ObjectKind::ServiceEntry
+        | ObjectKind::WorkloadEntry => {
             json!({"metadata": metadata})
         }
     }
 }
 
-fn plural(kind: Kind) -> &'static str {
+fn plural(kind: ObjectKind) -> &'static str {
     match kind {
-        Kind::Pod => "pods",
-        Kind::Service => "services",
-        Kind::EndpointSlice => "endpointslices",
-        Kind::Node => "nodes",
-        Kind::ServiceEntry => "serviceentries",
-        Kind::WorkloadEntry => "workloadentries",
+        ObjectKind::Pod => "pods",
+        ObjectKind::Service => "services",
+        ObjectKind::EndpointSlice => "endpointslices",
+        ObjectKind::Node => "nodes",
+        ObjectKind::ServiceEntry => "serviceentries",
+        ObjectKind::WorkloadEntry => "workloadentries",
     }
 }
 
@@ -69,14 +73,14 @@ fn told(learnt: &[Change]) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn one_that_cannot_be_decoded_is_left_out_counted_and_never_shown(
     #[values(
-        Kind::Pod,
-        Kind::Service,
-        Kind::EndpointSlice,
-        Kind::Node,
-        Kind::ServiceEntry,
-        Kind::WorkloadEntry
+        ObjectKind::Pod,
+        ObjectKind::Service,
+        ObjectKind::EndpointSlice,
+        ObjectKind::Node,
+        ObjectKind::ServiceEntry,
+        ObjectKind::WorkloadEntry
     )]
-    kind: Kind,
+    kind: ObjectKind,
 ) {
     let mut cluster = Cluster::new(Mood::Works);
     let plural = plural(kind);
@@ -88,7 +92,7 @@ async fn one_that_cannot_be_decoded_is_left_out_counted_and_never_shown(
     let ended = learnt
         .iter()
         .filter(|change| matches!(change, Change::EndList(_)));
-    assert_eq!(ended.count(), Kind::ALL.len());
+    assert_eq!(ended.count(), ObjectKind::ALL.len());
     assert_eq!(cluster.freshness(kind).skipped, 1);
 
     cluster.says(plural, "MODIFIED", &broken(kind, "first"));
