@@ -1,4 +1,4 @@
-//! The loop: gather → plan → report → apply, whenever something changed and whenever a plan asked for it.
+//! The loop of the operator: gather → plan → report → apply, after each change and when a plan asks for it.
 
 mod operator;
 mod pass;
@@ -31,32 +31,32 @@ use crate::report::StatusReporter;
 use operator::Operator;
 use retry::POLL_INTERVAL;
 
-/// Changes within this time are one pass.
+/// How long the operator collects changes before it starts a pass.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 
-/// What an operator runs with.
+/// The options of an operator.
 #[derive(Debug)]
 pub struct Options {
-    /// What it decides by.
+    /// The settings that the plan depends on.
     pub settings: OperatorSettings,
-    /// Who it is in the leader election.
+    /// The operator in the leader election.
     pub candidate: Candidate,
-    /// What it takes the time from.
+    /// The source of the time.
     pub clock: Clock,
-    /// Whom it asks what was received.
+    /// Asks the collectors what they have received.
     pub replica_poller: ReplicaPoller,
-    /// Its admin port, bound; without one nothing is served.
+    /// The bound admin port; without one, nothing is served.
     pub admin: Option<TcpListener>,
 }
 
-/// Why an operator ended that was not asked to.
+/// An operator ended although nobody stopped it.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the operator ends, so that it is started again, because a part of it has ended: {0}; the log has more"
 )]
 pub struct TaskEnded(String);
 
-/// Runs until `stop`, or until a part of it ends by itself: what that said last would stand for ever.
+/// Runs until `stop`, or until a task ends by itself, because its last result would then stay valid for ever.
 pub async fn run(client: Client, options: Options, stop: CancellationToken) -> Result<(), TaskEnded> {
     let Options {
         settings,
@@ -117,13 +117,13 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
     ended
 }
 
-/// A task that says in the end which it was.
+/// Runs a task and returns its name.
 async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {
     task.await;
     name
 }
 
-/// Returns when a task ends, with what is known of it.
+/// Returns when a task ends, with its name or its panic.
 async fn ended(tasks: &mut JoinSet<&'static str>) -> String {
     match tasks.join_next().await {
         Some(Ok(name)) => name.to_owned(),
@@ -160,7 +160,7 @@ impl Operator {
         }
     }
 
-    /// Says whom to ask what was received.
+    /// Tells the poller the addresses of the replicas.
     fn ask(&self, addresses: Vec<String>) {
         self.replicas.send_if_modified(|known| {
             let is_other = *known != addresses;

@@ -1,4 +1,4 @@
-//! `spec.analysis`.
+//! The part `spec.analysis` of a resource.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisSpec {
-    /// The analyzers of HTTP entries, by `SkyWalking`'s names: what an earlier one knows is final, a later one fills what is missing.
+    /// The analyzers of HTTP entries, by their names in `SkyWalking`. What an earlier one finds is final, and a later one adds what is missing.
     #[serde(default)]
     pub http: Analyzers,
     /// The analyzers of TCP entries, in the same way.
@@ -22,38 +22,38 @@ impl AnalysisSpec {
     }
 }
 
-/// The analyzers of this version, in order.
+/// The analyzers of an entry, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Analyzers {
-    /// Addresses are looked up in what the Kubernetes API says about pods and services.
+    /// Looks addresses up in what the Kubernetes API says about pods and services.
     #[default]
     #[serde(rename = "k8s-mesh")]
     K8sMesh,
-    /// The proxies' own descriptions, which Istio's metadata exchange puts into the entries.
+    /// Reads what the proxies say about themselves, which Istio's metadata exchange puts into the entries.
     #[serde(rename = "mx-mesh")]
     MxMesh,
-    /// Addresses first.
+    /// Looks addresses up first, then reads what the proxies say.
     #[serde(rename = "k8s-mesh,mx-mesh")]
     K8sMeshThenMxMesh,
-    /// The proxies' own descriptions first.
+    /// Reads what the proxies say first, then looks addresses up.
     #[serde(rename = "mx-mesh,k8s-mesh")]
     MxMeshThenK8sMesh,
-    /// Addresses; the entries of failed calls are printed as JSON lines.
+    /// Looks addresses up, and prints the entries of failed calls as JSON lines.
     #[serde(rename = "k8s-mesh,persistence")]
     K8sMeshKept,
-    /// The proxies' own descriptions; the same is printed.
+    /// Reads what the proxies say, and prints the entries of failed calls.
     #[serde(rename = "mx-mesh,persistence")]
     MxMeshKept,
-    /// Addresses first; the same is printed.
+    /// Looks addresses up first, and prints the entries of failed calls.
     #[serde(rename = "k8s-mesh,mx-mesh,persistence")]
     K8sMeshThenMxMeshKept,
-    /// The proxies' own descriptions first; the same is printed.
+    /// Reads what the proxies say first, and prints the entries of failed calls.
     #[serde(rename = "mx-mesh,k8s-mesh,persistence")]
     MxMeshThenK8sMeshKept,
 }
 
 impl Analyzers {
-    /// All that there are.
+    /// All analyzers that a resource can name.
     pub const ALL: [Self; 8] = [
         Self::K8sMesh,
         Self::MxMesh,
@@ -65,7 +65,7 @@ impl Analyzers {
         Self::MxMeshThenK8sMeshKept,
     ];
 
-    /// Whether one of them looks addresses up, and so needs the Kubernetes API.
+    /// Whether they look addresses up, and so need the Kubernetes API.
     pub const fn look_up(self) -> bool {
         match self {
             Self::MxMesh | Self::MxMeshKept => false,

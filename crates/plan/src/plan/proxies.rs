@@ -1,4 +1,5 @@
-//! Which proxies know the collector's address, the commands that restart the others, and which do not report all the same.
+//! Which proxies have the address of the collector, the commands that restart the others, and the proxies that do not report
+//! because of a Telemetry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,12 +12,12 @@ use super::conditions::ConditionState;
 use super::telemetry_precedence::{AttachedService, Telemetries, TelemetryDecision};
 use super::wiring::Assessment;
 
-/// The namespace that a proxy's istiod runs in when its configuration names none (Istio's default `discoveryAddress`).
+/// The namespace of istiod for a proxy whose configuration names none (Istio's default `discoveryAddress`).
 const DEFAULT_MESH_NAMESPACE: &str = "istio-system";
 const MAX_WORKLOADS_LISTED: usize = 10;
 const MAX_PODS_LISTED: usize = 5;
 
-/// The proxies of a mesh, counted.
+/// Counts the proxies of a mesh for the status.
 pub fn status(
     proxies: &[Proxy],
     telemetries: &[Telemetry],
@@ -84,14 +85,14 @@ pub fn status(
     }
 }
 
-/// Those with the most pods first, and no more than are shown.
+/// The items with the most pods, largest first, and no more than the status lists.
 fn largest<T>(mut list: Vec<T>, count: impl Fn(&T) -> i64) -> Vec<T> {
     list.sort_by_key(|one| std::cmp::Reverse(count(one)));
     list.truncate(MAX_WORKLOADS_LISTED);
     list
 }
 
-/// `ProxiesUpToDate` of a wired mesh.
+/// The state of `ProxiesUpToDate`, for a wired mesh.
 pub fn condition(report: &ProxiesStatus) -> ConditionState {
     let messages = [
         (report.pending_restart > 0).then(|| restart_message(report)),
@@ -177,20 +178,20 @@ fn services_message(report: &ProxiesStatus) -> String {
     )
 }
 
-/// Some of so many pods.
+/// The names of some of `count` pods.
 fn listed(pods: &[String], count: i64) -> String {
     let has_more = usize::try_from(count).is_ok_and(|count| count > pods.len());
     format!("{}{}", pods.join(", "), if has_more { ", …" } else { "" })
 }
 
-/// The revision of the mesh that a proxy belongs to, by its istiod's namespace and revision.
+/// The revision of the mesh that a proxy belongs to, by the namespace and revision of its istiod.
 fn of<'a>(proxy: &Proxy, mesh: &MeshSpec, assessments: &'a [Assessment]) -> Option<&'a Assessment> {
     let namespace = proxy.mesh_namespace.as_deref().unwrap_or(DEFAULT_MESH_NAMESPACE);
     let mut assessments = assessments.iter().filter(|_| namespace == mesh.namespace);
     assessments.find(|one| one.target.revision == proxy.revision)
 }
 
-/// Why a proxy without the address is left out.
+/// Why a proxy without the address is not counted; `None` for one that is.
 fn skip(proxy: &Proxy, assessment: &Assessment) -> Option<&'static str> {
     if proxy.overridden {
         return Some(
@@ -255,8 +256,8 @@ fn workload(namespace: &str, owner: &PodOwner, pods: &[&Proxy]) -> WorkloadStatu
     }
 }
 
-/// A mere restart would start the pods as they are: istiod has to render the Gateway's Deployment anew, which a change of the
-/// Gateway makes it do.
+/// The command that makes istiod render the Deployment of a Gateway again: any change of the Gateway does. A restart alone would start
+/// the pods as they are.
 fn render(namespace: &str, gateway: &str) -> String {
     format!(
         "kubectl -n {namespace} annotate gateways.gateway.networking.k8s.io {gateway} --overwrite \
@@ -264,7 +265,7 @@ fn render(namespace: &str, gateway: &str) -> String {
     )
 }
 
-/// An owner without a rollout makes new pods for deleted ones.
+/// The command for an owner without a rollout, which replaces deleted pods.
 fn delete(namespace: &str, pods: &[String]) -> String {
     format!("kubectl -n {namespace} delete pod {}", pods.join(" "))
 }

@@ -25,7 +25,7 @@ fn argo() -> Value {
 
 fn what_to_do(tool: &str, place: &str) -> String {
     format!(
-        "istio-system/istio is managed by {tool}, which would set a change back, and still sends access logs to {ADDRESS}; remove \
+        "istio-system/istio is managed by {tool}, which would revert a change, and still sends access logs to {ADDRESS}; remove \
          enableEnvoyAccessLogService and defaultConfig.envoyAccessLogService from {place}"
     )
 }

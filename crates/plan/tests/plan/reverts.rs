@@ -27,7 +27,7 @@ fn an_upgrade_is_wired_again_after_five_seconds_of_quiet_and_not_before() {
         (
             "False".to_owned(),
             "WaitingForQuiet".to_owned(),
-            "istio-system/istio was set back; it is wired again after 5 s without a change".to_owned()
+            "istio-system/istio was reverted; it is wired again after 5 s without a change".to_owned()
         )
     );
     cluster.advance(4);
@@ -78,7 +78,7 @@ fn a_reset_is_one_event() {
         .collect();
     assert_eq!(
         events,
-        [(true, "helm set mesh config in istio-system/istio back".to_owned())]
+        [(true, "helm reverted mesh config in istio-system/istio".to_owned())]
     );
     cluster.advance(1);
     cluster.pass();
@@ -101,7 +101,7 @@ fn the_third_reset_within_an_hour_ends_the_writing_until_the_spec_changes() {
         (
             "False".to_owned(),
             "MeshConfigContended".to_owned(),
-            "helm has set mesh config back three times within an hour, so nothing more is written; end what it does, then \
+            "helm has reverted mesh config three times within an hour, so the operator writes nothing more; end what it does, then \
              change this resource's spec"
                 .to_owned()
         )
