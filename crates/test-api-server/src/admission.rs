@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::call::{Call, Verb};
+use crate::api_error::Refusal;
 use crate::kind::Kind;
-use crate::refusal::Refusal;
+use crate::request::{Call, Verb};
 use crate::store::{Key, Store};
 
 /// The object is the one, and at the version, that the writer thinks.

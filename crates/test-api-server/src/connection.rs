@@ -15,11 +15,11 @@ use serde_json::Value;
 use tokio::time::sleep;
 use tower::{BoxError, Service};
 
-use crate::call::{Call, Verb};
+use crate::api_error::Refusal;
 use crate::fault::{Door, Effect, spoil};
 use crate::history::{Asked, Write};
 use crate::rbac;
-use crate::refusal::Refusal;
+use crate::request::{Call, Verb};
 use crate::server::{Shared, time_after};
 use crate::watch::watch;
 use crate::write;

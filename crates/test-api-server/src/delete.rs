@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::call::Call;
-use crate::refusal::Refusal;
+use crate::api_error::Refusal;
+use crate::request::Call;
 use crate::store::{Key, Store};
 use crate::write::Moment;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::call::{Call, Verb};
 use crate::rbac::ADMIN;
+use crate::request::{Call, Verb};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

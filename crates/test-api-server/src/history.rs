@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::call::{Call, Verb};
+use crate::request::{Call, Verb};
 use crate::store::Change;
 
 /// Requests of one kind, whatever became of them.

@@ -7,7 +7,7 @@
 //! Objects have no schemas: nothing is defaulted or validated but names, and lists belong to field managers as a whole.
 
 mod admission;
-mod call;
+mod api_error;
 mod connection;
 pub mod contract;
 mod delete;
@@ -18,14 +18,14 @@ mod kind;
 mod list;
 mod managers;
 mod rbac;
-mod refusal;
+mod request;
 mod selector;
 mod server;
 mod store;
 mod watch;
 mod write;
 
-pub use call::Verb;
 pub use fault::{Effect, Fault, FaultId};
 pub use history::{Asked, Write};
+pub use request::Verb;
 pub use server::{ApiServer, BEGIN};

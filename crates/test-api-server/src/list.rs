@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::call::{Call, Verb};
-use crate::refusal::Refusal;
+use crate::api_error::Refusal;
+use crate::request::{Call, Verb};
 use crate::store::{Key, Store};
 
 /// An object, or a list, as of a version. `spoil` makes the first object one that nobody can decode.

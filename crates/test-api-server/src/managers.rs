@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::api_error::Refusal;
 use crate::fields::{self, Fields, Path};
 use crate::kind::Kind;
-use crate::refusal::Refusal;
 
 /// Who writes, and when.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::call::Call;
-use crate::refusal::Refusal;
+use crate::api_error::Refusal;
+use crate::request::Call;
 use crate::store::{Key, Store};
 
 /// Who may do everything.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::core::{Expression, SelectorExt as _};
 use serde_json::Value;
 
+use crate::api_error::Refusal;
 use crate::kind::Kind;
-use crate::refusal::Refusal;
 
 /// Fields that can be selected by besides name and namespace, by resource.
 const FIELDS: [(&str, &[&str]); 6] = [

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 use tower::BoxError;
 
-use crate::call::Call;
+use crate::api_error::Refusal;
 use crate::fault::{Door, Effect, spoil};
-use crate::refusal::Refusal;
+use crate::request::Call;
 use crate::server::Shared;
 use crate::store::Change;
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::admission::{drop_nulls, fits, guard, in_living_namespace, is_name, name, text};
-use crate::call::Call;
+use crate::api_error::Refusal;
 use crate::delete;
 use crate::kind::{Generation, Kind};
 use crate::managers::{self, Writer};
-use crate::refusal::Refusal;
+use crate::request::Call;
 use crate::store::{Key, Store};
 
 /// When a write happens.

@@ -8,8 +8,8 @@ use http::Method;
 use http::request::Parts;
 use serde_json::Value;
 
+use crate::api_error::Refusal;
 use crate::kind::{Kind, Kinds};
-use crate::refusal::Refusal;
 use crate::selector::Selector;
 use crate::store::Key;
 
