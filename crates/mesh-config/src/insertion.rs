@@ -217,7 +217,7 @@ fn quotes(sibling: &Entry<'_>) -> Quotes {
     }
 }
 
-/// How many columns further in than its parent a block mapping stands: `defaultConfig`'s, else the first there is.
+/// How many columns a block mapping is indented more than its parent: that of `defaultConfig`, else the first one.
 fn step(mesh: &Mesh<'_, '_>) -> usize {
     let Some(root) = mesh.root.filter(|root| !root.is_flow()) else {
         return USUAL_STEP;

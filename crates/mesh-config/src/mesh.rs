@@ -29,7 +29,7 @@ const LOGGERS: [&str; 8] = [
 const ROOT: &str = "rootNamespace";
 const ROOT_SNAKE: &str = "root_namespace";
 
-/// The mesh config in a document.
+/// The keys of access logging in a document, and what they say.
 #[derive(Debug)]
 pub(crate) struct Mesh<'d, 't> {
     pub(crate) document: &'d Document<'t>,
@@ -212,7 +212,7 @@ impl<'d, 't> Mesh<'d, 't> {
         })
     }
 
-    /// istiod reads it in both spellings.
+    /// The value of `rootNamespace`, which istiod reads in both spellings.
     fn root_namespace(&self, root: &Mapping<'t>) -> Result<Option<String>, MeshConfigError> {
         let Some(entry) = root.entry(ROOT).or_else(|| root.entry(ROOT_SNAKE)) else {
             return Ok(None);

@@ -12,7 +12,7 @@ use alscope_operator::run::Options;
 use alscope_plan::api;
 use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::world::ReplicaStatus;
-use alscope_test_api_server::{ApiServer, BEGIN};
+use alscope_test_api_server::{ApiServer, START_TIME};
 use kube::api::{ApiResource, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
@@ -46,7 +46,7 @@ impl Cluster {
     /// What an operator of this name runs with; its clock is the API server's, which began with the run.
     pub(crate) fn options(&self, identity: &str, settings: OperatorSettings, began: Instant) -> Options {
         let clock = Clock::Counted {
-            from: BEGIN,
+            from: START_TIME,
             since: began,
         };
         Options {

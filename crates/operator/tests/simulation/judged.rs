@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alscope_plan::api::FINALIZER;
-use alscope_test_api_server::{BEGIN, Verb, Write};
+use alscope_test_api_server::{START_TIME, Verb, Write};
 use jiff::SignedDuration;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ impl History {
         };
         self.0.push(Write {
             version: self.0.len() as u64 + 1,
-            at: BEGIN + SignedDuration::from_secs(second),
+            at: START_TIME + SignedDuration::from_secs(second),
             user: user.to_owned(),
             verb,
             resource: resource.to_owned(),
