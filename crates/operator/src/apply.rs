@@ -74,7 +74,7 @@ impl StepWriter {
                 resource_version,
             } => {
                 self.release_field_ownership(config_map, *index, manager, resource_version)
-                    .await?
+                    .await?;
             }
             Step::DeleteBackup {
                 uid,

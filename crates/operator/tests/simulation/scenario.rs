@@ -153,7 +153,7 @@ pub(crate) fn reads(is_thorough: bool) -> impl Iterator<Item = Scenario> {
     })
 }
 
-/// Each write fails in each way, at its first and at its second time, on a way up and down.
+/// Each write fails in each way, at its first and at its second time, during an install and an uninstall.
 pub(crate) fn writes(is_thorough: bool) -> impl Iterator<Item = Scenario> {
     let writes = [
         (Verb::Create, "leases"),

@@ -143,7 +143,7 @@ impl ConditionStates {
 pub(super) fn with_conditions(
     mut status: MeshObservabilityStatus,
     resource: &MeshObservability,
-    states: &ConditionStates,
+    conditions: &ConditionStates,
     now: Timestamp,
 ) -> MeshObservabilityStatus {
     let generation = resource.metadata.generation.unwrap_or_default();
@@ -151,9 +151,9 @@ pub(super) fn with_conditions(
         .status
         .as_ref()
         .map_or(&[][..], |status| &status.conditions);
-    status.conditions = states.to_conditions(previous, generation, now);
+    status.conditions = conditions.to_conditions(previous, generation, now);
     status.observed_generation = Some(generation);
-    status.state = Some(states.ready().reason.to_owned());
+    status.state = Some(conditions.ready().reason.to_owned());
     status
 }
 

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_third_reset_by_one_manager_within_an_hour_is_a_fight() {
+    fn the_third_revert_by_one_manager_within_an_hour_is_a_contention() {
         let mut mesh = MeshStatus::default();
         for (version, minutes) in [("1", 0), ("2", 20)] {
             assert!(record_revert(&mut mesh, &text("helm", version), after(minutes)));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn resets_an_hour_apart_are_upgrades() {
+    fn reverts_an_hour_apart_are_upgrades() {
         let mut mesh = MeshStatus::default();
         for (version, minutes) in [("1", 0), ("2", 20), ("3", 60)] {
             record_revert(&mut mesh, &text("helm", version), after(minutes));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn resets_by_different_managers_are_no_fight() {
+    fn reverts_by_different_managers_are_no_contention() {
         let mut mesh = MeshStatus::default();
         for (version, manager) in [("1", "helm"), ("2", "helm"), ("3", "kubectl-edit")] {
             record_revert(&mut mesh, &text(manager, version), NOW);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn one_reset_counts_once() {
+    fn one_revert_counts_once() {
         let mut mesh = MeshStatus::default();
         assert!(record_revert(&mut mesh, &text("helm", "1"), NOW));
         assert!(!record_revert(&mut mesh, &text("helm", "1"), after(1)));

@@ -1,4 +1,4 @@
-//! A ConfigMap that a tool adopts after it was wired: on the way down it is named and not written.
+//! A ConfigMap that a tool adopts after it was wired: an uninstall names it and does not write it.
 
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Managed gateways: their pods are rolled with leave only, on the way down as on the way up.
+//! Managed gateways: their pods are rolled only when that is allowed, by an install and by an uninstall.
 
 use alscope_plan::plan::uninstall::restore_orphan;
 use rstest::rstest;

@@ -11,7 +11,7 @@ use crate::steps::names;
 const SNIPPET: &str = "{enableEnvoyAccessLogService: true, defaultConfig: {envoyAccessLogService: {address: \
                        \"alscope-collector.alscope-system.svc.cluster.local:11800\"}}}";
 
-/// Nothing of the mesh is written, neither with a collector nor on the way down, and the condition says why.
+/// Nothing of the mesh is written, neither with a collector nor by an uninstall, and the condition says why.
 fn assert_refused(mut cluster: Cluster, reason: &str, message: &str) {
     cluster.settle();
     let found = cluster.condition("MeshConfigured");
