@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::MeshConfigError;
 use crate::comparison::{Difference, check_equal_but};
-use crate::mesh::Mesh;
+use crate::mesh_config::Mesh;
 use crate::parse;
 use crate::path::{Part, Path};
 

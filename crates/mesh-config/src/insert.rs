@@ -3,7 +3,7 @@
 use crate::document::{Document, YamlKind};
 use crate::edit::{Splice, edited};
 use crate::insertion::{as_children, as_value, in_place_of_item, into_empty, into_list, into_mapping};
-use crate::mesh::Mesh;
+use crate::mesh_config::Mesh;
 use crate::path::{Part, Path, Value};
 use crate::{MeshConfigError, parse};
 

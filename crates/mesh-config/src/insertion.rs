@@ -5,7 +5,7 @@ use granit_parser::{ScalarStyle, StructureStyle};
 use crate::document::{Document, Entry, Mapping, YamlKind, YamlNode};
 use crate::edit::Splice;
 use crate::lines;
-use crate::mesh::Mesh;
+use crate::mesh_config::Mesh;
 use crate::path::Value;
 use crate::writing::Quotes;
 

@@ -8,7 +8,7 @@ use crate::comparison::is_same_value;
 use crate::document::{Document, Entry, YamlKind, YamlNode};
 use crate::edit::{Splice, edited};
 use crate::insert::{holds_in, insert};
-use crate::mesh::Mesh;
+use crate::mesh_config::Mesh;
 use crate::path::{Part, Path, Value};
 use crate::wire::{FLAG, SERVICE, service, wire};
 use crate::{MeshConfigError, lines, parse};
