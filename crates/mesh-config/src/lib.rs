@@ -116,7 +116,7 @@ impl AccessLogSettings {
 /// in this spelling only. What istiod would refuse, or where its answer depends on the spelling of a key, is an error.
 pub fn read(text: &str) -> Result<AccessLogSettings, MeshConfigError> {
     let document = parse::document(text)?;
-    Ok(mesh_config::Mesh::of(&document)?.settings)
+    Ok(mesh_config::MeshConfig::of(&document)?.settings)
 }
 
 /// Whether [`wire`] with `address` would leave `text` as it is.

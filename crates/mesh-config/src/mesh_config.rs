@@ -31,7 +31,7 @@ const ROOT_SNAKE: &str = "root_namespace";
 
 /// The keys of access logging in a document, and what they say.
 #[derive(Debug)]
-pub(crate) struct Mesh<'d, 't> {
+pub(crate) struct MeshConfig<'d, 't> {
     pub(crate) document: &'d Document<'t>,
     pub(crate) root: Option<&'d Mapping<'t>>,
     flag: Option<&'d Entry<'t>>,
@@ -41,7 +41,7 @@ pub(crate) struct Mesh<'d, 't> {
     pub(crate) settings: AccessLogSettings,
 }
 
-impl<'d, 't> Mesh<'d, 't> {
+impl<'d, 't> MeshConfig<'d, 't> {
     pub(crate) fn of(document: &'d Document<'t>) -> Result<Self, MeshConfigError> {
         let mut mesh = Self {
             document,

@@ -74,16 +74,16 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
     let ending = CancellationToken::new();
     let mut tasks = JoinSet::new();
     if let Some(admin) = admin {
-        tasks.spawn(named(
+        tasks.spawn(with_name(
             "the admin port",
             admin::serve(admin, metrics.clone(), ending.clone()),
         ));
     }
     let election = candidate.run(client.clone(), leads, ending.clone());
-    tasks.spawn(named("the leader election", election));
+    tasks.spawn(with_name("the leader election", election));
     let (replicas, asked) = watch::channel(Vec::new());
     let asking = replica_poller.clone().keep(asked, ending.clone());
-    tasks.spawn(named("what asks the collectors", asking));
+    tasks.spawn(with_name("what asks the collectors", asking));
     let writing = leadership.guarded_client(&client);
     let operator = Operator {
         gather: ClusterReader::start(&client, &settings.namespace, changed.clone(), ending.clone()),
@@ -104,8 +104,8 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
     let ended = tokio::select! {
         biased;
         // On the heap: a pass holds whole statuses.
-        ended = Box::pin(operator.work(&changed)) => ended,
-        what = ended(&mut tasks) => Err(TaskEnded(what)),
+        ended = Box::pin(operator.run_loop(&changed)) => ended,
+        what = next_ended(&mut tasks) => Err(TaskEnded(what)),
     };
     info!("stopping");
     ending.cancel();
@@ -118,13 +118,13 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
 }
 
 /// Runs a task and returns its name.
-async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {
+async fn with_name(name: &'static str, task: impl Future<Output = ()>) -> &'static str {
     task.await;
     name
 }
 
 /// Returns when a task ends, with its name or its panic.
-async fn ended(tasks: &mut JoinSet<&'static str>) -> String {
+async fn next_ended(tasks: &mut JoinSet<&'static str>) -> String {
     match tasks.join_next().await {
         Some(Ok(name)) => name.to_owned(),
         Some(Err(error)) => error.to_string(),
@@ -133,7 +133,7 @@ async fn ended(tasks: &mut JoinSet<&'static str>) -> String {
 }
 
 impl Operator {
-    async fn work(mut self, changed: &Notify) -> Result<(), TaskEnded> {
+    async fn run_loop(mut self, changed: &Notify) -> Result<(), TaskEnded> {
         let mut again_at = Instant::now();
         loop {
             let led = self.leadership.holds();
@@ -150,10 +150,10 @@ impl Operator {
             let leads = self.leadership.holds();
             self.metrics.set_leader(leads);
             let requeue_after = if leads {
-                self.ask(self.gather.collector_addresses());
+                self.set_replicas(self.gather.collector_addresses());
                 self.pass().await
             } else {
-                self.ask(Vec::new());
+                self.set_replicas(Vec::new());
                 POLL_INTERVAL
             };
             again_at = Instant::now() + requeue_after;
@@ -161,7 +161,7 @@ impl Operator {
     }
 
     /// Tells the poller the addresses of the replicas.
-    fn ask(&self, addresses: Vec<String>) {
+    fn set_replicas(&self, addresses: Vec<String>) {
         self.replicas.send_if_modified(|known| {
             let is_other = *known != addresses;
             *known = addresses;

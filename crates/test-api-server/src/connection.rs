@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use tower::{BoxError, Service};
 
 use crate::api_error::ApiError;
-use crate::fault::{Effect, InjectionPoint, spoil};
+use crate::fault::{Effect, InjectionPoint, make_undecodable};
 use crate::history::{RequestType, Write};
 use crate::rbac;
 use crate::request::{ApiRequest, Verb};
@@ -85,7 +85,7 @@ impl Connection {
     }
 
     async fn once(&self, parts: &Parts, body: Bytes) -> Result<Response<ResponseBody>, BoxError> {
-        self.travel().await;
+        self.delay().await;
         let parsed = ApiRequest::parse(&self.shared.state().store.kinds, &self.user, parts, body);
         let call = match parsed {
             Ok(call) => call,
@@ -98,7 +98,7 @@ impl Connection {
                     refusal.code
                 );
                 self.shared.trace(&line);
-                self.travel().await;
+                self.delay().await;
                 return respond_refusal(&refusal);
             }
         };
@@ -110,7 +110,7 @@ impl Connection {
         let result = self.before(&call, effect).await;
         let result = self.after(&call, effect, result).await?;
         self.trace_result(&call, effect, &result);
-        self.travel().await;
+        self.delay().await;
         match result {
             Ok(ResponseContent::Object(code, object)) => respond(code, &object),
             Ok(ResponseContent::Watch(spoils)) => match watch(self.shared.clone(), call, spoils) {
@@ -152,7 +152,7 @@ impl Connection {
             Some(Effect::HangAfter) => self.hang(call, "done, and hangs").await,
             Some(Effect::Break) => {
                 self.trace_request(call, "done, and the connection breaks");
-                self.travel().await;
+                self.delay().await;
                 return Err("connection reset by peer".into());
             }
             _ => {}
@@ -180,7 +180,7 @@ impl Connection {
     }
 
     /// The time on the way, in one direction.
-    async fn travel(&self) {
+    async fn delay(&self) {
         let time = {
             let mut state = self.shared.state();
             let Some((random, longest)) = &mut state.latency else {
@@ -229,7 +229,8 @@ impl Connection {
                 } else {
                     store.version_at(moment.at.saturating_sub(lag))
                 };
-                list::read(store, call, version, spoils.then_some(spoil)).map(|object| (200, object))
+                list::read(store, call, version, spoils.then_some(make_undecodable))
+                    .map(|object| (200, object))
             }
             Verb::Create => write::create(store, call, &moment).map(|object| (201, object)),
             Verb::Update => write::update(store, call, &moment).map(|object| (200, object)),
@@ -246,7 +247,7 @@ impl Connection {
             .collect();
         if !changes.is_empty() {
             state.writes.extend(changes);
-            self.shared.news().notify_waiters();
+            self.shared.changes().notify_waiters();
         }
         result.map(|(code, object)| ResponseContent::Object(code, object))
     }

@@ -83,7 +83,7 @@ fn end(store: &mut Store, key: &ObjectKey, finalizer: Option<&str>, moment: &Wri
     let is_scheduled = key.resource == "pods" && object.pointer("/spec/nodeName").is_some();
     let waits = !finalizers.is_empty() || is_scheduled || key.resource == "namespaces";
     if !waits {
-        take_out(store, key, moment);
+        remove_object(store, key, moment);
         return Arc::new(json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
             "details": {"name": key.name, "kind": key.resource, "uid": object["metadata"]["uid"]},
@@ -107,7 +107,7 @@ fn end(store: &mut Store, key: &ObjectKey, finalizer: Option<&str>, moment: &Wri
 }
 
 /// Takes an object out, and with a definition its objects and its kind.
-pub(crate) fn take_out(store: &mut Store, key: &ObjectKey, moment: &WriteTime) {
+pub(crate) fn remove_object(store: &mut Store, key: &ObjectKey, moment: &WriteTime) {
     store.commit(key, None, moment.at);
     if key.resource == "customresourcedefinitions.apiextensions.k8s.io" {
         for (key, _) in store.list(&key.name, None, store.version()) {
@@ -167,7 +167,7 @@ pub(crate) fn collect(store: &mut Store, moment: &WriteTime) -> bool {
         }
         let is_empty = !objects.iter().any(|(other, _)| other.namespace == key.name);
         if key.resource == "namespaces" && is_ending(object) && is_empty {
-            take_out(store, key, moment);
+            remove_object(store, key, moment);
         }
     }
     store.version() != before
@@ -197,7 +197,7 @@ fn let_go(store: &mut Store, key: &ObjectKey, finalizer: &str, moment: &WriteTim
     let mut left = finalizers(&object);
     left.retain(|one| one != finalizer);
     if left.is_empty() {
-        take_out(store, key, moment);
+        remove_object(store, key, moment);
         return;
     }
     object["metadata"]["finalizers"] = json!(left);

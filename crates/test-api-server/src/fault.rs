@@ -94,11 +94,11 @@ impl Faults {
         id
     }
 
-    pub(crate) fn lift(&mut self, id: FaultId) {
+    pub(crate) fn clear_fault(&mut self, id: FaultId) {
         self.all.retain(|(one, _)| *one != id);
     }
 
-    pub(crate) fn lift_all(&mut self) {
+    pub(crate) fn clear_faults(&mut self) {
         self.all.clear();
     }
 
@@ -140,7 +140,7 @@ impl Fault {
 }
 
 /// Breaks an object so that a reader of its kind can't decode it, while its metadata stays readable.
-pub(crate) fn spoil(object: &mut Value) {
+pub(crate) fn make_undecodable(object: &mut Value) {
     match object["kind"].as_str() {
         Some("MeshObservability") => object["spec"]["managementState"] = json!("Hibernated"),
         Some("ConfigMap" | "Secret") => object["data"] = json!(7),

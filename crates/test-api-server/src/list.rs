@@ -8,15 +8,15 @@ use crate::api_error::ApiError;
 use crate::request::{ApiRequest, Verb};
 use crate::store::{ObjectKey, Store};
 
-/// An object, or a list, as of a version. `spoil` makes the first object one that nobody can decode.
+/// An object, or a list, as of a version. `make_undecodable` makes the first object one that nobody can decode.
 pub(crate) fn read(
     store: &Store,
     call: &ApiRequest,
     version: u64,
-    spoil: Option<fn(&mut Value)>,
+    make_undecodable: Option<fn(&mut Value)>,
 ) -> Result<Arc<Value>, ApiError> {
     if call.verb == Verb::Get {
-        return get(store, call, version, spoil);
+        return get(store, call, version, make_undecodable);
     }
     let mut version = wanted_version(store, call)?.unwrap_or(version);
     let mut after = None;
@@ -56,8 +56,8 @@ pub(crate) fn read(
         }
     }
     let mut items: Vec<Value> = rest.into_iter().map(|(_, object)| (*object).clone()).collect();
-    if let (Some(spoil), Some(first)) = (spoil, items.first_mut()) {
-        spoil(first);
+    if let (Some(make_undecodable), Some(first)) = (make_undecodable, items.first_mut()) {
+        make_undecodable(first);
     }
     if !call.kind.is_custom {
         // A list of a built-in kind names it once.
@@ -98,7 +98,7 @@ fn get(
     store: &Store,
     call: &ApiRequest,
     version: u64,
-    spoil: Option<fn(&mut Value)>,
+    make_undecodable: Option<fn(&mut Value)>,
 ) -> Result<Arc<Value>, ApiError> {
     let key = call.key();
     let object = if version == store.version() {
@@ -110,8 +110,8 @@ fn get(
             .map(|(_, object)| object)
     };
     let mut object = object.ok_or_else(|| ApiError::not_found(&call.kind, &call.name))?;
-    if let Some(spoil) = spoil {
-        spoil(Arc::make_mut(&mut object));
+    if let Some(make_undecodable) = make_undecodable {
+        make_undecodable(Arc::make_mut(&mut object));
     }
     Ok(object)
 }

@@ -56,7 +56,7 @@ impl Shared {
     }
 
     /// Wakes who waits when something may have changed.
-    pub(crate) fn news(&self) -> &Notify {
+    pub(crate) fn changes(&self) -> &Notify {
         &self.news
     }
 
@@ -150,16 +150,16 @@ impl ApiServer {
     }
 
     /// Ends an active fault.
-    pub fn lift(&self, id: FaultId) {
-        self.0.state().faults.lift(id);
+    pub fn clear_fault(&self, id: FaultId) {
+        self.0.state().faults.clear_fault(id);
         self.0.news.notify_waiters();
     }
 
     /// Ends all active faults.
-    pub fn lift_all(&self) {
+    pub fn clear_faults(&self) {
         let mut state = self.0.state();
         state.tell(self.0.elapsed(), "-- no fault from here");
-        state.faults.lift_all();
+        state.faults.clear_faults();
         // Watches that lag behind look again.
         self.0.news.notify_waiters();
     }
@@ -271,7 +271,7 @@ impl ApiServer {
     }
 
     /// Takes an object out at once, whatever it waits for.
-    pub fn take_out(&self, resource: &str, namespace: &str, name: &str) {
+    pub fn remove_object(&self, resource: &str, namespace: &str, name: &str) {
         let moment = self.0.moment();
         let mut state = self.0.state();
         let key = ObjectKey {
@@ -280,7 +280,7 @@ impl ApiServer {
             name: name.to_owned(),
         };
         if state.store.get(&key).is_some() {
-            delete::take_out(&mut state.store, &key, &moment);
+            delete::remove_object(&mut state.store, &key, &moment);
             self.0.news.notify_waiters();
         }
     }

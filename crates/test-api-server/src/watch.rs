@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use tower::BoxError;
 
 use crate::api_error::ApiError;
-use crate::fault::{Effect, InjectionPoint, spoil};
+use crate::fault::{Effect, InjectionPoint, make_undecodable};
 use crate::request::ApiRequest;
 use crate::server::Shared;
 use crate::store::Change;
@@ -100,7 +100,7 @@ impl Watch {
         loop {
             if let Some(mut event) = self.pending.pop_front() {
                 if std::mem::take(&mut self.spoils) {
-                    spoil(&mut event["object"]);
+                    make_undecodable(&mut event["object"]);
                 }
                 return Some(Ok(Frame::data(Bytes::from(format!("{event}\n")))));
             }
@@ -108,7 +108,7 @@ impl Watch {
                 return None;
             }
             let shared = self.shared.clone();
-            let mut news = pin!(shared.news().notified());
+            let mut news = pin!(shared.changes().notified());
             news.as_mut().enable();
             match self.look() {
                 Next::Send(events) => self.pending.extend(events),

@@ -238,7 +238,7 @@ fn finish(
     let key = call.key();
     let waits_for_node = object["metadata"]["deletionGracePeriodSeconds"].as_i64() > Some(0);
     if is_ending && finalizers.is_empty() && !waits_for_node {
-        delete::take_out(store, &key, moment);
+        delete::remove_object(store, &key, moment);
         return Ok(Arc::new(object));
     }
     Ok(keep(store, call, &key, object, moment))

@@ -18,7 +18,7 @@ pub struct Availability {
 }
 
 /// Judges a collector that is to have this many replicas.
-pub fn judge(collector: &Collector, replicas: i32) -> Availability {
+pub fn assess(collector: &Collector, replicas: i32) -> Availability {
     let Some(deployment) = collector.deployment() else {
         return Availability {
             condition: ConditionState::unmet(
@@ -116,7 +116,7 @@ mod tests {
             ready_endpoints: endpoints,
             ..Collector::default()
         };
-        judge(&collector, replicas)
+        assess(&collector, replicas)
     }
 
     #[rstest]
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn no_deployment_is_not_available() {
         assert_eq!(
-            judge(&Collector::default(), 1).condition.reason,
+            assess(&Collector::default(), 1).condition.reason,
             "CollectorProgressing"
         );
     }

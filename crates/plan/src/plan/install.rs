@@ -101,7 +101,7 @@ impl Reconciliation<'_> {
 
     fn availability(&self, collector: Result<&Collector, &ReadError>) -> Availability {
         match collector {
-            Ok(collector) => availability::judge(collector, self.resource.spec.collector.replicas),
+            Ok(collector) => availability::assess(collector, self.resource.spec.collector.replicas),
             Err(error) => Availability {
                 condition: ConditionState::unknown("CollectorCheckFailed", error.to_string()),
                 rolled_out: false,

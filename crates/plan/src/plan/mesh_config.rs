@@ -64,13 +64,16 @@ impl Reconciliation<'_> {
             Some(refusal) => refusal.condition(),
             None if edits.is_empty() => {
                 let message = wired_message(&assessments, &address);
-                ConditionState::met("Wired", format!("{message}{}", self.warning(&assessments)))
+                ConditionState::met(
+                    "Wired",
+                    format!("{message}{}", self.helm_release_warning(&assessments)),
+                )
             }
-            None => self.pending(&edits, has_rested, &self.warning(&assessments)),
+            None => self.pending_condition(&edits, has_rested, &self.helm_release_warning(&assessments)),
         };
         let mut steps = Vec::new();
         if refusal.is_none() && has_rested && !edits.is_empty() {
-            steps.extend(self.write(backup, &edits));
+            steps.extend(self.write_steps(backup, &edits));
         }
         if edits.is_empty() {
             steps.extend(backup.and_then(|backup| self.update_backup_address(backup, &assessments)));
@@ -151,7 +154,7 @@ impl Reconciliation<'_> {
     }
 
     /// A warning for each wired ConfigMap that a HelmRelease renders.
-    fn warning(&self, assessments: &[Assessment]) -> String {
+    fn helm_release_warning(&self, assessments: &[Assessment]) -> String {
         let edited = assessments.iter().map(|one| one.target.edited());
         let texts = edited.filter_map(|name| config_map(self.world, name).ok().flatten());
         let warnings = texts.filter_map(|text| {
@@ -166,7 +169,7 @@ impl Reconciliation<'_> {
         warnings.collect()
     }
 
-    fn pending(&self, edits: &[&MeshEdit], has_rested: bool, warning: &str) -> ConditionState {
+    fn pending_condition(&self, edits: &[&MeshEdit], has_rested: bool, warning: &str) -> ConditionState {
         let names: Vec<ObjectName> = edits.iter().map(|edit| edit.config_map.clone()).collect();
         let names = refusal::join_names(&names);
         match self.resource.spec.management_state {
@@ -234,7 +237,7 @@ impl Reconciliation<'_> {
     }
 
     /// The writes of mesh config, after the backup of everything that they change.
-    fn write(&self, backup: Option<&Backup>, edits: &[&MeshEdit]) -> Vec<Step> {
+    fn write_steps(&self, backup: Option<&Backup>, edits: &[&MeshEdit]) -> Vec<Step> {
         let address = self.collector_address();
         let mut wanted = backup.cloned().unwrap_or_else(|| Backup {
             uid: self.resource.uid().to_owned(),

@@ -57,13 +57,13 @@ pub fn preview(world: &World, settings: &OperatorSettings, resource: &MeshObserv
                 _ => None,
             })
             .collect(),
-        proxies: reported(world, resource, &assessed, &address),
+        proxies: proxies_status(world, resource, &assessed, &address),
         mesh: assessed,
         address,
     }
 }
 
-fn reported(
+fn proxies_status(
     world: &World,
     resource: &MeshObservability,
     assessed: &Result<Vec<Assessment>, Refusal>,

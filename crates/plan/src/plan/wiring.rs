@@ -178,7 +178,7 @@ fn edit(
             config_map: name.clone(),
         });
     }
-    refuse_tracked(edited, wanted.address)?;
+    refuse_managed(edited, wanted.address)?;
     refuse_foreign(wanted, target, texts)?;
     refuse_rollout(world, wanted, target)?;
     let before = edited.and_then(|config_map| config_map.text.clone());
@@ -202,7 +202,7 @@ fn invalid(config_map: &ObjectName, error: mesh_config::MeshConfigError) -> Refu
     }
 }
 
-fn refuse_tracked(edited: Option<&MeshConfigMap>, address: &str) -> Result<(), Refusal> {
+fn refuse_managed(edited: Option<&MeshConfigMap>, address: &str) -> Result<(), Refusal> {
     let Some((config_map, managing_tool)) =
         edited.and_then(|config_map| Some((config_map.name.clone(), config_map.managing_tool?)))
     else {
