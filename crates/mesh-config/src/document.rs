@@ -122,6 +122,11 @@ impl<'t> YamlNode<'t> {
         }
     }
 
+    /// The place of the item with this name in a list. Of several, the last counts to istiod.
+    pub(crate) fn place_of(&self, name: &str) -> Option<usize> {
+        self.items().iter().rposition(|item| item.name() == Some(name))
+    }
+
     /// The `name` of a list's item.
     pub(crate) fn name(&self) -> Option<&str> {
         self.mapping()?.entry(NAME)?.value.scalar()
