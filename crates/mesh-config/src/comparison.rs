@@ -108,9 +108,7 @@ impl<'d, 't> Comparison<'d, 't> {
             }
             Segment::Item(name) => {
                 self.check_items(one, other, name)?;
-                let item = |node: Option<&'d YamlNode<'t>>| {
-                    node?.items().iter().find(|item| item.name() == Some(name))
-                };
+                let item = |node: Option<&'d YamlNode<'t>>| node?.items().get(node?.place_of(name)?);
                 (item(one), item(other))
             }
         };
@@ -145,10 +143,10 @@ impl<'d, 't> Comparison<'d, 't> {
         ignored: &str,
     ) -> Result<(), Difference> {
         let items = |node: Option<&'d YamlNode<'t>>| {
+            let place = node.and_then(|node| node.place_of(ignored));
             let items = node.into_iter().flat_map(|node: &'d YamlNode<'t>| node.items());
-            items
-                .filter(|item| item.name() != Some(ignored))
-                .collect::<Vec<_>>()
+            let others = items.enumerate().filter(|(other, _)| Some(*other) != place);
+            others.map(|(_, item)| item).collect::<Vec<_>>()
         };
         let (one, other) = (items(one), items(other));
         check(one.len() == other.len())?;

@@ -8,7 +8,7 @@ use granit_parser::{ScalarStyle, StructureStyle};
 
 use crate::{MeshConfigError, lines};
 
-/// One document and its text.
+/// A document with the text that it was parsed from.
 #[derive(Debug)]
 pub(crate) struct Document<'t> {
     pub(crate) text: &'t str,
@@ -67,7 +67,7 @@ pub(crate) struct Entry<'t> {
 }
 
 impl<'t> Document<'t> {
-    /// The node that an alias stands for; any other node itself.
+    /// The node that an alias repeats; any other node itself.
     pub(crate) fn resolved<'d>(&'d self, node: &'d YamlNode<'t>) -> &'d YamlNode<'t> {
         let YamlKind::Alias(anchor) = &node.kind else {
             return node;
@@ -99,7 +99,7 @@ impl<'t> Document<'t> {
 }
 
 impl<'t> YamlNode<'t> {
-    /// The text of a scalar.
+    /// The text of a scalar; `None` for any other node.
     pub(crate) fn scalar(&self) -> Option<&str> {
         match &self.kind {
             YamlKind::Scalar { text, .. } => Some(text),
@@ -120,6 +120,11 @@ impl<'t> YamlNode<'t> {
             YamlKind::Sequence { items, .. } => items,
             YamlKind::Scalar { .. } | YamlKind::Mapping(_) | YamlKind::Alias(_) => &[],
         }
+    }
+
+    /// The place of the item with this name in a list. Of several, the last counts to istiod.
+    pub(crate) fn place_of(&self, name: &str) -> Option<usize> {
+        self.items().iter().rposition(|item| item.name() == Some(name))
     }
 
     /// The `name` of a list's item.
@@ -202,14 +207,14 @@ impl Entry<'_> {
         }
     }
 
-    /// All that is written for the value, with what stands between the colon and it.
+    /// The bytes between the colon and the end of the value.
     pub(crate) fn value_source(&self, text: &str) -> Option<Range<usize>> {
         let from = self.after_colon(text)?;
         Some(from..self.value.end(text).max(from))
     }
 }
 
-/// The key that the items of a list are told apart by.
+/// The key by which the items of a list differ.
 pub(crate) const NAME: &str = "name";
 pub(crate) const NULL_TAG: &str = "tag:yaml.org,2002:null";
 pub(crate) const BOOL_TAG: &str = "tag:yaml.org,2002:bool";

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::MeshConfigError;
 use crate::comparison::{Difference, check_equal_but};
-use crate::mesh::Mesh;
+use crate::mesh_config::MeshConfig;
 use crate::parse;
 use crate::path::{Part, Path};
 
@@ -37,10 +37,10 @@ impl Splice {
 /// The text after the first of `splices` that changes nothing but `path` and makes `is_reached` true. Which one that is
 /// depends on the text (a text block may take in the line below it), so they are tried, the best-looking first.
 pub(crate) fn edited(
-    before: &Mesh<'_, '_>,
+    before: &MeshConfig<'_, '_>,
     path: Path<'_>,
     splices: &[Splice],
-    is_reached: &dyn Fn(&Mesh<'_, '_>) -> bool,
+    is_reached: &dyn Fn(&MeshConfig<'_, '_>) -> bool,
 ) -> Result<String, MeshConfigError> {
     let parts = path.parts(before.document)?;
     let mut refusal = MeshConfigError::Unsupported {
@@ -66,10 +66,10 @@ pub(crate) fn edited(
 }
 
 fn check(
-    before: &Mesh<'_, '_>,
+    before: &MeshConfig<'_, '_>,
     path: Path<'_>,
     text: &str,
-    is_reached: &dyn Fn(&Mesh<'_, '_>) -> bool,
+    is_reached: &dyn Fn(&MeshConfig<'_, '_>) -> bool,
 ) -> Result<(), Difference> {
     let lines = |text: &str| text.matches('\n').count();
     let document = parse::document(text).map_err(|error| match error {
@@ -79,7 +79,7 @@ fn check(
         },
         _ => Difference::Value,
     })?;
-    let after = Mesh::of(&document).map_err(|_| Difference::Value)?;
+    let after = MeshConfig::of(&document).map_err(|_| Difference::Value)?;
     check_equal_but(path, before.document, after.document)?;
     if is_reached(&after) {
         Ok(())

@@ -6,12 +6,12 @@ pub enum MeshConfigError {
     /// The text is not YAML; istiod goes on with the last good one, and starts with defaults.
     #[error("line {line} of the mesh config is not YAML: {problem}; correct the line")]
     NotYaml {
-        /// Where the parser stopped.
+        /// The line at which the parser stopped.
         line: usize,
-        /// What the parser said.
+        /// What the parser reports.
         problem: String,
     },
-    /// A tab where YAML wants spaces.
+    /// A line is indented with a tab, where YAML wants spaces.
     #[error("line {line} of the mesh config is indented with a tab; indent it with spaces")]
     Tab {
         /// The line with the tab.
@@ -25,7 +25,7 @@ pub enum MeshConfigError {
     Character {
         /// The line with the character.
         line: usize,
-        /// Its code point.
+        /// The code point of the character.
         code: u32,
     },
     /// More levels than a mesh config has.
@@ -33,27 +33,27 @@ pub enum MeshConfigError {
     TooDeep {
         /// The line that opens one level too many.
         line: usize,
-        /// The most levels that are read.
+        /// The number of levels that are read.
         limit: usize,
     },
     /// A second document; istiod reads only the first.
     #[error("line {line} of the mesh config starts a second YAML document; keep one document")]
     SeveralDocuments {
-        /// Where the second starts.
+        /// The line at which the second document starts.
         line: usize,
     },
     /// A list or a single value where the keys belong.
     #[error("line {line} of the mesh config holds no keys; write it as `key: value` lines")]
     RootNotMapping {
-        /// Where the value stands.
+        /// The line of the value.
         line: usize,
     },
-    /// One key twice in a mapping.
+    /// A mapping has a key twice.
     #[error("`{key}` on line {line} of the mesh config stands there for the second time; keep one of them")]
     DuplicateKey {
-        /// The line of the second.
+        /// The line of the second key.
         line: usize,
-        /// The key.
+        /// The key that is there twice.
         key: String,
     },
     /// A key that is a list, a mapping or an alias.
@@ -77,7 +77,7 @@ pub enum MeshConfigError {
         line: usize,
         /// The key with its parents.
         path: String,
-        /// What belongs there.
+        /// The form of value that istiod reads there.
         expected: &'static str,
     },
     /// A key in the spelling of the protobuf field. istiod reads it as the same field, so both would be the field twice.
@@ -85,7 +85,7 @@ pub enum MeshConfigError {
     SnakeCase {
         /// The line of the key.
         line: usize,
-        /// The key as written.
+        /// The key as it is written.
         key: &'static str,
         /// The key as it should be written.
         camel: &'static str,
@@ -132,9 +132,9 @@ pub enum MeshConfigError {
     /// An address that istiod would refuse, and the whole mesh config with it.
     #[error("the collector's address `{address}` {problem}; write it as name:port")]
     Address {
-        /// The address.
+        /// The address of the collector.
         address: String,
-        /// What is wrong with it.
+        /// What is wrong with the address.
         problem: &'static str,
     },
     /// The text to go back to is itself not usable.

@@ -3,7 +3,7 @@
 use crate::document::{Document, YamlKind};
 use crate::edit::{Splice, edited};
 use crate::insertion::{as_children, as_value, in_place_of_item, into_empty, into_list, into_mapping};
-use crate::mesh::Mesh;
+use crate::mesh_config::MeshConfig;
 use crate::path::{Part, Path, Value};
 use crate::{MeshConfigError, parse};
 
@@ -15,7 +15,7 @@ use crate::{MeshConfigError, parse};
 /// an alias repeats what would change, it is an error.
 pub fn insert(text: &str, path: Path<'_>, value: &Value) -> Result<String, MeshConfigError> {
     let document = parse::document(text)?;
-    let mesh = Mesh::of(&document)?;
+    let mesh = MeshConfig::of(&document)?;
     if holds_in(&document, path, value)? {
         return Ok(text.to_owned());
     }
@@ -28,7 +28,7 @@ pub fn insert(text: &str, path: Path<'_>, value: &Value) -> Result<String, MeshC
 /// Whether [`insert`] would leave `text` as it is.
 pub fn holds(text: &str, path: Path<'_>, value: &Value) -> Result<bool, MeshConfigError> {
     let document = parse::document(text)?;
-    Mesh::of(&document)?;
+    MeshConfig::of(&document)?;
     holds_in(&document, path, value)
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn holds_in(
     Ok(found.is_some_and(|node| value.is_said_by(document, node)))
 }
 
-fn splices(mesh: &Mesh<'_, '_>, path: Path<'_>, value: &Value) -> Result<Vec<Splice>, MeshConfigError> {
+fn splices(mesh: &MeshConfig<'_, '_>, path: Path<'_>, value: &Value) -> Result<Vec<Splice>, MeshConfigError> {
     let document = mesh.document;
     let parts = path.parts(document)?;
     let missing = path.wrap(parts.len(), value);

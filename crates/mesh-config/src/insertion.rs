@@ -5,7 +5,7 @@ use granit_parser::{ScalarStyle, StructureStyle};
 use crate::document::{Document, Entry, Mapping, YamlKind, YamlNode};
 use crate::edit::Splice;
 use crate::lines;
-use crate::mesh::Mesh;
+use crate::mesh_config::MeshConfig;
 use crate::path::Value;
 use crate::writing::Quotes;
 
@@ -13,7 +13,7 @@ use crate::writing::Quotes;
 const USUAL_STEP: usize = 2;
 
 /// As a new entry of the mapping `node`: at its end, or else at its start.
-pub(crate) fn into_mapping(mesh: &Mesh<'_, '_>, node: &YamlNode<'_>, branch: &Value) -> Vec<Splice> {
+pub(crate) fn into_mapping(mesh: &MeshConfig<'_, '_>, node: &YamlNode<'_>, branch: &Value) -> Vec<Splice> {
     match &node.kind {
         YamlKind::Mapping(mapping) if mapping.is_flow() => {
             into_flow(mesh.document.text, node, mapping, branch)
@@ -77,7 +77,7 @@ fn in_block(text: &str, node: &YamlNode<'_>, branch: &Value) -> Splice {
 
 /// As the children of a key in the block mapping `parent` whose value is left out.
 pub(crate) fn as_children(
-    mesh: &Mesh<'_, '_>,
+    mesh: &MeshConfig<'_, '_>,
     parent: &YamlNode<'_>,
     entry: &Entry<'_>,
     branch: &Value,
@@ -99,7 +99,7 @@ pub(crate) fn as_children(
 }
 
 /// As a new item of the list `node`: at its end, or else at its start. `branch` is a list of this item.
-pub(crate) fn into_list(mesh: &Mesh<'_, '_>, node: &YamlNode<'_>, branch: &Value) -> Vec<Splice> {
+pub(crate) fn into_list(mesh: &MeshConfig<'_, '_>, node: &YamlNode<'_>, branch: &Value) -> Vec<Splice> {
     let text = mesh.document.text;
     let quotes = node.items().first().map_or(Quotes::WhereNeeded, quotes_of);
     let item = branch.flow_items(quotes);
@@ -132,7 +132,7 @@ pub(crate) fn into_list(mesh: &Mesh<'_, '_>, node: &YamlNode<'_>, branch: &Value
 }
 
 fn into_block(
-    mesh: &Mesh<'_, '_>,
+    mesh: &MeshConfig<'_, '_>,
     node: &YamlNode<'_>,
     mapping: &Mapping<'_>,
     branch: &Value,
@@ -217,8 +217,8 @@ fn quotes(sibling: &Entry<'_>) -> Quotes {
     }
 }
 
-/// How many columns further in than its parent a block mapping stands: `defaultConfig`'s, else the first there is.
-fn step(mesh: &Mesh<'_, '_>) -> usize {
+/// How many columns a block mapping is indented more than its parent: that of `defaultConfig`, else the first one.
+fn step(mesh: &MeshConfig<'_, '_>) -> usize {
     let Some(root) = mesh.root.filter(|root| !root.is_flow()) else {
         return USUAL_STEP;
     };

@@ -27,7 +27,7 @@ mod error;
 mod insert;
 mod insertion;
 mod lines;
-mod mesh;
+mod mesh_config;
 mod parse;
 mod path;
 mod restore;
@@ -116,7 +116,7 @@ impl AccessLogSettings {
 /// in this spelling only. What istiod would refuse, or where its answer depends on the spelling of a key, is an error.
 pub fn read(text: &str) -> Result<AccessLogSettings, MeshConfigError> {
     let document = parse::document(text)?;
-    Ok(mesh::Mesh::of(&document)?.settings)
+    Ok(mesh_config::MeshConfig::of(&document)?.settings)
 }
 
 /// Whether [`wire`] with `address` would leave `text` as it is.

@@ -32,7 +32,7 @@ pub(crate) fn break_before(text: &str, line_start: usize) -> Option<Range<usize>
     Some(rest.len()..line_start)
 }
 
-/// What ends the lines around `at`.
+/// The line break of the lines around `at`.
 pub(crate) fn ending(text: &str, at: usize) -> &str {
     break_after(text, at)
         .or_else(|| break_before(text, start(text, at)))
@@ -47,13 +47,13 @@ pub(crate) fn without_trailing_space(text: &str, end: usize) -> usize {
     })
 }
 
-/// Whether nothing but blanks stands between the start of the line and `at`.
+/// Whether there is nothing but blanks between the start of the line and `at`.
 pub(crate) fn is_first_on_line(text: &str, at: usize) -> bool {
     text.get(start(text, at)..at)
         .is_some_and(|before| before.trim_matches([' ', '\t']).is_empty())
 }
 
-/// The dash of the list's item whose content starts at `at`; `None` where something else stands between them.
+/// The position of the dash before the item of a list that starts at `at`; `None` if something else is between them.
 pub(crate) fn dash_before(text: &str, at: usize) -> Option<usize> {
     text.get(..without_trailing_space(text, at))?
         .strip_suffix('-')

@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 64;
 
 type Events<'t> = Peekable<Parser<'t, StrInput<'t>>>;
 
-/// The only document in `text`.
+/// Parses `text`, which must have one document.
 pub(crate) fn document(text: &str) -> Result<Document<'_>, MeshConfigError> {
     check_characters(text)?;
     let options = granit_parser::options! {

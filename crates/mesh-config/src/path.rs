@@ -93,7 +93,8 @@ impl Path<'_> {
                     })
                 }
                 (Segment::Item(name), YamlKind::Sequence { items, .. }) => {
-                    let mut items = items.iter().enumerate();
+                    // The last, as istiod takes it.
+                    let mut items = items.iter().enumerate().rev();
                     let found = items.find(|(_, item)| document.resolved(item).name() == Some(name));
                     found.map(|(place, item)| Part::Item { parent, place, item })
                 }

@@ -8,7 +8,7 @@ use crate::comparison::is_same_value;
 use crate::document::{Document, Entry, YamlKind, YamlNode};
 use crate::edit::{Splice, edited};
 use crate::insert::{holds_in, insert};
-use crate::mesh::Mesh;
+use crate::mesh_config::MeshConfig;
 use crate::path::{Part, Path, Value};
 use crate::wire::{FLAG, SERVICE, service, wire};
 use crate::{MeshConfigError, lines, parse};
@@ -59,7 +59,7 @@ fn restore_all(
 ) -> Result<Restored, MeshConfigError> {
     let aside = |error| MeshConfigError::Original(Box::new(error));
     let then = parse::document(original).map_err(aside)?;
-    Mesh::of(&then).map_err(aside)?;
+    MeshConfig::of(&then).map_err(aside)?;
     if write(original).is_ok_and(|written| written == current) {
         return Ok(Restored {
             text: original.to_owned(),
@@ -72,23 +72,23 @@ fn restore_all(
     };
     let mut restored = untouched.clone();
     for (path, value) in values {
-        if let Err(error) = take_back(*path, value, &mut restored, &then) {
+        if let Err(error) = restore_value(*path, value, &mut restored, &then) {
             // The caller knows the lines of `current` only.
-            let again = take_back(*path, value, &mut untouched.clone(), &then);
+            let again = restore_value(*path, value, &mut untouched.clone(), &then);
             return Err(again.err().unwrap_or(error));
         }
     }
     Ok(restored)
 }
 
-fn take_back(
+fn restore_value(
     path: Path<'_>,
     value: &Value,
     restored: &mut Restored,
     then: &Document<'_>,
 ) -> Result<(), MeshConfigError> {
     let document = parse::document(&restored.text)?;
-    let now = Mesh::of(&document)?;
+    let now = MeshConfig::of(&document)?;
     let original = path.value(then)?;
     if !holds_in(&document, path, value)? {
         if !is_same(path.value(&document)?, original) {
@@ -99,11 +99,11 @@ fn take_back(
     if holds_in(then, path, value)? {
         return Ok(());
     }
-    let is_reached = |after: &Mesh<'_, '_>| {
+    let is_reached = |after: &MeshConfig<'_, '_>| {
         let value = path.value(after.document);
         value.is_ok_and(|value| is_same(value, original))
     };
-    let splices = back(&document, &path.parts(&document)?, then, &path.parts(then)?);
+    let splices = splices_back(&document, &path.parts(&document)?, then, &path.parts(then)?);
     restored.text = edited(&now, path, &splices, &is_reached)?;
     Ok(())
 }
@@ -119,7 +119,7 @@ fn is_same(one: Option<&YamlNode<'_>>, other: Option<&YamlNode<'_>>) -> bool {
 }
 
 /// Takes the last of the parts that are there now back to what was there then: the whole of what was added for it first.
-fn back(
+fn splices_back(
     now: &Document<'_>,
     parts: &[Part<'_, '_>],
     then: &Document<'_>,
@@ -132,7 +132,7 @@ fn back(
             continue;
         }
         match before.get(place) {
-            None => splices.extend(without(now.text, part)),
+            None => splices.extend(removals(now.text, part)),
             // With nothing else in it, what held nothing is written as it was.
             Some(old) if inner.is_empty() || (old.value().is_null() && is_flow(part.value())) => {
                 splices.extend(put_back(now.text, part, then.text, old));
@@ -185,7 +185,7 @@ fn column(text: &str, part: &Part<'_, '_>) -> usize {
 }
 
 /// The text without an entry or item: exactly what an insertion added, whether it was at the end or at the start.
-fn without(text: &str, part: &Part<'_, '_>) -> Vec<Splice> {
+fn removals(text: &str, part: &Part<'_, '_>) -> Vec<Splice> {
     let (parent, place) = match part {
         Part::Entry { parent, place, .. } | Part::Item { parent, place, .. } => (*parent, *place),
     };

@@ -58,6 +58,10 @@ const FLOW: &str = "{name: alscope, envoyHttpAls: {service: als.logs.svc, port: 
     "extensionProviders:\n- name: alscope\n- name: otel\n",
     &format!("extensionProviders:\n{ITEM}- name: otel\n")
 )]
+#[case::the_last_of_two_of_one_name(
+    "extensionProviders:\n- name: alscope\n  envoyTcpAls: {}\n- name: alscope\n",
+    &format!("extensionProviders:\n- name: alscope\n  envoyTcpAls: {{}}\n{ITEM}")
+)]
 #[case::another_value(
     "extensionProviders:\n- envoyHttpAls:\n    service: other\n    timeout: 1s\n  name: alscope\n",
     "extensionProviders:\n- envoyHttpAls:\n    service: als.logs.svc\n    port: 11800\n  name: alscope\n"

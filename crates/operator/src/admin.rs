@@ -21,7 +21,7 @@ use tracing::error;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The operator's metrics, all starting with `alscope_operator_`.
+/// The metrics of the operator. Their names start with `alscope_operator_`.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
@@ -90,12 +90,12 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Whether this operator leads.
+    /// Sets whether this operator leads.
     pub fn set_leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
     }
 
-    /// A pass begins.
+    /// Counts a pass that begins, and sets the counts of proxies from the status of each resource.
     pub fn count_pass(&self, world: &World) {
         self.passes.inc();
         let Ok(resources) = &world.resources else {
@@ -125,7 +125,7 @@ impl Metrics {
         }
     }
 
-    /// How many objects of each resource can't be decoded.
+    /// Sets how many objects of each resource can't be decoded.
     pub fn set_unreadable(&self, counts: &[(&str, usize)]) {
         self.unreadable.clear();
         for (resource, count) in counts {
@@ -137,7 +137,7 @@ impl Metrics {
         }
     }
 
-    /// A write was done.
+    /// Counts a write that was done.
     pub fn count_write(&self) {
         self.writes
             .get_or_create(&WriteLabels {
@@ -146,7 +146,7 @@ impl Metrics {
             .inc();
     }
 
-    /// A write failed.
+    /// Counts a write that failed.
     pub fn count_failed_write(&self) {
         self.writes
             .get_or_create(&WriteLabels {
@@ -165,8 +165,8 @@ impl Metrics {
     }
 }
 
-/// Serves the admin port until `stopping`. The operator is ready as soon as it runs: what it lacks stands in conditions, and
-/// a restart would not help.
+/// Serves the admin port until `stopping`. The operator is ready as soon as it runs: conditions say what it lacks, and a restart would
+/// not help.
 pub async fn serve(socket: TcpListener, metrics: Metrics, stopping: CancellationToken) {
     let router = Router::new()
         .route("/livez", get(|| async { "ok\n" }))

@@ -1,6 +1,6 @@
-//! Writes the plan's steps. Each is one request, guarded by a resourceVersion or a uid, so that it means what was planned:
-//! where the cluster has moved on, the API server answers with a conflict and the next pass plans anew. Objects of the collector
-//! are applied as a whole, whatever is there; that only who leads does so is its client's matter.
+//! Writes the steps of a plan. Each step is one request, guarded by a resourceVersion or a uid, so that it changes only what was planned.
+//! If the cluster has changed, the API server answers with a conflict, and the next pass plans again. Objects of the collector are
+//! applied as a whole, whatever is there; the client of the writer sends requests only while this operator leads.
 
 use std::fmt;
 
@@ -20,23 +20,23 @@ use tracing::info;
 
 use crate::gather::api_resource;
 
-/// Why a step was not done.
+/// Why a step was not written.
 #[derive(Debug)]
 pub enum StepError {
-    /// The cluster has moved on: plan anew.
+    /// The cluster has changed since it was read: the next pass plans again.
     Conflict,
-    /// People, or time, must help.
+    /// The API server refused the write or did not answer.
     Failed(WriteFailure),
 }
 
-/// Writes for one operator.
+/// Writes the steps of one operator.
 #[derive(Clone)]
 pub struct StepWriter {
     client: Client,
     namespace: String,
 }
 
-/// What a request is about.
+/// A request, for the text of its failure.
 struct WriteRequest<'a> {
     verb: &'static str,
     resource: &'a str,
@@ -50,7 +50,7 @@ impl fmt::Debug for StepWriter {
 }
 
 impl StepWriter {
-    /// For the operator's own namespace, with a client that sends nothing when this operator does not lead.
+    /// A writer for the operator's own namespace. The client sends nothing while this operator does not lead.
     pub fn new(client: Client, namespace: &str) -> Self {
         Self {
             client,
@@ -58,7 +58,7 @@ impl StepWriter {
         }
     }
 
-    /// Does one step for a resource, whose newest version is given and returned.
+    /// Writes one step for a resource. It takes the newest version of the resource and returns the one after the step.
     pub async fn step(&self, step: &Step, owner: MeshObservability) -> Result<MeshObservability, StepError> {
         match step {
             Step::AddFinalizer => return self.finalizer(owner, true).await,
@@ -74,7 +74,7 @@ impl StepWriter {
                 resource_version,
             } => {
                 self.release_field_ownership(config_map, *index, manager, resource_version)
-                    .await?
+                    .await?;
             }
             Step::DeleteBackup {
                 uid,
@@ -306,7 +306,7 @@ fn at_version(resource_version: &str) -> DeleteParams {
     }
 }
 
-/// A shared mesh config that did not exist: the operator's own.
+/// The ConfigMap of a shared mesh config that does not exist yet, with the label of the operator.
 fn new_shared_config_map(edit: &MeshEdit) -> ConfigMap {
     let mut config_map = ConfigMap::default();
     config_map.metadata.name = Some(edit.config_map.name.clone());

@@ -3,22 +3,22 @@
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// What the time is read from.
+/// A source of the time.
 #[derive(Clone, Copy, Debug)]
 pub enum Clock {
-    /// The wall clock.
+    /// The wall clock of the machine.
     Wall,
-    /// A time, and the instant of it: what has passed since is counted by tokio's clock, which a test may pause.
+    /// A start time, plus what has passed since by tokio's clock, which a test may pause.
     Counted {
-        /// The time at the instant.
+        /// The time at the instant `since`.
         from: Timestamp,
-        /// The instant.
+        /// The instant of the start.
         since: Instant,
     },
 }
 
 impl Clock {
-    /// The time now.
+    /// The current time.
     #[expect(
         clippy::disallowed_methods,
         reason = "everything else gets the time as an argument"

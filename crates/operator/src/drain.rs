@@ -1,5 +1,5 @@
 //! `alscope-operator drain`: deletes every `MeshObservability` of this installation and waits until each mesh is restored, so that
-//! nothing is left behind when the operator goes. What belongs to another installation is left alone.
+//! nothing is left behind when the operator is removed. Resources of other installations stay.
 
 use std::time::Duration;
 
@@ -10,39 +10,39 @@ use kube::{Api, Client};
 use tokio::time::Instant;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How long a resource that belongs to nobody is watched: a running operator takes it within this time, and then it is its own.
+/// How long a resource that belongs to no installation is watched: a running operator takes it within this time.
 const ASSIGNMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why something is left.
+/// Why resources are left.
 #[derive(Debug, thiserror::Error)]
 pub enum DrainError {
-    /// The API server refused.
+    /// The API server refused a request.
     #[error(
         "MeshObservabilities can't be {verb}: {source}; check the right to list and delete meshobservabilities.alscope.dev"
     )]
     Api {
-        /// `listed` or `deleted`.
+        /// What was not possible: `listed` or `deleted`.
         verb: &'static str,
-        /// Why.
+        /// What the API server said.
         source: kube::Error,
     },
-    /// It took too long.
+    /// The resources were not gone in time.
     #[error(
         "{names} is still there after {seconds} s: {message}; is the operator running? If it is gone for good, restore mesh \
          config from the ConfigMaps `kubectl get configmaps -A -l app.kubernetes.io/component=backup`, then run \
          `kubectl patch meshobs {names} --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'`"
     )]
     Left {
-        /// What is left.
+        /// The names of the resources that are left.
         names: String,
-        /// How long it was waited for.
+        /// How long the command has waited, in seconds.
         seconds: u64,
-        /// What the first of them says.
+        /// The message of the first of them.
         message: String,
     },
 }
 
-/// Deletes what belongs to the operator in `namespace`, and waits.
+/// Deletes the resources that belong to the operator in `namespace`, and waits until they are gone.
 pub async fn drain(client: Client, namespace: &str, timeout: Duration) -> Result<(), DrainError> {
     let api: Api<MeshObservability> = Api::all(client);
     let begin = Instant::now();
@@ -99,7 +99,7 @@ pub async fn drain(client: Client, namespace: &str, timeout: Duration) -> Result
     }
 }
 
-/// Deletes each that is not being deleted yet: this one, and no later one of its name.
+/// Deletes each resource that is not being deleted yet, by its uid.
 async fn delete(api: &Api<MeshObservability>, resources: &[&MeshObservability]) -> Result<(), DrainError> {
     let living = resources
         .iter()
@@ -128,12 +128,12 @@ async fn delete(api: &Api<MeshObservability>, resources: &[&MeshObservability]) 
     Ok(())
 }
 
-/// The resources that are not another installation's.
+/// The resources that don't belong to another installation.
 #[derive(Debug, PartialEq)]
 struct Partition<'a> {
-    /// Those of this installation.
+    /// The resources of this installation.
     ours: Vec<&'a MeshObservability>,
-    /// Those that no operator has taken yet.
+    /// The resources that no operator has taken yet.
     unassigned: Vec<&'a MeshObservability>,
 }
 
@@ -148,7 +148,7 @@ fn partition<'a>(all: &'a [MeshObservability], namespace: &str) -> Partition<'a>
     }
 }
 
-/// What a resource says about its way down.
+/// What a resource says about its uninstall.
 fn message(resource: &MeshObservability) -> String {
     resource
         .status

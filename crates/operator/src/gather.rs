@@ -38,7 +38,7 @@ use own_namespace::OwnNamespace;
 use replica_status::ReplicaPoller;
 use watch::{MissingKind, RESPONSE_TIMEOUT, WatchedResource, api_error_text, timeout_text};
 
-/// Every watch of the operator.
+/// Every watch of the operator, and what it has read.
 pub struct ClusterReader {
     client: Client,
     watches: Watches,
@@ -49,11 +49,11 @@ pub struct ClusterReader {
     pods: Cache<Pod>,
     own_namespace: OwnNamespace,
     mesh_config_maps: BTreeMap<ObjectName, WatchedMeshConfig>,
-    /// Backups without a resource that can't be read, by its uid: each is told once.
+    /// The uids of the backups without a resource that can't be read and that the log has named.
     reported_backups: BTreeSet<String>,
 }
 
-/// A ConfigMap of mesh config, and since when its version is known.
+/// The watch of one ConfigMap of mesh config, and since when its version is known.
 struct WatchedMeshConfig {
     cache: Cache<ConfigMap>,
     version: Option<String>,
@@ -67,7 +67,7 @@ impl fmt::Debug for ClusterReader {
 }
 
 impl ClusterReader {
-    /// Starts the watches that do not depend on what is found. `changed` is told of everything that comes.
+    /// Starts the watches that do not depend on what others find. `changed` is notified of every change.
     pub fn start(client: &Client, namespace: &str, changed: Arc<Notify>, ending: CancellationToken) -> Self {
         let client = &with_response_timeout(client);
         let mut watches = Watches::new(changed, ending);
@@ -103,12 +103,12 @@ impl ClusterReader {
         }
     }
 
-    /// Whether every watch has either listed or failed: before that, what is missing may only be late.
+    /// Whether every watch has listed or failed. Before that, a missing object may only be late.
     pub fn is_settled(&self) -> bool {
         self.watches.are_settled()
     }
 
-    /// Returns when a watch has ended, with what is known of it. None does by itself.
+    /// Returns when a watch has ended, and says why. A watch does not end by itself.
     pub async fn ended(&mut self) -> String {
         self.watches.ended().await
     }
@@ -130,7 +130,7 @@ impl ClusterReader {
         fixed.into_iter().chain(own).chain(mesh).collect()
     }
 
-    /// The uids of all resources as the API server has them now: a watch may be behind, and a backup ahead of it.
+    /// Fetches the uids of all resources from the API server: a watch may be behind, and a backup ahead of it.
     pub async fn fetch_resource_uids(&self) -> ReadResult<BTreeSet<String>> {
         let api: Api<MeshObservability> = Api::all(self.client.clone());
         let listed = timeout(RESPONSE_TIMEOUT, api.list_metadata(&ListParams::default())).await;
@@ -151,7 +151,7 @@ impl ClusterReader {
         })
     }
 
-    /// What is so, as of now. Watches for ConfigMaps that are named for the first time are started, so the world is complete
+    /// The state of the cluster at `now`. This starts watches for ConfigMaps that are named for the first time, so the world is complete
     /// when the watches are settled again.
     pub fn world(&mut self, replica_poller: &ReplicaPoller, now: Timestamp) -> World {
         let control_planes = self.control_planes.read(ControlPlane::of);
@@ -196,8 +196,7 @@ impl ClusterReader {
         world
     }
 
-    /// Gives each resource its collector and its backup. A backup of no resource, not even of one that can't be read, is an
-    /// orphan.
+    /// Assigns collectors and backups to resources. A backup without a resource, not even one that can't be decoded, is orphaned.
     fn assign_to_resources(
         &mut self,
         world: &mut World,
@@ -240,7 +239,7 @@ impl ClusterReader {
         }
     }
 
-    /// Watches each ConfigMap that an istiod, a backup or a status names.
+    /// Starts a watch for each ConfigMap that an istiod, a backup or a status names.
     fn watch_mesh_config_maps(
         &mut self,
         control_planes: &ReadResult<Vec<ControlPlane>>,
@@ -301,7 +300,7 @@ impl WatchedMeshConfig {
     }
 }
 
-/// A client whose answers begin within a while, also those of a watch.
+/// A client whose responses must begin within [`RESPONSE_TIMEOUT`], also those of a watch.
 fn with_response_timeout(client: &Client) -> Client {
     let namespace = client.default_namespace().to_owned();
     let client = client.clone();
@@ -317,7 +316,7 @@ fn with_response_timeout(client: &Client) -> Client {
     Client::new(service, namespace)
 }
 
-/// The ConfigMaps that a resource has wired, by its status: without its backup, they are all that is known of it.
+/// The ConfigMaps that the status of a resource names as wired. Without the backup, nothing else is known of them.
 fn wired_config_maps(resource: &MeshObservability) -> Vec<ObjectName> {
     let mesh = resource.status.iter().filter_map(|status| status.mesh.as_ref());
     let config_maps = mesh.flat_map(|mesh| &mesh.config_maps);

@@ -1,4 +1,4 @@
-//! Leader election by a Lease: one operator writes, and each write looks whether it still leads.
+//! Leader election by a Lease: only one operator writes, and each write checks that the operator still leads.
 
 pub mod leadership;
 
@@ -16,37 +16,37 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 
-/// The Lease's name.
+/// The name of the Lease.
 pub const LEASE_NAME: &str = "alscope-operator";
 
-/// Who wants to lead, and for how long one renewal holds.
+/// An operator that wants to lead.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// The operator's namespace.
+    /// The namespace of the operator.
     pub namespace: String,
-    /// This pod, or whatever tells two operators apart.
+    /// The name of this operator, which no other has: that of the pod.
     pub identity: String,
-    /// How long a leader that is gone is waited for.
+    /// How long a leader may fail to renew the Lease before another takes it.
     pub duration: Duration,
-    /// What times in the Lease are read from.
+    /// The clock for the times in the Lease.
     pub clock: Clock,
 }
 
-/// What a Lease says, seen from one candidate.
+/// The state of a Lease, as one candidate sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LeaseState {
-    /// Nobody holds it, or no longer.
+    /// Nobody holds the Lease any more.
     Free,
-    /// The candidate holds it.
+    /// The candidate holds the Lease.
     Held,
-    /// Another holds it.
+    /// Another candidate holds the Lease.
     HeldByOther,
 }
 
 impl Candidate {
-    /// Takes and renews the Lease until `ending`, then gives it up: whoever ends it has ended its work before. `leads` says until
-    /// when this operator may write: another may not take the Lease for a good while after that, so that what was sent shortly
-    /// before has arrived.
+    /// Takes and renews the Lease until `ending`, then releases it. The caller ends all writes before. `leads` has the time until which
+    /// this operator may write. No other may take the Lease for a while after that, so that a write which was sent shortly before has
+    /// arrived.
     pub async fn run(self, client: Client, leads: watch::Sender<Option<Instant>>, ending: CancellationToken) {
         let api: Api<Lease> = Api::namespaced(client, &self.namespace);
         let pause = self.duration / 5;
@@ -93,7 +93,7 @@ impl Candidate {
         }
     }
 
-    /// Takes or renews the Lease; `true` when it is held.
+    /// Takes or renews the Lease. Returns whether the candidate holds it.
     async fn attempt(
         &self,
         api: &Api<Lease>,
@@ -172,7 +172,7 @@ impl Candidate {
     }
 }
 
-/// Another candidate was first.
+/// Whether the Lease was written; a conflict means that another candidate was first.
 fn is_written(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
     match written {
         Ok(_) => Ok(true),

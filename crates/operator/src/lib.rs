@@ -1,6 +1,6 @@
 //! The operator: one `MeshObservability` turns on a mesh's access-log streaming, and its deletion takes everything back.
 //!
-//! A pass is gather → plan → report → apply. `alscope-plan` is pure and decides everything; what is here reads and writes.
+//! A pass is gather → plan → report → apply. `alscope-plan` is pure and decides everything; this crate reads and writes.
 
 pub mod admin;
 pub mod apply;

@@ -60,13 +60,13 @@ enum Command {
 struct Run {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// This operator's name in the leader election, which no other has: the pod's, else the host's with a random end
+    /// The name of this operator in the leader election, which must be unique. Default: the name of the host with a random suffix
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     identity: Option<String>,
-    /// How long a leader that is gone is waited for, at least 3s
+    /// How long a leader may fail to renew its Lease before another operator takes over, at least 3s
     #[arg(long, default_value = "15s", value_parser = lease_duration, value_name = "DURATION")]
     lease_duration: Duration,
-    /// Where liveness, readiness and metrics are served
+    /// The address that serves liveness, readiness and metrics
     #[arg(long, default_value = "0.0.0.0:9090", value_name = "ADDRESS")]
     listen: SocketAddr,
 }
@@ -76,7 +76,7 @@ struct Plan {
     /// A file with the MeshObservability
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
-    /// The state of the cluster as a List, instead of the cluster: what
+    /// The state of the cluster from a List, instead of the cluster itself: a file with what
     /// `kubectl get deployments,configmaps,pods,telemetries -A -o yaml` prints
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -86,7 +86,7 @@ struct Plan {
 
 #[derive(Debug, Args)]
 struct NamespaceArgument {
-    /// The operator's namespace, in which its collectors run; what belongs to an operator in another one is left alone
+    /// The namespace of the operator, in which its collectors run. Resources of operators in other namespaces are left alone
     #[arg(
         long,
         env = "POD_NAMESPACE",
@@ -100,19 +100,19 @@ struct NamespaceArgument {
 struct SettingsArguments {
     #[command(flatten)]
     own: NamespaceArgument,
-    /// The collector's image, unless a resource names one
+    /// The image of the collector, unless a resource names one
     #[arg(long, env = "ALSCOPE_COLLECTOR_IMAGE", default_value_t = OperatorSettings::default().collector_image, value_name = "IMAGE")]
     collector_image: String,
-    /// The collector's ServiceAccount
+    /// The ServiceAccount of the collector
     #[arg(long, default_value = "alscope-collector", value_name = "NAME")]
     collector_service_account: String,
-    /// The cluster's DNS domain
+    /// The DNS domain of the cluster
     #[arg(long, default_value = "cluster.local", value_name = "DOMAIN")]
     cluster_domain: String,
     /// The ConfigMap that istiod names in `SHARED_MESH_CONFIG`, if the operator may write it
     #[arg(long, value_name = "NAME")]
     shared_config_map: Option<String>,
-    /// How long a restored mesh's proxies may still use the collector's Service
+    /// How long the collector's Service stays for the proxies of a restored mesh
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "DURATION")]
     drain_timeout: Duration,
 }
@@ -144,7 +144,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `15s`, `3m`, `1h 30m`.
+/// Parses a duration such as `15s`, `3m` or `1h 30m`.
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text
         .parse()
@@ -152,7 +152,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "a duration is not negative; write for instance 90s".to_owned())
 }
 
-/// Shorter ones would be renewed without pause.
+/// Parses the duration of a Lease. A shorter one would be renewed without pause.
 fn lease_duration(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
     if duration < Duration::from_secs(3) {
@@ -161,7 +161,7 @@ fn lease_duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// A name that no other operator has: two with one name would both lead.
+/// A name that no other operator has, because two with one name would both lead.
 fn unique_identity() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = match host.trim() {
@@ -184,7 +184,7 @@ async fn client() -> anyhow::Result<Client> {
     Client::try_default().await.context(NO_API_SERVER)
 }
 
-/// Every reader tries again by itself, and no write is repeated behind the back of who decided it.
+/// A client that does not retry: each reader retries by itself, and each write is planned again.
 async fn client_without_retries() -> anyhow::Result<Client> {
     let mut config = Config::infer().await.context(NO_API_SERVER)?;
     config.default_retry = false;
@@ -286,7 +286,7 @@ async fn plan(arguments: Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The cluster as it is.
+/// Reads the state of the cluster.
 async fn gathered(settings: &OperatorSettings) -> anyhow::Result<World> {
     let changed = Arc::new(Notify::new());
     let stop = CancellationToken::new();

@@ -1,8 +1,8 @@
-//! What the operator and the collector may do in a cluster: one table, each right with its reason.
+//! The rights of the operator and the collector: one table, each right with its reason.
 //!
-//! Out come the roles, bindings and service accounts of an [`Installation`]. `deploy/rbac` and the files from which the chart
-//! takes its rules are generated from it, so nothing else in this project grants anything. It always holds that only the
-//! operator's own namespace is written without naming the object: elsewhere a right to write any `ConfigMap` would be a right
+//! The roles, bindings and service accounts of an [`Installation`] follow from it. `deploy/rbac` and the files from which the chart
+//! takes its rules are generated, so nothing else in this project grants anything. The operator may write objects without naming them
+//! only in its own namespace: elsewhere, a right to write any `ConfigMap` would be a right
 //! to rewrite Istio's injector.
 
 mod rights;
@@ -23,7 +23,7 @@ pub use rights::Scope;
 
 const API_GROUP: &str = "rbac.authorization.k8s.io";
 
-/// Where Alscope is installed.
+/// One installation of Alscope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installation {
     /// The operator's namespace, in which the collector runs, too.
@@ -32,11 +32,11 @@ pub struct Installation {
     pub operator: String,
     /// The name of the collector's service account and role.
     pub collector: String,
-    /// istiod's namespace.
+    /// The namespace of istiod.
     pub mesh_namespace: String,
-    /// Istio's revisions whose mesh config may be written.
+    /// The revisions of Istio whose mesh config may be written.
     pub revisions: Vec<String>,
-    /// The shared mesh config that may be written.
+    /// The ConfigMap of the shared mesh config that may be written.
     pub shared_config_map: Option<String>,
 }
 
@@ -53,25 +53,25 @@ impl Default for Installation {
     }
 }
 
-/// An object that grants something.
+/// An object that grants rights.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum RbacObject {
-    /// Who.
+    /// The account that has rights.
     ServiceAccount(ServiceAccount),
     /// Rights in the whole cluster.
     ClusterRole(ClusterRole),
-    /// Gives them.
+    /// Grants the rights to an account.
     ClusterRoleBinding(ClusterRoleBinding),
-    /// Rights in a namespace.
+    /// Rights in one namespace.
     Role(Role),
-    /// Gives them.
+    /// Grants the rights to an account.
     RoleBinding(RoleBinding),
 }
 
 impl Installation {
-    /// The rules of a scope, each with its reason. A right to named objects, of which none is named, is none: without names it
-    /// would be one to all.
+    /// The rules of a scope, each with its reason. A right to named objects is left out when none is named: without names, it would be a
+    /// right to all objects.
     pub fn rules(&self, scope: Scope) -> Vec<(&'static str, PolicyRule)> {
         OPERATOR
             .iter()
@@ -106,7 +106,7 @@ impl Installation {
         })
     }
 
-    /// The operator's account and its rights outside the mesh's namespace.
+    /// The account of the operator, and its rights outside the namespace of the mesh.
     pub fn operator(&self) -> Vec<RbacObject> {
         let name = &self.operator;
         vec![
@@ -118,7 +118,7 @@ impl Installation {
         ]
     }
 
-    /// The operator's rights in the mesh's namespace.
+    /// The rights of the operator in the namespace of the mesh.
     pub fn mesh(&self) -> Vec<RbacObject> {
         let name = format!("{}-mesh", self.of_cluster(&self.operator));
         let mut rules = self.policy(Scope::Mesh);
@@ -131,7 +131,7 @@ impl Installation {
         ]
     }
 
-    /// The collector's account and rights.
+    /// The account of the collector, and its rights.
     pub fn collector(&self) -> Vec<RbacObject> {
         let name = &self.collector;
         vec![
@@ -152,7 +152,7 @@ impl Installation {
         })
     }
 
-    /// The name of an object outside the installation's namespace: that of another installation is another one.
+    /// The name of an object outside the installation's namespace, which no other installation uses.
     fn of_cluster(&self, name: &str) -> String {
         format!("{name}-{}", self.namespace)
     }
@@ -166,7 +166,7 @@ impl Installation {
         })
     }
 
-    /// Gives the operator a Role.
+    /// Grants a Role to the operator.
     fn role_binding(&self, name: &str, namespace: &str) -> RbacObject {
         RbacObject::RoleBinding(RoleBinding {
             metadata: metadata(name, Some(namespace)),

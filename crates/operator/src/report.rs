@@ -1,4 +1,4 @@
-//! Writes the status, and events for what changed in it.
+//! Writes the status of resources, and publishes events for its changes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,11 +12,11 @@ use kube::{Api, Client, Resource as _};
 use serde_json::json;
 use tracing::{info, warn};
 
-/// Reports for one operator.
+/// Writes status and events for one operator.
 pub struct StatusReporter {
     client: Client,
     events: Recorder,
-    /// What was noted last of each resource, by its uid.
+    /// The last event that a plan asked for, by the uid of the resource.
     last_events: HashMap<String, ResourceEvent>,
 }
 
@@ -27,7 +27,7 @@ impl fmt::Debug for StatusReporter {
 }
 
 impl StatusReporter {
-    /// Reports as this pod, with a client that sends nothing when this operator does not lead.
+    /// A reporter with the name of this pod. The client sends nothing while this operator does not lead.
     pub fn new(client: Client, pod: &str) -> Self {
         let reporter = Reporter {
             controller: OPERATOR_NAME.to_owned(),
@@ -40,7 +40,7 @@ impl StatusReporter {
         }
     }
 
-    /// Writes the status if it differs, guarded by the resource's version. Returns the newest version of the resource.
+    /// Writes the status if it differs, guarded by the resourceVersion. Returns the newest version of the resource.
     pub async fn status(
         &self,
         resource: MeshObservability,
@@ -80,7 +80,7 @@ impl StatusReporter {
         }
     }
 
-    /// Publishes what a plan notes, once and not with every pass that notes it again.
+    /// Publishes an event of a plan, unless it is the last one that was published for the resource.
     pub async fn publish_once(&mut self, resource: &MeshObservability, event: &ResourceEvent) {
         if self.last_events.get(resource.uid()) == Some(event) {
             return;
@@ -91,7 +91,7 @@ impl StatusReporter {
             .await;
     }
 
-    /// Publishes one event. That it could not be is no reason to do anything else differently.
+    /// Publishes one event. A failure is only logged.
     pub async fn publish(&self, resource: &MeshObservability, is_warning: bool, reason: &str, message: &str) {
         const MAX_NOTE_BYTES: usize = 1_000;
         let end = message.floor_char_boundary(MAX_NOTE_BYTES);
@@ -112,7 +112,7 @@ impl StatusReporter {
     }
 }
 
-/// Whether a status says more than other counts and messages than the one before.
+/// Whether two statuses differ in more than counts and messages.
 pub fn is_significant(previous: &MeshObservabilityStatus, next: &MeshObservabilityStatus) -> bool {
     without_counts(previous) != without_counts(next)
 }
@@ -129,7 +129,7 @@ fn without_counts(status: &MeshObservabilityStatus) -> MeshObservabilityStatus {
     status
 }
 
-/// Adds null for each field of `previous` that `next` does not have, at every depth of objects.
+/// Adds null to `next` for each field that only `previous` has, at every depth of objects.
 fn add_nulls_for_removed(next: &mut serde_json::Value, previous: &serde_json::Value) {
     let (Some(next), Some(previous)) = (next.as_object_mut(), previous.as_object()) else {
         return;

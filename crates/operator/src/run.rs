@@ -1,4 +1,4 @@
-//! The loop: gather → plan → report → apply, whenever something changed and whenever a plan asked for it.
+//! The loop of the operator: gather → plan → report → apply, after each change and when a plan asks for it.
 
 mod operator;
 mod pass;
@@ -31,32 +31,32 @@ use crate::report::StatusReporter;
 use operator::Operator;
 use retry::POLL_INTERVAL;
 
-/// Changes within this time are one pass.
+/// How long the operator collects changes before it starts a pass.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 
-/// What an operator runs with.
+/// The options of an operator.
 #[derive(Debug)]
 pub struct Options {
-    /// What it decides by.
+    /// The settings that the plan depends on.
     pub settings: OperatorSettings,
-    /// Who it is in the leader election.
+    /// The operator in the leader election.
     pub candidate: Candidate,
-    /// What it takes the time from.
+    /// The source of the time.
     pub clock: Clock,
-    /// Whom it asks what was received.
+    /// Asks the collectors what they have received.
     pub replica_poller: ReplicaPoller,
-    /// Its admin port, bound; without one nothing is served.
+    /// The bound admin port; without one, nothing is served.
     pub admin: Option<TcpListener>,
 }
 
-/// Why an operator ended that was not asked to.
+/// An operator ended although nobody stopped it.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the operator ends, so that it is started again, because a part of it has ended: {0}; the log has more"
 )]
 pub struct TaskEnded(String);
 
-/// Runs until `stop`, or until a part of it ends by itself: what that said last would stand for ever.
+/// Runs until `stop`, or until a task ends by itself, because its last result would then stay valid for ever.
 pub async fn run(client: Client, options: Options, stop: CancellationToken) -> Result<(), TaskEnded> {
     let Options {
         settings,
@@ -74,16 +74,16 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
     let ending = CancellationToken::new();
     let mut tasks = JoinSet::new();
     if let Some(admin) = admin {
-        tasks.spawn(named(
+        tasks.spawn(with_name(
             "the admin port",
             admin::serve(admin, metrics.clone(), ending.clone()),
         ));
     }
     let election = candidate.run(client.clone(), leads, ending.clone());
-    tasks.spawn(named("the leader election", election));
+    tasks.spawn(with_name("the leader election", election));
     let (replicas, asked) = watch::channel(Vec::new());
     let asking = replica_poller.clone().keep(asked, ending.clone());
-    tasks.spawn(named("what asks the collectors", asking));
+    tasks.spawn(with_name("what asks the collectors", asking));
     let writing = leadership.guarded_client(&client);
     let operator = Operator {
         gather: ClusterReader::start(&client, &settings.namespace, changed.clone(), ending.clone()),
@@ -104,8 +104,8 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
     let ended = tokio::select! {
         biased;
         // On the heap: a pass holds whole statuses.
-        ended = Box::pin(operator.work(&changed)) => ended,
-        what = ended(&mut tasks) => Err(TaskEnded(what)),
+        ended = Box::pin(operator.run_loop(&changed)) => ended,
+        what = next_ended(&mut tasks) => Err(TaskEnded(what)),
     };
     info!("stopping");
     ending.cancel();
@@ -117,14 +117,14 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
     ended
 }
 
-/// A task that says in the end which it was.
-async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {
+/// Runs a task and returns its name.
+async fn with_name(name: &'static str, task: impl Future<Output = ()>) -> &'static str {
     task.await;
     name
 }
 
-/// Returns when a task ends, with what is known of it.
-async fn ended(tasks: &mut JoinSet<&'static str>) -> String {
+/// Returns when a task ends, with its name or its panic.
+async fn next_ended(tasks: &mut JoinSet<&'static str>) -> String {
     match tasks.join_next().await {
         Some(Ok(name)) => name.to_owned(),
         Some(Err(error)) => error.to_string(),
@@ -133,7 +133,7 @@ async fn ended(tasks: &mut JoinSet<&'static str>) -> String {
 }
 
 impl Operator {
-    async fn work(mut self, changed: &Notify) -> Result<(), TaskEnded> {
+    async fn run_loop(mut self, changed: &Notify) -> Result<(), TaskEnded> {
         let mut again_at = Instant::now();
         loop {
             let led = self.leadership.holds();
@@ -150,18 +150,18 @@ impl Operator {
             let leads = self.leadership.holds();
             self.metrics.set_leader(leads);
             let requeue_after = if leads {
-                self.ask(self.gather.collector_addresses());
+                self.set_replicas(self.gather.collector_addresses());
                 self.pass().await
             } else {
-                self.ask(Vec::new());
+                self.set_replicas(Vec::new());
                 POLL_INTERVAL
             };
             again_at = Instant::now() + requeue_after;
         }
     }
 
-    /// Says whom to ask what was received.
-    fn ask(&self, addresses: Vec<String>) {
+    /// Tells the poller the addresses of the replicas.
+    fn set_replicas(&self, addresses: Vec<String>) {
         self.replicas.send_if_modified(|known| {
             let is_other = *known != addresses;
             *known = addresses;

@@ -1,4 +1,4 @@
-//! A world from a file: what `kubectl get … -o yaml` prints, for plans without a cluster.
+//! Reads the state of a cluster from a file that `kubectl get … -o yaml` has printed, for plans without a cluster.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,54 +13,54 @@ use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Why a file can't be used.
+/// Why a file has no resource or no state of a cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// It can't be read.
+    /// The file can't be read.
     #[error("{file} can't be read: {source}; check its path and its permissions")]
     File {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// Why.
+        /// What is wrong.
         source: std::io::Error,
     },
-    /// It is no YAML.
+    /// The file is not YAML.
     #[error("{file} is not YAML: {message}")]
     Yaml {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// Why.
+        /// What is wrong.
         message: String,
     },
-    /// An object is not of its kind.
+    /// An object does not fit its kind.
     #[error("{file}: {kind} {name} can't be read: {message}")]
     Object {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// Its kind.
+        /// The kind of the object.
         kind: String,
-        /// Its name.
+        /// The name of the object.
         name: String,
-        /// Why.
+        /// What is wrong.
         message: String,
     },
-    /// There is no resource.
+    /// The file has no `MeshObservability`.
     #[error(
         "{file} has no MeshObservability; write one, `apiVersion: alscope.dev/v1alpha1`, `kind: MeshObservability`"
     )]
     NoResource {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
     },
-    /// It is no List.
+    /// The file is not a List.
     #[error("{file} is no List; make it with `kubectl get deployments,configmaps,pods -A -o yaml`")]
     NoList {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
     },
 }
 
-/// Reads the resource to plan for; the file may have other objects beside it.
+/// Reads the resource to plan for. The file may have other objects, too.
 pub fn resource(file: &Path) -> Result<MeshObservability, StateError> {
     let found = documents(file)?
         .into_iter()
@@ -77,7 +77,7 @@ pub fn resource(file: &Path) -> Result<MeshObservability, StateError> {
     object(file, value)
 }
 
-/// Reads a world from a List.
+/// Reads the state of a cluster from a List.
 pub fn world(file: &Path) -> Result<World, StateError> {
     let mut world = World::default();
     let mut items = Vec::new();

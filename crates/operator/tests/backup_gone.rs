@@ -70,7 +70,7 @@ async fn mesh_config_is_not_wired_again_before_there_is_a_backup_again() {
         times: 1,
         effect: Effect::DropEvent,
     });
-    server.take_out("configmaps", OWN, &backup);
+    server.remove_object("configmaps", OWN, &backup);
     sleep(Duration::from_secs(1)).await;
     let before = server.writes().len();
     server.put(mesh::config_map("istio", Some(mesh::CHART)));

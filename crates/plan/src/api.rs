@@ -1,4 +1,4 @@
-//! The resource `MeshObservability`: what a user asks for, and what is so.
+//! The resource `MeshObservability`: what a user asks for, and its status.
 //!
 //! The custom resource definition in `deploy/crds` is generated from these types. Its defaults are filled in by the API
 //! server, so a resource with an empty `spec`, or with none, is complete when the operator reads it.

@@ -1,6 +1,6 @@
-//! The operator's rules, pure: what a `MeshObservability` says, what is so in the cluster, and what is written next.
+//! Decides what the operator writes, from a `MeshObservability` and the state of the cluster. Pure.
 //!
-//! Nothing here reads a clock, a file or a socket: [`plan::plan`] takes a [`world::World`] and the time.
+//! Nothing here reads a clock, a file or a socket: [`plan::plan`] takes the state of the cluster ([`world::World`]) and the time.
 
 #[expect(
     unreachable_pub,

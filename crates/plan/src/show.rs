@@ -1,4 +1,4 @@
-//! A preview as text for people: the exact diff of mesh config, the objects, the pods that would have to restart.
+//! A preview as text: the exact diff of mesh config, the objects to apply, the pods to restart.
 
 use comfy_table::{Table, presets};
 use similar::TextDiff;
@@ -10,10 +10,10 @@ use crate::plan::step::DesiredObject;
 use crate::plan::step::MeshEdit;
 use crate::plan::wiring::{Assessment, Verdict};
 
-/// Lines around a change.
+/// How many unchanged lines the diff has around a change.
 const CONTEXT: usize = 3;
 
-/// The preview of a resource.
+/// The preview of a resource, as `alscope-operator plan` prints it.
 pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
     let mut text = String::new();
     let name = resource.name();
@@ -48,7 +48,7 @@ pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
     text
 }
 
-/// A line, or several; a table fills its last column up with spaces.
+/// Appends lines without the spaces at their ends, which a table has.
 fn line(text: &mut String, lines: &str) {
     for line in lines.split('\n') {
         text.push_str(line.trim_end());
@@ -76,7 +76,7 @@ fn mesh_config(text: &mut String, assessment: &Assessment) {
     }
 }
 
-/// The unified diff of the key `mesh`.
+/// The unified diff of the key `mesh` before and after the edit.
 pub fn diff(edit: &MeshEdit) -> String {
     let before = edit.before.as_deref().unwrap_or_default();
     let diff = TextDiff::from_lines(before, edit.after.text());
@@ -92,7 +92,7 @@ pub fn diff(edit: &MeshEdit) -> String {
 fn objects(text: &mut String, objects: &[DesiredObject]) {
     line(text, "");
     if objects.is_empty() {
-        return line(text, "objects: all are as they are to be");
+        return line(text, "objects: nothing to apply");
     }
     line(text, "objects to apply");
     let mut table = table();

@@ -1,6 +1,6 @@
-//! What the operator knows when it decides: the plan's only input besides its settings and the time.
+//! The state of the cluster, as the operator has read it.
 //!
-//! Everything that could not be read stays an error beside its reason, so that no decision is made on a guess.
+//! What could not be read is an error with its reason, so that the plan decides nothing on a guess.
 
 mod object_name;
 
@@ -30,32 +30,32 @@ pub use proxy::{PodOwner, Proxy, ProxyRole};
 pub use read_error::{ReadError, ReadResult};
 pub use telemetry::{AccessLogging, CallDirection, TargetRef, Telemetry};
 
-/// What is so in the cluster.
+/// The state of the cluster.
 #[derive(Clone, Debug)]
 pub struct World {
     /// Every `MeshObservability` that this version of the operator can read.
     pub resources: ReadResult<Vec<MeshObservability>>,
-    /// Those that exist and that it can't read. Their meshes, collectors and backups stay as they are.
+    /// Those that exist but can't be decoded. Their meshes, collectors and backups stay as they are.
     pub undecodable_resources: Vec<InvalidObject>,
-    /// istiod's Deployments.
+    /// The Deployments of istiod.
     pub control_planes: ReadResult<Vec<ControlPlane>>,
-    /// The ConfigMaps that hold mesh config, those that do not exist as `None`.
+    /// The ConfigMaps that hold mesh config; `None` for one that does not exist.
     pub config_maps: BTreeMap<ObjectName, ReadResult<Option<MeshConfigMap>>>,
-    /// Istio's Telemetries.
+    /// All Telemetries of Istio.
     pub telemetries: ReadResult<Vec<Telemetry>>,
-    /// Deployments that istiod renders for gateways and waypoints.
+    /// The Deployments that istiod renders for gateways and waypoints.
     pub managed_gateways: ReadResult<Vec<ObjectName>>,
-    /// Pods with a proxy.
+    /// The pods that have a proxy.
     pub proxies: ReadResult<Vec<Proxy>>,
-    /// Each resource's collector, by the resource's uid.
+    /// The collector of each resource, by the uid of the resource.
     pub collectors: BTreeMap<String, ReadResult<Collector>>,
-    /// Each resource's backup, by the resource's uid.
+    /// The backup of each resource, by the uid of the resource.
     pub backups: BTreeMap<String, ReadResult<Option<Backup>>>,
-    /// Backups of resources that are gone, by a list of the resources that succeeded.
+    /// Backups whose resource is gone. They are only known when the resources could be listed.
     pub orphaned_backups: Vec<Backup>,
-    /// Such backups that this version does not understand: each may be of any mesh.
+    /// Such backups that can't be decoded. Each may be of any mesh.
     pub undecodable_backups: Vec<ReadError>,
-    /// By ConfigMap, the resourceVersion of the text that the operator wrote over, until it has seen what came of it.
+    /// The resourceVersion of each ConfigMap that the operator has overwritten and not seen changed yet.
     pub overwritten_versions: BTreeMap<ObjectName, String>,
 }
 

@@ -25,7 +25,7 @@ fn modules(file: &str) -> Vec<String> {
 fn code(file: &str) -> String {
     let code = file.split("#[cfg(test)]").next().unwrap_or_default();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The first name of each path below `parent`, as in `super::` or `crate::`, also of several in braces.

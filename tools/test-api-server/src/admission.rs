@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use crate::call::{Call, Verb};
-use crate::kind::Kind;
-use crate::refusal::Refusal;
-use crate::store::{Key, Store};
+use crate::api_error::ApiError;
+use crate::kind::ServedKind;
+use crate::request::{ApiRequest, Verb};
+use crate::store::{ObjectKey, Store};
 
 /// The object is the one, and at the version, that the writer thinks.
-pub(crate) fn guard(call: &Call, before: &Value, object: &Value) -> Result<(), Refusal> {
+pub(crate) fn guard(call: &ApiRequest, before: &Value, object: &Value) -> Result<(), ApiError> {
     let (kind, name) = (&call.kind, call.name.as_str());
     let sent = |key: &str| {
         text(object, &format!("/metadata/{key}"))
@@ -26,27 +26,27 @@ pub(crate) fn guard(call: &Call, before: &Value, object: &Value) -> Result<(), R
             sent("uid"),
             known("uid")
         );
-        return Err(Refusal::conflict(kind, name, &why));
+        return Err(ApiError::conflict(kind, name, &why));
     }
     if !sent("resourceVersion").is_empty() && sent("resourceVersion") != known("resourceVersion") {
-        return Err(Refusal::modified(kind, name));
+        return Err(ApiError::modified(kind, name));
     }
     Ok(())
 }
 
 /// The object is of the kind, the namespace and the name that the path says.
-pub(crate) fn fits(call: &Call, object: &Value, name: &str) -> Result<(), Refusal> {
+pub(crate) fn fits(call: &ApiRequest, object: &Value, name: &str) -> Result<(), ApiError> {
     let kind = &call.kind;
     let found = (
         text(object, "/apiVersion").unwrap_or_default(),
         text(object, "/kind").unwrap_or_default(),
     );
     if found.1.is_empty() {
-        return Err(Refusal::bad_request("Object 'Kind' is missing"));
+        return Err(ApiError::bad_request("Object 'ServedKind' is missing"));
     }
     if found != (kind.api_version().as_str(), kind.name.as_str()) {
-        return Err(Refusal::bad_request(&format!(
-            "the API version in the data ({}, Kind={}) does not match the expected API version ({}, Kind={})",
+        return Err(ApiError::bad_request(&format!(
+            "the API version in the data ({}, ServedKind={}) does not match the expected API version ({}, ServedKind={})",
             found.0,
             found.1,
             kind.api_version(),
@@ -55,19 +55,19 @@ pub(crate) fn fits(call: &Call, object: &Value, name: &str) -> Result<(), Refusa
     }
     let of_object = text(object, "/metadata/name").unwrap_or_default();
     if !name.is_empty() && !of_object.is_empty() && of_object != name {
-        return Err(Refusal::bad_request(&format!(
+        return Err(ApiError::bad_request(&format!(
             "the name of the object ({of_object}) does not match the name on the URL ({name})"
         )));
     }
     let namespace = text(object, "/metadata/namespace").unwrap_or_default();
     if !namespace.is_empty() && namespace != call.namespace {
-        return Err(Refusal::bad_request(
+        return Err(ApiError::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
     }
     let is_create = call.verb == Verb::Create;
     if is_create && !object["metadata"].is_object() {
-        return Err(Refusal::invalid(
+        return Err(ApiError::invalid(
             kind,
             "",
             "metadata.name: Required value: name or generateName is required",
@@ -76,18 +76,18 @@ pub(crate) fn fits(call: &Call, object: &Value, name: &str) -> Result<(), Refusa
     Ok(())
 }
 
-pub(crate) fn in_living_namespace(store: &Store, key: &Key) -> Result<(), Refusal> {
+pub(crate) fn in_living_namespace(store: &Store, key: &ObjectKey) -> Result<(), ApiError> {
     if key.namespace.is_empty() {
         return Ok(());
     }
     let Some(kind) = store.kinds.of("namespaces") else {
         return Ok(());
     };
-    let Some(namespace) = store.get(&Key::new(&kind, "", &key.namespace)) else {
-        return Err(Refusal::not_found(&kind, &key.namespace));
+    let Some(namespace) = store.get(&ObjectKey::new(&kind, "", &key.namespace)) else {
+        return Err(ApiError::not_found(&kind, &key.namespace));
     };
     if namespace["metadata"].get("deletionTimestamp").is_some() {
-        return Err(Refusal::forbidden(format!(
+        return Err(ApiError::forbidden(format!(
             "{} \"{}\" is forbidden: unable to create new content in namespace {} because it is being terminated",
             key.resource, key.name, key.namespace
         )));
@@ -108,7 +108,7 @@ pub(crate) fn name(store: &mut Store, object: &Value) -> String {
 }
 
 /// RBAC's objects have names with colons.
-pub(crate) fn is_name(name: &str, kind: &Kind) -> bool {
+pub(crate) fn is_name(name: &str, kind: &ServedKind) -> bool {
     let is_plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
     let is_rbac = kind.group == "rbac.authorization.k8s.io";
     is_rbac && !name.is_empty()

@@ -1,4 +1,4 @@
-//! One user's connection: a tower service below a `kube::Client`, with the faults that its requests meet.
+//! The connection of one user: a tower service below a `kube::Client`, with the faults that hit its requests.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,22 +15,22 @@ use serde_json::Value;
 use tokio::time::sleep;
 use tower::{BoxError, Service};
 
-use crate::call::{Call, Verb};
-use crate::fault::{Door, Effect, spoil};
-use crate::history::{Asked, Write};
+use crate::api_error::ApiError;
+use crate::fault::{Effect, InjectionPoint, make_undecodable};
+use crate::history::{RequestType, Write};
 use crate::rbac;
-use crate::refusal::Refusal;
+use crate::request::{ApiRequest, Verb};
 use crate::server::{Shared, time_after};
 use crate::watch::watch;
 use crate::write;
 use crate::{delete, list};
 
-const FIRST_RETRY: Duration = Duration::from_millis(500);
-const LAST_RETRY: Duration = Duration::from_secs(5);
+const MIN_RETRY_DELAY: Duration = Duration::from_millis(500);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 
-type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
+type ResponseBody = UnsyncBoxBody<Bytes, BoxError>;
 
-/// One user's connection.
+/// The connection of one user.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     shared: Arc<Shared>,
@@ -39,7 +39,7 @@ pub(crate) struct Connection {
 }
 
 impl Service<Request<Body>> for Connection {
-    type Response = Response<AnswerBody>;
+    type Response = Response<ResponseBody>;
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
@@ -53,8 +53,8 @@ impl Service<Request<Body>> for Connection {
     }
 }
 
-/// What an answer is made of.
-enum Answer {
+/// The content of a response.
+enum ResponseContent {
     Object(u16, Arc<Value>),
     /// A watch, and whether its first object is spoilt.
     Watch(bool),
@@ -69,24 +69,24 @@ impl Connection {
         }
     }
 
-    async fn answer(self, request: Request<Body>) -> Result<Response<AnswerBody>, BoxError> {
+    async fn answer(self, request: Request<Body>) -> Result<Response<ResponseBody>, BoxError> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
-        let mut pause = FIRST_RETRY;
+        let mut pause = MIN_RETRY_DELAY;
         for _ in 0..self.retries {
             let response = self.once(&parts, body.clone()).await?;
             if !matches!(response.status().as_u16(), 429 | 503 | 504) {
                 return Ok(response);
             }
             sleep(pause).await;
-            pause = LAST_RETRY.min(2 * pause);
+            pause = MAX_RETRY_DELAY.min(2 * pause);
         }
         self.once(&parts, body).await
     }
 
-    async fn once(&self, parts: &Parts, body: Bytes) -> Result<Response<AnswerBody>, BoxError> {
-        self.travel().await;
-        let parsed = Call::parse(&self.shared.state().store.kinds, &self.user, parts, body);
+    async fn once(&self, parts: &Parts, body: Bytes) -> Result<Response<ResponseBody>, BoxError> {
+        self.delay().await;
+        let parsed = ApiRequest::parse(&self.shared.state().store.kinds, &self.user, parts, body);
         let call = match parsed {
             Ok(call) => call,
             Err(refusal) => {
@@ -98,22 +98,22 @@ impl Connection {
                     refusal.code
                 );
                 self.shared.trace(&line);
-                self.travel().await;
+                self.delay().await;
                 return respond_refusal(&refusal);
             }
         };
         let effect = {
             let mut state = self.shared.state();
-            *state.requests.entry(Asked::of(&call)).or_default() += 1;
-            state.faults.take(&call, Door::Request)
+            *state.requests.entry(RequestType::of(&call)).or_default() += 1;
+            state.faults.take(&call, InjectionPoint::Request)
         };
         let result = self.before(&call, effect).await;
         let result = self.after(&call, effect, result).await?;
-        self.tell_result(&call, effect, &result);
-        self.travel().await;
+        self.trace_result(&call, effect, &result);
+        self.delay().await;
         match result {
-            Ok(Answer::Object(code, object)) => respond(code, &object),
-            Ok(Answer::Watch(spoils)) => match watch(self.shared.clone(), call, spoils) {
+            Ok(ResponseContent::Object(code, object)) => respond(code, &object),
+            Ok(ResponseContent::Watch(spoils)) => match watch(self.shared.clone(), call, spoils) {
                 Ok(events) => Ok(Response::new(StreamBody::new(events).boxed_unsync())),
                 Err(refusal) => respond_refusal(&refusal),
             },
@@ -122,13 +122,13 @@ impl Connection {
     }
 
     /// Does what is asked, unless a fault comes before.
-    async fn before(&self, call: &Call, effect: Option<Effect>) -> Result<Answer, Refusal> {
+    async fn before(&self, call: &ApiRequest, effect: Option<Effect>) -> Result<ResponseContent, ApiError> {
         match effect {
-            Some(Effect::Refuse(code)) => return Err(Refusal::injected(code)),
+            Some(Effect::Refuse(code)) => return Err(ApiError::injected(code)),
             Some(Effect::Hang) => self.hang(call, "hangs").await,
             Some(Effect::CrashBefore) => self.crash(call, "crash before").await,
             Some(Effect::Slow(time)) => {
-                self.told(call, "is slow");
+                self.trace_request(call, "is slow");
                 sleep(time).await;
             }
             _ => {}
@@ -139,20 +139,20 @@ impl Connection {
     /// What a fault makes of an answer.
     async fn after(
         &self,
-        call: &Call,
+        call: &ApiRequest,
         effect: Option<Effect>,
-        result: Result<Answer, Refusal>,
-    ) -> Result<Result<Answer, Refusal>, BoxError> {
+        result: Result<ResponseContent, ApiError>,
+    ) -> Result<Result<ResponseContent, ApiError>, BoxError> {
         match effect {
             Some(Effect::RefuseAfter(code)) => {
-                self.told(call, "done");
-                return Ok(Err(Refusal::injected(code)));
+                self.trace_request(call, "done");
+                return Ok(Err(ApiError::injected(code)));
             }
             Some(Effect::CrashAfter) => self.crash(call, "crash after").await,
             Some(Effect::HangAfter) => self.hang(call, "done, and hangs").await,
             Some(Effect::Break) => {
-                self.told(call, "done, and the connection breaks");
-                self.travel().await;
+                self.trace_request(call, "done, and the connection breaks");
+                self.delay().await;
                 return Err("connection reset by peer".into());
             }
             _ => {}
@@ -160,22 +160,27 @@ impl Connection {
         Ok(result)
     }
 
-    fn tell_result(&self, call: &Call, effect: Option<Effect>, result: &Result<Answer, Refusal>) {
+    fn trace_result(
+        &self,
+        call: &ApiRequest,
+        effect: Option<Effect>,
+        result: &Result<ResponseContent, ApiError>,
+    ) {
         let (code, version) = match result {
-            Ok(Answer::Object(code, object)) if !call.verb.reads() => {
+            Ok(ResponseContent::Object(code, object)) if !call.verb.reads() => {
                 let version = object["metadata"]["resourceVersion"].as_str();
                 (*code, version.unwrap_or_default().to_owned())
             }
-            Ok(Answer::Object(code, _)) => (*code, String::new()),
-            Ok(Answer::Watch(_)) => (200, String::new()),
+            Ok(ResponseContent::Object(code, _)) => (*code, String::new()),
+            Ok(ResponseContent::Watch(_)) => (200, String::new()),
             Err(refusal) => (refusal.code, String::new()),
         };
         let fault = effect.map(|effect| format!(" [{effect:?}]")).unwrap_or_default();
-        self.told(call, &format!("-> {code} {version}{fault}"));
+        self.trace_request(call, &format!("-> {code} {version}{fault}"));
     }
 
     /// The time on the way, in one direction.
-    async fn travel(&self) {
+    async fn delay(&self) {
         let time = {
             let mut state = self.shared.state();
             let Some((random, longest)) = &mut state.latency else {
@@ -186,29 +191,29 @@ impl Connection {
         sleep(time).await;
     }
 
-    fn told(&self, call: &Call, what: &str) {
+    fn trace_request(&self, call: &ApiRequest, what: &str) {
         self.shared
             .trace(&format!("{} {} {what}", call.user, call.shown()));
     }
 
-    async fn crash(&self, call: &Call, what: &str) {
-        self.told(call, what);
+    async fn crash(&self, call: &ApiRequest, what: &str) {
+        self.trace_request(call, what);
         // Who asks is told to be dead, and waits for no answer.
         drop(self.shared.crashes.send(call.user.clone()).await);
         std::future::pending::<()>().await;
     }
 
-    async fn hang(&self, call: &Call, what: &str) {
-        self.told(call, what);
+    async fn hang(&self, call: &ApiRequest, what: &str) {
+        self.trace_request(call, what);
         std::future::pending::<()>().await;
     }
 
-    fn execute(&self, call: &Call, effect: Option<Effect>) -> Result<Answer, Refusal> {
+    fn execute(&self, call: &ApiRequest, effect: Option<Effect>) -> Result<ResponseContent, ApiError> {
         let moment = self.shared.moment();
         let mut guard = self.shared.state();
         let state = &mut *guard;
         let store = &mut state.store;
-        rbac::authorize(store, call, call.verb.name())?;
+        rbac::authorize(store, call, call.verb.as_str())?;
         let is_new = store.get(&call.key()).is_none();
         if call.verb == Verb::Patch && is_new && call.content_type.starts_with("application/apply-patch") {
             rbac::authorize(store, call, "create")?;
@@ -216,7 +221,7 @@ impl Connection {
         let first = store.version();
         let spoils = effect == Some(Effect::Undecodable);
         let result = match call.verb {
-            Verb::Watch => return Ok(Answer::Watch(spoils)),
+            Verb::Watch => return Ok(ResponseContent::Watch(spoils)),
             Verb::Get | Verb::List => {
                 let lag = state.faults.lag(call);
                 let version = if lag.is_zero() {
@@ -224,7 +229,8 @@ impl Connection {
                 } else {
                     store.version_at(moment.at.saturating_sub(lag))
                 };
-                list::read(store, call, version, spoils.then_some(spoil)).map(|object| (200, object))
+                list::read(store, call, version, spoils.then_some(make_undecodable))
+                    .map(|object| (200, object))
             }
             Verb::Create => write::create(store, call, &moment).map(|object| (201, object)),
             Verb::Update => write::update(store, call, &moment).map(|object| (200, object)),
@@ -241,13 +247,13 @@ impl Connection {
             .collect();
         if !changes.is_empty() {
             state.writes.extend(changes);
-            self.shared.news().notify_waiters();
+            self.shared.changes().notify_waiters();
         }
-        result.map(|(code, object)| Answer::Object(code, object))
+        result.map(|(code, object)| ResponseContent::Object(code, object))
     }
 }
 
-fn respond(code: u16, object: &Value) -> Result<Response<AnswerBody>, BoxError> {
+fn respond(code: u16, object: &Value) -> Result<Response<ResponseBody>, BoxError> {
     let body = Full::new(Bytes::from(serde_json::to_vec(object)?));
     let response = Response::builder()
         .status(code)
@@ -255,7 +261,7 @@ fn respond(code: u16, object: &Value) -> Result<Response<AnswerBody>, BoxError> 
     Ok(response.body(body.map_err(BoxError::from).boxed_unsync())?)
 }
 
-fn respond_refusal(refusal: &Refusal) -> Result<Response<AnswerBody>, BoxError> {
+fn respond_refusal(refusal: &ApiError) -> Result<Response<ResponseBody>, BoxError> {
     if refusal.is_plain() {
         let body = Full::new(Bytes::from(refusal.message.clone()));
         let body = body.map_err(BoxError::from).boxed_unsync();

@@ -19,14 +19,14 @@ use futures::future::LocalBoxFuture;
 use kube::Client;
 use serde_json::json;
 
-use bench::Bench;
+use bench::TestBench;
 
-/// One case.
+/// One case of the contract.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    /// What is so.
+    /// What the API server has to do, as the name of a function.
     pub name: &'static str,
-    run: fn(Bench) -> LocalBoxFuture<'static, anyhow::Result<()>>,
+    run: fn(TestBench) -> LocalBoxFuture<'static, anyhow::Result<()>>,
 }
 
 /// Cases from the names of their functions.
@@ -40,7 +40,7 @@ macro_rules! listed {
 }
 use listed;
 
-/// All cases.
+/// All cases of the contract.
 pub fn cases() -> Vec<Case> {
     [
         &create::CASES[..],
@@ -67,7 +67,7 @@ pub async fn prepare(client: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes the kinds away again.
+/// Removes the kinds of [`prepare`].
 pub async fn clean_up(client: &Client) -> anyhow::Result<()> {
     for plural in ["widgets", "gadgets"] {
         bench::undefine(client, plural).await?;
@@ -78,7 +78,7 @@ pub async fn clean_up(client: &Client) -> anyhow::Result<()> {
 impl Case {
     /// Runs the case in a namespace that begins so. The namespace is deleted when the case has passed.
     pub async fn run(&self, client: &Client, prefix: &str) -> anyhow::Result<()> {
-        let bench = Bench::new(client.clone(), prefix)
+        let bench = TestBench::new(client.clone(), prefix)
             .await
             .context("its namespace")?;
         let namespace = bench.namespace.clone();
@@ -90,7 +90,7 @@ impl Case {
 /// A configuration of the suite's own group.
 const GROUP: &str = "contract.alscope.dev";
 
-/// A schema that lets everything through.
+/// A schema that accepts every object.
 fn schema() -> serde_json::Value {
     json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {
         "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},

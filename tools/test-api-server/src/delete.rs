@@ -1,19 +1,23 @@
-//! Deletion, and what goes with what is deleted.
+//! Deletes objects, and what depends on them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::call::Call;
-use crate::refusal::Refusal;
-use crate::store::{Key, Store};
-use crate::write::Moment;
+use crate::api_error::ApiError;
+use crate::request::ApiRequest;
+use crate::store::{ObjectKey, Store};
+use crate::write::WriteTime;
 
 const FOREGROUND: &str = "foregroundDeletion";
 
 /// Away with one object. Returns the answer: the object that is ending, or `Success`.
-pub(crate) fn delete(store: &mut Store, call: &Call, moment: &Moment) -> Result<Arc<Value>, Refusal> {
+pub(crate) fn delete(
+    store: &mut Store,
+    call: &ApiRequest,
+    moment: &WriteTime,
+) -> Result<Arc<Value>, ApiError> {
     let options = if call.body.is_empty() {
         Value::Null
     } else {
@@ -22,7 +26,7 @@ pub(crate) fn delete(store: &mut Store, call: &Call, moment: &Moment) -> Result<
     let key = call.key();
     let object = store
         .get(&key)
-        .ok_or_else(|| Refusal::not_found(&call.kind, &call.name))?;
+        .ok_or_else(|| ApiError::not_found(&call.kind, &call.name))?;
     for (precondition, field, told) in [
         ("uid", "uid", "UID in precondition"),
         (
@@ -35,7 +39,7 @@ pub(crate) fn delete(store: &mut Store, call: &Call, moment: &Moment) -> Result<
         let found = object["metadata"][field].as_str().unwrap_or_default();
         if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
             let why = format!("Precondition failed: {told}: {wanted}, in object meta: {found}");
-            return Err(Refusal::conflict(&call.kind, &call.name, &why));
+            return Err(ApiError::conflict(&call.kind, &call.name, &why));
         }
     }
     if call.asks("dryRun").is_some() || options["dryRun"].is_array() {
@@ -48,8 +52,8 @@ pub(crate) fn delete(store: &mut Store, call: &Call, moment: &Moment) -> Result<
     Ok(end(store, &key, finalizer, moment))
 }
 
-/// Away with many.
-pub(crate) fn delete_collection(store: &mut Store, call: &Call, moment: &Moment) -> Arc<Value> {
+/// Deletes many objects.
+pub(crate) fn delete_collection(store: &mut Store, call: &ApiRequest, moment: &WriteTime) -> Arc<Value> {
     let namespace = Some(call.namespace.as_str()).filter(|namespace| !namespace.is_empty());
     let all = store.list(&call.kind.resource(), namespace, store.version());
     for (key, _) in all.iter().filter(|(_, object)| call.selector.matches(object)) {
@@ -62,7 +66,7 @@ pub(crate) fn delete_collection(store: &mut Store, call: &Call, moment: &Moment)
     }))
 }
 
-fn end(store: &mut Store, key: &Key, finalizer: Option<&str>, moment: &Moment) -> Arc<Value> {
+fn end(store: &mut Store, key: &ObjectKey, finalizer: Option<&str>, moment: &WriteTime) -> Arc<Value> {
     let Some(object) = store.get(key) else {
         return Arc::default();
     };
@@ -79,7 +83,7 @@ fn end(store: &mut Store, key: &Key, finalizer: Option<&str>, moment: &Moment) -
     let is_scheduled = key.resource == "pods" && object.pointer("/spec/nodeName").is_some();
     let waits = !finalizers.is_empty() || is_scheduled || key.resource == "namespaces";
     if !waits {
-        take_out(store, key, moment);
+        remove_object(store, key, moment);
         return Arc::new(json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
             "details": {"name": key.name, "kind": key.resource, "uid": object["metadata"]["uid"]},
@@ -103,7 +107,7 @@ fn end(store: &mut Store, key: &Key, finalizer: Option<&str>, moment: &Moment) -
 }
 
 /// Takes an object out, and with a definition its objects and its kind.
-pub(crate) fn take_out(store: &mut Store, key: &Key, moment: &Moment) {
+pub(crate) fn remove_object(store: &mut Store, key: &ObjectKey, moment: &WriteTime) {
     store.commit(key, None, moment.at);
     if key.resource == "customresourcedefinitions.apiextensions.k8s.io" {
         for (key, _) in store.list(&key.name, None, store.version()) {
@@ -123,9 +127,9 @@ pub(crate) fn finalizers(object: &Value) -> Vec<String> {
 
 /// What Kubernetes' controllers take away: dependents of what is gone or ends in the foreground, and what is in a namespace
 /// that ends. Returns whether anything was left to do.
-pub(crate) fn collect(store: &mut Store, moment: &Moment) -> bool {
+pub(crate) fn collect(store: &mut Store, moment: &WriteTime) -> bool {
     let before = store.version();
-    let objects: Vec<(Key, Arc<Value>)> = store
+    let objects: Vec<(ObjectKey, Arc<Value>)> = store
         .all()
         .map(|(key, object)| (key.clone(), object.clone()))
         .collect();
@@ -163,7 +167,7 @@ pub(crate) fn collect(store: &mut Store, moment: &Moment) -> bool {
         }
         let is_empty = !objects.iter().any(|(other, _)| other.namespace == key.name);
         if key.resource == "namespaces" && is_ending(object) && is_empty {
-            take_out(store, key, moment);
+            remove_object(store, key, moment);
         }
     }
     store.version() != before
@@ -185,7 +189,7 @@ fn owners(object: &Value) -> Vec<(String, bool)> {
         .collect()
 }
 
-fn let_go(store: &mut Store, key: &Key, finalizer: &str, moment: &Moment) {
+fn let_go(store: &mut Store, key: &ObjectKey, finalizer: &str, moment: &WriteTime) {
     let Some(object) = store.get(key) else {
         return;
     };
@@ -193,7 +197,7 @@ fn let_go(store: &mut Store, key: &Key, finalizer: &str, moment: &Moment) {
     let mut left = finalizers(&object);
     left.retain(|one| one != finalizer);
     if left.is_empty() {
-        take_out(store, key, moment);
+        remove_object(store, key, moment);
         return;
     }
     object["metadata"]["finalizers"] = json!(left);

@@ -1,13 +1,13 @@
-//! Faults at the server's door.
+//! Faults that a test injects into requests and watches.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::call::{Call, Verb};
 use crate::rbac::ADMIN;
+use crate::request::{ApiRequest, Verb};
 
-/// What goes wrong.
+/// The effect of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// The request is answered with this HTTP status and not done.
@@ -20,7 +20,7 @@ pub enum Effect {
     HangAfter,
     /// The request is done, and its connection breaks before the answer.
     Break,
-    /// The request reaches the server later.
+    /// The request reaches the server after this delay.
     Slow(Duration),
     /// The program that asks dies before the request is done.
     CrashBefore,
@@ -28,9 +28,9 @@ pub enum Effect {
     CrashAfter,
     /// Of an answer to a read, the first object is of no version that the reader knows.
     Undecodable,
-    /// Reads answer with what was so long ago; watches lag behind by as much.
+    /// Reads return the state of this long ago, and watches lag behind by as much.
     Stale(Duration),
-    /// A watch ends.
+    /// A watch ends without an error.
     Close,
     /// A watch ends because its version is too old.
     Gone,
@@ -40,48 +40,48 @@ pub enum Effect {
     RepeatEvent,
 }
 
-/// A fault: which requests it meets, and what it does to them.
+/// A fault: which requests it hits, and what it does to them.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// Whose requests; empty means everybody's but the administrator's.
+    /// The user whose requests are hit; empty means everybody but the administrator.
     pub user: String,
-    /// Which; none means all.
+    /// The verb of the requests; absent means all verbs.
     pub verb: Option<Verb>,
-    /// The resource's plural; empty means all.
+    /// The plural of the resource; empty means all resources.
     pub resource: String,
-    /// How many requests that match are let through first.
+    /// How many matching requests pass first.
     pub skip: u32,
-    /// How many are met then.
+    /// How many requests are hit after that.
     pub times: u32,
-    /// What goes wrong.
+    /// The effect of a fault.
     pub effect: Effect,
 }
 
-/// Names a fault that is at work.
+/// The identity of an active fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultId(u64);
 
-/// The faults at work.
+/// The faults that are active.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     all: Vec<(FaultId, Fault)>,
     next: u64,
 }
 
-/// Where a fault can come in.
+/// Where a fault takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
-    /// As a request comes.
+pub(crate) enum InjectionPoint {
+    /// When a request arrives.
     Request,
-    /// As a watch is about to send an event.
+    /// Before a watch sends an event.
     Event,
 }
 
 impl Effect {
-    fn door(self) -> Door {
+    fn door(self) -> InjectionPoint {
         match self {
-            Self::Close | Self::Gone | Self::DropEvent | Self::RepeatEvent => Door::Event,
-            _ => Door::Request,
+            Self::Close | Self::Gone | Self::DropEvent | Self::RepeatEvent => InjectionPoint::Event,
+            _ => InjectionPoint::Request,
         }
     }
 }
@@ -94,16 +94,16 @@ impl Faults {
         id
     }
 
-    pub(crate) fn lift(&mut self, id: FaultId) {
+    pub(crate) fn clear_fault(&mut self, id: FaultId) {
         self.all.retain(|(one, _)| *one != id);
     }
 
-    pub(crate) fn lift_all(&mut self) {
+    pub(crate) fn clear_faults(&mut self) {
         self.all.clear();
     }
 
-    /// The effect on this request or event, if one is met.
-    pub(crate) fn take(&mut self, call: &Call, door: Door) -> Option<Effect> {
+    /// The effect on this request or event; `None` if no fault hits it.
+    pub(crate) fn take(&mut self, call: &ApiRequest, door: InjectionPoint) -> Option<Effect> {
         let (_, fault) = self.all.iter_mut().find(|(_, fault)| {
             let is_stale = matches!(fault.effect, Effect::Stale(_));
             fault.times > 0 && !is_stale && fault.effect.door() == door && fault.meets(call)
@@ -116,8 +116,8 @@ impl Faults {
         Some(fault.effect)
     }
 
-    /// How long behind reads of this kind are.
-    pub(crate) fn lag(&self, call: &Call) -> Duration {
+    /// How far reads of this kind lag behind.
+    pub(crate) fn lag(&self, call: &ApiRequest) -> Duration {
         let lags = self.all.iter().filter_map(|(_, fault)| match fault.effect {
             Effect::Stale(lag) if fault.meets(call) => Some(lag),
             _ => None,
@@ -127,7 +127,7 @@ impl Faults {
 }
 
 impl Fault {
-    fn meets(&self, call: &Call) -> bool {
+    fn meets(&self, call: &ApiRequest) -> bool {
         let is_theirs = if self.user.is_empty() {
             call.user != ADMIN
         } else {
@@ -139,8 +139,8 @@ impl Fault {
     }
 }
 
-/// Makes an object one that a reader of its kind can't decode, while its metadata stays readable.
-pub(crate) fn spoil(object: &mut Value) {
+/// Breaks an object so that a reader of its kind can't decode it, while its metadata stays readable.
+pub(crate) fn make_undecodable(object: &mut Value) {
     match object["kind"].as_str() {
         Some("MeshObservability") => object["spec"]["managementState"] = json!("Hibernated"),
         Some("ConfigMap" | "Secret") => object["data"] = json!(7),

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-/// A field, from the root.
+/// The path of a field from the root of an object.
 pub(crate) type Path = Vec<String>;
-/// Fields.
+/// A set of fields.
 pub(crate) type Fields = BTreeSet<Path>;
 
 /// What of metadata belongs to the server, or names the object.
-const NOBODYS: [&str; 10] = [
+const UNOWNED_FIELDS: [&str; 10] = [
     "name",
     "namespace",
     "uid",
@@ -35,7 +35,7 @@ pub(crate) fn of_object(object: &Value) -> BTreeMap<Path, Value> {
             "apiVersion" | "kind" => {}
             "metadata" => {
                 for (key, value) in value.as_object().into_iter().flatten() {
-                    if !NOBODYS.contains(&key.as_str()) {
+                    if !UNOWNED_FIELDS.contains(&key.as_str()) {
                         walk(&[field("metadata"), field(key)], value, &mut fields);
                     }
                 }
@@ -103,7 +103,7 @@ fn is(path: &[String], name: &str) -> bool {
         && path.last() == Some(&field(name))
 }
 
-/// The value at a path.
+/// The value at a path; `None` if it is missing.
 pub(crate) fn get<'a>(object: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter().try_fold(object, |value, element| match value {
         Value::Object(map) => map.get(element.strip_prefix("f:")?),
@@ -181,7 +181,7 @@ pub(crate) fn set(object: &mut Value, path: &[String], value: &Value) {
     }
 }
 
-/// As `.a.b`, for messages.
+/// A path as `.a.b`, for messages.
 pub(crate) fn shown(path: &[String]) -> String {
     path.iter()
         .map(|element| match element.strip_prefix("f:") {
@@ -191,7 +191,7 @@ pub(crate) fn shown(path: &[String]) -> String {
         .collect()
 }
 
-/// As `fieldsV1`.
+/// Encodes a set of fields as `fieldsV1`.
 pub(crate) fn encode(fields: &Fields) -> Value {
     let mut root = Value::Object(Map::new());
     for path in fields {
@@ -211,7 +211,7 @@ pub(crate) fn encode(fields: &Fields) -> Value {
     root
 }
 
-/// From `fieldsV1`.
+/// Decodes a set of fields from `fieldsV1`.
 pub(crate) fn decode(value: &Value) -> Fields {
     let mut fields = Fields::new();
     decode_below(&[], value, &mut fields);

@@ -1,26 +1,26 @@
-//! What was asked how often, and what was written, by whom and when: for invariants over all of it.
+//! The history of all requests and writes, for invariants over a whole run.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::call::{Call, Verb};
+use crate::request::{ApiRequest, Verb};
 use crate::store::Change;
 
-/// Requests of one kind, whatever became of them.
+/// The type of a request, whatever its result was.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Asked {
-    /// Who asked.
+pub struct RequestType {
+    /// The user of the request.
     pub user: String,
-    /// What was asked.
+    /// The verb of the request.
     pub verb: Verb,
     /// The plural with its group.
     pub resource: String,
 }
 
-impl Asked {
-    pub(crate) fn of(call: &Call) -> Self {
+impl RequestType {
+    pub(crate) fn of(call: &ApiRequest) -> Self {
         Self {
             user: call.user.clone(),
             verb: call.verb,
@@ -32,30 +32,30 @@ impl Asked {
 /// One change of one object by a request.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// The version that it made.
+    /// The resourceVersion after the write.
     pub version: u64,
-    /// By the server's clock.
+    /// The time of the write, by the server's clock.
     pub at: Timestamp,
-    /// Who asked.
+    /// The user of the request.
     pub user: String,
-    /// What was asked.
+    /// The verb of the request.
     pub verb: Verb,
     /// The plural with its group.
     pub resource: String,
     /// Empty for what is of the whole cluster.
     pub namespace: String,
-    /// The object's name.
+    /// The name of the object.
     pub name: String,
     /// Whether only the status was written.
     pub is_status: bool,
-    /// As it was; absent for a new object.
+    /// The object before the write; absent for a new object.
     pub before: Option<Arc<Value>>,
-    /// As it is; absent for one that is gone.
+    /// The object after the write; absent for one that is gone.
     pub after: Option<Arc<Value>>,
 }
 
 impl Write {
-    pub(crate) fn of(change: &Change, call: &Call, at: Timestamp) -> Self {
+    pub(crate) fn of(change: &Change, call: &ApiRequest, at: Timestamp) -> Self {
         Self {
             version: change.version,
             at,

@@ -8,17 +8,17 @@ use serde_json::Value;
 /// What makes an object's generation go up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Generation {
-    /// Nothing: the kind has none.
+    /// The kind has no generation.
     Absent,
-    /// A change of `spec`.
+    /// A change of `spec` does.
     Spec,
-    /// A change of anything but metadata and status.
+    /// A change of anything but metadata and status does.
     AllButStatus,
 }
 
 /// A kind, as its path and its behaviour.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kind {
+pub(crate) struct ServedKind {
     pub(crate) group: String,
     pub(crate) version: String,
     pub(crate) plural: String,
@@ -26,11 +26,11 @@ pub(crate) struct Kind {
     pub(crate) namespaced: bool,
     pub(crate) has_status: bool,
     pub(crate) generation: Generation,
-    /// Whether a definition made it.
+    /// Whether a custom resource definition made the kind.
     pub(crate) is_custom: bool,
 }
 
-impl Kind {
+impl ServedKind {
     /// The plural with its group, as in messages: `deployments.apps`.
     pub(crate) fn resource(&self) -> String {
         if self.group.is_empty() {
@@ -157,14 +157,14 @@ const BUILT_IN: [Row; 26] = {
     ]
 };
 
-/// All kinds, by their resource.
+/// All kinds that are served, by their resource.
 #[derive(Clone, Debug)]
-pub(crate) struct Kinds(BTreeMap<String, Arc<Kind>>);
+pub(crate) struct ServedKinds(BTreeMap<String, Arc<ServedKind>>);
 
-impl Kinds {
+impl ServedKinds {
     pub(crate) fn built_in() -> Self {
         let kinds = BUILT_IN.map(
-            |(group, version, plural, name, namespaced, has_status, generation)| Kind {
+            |(group, version, plural, name, namespaced, has_status, generation)| ServedKind {
                 group: group.to_owned(),
                 version: version.to_owned(),
                 plural: plural.to_owned(),
@@ -178,17 +178,17 @@ impl Kinds {
         Self(kinds.map(|kind| (kind.resource(), Arc::new(kind))).into())
     }
 
-    pub(crate) fn at(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Kind>> {
+    pub(crate) fn at(&self, group: &str, version: &str, plural: &str) -> Option<Arc<ServedKind>> {
         let mut all = self.0.values();
         all.find(|kind| kind.group == group && kind.version == version && kind.plural == plural)
             .cloned()
     }
 
-    pub(crate) fn of(&self, resource: &str) -> Option<Arc<Kind>> {
+    pub(crate) fn of(&self, resource: &str) -> Option<Arc<ServedKind>> {
         self.0.get(resource).cloned()
     }
 
-    pub(crate) fn of_object(&self, api_version: &str, name: &str) -> Option<Arc<Kind>> {
+    pub(crate) fn of_object(&self, api_version: &str, name: &str) -> Option<Arc<ServedKind>> {
         let mut all = self.0.values();
         all.find(|kind| kind.api_version() == api_version && kind.name == name)
             .cloned()
@@ -203,7 +203,7 @@ impl Kinds {
         let has_status = definition
             .pointer("/spec/versions/0/subresources/status")
             .is_some();
-        let kind = Kind {
+        let kind = ServedKind {
             group: text("/spec/group"),
             version: text("/spec/versions/0/name"),
             plural: text("/spec/names/plural"),

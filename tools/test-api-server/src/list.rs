@@ -4,33 +4,33 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::call::{Call, Verb};
-use crate::refusal::Refusal;
-use crate::store::{Key, Store};
+use crate::api_error::ApiError;
+use crate::request::{ApiRequest, Verb};
+use crate::store::{ObjectKey, Store};
 
-/// An object, or a list, as of a version. `spoil` makes the first object one that nobody can decode.
+/// An object, or a list, as of a version. `make_undecodable` makes the first object one that nobody can decode.
 pub(crate) fn read(
     store: &Store,
-    call: &Call,
+    call: &ApiRequest,
     version: u64,
-    spoil: Option<fn(&mut Value)>,
-) -> Result<Arc<Value>, Refusal> {
+    make_undecodable: Option<fn(&mut Value)>,
+) -> Result<Arc<Value>, ApiError> {
     if call.verb == Verb::Get {
-        return get(store, call, version, spoil);
+        return get(store, call, version, make_undecodable);
     }
     let mut version = wanted_version(store, call)?.unwrap_or(version);
     let mut after = None;
     if let Some(token) = call.asks("continue") {
         let (from, last) = token
             .split_once('|')
-            .ok_or_else(|| Refusal::bad_request("continue key is not valid: invalid continue token"))?;
+            .ok_or_else(|| ApiError::bad_request("continue key is not valid: invalid continue token"))?;
         version = from
             .parse()
-            .map_err(|_| Refusal::bad_request("continue key is not valid: invalid continue token"))?;
+            .map_err(|_| ApiError::bad_request("continue key is not valid: invalid continue token"))?;
         after = last.split_once('/');
     }
     if version < store.compacted() {
-        return Err(Refusal::expired(
+        return Err(ApiError::expired(
             "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.".to_owned(),
         ));
     }
@@ -40,7 +40,7 @@ pub(crate) fn read(
         after.is_none_or(|after| (key.namespace.as_str(), key.name.as_str()) > after)
             && call.selector.matches(object)
     });
-    let mut rest: Vec<(Key, Arc<Value>)> = rest.collect();
+    let mut rest: Vec<(ObjectKey, Arc<Value>)> = rest.collect();
     let mut metadata = json!({"resourceVersion": version.to_string()});
     let limit = call
         .asks("limit")
@@ -56,8 +56,8 @@ pub(crate) fn read(
         }
     }
     let mut items: Vec<Value> = rest.into_iter().map(|(_, object)| (*object).clone()).collect();
-    if let (Some(spoil), Some(first)) = (spoil, items.first_mut()) {
-        spoil(first);
+    if let (Some(make_undecodable), Some(first)) = (make_undecodable, items.first_mut()) {
+        make_undecodable(first);
     }
     if !call.kind.is_custom {
         // A list of a built-in kind names it once.
@@ -73,21 +73,21 @@ pub(crate) fn read(
 }
 
 /// The version that a list must be of, if it says one.
-fn wanted_version(store: &Store, call: &Call) -> Result<Option<u64>, Refusal> {
+fn wanted_version(store: &Store, call: &ApiRequest) -> Result<Option<u64>, ApiError> {
     let Some(asked) = call.asks("resourceVersion").filter(|version| *version != "0") else {
         return Ok(None);
     };
     let asked: u64 = asked
         .parse()
-        .map_err(|_| Refusal::bad_request(&format!("Invalid resource version: {asked}")))?;
+        .map_err(|_| ApiError::bad_request(&format!("Invalid resource version: {asked}")))?;
     if asked > store.version() {
-        return Err(Refusal::too_large_version(asked, store.version()));
+        return Err(ApiError::too_large_version(asked, store.version()));
     }
     if call.asks("resourceVersionMatch") != Some("Exact") {
         return Ok(None);
     }
     if asked < store.compacted() {
-        return Err(Refusal::expired(format!(
+        return Err(ApiError::expired(format!(
             "The resourceVersion for the provided list is too old: {asked}"
         )));
     }
@@ -96,10 +96,10 @@ fn wanted_version(store: &Store, call: &Call) -> Result<Option<u64>, Refusal> {
 
 fn get(
     store: &Store,
-    call: &Call,
+    call: &ApiRequest,
     version: u64,
-    spoil: Option<fn(&mut Value)>,
-) -> Result<Arc<Value>, Refusal> {
+    make_undecodable: Option<fn(&mut Value)>,
+) -> Result<Arc<Value>, ApiError> {
     let key = call.key();
     let object = if version == store.version() {
         store.get(&key)
@@ -109,9 +109,9 @@ fn get(
             .find(|(one, _)| *one == key)
             .map(|(_, object)| object)
     };
-    let mut object = object.ok_or_else(|| Refusal::not_found(&call.kind, &call.name))?;
-    if let Some(spoil) = spoil {
-        spoil(Arc::make_mut(&mut object));
+    let mut object = object.ok_or_else(|| ApiError::not_found(&call.kind, &call.name))?;
+    if let Some(make_undecodable) = make_undecodable {
+        make_undecodable(Arc::make_mut(&mut object));
     }
     Ok(object)
 }

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::api_error::ApiError;
 use crate::fields::{self, Fields, Path};
-use crate::kind::Kind;
-use crate::refusal::Refusal;
+use crate::kind::ServedKind;
 
-/// Who writes, and when.
+/// The field manager of a write, and its time.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer<'a> {
     pub(crate) manager: &'a str,
     pub(crate) subresource: Option<&'a str>,
-    pub(crate) kind: &'a Kind,
+    pub(crate) kind: &'a ServedKind,
     pub(crate) time: &'a str,
 }
 
-/// One entry.
+/// One entry of `managedFields`.
 #[derive(Clone, Debug)]
 struct Entry {
     manager: String,
@@ -28,7 +28,7 @@ struct Entry {
     fields: Fields,
 }
 
-/// The entries of an object.
+/// The entries of `managedFields` of an object.
 #[derive(Clone, Debug, Default)]
 struct Entries(Vec<Entry>);
 
@@ -66,7 +66,12 @@ pub(crate) fn update(before: Option<&Value>, after: &mut Value, writer: &Writer<
 }
 
 /// What an apply makes of an object.
-pub(crate) fn apply(live: &Value, patch: &Value, writer: &Writer<'_>, force: bool) -> Result<Value, Refusal> {
+pub(crate) fn apply(
+    live: &Value,
+    patch: &Value,
+    writer: &Writer<'_>,
+    force: bool,
+) -> Result<Value, ApiError> {
     let mut entries = Entries::of_object(live);
     let wanted = fields::applied(patch);
     let mut conflicts: Vec<(usize, Path)> = Vec::new();
@@ -86,7 +91,7 @@ pub(crate) fn apply(live: &Value, patch: &Value, writer: &Writer<'_>, force: boo
             .iter()
             .filter_map(|(place, path)| Some((entries.0.get(*place)?.shown(), fields::shown(path))))
             .collect();
-        return Err(Refusal::owned_by_others(&told));
+        return Err(ApiError::owned_by_others(&told));
     }
     for (place, path) in conflicts {
         if let Some(entry) = entries.0.get_mut(place) {
@@ -135,7 +140,7 @@ impl Entry {
             && self.subresource.as_deref() == writer.subresource
     }
 
-    /// As in a conflict's message.
+    /// The entry as the message of a conflict names it.
     fn shown(&self) -> String {
         if self.operation == APPLY {
             format!("\"{}\"", self.manager)

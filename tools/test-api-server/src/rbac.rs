@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::call::Call;
-use crate::refusal::Refusal;
-use crate::store::{Key, Store};
+use crate::api_error::ApiError;
+use crate::request::ApiRequest;
+use crate::store::{ObjectKey, Store};
 
-/// Who may do everything.
+/// The user that may do everything.
 pub(crate) const ADMIN: &str = "admin";
 
 const CLUSTER_ROLES: &str = "clusterroles.rbac.authorization.k8s.io";
@@ -15,7 +15,7 @@ const ROLES: &str = "roles.rbac.authorization.k8s.io";
 const ROLE_BINDINGS: &str = "rolebindings.rbac.authorization.k8s.io";
 
 /// Refuses in Kubernetes' own words. `verb` is the call's, or another that it implies.
-pub(crate) fn authorize(store: &Store, call: &Call, verb: &str) -> Result<(), Refusal> {
+pub(crate) fn authorize(store: &Store, call: &ApiRequest, verb: &str) -> Result<(), ApiError> {
     if call.user == ADMIN || call.groups.iter().any(|group| group == "system:masters") {
         return Ok(());
     }
@@ -43,7 +43,7 @@ pub(crate) fn authorize(store: &Store, call: &Call, verb: &str) -> Result<(), Re
     } else {
         format!("in the namespace \"{}\"", call.namespace)
     };
-    Err(Refusal::forbidden(format!(
+    Err(ApiError::forbidden(format!(
         "{named} is forbidden: User \"{}\" cannot {verb} resource \"{}\" in API group \"{}\" {scope}",
         call.user,
         call.right(),
@@ -52,7 +52,7 @@ pub(crate) fn authorize(store: &Store, call: &Call, verb: &str) -> Result<(), Re
 }
 
 /// Whether a rule that is the user's where it asks says so.
-fn any_rule(store: &Store, call: &Call, says: impl Fn(&Value) -> bool) -> bool {
+fn any_rule(store: &Store, call: &ApiRequest, says: impl Fn(&Value) -> bool) -> bool {
     let everywhere = store.of(CLUSTER_ROLE_BINDINGS);
     let here = store
         .of(ROLE_BINDINGS)
@@ -70,7 +70,7 @@ fn any_rule(store: &Store, call: &Call, says: impl Fn(&Value) -> bool) -> bool {
             Some("ClusterRole") => (CLUSTER_ROLES, ""),
             _ => (ROLES, key.namespace.as_str()),
         };
-        let role = store.get(&Key {
+        let role = store.get(&ObjectKey {
             resource: resource.to_owned(),
             namespace: namespace.to_owned(),
             name: binding["roleRef"]["name"].as_str().unwrap_or_default().to_owned(),
@@ -80,7 +80,7 @@ fn any_rule(store: &Store, call: &Call, says: impl Fn(&Value) -> bool) -> bool {
     })
 }
 
-fn is_user(subject: &Value, call: &Call) -> bool {
+fn is_user(subject: &Value, call: &ApiRequest) -> bool {
     let name = subject["name"].as_str().unwrap_or_default();
     match subject["kind"].as_str() {
         Some("User") => call.user == name,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::core::{Expression, SelectorExt as _};
 use serde_json::Value;
 
-use crate::kind::Kind;
-use crate::refusal::Refusal;
+use crate::api_error::ApiError;
+use crate::kind::ServedKind;
 
 /// Fields that can be selected by besides name and namespace, by resource.
 const FIELDS: [(&str, &[&str]); 6] = [
@@ -47,7 +47,7 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
-    pub(crate) fn parse(kind: &Kind, labels: &str, fields: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(kind: &ServedKind, labels: &str, fields: &str) -> Result<Self, ApiError> {
         Ok(Self {
             labels: label_expressions(labels)?,
             fields: field_terms(kind, fields)?,
@@ -91,8 +91,8 @@ impl Selector {
     }
 }
 
-fn label_expressions(text: &str) -> Result<Vec<Expression>, Refusal> {
-    let wrong = || Refusal::bad_request(&format!("unable to parse requirement: {text}"));
+fn label_expressions(text: &str) -> Result<Vec<Expression>, ApiError> {
+    let wrong = || ApiError::bad_request(&format!("unable to parse requirement: {text}"));
     let mut expressions = Vec::new();
     for term in split_outside_brackets(text) {
         let term = term.trim();
@@ -137,7 +137,7 @@ fn bracketed(values: &str) -> Option<BTreeSet<String>> {
     Some(inner.split(',').map(|value| value.trim().to_owned()).collect())
 }
 
-fn unknown_field(path: &str, kind: &Kind) -> String {
+fn unknown_field(path: &str, kind: &ServedKind) -> String {
     let namespace = if kind.namespaced {
         ", \"metadata.namespace\""
     } else {
@@ -146,7 +146,7 @@ fn unknown_field(path: &str, kind: &Kind) -> String {
     format!("\"{path}\" is not a known field selector: only \"metadata.name\"{namespace}")
 }
 
-fn field_terms(kind: &Kind, text: &str) -> Result<Vec<(Vec<String>, bool, String)>, Refusal> {
+fn field_terms(kind: &ServedKind, text: &str) -> Result<Vec<(Vec<String>, bool, String)>, ApiError> {
     let mut terms = Vec::new();
     for term in text.split(',').filter(|term| !term.is_empty()) {
         let (path, equal, value) = if let Some((path, value)) = term.split_once("!=") {
@@ -154,7 +154,7 @@ fn field_terms(kind: &Kind, text: &str) -> Result<Vec<(Vec<String>, bool, String
         } else if let Some((path, value)) = term.split_once("==").or_else(|| term.split_once('=')) {
             (path, true, value)
         } else {
-            return Err(Refusal::bad_request(&format!(
+            return Err(ApiError::bad_request(&format!(
                 "invalid selector: '{text}'; can't understand '{term}'"
             )));
         };
@@ -165,7 +165,7 @@ fn field_terms(kind: &Kind, text: &str) -> Result<Vec<(Vec<String>, bool, String
             .any(|(_, paths)| paths.contains(&path));
         let always = path == "metadata.name" || (path == "metadata.namespace" && kind.namespaced);
         if !known && !always {
-            return Err(Refusal::bad_request(&unknown_field(path, kind)));
+            return Err(ApiError::bad_request(&unknown_field(path, kind)));
         }
         terms.push((
             path.split('.').map(str::to_owned).collect(),
@@ -181,10 +181,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::kind::Kinds;
+    use crate::kind::ServedKinds;
 
     fn matches(labels: &str, fields: &str) -> bool {
-        let kinds = Kinds::built_in();
+        let kinds = ServedKinds::built_in();
         let pods = kinds.of("pods").unwrap();
         let object = json!({"metadata": {"name": "web", "labels": {"app": "web", "tier": "a,b"}}, "status": {"phase": "Running"}});
         Selector::parse(&pods, labels, fields).unwrap().matches(&object)
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_field_that_is_not_indexed_is_refused() {
-        let kinds = Kinds::built_in();
+        let kinds = ServedKinds::built_in();
         let refusal = Selector::parse(&kinds.of("configmaps").unwrap(), "", "data.mesh=x").unwrap_err();
         assert_eq!(refusal.code, 400);
         assert_eq!(

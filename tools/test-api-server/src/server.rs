@@ -1,4 +1,4 @@
-//! The server: what is stored, what goes wrong, and what was asked.
+//! The server: its objects, its faults, and its history.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -15,19 +15,19 @@ use tokio::time::Instant;
 use crate::connection::Connection;
 use crate::delete;
 use crate::fault::{Fault, FaultId, Faults};
-use crate::history::{Asked, Write};
+use crate::history::{RequestType, Write};
 use crate::rbac::ADMIN;
-use crate::store::{Key, Store};
-use crate::write::Moment;
+use crate::store::{ObjectKey, Store};
+use crate::write::WriteTime;
 
 /// When every server begins, by its own clock.
-pub const BEGIN: Timestamp = Timestamp::constant(1_800_000_000, 0);
+pub const START_TIME: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
 /// A Kubernetes API server in this process. Its clock is tokio's, so it stands still when a test pauses that.
 #[derive(Clone, Debug)]
 pub struct ApiServer(Arc<Shared>);
 
-/// What all requests share.
+/// The parts of the server that all requests share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
@@ -39,13 +39,13 @@ pub(crate) struct Shared {
     epoch: AtomicU64,
 }
 
-/// What changes.
+/// The state behind the lock.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) faults: Faults,
     pub(crate) writes: Vec<Write>,
-    pub(crate) requests: BTreeMap<Asked, usize>,
+    pub(crate) requests: BTreeMap<RequestType, usize>,
     trace: Vec<String>,
     pub(crate) latency: Option<(fastrand::Rng, Duration)>,
 }
@@ -56,7 +56,7 @@ impl Shared {
     }
 
     /// Wakes who waits when something may have changed.
-    pub(crate) fn news(&self) -> &Notify {
+    pub(crate) fn changes(&self) -> &Notify {
         &self.news
     }
 
@@ -72,9 +72,9 @@ impl Shared {
         self.state().tell(self.elapsed(), line);
     }
 
-    pub(crate) fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> WriteTime {
         let at = self.elapsed();
-        Moment {
+        WriteTime {
             time: time_after(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             at,
         }
@@ -83,7 +83,7 @@ impl Shared {
 
 pub(crate) fn time_after(elapsed: Duration) -> Timestamp {
     let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::MAX);
-    BEGIN.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
+    START_TIME.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
 }
 
 impl State {
@@ -116,7 +116,7 @@ impl ApiServer {
         (server, deaths)
     }
 
-    /// A client that may do everything.
+    /// A client of the administrator, who may do everything.
     pub fn client(&self) -> Client {
         self.client_of(ADMIN)
     }
@@ -137,34 +137,34 @@ impl ApiServer {
         self.0.state().latency = Some((fastrand::Rng::with_seed(seed), longest));
     }
 
-    /// The server's time.
+    /// The current time of the server.
     pub fn now(&self) -> Timestamp {
         time_after(self.0.elapsed())
     }
 
-    /// Puts a fault to work.
+    /// Activates a fault.
     pub fn inject(&self, fault: Fault) -> FaultId {
         let mut state = self.0.state();
         state.tell(self.0.elapsed(), &format!("-- fault {fault:?}"));
         state.faults.add(fault)
     }
 
-    /// Ends a fault.
-    pub fn lift(&self, id: FaultId) {
-        self.0.state().faults.lift(id);
+    /// Ends an active fault.
+    pub fn clear_fault(&self, id: FaultId) {
+        self.0.state().faults.clear_fault(id);
         self.0.news.notify_waiters();
     }
 
-    /// Ends all faults.
-    pub fn lift_all(&self) {
+    /// Ends all active faults.
+    pub fn clear_faults(&self) {
         let mut state = self.0.state();
         state.tell(self.0.elapsed(), "-- no fault from here");
-        state.faults.lift_all();
+        state.faults.clear_faults();
         // Watches that lag behind look again.
         self.0.news.notify_waiters();
     }
 
-    /// Writes a line into the trace.
+    /// Adds a line to the trace.
     pub fn note(&self, line: &str) {
         self.0.state().tell(self.0.elapsed(), &format!("-- {line}"));
     }
@@ -180,11 +180,11 @@ impl ApiServer {
     }
 
     /// How often what was asked until now, also in vain and with no effect. Each retry of a client counts.
-    pub fn requests(&self) -> BTreeMap<Asked, usize> {
+    pub fn requests(&self) -> BTreeMap<RequestType, usize> {
         self.0.state().requests.clone()
     }
 
-    /// The newest version.
+    /// The newest resourceVersion.
     pub fn version(&self) -> u64 {
         self.0.state().store.version()
     }
@@ -217,7 +217,7 @@ impl ApiServer {
         state.store.compact();
     }
 
-    /// Ends every watch that there is with 410, so that its reader lists anew.
+    /// Ends every open watch with 410, so that its reader lists again.
     pub fn end_watches(&self) {
         self.0.epoch.fetch_add(1, Ordering::Relaxed);
         self.0.news.notify_waiters();
@@ -225,7 +225,7 @@ impl ApiServer {
 
     /// An object; the resource is the plural with its group.
     pub fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
-        let key = Key {
+        let key = ObjectKey {
             resource: resource.to_owned(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -233,7 +233,7 @@ impl ApiServer {
         self.0.state().store.get(&key).map(|object| (*object).clone())
     }
 
-    /// Every object of a resource.
+    /// All objects of a resource, sorted by namespace and name.
     pub fn list(&self, resource: &str) -> Vec<Arc<Value>> {
         let state = self.0.state();
         state
@@ -257,7 +257,7 @@ impl ApiServer {
             return;
         };
         let metadata = &object["metadata"];
-        let key = Key::new(&kind, &text(&metadata["namespace"]), &text(&metadata["name"]));
+        let key = ObjectKey::new(&kind, &text(&metadata["namespace"]), &text(&metadata["name"]));
         let known = state.store.get(&key);
         if metadata.get("uid").is_none() {
             let known = known.as_ref().map(|known| known["metadata"]["uid"].clone());
@@ -271,16 +271,16 @@ impl ApiServer {
     }
 
     /// Takes an object out at once, whatever it waits for.
-    pub fn take_out(&self, resource: &str, namespace: &str, name: &str) {
+    pub fn remove_object(&self, resource: &str, namespace: &str, name: &str) {
         let moment = self.0.moment();
         let mut state = self.0.state();
-        let key = Key {
+        let key = ObjectKey {
             resource: resource.to_owned(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         };
         if state.store.get(&key).is_some() {
-            delete::take_out(&mut state.store, &key, &moment);
+            delete::remove_object(&mut state.store, &key, &moment);
             self.0.news.notify_waiters();
         }
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::kind::{Kind, Kinds};
+use crate::kind::{ServedKind, ServedKinds};
 
-/// Where an object lies.
+/// The key of a stored object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
+pub(crate) struct ObjectKey {
     /// The plural with its group.
     pub(crate) resource: String,
     /// Empty for what is of the whole cluster.
@@ -18,23 +18,23 @@ pub(crate) struct Key {
     pub(crate) name: String,
 }
 
-/// One write.
+/// One change of one object.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     pub(crate) version: u64,
-    /// Since the server began.
+    /// The time since the server started.
     pub(crate) at: Duration,
-    pub(crate) key: Key,
+    pub(crate) key: ObjectKey,
     pub(crate) before: Option<Arc<Value>>,
-    /// Absent for a deletion.
+    /// The object after the change; absent for a deletion.
     pub(crate) after: Option<Arc<Value>>,
 }
 
-/// Everything that is stored.
+/// All stored objects, and every change of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    pub(crate) kinds: Kinds,
-    objects: BTreeMap<Key, Arc<Value>>,
+    pub(crate) kinds: ServedKinds,
+    objects: BTreeMap<ObjectKey, Arc<Value>>,
     version: u64,
     changes: Vec<Change>,
     /// Changes up to this version are forgotten by watches and older lists.
@@ -42,8 +42,8 @@ pub(crate) struct Store {
     uids: u64,
 }
 
-impl Key {
-    pub(crate) fn new(kind: &Kind, namespace: &str, name: &str) -> Self {
+impl ObjectKey {
+    pub(crate) fn new(kind: &ServedKind, namespace: &str, name: &str) -> Self {
         Self {
             resource: kind.resource(),
             namespace: namespace.to_owned(),
@@ -55,7 +55,7 @@ impl Key {
 impl Store {
     pub(crate) fn new() -> Self {
         Self {
-            kinds: Kinds::built_in(),
+            kinds: ServedKinds::built_in(),
             objects: BTreeMap::new(),
             version: 100,
             changes: Vec::new(),
@@ -72,18 +72,21 @@ impl Store {
         self.compacted
     }
 
-    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Value>> {
+    pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
         self.objects.get(key).cloned()
     }
 
-    /// Every object, in order.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&Key, &Arc<Value>)> {
+    /// All objects, sorted by their keys.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&ObjectKey, &Arc<Value>)> {
         self.objects.iter()
     }
 
     /// The objects of a resource, in order.
-    pub(crate) fn of<'a>(&'a self, resource: &'a str) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> {
-        let first = Key {
+    pub(crate) fn of<'a>(
+        &'a self,
+        resource: &'a str,
+    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Arc<Value>)> {
+        let first = ObjectKey {
             resource: resource.to_owned(),
             namespace: String::new(),
             name: String::new(),
@@ -100,7 +103,7 @@ impl Store {
     }
 
     /// Stores an object under the next version, or takes it out. Returns it as it is stored, or as it was last.
-    pub(crate) fn commit(&mut self, key: &Key, object: Option<Value>, at: Duration) -> Arc<Value> {
+    pub(crate) fn commit(&mut self, key: &ObjectKey, object: Option<Value>, at: Duration) -> Arc<Value> {
         self.version += 1;
         let before = self.objects.get(key).cloned();
         let after = object.map(|mut object| {
@@ -125,7 +128,7 @@ impl Store {
         after.or(before).unwrap_or_default()
     }
 
-    /// The changes after a version.
+    /// The changes after a resourceVersion.
     pub(crate) fn changes_after(&self, version: u64) -> &[Change] {
         let place = self.changes.partition_point(|change| change.version <= version);
         self.changes.get(place..).unwrap_or_default()
@@ -149,16 +152,16 @@ impl Store {
         resource: &str,
         namespace: Option<&str>,
         version: u64,
-    ) -> Vec<(Key, Arc<Value>)> {
-        let is_listed = |key: &Key| {
+    ) -> Vec<(ObjectKey, Arc<Value>)> {
+        let is_listed = |key: &ObjectKey| {
             key.resource == resource && namespace.is_none_or(|namespace| key.namespace == namespace)
         };
-        let first = Key {
+        let first = ObjectKey {
             resource: resource.to_owned(),
             namespace: namespace.unwrap_or_default().to_owned(),
             name: String::new(),
         };
-        let mut found: BTreeMap<Key, Arc<Value>> = self
+        let mut found: BTreeMap<ObjectKey, Arc<Value>> = self
             .objects
             .range(first..)
             .take_while(|(key, _)| is_listed(key))

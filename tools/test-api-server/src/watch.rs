@@ -12,19 +12,19 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 use tower::BoxError;
 
-use crate::call::Call;
-use crate::fault::{Door, Effect, spoil};
-use crate::refusal::Refusal;
+use crate::api_error::ApiError;
+use crate::fault::{Effect, InjectionPoint, make_undecodable};
+use crate::request::ApiRequest;
 use crate::server::Shared;
 use crate::store::Change;
 
-const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
-const LONGEST: Duration = Duration::from_mins(30);
+const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
+const MAX_WATCH_DURATION: Duration = Duration::from_mins(30);
 
-/// A watch that is being read.
+/// An open watch.
 struct Watch {
     shared: Arc<Shared>,
-    call: Call,
+    call: ApiRequest,
     /// Every change up to this version was looked at.
     position: u64,
     pending: VecDeque<Value>,
@@ -35,7 +35,7 @@ struct Watch {
     epoch: u64,
 }
 
-/// What a watch does next.
+/// The next action of a watch.
 enum Next {
     Send(Vec<Value>),
     /// Wait for changes, but look again at this time.
@@ -43,12 +43,12 @@ enum Next {
     Break,
 }
 
-/// The body of a watch's answer.
+/// The body of the response to a watch.
 pub(crate) fn watch(
     shared: Arc<Shared>,
-    call: Call,
+    call: ApiRequest,
     spoils: bool,
-) -> Result<impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + 'static, Refusal> {
+) -> Result<impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + 'static, ApiError> {
     let mut pending = VecDeque::new();
     let position = {
         let state = shared.state();
@@ -64,7 +64,7 @@ pub(crate) fn watch(
             Some(version) => {
                 let version: u64 = version
                     .parse()
-                    .map_err(|_| Refusal::bad_request(&format!("Invalid resource version: {version}")))?;
+                    .map_err(|_| ApiError::bad_request(&format!("Invalid resource version: {version}")))?;
                 if version < store.compacted() {
                     pending.push_back(gone(version, store.compacted()));
                 }
@@ -78,8 +78,8 @@ pub(crate) fn watch(
     let now = Instant::now();
     let is_gone = pending.front().is_some_and(|event| event["type"] == "ERROR");
     let watch = Watch {
-        ends_at: now + seconds.map_or(LONGEST, Duration::from_secs),
-        bookmark_at: now + BOOKMARK_EVERY,
+        ends_at: now + seconds.map_or(MAX_WATCH_DURATION, Duration::from_secs),
+        bookmark_at: now + BOOKMARK_INTERVAL,
         epoch: shared.epoch(),
         shared,
         call,
@@ -95,12 +95,12 @@ pub(crate) fn watch(
 }
 
 impl Watch {
-    /// The next line, or the end.
+    /// The next line of the body; `None` at its end.
     async fn next(&mut self) -> Option<Result<Frame<Bytes>, BoxError>> {
         loop {
             if let Some(mut event) = self.pending.pop_front() {
                 if std::mem::take(&mut self.spoils) {
-                    spoil(&mut event["object"]);
+                    make_undecodable(&mut event["object"]);
                 }
                 return Some(Ok(Frame::data(Bytes::from(format!("{event}\n")))));
             }
@@ -108,7 +108,7 @@ impl Watch {
                 return None;
             }
             let shared = self.shared.clone();
-            let mut news = pin!(shared.news().notified());
+            let mut news = pin!(shared.changes().notified());
             news.as_mut().enable();
             match self.look() {
                 Next::Send(events) => self.pending.extend(events),
@@ -149,7 +149,7 @@ impl Watch {
             let Some(event) = self.event_of(change) else {
                 continue;
             };
-            match state.faults.take(&self.call, Door::Event) {
+            match state.faults.take(&self.call, InjectionPoint::Event) {
                 None => events.push(event),
                 Some(Effect::DropEvent) => {
                     let line = format!(
@@ -183,10 +183,10 @@ impl Watch {
         self.wait(now, held_until)
     }
 
-    /// Nothing is to be told: a bookmark, or until when to wait.
+    /// The action while there is no event: a bookmark, or a pause.
     fn wait(&mut self, now: Instant, held_until: Option<Instant>) -> Next {
         if now >= self.bookmark_at && self.call.is_asked("allowWatchBookmarks") && held_until.is_none() {
-            self.bookmark_at = now + BOOKMARK_EVERY;
+            self.bookmark_at = now + BOOKMARK_INTERVAL;
             return Next::Send(vec![self.bookmark()]);
         }
         let until = held_until.unwrap_or(self.ends_at).min(self.ends_at);
@@ -237,6 +237,6 @@ fn event(type_: &str, object: &Value) -> Value {
 }
 
 fn gone(version: u64, oldest: u64) -> Value {
-    let refusal = Refusal::expired(format!("too old resource version: {version} ({oldest})"));
+    let refusal = ApiError::expired(format!("too old resource version: {version} ({oldest})"));
     event("ERROR", &refusal.status())
 }

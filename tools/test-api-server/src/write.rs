@@ -6,24 +6,28 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::admission::{drop_nulls, fits, guard, in_living_namespace, is_name, name, text};
-use crate::call::Call;
+use crate::api_error::ApiError;
 use crate::delete;
-use crate::kind::{Generation, Kind};
+use crate::kind::{Generation, ServedKind};
 use crate::managers::{self, Writer};
-use crate::refusal::Refusal;
-use crate::store::{Key, Store};
+use crate::request::ApiRequest;
+use crate::store::{ObjectKey, Store};
 
-/// When a write happens.
+/// The time of a write.
 #[derive(Clone, Debug)]
-pub(crate) struct Moment {
-    /// Since the server began.
+pub(crate) struct WriteTime {
+    /// The time since the server started.
     pub(crate) at: Duration,
-    /// The time, to the second.
+    /// The wall-clock time, to the second.
     pub(crate) time: String,
 }
 
-/// A new object.
-pub(crate) fn create(store: &mut Store, call: &Call, moment: &Moment) -> Result<Arc<Value>, Refusal> {
+/// Creates an object.
+pub(crate) fn create(
+    store: &mut Store,
+    call: &ApiRequest,
+    moment: &WriteTime,
+) -> Result<Arc<Value>, ApiError> {
     let mut object = call.json()?;
     let kind = &call.kind;
     fits(call, &object, "")?;
@@ -32,17 +36,17 @@ pub(crate) fn create(store: &mut Store, call: &Call, moment: &Moment) -> Result<
         let why = format!(
             "metadata.name: Invalid value: \"{name}\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
         );
-        return Err(Refusal::invalid(kind, &name, &why));
+        return Err(ApiError::invalid(kind, &name, &why));
     }
     if text(&object, "/metadata/resourceVersion").is_some_and(|version| !version.is_empty()) {
-        return Err(Refusal::bad_request(
+        return Err(ApiError::bad_request(
             "resourceVersion should not be set on objects to be created",
         ));
     }
-    let key = Key::new(kind, &call.namespace, &name);
+    let key = ObjectKey::new(kind, &call.namespace, &name);
     in_living_namespace(store, &key)?;
     if store.get(&key).is_some() {
-        return Err(Refusal::already_exists(kind, &name));
+        return Err(ApiError::already_exists(kind, &name));
     }
     object["metadata"]["name"] = json!(name);
     made(store, call, &mut object, moment);
@@ -50,44 +54,52 @@ pub(crate) fn create(store: &mut Store, call: &Call, moment: &Moment) -> Result<
     Ok(keep(store, call, &key, object, moment))
 }
 
-/// A whole object for another.
-pub(crate) fn update(store: &mut Store, call: &Call, moment: &Moment) -> Result<Arc<Value>, Refusal> {
+/// Replaces a whole object.
+pub(crate) fn update(
+    store: &mut Store,
+    call: &ApiRequest,
+    moment: &WriteTime,
+) -> Result<Arc<Value>, ApiError> {
     let object = call.json()?;
     fits(call, &object, &call.name)?;
     let key = call.key();
     let before = store
         .get(&key)
-        .ok_or_else(|| Refusal::not_found(&call.kind, &call.name))?;
+        .ok_or_else(|| ApiError::not_found(&call.kind, &call.name))?;
     let has_version = text(&object, "/metadata/resourceVersion").is_some_and(|version| !version.is_empty());
     if !has_version && (call.kind.is_custom || call.kind.plural == "leases") {
         let why = "metadata.resourceVersion: Invalid value: 0: must be specified for an update";
-        return Err(Refusal::invalid(&call.kind, &call.name, why));
+        return Err(ApiError::invalid(&call.kind, &call.name, why));
     }
     replace(store, call, &before, object, moment)
 }
 
-/// Parts of an object.
-pub(crate) fn patch(store: &mut Store, call: &Call, moment: &Moment) -> Result<Arc<Value>, Refusal> {
+/// Changes parts of an object.
+pub(crate) fn patch(
+    store: &mut Store,
+    call: &ApiRequest,
+    moment: &WriteTime,
+) -> Result<Arc<Value>, ApiError> {
     let key = call.key();
     let before = store.get(&key);
     if call.content_type.starts_with("application/apply-patch") {
         return apply(store, call, before, moment);
     }
-    let before = before.ok_or_else(|| Refusal::not_found(&call.kind, &call.name))?;
+    let before = before.ok_or_else(|| ApiError::not_found(&call.kind, &call.name))?;
     let mut object = (*before).clone();
     match call.content_type.as_str() {
         "application/merge-patch+json" => json_patch::merge(&mut object, &call.json()?),
         "application/json-patch+json" => {
             let patch: json_patch::Patch = serde_json::from_slice(&call.body)
-                .map_err(|error| Refusal::bad_request(&format!("error decoding patch: {error}")))?;
+                .map_err(|error| ApiError::bad_request(&format!("error decoding patch: {error}")))?;
             if json_patch::patch(&mut object, &patch).is_err() {
-                return Err(Refusal::unprocessable(
+                return Err(ApiError::unprocessable(
                     "the server rejected our request due to an error in our request",
                 ));
             }
         }
         other => {
-            return Err(Refusal::unsupported_media_type(&format!(
+            return Err(ApiError::unsupported_media_type(&format!(
                 "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml; it was {other}"
             )));
         }
@@ -98,28 +110,28 @@ pub(crate) fn patch(store: &mut Store, call: &Call, moment: &Moment) -> Result<A
 
 fn apply(
     store: &mut Store,
-    call: &Call,
+    call: &ApiRequest,
     before: Option<Arc<Value>>,
-    moment: &Moment,
-) -> Result<Arc<Value>, Refusal> {
+    moment: &WriteTime,
+) -> Result<Arc<Value>, ApiError> {
     let mut patch = call.json()?;
     fits(call, &patch, &call.name)?;
     if call.asks("fieldManager").is_none() {
         let why = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
-        return Err(Refusal::unprocessable(why));
+        return Err(ApiError::unprocessable(why));
     }
     if patch
         .pointer("/metadata/managedFields")
         .is_some_and(|fields| !fields.is_null())
     {
-        return Err(Refusal::bad_request("metadata.managedFields must be nil"));
+        return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
     patch["metadata"]["name"] = json!(call.name);
     strip_others_part(call, &mut patch);
     let writer = writer(call, moment);
     let Some(before) = before else {
         if call.is_status() {
-            return Err(Refusal::not_found(&call.kind, &call.name));
+            return Err(ApiError::not_found(&call.kind, &call.name));
         }
         let key = call.key();
         in_living_namespace(store, &key)?;
@@ -138,7 +150,7 @@ fn apply(
 }
 
 /// A status write changes the status only, and another write all but that.
-fn strip_others_part(call: &Call, object: &mut Value) {
+fn strip_others_part(call: &ApiRequest, object: &mut Value) {
     let Some(map) = object.as_object_mut() else {
         return;
     };
@@ -155,11 +167,11 @@ fn strip_others_part(call: &Call, object: &mut Value) {
 
 fn replace(
     store: &mut Store,
-    call: &Call,
+    call: &ApiRequest,
     before: &Arc<Value>,
     mut object: Value,
-    moment: &Moment,
-) -> Result<Arc<Value>, Refusal> {
+    moment: &WriteTime,
+) -> Result<Arc<Value>, ApiError> {
     if call.is_status() {
         let mut next = (**before).clone();
         next["status"] = object.get("status").cloned().unwrap_or(Value::Null);
@@ -193,11 +205,11 @@ fn replace(
 /// Guards, what the server sets itself, and the write.
 fn finish(
     store: &mut Store,
-    call: &Call,
+    call: &ApiRequest,
     before: &Arc<Value>,
     mut object: Value,
-    moment: &Moment,
-) -> Result<Arc<Value>, Refusal> {
+    moment: &WriteTime,
+) -> Result<Arc<Value>, ApiError> {
     guard(call, before, &object)?;
     keep_servers_own(before, &mut object);
     let (kind, name) = (&call.kind, call.name.as_str());
@@ -211,7 +223,7 @@ fn finish(
         let why = format!(
             "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{\"{new}\"}}"
         );
-        return Err(Refusal::invalid(kind, name, &why));
+        return Err(ApiError::invalid(kind, name, &why));
     }
     if changes_generation(kind, before, &object) {
         let generation = before["metadata"]["generation"].as_i64().unwrap_or(0);
@@ -226,7 +238,7 @@ fn finish(
     let key = call.key();
     let waits_for_node = object["metadata"]["deletionGracePeriodSeconds"].as_i64() > Some(0);
     if is_ending && finalizers.is_empty() && !waits_for_node {
-        delete::take_out(store, &key, moment);
+        delete::remove_object(store, &key, moment);
         return Ok(Arc::new(object));
     }
     Ok(keep(store, call, &key, object, moment))
@@ -255,7 +267,7 @@ fn put(object: &mut Value, key: &str, value: Option<&Value>) {
     }
 }
 
-fn changes_generation(kind: &Kind, before: &Value, after: &Value) -> bool {
+fn changes_generation(kind: &ServedKind, before: &Value, after: &Value) -> bool {
     match kind.generation {
         Generation::Absent => false,
         Generation::Spec => before.get("spec") != after.get("spec"),
@@ -276,7 +288,7 @@ fn changes_generation(kind: &Kind, before: &Value, after: &Value) -> bool {
 }
 
 /// What the server adds to a new object.
-fn made(store: &mut Store, call: &Call, object: &mut Value, moment: &Moment) {
+fn made(store: &mut Store, call: &ApiRequest, object: &mut Value, moment: &WriteTime) {
     let kind = &call.kind;
     if kind.has_status
         && let Some(map) = object.as_object_mut()
@@ -323,7 +335,13 @@ fn made(store: &mut Store, call: &Call, object: &mut Value, moment: &Moment) {
     }
 }
 
-fn keep(store: &mut Store, call: &Call, key: &Key, object: Value, moment: &Moment) -> Arc<Value> {
+fn keep(
+    store: &mut Store,
+    call: &ApiRequest,
+    key: &ObjectKey,
+    object: Value,
+    moment: &WriteTime,
+) -> Arc<Value> {
     if call.asks("dryRun").is_some() {
         return Arc::new(object);
     }
@@ -333,7 +351,7 @@ fn keep(store: &mut Store, call: &Call, key: &Key, object: Value, moment: &Momen
     store.commit(key, Some(object), moment.at)
 }
 
-fn writer<'a>(call: &'a Call, moment: &'a Moment) -> Writer<'a> {
+fn writer<'a>(call: &'a ApiRequest, moment: &'a WriteTime) -> Writer<'a> {
     Writer {
         manager: call.manager(),
         subresource: call.subresource.as_deref(),

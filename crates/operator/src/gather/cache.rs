@@ -1,4 +1,4 @@
-//! What is known of the kinds that are watched.
+//! The objects that the watches have read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::prune::prune;
 use super::watch::{MissingKind, Watch, WatchState, WatchedResource};
 
-/// The objects of one watch, also those that can't be decoded.
+/// The objects of one watch, with those that can't be decoded.
 pub struct Cache<K: Resource + Clone + 'static>
 where
     K::DynamicType: Hash + Eq + Clone,
@@ -51,7 +51,7 @@ impl<K: Resource + Clone + 'static> Cache<K>
 where
     K::DynamicType: Hash + Eq + Clone,
 {
-    /// What of each object is wanted, or why it is not known: one object that can't be decoded may be just the one that matters.
+    /// What `of` reads from each object. One object that can't be decoded makes it an error, because it may be the one that matters.
     pub fn read<T>(&self, of: impl Fn(&K) -> Option<T>) -> ReadResult<Vec<T>> {
         let mut found = Vec::new();
         for object in self.objects()? {
@@ -63,7 +63,7 @@ where
         Ok(found)
     }
 
-    /// Each object, and beside them what is known of those that can't be decoded.
+    /// The objects, and the metadata of those that can't be decoded.
     pub fn decoded_and_undecodable(&self) -> ReadResult<(Vec<K>, Vec<InvalidObject>)> {
         let mut divided = (Vec::new(), Vec::new());
         for object in self.objects()? {
@@ -75,7 +75,7 @@ where
         Ok(divided)
     }
 
-    /// The version of the only object, also of one that can't be decoded.
+    /// The resourceVersion of the only object, also if it can't be decoded.
     pub fn version(&self) -> Option<String> {
         let objects = self.store.state();
         objects.first()?.meta().resource_version.clone()
@@ -99,7 +99,7 @@ where
         }
     }
 
-    /// In an order, which the store has not: a plan that depends on it can't be repeated.
+    /// The objects, sorted by name. The store has no order, and a plan must not depend on chance.
     fn objects(&self) -> ReadResult<Vec<Arc<DeserializeGuard<K>>>> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             WatchState::Pending => return Err(self.subject.unlisted()),
@@ -113,13 +113,13 @@ where
     }
 }
 
-/// What the store finds an object by.
+/// The namespace and name of an object.
 fn name<K: Resource>(object: &DeserializeGuard<K>) -> (Option<&str>, Option<&str>) {
     let metadata = object.meta();
     (metadata.namespace.as_deref(), metadata.name.as_deref())
 }
 
-/// All watches: each runs in a task that ends with the operator.
+/// All watches. Each runs in a task that ends with the operator.
 #[derive(Debug)]
 pub struct Watches {
     changed: Arc<Notify>,
@@ -129,7 +129,7 @@ pub struct Watches {
 }
 
 impl Watches {
-    /// None yet.
+    /// No watches yet.
     pub fn new(changed: Arc<Notify>, ending: CancellationToken) -> Self {
         Self {
             changed,
@@ -146,7 +146,7 @@ impl Watches {
             .all(|state| *state.lock().unwrap_or_else(PoisonError::into_inner) != WatchState::Pending)
     }
 
-    /// Returns when one of them has ended, with the reason if it panicked.
+    /// Returns when a watch has ended, with the reason if it panicked.
     pub async fn ended(&mut self) -> String {
         match self.tasks.join_next().await {
             Some(Ok(())) => "a watch ended".to_owned(),
@@ -171,7 +171,7 @@ impl Watches {
         })
     }
 
-    /// Watches pods, of which only what is read is kept.
+    /// Watches pods, and keeps only what the plan reads of them.
     pub fn pods(&mut self, api: Api<DeserializeGuard<Pod>>) -> Cache<Pod> {
         let subject = WatchedResource::new("", "pods", None, MissingKind::IsError);
         self.run(Writer::default(), subject, move || {
@@ -183,7 +183,7 @@ impl Watches {
         })
     }
 
-    /// Watches a kind by its name.
+    /// Watches a kind that is known at run time.
     pub(super) fn dynamic(
         &mut self,
         api: Api<DeserializeGuard<DynamicObject>>,

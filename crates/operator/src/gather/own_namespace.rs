@@ -104,7 +104,7 @@ impl OwnNamespace {
         })
     }
 
-    /// Backups of all resources, also of those that are gone, by the resource's uid.
+    /// The backups of all resources, also of those that are gone, by the uid of the resource.
     pub(super) fn backups(&self) -> ReadResult<BTreeMap<String, ReadResult<Backup>>> {
         let Some(config_maps) = self.objects.get(&OwnedKind::ConfigMap) else {
             return Ok(BTreeMap::new());
@@ -117,7 +117,7 @@ impl OwnNamespace {
     }
 }
 
-/// The API of a kind.
+/// The API resource of a kind.
 pub fn api_resource(kind: OwnedKind) -> ApiResource {
     let (group, version) = kind
         .api_version()
@@ -147,7 +147,7 @@ fn is_of(object: &impl Resource, uid: &str) -> bool {
     object.labels().get(OWNER_UID_LABEL).map(String::as_str) == Some(uid)
 }
 
-/// Whether the collector's Deployment says how far it is.
+/// Checks that the Deployment of the collector can be decoded, because its status decides.
 fn judgeable(owned: &[OwnedObject]) -> ReadResult<()> {
     let mut deployments = owned.iter().filter(|one| one.kind == OwnedKind::Deployment);
     deployments.try_for_each(|one| match Deployment::deserialize(&one.object) {
@@ -160,8 +160,8 @@ fn judgeable(owned: &[OwnedObject]) -> ReadResult<()> {
     })
 }
 
-/// Backups are not among what a resource's deletion takes with it. A list of a built-in kind names it once and its items do not, so
-/// the kind is what was asked for: compared with what is wanted, such an item would never be the same.
+/// An object as the plan reads it; `None` for a backup, which the deletion of a resource leaves. The items of a list of a built-in kind
+/// do not name their kind, so it is added: otherwise the object would never be the same as the desired one.
 fn as_owned(kind: OwnedKind, object: &DynamicObject) -> Option<OwnedObject> {
     let name = object.name_any();
     let is_backup = kind == OwnedKind::ConfigMap && Backup::uid_of(&name).is_some();
@@ -173,7 +173,7 @@ fn as_owned(kind: OwnedKind, object: &DynamicObject) -> Option<OwnedObject> {
     })
 }
 
-/// `None` for an object that is no backup.
+/// Decodes a backup; `None` for any other object.
 fn decode_backup(object: &DynamicObject) -> Option<ReadResult<Backup>> {
     let decoded = serde_json::to_value(object).and_then(serde_json::from_value::<ConfigMap>);
     match decoded {

@@ -1,8 +1,8 @@
-//! What is kept of a pod: with ten thousand of them, the rest would be most of the operator's memory.
+//! Removes what the plan does not read of a pod. With ten thousand pods, that would be most of the operator's memory.
 
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus};
 
-/// Takes out of a pod what no rule reads.
+/// Removes what no rule reads of a pod.
 pub fn prune(pod: &mut Pod) {
     pod.metadata.managed_fields = None;
     if let Some(annotations) = &mut pod.metadata.annotations {

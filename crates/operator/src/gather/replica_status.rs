@@ -1,4 +1,4 @@
-//! What the collector's replicas have received, asked from each on its admin port.
+//! Polls the replicas of the collectors for what they have received, on their admin ports.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,13 +12,13 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// How often replicas are asked what they received.
+/// How often the replicas are polled.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// Replicas asked at once.
+/// How many replicas are polled at once.
 const MAX_CONCURRENT_REQUESTS: usize = 16;
 
-/// What replicas say, by address.
+/// What replicas have received, by address.
 pub type PolledStatuses = Arc<Mutex<HashMap<String, ReplicaStatus>>>;
 
 /// The last answers.
@@ -55,7 +55,7 @@ impl ReplicaPoller {
         self.last().get(address).copied()
     }
 
-    /// Asks the replicas that are named, and asks anew every few seconds and as soon as others are named, until `ending`.
+    /// Polls the replicas that are named, every few seconds and as soon as others are named, until `ending`.
     pub async fn keep(self, mut named: watch::Receiver<Vec<String>>, ending: CancellationToken) {
         loop {
             let addresses = named.borrow_and_update().clone();
@@ -76,7 +76,7 @@ impl ReplicaPoller {
         }
     }
 
-    /// Asks these replicas, of which each answer is known as soon as it comes, and forgets the others.
+    /// Polls these replicas, and forgets the others. Each answer is known as soon as it comes.
     async fn refresh(&self, addresses: Vec<String>) {
         if let Some(known) = &self.known {
             let known = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -196,6 +196,7 @@ mod tests {
     static ASKED: (AtomicUsize, AtomicUsize) = (AtomicUsize::new(0), AtomicUsize::new(0));
 
     /// Answers once as many are asked as may be, and a moment later, in which one more would be seen.
+    #[expect(clippy::unnecessary_wraps, reason = "some replicas do not answer")]
     fn late(_: &str) -> Option<ReplicaStatus> {
         let (now, most) = &ASKED;
         most.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! One watch: from its events into the store, and how far it is.
+//! One watch: stores its events, and tracks its state.
 
 mod state;
 mod watched_resource;
@@ -22,25 +22,25 @@ use tracing::{info, warn};
 pub(super) use state::WatchState;
 pub(super) use watched_resource::{MissingKind, WatchedResource};
 
-/// How long until the API server is asked again after it refused or failed, at first and at most. kube has growing pauses, too,
-/// but begins anew with each list. A right that was given a moment ago is in force a moment later.
+/// The pause after the API server refused or failed; it doubles from the first to the second. kube has such pauses, too, but starts
+/// again with each list. A right that was just granted takes effect a moment later.
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// How long a watch that was refused must stand until it counts as back: one that starts says nothing.
+/// How long a watch that was refused must stay open until it counts as established, because the start of a watch brings no event.
 const WATCH_PROBATION: Duration = Duration::from_secs(5);
-/// How long a page of a list is waited for.
+/// How long the API server may take for a page of a list.
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long what is known stays known while the API server neither lists nor lets a watch start.
+/// How long objects stay known while the API server neither lists nor accepts a watch.
 const STALE_AFTER: Duration = Duration::from_mins(1);
-/// Everything is listed anew after this time, and up to the second one more: an event that a watch has lost comes from nowhere else.
-/// It is another time for each list, so that not all kinds are listed at once.
+/// Everything is listed again after this time, and up to the jitter more, because nothing else makes good for a lost event. The jitter
+/// keeps the kinds from being listed all at once.
 const RELIST_INTERVAL: Duration = Duration::from_mins(8);
 const RELIST_JITTER: Duration = Duration::from_mins(4);
 
 const LIST: &str = "list";
 const WATCH: &str = "watch";
 
-/// A watch and where what it learns goes.
+/// A watch, and the store for its objects.
 pub(super) struct Watch<K: Resource + Clone + 'static>
 where
     K::DynamicType: Hash + Eq + Clone,
@@ -48,36 +48,36 @@ where
     pub(super) objects: Writer<DeserializeGuard<K>>,
     pub(super) subject: WatchedResource,
     pub(super) state: Arc<Mutex<WatchState>>,
-    /// Told when objects or the state changed.
+    /// Notified when objects or the state change.
     pub(super) changed: Arc<Notify>,
-    /// Since when the API server neither lists nor lets the watch start.
+    /// Since when the API server neither lists nor accepts the watch.
     pub(super) unreachable_since: Option<Instant>,
-    /// Objects that can't be decoded, each with its fault, of which the log has been told.
+    /// The objects that can't be decoded and that the log has named, each with its fault.
     pub(super) undecodable: BTreeMap<ObjectName, String>,
     /// The objects that a list has shown, while it is being read.
     pub(super) listed: BTreeSet<ObjectName>,
 }
 
-/// What is asked for.
+/// How far the current connection is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// A list.
+    /// The list is being read.
     Listing,
-    /// A watch, which was refused before.
+    /// The watch was refused before, and has started now.
     Unproven,
-    /// A watch.
+    /// The watch is established.
     Established,
 }
 
-/// What follows from a fault.
+/// How a watch goes on after a fault.
 enum Recovery {
-    /// The same stream goes on, where it was.
+    /// The same stream goes on where it was.
     Resume,
-    /// Everything is listed anew.
+    /// Everything is listed again.
     Relist,
 }
 
-/// Pauses that grow until something is learned.
+/// Pauses that double until a list or watch succeeds.
 struct Backoff(Duration);
 
 impl Backoff {
@@ -95,7 +95,7 @@ impl<K: Resource + Clone + 'static> Watch<K>
 where
     K::DynamicType: Hash + Eq + Clone,
 {
-    /// Follows `events`, which has no pauses of its own, after each refusal from the beginning.
+    /// Follows the streams that `events` starts, one after the other.
     pub(super) async fn run<S>(mut self, events: impl Fn() -> S)
     where
         S: Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>,
@@ -107,7 +107,7 @@ where
         }
     }
 
-    /// Returns when everything has to be listed anew.
+    /// Follows one stream. Returns when everything has to be listed again.
     async fn follow<S>(&mut self, start: impl Fn() -> S, backoff: &mut Backoff)
     where
         S: Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>,
@@ -159,7 +159,7 @@ where
         }
     }
 
-    /// Reads a list beside a watch that stands. `false` if it failed: then the watch goes on where it was, and what is known stays
+    /// Reads a list beside an established watch. Returns `false` if it failed: then the watch goes on where it was, and the objects stay
     /// known.
     async fn relist(
         &mut self,
@@ -183,8 +183,8 @@ where
         }
     }
 
-    /// Takes an event into the store. Each object of a list replaces what is known of it at once, and what a list lacks goes at its
-    /// end: a whole list beside the whole store would be twice the memory.
+    /// Stores an event. Each object of a list replaces the stored one at once, and objects that a list lacks are removed at its end: a
+    /// whole list beside the whole store would take twice the memory.
     fn store_event(&mut self, event: Event<DeserializeGuard<K>>) {
         self.log_undecodable(&event);
         match event {
@@ -212,7 +212,7 @@ where
         )
     }
 
-    /// The objects are what the API server has.
+    /// Records that the stored objects are those of the API server.
     fn mark_current(&mut self, backoff: &mut Backoff) {
         backoff.reset();
         self.unreachable_since = None;
@@ -251,7 +251,7 @@ where
         Recovery::Relist
     }
 
-    /// What was listed before stays known for a while.
+    /// Records that the API server does not answer. The objects of the last list stay known for a while.
     fn mark_unreachable(&mut self, message: String) {
         let is_long = self.is_unreachable_for_long();
         let is_listed = *self.state.lock().unwrap_or_else(PoisonError::into_inner) == WatchState::Listed;
@@ -268,7 +268,7 @@ where
         since.elapsed() > STALE_AFTER
     }
 
-    /// Writes a state down, and tells of it unless it is known already.
+    /// Sets a state and notifies of it, unless it is set already.
     fn change_state(&mut self, next: WatchState) {
         let is_known = *self.state.lock().unwrap_or_else(PoisonError::into_inner) == next;
         if !is_known {
@@ -283,7 +283,7 @@ where
         *state = next;
     }
 
-    /// Tells of an object that can't be decoded, once for each fault of it.
+    /// Logs an object that can't be decoded, once for each fault.
     fn log_undecodable(&mut self, event: &Event<DeserializeGuard<K>>) {
         let (Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) = event else {
             return;
@@ -308,7 +308,7 @@ fn until_next_list() -> Duration {
     RELIST_INTERVAL + RELIST_JITTER.mul_f64(fastrand::f64())
 }
 
-/// What an API server said, in a few words.
+/// The error of the API server, as a short text.
 pub(super) fn api_error_text(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
@@ -316,7 +316,7 @@ pub(super) fn api_error_text(error: &kube::Error) -> String {
     }
 }
 
-/// What is said of an API server that does not answer.
+/// The error for an API server that does not answer, as a short text.
 pub(super) fn timeout_text() -> String {
     format!("no answer within {} s", RESPONSE_TIMEOUT.as_secs())
 }

@@ -1,4 +1,4 @@
-//! Whether this operator may write, and until when: a client for writes that looks there before each of them.
+//! Whether this operator may write, and a client that checks this before each write.
 
 use std::future::pending;
 use std::time::Duration;
@@ -10,31 +10,31 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tower::BoxError;
 
-/// How long a write is waited for. An admission webhook that is away may take ten seconds of it.
+/// How long a write may take. An admission webhook that does not answer may take ten seconds of it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The time until which this operator may write; none while it may not.
+/// The time until which this operator may write; absent while it may not.
 #[derive(Clone, Debug)]
 pub struct Leadership(watch::Receiver<Option<Instant>>);
 
-/// Why a write was not sent, or not waited for.
+/// Why a write was not sent, or its response not awaited.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteAborted {
-    /// Another may write, or soon may.
+    /// Another operator may write, or soon may.
     #[error("this operator does not lead any more, so it writes nothing; the one that leads goes on")]
     NotLeading,
-    /// The API server does not answer.
+    /// The API server does not answer in time.
     #[error("no answer within {} s; look whether the API server and its admission webhooks are well", WRITE_TIMEOUT.as_secs())]
     Unanswered,
 }
 
 impl Leadership {
-    /// As the election says.
+    /// The leadership that the election decides about.
     pub fn new(until: watch::Receiver<Option<Instant>>) -> Self {
         Self(until)
     }
 
-    /// Whether this operator may write now. It may not when the election has ended, whatever that said last.
+    /// Whether this operator may write now. It may not after the election has ended, whatever its last result was.
     pub fn holds(&self) -> bool {
         let is_alive = self.0.has_changed().is_ok();
         is_alive && self.0.borrow().is_some_and(|until| Instant::now() < until)
@@ -65,8 +65,8 @@ impl Leadership {
         }
     }
 
-    /// A client whose requests are sent while this operator may write, and are let go when it no longer may, with whatever the
-    /// client below does to repeat them.
+    /// A client that sends requests only while this operator may write, and abandons them when it no longer may, with all retries of the
+    /// client below.
     pub fn guarded_client(&self, client: &Client) -> Client {
         let namespace = client.default_namespace().to_owned();
         let (leadership, client) = (self.clone(), client.clone());

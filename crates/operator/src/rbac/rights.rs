@@ -1,4 +1,4 @@
-//! The table: every right that there is, with its reason.
+//! The table of rights, each with its reason.
 
 // A watch lists first and then follows: no object is ever asked for alone.
 const READ: &[&str] = &["list", "watch"];
@@ -6,7 +6,7 @@ const RECORD: &[&str] = &["create", "patch"];
 // A server-side apply is a patch, and a creation where the object is absent.
 const APPLY: &[&str] = &["list", "watch", "create", "patch", "delete"];
 
-/// Who has a right, and where.
+/// The account that has a right, and where it has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The operator, in the whole cluster.
@@ -24,7 +24,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All of them.
+    /// All scopes, in the order of the table.
     pub const ALL: [Self; 6] = [
         Self::Cluster,
         Self::OwnNamespace,
@@ -47,10 +47,10 @@ impl Scope {
     }
 }
 
-/// Which objects a right is for.
+/// The objects that a right is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ObjectNames {
-    /// All of the resource.
+    /// All objects of the resource.
     Any,
     /// The operator's Lease.
     Lease,
@@ -60,7 +60,7 @@ pub(super) enum ObjectNames {
     Shared,
 }
 
-/// One right.
+/// One right of one account.
 pub(super) struct Right {
     pub(super) scope: Scope,
     pub(super) group: &'static str,
@@ -94,21 +94,21 @@ impl Right {
     }
 }
 
-/// The operator's rights.
+/// The rights of the operator outside the namespace of the mesh.
 pub(super) const OPERATOR: [Right; 17] = [
     Right::new(
         Scope::Cluster,
         "",
         &["pods"],
         READ,
-        "Which proxies know the collector's address stands in their pods.",
+        "Pods tell which proxies have the collector's address.",
     ),
     Right::new(
         Scope::Cluster,
         "apps",
         &["deployments"],
         READ,
-        "istiod's Deployments name revision and mesh config; managed gateways are Deployments.",
+        "istiod's Deployments name the revision and mesh config; managed gateways are Deployments.",
     ),
     Right::new(
         Scope::Cluster,
@@ -122,14 +122,14 @@ pub(super) const OPERATOR: [Right; 17] = [
         "alscope.dev",
         &["meshobservabilities"],
         &["list", "watch", "patch"],
-        "What users ask for. It writes the finalizer alone, and never deletes one.",
+        "Reads what users ask for. The operator writes only the finalizer of a resource, and never deletes a resource.",
     ),
     Right::new(
         Scope::Cluster,
         "alscope.dev",
         &["meshobservabilities/status"],
         &["patch"],
-        "What is so.",
+        "Reports the state of the mesh and its collector.",
     ),
     Right::new(
         Scope::Cluster,
@@ -143,7 +143,7 @@ pub(super) const OPERATOR: [Right; 17] = [
         "events.k8s.io",
         &["events"],
         RECORD,
-        "Transitions are told as events of a resource that has no namespace.",
+        "Publishes changes of the status as events of a resource that has no namespace.",
     ),
     Right::new(
         Scope::Cluster,
@@ -157,56 +157,56 @@ pub(super) const OPERATOR: [Right; 17] = [
         "",
         &["configmaps"],
         &["list", "watch", "create", "update", "patch", "delete"],
-        "The collector's configuration, and the backup of mesh config, which is replaced as a whole.",
+        "Holds the collector's configuration, and the backup of mesh config, which is replaced as a whole.",
     ),
     Right::new(
         Scope::OwnNamespace,
         "",
         &["services"],
         APPLY,
-        "The collector's address.",
+        "The Service is the collector's address.",
     ),
     Right::new(
         Scope::OwnNamespace,
         "apps",
         &["deployments"],
         APPLY,
-        "The collector.",
+        "The Deployment runs the collector.",
     ),
     Right::new(
         Scope::OwnNamespace,
         "policy",
         &["poddisruptionbudgets"],
         APPLY,
-        "Keeps the collector while a node is drained.",
+        "Keeps replicas of the collector while nodes are drained.",
     ),
     Right::new(
         Scope::OwnNamespace,
         "networking.k8s.io",
         &["networkpolicies"],
         APPLY,
-        "Says who reaches the collector's ports.",
+        "Limits who may connect to the collector's ports.",
     ),
     Right::new(
         Scope::OwnNamespace,
         "",
         &["pods"],
         READ,
-        "Whether the collector is gone, and which replicas to ask what they received.",
+        "Pods tell whether the collector is gone, and which replicas to ask what they have received.",
     ),
     Right::new(
         Scope::OwnNamespace,
         "discovery.k8s.io",
         &["endpointslices"],
         READ,
-        "Whether the collector's Service has an endpoint.",
+        "Tells whether the collector's Service has an endpoint.",
     ),
     Right::new(
         Scope::OwnNamespace,
         "coordination.k8s.io",
         &["leases"],
         &["get", "update"],
-        "Of several operators, the one that holds the Lease writes. It is looked at alone, and often: no watch is as fresh.",
+        "Of several operators, the one that holds the Lease writes. It is read by its name, because no watch is as fresh.",
     )
     .only(ObjectNames::Lease),
     Right::new(
@@ -214,18 +214,18 @@ pub(super) const OPERATOR: [Right; 17] = [
         "coordination.k8s.io",
         &["leases"],
         &["create"],
-        "The first operator makes the Lease. RBAC can't limit a creation to a name: that stands in the request's body.",
+        "The first operator creates the Lease. RBAC can't limit a creation to a name, which is in the body of the request.",
     ),
 ];
 
-/// The rights in the mesh's namespace.
+/// The rights of the operator in the namespace of the mesh.
 pub(super) const MESH: [Right; 3] = [
     Right::new(
         Scope::Mesh,
         "",
         &["configmaps"],
         &["list", "watch", "patch"],
-        "Mesh config, of the revisions named and of no other ConfigMap.",
+        "Reads and writes mesh config, of the named revisions and of no other ConfigMap.",
     )
     .only(ObjectNames::Revisions),
     Right::new(
@@ -233,7 +233,7 @@ pub(super) const MESH: [Right; 3] = [
         "",
         &["configmaps"],
         &["list", "watch", "patch", "delete"],
-        "The shared mesh config. One that the operator made is deleted in the end.",
+        "Reads and writes the shared mesh config. An uninstall deletes one that the operator created.",
     )
     .only(ObjectNames::Shared),
     Right::new(
@@ -241,38 +241,38 @@ pub(super) const MESH: [Right; 3] = [
         "",
         &["configmaps"],
         &["create"],
-        "Makes the shared mesh config where it is absent. RBAC can't limit a creation to a name; nothing that exists can be changed by it.",
+        "Creates the shared mesh config if there is none. RBAC can't limit a creation to a name; it changes nothing that exists.",
     ),
 ];
 
-/// The rights of the others.
+/// The rights of the collector and of the drain job.
 pub(super) const OTHERS: [Right; 4] = [
     Right::new(
         Scope::Collector,
         "",
         &["pods", "services", "nodes"],
         READ,
-        "Who has an address: pods, services, and nodes with their host network.",
+        "Tells who has an address: pods, services, and nodes with their host network.",
     ),
     Right::new(
         Scope::Collector,
         "discovery.k8s.io",
         &["endpointslices"],
         READ,
-        "Which pods are behind a service's address.",
+        "Tells which pods are behind the address of a service.",
     ),
     Right::new(
         Scope::Collector,
         "networking.istio.io",
         &["serviceentries", "workloadentries"],
         READ,
-        "Which hosts outside the mesh and which virtual machines have which addresses.",
+        "Tells the addresses of hosts outside the mesh and of virtual machines.",
     ),
     Right::new(
         Scope::Drain,
         "alscope.dev",
         &["meshobservabilities"],
         &["list", "delete"],
-        "Takes every mesh back before the operator goes, because a resource without it can't be deleted.",
+        "Restores every mesh before the operator is removed, because without it, no resource can be deleted.",
     ),
 ];

@@ -1,4 +1,4 @@
-//! One pass: what is due for each resource, and for each mesh whose resource is gone.
+//! One pass over all resources, and over all meshes whose resource is gone.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::operator::{FailedWrite, Operator};
 use super::retry::{CONFLICT_RETRY_DELAY, MAX_RETRY_DELAY, POLL_INTERVAL, retry_delay};
 
 impl Operator {
-    /// One pass over every resource. Returns when the next is due.
+    /// Runs one pass. Returns when the next one is due.
     pub(super) async fn pass(&mut self) -> Duration {
         let now = self.clock.now();
         let world = World {
@@ -52,7 +52,7 @@ impl Operator {
         requeue_after
     }
 
-    /// Says of each resource that can't be read what follows.
+    /// Publishes an event for each resource that can't be decoded.
     async fn report_undecodable_resources(&mut self, unread: &[InvalidObject]) {
         for one in unread {
             if !self.leadership.holds() {
@@ -106,7 +106,7 @@ impl Operator {
             .unwrap_or(requeue_after)
     }
 
-    /// Does the steps. Returns when to look again, if that is sooner than planned.
+    /// Writes the steps. Returns when to look again, if that is sooner than planned.
     async fn apply(&mut self, uid: &str, mut newest: MeshObservability, steps: &[Step]) -> Option<Duration> {
         for step in steps {
             if !self.may_write() {
@@ -127,7 +127,7 @@ impl Operator {
         None
     }
 
-    /// Writes a failure down, for the status. Returns at once for the first, so that people see it.
+    /// Records a failed write, for the status. The pause after the first failure is zero, so that the status shows it at once.
     fn record_failure(&mut self, uid: &str, what: WriteFailure) -> Duration {
         let attempts = self.failures.get(uid).map_or(0, |failure| failure.attempts);
         if attempts == 0 {
@@ -144,7 +144,7 @@ impl Operator {
         if attempts == 0 { Duration::ZERO } else { pause }
     }
 
-    /// Says once what keeps a mesh from being restored whose resource, and so its conditions, are gone.
+    /// Logs once why a mesh can't be restored whose resource, and so its conditions, are gone.
     fn log_stuck_orphan(&mut self, backup: &Backup, progress: &Progress) {
         let is_stuck = progress.steps.is_empty() || progress.is_wired;
         let what = progress
@@ -167,7 +167,7 @@ impl Operator {
         }
     }
 
-    /// Restores meshes whose resource went without its finalizer.
+    /// Restores the meshes whose resource was deleted without its finalizer.
     async fn restore_orphans(&mut self, world: &World) -> Duration {
         let mut requeue_after = MAX_RETRY_DELAY;
         let planned = world.orphaned_backups.iter().map(|backup| {
@@ -219,7 +219,7 @@ impl Operator {
     }
 }
 
-/// A resource of which nothing but its name is known.
+/// A resource with nothing but its name.
 fn resource_named(name: &str) -> MeshObservability {
     MeshObservability::new(name, MeshObservabilitySpec::default())
 }

@@ -1,4 +1,4 @@
-//! When the status of a resource is written: news at once, counts now and then, and ever later while it can't be.
+//! When the status of a resource is written: a significant change at once, counts every few seconds, and after failures ever later.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::report;
 use super::operator::{Operator, StatusSchedule};
 use super::retry::{CONFLICT_RETRY_DELAY, POLL_INTERVAL, retry_delay};
 
-/// How often a status is written of which only counts have changed: in a rollout they do so several times a second.
+/// How often a status is written of which only counts have changed. In a rollout they change several times a second.
 pub(super) const COUNTS_INTERVAL: Duration = Duration::from_secs(5);
-/// When it is tried again at the latest.
+/// The longest pause until a failed write of the status is tried again.
 const MAX_STATUS_RETRY_DELAY: Duration = Duration::from_secs(30);
 
 impl Operator {
-    /// Writes the status if it is due. Returns the newest version of the resource and when counts are due that are not written
-    /// yet, or, when it could not be written, when to look again.
+    /// Writes the status if it is due. Returns the newest version of the resource, and when counts that were held back are due. If the
+    /// status could not be written, the error says when to look again.
     pub(super) async fn report_status(
         &mut self,
         resource: &MeshObservability,

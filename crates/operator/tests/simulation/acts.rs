@@ -199,7 +199,7 @@ impl Run {
             self.cluster
                 .server
                 .note(&format!("{resource} {name} is deleted by hand"));
-            self.cluster.server.take_out(resource, OWN, name);
+            self.cluster.server.remove_object(resource, OWN, name);
         }
     }
 }

@@ -12,7 +12,7 @@ use alscope_operator::run::Options;
 use alscope_plan::api;
 use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::world::ReplicaStatus;
-use alscope_test_api_server::{ApiServer, BEGIN};
+use alscope_test_api_server::{ApiServer, START_TIME};
 use kube::api::{ApiResource, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
@@ -46,7 +46,7 @@ impl Cluster {
     /// What an operator of this name runs with; its clock is the API server's, which began with the run.
     pub(crate) fn options(&self, identity: &str, settings: OperatorSettings, began: Instant) -> Options {
         let clock = Clock::Counted {
-            from: BEGIN,
+            from: START_TIME,
             since: began,
         };
         Options {
@@ -127,7 +127,7 @@ impl Cluster {
             let mut pod = mesh::pod("web", &config);
             let name = format!("web-5d8f-{place}");
             pod["metadata"]["name"] = json!(name);
-            self.server.take_out("pods", "shop", &name);
+            self.server.remove_object("pods", "shop", &name);
             self.server.put(pod);
         }
     }
@@ -177,7 +177,7 @@ impl Cluster {
         for pod in self.server.list("pods") {
             if pod["metadata"]["ownerReferences"][0]["uid"] == metadata["uid"] {
                 self.server
-                    .take_out("pods", OWN, pod["metadata"]["name"].as_str().unwrap());
+                    .remove_object("pods", OWN, pod["metadata"]["name"].as_str().unwrap());
             }
         }
         for place in 0..replicas {
@@ -212,7 +212,8 @@ impl Cluster {
                 .or_insert_with(Instant::now);
             if seen.elapsed() >= POD_END {
                 let text = |key: &str| metadata[key].as_str().unwrap_or_default().to_owned();
-                self.server.take_out("pods", &text("namespace"), &text("name"));
+                self.server
+                    .remove_object("pods", &text("namespace"), &text("name"));
             }
         }
     }

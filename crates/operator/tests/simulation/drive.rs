@@ -139,7 +139,7 @@ impl Run {
                 self.act(act).await;
             }
         }
-        self.cluster.server.lift_all();
+        self.cluster.server.clear_faults();
         if self.due.iter().any(|(_, due)| matches!(due, Due::Upgrade)) {
             self.upgrade().await;
         }
@@ -223,7 +223,7 @@ impl Run {
                     previous.abort();
                     self.start(name);
                 }
-                Due::Lift(id) => self.cluster.server.lift(id),
+                Due::Lift(id) => self.cluster.server.clear_fault(id),
                 Due::Upgrade => self.upgrade().await,
             }
         }

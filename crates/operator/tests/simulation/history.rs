@@ -40,7 +40,7 @@ pub(crate) fn judge(writes: &[Write]) -> Result<(), String> {
                 format!(
                     "{} {} {} {}/{} (version {}): {why}",
                     write.user,
-                    write.verb.name(),
+                    write.verb.as_str(),
                     write.resource,
                     write.namespace,
                     write.name,

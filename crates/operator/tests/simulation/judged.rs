@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alscope_plan::api::FINALIZER;
-use alscope_test_api_server::{BEGIN, Verb, Write};
+use alscope_test_api_server::{START_TIME, Verb, Write};
 use jiff::SignedDuration;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ impl History {
         };
         self.0.push(Write {
             version: self.0.len() as u64 + 1,
-            at: BEGIN + SignedDuration::from_secs(second),
+            at: START_TIME + SignedDuration::from_secs(second),
             user: user.to_owned(),
             verb,
             resource: resource.to_owned(),
@@ -138,7 +138,7 @@ fn ending() -> History {
     wired().resource(5, "user", ending)
 }
 
-/// The operator's way down.
+/// The uninstall of the operator.
 fn restored(history: History) -> History {
     history
         .mesh(6, OPERATOR, mesh::CHART)
@@ -178,7 +178,7 @@ fn overwritten() -> String {
 #[case::no_finalizer(begun(mesh::CHART, &managed()).backup(2, backup()).mesh(3, OPERATOR, mesh::WIRED), "before the finalizer is there")]
 #[case::another_address(prepared(mesh::FOREIGN, &managed()).mesh(4, OPERATOR, &overwritten()), "which was never allowed")]
 #[case::another_path(prepared(mesh::CHART, &managed()).mesh(4, OPERATOR, &mesh::WIRED.replace("enablePrometheusMerge: true", "enablePrometheusMerge: false")), "something else was changed")]
-#[case::another_path_of_the_way_down(ending().mesh(6, OPERATOR, "trustDomain: cluster.local"), "something else was changed")]
+#[case::another_path_of_the_uninstall(ending().mesh(6, OPERATOR, "trustDomain: cluster.local"), "something else was changed")]
 #[case::a_comment_is_lost(prepared(mesh::FOREIGN, &overwrite()).mesh(4, OPERATOR, &overwritten().replace(" # theirs", "")), "a comment was changed")]
 #[case::restored_on_a_guess(wired().mesh(6, OPERATOR, mesh::CHART), "mesh config is restored, and its resource was never deleted")]
 #[case::the_backup_goes_on_a_guess(wired().backup(5, Value::Null), "was never deleted, and never Removed")]

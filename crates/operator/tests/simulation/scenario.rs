@@ -130,7 +130,7 @@ pub(crate) fn reads(is_thorough: bool) -> impl Iterator<Item = Scenario> {
     chosen.map(|(place, (phase, fault))| {
         let name = format!(
             "{phase}, {} {} {:?}",
-            fault.verb.unwrap().name(),
+            fault.verb.unwrap().as_str(),
             fault.resource,
             fault.effect
         );
@@ -153,7 +153,7 @@ pub(crate) fn reads(is_thorough: bool) -> impl Iterator<Item = Scenario> {
     })
 }
 
-/// Each write fails in each way, at its first and at its second time, on a way up and down.
+/// Each write fails in each way, at its first and at its second time, during an install and an uninstall.
 pub(crate) fn writes(is_thorough: bool) -> impl Iterator<Item = Scenario> {
     let writes = [
         (Verb::Create, "leases"),
@@ -195,7 +195,7 @@ pub(crate) fn writes(is_thorough: bool) -> impl Iterator<Item = Scenario> {
     chosen.map(|(place, fault)| {
         let name = format!(
             "{} {} {:?}, after {}",
-            fault.verb.unwrap().name(),
+            fault.verb.unwrap().as_str(),
             fault.resource,
             fault.effect,
             fault.skip

@@ -1,4 +1,4 @@
-//! `spec.analysis`.
+//! The part `spec.analysis` of a resource.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisSpec {
-    /// The analyzers of HTTP entries, by `SkyWalking`'s names: what an earlier one knows is final, a later one fills what is missing.
+    /// The analyzers of HTTP entries, by their names in `SkyWalking`. What an earlier one finds is final, and a later one adds what is missing.
     #[serde(default)]
     pub http: Analyzers,
     /// The analyzers of TCP entries, in the same way.

@@ -1,4 +1,4 @@
-//! The custom resource definition.
+//! The custom resource definition of `MeshObservability`.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
 use kube::CustomResourceExt as _;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::resource::MeshObservability;
 
-/// The definition as it is installed: the derived one, with `spec` optional and empty by default.
+/// The definition as it is installed: the derived one, but `spec` is optional and empty by default.
 pub fn definition() -> CustomResourceDefinition {
     let mut definition = MeshObservability::crd();
     for version in &mut definition.spec.versions {

@@ -1,10 +1,10 @@
-//! `spec.mesh`.
+//! The part `spec.mesh` of a resource.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which mesh, and how far the operator may go with it.
+/// Which mesh to wire, and what the operator may do to it.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MeshSpec {
@@ -15,29 +15,29 @@ pub struct MeshSpec {
         "spec.mesh.namespace can't be changed; delete this resource, which restores its mesh, and apply a new one"
     ))]
     pub namespace: String,
-    /// Istio's revisions to wire. Empty means the only one there is; with several, each must be listed.
+    /// The revisions of Istio to wire. Empty means the only revision of the mesh. If the mesh has several, list each.
     #[serde(default)]
     #[schemars(length(max = 8), inner(length(min = 1, max = 63)))]
     #[x_kube(validation = Rule::new("self.all(revision, self.exists_one(other, other == revision))").message(
         "spec.mesh.revisions lists a revision twice; list each once"
     ))]
     pub revisions: Vec<String>,
-    /// By what Istio is told to send access logs: `MeshConfig` sets `enableEnvoyAccessLogService` and the collector's address
+    /// How Istio is told to send access logs: `MeshConfig` sets `enableEnvoyAccessLogService` and the address of the collector
     /// in mesh config.
     #[serde(default)]
     pub wiring: Wiring,
-    /// Which text of mesh config is edited. `Auto` takes the ConfigMap that istiod names in `SHARED_MESH_CONFIG` when the
-    /// chart names the same one, else the ConfigMap of the revision. `Manual` writes nothing and shows what to commit.
+    /// Which ConfigMap of mesh config is edited. `Auto` takes the one that istiod names in `SHARED_MESH_CONFIG` if the
+    /// chart names the same, else that of the revision. `Manual` writes nothing and shows what to commit.
     #[serde(default)]
     pub config_source: ConfigSource,
     /// What to do when mesh config already sends access logs somewhere else: `Refuse` writes nothing, `Overwrite` replaces
-    /// that address, and restores it in the end.
+    /// that address, and restores it when this resource is deleted.
     #[serde(default)]
     pub conflict_policy: ConflictPolicy,
-    /// What becomes of proxies that started before the wiring: `Report` lists them with the command that restarts them.
+    /// What happens to proxies that started before the wiring: `Report` lists them with the command that restarts them.
     #[serde(default)]
     pub restart: Restart,
-    /// Whether the mesh may be wired although istiod then renders its managed gateways and waypoints anew, which rolls their
+    /// Whether the mesh may be wired although istiod then renders its managed gateways and waypoints again, which rolls their
     /// pods once.
     #[serde(default)]
     pub allow_gateway_rollout: bool,
@@ -61,42 +61,42 @@ impl Default for MeshSpec {
     }
 }
 
-/// By what Istio is told to send access logs.
+/// How Istio is told to send access logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Wiring {
-    /// Mesh config's `enableEnvoyAccessLogService` and `defaultConfig.envoyAccessLogService`.
+    /// By `enableEnvoyAccessLogService` and `defaultConfig.envoyAccessLogService` of mesh config.
     #[default]
     MeshConfig,
 }
 
-/// Which text of mesh config is edited.
+/// Which ConfigMap of mesh config is edited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ConfigSource {
-    /// The shared one where istiod and the chart name it, else the revision's.
+    /// The shared ConfigMap if istiod and the chart name it, else that of the revision.
     #[default]
     Auto,
-    /// The revision's ConfigMap `istio` or `istio-<revision>`.
+    /// The ConfigMap of the revision: `istio` or `istio-<revision>`.
     ConfigMap,
     /// The ConfigMap that istiod names in `SHARED_MESH_CONFIG`.
     SharedConfigMap,
-    /// None: a person or a pipeline sets what the condition shows.
+    /// No ConfigMap: a person or a pipeline sets what the condition shows.
     Manual,
 }
 
-/// What to do about an address that is somebody else's.
+/// What to do about an address that somebody else has set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ConflictPolicy {
-    /// Write nothing.
+    /// Leave the address, and write nothing.
     #[default]
     Refuse,
-    /// Replace it, and restore it in the end.
+    /// Replace the address, and restore it when the resource is deleted.
     Overwrite,
 }
 
-/// What becomes of proxies that started before the wiring.
+/// What happens to proxies that started before the wiring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Restart {
-    /// They are listed, with the command that restarts them.
+    /// List them, with the command that restarts them.
     #[default]
     Report,
 }

@@ -10,20 +10,20 @@ use super::collector::CollectorSpec;
 use super::mesh::MeshSpec;
 use super::status::MeshObservabilityStatus;
 
-/// The finalizer that keeps a resource until its mesh is as it was.
+/// The finalizer that keeps a resource until its mesh is restored.
 pub const FINALIZER: &str = "alscope.dev/restore-mesh";
 
-/// What the operator may do for a resource.
+/// What the operator does for a resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ManagementState {
     /// Wires the mesh and runs the collector.
     #[default]
     Managed,
-    /// Only computes: writes nothing but this resource's status.
+    /// Writes nothing but the status of this resource, which says what would be written.
     Plan,
-    /// Leaves everything as it is and goes on reporting.
+    /// Leaves everything as it is, and continues to report in the status.
     Unmanaged,
-    /// Takes everything back as a deletion would, and keeps the resource.
+    /// Uninstalls as a deletion would, and keeps the resource.
     Removed,
 }
 
@@ -85,12 +85,12 @@ pub struct MeshObservabilitySpec {
 }
 
 impl MeshObservability {
-    /// The resource's name; empty for one that the API server has not seen.
+    /// The name of the resource; empty for one that the API server has not stored.
     pub fn name(&self) -> &str {
         self.metadata.name.as_deref().unwrap_or_default()
     }
 
-    /// The resource's uid; empty for one that the API server has not seen.
+    /// The uid of the resource; empty for one that the API server has not stored.
     pub fn uid(&self) -> &str {
         self.metadata.uid.as_deref().unwrap_or_default()
     }

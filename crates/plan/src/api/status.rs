@@ -1,113 +1,113 @@
-//! `status`: conditions, and the counts and bounded samples behind them.
+//! The `status` of a resource: conditions, and the counts and samples behind them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is so.
+/// The state of the mesh and its collector, as the operator has seen it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MeshObservabilityStatus {
     /// The generation of the resource that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// In one word: `Ready`, or the reason why not.
+    /// `Ready`, or in one word the reason why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// The installation that this resource belongs to. Any other one leaves it alone.
+    /// The installation of the operator that this resource belongs to. Any other installation leaves it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<OperatorStatus>,
-    /// `Accepted`, `CollectorAvailable`, `MeshConfigured`, `ProxiesUpToDate`, `DataFlowing` and `Ready`.
+    /// The conditions `Accepted`, `CollectorAvailable`, `MeshConfigured`, `ProxiesUpToDate`, `DataFlowing` and `Ready`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// The collector.
+    /// The collector that the operator runs for this resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collector: Option<CollectorStatus>,
-    /// The mesh.
+    /// The mesh config that the operator writes for this resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mesh: Option<MeshStatus>,
-    /// The mesh's proxies.
+    /// The proxies of the mesh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxies: Option<ProxiesStatus>,
-    /// Where the mesh config from before the wiring is kept.
+    /// The backup of the original mesh config.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupStatus>,
-    /// Since when the mesh is restored and the collector's Service waits for proxies that still know its address.
+    /// Since when mesh config is restored and the collector's Service stays for proxies that still have its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining_since: Option<Time>,
 }
 
-/// The installation that a resource belongs to.
+/// The installation of the operator that a resource belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperatorStatus {
-    /// The namespace of its operator.
+    /// The namespace of the operator.
     pub namespace: String,
 }
 
-/// The collector as it runs.
+/// The state of a collector.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CollectorStatus {
     /// The address that proxies send to, `host:port`.
     pub address: String,
-    /// The image that is wanted.
+    /// The image that the collector is to run.
     pub image: String,
-    /// Replicas that are wanted.
+    /// How many replicas the collector is to have.
     pub replicas: i32,
-    /// Replicas that take entries.
+    /// How many replicas take entries.
     pub ready_replicas: i32,
 }
 
-/// The mesh as it is configured.
+/// The state of the mesh config.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MeshStatus {
-    /// The ConfigMaps of the mesh's revisions.
+    /// The ConfigMaps of the revisions of the mesh.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub config_maps: Vec<ConfigMapStatus>,
-    /// The last times at which somebody set the text back after it was wired; at most ten.
+    /// The last reverts of wired mesh config; at most ten.
     #[serde(default, rename = "resets", skip_serializing_if = "Vec::is_empty")]
     pub reverts: Vec<Revert>,
-    /// Who keeps setting it back, and for which generation the operator has given in.
+    /// The writer that keeps reverting mesh config, and the generation for which the operator has given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contention: Option<Contention>,
 }
 
-/// One ConfigMap of mesh config.
+/// The state of one ConfigMap of mesh config.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMapStatus {
-    /// Istio's revision.
+    /// The revision of Istio.
     pub revision: String,
-    /// The ConfigMap that is edited.
+    /// The ConfigMap that is edited, as `namespace/name`.
     pub name: String,
     /// Whether the merged mesh config sends access logs to the collector.
     pub wired: bool,
 }
 
-/// Somebody set a wired text back.
+/// A write of somebody else that removed the wiring from mesh config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Revert {
-    /// The ConfigMap.
+    /// The ConfigMap, as `namespace/name`.
     pub config_map: String,
-    /// The field manager that wrote it.
+    /// The field manager that wrote the ConfigMap.
     pub manager: String,
-    /// When.
+    /// When the operator saw the revert.
     pub at: Time,
-    /// The text's resourceVersion, by which one reset is counted once.
+    /// The resourceVersion of the ConfigMap, so that one revert counts once.
     pub resource_version: String,
 }
 
-/// The operator has given in to another writer.
+/// The operator has given up on mesh config, because another writer keeps reverting it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Contention {
-    /// The field manager that keeps setting the text back.
+    /// The field manager that keeps reverting mesh config.
     pub manager: String,
-    /// The resource's generation for which nothing more is written.
+    /// The generation of this resource for which the operator writes nothing more.
     pub generation: i64,
 }
 
@@ -115,15 +115,15 @@ pub struct Contention {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxiesStatus {
-    /// Proxies that know the collector's address, of all: `12/40`.
+    /// Proxies that have the address of the collector, of all proxies: `12/40`.
     pub summary: String,
-    /// All proxies that the wiring is for.
+    /// How many proxies should send access logs.
     pub total: i64,
-    /// Proxies that know the collector's address.
+    /// How many proxies have the address of the collector.
     pub up_to_date: i64,
-    /// Proxies that learn it when their pod is restarted.
+    /// How many proxies get the address when their pods restart.
     pub pending_restart: i64,
-    /// Proxies that do not report, because Telemetries decide about their access logs and not mesh config.
+    /// How many proxies do not report, because Telemetries decide about their access logs and not mesh config.
     #[serde(default)]
     pub silent: i64,
     /// Workloads with pods to restart, those with the most pods first; at most ten.
@@ -135,7 +135,7 @@ pub struct ProxiesStatus {
     /// Services whose calls waypoints do not report, because Telemetries decide about them and not mesh config; at most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silenced_services: Vec<SilencedServiceStatus>,
-    /// Proxies that are left out, by reason.
+    /// Proxies that are not counted, by reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<SkippedStatus>,
 }
@@ -146,11 +146,11 @@ pub struct ProxiesStatus {
 pub struct WorkloadStatus {
     /// `Deployment`, `StatefulSet`, `DaemonSet`, `Gateway` for one that istiod renders, or `Pod` for one without an owner.
     pub kind: String,
-    /// Its namespace.
+    /// The namespace.
     pub namespace: String,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// How many of its pods must restart.
+    /// How many pods of the workload must restart.
     pub pending: i64,
     /// Those pods, by name; at most five.
     pub pods: Vec<String>,
@@ -162,50 +162,50 @@ pub struct WorkloadStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SilencedStatus {
-    /// The Telemetries with `accessLogging` that are for them, as `namespace/name`, the most general first.
+    /// The Telemetries with `accessLogging` that apply to these proxies, as `namespace/name`, the most general first.
     pub telemetries: Vec<String>,
-    /// `incoming` or `outgoing` where they decide about such calls only.
+    /// `incoming` or `outgoing`, if the Telemetries decide about such calls only.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub calls: String,
-    /// How many.
+    /// How many proxies these are.
     pub count: i64,
-    /// Some of them, `namespace/pod`; at most five.
+    /// Some of the pods, as `namespace/pod`; at most five.
     pub pods: Vec<String>,
 }
 
-/// A service whose calls waypoints do not report. What else they serve, they report.
+/// A service whose calls waypoints do not report. They report the calls of other services.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SilencedServiceStatus {
-    /// `Service` or `ServiceEntry`.
+    /// The kind: `Service` or `ServiceEntry`.
     pub kind: String,
-    /// Its namespace.
+    /// The namespace.
     pub namespace: String,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The Telemetries with `accessLogging` that are for its calls, as `namespace/name`, the most general first.
+    /// The Telemetries with `accessLogging` that apply to its calls, as `namespace/name`, the most general first.
     pub telemetries: Vec<String>,
 }
 
-/// Proxies that are left out for one reason.
+/// Proxies that are not counted, for one reason.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SkippedStatus {
-    /// Why, and what to do.
+    /// Why they are not counted, and what to do.
     pub reason: String,
-    /// How many.
+    /// How many proxies these are.
     pub count: i64,
-    /// One of them, `namespace/pod`.
+    /// One of the pods, as `namespace/pod`.
     pub example: String,
 }
 
-/// Where the mesh config from before the wiring is kept.
+/// The backup of the original mesh config.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupStatus {
-    /// The ConfigMap in the operator's namespace, as `namespace/name`.
+    /// The ConfigMap with the backup, as `namespace/name`.
     pub config_map: String,
-    /// The address that mesh config was given, so that it can be taken out without the backup, too.
+    /// The address that the operator wrote into mesh config, so that it can be removed even if the backup is lost.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub address: String,
 }

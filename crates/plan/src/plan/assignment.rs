@@ -1,31 +1,32 @@
-//! Whose a resource is: it belongs to one installation, told by the namespace of its operator. Every other one leaves it alone.
+//! Which installation of the operator a resource belongs to. The namespace of its operator names an installation; every other
+//! installation leaves the resource alone.
 //!
-//! The first operator that acts on a resource writes its namespace into the status, guarded by the resource's version. The
-//! annotation `alscope.dev/operator` says which one may be the first. After that, only a person's write of the status hands the
-//! resource over: whether another installation is gone for good can't be read from a cluster.
+//! The first operator that acts on a resource writes its namespace into the status, guarded by the resourceVersion. The annotation
+//! `alscope.dev/operator` says which operator may be the first. Later, only a person's write of the status hands the resource over,
+//! because the cluster does not show whether another installation is gone for good.
 
 use crate::api::{MeshObservability, OperatorStatus};
 use crate::world::ObjectName;
 
 use super::events::ResourceEvent;
 
-/// Names the namespace of the operator that a resource is for, before it belongs to one.
+/// The annotation with the namespace of the operator that may take a resource which belongs to none.
 pub const OPERATOR_ANNOTATION: &str = "alscope.dev/operator";
 
-/// Whose a resource is, as the operator of one namespace sees it.
+/// The installation that a resource belongs to, as one operator sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Assignment<'a> {
-    /// Its own.
+    /// The resource belongs to this installation, or asks for it.
     Ours,
-    /// Nobody's yet, and anybody's to take.
+    /// The resource belongs to no installation yet, and any may take it.
     Unassigned,
-    /// It belongs to the operator in this namespace.
+    /// The resource belongs to the operator in this namespace.
     Other(&'a str),
-    /// It belongs to nobody yet, and asks for the operator in this namespace.
+    /// The resource belongs to no installation yet, and asks for the operator in this namespace.
     RequestedForOther(&'a str),
 }
 
-/// Whose a resource is, for the operator in `namespace`.
+/// The installation that a resource belongs to, as the operator in `namespace` sees it.
 pub fn assignment<'a>(resource: &'a MeshObservability, namespace: &str) -> Assignment<'a> {
     let asked = resource
         .metadata
@@ -41,8 +42,8 @@ pub fn assignment<'a>(resource: &'a MeshObservability, namespace: &str) -> Assig
     }
 }
 
-/// The namespace of the operator that a resource belongs to. A status from before it said so has the namespace in the place of
-/// the backup and in the collector's address.
+/// The namespace of the operator that a resource belongs to. An older status has it only in the name of the backup and in the
+/// address of the collector.
 fn owner(resource: &MeshObservability) -> Option<&str> {
     let status = resource.status.as_ref()?;
     let said = status
@@ -54,14 +55,14 @@ fn owner(resource: &MeshObservability) -> Option<&str> {
     said.or_else(of_backup).or_else(of_collector)
 }
 
-/// The operator in `namespace`, for the status.
+/// The part of the status that says that a resource belongs to the operator in `namespace`.
 pub fn operator_status(namespace: &str) -> OperatorStatus {
     OperatorStatus {
         namespace: namespace.to_owned(),
     }
 }
 
-/// What the operator in `namespace` says of a resource that it leaves alone; `None` for one that is its own to act on.
+/// The event by which the operator in `namespace` says that it leaves a resource alone; `None` for a resource that it may act on.
 pub fn event(resource: &MeshObservability, namespace: &str) -> Option<ResourceEvent> {
     let name = resource.name();
     let message = match assignment(resource, namespace) {

@@ -1,4 +1,4 @@
-//! `CollectorAvailable`: whether the collector that is wanted takes entries.
+//! `CollectorAvailable`: whether the collector takes entries, with the newest configuration.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 
@@ -6,19 +6,19 @@ use crate::world::Collector;
 
 use super::conditions::ConditionState;
 
-/// What a Deployment has come to.
+/// How far the Deployment of a collector is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Availability {
-    /// The condition.
+    /// The state of `CollectorAvailable`.
     pub condition: ConditionState,
-    /// Whether every pod is of the newest template.
+    /// Whether every pod was made from the newest template.
     pub rolled_out: bool,
-    /// Replicas that take entries.
+    /// How many replicas take entries.
     pub ready_replicas: i32,
 }
 
-/// Judges a collector of which so many replicas are wanted.
-pub fn judge(collector: &Collector, replicas: i32) -> Availability {
+/// Judges a collector that is to have this many replicas.
+pub fn assess(collector: &Collector, replicas: i32) -> Availability {
     let Some(deployment) = collector.deployment() else {
         return Availability {
             condition: ConditionState::unmet(
@@ -40,8 +40,8 @@ pub fn judge(collector: &Collector, replicas: i32) -> Availability {
     }
 }
 
-/// Available: the Deployment controller has seen the newest template, enough pods of it are available, and the Service has an
-/// endpoint.
+/// The collector is available when the Deployment controller has observed the newest template, enough pods of it are available, and
+/// the Service has a ready endpoint.
 fn condition(
     deployment: &Deployment,
     status: &DeploymentStatus,
@@ -52,7 +52,7 @@ fn condition(
     if replicas == 0 {
         return ConditionState::unmet(
             "CollectorScaledToZero",
-            "spec.collector.replicas is 0, so nothing is collected; set it to at least 1, or managementState: Removed to take the wiring back",
+            "spec.collector.replicas is 0, so nothing is collected; set it to at least 1, or managementState: Removed to restore mesh config",
         );
     }
     let is_current = status.observed_generation >= deployment.metadata.generation;
@@ -116,7 +116,7 @@ mod tests {
             ready_endpoints: endpoints,
             ..Collector::default()
         };
-        judge(&collector, replicas)
+        assess(&collector, replicas)
     }
 
     #[rstest]
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn no_deployment_is_not_available() {
         assert_eq!(
-            judge(&Collector::default(), 1).condition.reason,
+            assess(&Collector::default(), 1).condition.reason,
             "CollectorProgressing"
         );
     }

@@ -1,4 +1,4 @@
-//! The collector's objects: what they are to be, and which of them differ.
+//! The objects of a collector: how they have to be, and which of them differ.
 
 use alscope_collector_config::{Analysis, Config, Directory, Kubernetes};
 use serde_json::{Value, json};
@@ -13,14 +13,14 @@ use super::resource_requests::with_default_requests;
 use super::settings::{ADMIN_PORT, GRPC_PORT, OperatorSettings};
 use super::step::{DesiredObject, Step};
 
-/// What an object was applied from, so that a field that is no longer wanted is taken out.
+/// The annotation with a digest of what was applied. It changes when a field goes, so that the next apply removes that field.
 const APPLIED_ANNOTATION: &str = "alscope.dev/applied";
-/// Seconds that a collector has to end in order: what its stages may take at most by default, and some more.
+/// How long a collector may take to end, in seconds: the sum of what its stages may take by default, and a reserve.
 const GRACE_SECONDS: u32 = 60;
 const CONFIG_FILE: &str = "collector.yaml";
 const CONFIG_DIRECTORY: &str = "/etc/alscope";
 
-/// The objects of a resource's collector, in the order in which they are made.
+/// The objects of a resource's collector, in the order in which they are applied.
 pub fn desired_objects(resource: &MeshObservability, settings: &OperatorSettings) -> Vec<DesiredObject> {
     let name = OperatorSettings::collector_name(resource.name());
     let config = config(resource);
@@ -69,7 +69,7 @@ pub fn desired_objects(resource: &MeshObservability, settings: &OperatorSettings
     objects
 }
 
-/// The image of a resource's collector.
+/// The image that a resource's collector runs.
 pub fn image<'a>(spec: &'a CollectorSpec, settings: &'a OperatorSettings) -> &'a str {
     if spec.image.is_empty() {
         &settings.collector_image
@@ -78,7 +78,7 @@ pub fn image<'a>(spec: &'a CollectorSpec, settings: &'a OperatorSettings) -> &'a
     }
 }
 
-/// The writes that make the objects what they are to be. Old configurations stay until every pod has the new one.
+/// The writes that make the objects as they have to be. An old configuration stays until every pod has the new one.
 pub fn apply_steps(desired: &[DesiredObject], collector: &Collector, is_rolled_out: bool) -> Vec<Step> {
     let differs = |wanted: &&DesiredObject| {
         collector
@@ -107,7 +107,7 @@ pub fn apply_steps(desired: &[DesiredObject], collector: &Collector, is_rolled_o
         .collect()
 }
 
-/// The first ten hexadecimal digits of a text's SHA-256.
+/// The first ten hexadecimal digits of the SHA-256 of a text.
 fn digest(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     let number = digest
@@ -133,7 +133,7 @@ fn labels(resource: &MeshObservability) -> Value {
     labels
 }
 
-/// A cluster-scoped resource may own objects of any namespace.
+/// The owner reference to the resource, which may own objects of any namespace because it is cluster-scoped.
 fn owner(resource: &MeshObservability) -> Value {
     json!({
         "apiVersion": "alscope.dev/v1alpha1",
@@ -144,7 +144,7 @@ fn owner(resource: &MeshObservability) -> Value {
     })
 }
 
-/// The collector's configuration file.
+/// The configuration file of the collector.
 fn config(resource: &MeshObservability) -> String {
     let analysis = &resource.spec.analysis;
     let config = Config {

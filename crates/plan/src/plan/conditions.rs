@@ -1,50 +1,50 @@
-//! The six conditions of a resource. Their types and reasons are API.
+//! The six conditions of a resource. Their types and reasons are part of the API.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::api::{MeshObservability, MeshObservabilityStatus};
 
-/// The resource is valid and holds its mesh.
+/// The type of the condition that the resource is valid and owns its mesh.
 pub const ACCEPTED: &str = "Accepted";
-/// The collector takes entries.
+/// The type of the condition that the collector takes entries.
 pub const COLLECTOR_AVAILABLE: &str = "CollectorAvailable";
-/// The merged mesh config sends access logs to the collector.
+/// The type of the condition that the merged mesh config sends access logs to the collector.
 pub const MESH_CONFIGURED: &str = "MeshConfigured";
-/// Every proxy knows the collector's address.
+/// The type of the condition that every proxy has the address of the collector.
 pub const PROXIES_UP_TO_DATE: &str = "ProxiesUpToDate";
-/// Entries came in during the last five minutes.
+/// The type of the condition that entries came in during the last five minutes.
 pub const DATA_FLOWING: &str = "DataFlowing";
-/// The first three are true.
+/// The type of the condition that the first three are true.
 pub const READY: &str = "Ready";
 
-/// The longest message that the API takes.
+/// The length of the longest message that the API server accepts.
 const MAX_MESSAGE_BYTES: usize = 32_768;
 
-/// One condition's state.
+/// The state of one condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConditionState {
-    /// True, False or Unknown.
+    /// The status, as the API has it.
     pub status: ConditionStatus,
-    /// In one word.
+    /// The reason, in one word.
     pub reason: &'static str,
-    /// In a sentence, with what to do.
+    /// The message: a sentence that says what to do.
     pub message: String,
 }
 
-/// True, False, or could not be found out.
+/// The status of a condition (`metav1.ConditionStatus`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConditionStatus {
-    /// It is so.
+    /// The condition is met.
     True,
-    /// It was looked at and is not so.
+    /// The condition is not met.
     False,
-    /// It could not be found out.
+    /// The operator could not find out.
     Unknown,
 }
 
 impl ConditionStatus {
-    /// As the API writes it.
+    /// The spelling of the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::True => "True",
@@ -55,17 +55,17 @@ impl ConditionStatus {
 }
 
 impl ConditionState {
-    /// It is so.
+    /// A condition that is met.
     pub fn met(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(ConditionStatus::True, reason, message)
     }
 
-    /// It is not so.
+    /// A condition that is not met.
     pub fn unmet(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(ConditionStatus::False, reason, message)
     }
 
-    /// It could not be found out.
+    /// A condition that the operator can't know.
     pub fn unknown(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(ConditionStatus::Unknown, reason, message)
     }
@@ -79,24 +79,24 @@ impl ConditionState {
     }
 }
 
-/// The states of one pass.
+/// The states of all conditions after one pass, but for `Ready`, which follows from them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConditionStates {
-    /// `Accepted`.
+    /// The state of [`ACCEPTED`].
     pub accepted: ConditionState,
-    /// `CollectorAvailable`.
+    /// The state of [`COLLECTOR_AVAILABLE`].
     pub collector_available: ConditionState,
-    /// `MeshConfigured`.
+    /// The state of [`MESH_CONFIGURED`].
     pub mesh_configured: ConditionState,
-    /// `ProxiesUpToDate`.
+    /// The state of [`PROXIES_UP_TO_DATE`].
     pub proxies_up_to_date: ConditionState,
-    /// `DataFlowing`.
+    /// The state of [`DATA_FLOWING`].
     pub data_flowing: ConditionState,
 }
 
 impl ConditionStates {
-    /// `Ready`: the first three, or the first of them that is not true. A quiet mesh, or one whose pods have yet to restart,
-    /// is not broken, so the other two stand beside it.
+    /// The state of [`READY`]: met when the first three are, else the first of them that is not. The other two do not count, because a
+    /// quiet mesh, or one whose pods have yet to restart, is not broken.
     pub fn ready(&self) -> ConditionState {
         let parts = [&self.accepted, &self.collector_available, &self.mesh_configured];
         match parts
@@ -108,7 +108,7 @@ impl ConditionStates {
         }
     }
 
-    /// As conditions. The time of a condition's last transition moves only with its status.
+    /// The states as conditions of the API. `lastTransitionTime` changes only with the status of a condition.
     pub fn to_conditions(&self, previous: &[Condition], generation: i64, now: Timestamp) -> Vec<Condition> {
         let ready = self.ready();
         let states = [
@@ -143,7 +143,7 @@ impl ConditionStates {
 pub(super) fn with_conditions(
     mut status: MeshObservabilityStatus,
     resource: &MeshObservability,
-    states: &ConditionStates,
+    conditions: &ConditionStates,
     now: Timestamp,
 ) -> MeshObservabilityStatus {
     let generation = resource.metadata.generation.unwrap_or_default();
@@ -151,9 +151,9 @@ pub(super) fn with_conditions(
         .status
         .as_ref()
         .map_or(&[][..], |status| &status.conditions);
-    status.conditions = states.to_conditions(previous, generation, now);
+    status.conditions = conditions.to_conditions(previous, generation, now);
     status.observed_generation = Some(generation);
-    status.state = Some(states.ready().reason.to_owned());
+    status.state = Some(conditions.ready().reason.to_owned());
     status
 }
 

@@ -1,4 +1,4 @@
-//! `DataFlowing`: whether entries come in, by what the replicas say.
+//! `DataFlowing`: whether entries come in, by the counts of the replicas.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::world::ReplicaStatus;
 
 use super::conditions::ConditionState;
 
-/// A mesh without a call for so long is quiet.
+/// How long the last entry may be ago.
 const TRAFFIC_WINDOW: Duration = Duration::from_mins(5);
 
-/// Judges what the replicas have received.
+/// Judges what the replicas have received; `None` stands for a replica that does not answer.
 pub fn condition(replica_statuses: &[Option<ReplicaStatus>], now: Timestamp) -> ConditionState {
     let answered: Vec<&ReplicaStatus> = replica_statuses.iter().flatten().collect();
     if answered.is_empty() {

@@ -1,4 +1,4 @@
-//! What people should read as events: changes of conditions, not their repetition.
+//! Kubernetes events for changes of the status: a change is an event, its repetition is not.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -6,18 +6,18 @@ use crate::api::MeshObservabilityStatus;
 
 use super::conditions::{COLLECTOR_AVAILABLE, DATA_FLOWING, MESH_CONFIGURED, READY};
 
-/// An event.
+/// An event of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceEvent {
-    /// Whether something is wrong.
+    /// Whether it is a `Warning`, and not `Normal`.
     pub is_warning: bool,
-    /// In one word.
+    /// The reason, in one word.
     pub reason: String,
-    /// In a sentence.
+    /// The message, in a sentence.
     pub message: String,
 }
 
-/// The events between two statuses.
+/// The events for the changes from one status to the next.
 pub fn transition_events(
     previous: &MeshObservabilityStatus,
     next: &MeshObservabilityStatus,
@@ -38,7 +38,7 @@ fn find<'a>(status: &'a MeshObservabilityStatus, type_: &str) -> Option<&'a Cond
         .find(|condition| condition.type_ == type_)
 }
 
-/// A condition that turned true, or is not true for a new reason. What is only under way is not told.
+/// The event for a condition that became true, or is not true for a new reason. Progress is no event.
 fn transition_event(previous: Option<&Condition>, next: &Condition) -> Option<ResourceEvent> {
     let same =
         previous.is_some_and(|previous| previous.status == next.status && previous.reason == next.reason);
@@ -87,7 +87,7 @@ fn revert_events(
         .map(|reset| ResourceEvent {
             is_warning: true,
             reason: "MeshConfigReverted".to_owned(),
-            message: format!("{} set mesh config in {} back", reset.manager, reset.config_map),
+            message: format!("{} reverted mesh config in {}", reset.manager, reset.config_map),
         })
 }
 

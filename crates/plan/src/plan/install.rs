@@ -101,7 +101,7 @@ impl Reconciliation<'_> {
 
     fn availability(&self, collector: Result<&Collector, &ReadError>) -> Availability {
         match collector {
-            Ok(collector) => availability::judge(collector, self.resource.spec.collector.replicas),
+            Ok(collector) => availability::assess(collector, self.resource.spec.collector.replicas),
             Err(error) => Availability {
                 condition: ConditionState::unknown("CollectorCheckFailed", error.to_string()),
                 rolled_out: false,
@@ -144,8 +144,8 @@ impl Reconciliation<'_> {
         }
     }
 
-    /// A write that the API server refused is the reason that people need to see: of a collector that takes entries, too, because
-    /// it is not the one that is wanted.
+    /// The state of a condition after a failed write, which is what people need to know. That holds for a collector that takes entries,
+    /// too: it is not as the resource wants it.
     fn after_failure(&self, condition: ConditionState, of_mesh: bool) -> ConditionState {
         let Some(failure) = self.failure else {
             return condition;

@@ -1,4 +1,4 @@
-//! Mesh config on the way up: whether it is written, and if not, why.
+//! Mesh config during an install: whether it is written, and why not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,15 +17,15 @@ use super::targets::config_map;
 use super::uninstall::restore_orphan;
 use super::wiring::{self, Assessment, DesiredWiring, QUIET_PERIOD, Verdict};
 
-/// What is to be done about mesh config.
+/// What a pass decides about mesh config.
 pub(super) struct MeshConfigPlan {
-    /// Each revision's mesh config.
+    /// The mesh config of each revision.
     pub(super) assessments: Vec<Assessment>,
-    /// What is so.
+    /// The part of the status about the mesh.
     pub(super) status: MeshStatus,
-    /// `MeshConfigured`.
+    /// The state of `MeshConfigured`.
     pub(super) condition: ConditionState,
-    /// The writes that are due.
+    /// The writes that are due, in order.
     pub(super) steps: Vec<Step>,
 }
 
@@ -64,13 +64,16 @@ impl Reconciliation<'_> {
             Some(refusal) => refusal.condition(),
             None if edits.is_empty() => {
                 let message = wired_message(&assessments, &address);
-                ConditionState::met("Wired", format!("{message}{}", self.warning(&assessments)))
+                ConditionState::met(
+                    "Wired",
+                    format!("{message}{}", self.helm_release_warning(&assessments)),
+                )
             }
-            None => self.pending(&edits, has_rested, &self.warning(&assessments)),
+            None => self.pending_condition(&edits, has_rested, &self.helm_release_warning(&assessments)),
         };
         let mut steps = Vec::new();
         if refusal.is_none() && has_rested && !edits.is_empty() {
-            steps.extend(self.write(backup, &edits));
+            steps.extend(self.write_steps(backup, &edits));
         }
         if edits.is_empty() {
             steps.extend(backup.and_then(|backup| self.update_backup_address(backup, &assessments)));
@@ -84,8 +87,8 @@ impl Reconciliation<'_> {
         }
     }
 
-    /// A text is one resource's at a time: an earlier one's restore would take this one's wiring out, or miss what was there. Whose
-    /// text a backup is for that can't be read is not known.
+    /// Refuses a ConfigMap that is still to be restored for an earlier resource: that restore would remove this resource's wiring, or lose
+    /// the original. A backup that can't be decoded may be of any ConfigMap.
     fn refuse_orphaned(&self, assessments: &[Assessment]) -> Result<(), Refusal> {
         if let Some(error) = self.world.undecodable_backups.first() {
             return Err(error.clone().into());
@@ -115,7 +118,7 @@ impl Reconciliation<'_> {
         })
     }
 
-    /// The first reason against writing.
+    /// The first reason not to write; `None` when mesh config may be written.
     fn refusal(
         &self,
         assessments: &[Assessment],
@@ -150,15 +153,15 @@ impl Reconciliation<'_> {
         })
     }
 
-    /// What a HelmRelease will do to a wired text.
-    fn warning(&self, assessments: &[Assessment]) -> String {
+    /// A warning for each wired ConfigMap that a HelmRelease renders.
+    fn helm_release_warning(&self, assessments: &[Assessment]) -> String {
         let edited = assessments.iter().map(|one| one.target.edited());
         let texts = edited.filter_map(|name| config_map(self.world, name).ok().flatten());
         let warnings = texts.filter_map(|text| {
             let release = text.helm_release.as_deref()?;
             Some(format!(
-                ". {release} renders {name}: each of its upgrades sets the text back, and it is wired again after {quiet} s; if \
-                 its spec.driftDetection is on, it sets the text back until it is given up: let it ignore the path /data/mesh",
+                ". {release} renders {name}: each of its upgrades reverts mesh config, and it is wired again after {quiet} s; if \
+                 its spec.driftDetection is on, it reverts mesh config until the operator gives up: let it ignore the path /data/mesh",
                 name = text.name,
                 quiet = QUIET_PERIOD.as_secs()
             ))
@@ -166,7 +169,7 @@ impl Reconciliation<'_> {
         warnings.collect()
     }
 
-    fn pending(&self, edits: &[&MeshEdit], has_rested: bool, warning: &str) -> ConditionState {
+    fn pending_condition(&self, edits: &[&MeshEdit], has_rested: bool, warning: &str) -> ConditionState {
         let names: Vec<ObjectName> = edits.iter().map(|edit| edit.config_map.clone()).collect();
         let names = refusal::join_names(&names);
         match self.resource.spec.management_state {
@@ -185,7 +188,7 @@ impl Reconciliation<'_> {
             ManagementState::Managed | ManagementState::Removed if !has_rested => ConditionState::unmet(
                 "WaitingForQuiet",
                 format!(
-                    "{names} was set back; it is wired again after {} s without a change",
+                    "{names} was reverted; it is wired again after {} s without a change",
                     QUIET_PERIOD.as_secs()
                 ),
             ),
@@ -195,8 +198,8 @@ impl Reconciliation<'_> {
         }
     }
 
-    /// Writes down texts that were wired and no longer are. `true` when all of them have rested, and were known before this
-    /// pass.
+    /// Records ConfigMaps that were wired and no longer are. `true` when none of them has changed for the quiet period, and none is new in
+    /// this pass.
     fn record_reverts(
         &self,
         backup: Option<&Backup>,
@@ -233,8 +236,8 @@ impl Reconciliation<'_> {
         has_rested
     }
 
-    /// The backup of everything that is about to be written, then the writes.
-    fn write(&self, backup: Option<&Backup>, edits: &[&MeshEdit]) -> Vec<Step> {
+    /// The writes of mesh config, after the backup of everything that they change.
+    fn write_steps(&self, backup: Option<&Backup>, edits: &[&MeshEdit]) -> Vec<Step> {
         let address = self.collector_address();
         let mut wanted = backup.cloned().unwrap_or_else(|| Backup {
             uid: self.resource.uid().to_owned(),
@@ -265,7 +268,7 @@ impl Reconciliation<'_> {
         steps
     }
 
-    /// The backup with today's address, when every text has it.
+    /// The backup with the present address, once every ConfigMap has that address.
     fn update_backup_address(&self, backup: &Backup, assessments: &[Assessment]) -> Option<Step> {
         let address = self.collector_address();
         let is_in_use = |name: &ObjectName| {
@@ -283,7 +286,8 @@ impl Reconciliation<'_> {
         })
     }
 
-    /// Of every text that is or was written: another `configSource` may have left one between its write and this.
+    /// Releases the operator's field ownership of every ConfigMap that is or was written. A change of `configSource` may have left one
+    /// that was written and not released.
     fn release_field_ownership(&self, backup: Option<&Backup>, assessments: &[Assessment]) -> Vec<Step> {
         let written = backup.iter().flat_map(|backup| backup.originals.keys());
         let edited = assessments.iter().map(|one| one.target.edited());
@@ -306,7 +310,7 @@ impl MeshConfigPlan {
     }
 }
 
-/// Whether a text is wired to an address.
+/// Whether a ConfigMap sends access logs to an address.
 fn holds(text: &MeshConfigMap, address: &str) -> bool {
     alscope_mesh_config::is_wired(text.mesh_text(), address).unwrap_or(false)
 }

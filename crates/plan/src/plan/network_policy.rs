@@ -1,8 +1,8 @@
-//! Who reaches the collector's ports: proxies 11800, Prometheus and the operator 9090, and no other port is open.
+//! Who may connect to the ports of the collector: proxies to 11800, Prometheus and the operator to 9090, and nobody to any other.
 //!
-//! A rule without sources lets everybody in. That is the default for both ports, because no selector matches all that may send:
-//! what has a node's address, or none of the cluster, would be cut off. The page needs no rule: it listens on loopback, where
-//! `kubectl port-forward` reaches it.
+//! A rule without sources admits everybody. That is the default for both ports, because no selector matches all clients: those with
+//! the address of a node, or an address outside the cluster, would be cut off. The page needs no rule: it listens on loopback, which
+//! `kubectl port-forward` reaches.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::world::OPERATOR_NAME;
 
 use super::settings::{ADMIN_PORT, GRPC_PORT};
 
-/// The policy of the pods that `selector` matches; `None` where none is wanted.
+/// The policy for the pods that `selector` matches; `None` if the resource wants none.
 pub fn network_policy(spec: &NetworkPolicySpec, selector: &Value) -> Option<Value> {
     let rule = |port: u16, sources: Vec<Value>| {
         let mut rule = json!({"ports": [{"port": port, "protocol": "TCP"}]});
@@ -34,7 +34,7 @@ pub fn network_policy(spec: &NetworkPolicySpec, selector: &Value) -> Option<Valu
     })
 }
 
-/// The operator's own pods, in the policy's namespace: they ask each replica what it received.
+/// The pods of the operator, in the namespace of the policy: they ask each replica what it received.
 fn operator() -> Value {
     json!({"podSelector": {"matchLabels": {"app.kubernetes.io/name": OPERATOR_NAME}}})
 }

@@ -1,9 +1,9 @@
-//! Whether an object in the cluster holds all that is wanted of it. The API server adds defaults, so only what is wanted
-//! counts; it drops what is empty, and writes quantities in its own way.
+//! Whether an object in the cluster has everything that an apply would write. The API server adds defaults, so other fields do not
+//! count; it removes what is empty, and writes quantities in its own form.
 
 use serde_json::Value;
 
-/// Whether `actual` holds everything in `wanted`.
+/// Whether `actual` has everything that `wanted` has.
 pub fn contains(wanted: &Value, actual: &Value) -> bool {
     match (wanted, actual) {
         (Value::Object(wanted), Value::Object(actual)) => wanted.iter().all(|(key, value)| {

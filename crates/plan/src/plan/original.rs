@@ -1,7 +1,7 @@
-//! What a ConfigMap of mesh config would hold without the operator, told from what it holds now and what it held before.
+//! Reconstructs what a ConfigMap of mesh config would hold without the operator, from what it holds now and what it held before.
 //!
-//! Both paths are written at once, so a text without an address of the operator's is wholly somebody else's, its switch
-//! included: a chart's upgrade that turns the switch on itself keeps it.
+//! The operator writes both paths at once. So a text without its address was written by somebody else as a whole, also the switch: a
+//! chart's upgrade that turns the switch on keeps it on.
 
 use alscope_mesh_config::{self as mesh_config, MeshConfigError, Restored};
 
@@ -9,14 +9,14 @@ use crate::world::MeshConfigContent;
 
 use super::step::MeshEdit;
 
-/// Which of the addresses that the operator may have written stands in a text.
+/// The address in a text, if it is one that the operator may have written.
 pub fn written_address<'a>(text: &str, addresses: &[&'a str]) -> Result<Option<&'a str>, MeshConfigError> {
     let settings = mesh_config::read(text)?;
     let found = settings.address();
     Ok(addresses.iter().find(|address| found == Some(**address)).copied())
 }
 
-/// A text without what is the operator's own in it.
+/// The text without the values that the operator wrote.
 pub fn without_own_values(
     text: &str,
     before: &MeshConfigContent,
@@ -35,8 +35,8 @@ pub fn without_own_values(
     })
 }
 
-/// What is to be restored after an edit. `known` is what the backup has; what can't be told apart from the operator's own
-/// stays what it was.
+/// What an uninstall restores after this edit. `known` is what the backup has. It stays where the original can't be told from the
+/// operator's own values.
 pub fn reconstruct_original(
     edit: &MeshEdit,
     known: Option<&MeshConfigContent>,

@@ -1,4 +1,4 @@
-//! The whole plan at once, for people: every edit, every object, every pod to restart, whatever has to come first.
+//! The whole plan at once, for people: every edit, every object, every pod to restart, also those of later passes.
 
 use crate::api::{MeshObservability, ProxiesStatus};
 use crate::world::{Backup, Collector, World};
@@ -11,20 +11,20 @@ use super::settings::OperatorSettings;
 use super::step::{DesiredObject, Step};
 use super::wiring::{self, Assessment, DesiredWiring};
 
-/// What a resource would come to.
+/// What a resource would change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preview {
-    /// The address that mesh config is given.
+    /// The address that would be written into mesh config.
     pub address: String,
-    /// Each revision's mesh config, or why none can be told.
+    /// The mesh config of each revision, or why it is not known.
     pub mesh: Result<Vec<Assessment>, Refusal>,
-    /// Objects that would be applied.
+    /// The objects that would be applied.
     pub objects: Vec<DesiredObject>,
-    /// The mesh's proxies, if they are known.
+    /// The proxies of the mesh, if they are known.
     pub proxies: Option<ProxiesStatus>,
 }
 
-/// What a resource would come to in this world.
+/// What a resource would change in this cluster.
 pub fn preview(world: &World, settings: &OperatorSettings, resource: &MeshObservability) -> Preview {
     let name = resource.name();
     let uid = resource.uid();
@@ -57,13 +57,13 @@ pub fn preview(world: &World, settings: &OperatorSettings, resource: &MeshObserv
                 _ => None,
             })
             .collect(),
-        proxies: reported(world, resource, &assessed, &address),
+        proxies: proxies_status(world, resource, &assessed, &address),
         mesh: assessed,
         address,
     }
 }
 
-fn reported(
+fn proxies_status(
     world: &World,
     resource: &MeshObservability,
     assessed: &Result<Vec<Assessment>, Refusal>,

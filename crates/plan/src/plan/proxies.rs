@@ -1,4 +1,5 @@
-//! Which proxies know the collector's address, the commands that restart the others, and which do not report all the same.
+//! Which proxies have the address of the collector, the commands that restart the others, and the proxies that do not report
+//! because of a Telemetry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,12 +12,12 @@ use super::conditions::ConditionState;
 use super::telemetry_precedence::{AttachedService, Telemetries, TelemetryDecision};
 use super::wiring::Assessment;
 
-/// The namespace that a proxy's istiod runs in when its configuration names none (Istio's default `discoveryAddress`).
+/// The namespace of istiod for a proxy whose configuration names none (Istio's default `discoveryAddress`).
 const DEFAULT_MESH_NAMESPACE: &str = "istio-system";
 const MAX_WORKLOADS_LISTED: usize = 10;
 const MAX_PODS_LISTED: usize = 5;
 
-/// The proxies of a mesh, counted.
+/// Counts the proxies of a mesh for the status.
 pub fn status(
     proxies: &[Proxy],
     telemetries: &[Telemetry],
@@ -30,9 +31,11 @@ pub fn status(
     let mut silenced: BTreeMap<TelemetryDecision, Vec<&Proxy>> = BTreeMap::new();
     let mut services: BTreeSet<(AttachedService, Vec<ObjectName>)> = BTreeSet::new();
     let living = proxies.iter().filter(|proxy| !proxy.is_ending);
-    for (proxy, assessment) in living.filter_map(|proxy| Some((proxy, of(proxy, mesh, assessments)?))) {
+    for (proxy, assessment) in
+        living.filter_map(|proxy| Some((proxy, assessment_of(proxy, mesh, assessments)?)))
+    {
         let has_address = proxy.address.as_deref() == Some(address);
-        if let Some(reason) = skip(proxy, assessment).filter(|_| !has_address) {
+        if let Some(reason) = skip_reason(proxy, assessment).filter(|_| !has_address) {
             skipped.entry(reason).or_default().push(proxy);
             continue;
         }
@@ -58,7 +61,7 @@ pub fn status(
     let total = up_to_date + waiting + silent;
     let workloads: Vec<WorkloadStatus> = pending
         .into_iter()
-        .map(|((namespace, owner), pods)| workload(namespace, owner, &pods))
+        .map(|((namespace, owner), pods)| workload_status(namespace, owner, &pods))
         .collect();
     let silenced: Vec<SilencedStatus> = silenced
         .into_iter()
@@ -70,8 +73,8 @@ pub fn status(
         up_to_date,
         pending_restart: waiting,
         silent,
-        workloads: largest(workloads, |one| one.pending),
-        silenced: largest(silenced, |one| one.count),
+        workloads: most_affected(workloads, |one| one.pending),
+        silenced: most_affected(silenced, |one| one.count),
         silenced_services: services
             .into_iter()
             .take(MAX_WORKLOADS_LISTED)
@@ -84,14 +87,14 @@ pub fn status(
     }
 }
 
-/// Those with the most pods first, and no more than are shown.
-fn largest<T>(mut list: Vec<T>, count: impl Fn(&T) -> i64) -> Vec<T> {
+/// The items with the most pods, largest first, and no more than the status lists.
+fn most_affected<T>(mut list: Vec<T>, count: impl Fn(&T) -> i64) -> Vec<T> {
     list.sort_by_key(|one| std::cmp::Reverse(count(one)));
     list.truncate(MAX_WORKLOADS_LISTED);
     list
 }
 
-/// `ProxiesUpToDate` of a wired mesh.
+/// The state of `ProxiesUpToDate`, for a wired mesh.
 pub fn condition(report: &ProxiesStatus) -> ConditionState {
     let messages = [
         (report.pending_restart > 0).then(|| restart_message(report)),
@@ -177,21 +180,25 @@ fn services_message(report: &ProxiesStatus) -> String {
     )
 }
 
-/// Some of so many pods.
+/// The names of some of `count` pods.
 fn listed(pods: &[String], count: i64) -> String {
     let has_more = usize::try_from(count).is_ok_and(|count| count > pods.len());
     format!("{}{}", pods.join(", "), if has_more { ", …" } else { "" })
 }
 
-/// The revision of the mesh that a proxy belongs to, by its istiod's namespace and revision.
-fn of<'a>(proxy: &Proxy, mesh: &MeshSpec, assessments: &'a [Assessment]) -> Option<&'a Assessment> {
+/// The revision of the mesh that a proxy belongs to, by the namespace and revision of its istiod.
+fn assessment_of<'a>(
+    proxy: &Proxy,
+    mesh: &MeshSpec,
+    assessments: &'a [Assessment],
+) -> Option<&'a Assessment> {
     let namespace = proxy.mesh_namespace.as_deref().unwrap_or(DEFAULT_MESH_NAMESPACE);
     let mut assessments = assessments.iter().filter(|_| namespace == mesh.namespace);
     assessments.find(|one| one.target.revision == proxy.revision)
 }
 
-/// Why a proxy without the address is left out.
-fn skip(proxy: &Proxy, assessment: &Assessment) -> Option<&'static str> {
+/// Why a proxy without the address is not counted; `None` for one that is.
+fn skip_reason(proxy: &Proxy, assessment: &Assessment) -> Option<&'static str> {
     if proxy.overridden {
         return Some(
             "the pod's annotation proxy.istio.io/config sets envoyAccessLogService itself; remove it there",
@@ -219,7 +226,7 @@ fn skip(proxy: &Proxy, assessment: &Assessment) -> Option<&'static str> {
     }
 }
 
-fn workload(namespace: &str, owner: &PodOwner, pods: &[&Proxy]) -> WorkloadStatus {
+fn workload_status(namespace: &str, owner: &PodOwner, pods: &[&Proxy]) -> WorkloadStatus {
     let mut names: Vec<String> = pods.iter().map(|proxy| proxy.pod.name.clone()).collect();
     names.sort();
     names.truncate(MAX_PODS_LISTED);
@@ -230,12 +237,16 @@ fn workload(namespace: &str, owner: &PodOwner, pods: &[&Proxy]) -> WorkloadStatu
         PodOwner::Deployment(name) => ("Deployment", name.clone(), restart("deployment", name)),
         PodOwner::ManagedGateway(name) => {
             let gateway = pods.iter().find_map(|proxy| proxy.gateway()).unwrap_or(name);
-            ("Gateway", gateway.to_owned(), render(namespace, gateway))
+            (
+                "Gateway",
+                gateway.to_owned(),
+                rerender_command(namespace, gateway),
+            )
         }
         PodOwner::StatefulSet(name) => ("StatefulSet", name.clone(), restart("statefulset", name)),
         PodOwner::DaemonSet(name) => ("DaemonSet", name.clone(), restart("daemonset", name)),
-        PodOwner::Job(name) => ("Job", name.clone(), delete(namespace, &names)),
-        PodOwner::Other(kind, name) => (kind.as_str(), name.clone(), delete(namespace, &names)),
+        PodOwner::Job(name) => ("Job", name.clone(), delete_command(namespace, &names)),
+        PodOwner::Other(kind, name) => (kind.as_str(), name.clone(), delete_command(namespace, &names)),
         PodOwner::Unowned => (
             "Pod",
             first,
@@ -255,17 +266,17 @@ fn workload(namespace: &str, owner: &PodOwner, pods: &[&Proxy]) -> WorkloadStatu
     }
 }
 
-/// A mere restart would start the pods as they are: istiod has to render the Gateway's Deployment anew, which a change of the
-/// Gateway makes it do.
-fn render(namespace: &str, gateway: &str) -> String {
+/// The command that makes istiod render the Deployment of a Gateway again: any change of the Gateway does. A restart alone would start
+/// the pods as they are.
+fn rerender_command(namespace: &str, gateway: &str) -> String {
     format!(
         "kubectl -n {namespace} annotate gateways.gateway.networking.k8s.io {gateway} --overwrite \
          alscope.dev/rendered-at=\"$(date +%s)\""
     )
 }
 
-/// An owner without a rollout makes new pods for deleted ones.
-fn delete(namespace: &str, pods: &[String]) -> String {
+/// The command for an owner without a rollout, which replaces deleted pods.
+fn delete_command(namespace: &str, pods: &[String]) -> String {
     format!("kubectl -n {namespace} delete pod {}", pods.join(" "))
 }
 

@@ -1,4 +1,4 @@
-//! Why mesh config is not written. The reasons are API; each message says what to do.
+//! Why mesh config is not written. The reasons are part of the API; each message says what to do.
 
 use alscope_mesh_config::MeshConfigError;
 
@@ -9,99 +9,99 @@ use super::conditions::ConditionState;
 /// Why mesh config is not written, or not effective.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Something could not be read.
+    /// A part of the cluster could not be read.
     #[error(transparent)]
     Unreadable(#[from] ReadError),
-    /// A write was refused by the API server.
+    /// The API server refused a write.
     #[error("{0}")]
     WriteFailed(WriteFailure),
-    /// Access logs already go somewhere else.
+    /// Mesh config already sends access logs to another address.
     #[error(
         "{config_map} already sends access logs to {address}; remove defaultConfig.envoyAccessLogService there, \
          or set spec.mesh.conflictPolicy: Overwrite to replace it until this resource is deleted"
     )]
     ForeignAddress {
-        /// Where it stands.
+        /// The ConfigMap with the other address.
         config_map: ObjectName,
         /// The other address.
         address: String,
     },
-    /// The address stands in the text that wins over the shared one.
+    /// The revision's own mesh config, which wins over the shared one, has another address.
     #[error(
         "{config_map} sends access logs to {address} and wins over the shared mesh config; remove \
          defaultConfig.envoyAccessLogService there, or set spec.mesh.configSource: ConfigMap"
     )]
     PrimaryWins {
-        /// The revision's ConfigMap.
+        /// The ConfigMap of the revision.
         config_map: ObjectName,
         /// The other address.
         address: String,
     },
-    /// What stands in the text that wins over the shared one hides it.
+    /// The revision's own mesh config, which wins over the shared one, sets the paths of the wiring.
     #[error(
         "{config_map} sets enableEnvoyAccessLogService or defaultConfig.envoyAccessLogService itself and wins over the shared \
          mesh config; remove them there, or set spec.mesh.configSource: ConfigMap"
     )]
     PrimaryHides {
-        /// The revision's ConfigMap.
+        /// The ConfigMap of the revision.
         config_map: ObjectName,
     },
-    /// A GitOps tool would set a change back.
+    /// A GitOps tool would revert a change.
     #[error(
-        "{config_map} is managed by {tool}, which would set a change back; commit this to its source: {snippet} \
+        "{config_map} is managed by {tool}, which would revert a change; commit this to its source: {snippet} \
          (or name a shared mesh config in istiod's SHARED_MESH_CONFIG and in the chart's mesh.sharedConfigMap)",
         tool = managing_tool.as_str()
     )]
     ManagedByGitOps {
-        /// The ConfigMap.
+        /// The ConfigMap of mesh config.
         config_map: ObjectName,
-        /// The tool.
+        /// The tool that manages the ConfigMap.
         managing_tool: ManagingTool,
-        /// What to commit.
+        /// The YAML to commit to the source of the tool.
         snippet: String,
     },
-    /// The Sail operator would set a change back.
+    /// The Sail operator would revert a change.
     #[error(
-        "{config_map} is rendered by the Sail operator, which would set a change back; set this in its Istio resource \
+        "{config_map} is rendered by the Sail operator, which would revert a change; set this in its Istio resource \
          under spec.values: meshConfig: {snippet}"
     )]
     ManagedBySail {
-        /// The ConfigMap.
+        /// The ConfigMap of mesh config.
         config_map: ObjectName,
-        /// What to set.
+        /// The YAML to set.
         snippet: String,
     },
-    /// Telemetry resources shadow mesh config's switch.
+    /// A Telemetry of the whole mesh shadows the switch of mesh config.
     #[error(
         "mesh config's access-log switch has no effect: the Telemetry {telemetry} sets accessLogging for the whole mesh; \
          remove accessLogging from it"
     )]
     ShadowedByTelemetry {
-        /// The first of them.
+        /// The Telemetry to change.
         telemetry: ObjectName,
     },
-    /// Default providers shadow mesh config's switch.
+    /// Default providers shadow the switch of mesh config.
     #[error(
         "mesh config's access-log switch has no effect: defaultProviders.accessLogging in {config_map} names {providers}; \
          remove it there"
     )]
     ShadowedByProviders {
-        /// Where they stand.
+        /// The ConfigMap with the default providers.
         config_map: ObjectName,
-        /// The providers.
+        /// The names of the providers.
         providers: String,
     },
-    /// Managed gateways would be rolled.
+    /// istiod would roll managed gateways.
     #[error(
         "istiod would roll the pods of {count} managed gateways and waypoints ({gateways}); \
          set spec.mesh.allowGatewayRollout: true to allow it",
         count = gateways.len(), gateways = join_names(gateways)
     )]
     WouldRestartGateways {
-        /// Their Deployments.
+        /// The Deployments of the gateways.
         gateways: Vec<ObjectName>,
     },
-    /// Several revisions, of which not all are listed.
+    /// The mesh has revisions that the resource does not list.
     #[error(
         "the mesh has the revisions {found}, of which spec.mesh.revisions lists {listed}; list each: a proxy of an unlisted \
          revision would send nothing",
@@ -109,27 +109,27 @@ pub enum Refusal {
         listed = if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
     )]
     RevisionsNotListed {
-        /// What there is.
+        /// The revisions of the mesh.
         found: Vec<String>,
-        /// What is listed.
+        /// The revisions that the resource lists.
         listed: Vec<String>,
     },
-    /// A listed revision has no istiod.
+    /// The resource lists a revision that no istiod serves.
     #[error(
         "spec.mesh.revisions lists {revision}, and no istiod in {namespace} serves it; remove it from the list or install it"
     )]
     RevisionNotFound {
-        /// The revision.
+        /// The revision without an istiod.
         revision: String,
-        /// The mesh's namespace.
+        /// The namespace of the mesh.
         namespace: String,
     },
-    /// The text can't be edited.
+    /// The text of mesh config can't be edited.
     #[error("mesh config in {config_map} can't be edited: {error}")]
     MeshConfigInvalid {
-        /// The ConfigMap.
+        /// The ConfigMap of mesh config.
         config_map: ObjectName,
-        /// Why.
+        /// Why the text can't be edited.
         error: MeshConfigError,
     },
     /// The ConfigMap does not exist.
@@ -138,66 +138,66 @@ pub enum Refusal {
          (value configMap: true)"
     )]
     MeshConfigMapNotFound {
-        /// The ConfigMap.
+        /// The ConfigMap of mesh config.
         config_map: ObjectName,
     },
-    /// istiod names no shared mesh config.
+    /// The resource asks for the shared mesh config, and istiod names none.
     #[error(
         "spec.mesh.configSource is SharedConfigMap, and istiod {deployment} names none; set Istio's chart value \
          env.SHARED_MESH_CONFIG, or configSource: Auto"
     )]
     NoSharedConfigMap {
-        /// istiod's Deployment.
+        /// The Deployment of istiod.
         deployment: ObjectName,
     },
-    /// Proxies of this Istio would refuse the wiring.
+    /// The proxies of this version of Istio would refuse the wiring.
     #[error(
         "istiod {deployment} is version {major}.{minor}, whose proxies refuse listeners with an unknown access-log cluster; upgrade Istio to 1.13 or newer"
     )]
     IstioTooOld {
-        /// istiod's Deployment.
+        /// The Deployment of istiod.
         deployment: ObjectName,
-        /// Its version.
+        /// Its version of Istio.
         major: u32,
-        /// Its version.
+        /// Its version of Istio.
         minor: u32,
     },
-    /// Somebody keeps setting the text back.
+    /// Another writer keeps reverting mesh config.
     #[error(
-        "{manager} has set mesh config back three times within an hour, so nothing more is written; end what it does, \
+        "{manager} has reverted mesh config three times within an hour, so the operator writes nothing more; end what it does, \
          then change this resource's spec"
     )]
     MeshConfigContended {
         /// The field manager.
         manager: String,
     },
-    /// What an earlier resource's mesh was before is still to be put back.
+    /// The mesh config of an earlier resource is still to be restored.
     #[error(
-        "{config_map} is first restored for the MeshObservability {resource}, which went without its finalizer. {why}. If mesh config \
-         is right as it is, delete that one's backup: {command}"
+        "{config_map} is first restored for the MeshObservability {resource}, which was deleted without its finalizer. {why}. If mesh config \
+         is right as it is, delete the backup of that resource: {command}"
     )]
     RestorePending {
-        /// The ConfigMap that both are about.
+        /// The ConfigMap of both resources.
         config_map: ObjectName,
-        /// The resource that is gone.
+        /// The name of the earlier resource, which is gone.
         resource: String,
-        /// What is done, or holds it up.
+        /// What the restore does or waits for.
         why: String,
-        /// Deletes its backup.
+        /// The command that deletes its backup.
         command: Box<str>,
     },
-    /// A person or a pipeline must write.
+    /// The resource leaves the edit to a person or a pipeline.
     #[error("set this in mesh config of {config_map}: {snippet}")]
     ManualActionRequired {
-        /// The ConfigMap.
+        /// The ConfigMap of mesh config.
         config_map: ObjectName,
-        /// What to set.
+        /// The YAML to set.
         snippet: String,
     },
-    /// Proxies that start would find nobody.
+    /// The collector is not available yet, and proxies that start would not find it.
     #[error("mesh config is written as soon as the collector is available: {why}")]
     WaitingForCollector {
-        /// What it waits for.
+        /// Why the collector is not available.
         why: String,
     },
 }
@@ -205,7 +205,7 @@ pub enum Refusal {
 /// Why a write failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteFailure {
-    /// The operator lacks a right.
+    /// The operator lacks an RBAC right.
     #[error(
         "the operator may not {verb} {resource} {name}; give its service account this right{remedy}",
         remedy = if resource == "configmaps" {
@@ -215,21 +215,21 @@ pub enum WriteFailure {
         }
     )]
     Forbidden {
-        /// `create`, `update`, `patch` or `delete`.
+        /// The verb: `create`, `update`, `patch` or `delete`.
         verb: &'static str,
         /// The resource's plural.
         resource: String,
-        /// The object.
+        /// The object that was to be written.
         name: ObjectName,
     },
-    /// The API server refused it or did not answer.
+    /// The API server refused the write or did not answer.
     #[error("{verb} of {resource} {name} failed: {message}; the operator tries again by itself")]
     Failed {
-        /// The verb.
+        /// The verb of the write.
         verb: &'static str,
         /// The resource's plural.
         resource: String,
-        /// The object.
+        /// The object that was to be written.
         name: ObjectName,
         /// What the API server said.
         message: String,
@@ -237,7 +237,7 @@ pub enum WriteFailure {
 }
 
 impl Refusal {
-    /// The condition's reason.
+    /// The reason of the condition `MeshConfigured`.
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Unreadable(ReadError::Forbidden { .. })
@@ -265,7 +265,7 @@ impl Refusal {
         }
     }
 
-    /// As a condition: what could not be read is unknown, everything else is known to be wrong.
+    /// The state of `MeshConfigured`: unknown when something could not be read, else unmet.
     pub fn condition(&self) -> ConditionState {
         let condition = match self {
             Self::Unreadable(
@@ -277,14 +277,14 @@ impl Refusal {
     }
 }
 
-/// What to set by hand, on one line.
+/// The YAML to set by hand, on one line.
 pub fn mesh_config_snippet(address: &str) -> String {
     format!(
         "{{enableEnvoyAccessLogService: true, defaultConfig: {{envoyAccessLogService: {{address: \"{address}\"}}}}}}"
     )
 }
 
-/// At most five names.
+/// A list of names, of which at most five are written out.
 pub fn join_names(names: &[ObjectName]) -> String {
     const MAX_NAMES_LISTED: usize = 5;
     let shown: Vec<String> = names

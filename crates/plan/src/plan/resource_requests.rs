@@ -1,14 +1,14 @@
-//! What the collector's container asks of its node where the resource does not say it.
+//! The default resource requests of the collector's container.
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-/// A tenth of a core takes a mesh of 100 proxies with 1 000 requests a second (`docs/performance.md`). The memory is more than what
-/// 250 proxies can make the collector hold, an eighth of the load in `docs/memory.md`; a test adds it up.
+/// The default requests. A tenth of a core is enough for 100 proxies with 1 000 requests a second (`docs/performance.md`). The memory is
+/// more than what 250 proxies can make the collector hold, an eighth of the load in `docs/memory.md`; a test adds it up.
 pub const DEFAULT_REQUESTS: [(&str, &str); 2] = [("cpu", "100m"), ("memory", "256Mi")];
 
-/// What is asked for, with the default request of each resource that is neither requested nor limited: Kubernetes takes a limit
-/// for the request, and refuses a request above its limit.
+/// The requests and limits of a resource, with a default request where there is neither. Kubernetes takes a limit for the request, and
+/// refuses a request above its limit.
 pub fn with_default_requests(asked: &ResourceRequirements) -> ResourceRequirements {
     let mut resources = asked.clone();
     let limits = resources.limits.clone().unwrap_or_default();

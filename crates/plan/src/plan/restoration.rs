@@ -125,7 +125,7 @@ fn managed(
         format!(", or put the address {address} there, which stood there before")
     });
     format!(
-        "{name} is managed by {tool}, which would set a change back, and still sends access logs to {address}; remove \
+        "{name} is managed by {tool}, which would revert a change, and still sends access logs to {address}; remove \
          enableEnvoyAccessLogService and defaultConfig.envoyAccessLogService from {place}{foreign}",
         tool = tool.as_str(),
         address = address.copied().unwrap_or("the collector"),

@@ -1,8 +1,8 @@
-//! Texts that were wired and are no longer: an upgrade is wired again, a fight is not.
+//! Reverts of wired mesh config. The operator wires it again after an upgrade, and gives up when somebody reverts it again and again.
 //!
-//! What happened is kept in the status, so that it outlives the operator; a revert counts once, by the text's
-//! resourceVersion. A writer that is faster than the operator's next pass is told by what the operator wrote over: the text is
-//! another than that one, and yet not wired.
+//! The status keeps the reverts, so that they outlive the operator. A revert counts once, by the resourceVersion of the ConfigMap. A
+//! writer may be faster than the next pass of the operator. So a ConfigMap that is not wired, and not the version that the operator
+//! has overwritten either, was reverted, too.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use crate::world::{MeshConfigMap, ObjectName, World};
 
 use super::step::Step;
 
-/// A manager that sets the text back so often within [`CONTENTION_WINDOW`] keeps doing so.
+/// After so many reverts by one manager within [`CONTENTION_WINDOW`], the operator gives up.
 const REVERTS_OF_CONTENTION: usize = 3;
 const CONTENTION_WINDOW: Duration = Duration::from_hours(1);
-/// How many reverts the status keeps.
+/// How many reverts the status lists.
 const MAX_REVERTS_LISTED: usize = 10;
-/// A writer whose entry in `managedFields` is gone.
+/// Stands for a writer that has no entry in `managedFields`.
 const UNKNOWN_WRITER: &str = "an unknown writer";
 
-/// Remembers what a step, which is done, wrote over.
+/// Records the version that a completed step has overwritten.
 pub fn record_overwrite(overwritten_versions: &mut BTreeMap<ObjectName, String>, step: &Step) {
     if let Step::WriteMesh(edit) = step
         && let Some(version) = &edit.resource_version
@@ -32,8 +32,8 @@ pub fn record_overwrite(overwritten_versions: &mut BTreeMap<ObjectName, String>,
     }
 }
 
-/// Forgets what was written over where a status, which is written, says what came of it. A watch that lags behind still shows
-/// the text from before the write, of which nothing follows.
+/// Forgets the overwritten versions whose effect a written status covers. A watch that lags behind still shows the version before the
+/// write, which says nothing about a revert.
 pub fn forget_observed(
     overwritten_versions: &mut BTreeMap<ObjectName, String>,
     world: &World,
@@ -52,7 +52,7 @@ pub fn forget_observed(
     });
 }
 
-/// Whether the operator wrote over an older version of this text.
+/// Whether the operator has overwritten an older version of this ConfigMap.
 pub fn was_overwritten(world: &World, text: &MeshConfigMap) -> bool {
     world
         .overwritten_versions
@@ -60,7 +60,7 @@ pub fn was_overwritten(world: &World, text: &MeshConfigMap) -> bool {
         .is_some_and(|version| *version != text.resource_version)
 }
 
-/// Writes a revert down; `false` when it was known.
+/// Adds a revert to the status. Returns `false` if it is there already.
 pub fn record_revert(mesh: &mut MeshStatus, config_map: &MeshConfigMap, now: Timestamp) -> bool {
     let name = config_map.name.to_string();
     let known = mesh
@@ -85,7 +85,7 @@ pub fn record_revert(mesh: &mut MeshStatus, config_map: &MeshConfigMap, now: Tim
     true
 }
 
-/// Who keeps setting the text back, as of now.
+/// The manager that keeps reverting a ConfigMap; `None` if nobody does.
 pub fn contender(mesh: &MeshStatus, now: Timestamp) -> Option<&str> {
     let begin = now - CONTENTION_WINDOW;
     let recent = |revert: &&Revert| revert.at.0 > begin;
@@ -100,7 +100,7 @@ pub fn contender(mesh: &MeshStatus, now: Timestamp) -> Option<&str> {
     })
 }
 
-/// Gives in to a contender until the generation changes, and forgets the fight when it has changed.
+/// Gives up on a contended mesh until the generation of the resource changes, and starts again after that.
 pub fn update_contention(mesh: &mut MeshStatus, generation: i64, now: Timestamp) {
     if mesh
         .contention
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_third_reset_by_one_manager_within_an_hour_is_a_fight() {
+    fn the_third_revert_by_one_manager_within_an_hour_is_a_contention() {
         let mut mesh = MeshStatus::default();
         for (version, minutes) in [("1", 0), ("2", 20)] {
             assert!(record_revert(&mut mesh, &text("helm", version), after(minutes)));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn resets_an_hour_apart_are_upgrades() {
+    fn reverts_an_hour_apart_are_upgrades() {
         let mut mesh = MeshStatus::default();
         for (version, minutes) in [("1", 0), ("2", 20), ("3", 60)] {
             record_revert(&mut mesh, &text("helm", version), after(minutes));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn resets_by_different_managers_are_no_fight() {
+    fn reverts_by_different_managers_are_no_contention() {
         let mut mesh = MeshStatus::default();
         for (version, manager) in [("1", "helm"), ("2", "helm"), ("3", "kubectl-edit")] {
             record_revert(&mut mesh, &text(manager, version), NOW);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn one_reset_counts_once() {
+    fn one_revert_counts_once() {
         let mut mesh = MeshStatus::default();
         assert!(record_revert(&mut mesh, &text("helm", "1"), NOW));
         assert!(!record_revert(&mut mesh, &text("helm", "1"), after(1)));

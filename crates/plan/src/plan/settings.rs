@@ -1,26 +1,26 @@
-//! What the operator was started with, as far as it decides something.
+//! The settings that the operator was started with, as far as the plan depends on them.
 
 use std::time::Duration;
 
-/// The collector's gRPC port.
+/// The port of the collector for access logs (gRPC).
 pub const GRPC_PORT: u16 = 11_800;
-/// The collector's admin port.
+/// The port of the collector for probes, metrics and `/intake`.
 pub const ADMIN_PORT: u16 = 9_090;
 
-/// The operator's own settings.
+/// The settings of one operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorSettings {
-    /// The operator's namespace, in which the collector runs.
+    /// The namespace of the operator, in which the collectors run.
     pub namespace: String,
-    /// The collector's image, unless a resource names one.
+    /// The image of the collector, unless a resource names one.
     pub collector_image: String,
-    /// The collector's ServiceAccount, which the chart ships.
+    /// The ServiceAccount of the collector, which the chart creates.
     pub collector_service_account: String,
-    /// The cluster's DNS domain.
+    /// The DNS domain of the cluster.
     pub cluster_domain: String,
-    /// The shared mesh config's ConfigMap that the chart gave rights for.
+    /// The ConfigMap of the shared mesh config, if the operator has rights for it.
     pub shared_config_map: Option<String>,
-    /// How long a restored mesh's proxies may still use the collector's Service.
+    /// How long the collector's Service stays for the proxies of a restored mesh.
     pub drain_timeout: Duration,
 }
 
@@ -38,12 +38,13 @@ impl Default for OperatorSettings {
 }
 
 impl OperatorSettings {
-    /// The name of a resource's Service and Deployment.
+    /// The name of the Service and Deployment of a resource's collector.
     pub fn collector_name(resource: &str) -> String {
         format!("{resource}-collector")
     }
 
-    /// The address that the proxies of a resource's mesh send to: a full name, because it is looked up in each proxy's pod.
+    /// The address that the proxies of a resource's mesh send to, as `host:port`. The host is a full name, because each proxy looks it up
+    /// in its own namespace.
     pub fn address(&self, resource: &str) -> String {
         format!(
             "{}.{}.svc.{}:{GRPC_PORT}",

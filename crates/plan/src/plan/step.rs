@@ -1,57 +1,57 @@
-//! What the operator writes: each step is one request, guarded so that it means what was planned.
+//! The writes of the operator. Each step is one request, guarded so that it changes only what was planned.
 
 use serde_json::Value;
 
 use crate::world::{Backup, MeshConfigContent, ObjectName, OwnedKind};
 
-/// One write.
+/// One write, which is one request to the API server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Adds the finalizer, before anything outside the resource is written.
     AddFinalizer,
     /// Applies an object of the collector (server-side apply).
     Apply(DesiredObject),
-    /// Deletes an object of the collector; it is gone when what it owns is gone.
+    /// Deletes an object of the collector, after the objects that it owns (foreground deletion).
     Delete {
-        /// Its kind.
+        /// The kind of the object.
         kind: OwnedKind,
-        /// Its name.
+        /// The name of the object.
         name: String,
-        /// Its uid: a later object of that name is another one.
+        /// The uid of the object, so that a later object of the same name stays.
         uid: String,
     },
     /// Writes the backup, before mesh config is written.
     WriteBackup(Backup),
-    /// Writes mesh config.
+    /// Writes mesh config into a ConfigMap, or deletes the ConfigMap.
     WriteMesh(MeshEdit),
-    /// Takes the operator's entry out of `managedFields`: with it, the next `helm upgrade` of istiod would be a conflict.
+    /// Removes the operator's entry from `managedFields`, which would make the next `helm upgrade` of istiod a conflict.
     ReleaseFieldOwnership {
-        /// The ConfigMap.
+        /// The ConfigMap of mesh config.
         config_map: ObjectName,
-        /// The entry's place.
+        /// The index of the entry.
         index: usize,
-        /// The field manager that stands there.
+        /// The field manager of the entry, which guards the index.
         manager: String,
-        /// Guards it.
+        /// The resourceVersion that guards the write.
         resource_version: String,
     },
-    /// Deletes the backup, after the mesh is restored.
+    /// Deletes the backup, after mesh config is restored.
     DeleteBackup {
         /// The uid of the resource.
         uid: String,
-        /// Guards it.
+        /// The resourceVersion that guards the write.
         resource_version: String,
     },
-    /// Lets the resource go.
+    /// Removes the finalizer, so that Kubernetes deletes the resource.
     RemoveFinalizer,
 }
 
 /// An object of the collector as the resource asks for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DesiredObject {
-    /// Its kind.
+    /// The kind of the object.
     pub kind: OwnedKind,
-    /// Its name.
+    /// The name of the object.
     pub name: String,
     /// The whole object, as it is sent to the API server.
     pub object: Value,
@@ -60,12 +60,12 @@ pub struct DesiredObject {
 /// A write of mesh config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MeshEdit {
-    /// The ConfigMap.
+    /// The ConfigMap of mesh config.
     pub config_map: ObjectName,
-    /// Guards the write; absent when the ConfigMap is created.
+    /// The resourceVersion that guards the write; absent when the ConfigMap is created.
     pub resource_version: Option<String>,
-    /// The text as it is; absent without the key.
+    /// The text before the write; absent without the key.
     pub before: Option<String>,
-    /// What becomes of it.
+    /// What the ConfigMap holds after the write.
     pub after: MeshConfigContent,
 }

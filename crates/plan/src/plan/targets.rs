@@ -1,4 +1,4 @@
-//! Which ConfigMaps a resource's mesh is configured by, and which of them is edited.
+//! Which ConfigMaps configure the mesh of a resource, and which of them is edited.
 
 use crate::api::{ConfigSource, MeshSpec};
 use crate::world::{ControlPlane, MeshConfigMap, ObjectName, Version, World};
@@ -6,26 +6,26 @@ use crate::world::{ControlPlane, MeshConfigMap, ObjectName, Version, World};
 use super::refusal::Refusal;
 use super::settings::OperatorSettings;
 
-/// The oldest Istio whose proxies accept a listener that names an access-log cluster they do not have (Envoy 1.21).
+/// The oldest Istio, as `(major, minor)`, whose proxies accept a listener with an access-log cluster that they do not have (Envoy 1.21).
 const MIN_ISTIO_VERSION: (u32, u32) = (1, 13);
 
-/// One revision's mesh config.
+/// The ConfigMaps of one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MeshConfigTarget {
-    /// Istio's revision.
+    /// The revision of Istio.
     pub revision: String,
-    /// The revision's own ConfigMap, which wins.
+    /// The revision's own ConfigMap, which wins over the shared one.
     pub primary: ObjectName,
-    /// The ConfigMap that is merged below it.
+    /// The ConfigMap of the shared mesh config, if istiod names one.
     pub shared: Option<ObjectName>,
-    /// Whether the shared one is edited.
+    /// Whether the shared ConfigMap is edited.
     pub edits_shared: bool,
-    /// istiod's version, if it is known.
+    /// The version of istiod, if it is known.
     pub version: Option<Version>,
 }
 
 impl MeshConfigTarget {
-    /// Whether istiod rolls its managed gateways when mesh config changes, as far as its version tells.
+    /// Whether istiod rolls its managed gateways when mesh config changes; `None` if its version does not tell.
     pub fn rolls_gateways(&self) -> Option<bool> {
         self.version?.rolls_gateways()
     }
@@ -39,7 +39,7 @@ impl MeshConfigTarget {
     }
 }
 
-/// istiods of a mesh's namespace.
+/// The istiods in the namespace of a mesh, sorted by revision.
 pub fn control_planes<'a>(world: &'a World, mesh: &MeshSpec) -> Result<Vec<&'a ControlPlane>, Refusal> {
     let all = world.control_planes.as_ref().map_err(Clone::clone)?;
     let mut found: Vec<&ControlPlane> = all
@@ -50,7 +50,7 @@ pub fn control_planes<'a>(world: &'a World, mesh: &MeshSpec) -> Result<Vec<&'a C
     Ok(found)
 }
 
-/// Every ConfigMap that these istiods read.
+/// Every ConfigMap that these istiods read, sorted.
 pub fn config_maps(control_planes: &[ControlPlane]) -> Vec<ObjectName> {
     let mut names: Vec<ObjectName> = control_planes
         .iter()
@@ -145,7 +145,7 @@ fn is_absent_or_own(world: &World, name: Option<&ObjectName>) -> bool {
         })
 }
 
-/// A ConfigMap that was gathered; one that was not counts as absent.
+/// A ConfigMap of mesh config; `None` if it does not exist or was not read.
 pub fn config_map<'a>(world: &'a World, name: &ObjectName) -> Result<Option<&'a MeshConfigMap>, Refusal> {
     match world.config_maps.get(name) {
         None => Ok(None),

@@ -1,11 +1,13 @@
-//! Who decides about a proxy's access logs: mesh config's switch, or Telemetries, for whose proxies istiod ignores the switch.
+//! Whether the switch of mesh config decides about the access logs of a proxy, or Telemetries, which make istiod ignore the switch.
 //!
-//! The rules are istiod's (istio/istio, `pilot/pkg/model/telemetry.go` and `policyattachment.go`): the oldest Telemetry of the
-//! root namespace that is for all, then that of the proxy's namespace, then each that selects the proxy. The last of them that
-//! names providers for the calls in question says which count, and `defaultProviders` where none does. Of those, istiod skips what
-//! mesh config lacks and what does not log; if none is left, mesh config's switch works. It does not where one is left, whether it
-//! is disabled there or not. A waypoint asks this anew for the calls of each service, with the Telemetries of the service's namespace and
-//! those that are attached to it.
+//! The rules are those of istiod (istio/istio, `pilot/pkg/model/telemetry.go` and `policyattachment.go`). These Telemetries apply to a
+//! proxy, in this order: the oldest for all of the root namespace, the oldest for all of the namespace of the proxy, each that selects
+//! the proxy. The last of them that names providers for the calls in question decides which providers are used. If none names any, those
+//! of `defaultProviders` are used.
+//!
+//! Of these providers, istiod skips those that mesh config does not have and those that do not log. If none is left, the switch of mesh
+//! config works. If one is left, the switch does not work, even if the Telemetry disables that provider. A waypoint applies these rules
+//! to the calls of each service, with the Telemetries of the namespace of the service and those that are attached to the service.
 
 use std::collections::BTreeSet;
 
@@ -15,49 +17,49 @@ use crate::world::{
     AccessLogging, CallDirection, ObjectName, Proxy, ProxyRole, TargetRef, Telemetry, Version,
 };
 
-/// Whose Telemetry is the whole mesh's where mesh config does not say (istio/istio, `pkg/config/mesh/mesh.go`).
+/// The namespace whose Telemetries apply to the whole mesh, unless mesh config names one (istio/istio, `pkg/config/mesh/mesh.go`).
 const DEFAULT_ROOT_NAMESPACE: &str = "istio-system";
 
-/// The Telemetries of a mesh.
+/// The Telemetries of a mesh, with what else decides about their effect.
 #[derive(Clone, Copy, Debug)]
 pub struct Telemetries<'a> {
-    /// All that there are.
+    /// All Telemetries of the cluster.
     pub all: &'a [Telemetry],
-    /// The merged mesh config. Where it could not be read, every provider counts as one that logs.
+    /// The merged mesh config. If it could not be read, every provider counts as one that logs.
     pub mesh: Option<&'a AccessLogSettings>,
-    /// istiod's version, if it is known.
+    /// The version of istiod, if it is known.
     pub version: Option<Version>,
 }
 
-/// Telemetries that decide about a proxy's access logs instead of mesh config.
+/// The Telemetries that decide about the access logs of a proxy instead of mesh config.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TelemetryDecision {
-    /// Those that say something about access logs, the most general first.
+    /// Those that have entries about access logs, the most general first.
     pub telemetries: Vec<ObjectName>,
-    /// Which calls they decide about; absent means all of the proxy's.
+    /// The calls that they decide about; absent means all calls of the proxy.
     pub calls: Option<CallDirection>,
 }
 
-/// A service that a Telemetry is attached to, so that it is for the service's calls at waypoints only.
+/// A service that a Telemetry is attached to. Such a Telemetry applies to the calls of the service at waypoints, and to nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttachedService {
-    /// `Service` or `ServiceEntry`.
+    /// The kind: `Service` or `ServiceEntry`.
     pub kind: &'static str,
-    /// Its name; its namespace is the Telemetry's.
+    /// The name of the service, in the namespace of the Telemetry.
     pub name: ObjectName,
 }
 
-/// What decides for the whole mesh instead of mesh config's switch.
+/// What decides for the whole mesh instead of the switch of mesh config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShadowedBy<'a> {
-    /// These of `defaultProviders`.
+    /// These providers of `defaultProviders`.
     DefaultProviders(Vec<&'a str>),
-    /// A Telemetry.
+    /// This Telemetry of the root namespace.
     Telemetry(&'a Telemetry),
 }
 
 impl<'a> Telemetries<'a> {
-    /// What decides for the whole mesh, if that is not mesh config's switch.
+    /// What decides for the whole mesh; `None` if the switch of mesh config does.
     pub fn shadowed_by(&self) -> Option<ShadowedBy<'a>> {
         let root = self.oldest_of(self.root_namespace());
         let layers: Vec<&Telemetry> = root
@@ -82,13 +84,13 @@ impl<'a> Telemetries<'a> {
         root.map(ShadowedBy::Telemetry)
     }
 
-    /// The Telemetries that decide about a proxy's access logs, if some do.
+    /// The Telemetries that decide about the access logs of a proxy; `None` if none does.
     pub fn decision(&self, proxy: &Proxy) -> Option<TelemetryDecision> {
         self.decision_about(proxy, None)
     }
 
-    /// The services whose calls a waypoint does not report, with the Telemetries that decide about them. Before 1.24, istiod took no
-    /// notice of what is attached to a service.
+    /// The services whose calls a waypoint does not report, with the Telemetries that decide about them. Before 1.24, istiod ignored
+    /// Telemetries that are attached to a service.
     pub fn silenced_services(&self, proxy: &Proxy) -> Vec<(AttachedService, Vec<ObjectName>)> {
         if proxy.role != ProxyRole::Waypoint
             || self.version.is_some_and(|version| !version.is_at_least(1, 24))
@@ -126,7 +128,7 @@ impl<'a> Telemetries<'a> {
         })
     }
 
-    /// The Telemetries with something about access logs that are for a proxy, the most general first.
+    /// The Telemetries with entries about access logs that apply to a proxy, the most general first.
     fn layers(&self, proxy: &Proxy, service: Option<&AttachedService>) -> Vec<&'a Telemetry> {
         let own = proxy.pod.namespace.as_str();
         let namespace = service.map_or(own, |service| service.name.namespace.as_str());
@@ -148,7 +150,7 @@ impl<'a> Telemetries<'a> {
             .collect()
     }
 
-    /// The oldest that is for all of a namespace: a younger one counts for nothing.
+    /// The oldest Telemetry that applies to a whole namespace. A younger one has no effect.
     fn oldest_of(&self, namespace: &str) -> Option<&'a Telemetry> {
         let of_namespace = self
             .all
@@ -159,7 +161,8 @@ impl<'a> Telemetries<'a> {
             .min_by_key(|telemetry| age(telemetry))
     }
 
-    /// A Gateway's proxy is selected by targets, a waypoint by nothing else, every other proxy by labels alone.
+    /// Whether a Telemetry selects a proxy. Targets select the proxies of a Gateway; nothing else selects a waypoint. Labels alone select
+    /// any other proxy.
     fn selects(&self, telemetry: &Telemetry, proxy: &Proxy, service: Option<&AttachedService>) -> bool {
         let by_labels = || {
             let mut labels = telemetry.labels.iter();
@@ -188,8 +191,8 @@ impl<'a> Telemetries<'a> {
         })
     }
 
-    /// Whether a provider that counts is left for such calls. An entry without providers has those of the entry before it; a
-    /// `disabled` one silences like any other.
+    /// Whether a provider is left for such calls. An entry without providers has those of the entry before it. A `disabled` entry silences
+    /// as any other does.
     fn decide(&self, layers: &[&Telemetry], calls: CallDirection) -> bool {
         let entries = || layers.iter().flat_map(|layer| &layer.access_logging);
         if self.is_before_1_18() && entries().next().is_some() {
@@ -226,7 +229,7 @@ impl<'a> Telemetries<'a> {
         self.is_before_1_18() || self.mesh.is_none_or(|mesh| mesh.has_logger(provider))
     }
 
-    /// Before 1.18, istiod took what is said without a provider, or with one that it skips, as an order to log nothing.
+    /// Before 1.18, istiod logged nothing for an entry without a provider, or with one that it skips.
     fn is_before_1_18(&self) -> bool {
         self.version.is_some_and(|version| !version.is_at_least(1, 18))
     }
@@ -238,19 +241,19 @@ impl<'a> Telemetries<'a> {
         providers.unwrap_or_default()
     }
 
-    /// Empty means that no Telemetry is the whole mesh's.
+    /// The namespace whose Telemetries apply to the whole mesh. If it is empty, no Telemetry does.
     fn root_namespace(&self) -> &'a str {
         let said = self.mesh.and_then(|mesh| mesh.root_namespace.as_deref());
         said.unwrap_or(DEFAULT_ROOT_NAMESPACE)
     }
 }
 
-/// By the time of its making; of two that are as old the first by name.
+/// The sort key of the age: the time of creation, then the name.
 fn age(telemetry: &Telemetry) -> (Option<jiff::Timestamp>, &str) {
     (telemetry.created, &telemetry.name.name)
 }
 
-/// The services that a Telemetry is attached to. To istiod, an empty group is the group `core`.
+/// The services that a Telemetry is attached to. istiod takes an empty group for the group `core`.
 fn services(telemetry: &Telemetry) -> impl Iterator<Item = AttachedService> {
     telemetry.targets.iter().filter_map(|target| {
         let kind = if is(target, "", "Service") || is(target, "core", "Service") {

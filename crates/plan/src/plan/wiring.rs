@@ -1,4 +1,4 @@
-//! Whether a revision's mesh config is wired, and if not, the edit or the reason against it.
+//! Whether the mesh config of a revision is wired, and if not, the edit or the reason against it.
 
 use std::time::Duration;
 
@@ -14,21 +14,21 @@ use super::step::MeshEdit;
 use super::targets::{MeshConfigTarget, config_map, targets};
 use super::telemetry_precedence::{ShadowedBy, Telemetries};
 
-/// How long a text that was set back must rest before it is wired again: an upgrade writes more than once.
+/// How long a reverted ConfigMap must stay unchanged before it is wired again, because an upgrade writes more than once.
 pub const QUIET_PERIOD: Duration = Duration::from_secs(5);
 
-/// What is wanted of a mesh.
+/// How a resource wants its mesh to be wired.
 #[derive(Clone, Copy, Debug)]
 pub struct DesiredWiring<'a> {
-    /// How far the operator may go.
+    /// The part of the resource about the mesh.
     pub mesh: &'a MeshSpec,
-    /// The collector's address.
+    /// The address of the collector.
     pub address: &'a str,
-    /// The address that was written before, perhaps under an older name of the operator's own.
+    /// The address that an earlier pass wrote, which may differ.
     pub previous_address: Option<&'a str>,
 }
 
-/// One revision's mesh config, judged.
+/// The judged mesh config of one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assessment {
     /// The revision and its ConfigMaps.
@@ -37,22 +37,22 @@ pub struct Assessment {
     pub wired: bool,
     /// The merged mesh config; absent when it could not be read.
     pub mesh: Option<AccessLogSettings>,
-    /// What follows.
+    /// What follows from the other fields.
     pub verdict: Verdict,
 }
 
-/// What follows for one ConfigMap.
+/// What follows for the ConfigMap that would be edited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing.
+    /// Nothing has to be written.
     Nothing,
-    /// This edit.
+    /// This edit has to be written.
     Edit(MeshEdit),
-    /// Nothing is written, because of this.
+    /// Nothing may be written, for this reason.
     Refuse(Refusal),
 }
 
-/// Both texts of a revision, read.
+/// Both ConfigMaps of a revision, with what they say.
 struct RevisionTexts<'a> {
     primary: Option<&'a MeshConfigMap>,
     shared: Option<&'a MeshConfigMap>,
@@ -66,7 +66,7 @@ impl RevisionTexts<'_> {
     }
 }
 
-/// Judges the mesh config of each of the mesh's revisions.
+/// Judges the mesh config of each revision of a mesh.
 pub fn assess_all(
     world: &World,
     settings: &OperatorSettings,
@@ -79,7 +79,7 @@ pub fn assess_all(
         .collect())
 }
 
-/// Judges one revision's mesh config.
+/// Judges the mesh config of one revision.
 pub fn assess(world: &World, wanted: &DesiredWiring<'_>, target: MeshConfigTarget) -> Assessment {
     let texts = match texts(world, &target) {
         Ok(texts) => texts,
@@ -131,7 +131,7 @@ fn read(config_map: Option<&MeshConfigMap>) -> Result<AccessLogSettings, Refusal
     mesh_config::read(config_map.mesh_text()).map_err(|error| invalid(&config_map.name, error))
 }
 
-/// istiod ignores mesh config's switch where a Telemetry or a default provider decides (Istio,
+/// istiod ignores the switch of mesh config when a Telemetry or a default provider decides (Istio,
 /// `pilot/pkg/networking/core/accesslog.go`).
 fn refuse_shadowed(
     world: &World,
@@ -178,7 +178,7 @@ fn edit(
             config_map: name.clone(),
         });
     }
-    refuse_tracked(edited, wanted.address)?;
+    refuse_managed(edited, wanted.address)?;
     refuse_foreign(wanted, target, texts)?;
     refuse_rollout(world, wanted, target)?;
     let before = edited.and_then(|config_map| config_map.text.clone());
@@ -202,7 +202,7 @@ fn invalid(config_map: &ObjectName, error: mesh_config::MeshConfigError) -> Refu
     }
 }
 
-fn refuse_tracked(edited: Option<&MeshConfigMap>, address: &str) -> Result<(), Refusal> {
+fn refuse_managed(edited: Option<&MeshConfigMap>, address: &str) -> Result<(), Refusal> {
     let Some((config_map, managing_tool)) =
         edited.and_then(|config_map| Some((config_map.name.clone(), config_map.managing_tool?)))
     else {
@@ -223,7 +223,7 @@ fn refuse_tracked(edited: Option<&MeshConfigMap>, address: &str) -> Result<(), R
     })
 }
 
-/// An address that the operator wrote itself is not foreign.
+/// Refuses an address that is foreign: one that the operator did not write itself.
 fn refuse_foreign(
     wanted: &DesiredWiring<'_>,
     target: &MeshConfigTarget,
@@ -255,7 +255,7 @@ fn refuse_foreign(
     }
 }
 
-/// A shared text that the revision's own text hides would be written for nothing, and again by each pass.
+/// Refuses to write a shared mesh config that the revision's own hides: every pass would write it again, without effect.
 fn refuse_hidden(
     wanted: &DesiredWiring<'_>,
     target: &MeshConfigTarget,

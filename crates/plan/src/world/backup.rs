@@ -1,10 +1,10 @@
 //! The backup: what mesh config was before the wiring, in a ConfigMap of the operator's namespace.
 //!
-//! It is written before mesh config is, is owned by no object, so that nothing collects it, and is enough to restore the mesh
-//! without the resource: it has the address that was written, too.
+//! The operator writes the backup before it writes mesh config. No object owns it, so the garbage collector leaves it alone. It is
+//! enough to restore the mesh without the resource, because it has the address that was written, too.
 //!
-//! It is read whole or not at all: what this operator does not know, a newer one has written, and would lose when this one
-//! replaces it.
+//! A backup with anything unknown is not read at all: a newer operator has written it, and this one would lose that part when it
+//! replaces the backup.
 
 use std::collections::BTreeMap;
 
@@ -15,20 +15,20 @@ use kube::ResourceExt as _;
 use super::object_name::ObjectName;
 use super::read_error::{ReadError, ReadResult};
 
-/// Names the resource whose backup it is.
+/// The annotation with the name of the resource that the backup belongs to.
 const RESOURCE_ANNOTATION: &str = "alscope.dev/resource";
-/// The address that mesh config was given.
+/// The annotation with the address that the operator wrote into mesh config.
 const ADDRESS_ANNOTATION: &str = "alscope.dev/address";
-/// Finds backups, and the collector's objects, by the uid of their resource.
+/// The label with the uid of the resource that a backup or an object of a collector belongs to.
 pub const OWNER_UID_LABEL: &str = "alscope.dev/owner-uid";
 
-/// Set by people, to let a mesh be restored whose resource is gone and whose managed gateways are rolled by that.
+/// The annotation by which people allow that a restore rolls managed gateways after the resource is gone.
 const ROLLOUT_ANNOTATION: &str = "alscope.dev/allow-gateway-rollout";
-/// Tells how the backup is to be read; absent means 1.
+/// The annotation with the format of the backup; absent means 1.
 const VERSION_ANNOTATION: &str = "alscope.dev/backup-version";
-/// What this operator reads and writes.
+/// The format that this version of the operator reads and writes.
 const VERSION: &str = "1";
-/// Annotations with this beginning are the operator's own.
+/// The prefix of the operator's own annotations.
 const OWN: &str = "alscope.dev/";
 
 const PREFIX: &str = "alscope-backup-";
@@ -36,19 +36,19 @@ const TEXT: &str = "text";
 const KEY_ABSENT: &str = "key-absent";
 const OBJECT_ABSENT: &str = "object-absent";
 
-/// What one ConfigMap held before.
+/// What a ConfigMap holds under its key `mesh`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MeshConfigContent {
-    /// This text.
+    /// The key holds this text.
     Text(String),
-    /// It had no key `mesh`.
+    /// The ConfigMap has no key `mesh`.
     KeyAbsent,
-    /// It did not exist.
+    /// There is no such ConfigMap.
     ObjectAbsent,
 }
 
 impl MeshConfigContent {
-    /// The text, empty when there was none.
+    /// The text; empty when there is none.
     pub fn text(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -57,7 +57,7 @@ impl MeshConfigContent {
     }
 }
 
-/// What a mesh's ConfigMaps held before they were wired.
+/// What the ConfigMaps of a mesh held before they were wired.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backup {
     /// The uid of the resource.
@@ -66,11 +66,11 @@ pub struct Backup {
     pub resource: String,
     /// The address that is written into mesh config.
     pub address: String,
-    /// By ConfigMap.
+    /// What each ConfigMap held.
     pub originals: BTreeMap<ObjectName, MeshConfigContent>,
     /// Whether somebody has allowed that managed gateways are rolled when it is restored.
     pub allows_rollout: bool,
-    /// Guards its replacement; absent for one that is to be created.
+    /// The resourceVersion that guards its replacement; absent for a backup that is to be created.
     pub resource_version: Option<String>,
 }
 
@@ -80,13 +80,13 @@ impl Backup {
         format!("{PREFIX}{uid}")
     }
 
-    /// The uid of the resource whose backup a ConfigMap of the operator's namespace with this name is; `None` for one that is
+    /// The uid of the resource, from the name of a ConfigMap in the operator's namespace; `None` for a ConfigMap that is
     /// no backup.
     pub fn uid_of(name: &str) -> Option<&str> {
         name.strip_prefix(PREFIX)
     }
 
-    /// Reads a backup; `None` for a ConfigMap that is none. A version, key or annotation that is not known is an error.
+    /// Reads a backup; `None` for any other ConfigMap. An unknown format, key or annotation is an error.
     pub fn of(config_map: &ConfigMap) -> Option<ReadResult<Self>> {
         let uid = Self::uid_of(config_map.metadata.name.as_deref()?)?;
         Some(
@@ -97,7 +97,7 @@ impl Backup {
         )
     }
 
-    /// The error says what is not known.
+    /// Reads a backup of this name. The error says what is unknown.
     fn read(config_map: &ConfigMap, uid: &str) -> Result<Self, String> {
         let annotations = config_map.annotations();
         let annotation = |name: &str| annotations.get(name).cloned().unwrap_or_default();
@@ -135,13 +135,13 @@ impl Backup {
         })
     }
 
-    /// The command by which people allow that managed gateways are rolled, for a backup in the operator's namespace.
+    /// The command by which people allow that a restore rolls managed gateways.
     pub fn allow_rollout(&self, namespace: &str) -> String {
         let name = Self::name_for(&self.uid);
         format!("kubectl -n {namespace} annotate configmap {name} {ROLLOUT_ANNOTATION}=true")
     }
 
-    /// As a ConfigMap of the operator's namespace.
+    /// The backup as a ConfigMap of the operator's namespace.
     pub fn config_map(&self, namespace: &str) -> ConfigMap {
         let entries = self.originals.iter().map(|(name, original)| {
             let (kind, text) = match original {
@@ -184,7 +184,7 @@ impl Backup {
     }
 }
 
-/// `KIND.NAMESPACE.NAME`, and what was there.
+/// Reads one entry of a backup. Its key is `KIND.NAMESPACE.NAME`.
 fn entry(key: &str, text: &str) -> Option<(ObjectName, MeshConfigContent)> {
     let (kind, name) = key.split_once('.')?;
     let (namespace, name) = name.split_once('.')?;

@@ -5,23 +5,23 @@ use k8s_openapi::api::apps::v1::Deployment;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The kinds of object that the operator makes, in the order in which it makes them.
+/// The kinds of object that the operator applies for a collector, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OwnedKind {
-    /// The collector's configuration.
+    /// The configuration file of the collector.
     ConfigMap,
-    /// The address that proxies send to.
+    /// The stable address that proxies send to.
     Service,
-    /// The collector.
+    /// The pods of the collector.
     Deployment,
-    /// Keeps replicas during a node's drain.
+    /// Keeps replicas while nodes are drained.
     PodDisruptionBudget,
-    /// Lets nobody in but to the ports that are served.
+    /// Closes all ports of the pods but those that are served.
     NetworkPolicy,
 }
 
 impl OwnedKind {
-    /// All kinds, in order.
+    /// All kinds, in the order in which they are applied.
     pub const ALL: [Self; 5] = [
         Self::ConfigMap,
         Self::Service,
@@ -30,7 +30,7 @@ impl OwnedKind {
         Self::NetworkPolicy,
     ];
 
-    /// The API's group and version.
+    /// The API group and version, as in `apps/v1`.
     pub const fn api_version(self) -> &'static str {
         match self {
             Self::ConfigMap | Self::Service => "v1",
@@ -40,7 +40,7 @@ impl OwnedKind {
         }
     }
 
-    /// The kind's name.
+    /// The kind, as in `Deployment`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ConfigMap => "ConfigMap",
@@ -51,7 +51,7 @@ impl OwnedKind {
         }
     }
 
-    /// The plural in the API's paths.
+    /// The plural, as in the paths of the API.
     pub const fn plural(self) -> &'static str {
         match self {
             Self::ConfigMap => "configmaps",
@@ -63,19 +63,19 @@ impl OwnedKind {
     }
 }
 
-/// An object of the operator's own namespace that carries a resource's label.
+/// An object of the operator's own namespace with the label of a resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnedObject {
-    /// Its kind.
+    /// The kind of the object.
     pub kind: OwnedKind,
-    /// Its name.
+    /// The name of the object.
     pub name: String,
-    /// The whole object.
+    /// The whole object, as the API server has it.
     pub object: Value,
 }
 
 impl OwnedObject {
-    /// Its uid, by which a deletion means this object and no later one of its name.
+    /// The uid, by which a deletion means this object and no later one of the same name.
     pub fn uid(&self) -> &str {
         self.object
             .pointer("/metadata/uid")
@@ -83,39 +83,39 @@ impl OwnedObject {
             .unwrap_or_default()
     }
 
-    /// Whether it is being deleted.
+    /// Whether the object is being deleted.
     pub fn is_ending(&self) -> bool {
         self.object.pointer("/metadata/deletionTimestamp").is_some()
     }
 }
 
-/// What one replica says about its intake (`GET /intake` on the collector's admin port).
+/// What one replica has received (`GET /intake` on the admin port of the collector).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReplicaStatus {
-    /// Entries since it started.
+    /// Entries that came in since the replica started.
     pub entries_received: u64,
-    /// Messages since it started that could not be read.
+    /// Messages since then that could not be read.
     pub messages_rejected: u64,
-    /// When the last entry came.
+    /// When the last entry came in.
     pub last_entry_at: Option<Timestamp>,
 }
 
-/// A resource's collector.
+/// The collector of a resource.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Collector {
-    /// What the operator made for the resource.
+    /// The objects that the operator applied for the resource.
     pub owned: Vec<OwnedObject>,
-    /// Pods of the collector, also those that are ending.
+    /// How many pods the collector has, with those that are being deleted.
     pub pods: usize,
-    /// Endpoints of its Service that are ready.
+    /// How many endpoints of its Service are ready.
     pub ready_endpoints: usize,
-    /// What each ready replica says, as far as it answered.
+    /// What each ready replica has received; `None` for one that does not answer.
     pub replica_statuses: Vec<Option<ReplicaStatus>>,
 }
 
 impl Collector {
-    /// The collector's Deployment.
+    /// The Deployment of the collector.
     pub fn deployment(&self) -> Option<Deployment> {
         let owned = self
             .owned
@@ -124,7 +124,7 @@ impl Collector {
         serde_json::from_value(owned.object.clone()).ok()
     }
 
-    /// The object of a kind and name.
+    /// The object of this kind and name.
     pub fn find(&self, kind: OwnedKind, name: &str) -> Option<&OwnedObject> {
         self.owned
             .iter()

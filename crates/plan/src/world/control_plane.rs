@@ -6,41 +6,41 @@ use kube::ResourceExt as _;
 
 use super::object_name::ObjectName;
 
-/// The name of the revision of an istiod that names none.
+/// The revision of an istiod that names none.
 pub const DEFAULT_REVISION: &str = "default";
 
-/// One istiod.
+/// One revision of istiod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlPlane {
-    /// Its Deployment.
+    /// The Deployment of istiod.
     pub deployment: ObjectName,
-    /// Its revision, from the environment variable `REVISION` of its container.
+    /// The revision, from the environment variable `REVISION` of the container.
     pub revision: String,
-    /// The name in its environment variable `SHARED_MESH_CONFIG`.
+    /// The name in the environment variable `SHARED_MESH_CONFIG`.
     pub shared_config_map: Option<String>,
-    /// Its version, where its image's tag or its chart's label tells.
+    /// The version, if the tag of the image or the label of the chart has it.
     pub version: Option<Version>,
 }
 
-/// Istio's version.
+/// A version of Istio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// Such as 1.
+    /// The major version, as 1 in 1.30.3.
     pub major: u32,
-    /// Such as 30.
+    /// The minor version, as 30 in 1.30.3.
     pub minor: u32,
-    /// Such as 3; absent where only the others are said.
+    /// The patch, as 3 in 1.30.3; absent in a version such as `1.30`.
     pub patch: Option<u32>,
 }
 
 impl Version {
-    /// Whether it is this minor version or a newer one.
+    /// Whether this is the minor version `major.minor` or a newer one.
     pub fn is_at_least(self, major: u32, minor: u32) -> bool {
         (self.major, self.minor) >= (major, minor)
     }
 
-    /// Whether istiod renders its managed gateways anew when mesh config changes, which rolls their pods; `None` where the
-    /// version does not tell. It does from 1.28 on, and in the patches of two older versions that took it over
+    /// Whether istiod renders its managed gateways again when mesh config changes, which rolls their pods; `None` if the
+    /// version does not tell. istiod does so since 1.28, and in later patches of 1.26 and 1.27
     /// (istio/istio, `pilot/pkg/config/kube/gateway/deploymentcontroller.go`).
     pub fn rolls_gateways(self) -> Option<bool> {
         let first_patch = match (self.major, self.minor) {
@@ -53,9 +53,9 @@ impl Version {
 }
 
 impl ControlPlane {
-    /// Reads istiod's Deployment; `None` for a Deployment that is no istiod.
+    /// Reads the Deployment of istiod; `None` for any other Deployment.
     ///
-    /// The charts label it `app: istiod` and call its container `discovery`.
+    /// Istio's charts label it `app: istiod` and call its container `discovery`.
     pub fn of(deployment: &Deployment) -> Option<Self> {
         if deployment.labels().get("app").map(String::as_str) != Some("istiod") {
             return None;
@@ -72,7 +72,7 @@ impl ControlPlane {
         })
     }
 
-    /// The ConfigMap of this revision.
+    /// The ConfigMap with the mesh config of this revision.
     pub fn config_map(&self) -> ObjectName {
         ObjectName::new(
             &self.deployment.namespace,
@@ -80,7 +80,7 @@ impl ControlPlane {
         )
     }
 
-    /// The ConfigMap that is merged below it, if istiod names one.
+    /// The ConfigMap of the shared mesh config, which istiod merges below that of the revision.
     pub fn shared(&self) -> Option<ObjectName> {
         let name = self.shared_config_map.as_deref()?;
         Some(ObjectName::new(&self.deployment.namespace, name))
@@ -112,7 +112,8 @@ fn variable(container: Option<&Container>, name: &str) -> Option<String> {
         .filter(|value| !value.is_empty())
 }
 
-/// By the image's tag, else by the label of the chart. Charts that were never released say 1.0.0 there, when istiod was not yet.
+/// The version by the tag of the image, else by the label of the chart. A chart that was never released says 1.0.0 there, which is
+/// older than istiod.
 fn version(deployment: &Deployment, container: Option<&Container>) -> Option<Version> {
     let image = container.and_then(|container| container.image.as_deref());
     let of_image = || {

@@ -1,31 +1,32 @@
-//! Who would set a change of a ConfigMap back: tools that compare it with a source, told by every sign that they leave on it.
+//! Tools that would revert a change of a ConfigMap, because they compare it with a source. Their labels, annotations and field
+//! managers tell.
 //!
-//! The label `app.kubernetes.io/instance` is no sign. Argo CD can track by it, but Istio's own charts set it, too; where Argo CD
+//! The label `app.kubernetes.io/instance` does not count: Argo CD can track by it, but Istio's own charts set it, too. Where Argo CD
 //! applies the text, its field manager tells.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt as _;
 
-/// A tool that owns the whole object and would set a change back.
+/// A tool that manages the whole object and would revert a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ManagingTool {
-    /// Istio's Sail operator.
+    /// The Sail operator, which installs Istio.
     Sail,
-    /// Argo CD.
+    /// Argo CD, by its tracking label or annotation, or as a field manager.
     ArgoCd,
-    /// A Flux Kustomization.
+    /// A Kustomization of Flux.
     Flux,
-    /// Rancher Fleet.
+    /// Fleet, which is part of Rancher.
     Fleet,
-    /// Google's Config Sync.
+    /// Config Sync, which Google offers with its clusters.
     ConfigSync,
-    /// kapp, or its controller.
+    /// kapp of Carvel, or its controller.
     Kapp,
 }
 
 impl ManagingTool {
-    /// The tool's name.
+    /// The name of the tool, in a sentence.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sail => "the Sail operator",
@@ -37,7 +38,7 @@ impl ManagingTool {
         }
     }
 
-    /// Reads a ConfigMap's signs.
+    /// The tool that manages a ConfigMap; `None` if no mark of one is found.
     pub fn of(config_map: &ConfigMap) -> Option<Self> {
         let is_of_sail = config_map
             .owner_references()
@@ -61,16 +62,16 @@ impl ManagingTool {
     }
 }
 
-/// What tells a tool.
+/// The marks by which a tool is known.
 struct Signs {
     managing_tool: ManagingTool,
-    /// Labels or annotations: with this value, or with any.
+    /// Labels or annotations: with this value, or with any value.
     marks: &'static [(&'static str, Option<&'static str>)],
-    /// Field managers of some of the data.
+    /// Field managers that own some of the data.
     managers: &'static [&'static str],
 }
 
-/// In the order in which they count: what one tool deploys for another has the signs of both.
+/// In this order, because what one tool deploys for another has the marks of both.
 const SIGNS: [Signs; 6] = [
     Signs {
         managing_tool: ManagingTool::Sail,
@@ -120,7 +121,7 @@ const SIGNS: [Signs; 6] = [
     },
 ];
 
-/// The Flux HelmRelease that renders a ConfigMap. It writes when it upgrades, and else only when its drift detection is on.
+/// The Flux HelmRelease that renders a ConfigMap. It writes at each upgrade, and otherwise only if its drift detection is on.
 pub(super) fn helm_release(config_map: &ConfigMap) -> Option<String> {
     let label = |name: &str| config_map.labels().get(&format!("helm.toolkit.fluxcd.io/{name}"));
     match (label("namespace"), label("name")) {
@@ -135,7 +136,7 @@ fn has_mark(config_map: &ConfigMap, key: &str, value: Option<&str>) -> bool {
     config_map.labels().get(key).is_some_and(is_it) || config_map.annotations().get(key).is_some_and(is_it)
 }
 
-/// Whether a field manager owns some of the data: who only labels an object does not set its text back.
+/// Whether a field manager owns some of the data. A manager that only labels the object does not revert its text.
 fn is_manager(config_map: &ConfigMap, manager: &str) -> bool {
     let has_data = |entry: &ManagedFieldsEntry| {
         let fields = entry.fields_v1.as_ref();

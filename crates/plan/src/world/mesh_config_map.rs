@@ -11,47 +11,47 @@ use serde_json::Value;
 use super::managing_tool::{ManagingTool, helm_release};
 use super::object_name::ObjectName;
 
-/// Says which tool made an object.
+/// The label with the tool that made an object.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
-/// The operator's name there, and as a field manager.
+/// The name of the operator in that label, and as a field manager.
 pub const OPERATOR_NAME: &str = "alscope-operator";
-/// The key that holds the text.
+/// The key of the ConfigMap that holds the text.
 pub const MESH_KEY: &str = "mesh";
 
-/// A ConfigMap of mesh config.
+/// A ConfigMap that holds mesh config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MeshConfigMap {
-    /// Its name.
+    /// The name of the ConfigMap.
     pub name: ObjectName,
-    /// Guards every write.
+    /// The resourceVersion that guards every write.
     pub resource_version: String,
     /// The text under the key `mesh`; absent when there is no such key.
     pub text: Option<String>,
-    /// Whether the operator made the object: a shared mesh config that did not exist.
+    /// Whether the operator created the ConfigMap, as it does for a shared mesh config that does not exist.
     pub created_by_operator: bool,
-    /// Who would set a change back.
+    /// The tool that would revert a change.
     pub managing_tool: Option<ManagingTool>,
-    /// The Flux HelmRelease that renders it, in words.
+    /// The Flux HelmRelease that renders the ConfigMap, in words.
     pub helm_release: Option<String>,
-    /// Who owns the text, by `managedFields`.
+    /// The owners of the text, by `managedFields`.
     pub field_owners: Vec<FieldOwner>,
-    /// How long the operator has seen this text.
+    /// How long the operator has seen this version of the ConfigMap.
     pub unchanged_for: Duration,
 }
 
-/// An entry of `managedFields` that has the text.
+/// An entry of `managedFields` that owns the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldOwner {
-    /// Its place in `managedFields`.
+    /// The index of the entry in `managedFields`.
     pub index: usize,
-    /// The field manager.
+    /// The name of the field manager.
     pub manager: String,
-    /// When it last wrote.
+    /// When the field manager wrote last.
     pub at: Option<Timestamp>,
 }
 
 impl MeshConfigMap {
-    /// Reads a ConfigMap that the operator has seen unchanged for so long.
+    /// Reads a ConfigMap, which the operator has seen unchanged for `unchanged_for`.
     pub fn of(config_map: &ConfigMap, unchanged_for: Duration) -> Self {
         Self {
             name: ObjectName::of(config_map),
@@ -70,12 +70,12 @@ impl MeshConfigMap {
         }
     }
 
-    /// The text, empty when there is none: istiod reads both alike.
+    /// The text; empty when there is none, because istiod reads both alike.
     pub fn mesh_text(&self) -> &str {
         self.text.as_deref().unwrap_or_default()
     }
 
-    /// Who wrote the text last.
+    /// The owner that wrote the text last.
     pub fn last_writer(&self) -> Option<&FieldOwner> {
         self.field_owners.iter().max_by_key(|owner| owner.at)
     }

@@ -7,14 +7,14 @@ use kube::ResourceExt as _;
 /// The namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName {
-    /// The namespace.
+    /// The namespace; empty for an object of the whole cluster.
     pub namespace: String,
-    /// The name.
+    /// The name within the namespace.
     pub name: String,
 }
 
 impl ObjectName {
-    /// Of a namespace and a name.
+    /// The name of an object in a namespace.
     pub fn new(namespace: &str, name: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
@@ -22,7 +22,7 @@ impl ObjectName {
         }
     }
 
-    /// The reverse of its text, `NAMESPACE/NAME`.
+    /// Reads the text `NAMESPACE/NAME`, as this type displays it.
     pub fn parse(text: &str) -> Option<Self> {
         let (namespace, name) = Self::parts(text)?;
         Some(Self::new(namespace, name))
@@ -33,7 +33,7 @@ impl ObjectName {
         text.split_once('/')
     }
 
-    /// Of an object.
+    /// The name of an object, from its metadata.
     pub fn of(object: &impl kube::Resource) -> Self {
         Self {
             namespace: object.meta().namespace.clone().unwrap_or_default(),

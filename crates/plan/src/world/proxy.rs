@@ -1,7 +1,7 @@
-//! A pod with a proxy: which address its proxy was started with.
+//! A pod with a proxy, and the access-log address that the proxy was started with.
 //!
-//! Envoy's bootstrap is made from the environment variable `PROXY_CONFIG` of the container `istio-proxy`, which the injector
-//! filled in when the pod was created; so that variable tells exactly which proxies must start anew.
+//! The agent makes Envoy's bootstrap from the environment variable `PROXY_CONFIG` of the container `istio-proxy`. The injector sets it
+//! when the pod is created, so it tells which proxies must restart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,58 +27,58 @@ const OLD_GATEWAY_NAME: &str = "istio.io/gateway-name";
 )]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
-    /// The pod.
+    /// The name of the pod.
     pub pod: ObjectName,
-    /// Istio's revision, as the injector wrote it down.
+    /// The revision of Istio that injected the proxy.
     pub revision: String,
-    /// istiod's namespace, where the proxy's configuration names it; absent means Istio's default, `istio-system`.
+    /// The namespace of istiod, from the configuration of the proxy; absent means Istio's default, `istio-system`.
     pub mesh_namespace: Option<String>,
     /// The access-log address that the proxy was started with.
     pub address: Option<String>,
-    /// What restarts the pod.
+    /// The owner of the pod, which replaces it.
     pub owner: PodOwner,
-    /// What the proxy does, by its arguments.
+    /// What the proxy does, by the arguments of its container.
     pub role: ProxyRole,
-    /// The pod's labels, by which Istio's Telemetries select it.
+    /// The labels of the pod, by which Telemetries select it.
     pub labels: BTreeMap<String, String>,
-    /// Whether the pod's own annotation sets the address, so that mesh config does not reach it.
+    /// Whether an annotation of the pod sets the address, so that mesh config does not count.
     pub overridden: bool,
-    /// Whether it is gRPC's proxyless agent, which has no Envoy.
+    /// Whether it is the agent of proxyless gRPC, which runs no Envoy.
     pub proxyless: bool,
-    /// Whether the proxy has no `PROXY_CONFIG`: a gateway of an old chart, which reads mesh config from a mounted file.
+    /// Whether the proxy has no `PROXY_CONFIG`, as a gateway of an old chart that reads mesh config from a mounted file.
     pub unreadable: bool,
-    /// Whether the pod is being deleted: its proxy still sends, and need not be restarted.
+    /// Whether the pod is being deleted. Its proxy still sends, and needs no restart.
     pub is_ending: bool,
 }
 
-/// What a proxy does.
+/// What a proxy does in the mesh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProxyRole {
-    /// It is a workload's.
+    /// It is the sidecar of a workload.
     #[default]
     Sidecar,
-    /// It lets calls into the mesh, or out of it (`router`).
+    /// It is a gateway into the mesh or out of it (`router`).
     Gateway,
-    /// It serves workloads that have no proxy.
+    /// It is a waypoint, for workloads without a sidecar.
     Waypoint,
 }
 
-/// What owns a pod, and so what restarts it.
+/// The owner of a pod, which replaces the pod when it restarts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PodOwner {
-    /// A Deployment.
+    /// A Deployment with this name.
     Deployment(String),
-    /// A StatefulSet.
+    /// A StatefulSet with this name.
     StatefulSet(String),
-    /// A DaemonSet.
+    /// A DaemonSet with this name.
     DaemonSet(String),
-    /// A Deployment that istiod renders for a gateway or waypoint, and rolls itself from some versions on.
+    /// A Deployment that istiod renders for a gateway or waypoint. Newer versions of istiod roll it themselves.
     ManagedGateway(String),
-    /// A Job, whose pods end by themselves.
+    /// A Job with this name, whose pods end by themselves.
     Job(String),
-    /// Something else of this kind and name.
+    /// Another owner, by kind and name.
     Other(String, String),
-    /// Nothing.
+    /// No owner: somebody created the pod itself.
     Unowned,
 }
 
@@ -97,7 +97,7 @@ struct RemoteService {
 }
 
 impl Proxy {
-    /// Reads a pod; `None` for one without a proxy, and for one that has ended.
+    /// Reads a pod; `None` for a pod without a proxy or one that has ended.
     pub fn of(pod: &Pod) -> Option<Self> {
         let spec = pod.spec.as_ref()?;
         let is_native = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
@@ -139,13 +139,14 @@ impl Proxy {
 }
 
 impl Proxy {
-    /// The Gateway that the proxy is an instance of. Istio before 1.21 writes the other label.
+    /// The Gateway that the proxy belongs to. Istio before 1.21 writes the other label.
     pub fn gateway(&self) -> Option<&str> {
         let label = |name| self.labels.get(name).map(String::as_str);
         label(GATEWAY_NAME).or_else(|| label(OLD_GATEWAY_NAME))
     }
 
-    /// Keeps of the labels the gateway's and these: all of ten thousand pods would be most of the operator's memory.
+    /// Removes all labels but those of the gateway and those in `read`: the labels of ten thousand pods would be most of the operator's
+    /// memory.
     #[must_use]
     pub fn with_labels(mut self, read: &BTreeSet<&str>) -> Self {
         let is_gateway = |name: &str| [GATEWAY_NAME, OLD_GATEWAY_NAME].contains(&name);
@@ -155,7 +156,7 @@ impl Proxy {
     }
 }
 
-/// `proxy sidecar`, `proxy router` or `proxy waypoint`.
+/// The role from the arguments `proxy sidecar`, `proxy router` or `proxy waypoint`.
 fn role(proxy: &Container) -> ProxyRole {
     match proxy.args.iter().flatten().nth(1).map(String::as_str) {
         Some("router") => ProxyRole::Gateway,
@@ -164,12 +165,12 @@ fn role(proxy: &Container) -> ProxyRole {
     }
 }
 
-/// An annotation's value, empty when there is none.
+/// The value of an annotation; empty when there is none.
 fn mark<'a>(pod: &'a Pod, name: &str) -> &'a str {
     pod.annotations().get(name).map_or("", String::as_str)
 }
 
-/// The injector writes the revision as annotation and label.
+/// The revision, which the injector writes as annotation and as label.
 fn revision(pod: &Pod) -> String {
     pod.annotations()
         .get("istio.io/rev")
@@ -204,7 +205,7 @@ fn owner(pod: &Pod) -> PodOwner {
     }
 }
 
-/// A Deployment's ReplicaSet is called after it and the hash of the pod's template.
+/// The Deployment behind a ReplicaSet, whose name is that of the Deployment and the hash of the pod template.
 fn deployment(pod: &Pod, replica_set: String) -> PodOwner {
     let name = pod
         .labels()

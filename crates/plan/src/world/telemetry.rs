@@ -1,4 +1,4 @@
-//! Istio's Telemetry, as far as it decides about access logs.
+//! Istio's Telemetry resources, as far as they decide about access logs.
 
 use std::collections::BTreeMap;
 
@@ -10,50 +10,50 @@ use serde::Deserialize;
 use super::object_name::ObjectName;
 use super::read_error::{ReadError, ReadResult};
 
-/// A Telemetry. One that is silent about access logs counts, too: as the oldest of its namespace it hides a younger one.
+/// A Telemetry. One that says nothing about access logs counts, too: as the oldest of its namespace it hides a younger one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Telemetry {
-    /// Its name.
+    /// The name of the Telemetry.
     pub name: ObjectName,
-    /// When it was made.
+    /// When the Telemetry was created.
     pub created: Option<Timestamp>,
-    /// The labels of the pods that it is for; empty means all.
+    /// The labels of the pods that it applies to; empty means all pods.
     pub labels: BTreeMap<String, String>,
-    /// The gateways and services that it is for; empty means all.
+    /// The gateways and services that it applies to; empty means all.
     pub targets: Vec<TargetRef>,
-    /// What it says about access logs, in its order.
+    /// The entries of `spec.accessLogging`, in their order.
     pub access_logging: Vec<AccessLogging>,
 }
 
-/// What a Telemetry is attached to (`PolicyTargetReference`).
+/// An object that a Telemetry is attached to (`PolicyTargetReference`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct TargetRef {
-    /// The API's group.
+    /// The API group of the object.
     pub group: String,
-    /// The kind.
+    /// The kind of the object.
     pub kind: String,
-    /// The name.
+    /// The name of the object.
     pub name: String,
-    /// The namespace; empty means the Telemetry's.
+    /// The namespace of the object; empty means that of the Telemetry.
     pub namespace: String,
 }
 
 /// One entry of `spec.accessLogging`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessLogging {
-    /// The providers that it names.
+    /// The names of its providers.
     pub providers: Vec<String>,
-    /// Which calls it is for; absent means all.
+    /// The calls that it applies to; absent means all calls.
     pub calls: Option<CallDirection>,
 }
 
-/// The calls of one side, as a proxy sees them.
+/// The direction of calls, as a proxy sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CallDirection {
-    /// Those that its workload makes, and all of a gateway's (`CLIENT`).
+    /// Calls that its workload makes, and all calls of a gateway (`CLIENT`).
     Outgoing,
-    /// Those that its workload gets, and all of a waypoint's (`SERVER`).
+    /// Calls that its workload receives, and all calls of a waypoint (`SERVER`).
     Incoming,
 }
 
@@ -93,7 +93,7 @@ struct Match {
 }
 
 impl Telemetry {
-    /// Reads a Telemetry. One that is not understood is an error: whom it silences is not known.
+    /// Reads a Telemetry. One that can't be decoded is an error, because nobody knows which proxies it silences.
     pub fn of(telemetry: &DynamicObject) -> ReadResult<Self> {
         let name = ObjectName::new(&telemetry.namespace().unwrap_or_default(), &telemetry.name_any());
         let spec = telemetry.data.get("spec").cloned().unwrap_or_default();
@@ -116,7 +116,7 @@ impl Telemetry {
         })
     }
 
-    /// Whether it is for its whole namespace.
+    /// Whether it applies to its whole namespace.
     pub fn is_for_all(&self) -> bool {
         self.labels.is_empty() && self.targets.is_empty()
     }
@@ -139,7 +139,7 @@ impl AccessLogging {
     }
 }
 
-/// A key with null is as good as none.
+/// Removes keys with null, which are as good as absent.
 fn without_nulls(value: serde_json::Value) -> serde_json::Value {
     match value {
         serde_json::Value::Null => serde_json::json!({}),

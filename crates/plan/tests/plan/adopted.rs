@@ -1,4 +1,4 @@
-//! A ConfigMap that a tool adopts after it was wired: on the way down it is named and not written.
+//! A ConfigMap that a tool adopts after it was wired: an uninstall names it and does not write it.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn argo() -> Value {
 
 fn what_to_do(tool: &str, place: &str) -> String {
     format!(
-        "istio-system/istio is managed by {tool}, which would set a change back, and still sends access logs to {ADDRESS}; remove \
+        "istio-system/istio is managed by {tool}, which would revert a change, and still sends access logs to {ADDRESS}; remove \
          enableEnvoyAccessLogService and defaultConfig.envoyAccessLogService from {place}"
     )
 }

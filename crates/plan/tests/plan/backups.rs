@@ -70,7 +70,7 @@ fn what_a_newer_operator_kept_is_not_replaced_by_less(
     let old = cluster.config_maps[&name()].object.clone();
     change(&mut cluster, new);
     let kept = cluster.config_maps[&name()].object.clone();
-    // On the way up there is something to write.
+    // An install has something to write.
     if way == "up" {
         cluster.reset("helm", CHART);
     } else {

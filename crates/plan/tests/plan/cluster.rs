@@ -92,7 +92,7 @@ pub(crate) struct Cluster {
     pub(crate) failures: BTreeMap<String, WriteFailure>,
     pub(crate) overwritten_versions: BTreeMap<ObjectName, String>,
     /// Sets the text of `istio` back as soon as the operator has written it.
-    pub(crate) fighter: Option<&'static str>,
+    pub(crate) contender: Option<&'static str>,
     /// Every step that was done, by name.
     pub(crate) log: Vec<String>,
     /// Whether each request is sent twice, because the first answer was lost.
@@ -151,7 +151,7 @@ impl Cluster {
             refuses: None,
             failures: BTreeMap::new(),
             overwritten_versions: BTreeMap::new(),
-            fighter: None,
+            contender: None,
             log: Vec::new(),
             repeats: false,
             lives_for: None,

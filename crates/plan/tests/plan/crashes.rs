@@ -200,7 +200,7 @@ fn a_killed_operator_comes_to_the_same_end_with_another_address(
 #[case::shared_made(with_shared(None))]
 #[case::without_the_key(without_the_key())]
 #[case::two_revisions(two_revisions())]
-fn a_resource_that_is_deleted_on_the_way_up_leaves_nothing(#[case] start: Cluster) {
+fn a_resource_that_is_deleted_during_its_install_leaves_nothing(#[case] start: Cluster) {
     let mut whole = start.clone();
     whole.settle();
     for killed_after in 0..=whole.log.len() {

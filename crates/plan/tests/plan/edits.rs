@@ -217,7 +217,7 @@ fn a_key_that_a_user_fills_meanwhile_keeps_what_the_user_wrote() {
 
 /// The chart's next text turns the switch on itself, for a collector of its own.
 #[test]
-fn a_reset_to_a_text_with_a_switch_of_its_own_keeps_that_switch() {
+fn a_revert_to_a_text_with_a_switch_of_its_own_keeps_that_switch() {
     let mut cluster = Cluster::wired(&json!({"mesh": {"conflictPolicy": "Overwrite"}}));
     cluster.reset("helm", FOREIGN);
     let mut deleted_at_once = cluster.clone();

@@ -1,4 +1,4 @@
-//! Managed gateways: their pods are rolled with leave only, on the way down as on the way up.
+//! Managed gateways: their pods are rolled only when that is allowed, by an install and by an uninstall.
 
 use alscope_plan::plan::uninstall::restore_orphan;
 use rstest::rstest;
@@ -109,7 +109,7 @@ fn a_resource_of_the_same_mesh_waits_until_an_earlier_one_is_restored() {
     assert_eq!((status.as_str(), reason.as_str()), ("False", "RestorePending"));
     assert!(
         message.starts_with(
-            "istio-system/istio is first restored for the MeshObservability alscope, which went without its finalizer. mesh \
+            "istio-system/istio is first restored for the MeshObservability alscope, which was deleted without its finalizer. mesh \
              config is not restored yet: istiod would roll"
         ) && message.ends_with("kubectl -n alscope-system delete configmap alscope-backup-uid-alscope"),
         "{message}"

@@ -1,4 +1,4 @@
-//! The way up: finalizer, objects, collector available, backup, mesh config, and then nothing more.
+//! Installs: finalizer, objects, collector available, backup, mesh config, and then nothing more.
 
 use alscope_plan::plan::step::Step;
 use alscope_plan::world::MeshConfigContent;

@@ -169,7 +169,7 @@ proptest! {
             cluster.settle();
         }
         create(&mut cluster, events.len());
-        // Another generation ends what was given up after a fight.
+        // Another generation ends a contention.
         cluster.change_spec(&spec("Managed"));
         cluster.settle();
         prop_assert_eq!(cluster.condition("Ready").1, "Ready");

@@ -11,7 +11,7 @@ use crate::steps::names;
 const SNIPPET: &str = "{enableEnvoyAccessLogService: true, defaultConfig: {envoyAccessLogService: {address: \
                        \"alscope-collector.alscope-system.svc.cluster.local:11800\"}}}";
 
-/// Nothing of the mesh is written, neither with a collector nor on the way down, and the condition says why.
+/// Nothing of the mesh is written, neither with a collector nor by an uninstall, and the condition says why.
 fn assert_refused(mut cluster: Cluster, reason: &str, message: &str) {
     cluster.settle();
     let found = cluster.condition("MeshConfigured");
@@ -89,7 +89,7 @@ fn a_tracked_config_map_is_for_its_source(#[case] place: &str, #[case] mark: Val
         marked(place, mark),
         "ManagedByGitOps",
         &format!(
-            "istio-system/istio is managed by {tool}, which would set a change back; commit this to its source: {SNIPPET} \
+            "istio-system/istio is managed by {tool}, which would revert a change; commit this to its source: {SNIPPET} \
              (or name a shared mesh config in istiod's SHARED_MESH_CONFIG and in the chart's mesh.sharedConfigMap)"
         ),
     );
@@ -103,7 +103,7 @@ fn a_config_map_of_sail_is_for_its_istio_resource() {
         marked("ownerReferences", owner),
         "ManagedBySail",
         &format!(
-            "istio-system/istio is rendered by the Sail operator, which would set a change back; set this in its Istio \
+            "istio-system/istio is rendered by the Sail operator, which would revert a change; set this in its Istio \
              resource under spec.values: meshConfig: {SNIPPET}"
         ),
     );
@@ -114,8 +114,8 @@ fn a_config_map_of_sail_is_for_its_istio_resource() {
 fn a_helm_release_of_flux_is_a_warning() {
     let labels =
         json!({"helm.toolkit.fluxcd.io/name": "istiod", "helm.toolkit.fluxcd.io/namespace": "flux-system"});
-    let warning = ". the Flux HelmRelease flux-system/istiod renders istio-system/istio: each of its upgrades sets the text back, \
-                   and it is wired again after 5 s; if its spec.driftDetection is on, it sets the text back until it is given \
+    let warning = ". the Flux HelmRelease flux-system/istiod renders istio-system/istio: each of its upgrades reverts mesh config, \
+                   and it is wired again after 5 s; if its spec.driftDetection is on, it reverts mesh config until the operator gives \
                    up: let it ignore the path /data/mesh";
     let mut cluster = marked("labels", labels);
     cluster.change_spec(&json!({"managementState": "Plan"}));

@@ -1,4 +1,4 @@
-//! A wired text that somebody sets back: an upgrade is wired again, a fight is not.
+//! Reverts of wired mesh config: the operator wires it again after an upgrade, and gives up on a contender.
 
 use alscope_plan::plan::events::transition_events;
 use alscope_plan::world::MeshConfigContent;
@@ -8,7 +8,7 @@ use crate::cluster::{Cluster, named};
 use crate::mesh::{CHART, WIRED};
 use crate::steps::name;
 
-fn resets(cluster: &Cluster) -> Vec<(String, String)> {
+fn reverts_of(cluster: &Cluster) -> Vec<(String, String)> {
     let mesh = cluster.status().mesh.unwrap_or_default();
     mesh.reverts
         .into_iter()
@@ -27,7 +27,7 @@ fn an_upgrade_is_wired_again_after_five_seconds_of_quiet_and_not_before() {
         (
             "False".to_owned(),
             "WaitingForQuiet".to_owned(),
-            "istio-system/istio was set back; it is wired again after 5 s without a change".to_owned()
+            "istio-system/istio was reverted; it is wired again after 5 s without a change".to_owned()
         )
     );
     cluster.advance(4);
@@ -38,7 +38,7 @@ fn an_upgrade_is_wired_again_after_five_seconds_of_quiet_and_not_before() {
     assert_eq!(cluster.log, ["WriteBackup", "WriteMesh istio"]);
     cluster.settle();
     assert_eq!(
-        resets(&cluster),
+        reverts_of(&cluster),
         [("istio-system/istio".to_owned(), "helm".to_owned())]
     );
     assert_eq!(
@@ -62,11 +62,11 @@ fn every_change_of_the_text_starts_the_quiet_anew() {
         cluster.log,
         ["WriteBackup", "WriteMesh istio", "ReleaseFieldOwnership istio"]
     );
-    assert_eq!(resets(&cluster).len(), 1, "it was not wired in between");
+    assert_eq!(reverts_of(&cluster).len(), 1, "it was not wired in between");
 }
 
 #[test]
-fn a_reset_is_one_event() {
+fn a_revert_is_one_event() {
     let mut cluster = Cluster::wired(&json!({}));
     let before = cluster.status();
     cluster.reset("helm", CHART);
@@ -78,7 +78,7 @@ fn a_reset_is_one_event() {
         .collect();
     assert_eq!(
         events,
-        [(true, "helm set mesh config in istio-system/istio back".to_owned())]
+        [(true, "helm reverted mesh config in istio-system/istio".to_owned())]
     );
     cluster.advance(1);
     cluster.pass();
@@ -86,7 +86,7 @@ fn a_reset_is_one_event() {
 }
 
 #[test]
-fn the_third_reset_within_an_hour_ends_the_writing_until_the_spec_changes() {
+fn the_third_revert_within_an_hour_ends_the_writing_until_the_spec_changes() {
     let mut cluster = Cluster::wired(&json!({}));
     for _ in 0..2 {
         cluster.reset("helm", CHART);
@@ -101,7 +101,7 @@ fn the_third_reset_within_an_hour_ends_the_writing_until_the_spec_changes() {
         (
             "False".to_owned(),
             "MeshConfigContended".to_owned(),
-            "helm has set mesh config back three times within an hour, so nothing more is written; end what it does, then \
+            "helm has reverted mesh config three times within an hour, so the operator writes nothing more; end what it does, then \
              change this resource's spec"
                 .to_owned()
         )
@@ -118,7 +118,7 @@ fn the_third_reset_within_an_hour_ends_the_writing_until_the_spec_changes() {
 }
 
 #[test]
-fn a_fight_outlives_the_operator() {
+fn a_contention_outlives_the_operator() {
     let mut cluster = Cluster::wired(&json!({}));
     for _ in 0..3 {
         cluster.reset("helm", CHART);
@@ -134,9 +134,9 @@ fn a_fight_outlives_the_operator() {
 
 /// A tool that sets the text back as soon as it is written leaves the operator no pass in which the mesh is wired.
 #[test]
-fn a_fighter_that_is_faster_than_the_next_pass_is_one_too() {
+fn a_contender_that_is_faster_than_the_next_pass_is_one_too() {
     let mut cluster = Cluster::wired(&json!({}));
-    cluster.fighter = Some("mesh-sync");
+    cluster.contender = Some("mesh-sync");
     cluster.reset("mesh-sync", CHART);
     for _ in 0..60 {
         cluster.pass();
@@ -148,19 +148,19 @@ fn a_fighter_that_is_faster_than_the_next_pass_is_one_too() {
     );
     let writes = cluster.log.iter().filter(|step| *step == "WriteMesh istio");
     assert_eq!(writes.count(), 2, "each reset rests for 5 s, the third ends it");
-    assert_eq!(resets(&cluster).len(), 3);
+    assert_eq!(reverts_of(&cluster).len(), 3);
     assert_eq!(cluster.text("istio").as_deref(), Some(CHART));
 }
 
 #[test]
 fn a_text_that_is_set_back_before_the_first_look_at_it_rests_and_is_wired_again_once() {
     let mut cluster = Cluster::stock(&json!({}));
-    cluster.fighter = Some("helm");
+    cluster.contender = Some("helm");
     while !cluster.log.contains(&"WriteMesh istio".to_owned()) {
         cluster.pass();
         cluster.advance(1);
     }
-    cluster.fighter = None;
+    cluster.contender = None;
     // helm writes more than once; all of it is one reset.
     for seconds in 0..3 {
         cluster.pass();
@@ -174,7 +174,7 @@ fn a_text_that_is_set_back_before_the_first_look_at_it_rests_and_is_wired_again_
     }
     cluster.settle();
     assert_eq!(
-        resets(&cluster),
+        reverts_of(&cluster),
         [("istio-system/istio".to_owned(), "helm".to_owned())]
     );
     assert_eq!(cluster.condition("Ready").0, "True");
@@ -184,7 +184,7 @@ fn a_text_that_is_set_back_before_the_first_look_at_it_rests_and_is_wired_again_
 
 /// What the operator sees after its own write may still be the text from before it.
 #[test]
-fn a_watch_that_lags_behind_a_write_is_no_reset() {
+fn a_watch_that_lags_behind_a_write_is_no_revert() {
     let mut cluster = Cluster::stock(&json!({}));
     while cluster
         .plan()
@@ -201,22 +201,22 @@ fn a_watch_that_lags_behind_a_write_is_no_reset() {
     let plan = cluster.plan();
     let uid = cluster.resource().uid().to_owned();
     cluster.write_status(&uid, &plan.status);
-    assert_eq!(resets(&cluster), []);
+    assert_eq!(reverts_of(&cluster), []);
     cluster.config_maps = after;
     cluster.settle();
-    assert_eq!(resets(&cluster), []);
+    assert_eq!(reverts_of(&cluster), []);
     assert_eq!(cluster.condition("Ready").0, "True");
 }
 
 #[test]
-fn three_resets_by_two_tools_are_no_fight() {
+fn three_reverts_by_two_tools_are_no_contention() {
     let mut cluster = Cluster::wired(&json!({}));
     for manager in ["helm", "istioctl", "helm"] {
         cluster.reset(manager, CHART);
         cluster.settle();
     }
     assert_eq!(cluster.text("istio").as_deref(), Some(WIRED));
-    assert_eq!(resets(&cluster).len(), 3);
+    assert_eq!(reverts_of(&cluster).len(), 3);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn a_contended_mesh_is_given_back_as_it_is() {
 }
 
 #[test]
-fn a_reset_during_an_outage_of_the_collector_is_wired_again() {
+fn a_revert_during_an_outage_of_the_collector_is_wired_again() {
     let mut cluster = Cluster::wired(&json!({}));
     cluster.rollout = crate::cluster::Rollout::Held;
     cluster.break_collector();
@@ -245,7 +245,7 @@ fn a_reset_during_an_outage_of_the_collector_is_wired_again() {
 }
 
 #[test]
-fn another_address_of_the_operator_is_no_reset_and_keeps_the_original() {
+fn another_address_of_the_operator_is_no_revert_and_keeps_the_original() {
     let mut cluster = Cluster::wired(&json!({}));
     cluster.settings.cluster_domain = "cluster.example".to_owned();
     cluster.restart();
@@ -261,7 +261,7 @@ fn another_address_of_the_operator_is_no_reset_and_keeps_the_original() {
         backups[0].originals,
         [(named("istio"), MeshConfigContent::Text(CHART.to_owned()))].into()
     );
-    assert_eq!(resets(&cluster), [], "nobody set anything back");
+    assert_eq!(reverts_of(&cluster), [], "nobody set anything back");
     assert_eq!(cluster.condition("Ready").0, "True");
     cluster.delete();
     cluster.settle();

@@ -43,7 +43,7 @@ plan for MeshObservability alscope: nothing is written
 mesh config (namespace istio-system, address alscope-collector.alscope-system.svc.cluster.local:11800)
   istio-system/istio, revision default: already sends access logs there
 
-objects: all are as they are to be
+objects: nothing to apply
 
 proxies: 1 of 1 start with the address only when their pods restart
  workload               pods  restart it with

@@ -71,7 +71,7 @@ impl Cluster {
         if self.judged == Judged::EachStep {
             invariants::check(self);
         }
-        if let (Some(manager), Step::WriteMesh(_)) = (self.fighter, step) {
+        if let (Some(manager), Step::WriteMesh(_)) = (self.contender, step) {
             self.reset(manager, CHART);
         }
         Some(Ended::Done)

@@ -1,4 +1,4 @@
-//! The way down: mesh config restored, the proxies' time, the collector's objects, the backup, the finalizer.
+//! Uninstalls: mesh config restored, the proxies' time, the collector's objects, the backup, the finalizer.
 
 use alscope_plan::plan::refusal::WriteFailure;
 use alscope_plan::plan::step::Step;

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, ensure_eq, ensure_refused, owned, version};
+use super::bench::{TestBench, ensure_eq, ensure_refused, owned, version};
 use super::{Case, listed};
 
 pub(super) const CASES: [Case; 12] = listed![
@@ -24,7 +24,7 @@ pub(super) const CASES: [Case; 12] = listed![
 
 /// Applies a ConfigMap `a`.
 async fn apply(
-    bench: &Bench,
+    bench: &TestBench,
     manager: &str,
     force: bool,
     rest: &Value,
@@ -33,7 +33,7 @@ async fn apply(
 }
 
 async fn apply_to(
-    bench: &Bench,
+    bench: &TestBench,
     kind: &str,
     manager: &str,
     force: bool,
@@ -54,7 +54,7 @@ async fn apply_to(
         .await
 }
 
-async fn an_apply_creates(bench: Bench) -> anyhow::Result<()> {
+async fn an_apply_creates(bench: TestBench) -> anyhow::Result<()> {
     let made = apply(&bench, "one", false, &json!({"data": {"a": "1"}})).await?;
     ensure_eq(&made.data["data"], &json!({"a": "1"}), "the data")?;
     ensure_eq(
@@ -64,14 +64,14 @@ async fn an_apply_creates(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn the_same_apply_keeps_the_version(bench: Bench) -> anyhow::Result<()> {
+async fn the_same_apply_keeps_the_version(bench: TestBench) -> anyhow::Result<()> {
     let object = json!({"metadata": {"labels": {"l": "1"}}, "data": {"a": "1"}});
     let made = apply(&bench, "one", true, &object).await?;
     let again = apply(&bench, "one", true, &object).await?;
     ensure_eq(version(&again), version(&made), "the version")
 }
 
-async fn what_is_no_longer_applied_goes(bench: Bench) -> anyhow::Result<()> {
+async fn what_is_no_longer_applied_goes(bench: TestBench) -> anyhow::Result<()> {
     apply(
         &bench,
         "one",
@@ -84,7 +84,7 @@ async fn what_is_no_longer_applied_goes(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(applied.metadata.annotations, None, "the annotations")
 }
 
-async fn what_others_own_stays(bench: Bench) -> anyhow::Result<()> {
+async fn what_others_own_stays(bench: TestBench) -> anyhow::Result<()> {
     apply(&bench, "one", false, &json!({"data": {"a": "1"}})).await?;
     apply(&bench, "two", false, &json!({"data": {"b": "2"}})).await?;
     let applied = apply(&bench, "one", false, &json!({"data": {"a": "3"}})).await?;
@@ -96,7 +96,7 @@ async fn what_others_own_stays(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn another_value_conflicts(bench: Bench) -> anyhow::Result<()> {
+async fn another_value_conflicts(bench: TestBench) -> anyhow::Result<()> {
     apply(&bench, "one", false, &json!({"data": {"a": "1"}})).await?;
     let refused = apply(&bench, "two", false, &json!({"data": {"a": "2"}})).await;
     let message = ensure_refused(refused, 409, "Conflict")?;
@@ -107,7 +107,7 @@ async fn another_value_conflicts(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn another_value_conflicts_with_an_updater(bench: Bench) -> anyhow::Result<()> {
+async fn another_value_conflicts_with_an_updater(bench: TestBench) -> anyhow::Result<()> {
     apply(&bench, "one", false, &json!({"data": {"a": "1"}})).await?;
     let parameters = PatchParams {
         field_manager: Some("editor".to_owned()),
@@ -125,7 +125,7 @@ async fn another_value_conflicts_with_an_updater(bench: Bench) -> anyhow::Result
     Ok(())
 }
 
-async fn force_takes_the_field(bench: Bench) -> anyhow::Result<()> {
+async fn force_takes_the_field(bench: TestBench) -> anyhow::Result<()> {
     apply(&bench, "one", false, &json!({"data": {"a": "1", "b": "1"}})).await?;
     let applied = apply(&bench, "two", true, &json!({"data": {"a": "2"}})).await?;
     ensure_eq(&applied.data["data"], &json!({"a": "2", "b": "1"}), "the data")?;
@@ -141,7 +141,7 @@ async fn force_takes_the_field(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn the_same_value_is_shared(bench: Bench) -> anyhow::Result<()> {
+async fn the_same_value_is_shared(bench: TestBench) -> anyhow::Result<()> {
     apply(&bench, "one", false, &json!({"data": {"a": "1"}})).await?;
     apply(&bench, "two", false, &json!({"data": {"a": "1"}})).await?;
     let applied = apply(&bench, "one", false, &json!({"metadata": {"labels": {"l": "1"}}})).await?;
@@ -152,7 +152,7 @@ async fn the_same_value_is_shared(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn an_apply_needs_a_manager(bench: Bench) -> anyhow::Result<()> {
+async fn an_apply_needs_a_manager(bench: TestBench) -> anyhow::Result<()> {
     let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
     let patch = Patch::Apply(object);
     let refused = bench
@@ -164,14 +164,14 @@ async fn an_apply_needs_a_manager(bench: Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn an_apply_of_an_old_version_conflicts(bench: Bench) -> anyhow::Result<()> {
+async fn an_apply_of_an_old_version_conflicts(bench: TestBench) -> anyhow::Result<()> {
     let made = apply(&bench, "one", false, &json!({"data": {"a": "1"}})).await?;
     apply(&bench, "one", false, &json!({"data": {"a": "2"}})).await?;
     let late = json!({"metadata": {"resourceVersion": version(&made)}, "data": {"a": "3"}});
     ensure_refused(apply(&bench, "one", true, &late).await, 409, "Conflict").map(drop)
 }
 
-async fn an_apply_leaves_the_status(bench: Bench) -> anyhow::Result<()> {
+async fn an_apply_leaves_the_status(bench: TestBench) -> anyhow::Result<()> {
     apply_to(&bench, "Widget", "one", false, &json!({"spec": {"a": 1}})).await?;
     let patch = Patch::Merge(json!({"status": {"state": "Ready"}}));
     bench
@@ -184,7 +184,7 @@ async fn an_apply_leaves_the_status(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(applied.metadata.generation, Some(2), "the generation")
 }
 
-async fn finalizers_and_owners_merge(bench: Bench) -> anyhow::Result<()> {
+async fn finalizers_and_owners_merge(bench: TestBench) -> anyhow::Result<()> {
     let owner = bench.config_map("owner").await?;
     let reference = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": owner.metadata.uid});
     let first = json!({"metadata": {"ownerReferences": [reference("owner")], "finalizers": ["contract.alscope.dev/one"]}});

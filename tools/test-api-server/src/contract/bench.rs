@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep};
 use super::{GROUP, schema};
 
 /// How long a controller may take.
-const PATIENCE: Duration = Duration::from_mins(1);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const CONDITION_TIMEOUT: Duration = Duration::from_mins(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Group, version, kind, plural, namespaced.
 const KINDS: [(&str, &str, &str, &str, bool); 11] = [
@@ -44,7 +44,7 @@ const KINDS: [(&str, &str, &str, &str, bool); 11] = [
 
 /// Where one case runs.
 #[derive(Clone)]
-pub(super) struct Bench {
+pub(super) struct TestBench {
     pub(super) client: Client,
     pub(super) namespace: String,
 }
@@ -57,7 +57,7 @@ pub(super) struct Refused {
     pub(super) message: String,
 }
 
-impl Bench {
+impl TestBench {
     pub(super) async fn new(client: Client, prefix: &str) -> anyhow::Result<Self> {
         let namespace =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": prefix}});
@@ -215,15 +215,15 @@ pub(super) async fn remove(api: &Api<DynamicObject>, name: &str) -> anyhow::Resu
 
 /// Waits until something holds.
 pub(super) async fn until(what: &str, holds: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + CONDITION_TIMEOUT;
     loop {
         if holds().await.with_context(|| what.to_owned())? {
             return Ok(());
         }
         if Instant::now() > deadline {
-            bail!("not within {PATIENCE:?}: {what}");
+            bail!("not within {CONDITION_TIMEOUT:?}: {what}");
         }
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 

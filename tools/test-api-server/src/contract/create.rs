@@ -4,7 +4,7 @@ use anyhow::ensure;
 use kube::api::PostParams;
 use serde_json::json;
 
-use super::bench::{Bench, ensure_eq, ensure_refused, owned};
+use super::bench::{TestBench, ensure_eq, ensure_refused, owned};
 use super::{Case, listed};
 
 pub(super) const CASES: [Case; 11] = listed![
@@ -21,7 +21,7 @@ pub(super) const CASES: [Case; 11] = listed![
     the_creator_owns_its_fields,
 ];
 
-async fn a_new_object_has_uid_version_and_time(bench: Bench) -> anyhow::Result<()> {
+async fn a_new_object_has_uid_version_and_time(bench: TestBench) -> anyhow::Result<()> {
     let made = bench.config_map("a").await?;
     ensure!(
         made.metadata.uid.is_some_and(|uid| uid.len() == 36),
@@ -33,7 +33,7 @@ async fn a_new_object_has_uid_version_and_time(bench: Bench) -> anyhow::Result<(
     ensure_eq(made.metadata.generation, None, "a ConfigMap's generation")
 }
 
-async fn a_new_object_has_what_was_sent(bench: Bench) -> anyhow::Result<()> {
+async fn a_new_object_has_what_was_sent(bench: TestBench) -> anyhow::Result<()> {
     let rest =
         json!({"metadata": {"labels": {"l": "1"}, "annotations": {"n": "2"}}, "data": {"mesh": "a: 1\n"}});
     bench.create("ConfigMap", "a", &rest).await?;
@@ -49,7 +49,7 @@ async fn a_new_object_has_what_was_sent(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn a_name_is_taken_once(bench: Bench) -> anyhow::Result<()> {
+async fn a_name_is_taken_once(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("a").await?;
     let object = bench.object("ConfigMap", "a", &json!({}))?;
     let again = bench.config_maps().create(&PostParams::default(), &object).await;
@@ -57,8 +57,8 @@ async fn a_name_is_taken_once(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(message.as_str(), "configmaps \"a\" already exists", "the message")
 }
 
-async fn a_namespace_must_exist(bench: Bench) -> anyhow::Result<()> {
-    let elsewhere = Bench {
+async fn a_namespace_must_exist(bench: TestBench) -> anyhow::Result<()> {
+    let elsewhere = TestBench {
         namespace: format!("{}-absent", bench.namespace),
         client: bench.client,
     };
@@ -72,7 +72,7 @@ async fn a_namespace_must_exist(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(message, wanted, "the message")
 }
 
-async fn a_name_must_be_one(bench: Bench) -> anyhow::Result<()> {
+async fn a_name_must_be_one(bench: TestBench) -> anyhow::Result<()> {
     let object = bench.object("ConfigMap", "No_Name", &json!({}))?;
     let made = bench.config_maps().create(&PostParams::default(), &object).await;
     let message = ensure_refused(made, 422, "Invalid")?;
@@ -83,7 +83,7 @@ async fn a_name_must_be_one(bench: Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_name_can_be_made(bench: Bench) -> anyhow::Result<()> {
+async fn a_name_can_be_made(bench: TestBench) -> anyhow::Result<()> {
     let mut object = bench.object("ConfigMap", "a", &json!({}))?;
     object.metadata.name = None;
     object.metadata.generate_name = Some("made-".to_owned());
@@ -99,18 +99,18 @@ async fn a_name_can_be_made(bench: Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_status_is_not_created(bench: Bench) -> anyhow::Result<()> {
+async fn a_status_is_not_created(bench: TestBench) -> anyhow::Result<()> {
     let rest = json!({"spec": {"a": 1}, "status": {"state": "Ready"}});
     let made = bench.create("Widget", "a", &rest).await?;
     ensure_eq(made.data.get("status"), None, "the status")
 }
 
-async fn a_custom_object_begins_with_generation_1(bench: Bench) -> anyhow::Result<()> {
+async fn a_custom_object_begins_with_generation_1(bench: TestBench) -> anyhow::Result<()> {
     let made = bench.create("Widget", "a", &json!({"spec": {"a": 1}})).await?;
     ensure_eq(made.metadata.generation, Some(1), "the generation")
 }
 
-async fn a_dry_run_stores_nothing(bench: Bench) -> anyhow::Result<()> {
+async fn a_dry_run_stores_nothing(bench: TestBench) -> anyhow::Result<()> {
     let object = bench.object("ConfigMap", "a", &json!({}))?;
     let parameters = PostParams {
         dry_run: true,
@@ -120,13 +120,13 @@ async fn a_dry_run_stores_nothing(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(bench.config_maps().get_opt("a").await?.is_none(), true, "absence")
 }
 
-async fn the_kind_must_be_the_paths(bench: Bench) -> anyhow::Result<()> {
+async fn the_kind_must_be_the_paths(bench: TestBench) -> anyhow::Result<()> {
     let object = bench.object("Widget", "a", &json!({}))?;
     let made = bench.config_maps().create(&PostParams::default(), &object).await;
     ensure_refused(made, 400, "BadRequest").map(drop)
 }
 
-async fn the_creator_owns_its_fields(bench: Bench) -> anyhow::Result<()> {
+async fn the_creator_owns_its_fields(bench: TestBench) -> anyhow::Result<()> {
     let object = bench.object(
         "ConfigMap",
         "a",

@@ -6,7 +6,7 @@ use kube::api::{
 };
 use serde_json::{Value, json};
 
-use super::bench::{self, Bench, ensure_eq, ensure_refused, names, until, version};
+use super::bench::{self, TestBench, ensure_eq, ensure_refused, names, until, version};
 use super::{Case, listed};
 
 pub(super) const CASES: [Case; 13] = listed![
@@ -27,13 +27,13 @@ pub(super) const CASES: [Case; 13] = listed![
 
 const FINALIZER: &str = "contract.alscope.dev/waits";
 
-async fn with_finalizer(bench: &Bench, kind: &str) -> anyhow::Result<DynamicObject> {
+async fn with_finalizer(bench: &TestBench, kind: &str) -> anyhow::Result<DynamicObject> {
     bench
         .create(kind, "a", &json!({"metadata": {"finalizers": [FINALIZER]}}))
         .await
 }
 
-async fn let_go(bench: &Bench, kind: &str) -> anyhow::Result<()> {
+async fn let_go(bench: &TestBench, kind: &str) -> anyhow::Result<()> {
     let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
     bench
         .api(kind)
@@ -42,7 +42,7 @@ async fn let_go(bench: &Bench, kind: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn is_gone(bench: &Bench, kind: &str, name: &str) -> anyhow::Result<bool> {
+async fn is_gone(bench: &TestBench, kind: &str, name: &str) -> anyhow::Result<bool> {
     Ok(bench.api(kind).get_opt(name).await?.is_none())
 }
 
@@ -53,19 +53,19 @@ fn with(preconditions: Preconditions) -> DeleteParams {
     }
 }
 
-async fn what_is_deleted_is_gone(bench: Bench) -> anyhow::Result<()> {
+async fn what_is_deleted_is_gone(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("a").await?;
     bench.config_maps().delete("a", &DeleteParams::default()).await?;
     ensure!(is_gone(&bench, "ConfigMap", "a").await?, "it is still there");
     Ok(())
 }
 
-async fn what_is_absent_is_not_found(bench: Bench) -> anyhow::Result<()> {
+async fn what_is_absent_is_not_found(bench: TestBench) -> anyhow::Result<()> {
     let deleted = bench.config_maps().delete("a", &DeleteParams::default()).await;
     ensure_refused(deleted.map(|_| ()), 404, "NotFound").map(drop)
 }
 
-async fn a_precondition_of_uid_is_kept(bench: Bench) -> anyhow::Result<()> {
+async fn a_precondition_of_uid_is_kept(bench: TestBench) -> anyhow::Result<()> {
     let made = bench.config_map("a").await?;
     let other = with(Preconditions {
         uid: Some("00000000-0000-4000-8000-00000000ffff".to_owned()),
@@ -82,7 +82,7 @@ async fn a_precondition_of_uid_is_kept(bench: Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_precondition_of_version_is_kept(bench: Bench) -> anyhow::Result<()> {
+async fn a_precondition_of_version_is_kept(bench: TestBench) -> anyhow::Result<()> {
     let made = bench.config_map("a").await?;
     let patch = Patch::Merge(json!({"data": {"a": "2"}}));
     let newest = bench
@@ -101,7 +101,7 @@ async fn a_precondition_of_version_is_kept(bench: Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_finalizer_is_waited_for(bench: Bench) -> anyhow::Result<()> {
+async fn a_finalizer_is_waited_for(bench: TestBench) -> anyhow::Result<()> {
     with_finalizer(&bench, "Widget").await?;
     bench.api("Widget").delete("a", &DeleteParams::default()).await?;
     let ending = bench.api("Widget").get("a").await?;
@@ -111,7 +111,7 @@ async fn a_finalizer_is_waited_for(bench: Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_deletion_raises_the_generation(bench: Bench) -> anyhow::Result<()> {
+async fn a_deletion_raises_the_generation(bench: TestBench) -> anyhow::Result<()> {
     with_finalizer(&bench, "Widget").await?;
     bench.api("Widget").delete("a", &DeleteParams::default()).await?;
     let ending = bench.api("Widget").get("a").await?;
@@ -119,7 +119,7 @@ async fn a_deletion_raises_the_generation(bench: Bench) -> anyhow::Result<()> {
     let_go(&bench, "Widget").await
 }
 
-async fn a_second_deletion_changes_nothing(bench: Bench) -> anyhow::Result<()> {
+async fn a_second_deletion_changes_nothing(bench: TestBench) -> anyhow::Result<()> {
     with_finalizer(&bench, "Widget").await?;
     bench.api("Widget").delete("a", &DeleteParams::default()).await?;
     let first = bench.api("Widget").get("a").await?;
@@ -129,7 +129,7 @@ async fn a_second_deletion_changes_nothing(bench: Bench) -> anyhow::Result<()> {
     let_go(&bench, "Widget").await
 }
 
-async fn no_finalizer_is_added_to_what_ends(bench: Bench) -> anyhow::Result<()> {
+async fn no_finalizer_is_added_to_what_ends(bench: TestBench) -> anyhow::Result<()> {
     with_finalizer(&bench, "Widget").await?;
     bench.api("Widget").delete("a", &DeleteParams::default()).await?;
     let patch = Patch::Merge(json!({"metadata": {"finalizers": [FINALIZER, "contract.alscope.dev/late"]}}));
@@ -145,7 +145,7 @@ async fn no_finalizer_is_added_to_what_ends(bench: Bench) -> anyhow::Result<()> 
     let_go(&bench, "Widget").await
 }
 
-async fn an_update_without_finalizers_ends_it(bench: Bench) -> anyhow::Result<()> {
+async fn an_update_without_finalizers_ends_it(bench: TestBench) -> anyhow::Result<()> {
     with_finalizer(&bench, "ConfigMap").await?;
     bench.config_maps().delete("a", &DeleteParams::default()).await?;
     let mut ending = bench.config_maps().get("a").await?;
@@ -159,7 +159,7 @@ async fn an_update_without_finalizers_ends_it(bench: Bench) -> anyhow::Result<()
 }
 
 /// A ConfigMap and a Widget that it owns.
-async fn family(bench: &Bench) -> anyhow::Result<DynamicObject> {
+async fn family(bench: &TestBench) -> anyhow::Result<DynamicObject> {
     let owner = bench.config_map("owner").await?;
     let reference = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner.metadata.uid,
@@ -170,7 +170,7 @@ async fn family(bench: &Bench) -> anyhow::Result<DynamicObject> {
     Ok(owner)
 }
 
-async fn dependents_go_after_their_owner(bench: Bench) -> anyhow::Result<()> {
+async fn dependents_go_after_their_owner(bench: TestBench) -> anyhow::Result<()> {
     family(&bench).await?;
     bench
         .config_maps()
@@ -186,7 +186,7 @@ async fn dependents_go_after_their_owner(bench: Bench) -> anyhow::Result<()> {
     .await
 }
 
-async fn dependents_go_before_their_owner_in_the_foreground(bench: Bench) -> anyhow::Result<()> {
+async fn dependents_go_before_their_owner_in_the_foreground(bench: TestBench) -> anyhow::Result<()> {
     family(&bench).await?;
     let hold = Patch::Merge(json!({"metadata": {"finalizers": [FINALIZER]}}));
     bench
@@ -232,7 +232,7 @@ async fn dependents_go_before_their_owner_in_the_foreground(bench: Bench) -> any
     .await
 }
 
-async fn many_are_deleted_by_label(bench: Bench) -> anyhow::Result<()> {
+async fn many_are_deleted_by_label(bench: TestBench) -> anyhow::Result<()> {
     for (name, label) in [("a", "x"), ("b", "x"), ("c", "y")] {
         let rest = json!({"metadata": {"labels": {"l": label}}});
         bench.create("Widget", name, &rest).await?;
@@ -249,8 +249,8 @@ async fn many_are_deleted_by_label(bench: Bench) -> anyhow::Result<()> {
     .await
 }
 
-async fn a_namespace_takes_everything_along(bench: Bench) -> anyhow::Result<()> {
-    let inner = Bench::new(bench.client.clone(), &format!("{}-", bench.namespace)).await?;
+async fn a_namespace_takes_everything_along(bench: TestBench) -> anyhow::Result<()> {
+    let inner = TestBench::new(bench.client.clone(), &format!("{}-", bench.namespace)).await?;
     with_finalizer(&inner, "ConfigMap").await?;
     bench::namespaces(&bench.client)
         .delete(&inner.namespace, &DeleteParams::default())

@@ -6,7 +6,7 @@ use kube::api::{ListParams, PostParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use serde_json::json;
 
-use super::bench::{self, Bench, ensure_eq, refused, until, version};
+use super::bench::{self, TestBench, ensure_eq, refused, until, version};
 use super::{Case, listed};
 
 pub(super) const CASES: [Case; 5] = listed![
@@ -17,7 +17,7 @@ pub(super) const CASES: [Case; 5] = listed![
     the_clients_recorder_writes_and_counts,
 ];
 
-async fn a_definition_serves_a_kind_until_it_is_deleted(bench: Bench) -> anyhow::Result<()> {
+async fn a_definition_serves_a_kind_until_it_is_deleted(bench: TestBench) -> anyhow::Result<()> {
     bench::define(&bench.client, "absentees", "Absentee", "Namespaced").await?;
     bench.create("Absentee", "a", &json!({})).await?;
     bench::undefine(&bench.client, "absentees").await?;
@@ -28,7 +28,7 @@ async fn a_definition_serves_a_kind_until_it_is_deleted(bench: Bench) -> anyhow:
     .await
 }
 
-async fn a_cluster_wide_object_has_no_namespace(bench: Bench) -> anyhow::Result<()> {
+async fn a_cluster_wide_object_has_no_namespace(bench: TestBench) -> anyhow::Result<()> {
     let made = bench
         .create("Gadget", &bench.namespace, &json!({"spec": {}}))
         .await?;
@@ -36,7 +36,7 @@ async fn a_cluster_wide_object_has_no_namespace(bench: Bench) -> anyhow::Result<
     bench::remove(&bench.api("Gadget"), &bench.namespace).await
 }
 
-async fn a_built_in_spec_raises_the_generation(bench: Bench) -> anyhow::Result<()> {
+async fn a_built_in_spec_raises_the_generation(bench: TestBench) -> anyhow::Result<()> {
     let labels = json!({"app": "a"});
     let rest = json!({"spec": {
         "replicas": 0,
@@ -57,14 +57,14 @@ async fn a_built_in_spec_raises_the_generation(bench: Bench) -> anyhow::Result<(
     )
 }
 
-async fn a_version_is_one_for_all_kinds(bench: Bench) -> anyhow::Result<()> {
+async fn a_version_is_one_for_all_kinds(bench: TestBench) -> anyhow::Result<()> {
     let first: u64 = version(&bench.config_map("a").await?).parse()?;
     let second: u64 = version(&bench.create("Widget", "a", &json!({})).await?).parse()?;
     ensure!(first < second, "{first} is before {second}");
     Ok(())
 }
 
-async fn the_clients_recorder_writes_and_counts(bench: Bench) -> anyhow::Result<()> {
+async fn the_clients_recorder_writes_and_counts(bench: TestBench) -> anyhow::Result<()> {
     let about = bench.config_map("a").await?;
     let reference = ObjectReference {
         api_version: Some("v1".to_owned()),

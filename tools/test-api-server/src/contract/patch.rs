@@ -3,7 +3,7 @@
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, ensure_eq, ensure_refused, owned, version};
+use super::bench::{TestBench, ensure_eq, ensure_refused, owned, version};
 use super::{Case, listed};
 
 pub(super) const CASES: [Case; 12] = listed![
@@ -23,12 +23,12 @@ pub(super) const CASES: [Case; 12] = listed![
 
 type Patched = Result<DynamicObject, kube::Error>;
 
-async fn merge(bench: &Bench, kind: &str, patch: Value) -> Patched {
+async fn merge(bench: &TestBench, kind: &str, patch: Value) -> Patched {
     let patch = Patch::Merge(patch);
     bench.api(kind).patch("a", &PatchParams::default(), &patch).await
 }
 
-async fn json(bench: &Bench, patch: Value) -> anyhow::Result<Patched> {
+async fn json(bench: &TestBench, patch: Value) -> anyhow::Result<Patched> {
     let patch = Patch::Json::<()>(serde_json::from_value(patch)?);
     Ok(bench
         .config_maps()
@@ -36,13 +36,13 @@ async fn json(bench: &Bench, patch: Value) -> anyhow::Result<Patched> {
         .await)
 }
 
-async fn a_merge_patch_sets_and_null_removes(bench: Bench) -> anyhow::Result<()> {
+async fn a_merge_patch_sets_and_null_removes(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("a").await?;
     let patched = merge(&bench, "ConfigMap", json!({"data": {"a": null, "b": "2"}})).await?;
     ensure_eq(&patched.data["data"], &json!({"b": "2"}), "the data")
 }
 
-async fn a_merge_patch_of_an_old_version_conflicts(bench: Bench) -> anyhow::Result<()> {
+async fn a_merge_patch_of_an_old_version_conflicts(bench: TestBench) -> anyhow::Result<()> {
     let old = version(&bench.config_map("a").await?);
     merge(&bench, "ConfigMap", json!({"data": {"a": "2"}})).await?;
     let late = json!({"metadata": {"resourceVersion": old}, "data": {"a": "3"}});
@@ -51,7 +51,7 @@ async fn a_merge_patch_of_an_old_version_conflicts(bench: Bench) -> anyhow::Resu
     ensure_eq(&found.data["data"]["a"], &json!("2"), "the data")
 }
 
-async fn a_merge_patch_of_an_absent_object_is_not_found(bench: Bench) -> anyhow::Result<()> {
+async fn a_merge_patch_of_an_absent_object_is_not_found(bench: TestBench) -> anyhow::Result<()> {
     ensure_refused(
         merge(&bench, "ConfigMap", json!({"data": {}})).await,
         404,
@@ -60,13 +60,13 @@ async fn a_merge_patch_of_an_absent_object_is_not_found(bench: Bench) -> anyhow:
     .map(drop)
 }
 
-async fn a_merge_patch_that_changes_nothing_keeps_the_version(bench: Bench) -> anyhow::Result<()> {
+async fn a_merge_patch_that_changes_nothing_keeps_the_version(bench: TestBench) -> anyhow::Result<()> {
     let before = version(&bench.config_map("a").await?);
     let patched = merge(&bench, "ConfigMap", json!({"data": {"a": "1"}})).await?;
     ensure_eq(version(&patched), before, "the version")
 }
 
-async fn a_merge_patch_belongs_to_its_manager(bench: Bench) -> anyhow::Result<()> {
+async fn a_merge_patch_belongs_to_its_manager(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("a").await?;
     let parameters = PatchParams {
         field_manager: Some("patcher".to_owned()),
@@ -81,7 +81,7 @@ async fn a_merge_patch_belongs_to_its_manager(bench: Bench) -> anyhow::Result<()
     )
 }
 
-async fn a_status_patch_leaves_the_spec(bench: Bench) -> anyhow::Result<()> {
+async fn a_status_patch_leaves_the_spec(bench: TestBench) -> anyhow::Result<()> {
     bench.create("Widget", "a", &json!({"spec": {"a": 1}})).await?;
     let patch = Patch::Merge(
         json!({"spec": {"a": 2}, "metadata": {"labels": {"l": "1"}}, "status": {"state": "Ready"}}),
@@ -96,7 +96,7 @@ async fn a_status_patch_leaves_the_spec(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(patched.metadata.labels, None, "the labels")
 }
 
-async fn a_status_patch_of_an_old_version_conflicts(bench: Bench) -> anyhow::Result<()> {
+async fn a_status_patch_of_an_old_version_conflicts(bench: TestBench) -> anyhow::Result<()> {
     let old = version(&bench.create("Widget", "a", &json!({"spec": {"a": 1}})).await?);
     merge(&bench, "Widget", json!({"spec": {"a": 2}})).await?;
     let patch = Patch::Merge(json!({"metadata": {"resourceVersion": old}, "status": {"state": "Ready"}}));
@@ -107,7 +107,7 @@ async fn a_status_patch_of_an_old_version_conflicts(bench: Bench) -> anyhow::Res
     ensure_refused(late, 409, "Conflict").map(drop)
 }
 
-async fn a_kind_without_status_has_no_status_path(bench: Bench) -> anyhow::Result<()> {
+async fn a_kind_without_status_has_no_status_path(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("a").await?;
     let patch = Patch::Merge(json!({"status": {}}));
     let patched = bench
@@ -117,7 +117,7 @@ async fn a_kind_without_status_has_no_status_path(bench: Bench) -> anyhow::Resul
     ensure_eq(super::bench::refused(patched)?.code, 404, "the code")
 }
 
-async fn a_json_patch_tests_and_removes(bench: Bench) -> anyhow::Result<()> {
+async fn a_json_patch_tests_and_removes(bench: TestBench) -> anyhow::Result<()> {
     let made = bench.config_map("a").await?;
     let patch = json!([
         {"op": "test", "path": "/metadata/resourceVersion", "value": version(&made)},
@@ -128,7 +128,7 @@ async fn a_json_patch_tests_and_removes(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(&patched.data["data"], &json!({"b": "2"}), "the data")
 }
 
-async fn a_json_patch_whose_test_fails_is_unprocessable(bench: Bench) -> anyhow::Result<()> {
+async fn a_json_patch_whose_test_fails_is_unprocessable(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("a").await?;
     let patch = json!([
         {"op": "test", "path": "/data/a", "value": "other"},
@@ -143,7 +143,7 @@ async fn a_json_patch_whose_test_fails_is_unprocessable(bench: Bench) -> anyhow:
     )
 }
 
-async fn a_json_patch_takes_an_entry_out_of_managed_fields(bench: Bench) -> anyhow::Result<()> {
+async fn a_json_patch_takes_an_entry_out_of_managed_fields(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("a").await?;
     let parameters = PatchParams {
         field_manager: Some("leaving".to_owned()),
@@ -170,7 +170,7 @@ async fn a_json_patch_takes_an_entry_out_of_managed_fields(bench: Bench) -> anyh
     )
 }
 
-async fn a_json_patch_of_what_is_not_there_is_unprocessable(bench: Bench) -> anyhow::Result<()> {
+async fn a_json_patch_of_what_is_not_there_is_unprocessable(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("a").await?;
     let patch = json!([{"op": "remove", "path": "/data/absent"}]);
     ensure_refused(json(&bench, patch).await?, 422, "Invalid").map(drop)

@@ -5,7 +5,7 @@ use kube::api::{DynamicObject, ListParams, ObjectList};
 use kube::core::params::VersionMatch;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, ensure_eq, ensure_refused, names, refused, version};
+use super::bench::{TestBench, ensure_eq, ensure_refused, names, refused, version};
 use super::{Case, listed};
 
 pub(super) const CASES: [Case; 13] = listed![
@@ -24,7 +24,7 @@ pub(super) const CASES: [Case; 13] = listed![
     a_built_in_list_names_its_kind_once,
 ];
 
-async fn an_absent_object_is_not_found(bench: Bench) -> anyhow::Result<()> {
+async fn an_absent_object_is_not_found(bench: TestBench) -> anyhow::Result<()> {
     let message = ensure_refused(bench.config_maps().get("a").await, 404, "NotFound")?;
     ensure_eq(message.as_str(), "configmaps \"a\" not found", "the message")?;
     let message = ensure_refused(bench.api("Widget").get("a").await, 404, "NotFound")?;
@@ -35,7 +35,7 @@ async fn an_absent_object_is_not_found(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn an_absent_kind_is_404(bench: Bench) -> anyhow::Result<()> {
+async fn an_absent_kind_is_404(bench: TestBench) -> anyhow::Result<()> {
     let refused = refused(bench.api("Absentee").list(&ListParams::default()).await)?;
     ensure_eq(refused.code, 404, "the code")?;
     ensure!(
@@ -45,13 +45,13 @@ async fn an_absent_kind_is_404(bench: Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn an_absent_group_is_404(bench: Bench) -> anyhow::Result<()> {
+async fn an_absent_group_is_404(bench: TestBench) -> anyhow::Result<()> {
     let request = http::Request::get("/apis/absent.alscope.dev/v1/things").body(Vec::new())?;
     let refused = refused(bench.client.request::<Value>(request).await)?;
     ensure_eq(refused.code, 404, "the code")
 }
 
-async fn a_list_is_in_the_order_of_names(bench: Bench) -> anyhow::Result<()> {
+async fn a_list_is_in_the_order_of_names(bench: TestBench) -> anyhow::Result<()> {
     for name in ["c", "a", "b"] {
         bench.create("Widget", name, &json!({})).await?;
     }
@@ -63,8 +63,8 @@ async fn a_list_is_in_the_order_of_names(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn a_list_is_of_its_namespace(bench: Bench) -> anyhow::Result<()> {
-    let other = Bench::new(bench.client.clone(), &format!("{}-", bench.namespace)).await?;
+async fn a_list_is_of_its_namespace(bench: TestBench) -> anyhow::Result<()> {
+    let other = TestBench::new(bench.client.clone(), &format!("{}-", bench.namespace)).await?;
     bench.create("Widget", "here", &json!({})).await?;
     other.create("Widget", "there", &json!({})).await?;
     let list = bench.api("Widget").list(&ListParams::default()).await?;
@@ -80,7 +80,7 @@ async fn a_list_is_of_its_namespace(bench: Bench) -> anyhow::Result<()> {
     super::bench::remove(&super::bench::namespaces(&bench.client), &other.namespace).await
 }
 
-async fn labels_select(bench: Bench) -> anyhow::Result<()> {
+async fn labels_select(bench: TestBench) -> anyhow::Result<()> {
     for (name, labels) in [
         ("a", json!({"app": "web", "tier": "front"})),
         ("b", json!({"app": "api"})),
@@ -110,7 +110,7 @@ async fn labels_select(bench: Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_selector_that_is_none_is_refused(bench: Bench) -> anyhow::Result<()> {
+async fn a_selector_that_is_none_is_refused(bench: TestBench) -> anyhow::Result<()> {
     let list = bench
         .api("Widget")
         .list(&ListParams::default().labels("a b"))
@@ -118,7 +118,7 @@ async fn a_selector_that_is_none_is_refused(bench: Bench) -> anyhow::Result<()> 
     ensure_refused(list, 400, "BadRequest").map(drop)
 }
 
-async fn names_select(bench: Bench) -> anyhow::Result<()> {
+async fn names_select(bench: TestBench) -> anyhow::Result<()> {
     for name in ["a", "b"] {
         bench.config_map(name).await?;
     }
@@ -129,7 +129,7 @@ async fn names_select(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(names(&list), vec!["b".to_owned()], "the names")
 }
 
-async fn other_fields_do_not_select(bench: Bench) -> anyhow::Result<()> {
+async fn other_fields_do_not_select(bench: TestBench) -> anyhow::Result<()> {
     let list = bench
         .config_maps()
         .list(&ListParams::default().fields("data.a=1"))
@@ -143,7 +143,7 @@ async fn other_fields_do_not_select(bench: Bench) -> anyhow::Result<()> {
 }
 
 /// The first two of three objects, and what asks for the third.
-async fn first_page(bench: &Bench) -> anyhow::Result<(ObjectList<DynamicObject>, ListParams)> {
+async fn first_page(bench: &TestBench) -> anyhow::Result<(ObjectList<DynamicObject>, ListParams)> {
     for name in ["a", "b", "c"] {
         bench.create("Widget", name, &json!({})).await?;
     }
@@ -153,7 +153,7 @@ async fn first_page(bench: &Bench) -> anyhow::Result<(ObjectList<DynamicObject>,
     Ok((first, parameters.continue_token(&token)))
 }
 
-async fn a_list_comes_in_pages(bench: Bench) -> anyhow::Result<()> {
+async fn a_list_comes_in_pages(bench: TestBench) -> anyhow::Result<()> {
     let (first, next) = first_page(&bench).await?;
     ensure_eq(names(&first).concat().as_str(), "ab", "the first page")?;
     ensure_eq(first.metadata.remaining_item_count, Some(1), "what is left")?;
@@ -166,7 +166,7 @@ async fn a_list_comes_in_pages(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn pages_are_of_one_version(bench: Bench) -> anyhow::Result<()> {
+async fn pages_are_of_one_version(bench: TestBench) -> anyhow::Result<()> {
     let (first, next) = first_page(&bench).await?;
     bench.create("Widget", "d", &json!({})).await?;
     let second = bench.api("Widget").list(&next).await?;
@@ -178,7 +178,7 @@ async fn pages_are_of_one_version(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn an_old_version_can_be_listed(bench: Bench) -> anyhow::Result<()> {
+async fn an_old_version_can_be_listed(bench: TestBench) -> anyhow::Result<()> {
     let first = bench.create("Widget", "a", &json!({})).await?;
     bench.create("Widget", "b", &json!({})).await?;
     let parameters = ListParams {
@@ -190,7 +190,7 @@ async fn an_old_version_can_be_listed(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(names(&list).concat().as_str(), "a", "what was there")
 }
 
-async fn a_built_in_list_names_its_kind_once(bench: Bench) -> anyhow::Result<()> {
+async fn a_built_in_list_names_its_kind_once(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("a").await?;
     bench.create("Widget", "a", &json!({})).await?;
     for (kind, wanted) in [("ConfigMap", None), ("Widget", Some("Widget"))] {

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, Refused, ensure_eq, refused, until};
+use super::bench::{Refused, TestBench, ensure_eq, refused, until};
 use super::{Case, listed};
 
 pub(super) const CASES: [Case; 10] = listed![
@@ -27,7 +27,7 @@ struct As<'a>(&'a str);
 impl As<'_> {
     async fn request(
         self,
-        bench: &Bench,
+        bench: &TestBench,
         method: &str,
         path: &str,
         body: &Value,
@@ -54,27 +54,33 @@ impl As<'_> {
         bench.client.request(request).await
     }
 
-    async fn get(self, bench: &Bench, path: &str) -> Result<Value, kube::Error> {
+    async fn get(self, bench: &TestBench, path: &str) -> Result<Value, kube::Error> {
         self.request(bench, "GET", path, &Value::Null).await
     }
 }
 
-/// Gives a user the right in the case's namespace, and waits until it is in force.
-async fn allow(bench: &Bench, subject: &Value, rule: &Value, probe: (As<'_>, &str)) -> anyhow::Result<()> {
+/// Gives a user the right in the namespace of the case, and waits until a request of `who` to `path` is allowed.
+async fn allow(
+    bench: &TestBench,
+    subject: &Value,
+    rule: &Value,
+    who: As<'_>,
+    path: &str,
+) -> anyhow::Result<()> {
     grant(bench, subject, rule).await?;
     until("the right is in force", async || {
-        let answer = probe.0.get(bench, probe.1).await;
+        let answer = who.get(bench, path).await;
         Ok(!matches!(answer, Err(kube::Error::Api(status)) if status.code == 403))
     })
     .await
 }
 
-async fn grant(bench: &Bench, subject: &Value, rule: &Value) -> anyhow::Result<DynamicObject> {
+async fn grant(bench: &TestBench, subject: &Value, rule: &Value) -> anyhow::Result<DynamicObject> {
     bench.create("Role", "right", &json!({"rules": [rule]})).await?;
     bind(bench, "Role", "right", subject).await
 }
 
-async fn bind(bench: &Bench, kind: &str, role: &str, subject: &Value) -> anyhow::Result<DynamicObject> {
+async fn bind(bench: &TestBench, kind: &str, role: &str, subject: &Value) -> anyhow::Result<DynamicObject> {
     let rest = json!({
         "subjects": [subject],
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
@@ -100,7 +106,7 @@ fn ensure_forbidden(result: Result<Value, kube::Error>, message: &str) -> anyhow
     ensure_eq(found.as_str(), message, "the message")
 }
 
-async fn nobody_may_get_by_default(bench: Bench) -> anyhow::Result<()> {
+async fn nobody_may_get_by_default(bench: TestBench) -> anyhow::Result<()> {
     let path = format!("{}/a", bench.path("ConfigMap"));
     ensure_forbidden(
         As("nobody").get(&bench, &path).await,
@@ -111,7 +117,7 @@ async fn nobody_may_get_by_default(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn nobody_may_list_everywhere_by_default(bench: Bench) -> anyhow::Result<()> {
+async fn nobody_may_list_everywhere_by_default(bench: TestBench) -> anyhow::Result<()> {
     ensure_forbidden(
         As("nobody").get(&bench, &bench.path("Gadget")).await,
         "gadgets.contract.alscope.dev is forbidden: User \"nobody\" cannot list resource \"gadgets\" in API group \"contract.alscope.dev\" at the cluster scope",
@@ -124,14 +130,14 @@ async fn nobody_may_list_everywhere_by_default(bench: Bench) -> anyhow::Result<(
 }
 
 /// Somebody who may get and list the ConfigMaps of the namespace, and their path.
-async fn reader(bench: &Bench) -> anyhow::Result<(As<'static>, String)> {
+async fn reader(bench: &TestBench) -> anyhow::Result<(As<'static>, String)> {
     let (who, path) = (As("reader"), bench.path("ConfigMap"));
     let right = rule("", "configmaps", &["get", "list"]);
-    allow(bench, &user("reader"), &right, (who, &path)).await?;
+    allow(bench, &user("reader"), &right, who, &path).await?;
     Ok((who, path))
 }
 
-async fn a_role_is_for_its_namespace(bench: Bench) -> anyhow::Result<()> {
+async fn a_role_is_for_its_namespace(bench: TestBench) -> anyhow::Result<()> {
     let (who, path) = reader(&bench).await?;
     who.get(&bench, &path).await?;
     let elsewhere = who.get(&bench, "/api/v1/namespaces/default/configmaps").await;
@@ -140,7 +146,7 @@ async fn a_role_is_for_its_namespace(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(refused(everywhere)?.code, 403, "the code everywhere")
 }
 
-async fn a_role_is_for_its_verbs(bench: Bench) -> anyhow::Result<()> {
+async fn a_role_is_for_its_verbs(bench: TestBench) -> anyhow::Result<()> {
     let (who, path) = reader(&bench).await?;
     let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
     ensure_forbidden(
@@ -152,14 +158,14 @@ async fn a_role_is_for_its_verbs(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn a_right_to_a_name_is_for_that_object(bench: Bench) -> anyhow::Result<()> {
+async fn a_right_to_a_name_is_for_that_object(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("mine").await?;
     bench.config_map("other").await?;
     let path = bench.path("ConfigMap");
     let mut right = rule("", "configmaps", &["get"]);
     right["resourceNames"] = json!(["mine"]);
     let (who, mine) = (As("named"), format!("{path}/mine"));
-    allow(&bench, &user("named"), &right, (who, &mine)).await?;
+    allow(&bench, &user("named"), &right, who, &mine).await?;
     who.get(&bench, &mine).await?;
     ensure_eq(
         refused(who.get(&bench, &format!("{path}/other")).await)?.code,
@@ -168,14 +174,14 @@ async fn a_right_to_a_name_is_for_that_object(bench: Bench) -> anyhow::Result<()
     )
 }
 
-async fn a_right_to_a_name_lists_by_that_name(bench: Bench) -> anyhow::Result<()> {
+async fn a_right_to_a_name_lists_by_that_name(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("mine").await?;
     bench.config_map("other").await?;
     let path = bench.path("ConfigMap");
     let mut right = rule("", "configmaps", &["list"]);
     right["resourceNames"] = json!(["mine"]);
     let (who, mine) = (As("named"), format!("{path}?fieldSelector=metadata.name%3Dmine"));
-    allow(&bench, &user("named"), &right, (who, &mine)).await?;
+    allow(&bench, &user("named"), &right, who, &mine).await?;
     let list = who.get(&bench, &mine).await?;
     ensure_eq(
         list["items"].as_array().map(Vec::len),
@@ -189,13 +195,13 @@ async fn a_right_to_a_name_lists_by_that_name(bench: Bench) -> anyhow::Result<()
     )
 }
 
-async fn a_status_is_a_right_of_its_own(bench: Bench) -> anyhow::Result<()> {
+async fn a_status_is_a_right_of_its_own(bench: TestBench) -> anyhow::Result<()> {
     let widget = bench.create("Widget", "a", &json!({})).await?;
     let path = format!("{}/a", bench.path("Widget"));
     let who = As("reporter");
     let right = rule(super::GROUP, "widgets/status", &["get", "update"]);
     let status = format!("{path}/status");
-    allow(&bench, &user("reporter"), &right, (who, &status)).await?;
+    allow(&bench, &user("reporter"), &right, who, &status).await?;
     let mut object = serde_json::to_value(&widget)?;
     object["status"] = json!({"state": "Ready"});
     who.request(&bench, "PUT", &status, &object).await?;
@@ -206,7 +212,7 @@ async fn a_status_is_a_right_of_its_own(bench: Bench) -> anyhow::Result<()> {
     )
 }
 
-async fn a_cluster_role_can_be_bound_in_a_namespace(bench: Bench) -> anyhow::Result<()> {
+async fn a_cluster_role_can_be_bound_in_a_namespace(bench: TestBench) -> anyhow::Result<()> {
     let name = bench.namespace.clone();
     let rules = json!({"rules": [rule("", "configmaps", &["list"])]});
     bench.create("ClusterRole", &name, &rules).await?;
@@ -224,11 +230,11 @@ async fn a_cluster_role_can_be_bound_in_a_namespace(bench: Bench) -> anyhow::Res
     super::bench::remove(&bench.api("ClusterRole"), &name).await
 }
 
-async fn an_apply_that_creates_needs_both_rights(bench: Bench) -> anyhow::Result<()> {
+async fn an_apply_that_creates_needs_both_rights(bench: TestBench) -> anyhow::Result<()> {
     let who = As("applier");
     let path = format!("{}/a", bench.path("ConfigMap"));
     let right = rule("", "configmaps", &["get", "patch"]);
-    allow(&bench, &user("applier"), &right, (who, &path)).await?;
+    allow(&bench, &user("applier"), &right, who, &path).await?;
     let object =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "1"}});
     let apply = format!("{path}?fieldManager=applier&force=true");
@@ -244,7 +250,7 @@ async fn an_apply_that_creates_needs_both_rights(bench: Bench) -> anyhow::Result
     Ok(())
 }
 
-async fn groups_and_service_accounts_have_rights(bench: Bench) -> anyhow::Result<()> {
+async fn groups_and_service_accounts_have_rights(bench: TestBench) -> anyhow::Result<()> {
     let path = bench.path("ConfigMap");
     bench
         .create(

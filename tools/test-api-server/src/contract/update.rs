@@ -4,7 +4,7 @@ use anyhow::ensure;
 use kube::api::PostParams;
 use serde_json::json;
 
-use super::bench::{Bench, ensure_eq, ensure_refused, owned, version};
+use super::bench::{TestBench, ensure_eq, ensure_refused, owned, version};
 use super::{Case, listed};
 
 pub(super) const CASES: [Case; 13] = listed![
@@ -23,7 +23,7 @@ pub(super) const CASES: [Case; 13] = listed![
     an_update_takes_ownership_of_what_it_changes,
 ];
 
-async fn an_update_gives_a_new_version(bench: Bench) -> anyhow::Result<()> {
+async fn an_update_gives_a_new_version(bench: TestBench) -> anyhow::Result<()> {
     let mut object = bench.config_map("a").await?;
     let before = version(&object);
     object.data["data"]["a"] = json!("2");
@@ -35,7 +35,7 @@ async fn an_update_gives_a_new_version(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(written.metadata.uid, object.metadata.uid, "the uid")
 }
 
-async fn an_update_of_an_old_version_conflicts(bench: Bench) -> anyhow::Result<()> {
+async fn an_update_of_an_old_version_conflicts(bench: TestBench) -> anyhow::Result<()> {
     let mut object = bench.config_map("a").await?;
     object.data["data"]["a"] = json!("2");
     bench
@@ -53,7 +53,7 @@ async fn an_update_of_an_old_version_conflicts(bench: Bench) -> anyhow::Result<(
     ensure_eq(message.as_str(), wanted, "the message")
 }
 
-async fn an_update_without_a_version_overwrites(bench: Bench) -> anyhow::Result<()> {
+async fn an_update_without_a_version_overwrites(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("a").await?;
     let object = bench.object("ConfigMap", "a", &json!({"data": {"b": "2"}}))?;
     let written = bench
@@ -63,7 +63,7 @@ async fn an_update_without_a_version_overwrites(bench: Bench) -> anyhow::Result<
     ensure_eq(&written.data["data"], &json!({"b": "2"}), "the data")
 }
 
-async fn a_custom_object_needs_a_version(bench: Bench) -> anyhow::Result<()> {
+async fn a_custom_object_needs_a_version(bench: TestBench) -> anyhow::Result<()> {
     bench.create("Widget", "a", &json!({})).await?;
     let object = bench.object("Widget", "a", &json!({"spec": {"a": 1}}))?;
     let written = bench
@@ -75,7 +75,7 @@ async fn a_custom_object_needs_a_version(bench: Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_lease_needs_a_version(bench: Bench) -> anyhow::Result<()> {
+async fn a_lease_needs_a_version(bench: TestBench) -> anyhow::Result<()> {
     let rest = json!({"spec": {"holderIdentity": "a", "leaseDurationSeconds": 15}});
     let mut lease = bench.create("Lease", "a", &rest).await?;
     lease.data["spec"]["holderIdentity"] = json!("b");
@@ -96,7 +96,7 @@ async fn a_lease_needs_a_version(bench: Bench) -> anyhow::Result<()> {
     ensure_refused(blind, 422, "Invalid").map(drop)
 }
 
-async fn an_update_of_an_absent_object_is_not_found(bench: Bench) -> anyhow::Result<()> {
+async fn an_update_of_an_absent_object_is_not_found(bench: TestBench) -> anyhow::Result<()> {
     let object = bench.object("ConfigMap", "a", &json!({}))?;
     let written = bench
         .config_maps()
@@ -105,7 +105,7 @@ async fn an_update_of_an_absent_object_is_not_found(bench: Bench) -> anyhow::Res
     ensure_refused(written, 404, "NotFound").map(drop)
 }
 
-async fn an_update_of_another_uid_conflicts(bench: Bench) -> anyhow::Result<()> {
+async fn an_update_of_another_uid_conflicts(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("a").await?;
     let other = json!({"metadata": {"uid": "00000000-0000-4000-8000-00000000ffff"}});
     let object = bench.object("ConfigMap", "a", &other)?;
@@ -118,7 +118,7 @@ async fn an_update_of_another_uid_conflicts(bench: Bench) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn an_update_under_another_name_is_refused(bench: Bench) -> anyhow::Result<()> {
+async fn an_update_under_another_name_is_refused(bench: TestBench) -> anyhow::Result<()> {
     bench.config_map("a").await?;
     let object = bench.object("ConfigMap", "b", &json!({}))?;
     let written = bench
@@ -128,7 +128,7 @@ async fn an_update_under_another_name_is_refused(bench: Bench) -> anyhow::Result
     ensure_refused(written, 400, "BadRequest").map(drop)
 }
 
-async fn the_same_again_keeps_the_version(bench: Bench) -> anyhow::Result<()> {
+async fn the_same_again_keeps_the_version(bench: TestBench) -> anyhow::Result<()> {
     let object = bench.config_map("a").await?;
     let written = bench
         .config_maps()
@@ -137,7 +137,7 @@ async fn the_same_again_keeps_the_version(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(version(&written), version(&object), "the version")
 }
 
-async fn a_spec_raises_the_generation(bench: Bench) -> anyhow::Result<()> {
+async fn a_spec_raises_the_generation(bench: TestBench) -> anyhow::Result<()> {
     let mut object = bench.create("Widget", "a", &json!({"spec": {"a": 1}})).await?;
     object.data["spec"]["a"] = json!(2);
     let written = bench
@@ -147,7 +147,7 @@ async fn a_spec_raises_the_generation(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(written.metadata.generation, Some(2), "the generation")
 }
 
-async fn labels_do_not_raise_the_generation(bench: Bench) -> anyhow::Result<()> {
+async fn labels_do_not_raise_the_generation(bench: TestBench) -> anyhow::Result<()> {
     let mut object = bench.create("Widget", "a", &json!({"spec": {"a": 1}})).await?;
     object.metadata.labels = Some([("l".to_owned(), "1".to_owned())].into());
     object.metadata.finalizers = Some(vec!["contract.alscope.dev/f".to_owned()]);
@@ -162,7 +162,7 @@ async fn labels_do_not_raise_the_generation(bench: Bench) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn an_update_leaves_the_status(bench: Bench) -> anyhow::Result<()> {
+async fn an_update_leaves_the_status(bench: TestBench) -> anyhow::Result<()> {
     let mut object = bench.create("Widget", "a", &json!({"spec": {"a": 1}})).await?;
     object.data["status"] = json!({"state": "Ready"});
     let written = bench
@@ -178,7 +178,7 @@ async fn an_update_leaves_the_status(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(written.metadata.generation, Some(1), "the generation")
 }
 
-async fn an_update_takes_ownership_of_what_it_changes(bench: Bench) -> anyhow::Result<()> {
+async fn an_update_takes_ownership_of_what_it_changes(bench: TestBench) -> anyhow::Result<()> {
     let by = |manager: &str| PostParams {
         field_manager: Some(manager.to_owned()),
         ..PostParams::default()

@@ -10,7 +10,7 @@ use kube::runtime::watcher::{self, Event};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::bench::{Bench, ensure_eq, refused, version};
+use super::bench::{TestBench, ensure_eq, refused, version};
 use super::{Case, listed};
 
 pub(super) const CASES: [Case; 10] = listed![
@@ -26,7 +26,7 @@ pub(super) const CASES: [Case; 10] = listed![
     the_clients_watcher_lists_and_follows,
 ];
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const CONDITION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The first so many events but bookmarks, as `ADDED a`.
 async fn events(
@@ -38,7 +38,7 @@ async fn events(
     let mut stream = api.watch(parameters, version).await?.boxed();
     let mut found = Vec::new();
     while found.len() < count {
-        let event = timeout(PATIENCE, stream.try_next())
+        let event = timeout(CONDITION_TIMEOUT, stream.try_next())
             .await
             .context("no event in time")??
             .context("the watch has ended")?;
@@ -59,7 +59,7 @@ fn told(events: &[(String, DynamicObject)]) -> Vec<&str> {
     events.iter().map(|(told, _)| told.as_str()).collect()
 }
 
-async fn label(bench: &Bench, name: &str, label: &str) -> anyhow::Result<DynamicObject> {
+async fn label(bench: &TestBench, name: &str, label: &str) -> anyhow::Result<DynamicObject> {
     let patch = Patch::Merge(json!({"metadata": {"labels": {"l": label}}}));
     Ok(bench
         .api("Widget")
@@ -67,12 +67,12 @@ async fn label(bench: &Bench, name: &str, label: &str) -> anyhow::Result<Dynamic
         .await?)
 }
 
-async fn now(bench: &Bench) -> anyhow::Result<String> {
+async fn now(bench: &TestBench) -> anyhow::Result<String> {
     let list = bench.api("Widget").list(&ListParams::default()).await?;
     list.metadata.resource_version.context("a list without a version")
 }
 
-async fn a_watch_tells_of_every_change_in_order(bench: Bench) -> anyhow::Result<()> {
+async fn a_watch_tells_of_every_change_in_order(bench: TestBench) -> anyhow::Result<()> {
     let begin = now(&bench).await?;
     bench.create("Widget", "a", &json!({})).await?;
     bench.create("Widget", "b", &json!({})).await?;
@@ -86,14 +86,14 @@ async fn a_watch_tells_of_every_change_in_order(bench: Bench) -> anyhow::Result<
     )
 }
 
-async fn a_watch_without_a_version_begins_with_what_is_there(bench: Bench) -> anyhow::Result<()> {
+async fn a_watch_without_a_version_begins_with_what_is_there(bench: TestBench) -> anyhow::Result<()> {
     bench.create("Widget", "a", &json!({})).await?;
     label(&bench, "a", "x").await?;
     let events = events(&bench.api("Widget"), &WatchParams::default(), "0", 1).await?;
     ensure_eq(told(&events), vec!["ADDED a"], "what was told")
 }
 
-async fn a_watch_tells_only_what_came_after_its_version(bench: Bench) -> anyhow::Result<()> {
+async fn a_watch_tells_only_what_came_after_its_version(bench: TestBench) -> anyhow::Result<()> {
     let made = bench.create("Widget", "a", &json!({})).await?;
     let labelled = label(&bench, "a", "x").await?;
     let events = events(&bench.api("Widget"), &WatchParams::default(), &version(&made), 1).await?;
@@ -102,7 +102,7 @@ async fn a_watch_tells_only_what_came_after_its_version(bench: Bench) -> anyhow:
     ensure_eq(seen, Some(version(&labelled)), "the version")
 }
 
-async fn a_selector_makes_what_leaves_it_deleted(bench: Bench) -> anyhow::Result<()> {
+async fn a_selector_makes_what_leaves_it_deleted(bench: TestBench) -> anyhow::Result<()> {
     let begin = now(&bench).await?;
     bench.create("Widget", "a", &json!({})).await?;
     for value in ["x", "y", "x"] {
@@ -117,7 +117,7 @@ async fn a_selector_makes_what_leaves_it_deleted(bench: Bench) -> anyhow::Result
     )
 }
 
-async fn a_watch_by_name_sees_that_one(bench: Bench) -> anyhow::Result<()> {
+async fn a_watch_by_name_sees_that_one(bench: TestBench) -> anyhow::Result<()> {
     let begin = now(&bench).await?;
     bench.create("Widget", "a", &json!({})).await?;
     bench.create("Widget", "b", &json!({})).await?;
@@ -127,7 +127,7 @@ async fn a_watch_by_name_sees_that_one(bench: Bench) -> anyhow::Result<()> {
     ensure_eq(told(&events), vec!["ADDED b", "MODIFIED b"], "what was told")
 }
 
-async fn a_deletion_has_a_version_of_its_own(bench: Bench) -> anyhow::Result<()> {
+async fn a_deletion_has_a_version_of_its_own(bench: TestBench) -> anyhow::Result<()> {
     let made = bench.create("Widget", "a", &json!({})).await?;
     bench.api("Widget").delete("a", &DeleteParams::default()).await?;
     let events = events(&bench.api("Widget"), &WatchParams::default(), &version(&made), 1).await?;
@@ -144,11 +144,11 @@ async fn a_deletion_has_a_version_of_its_own(bench: Bench) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn a_watch_ends_in_time_with_a_bookmark(bench: Bench) -> anyhow::Result<()> {
+async fn a_watch_ends_in_time_with_a_bookmark(bench: TestBench) -> anyhow::Result<()> {
     let made = bench.create("Widget", "a", &json!({})).await?;
     let parameters = WatchParams::default().timeout(75);
     let stream = bench.api("Widget").watch(&parameters, &version(&made)).await?;
-    let seen: Vec<WatchEvent<DynamicObject>> = timeout(3 * PATIENCE, stream.try_collect())
+    let seen: Vec<WatchEvent<DynamicObject>> = timeout(3 * CONDITION_TIMEOUT, stream.try_collect())
         .await
         .context("it does not end")??;
     let bookmarks: Vec<String> = seen
@@ -163,13 +163,13 @@ async fn a_watch_ends_in_time_with_a_bookmark(bench: Bench) -> anyhow::Result<()
     Ok(())
 }
 
-async fn a_version_that_is_too_old_is_410(bench: Bench) -> anyhow::Result<()> {
+async fn a_version_that_is_too_old_is_410(bench: TestBench) -> anyhow::Result<()> {
     let mut stream = bench
         .api("Widget")
         .watch(&WatchParams::default(), "1")
         .await?
         .boxed();
-    let first = timeout(PATIENCE, stream.try_next())
+    let first = timeout(CONDITION_TIMEOUT, stream.try_next())
         .await
         .context("no event in time")??;
     match first {
@@ -190,12 +190,12 @@ async fn a_version_that_is_too_old_is_410(bench: Bench) -> anyhow::Result<()> {
     }
 }
 
-async fn a_watch_of_an_absent_kind_is_404(bench: Bench) -> anyhow::Result<()> {
+async fn a_watch_of_an_absent_kind_is_404(bench: TestBench) -> anyhow::Result<()> {
     let watch = bench.api("Absentee").watch(&WatchParams::default(), "0").await;
     ensure_eq(refused(watch.map(|_| ()))?.code, 404, "the code")
 }
 
-async fn the_clients_watcher_lists_and_follows(bench: Bench) -> anyhow::Result<()> {
+async fn the_clients_watcher_lists_and_follows(bench: TestBench) -> anyhow::Result<()> {
     for name in ["a", "b", "c"] {
         bench.create("Widget", name, &json!({})).await?;
     }
@@ -203,7 +203,7 @@ async fn the_clients_watcher_lists_and_follows(bench: Bench) -> anyhow::Result<(
     let mut stream = watcher::watcher(bench.api("Widget"), config).boxed();
     let mut seen = String::new();
     while !seen.ends_with("a'") {
-        let event = timeout(PATIENCE, stream.try_next())
+        let event = timeout(CONDITION_TIMEOUT, stream.try_next())
             .await
             .context("no event in time")??;
         let name = |object: &DynamicObject| object.metadata.name.clone().unwrap_or_default();

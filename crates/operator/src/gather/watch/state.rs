@@ -1,16 +1,16 @@
-//! How far a watch is.
+//! The state of a watch.
 
 use alscope_plan::world::ReadError;
 
-/// How far a watch is.
+/// The state of a watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::gather) enum WatchState {
-    /// It has not listed yet.
+    /// The watch has not listed yet.
     Pending,
-    /// It has listed; later faults of the connection leave what is known, for a while.
+    /// The watch has listed. After a later fault of the connection, the objects stay known for a while.
     Listed,
     /// The kind is not installed, so there is no object of it.
     Absent,
-    /// It could not be read.
+    /// The API server refused, or did not answer for too long.
     Failed(ReadError),
 }

@@ -1,4 +1,4 @@
-//! What a watch is of, and what it means when the API server refuses that.
+//! The resource that a watch reads, and what a refusal of the API server means.
 
 use alscope_plan::world::ReadError;
 use tracing::{info, warn};
@@ -10,14 +10,14 @@ use super::state::WatchState;
 pub(in crate::gather) enum MissingKind {
     /// There is no object of it: the kind belongs to something that need not be installed.
     IsEmpty,
-    /// Nothing: its objects may be there again when the kind is.
+    /// It is an error: its objects may exist again when the kind does.
     IsError,
 }
 
-/// What a watch is of.
+/// The resource that a watch reads.
 #[derive(Clone, Debug)]
 pub(in crate::gather) struct WatchedResource {
-    /// The plural, with its group unless that is the core one.
+    /// The plural, with its group unless that is the core group.
     pub(super) resource: String,
     namespace: Option<String>,
     absence: MissingKind,
@@ -42,12 +42,12 @@ impl WatchedResource {
         }
     }
 
-    /// The plural, with its group unless that is the core one.
+    /// The plural, with its group unless that is the core group.
     pub(in crate::gather) fn resource(&self) -> &str {
         &self.resource
     }
 
-    /// Why nothing is known before the first list.
+    /// The error until the first list is read.
     pub(in crate::gather) fn unlisted(&self) -> ReadError {
         ReadError::Failed {
             what: self.resource.clone(),
@@ -55,7 +55,7 @@ impl WatchedResource {
         }
     }
 
-    /// What an answer of the API server says about the kind, if it refuses it.
+    /// The state after the API server has refused the kind; `None` for any other error.
     pub(super) fn refused(&self, verb: &'static str, source: &kube::Error) -> Option<WatchState> {
         let kube::Error::Api(status) = source else {
             return None;

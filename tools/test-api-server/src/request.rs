@@ -1,4 +1,4 @@
-//! A request, taken apart.
+//! A request to the API server, parsed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,35 +8,35 @@ use http::Method;
 use http::request::Parts;
 use serde_json::Value;
 
-use crate::kind::{Kind, Kinds};
-use crate::refusal::Refusal;
+use crate::api_error::ApiError;
+use crate::kind::{ServedKind, ServedKinds};
 use crate::selector::Selector;
-use crate::store::Key;
+use crate::store::ObjectKey;
 
-/// What is asked, in the words of RBAC.
+/// The verb of a request, as RBAC has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
-    /// One object.
+    /// Reads one object.
     Get,
-    /// Many.
+    /// Reads many objects.
     List,
-    /// What changes from now on.
+    /// Reads the changes of objects, from a version on.
     Watch,
-    /// A new object.
+    /// Creates an object.
     Create,
-    /// A whole object for another.
+    /// Replaces a whole object.
     Update,
-    /// Parts of an object.
+    /// Changes parts of an object.
     Patch,
-    /// Away with one.
+    /// Deletes one object.
     Delete,
-    /// Away with many.
+    /// Deletes many objects.
     DeleteCollection,
 }
 
 impl Verb {
-    /// The verb's name.
-    pub const fn name(self) -> &'static str {
+    /// The spelling of RBAC.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "get",
             Self::List => "list",
@@ -49,20 +49,20 @@ impl Verb {
         }
     }
 
-    /// Whether it changes nothing.
+    /// Whether the verb changes nothing.
     pub const fn reads(self) -> bool {
         matches!(self, Self::Get | Self::List | Self::Watch)
     }
 }
 
-/// A request.
+/// A parsed request.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
+pub(crate) struct ApiRequest {
     pub(crate) verb: Verb,
-    pub(crate) kind: Arc<Kind>,
-    /// Empty for the whole cluster.
+    pub(crate) kind: Arc<ServedKind>,
+    /// The namespace; empty for the whole cluster.
     pub(crate) namespace: String,
-    /// Empty for many.
+    /// The name of the object; empty for many objects.
     pub(crate) name: String,
     pub(crate) subresource: Option<String>,
     pub(crate) selector: Selector,
@@ -74,9 +74,14 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
 }
 
-impl Call {
-    /// Takes a request of a user apart. The user may say to be somebody else.
-    pub(crate) fn parse(kinds: &Kinds, user: &str, parts: &Parts, body: Bytes) -> Result<Self, Refusal> {
+impl ApiRequest {
+    /// Parses a request of a user, which may impersonate another.
+    pub(crate) fn parse(
+        kinds: &ServedKinds,
+        user: &str,
+        parts: &Parts,
+        body: Bytes,
+    ) -> Result<Self, ApiError> {
         let segments: Vec<&str> = parts
             .uri
             .path()
@@ -86,7 +91,7 @@ impl Call {
         let (group, version, rest) = match segments.as_slice() {
             ["api", version, rest @ ..] => ("", *version, rest),
             ["apis", group, version, rest @ ..] => (*group, *version, rest),
-            _ => return Err(Refusal::no_such_path()),
+            _ => return Err(ApiError::no_such_path()),
         };
         let (namespace, rest) = match rest {
             ["namespaces", namespace, rest @ ..] if !matches!(rest, [] | ["status" | "finalize"]) => {
@@ -98,17 +103,17 @@ impl Call {
             [plural] => (*plural, "", None),
             [plural, name] => (*plural, *name, None),
             [plural, name, subresource] => (*plural, *name, Some((*subresource).to_owned())),
-            _ => return Err(Refusal::no_such_path()),
+            _ => return Err(ApiError::no_such_path()),
         };
         let kind = kinds
             .at(group, version, plural)
-            .ok_or_else(Refusal::no_such_path)?;
+            .ok_or_else(ApiError::no_such_path)?;
         let is_known_subresource = match subresource.as_deref() {
             None => true,
             Some(subresource) => subresource == "status" && kind.has_status,
         };
         if !is_known_subresource || (!namespace.is_empty() && !kind.namespaced) {
-            return Err(Refusal::no_such_path());
+            return Err(ApiError::no_such_path());
         }
         let query: BTreeMap<String, String> =
             form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
@@ -133,8 +138,8 @@ impl Call {
         })
     }
 
-    pub(crate) fn key(&self) -> Key {
-        Key::new(&self.kind, &self.namespace, &self.name)
+    pub(crate) fn key(&self) -> ObjectKey {
+        ObjectKey::new(&self.kind, &self.namespace, &self.name)
     }
 
     pub(crate) fn asks(&self, name: &str) -> Option<&str> {
@@ -159,10 +164,10 @@ impl Call {
         self.asks("fieldManager").unwrap_or(agent)
     }
 
-    /// The body as JSON.
-    pub(crate) fn json(&self) -> Result<Value, Refusal> {
+    /// Decodes the body as JSON.
+    pub(crate) fn json(&self) -> Result<Value, ApiError> {
         serde_json::from_slice(&self.body)
-            .map_err(|error| Refusal::bad_request(&format!("error decoding the body: {error}")))
+            .map_err(|error| ApiError::bad_request(&format!("error decoding the body: {error}")))
     }
 
     /// The resource with its subresource, as rights name it.
@@ -173,7 +178,7 @@ impl Call {
         }
     }
 
-    /// For a trace: `patch configmaps istio-system/istio`.
+    /// The request for the trace, as in `patch configmaps istio-system/istio`.
     pub(crate) fn shown(&self) -> String {
         let name = match (self.namespace.as_str(), self.name.as_str()) {
             ("", "") => "*".to_owned(),
@@ -181,7 +186,7 @@ impl Call {
             (namespace, "") => format!("{namespace}/*"),
             (namespace, name) => format!("{namespace}/{name}"),
         };
-        format!("{} {} {name}", self.verb.name(), self.right())
+        format!("{} {} {name}", self.verb.as_str(), self.right())
     }
 }
 
@@ -221,7 +226,7 @@ fn identity(user: &str, parts: &Parts) -> (String, Vec<String>) {
     (name.to_owned(), groups)
 }
 
-fn verb(method: &Method, is_named: bool, watches: bool) -> Result<Verb, Refusal> {
+fn verb(method: &Method, is_named: bool, watches: bool) -> Result<Verb, ApiError> {
     Ok(match (method.as_str(), is_named) {
         ("GET", false) if watches => Verb::Watch,
         ("GET", true) => Verb::Get,
@@ -231,6 +236,6 @@ fn verb(method: &Method, is_named: bool, watches: bool) -> Result<Verb, Refusal>
         ("PATCH", true) => Verb::Patch,
         ("DELETE", true) => Verb::Delete,
         ("DELETE", false) => Verb::DeleteCollection,
-        _ => return Err(Refusal::method_not_allowed()),
+        _ => return Err(ApiError::method_not_allowed()),
     })
 }

@@ -1,20 +1,20 @@
-//! What the API server answers when it does not do what is asked: `metav1.Status`, in Kubernetes' own words.
+//! The errors of the API server: `metav1.Status`, in the words of Kubernetes.
 
 use serde_json::{Value, json};
 
-use crate::kind::Kind;
+use crate::kind::ServedKind;
 
-/// A request that is not done.
+/// The error of a request that is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// The HTTP status.
+pub(crate) struct ApiError {
+    /// The HTTP status code.
     pub(crate) code: u16,
     reason: &'static str,
     pub(crate) message: String,
     details: Value,
 }
 
-impl Refusal {
+impl ApiError {
     fn new(code: u16, reason: &'static str, message: String) -> Self {
         Self {
             code,
@@ -24,7 +24,7 @@ impl Refusal {
         }
     }
 
-    fn about(mut self, kind: &Kind, name: &str) -> Self {
+    fn about(mut self, kind: &ServedKind, name: &str) -> Self {
         self.details = json!({"name": name, "group": kind.group, "kind": kind.plural});
         self
     }
@@ -34,17 +34,17 @@ impl Refusal {
         Self::new(404, "", "404 page not found\n".to_owned())
     }
 
-    pub(crate) fn not_found(kind: &Kind, name: &str) -> Self {
+    pub(crate) fn not_found(kind: &ServedKind, name: &str) -> Self {
         let message = format!("{} \"{name}\" not found", kind.resource());
         Self::new(404, "NotFound", message).about(kind, name)
     }
 
-    pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
+    pub(crate) fn already_exists(kind: &ServedKind, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", kind.resource());
         Self::new(409, "AlreadyExists", message).about(kind, name)
     }
 
-    pub(crate) fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
+    pub(crate) fn conflict(kind: &ServedKind, name: &str, why: &str) -> Self {
         let message = format!(
             "Operation cannot be fulfilled on {} \"{name}\": {why}",
             kind.resource()
@@ -53,7 +53,7 @@ impl Refusal {
     }
 
     /// The object is at another version than the writer thinks.
-    pub(crate) fn modified(kind: &Kind, name: &str) -> Self {
+    pub(crate) fn modified(kind: &ServedKind, name: &str) -> Self {
         Self::conflict(
             kind,
             name,
@@ -84,7 +84,7 @@ impl Refusal {
         refusal
     }
 
-    pub(crate) fn invalid(kind: &Kind, name: &str, why: &str) -> Self {
+    pub(crate) fn invalid(kind: &ServedKind, name: &str, why: &str) -> Self {
         let named = if kind.group.is_empty() {
             kind.name.clone()
         } else {
@@ -164,7 +164,7 @@ impl Refusal {
         Self::new(code, reason, message.to_owned())
     }
 
-    /// As the answer's body.
+    /// The body of the response.
     pub(crate) fn status(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {},

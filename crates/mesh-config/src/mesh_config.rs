@@ -29,9 +29,9 @@ const LOGGERS: [&str; 8] = [
 const ROOT: &str = "rootNamespace";
 const ROOT_SNAKE: &str = "root_namespace";
 
-/// The mesh config in a document.
+/// The keys of access logging in a document, and what they say.
 #[derive(Debug)]
-pub(crate) struct Mesh<'d, 't> {
+pub(crate) struct MeshConfig<'d, 't> {
     pub(crate) document: &'d Document<'t>,
     pub(crate) root: Option<&'d Mapping<'t>>,
     flag: Option<&'d Entry<'t>>,
@@ -41,7 +41,7 @@ pub(crate) struct Mesh<'d, 't> {
     pub(crate) settings: AccessLogSettings,
 }
 
-impl<'d, 't> Mesh<'d, 't> {
+impl<'d, 't> MeshConfig<'d, 't> {
     pub(crate) fn of(document: &'d Document<'t>) -> Result<Self, MeshConfigError> {
         let mut mesh = Self {
             document,
@@ -212,7 +212,7 @@ impl<'d, 't> Mesh<'d, 't> {
         })
     }
 
-    /// istiod reads it in both spellings.
+    /// The value of `rootNamespace`, which istiod reads in both spellings.
     fn root_namespace(&self, root: &Mapping<'t>) -> Result<Option<String>, MeshConfigError> {
         let Some(entry) = root.entry(ROOT).or_else(|| root.entry(ROOT_SNAKE)) else {
             return Ok(None);
