@@ -15,11 +15,11 @@ use crate::setting::{Setting, setting};
 /// The block `analysis`: the analyzers for each kind of entry, and their settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Analysis {
-    /// The analyzers for HTTP entries, the one with precedence first. If the list is empty, HTTP entries
-    /// are counted and skipped.
+    /// The analyzers for HTTP entries, the one with precedence first. If the list is empty, HTTP
+    /// entries are counted and skipped.
     pub http: Vec<Analyzer>,
-    /// The analyzers for TCP entries, the one with precedence first. If the list is empty, TCP entries are
-    /// counted and skipped.
+    /// The analyzers for TCP entries, the one with precedence first. If the list is empty, TCP
+    /// entries are counted and skipped.
     pub tcp: Vec<Analyzer>,
     /// The rules that give services their names.
     pub naming: Naming,
@@ -61,8 +61,8 @@ impl Default for Naming {
 /// How endpoints are named: by the method and a template of the path without its query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
-    /// Templates of paths that are tried before any built-in one. `{…}` stands for one segment, as in
-    /// `/users/{id}`.
+    /// Templates of paths that are tried before any built-in one. `{…}` stands for
+    /// one segment, as in `/users/{id}`.
     pub rules: Vec<String>,
     /// How many endpoints of one service are known at a time. All further ones share one endpoint.
     pub per_service: usize,
@@ -80,15 +80,15 @@ impl Default for Endpoints {
 /// The rules by which the analyzer `persistence` keeps entries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Persistence {
-    /// Whether the entries of failed calls are kept: those with a response code of 400 or more, or with a
-    /// response flag.
+    /// Whether the entries of failed calls are kept: those with a response code of 400 or more,
+    /// or with a response flag.
     pub errors: bool,
     /// The duration from which on a call is slow and its entry is kept. `None` means that no call is slow.
     pub slow: Option<Duration>,
     /// The share of all other entries that is kept, from 0 to 1.
     pub sampled_share: f64,
-    /// How many entries are kept in a minute for one service and one response code, or for one service and
-    /// one set of flags.
+    /// How many entries are kept in a minute for one service and one response code, or for one service
+    /// and one set of flags.
     pub entries_per_minute: usize,
 }
 

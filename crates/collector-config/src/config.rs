@@ -22,8 +22,8 @@ pub struct Config {
     pub workers: Option<NonZeroUsize>,
     /// Upper bounds for what clients send and what is kept of it.
     pub limits: Limits,
-    /// Host names by which the page may be asked for in addition to loopback, as a browser shows them,
-    /// without a port.
+    /// Host names by which the page may be asked for in addition to loopback, as a browser
+    /// shows them, without a port.
     pub web_hosts: Vec<String>,
     /// How long each stage of the shutdown may take.
     pub ending: Ending,

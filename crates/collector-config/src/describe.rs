@@ -16,8 +16,8 @@ impl Config {
         description
     }
 
-    /// Returns what is allowed but probably a mistake, one sentence each, for the log at start and for
-    /// `check`.
+    /// Returns what is allowed but probably a mistake, one sentence each, for the log
+    /// at start and for `check`.
     pub fn warnings(&self) -> Vec<String> {
         let chains = [
             ("analysis.http", "HTTP", &self.analysis.http),

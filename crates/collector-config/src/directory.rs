@@ -13,8 +13,8 @@ use crate::{ConfigError, ValueKind};
 pub enum Directory {
     /// The objects of a cluster, watched at its Kubernetes API server.
     Kubernetes(Kubernetes),
-    /// The objects of a JSON or YAML file. A relative path has already been joined to the configuration
-    /// file's directory.
+    /// The objects of a JSON or YAML file. A relative path has already been joined
+    /// to the configuration file's directory.
     File(PathBuf),
     /// No source: the collector looks no address up and needs no right in the cluster.
     None,

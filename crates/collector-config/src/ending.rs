@@ -5,16 +5,16 @@ use std::time::Duration;
 use crate::field::{Field, TIME_REMEDY};
 use crate::setting::{Setting, setting};
 
-/// Upper bounds for the stages of the shutdown that wait for others: for proxies to go elsewhere, and for
-/// the last scrape.
+/// Upper bounds for the stages of the shutdown that wait for others: for proxies to go elsewhere,
+/// and for the last scrape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// The time without a new connection after which the collector assumes that proxies connect elsewhere.
     pub quiet: Duration,
     /// The longest time for which the collector accepts connections while new ones still come.
     pub accept: Duration,
-    /// The longest time for which the metrics stay available for a last scrape. It counts only if they were
-    /// scraped before.
+    /// The longest time for which the metrics stay available for a last scrape. It counts only
+    /// if they were scraped before.
     pub scrape: Duration,
 }
 

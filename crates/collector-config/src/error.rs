@@ -130,8 +130,8 @@ pub enum ConfigError {
         /// The port that both have.
         port: u16,
     },
-    /// The limit of one message is higher than the limit of all buffered messages, so the largest message
-    /// could never be read.
+    /// The limit of one message is higher than the limit of all buffered messages, so the largest
+    /// message could never be read.
     #[error(
         "`limits.messageBytes` in {place} is {message_bytes}, more than `limits.bufferedBytes` {buffered_bytes}; raise the second"
     )]

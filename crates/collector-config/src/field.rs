@@ -1,5 +1,5 @@
-//! The fields of the configuration: where each value is stored, which texts are valid for it, and how a
-//! file spells it.
+//! The fields of the configuration: where each value is stored, which texts are valid for it, and
+//! how a file spells it.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -12,8 +12,8 @@ use alscope_naming::template::{Template, TemplateError};
 use crate::raw_config::{RawConfig, Text};
 use crate::{Analyzer, Config, ConfigError, ValueKind};
 
-/// The largest accepted number of threads. No machine has as many cores, so a larger number is a slip of
-/// the hand.
+/// The largest accepted number of threads. No machine has as many cores, so a larger number is
+/// a slip of the hand.
 const MAX_WORKERS: usize = 1024;
 /// The longest accepted time. It is as good as never, so a longer one is a slip of the hand.
 const MAX_TIME: Duration = Duration::from_hours(365 * 24);
@@ -42,8 +42,8 @@ pub(crate) enum Field {
     Names(Access<Vec<String>>),
     /// A list of texts, with the function that reads one of them and the remedy for one that it refuses.
     List(Access<Vec<String>>, fn(&str) -> Option<String>, &'static str),
-    /// A limit from 1 to 4294967295. HTTP/2 and gRPC count in 32 bits, so a larger number would not limit
-    /// anything.
+    /// A limit from 1 to 4294967295. HTTP/2 and gRPC count in 32 bits, so a larger
+    /// number would not limit anything.
     Number(Access<usize>),
     /// A number of threads. If the file leaves it out, there is one for each core.
     Workers(Access<Option<NonZeroUsize>>),
@@ -84,8 +84,8 @@ impl Field {
         }
     }
 
-    /// Reads the value of `key` from `raw` into `config`. If `raw` does not have the key, `config` stays as
-    /// it is.
+    /// Reads the value of `key` from `raw` into `config`. If `raw` does not have the key,
+    /// `config` stays as it is.
     pub(crate) fn read(self, key: &str, raw: &RawConfig, config: &mut Config) -> Result<(), ConfigError> {
         if let Some(text) = raw.texts.get(key) {
             self.read_text(text, config)?;

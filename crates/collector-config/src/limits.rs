@@ -28,8 +28,8 @@ pub struct Limits {
     pub connections: usize,
     /// Open streams of one connection.
     pub streams_per_connection: usize,
-    /// Open streams of all connections from one address, and the number of connections that one address may
-    /// have.
+    /// Open streams of all connections from one address, and the number of connections
+    /// that one address may have.
     pub streams_per_peer: usize,
     /// Samples of all series in the exposition. Beyond it, all further series of a metric share one series.
     pub samples: usize,
@@ -37,8 +37,8 @@ pub struct Limits {
     pub outside_hosts: usize,
     /// The time without a call after which a series is removed.
     pub idle_series: Duration,
-    /// Bytes of unfinished messages on all streams, counted as they come in. Beyond it streams wait, and a
-    /// stalled message is dropped.
+    /// Bytes of unfinished messages on all streams, counted as they come in. Beyond it streams wait, and
+    /// a stalled message is dropped.
     pub buffered_bytes: usize,
     /// The age, give or take a tenth, at which the collector asks a proxy to connect anew.
     pub connection_age: Duration,

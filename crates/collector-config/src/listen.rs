@@ -71,8 +71,8 @@ impl Listen {
     }
 }
 
-/// Returns whether two listeners would have the same address. For port 0 the system chooses a free port, so
-/// it never collides.
+/// Returns whether two listeners would have the same address. For port 0 the system chooses a free
+/// port, so it never collides.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() != 0
         && one.port() == other.port()

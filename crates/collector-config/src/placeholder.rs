@@ -1,7 +1,7 @@
-//! Placeholders in a value, in the form of `SkyWalking`'s files: `${NAME}` is an environment variable, and
-//! `${NAME:default}` has a default for a variable that is not set. A default may hold placeholders itself.
-//! `${…}` around anything but the name of a variable is left as it is, because naming rules are written so,
-//! as in `${pod.metadata.namespace}`.
+//! Placeholders in a value, in the form of `SkyWalking`'s files: `${NAME}` is an environment variable,
+//! and `${NAME:default}` has a default for a variable that is not set. A default may hold placeholders
+//! itself. `${…}` around anything but the name of a variable is left as it is, because naming rules are
+//! written so, as in `${pod.metadata.namespace}`.
 
 use crate::Environment;
 

@@ -1,6 +1,6 @@
-//! The keys and texts of a file with their lines. Only the names of the keys are checked here. A block
-//! without keys is a block of defaults, because that is what is left when somebody comments every line of
-//! it out.
+//! The keys and texts of a file with their lines. Only the names of the keys are checked here. A
+//! block without keys is a block of defaults, because that is what is left when somebody comments
+//! every line of it out.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! Writes a configuration as a file. The file holds what differs from the defaults, and `directory`, which
-//! has no default.
+//! Writes a configuration as a file. The file holds what differs from the defaults, and
+//! `directory`, which has no default.
 
 use std::collections::BTreeMap;
 

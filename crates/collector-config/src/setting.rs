@@ -63,8 +63,8 @@ impl Setting {
         })
     }
 
-    /// Returns the value that takes effect if the file leaves the key out. A key that only leads to other
-    /// keys has none.
+    /// Returns the value that takes effect if the file leaves the key out. A key that only leads
+    /// to other keys has none.
     pub fn default_value(&self) -> Option<String> {
         self.value(&Config::default())
     }

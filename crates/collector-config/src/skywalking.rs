@@ -87,9 +87,9 @@ impl SkyWalkingSettings {
         }
         let value = text.value.trim();
         match mapping.meaning {
-            Meaning::SetsUnlessZero(_) if value == "0" => {
-                Ok(Effect::Ignored("0 means no bound in SkyWalking; here the default applies"))
-            }
+            Meaning::SetsUnlessZero(_) if value == "0" => Ok(Effect::Ignored(
+                "0 means no bound in SkyWalking; here the default applies",
+            )),
             Meaning::Names(_, None) if value.is_empty() => {
                 Ok(Effect::Ignored("a blank rule leaves the default"))
             }
@@ -106,14 +106,16 @@ impl SkyWalkingSettings {
                 let address = self.address(listener)?.to_string();
                 Ok(Effect::Sets("listen.grpc", with(text, address)))
             }
-            Meaning::Only(accepted, _) if value == accepted => Ok(Effect::Ignored("the collector does so anyway")),
+            Meaning::Only(accepted, _) if value == accepted => {
+                Ok(Effect::Ignored("the collector does so anyway"))
+            }
             Meaning::Only(_, remedy) => Err(bad_value(text, remedy)),
             Meaning::Ignored(reason) => Ok(Effect::Ignored(reason)),
         }
     }
 
-    /// Returns the listener that receives access logs: the first one that has a port. The core's always has
-    /// one.
+    /// Returns the listener that receives access logs: the first one that has a port.
+    /// The core's always has one.
     fn listener(&self) -> Listener {
         let has_port = |listener: &Listener| {
             self.part(*listener, Meaning::Port)
@@ -146,8 +148,8 @@ impl SkyWalkingSettings {
     }
 }
 
-/// Returns whether a port of 0 passes access logs on to the next listener. The core is the last one, so its
-/// port never does.
+/// Returns whether a port of 0 passes access logs on to the next listener. The core is the last one,
+/// so its port never does.
 fn is_zero(mapping: &Mapping, text: &Text) -> bool {
     mapping.meaning == Meaning::Port && mapping.listener != Some(Listener::Core) && text.value.trim() == "0"
 }

@@ -16,8 +16,8 @@ pub(crate) const SETTINGS: &[Setting] = &[setting(
     "Further hosts in whose name the page and its API answer: names or addresses, without a port. They always answer in the name of loopback and of the address that they listen on. They refuse any other name, because otherwise a foreign site could read the page (DNS rebinding).",
 )];
 
-/// Reads a host and puts it in lower case. The brackets of an IPv6 address and the dot at the end of a full
-/// name are removed.
+/// Reads a host and puts it in lower case. The brackets of an IPv6 address and the dot at the end of
+/// a full name are removed.
 fn host(text: &str) -> Option<String> {
     let host = text
         .trim_start_matches('[')

@@ -12,8 +12,8 @@ pub struct Mapping {
     /// The value in the shipped `application.yml` when the variable is not set.
     pub shipped: &'static str,
     pub(crate) meaning: Meaning,
-    /// The listener that the setting belongs to. The setting has no effect while another listener receives
-    /// access logs.
+    /// The listener that the setting belongs to. The setting has no effect while
+    /// another listener receives access logs.
     pub(crate) listener: Option<Listener>,
 }
 
@@ -22,11 +22,11 @@ pub struct Mapping {
 pub(crate) enum Meaning {
     /// It sets this key of the collector.
     Sets(&'static str),
-    /// It sets this key of the collector. 0 means no bound in `SkyWalking`, so here it leaves the key at
-    /// its default.
+    /// It sets this key of the collector. 0 means no bound in `SkyWalking`, so here it leaves
+    /// the key at its default.
     SetsUnlessZero(&'static str),
-    /// It sets this key to a naming rule. A blank rule stands for the second one, or for the default if
-    /// there is none.
+    /// It sets this key to a naming rule. A blank rule stands for the second one, or for the
+    /// default if there is none.
     Names(&'static str, Option<&'static str>),
     /// It is the IP address of `listen.grpc`.
     Host,

@@ -43,7 +43,11 @@ envoy-metric:
         .map(|row| (row.key, row.value.as_str(), told(&row.outcome)))
         .collect();
     let expected = [
-        ("envoy-metric.selector", "default", "ignored: the collector does so anyway"),
+        (
+            "envoy-metric.selector",
+            "default",
+            "ignored: the collector does so anyway",
+        ),
         (
             "envoy-metric.default.alsHTTPAnalysis",
             "k8s-mesh",
