@@ -411,15 +411,15 @@ fn annotations_that_no_rule_reads_are_not_kept() {
 )]
 #[case::half_of_yaml(
     "items:\n- {kind: Pod, metadata: {name: a}}\n",
-    "directory file cluster.yaml: its kind is missing, not List; "
+    "directory file cluster.yaml: it holds an object without a kind, not a List with items; "
 )]
 #[case::a_pod(
     "kind: Pod",
-    "directory file cluster.yaml: its kind is \"Pod\", not List; write it with `kubectl get pods,services,endpointslices,nodes -A -o json`"
+    "directory file cluster.yaml: it holds an object of the kind Pod, not a List with items; write it with `kubectl get pods,services,endpointslices,nodes -A -o json`"
 )]
 #[case::without_items(
     "kind: List",
-    "directory file cluster.yaml: its kind is List without items, not List; "
+    "directory file cluster.yaml: it holds a List without items, not a List with items; "
 )]
 #[case::a_number("7", "directory file cluster.yaml: not YAML, or no List: ")]
 #[case::a_secret(

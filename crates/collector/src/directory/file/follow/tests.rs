@@ -96,7 +96,7 @@ fn mounted() -> TempDir {
     folder
 }
 
-/// Mounts another version.
+/// Mounts another version, as the kubelet does with a ConfigMap.
 fn mount(folder: &Path, version: &str, pods: &[&str]) {
     fs::create_dir(folder.join(version)).unwrap();
     fs::write(folder.join(version).join("cluster.yaml"), list(pods)).unwrap();
@@ -165,9 +165,9 @@ async fn what_a_file_names_no_more_had_its_address_until_then() {
 #[case::it_is_not_yaml("items: [secret", "not YAML, or no List")]
 #[case::it_is_half_a_list(
     "items:\n- {kind: Pod, metadata: {name: new}}\n",
-    "its kind is missing, not List"
+    "it holds an object without a kind, not a List with items"
 )]
-#[case::it_is_empty("", "its kind is missing, not List")]
+#[case::it_is_empty("", "it holds an object without a kind, not a List with items")]
 #[tokio::test(start_paused = true)]
 async fn a_broken_file_changes_nothing_and_is_told_once(#[case] text: &str, #[case] why: &str) {
     let mut follower = Follower::new();
@@ -177,7 +177,7 @@ async fn a_broken_file_changes_nothing_and_is_told_once(#[case] text: &str, #[ca
     let [said] = &said[..] else { panic!("{said:?}") };
     assert!(said.contains(why) && !said.contains("secret"), "{said}");
     assert!(
-        said.ends_with("until the file changes again, the directory stays as it was"),
+        said.ends_with("the directory stays as it was until the file changes again"),
         "{said}"
     );
     let pods = follower.pods();

@@ -37,7 +37,7 @@ pub(super) enum Mood {
     Hangs,
     /// Lists work, watches begin and then say nothing.
     IsSilent,
-    /// Something else answers.
+    /// Something answers that is not an API server.
     IsAnother,
 }
 
@@ -178,7 +178,7 @@ impl Cluster {
         all.into_iter().find(|freshness| freshness.kind == kind).unwrap()
     }
 
-    /// What the watches said.
+    /// The log lines of the watches so far.
     pub(super) fn log(&self) -> Vec<String> {
         self.log
             .messages_of("alscope_collector::directory::kubernetes::watch")

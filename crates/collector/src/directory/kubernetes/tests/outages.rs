@@ -120,8 +120,8 @@ async fn a_missing_right_is_named() {
     cluster.answers_of("pods", Mood::RefusesWatches(403));
     cluster.answers_of("serviceentries", Mood::Answers(403));
     cluster.pass(seconds(1)).await;
-    let refused = "the API server refuses it (403: so it is); give the collector's service account this right; \
-                   the directory goes on with what it knows, and it is tried again";
+    let refused = "the API server refuses the request (403: so it is); give the collector's service account this right; \
+                   the collector keeps the objects that it knows and tries again";
     let mut log = cluster.log();
     log.sort();
     let expected = ["list serviceentries.networking.istio.io", "watch pods"];
@@ -145,7 +145,7 @@ async fn it_is_said_once_that_it_works_again() {
         panic!("{log:?}")
     };
     assert!(
-        failed.starts_with("list pods: the API server answers 500: so it is; look at its log"),
+        failed.starts_with("list pods: the API server answers with status 500: so it is; look at its log"),
         "{failed}"
     );
     assert_eq!(works, "list and watch of pods work again");
@@ -166,7 +166,7 @@ async fn a_watch_that_hangs_is_found_out_within_35_s() {
     cluster.pass(seconds(2)).await;
     let log = cluster.log();
     assert!(
-        log[0].starts_with("watch pods: the API server said nothing for 35 s; see whether it hangs"),
+        log[0].starts_with("watch pods: the API server sent nothing for 35 s; check whether it hangs"),
         "{log:?}"
     );
 }
