@@ -267,5 +267,5 @@ async fn what_is_kept_and_cannot_be_printed_is_counted_and_the_collector_goes_on
             "alscope_exporter_entries_dropped_total{exporter=\"json-lines\",reason=\"write-failed\"}";
         process.metrics_with(&[(dropped, sent)]).await;
     }
-    assert!(process.stop().stderr.contains("kept entries can't be written"));
+    assert!(process.stop().stderr.contains("cannot write kept entries"));
 }
