@@ -55,7 +55,7 @@ async fn unfinished_messages_take_what_the_page_says_and_others_are_served_meanw
     let full = collector.resident_bytes();
 
     let window = page["unread data: HTTP/2's window"];
-    let rest = page["the rest of a connection"] + page["a stream, and what is kept of its node"];
+    let rest = page["the rest of a connection"] + page["a stream, with the data about its node"];
     let each = (full - without_room) / WAITING;
     assert!(each <= window + rest, "{each}");
     let most = (in_room + WAITING) * (window + rest) + limits.buffered_bytes;
