@@ -160,7 +160,7 @@ async fn without_an_edge_all_is_told_and_what_came_to_nothing() {
     404,
     "was not observed, or was idle for so long that it is forgotten"
 )]
-#[case::others("other/other,other/other", 404, "stands for the edges beyond the first 2000")]
+#[case::others("other/other,other/other", 404, "stands for all edges beyond the first 2000")]
 #[case::nobody(",", 404, "/api/v1/topology?window=1h lists the edges")]
 #[tokio::test]
 async fn what_is_no_edge_is_refused(#[case] edge: &str, #[case] status: u16, #[case] named: &str) {
