@@ -1,4 +1,4 @@
-//! The binary as a person meets it: what it prints, how it ends.
+//! The program as a person uses it: what it prints, and how it ends.
 
 #![expect(clippy::unwrap_used, reason = "tests: a panic is a failure")]
 
@@ -26,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A configuration file beside an empty directory file.
+/// Writes a configuration file beside an empty directory file.
 fn configured(configuration: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("cluster.yaml"), "kind: List\nitems: []\n").unwrap();
@@ -196,7 +196,8 @@ fn a_hangup_that_nohup_has_ignored_is_no_end() {
     let (mut running, mut lines, mut said) = ready(&mut ignoring);
     send("-HUP", &running);
     send("-TERM", &running);
-    // A hangup that counted would be the first signal, and the second one would end the process at once.
+    // If the hangup counted, it would be the first signal, and the second one would end the process at
+    // once.
     lines.read_to_string(&mut said).unwrap();
     assert!(running.wait().unwrap().success(), "{said}");
 }
@@ -234,7 +235,7 @@ fn what_is_printed_and_not_read_is_no_error() {
     assert_eq!(running.wait().unwrap().code(), Some(0));
 }
 
-/// A collector that has become ready, with its log and what it said in it.
+/// Waits until a collector is ready. Returns it with its log, and the log's text so far.
 fn ready(command: &mut Command) -> (Child, BufReader<ChildStderr>, String) {
     let mut running = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(running.stderr.take().unwrap());

@@ -1,4 +1,4 @@
-//! What `check` tells of a file of `SkyWalking`.
+//! The report of `check` about a file of `SkyWalking`.
 
 use std::path::Path;
 

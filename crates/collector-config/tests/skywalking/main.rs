@@ -1,5 +1,5 @@
-//! Settings of Apache `SkyWalking`: each by the section of our own file, by its environment variable, and as `check` tells
-//! of it.
+//! Settings of Apache `SkyWalking`, each in three ways: in the section of the collector's own file, by its
+//! environment variable, and in the report of `check`.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
@@ -52,7 +52,8 @@ fn report(text: &str, environment: &Environment) -> SkyWalkingReport {
     }
 }
 
-/// What became of a setting in one line; `NAME` and `PLACE` stand for what differs between the ways to set it.
+/// Formats the effect of a setting in one line. `NAME` and `PLACE` stand for what differs between the ways
+/// to set it.
 fn told(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Sets { key, value } => format!("{key}: {value}"),
@@ -61,7 +62,7 @@ fn told(outcome: &Outcome) -> String {
     }
 }
 
-/// The same of what our own file or the environment makes of it.
+/// Formats the same for the collector's own file or the environment.
 fn told_of(config: Result<Config, ConfigError>, name: &str) -> String {
     let config = match config {
         Ok(config) => config,

@@ -184,7 +184,7 @@ fn keys_that_quit(#[case] code: KeyCode, #[case] modifiers: KeyModifiers, #[case
     assert_eq!(is_quit(KeyEvent::new(code, modifiers)), quits);
 }
 
-/// A web server for one request.
+/// Starts a web server that answers one request.
 fn answering(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");

@@ -146,7 +146,7 @@ fn quiet_mesh_says_what_to_do() {
     assert_eq!(text(&why, 80), expected);
 }
 
-/// A web server for one request, which must begin so.
+/// Starts a web server that answers one request, which must begin with this text.
 fn answering(request: &'static str, answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");

@@ -1,4 +1,5 @@
-//! An API server that refuses, fails, hangs or is away: how often it is asked, what is said, and when it is over.
+//! An API server that refuses, fails, hangs or is away: how often it is asked, what is logged, and when it
+//! is over.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ fn seconds(number: u64) -> Duration {
     Duration::from_secs(number)
 }
 
-/// Each resource is asked for and spoken of by itself.
+/// Each resource is requested and logged separately.
 #[rstest]
 #[case::it_refuses(Mood::Answers(403))]
 #[case::nobody_is_known(Mood::Answers(401))]
@@ -60,7 +61,7 @@ async fn an_api_server_that_fails_for_ever_is_asked_seldom_and_spoken_of_seldom(
         assert!((70..=720).contains(&asked), "{plural}: {asked} in an hour");
     }
     let log = cluster.log();
-    // At 0, 1, 3, 7, 15, 31 and 63 minutes.
+    // The lines come at 0, 1, 3, 7, 15, 31 and 63 minutes.
     assert_eq!(log.len(), 7 * PLURALS.len(), "{log:#?}");
     assert!(!cluster.whole_log().contains("secret"));
 }
@@ -69,7 +70,7 @@ async fn an_api_server_that_fails_for_ever_is_asked_seldom_and_spoken_of_seldom(
 #[case::it_refuses(Mood::Answers(403), 7)]
 #[case::it_fails(Mood::Answers(500), 7)]
 #[case::it_ends_watches_at_once(Mood::EndsWatches, 7)]
-// What was asked while it hung is waited for.
+// A request from the time of the outage is still waited for.
 #[case::it_hangs(Mood::Hangs, 22)]
 #[tokio::test(start_paused = true)]
 async fn after_an_outage_of_20_s_a_new_pod_is_known_within_seconds(#[case] mood: Mood, #[case] most: u64) {
@@ -102,7 +103,7 @@ async fn a_quiet_watch_is_asked_for_anew_twice_a_minute_and_nothing_is_said() {
     let mut cluster = Cluster::new(Mood::Works);
     cluster.pass(seconds(599)).await;
     for plural in PLURALS {
-        // One list, and a watch each thirty seconds.
+        // There is one list, and a watch every thirty seconds.
         assert_eq!(cluster.asked(plural, begin).len(), 21, "{plural}");
     }
     assert_eq!(cluster.log(), [""; 0]);
