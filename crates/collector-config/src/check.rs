@@ -1,4 +1,4 @@
-//! What `alscope-collector check` finds in a file: a configuration of the collector, or a file of Apache
+//! Reads a file for `alscope-collector check`: a configuration of the collector, or a file of Apache
 //! `SkyWalking` with the outcome of each of its settings.
 
 use std::collections::BTreeMap;

@@ -75,10 +75,12 @@ impl Control {
     }
 
     async fn publish(&mut self) {
+        // The pass begins before the drains, so that it sees which series every shard still uses.
         let pass = self.expiry.begin(&self.registry, clock::now());
         for shard in &self.shards {
             loop {
                 let now = clock::now();
+                // The lock is held for a part of the series only, because the worker waits for it meanwhile.
                 let (more, batch) = {
                     let mut shard = shard.lock();
                     (

@@ -65,10 +65,11 @@ enum Command {
         #[arg(default_value = "http://127.0.0.1:8080")]
         url: String,
     },
-    /// Says why a running collector's edges are there: by which rules, how often, with an example
+    /// Explains why a running collector's edges are there: by which rules, how often, each with an example
     ///
-    /// For one edge, name its ends as `top` and the page do. Without, it tells of all edges
-    /// and of the entries that came to nothing. Counts are since the collector started.
+    /// For one edge, name its caller and called party by the ids that the topology shows.
+    /// Without them, the answer is about all edges, and about the entries without an observation.
+    /// Counts start when the collector does.
     ///
     ///   alscope-collector why
     ///   alscope-collector why demo/productpage-v1 demo/reviews-v2

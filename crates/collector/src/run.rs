@@ -130,6 +130,8 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
         ports: [("web", Arc::default()), ("admin", Arc::default())],
         scrapes: scrapes.clone(),
     };
+    // The HTTP ports are served before the directory is complete, so that probes are answered and
+    // `/readyz?verbose` says what is missing.
     serve_http(config, [ports.web, ports.admin], admin, &stages.rest, &mut tasks);
     let mut control_task = JoinSet::new();
     control_task.spawn(control.run(stages.control.clone()));
@@ -198,6 +200,7 @@ impl Receiving<'_> {
                 info!("stopping: reading the entries that are in flight");
                 self.stopping.cancel();
             }
+            // The listener cancels this token when a worker is gone.
             () = self.stopping.cancelled() => {
                 self.readiness.set(false);
                 error!("stopping because an ingest thread has ended");

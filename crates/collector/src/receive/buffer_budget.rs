@@ -8,7 +8,7 @@
 //! stalled first is asked first, so a client that sends at full speed does not wait for another's stall. A message of an address that
 //! has taken much gives way to other addresses sooner, after [`GREEDY_ADDRESS_GRACE`].
 //!
-//! What a stream has sent and nobody reads fills its connection's window (RFC 9113, 6.9.1). So a stream that waits for the budget may
+//! Unread bytes of a stream fill its connection's window (RFC 9113, 6.9.1). So a stream that waits for the budget may
 //! keep another stream of its connection from the rest of its message. To rule a deadlock out, a stream waits at most
 //! [`MAX_WAIT_BESIDE_PENDING`] while another message of its connection is pending.
 

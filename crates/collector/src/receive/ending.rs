@@ -21,7 +21,7 @@ use tracing::debug;
 
 use super::answer::Refusal;
 
-/// How long a connection may take to end after its streams were answered.
+/// How long a connection may take to end after its streams were told to.
 pub const END_DEADLINE: Duration = Duration::from_secs(5);
 /// How long to wait for a stream that always has more to read. It is answered after that, even in
 /// the middle of a message.
@@ -86,6 +86,7 @@ impl Ending {
     ) -> Result<(), Refusal> {
         let mut reading = Box::pin(reading);
         tokio::select! {
+            // A stream that has ended gets the answer of its own end, even if it was answerable before.
             biased;
             result = &mut reading => return result,
             () = answerable.notified() => {}

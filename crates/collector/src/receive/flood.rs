@@ -75,6 +75,7 @@ impl FrameLedger {
         let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
         self.owed += FRAME_COST_BYTES;
         if kind == DATA_FRAME {
+            // Data never becomes a credit, or a client could save it up for a flood.
             self.owed = self.owed.saturating_sub(length);
         } else {
             self.owed += length;

@@ -142,6 +142,7 @@ impl GrpcFrames {
                     let taken = data.len().min(*length - buffer.len());
                     let came_in = buffer.len() + taken;
                     if came_in > *room {
+                        // Doubling keeps the copies few, and still takes no room for bytes that were only announced.
                         return FrameEvent::NeedRoom((2 * came_in).min(*length));
                     }
                     buffer.extend_from_slice(&data.split_to(taken));

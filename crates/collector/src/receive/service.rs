@@ -65,6 +65,7 @@ impl<H: Handler> Service<H> {
         self.answerable = Arc::default();
         let (ending, answerable) = (self.ending.clone(), self.answerable.clone());
         let reading = async move {
+            // The stream keeps its place while it is read on after its answer.
             let _open = (place, active);
             self.read(request.into_body(), &mut stream, encoding).await
         };
@@ -101,6 +102,7 @@ impl<H: Handler> Service<H> {
             match messages.next().await {
                 Ok(Some(Received::Message(message, _permit))) => {
                     self.handler.message(stream, &message).await;
+                    // The large first message is done with, so the next connection may send its own.
                     self.handshake.complete();
                     if let Content::InBuffer(buffer) = message {
                         self.buffers.give_back(buffer);
@@ -109,6 +111,7 @@ impl<H: Handler> Service<H> {
                 Ok(Some(Received::Rejected(reason))) => self.handler.reject(stream, reason),
                 Ok(None) => return Ok(()),
                 Err(refusal) => {
+                    // A message without room is lost in its middle, so its entries must show as rejected.
                     if refusal == Refusal::NoRoom {
                         self.handler.reject(stream, Rejected::NoRoom);
                     }

@@ -77,6 +77,7 @@ impl Share {
         let _waiting = Waiting(&self.waiting);
         let taken = self.room.acquire_many(units);
         tokio::pin!(taken);
+        // The message that gives way may hold too little, so the next one is asked after a while.
         loop {
             self.wanted.notify_one();
             if let Ok(taken) = timeout(NEXT_REQUEST_DELAY, &mut taken).await {

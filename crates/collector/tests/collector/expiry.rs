@@ -85,7 +85,7 @@ fn a_series_that_takes_the_place_of_one_that_went_is_shown_with_its_own_labels_a
         assert_eq!(hosts(&exposition), [host.as_str()]);
         let open_metrics = text(&prometheus, totals.publish(now), Format::OpenMetrics);
         assert_eq!(hosts(&open_metrics), [host.as_str()]);
-        // What was published the day before did not have it.
+        // The snapshot of the day before did not have it.
         let created = format!(" {}.000", (day - 1) * 86_400);
         let of_requests = open_metrics
             .lines()

@@ -44,7 +44,7 @@ fn socket(address: &str) -> Address {
     Address { address }
 }
 
-/// What a call came to: version of HTTP, code, milliseconds.
+/// The result of a call: version of HTTP, code, milliseconds.
 type Called = (i32, u32, i64);
 
 /// Returns a call to a service, as its caller's sidecar logs it. Code 200 over HTTP/2 is a gRPC call to a

@@ -146,6 +146,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
                 .request
                 .list(&parameters)
                 .map_err(kube::Error::BuildRequest)?;
+            // The text is read here, because the client's own list would fail as a whole over one bad object.
             let answer = timeout(ANSWER_TIMEOUT, self.source.client.request_text(request)).await;
             let text = answer.map_err(|_| WatchFailure::Silent(ANSWER_TIMEOUT))??;
             let page: Page<'_> = serde_json::from_str(&text).map_err(|_| WatchFailure::Unreadable)?;
@@ -226,6 +227,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
             }
             WatchEvent::Error(status) => return Err((*status).into()),
         };
+        // An event without a version leaves the last one: at worst the next watch repeats some events.
         self.version = version.or(self.version.take());
         Ok(())
     }

@@ -56,7 +56,7 @@ async fn an_api_server_that_fails_for_ever_is_asked_seldom_and_spoken_of_seldom(
     let begin = Instant::now();
     cluster.pass(HOUR).await;
     for plural in PLURALS {
-        // What can be listed and not be watched for long is listed again each time.
+        // A resource that can be listed but not watched for long is listed again each time.
         let asked = cluster.asked(plural, begin).len();
         assert!((70..=720).contains(&asked), "{plural}: {asked} in an hour");
     }
