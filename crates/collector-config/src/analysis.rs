@@ -1,4 +1,4 @@
-//! `analysis`: which rules read the entries, and what they are told.
+//! `analysis`: which analyzers read the entries, and the settings of those analyzers.
 
 use std::time::Duration;
 
@@ -12,35 +12,39 @@ use crate::Analyzer;
 use crate::field::Field;
 use crate::setting::{Setting, setting};
 
-/// The analyzers for each kind of entry, in order of precedence, and what they are told.
+/// The block `analysis`: the analyzers for each kind of entry, and their settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Analysis {
-    /// For HTTP entries; empty means that they are counted and skipped.
+    /// The analyzers for HTTP entries, the one with precedence first. If the list is empty, HTTP
+    /// entries are counted and skipped.
     pub http: Vec<Analyzer>,
-    /// For TCP entries; empty means that they are counted and skipped.
+    /// The analyzers for TCP entries, the one with precedence first. If the list is empty, TCP
+    /// entries are counted and skipped.
     pub tcp: Vec<Analyzer>,
-    /// How services are named.
+    /// The rules that give services their names.
     pub naming: Naming,
-    /// How endpoints are named.
+    /// The rules that give endpoints their names.
     pub endpoints: Endpoints,
-    /// Which entries the analyzer `persistence` keeps.
+    /// The rules by which the analyzer `persistence` keeps entries.
     pub persistence: Persistence,
-    /// What never leaves the collector.
+    /// The values that never leave the collector.
     pub redaction: Redaction,
-    /// Whether a gateway's caller is who Envoy says the request was forwarded for (`downstream_remote_address`, from
-    /// X-Forwarded-For or the PROXY protocol), not whom the connection came from (`downstream_direct_remote_address`).
+    /// Decides which address is a gateway's caller. `true` takes the address that Envoy derives from
+    /// X-Forwarded-For or the PROXY protocol (`downstream_remote_address`). `false` takes the address that
+    /// the connection came from (`downstream_direct_remote_address`).
     pub trust_forwarded_address: bool,
 }
 
-/// How services are named, by `SkyWalking`'s templates: `${…}` holds comma-separated paths into the objects' metadata,
-/// of which the first that has a text is taken.
+/// How services are named, by `SkyWalking`'s templates. A variable `${…}` holds comma-separated paths into
+/// the metadata of objects; the first path that leads to a text gives the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
-    /// The name of a pod's service; the template's objects are `pod` and `service`, the oldest Service that sends to the pod.
+    /// The rule for the name of a pod's service. Its objects are `pod` and `service`, which is the oldest
+    /// Service that selects the pod.
     pub k8s_service_name_rule: Template<KubernetesPath>,
-    /// The name of the service of a host outside the mesh; the template's object is `serviceEntry`.
+    /// The rule for the name of a host outside the mesh. Its object is `serviceEntry`.
     pub istio_service_name_rule: Template<KubernetesPath>,
-    /// Namespaces whose `ServiceEntry` objects name nothing.
+    /// Namespaces whose `ServiceEntry` objects name no service.
     pub istio_service_entry_ignored_namespaces: Vec<String>,
 }
 
@@ -54,12 +58,13 @@ impl Default for Naming {
     }
 }
 
-/// How endpoints are named: the method, and a template of the path without its query.
+/// How endpoints are named: by the method and a template of the path without its query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
-    /// Templates of paths, tried before any other; `{…}` stands for one segment, as in `/users/{id}`.
+    /// Templates of paths that are tried before any built-in one. `{…}` stands for
+    /// one segment, as in `/users/{id}`.
     pub rules: Vec<String>,
-    /// Endpoints of one service that are known at a time; further ones are one endpoint together.
+    /// How many endpoints of one service are known at a time. All further ones share one endpoint.
     pub per_service: usize,
 }
 
@@ -72,16 +77,18 @@ impl Default for Endpoints {
     }
 }
 
-/// Which entries the analyzer `persistence` keeps.
+/// The rules by which the analyzer `persistence` keeps entries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Persistence {
-    /// Whether those of calls that failed are kept: a response code from 400 on, or a response flag.
+    /// Whether the entries of failed calls are kept: those with a response code of 400 or more,
+    /// or with a response flag.
     pub errors: bool,
-    /// From which duration on a call is slow, so that its entry is kept; `None` is never.
+    /// The duration from which on a call is slow and its entry is kept. `None` means that no call is slow.
     pub slow: Option<Duration>,
-    /// The share of all the other entries that is kept, from 0 to 1.
+    /// The share of all other entries that is kept, from 0 to 1.
     pub sampled_share: f64,
-    /// Entries of one service with one response code, or with the same flags, that are kept in a minute.
+    /// How many entries are kept in a minute for one service and one response code, or for one service
+    /// and one set of flags.
     pub entries_per_minute: usize,
 }
 
@@ -96,12 +103,12 @@ impl Default for Persistence {
     }
 }
 
-/// What never leaves the collector.
+/// The values that never leave the collector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redaction {
-    /// Whether the values of queries and of headers that may hold secrets are left out.
+    /// Whether the values of queries, and of headers that may hold secrets, are left out.
     pub enabled: bool,
-    /// Headers whose values are left out beside those of `authorization` and `cookie`, in lower case.
+    /// Headers whose values are left out in addition to `authorization` and `cookie`, in lower case.
     pub headers: Vec<String>,
 }
 
@@ -114,12 +121,12 @@ impl Default for Redaction {
     }
 }
 
-/// The keys of the block `analysis`.
+/// The keys of the block `analysis`, in the order of docs/configuration.md.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "analysis.http",
         Field::Analyzers(|config| &mut config.analysis.http),
-        "The analyzers of HTTP entries, the first with the most say. An empty text is none: entries are counted and skipped. `persistence` after one of them keeps single entries, which are printed as JSON lines. A name that is not known, or is listed twice, is refused.",
+        "The analyzers of HTTP entries; an earlier one takes precedence over a later one. If the text is empty, entries are counted and skipped. `persistence` after another analyzer also keeps single entries, which the collector prints as JSON lines. The collector refuses a name that it does not know and a name that is listed twice.",
     ),
     setting(
         "analysis.tcp",
@@ -132,7 +139,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
             |config| &mut config.analysis.naming.k8s_service_name_rule,
             k8s_service_name,
         ),
-        "The name of a pod's service. The objects of the rule are `pod` and `service`, the oldest Service that sends to the pod. Metrics have Istio's labels and not this name.",
+        "The rule for the name of a pod's service. Its objects are `pod` and `service`, which is the oldest Service that selects the pod. Metrics do not carry this name; they have Istio's labels.",
     ),
     setting(
         "analysis.naming.istioServiceNameRule",
@@ -140,12 +147,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
             |config| &mut config.analysis.naming.istio_service_name_rule,
             istio_service_name,
         ),
-        "The name of the service of a host outside the mesh. The object of the rule is `serviceEntry`.",
+        "The rule for the name of a host outside the mesh. Its object is `serviceEntry`.",
     ),
     setting(
         "analysis.naming.istioServiceEntryIgnoredNamespaces",
         Field::Names(|config| &mut config.analysis.naming.istio_service_entry_ignored_namespaces),
-        "Namespaces whose ServiceEntries name nothing.",
+        "Namespaces whose ServiceEntries name no service.",
     ),
     setting(
         "analysis.endpoints.rules",
@@ -154,22 +161,22 @@ pub(crate) const SETTINGS: &[Setting] = &[
             endpoint_rule,
             "write the template of a path without its query, as in /users/{id} or GET /users/{id}",
         ),
-        "Templates of paths, tried before any other, for every method or for one. `{…}` stands for one segment, a last `**` for any further ones, as in `GET /users/{id}/**`.",
+        "Templates of paths that are tried before any built-in one. A template is for every method, or for the one that it begins with. `{…}` stands for one segment and `**` at the end for any further segments, as in `GET /users/{id}/**`.",
     ),
     setting(
         "analysis.endpoints.perService",
         Field::Number(|config| &mut config.analysis.endpoints.per_service),
-        "Endpoints of one service; further ones are one endpoint together. One that no kept entry was for in `limits.idleSeries` goes, at most as long again later, and leaves its place to others.",
+        "How many endpoints of one service are told apart; all further ones share one endpoint. An endpoint without a kept entry for `limits.idleSeries` is removed, at the latest after twice that time, and makes room for another.",
     ),
     setting(
         "analysis.persistence.errors",
         Field::Switch(|config| &mut config.analysis.persistence.errors),
-        "Whether `persistence` keeps the entries of failed calls and client errors (`outcomes.md`), and those with a response flag.",
+        "Whether `persistence` keeps the entries of failed calls, of client errors (see `outcomes.md`) and of calls with a response flag.",
     ),
     setting(
         "analysis.persistence.slowMilliseconds",
         Field::Milliseconds(|config| &mut config.analysis.persistence.slow),
-        "From which duration on `persistence` keeps a request's entry because it was slow. The default is never.",
+        "`persistence` keeps the entry of a request that took at least this long. By default it keeps none for being slow.",
     ),
     setting(
         "analysis.persistence.sampledShare",
@@ -179,12 +186,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "analysis.persistence.entriesPerMinute",
         Field::Number(|config| &mut config.analysis.persistence.entries_per_minute),
-        "Entries of one service with one response code, or with the same flags, that `persistence` keeps in a minute for one reason.",
+        "How many entries `persistence` keeps in a minute for one reason, one service and one response code or set of flags.",
     ),
     setting(
         "analysis.redaction.enabled",
         Field::Switch(|config| &mut config.analysis.redaction.enabled),
-        "Whether secrets stay in the collector: values of queries, userinfo, tokens, e-mail addresses, `authorization`, `cookie` and the headers that follow.",
+        "Whether secrets are hidden wherever single entries are shown: values of queries, userinfo, tokens, e-mail addresses, and the headers `authorization`, `cookie` and those of `analysis.redaction.headers`.",
     ),
     setting(
         "analysis.redaction.headers",
@@ -193,16 +200,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
             header_name,
             "write the name of a header, as in x-api-key",
         ),
-        "Further headers whose values stay in the collector.",
+        "Further headers whose values are hidden.",
     ),
     setting(
         "analysis.trustForwardedAddress",
         Field::Switch(|config| &mut config.analysis.trust_forwarded_address),
-        "Whether a gateway's caller is who Envoy says a request was forwarded for (X-Forwarded-For, PROXY protocol), not whom the connection came from. Envoy believes as many hops as Istio's `numTrustedProxies` says.",
+        "Which address is a gateway's caller: `true` takes the one that Envoy derives from X-Forwarded-For or the PROXY protocol, `false` the one that the connection came from. Istio's `numTrustedProxies` says how many hops Envoy trusts.",
     ),
 ];
 
-/// The template of a path without a query, for every method or for one.
+/// Reads a path template for every method, or for one. Returns `None` if it holds a query.
 fn endpoint_rule(text: &str) -> Option<String> {
     let (_, path) = text.split_once(' ').unwrap_or(("", text));
     let is_path = path.starts_with('/')
@@ -210,7 +217,7 @@ fn endpoint_rule(text: &str) -> Option<String> {
     is_path.then(|| text.to_owned())
 }
 
-/// A header's name (a token of RFC 9110, section 5.6.2) in lower case.
+/// Reads a header's name (a token of RFC 9110, section 5.6.2) and puts it in lower case.
 fn header_name(text: &str) -> Option<String> {
     let is_token = |letter: char| letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter);
     let is_name = !text.is_empty() && text.chars().all(is_token);

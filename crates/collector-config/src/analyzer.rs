@@ -1,26 +1,26 @@
-//! The analyzers by the names that Apache `SkyWalking`'s users know, and their comma-separated chains.
+//! The analyzers, by the names that users of Apache `SkyWalking` know, and comma-separated chains of them.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::nearest::choices;
 
-/// One set of rules that reads entries.
+/// An analyzer: a set of rules that reads entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Analyzer {
-    /// Identity from Kubernetes: addresses looked up in the directory.
+    /// Finds the parties of a call by looking their addresses up in the directory.
     K8sMesh,
-    /// Identity from the proxies: what Istio's metadata exchange says about the peers.
+    /// Finds the parties of a call by what Istio's metadata exchange says about the peers.
     MxMesh,
-    /// Keeps single entries of what the other analyzers found.
+    /// Keeps single entries of the calls whose parties the other analyzers found.
     Persistence,
 }
 
 impl Analyzer {
-    /// Every analyzer that has a name.
+    /// Every analyzer, in the order in which error messages list them.
     pub const ALL: [Self; 3] = [Self::K8sMesh, Self::MxMesh, Self::Persistence];
 
-    /// The name in the configuration file.
+    /// The analyzer's name in the configuration file.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::K8sMesh => "k8s-mesh",
@@ -29,8 +29,8 @@ impl Analyzer {
         }
     }
 
-    /// Parses a comma-separated chain; its order counts. An empty text is an empty chain. `persistence` keeps what the others find,
-    /// wherever it stands after the first of them.
+    /// Parses a comma-separated chain. The order counts: an earlier analyzer takes precedence. An empty
+    /// text is an empty chain. `persistence` may stand anywhere after the first other analyzer.
     pub fn chain(text: &str) -> Result<Vec<Self>, AnalyzerError> {
         let mut chain = Vec::new();
         if text.trim().is_empty() {
@@ -73,21 +73,21 @@ impl FromStr for Analyzer {
 /// Why a chain of analyzers was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnalyzerError {
-    /// No analyzer has this name.
+    /// The chain names an analyzer that does not exist.
     #[error("`{name}` is not an analyzer; {choices}", choices = choices(name, &Analyzer::ALL.map(Analyzer::as_str)))]
     Unknown {
-        /// The name as written.
+        /// The unknown name, as written.
         name: String,
     },
-    /// `persistence` stands first, or alone.
+    /// The chain begins with `persistence`, so no analyzer before it finds parties.
     #[error(
-        "the analyzer `persistence` keeps what an analyzer before it found; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence"
+        "the analyzer `persistence` needs an analyzer before it; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence"
     )]
     NothingToKeep,
-    /// One analyzer stands in the chain more than once.
+    /// The chain lists an analyzer more than once.
     #[error("the analyzer `{name}` is listed twice; list it once")]
     Twice {
-        /// The analyzer's name.
+        /// The repeated analyzer's name.
         name: &'static str,
     },
 }
@@ -122,11 +122,11 @@ mod tests {
     #[case::gap("k8s-mesh,,", "`` is not an analyzer; use k8s-mesh, mx-mesh, persistence")]
     #[case::persistence_alone(
         "persistence",
-        "the analyzer `persistence` keeps what an analyzer before it found; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence"
+        "the analyzer `persistence` needs an analyzer before it; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence"
     )]
     #[case::persistence_first(
         "persistence,k8s-mesh",
-        "the analyzer `persistence` keeps what an analyzer before it found; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence"
+        "the analyzer `persistence` needs an analyzer before it; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence"
     )]
     #[case::twice("k8s-mesh,k8s-mesh", "the analyzer `k8s-mesh` is listed twice; list it once")]
     fn bad_chain_says_what_to_use(#[case] text: &str, #[case] message: &str) {

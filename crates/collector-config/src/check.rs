@@ -1,5 +1,5 @@
-//! What `alscope-collector check` finds in a file: our own configuration, or that of Apache `SkyWalking` with what
-//! becomes of each setting here.
+//! Reads a file for `alscope-collector check`: a configuration of the collector, or a file of Apache
+//! `SkyWalking` with the outcome of each of its settings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::skywalking::mapping::table::MAPPINGS;
 use crate::skywalking::{Effect, SkyWalkingSettings};
 use crate::{Config, ConfigError, Environment, parse};
 
-/// The section of `SkyWalking`'s file that decides about access logs.
+/// The section of `SkyWalking`'s file that configures the receiver of access logs.
 const SECTION: &str = "envoy-metric";
 
-/// What a file is.
+/// A file that was checked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Checked {
     /// A configuration of the collector.
@@ -24,39 +24,39 @@ pub enum Checked {
     SkyWalking(SkyWalkingReport),
 }
 
-/// What becomes of the settings in a file of `SkyWalking`.
+/// The settings of a `SkyWalking` file, each with its outcome here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkyWalkingReport {
-    /// Every setting of the file that concerns access logs.
+    /// One row for each setting of the file that concerns access logs, in the order of the table.
     pub rows: Vec<Row>,
-    /// Modules of the file that have nothing to do with access logs.
+    /// How many modules of the file have nothing to do with access logs.
     pub other_modules: usize,
 }
 
-/// What becomes of one setting.
+/// One setting of a `SkyWalking` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The key, with module and provider.
+    /// The key with its module and provider, as in `envoy-metric.default.gRPCPort`.
     pub key: &'static str,
-    /// Its value, with placeholders filled.
+    /// The value, with its placeholders filled.
     pub value: String,
-    /// What becomes of it.
+    /// The effect of the setting on the collector.
     pub outcome: Outcome,
 }
 
-/// What becomes of a setting of `SkyWalking`.
+/// The effect of a `SkyWalking` setting on the collector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It carries over.
+    /// The setting carries over.
     Sets {
-        /// The key of ours.
+        /// The collector's own key that it sets.
         key: &'static str,
-        /// The value that it has then.
+        /// The value of that key afterwards.
         value: String,
     },
-    /// It has no effect here, and why.
+    /// The setting has no effect; the text says why.
     Ignored(&'static str),
-    /// The collector would not start with it, and why.
+    /// The collector would refuse to start; the text says why.
     Refused(String),
 }
 
@@ -66,8 +66,8 @@ impl Checked {
         Self::parse(&crate::read(path)?, path, &Environment::of_process())
     }
 
-    /// Checks `text`, which stands in the file `origin`. A key of the section `envoy-metric` that `SkyWalking` does not
-    /// have is an error; other modules may have any keys.
+    /// Checks `text`, which comes from the file `origin`. A key of the section `envoy-metric` that
+    /// `SkyWalking` does not have is an error; other modules may have any key.
     pub fn parse(text: &str, origin: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let modules = modules(text);
         if is_skywalking(&modules) {
@@ -80,7 +80,7 @@ impl Checked {
 }
 
 impl SkyWalkingReport {
-    /// Whether the collector would start with these settings.
+    /// Returns whether the collector would start with these settings.
     pub fn is_accepted(&self) -> bool {
         !self
             .rows
@@ -89,7 +89,7 @@ impl SkyWalkingReport {
     }
 }
 
-/// The outermost keys; none when the text cannot be read, which our own reading then says.
+/// Returns the outermost keys, or none if the text cannot be read; the parser that runs next reports why.
 #[expect(
     clippy::zero_sized_map_values,
     reason = "a set is not read from a mapping's keys"
@@ -136,7 +136,7 @@ fn report(
     })
 }
 
-/// What the collector makes of the text for a key of its own.
+/// Returns the value that `text` gives to the collector's own `key`, or the refusal.
 fn set(key: &'static str, text: Text, origin: &Path) -> Outcome {
     let config = match parse::single(key, text, origin) {
         Ok(config) => config,

@@ -1,4 +1,4 @@
-//! The whole configuration, with its keys outside of any block.
+//! The whole configuration, and the keys that stand outside of any block.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -7,30 +7,31 @@ use crate::field::Field;
 use crate::setting::{Setting, setting};
 use crate::{Analysis, ConfigError, Directory, Ending, Environment, Kubernetes, Limits, Listen, parse};
 
-/// Everything that the configuration file decides, with defaults filled in.
+/// The configuration file as the collector uses it, with every default filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Where the collector listens.
+    /// The addresses that the collector listens on.
     pub listen: Listen,
-    /// Where it learns which address belongs to whom.
+    /// The source of the directory, which knows who has which address.
     pub directory: Directory,
-    /// Which rules read the entries.
+    /// The analyzers and their settings.
     pub analysis: Analysis,
-    /// Whether Envoy's own metrics are taken beside its access logs.
+    /// Whether the collector takes Envoy's own metrics in addition to its access logs.
     pub accept_metrics_service: bool,
-    /// Number of ingest threads; `None` is one for each core.
+    /// Number of ingest threads. `None` means one for each core.
     pub workers: Option<NonZeroUsize>,
-    /// What a client may send at most.
+    /// Upper bounds for what clients send and what is kept of it.
     pub limits: Limits,
-    /// The names, beside those of loopback, by which the page may be asked for: what a browser shows as the host, without a port.
+    /// Host names by which the page may be asked for in addition to loopback, as a browser
+    /// shows them, without a port.
     pub web_hosts: Vec<String>,
-    /// How long the end may take.
+    /// How long each stage of the shutdown may take.
     pub ending: Ending,
-    /// Settings of `SkyWalking` that are written but have no effect here, one sentence each.
+    /// Settings of `SkyWalking` that are written but have no effect, one sentence each.
     pub ignored: Vec<String>,
 }
 
-/// What runs with a file that says nothing but `directory: { kubernetes: {} }`.
+/// The configuration of a file that holds only `directory: { kubernetes: {} }`.
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -47,34 +48,34 @@ impl Default for Config {
     }
 }
 
-/// The keys outside of any block.
+/// The keys that stand outside of any block, in the order of docs/configuration.md.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "acceptMetricsService",
         Field::Switch(|config| &mut config.accept_metrics_service),
-        "Whether the metrics that Envoys report about themselves (Envoy's Metrics Service) are taken, and shown at `/metrics`.",
+        "Whether the collector takes the metrics that Envoys report about themselves (Envoy's Metrics Service) and shows them at `/metrics`.",
     ),
     setting(
         "workers",
         Field::Workers(|config| &mut config.workers),
-        "Threads that receive, at most 1024.",
+        "The number of threads that receive entries, at most 1024.",
     ),
 ];
 
 impl Config {
-    /// Reads and parses the file at `path`, with the environment of this process.
+    /// Reads and parses the file at `path`, with this process's environment variables.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         Self::parse_with(&crate::read(path)?, path, &Environment::of_process())
     }
 
-    /// Parses `text` as if no environment variable were set; `origin` is the file that it came from, for error messages
-    /// and relative paths.
+    /// Parses `text` as if no environment variable were set. Error messages name the file `origin`, and
+    /// relative paths start at its directory.
     pub fn parse(text: &str, origin: &Path) -> Result<Self, ConfigError> {
         Self::parse_with(text, origin, &Environment::default())
     }
 
-    /// Parses `text`. What neither its own keys nor its section `envoy-metric` set is taken from the environment
-    /// variables that `SkyWalking` takes it from.
+    /// Parses `text` with the given environment variables. A value that neither the collector's own keys
+    /// nor the section `envoy-metric` set comes from `SkyWalking`'s environment variable.
     pub fn parse_with(text: &str, origin: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         parse::config(text, origin, environment)
     }

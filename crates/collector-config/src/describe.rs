@@ -1,11 +1,11 @@
-//! What a configuration would run, in words, for `alscope-collector check`.
+//! A configuration in words, for `alscope-collector check`.
 
 use crate::setting::settings;
 use crate::{Analyzer, Config, Directory};
 
 impl Config {
-    /// What would run, one line each: the key as in the file, and its value with defaults filled in. Settings that this
-    /// version does not act on are left out.
+    /// Describes what would run, one line for each setting: the key as in the file, and its value with
+    /// defaults filled in. Settings that have no effect in this version are left out.
     pub fn describe(&self) -> String {
         let mut description = String::new();
         for setting in settings() {
@@ -16,7 +16,8 @@ impl Config {
         description
     }
 
-    /// What is allowed but probably not meant, one sentence each, for the log at start and for `check`.
+    /// Returns what is allowed but probably a mistake, one sentence each, for the log
+    /// at start and for `check`.
     pub fn warnings(&self) -> Vec<String> {
         let chains = [
             ("analysis.http", "HTTP", &self.analysis.http),
@@ -31,7 +32,7 @@ impl Config {
             }
             if self.directory == Directory::None && chain.contains(&Analyzer::K8sMesh) {
                 warnings.push(format!(
-                    "`{key}` lists `k8s-mesh`, which finds nobody with `directory: {{ none: {{}} }}`; write `mx-mesh`"
+                    "`{key}` lists `k8s-mesh`, which can look no address up with `directory: {{ none: {{}} }}`; write `mx-mesh`"
                 ));
             }
         }
@@ -125,7 +126,7 @@ ending.scrape: 20s
             config("{ directory: { none: {} }, analysis: { http: 'mx-mesh,k8s-mesh', tcp: mx-mesh } }");
         assert_eq!(none.directory, Directory::None);
         assert!(none.describe().contains("directory: none\n"));
-        let http = "`analysis.http` lists `k8s-mesh`, which finds nobody with `directory: { none: {} }`; write `mx-mesh`";
+        let http = "`analysis.http` lists `k8s-mesh`, which can look no address up with `directory: { none: {} }`; write `mx-mesh`";
         assert_eq!(none.warnings(), [http]);
         let file = config("{ directory: { file: a }, analysis: { http: 'mx-mesh,k8s-mesh', tcp: mx-mesh } }");
         assert_eq!(file.warnings(), Vec::<String>::new());

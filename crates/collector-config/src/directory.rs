@@ -1,4 +1,4 @@
-//! `directory`: where the collector learns which address belongs to whom.
+//! `directory`: the source that tells the collector who has which address.
 
 use std::path::{Path, PathBuf};
 
@@ -8,56 +8,57 @@ use crate::raw_config::{RawConfig, Text};
 use crate::setting::{Setting, setting};
 use crate::{ConfigError, ValueKind};
 
-/// Where the collector learns which address belongs to whom.
+/// The source that tells the collector who has which address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Directory {
-    /// Watches of a Kubernetes API server.
+    /// The objects of a cluster, watched at its Kubernetes API server.
     Kubernetes(Kubernetes),
-    /// A snapshot in a YAML file; the path is already joined to the configuration file's directory.
+    /// The objects of a JSON or YAML file. A relative path has already been joined
+    /// to the configuration file's directory.
     File(PathBuf),
-    /// Nowhere: no address is looked up, and no right is needed.
+    /// No source: the collector looks no address up and needs no right in the cluster.
     None,
 }
 
-/// How the Kubernetes API server is reached.
+/// How the collector reaches the Kubernetes API server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kubernetes {
-    /// A kubeconfig, already joined to the configuration file's directory; `None` is the pod's own service account, or
-    /// else the environment's kubeconfig.
+    /// The kubeconfig's path, already joined to the configuration file's directory. `None` means the pod's
+    /// service account, or the environment's kubeconfig outside of a pod.
     pub kubeconfig: Option<PathBuf>,
 }
 
-/// The keys of the block `directory`.
+/// The keys of the block `directory`, in the order of docs/configuration.md.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "directory",
         Field::Directory(ValueKind::Keys),
-        "Where it is learnt who has which address. Required, with one of `kubernetes`, `file` and `none`.",
+        "The source that tells who has which address. It is required; write exactly one of `kubernetes`, `file` and `none`.",
     ),
     setting(
         "directory.kubernetes",
         Field::Directory(ValueKind::Keys),
-        "Watches of a Kubernetes API server. Without keys (`{}`) it is the one of the pod's service account, or else of the environment's kubeconfig.",
+        "The collector watches a Kubernetes API server. Without further keys (`{}`) it uses the pod's service account, or the environment's kubeconfig outside of a pod.",
     ),
     setting(
         "directory.kubernetes.kubeconfig",
         Field::Directory(ValueKind::File),
-        "A kubeconfig that leads to the API server.",
+        "The kubeconfig that says where the API server is.",
     ),
     setting(
         "directory.file",
         Field::Directory(ValueKind::File),
-        "A file with what `kubectl get pods,services,endpointslices,nodes -A -o json` prints, with Istio also `serviceentries,workloadentries`; `-o yaml` takes four times as long to read. When it changes or is replaced, also as a file of a mounted ConfigMap, it is read again.",
+        "A file with the output of `kubectl get pods,services,endpointslices,nodes -A -o json`, with Istio also of `serviceentries,workloadentries`. YAML (`-o yaml`) takes four times as long to read. The collector reads the file again when it changes or is replaced; it may be a file of a mounted ConfigMap.",
     ),
     setting(
         "directory.none",
         Field::Directory(ValueKind::Keys),
-        "Nowhere (`{}`): no address is looked up and no right is needed. For the analyzer `mx-mesh` alone.",
+        "No source (`{}`): the collector looks no address up and needs no right in the cluster. Use it with the analyzer `mx-mesh` alone.",
     ),
 ];
 
 impl Directory {
-    /// The one source that `raw` has; its path is joined to the directory of `origin`.
+    /// Reads the one source that `raw` has, and joins its path to the directory of `origin`.
     pub(crate) fn read(raw: &RawConfig, origin: &Path) -> Result<Self, ConfigError> {
         let kubernetes = raw.blocks.contains_key("directory.kubernetes");
         let none = raw.blocks.contains_key("directory.none");

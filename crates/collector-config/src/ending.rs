@@ -1,18 +1,20 @@
-//! `ending`: how long the end of the collector may take, stage by stage.
+//! `ending`: how long each stage of the collector's shutdown may take.
 
 use std::time::Duration;
 
 use crate::field::{Field, TIME_REMEDY};
 use crate::setting::{Setting, setting};
 
-/// Bounds of the stages that wait for others: for proxies to be sent elsewhere, and for the last scrape.
+/// Upper bounds for the stages of the shutdown that wait for others: for proxies to go elsewhere,
+/// and for the last scrape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// How long no new connection must have come until proxies are taken to be sent elsewhere.
+    /// The time without a new connection after which the collector assumes that proxies connect elsewhere.
     pub quiet: Duration,
-    /// How long connections are accepted at most while new ones still come.
+    /// The longest time for which the collector accepts connections while new ones still come.
     pub accept: Duration,
-    /// How long the metrics stay at most for a scrape of what was counted last; only if they were scraped before.
+    /// The longest time for which the metrics stay available for a last scrape. It counts only
+    /// if they were scraped before.
     pub scrape: Duration,
 }
 
@@ -26,21 +28,21 @@ impl Default for Ending {
     }
 }
 
-/// The keys of the block `ending`.
+/// The keys of the block `ending`, in the order of docs/configuration.md.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "ending.quiet",
         Field::Time(|config| &mut config.ending.quiet, Duration::ZERO, TIME_REMEDY),
-        "At the end: how long no new connection must have come until the proxies are taken to be sent elsewhere, and their streams are ended.",
+        "At shutdown, the collector ends its streams when no new connection has come for this long: the proxies then connect elsewhere.",
     ),
     setting(
         "ending.accept",
         Field::Time(|config| &mut config.ending.accept, Duration::ZERO, TIME_REMEDY),
-        "At the end: how long connections are accepted at most while new ones still come.",
+        "At shutdown, the longest time for which the collector accepts connections while new ones still come.",
     ),
     setting(
         "ending.scrape",
         Field::Time(|config| &mut config.ending.scrape, Duration::ZERO, TIME_REMEDY),
-        "At the end: how long the metrics stay at most, so that what was counted last is scraped once. Not shorter than the interval of the scrapes; nobody is waited for if nobody ever scraped.",
+        "At shutdown, the longest time for which the metrics stay available, so that the last counts are scraped once. Set it to at least the scrape interval. The collector does not wait if its metrics were never scraped.",
     ),
 ];

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Environment variables by name. An argument, so that reading a configuration depends on nothing else.
+/// Environment variables by name. They are passed as an argument, so that parsing depends on nothing else.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// The variables of this process; those that are not UTF-8 are left out.
+    /// The environment variables of this process. A variable that is not UTF-8 is left out.
     pub fn of_process() -> Self {
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -31,7 +31,7 @@ impl<Name: Into<String>, Value: Into<String>> FromIterator<(Name, Value)> for En
     }
 }
 
-/// Names alone: a value may be a secret.
+/// Prints only the names, because a value may be a secret.
 impl fmt::Debug for Environment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.0.keys()).finish()

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration file. Each message says what, where, and what to do next.
+//! The errors of a configuration file. Each message says what is wrong, where, and what to do next.
 
 use std::path::{Path, PathBuf};
 
@@ -15,148 +15,149 @@ pub enum ConfigError {
         file = .file.display()
     )]
     Unreadable {
-        /// The file.
+        /// The configuration file's path.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The text is not YAML.
     #[error("{place} is not YAML: {problem}; correct the line")]
     NotYaml {
-        /// File and line.
+        /// The file and line that the parser complains about.
         place: Place,
-        /// What the parser said.
+        /// The parser's message.
         problem: String,
     },
-    /// A key that this file does not have.
+    /// The file has a key that does not exist.
     #[error("unknown key `{key}` in {place}; {choices}")]
     UnknownKey {
-        /// File and line.
+        /// The file and line of the key.
         place: Place,
         /// The key with its parents, as in `listen.grpc`.
         key: String,
-        /// The nearest key that may stand there, and all of them.
+        /// The nearest key that may stand there, followed by all of them.
         choices: String,
     },
-    /// A key that stands in the file more than once.
+    /// The file has a key more than once.
     #[error("`{key}` stands twice in {place}; keep one of them")]
     DuplicateKey {
-        /// File and line of the second.
+        /// The file and line of the second occurrence.
         place: Place,
-        /// The key with its parents.
+        /// The key with its parents, as in `listen.grpc`.
         key: String,
     },
-    /// A list or text where keys belong, or the other way round.
+    /// The value is a list or text where keys belong, or the other way round.
     #[error("`{key}` in {place} has the wrong form; write {expected}")]
     WrongForm {
-        /// File and line.
+        /// The file and line of the key.
         place: Place,
-        /// The key with its parents.
+        /// The key with its parents, as in `listen.grpc`.
         key: String,
-        /// `keys`, `one value` or `a list of values`.
+        /// The right form: `keys`, `one value` or `a list of values`.
         expected: &'static str,
     },
-    /// A text or a list where the file's keys belong.
+    /// The file holds a text or a list where its keys belong.
     #[error("{place} holds no keys; write at least `directory: {{ kubernetes: {{}} }}`")]
     NotAMapping {
-        /// File and line.
+        /// The file and line of the text or list.
         place: Place,
     },
-    /// A value that cannot be used.
+    /// The value of a key or environment variable cannot be used.
     #[error("`{key}` in {place} is `{value}`; {remedy}")]
     BadValue {
-        /// File and line.
+        /// The file and line of the value, or the environment.
         place: Place,
-        /// The key with its parents, or the environment variable.
+        /// The key with its parents, or the environment variable's name.
         key: String,
         /// The value, with its placeholders filled.
         value: String,
-        /// What to write.
+        /// What to write instead, as an imperative sentence.
         remedy: &'static str,
     },
-    /// A placeholder without default, of a variable that is not set.
+    /// A value has a placeholder without a default, and its environment variable is not set.
     #[error(
         "`{key}` in {place} takes the environment variable {variable}, which is not set; set it, or write a default as in \
          ${{{variable}:default}}"
     )]
     UnsetVariable {
-        /// File and line.
+        /// The file and line of the value.
         place: Place,
-        /// The key with its parents.
+        /// The key with its parents, as in `listen.grpc`.
         key: String,
-        /// The variable.
+        /// The environment variable's name.
         variable: String,
     },
-    /// A chain of analyzers that cannot be used.
+    /// The value names a chain of analyzers that cannot be used.
     #[error("`{key}` in {place}: {problem}")]
     BadAnalyzers {
-        /// File and line.
+        /// The file and line of the value, or the environment.
         place: Place,
-        /// The key with its parents, or the environment variable.
+        /// The key with its parents, or the environment variable's name.
         key: String,
-        /// What is wrong with the chain.
+        /// The problem of the chain, and what to write.
         problem: AnalyzerError,
     },
-    /// A naming rule that cannot be used.
+    /// The value is a naming rule that cannot be used.
     #[error("`{key}` in {place}: {problem}")]
     BadNamingRule {
-        /// File and line.
+        /// The file and line of the value, or the environment.
         place: Place,
-        /// The key with its parents, or the environment variable.
+        /// The key with its parents, or the environment variable's name.
         key: String,
-        /// What is wrong with the rule.
+        /// The problem of the rule, and what to write.
         problem: TemplateError,
     },
-    /// No source for the directory, or several.
+    /// The file has no source for the directory, or more than one.
     #[error(
         "{place} has {found} for `directory`; write one of `directory: {{ kubernetes: {{}} }}`, `directory: {{ file: PATH }}` and \
          `directory: {{ none: {{}} }}`"
     )]
     DirectorySource {
-        /// File, and line when the key is there.
+        /// The file, with the line if the key `directory` is there.
         place: Place,
-        /// `no source` or `more than one source`.
+        /// How many sources there are: `no source` or `more than one source`.
         found: &'static str,
     },
-    /// Two listeners with one address.
+    /// Two listeners have the same address.
     #[error("`{first}` and `{second}` in {place} are both on port {port}; give each a port of its own")]
     SamePort {
-        /// The file.
+        /// The configuration file.
         place: Place,
-        /// One key.
+        /// The key of one listener.
         first: &'static str,
-        /// The other key.
+        /// The key of the other listener.
         second: &'static str,
-        /// Their port.
+        /// The port that both have.
         port: u16,
     },
-    /// A message that is allowed could never be buffered.
+    /// The limit of one message is higher than the limit of all buffered messages, so the largest
+    /// message could never be read.
     #[error(
         "`limits.messageBytes` in {place} is {message_bytes}, more than `limits.bufferedBytes` {buffered_bytes}; raise the second"
     )]
     MessageOverBuffer {
-        /// The file.
+        /// The configuration file.
         place: Place,
-        /// The limit of a message.
+        /// Bytes that `limits.messageBytes` allows.
         message_bytes: usize,
-        /// The limit of all messages together.
+        /// Bytes that `limits.bufferedBytes` allows.
         buffered_bytes: usize,
     },
 }
 
-/// Where a value comes from.
+/// The place that a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A file.
+    /// A file, with no line.
     File(PathBuf),
-    /// A line of a file; the first is 1.
+    /// A line of a file. Lines count from 1.
     Line(PathBuf, u64),
-    /// The environment of the process.
+    /// The environment variables of the process.
     Environment,
 }
 
 impl Place {
-    /// A line of a file; 0 stands for one that is not known.
+    /// A line of a file. The parser says 0 for a line that it does not know.
     pub(crate) fn line(file: &Path, line: u64) -> Self {
         if line == 0 {
             return Self::File(file.to_owned());

@@ -1,4 +1,5 @@
-//! Where a value stands in the configuration, what a text for it may be, and how a file has it.
+//! The fields of the configuration: where each value is stored, which texts are valid for it, and
+//! how a file spells it.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -11,60 +12,62 @@ use alscope_naming::template::{Template, TemplateError};
 use crate::raw_config::{RawConfig, Text};
 use crate::{Analyzer, Config, ConfigError, ValueKind};
 
-/// More threads than any machine has cores; a larger number is a slip of the hand.
+/// The largest accepted number of threads. No machine has as many cores, so a larger number is
+/// a slip of the hand.
 const MAX_WORKERS: usize = 1024;
-/// As good as never; a longer time is a slip of the hand.
+/// The longest accepted time. It is as good as never, so a longer one is a slip of the hand.
 const MAX_TIME: Duration = Duration::from_hours(365 * 24);
 
-/// What to write for a time.
+/// The remedy for a time that cannot be used.
 pub(crate) const TIME_REMEDY: &str = "write a time with its unit, as in 30m, 90s or 500ms, at most 365 days";
 
-/// Where a value stands in the configuration, to read and to write it.
+/// A function that returns a value's place in the configuration, for reading and writing.
 pub(crate) type Access<T> = fn(&mut Config) -> &mut T;
 
-/// A place in the configuration with the rules for its value. Values are trimmed before they are read.
+/// A place in the configuration with the rules for its value. A text is trimmed before it is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Field {
-    /// `directory` and its sources, which exclude each other and are read as one.
+    /// The key `directory` and its sources. They exclude each other, so they are read together.
     Directory(ValueKind),
-    /// An address to listen on.
+    /// An IP address and port to listen on.
     Address(Access<SocketAddr>),
-    /// Comma-separated analyzers.
+    /// A comma-separated chain of analyzers.
     Analyzers(Access<Vec<Analyzer>>),
-    /// A template of a service's name, with the objects that it may name.
+    /// A template of a service's name, and the objects whose metadata it may use.
     NamingRule(
         Access<Template<KubernetesPath>>,
         fn(&str) -> Result<Template<KubernetesPath>, TemplateError>,
     ),
-    /// Comma-separated names; blank ones are left out.
+    /// Comma-separated names. Blank names are left out.
     Names(Access<Vec<String>>),
-    /// A list of texts: what is read of one, and what to write instead of one that can't be.
+    /// A list of texts, with the function that reads one of them and the remedy for one that it refuses.
     List(Access<Vec<String>>, fn(&str) -> Option<String>, &'static str),
-    /// A limit. HTTP/2 and gRPC count in 32 bits, so a larger one would not be one.
+    /// A limit from 1 to 4294967295. HTTP/2 and gRPC count in 32 bits, so a larger
+    /// number would not limit anything.
     Number(Access<usize>),
-    /// A number of threads; unset is one for each core.
+    /// A number of threads. If the file leaves it out, there is one for each core.
     Workers(Access<Option<NonZeroUsize>>),
-    /// A duration in milliseconds; unset is never.
+    /// A duration in milliseconds. If the file leaves it out, it never takes effect.
     Milliseconds(Access<Option<Duration>>),
-    /// A time with its unit: the shortest one, and what to write instead of another.
+    /// A time with its unit, the shortest accepted time, and the remedy for a shorter one.
     Time(Access<Duration>, Duration, &'static str),
     /// A number from 0 to 1.
     Share(Access<f64>),
-    /// `true` or `false`.
+    /// The text `true` or `false`.
     Switch(Access<bool>),
 }
 
-/// A value as a file has it.
+/// A value in the form that a file has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FileValue {
-    /// The file leaves the key out.
+    /// The value is the default, and the file leaves the key out.
     Unset,
     Text(String),
     List(Vec<String>),
 }
 
 impl Field {
-    /// What the value is.
+    /// The kind of value that the field takes.
     pub(crate) const fn kind(self) -> ValueKind {
         match self {
             Self::Directory(kind) => kind,
@@ -81,7 +84,8 @@ impl Field {
         }
     }
 
-    /// Puts the value that `raw` has for `key` into `config`; one that it does not have stays as it is.
+    /// Reads the value of `key` from `raw` into `config`. If `raw` does not have the key,
+    /// `config` stays as it is.
     pub(crate) fn read(self, key: &str, raw: &RawConfig, config: &mut Config) -> Result<(), ConfigError> {
         if let Some(text) = raw.texts.get(key) {
             self.read_text(text, config)?;
@@ -157,7 +161,7 @@ impl Field {
         Ok(())
     }
 
-    /// The value that a file with this configuration has.
+    /// Returns the value as a file spells it.
     pub(crate) fn value(self, config: &mut Config) -> FileValue {
         let optional = |text: Option<String>| text.map_or(FileValue::Unset, FileValue::Text);
         FileValue::Text(match self {
@@ -182,7 +186,7 @@ impl Field {
     }
 }
 
-/// A whole number from 1 to the largest of 32 bits.
+/// Parses a whole number from 1 to `u32::MAX`.
 fn positive(text: &str) -> Option<u32> {
     text.parse().ok().filter(|number| *number > 0)
 }
@@ -191,12 +195,12 @@ fn time(text: &str) -> Option<Duration> {
     Duration::try_from(text.parse::<jiff::SignedDuration>().ok()?).ok()
 }
 
-/// As a file has it, such as `30m`.
+/// Formats a time as a file spells it, such as `30m`.
 fn time_text(time: Duration) -> String {
     jiff::SignedDuration::try_from(time).map_or_else(|_| "for ever".to_owned(), |time| format!("{time:#}"))
 }
 
-/// The refusal of a value, with what to write instead.
+/// Builds the error for a value that cannot be used; `remedy` says what to write instead.
 pub(crate) fn bad_value(text: &Text, remedy: &'static str) -> ConfigError {
     ConfigError::BadValue {
         place: text.place.clone(),

@@ -1,8 +1,10 @@
-//! The configuration file of `alscope-collector`: one YAML file, written by a person or by the operator, read once at
-//! start. Every value is parsed here, so the collector trusts what it gets. An unknown key or a bad value is an error
-//! that names the file, the line, the key and what would be right. A value may hold placeholders of environment
-//! variables, and settings of Apache `SkyWalking` effect over: from its section `envoy-metric`, or from its environment
-//! variables.
+//! The configuration file of `alscope-collector`: one YAML file, written by a person or by the
+//! operator, read once at start.
+//!
+//! Every value is parsed and checked here, so the collector trusts what it gets. An unknown key or a bad
+//! value is an error that names the file, the line, the key and the remedy. A value may hold placeholders
+//! of environment variables. Settings of Apache `SkyWalking` carry over, from the file's section
+//! `envoy-metric` or from `SkyWalking`'s environment variables.
 //!
 //! ```
 //! use std::path::Path;

@@ -1,4 +1,4 @@
-//! `limits`: what a client may send at most, and how long what it sent is kept.
+//! `limits`: upper bounds for what clients send, and how long what they sent is kept.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,36 +8,39 @@ use crate::error::Place;
 use crate::field::{Field, TIME_REMEDY};
 use crate::setting::{Setting, setting};
 
-/// What is idle is looked for six times in that time, and a drain of all that was counted is due each second.
+/// The shortest accepted `limits.idleSeries`. Idle series are looked for six times within it, and series
+/// are drained once a second.
 const MIN_IDLE_SERIES: Duration = Duration::from_secs(10);
-/// What to write for a time that is not shorter than [`MIN_IDLE_SERIES`].
+/// The remedy for a time that is shorter than [`MIN_IDLE_SERIES`].
 const IDLE_REMEDY: &str =
     "write a time with its unit, as in 30m, 90s or 500ms, at least 10s and at most 365 days";
 
-/// Bounds that keep one client from taking the collector's memory; none can be zero.
+/// Upper bounds that keep one client from using up the collector's memory. None of them can be zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one gRPC message.
+    /// Bytes of one gRPC message, after decompression.
     pub message_bytes: usize,
-    /// Entries of one message.
+    /// Entries in one message. Further entries are counted as rejected.
     pub entries_per_message: usize,
-    /// Bytes of one string of an entry.
+    /// Bytes of one string in an entry.
     pub string_bytes: usize,
-    /// Connections of all clients together; one address may have a quarter of them.
+    /// Connections of all clients together. One address may have a quarter of them.
     pub connections: usize,
-    /// Streams that one connection holds open.
+    /// Open streams of one connection.
     pub streams_per_connection: usize,
-    /// Streams that all the connections of one address hold open, and how many connections it may have.
+    /// Open streams of all connections from one address, and the number of connections
+    /// that one address may have.
     pub streams_per_peer: usize,
-    /// Samples of all series in the exposition; further series are counted as one of each metric.
+    /// Samples of all series in the exposition. Beyond it, all further series of a metric share one series.
     pub samples: usize,
-    /// Hosts outside the mesh that only their callers name and that are told apart.
+    /// Hosts outside the mesh that are told apart if only their callers name them.
     pub outside_hosts: usize,
-    /// After how long without a call a series goes.
+    /// The time without a call after which a series is removed.
     pub idle_series: Duration,
-    /// Bytes of unfinished messages over all the streams, as they came in; beyond it streams wait, and a message that stalls gives way.
+    /// Bytes of unfinished messages on all streams, counted as they come in. Beyond it streams wait, and
+    /// a stalled message is dropped.
     pub buffered_bytes: usize,
-    /// How old a connection becomes, give or take a tenth, before it is asked to come again.
+    /// The age, give or take a tenth, at which the collector asks a proxy to connect anew.
     pub connection_age: Duration,
 }
 
@@ -59,42 +62,42 @@ impl Default for Limits {
     }
 }
 
-/// The keys of the block `limits`.
+/// The keys of the block `limits`, in the order of docs/configuration.md.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "limits.messageBytes",
         Field::Number(|config| &mut config.limits.message_bytes),
-        "Bytes of one gRPC message. At most `limits.bufferedBytes`.",
+        "Bytes of one gRPC message. It may be at most `limits.bufferedBytes`.",
     ),
     setting(
         "limits.entriesPerMessage",
         Field::Number(|config| &mut config.limits.entries_per_message),
-        "Entries of one message.",
+        "Entries in one message.",
     ),
     setting(
         "limits.stringBytes",
         Field::Number(|config| &mut config.limits.string_bytes),
-        "Bytes of one string of an entry.",
+        "Bytes of one string in an entry.",
     ),
     setting(
         "limits.connections",
         Field::Number(|config| &mut config.limits.connections),
-        "Connections of all clients together: the default is two of each of 8192 proxies, because an Envoy has one for each of its threads and Istio gives it two. One address may have a quarter of them. Fewer are served if the process may not open as many files.",
+        "Connections of all clients together. The default is enough for 8192 proxies: an Envoy has one connection for each of its threads, and Istio gives it two threads. One address may have a quarter of the connections. If the process may not open as many files, the collector serves fewer and logs a warning.",
     ),
     setting(
         "limits.streamsPerConnection",
         Field::Number(|config| &mut config.limits.streams_per_connection),
-        "Streams that one connection holds open.",
+        "Open streams of one connection.",
     ),
     setting(
         "limits.streamsPerPeer",
         Field::Number(|config| &mut config.limits.streams_per_peer),
-        "Streams that all the connections of one address hold open, and how many connections it may have.",
+        "Open streams of all connections from one address, and the number of connections that one address may have.",
     ),
     setting(
         "limits.samples",
         Field::Number(|config| &mut config.limits.samples),
-        "Samples of all series in `/metrics`: some 750 edges of HTTP by default. One set of labels is 67 samples, and an edge with a proxy at both ends and five outcomes is ten sets. Further series are one series of each metric together, until others were idle for `limits.idleSeries`.",
+        "Samples of all series in `/metrics`. The default is enough for some 750 edges of HTTP: one set of labels is 67 samples, and an edge with a proxy at both ends and five outcomes is ten sets. Beyond it, all further series of a metric share one series until others have been idle for `limits.idleSeries`.",
     ),
     setting(
         "limits.idleSeries",
@@ -103,17 +106,17 @@ pub(crate) const SETTINGS: &[Setting] = &[
             MIN_IDLE_SERIES,
             IDLE_REMEDY,
         ),
-        "After how long without a call a series goes, and with it its edge, its evidence and its strings; it goes at most a sixth of that later.",
+        "The time without a call after which a series is removed, together with its edge, its evidence and its strings. The removal may come up to a sixth of that time later.",
     ),
     setting(
         "limits.outsideHosts",
         Field::Number(|config| &mut config.limits.outside_hosts),
-        "Hosts outside the mesh that no `ServiceEntry` has and that are told apart, of those that callers name; the rest is one host `other`.",
+        "How many hosts outside the mesh are told apart if no `ServiceEntry` names them. All further ones are shown as one host, `other`.",
     ),
     setting(
         "limits.bufferedBytes",
         Field::Number(|config| &mut config.limits.buffered_bytes),
-        "Bytes of unfinished messages over all the streams, as they came in. One connection may hold a sixteenth of it and one address a quarter. Beyond it streams wait, and a message that stalls gives way to them.",
+        "Bytes of unfinished messages on all streams, counted as they come in. One connection may hold a sixteenth of it and one address a quarter. Beyond it streams wait, and a stalled message is dropped so that they can go on.",
     ),
     setting(
         "limits.connectionAge",
@@ -122,12 +125,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
             Duration::from_millis(1),
             TIME_REMEDY,
         ),
-        "How old a connection of a proxy becomes, give or take a tenth, before it is asked, without loss, to come again: so all replicas get their share.",
+        "The age, give or take a tenth, at which the collector asks a proxy to connect anew, so that every replica gets its share of the proxies. Nothing is lost.",
     ),
 ];
 
 impl Limits {
-    /// Refuses a message that is allowed but could never be buffered.
+    /// Refuses a `messageBytes` above `bufferedBytes`, because the largest message could never be buffered.
     pub(crate) fn check(&self, origin: &Path) -> Result<(), ConfigError> {
         if self.message_bytes > self.buffered_bytes {
             return Err(ConfigError::MessageOverBuffer {

@@ -1,4 +1,4 @@
-//! `listen`: the addresses of the three ports.
+//! `listen`: the addresses of the collector's three ports.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -11,11 +11,11 @@ use crate::setting::{Setting, setting};
 /// The three addresses that the collector listens on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// Envoy's access-log streams.
+    /// The port that Envoys stream their access logs and metrics to.
     pub grpc: SocketAddr,
-    /// The page and its API; on loopback unless the file says otherwise, because it shows who calls whom.
+    /// The port of the page and its API. The default is loopback, because the page shows who calls whom.
     pub web: SocketAddr,
-    /// Liveness, readiness and the Prometheus metrics.
+    /// The port of liveness, readiness and the Prometheus metrics.
     pub admin: SocketAddr,
 }
 
@@ -29,27 +29,27 @@ impl Default for Listen {
     }
 }
 
-/// The keys of the block `listen`.
+/// The keys of the block `listen`, in the order of docs/configuration.md.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "listen.grpc",
         Field::Address(|config| &mut config.listen.grpc),
-        "Where Envoy's access-log streams come in.",
+        "The address and port that Envoys stream their access logs to.",
     ),
     setting(
         "listen.web",
         Field::Address(|config| &mut config.listen.web),
-        "The page and its API. They show who calls whom, so they are on loopback unless this says otherwise.",
+        "The address and port of the page and its API. They show who calls whom, so the default is loopback.",
     ),
     setting(
         "listen.admin",
         Field::Address(|config| &mut config.listen.admin),
-        "Probes and the Prometheus metrics.",
+        "The address and port of the probes and the Prometheus metrics.",
     ),
 ];
 
 impl Listen {
-    /// Refuses two listeners with one address, of which the system would refuse the second.
+    /// Refuses two listeners with the same address, because the system would refuse the second.
     pub(crate) fn check(&self, origin: &Path) -> Result<(), ConfigError> {
         let pairs = [
             (("listen.grpc", self.grpc), ("listen.web", self.web)),
@@ -71,7 +71,8 @@ impl Listen {
     }
 }
 
-/// Whether two listeners would have one address. Port 0 is a free port of the system's choice.
+/// Returns whether two listeners would have the same address. For port 0 the system chooses a free
+/// port, so it never collides.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() != 0
         && one.port() == other.port()

@@ -1,8 +1,9 @@
-//! What somebody who mistyped a name probably meant.
+//! Suggestions for a mistyped name.
 
 use strsim::damerau_levenshtein;
 
-/// What to write instead of `written`, which is none of `known`: the nearest name if one is near, and all of them.
+/// Says what to write instead of `written`, which is none of `known`: the nearest name if one is near,
+/// followed by all of them.
 pub(crate) fn choices(written: &str, known: &[&str]) -> String {
     let all = known.join(", ");
     match nearest(written, known) {
@@ -11,7 +12,8 @@ pub(crate) fn choices(written: &str, known: &[&str]) -> String {
     }
 }
 
-/// The name that differs from `written` in the fewest letters, in at most a third of its own; case does not count.
+/// Returns the name that is the fewest edits away from `written`, if these are at most a third of the
+/// name's letters. Case does not count.
 fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let written = written.to_lowercase();
     let letters = written.chars().count();

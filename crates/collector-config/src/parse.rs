@@ -1,4 +1,4 @@
-//! From a file's text to the configuration. Each refusal says where the value stands.
+//! Parses a file's text into the configuration. Each error says where the bad value stands.
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +12,7 @@ use crate::skywalking::mapping::table::MAPPINGS;
 use crate::skywalking::{self, SkyWalkingSettings};
 use crate::{Config, ConfigError, Directory, Environment};
 
-/// The configuration in `text`, which stands in the file `origin`.
+/// Parses `text`, which comes from the file `origin`, into the configuration.
 pub(crate) fn config(text: &str, origin: &Path, environment: &Environment) -> Result<Config, ConfigError> {
     let mut raw = read(text, origin, &schema(), environment)?;
     let skywalking = SkyWalkingSettings::new(&raw, environment);
@@ -24,7 +24,7 @@ pub(crate) fn config(text: &str, origin: &Path, environment: &Environment) -> Re
     Ok(Config { ignored, ..config })
 }
 
-/// What one setting makes of a text, with all others at their defaults.
+/// Parses one setting's text, with all other settings at their defaults.
 pub(crate) fn single(key: &str, text: Text, origin: &Path) -> Result<Config, ConfigError> {
     let mut raw = RawConfig::default();
     let directory = Place::File(origin.to_owned());
@@ -33,7 +33,7 @@ pub(crate) fn single(key: &str, text: Text, origin: &Path) -> Result<Config, Con
     interpret(&raw, origin)
 }
 
-/// The keys of the file: its own ones and `SkyWalking`'s section.
+/// The keys that the file may have: the collector's own ones and `SkyWalking`'s section.
 fn schema() -> Schema {
     let own = settings().map(|setting| (setting.key, setting.kind().form()));
     let section = MAPPINGS.iter().filter(|mapping| mapping.is_of_the_section());
@@ -45,7 +45,7 @@ fn schema() -> Schema {
     }
 }
 
-/// The values of the texts, and the defaults of what has none.
+/// Reads every value from the texts. A key without a text keeps its default.
 fn interpret(raw: &RawConfig, origin: &Path) -> Result<Config, ConfigError> {
     let mut config = Config {
         directory: Directory::read(raw, origin)?,

@@ -1,20 +1,21 @@
-//! Placeholders in a value, as `SkyWalking`'s files have them: `${NAME}` is an environment variable, `${NAME:default}`
-//! one with a text for when it is not set, which may hold placeholders itself. `${…}` around anything but the name of
-//! a variable stays: naming rules are written so, as in `${pod.metadata.namespace}`.
+//! Placeholders in a value, in the form of `SkyWalking`'s files: `${NAME}` is an environment variable,
+//! and `${NAME:default}` has a default for a variable that is not set. A default may hold placeholders
+//! itself. `${…}` around anything but the name of a variable is left as it is, because naming rules are
+//! written so, as in `${pod.metadata.namespace}`.
 
 use crate::Environment;
 
-/// Defaults within defaults; deeper ones stay as they are written.
+/// The deepest nesting of defaults within defaults. A deeper placeholder is left as it is written.
 const MAX_DEPTH: usize = 16;
 
-/// A placeholder without default, of a variable that is not set.
+/// The error of a placeholder that has no default and whose variable is not set.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unset {
     pub(crate) variable: String,
 }
 
-/// `text` with variables put in. Quotes around the result of a placeholder are left out: in `${NAME:""}` they say that
-/// the default is an empty text.
+/// Replaces the placeholders of `text` by the values of their variables. Quotes around the result of a
+/// placeholder are removed: in `${NAME:""}` they say that the default is an empty text.
 pub(crate) fn fill(text: &str, environment: &Environment) -> Result<String, Unset> {
     let filled = filled(text, environment, 0)?;
     if filled == text {
@@ -23,7 +24,7 @@ pub(crate) fn fill(text: &str, environment: &Environment) -> Result<String, Unse
     Ok(unquoted(&filled).to_owned())
 }
 
-/// `text` without one pair of quotes around all of it.
+/// Returns `text` without the pair of quotes around all of it, if it has one.
 pub(crate) fn unquoted(text: &str) -> &str {
     let inner = |quote| text.trim().strip_prefix(quote)?.strip_suffix(quote);
     inner('"').or_else(|| inner('\'')).unwrap_or(text)
@@ -57,7 +58,7 @@ fn filled(text: &str, environment: &Environment, depth: usize) -> Result<String,
     Ok(filled)
 }
 
-/// What stands before and after the brace that closes the one before `text`.
+/// Splits `text`, which follows an opening brace, at the brace that closes it.
 fn up_to_its_brace(text: &str) -> Option<(&str, &str)> {
     let mut open = 1_usize;
     for (at, character) in text.char_indices() {
@@ -73,7 +74,8 @@ fn up_to_its_brace(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// The name of an environment variable, and what follows it after a colon.
+/// Splits the inside of a placeholder into the variable's name and the default after the colon. Returns
+/// `None` if there is no valid name.
 fn variable(inner: &str) -> Option<(&str, Option<&str>)> {
     let (name, default) = match inner.split_once(':') {
         Some((name, default)) => (name, Some(default)),

@@ -1,5 +1,6 @@
-//! A file as it is written: keys and texts with their lines, nothing decided yet but which keys there are. A block
-//! without keys is a block of defaults, because that is what is left when every line of it is commented out.
+//! The keys and texts of a file with their lines. Only the names of the keys are checked here. A
+//! block without keys is a block of defaults, because that is what is left when somebody comments
+//! every line of it out.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +13,7 @@ use crate::error::Place;
 use crate::nearest::choices;
 use crate::{ConfigError, Environment, placeholder};
 
-/// What may stand under a key.
+/// The form of the value under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Keys,
@@ -30,25 +31,25 @@ impl Form {
     }
 }
 
-/// The keys that a file may have.
+/// The keys that a file may have, each with the form of its value.
 #[derive(Debug)]
 pub(crate) struct Schema {
     /// Every key with its parents, as in `listen.grpc`, in the order in which errors list them.
     pub(crate) keys: Vec<(&'static str, Form)>,
-    /// The only block in which other keys are errors; `None` is the whole file.
+    /// The only block in which an unknown key is an error. `None` means the whole file.
     pub(crate) strict: Option<&'static str>,
 }
 
-/// A value of the file or of the environment.
+/// A text from the file or from the environment, with the place that it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Text {
-    /// What it is the value of: a key with its parents, or a variable.
+    /// The key with its parents, or the environment variable's name.
     pub(crate) name: String,
     pub(crate) place: Place,
     pub(crate) value: String,
 }
 
-/// What a file has, by the key with its parents.
+/// The texts of a file, by their key with its parents.
 #[derive(Debug, Default)]
 pub(crate) struct RawConfig {
     pub(crate) blocks: BTreeMap<String, Place>,
@@ -56,7 +57,7 @@ pub(crate) struct RawConfig {
     pub(crate) lists: BTreeMap<String, Vec<Text>>,
 }
 
-/// Reads the keys and texts of the file `origin`, with its placeholders filled.
+/// Reads the keys and texts of the file `origin`, and fills their placeholders.
 pub(crate) fn read(
     text: &str,
     origin: &Path,
@@ -103,7 +104,7 @@ impl Text {
 }
 
 impl Schema {
-    /// The form of a key that is known, or the one of a block that known keys stand in.
+    /// Returns the form of a known key, or of a block that holds known keys.
     fn form(&self, path: &str) -> Option<Form> {
         let known = self.keys.iter().find(|(key, _)| *key == path);
         known.map(|(_, form)| *form).or_else(|| {
@@ -112,7 +113,7 @@ impl Schema {
         })
     }
 
-    /// The names that may stand in the block `path`.
+    /// Returns the names that may stand in the block `path`.
     fn names(&self, path: &str) -> Vec<&'static str> {
         let mut names: Vec<&'static str> = Vec::new();
         for name in self.keys.iter().filter_map(|(key, _)| child(path, key)) {
@@ -129,7 +130,7 @@ impl Schema {
     }
 }
 
-/// The first name of `key` below the block `path`.
+/// Returns the first name of `key` below the block `path`.
 fn child<'a>(path: &str, key: &'a str) -> Option<&'a str> {
     let below = match path {
         "" => key,
@@ -141,7 +142,7 @@ fn child<'a>(path: &str, key: &'a str) -> Option<&'a str> {
 struct Reading<'a> {
     schema: &'a Schema,
     origin: &'a Path,
-    /// The keys that lead to where the reading stands.
+    /// The keys from the top of the file down to the current one.
     path: Vec<String>,
     raw: RawConfig,
     refusal: Option<ConfigError>,
@@ -160,10 +161,10 @@ impl Reading<'_> {
         }
     }
 
-    /// Reads the value of the key that the path ends in.
+    /// Reads the value of the current key, which is the last one of `path`.
     fn value<'de, Map: MapAccess<'de>>(&mut self, map: &mut Map, line: u64) -> Result<(), Map::Error> {
         let key = self.path.join(".");
-        // A name with a dot in it is no key with parents.
+        // A dot in a name would make it look like a key with its parents.
         let is_name = self.path.last().is_some_and(|name| !name.contains('.'));
         match self.schema.form(&key).filter(|_| is_name) {
             Some(Form::Keys) => {
@@ -200,7 +201,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Why the text could not be read on from where the reading stands.
+    /// Converts the parser's error at the current key.
     fn unreadable(&self, error: &serde_saphyr::Error) -> ConfigError {
         let place = self.place(error.location().map_or(0, |location| location.line()));
         let mut key = self.path.join(".");
@@ -230,7 +231,7 @@ impl Reading<'_> {
     }
 }
 
-/// The keys where the reading stands; `false` when there is nothing.
+/// The block of the current key. Deserializing it returns `false` if it is empty.
 struct Block<'a, 'b>(&'a mut Reading<'b>);
 
 impl<'de> DeserializeSeed<'de> for Block<'_, '_> {
@@ -270,7 +271,7 @@ impl<'de> Visitor<'de> for Block<'_, '_> {
     }
 }
 
-/// The parser's message; the line is told apart from it.
+/// Returns the parser's message without the line, which the error names separately.
 fn message_without_place(error: &serde_saphyr::Error) -> String {
     let message = error.to_string();
     message

@@ -1,4 +1,5 @@
-//! A configuration as a file: what differs from the defaults, and the directory, which has none.
+//! Writes a configuration as a file. The file holds what differs from the defaults, and
+//! `directory`, which has no default.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use crate::field::FileValue;
 use crate::setting::settings;
 use crate::{Config, Directory};
 
-/// A key's value, or the keys below it.
+/// A key's value, or the block of keys below it.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Entry {
@@ -18,9 +19,10 @@ enum Entry {
 }
 
 impl Config {
-    /// The YAML file that has this configuration, without settings that are at their defaults: [`Config::parse`] reads the same out of
-    /// it, but for what was taken from `SkyWalking` and [ignored](Config::ignored). A path or a rule that holds a
-    /// placeholder such as `${HOME}` by itself, which only an environment variable can bring in, is read as that variable.
+    /// Renders this configuration as YAML, without the settings that are at their defaults.
+    /// [`Config::parse`] reads the same configuration back, except for [ignored](Config::ignored) settings
+    /// of `SkyWalking`. A path or rule that itself holds a placeholder such as `${HOME}` does not survive:
+    /// it is read back as the variable's value. Only an environment variable can bring such a text in.
     #[expect(
         clippy::expect_used,
         clippy::missing_panics_doc,
@@ -58,7 +60,7 @@ fn insert_directory(directory: &Directory, file: &mut BTreeMap<&'static str, Ent
     }
 }
 
-/// Puts `entry` under a key with its parents.
+/// Inserts `entry` under a key with its parents.
 fn insert(block: &mut BTreeMap<&'static str, Entry>, key: &'static str, entry: Entry) {
     match key.split_once('.') {
         None => {

@@ -1,20 +1,20 @@
-//! The keys of the file. Each stands in the file of its block, with what it is, where its value stands and what it sets; what
-//! the file may hold, what `check` prints and the page of reference come from there.
+//! The keys of the file. Each block's file lists its keys with their meaning and their field. The parser,
+//! `alscope-collector check` and docs/configuration.md all read this list.
 
 use crate::field::{Field, FileValue};
 use crate::{Config, ValueKind, analysis, config, directory, ending, limits, listen, web};
 
-/// A key of the configuration file.
+/// One key of the configuration file.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// The key with its parents, as in `listen.grpc`.
     pub key: &'static str,
-    /// What is set, in one sentence; the default in words where it is no value.
+    /// The meaning, in whole sentences. It says the default in words where that is not a value.
     pub meaning: &'static str,
     pub(crate) field: Field,
 }
 
-/// The keys of each block, in the order in which they are described.
+/// The keys of every block, in the order of docs/configuration.md.
 const BLOCKS: [&[Setting]; 7] = [
     listen::SETTINGS,
     directory::SETTINGS,
@@ -25,28 +25,28 @@ const BLOCKS: [&[Setting]; 7] = [
     ending::SETTINGS,
 ];
 
-/// Every key of the file, in the order in which they are described.
+/// Returns every key of the file, in the order of docs/configuration.md.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
     BLOCKS.into_iter().flatten()
 }
 
-/// A row of a block's keys.
+/// Builds a row of a block's list of keys.
 pub(crate) const fn setting(key: &'static str, field: Field, meaning: &'static str) -> Setting {
     Setting { key, meaning, field }
 }
 
 impl Setting {
-    /// The setting with this key.
+    /// Finds the setting of `key`, which includes its parents, as in `listen.grpc`.
     pub fn find(key: &str) -> Option<&'static Self> {
         settings().find(|setting| setting.key == key)
     }
 
-    /// What its value is.
+    /// The kind of value that the key takes.
     pub const fn kind(&self) -> ValueKind {
         self.field.kind()
     }
 
-    /// The value in effect, in words where it is unset; `None` for a key that only leads to others.
+    /// Returns the value in effect, in words if it is unset. A key that only leads to other keys has none.
     pub fn value(&self, config: &Config) -> Option<String> {
         let value = match (self.field, self.field.value(&mut config.clone())) {
             (Field::Directory(_), _) if self.key == "directory" => config.directory.describe(),
@@ -63,7 +63,8 @@ impl Setting {
         })
     }
 
-    /// The value when the file leaves it out; `None` for a key that only leads to others.
+    /// Returns the value that takes effect if the file leaves the key out. A key that only leads
+    /// to other keys has none.
     pub fn default_value(&self) -> Option<String> {
         self.value(&Config::default())
     }

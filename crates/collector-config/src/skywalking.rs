@@ -1,5 +1,6 @@
-//! Settings of Apache `SkyWalking` that effect over: what it is told in the section `envoy-metric` of its file, or by its
-//! environment variables, becomes texts of our own keys. What has no meaning here is told, with the reason.
+//! Settings of Apache `SkyWalking` that carry over to the collector. They come from the section
+//! `envoy-metric` of the file or from `SkyWalking`'s environment variables, and become texts of the
+//! collector's own keys. A setting without a meaning here is reported with the reason.
 
 pub(crate) mod mapping;
 
@@ -13,20 +14,21 @@ use crate::{ConfigError, Environment, placeholder};
 use mapping::table::MAPPINGS;
 use mapping::{Listener, Mapping, Meaning};
 
-/// What `SkyWalking`'s settings are, by its keys.
+/// The texts of `SkyWalking`'s settings, by their keys in `application.yml`.
 #[derive(Debug)]
 pub(crate) struct SkyWalkingSettings(BTreeMap<&'static str, Text>);
 
-/// What becomes of one setting.
+/// The effect of one `SkyWalking` setting.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// It is this text for that key of ours.
+    /// The setting gives this text to the collector's own key.
     Sets(&'static str, Text),
-    /// It has no effect, and why.
+    /// The setting has no effect; the text says why.
     Ignored(&'static str),
 }
 
-/// The texts of our keys that `settings` sets, but for those that `raw` has itself; `ignored` is told what has no effect.
+/// Returns the texts that `settings` give to the collector's own keys. A key that `raw` sets itself is left
+/// out. Settings without an effect are added to `ignored`.
 pub(crate) fn take_over(
     settings: &SkyWalkingSettings,
     raw: &RawConfig,
@@ -49,7 +51,7 @@ pub(crate) fn take_over(
 }
 
 impl SkyWalkingSettings {
-    /// What a file says, and the environment where the file says nothing.
+    /// Collects the settings from the file, and from the environment where the file has none.
     pub(crate) fn new(raw: &RawConfig, environment: &Environment) -> Self {
         let text = |mapping: &Mapping| {
             let of_the_file = raw.texts.get(mapping.key).cloned();
@@ -67,14 +69,14 @@ impl SkyWalkingSettings {
         Self(texts.collect())
     }
 
-    /// What is set, in the order of the table.
+    /// Returns the settings that are set, in the order of the table.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&'static Mapping, &Text)> {
         MAPPINGS
             .iter()
             .filter_map(|mapping| Some((mapping, self.0.get(mapping.key)?)))
     }
 
-    /// What becomes of one of the settings.
+    /// Returns the effect of one setting that is set.
     pub(crate) fn effect(&self, mapping: &'static Mapping, text: &Text) -> Result<Effect, ConfigError> {
         let listener = self.listener();
         if let Some(own) = mapping.listener
@@ -85,9 +87,9 @@ impl SkyWalkingSettings {
         }
         let value = text.value.trim();
         match mapping.meaning {
-            Meaning::SetsUnlessZero(_) if value == "0" => {
-                Ok(Effect::Ignored("0 is no bound, so the default is one"))
-            }
+            Meaning::SetsUnlessZero(_) if value == "0" => Ok(Effect::Ignored(
+                "0 means no bound in SkyWalking; here the default applies",
+            )),
             Meaning::Names(_, None) if value.is_empty() => {
                 Ok(Effect::Ignored("a blank rule leaves the default"))
             }
@@ -104,13 +106,16 @@ impl SkyWalkingSettings {
                 let address = self.address(listener)?.to_string();
                 Ok(Effect::Sets("listen.grpc", with(text, address)))
             }
-            Meaning::Only(accepted, _) if value == accepted => Ok(Effect::Ignored("it is as it is here")),
+            Meaning::Only(accepted, _) if value == accepted => {
+                Ok(Effect::Ignored("the collector does so anyway"))
+            }
             Meaning::Only(_, remedy) => Err(bad_value(text, remedy)),
             Meaning::Ignored(reason) => Ok(Effect::Ignored(reason)),
         }
     }
 
-    /// The first listener that has a port; the core's has one in any case.
+    /// Returns the listener that receives access logs: the first one that has a port.
+    /// The core's always has one.
     fn listener(&self) -> Listener {
         let has_port = |listener: &Listener| {
             self.part(*listener, Meaning::Port)
@@ -124,7 +129,7 @@ impl SkyWalkingSettings {
             .find(|(mapping, _)| mapping.listener == Some(listener) && mapping.meaning == meaning)
     }
 
-    /// Where a listener listens.
+    /// Returns the address that `listener` listens on.
     fn address(&self, listener: Listener) -> Result<SocketAddr, ConfigError> {
         let default = crate::Listen::default().grpc;
         let host = match self.part(listener, Meaning::Host) {
@@ -143,7 +148,8 @@ impl SkyWalkingSettings {
     }
 }
 
-/// Whether it says that another listener has the port. That of the core cannot.
+/// Returns whether a port of 0 passes access logs on to the next listener. The core is the last one,
+/// so its port never does.
 fn is_zero(mapping: &Mapping, text: &Text) -> bool {
     mapping.meaning == Meaning::Port && mapping.listener != Some(Listener::Core) && text.value.trim() == "0"
 }

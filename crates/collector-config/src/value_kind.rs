@@ -1,35 +1,35 @@
-//! What the values of keys are.
+//! The kinds of values that keys take.
 
 use std::fmt;
 
 use crate::raw_config::Form;
 
-/// What the value of a key is.
+/// The kind of value that a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
-    /// Further keys.
+    /// A block of further keys.
     Keys,
-    /// An IP address with a port.
+    /// An IP address with a port, as in `127.0.0.1:8080`.
     Address,
-    /// A path, relative to the file's directory unless it is absolute.
+    /// A path. A relative one starts at the configuration file's directory.
     File,
-    /// Comma-separated analyzers.
+    /// A comma-separated chain of analyzers.
     Analyzers,
     /// A template of a service's name.
     NamingRule,
-    /// Comma-separated names.
+    /// Comma-separated names. Blank names are left out.
     Names,
-    /// A list of texts.
+    /// A list of texts, one for each item.
     List,
-    /// A whole number from 1 on.
+    /// A whole number from 1 to `u32::MAX`.
     Number,
-    /// A whole number of milliseconds from 1 on.
+    /// A whole number of milliseconds, at least 1.
     Milliseconds,
-    /// A time with its unit.
+    /// A time with its unit, as in `30m`, `90s` or `500ms`.
     Time,
-    /// A number from 0 to 1.
+    /// A decimal number from 0 to 1.
     Share,
-    /// `true` or `false`.
+    /// The text `true` or `false`.
     Switch,
 }
 

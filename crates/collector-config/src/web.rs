@@ -1,11 +1,11 @@
-//! `web`: who may ask for the page.
+//! `web`: the host names by which the page may be asked for.
 
 use std::net::Ipv6Addr;
 
 use crate::field::Field;
 use crate::setting::{Setting, setting};
 
-/// The keys of the block `web`.
+/// The keys of the block `web`, in the order of docs/configuration.md.
 pub(crate) const SETTINGS: &[Setting] = &[setting(
     "web.hosts",
     Field::List(
@@ -13,10 +13,11 @@ pub(crate) const SETTINGS: &[Setting] = &[setting(
         host,
         "write a host without scheme, port and path, as in alscope.example.com or 10.0.0.7",
     ),
-    "Further hosts by which the page and its API may be asked for, names or addresses without a port. Loopback and the address that is listened on always may; any other is refused, because a foreign site could read the page under its own name.",
+    "Further hosts in whose name the page and its API answer: names or addresses, without a port. They always answer in the name of loopback and of the address that they listen on. They refuse any other name, because otherwise a foreign site could read the page (DNS rebinding).",
 )];
 
-/// A host in lower case, without the brackets of an IPv6 address and without the dot at the end of a full name.
+/// Reads a host and puts it in lower case. The brackets of an IPv6 address and the dot at the end of
+/// a full name are removed.
 fn host(text: &str) -> Option<String> {
     let host = text
         .trim_start_matches('[')

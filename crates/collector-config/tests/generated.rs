@@ -1,4 +1,4 @@
-//! The page of reference is what the tables of settings say.
+//! Holds docs/configuration.md to the tables of settings.
 //!
 //! `make gen` runs this test with `ALSCOPE_REGENERATE=1`, which writes the page instead of comparing it.
 
@@ -11,50 +11,53 @@ const HEAD: &str = "<!-- Generated from crates/collector-config/src by `make gen
 
 # Configuration of the collector
 
-One YAML file, read once at start. `alscope-collector check FILE` says what would run with it, or what is wrong: an unknown key or a bad
-value is an error with file, line and remedy. Only `directory` is required:
+The collector reads one YAML file, once, at start. `alscope-collector check FILE` prints what would run with it, or what is wrong. An
+unknown key or a bad value is an error that names the file, the line and the remedy. Only `directory` is required:
 
 ```yaml
 directory: { kubernetes: {} }
 analysis: { http: \"k8s-mesh\", tcp: \"k8s-mesh\" }
 ```
 
-The operator writes this file by itself; see [Install on your cluster](install.md).
+The operator writes this file by itself; see [Install on your cluster](install.md). The [glossary](glossary.md) explains the words that
+Alscope uses in a sense of its own.
 
 ## Where a value comes from
 
-The first of these that has it:
+The collector takes a value from the first of these places that has it:
 
 1. the key in the file
-2. SkyWalking's key in the file's section `envoy-metric`, which has the form that it has in SkyWalking's `application.yml`
+2. SkyWalking's key in the file's section `envoy-metric`, which is written as in SkyWalking's `application.yml`
 3. SkyWalking's environment variable
 4. the default
 
-Any value in the file may hold placeholders: `${NAME}` is an environment variable, and `${NAME:default}` has a text for when it is not set,
-which may hold placeholders itself. Quotes around a whole value with placeholders are left out, so `${NAME:\"\"}` is an empty text. A variable
-that is not set and has no default is an error. `${…}` around anything but a variable's name stays, because naming rules are written so.
+Any value in the file may hold placeholders. `${NAME}` is an environment variable. `${NAME:default}` has a default for a variable that is
+not set, and the default may hold placeholders itself. A variable that is not set and has no default is an error. Quotes around a whole
+value with placeholders are removed, so `${NAME:\"\"}` is an empty text. `${…}` around anything but a variable's name is left as it is,
+because naming rules are written so.
 
 ## Naming rules
 
 A naming rule is a template in SkyWalking's form, such as
 `mesh::${service.metadata.labels.(app.kubernetes.io/name),pod.metadata.labels.app}.${pod.metadata.namespace}`. A variable `${…}` holds
-paths between commas; the first that has a value gives it, and `-` stands where none has. A path is an object and `.metadata.name`,
-`.metadata.namespace`, `.metadata.labels.KEY` or `.metadata.annotations.KEY`, with a KEY with dots in parentheses. Where a pod lacks the
-label `service.istio.io/canonical-name`, Istio's own fall-back stands for it: the app, else the workload.
+paths between commas. The first path that has a value gives it; if none has one, `-` stands there. A path is an object followed by
+`.metadata.name`, `.metadata.namespace`, `.metadata.labels.KEY` or `.metadata.annotations.KEY`; a KEY with dots stands in parentheses. If a
+pod lacks the label `service.istio.io/canonical-name`, the collector takes Istio's own fall-back: the app, or else the workload.
 
-A pod has one name, whichever of its ports is called. A Service's own address is named as its pods are, with the Service's name for their
-canonical name. Who is not found is `unknown`. When a label changes, calls that started before keep the name that they had.
+A pod has one name, whichever of its ports is called. A Service's own address is named as the Service's pods are, with the Service's name
+as their canonical name. A party that is not found is `unknown`. When a label changes, calls that started before keep their old name.
 ";
 
 const SKYWALKING: &str = "
 ## Settings of SkyWalking
 
-A user of SkyWalking keeps the section `envoy-metric` in the file, or the environment variables, or both. `alscope-collector check
-application.yml` takes SkyWalking's own file, as a whole or in part, and prints what becomes of each value in it.
+A user of SkyWalking may keep the section `envoy-metric` in the file, the environment variables, or both. `alscope-collector check
+application.yml` takes SkyWalking's own file, as a whole or in part, and prints the effect of each value in it.
 
-SkyWalking receives access logs on the first of three listeners that has a port: that of `envoy-metric`, that of
-`receiver-sharing-server`, that of `core`. The settings of the other two have no effect, there and here. Those outside of `envoy-metric` count
-as environment variables only. What is ignored though it differs from SkyWalking's default is told at start.
+SkyWalking receives access logs on the first of three listeners that has a port: the one of `envoy-metric`, the one of
+`receiver-sharing-server`, the one of `core`. The settings of the other two have no effect, in SkyWalking or here. Settings outside of
+`envoy-metric` are read from environment variables only. At start the collector logs each setting that it ignores although it differs
+from SkyWalking's default.
 
 | SkyWalking's key | environment variable | SkyWalking's default | here |
 |---|---|---|---|

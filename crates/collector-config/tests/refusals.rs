@@ -155,7 +155,7 @@ fn form_is_checked(#[case] text: &str, #[case] message: &str) {
 )]
 #[case::nothing_to_keep(
     "analysis:\n  tcp: persistence",
-    "`analysis.tcp` in collector.yaml line 2: the analyzer `persistence` keeps what an analyzer before it found; write it after \
+    "`analysis.tcp` in collector.yaml line 2: the analyzer `persistence` needs an analyzer before it; write it after \
      k8s-mesh or mx-mesh, as in k8s-mesh,persistence"
 )]
 #[case::analyzer_twice(

@@ -1,4 +1,4 @@
-//! A configuration as a file, and read again.
+//! A rendered configuration reads back as the same configuration.
 
 #![expect(clippy::expect_used, reason = "a test may fail")]
 

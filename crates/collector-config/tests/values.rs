@@ -1,4 +1,4 @@
-//! What a configuration file means once it is read.
+//! The meaning of a configuration file's values once it is read.
 
 #![expect(clippy::expect_used, reason = "a test may fail")]
 

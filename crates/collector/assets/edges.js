@@ -1,4 +1,4 @@
-// What the table and the graph both need of edges and their ends.
+// Functions about edges and their ends that the table and the graph share.
 
 const ERROR_SHARE = { degraded: 0.01, failing: 0.05 };
 

@@ -1,4 +1,4 @@
-// Numbers as a person reads them.
+// Formats numbers for people.
 
 export function rate(value) {
   if (value < 0.01) return "<0.01/s";

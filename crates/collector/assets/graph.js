@@ -1,4 +1,4 @@
-// The graph of the calls: draws nodes and edges with cytoscape, and tells what is pointed at and what is clicked.
+// The graph of the calls. It draws nodes and edges with cytoscape, and reports what the user points at and clicks.
 
 import { edgeId, judgement } from "./edges.js";
 import { duration, rate, share } from "./format.js";
@@ -11,7 +11,7 @@ const ZOOM = { least: 0.05, fitted: 1.15, most: 3 };
 const RANK_GAP = { least: 118, most: 220 };
 
 export class Graph {
-  // `marked` is told the edge that is pointed at, or null; `chosen` the one that is clicked.
+  // `marked` is called with the edge that the user points at, or null; `chosen` with the edge that the user clicks.
   constructor(container, { marked, chosen }) {
     this.marked = marked;
     this.names = document.createElement("canvas").getContext("2d");
@@ -25,7 +25,7 @@ export class Graph {
     new ResizeObserver(() => this.fit()).observe(container);
   }
 
-  // Positions change only when a call or a workload is new: what merely ended leaves the rest where it was.
+  // Positions change only when an edge or a node is new. When one only ends, the others stay in their places.
   show(nodes, edges) {
     const wanted = new Map(this.elements(nodes, edges).map((item) => [item.data.id, item]));
     this.cytoscape.elements().filter((item) => !wanted.has(item.id())).remove();
@@ -69,7 +69,7 @@ export class Graph {
     this.fit();
   }
 
-  // The layout leaves wide gaps where a namespace ends; the ranks share the width evenly instead, labels fit between.
+  // The layout leaves wide gaps where a namespace ends. The ranks share the width evenly instead, so that labels fit between them.
   spreadRanks() {
     const ranks = new Map();
     for (const node of this.cytoscape.nodes(".party")) {
@@ -108,7 +108,7 @@ export class Graph {
   }
 }
 
-// Who called us unseen and what we called unseen are rarely one party, and one node for both would draw a circle.
+// Unknown callers and unknown called parties are rarely the same, and one node for both would draw a circle.
 const sourceId = ({ source }) => (source === UNKNOWN ? UNKNOWN_CALLER : source);
 const destinationId = ({ destination }) => (destination === UNKNOWN ? UNKNOWN_DESTINATION : destination);
 const fontFamily = () => getComputedStyle(document.body).fontFamily;

@@ -1,5 +1,5 @@
-// The page: asks the collector for the topology every two seconds, draws it as a graph and lists it as a table.
-// What a person chose (window, filter, sort, the edge whose evidence is shown) is in the address, so that a link shows the same view.
+// The page asks the collector for the topology every two seconds, draws it as a graph and lists it as a table.
+// The address holds the user's choices (window, filter, sort, the edge whose evidence is shown), so a link shows the same view.
 
 import { edgeId, judgement, party } from "./edges.js";
 import { duration, rate, share } from "./format.js";
@@ -65,7 +65,7 @@ function order(one, other) {
   const key = view.sort.replace(/^-/, "");
   const direction = view.sort.startsWith("-") ? -1 : 1;
   const [left, right] = [one[key], other[key]];
-  // A value that is not known is last whichever way the column is sorted.
+  // An unknown value comes last, whichever way the column is sorted.
   if (left === null || right === null) return (left === null) - (right === null);
   const difference = typeof left === "number" ? left - right : left.localeCompare(right);
   return direction * difference || edgeId(one).localeCompare(edgeId(other));
@@ -96,7 +96,7 @@ function showSort() {
   }
 }
 
-// Rows are kept by edge, so that a refresh does not take the focus or the scroll position from anyone.
+// Rows are reused by edge, so that a refresh moves neither the focus nor the scroll position.
 function showRows(edges) {
   const body = element("rows");
   const kept = new Map([...body.children].map((row) => [row.dataset.edge, row]));
@@ -139,7 +139,7 @@ function fillCell(cell, { key, isParty, format, judged }, edge) {
   for (const word of words) cell.classList.toggle(`${word}-text`, judgement(value) === word);
 }
 
-// The namespace before a name and its kind after it are muted; a workload's kind goes without saying.
+// The namespace before a name and the kind after it are muted. A workload's kind is left out.
 function fillText(cell, text, isParty) {
   if (!isParty) {
     cell.replaceChildren(text);
@@ -169,7 +169,7 @@ function show() {
   element("nothing").hidden = none || edges.length > 0 || refreshedAt === null;
   element("calls").hidden = edges.length === 0;
   element("undrawn").hidden = busiest.length === edges.length;
-  element("undrawn").textContent = `The ${busiest.length} busiest of ${edges.length} edges are drawn; the table has all, and the filter chooses.`;
+  element("undrawn").textContent = `The ${busiest.length} busiest of ${edges.length} edges are drawn. The table lists all of them; use the filter to draw others.`;
   const nodes = topology.nodes.filter(({ kind }) => kind !== "unknown");
   const counted = ({ length }, noun) => `${length} ${noun}${length === 1 ? "" : "s"}`;
   element("summary").textContent = `${counted(nodes, "node")}, ${counted(topology.edges, "edge")}`;
@@ -185,9 +185,9 @@ function showTrouble(problem) {
   const lost = problem !== undefined;
   element("refreshed").dataset.state = lost ? "lost" : "live";
   document.querySelector("main").classList.toggle("stale", lost && refreshedAt !== null);
-  const remedy = "The page keeps trying; check that the collector runs, and kubectl port-forward if you use it.";
+  const remedy = "Check that the collector runs, and kubectl port-forward if you use it; the page keeps trying.";
   const text = lost ? `${problem} ${remedy}` : "";
-  // The region is announced when its text changes, so it changes once for each trouble and not on each try.
+  // Screen readers announce the region when its text changes, so it changes once for each problem and not on each try.
   if (element("trouble").textContent !== text) element("trouble").textContent = text;
   element("trouble").hidden = !lost;
 }

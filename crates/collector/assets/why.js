@@ -1,4 +1,4 @@
-// Why an edge is there: which rules found its parties, how often, with an example of each. Asked for once, when it is opened.
+// Shows why an edge is there: which rules found its parties, how often, each with an example. It asks once, when it is opened.
 
 import { share } from "./format.js";
 
@@ -23,7 +23,7 @@ const FIELDS = [
 ];
 
 export class Why {
-  // `changed` is told the edge that is shown, or null.
+  // `changed` is called with the edge that is shown, or null.
   constructor(dialog, changed) {
     this.dialog = dialog;
     this.changed = changed;
@@ -49,7 +49,7 @@ export class Why {
     const mine = ++this.asked;
     this.changed(edge);
     this.title.textContent = edge.replace(",", " → ");
-    this.summary.textContent = "asking the collector";
+    this.summary.textContent = "Asking the collector…";
     this.body.replaceChildren();
     if (!this.dialog.open) this.dialog.showModal();
     const answer = await ask(edge);
@@ -98,6 +98,6 @@ async function ask(edge) {
     if (response.ok) return { why: await response.json() };
     return { trouble: await response.text() };
   } catch {
-    return { trouble: "The collector cannot be reached; close this and try again." };
+    return { trouble: "The collector cannot be reached. Close this, check that the collector runs, and try again." };
   }
 }

@@ -1,4 +1,4 @@
-//! Liveness, readiness, metrics and intake on the admin port.
+//! The admin port: liveness, readiness, metrics and intake.
 
 pub mod scrapes;
 
@@ -35,50 +35,51 @@ use crate::receive::limits::Usage;
 use crate::serve::connections::Connections;
 use scrapes::Scrapes;
 
-/// Whether the collector takes entries: the directory is there and the port is open.
+/// Whether the collector takes entries. It does once the directory is complete and the port
+/// of the streams is open.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
 impl Readiness {
-    /// Says whether the collector is ready.
+    /// Sets whether the collector is ready.
     pub fn set(&self, ready: bool) {
         self.0.store(ready, Ordering::Release);
     }
 
-    /// Whether it is.
+    /// Returns whether the collector is ready.
     pub fn is_ready(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// What the admin port reads.
+/// Everything that the routes of the admin port read.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    /// The published snapshot.
+    /// The latest published snapshot of all counts.
     pub published: watch::Receiver<Arc<Snapshot>>,
-    /// The published directory.
+    /// The latest published version of the directory.
     pub directory: Arc<ArcSwap<Directory>>,
-    /// How fresh the directory is.
+    /// How fresh each kind of the directory's objects is.
     pub freshness: Arc<Freshness>,
-    /// Open streams.
+    /// The limits, and how much of them clients use.
     pub usage: Arc<Usage>,
     /// Whether the collector takes entries.
     pub readiness: Readiness,
-    /// Analyzers that are configured for any kind of entry.
+    /// How many different analyzers are configured, for any kind of entry.
     pub analyzers: usize,
-    /// What Envoys reported about themselves.
+    /// The metrics that Envoys reported about themselves.
     pub proxies: Arc<Proxies>,
-    /// Renders the metrics.
+    /// The renderer of `/metrics`, which remembers rendered labels.
     pub prometheus: Arc<Prometheus>,
-    /// What became of kept entries, by exporter.
+    /// The fate of kept entries, by exporter.
     pub exporters: ExporterCounts,
-    /// The connections of each HTTP port, by its name.
+    /// The connections of each HTTP port, by the port's name.
     pub ports: [(&'static str, Arc<Connections>); 2],
-    /// Who has seen the metrics.
+    /// Tracks whether a scrape has seen the last counts.
     pub scrapes: Arc<Scrapes>,
 }
 
-/// The admin port's routes.
+/// Builds the routes of the admin port.
 pub fn router(admin: Admin) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
@@ -92,7 +93,7 @@ async fn readyz(State(admin): State<Admin>, Query(query): Query<HashMap<String, 
     let (status, text) = if admin.readiness.is_ready() {
         (StatusCode::OK, "ok\n")
     } else {
-        let reason = "not ready: the directory has not been listed yet, or the collector is stopping\n";
+        let reason = "not ready: the directory is not complete yet, or the collector is stopping\n";
         (StatusCode::SERVICE_UNAVAILABLE, reason)
     };
     let mut text = text.to_owned();
@@ -102,7 +103,7 @@ async fn readyz(State(admin): State<Admin>, Query(query): Query<HashMap<String, 
     (status, text).into_response()
 }
 
-/// A kind's line of `/readyz?verbose`.
+/// Formats a kind's line of `/readyz?verbose`.
 fn told(freshness: &KindFreshness) -> String {
     let mark = if freshness.is_listed { "[+]" } else { "[-]" };
     let listed = if freshness.is_listed {
@@ -151,18 +152,19 @@ async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
         };
         Some((Ok::<_, Infallible>(piece), (pieces, scrape)))
     });
-    // Who compresses asks once more after the end.
+    // A compressing layer polls the body once more after its end, which an unfused stream may not survive.
     let body = Body::from_stream(pieces.fuse());
     ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 
-/// What came in, in a few bytes, however many series there are: the operator asks every replica every few seconds.
+/// The body of `/intake`, a few bytes however many series there are, because the operator asks
+/// every replica every few seconds.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Intake {
     entries_received: u64,
     messages_rejected: u64,
-    /// RFC 3339; absent before the first entry.
+    /// When the last entry came in, in RFC 3339. Absent before the first entry.
     last_entry_at: Option<String>,
 }
 

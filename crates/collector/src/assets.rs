@@ -1,13 +1,13 @@
-//! The page's files, embedded.
+//! The files of the page, embedded in the program.
 
-/// One embedded file.
+/// One embedded file of the page.
 #[derive(Debug)]
 pub struct Asset {
-    /// Its path on the web port.
+    /// The file's path on the web port.
     pub path: &'static str,
-    /// Its content type.
+    /// The file's media type, for the header `content-type`.
     pub content_type: &'static str,
-    /// Its content.
+    /// The file's bytes, as they are served.
     pub body: &'static [u8],
 }
 
@@ -21,7 +21,7 @@ macro_rules! asset {
     };
 }
 
-/// Every file of the page.
+/// Every file of the page, as build.rs found them.
 pub const ALL: &[Asset] = &[
     asset!("/", "text/html; charset=utf-8", "index.html"),
     asset!("/page.css", "text/css; charset=utf-8", "page.css"),

@@ -1,23 +1,24 @@
-//! The API of a running collector, as commands ask for it.
+//! A client of a running collector's API, for the commands `top` and `why`.
 
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use ureq::http::{StatusCode, Uri, header};
 
-/// Short enough that a hanging collector does not make the keyboard feel dead.
+/// The time after which a request fails. It is short, so that a hanging collector does not
+/// make the keyboard feel dead.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why there is no answer.
+/// The errors of a request to a collector's API.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The address is none.
+    /// The text is not an address.
     #[error("`{url}` is not the address of a collector; write it like http://127.0.0.1:8080")]
     Address {
-        /// The address as written.
+        /// The address as the user wrote it.
         url: String,
     },
-    /// Nobody answered.
+    /// No collector answers at the address.
     #[error(
         "cannot reach the collector at {url} ({problem}); check that it runs, and for one in a cluster run kubectl port-forward \
          --namespace alscope-system deployment/alscope-collector 8080:8080"
@@ -25,33 +26,31 @@ pub enum FetchError {
     Unreachable {
         /// The collector's address.
         url: String,
-        /// What went wrong on the way; inside the sentence, because a command to copy ends it.
+        /// The connection's error. It stands inside the sentence, because a command to copy ends it.
         problem: String,
     },
-    /// The collector says what is wrong with the question.
+    /// The collector refuses the question; the text is its answer, which says what is wrong.
     #[error("{0}")]
     Refused(String),
-    /// Somebody answered, but not as a collector's web port does.
+    /// Something answers, but not as a collector's web port does.
     #[error("{url} answered with status {status}; check that it is a collector's web port, by default 8080")]
     Status {
         /// The collector's address.
         url: String,
-        /// The HTTP status.
+        /// The HTTP status of the answer.
         status: u16,
     },
-    /// The answer is another one than was asked for.
-    #[error(
-        "{url} answered with something else than was asked for; use a collector and a command of the same version"
-    )]
+    /// The answer does not have the form that this command expects.
+    #[error("{url} answered in an unexpected form; use a collector and a command of the same version")]
     Other {
         /// The collector's address.
         url: String,
-        /// What is wrong with the answer.
+        /// The parser's error.
         source: Box<ureq::Error>,
     },
 }
 
-/// A collector's web port.
+/// A collector's web port, with the client that talks to it.
 #[derive(Debug)]
 pub struct Collector {
     agent: ureq::Agent,
@@ -59,7 +58,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// The collector whose web port is at `address`.
+    /// Connects to no one yet; checks that `address` is a web address.
     pub fn at(address: &str) -> Result<Self, FetchError> {
         let url = address.trim_end_matches('/');
         let is_http =
@@ -81,12 +80,12 @@ impl Collector {
         })
     }
 
-    /// Its address.
+    /// The collector's web address, as error messages show it.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// What it answers to `path` with a query.
+    /// Sends a GET request for `path` with the query and parses the JSON answer.
     pub fn get<Answer: DeserializeOwned>(
         &self,
         path: &str,

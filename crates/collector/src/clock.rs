@@ -1,8 +1,8 @@
-//! The only place that reads the wall clock; everything else gets time as an argument.
+//! The only place that reads the wall clock. All other code gets the time as an argument.
 
 use alscope_analysis::moment::Moment;
 
-/// Now.
+/// Returns the current time, in microseconds since the Unix epoch.
 pub fn now() -> Moment {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     let now = std::time::SystemTime::now();

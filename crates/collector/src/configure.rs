@@ -1,4 +1,5 @@
-//! From the configuration to what runs with it: the shards with their analyzers, what is kept and hidden, and the directory's source.
+//! Builds what runs from the configuration: the shards with their analyzers, the rules for kept entries and
+//! redaction, and the directory's source.
 
 pub mod directory_source;
 pub mod persistence;

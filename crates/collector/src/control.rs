@@ -1,5 +1,5 @@
-//! The control task: each second it drains the workers' shards into the one total table and publishes a snapshot. Now and then it lets
-//! go what is idle.
+//! The control task. Each second it drains the workers' shards into one table of totals and publishes a
+//! snapshot. Now and then it removes idle series.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::export::exporters::Queues;
 
-/// How often the shards are drained.
+/// The time between two drains of the shards.
 const DRAIN_INTERVAL: Duration = Duration::from_secs(1);
-/// Series that are drained before the worker gets its shard back.
+/// How many series are drained at a time, before the worker gets its shard back.
 const MAX_SERIES_PER_LOCK: usize = 512;
 
-/// Drains the shards of all workers.
+/// Drains the shards of all workers, and publishes snapshots.
 #[derive(Debug)]
 pub struct Control {
     shards: Vec<Arc<Mutex<Shard>>>,
@@ -33,8 +33,9 @@ pub struct Control {
 }
 
 impl Control {
-    /// A control task for the `shards` of a registry, with the channel on which its snapshots appear: readers take the latest, who pushes them on wakes with each. What is idle for `idle` is let go. What
-    /// the shards kept goes to the queues of `exporters`.
+    /// Creates the control task for the `shards` of a registry, and the channel on which its snapshots
+    /// appear. A reader may take the latest one, or wait for each. Series without a call for `idle` are
+    /// removed. Kept entries that wait in the shards go to the queues of `exporters`.
     pub fn new(
         registry: Arc<Registry>,
         shards: Vec<Arc<Mutex<Shard>>>,
@@ -57,7 +58,8 @@ impl Control {
         )
     }
 
-    /// Publishes each second until `stopping`, which is set when no entry can come any more; then a last time.
+    /// Publishes a snapshot each second until `stopping`, and a last one after that. `stopping` must be
+    /// cancelled only when no more entries can come.
     pub async fn run(mut self, stopping: CancellationToken) {
         let mut ticks = interval(DRAIN_INTERVAL);
         // A late drain takes what has gathered; a burst of drains after it would find nothing.
@@ -73,10 +75,12 @@ impl Control {
     }
 
     async fn publish(&mut self) {
+        // The pass begins before the drains, so that it sees which series every shard still uses.
         let pass = self.expiry.begin(&self.registry, clock::now());
         for shard in &self.shards {
             loop {
                 let now = clock::now();
+                // The lock is held for a part of the series only, because the worker waits for it meanwhile.
                 let (more, batch) = {
                     let mut shard = shard.lock();
                     (

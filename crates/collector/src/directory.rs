@@ -14,7 +14,7 @@ use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::state::DirectoryState;
 use alscope_collector_config::Config;
 
-/// The directory before its source is read, with what the configuration says about every object.
+/// Returns the directory before its source is read, with the configured rules for every object.
 pub fn empty(config: &Config) -> DirectoryState {
     let naming = &config.analysis.naming;
     let rules = NamingRules {

@@ -1,9 +1,10 @@
-//! What Envoys report about themselves (Envoy's `MetricsService`): the latest values of each proxy, within bounds, to be shown
-//! beside the collector's own metrics.
+//! The metrics that Envoys report about themselves (Envoy's `MetricsService`). The latest values of each
+//! proxy are kept within bounds, and shown beside the collector's own metrics.
 //!
-//! Input: identifiers and messages, with the time at which they came. Output: the known proxies with their labels, values and
-//! the entries received from them. [`identity`], [`names`] and [`latest`] are pure; here are the locks, one for the list of
-//! proxies and one for each proxy's values, never two at a time and never across an await.
+//! Input: identifiers and messages, with the times at which they came. Output: the known proxies with their
+//! labels, their values, and the number of entries received from them. [`identity`], [`names`] and
+//! [`latest`] are pure. This module holds the locks: one for the list of proxies and one for each proxy's
+//! values, never two at a time and never across an await.
 
 pub mod identity;
 pub mod latest;
@@ -24,19 +25,20 @@ use crate::clock;
 use identity::Identity;
 use latest::{Latest, RETENTION, SampleBudget};
 
-/// How often it is looked for what is to be forgotten.
+/// The time between two searches for values and proxies to forget.
 const FORGET_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How much is kept of what Envoys say.
+/// Upper bounds for what is kept of Envoys' metrics.
 #[derive(Clone, Copy, Debug)]
 pub struct MetricBounds {
-    /// Proxies that are told apart.
+    /// How many proxies are told apart.
     pub proxies: usize,
-    /// Lines of the exposition over all proxies; a histogram is one for each bucket and three more.
+    /// Lines of the exposition over all proxies. A histogram has one line for each bucket, and three more.
     pub samples: usize,
-    /// The same of one proxy, so that one that reports everything leaves room for the others.
+    /// Lines of the exposition for one proxy, so that a proxy which reports
+    /// everything leaves room for others.
     pub samples_per_proxy: usize,
-    /// Bytes of the name and the labels of one series, and of the labels of one proxy.
+    /// Bytes of the name and labels of one series, and bytes of the labels of one proxy.
     pub series_bytes: usize,
 }
 
@@ -51,22 +53,24 @@ impl Default for MetricBounds {
     }
 }
 
-/// Metrics that were not kept, by the bound that was reached.
+/// The bounds that keep a metric out, which label the count of metrics that were not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
-    /// Of a proxy beyond [`MetricBounds::proxies`], or with labels longer than [`MetricBounds::series_bytes`].
+    /// The proxy is one too many ([`MetricBounds::proxies`]), or its
+    /// labels are too long ([`MetricBounds::series_bytes`]).
     Proxies = 0,
-    /// Of a known proxy, beyond [`MetricBounds::samples`] or [`MetricBounds::samples_per_proxy`].
+    /// The proxy is known, but it or all proxies have too many lines ([`MetricBounds::samples`],
+    /// [`MetricBounds::samples_per_proxy`]).
     Samples = 1,
-    /// With a name and labels longer than [`MetricBounds::series_bytes`].
+    /// The series' name and labels are too long ([`MetricBounds::series_bytes`]).
     LabelBytes = 2,
 }
 
 impl Overflow {
-    /// Every bound.
+    /// Every bound, in the order of the counters.
     pub const ALL: [Overflow; 3] = [Overflow::Proxies, Overflow::Samples, Overflow::LabelBytes];
 
-    /// The bound's word in the label `reason`.
+    /// The value of the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Overflow::Proxies => "proxies",
@@ -88,17 +92,17 @@ pub struct Proxies {
 #[derive(Debug)]
 struct KnownProxy {
     proxy: Arc<Proxy>,
-    /// When it last had a stream.
+    /// When the proxy last had a stream.
     seen: Moment,
 }
 
-/// One proxy. Its streams hold it.
+/// A proxy that reports metrics or sends entries. Each of its streams holds a reference to it.
 #[derive(Debug)]
 pub struct Proxy {
-    /// Its labels.
+    /// The proxy's labels, rendered for the exposition.
     pub identity: Identity,
     received: AtomicU64,
-    /// `None` for a proxy beyond the bounds, of which nothing is shown.
+    /// The latest values. `None` for a proxy beyond the bounds, of which nothing is shown.
     latest: Option<Mutex<Latest>>,
 }
 
@@ -111,17 +115,17 @@ impl Proxy {
         })
     }
 
-    /// Adds access-log entries that were received from the proxy.
+    /// Adds to the number of access-log entries that were received from the proxy.
     pub fn add_received(&self, entries: usize) {
         self.received.fetch_add(entries as u64, Ordering::Relaxed);
     }
 
-    /// Access-log entries that were received from the proxy.
+    /// How many access-log entries were received from the proxy.
     pub fn entries_received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// Its latest values, locked.
+    /// Locks and returns the latest values, if any are kept.
     pub fn latest(&self) -> Option<MutexGuard<'_, Latest>> {
         let latest = self.latest.as_ref()?;
         Some(latest.lock())
@@ -135,7 +139,7 @@ impl Default for Proxies {
 }
 
 impl Proxies {
-    /// Nothing known yet.
+    /// An empty list of proxies.
     pub fn new(bounds: MetricBounds) -> Self {
         Proxies {
             bounds,
@@ -145,7 +149,8 @@ impl Proxies {
         }
     }
 
-    /// The proxy that an identifier names. All its streams share it.
+    /// Returns the proxy that an identifier names, and adds it if it is new. All streams
+    /// of a proxy share it.
     pub fn proxy(&self, identifier: &Identifier<'_>, now: Moment) -> Result<Arc<Proxy>, Malformed> {
         let identity = Identity::read(identifier)?;
         let mut known = self.known.lock();
@@ -155,7 +160,7 @@ impl Proxies {
         }
         let bytes = identity.key.len() + identity.service.len();
         let is_kept = known.len() < self.bounds.proxies && bytes <= self.bounds.series_bytes;
-        // What is not shown has no labels either: they may be as long as a message.
+        // A proxy that is not shown needs no labels, which may be as long as a message.
         let proxy = Proxy::new(if is_kept { identity } else { Identity::default() }, is_kept);
         if is_kept {
             let key = proxy.identity.key.clone();
@@ -165,7 +170,7 @@ impl Proxies {
         Ok(proxy)
     }
 
-    /// Keeps what a proxy reported at `now`.
+    /// Keeps the metrics that `proxy` reported at `now`.
     pub fn report(&self, proxy: &Proxy, message: &MetricsMessage<'_>, now: Moment) -> Result<(), Malformed> {
         let Some(mut latest) = proxy.latest() else {
             for family in message.families() {
@@ -185,13 +190,13 @@ impl Proxies {
         }
     }
 
-    /// Metrics that were not kept because `bound` was reached.
+    /// How many metrics were not kept because `bound` was reached.
     pub fn overflowed(&self, bound: Overflow) -> u64 {
         let counter = self.overflowed.get(bound as usize);
         counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
-    /// The known proxies, by their labels.
+    /// Returns the known proxies in the order of their labels.
     pub fn all(&self) -> Vec<Arc<Proxy>> {
         let mut proxies: Vec<_> = self
             .known
@@ -203,7 +208,8 @@ impl Proxies {
         proxies
     }
 
-    /// Forgets values that were not reported for a while before `now`, and proxies whose last stream ended as long ago.
+    /// Forgets values that were last reported longer ago than [`latest::RETENTION`], and proxies whose last
+    /// stream ended as long ago.
     pub fn expire(&self, now: Moment) {
         for proxy in self.all() {
             if let Some(mut latest) = proxy.latest() {
@@ -212,7 +218,8 @@ impl Proxies {
         }
         let mut gone = Vec::new();
         self.known.lock().retain(|_, known| {
-            // Who lists the proxies holds them for a moment only: then one is forgotten the next time.
+            // A reader that lists the proxies at this moment holds one, too. That one is forgotten the next
+            // time.
             if Arc::strong_count(&known.proxy) > 1 {
                 known.seen = now;
             }
@@ -229,7 +236,7 @@ impl Proxies {
         }
     }
 
-    /// Expires until `stopping`.
+    /// Forgets old values and proxies now and then, until `stopping`.
     pub async fn forget(self: Arc<Self>, stopping: CancellationToken) {
         let mut ticks = interval(FORGET_INTERVAL);
         loop {

@@ -1,100 +1,103 @@
-//! `GET /api/v1/why` as JSON: what the web room serves, and what `why` and the page read.
+//! The JSON of `GET /api/v1/why`. The module `web` serves it; the command `why` and the page read it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Which rules found the parties of an edge's calls, or of all calls.
+/// The rules that found the parties of one edge's calls, or of all calls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Why {
-    /// The caller's node id; null of all edges.
+    /// The caller's node id; null for all edges.
     pub source: Option<String>,
-    /// The called party's node id; null of all edges.
+    /// The called party's node id; null for all edges.
     pub destination: Option<String>,
-    /// Since when the observations are counted, RFC 3339: an edge that was idle for long is forgotten and counts anew.
+    /// The time since which the observations are counted, in RFC 3339. An edge that was idle for long
+    /// is forgotten and counts anew.
     pub since: String,
-    /// Observations of the edge, by every reporter and protocol.
+    /// How many observations the edge has, of every reporter and protocol.
     pub observations: u64,
-    /// By reporter, then by party, the most observations first.
+    /// One row for each rule, sorted by reporter, then by party, then by the number
+    /// of observations, the highest first.
     pub evidence: Vec<Evidence>,
-    /// Observations of any edge that are not told apart, because a bound was reached.
+    /// How many observations of any edge are not told apart because a bound was reached.
     pub overflowed: u64,
-    /// Observations of edges that were forgotten.
+    /// How many observations belong to edges that were forgotten.
     #[serde(default)]
     pub expired: u64,
-    /// What became of all entries; null of one edge, because an entry that came to nothing is of none.
+    /// The fate of all entries. It is null for one edge, because an entry without an
+    /// observation belongs to no edge.
     pub entries: Option<Entries>,
 }
 
-/// One rule that found one party of the calls, or left it unknown.
+/// A rule that found one party of the calls, or that left it unknown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// `source`, `waypoint` or `destination`: which proxy logged the calls.
+    /// The proxy that logged the calls: `source`, `waypoint` or `destination`.
     pub reporter: String,
-    /// `source` or `destination`: whom the rule is about.
+    /// The party that the rule is about: `source` or `destination`.
     pub party: String,
-    /// `k8s-mesh` or `mx-mesh`.
+    /// The analyzer of the rule: `k8s-mesh` or `mx-mesh`.
     pub analyzer: String,
-    /// The rule's id.
+    /// The rule's id, as in crates/analysis/tests/rules.txt.
     pub rule: String,
-    /// Why the party is unknown; null when it was found.
+    /// The reason why the party is unknown; null if it was found.
     pub unattributed: Option<String>,
-    /// Observations whose party this rule decided.
+    /// How many observations this rule decided.
     pub observations: u64,
-    /// Of the observations of this reporter, from 0 to 1.
+    /// The rule's share of the reporter's observations, from 0 to 1.
     pub share: f64,
-    /// One of them, without secrets.
+    /// One of the entries, without secrets. It is null if none was kept.
     pub example: Option<Example>,
 }
 
-/// An entry without secrets. What it does not say is null.
+/// An entry without secrets. A field that the entry does not have is null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Example {
-    /// When the call started, RFC 3339.
+    /// The start of the call, in RFC 3339.
     pub start_time: String,
-    /// The node id of the proxy that logged it.
+    /// The node id of the proxy that logged the entry.
     pub proxy: Option<String>,
-    /// Null of TCP.
+    /// The request's method; null for TCP.
     pub method: Option<String>,
-    /// The request's host.
+    /// The request's host (`authority`); null for TCP.
     pub authority: Option<String>,
-    /// The request's path, without the values of its query.
+    /// The request's path, without the values of its query; null for TCP.
     pub path: Option<String>,
-    /// Null of TCP; 0 when there was no response.
+    /// The response's code; null for TCP, and 0 if there was no response.
     pub response_code: Option<u32>,
-    /// Envoy's short codes, `-` if none.
+    /// Envoy's short codes of the response flags, or `-` if there are none.
     pub response_flags: Option<String>,
-    /// Envoy's cluster, which names the called service.
+    /// The name of Envoy's upstream cluster, which names the called service.
     pub upstream_cluster: Option<String>,
-    /// Envoy's route.
+    /// The name of Envoy's route.
     pub route_name: Option<String>,
-    /// Who the connection is from.
+    /// The address that the connection came from.
     pub downstream_direct_remote_address: Option<String>,
-    /// Who the request is from, which may be by a header.
+    /// The address that the request came from. Envoy may derive it from a header, such as X-Forwarded-For.
     pub downstream_remote_address: Option<String>,
-    /// Where the request arrived.
+    /// The address at which the request arrived.
     pub downstream_local_address: Option<String>,
-    /// Where the proxy sent it.
+    /// The address that the proxy sent the request to.
     pub upstream_remote_address: Option<String>,
-    /// The downstream's peer, where an analyzer reads peers.
+    /// The downstream peer's metadata, if an analyzer reads peers.
     pub downstream_peer: Option<String>,
-    /// The upstream's peer, where an analyzer reads peers.
+    /// The upstream peer's metadata, if an analyzer reads peers.
     pub upstream_peer: Option<String>,
 }
 
-/// What became of all entries.
+/// The fate of all entries since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entries {
-    /// Entries taken from messages.
+    /// How many entries were taken from messages.
     pub received: u64,
-    /// Entries with an observation.
+    /// How many entries have at least one observation.
     pub observed: u64,
-    /// Entries that could not be read, by every reason.
+    /// How many entries could not be read, for each reason.
     pub rejected: BTreeMap<String, u64>,
-    /// Entries that are no finished call, by every reason.
+    /// How many entries were no finished call or had no analyzer, for each reason.
     pub skipped: BTreeMap<String, u64>,
 }

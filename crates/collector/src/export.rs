@@ -1,7 +1,9 @@
-//! Gives what was found out to others: the published snapshot to what scrapes it, and kept entries, one by one, to the [`exporters`].
+//! Exports the results: the published snapshot for scrapers, and single
+//! kept entries through the [`exporters`].
 //!
-//! An entry is encoded by the worker that keeps it, into the worker's own batch, out of the [`entry_fields`]. Batches are
-//! [delivered](deliver) through a bounded queue of each exporter; what does not fit is dropped and counted, and no worker waits.
+//! The worker that keeps an entry encodes its [`entry_fields`] into the worker's own batch. Each exporter
+//! has a bounded queue from which batches are [delivered](deliver). A batch that does not fit is dropped
+//! and counted, and no worker waits.
 
 pub mod deliver;
 pub mod entry_fields;

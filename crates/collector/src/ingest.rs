@@ -1,5 +1,5 @@
-//! What a worker does with a message: decode, identify, analyze and count it in the worker's own shard, inline. Messages of
-//! metrics go to what is known of their proxy.
+//! Takes a worker's messages: it decodes and identifies each entry, analyzes it, and counts it in the
+//! worker's own shard, all in plain calls. Messages of Envoy's metrics go to the values of their proxy.
 
 use std::sync::Arc;
 
@@ -19,47 +19,48 @@ use crate::export::json_lines::BATCH_BYTES;
 use crate::receive::Handler;
 use crate::receive::method::Method;
 
-/// Entries that are counted before other streams of the worker get their turn.
+/// How many entries are counted before the worker's other streams get their turn.
 const ENTRIES_PER_TURN: usize = 512;
 
-/// One worker's shard with what all workers share.
+/// One worker's shard, and what all workers share.
 #[derive(Clone, Debug)]
 pub struct Ingest {
-    /// The worker's own. It is locked for a turn, never across an await; only the control task's drain contends for it, once a second.
+    /// The worker's own shard. It is locked for one turn, never across an await. Only the control task
+    /// contends for it, once a second.
     pub shard: Arc<Mutex<Shard>>,
-    /// The published directory.
+    /// The latest published version of the directory.
     pub directory: Arc<ArcSwap<Directory>>,
-    /// Who sends, and what they report about themselves.
+    /// The proxies that send, and the metrics that they report about themselves.
     pub proxies: Arc<Proxies>,
-    /// Whether that is taken: SkyWalking's setting `acceptMetricsService`.
+    /// Whether metrics are taken (SkyWalking's setting `acceptMetricsService`).
     pub accept_metrics_service: bool,
-    /// Where kept entries go.
+    /// The queues that kept entries go to.
     pub exporters: Queues,
 }
 
-/// What is kept of a stream.
+/// The state of one stream.
 #[derive(Debug)]
 pub enum StreamState {
-    /// Of access logs.
+    /// A stream of access logs.
     AccessLogs(AccessLogStream),
-    /// Of metrics: the proxy, once it said who it is.
+    /// A stream of metrics, with the proxy once it has named its node.
     Metrics(Option<Arc<Proxy>>),
 }
 
-/// What is kept of a stream of access logs.
+/// The state of a stream of access logs.
 #[derive(Debug)]
 pub struct AccessLogStream {
     identifiers: Identifiers,
-    /// The proxy whose entries come next, once it is known.
+    /// The proxy whose entries come next. `None` before the stream has named a node.
     proxy: Option<Box<IdentifiedProxy>>,
 }
 
-/// Which messages of a stream of access logs name a node.
+/// Which messages of an access-log stream may name a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Identifiers {
-    /// The first one: the stream is of one Envoy.
+    /// Only the first one, because the stream belongs to one Envoy.
     First,
-    /// Any: each begins another Envoy's entries.
+    /// Any message. Each node begins the entries of another Envoy.
     Any,
 }
 
@@ -71,7 +72,7 @@ struct IdentifiedProxy {
 }
 
 impl Ingest {
-    /// Keeps the node that the message names.
+    /// Remembers the node that the message names, if it may name one.
     fn identify(
         &self,
         logs: &mut AccessLogStream,
@@ -104,7 +105,8 @@ impl Ingest {
         let mut progress = MessageProgress::new(message.entries(), received);
         loop {
             let before = progress.entries_read();
-            // The newest directory for each turn: a guard is not kept across an await.
+            // Each turn takes the newest directory, because an `ArcSwap` guard must not be held across an
+            // await.
             let (more, batch) = {
                 let mut shard = self.shard.lock();
                 let more = shard.read_entries(
@@ -131,14 +133,14 @@ impl Ingest {
         {
             *proxy = Some(self.proxies.proxy(&identifier, now)?);
         }
-        // Metrics before their stream said whose they are.
+        // Metrics that come before their stream has named a node belong to no proxy.
         let proxy = proxy.as_ref().ok_or(Malformed)?;
         self.proxies.report(proxy, &message, now)
     }
 }
 
 impl Ingest {
-    /// Takes one message that was received at `received`.
+    /// Takes one message that came in at `received`.
     pub async fn message_at(&self, stream: &mut StreamState, message: &[u8], received: Moment) {
         let read = match stream {
             StreamState::AccessLogs(logs) => self.access_logs(logs, message, received).await,
@@ -172,7 +174,7 @@ impl Handler for Ingest {
     }
 
     fn reject(&self, stream: &mut StreamState, reason: Rejected) {
-        // It may have named the node of the entries after it.
+        // A message that is refused may still have named the node of the entries that follow it.
         if let StreamState::AccessLogs(AccessLogStream {
             identifiers: Identifiers::Any,
             proxy,

@@ -1,6 +1,7 @@
-//! The collector's IO: receives access-log streams, feeds the directory, publishes snapshots and serves them.
+//! The input and output of the collector: it receives access-log streams, feeds the directory,
+//! publishes snapshots and serves them.
 //!
-//! The rules are in `alscope-analysis`; a room here calls them and decides nothing itself.
+//! The rules are in `alscope-analysis`. The modules here call them and decide nothing themselves.
 
 pub mod admin;
 pub mod assets;

@@ -1,5 +1,6 @@
-//! Bounds the log: of each place in the code that logs, no more lines than a reader can use. What a client does may be logged, by this
-//! program or by a library below it, but no client can fill a disk.
+//! Limits the log to a number of lines that a reader can use, for each place in the code that
+//! logs. A client's behaviour may be logged, by this program or by a library, but no client can
+//! fill a disk with it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,19 +12,20 @@ use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// Lines of one place in a `LINES_INTERVAL`.
+/// How many lines one place may log within [`LINES_INTERVAL`].
 const MAX_LINES: u32 = 20;
-/// The time that they are counted in.
+/// The interval in which lines are counted.
 const LINES_INTERVAL: Duration = Duration::from_mins(1);
 
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
-/// Lines that were left out since the process began.
+/// How many lines were left out since the process started.
 pub fn left_out() -> u64 {
     LEFT_OUT.load(Ordering::Relaxed)
 }
 
-/// Lets at most 20 lines of one place through in a minute, and counts the others. Who asks for debugging gets all of that.
+/// A log filter that lets 20 lines of one place through in a minute and counts the others. Lines at the
+/// levels debug and trace are not limited, because whoever turns them on wants all of them.
 #[derive(Debug, Default)]
 pub struct LogLimit(Mutex<HashMap<Identifier, Lines>>);
 

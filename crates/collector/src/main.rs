@@ -24,8 +24,8 @@ use tracing_subscriber::filter::FilterExt as _;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Receives the access logs that Envoy proxies stream (gRPC ALS) and tells who called whom: as Prometheus metrics, as
-/// topology, as a page.
+/// Receives the access logs that Envoy proxies stream (gRPC ALS) and shows who calls whom: as Prometheus
+/// metrics, as a topology, as a page.
 ///
 /// Exit codes: 0 ended as asked, 1 failed, 2 wrong usage.
 #[derive(Debug, Parser)]
@@ -44,29 +44,32 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Checks a configuration file and prints what it would run. For SkyWalking's application.yml, whole or in part:
-    /// what becomes of each setting here
+    /// Checks a configuration file and prints what it would run. For SkyWalking's application.yml, as a
+    /// whole or in part, it prints the effect of each setting
     Check(CheckArguments),
-    /// Writes streams of access logs into a file, without secrets, for a bug report or a test
+    /// Records the access logs that Envoys stream into a file, without secrets, for a bug report or a test
     Record(RecordArguments),
-    /// Takes a recording as if it came in now, and prints what a scrape of /metrics would show
+    /// Reads a recording as if it came in now, and prints what a scrape of /metrics would show
     Replay {
-        /// The recording
+        /// The recording, as `record` wrote it
         file: PathBuf,
-        /// The configuration file, with the directory of the time of the recording
+        /// The configuration file. Its directory.file must hold the cluster's objects at
+        /// the time of the recording
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Shows a running collector's calls as a live table: who calls whom, rate, errors, percentiles
+    /// Shows the calls that a running collector sees as a live table: who
+    /// calls whom, rate, errors, percentiles
     Top {
-        /// The collector's web address
+        /// The web address of the collector; for one in a cluster, run kubectl port-forward first
         #[arg(default_value = "http://127.0.0.1:8080")]
         url: String,
     },
-    /// Says why a running collector's edges are there: by which rules, how often, with an example
+    /// Explains why a running collector's edges are there: by which rules, how often, each with an example
     ///
-    /// For one edge, name its ends as `top` and the page do. Without, it tells of all edges
-    /// and of the entries that came to nothing. Counts are since the collector started.
+    /// For one edge, name its caller and called party by the ids that the topology shows.
+    /// Without them, the answer is about all edges, and about the entries without an observation.
+    /// Counts start when the collector does.
     ///
     ///   alscope-collector why
     ///   alscope-collector why demo/productpage-v1 demo/reviews-v2
@@ -78,33 +81,33 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct WhyArguments {
-    /// The caller
+    /// The caller, by its node id (namespace/workload)
     #[arg(requires = "destination")]
     source: Option<String>,
-    /// The called party
+    /// The called party, by its node id (namespace/workload)
     destination: Option<String>,
-    /// The collector's web address
+    /// The web address of the collector; for one in a cluster, run kubectl port-forward first
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     url: String,
 }
 
 #[derive(Debug, Args)]
 struct RecordArguments {
-    /// The file to write
+    /// The file to write; an existing one is replaced
     file: PathBuf,
-    /// Where Envoys send
+    /// The address that Envoys send to
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:11800")]
     listen: SocketAddr,
-    /// Ends after so long; without it, at Ctrl-C
+    /// Stop after this many seconds; by default at Ctrl-C
     #[arg(long)]
     seconds: Option<u64>,
-    /// Ends when the file is so large
+    /// Stop when the file has this size
     #[arg(long, default_value = "64")]
     mebibytes: u64,
-    /// The configuration file, whose `analysis.redaction.headers` are hidden, too
+    /// A configuration file; the headers of its `analysis.redaction.headers` are hidden, too
     #[arg(long, value_name = "FILE", conflicts_with = "unredacted")]
     config: Option<PathBuf>,
-    /// Writes messages as they came, with secrets and with fields that this version does not know
+    /// Write messages as they came, with secrets and with fields that this version does not know
     #[arg(long)]
     unredacted: bool,
 }
@@ -112,9 +115,9 @@ struct RecordArguments {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct CheckArguments {
-    /// The file
+    /// The file to check: a configuration, or SkyWalking's application.yml
     file: Option<PathBuf>,
-    /// The file, as for a run
+    /// The file to check, named as for a run
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -147,7 +150,7 @@ fn main() -> ExitCode {
     code
 }
 
-/// How the process ends, and what it says then.
+/// Returns the exit code, and the message for standard error.
 fn ended(result: anyhow::Result<()>) -> (ExitCode, Option<String>) {
     match result {
         Ok(()) => (ExitCode::SUCCESS, None),
@@ -155,7 +158,7 @@ fn ended(result: anyhow::Result<()>) -> (ExitCode, Option<String>) {
     }
 }
 
-/// Clap prints its help when there is no argument at all.
+/// Clap prints its help before the command gets here without any argument.
 fn unreachable_without_arguments() -> anyhow::Result<()> {
     anyhow::bail!("no file given; run alscope-collector --help")
 }
@@ -167,7 +170,7 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
             print_report(&report)?;
             anyhow::ensure!(
                 report.is_accepted(),
-                "settings of {} are refused; change them as the table says",
+                "some settings of {} are refused; change them as the table says",
                 path.display()
             );
             return Ok(());
@@ -205,7 +208,7 @@ fn print_report(report: &SkyWalkingReport) -> std::io::Result<()> {
     }
     terminal::print(&table.trim_fmt())?;
     if report.other_modules > 0 {
-        let ignored = "ignored: modules that have nothing to do with access logs";
+        let ignored = "modules that are ignored because they have nothing to do with access logs";
         terminal::print(&format!("\n{ignored}: {}", report.other_modules))?;
     }
     Ok(())
@@ -214,12 +217,13 @@ fn print_report(report: &SkyWalkingReport) -> std::io::Result<()> {
 fn collect(path: &std::path::Path) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // kube's client logs every request that fails; the directory says the same, and seldom.
+    // kube's client logs every request that fails. The directory logs the same failures itself, and less
+    // often.
     let filter = filter.add_directive("kube_client::client=off".parse()?);
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
-        // Where nobody reads the log, to say so would panic.
+        // Reporting that standard error is closed would itself panic.
         .log_internal_errors(false)
         .with_filter(filter.and(LogLimit::default()));
     tracing_subscriber::registry().with(lines).init();
@@ -261,7 +265,7 @@ fn record_streams(arguments: RecordArguments) -> anyhow::Result<()> {
         let socket = record::bind(listen)?;
         let until = seconds.map_or_else(|| "until Ctrl-C".to_owned(), |seconds| format!("for {seconds} s"));
         terminal::say(&format!(
-            "recording what Envoys send to {} into {}, {until}",
+            "recording the access logs that Envoys send to {} into {}, {until}",
             socket.local_addr()?,
             file.display()
         ));
@@ -299,7 +303,9 @@ fn replay_file(file: PathBuf, config: &Path) -> anyhow::Result<()> {
         ));
     }
     if replayed.is_cut_off {
-        terminal::say("alscope-collector: warning: the recording ends within a message, which is left out");
+        terminal::say(
+            "alscope-collector: warning: the recording ends in the middle of a message, which is left out",
+        );
     }
     Ok(())
 }
@@ -312,13 +318,14 @@ mod tests {
 
     use super::*;
 
-    /// What `collect` makes of an end of `run`, and `main` of that.
+    /// Returns the text and the exit code that `main` gives for this outcome of `run`.
     fn ended_by(result: Result<(), StartError>) -> (String, Option<String>) {
         let (code, said) = ended(result.map_err(anyhow::Error::from));
         (format!("{code:?}"), said)
     }
 
-    /// Nothing from outside can end a worker's thread or what follows the directory, so what the process makes of it is asked here.
+    /// No input can end a worker's thread or the watches, so the test checks what the process
+    /// makes of such an error.
     #[test]
     fn a_fault_of_a_part_ends_the_process_with_1_and_says_what_to_do() {
         let failed = format!("{:?}", ExitCode::FAILURE);
@@ -330,7 +337,7 @@ mod tests {
             ),
             (
                 StartError::Directory(DirectorySourceError::Ended),
-                "alscope-collector: directory.kubernetes: what follows it has ended before it was complete; look at the errors in \
+                "alscope-collector: directory.kubernetes: the watches ended before all objects were listed; look at the errors in \
                  the log and start the collector again",
             ),
         ];

@@ -1,29 +1,29 @@
-//! What the operating system says of this process, from `/proc`.
+//! Figures of this process, which the operating system shows under `/proc`.
 
 use procfs::process::LimitValue;
 use procfs::{ProcError, boot_time_secs, page_size, ticks_per_second};
 
-/// What Prometheus's clients show of a process.
+/// The figures that Prometheus's client libraries show of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Process {
-    /// Seconds of processor time.
+    /// Processor time in user and system mode, in seconds.
     pub cpu_seconds: f64,
-    /// Bytes of memory that are in use.
+    /// Physical memory in use, in bytes.
     pub resident_bytes: u64,
-    /// Bytes of addresses that are in use.
+    /// Address space in use, in bytes.
     pub virtual_bytes: u64,
-    /// Open file descriptors.
+    /// How many file descriptors are open.
     pub open_files: usize,
-    /// File descriptors that may be open; none if there is no limit.
+    /// How many file descriptors may be open. `None` if there is no limit.
     pub most_files: Option<u64>,
-    /// Threads.
+    /// How many threads the process has.
     pub threads: i64,
-    /// When it started, in seconds of the Unix epoch.
+    /// The start of the process, in seconds since the Unix epoch.
     pub started_seconds: f64,
 }
 
 impl Process {
-    /// This process now.
+    /// Reads the figures of this process.
     pub fn now() -> Result<Self, ProcError> {
         let process = procfs::process::Process::myself()?;
         let stat = process.stat()?;

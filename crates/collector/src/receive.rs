@@ -1,8 +1,9 @@
-//! Receives Envoy's streams of access logs and of its own metrics: gRPC over HTTP/2 on worker threads of their own.
+//! Receives Envoy's streams of access logs and of its own metrics: gRPC over HTTP/2, on worker threads.
 //!
-//! Input: TCP connections. Output: each message's bytes, in the stream's order, handed to a [`Handler`] by a plain call on the
-//! worker that owns the connection. There is no queue between: when the handler is slow, HTTP/2's flow control slows the
-//! proxies. Nothing that a client sends can end another client's stream.
+//! Input: TCP connections. Output: the bytes of each message, in the stream's order, handed to a
+//! [`Handler`] by a plain call on the worker that owns the connection. There is no queue between
+//! them: if the handler is slow, HTTP/2's flow control slows the proxies. Nothing that one client
+//! sends can end another client's stream.
 
 pub mod activity;
 pub mod admission;
@@ -29,17 +30,18 @@ use alscope_analysis::accounting::Rejected;
 
 use method::Method;
 
-/// What a worker does with the messages of its streams.
+/// Takes the messages of a worker's streams.
 pub trait Handler: Clone + Send + Sync + 'static {
-    /// What is kept of a stream.
+    /// The state that the handler keeps for each stream.
     type Stream: Send + 'static;
 
-    /// A new stream; `None` when the method is switched off, which only [`Method::Metrics`] can be.
+    /// Begins a stream. Returns `None` if the method is switched off,
+    /// which only [`Method::Metrics`] can be.
     fn begin(&self, method: Method) -> Option<Self::Stream>;
 
-    /// Takes one message.
+    /// Takes one message of a stream.
     fn message(&self, stream: &mut Self::Stream, message: &[u8]) -> impl Future<Output = ()> + Send;
 
-    /// Counts a message of a stream that was too large, could not be decompressed, or found no room.
+    /// Counts a message that is too large, can't be decompressed, or finds no room in the buffers.
     fn reject(&self, stream: &mut Self::Stream, reason: Rejected);
 }

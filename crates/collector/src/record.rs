@@ -1,4 +1,4 @@
-//! Writes streams of access logs into a file as they come, to be replayed: for bug reports and for tests.
+//! Records the access-log streams that come in, in a file for `replay`: for bug reports and for tests.
 
 pub mod redacted;
 
@@ -24,51 +24,51 @@ use crate::receive::listener::{Listener, WorkerGone, listen};
 use crate::receive::method::Method;
 use crate::receive::worker::Worker;
 
-/// What to record.
+/// The options of a recording.
 #[derive(Debug)]
 pub struct RecordOptions {
-    /// The file to write.
+    /// The file to write. An existing one is replaced.
     pub file: PathBuf,
-    /// It ends when it is so large.
+    /// The size in bytes at which the recording ends.
     pub bytes: u64,
-    /// What is hidden; off writes messages as they came.
+    /// What is hidden. `Redaction::Off` writes messages as they came.
     pub redaction: Redaction,
 }
 
-/// What was recorded.
+/// The result of a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// Bytes of the file.
+    /// The size of the file in bytes.
     pub bytes: u64,
-    /// Messages in it.
+    /// How many messages the file holds.
     pub messages: u64,
-    /// Messages that are not in it, because they could not be read.
+    /// How many messages could not be read and are left out.
     pub left_out: u64,
 }
 
-/// Why nothing, or no more, could be recorded.
+/// The errors of a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The port is taken.
+    /// The address can't be listened on.
     #[error("{address} can't be listened on: {source}; end what listens there or give another --listen")]
     Port {
-        /// The address.
+        /// The address to listen on.
         address: SocketAddr,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file can't be written.
     #[error("{file} can't be written: {source}; give a file in a directory that has room", file = file.display())]
     File {
-        /// The file.
+        /// The file's path.
         file: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The system gave no thread or runtime.
+    /// The system refused a thread or runtime.
     #[error("a thread can't be started: {0}; raise the limit of threads")]
     Worker(std::io::Error),
-    /// The thread that receives ended by itself.
+    /// The receiving thread ended by itself, which only a fault of this program can cause.
     #[error(transparent)]
     WorkerGone(#[from] WorkerGone),
 }
@@ -78,7 +78,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, RecordError> {
     listen(address).map_err(|source| RecordError::Port { address, source })
 }
 
-/// Records what comes to `socket` until `stop`, or until the file is as large as it may be.
+/// Records the streams that come to `socket`, until `stop` or until the file has its largest size.
 pub async fn record(
     socket: TcpListener,
     options: RecordOptions,
@@ -122,7 +122,7 @@ struct Recorder(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     output: Mutex<Output>,
-    /// Streams so far.
+    /// How many streams have begun, which gives each its number.
     streams: AtomicU64,
     bytes: u64,
     redaction: Redaction,
@@ -131,16 +131,16 @@ struct Shared {
 
 #[derive(Debug)]
 struct Output {
-    /// Each message is written as it comes, so that the file can be read meanwhile.
+    /// The file. Each message is written at once, so the file can be read during the recording.
     file: File,
     recorded: Recorded,
     failure: Option<std::io::Error>,
-    /// What is appended next.
+    /// The record that is appended next.
     record: Vec<u8>,
 }
 
 impl Output {
-    /// Appends what is to be; `false` when that was the last.
+    /// Appends the next record. Returns `false` when the file has its largest size.
     fn append(&mut self, bytes: u64) -> bool {
         if let Err(error) = self.file.write_all(&self.record) {
             self.failure = Some(error);
@@ -152,7 +152,7 @@ impl Output {
     }
 }
 
-/// A stream's number in the recording.
+/// The state of a stream: its number in the recording.
 #[derive(Clone, Copy, Debug)]
 struct Stream {
     number: u64,
@@ -199,7 +199,7 @@ impl Handler for Recorder {
         }
         match redacted::message(message, &self.0.redaction) {
             Ok(message) => self.record(*stream, &message),
-            // What can't be read can't be redacted.
+            // A message that can't be read can't be redacted.
             Err(_) => self.0.output.lock().recorded.left_out += 1,
         }
     }

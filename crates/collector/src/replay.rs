@@ -1,5 +1,5 @@
-//! Takes a recording as if its messages came in now, each at its own time, and tells what a scrape would show: for bug reports,
-//! and for tests that hold the rules to streams of real proxies.
+//! Replays a recording as if its messages came in now, each at its own time, and returns what a scrape
+//! would show. It serves bug reports, and tests that hold the rules to streams of real proxies.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -22,50 +22,51 @@ use crate::ingest::Ingest;
 use crate::receive::Handler as _;
 use crate::receive::method::Method;
 
-/// Why a recording can't be replayed.
+/// The errors of a replay.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The file can't be read.
     #[error("{path}: {source}; give a file that `alscope-collector record` wrote", path = path.display())]
     Unreadable {
-        /// The recording.
+        /// The recording's path.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The file is another.
+    /// The file is not a recording.
     #[error("{path}: {source}; give a file that `alscope-collector record` wrote", path = path.display())]
     NotARecording {
-        /// The recording.
+        /// The file's path.
         path: PathBuf,
-        /// Why.
+        /// The reader's error.
         source: NotARecording,
     },
-    /// The directory's file can't be used.
+    /// The directory file can't be used.
     #[error(transparent)]
     Directory(#[from] file::FileError),
-    /// An endpoint rule names nothing.
+    /// An endpoint rule can't be used.
     #[error(transparent)]
     EndpointRule(#[from] BadEndpointRule),
-    /// Pods of now say nothing about calls of then.
+    /// The configuration names a Kubernetes API server, which knows the pods of today and
+    /// not those of the recording.
     #[error(
-        "directory.kubernetes says who has an address now, not who had it when the recording was made; write what \
-         `kubectl get pods,services,endpointslices,nodes -A -o json` printed then to a file and name it in directory.file, or \
-         write `directory: {{ none: {{}} }}` for mx-mesh alone"
+        "directory.kubernetes says who has an address now, not who had it when the recording was made; save what \
+         `kubectl get pods,services,endpointslices,nodes -A -o json` printed at that time in a file and name it in directory.file, or \
+         write `directory: {{ none: {{}} }}` if mx-mesh is the only analyzer"
     )]
     LiveDirectory,
 }
 
-/// What a recording comes to.
+/// The result of a replay.
 #[derive(Debug)]
 pub struct Replayed {
-    /// All that was counted.
+    /// The snapshot with all counts.
     pub snapshot: Snapshot,
-    /// The directory's version, for the exposition.
+    /// The directory's version, which the exposition shows.
     pub directory_version: u64,
-    /// Items of the directory file that can't be decoded, by their names.
+    /// The items of the directory file that can't be decoded, by their names.
     pub left_out: Vec<String>,
-    /// Whether the recording ends within a record.
+    /// Whether the recording ends in the middle of a record.
     pub is_cut_off: bool,
 }
 
@@ -88,7 +89,7 @@ pub async fn replay(config: &Config, path: PathBuf) -> Result<Replayed, ReplayEr
         directory: Arc::new(ArcSwap::from_pointee(directory)),
         proxies: Arc::new(Proxies::default()),
         accept_metrics_service: false,
-        // What would be kept is counted.
+        // There is no exporter, so entries that would be kept are only counted.
         exporters: Queues::default(),
     };
     let mut streams = HashMap::new();
@@ -123,7 +124,7 @@ pub async fn replay(config: &Config, path: PathBuf) -> Result<Replayed, ReplayEr
     })
 }
 
-/// The directory, and the items that are left out of it.
+/// Reads the directory. Returns it with the names of the items that can't be decoded.
 fn directory(config: &Config) -> Result<(Directory, Vec<String>), ReplayError> {
     match &config.directory {
         Source::File(path) => {

@@ -1,7 +1,8 @@
-//! Starts the collector's stages in order and ends them in the opposite one.
+//! Starts the collector's stages in order, and ends them in the opposite order.
 //!
-//! Start: bind all ports, directory, workers, ready. End: not ready, wait until proxies are sent elsewhere, let streams end, last
-//! snapshot, last kept entries, last scrape, web and admin. A second signal aborts.
+//! Start: bind all ports, fill the directory, start the workers, become ready. End: become not ready, wait
+//! until proxies connect elsewhere, let streams end, publish the last snapshot, write the last kept
+//! entries, wait for the last scrape, end web and admin. A second signal ends the process at once.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,37 +37,37 @@ use crate::receive::worker::Worker;
 use crate::serve::serve;
 use crate::{export, web};
 
-/// Why the collector could not start.
+/// The errors for which the collector does not start, or ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A port is taken.
+    /// The address of a port can't be listened on.
     #[error("{key}: {address} can't be listened on: {source}; end what listens there or change {key}")]
     Port {
-        /// The configuration key.
+        /// The port's key in the configuration.
         key: &'static str,
-        /// Its value.
+        /// The key's value.
         address: SocketAddr,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The directory has no source that can be used.
+    /// The directory's source can't be used.
     #[error(transparent)]
     Directory(#[from] DirectorySourceError),
-    /// An endpoint rule names nothing.
+    /// An endpoint rule can't be used.
     #[error(transparent)]
     EndpointRule(#[from] BadEndpointRule),
-    /// The system gave no thread or runtime.
+    /// The system refused an ingest thread or its runtime.
     #[error("an ingest thread can't be started: {0}; raise the limit of threads or lower workers")]
     Worker(std::io::Error),
-    /// A worker ended by itself.
+    /// An ingest thread ended by itself, which only a fault of this program can cause.
     #[error(transparent)]
     WorkerGone(#[from] WorkerGone),
-    /// The system gave no thread.
+    /// The system refused the thread of an exporter.
     #[error("the thread that writes kept entries can't be started: {0}; raise the limit of threads")]
     Exporter(std::io::Error),
 }
 
-/// The tokens of the stages, in the order in which they end.
+/// The cancellation tokens of the stages, in the order in which the stages end.
 #[derive(Debug, Default)]
 struct Stages {
     receive: CancellationToken,
@@ -74,14 +75,14 @@ struct Stages {
     rest: CancellationToken,
 }
 
-/// The collector's ports, bound.
+/// The collector's three ports, bound.
 #[derive(Debug)]
 pub struct Ports {
-    /// Access-log streams.
+    /// The port of the access-log streams.
     pub grpc: TcpListener,
-    /// The page and its API.
+    /// The port of the page and its API.
     pub web: TcpListener,
-    /// Liveness, readiness, metrics.
+    /// The port of liveness, readiness and metrics.
     pub admin: TcpListener,
 }
 
@@ -96,7 +97,7 @@ impl Ports {
     }
 }
 
-/// Runs until `stop` is cancelled.
+/// Runs the collector until `stop` is cancelled and everything has ended in order.
 pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Result<(), StartError> {
     let persistence = persistence(config)?;
     say_what_runs(config, &ports);
@@ -129,6 +130,8 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
         ports: [("web", Arc::default()), ("admin", Arc::default())],
         scrapes: scrapes.clone(),
     };
+    // The HTTP ports are served before the directory is complete, so that probes are answered and
+    // `/readyz?verbose` says what is missing.
     serve_http(config, [ports.web, ports.admin], admin, &stages.rest, &mut tasks);
     let mut control_task = JoinSet::new();
     control_task.spawn(control.run(stages.control.clone()));
@@ -158,7 +161,7 @@ pub async fn run(config: &Config, ports: Ports, stop: CancellationToken) -> Resu
     Ok(received?)
 }
 
-/// Serves the web port and the admin port, in this order.
+/// Starts serving the web port and the admin port, and returns their tasks in this order.
 fn serve_http(
     config: &Config,
     sockets: [TcpListener; 2],
@@ -174,7 +177,7 @@ fn serve_http(
     }
 }
 
-/// What receives access logs while the collector is ready.
+/// The parts that receive access logs while the collector is ready.
 struct Receiving<'a> {
     listener: Listener,
     readiness: &'a Readiness,
@@ -184,7 +187,7 @@ struct Receiving<'a> {
 }
 
 impl Receiving<'_> {
-    /// Is ready, and receives until `stop` is cancelled or a worker is gone.
+    /// Becomes ready, and receives until `stop` is cancelled or a worker is gone.
     async fn until(self, stop: &CancellationToken, ending: Ending) -> Result<(), WorkerGone> {
         let mut receive = JoinSet::new();
         receive.spawn(self.listener.run(self.stopping.clone()));
@@ -192,21 +195,22 @@ impl Receiving<'_> {
         tokio::select! {
             () = stop.cancelled() => {
                 self.readiness.set(false);
-                info!("stopping: not ready, waiting until proxies are sent elsewhere");
+                info!("stopping: not ready any more, waiting until proxies connect elsewhere");
                 until_quiet(self.usage.came.subscribe(), ending).await;
-                info!("stopping: reading what is in flight");
+                info!("stopping: reading the entries that are in flight");
                 self.stopping.cancel();
             }
+            // The listener cancels this token when a worker is gone.
             () = self.stopping.cancelled() => {
                 self.readiness.set(false);
-                error!("stopping, because an ingest thread has ended");
+                error!("stopping because an ingest thread has ended");
             }
         }
         receive.join_all().await.into_iter().collect()
     }
 }
 
-/// How long the last scrape is waited for: a collector that never was ready has nothing to show.
+/// Returns how long to wait for the last scrape. A collector that was never ready has nothing to show.
 fn longest_scrape(synced: &Result<DirectoryWait, DirectorySourceError>, ending: Ending) -> Duration {
     match synced {
         Ok(DirectoryWait::Complete) => ending.scrape,
@@ -218,7 +222,7 @@ fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartErro
     listen(address).map_err(|source| StartError::Port { key, address, source })
 }
 
-/// The addresses, and one line for each active analyzer, as SkyWalking's users expect to find in a log.
+/// Logs the addresses, and one line for each active analyzer in the form that SkyWalking's users know.
 fn say_what_runs(config: &Config, ports: &Ports) {
     if let (Ok(web), Ok(admin)) = (ports.web.local_addr(), ports.admin.local_addr()) {
         info!(%web, %admin, "serving the page and the metrics");
@@ -242,7 +246,7 @@ fn say_what_runs(config: &Config, ports: &Ports) {
     }
 }
 
-/// How many analyzers are configured, each counted once.
+/// Counts the configured analyzers, each once.
 pub fn analyzers(config: &Config) -> usize {
     let mut names: Vec<String> = config
         .analysis

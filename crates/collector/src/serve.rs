@@ -1,7 +1,9 @@
-//! Serves a router over HTTP/1.1, within bounds: of connections, of a request's time and of a connection's age.
+//! Serves a router over HTTP/1.1, with bounds for the number of connections, the time of a request and
+//! the age of a connection.
 //!
-//! Whoever connects is served at once: where all places are taken, the address with the most connections loses its oldest one, so
-//! nobody keeps a probe or a scrape out. No connection outlives its bound, whatever its client sends or reads, or does not.
+//! A new connection is served at once. If all places are taken, the address with the most connections loses
+//! its oldest one, so no client can keep a probe or a scrape out. No connection outlives its bound,
+//! whatever its client sends or reads, or does not.
 
 pub mod connections;
 
@@ -30,31 +32,33 @@ use tracing::debug;
 
 use connections::{ConnectionSlot, Connections, CutReason};
 
-/// How long a request's head may take to come, and how long a connection may wait for its next request.
+/// How long the head of a request may take to arrive, and how long a connection may
+/// wait for its next request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How old a connection becomes before it is closed after the response that it is at.
+/// The age after which a connection is closed once its current response is finished.
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(30);
 /// How long that response may take.
 const LAST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long responses may take to be finished at the end.
+/// How long responses may take to finish when the collector ends.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
-/// Bytes that a connection reads ahead or holds to be written.
+/// How many bytes a connection reads ahead, and how many it holds to be written.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// How long to wait when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The address of this side of a request's connection, among its extensions.
+/// The local address of a request's connection. It is one of the request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct Local(pub SocketAddr);
 
-/// Serves `router` until `stopping`, then lets responses be finished.
+/// Serves `router` until `stopping`, then waits for the responses that are under way.
 pub async fn serve(
     socket: TcpListener,
     router: Router,
     connections: Arc<Connections>,
     stopping: CancellationToken,
 ) {
-    // The lowest level makes less than a thirtieth of a large exposition; the usual one takes twice the time.
+    // The lowest level shrinks a large exposition to less than a thirtieth of its size; the usual level takes
+    // twice the time.
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
     let router = router
         .layer(compression)
@@ -71,7 +75,7 @@ pub async fn serve(
                     tasks.spawn(serve_one(connection, router.clone(), place, stopping.clone()));
                 }
                 Err(error) => {
-                    debug!(%error, "a connection could not be accepted");
+                    debug!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -81,7 +85,8 @@ pub async fn serve(
     drop(timeout(END_TIMEOUT, tasks.join_all()).await);
 }
 
-/// Serves one connection until its client, its age, the end or somebody who needs its place ends it.
+/// Serves one connection until its client ends it, it is too old, the collector ends, or
+/// another connection needs its place.
 async fn serve_one(
     connection: TcpStream,
     router: Router,
@@ -125,14 +130,16 @@ async fn serve_one(
     }
 }
 
-/// What every answer has: no content is guessed, and nothing is kept by who stands between unless its route says so.
+/// Adds the headers that every answer has: browsers must not guess its type, and caches must not keep it
+/// unless its route says so.
 async fn with_common_headers(mut response: Response<Body>) -> Result<Response<Body>, Infallible> {
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    // What is compressed is another representation, equal in meaning only (RFC 9110, 8.8.1).
+    // The compressed body is another representation, so a strong tag must become a weak one (RFC 9110,
+    // 8.8.1).
     if headers.contains_key(CONTENT_ENCODING)
         && let Some(tag) = headers.get(ETAG)
         && !tag.as_bytes().starts_with(b"W/")

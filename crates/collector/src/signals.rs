@@ -1,4 +1,5 @@
-//! The signals that end the process in order: SIGTERM, Ctrl-C, and SIGHUP, which a terminal sends that goes away.
+//! The signals that end the process in order: SIGTERM, Ctrl-C (SIGINT), and SIGHUP,
+//! which a closing terminal sends.
 
 use std::future::pending;
 
@@ -7,10 +8,11 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// SIGHUP's bit in the set of signals that are ignored (`SigIgn` in its status under `/proc`).
+/// The bit of SIGHUP in the set of ignored signals (`SigIgn` in `/proc/self/status`).
 const HANGUP: u64 = 1;
 
-/// A runtime, and what the first signal cancels. From here on: a signal that comes while the collector starts ends it in order too.
+/// Creates the runtime, and the token that the first signal cancels. The signals count from here on, so a
+/// signal during the start ends the collector in order, too.
 pub fn until_signals() -> std::io::Result<(Runtime, CancellationToken)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -28,7 +30,7 @@ pub fn until_signals() -> std::io::Result<(Runtime, CancellationToken)> {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// None under `nohup`, which has it ignored.
+    /// SIGHUP. It is `None` under `nohup`, which has it ignored.
     hangup: Option<Signal>,
 }
 
@@ -43,7 +45,7 @@ impl Signals {
         })
     }
 
-    /// The first signal ends the collector in order, the second at once.
+    /// Cancels `stop` at the first signal, and ends the process at the second.
     async fn end(mut self, stop: CancellationToken) {
         self.one().await;
         stop.cancel();

@@ -2,21 +2,23 @@
 
 use std::io::{self, Write as _};
 
-/// Prints `text` and ends its line.
+/// Prints `text` and a line break on standard output.
 pub fn print(text: &str) -> io::Result<()> {
     match io::stdout().write_all(format!("{text}\n").as_bytes()) {
-        // The reader of the pipe has seen enough.
+        // The reader of the pipe, such as `head`, has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
 }
 
-/// Tells `text` on standard error. Nobody is left to hear that nobody reads it.
+/// Prints `text` and a line break on standard error. A failure is ignored, because nobody is
+/// left to read about it.
 pub fn say(text: &str) {
     drop(io::stderr().write_all(format!("{text}\n").as_bytes()));
 }
 
-/// Names come from whoever sends access logs, and a control character would reach the terminal.
+/// Replaces control characters. Names come from whoever sends access logs, and
+/// must not control the terminal.
 pub fn printable(name: &str) -> String {
     name.replace(char::is_control, "\u{fffd}")
 }

@@ -1,6 +1,8 @@
-//! `alscope-collector top`: a running collector's calls as a table in the terminal, the busiest first.
+//! `alscope-collector top`: the calls that a running collector sees, as a table in
+//! the terminal, the busiest first.
 //!
-//! In a terminal it refreshes every second until `q` or Ctrl-C; into a pipe or file it prints one table and ends.
+//! In a terminal it refreshes every second until `q` or Ctrl-C. Into a pipe or file it
+//! prints one table and ends.
 
 mod screen;
 mod table;
@@ -14,16 +16,16 @@ use crate::client::{Collector, FetchError};
 use crate::terminal;
 use crate::topology::Topology;
 
-/// Wide enough that no name is cut where no terminal limits the width.
+/// The table's width where no terminal limits it. It is wide enough that no name is cut.
 const UNLIMITED_WIDTH: u16 = u16::MAX;
 
-/// Why the table could not be shown.
+/// The errors of showing the table.
 #[derive(Debug, thiserror::Error)]
 pub enum TopError {
-    /// The collector gave no topology.
+    /// The collector returned no topology.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// The table could not be written.
+    /// The table could not be written to the terminal.
     #[error("cannot draw the table on this terminal; to print it once, run alscope-collector top | cat")]
     Terminal(#[source] io::Error),
 }
@@ -31,7 +33,8 @@ pub enum TopError {
 /// Shows the calls of the collector whose web port is at `url`.
 pub fn run(url: &str) -> Result<(), TopError> {
     let collector = Collector::at(url)?;
-    // The first answer comes before the screen is taken, so that a wrong address is an ordinary message.
+    // The screen is taken after the first answer, so that a wrong address is reported as an ordinary
+    // message.
     let topology = topology(&collector)?;
     if io::stdout().is_terminal() {
         return Screen::take()
@@ -42,7 +45,7 @@ pub fn run(url: &str) -> Result<(), TopError> {
     terminal::print(&text).map_err(TopError::Terminal)
 }
 
-/// The calls of the last minute.
+/// Fetches the calls of the last minute.
 fn topology(collector: &Collector) -> Result<Topology, FetchError> {
     collector.get("/api/v1/topology", &[("window", "60s")])
 }

@@ -1,37 +1,38 @@
-//! `GET /api/v1/topology` as JSON: what the web room serves, and what `top` and the page read.
+//! The JSON of `GET /api/v1/topology`. The module `web` serves it; the command `top` and the page read it.
 
 use serde::{Deserialize, Serialize};
 
-/// Who called whom within the last seconds.
+/// The calls of the last seconds: who called whom.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Topology {
-    /// The window that was asked for.
+    /// The length of the window, in seconds.
     pub window_seconds: u64,
-    /// Every party of an edge, by id.
+    /// Every party of an edge, sorted by id.
     pub nodes: Vec<TopologyNode>,
-    /// One row an edge, from one reporter.
+    /// One row for each edge, from one reporter.
     pub edges: Vec<Edge>,
 }
 
-/// A party.
+/// A party of an edge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TopologyNode {
-    /// `namespace/workload`, `service:namespace/name`, `outside:host` or `unknown`; a workload in whose namespace is a colon has
-    /// `workload:` before it. No two nodes have one id.
+    /// The node's id: `namespace/workload`, `service:namespace/name`, `outside:host` or `unknown`. A
+    /// workload whose namespace holds a colon has `workload:` before it. No two nodes have the same id.
     pub id: String,
-    /// The namespace; empty for a host outside, `unknown` where none is known.
+    /// The namespace. It is empty for a host outside the mesh, and `unknown` if none is known.
     pub namespace: String,
-    /// The workload; `unknown` for all that is none.
+    /// The workload. It is `unknown` for a node that is no workload.
     pub workload: String,
-    /// The name of the workload or service, or the host.
+    /// The name to show: of the workload or service, or the host.
     pub name: String,
-    /// `workload`, `gateway`, `waypoint`, `service` (no workload of it is known), `outside` or `unknown`.
+    /// The kind of node: `workload`, `gateway`, `waypoint`, `service` (no workload of it
+    /// is known), `outside` or `unknown`.
     pub kind: String,
 }
 
-/// An edge with its rates.
+/// An edge with its rates, shares and percentiles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Edge {
@@ -39,22 +40,26 @@ pub struct Edge {
     pub source: String,
     /// The called party's node id.
     pub destination: String,
-    /// `http`, `grpc` or `tcp`.
+    /// The protocol: `http`, `grpc` or `tcp`.
     pub protocol: String,
-    /// `source`, `waypoint` or `destination`.
+    /// The proxy that reported the calls: `source`, `waypoint` or `destination`.
     pub reporter: String,
-    /// Requests, or TCP connections that ended, a second.
+    /// Requests, or TCP connections that ended, per second.
     pub requests_per_second: f64,
-    /// Failed calls by those whose outcome is known, from 0 to 1; null when none is.
+    /// The share of failed calls among those with a known outcome, from 0 to 1. It is null
+    /// if no outcome is known.
     pub error_share: Option<f64>,
-    /// Client errors by the same.
+    /// The share of client errors among the calls with a known outcome, from 0 to 1. It is null
+    /// if no outcome is known.
     pub client_error_share: Option<f64>,
-    /// Calls whose outcome is not known, by all: gRPC whose status the proxy did not log.
+    /// The share of calls with an unknown outcome among all calls, from 0 to 1. These are gRPC calls whose
+    /// status the proxy did not log.
     pub unknown_share: f64,
-    /// Null for TCP, and where every request lasts as long as a connection.
+    /// The median duration in milliseconds. It is null for TCP, and if every request lasts
+    /// as long as a connection.
     pub p50_milliseconds: Option<f64>,
-    /// Null for TCP.
+    /// The 95th percentile of the duration in milliseconds; null as the median is.
     pub p95_milliseconds: Option<f64>,
-    /// Null for TCP.
+    /// The 99th percentile of the duration in milliseconds; null as the median is.
     pub p99_milliseconds: Option<f64>,
 }

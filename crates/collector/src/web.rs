@@ -1,4 +1,4 @@
-//! The page and its API on the web port. They read the published snapshot only.
+//! The page and its API on the web port. They read only the published snapshot.
 
 pub mod hosts;
 pub mod tags;
@@ -16,19 +16,20 @@ use tokio::sync::watch;
 
 use crate::assets;
 
-/// The page loads nothing from elsewhere and runs no inline script.
+/// The header that keeps the page from loading anything from elsewhere and from running inline scripts.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 );
 
 use hosts::Hosts;
 
-/// Kept, and asked for again each time.
+/// The header for answers that a browser may keep, but must revalidate each time.
 const REVALIDATED: HeaderValue = HeaderValue::from_static("no-cache");
 
 type Published = watch::Receiver<Arc<Snapshot>>;
 
-/// The web port's routes, for those who ask for one of `hosts`, loopback or the address that they reach.
+/// Builds the routes of the web port. They answer requests in the name of `hosts`, of loopback, or of the
+/// address that the client reached.
 pub fn router(published: Published, hosts: Hosts) -> Router {
     let mut router = Router::new()
         .route("/api/v1/topology", get(topology::topology))

@@ -1,4 +1,5 @@
-//! Holds ARCHITECTURE.md and README.md to the source: what they name exists, and what exists is named.
+//! Holds ARCHITECTURE.md and README.md to the source: everything that they name exists, and everything that
+//! exists is named.
 
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
@@ -16,7 +17,7 @@ fn text(path: &str) -> String {
     read_to_string(root().join(path)).expect("the file exists")
 }
 
-/// What stands in backticks outside of code blocks.
+/// Returns the texts in backticks outside of code blocks.
 fn names(markdown: &str) -> BTreeSet<String> {
     let mut is_code = false;
     let mut names = BTreeSet::new();
@@ -29,7 +30,7 @@ fn names(markdown: &str) -> BTreeSet<String> {
     names
 }
 
-/// The part of ARCHITECTURE.md under the heading `title`.
+/// Returns the part of ARCHITECTURE.md under the heading `title`.
 fn section(title: &str) -> String {
     let page = text("ARCHITECTURE.md");
     let (_, rest) = page
@@ -38,7 +39,7 @@ fn section(title: &str) -> String {
     rest.split("\n## ").next().expect("a part").to_owned()
 }
 
-/// The cells of a section's table, without its head.
+/// Returns the cells of a section's table, without its head.
 fn rows(title: &str) -> Vec<Vec<String>> {
     let section = section(title);
     let lines = section.lines().filter(|line| line.starts_with('|')).skip(2);
@@ -51,7 +52,7 @@ fn rows(title: &str) -> Vec<Vec<String>> {
     lines.map(cells).collect()
 }
 
-/// The code of a room: `path` and what lies in the directory of the same name, without tests.
+/// Returns the code of a room without its tests: the file `path` and the directory of the same name.
 fn code(path: &Path) -> String {
     let own = read_to_string(path).unwrap_or_default();
     let mut code = own.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
@@ -64,7 +65,7 @@ fn code(path: &Path) -> String {
     code
 }
 
-/// The rooms that `code` imports, one by one or as in `use crate::{export, web};`.
+/// Returns the rooms that `code` imports, one by one or as in `use crate::{export, web};`.
 fn imports(code: &str) -> BTreeSet<String> {
     let lists = code
         .split("use crate::{")
@@ -74,7 +75,7 @@ fn imports(code: &str) -> BTreeSet<String> {
     listed.union(&words_after(code, "crate::")).cloned().collect()
 }
 
-/// The words that follow `start` in `code`, up to what is no part of a name.
+/// Returns the words that follow `start` in `code`.
 fn words_after(code: &str, start: &str) -> BTreeSet<String> {
     let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let word = |rest: &str| rest.chars().take_while(|character| is_part(*character)).collect();
@@ -89,7 +90,7 @@ fn set<T: ToString>(items: impl IntoIterator<Item = T>) -> BTreeSet<String> {
     items.into_iter().map(|item| item.to_string()).collect()
 }
 
-/// Directory and manifest of every crate of the workspace.
+/// Returns the directory and the manifest of every crate of the workspace.
 fn crates() -> Vec<(String, String)> {
     let inner = ["crates", "tools"].into_iter().flat_map(|folder| {
         let entries = read_dir(root().join(folder)).expect("the crates");
@@ -107,7 +108,7 @@ fn crate_name(manifest: &str) -> String {
     name.expect("the crate has a name").trim_matches('"').to_owned()
 }
 
-/// What a manifest lists under `[dependencies]`.
+/// Returns the crates that a manifest lists under `[dependencies]`.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let section = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
     let lines = section.lines().take_while(|line| !line.starts_with('['));
@@ -160,7 +161,7 @@ fn crates_depend_on_no_more_than_the_page_says() {
             .difference(&names(&row[3]))
             .cloned()
             .collect();
-        // als-proto's optional dependencies are features, which analysis does not use.
+        // The optional dependencies of als-proto are features that analysis does not use.
         let is_optional =
             |name: &String| manifest.contains(&format!("{name} = {{ workspace = true, optional = true }}"));
         let more: Vec<&String> = more.iter().filter(|name| !is_optional(name)).collect();
@@ -236,6 +237,37 @@ fn routes_are_served() {
     for route in routes {
         assert!(code.contains(&format!("\"{route}\"")), "no room serves {route}");
     }
+}
+
+#[test]
+fn readme_links_every_document() {
+    let readme = text("README.md");
+    let documents = read_dir(root().join("docs")).expect("the documents");
+    let names = documents.map(|entry| entry.expect("a document").file_name().display().to_string());
+    let pages: Vec<String> = names.filter(|name| name.ends_with(".md")).collect();
+    assert!(pages.contains(&"glossary.md".to_owned()), "{pages:?}");
+    let unlinked: Vec<&String> = pages
+        .iter()
+        .filter(|page| !readme.contains(&format!("](docs/{page})")))
+        .collect();
+    assert!(unlinked.is_empty(), "README.md does not link {unlinked:?}");
+}
+
+#[test]
+fn glossary_has_each_word_once_in_order_and_in_one_sentence() {
+    let glossary = text("docs/glossary.md");
+    let rows = glossary.lines().filter(|line| line.starts_with('|')).skip(2);
+    let mut last = String::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [word, meaning] = cells[..] else {
+            panic!("{row} has two cells")
+        };
+        assert!(*word > *last, "{word} stands after {last}");
+        assert!(meaning.ends_with('.') && !meaning.contains(". "), "{meaning}");
+        word.clone_into(&mut last);
+    }
+    assert_eq!(last, "wired");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The binary as a person meets it: what it prints, how it ends.
+//! The program as a person uses it: what it prints, and how it ends.
 
 #![expect(clippy::unwrap_used, reason = "tests: a panic is a failure")]
 
@@ -26,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A configuration file beside an empty directory file.
+/// Writes a configuration file beside an empty directory file.
 fn configured(configuration: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("cluster.yaml"), "kind: List\nitems: []\n").unwrap();
@@ -99,7 +99,7 @@ SKYWALKING'S KEY                      VALUE     HERE
 envoy-metric.default.alsHTTPAnalysis  k8s-mesh  analysis.http: k8s-mesh
 core.default.gRPCPort                 11900     listen.grpc: 0.0.0.0:11900
 
-ignored: modules that have nothing to do with access logs: 1
+modules that are ignored because they have nothing to do with access logs: 1
 ";
     let printed = text(&output.stdout);
     let lines = printed.lines().map(|line| line.trim().to_owned() + "\n");
@@ -107,7 +107,7 @@ ignored: modules that have nothing to do with access logs: 1
 }
 
 #[rstest]
-#[case::refused_value("persistence", &["refused: ", "line 5", "keeps what an analyzer before it found", "change them as the table says"])]
+#[case::refused_value("persistence", &["refused: ", "line 5", "needs an analyzer before it", "change them as the table says"])]
 #[case::bad_naming_rule("k8s-mesh\n    k8sServiceNameRule: ${pod.name}", &["refused: ", "line 6", "knows no path `pod.name`", "change them"])]
 #[case::unknown_key("k8s-mesh\n    alsTcpAnalysis: a", &["collector.yaml line 6", "the nearest is `alsTCPAnalysis`"])]
 fn check_ends_with_1_on_settings_that_do_not_carry_over(#[case] rest: &str, #[case] named: &[&str]) {
@@ -131,7 +131,7 @@ fn check_ends_with_1_on_settings_that_do_not_carry_over(#[case] rest: &str, #[ca
 #[case::naming_rule("directory: { file: cluster.yaml }\nanalysis: { naming: { k8sServiceNameRule: '${pod.name}' } }\n",
     &["`analysis.naming.k8sServiceNameRule` in ", "collector.yaml line 2: ", "knows no path `pod.name`, at byte 2; write `pod` or"])]
 #[case::directory_that_is_missing(&[ANYWHERE, "directory: { file: nowhere.yaml }\n"].concat(), &["nowhere.yaml", "No such file"])]
-#[case::directory_that_is_no_list(&[ANYWHERE, "directory: { file: collector.yaml }\n"].concat(), &["collector.yaml", "not List"])]
+#[case::directory_that_is_no_list(&[ANYWHERE, "directory: { file: collector.yaml }\n"].concat(), &["collector.yaml", "not a List with items"])]
 fn a_bad_file_is_named_by_check_and_by_the_collector(#[case] configuration: &str, #[case] named: &[&str]) {
     let (_folder, file) = configured(configuration);
     for arguments in [&["check", "--config", &file][..], &["--config", &file]] {
@@ -196,7 +196,8 @@ fn a_hangup_that_nohup_has_ignored_is_no_end() {
     let (mut running, mut lines, mut said) = ready(&mut ignoring);
     send("-HUP", &running);
     send("-TERM", &running);
-    // A hangup that counted would be the first signal, and the second one would end the process at once.
+    // If the hangup counted, it would be the first signal, and the second one would end the process at
+    // once.
     lines.read_to_string(&mut said).unwrap();
     assert!(running.wait().unwrap().success(), "{said}");
 }
@@ -234,7 +235,7 @@ fn what_is_printed_and_not_read_is_no_error() {
     assert_eq!(running.wait().unwrap().code(), Some(0));
 }
 
-/// A collector that has become ready, with its log and what it said in it.
+/// Waits until a collector is ready. Returns it with its log, and the log's text so far.
 fn ready(command: &mut Command) -> (Child, BufReader<ChildStderr>, String) {
     let mut running = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(running.stderr.take().unwrap());

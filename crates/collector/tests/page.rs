@@ -1,4 +1,5 @@
-//! The page against what the collector serves: its files, its content security policy, the API's names.
+//! Holds the page to what the collector serves: its files, its content security policy, and the names in
+//! the API.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,7 @@ fn asset(path: &str) -> &'static str {
         .unwrap_or_default()
 }
 
-/// The values that stand between `start` and the next quotation mark.
+/// Returns the values between `start` and the next quotation mark.
 fn quoted_after(text: &str, start: &str) -> BTreeSet<String> {
     text.split(start)
         .skip(1)

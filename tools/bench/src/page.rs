@@ -52,10 +52,10 @@ fn head(report: &Report) -> String {
     format!(
         "<!-- Generated from docs/performance/report.json by `make gen`; `make bench` writes a new report. -->\n\n\
          # Performance\n\n\
-         Measured on {date} with {version} on {processor}, {cores} cores, Linux {kernel}, by `alscope-bench {command}`: {rounds} rounds, \
-         all measurements in each. Others used the machine too: load average {before} before and {after} after, {stolen:.1} % of the \
-         time stolen by its host. So each figure has its spread, and figures are compared within one run only.\n\n\
-         *Per core* means per second of processor time of the whole collector process, as the kernel counts it.\n",
+         These figures were measured on {date} with {version} on {processor}, {cores} cores, Linux {kernel}, by `alscope-bench {command}`: \
+         {rounds} rounds with all measurements in each. Others used the machine, too: the load average was {before} before and {after} \
+         after, and the host took {stolen:.1} % of the time. So each figure has its spread, and only figures of one run can be compared.\n\n\
+         *Per core* means per second of processor time that the kernel counts for the whole collector process.\n",
         processor = machine.processor,
         cores = machine.cores,
         kernel = machine.kernel,
@@ -74,14 +74,14 @@ fn size(report: &Report) -> String {
     let rate = row.spread(|run| run.rate() / 1e6);
     let (message, entry) = (model.message * 1e6, model.entry * 1e6);
     text.extend([format!(
-        "Envoys do not saturate a collector: each sends what it has once a second. With **2 000 proxies, a message of 33 entries a \
-         second each** (66 000 requests a second, 20 000 series, 10 000 pods of which 10 are replaced each second):\n\n\
+        "Envoys do not saturate a collector, because each sends only once a second. This table is for **2 000 proxies that each send a \
+         message of 33 entries a second** (66 000 requests a second, 20 000 series, 10 000 pods of which 10 are replaced each second):\n\n\
          | | lowest | median | highest |\n|---|---:|---:|---:|\n{}{}{}\n\
          A message costs **{message:.1} µs and {entry:.2} µs for each of its entries**, so a mesh needs about\n\n\
          ```text\n\
          cores = proxies that are used × {message:.1} µs + requests a second × sides × {entry:.2} µs\n\
          ```\n\n\
-         where sides is 2 if both ends of a call have a proxy, for each logs it. Rounded up, with the collector half idle:\n\n\
+         where sides is 2 if both ends of a call have a proxy, because each proxy logs the call. Rounded up, with the collector half idle:\n\n\
          | proxies | requests a second | cores busy | ask for |\n|---:|---:|---:|---:|\n",
         cells(
             "share of a core",
@@ -102,12 +102,12 @@ fn size(report: &Report) -> String {
         let asked = (busy * 20.0).ceil() / 10.0;
         text.extend([format!("| {proxies} | {requests} | {busy:.2} | {asked:.1} |\n")]);
     }
-    text + "\nMemory grows with connections, series and pods: [its bounds](memory.md).\n"
+    text + "\nMemory grows with connections, series and pods; [Memory](memory.md) has its bounds.\n"
 }
 
 fn figures(report: &Report) -> String {
-    let mut text = "## Figures to reach\n\nMedians. What is missed, where its time goes and what would have to change: [where the \
-                    time goes](performance/where-the-time-goes.md).\n\n| figure | wanted | measured | |\n|---|---:|---:|---|\n"
+    let mut text = "## Figures to reach\n\nThe figures are medians. [Where the time goes](performance/where-the-time-goes.md) says \
+                    why some are missed, and what would have to change.\n\n| figure | wanted | measured | |\n|---|---:|---:|---|\n"
         .to_owned();
     for target in targets(report) {
         let Target {
@@ -125,11 +125,11 @@ fn figures(report: &Report) -> String {
 }
 
 fn entries(report: &Report) -> String {
-    let mut text = "## What an entry costs\n\nMillion entries per core, as fast as they are taken, each proxy by a connection of its own: 8 for 100 series, 2 000 for \
-                    20 000. The raw sink is \
-                    the collector's own receiver with a handler that counts bytes; the external sink a server of the crate tonic; prost \
-                    decodes each message and drops it; the analysis alone runs in a thread, without transport. Own cost is what the \
-                    collector takes beyond the raw sink, in µs an entry.\n\n\
+    let mut text = "## What an entry costs\n\nThe table shows million entries per core, sent as fast as they are taken. Each proxy has a \
+                    connection of its own: 8 for 100 series, 2 000 for 20 000. The raw sink is the collector's own receiver with a handler \
+                    that counts bytes. The external sink is a server of the crate tonic. prost decodes each message and drops it. The \
+                    analysis alone runs in a thread, without transport. The own cost is the time that the collector takes in addition to the \
+                    raw sink, in µs for each entry.\n\n\
                     | entries | series | what | lowest | median | highest |\n|---:|---:|---|---:|---:|---:|\n"
         .to_owned();
     for load in [FEW, MANY, SHORT, TWO_PEERS] {
@@ -163,8 +163,8 @@ fn entries(report: &Report) -> String {
 }
 
 fn messages(report: &Report) -> String {
-    let mut text = "## What a message costs\n\nProcessor time of a message, in µs, by its entries; *a + b · entries* fitted to the \
-                    medians. 2 000 sidecars, 20 000 series.\n\n\
+    let mut text = "## What a message costs\n\nThe table shows the processor time of a message, in µs, by its number of entries, and \
+                    *a + b · entries* fitted to the medians. There are 2 000 sidecars and 20 000 series.\n\n\
                     | how | what | 1 entry | 5 entries | 33 entries | a, µs | b, µs |\n|---|---|---:|---:|---:|---:|---:|\n"
         .to_owned();
     for way in Way::ALL {
@@ -187,7 +187,7 @@ fn messages(report: &Report) -> String {
 
 fn scale(report: &Report) -> String {
     let mut text = "## What more pods, series and workers cost\n\n![Cost of an entry by pods and by series](performance/scale.svg)\n\n\
-                    Entries of 497 bytes, 33 a message, as fast as they are taken; the same as [numbers](performance/scale.csv).\n\n\
+                    The entries have 497 bytes, 33 to a message, and are sent as fast as they are taken. The same data is in [a file](performance/scale.csv).\n\n\
                     | pods | series | workers | lowest, µs | median, µs | highest, µs |\n|---:|---:|---:|---:|---:|---:|\n"
         .to_owned();
     for scenario in by_pods().into_iter().chain(by_series()).chain(by_workers()) {
@@ -239,18 +239,18 @@ fn how(report: &Report) -> String {
         .sum();
     format!(
         "## How this is measured\n\n\
-         `make bench` measures, `make bench-check` says which figures of the checked-in report are missed, `make bench-instructions` \
+         `make bench` measures, and `make bench-check` says which figures of the checked-in report are missed. `make bench-instructions` \
          counts instructions and is part of `make ci`.\n\n\
-         - **The load.** A mesh of 10 000 pods; a few of them make most of the calls (Zipf's law). 100 series come from 8 sidecars, \
-         20 000 from 2 000 with 64 000 pairs of pods. Streams begin with an identifier of 62 KB. Paths have ids and queries, peers \
-         their fields in ever new orders, calls started 0 to 5 s ago. Each message is sent by itself, in frames of at most 16 KiB. The \
-         directory comes from an API server by which 10 pods a second are replaced.\n\
-         - **The receivers** are processes of their own with one worker, on a core of their own. The load comes from the other cores.\n\
-         - **What counts.** A measurement counts only if every entry that was sent was observed, with both parties, in the very series \
-         that it was sent for; if nothing was rejected; and if an exporter dropped nothing. This report rests on {entries} entries.\n\n\
-         Others, on the same class of machine: SkyWalking's OAP analyzes 7 000 entries per core (mx-mesh, 2.8 GB), its Satellite \
-         forwards 290 000 to 430 000 without analysis (1.24 GB). Published: OpenTelemetry's collector 10 000 to 33 000 log records a \
-         second and core, Rotel 462 000 spans.\n"
+         - **The load** is a mesh of 10 000 pods, of which a few make most of the calls (Zipf's law). 100 series come from 8 sidecars; \
+         20 000 series come from 2 000 sidecars with 64 000 pairs of pods. Streams begin with an identifier of 62 KB. Paths have ids and \
+         queries, peers have their fields in ever new orders, and calls started 0 to 5 s ago. Each message is sent by itself, in frames of \
+         at most 16 KiB. The directory comes from an API server that replaces 10 pods a second.\n\
+         - **The receivers** are separate processes with one worker, on a core of their own. The load comes from the other cores.\n\
+         - **A measurement counts** only if every entry that was sent was observed, with both parties, in the very series that it was \
+         sent for, if nothing was rejected, and if no exporter dropped anything. This report rests on {entries} entries.\n\n\
+         Other programs, on the same class of machine: SkyWalking's OAP analyzes 7 000 entries per core (mx-mesh, 2.8 GB), and its \
+         Satellite forwards 290 000 to 430 000 without analysis (1.24 GB). Published figures: OpenTelemetry's collector takes 10 000 to \
+         33 000 log records a second and core, and Rotel 462 000 spans.\n"
     )
 }
 

@@ -1,4 +1,4 @@
-//! Every key of the file with a value that is not its default.
+//! Reads every key of the file with a value that is not its default.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ const VALUES: [(&str, &str, &str); 35] = [
     ("ending.scrape", "1m", "1m"),
 ];
 
-/// A file in which `key` is `value`, and the directory is that of Kubernetes if no other is given.
+/// Builds a file that sets `key` to `value`. The directory is Kubernetes unless another one is given.
 fn file(key: &str, value: &str) -> String {
     let names: Vec<&str> = key.split('.').collect();
     let indented = |(depth, name): (usize, &&str)| format!("{}{name}:", "  ".repeat(depth));
@@ -89,7 +89,7 @@ fn file(key: &str, value: &str) -> String {
     format!("{} {value}{directory}", lines.join("\n"))
 }
 
-/// What is described under a key. The sources of the directory are described as one.
+/// Returns the description under a key. The sources of the directory are described as one.
 fn described(key: &str, config: &Config) -> Option<String> {
     let key = if key.starts_with("directory") {
         "directory"

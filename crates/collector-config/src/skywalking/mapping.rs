@@ -1,55 +1,58 @@
-//! What a setting of Apache `SkyWalking` is and means here; the table has them all.
+//! A setting of Apache `SkyWalking` and its meaning here. The table lists all of them.
 
 pub(crate) mod table;
 
-/// A setting of `SkyWalking`.
+/// A setting of `SkyWalking` that concerns access logs.
 #[derive(Clone, Copy, Debug)]
 pub struct Mapping {
-    /// Its key in `application.yml`, with module and provider.
+    /// The key in `application.yml`, with its module and provider.
     pub key: &'static str,
-    /// The environment variable that the shipped file takes it from.
+    /// The environment variable that the shipped `application.yml` takes the value from.
     pub variable: &'static str,
-    /// Its value in the shipped file when the variable is not set.
+    /// The value in the shipped `application.yml` when the variable is not set.
     pub shipped: &'static str,
     pub(crate) meaning: Meaning,
-    /// The listener that it is of; without effect when another one receives access logs.
+    /// The listener that the setting belongs to. The setting has no effect while
+    /// another listener receives access logs.
     pub(crate) listener: Option<Listener>,
 }
 
-/// What a setting of `SkyWalking` means here.
+/// The meaning of a `SkyWalking` setting here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// The key of ours that it sets.
+    /// It sets this key of the collector.
     Sets(&'static str),
-    /// The same, but 0 is no bound, which the default is taken for.
+    /// It sets this key of the collector. 0 means no bound in `SkyWalking`, so here it leaves
+    /// the key at its default.
     SetsUnlessZero(&'static str),
-    /// A naming rule, and the rule that a blank one stands for.
+    /// It sets this key to a naming rule. A blank rule stands for the second one, or for the
+    /// default if there is none.
     Names(&'static str, Option<&'static str>),
-    /// The address of `listen.grpc`.
+    /// It is the IP address of `listen.grpc`.
     Host,
-    /// The port of `listen.grpc`; 0 leaves it to the next listener.
+    /// It is the port of `listen.grpc`. 0 leaves the port to the next listener.
     Port,
-    /// Only one value is accepted, with what to do about another one.
+    /// It must have this value. The second text says what to do about any other.
     Only(&'static str, &'static str),
-    /// It has no effect, and why.
+    /// It has no effect; the text says why.
     Ignored(&'static str),
 }
 
-/// Where `SkyWalking` receives access logs: on the first of these that has a port.
+/// The listeners on which `SkyWalking` may receive access logs. It uses the first one that has a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listener {
-    /// The one of `envoy-metric`.
+    /// The listener of the module `envoy-metric`.
     AccessLogs,
-    /// The one that receivers share.
+    /// The listener of the module `receiver-sharing-server`.
     Shared,
-    /// The one of the core.
+    /// The listener of the module `core`.
     Core,
 }
 
 impl Listener {
     pub(crate) const ALL: [Self; 3] = [Self::AccessLogs, Self::Shared, Self::Core];
 
-    /// Why a setting of this listener has no effect while another one receives.
+    /// Says why a setting of this listener has no effect while another listener receives access logs.
     pub(crate) const fn unused(self) -> &'static str {
         match self {
             Self::AccessLogs => {
@@ -66,12 +69,12 @@ impl Listener {
 }
 
 impl Mapping {
-    /// Whether it may stand in our own file, in the section `envoy-metric`.
+    /// Returns whether the key may stand in the collector's own file, in the section `envoy-metric`.
     pub fn is_of_the_section(&self) -> bool {
         self.key.starts_with("envoy-metric.")
     }
 
-    /// The key of ours that it sets; `None` when it sets none.
+    /// Returns the collector's own key that the setting sets, if it sets one.
     pub fn sets(&self) -> Option<&'static str> {
         match self.meaning {
             Meaning::Sets(key) | Meaning::SetsUnlessZero(key) | Meaning::Names(key, _) => Some(key),
@@ -80,7 +83,7 @@ impl Mapping {
         }
     }
 
-    /// What becomes of it, in a sentence without its stop.
+    /// Describes the effect of the setting in a sentence without its full stop.
     pub fn meaning(&self) -> String {
         match self.meaning {
             Meaning::Sets(key) => format!("sets `{key}`"),

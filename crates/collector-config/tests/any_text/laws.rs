@@ -1,4 +1,4 @@
-//! What holds for any text, configuration or not.
+//! Laws that hold for any text, whether it is a configuration or not.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use alscope_collector_config::{Analyzer, Checked, Config, ConfigError, Environme
 
 const FILE: &str = "any.yaml";
 
-/// Checks all that holds for `text` with `environment`, and returns what it is as a configuration.
+/// Checks every law for `text` with `environment`, and returns the text's configuration or error.
 pub(crate) fn check(text: &str, environment: &Environment) -> Result<Config, ConfigError> {
     let config = Config::parse_with(text, Path::new(FILE), environment);
     match &config {
@@ -45,7 +45,8 @@ fn assert_sound(config: &Config) {
     assert_read_again(config);
 }
 
-/// What is rendered is read again, unless a value from the environment looks like a placeholder.
+/// Checks that rendering and reading gives the same configuration, unless a value from the environment
+/// looks like a placeholder.
 fn assert_read_again(config: &Config) {
     let rendered = config.render();
     if rendered.contains("${") {

@@ -1,4 +1,4 @@
-//! Any text as a configuration, against what must hold.
+//! Checks the laws for random texts and mutated configurations.
 
 mod laws;
 
@@ -6,7 +6,7 @@ use alscope_collector_config::{Environment, MAPPINGS, ValueKind, settings};
 use laws::check;
 use proptest::prelude::*;
 
-/// `PROPTEST_CASES` in the environment asks for more or fewer cases.
+/// The environment variable `PROPTEST_CASES` sets the number of cases.
 fn config() -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,

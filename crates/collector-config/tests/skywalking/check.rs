@@ -1,4 +1,4 @@
-//! What `check` tells of a file of `SkyWalking`.
+//! The report of `check` about a file of `SkyWalking`.
 
 use std::path::Path;
 
@@ -43,7 +43,11 @@ envoy-metric:
         .map(|row| (row.key, row.value.as_str(), told(&row.outcome)))
         .collect();
     let expected = [
-        ("envoy-metric.selector", "default", "ignored: it is as it is here"),
+        (
+            "envoy-metric.selector",
+            "default",
+            "ignored: the collector does so anyway",
+        ),
         (
             "envoy-metric.default.alsHTTPAnalysis",
             "k8s-mesh",
@@ -52,8 +56,8 @@ envoy-metric:
         (
             "envoy-metric.default.alsTCPAnalysis",
             "persistence",
-            "refused: `envoy-metric.default.alsTCPAnalysis` in application.yml line 19: the analyzer `persistence` keeps what \
-             an analyzer before it found; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence",
+            "refused: `envoy-metric.default.alsTCPAnalysis` in application.yml line 19: the analyzer `persistence` needs an \
+             analyzer before it; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence",
         ),
         ("core.default.gRPCHost", "0.0.0.0", "listen.grpc: 0.0.0.0:11800"),
         ("core.default.gRPCPort", "11800", "listen.grpc: 0.0.0.0:11800"),

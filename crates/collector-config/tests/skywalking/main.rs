@@ -1,5 +1,5 @@
-//! Settings of Apache `SkyWalking`: each by the section of our own file, by its environment variable, and as `check` tells
-//! of it.
+//! Settings of Apache `SkyWalking`, each in three ways: in the section of the collector's own file, by its
+//! environment variable, and in the report of `check`.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
@@ -52,7 +52,8 @@ fn report(text: &str, environment: &Environment) -> SkyWalkingReport {
     }
 }
 
-/// What became of a setting in one line; `NAME` and `PLACE` stand for what differs between the ways to set it.
+/// Formats the effect of a setting in one line. `NAME` and `PLACE` stand for what differs between the ways
+/// to set it.
 fn told(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Sets { key, value } => format!("{key}: {value}"),
@@ -61,7 +62,7 @@ fn told(outcome: &Outcome) -> String {
     }
 }
 
-/// The same of what our own file or the environment makes of it.
+/// Formats the same for the collector's own file or the environment.
 fn told_of(config: Result<Config, ConfigError>, name: &str) -> String {
     let config = match config {
         Ok(config) => config,
@@ -89,7 +90,7 @@ fn told_of(config: Result<Config, ConfigError>, name: &str) -> String {
 #[case::http_unknown("default.alsHTTPAnalysis", "k8s-mehs", &[], "refused: `NAME` in PLACE: `k8s-mehs` is not an analyzer; the nearest is `k8s-mesh`, of k8s-mesh, mx-mesh, persistence")]
 #[case::tcp("default.alsTCPAnalysis", " k8s-mesh ", &[], "analysis.tcp: k8s-mesh")]
 #[case::tcp_kept("default.alsTCPAnalysis", "k8s-mesh,persistence", &[], "analysis.tcp: k8s-mesh,persistence")]
-#[case::nothing_to_keep("default.alsTCPAnalysis", "persistence", &[], "refused: `NAME` in PLACE: the analyzer `persistence` keeps what an analyzer before it found; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence")]
+#[case::nothing_to_keep("default.alsTCPAnalysis", "persistence", &[], "refused: `NAME` in PLACE: the analyzer `persistence` needs an analyzer before it; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence")]
 #[case::service_names("default.k8sServiceNameRule", "${service.metadata.name}", &[], "analysis.naming.k8sServiceNameRule: ${service.metadata.name}")]
 #[case::bad_service_names("default.k8sServiceNameRule", "${service.name}", &[], "refused: `NAME` in PLACE: the naming rule knows no path `service.name`, at byte 2; write `pod` or `service` with `.metadata.name`, `.metadata.namespace`, `.metadata.labels.KEY` or `.metadata.annotations.KEY`, a KEY with dots in parentheses")]
 #[case::blank_service_names("default.k8sServiceNameRule", "", &[], "analysis.naming.k8sServiceNameRule: ${pod.metadata.labels.(service.istio.io/canonical-name),pod.metadata.labels.(app.kubernetes.io/name),pod.metadata.labels.app}")]
@@ -168,7 +169,7 @@ fn setting_of_the_section_means_the_same_by_every_way(
         .expect("a row");
     assert_eq!(row.value, value);
     let expected = match expects(mapping.key, &format!("application.yml line {}", line + 1)) {
-        nothing if nothing.is_empty() => "ignored: it is as it is here".to_owned(),
+        nothing if nothing.is_empty() => "ignored: the collector does so anyway".to_owned(),
         expected => expected,
     };
     assert_eq!(told(&row.outcome), expected);
@@ -187,7 +188,7 @@ fn setting_of_the_section_means_the_same_by_every_way(
 #[case::shared_port_zero(&[("SW_RECEIVER_GRPC_PORT", "0"), ("SW_CORE_GRPC_PORT", "11900")], "listen.grpc: 0.0.0.0:11900")]
 #[case::shared_tls_on_another_port(&[("SW_RECEIVER_GRPC_SSL_ENABLED", "true")], "")]
 #[case::shared_tls(&[("SW_RECEIVER_GRPC_SSL_ENABLED", "true"), ("SW_RECEIVER_GRPC_PORT", "11901")], "refused: `SW_RECEIVER_GRPC_SSL_ENABLED` in the environment is `true`; TLS is not in this version; set it to false and let proxies connect in plain text")]
-#[case::token(&[("SW_AUTHENTICATION", "token")], "refused: `SW_AUTHENTICATION` in the environment is `token`; authentication is not in this version; bound who can reach the port, by a NetworkPolicy")]
+#[case::token(&[("SW_AUTHENTICATION", "token")], "refused: `SW_AUTHENTICATION` in the environment is `token`; authentication is not in this version; limit who can reach the port with a NetworkPolicy")]
 #[case::quotes_around_a_value(&[("SW_ENVOY_METRIC_ALS_HTTP_ANALYSIS", "\"k8s-mesh\"")], "analysis.http: k8s-mesh")]
 #[case::message_over_buffer(&[("SW_ALS_GRPC_PORT", "11902"), ("SW_ALS_GRPC_MAX_MESSAGE_SIZE", "536870912")], "refused: `limits.messageBytes` in collector.yaml is 536870912, more than `limits.bufferedBytes` 67108864; raise the second")]
 fn listeners_are_taken_in_skywalkings_order(#[case] environment: &[(&str, &str)], #[case] expected: &str) {
@@ -204,11 +205,11 @@ fn listeners_are_taken_in_skywalkings_order(#[case] environment: &[(&str, &str)]
 )]
 #[case(
     "SW_RECEIVER_GRPC_MAX_CONCURRENT_CALL",
-    "it bounds all that agents send; `limits` bounds access logs alone"
+    "it limits everything that agents send; `limits` here limits access logs alone"
 )]
 #[case(
     "SW_RECEIVER_GRPC_MAX_MESSAGE_SIZE",
-    "it bounds all that agents send; `limits` bounds access logs alone"
+    "it limits everything that agents send; `limits` here limits access logs alone"
 )]
 #[case(
     "SW_RECEIVER_GRPC_THREAD_POOL_SIZE",
@@ -219,18 +220,18 @@ fn listeners_are_taken_in_skywalkings_order(#[case] environment: &[(&str, &str)]
 #[case("SW_RECEIVER_GRPC_SSL_TRUSTED_CAS_PATH", "TLS is not in this version")]
 #[case(
     "SW_CORE_GRPC_MAX_CONCURRENT_CALL",
-    "it bounds all that agents send; `limits` bounds access logs alone"
+    "it limits everything that agents send; `limits` here limits access logs alone"
 )]
 #[case(
     "SW_CORE_GRPC_MAX_MESSAGE_SIZE",
-    "it bounds all that agents send; `limits` bounds access logs alone"
+    "it limits everything that agents send; `limits` here limits access logs alone"
 )]
 #[case("SW_SERVICE_NAME_MAX_LENGTH", "SkyWalking's back end cuts names itself")]
 #[case("SW_INSTANCE_NAME_MAX_LENGTH", "SkyWalking's back end cuts names itself")]
 #[case("SW_ENDPOINT_NAME_MAX_LENGTH", "SkyWalking's back end cuts names itself")]
 #[case(
     "SW_CORE_MAX_HTTP_URIS_NUMBER_PER_SVR",
-    "it bounds what SkyWalking's back end tells apart; `analysis.endpoints.perService` bounds it here"
+    "it limits the endpoints that SkyWalking's back end tells apart; `analysis.endpoints.perService` limits them here"
 )]
 #[case("SW_SEARCHABLE_LOGS_TAG_KEYS", "it is a setting of SkyWalking's storage")]
 #[case(

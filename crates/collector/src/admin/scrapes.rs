@@ -1,4 +1,5 @@
-//! Who has seen the metrics: what was counted last is to be scraped before the collector is gone.
+//! Tracks the scrapes of the metrics, so that the collector does not end before
+//! the last counts are scraped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,17 +7,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// The scrapes of the metrics so far.
+/// The progress of the scrapes so far.
 #[derive(Debug, Default)]
 pub struct Scrapes(watch::Sender<Progress>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
-    /// One was read to its end.
+    /// Whether a scrape has been read to its end.
     has_begun: bool,
-    /// Nothing is counted any more.
+    /// Whether the last snapshot is published, so that counts no longer change.
     is_final: bool,
-    /// One of all that was counted was read to its end.
+    /// Whether a scrape of the last snapshot has been read to its end.
     has_ended: bool,
 }
 
@@ -28,7 +29,7 @@ pub struct Scrape {
 }
 
 impl Scrapes {
-    /// A scrape of what is published from now on.
+    /// Begins a scrape of the snapshot that is published now.
     pub fn begin(self: &Arc<Self>) -> Scrape {
         Scrape {
             scrapes: self.clone(),
@@ -36,7 +37,8 @@ impl Scrapes {
         }
     }
 
-    /// Once the last snapshot is published: waits until it was scraped, for at most so long; not at all if nobody ever scraped.
+    /// Waits until the last snapshot has been scraped, for at most `most`. Returns at once if nobody ever
+    /// scraped. Call it once the last snapshot is published.
     pub async fn last(&self, most: Duration) {
         self.0.send_modify(|progress| progress.is_final = true);
         let mut progress = self.0.subscribe();
@@ -48,7 +50,7 @@ impl Scrapes {
 }
 
 impl Scrape {
-    /// It was read to its end.
+    /// Notes that the scrape was read to its end.
     pub fn end(self) {
         self.scrapes.0.send_modify(|progress| {
             progress.has_begun = true;

@@ -1,4 +1,4 @@
-//! The directory's source, by the configuration: a file, an API server, or none.
+//! The source that fills the directory, as configured: a file, a Kubernetes API server, or none.
 
 use std::sync::Arc;
 
@@ -17,29 +17,29 @@ use crate::directory::freshness::Freshness;
 use crate::directory::publisher;
 use crate::directory::{empty, kubernetes};
 
-/// Changes of the directory that wait to be applied.
+/// How many changes of the directory may wait to be applied. A source waits while there are as many.
 const CHANGE_CAPACITY: usize = 4096;
 
-/// Why the directory can't be filled.
+/// The errors that keep the directory from being filled.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectorySourceError {
     /// The directory file can't be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Nobody follows the directory any more.
+    /// The watches ended before the directory was complete, which only a fault of the program can cause.
     #[error(
-        "directory.kubernetes: what follows it has ended before it was complete; look at the errors in the log and start the \
+        "directory.kubernetes: the watches ended before all objects were listed; look at the errors in the log and start the \
          collector again"
     )]
     Ended,
-    /// No API server is configured.
+    /// There is neither a service account nor a kubeconfig, or it cannot be used.
     #[error(
         "directory.kubernetes: {0:#}; run in a cluster, set KUBECONFIG or directory.kubernetes.kubeconfig, or use directory.file"
     )]
     Kubernetes(anyhow::Error),
 }
 
-/// The freshness of the kinds that the directory's source has.
+/// Builds the freshness for the kinds of objects that the configured source has.
 pub fn freshness(config: &Config) -> Freshness {
     match config.directory {
         Configured::None => Freshness::default(),
@@ -47,7 +47,8 @@ pub fn freshness(config: &Config) -> Freshness {
     }
 }
 
-/// Starts the configured source of `directory`. The answer turns true when the directory is complete.
+/// Starts the configured source, which fills `directory`. The returned channel turns true
+/// when the directory is complete.
 pub async fn source(
     config: &Config,
     directory: &Arc<ArcSwap<Directory>>,
@@ -94,16 +95,16 @@ pub async fn source(
     Ok(is_synced)
 }
 
-/// How the wait for the directory ended.
+/// The outcome of the wait for the directory.
 #[derive(Debug, PartialEq, Eq)]
 pub enum DirectoryWait {
-    /// It is there.
+    /// Every kind has been listed.
     Complete,
-    /// The collector was told to stop first.
+    /// The collector was told to stop before that.
     Unfinished,
 }
 
-/// Waits for the complete directory: an entry that came before it would be unattributed.
+/// Waits for the complete directory, because the parties of earlier entries would not be found.
 pub async fn until_synced(
     mut synced: watch::Receiver<bool>,
     stop: &CancellationToken,

@@ -1,4 +1,4 @@
-//! What the analyzer `persistence` and the naming of endpoints are told, out of the configuration.
+//! Builds the analyzer `persistence` and its endpoint rules from the configuration.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use alscope_collector_config::{Analyzer, Config};
 
 use crate::export::json_lines;
 
-/// An endpoint rule that names nothing.
+/// An endpoint rule that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("analysis.endpoints.rules: {0}")]
 pub struct BadEndpointRule(#[from] EndpointRuleError);
 
-/// The analyzer that all workers share; `None` when no chain has it.
+/// Builds the analyzer, which all workers share. Returns `None` if no chain lists it.
 pub fn persistence(config: &Config) -> Result<Option<Arc<Persistence>>, BadEndpointRule> {
     let endpoints = endpoints(config)?;
     let is_in = |chain: &[Analyzer]| chain.contains(&Analyzer::Persistence);
@@ -53,7 +53,7 @@ fn redaction(config: &Config) -> Redaction {
     }
 }
 
-/// Secrets and the configured headers are hidden, also when entries are shown whole.
+/// Builds the redaction with the configured headers. It hides secrets wherever single entries are shown.
 pub fn hidden_headers(config: &Config) -> Redaction {
     Redaction::with_headers(config.analysis.redaction.headers.iter().map(String::as_str))
 }

@@ -1,4 +1,5 @@
-//! The workers' shards: their analyzers, bounds, and the registry that they share.
+//! Builds the workers' shards, with their analyzers and bounds, and the registry of
+//! series that the shards share.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use alscope_analysis::shard::{AnalysisSettings, Shard};
 use alscope_collector_config::{Analyzer, Config};
 use parking_lot::Mutex;
 
-/// The shards, one of each worker, and the registry that they share.
+/// Builds one shard for each worker, and the registry that they share.
 pub fn shards(
     config: &Config,
     persistence: Option<&Arc<Persistence>>,
@@ -28,7 +29,7 @@ pub fn shards(
     (registry, shards)
 }
 
-/// A worker's shard.
+/// Builds the shard of one worker.
 pub fn shard(
     config: &Config,
     registry: &Arc<Registry>,
@@ -41,7 +42,7 @@ pub fn shard(
     }))
 }
 
-/// What the configuration tells the shards.
+/// Collects the settings of a shard from the configuration.
 fn settings(config: &Config) -> AnalysisSettings {
     AnalysisSettings {
         http: chain(&config.analysis.http),
@@ -56,7 +57,8 @@ fn settings(config: &Config) -> AnalysisSettings {
     }
 }
 
-/// The analyzers that find parties. `persistence` finds none: it keeps what others found.
+/// Builds the chain of the analyzers that find parties. `persistence` is not part of it, because it
+/// only keeps what others found.
 fn chain(analyzers: &[Analyzer]) -> Chain {
     Chain::new(analyzers.iter().filter_map(|analyzer| match analyzer {
         Analyzer::K8sMesh => Some(chain::Analyzer::K8sMesh),

@@ -1,5 +1,5 @@
-//! From an object as a source sends it to its record. One that can't be decoded is told by its names alone: what it holds
-//! may be secret.
+//! Decodes an object of a source into its record. The error of an object that can't be decoded holds its
+//! names only, because the content may be secret.
 
 use alscope_analysis::directory::naming_rules::NamingRules;
 use alscope_analysis::directory::records::{ObjectKey, Record};
@@ -11,13 +11,13 @@ use super::objects::Object;
 /// An object that can't be decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Undecodable {
-    /// Its key, if it has a name.
+    /// The object's key, if the object has a name.
     pub key: Option<ObjectKey>,
-    /// Its namespace and name, as a person writes them.
+    /// The object's namespace and name, as a person writes them.
     pub name: String,
 }
 
-/// What tells an object from others.
+/// The fields that identify an object.
 #[derive(Debug, Deserialize, Serialize)]
 struct Named {
     metadata: Names,
@@ -30,7 +30,7 @@ struct Names {
     uid: Option<String>,
 }
 
-/// The record of an object of the kind `K`.
+/// Decodes an object of the kind `K` into its record.
 pub fn decode<'de, K, D>(object: D, rules: &NamingRules) -> Result<Record, Undecodable>
 where
     K: Object + DeserializeOwned,

@@ -1,9 +1,10 @@
-//! The directory source `file`: what `kubectl get pods,services,endpointslices,nodes,serviceentries,workloadentries -A` prints with
-//! `-o json` or `-o yaml`; clusters without Istio's definitions have neither of the last two.
+//! The directory source `file`. It reads what `kubectl get
+//! pods,services,endpointslices,nodes,serviceentries,workloadentries -A` prints with `-o json` or `-o
+//! yaml`. A cluster without Istio's definitions has neither of the last two kinds.
 //!
-//! Each item is reduced to its record before the next one is decoded, so that a large file costs little more than its text. Of
-//! 100 000 pods, 67 MB of YAML or 116 MB of JSON, the one took 6.6 s and 136 MB, the other 1.6 s and 183 MB: the parser of YAML
-//! alone takes 5.6 s.
+//! Each item is reduced to its record before the next one is decoded, so a large file costs little more
+//! than its text. For 100 000 pods, 67 MB of YAML took 6.6 s and 136 MB, and 116 MB of JSON took 1.6 s and
+//! 183 MB. The YAML parser alone takes 5.6 s.
 
 pub mod follow;
 mod list;
@@ -25,45 +26,46 @@ use super::workload_entry::WorkloadEntry;
 use crate::clock;
 use list::List;
 
-/// Why a directory file can't be used.
+/// The errors of a directory file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It can't be read.
+    /// The file can't be read.
     #[error("directory file {}: {source}; write it with `{KUBECTL}`", path.display())]
     Unreadable {
-        /// The file.
+        /// The directory file's path.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It is neither JSON nor YAML, or no object.
+    /// The file is neither JSON nor YAML, or its top level is not an object.
     #[error("directory file {}: not YAML, or no List: {message}; write it with `{KUBECTL}`", path.display())]
     NotYaml {
-        /// The file.
+        /// The directory file's path.
         path: PathBuf,
-        /// What the parser says, with the place.
+        /// The parser's message, with the place.
         message: String,
     },
-    /// It is not a List.
-    #[error("directory file {}: its kind is {found}, not List; write it with `{KUBECTL}`", path.display())]
+    /// The file is not a List of Kubernetes objects.
+    #[error("directory file {}: it holds {found}, not a List with items; write it with `{KUBECTL}`", path.display())]
     NotAList {
-        /// The file.
+        /// The directory file's path.
         path: PathBuf,
-        /// The kind that it has.
+        /// What the file holds instead, such as `an object of the kind Pod`.
         found: String,
     },
 }
 
-/// The command that writes such a file.
+/// The command that writes such a file, for error messages.
 const KUBECTL: &str = "kubectl get pods,services,endpointslices,nodes -A -o json";
 
-/// An item that can't be decoded, of this kind.
+/// An item that can't be decoded, with its kind.
 pub type LeftOut = (ObjectKind, Undecodable);
 
-/// An item of a directory file.
+/// An item of a directory file, decoded.
 type Item = Result<Record, LeftOut>;
 
-/// Reads the file into `state`, in which nothing is yet. The items that can't be decoded are left out and named.
+/// Reads the file into `state`, which must be empty. Returns the items that can't be
+/// decoded and are left out.
 pub fn load(path: &Path, state: &mut DirectoryState) -> Result<Vec<LeftOut>, FileError> {
     let text = read(path)?;
     let (rules, now) = (state.naming_rules().clone(), clock::now());
@@ -82,14 +84,16 @@ fn read(path: &Path) -> Result<String, FileError> {
     })
 }
 
-/// Hands each item of a kind that the directory uses to `take`. After an error what was handed on is of no use.
+/// Passes each item of a kind that the directory uses to `take`. After an error the items passed
+/// so far must be discarded.
 fn parse(text: &str, path: &Path, rules: &NamingRules, mut take: impl FnMut(Item)) -> Result<(), FileError> {
     let list = if is_json(text) {
         let take = |item: &RawValue| decode_item(item, rules).into_iter().for_each(&mut take);
         let mut json = serde_json::Deserializer::from_str(text);
         List::read(&mut json, take).map_err(|error| error.to_string())
     } else {
-        // The parser's bounds are for what strangers send: a mesh of a thousand pods is beyond them. Nothing of the file is shown.
+        // The parser's default limits are for input from strangers; a mesh of a thousand pods is beyond
+        // them. No error shows a part of the file, which may hold secrets.
         let options = serde_saphyr::options! { budget: None, with_snippet: false };
         let take = |item: Value| decode_item(&item, rules).into_iter().for_each(&mut take);
         serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| List::read(yaml, take))
@@ -101,16 +105,17 @@ fn parse(text: &str, path: &Path, rules: &NamingRules, mut take: impl FnMut(Item
         Ok(list) if list.is_complete() => Ok(()),
         Ok(list) => {
             let found = match list.kind.as_deref() {
-                None => "missing".to_owned(),
-                Some("List") => "List without items".to_owned(),
-                Some(kind) => format!("\"{kind}\""),
+                None => "an object without a kind".to_owned(),
+                Some("List") => "a List without items".to_owned(),
+                Some(kind) => format!("an object of the kind {kind}"),
             };
             Err(FileError::NotAList { path, found })
         }
     }
 }
 
-/// Whether a text that may be YAML is JSON, which is parsed ten times as fast. A flow mapping of YAML looks alike at its begin.
+/// Returns whether a text is likely JSON, which parses ten times as fast as YAML. A flow mapping of
+/// YAML begins the same way.
 fn is_json(text: &str) -> bool {
     text.trim_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
@@ -120,7 +125,7 @@ struct Typed {
     kind: Option<String>,
 }
 
-/// An item as its record; `None` of a kind that the directory does not use.
+/// Decodes an item into its record. Returns `None` for a kind that the directory does not use.
 fn decode_item<'de, D: Deserializer<'de> + Copy>(item: D, rules: &NamingRules) -> Option<Item> {
     let typed = Typed::deserialize(item).ok()?;
     let kind = typed.kind?;

@@ -1,4 +1,5 @@
-//! How fresh what the directory holds of each kind is: the sources write it, metrics and `/readyz?verbose` read it.
+//! How fresh the directory's objects of each kind are. The sources write it;
+//! metrics and `/readyz?verbose` read it.
 
 use std::time::Duration;
 
@@ -6,16 +7,16 @@ use alscope_analysis::directory::records::ObjectKind;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// What the sources know about each kind's freshness.
+/// The freshness of each kind, as its source reported it.
 #[derive(Debug, Default)]
 pub struct Freshness(Mutex<Vec<(ObjectKind, Seen)>>);
 
 #[derive(Debug)]
 struct Seen {
     is_listed: bool,
-    /// The last word of the source; until there is any, when it was first asked.
+    /// When the source last reported anything. Before its first report, when it was first asked.
     heard: Instant,
-    /// The last failure since the source worked.
+    /// The latest failure, until the source works again.
     failure: Option<(Instant, String)>,
     failures: u64,
     skipped: u64,
@@ -24,22 +25,22 @@ struct Seen {
 /// One kind's freshness at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindFreshness {
-    /// The kind.
+    /// The kind of object that this is about.
     pub kind: ObjectKind,
-    /// Whether all its objects have been listed once.
+    /// Whether all objects of the kind have been listed once.
     pub is_listed: bool,
-    /// Time since the source's last word about it; until there is any, since it was first asked.
+    /// Time since the source's last report. Before its first report, time since it was first asked.
     pub age: Duration,
-    /// The last failure and how long ago it was, unless the source works again.
+    /// The latest failure and the time since then. `None` if the source works.
     pub failure: Option<(Duration, String)>,
-    /// How often its source failed.
+    /// How often the source failed, since the start.
     pub failures: u64,
-    /// How often an object came that could not be decoded.
+    /// How often an object came that could not be decoded, since the start.
     pub skipped: u64,
 }
 
 impl Freshness {
-    /// The freshness of a directory that has these kinds and is filled from now on.
+    /// The freshness of a directory with these kinds, which its source begins to fill now.
     pub fn of(kinds: &[ObjectKind]) -> Self {
         let heard = Instant::now();
         let seen = |kind: &ObjectKind| {
@@ -55,17 +56,17 @@ impl Freshness {
         Freshness(Mutex::new(kinds.iter().map(seen).collect()))
     }
 
-    /// Takes word that the source knows of nothing newer about `kind` than what it has told.
+    /// Notes a report of the source that `kind` is up to date.
     pub fn heard(&self, kind: ObjectKind) {
         self.change(kind, |seen| seen.heard = Instant::now());
     }
 
-    /// Takes word that all objects of `kind` are listed.
+    /// Notes that all objects of `kind` are listed.
     pub fn listed(&self, kind: ObjectKind) {
         self.change(kind, |seen| seen.is_listed = true);
     }
 
-    /// Takes a failure of the source of `kind`.
+    /// Notes a failure of the source of `kind`.
     pub fn failed(&self, kind: ObjectKind, why: &str) {
         self.change(kind, |seen| {
             seen.failure = Some((Instant::now(), why.to_owned()));
@@ -73,17 +74,17 @@ impl Freshness {
         });
     }
 
-    /// Takes word that the source of `kind` does not fail any more.
+    /// Notes that the source of `kind` works again.
     pub fn works(&self, kind: ObjectKind) {
         self.change(kind, |seen| seen.failure = None);
     }
 
-    /// Takes word of an object of `kind` that could not be decoded.
+    /// Notes an object of `kind` that could not be decoded.
     pub fn skipped(&self, kind: ObjectKind) {
         self.change(kind, |seen| seen.skipped += 1);
     }
 
-    /// Every kind's freshness now.
+    /// Returns every kind's freshness at this moment.
     pub fn now(&self) -> Vec<KindFreshness> {
         let now = Instant::now();
         let known = self.0.lock();

@@ -1,7 +1,9 @@
-//! The directory source `kubernetes`: watches of Pods, Services, `EndpointSlices`, Nodes and, where Istio's definitions are
-//! installed and may be read, `ServiceEntries` and `WorkloadEntries`.
+//! The directory source `kubernetes`. It watches Pods, Services, `EndpointSlices` and Nodes,
+//! and also `ServiceEntries` and `WorkloadEntries` where Istio's definitions are installed and
+//! the collector may read them.
 //!
-//! Each object is reduced to its record when it arrives, so that ten thousand pods cost what identity needs of them.
+//! Each object is reduced to its record when it arrives, so ten thousand pods cost only
+//! the fields that identity needs.
 
 mod failure;
 mod watch;
@@ -24,7 +26,8 @@ use super::workload_entry::WorkloadEntry;
 pub use watch::PAGE_OBJECTS;
 use watch::Watch;
 
-/// A client for the API server: of `kubeconfig`, else of the pod's service account, else of the environment.
+/// Creates a client of the API server, from `kubeconfig` if there is one, else from the pod's service
+/// account, else from the environment's kubeconfig.
 pub async fn client(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<Client> {
     let mut config = match kubeconfig {
         Some(path) => {
@@ -33,25 +36,25 @@ pub async fn client(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<Clie
         }
         None => Config::infer().await?,
     };
-    // Each watch has its own pauses.
+    // Each watch has its own pauses after failures.
     config.default_retry = false;
     Ok(Client::try_from(config)?)
 }
 
-/// Where the watches read and write.
+/// The parts that every watch needs.
 pub struct Source {
-    /// The API server.
+    /// A client of the API server.
     pub client: Client,
-    /// Which metadata is kept.
+    /// The naming rules, which say which metadata a record keeps.
     pub rules: Arc<NamingRules>,
-    /// Takes what they see.
+    /// The channel for the changes that the watches see.
     pub changes: mpsc::Sender<Change>,
-    /// Takes how fresh it is.
+    /// The record of how fresh each kind is.
     pub freshness: Arc<Freshness>,
 }
 
 impl Source {
-    /// Watches all kinds until `stopping`, or until nobody takes the changes.
+    /// Watches all kinds until `stopping`, or until the receiver of the changes is gone.
     pub async fn watch_all(self, stopping: CancellationToken) {
         let all = async {
             tokio::join!(
@@ -70,7 +73,7 @@ impl Source {
         }
     }
 
-    /// Hands a change on. Nobody takes it only when all watches end.
+    /// Sends a change. The receiver is gone only when all watches end.
     async fn send(&self, change: Change) {
         drop(self.changes.send(change).await);
     }

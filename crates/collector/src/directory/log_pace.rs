@@ -1,12 +1,14 @@
-//! How often the log says something that may go on for ever: at once, then at growing intervals.
+//! Paces log lines about something that may go on for ever: the first one at once,
+//! the others at growing intervals.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Time between the first line and the second; it doubles with each line.
+/// The time between the first line and the second. It doubles with each line.
 const FIRST_INTERVAL: Duration = Duration::from_mins(1);
-/// The longest time between two lines. After as long without an occasion the next one counts as the first.
+/// The longest time between two lines. If nothing happens for as long, the next
+/// occasion counts as the first.
 const MAX_INTERVAL: Duration = Duration::from_hours(1);
 
 /// The pace of one sort of line.
@@ -17,7 +19,7 @@ pub(super) struct LogPace {
 }
 
 impl LogPace {
-    /// Whether this occasion at `now` is to be logged.
+    /// Returns whether an occasion at `now` is to be logged.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let interval = match self.next {
             Some((next, _)) if now < next => return false,
@@ -33,7 +35,7 @@ impl LogPace {
 mod tests {
     use super::*;
 
-    /// When an occasion every ten seconds is logged, in minutes.
+    /// Returns the minutes at which an occasion every ten seconds is logged.
     fn logged(pace: &mut LogPace, from: Instant, minutes: u64) -> Vec<u64> {
         let due = |second: &u64| pace.is_due(from + Duration::from_secs(*second));
         let seconds = (0..minutes * 60).step_by(10).filter(due);

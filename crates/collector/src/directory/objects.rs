@@ -1,4 +1,4 @@
-//! From Kubernetes' objects to the directory's records: the few fields that identity needs.
+//! Converts Kubernetes objects into the directory's records, which hold the few fields that identity needs.
 
 mod lifetime;
 
@@ -20,9 +20,9 @@ use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// An object that the directory knows.
+/// A Kubernetes object that the directory uses.
 pub trait Object {
-    /// The object's record, with the metadata that `rules` read.
+    /// Builds the object's record, with the metadata that `rules` read.
     fn record(&self, rules: &NamingRules) -> Record;
 }
 
@@ -31,7 +31,7 @@ impl Object for Pod {
         let spec = self.spec.clone().unwrap_or_default();
         let status = self.status.clone().unwrap_or_default();
         let host_network = spec.host_network.unwrap_or(false);
-        // A native sidecar is an init container that is started again whenever it ends.
+        // A native sidecar is an init container with `restartPolicy: Always`.
         let sidecars = spec.init_containers.iter().flatten();
         let sidecars = sidecars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
         let containers = spec.containers.iter().chain(sidecars);
@@ -90,7 +90,7 @@ impl Object for Service {
             .flatten()
             .chain(spec.external_ips.iter().flatten())
             .map(String::as_str);
-        // `None` is the cluster IP of a headless Service; it is no address, so it drops out.
+        // A headless Service has the cluster IP `None`. It is not an address, so it is dropped below.
         let addresses = addresses(own.chain(spec.cluster_ip.as_deref()).chain(ingress));
         Record::Service(ServiceRecord {
             name: self.metadata.name.clone().unwrap_or_default(),
@@ -176,8 +176,8 @@ impl Object for Node {
     }
 }
 
-/// Which workloads a Service selects: a named target port is one that they name, and any other they may name, too (istio
-/// `findServiceTargetPort`).
+/// Returns the rule by which a Service selects workloads. A named target port must be a port that the
+/// workload names; it may name any other port, too (istio `findServiceTargetPort`).
 fn selector(spec: &ServiceSpec) -> Option<Selector> {
     let labels = spec.selector.clone().filter(|labels| !labels.is_empty())?;
     let ports = spec.ports.iter().flatten().map(|port| {
@@ -198,7 +198,7 @@ fn selector(spec: &ServiceSpec) -> Option<Selector> {
     })
 }
 
-/// A port with the protocol that it declares; `None` when the number is no port.
+/// Builds a port with the protocol that it declares. Returns `None` if the number is not a port.
 pub(super) fn declared(number: i32, app_protocol: Option<&str>, name: Option<&str>) -> Option<Port> {
     Some(Port {
         number: u16::try_from(number).ok()?,
@@ -206,12 +206,12 @@ pub(super) fn declared(number: i32, app_protocol: Option<&str>, name: Option<&st
     })
 }
 
-/// `metadata.creationTimestamp`.
+/// Returns `metadata.creationTimestamp`, or the earliest moment if it is missing.
 pub(super) fn created(metadata: &ObjectMeta) -> Moment {
     metadata.creation_timestamp.as_ref().map_or(Moment::MIN, moment)
 }
 
-/// The labels that the rules read of such an object.
+/// Returns the labels of such an object that the rules read.
 pub(super) fn labels(
     metadata: &ObjectMeta,
     rules: &NamingRules,
@@ -220,7 +220,8 @@ pub(super) fn labels(
     kept(metadata.labels.as_ref(), |key| rules.read_label(object, key))
 }
 
-/// The annotations that the rules read of such an object, and where a Service is exported to.
+/// Returns the annotations of such an object that the rules read, and the one that says where
+/// a Service is exported to.
 pub(super) fn annotations(
     metadata: &ObjectMeta,
     rules: &NamingRules,
@@ -245,7 +246,7 @@ fn controller(metadata: &ObjectMeta) -> Option<Controller> {
     })
 }
 
-/// Those of `texts` that are IP addresses, each once.
+/// Returns the IP addresses among `texts`, each once.
 fn addresses<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = texts.filter_map(|text| text.parse().ok()).collect();
     addresses.sort();

@@ -1,4 +1,5 @@
-//! Applies changes to the directory's state and publishes a version when an answer changed, at most every 50 ms.
+//! Applies changes to the directory's state. Publishes a version when an answer changed,
+//! at most every 50 ms.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,27 +18,28 @@ use crate::clock;
 
 /// The shortest time between two versions.
 const MIN_PUBLISH_INTERVAL: Duration = Duration::from_millis(50);
-/// How often ended ownerships are looked through.
+/// The time between two searches for ended ownerships that can be forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(30);
-/// Changes that are taken together.
+/// How many changes are applied together.
 const MAX_CHANGES_AT_ONCE: usize = 1024;
 
-/// What a source saw.
+/// A change that a source reports.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A complete list of a kind begins.
     BeginList(ObjectKind),
-    /// An object is there, or changed.
+    /// An object was added, or has changed.
     Apply(Box<Record>),
-    /// An object is there but can't be read: what is known of it stays.
+    /// An object is there but can't be decoded. The directory keeps its record of it.
     Keep(ObjectKey),
-    /// An object is gone.
+    /// An object was deleted, so its addresses belong to nobody.
     Delete(ObjectKey),
-    /// The list of a kind is complete.
+    /// The list of a kind is complete, so objects that it did not name are deleted.
     EndList(ObjectKind),
 }
 
-/// Takes changes into `state` until the source ends or `stopping`. `synced` becomes true with the first version that has all kinds.
+/// Applies changes to `state` until the source ends or `stopping`. `synced` becomes true with the first
+/// version that has all kinds.
 pub async fn publish(
     mut state: DirectoryState,
     mut changes: mpsc::Receiver<Change>,
@@ -64,7 +66,7 @@ pub async fn publish(
                 sleep_until(next).await;
             }
         }
-        // What came in while waiting goes into the same version.
+        // Changes that came in during the wait go into the same version.
         while let Ok(change) = changes.try_recv() {
             apply(&mut state, &mut listed, change, clock::now());
         }

@@ -14,17 +14,17 @@ use serde::Deserialize;
 
 use super::objects::{Object, annotations, created, declared, labels};
 
-/// `networking.istio.io` `ServiceEntry`. Version `v1beta1` is served by every Istio since 1.6.
+/// `networking.istio.io` `ServiceEntry`. Every Istio since 1.6 serves the version `v1beta1`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ServiceEntry {
-    /// `metadata`.
+    /// The metadata that every Kubernetes object has.
     pub metadata: ObjectMeta,
-    /// `spec`.
+    /// The hosts, addresses, ports and endpoints that the entry declares.
     #[serde(default)]
     pub spec: Spec,
 }
 
-/// `spec` of a `ServiceEntry`.
+/// The `spec` of a `ServiceEntry`, as far as the directory reads it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Spec {
@@ -64,7 +64,8 @@ impl Object for ServiceEntry {
         let spec = &self.spec;
         let listed = spec.addresses.iter();
         let listed = listed.chain(spec.endpoints.iter().map(|endpoint| &endpoint.address));
-        // With DNS the addresses are made up for clients, and the endpoints are names.
+        // With a DNS resolution, the addresses only serve clients inside the mesh, and the endpoints are
+        // names.
         let asks_dns = spec
             .resolution
             .as_deref()
@@ -95,8 +96,8 @@ impl Object for ServiceEntry {
 }
 
 impl Spec {
-    /// Which workloads the entry selects: they may name its ports, else they listen at the target port, else at the port itself
-    /// (istio `serviceentry` conversion).
+    /// Returns the rule by which the entry selects workloads. A workload may name the port itself; else it
+    /// listens at the target port, else at the port's own number (istio `serviceentry` conversion).
     fn selector(&self) -> Option<Selector> {
         let labels = &self.workload_selector.as_ref()?.labels;
         let ports = self.ports.iter().map(|port| {

@@ -1,4 +1,5 @@
-//! Istio's `WorkloadEntry`, a workload outside of Kubernetes such as a virtual machine: the fields that the directory reads.
+//! Istio's `WorkloadEntry`: the fields that the directory reads. It describes a workload outside of
+//! Kubernetes, such as a virtual machine.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,20 +13,20 @@ use serde::Deserialize;
 
 use super::objects::{Object, annotations, created};
 
-/// The annotation of an entry that a proxy registered: the `WorkloadGroup` that it did it by.
+/// The annotation with the `WorkloadGroup` by which a proxy registered the entry.
 const GROUP: &str = "istio.io/autoRegistrationGroup";
 
-/// `networking.istio.io` `WorkloadEntry`. Version `v1beta1` is served by every Istio that has the kind.
+/// `networking.istio.io` `WorkloadEntry`. Every Istio that has the kind serves the version `v1beta1`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct WorkloadEntry {
-    /// `metadata`.
+    /// The metadata that every Kubernetes object has.
     pub metadata: ObjectMeta,
-    /// `spec`.
+    /// The address, labels and network that the entry declares.
     #[serde(default)]
     pub spec: Spec,
 }
 
-/// `spec` of a `WorkloadEntry`.
+/// The `spec` of a `WorkloadEntry`, as far as the directory reads it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Spec {
@@ -36,7 +37,8 @@ pub struct Spec {
 }
 
 impl Object for WorkloadEntry {
-    /// A party as a pod is. An address that is a name or a pipe can't be in an access log, so it is none.
+    /// Builds the record of a party, as for a pod. An address that is a name or a pipe is dropped, because
+    /// no access log can hold it.
     fn record(&self, rules: &NamingRules) -> Record {
         let (metadata, spec) = (&self.metadata, &self.spec);
         let name = metadata.name.clone().unwrap_or_default();

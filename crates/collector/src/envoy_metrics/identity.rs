@@ -1,26 +1,27 @@
-//! Who reports: a node's identifier as labels.
+//! Converts the identifier of a reporting node into labels.
 
 use als_proto::{Identifier, Malformed, StructValue};
 
 use super::names::push_label;
 
-/// Labels of Istio that name a service, the one that wins first, as in SkyWalking's default mapping of metadata.
+/// The labels of a node that name its service, the first one with precedence, as in
+/// SkyWalking's default mapping of metadata.
 const SERVICE_LABELS: [&str; 4] = [
     "service.istio.io/canonical-name",
     "app.kubernetes.io/name",
     "app",
     "k8s-app",
 ];
-/// What stands for a name that the node does not say.
+/// The placeholder for a name that the node does not have.
 const UNNAMED: &str = "-";
 
-/// The labels of a proxy, rendered. Two nodes with the same `key` are one proxy.
+/// The rendered labels of a proxy. Two nodes with the same `key` are the same proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// `cluster="…",proxy="…"`: node metadata `CLUSTER_ID`, and pod and namespace from Istio's node id or the whole id of
-    /// a plain Envoy.
+    /// `cluster="…",proxy="…"`: the node metadata `CLUSTER_ID`, and pod and namespace from Istio's node id.
+    /// A plain Envoy is named by its whole node id.
     pub key: Box<str>,
-    /// `app="…",instance="…"`: the service and the pod by SkyWalking's default mapping of the node's metadata.
+    /// `app="…",instance="…"`: the service and the pod, by SkyWalking's default mapping of node metadata.
     pub service: Box<str>,
 }
 
@@ -60,7 +61,7 @@ impl Identity {
     }
 }
 
-/// What a text of the metadata says; SkyWalking takes its placeholder for nothing.
+/// Returns a text of the metadata, unless it is empty or SkyWalking's placeholder for nothing.
 fn said(text: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(text);
     (!text.is_empty() && text != UNNAMED).then(|| text.into_owned())
@@ -74,8 +75,8 @@ fn labels(labels: [(&str, &str); 2]) -> Box<str> {
     text.into()
 }
 
-/// `pod.namespace` of Istio's node ids, which are `type~address~pod.namespace~namespace.svc.domain` (istio `pkg/model`
-/// `ServiceNode`).
+/// Returns `pod.namespace` of an Istio node id, which is `type~address~pod.namespace~namespace.svc.domain`
+/// (istio `pkg/model` `ServiceNode`), or any other node id as it is.
 fn proxy(id: &str) -> &str {
     let parts: Vec<&str> = id.split('~').collect();
     match parts[..] {

@@ -1,4 +1,5 @@
-//! The latest values of one proxy's metrics: messages go in, what is shown comes out. Knows no clock and no lock.
+//! The latest values of one proxy's metrics. It takes messages and returns what is shown. It knows
+//! no clock and no lock.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Included, Unbounded};
@@ -15,11 +16,12 @@ use super::names::write_series;
 /// (`stats_flush_interval`), usually every few seconds.
 pub const RETENTION: Duration = Duration::from_mins(6);
 
-/// Labels of one metric; Envoy has a handful.
+/// The largest number of labels of one metric. Envoy uses a handful.
 const MAX_LABELS: usize = 64;
 
-/// Where Envoy says how many access-log entries it handed to its gRPC streams; the second, which every Envoy has, counts them
-/// when they are put into the buffer (Envoy's gRPC access log statistics, `access_logs.grpc_access_log.*`).
+/// The metrics in which Envoy counts the access-log entries that it handed to its gRPC streams.
+/// Every Envoy has the second one, which counts entries when they are put into the buffer (Envoy's
+/// gRPC access log statistics, `access_logs.grpc_access_log.*`).
 const ENTRIES_FLUSHED_METRICS: [&str; 2] = [
     "envoy_access_logs_grpc_access_log_grpc_entries_flushed{",
     "envoy_access_logs_grpc_access_log_logs_written{",
@@ -28,23 +30,23 @@ const ENTRIES_FLUSHED_METRICS: [&str; 2] = [
 /// The value of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SeriesValue {
-    /// It only grows, until the proxy starts anew.
+    /// A value that only grows, until the proxy restarts.
     Counter(f64),
-    /// It goes up and down.
+    /// A value that goes up and down.
     Gauge(f64),
-    /// Samples by size.
+    /// Samples, counted by their size.
     Histogram {
-        /// All samples.
+        /// The number of samples in all buckets.
         count: u64,
-        /// Their sum.
+        /// The sum of the samples.
         sum: f64,
-        /// Upper bounds, inclusive, with the samples up to there.
+        /// The inclusive upper bounds of the buckets, each with the number of samples up to it.
         buckets: Box<[(f64, u64)]>,
     },
 }
 
 impl SeriesValue {
-    /// Lines of the exposition.
+    /// Returns how many lines the value takes in the exposition.
     fn samples(&self) -> usize {
         match self {
             SeriesValue::Counter(_) | SeriesValue::Gauge(_) => 1,
@@ -53,7 +55,7 @@ impl SeriesValue {
     }
 }
 
-/// Samples of all proxies together, with their bound.
+/// The samples of all proxies together, and their bound.
 #[derive(Debug)]
 pub struct SampleBudget {
     kept: AtomicUsize,
@@ -61,7 +63,7 @@ pub struct SampleBudget {
 }
 
 impl SampleBudget {
-    /// None yet.
+    /// A budget of which nothing is used.
     pub fn new(bound: usize) -> Self {
         SampleBudget {
             kept: AtomicUsize::new(0),
@@ -69,7 +71,7 @@ impl SampleBudget {
         }
     }
 
-    /// Samples that are kept.
+    /// How many samples are kept.
     pub fn kept(&self) -> usize {
         self.kept.load(Ordering::Relaxed)
     }
@@ -86,25 +88,25 @@ impl SampleBudget {
     }
 }
 
-/// What a message brought that was not kept.
+/// The metrics of a message that were not kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overflowed {
-    /// Metrics beyond the bounds of samples.
+    /// How many metrics were beyond the bounds of samples.
     pub samples: u64,
-    /// Metrics whose name and labels are longer, or more, than the bound.
+    /// How many metrics had a name and labels that are too long, or too many labels.
     pub labels: u64,
 }
 
 /// One series of a proxy.
 #[derive(Clone, Debug)]
 struct ReportedSeries {
-    /// Bytes of the metric's name at the beginning of the series' text.
+    /// The length in bytes of the metric's name, which begins the series' text.
     name: usize,
     value: SeriesValue,
     at: Moment,
 }
 
-/// The series of one proxy by `name{label="value",…`.
+/// The series of one proxy, by their text `name{label="value",…`.
 #[derive(Debug, Default)]
 pub struct Latest {
     series: BTreeMap<Box<str>, ReportedSeries>,
@@ -112,7 +114,8 @@ pub struct Latest {
 }
 
 impl Latest {
-    /// Keeps the values of a message that came at `now`. What stands before a malformed part is kept.
+    /// Keeps the values of a message that came at `now`. If the message is malformed, the part
+    /// before the fault is kept.
     pub fn report(
         &mut self,
         message: &MetricsMessage<'_>,
@@ -132,7 +135,7 @@ impl Latest {
         (report.overflowed, read)
     }
 
-    /// Forgets what was last reported more than [`RETENTION`] before `now`.
+    /// Forgets series that were last reported more than [`RETENTION`] before `now`.
     pub fn expire(&mut self, now: Moment, samples: &SampleBudget) {
         let mut gone = 0;
         self.series.retain(|_, reported| {
@@ -144,7 +147,8 @@ impl Latest {
         samples.give_back(gone);
     }
 
-    /// Name, labels without the closing brace, and value of each series, by name.
+    /// Returns the name, the labels without the closing brace, and the value of
+    /// each series, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &SeriesValue)> {
         self.series.iter().map(|(series, reported)| {
             let (name, labels) = series.split_at_checked(reported.name).unwrap_or((series, "{"));
@@ -152,7 +156,7 @@ impl Latest {
         })
     }
 
-    /// Labels, without the closing brace, and value of each series of this name.
+    /// Returns the labels, without the closing brace, and the value of each series of this name.
     pub fn named(&self, name: &str) -> impl Iterator<Item = (&str, &SeriesValue)> {
         let begin = format!("{name}{{");
         let from = self.series.range::<str, _>((Included(begin.as_str()), Unbounded));
@@ -164,7 +168,7 @@ impl Latest {
         })
     }
 
-    /// Access-log entries that the proxy says it handed to its streams; `None` when it does not say.
+    /// Returns how many access-log entries the proxy says it handed to its streams, if it says so.
     pub fn entries_flushed(&self) -> Option<f64> {
         let counter = |series: &&str| match self.series.get(*series)?.value {
             SeriesValue::Counter(value) => Some(value),
@@ -174,20 +178,20 @@ impl Latest {
     }
 }
 
-/// A message on its way into the latest values.
+/// A message whose metrics are being added to the latest values.
 struct MessageReport<'a> {
     latest: &'a mut Latest,
     now: Moment,
     bounds: &'a MetricBounds,
     samples: &'a SampleBudget,
-    /// The series at hand.
+    /// The text of the current series.
     series: String,
     overflowed: Overflowed,
 }
 
 impl MessageReport<'_> {
     fn family(&mut self, family: &MetricFamily<'_>) -> Result<(), Malformed> {
-        // A long name is not copied for each metric of its family.
+        // The name may be long, so it is not copied for each metric of its family.
         let name =
             (family.name.len() <= self.bounds.series_bytes).then(|| String::from_utf8_lossy(family.name));
         for metric in family.metrics() {
@@ -203,7 +207,7 @@ impl MessageReport<'_> {
         Ok(())
     }
 
-    /// The value; `None` for kinds that are not kept.
+    /// Reads the value. Returns `None` for a kind of metric that is not kept.
     fn value(&self, metric: &Metric<'_>) -> Result<Option<SeriesValue>, Malformed> {
         Ok(match metric.value {
             MetricValue::Counter(value) => Some(SeriesValue::Counter(value)),
@@ -213,7 +217,7 @@ impl MessageReport<'_> {
                     |bucket: als_proto::HistogramBucket| (bucket.upper_bound, bucket.cumulative_count);
                 let buckets: Result<_, Malformed> = histogram
                     .buckets()
-                    // One more than may be kept, so that what is too much is seen as that.
+                    // One bucket above the bound is read, so that the budget sees that there are too many.
                     .take(self.bounds.samples_per_proxy)
                     .map(|read| read.map(bucket))
                     .filter(|read| !matches!(read, Ok((bound, _)) if bound.is_infinite()))

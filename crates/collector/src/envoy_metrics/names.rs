@@ -1,21 +1,23 @@
-//! The names and labels under which an Envoy's metrics are shown: those that SkyWalking gives them, in Prometheus' letters.
+//! The names and labels under which an Envoy's metrics are shown: SkyWalking's names, in
+//! the characters that Prometheus allows.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// All the metrics of the clusters of a proxy, told apart by the label `metrics_name`.
+/// The name of all metrics of a proxy's clusters. The label `metrics_name` tells them apart.
 pub const CLUSTER_METRICS: &str = "envoy_cluster_metrics";
-/// All the metrics of its listeners.
+/// The name of all metrics of a proxy's listeners. The label `metrics_name` tells them apart.
 pub const LISTENER_METRICS: &str = "envoy_listener_metrics";
 
-/// Envoy's tag of a cluster's name, which is a label when Envoy is configured to emit tags as labels.
+/// Envoy's tag for the name of a cluster. It is a label if Envoy is configured to emit tags as labels.
 const CLUSTER_TAG: &[u8] = b"envoy.cluster_name";
-/// The collector's own labels. A proxy's label of the same name is shown as `exported_…`, as Prometheus does with the labels of
-/// a target.
+/// The collector's own labels. A proxy's label with one of these names is shown as `exported_…`, as
+/// Prometheus does with the labels of a target.
 const RESERVED_LABELS: [&str; 5] = ["cluster", "proxy", "app", "instance", "le"];
 
-/// Writes `name{label="value",…` without the closing brace; answers the length of the name. One name is of scalars or of
-/// histograms, which in Prometheus' format can't share one. Takes time with the square of the labels.
+/// Writes `name{label="value",…` without the closing brace, and returns the length of the name. A name is
+/// for scalars or for histograms, which can't share one in Prometheus' format. The time grows with the
+/// square of the number of labels.
 pub fn write_series<'a>(
     text: &mut String,
     family: &str,
@@ -61,7 +63,7 @@ pub fn write_series<'a>(
     name
 }
 
-/// `name="value"`, with a comma before it if it is not the first.
+/// Appends `name="value"`, with a comma before it unless it is the first.
 pub fn push_label(text: &mut String, name: &str, value: &str) {
     let separator = if text.is_empty() || text.ends_with('{') {
         ""
@@ -74,7 +76,7 @@ pub fn push_label(text: &mut String, name: &str, value: &str) {
     }
 }
 
-/// A label's value as Prometheus' text format demands it.
+/// Escapes a label's value as Prometheus' text format demands.
 pub fn escape(value: &str) -> Cow<'_, str> {
     if value.contains(['\\', '"', '\n']) {
         value
@@ -87,7 +89,7 @@ pub fn escape(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// Letters, digits and underscores, as in Envoy's own exposition.
+/// Appends letters, digits and underscores only, as Envoy's own exposition does.
 fn push_name(text: &mut String, name: &str) {
     text.extend(name.chars().map(|letter| {
         if letter.is_ascii_alphanumeric() {
@@ -98,8 +100,8 @@ fn push_name(text: &mut String, name: &str) {
     }));
 }
 
-/// A label's name: like a metric's, with no digit first, not one of the collector's own, and not with the two underscores of
-/// Prometheus' internal labels.
+/// Returns the name of a label. It is made of a metric's characters, begins with no digit, is none of the
+/// collector's own labels, and does not begin with the two underscores of Prometheus' internal labels.
 fn label_name(label: &str) -> String {
     let mut name = String::new();
     if label.is_empty() || label.starts_with(|letter: char| letter.is_ascii_digit()) {
@@ -112,10 +114,10 @@ fn label_name(label: &str) -> String {
     name
 }
 
-/// The service and namespace behind a cluster, as SkyWalking names them: `reviews.demo` of
-/// `cluster.outbound|9080|v1|reviews.demo.svc.cluster.local.upstream_rq_total`, `inbound:9080.-` of
-/// `cluster.inbound|9080||.upstream_rq_total`, `sds-grpc.-` of `cluster.sds-grpc.upstream_rq_total`, else `-.-`. The `tag` is a
-/// cluster's name alone, for families that have no longer got it in theirs.
+/// Returns the service and namespace behind a cluster, as SkyWalking names them: `reviews.demo` for
+/// `cluster.outbound|9080|v1|reviews.demo.svc.cluster.local.upstream_rq_total`, `inbound:9080.-` for
+/// `cluster.inbound|9080||.upstream_rq_total`, `sds-grpc.-` for `cluster.sds-grpc.upstream_rq_total`, else
+/// `-.-`. The `tag` holds the cluster's name if the family's name does not contain it any more.
 fn cluster_name(family: &str, tag: Option<&str>) -> String {
     let tagged = tag.map(|tag| format!("cluster.{tag}."));
     let family = tagged.as_deref().unwrap_or(family);

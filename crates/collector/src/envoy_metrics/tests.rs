@@ -8,7 +8,7 @@ use super::*;
 
 const NOW: Moment = Moment(1_000_000_000_000);
 
-/// A message of the node `id` with this many gauges.
+/// Returns a message of the node `id` with this many gauges.
 fn bytes(id: &str, gauges: usize) -> Vec<u8> {
     let node = Node {
         id: id.to_owned(),
@@ -30,7 +30,7 @@ fn bytes(id: &str, gauges: usize) -> Vec<u8> {
     message.encode_to_vec()
 }
 
-/// A stream of the node `id` on which one message came.
+/// Opens a stream of the node `id` on which one message comes.
 fn stream(proxies: &Proxies, id: &str, gauges: usize, now: Moment) -> Arc<Proxy> {
     let bytes = bytes(id, gauges);
     let message = MetricsMessage::read(&bytes).unwrap();
@@ -81,7 +81,7 @@ fn a_proxy_with_long_labels_is_not_shown() {
     });
     let proxy = stream(&proxies, &"x".repeat(100), 0, NOW);
     assert_eq!(known(&proxies), Vec::<String>::new());
-    // Its streams hold it.
+    // The proxy's streams still hold it.
     assert_eq!(proxy.identity, Identity::default());
 }
 

@@ -1,4 +1,5 @@
-//! From the workers to where an exporter sends: a queue with bounds of its own, and a thread that empties it.
+//! Brings batches from the workers to an exporter's output, with a bounded queue for each exporter and
+//! a thread that empties it.
 
 pub mod delivery_thread;
 pub mod queue;

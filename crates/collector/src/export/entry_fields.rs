@@ -1,5 +1,5 @@
-//! Every field of a kept entry: its name, what it holds, and how it is read. What an exporter sends and what `docs/json-lines.md` says
-//! come from this table.
+//! Every field of a kept entry: its name, its meaning, and how to read it. The exporters and
+//! `docs/json-lines.md` both follow this table.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,17 +14,17 @@ use alscope_analysis::persistence::kept_entry::{KeptEntry, MeasuredCall, PartyTe
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Bytes of one text; what is longer ends in `…`.
+/// The longest text in bytes. A longer one is cut and ends in `…`.
 const TEXT_BYTES: usize = 4096;
 
 /// A field of a kept entry.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryField {
-    /// Its name, in snake case.
+    /// The name, in snake case.
     pub name: &'static str,
-    /// What it holds, in one sentence.
+    /// The meaning, in one sentence.
     pub meaning: &'static str,
-    /// The value; `None` leaves the field out.
+    /// Reads the value. `None` leaves the field out.
     pub value: for<'k, 'a> fn(&'k KeptEntry<'k, 'a>) -> Option<FieldValue<'k>>,
 }
 
@@ -32,11 +32,11 @@ pub struct EntryField {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum FieldValue<'k> {
-    /// A text.
+    /// A text, cut to the longest length.
     Text(Cow<'k, str>),
-    /// A number.
+    /// A whole number, such as a code, a count or a time in microseconds.
     Number(u64),
-    /// Headers by name.
+    /// Header values by header name.
     Headers(BTreeMap<Cow<'k, str>, String>),
 }
 
@@ -46,7 +46,7 @@ impl<'k> FieldValue<'k> {
         (!text.is_empty()).then_some(FieldValue::Text(text))
     }
 
-    /// A label's value, if it is known.
+    /// Returns a label's value, unless it is unknown.
     fn known(text: &'k str) -> Option<Self> {
         (text != "unknown").then_some(text).and_then(Self::text)
     }
@@ -60,7 +60,7 @@ const fn field(
     EntryField { name, meaning, value }
 }
 
-/// Every field, in the order in which they are written.
+/// Every field, in the order in which exporters write them.
 pub const FIELDS: [EntryField; 48] = [
     field(
         "start_time",
@@ -69,17 +69,17 @@ pub const FIELDS: [EntryField; 48] = [
                 .ok()
                 .and_then(|time| FieldValue::text(format!("{time:.6}")))
         },
-        "When the call began, in UTC with microseconds (RFC 3339).",
+        "The start of the call, in UTC with microseconds (RFC 3339).",
     ),
     field(
         "kept",
         |entry| FieldValue::text(entry.reason.as_str()),
-        "Why the entry is kept: `error`, `flag`, `slow` or `sampled`.",
+        "The reason for which the entry is kept: `error`, `flag`, `slow` or `sampled`.",
     ),
     field(
         "reporter",
         |entry| FieldValue::text(entry.parties.reporter.as_str()),
-        "Whose entry it is: `source` (the caller's proxy, or a gateway), `destination` or `waypoint`.",
+        "The proxy that reported the entry: `source` (the caller's proxy, or a gateway), `destination` or `waypoint`.",
     ),
     field(
         "request_protocol",
@@ -89,7 +89,7 @@ pub const FIELDS: [EntryField; 48] = [
     field(
         "method",
         |entry| FieldValue::text(Method::from_number(request(entry)?.1.method).as_str()),
-        "The request's method; `_OTHER` for one that Envoy has no number for.",
+        "The request's method; `_OTHER` if Envoy's protocol has no number for it.",
     ),
     field(
         "authority",
@@ -99,27 +99,27 @@ pub const FIELDS: [EntryField; 48] = [
     field(
         "path",
         |entry| redacted(entry, request(entry)?.1.path, Redaction::target),
-        "The request's path, and the keys of its query.",
+        "The request's path, with the keys of its query and without their values.",
     ),
     field(
         "endpoint",
         |entry| FieldValue::text(entry.endpoint?),
-        "The endpoint's name: method and template of the path; `{other}` when it has none.",
+        "The endpoint's name: the method and the template of the path. It is `{other}` once a bound on the number or size of such names is reached.",
     ),
     field(
         "outcome",
         |entry| FieldValue::text(entry.observed.verdict().as_str()),
-        "What it came to: `success`, `client-error`, `failed` or `unknown`, as in [Outcomes](outcomes.md).",
+        "The outcome of the call: `success`, `client-error`, `failed` or `unknown`, as in [Outcomes](outcomes.md).",
     ),
     field(
         "response_code",
         |entry| Some(FieldValue::Number(request(entry)?.2.code.into())),
-        "The response's code; 0 when the caller got none.",
+        "The response's code; 0 if the caller got no response.",
     ),
     field(
         "grpc_response_status",
         |entry| FieldValue::text(request(entry)?.2.protocol.grpc_status_text()),
-        "The status of a gRPC call; `unknown` when the proxy did not log it.",
+        "The status of a gRPC call; `unknown` if the proxy did not log it.",
     ),
     field(
         "response_flags",
@@ -132,17 +132,17 @@ pub const FIELDS: [EntryField; 48] = [
     field(
         "response_code_details",
         |entry| text(entry, request(entry)?.0.response.as_ref()?.code_details),
-        "Why the response has its code, in Envoy's words.",
+        "Envoy's explanation of the response's code.",
     ),
     field(
         "connection_termination_details",
         |entry| text(entry, entry.observed.common.connection_termination_details),
-        "Why Envoy ended the connection.",
+        "Envoy's reason for ending the connection.",
     ),
     field(
         "upstream_transport_failure_reason",
         |entry| text(entry, entry.observed.common.upstream_transport_failure_reason),
-        "Why the connection to the upstream failed, such as a TLS error.",
+        "The reason why the connection to the upstream failed, such as a TLS error.",
     ),
     field(
         "retries",
@@ -150,27 +150,27 @@ pub const FIELDS: [EntryField; 48] = [
             Some(FieldValue::Number(measure::retries(entry.observed.common).into()))
                 .filter(|retries| *retries != FieldValue::Number(0))
         },
-        "How often the proxy tried an upstream again.",
+        "How often the proxy retried the request.",
     ),
     field(
         "duration_microseconds",
         |entry| number(latency::microseconds(entry.observed.common)),
-        "The whole request, or how long the connection was open.",
+        "The duration of the whole request, or how long the connection was open.",
     ),
     field(
         "request_microseconds",
         |entry| parts(entry, |parts| parts.request),
-        "From the request's first byte until the proxy began to send it on.",
+        "The time from the request's first byte until the proxy began to send it on.",
     ),
     field(
         "upstream_microseconds",
         |entry| parts(entry, |parts| parts.upstream),
-        "From there until the upstream began to answer.",
+        "The time from then until the upstream began to answer.",
     ),
     field(
         "response_microseconds",
         |entry| parts(entry, |parts| parts.response),
-        "From there until the caller had all of the response.",
+        "The time from then until the caller had all of the response.",
     ),
     field(
         "bytes_received",
@@ -219,12 +219,12 @@ pub const FIELDS: [EntryField; 48] = [
     field(
         "source_unattributed",
         |entry| unattributed(&entry.parties.source),
-        "Why the caller is unknown, as in `alscope_parties_unattributed_total`.",
+        "The reason why the caller is unknown, as in `alscope_parties_unattributed_total`.",
     ),
     field(
         "gateway",
         |entry| FieldValue::text(&*entry.parties.gateway.as_ref()?.name),
-        "The name of the gateway's service, when a gateway reports; the call came to it and went on from it.",
+        "The name of the gateway's service, if a gateway reports: the call came in at it and went on from it.",
     ),
     field(
         "gateway_workload",
@@ -259,27 +259,27 @@ pub const FIELDS: [EntryField; 48] = [
     field(
         "destination_address",
         |entry| address(entry.observed.common.upstream_remote_address()),
-        "The address and port that the proxy sent it to.",
+        "The address and port that the proxy sent the call to.",
     ),
     field(
         "destination_unattributed",
         |entry| unattributed(&entry.parties.destination),
-        "Why the called party is unknown.",
+        "The reason why the called party is unknown.",
     ),
     field(
         "destination_service",
         |entry| FieldValue::text(&*entry.parties.service),
-        "The called host.",
+        "The host that was called.",
     ),
     field(
         "connection_security_policy",
         |entry| FieldValue::text(entry.parties.security.as_str()),
-        "The TLS of the connection to the proxy: `mutual_tls`, `none`, or `unknown` where the proxy can't know.",
+        "The security of the connection to the proxy: `mutual_tls`, `none`, or `unknown` if the proxy can't know.",
     ),
     field(
         "upstream_cluster",
         |entry| text(entry, entry.observed.common.upstream_cluster),
-        "Envoy's cluster of the upstream.",
+        "The name of Envoy's upstream cluster.",
     ),
     field(
         "route_name",
@@ -289,7 +289,7 @@ pub const FIELDS: [EntryField; 48] = [
     field(
         "request_id",
         |entry| text(entry, request(entry)?.1.request_id),
-        "The header `x-request-id`: the same in the entries of all proxies on the way.",
+        "The header `x-request-id`, which is the same in the entries of all proxies on the way.",
     ),
     field(
         "user_agent",
@@ -304,12 +304,12 @@ pub const FIELDS: [EntryField; 48] = [
     field(
         "x_forwarded_for",
         |entry| text(entry, request(entry)?.1.forwarded_for),
-        "The header `x-forwarded-for`: whom the request was forwarded for, as it says.",
+        "The header `x-forwarded-for`, which names the clients that the request was forwarded for.",
     ),
     field(
         "request_headers",
         |entry| headers(entry, request(entry)?.1.headers()),
-        "The request's headers that the proxy was told to log.",
+        "The request headers that the proxy is configured to log.",
     ),
     field(
         "response_headers",
@@ -317,7 +317,7 @@ pub const FIELDS: [EntryField; 48] = [
             let response = request(entry)?.0.response.as_ref()?;
             headers(entry, response.headers().chain(response.trailers()))
         },
-        "The response's headers and trailers that the proxy was told to log.",
+        "The response headers and trailers that the proxy is configured to log.",
     ),
 ];
 
@@ -341,7 +341,7 @@ fn bytes(entry: &KeptEntry<'_, '_>) -> (u64, u64) {
     }
 }
 
-/// A part of the entry that can't be read is left out.
+/// Returns a number. A part of the entry that can't be read is left out.
 fn number(number: Result<u64, Malformed>) -> Option<FieldValue<'static>> {
     number.ok().map(FieldValue::Number)
 }
@@ -375,7 +375,7 @@ fn redacted(
     FieldValue::text(bounded(shown, TEXT_BYTES))
 }
 
-/// A text that is no header is shown by the rules of those that hold no secret by name.
+/// Returns a text that is not a header. It is redacted like a header whose name does not mark a secret.
 fn text(entry: &KeptEntry<'_, '_>, text: &[u8]) -> Option<FieldValue<'static>> {
     redacted(entry, text, |redaction, text, shown| {
         redaction.header(b"", text, shown);

@@ -1,5 +1,5 @@
-//! Every exporter of kept entries that is configured. To add one: a module beside [`json_lines`] with how it encodes an entry and how it
-//! delivers a batch, and its row in [`Exporters::start`].
+//! Every configured exporter of kept entries. To add one, write a module beside [`json_lines`] that encodes
+//! an entry and delivers a batch, and add its row to [`Exporters::start`].
 
 use std::io;
 
@@ -9,7 +9,7 @@ use super::deliver::delivery_thread::DeliveryThread;
 use super::deliver::queue::{Queue, QueueCounter, QueueCounts};
 use super::json_lines;
 
-/// An exporter that runs.
+/// An exporter that runs, with its queue and its thread.
 #[derive(Debug)]
 struct Exporter {
     name: &'static str,
@@ -17,7 +17,7 @@ struct Exporter {
     thread: DeliveryThread,
 }
 
-/// The exporters that run.
+/// The exporters that run, in the order of their batches.
 #[derive(Debug, Default)]
 pub struct Exporters(Vec<Exporter>);
 
@@ -25,12 +25,12 @@ pub struct Exporters(Vec<Exporter>);
 #[derive(Clone, Debug, Default)]
 pub struct Queues(Vec<Queue>);
 
-/// The counts of each exporter, for whoever shows them.
+/// Handles to the counts of every exporter, by the exporter's name.
 #[derive(Clone, Debug, Default)]
 pub struct ExporterCounts(Vec<(&'static str, QueueCounter)>);
 
 impl Exporters {
-    /// Starts the exporters of what `persistence` keeps; none when nothing is kept.
+    /// Starts the exporters of the entries that `persistence` keeps. Without `persistence` there is none.
     pub fn start(persistence: Option<&Persistence>) -> io::Result<Self> {
         if persistence.is_none() {
             return Ok(Self::default());
@@ -44,18 +44,18 @@ impl Exporters {
         }]))
     }
 
-    /// What workers offer their batches to. It must be dropped before the exporters can end.
+    /// Returns the workers' ends of the queues. They must be dropped before the exporters can end.
     pub fn queues(&self) -> Queues {
         Queues(self.0.iter().map(|exporter| exporter.queue.clone()).collect())
     }
 
-    /// What became of what was offered.
+    /// Returns handles to the exporters' counts.
     pub fn counts(&self) -> ExporterCounts {
         let counted = |exporter: &Exporter| (exporter.name, exporter.queue.counted());
         ExporterCounts(self.0.iter().map(counted).collect())
     }
 
-    /// Waits until all is delivered, once no other end of the queues is left.
+    /// Waits until everything is delivered. All other ends of the queues must have been dropped.
     pub async fn end(self) {
         for Exporter { queue, thread, .. } in self.0 {
             drop(queue);
@@ -65,7 +65,7 @@ impl Exporters {
 }
 
 impl Queues {
-    /// Offers each batch to the exporter with its number. None of them makes a worker wait.
+    /// Offers each batch to the exporter with its number. No exporter makes a worker wait.
     pub fn offer(&self, batches: impl IntoIterator<Item = (usize, Batch)>) {
         for (number, batch) in batches {
             if let Some(queue) = self.0.get(number) {
@@ -76,7 +76,7 @@ impl Queues {
 }
 
 impl ExporterCounts {
-    /// The counts now, by the exporter's name.
+    /// Returns the counts at this moment, by the exporter's name.
     pub fn now(&self) -> Vec<(&'static str, QueueCounts)> {
         self.0
             .iter()

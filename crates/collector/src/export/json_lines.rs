@@ -1,5 +1,5 @@
-//! Kept entries as JSON lines on standard output, one object a line; `docs/json-lines.md` has the
-//! [fields](super::entry_fields). The program's own log goes to standard error.
+//! Writes kept entries as JSON lines to standard output, one object a line. `docs/json-lines.md` lists the
+//! [fields](super::entry_fields). The collector's own log goes to standard error.
 
 use std::io::{self, Write};
 
@@ -13,10 +13,10 @@ use super::entry_fields::FIELDS;
 /// The exporter's name in the label `exporter`.
 pub const EXPORTER_NAME: &str = "json-lines";
 
-/// Bytes of a batch that is worth to be handed over before the second is over.
+/// The size in bytes at which a batch is handed over before the second is over.
 pub const BATCH_BYTES: usize = 32 * 1024;
 
-/// Writes the line of an entry.
+/// Appends the line of an entry to `batch`.
 pub fn encode(entry: &KeptEntry<'_, '_>, batch: &mut Vec<u8>) {
     let values = FIELDS
         .iter()
@@ -26,7 +26,7 @@ pub fn encode(entry: &KeptEntry<'_, '_>, batch: &mut Vec<u8>) {
     batch.push(b'\n');
 }
 
-/// Writes batches to `output`. Of failures in a row the first is logged.
+/// Returns a function that writes batches to `output`. It logs only the first of several failures in a row.
 pub fn deliver(mut output: impl Write) -> impl FnMut(&Batch) -> io::Result<()> {
     let mut has_failed = false;
     move |batch| {
@@ -34,7 +34,10 @@ pub fn deliver(mut output: impl Write) -> impl FnMut(&Batch) -> io::Result<()> {
         if let Err(error) = &written
             && !has_failed
         {
-            error!(%error, "kept entries can't be written to standard output; they are dropped and counted");
+            error!(
+                %error,
+                "cannot write kept entries to standard output, so they are dropped and counted; check what reads it"
+            );
         }
         has_failed = written.is_err();
         written

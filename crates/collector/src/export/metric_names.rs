@@ -1,27 +1,27 @@
-//! The names of what is counted of calls, in the form of Prometheus.
+//! The names of the metrics about calls, as Prometheus spells them.
 
-/// A name for each metric of calls.
+/// A name for each metric about calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetricNames {
-    /// HTTP and gRPC requests, a counter.
+    /// The counter of HTTP and gRPC requests.
     pub requests: &'static str,
-    /// How long requests took, a histogram in milliseconds.
+    /// The histogram of request durations, in milliseconds.
     pub request_duration: &'static str,
-    /// Bytes of requests, a histogram.
+    /// The histogram of request sizes, in bytes.
     pub request_bytes: &'static str,
-    /// Bytes of responses, a histogram.
+    /// The histogram of response sizes, in bytes.
     pub response_bytes: &'static str,
-    /// TCP connections that were opened, a counter.
+    /// The counter of TCP connections that were opened.
     pub tcp_connections_opened: &'static str,
-    /// TCP connections that ended, a counter.
+    /// The counter of TCP connections that ended.
     pub tcp_connections_closed: &'static str,
-    /// Bytes to the callers of TCP connections, a counter.
+    /// The counter of bytes sent to the callers of TCP connections.
     pub tcp_sent_bytes: &'static str,
-    /// Bytes from the callers of TCP connections, a counter.
+    /// The counter of bytes received from the callers of TCP connections.
     pub tcp_received_bytes: &'static str,
 }
 
-/// Alscope's own names, which go beside Istio's.
+/// Alscope's own names, which do not collide with Istio's.
 pub const ALSCOPE: MetricNames = MetricNames {
     requests: "alscope_requests_total",
     request_duration: "alscope_request_duration_milliseconds",

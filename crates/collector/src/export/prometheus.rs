@@ -1,4 +1,5 @@
-//! A snapshot in the formats that Prometheus reads. A series' labels are rendered once, when it first appears.
+//! Renders a snapshot in the formats that Prometheus reads. A series' labels are rendered
+//! once, when it first appears.
 
 mod directory;
 mod exporters;
@@ -22,16 +23,17 @@ use crate::envoy_metrics::names::push_label;
 use families::{ExpositionWriter, HISTOGRAMS, HTTP_REQUESTS, Metric, ScrapeGauges, TCP_COUNTERS};
 use format::Format;
 
-/// Bytes that a piece of the text has at least, but for the last one; a piece ends with what makes it as long.
+/// The smallest piece of the text in bytes, except for the last one. A piece ends with the line
+/// that makes it this long.
 pub const PIECE_BYTES: usize = 64 * 1024;
 
-/// [`BUCKET_BOUNDS`] in the spelling of `OpenMetrics`.
+/// [`BUCKET_BOUNDS`] in the canonical spelling of `OpenMetrics`.
 const CANONICAL_BOUNDS: [&str; BUCKET_COUNT] = [
     "0.5", "1.0", "5.0", "10.0", "25.0", "50.0", "100.0", "250.0", "500.0", "1000.0", "2500.0", "5000.0",
     "10000.0", "30000.0", "60000.0", "300000.0", "600000.0", "1.8e+06", "3.6e+06", "+Inf",
 ];
 
-/// Renders snapshots; remembers the rendered labels of each series by its id.
+/// Renders snapshots. It remembers the rendered labels of each series by the series' id.
 #[derive(Debug, Default)]
 pub struct Prometheus {
     rendered: Mutex<RenderedLabels>,
@@ -43,10 +45,11 @@ struct RenderedLabels {
     tcp: Labels,
 }
 
-/// The labels of a family's series, by id. Expositions that are being read share them.
+/// The rendered labels of a family's series, by id. Expositions that are still being read share them.
 type Labels = Arc<[Option<Rendering>]>;
 
-/// The labels of a series, which is another one than that of its id that was created at another time.
+/// The labels of a series. An id may be used again, so the time of creation tells whether the
+/// series is still the same.
 #[derive(Clone, Debug)]
 struct Rendering {
     text: Arc<str>,
@@ -54,8 +57,8 @@ struct Rendering {
 }
 
 impl Prometheus {
-    /// The exposition of `snapshot`, with the gauges that are read at this moment and what the proxies said last. It can have
-    /// hundreds of megabytes, so it is rendered piece by piece, while it is read.
+    /// Returns the exposition of `snapshot`, with the gauges of this moment and the proxies' latest
+    /// metrics. It may have hundreds of megabytes, so it is rendered piece by piece while it is read.
     pub fn render(
         &self,
         snapshot: Arc<Snapshot>,
@@ -95,24 +98,24 @@ impl Prometheus {
     }
 }
 
-/// What is shown of a family of series.
+/// The metrics of one family of series.
 struct FamilyMetrics<C: 'static> {
     family: fn(&Snapshot) -> &SeriesFamily<C>,
-    /// Whether a series has counted anything: else it is not shown.
+    /// Returns whether a series has counted anything. If not, it is not shown.
     is_shown: fn(&C) -> bool,
     metrics: [MetricPart<C>; 4],
 }
 
-/// What a series shows of one metric.
+/// The value of a series for one metric.
 #[derive(Clone, Copy)]
 enum SampleValue<'a> {
     Counter(u64),
-    /// Of durations, in microseconds.
+    /// A histogram of durations in microseconds, which are shown in milliseconds.
     Durations(&'a Histogram),
     Sizes(&'a Histogram),
 }
 
-/// A metric and what a series shows of it.
+/// A metric, and the function that reads its value from a series.
 type MetricPart<C> = (&'static Metric, for<'a> fn(&'a C) -> SampleValue<'a>);
 
 static HTTP: FamilyMetrics<HttpCounts> = FamilyMetrics {
@@ -145,7 +148,7 @@ static TCP: FamilyMetrics<TcpCounts> = FamilyMetrics {
     ],
 };
 
-/// The text of a family, metric by metric, each series by itself.
+/// Returns the text of a family, metric by metric and series by series.
 fn series<C: Clone + Default>(
     snapshot: Arc<Snapshot>,
     format: Format,
@@ -175,7 +178,7 @@ fn series<C: Clone + Default>(
     })
 }
 
-/// The same text in pieces of about the same size.
+/// Joins texts to pieces of about the same size.
 fn pieces(mut texts: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
     std::iter::from_fn(move || {
         let mut piece = texts.next()?;
@@ -187,7 +190,8 @@ fn pieces(mut texts: impl Iterator<Item = String>) -> impl Iterator<Item = Strin
     })
 }
 
-/// Renders the labels of the series that were not there, or were others, when the labels were last rendered.
+/// Renders the labels of series that are new, or whose id was used again, since
+/// the labels were last rendered.
 fn learn<C: Clone + Default>(rendered: &mut Labels, family: &SeriesFamily<C>, names: usize) {
     let is_known = |id: usize| {
         let known = rendered.get(id).and_then(Option::as_ref);
@@ -207,7 +211,7 @@ fn learn<C: Clone + Default>(rendered: &mut Labels, family: &SeriesFamily<C>, na
     *rendered = (0..family.slots()).map(rendering).collect();
 }
 
-/// `name="value",…` without braces, values escaped as the format demands.
+/// Formats `name="value",…` without braces. Values are escaped as the format demands.
 fn label_text(labels: &SeriesLabels, names: usize) -> String {
     let mut text = String::new();
     for (name, value) in LABEL_NAMES.iter().zip(&labels.values).take(names) {
@@ -256,7 +260,7 @@ fn histogram(text: &mut String, format: Format, series: SeriesName<'_>, histogra
     push(text, format_args!("{metric}_count{{{labels}}} {cumulated}\n"));
 }
 
-/// Writing to a string can't fail.
+/// Appends formatted text. Writing to a string can't fail.
 fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     if text.write_fmt(arguments).is_err() {
         debug_assert!(false, "writing to a string failed");

@@ -1,4 +1,5 @@
-//! Whether a connection is of use: one that begins no stream, or has had none for long, is ended.
+//! Tracks whether a connection is of use. A connection that begins no stream, or has had
+//! none for long, is ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,12 +10,13 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::limits::EndReason;
 
-/// Until when a connection has to have begun a stream. An Envoy connects when it has something to send.
+/// The time within which a connection must begin a stream. An Envoy connects only when
+/// it has something to send.
 pub const FIRST_STREAM_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may be without a stream after it had one.
+/// How long a connection may be without a stream after its last one ended.
 pub const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// The streams of a connection.
+/// The number of a connection's open streams, and when the last one ended.
 #[derive(Debug)]
 pub struct Activity {
     open: AtomicUsize,
@@ -22,12 +24,12 @@ pub struct Activity {
     last_ended: Mutex<Instant>,
 }
 
-/// One stream; it ends when this is dropped.
+/// An open stream. It counts as ended when this value is dropped.
 #[derive(Debug)]
 pub struct Active(Arc<Activity>);
 
 impl Activity {
-    /// No stream yet.
+    /// A new connection, which has no stream yet.
     pub fn new() -> Arc<Self> {
         Arc::new(Activity {
             open: AtomicUsize::new(0),
@@ -36,14 +38,14 @@ impl Activity {
         })
     }
 
-    /// Begins a stream.
+    /// Begins a stream, so that the connection is not idle.
     pub fn stream(self: &Arc<Self>) -> Active {
         self.has_begun.store(true, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
         Active(self.clone())
     }
 
-    /// Ends when the connection is of no use.
+    /// Waits until the connection is of no use, and returns why.
     pub async fn ends(&self) -> EndReason {
         sleep(FIRST_STREAM_TIMEOUT).await;
         if !self.has_begun.load(Ordering::Relaxed) {

@@ -1,12 +1,13 @@
 //! Admission of connections: how many of them a worker lets through their handshake at once.
 //!
-//! A handshake is everything up to a connection's first message. After the collector's restart all proxies connect at once, and the
-//! first message of each has 62 KB about its node. Read all at once, thousands of such messages would be in memory at the same time.
-//! Read a few at a time, each is freed before the next ones come.
+//! A handshake is everything up to a connection's first message. After a restart of the collector all
+//! proxies connect at once, and the first message of each has 62 KB about its node. Read all at once,
+//! thousands of such messages would be in memory at the same time. Read a few at a time, each is freed
+//! before the next ones come.
 //!
-//! A connection asks for admission once it has sent [`UNADMITTED_BYTES`], so a silent one takes no permit, and the connections of one
-//! address take at most [`MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS`]. What a connection sends before it is admitted waits in the kernel's
-//! socket buffer.
+//! A connection asks for admission once it has sent [`UNADMITTED_BYTES`], so a silent one takes no permit,
+//! and the connections of one address take at most [`MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS`]. Whatever a
+//! connection sends before it is admitted waits in the kernel's socket buffer.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,24 +18,25 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
-/// Connections of a worker that may be in their handshake at once.
+/// How many connections of a worker may be in their handshake at once.
 pub const MAX_CONCURRENT_HANDSHAKES: usize = 64;
-/// Connections of one address that may be in their handshake at once.
+/// How many connections of one address may be in their handshake at once, on all workers together.
 pub const MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS: usize = 16;
-/// How long a handshake may hold up others. After that it counts as complete.
+/// How long a handshake may hold up others. It counts as complete after that.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(200);
-/// Bytes that are read before admission: the preface of HTTP/2, the headers of a stream, and a short message.
+/// How many bytes are read before admission: enough for the preface of HTTP/2, the headers of a
+/// stream, and a short message.
 pub const UNADMITTED_BYTES: usize = 2048;
 
-/// The permits of a worker's connections.
+/// The permits for handshakes of one worker's connections.
 #[derive(Clone, Debug)]
 pub struct Admission(Arc<Semaphore>);
 
-/// A permit of the client's address, and one of the worker.
+/// The permit of the client's address, and the permit of the worker.
 type Permits = [Option<OwnedSemaphorePermit>; 2];
 
-/// The handshake of one connection. It returns its permits with the first message, [`HANDSHAKE_TIMEOUT`] after it was admitted, or
-/// when it is dropped.
+/// The handshake of one connection. It returns its permits with the first message, [`HANDSHAKE_TIMEOUT`]
+/// after it was admitted, or when it is dropped.
 #[derive(Debug)]
 pub struct Handshake {
     of_worker: Arc<Semaphore>,
@@ -51,7 +53,7 @@ impl Default for Admission {
 }
 
 impl Admission {
-    /// The handshake of a new connection, from an address with these permits.
+    /// Creates the handshake of a new connection. `of_peer` holds the permits of its client's address.
     pub fn handshake(&self, of_peer: Arc<Semaphore>) -> Handshake {
         Handshake {
             of_worker: self.0.clone(),
@@ -84,7 +86,7 @@ impl Handshake {
         }
     }
 
-    /// Whether the handshake is complete.
+    /// Returns whether the handshake is complete.
     pub fn is_complete(&self) -> bool {
         self.is_complete.load(Ordering::Relaxed)
     }
@@ -111,7 +113,7 @@ mod tests {
         Arc::new(Semaphore::new(MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS))
     }
 
-    /// So many handshakes that were admitted, each from an address of its own.
+    /// Admits `count` handshakes, each from an address of its own.
     async fn admitted(admission: &Admission, count: usize) -> Vec<Arc<Handshake>> {
         let admitted: Vec<_> = (0..count)
             .map(|_| Arc::new(admission.handshake(of_peer())))
@@ -120,7 +122,8 @@ mod tests {
         admitted
     }
 
-    /// How long the next connection waits when all permits are taken and this is done to one handshake after some time.
+    /// Measures how long the next connection waits if all permits are taken and `what` is done to
+    /// the handshakes after some time.
     async fn waits(after: Duration, what: fn(Vec<Arc<Handshake>>) -> Vec<Arc<Handshake>>) -> Duration {
         let admission = Admission::default();
         let pending = admitted(&admission, MAX_CONCURRENT_HANDSHAKES).await;

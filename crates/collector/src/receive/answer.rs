@@ -1,4 +1,5 @@
-//! What a stream is answered with: an empty message when all was read, else a status that says what to do.
+//! The answer to a stream: an empty message if all of it was read, otherwise a gRPC status whose
+//! message says what to do.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,29 +11,29 @@ use http_body::{Body, Frame};
 use super::encoding::ACCEPTED;
 use super::method::METHODS;
 
-/// Why a request is not answered as it hoped.
+/// The reasons for which a stream is answered with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is no gRPC request.
+    /// The request is not gRPC.
     NotGrpc,
-    /// No such method is served.
+    /// The port does not serve the method.
     UnknownMethod,
-    /// Metrics are not taken.
+    /// The method is for metrics, and `acceptMetricsService` is off.
     Metrics,
-    /// Its messages are compressed in a way that is not served.
+    /// The stream's `grpc-encoding` is not served.
     Encoding,
-    /// Its peer has as many streams as it may.
+    /// The client's address already has as many streams as it may.
     TooManyStreams,
-    /// It ended within a message.
+    /// The stream ended in the middle of a message.
     WithinMessage,
-    /// A message of it took too long.
+    /// A message took longer than the deadline to come in.
     TooSlow,
-    /// There is no room for its message.
+    /// The rest of a message found no room in the buffers.
     NoRoom,
 }
 
 impl Refusal {
-    /// Every reason.
+    /// Every reason, in the order of the counters.
     pub const ALL: [Self; 8] = [
         Self::NotGrpc,
         Self::UnknownMethod,
@@ -44,7 +45,7 @@ impl Refusal {
         Self::NoRoom,
     ];
 
-    /// The reason's word in the label `reason`.
+    /// The value of the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotGrpc => "not-grpc",
@@ -58,7 +59,7 @@ impl Refusal {
         }
     }
 
-    /// The status code (gRPC `statuscodes`).
+    /// The gRPC status code (see `statuscodes` of the gRPC documentation).
     fn code(self) -> u16 {
         match self {
             Refusal::NotGrpc | Refusal::UnknownMethod | Refusal::Metrics | Refusal::Encoding => 12,
@@ -80,10 +81,15 @@ impl Refusal {
             }
             Refusal::Encoding => "this grpc-encoding is not served; send gzip or identity".to_owned(),
             Refusal::TooManyStreams => {
-                "this peer has too many streams; raise limits.streamsPerPeer".to_owned()
+                "this client has too many streams; raise limits.streamsPerPeer".to_owned()
             }
-            Refusal::WithinMessage => "the stream ended within a message; send it whole".to_owned(),
-            Refusal::TooSlow => "a message took longer than 30 s; send it faster, or smaller ones".to_owned(),
+            Refusal::WithinMessage => {
+                "the stream ended in the middle of a message; send whole messages".to_owned()
+            }
+            Refusal::TooSlow => {
+                "a message took longer than 30 s to arrive; send it faster, or send smaller messages"
+                    .to_owned()
+            }
             Refusal::NoRoom => {
                 "there was no room for the rest of a message; send it at once, or raise limits.bufferedBytes"
                     .to_owned()
@@ -91,7 +97,7 @@ impl Refusal {
         }
     }
 
-    /// The response: trailers only, or of another protocol.
+    /// Builds the HTTP response: trailers only, and HTTP status 415 for a request that is not gRPC.
     pub fn response(self) -> Response<Answer> {
         let mut response = grpc(Answer::default());
         if self == Refusal::NotGrpc {
@@ -106,7 +112,8 @@ impl Refusal {
     }
 }
 
-/// An empty `StreamAccessLogsResponse` or `StreamMetricsResponse`, with status 0.
+/// Builds the answer to a stream that was read to its end: an empty `StreamAccessLogsResponse`
+/// or `StreamMetricsResponse`, with status 0.
 pub fn empty() -> Response<Answer> {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", 0.into());
@@ -124,7 +131,7 @@ fn grpc(body: Answer) -> Response<Answer> {
     response
 }
 
-/// A body of one message and trailers, or of nothing.
+/// A body of one message and trailers, or an empty one.
 #[derive(Debug, Default)]
 pub struct Answer {
     message: Option<Bytes>,

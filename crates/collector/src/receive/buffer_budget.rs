@@ -8,7 +8,7 @@
 //! stalled first is asked first, so a client that sends at full speed does not wait for another's stall. A message of an address that
 //! has taken much gives way to other addresses sooner, after [`GREEDY_ADDRESS_GRACE`].
 //!
-//! What a stream has sent and nobody reads fills its connection's window (RFC 9113, 6.9.1). So a stream that waits for the budget may
+//! Unread bytes of a stream fill its connection's window (RFC 9113, 6.9.1). So a stream that waits for the budget may
 //! keep another stream of its connection from the rest of its message. To rule a deadlock out, a stream waits at most
 //! [`MAX_WAIT_BESIDE_PENDING`] while another message of its connection is pending.
 
@@ -27,42 +27,44 @@ use super::share::Share;
 pub const MAX_WAIT_BESIDE_PENDING: Duration = Duration::from_millis(100);
 /// After how long a message whose rest does not come gives way to one that waits.
 pub const GRACE: Duration = Duration::from_millis(250);
-/// The same, towards another address, if its own address has taken more than an eighth of its share.
+/// The same, towards a message of another address, if its own address has taken more than
+/// an eighth of its share.
 pub const GREEDY_ADDRESS_GRACE: Duration = Duration::from_millis(20);
 /// After how long a message that has a permit and waits for more gives way to others.
 pub const WAITING_GRACE: Duration = Duration::from_secs(1);
-/// How long a message may be unfinished at all.
+/// How long a message may take in all, from its first byte to its last.
 pub const MESSAGE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The pending messages of one connection: those that have a permit and are unfinished.
 #[derive(Debug)]
 pub struct PendingMessages {
-    /// Of the connection, of its client's address, of all.
+    /// The shares that the messages draw on: the connection's, its client address's,
+    /// and that of all clients.
     shares: [Arc<Share>; 3],
-    /// How many there are.
+    /// How many of the connection's messages are pending.
     count: AtomicUsize,
 }
 
-/// What one message holds of the budget, until it is dropped.
+/// The bytes that one message holds of the budget. Dropping the permit returns them.
 #[derive(Debug)]
 pub struct BufferPermit<'a> {
     connection: &'a PendingMessages,
     held: [Option<SemaphorePermit<'a>>; 3],
-    /// When the message got its first bytes.
+    /// When the message got its first bytes. `None` before that.
     since: Option<Instant>,
 }
 
-/// Why a message is not read any further.
+/// The reasons for which a message is not read any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
     /// The budget was spent, or another message needed its part of it.
     NoRoom,
-    /// It took too long.
+    /// The message took longer than [`MESSAGE_DEADLINE`].
     Late,
 }
 
 impl PendingMessages {
-    /// No messages yet, for a connection from an address with this share.
+    /// A connection without pending messages. `peer` is the share of its client's address.
     pub fn new(usage: &Usage, peer: Arc<Share>) -> Self {
         PendingMessages {
             shares: [usage.share_of_connection(), peer, usage.share_of_all()],
@@ -70,7 +72,7 @@ impl PendingMessages {
         }
     }
 
-    /// An empty permit for a message that begins.
+    /// Creates an empty permit for a message that begins.
     pub fn begin(&self) -> BufferPermit<'_> {
         BufferPermit {
             connection: self,
@@ -81,7 +83,7 @@ impl PendingMessages {
 }
 
 impl BufferPermit<'_> {
-    /// Waits until the permit covers so many bytes of the message.
+    /// Waits until the permit covers this many bytes of the message.
     pub async fn grow(&mut self, bytes: usize) -> Result<(), Unread> {
         let BufferPermit {
             connection,
@@ -106,7 +108,7 @@ impl BufferPermit<'_> {
         Ok(())
     }
 
-    /// What `rest` brings of the message, unless it is late or has to give way.
+    /// Waits for `rest`, the rest of the message, unless the message is late or has to give way.
     pub async fn rest<T>(&self, rest: impl Future<Output = T>) -> Result<T, Unread> {
         tokio::select! {
             biased;
@@ -125,7 +127,8 @@ async fn late(since: Option<Instant>) {
 }
 
 impl PendingMessages {
-    /// Ends when a message has waited long enough: past its deadline, or while another message of its connection is pending.
+    /// Completes when a message has waited long enough: past its deadline, or too long while another
+    /// message of its connection is pending.
     async fn impatience(&self, since: Option<Instant>) {
         let own = usize::from(since.is_some());
         let others_are_pending = async {
@@ -142,7 +145,7 @@ impl PendingMessages {
         }
     }
 
-    /// Ends when a message that has had a permit since then is asked to give way.
+    /// Completes when a message that has held a permit since `since` is asked to give way.
     async fn gives_way(&self, since: Option<Instant>, grace: Duration) {
         let Some(since) = since else {
             return std::future::pending().await;

@@ -2,7 +2,8 @@
 
 use parking_lot::Mutex;
 
-/// A larger buffer is freed. A proxy's first message fits in this many bytes, and its later ones are smaller.
+/// The largest buffer that is pooled; a larger one is freed. A proxy's first message fits in it, and
+/// its later ones are smaller.
 pub const MAX_POOLED_BYTES: usize = 64 * 1024;
 
 /// The buffer that no message uses at the moment, if there is one. Only tasks of one worker take it, so its lock is uncontended.
@@ -10,7 +11,7 @@ pub const MAX_POOLED_BYTES: usize = 64 * 1024;
 pub struct BufferPool(Mutex<Vec<u8>>);
 
 impl BufferPool {
-    /// An empty buffer: the pooled one, or one without capacity while a message uses that.
+    /// Returns the pooled buffer, or one without capacity while another message uses it.
     pub fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.0.lock())
     }

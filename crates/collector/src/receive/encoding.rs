@@ -1,4 +1,5 @@
-//! What messages are compressed with: nothing, or gzip (RFC 1952) within the limit of a message.
+//! Decompression of messages. They are plain or gzip (RFC 1952), and decompress to no more than
+//! the limit of a message.
 
 use std::io::Read as _;
 
@@ -6,20 +7,20 @@ use alscope_analysis::accounting::Rejected;
 use flate2::bufread::GzDecoder;
 use http::HeaderValue;
 
-/// What the header `grpc-accept-encoding` of an answer says.
+/// The header `grpc-accept-encoding` of an answer.
 pub const ACCEPTED: HeaderValue = HeaderValue::from_static("identity,gzip");
 
-/// What the compressed messages of a stream are compressed with: the request's header `grpc-encoding`.
+/// The encoding of a stream's compressed messages, from the request's header `grpc-encoding`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// Nothing; no message may say that it is compressed.
+    /// No compression. No message may say that it is compressed.
     Identity,
-    /// gzip; each message says whether it is compressed.
+    /// gzip. Each message says whether it is compressed.
     Gzip,
 }
 
 impl Encoding {
-    /// The encoding that a header names; `None` for one that is not served.
+    /// Parses the header. Returns `None` for an encoding that is not served.
     pub fn named(header: Option<&HeaderValue>) -> Option<Self> {
         match header.map(HeaderValue::as_bytes) {
             None | Some(b"identity") => Some(Encoding::Identity),
@@ -29,23 +30,23 @@ impl Encoding {
     }
 }
 
-/// Bytes of the buffer that a gzip message is decompressed into, at most `limit`.
+/// Returns the size of the buffer for a decompressed message, at most `limit` bytes.
 pub fn decompressed_bytes(compressed: &[u8], limit: usize) -> usize {
-    // The size of the content is the last that gzip writes. It may lie, so it decides about the buffer only.
+    // A gzip file ends with the size of its content. It may lie, so it decides about the buffer only.
     let size = compressed
         .last_chunk()
         .map_or(0, |size| u32::from_le_bytes(*size));
     usize::try_from(size).map_or(limit, |size| size.min(limit))
 }
 
-/// What a gzip message holds, in a buffer of its size: nothing is decompressed into more than `limit` bytes.
+/// Decompresses a gzip message into a buffer of its size. A message of more than `limit` bytes is rejected.
 pub fn decompress(compressed: &[u8], limit: usize) -> Result<Vec<u8>, Rejected> {
     let size = decompressed_bytes(compressed, limit);
     let mut message = vec![0; size];
     let mut decoder = GzDecoder::new(compressed);
     let filled = decoder.read_exact(&mut message);
     filled.map_err(|_| Rejected::Compression)?;
-    // Reading the end is what compares the checksum.
+    // The decoder compares the checksum only when it reads past the end.
     match decoder.read(&mut [0]) {
         Ok(0) if decoder.into_inner().is_empty() => Ok(message),
         Ok(1..) if size == limit => Err(Rejected::MessageTooLarge),

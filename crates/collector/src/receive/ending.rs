@@ -1,10 +1,10 @@
-//! The end of a connection, without loss: when it is old, so that it comes back to whichever replica is next, or when the
-//! collector stops.
+//! Ends a connection without loss: when it is old, so that it comes back to whichever replica is next,
+//! or when the collector stops.
 //!
-//! A busy Envoy never ends a stream by itself. Once its stream is answered, it puts what it has not sent on a new one (Envoy
-//! `StreamingGrpcAccessLogClient::onRemoteClose`), which GOAWAY keeps from coming on this connection (RFC 9113, 6.8). What it had
-//! sent before is on the way, so each stream is answered where a message ends, with status OK, and read on until the client's
-//! side has ended.
+//! A busy Envoy never ends a stream by itself. Once its stream is answered, it puts what it has not sent on
+//! a new one (Envoy `StreamingGrpcAccessLogClient::onRemoteClose`). GOAWAY keeps the new stream from coming
+//! on this connection (RFC 9113, 6.8). Whatever Envoy sent before is still on the way. So each stream is
+//! answered between two messages, with status OK, and is read on until the client ends its side.
 
 use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
@@ -23,24 +23,26 @@ use super::answer::Refusal;
 
 /// How long a connection may take to end after its streams were told to.
 pub const END_DEADLINE: Duration = Duration::from_secs(5);
-/// How long a stream may go on that always has more to read, before it is answered all the same.
+/// How long to wait for a stream that always has more to read. It is answered after that, even in
+/// the middle of a message.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long what a connection has left behind may take to be counted: a window's worth at most.
+/// How long it may take to count what a connection has left behind, which is one window at most.
 const REST_DEADLINE: Duration = Duration::from_secs(1);
-/// The share of its age by which a connection ends sooner or later, so that those that came together do not go together.
+/// The share of a connection's age by which it ends sooner or later, so that connections which came
+/// together do not end together.
 const AGE_JITTER: f64 = 0.1;
 
-/// The end of one connection, as its streams see it.
+/// The end of one connection, shared by its streams.
 #[derive(Debug)]
 pub struct Ending {
     begun: CancellationToken,
     since: OnceLock<Instant>,
-    /// Streams that are answered and still read.
+    /// The streams that are answered and still read.
     answered: Mutex<JoinSet<()>>,
 }
 
 impl Ending {
-    /// Of a connection that ends at the latest when the collector is `stopping`.
+    /// Creates the end of a connection, which begins when `stopping` is cancelled, if not before.
     pub fn new(stopping: &CancellationToken) -> Arc<Self> {
         Arc::new(Ending {
             begun: stopping.child_token(),
@@ -49,7 +51,7 @@ impl Ending {
         })
     }
 
-    /// Waits until the connection is to end: about when it is of this `age`, or when the collector stops.
+    /// Waits until the connection is to end: at about this `age`, or when the collector stops.
     pub async fn at(&self, age: Duration) {
         tokio::select! {
             () = self.begun.cancelled() => {}
@@ -63,19 +65,20 @@ impl Ending {
         self.begun.cancelled().await;
     }
 
-    /// Whether the connection is to end.
+    /// Returns whether the connection is to end.
     pub fn has_begun(&self) -> bool {
         self.begun.is_cancelled()
     }
 
-    /// Whether it was to end a while ago.
+    /// Returns whether the connection was to end more than one second ago.
     pub fn is_late(&self) -> bool {
         self.since
             .get()
             .is_some_and(|since| since.elapsed() >= ANSWER_TIMEOUT)
     }
 
-    /// What a stream is answered, once it is read to its end, or once it is `answerable` before: then it is read on beside.
+    /// Returns the answer of a stream once it is read to its end. If the stream is `answerable` before
+    /// that, its answer comes at once, and it is read on in the background.
     pub async fn answer(
         &self,
         reading: impl Future<Output = Result<(), Refusal>> + Send + 'static,
@@ -83,33 +86,35 @@ impl Ending {
     ) -> Result<(), Refusal> {
         let mut reading = Box::pin(reading);
         tokio::select! {
+            // A stream that has ended gets the answer of its own end, even if it was answerable before.
             biased;
             result = &mut reading => return result,
             () = answerable.notified() => {}
         }
         self.answered.lock().spawn(async move {
             if let Err(refusal) = reading.await {
-                debug!(?refusal, "a stream that was answered did not end well");
+                debug!(?refusal, "a stream ended with an error after it was answered");
             }
         });
         Ok(())
     }
 
-    /// Counts what streams that were answered have left, once the connection is gone.
+    /// Reads the rest of the answered streams once the connection is gone.
     pub async fn read_rest(&self) {
         let rest = std::mem::take(&mut *self.answered.lock());
         drop(timeout(REST_DEADLINE, rest.join_all()).await);
     }
 }
 
-/// A time near `age`, another one for each connection.
+/// Returns a time near `age`, a different one for each connection.
 fn with_jitter(age: Duration) -> Duration {
-    // Each state has random keys.
+    // `RandomState` has random keys, so hashing a constant gives a random number without a further crate.
     let share = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
     age.mul_f64(1.0 - AGE_JITTER + 2.0 * AGE_JITTER * share)
 }
 
-/// Waits until proxies are sent elsewhere: nobody tells when, but then no new connection comes. `came` changes with each.
+/// Waits until proxies connect elsewhere. Nobody announces that, but no new connection comes then. `came`
+/// changes with each new connection.
 pub async fn until_quiet(mut came: watch::Receiver<()>, bounds: Bounds) {
     came.mark_unchanged();
     let quiet = async { while let Ok(Ok(())) = timeout(bounds.quiet, came.changed()).await {} };

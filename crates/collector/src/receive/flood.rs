@@ -1,40 +1,42 @@
-//! Tells a client that works the collector with frames that bring nothing: PING, SETTINGS, `WINDOW_UPDATE`, PRIORITY, `CONTINUATION`,
-//! streams that are reset as soon as they are opened, empty or tiny data.
+//! Recognizes a client that keeps the collector busy with frames that carry nothing: PING,
+//! SETTINGS, `WINDOW_UPDATE`, PRIORITY, `CONTINUATION`, streams that are reset as soon as they are
+//! opened, empty or tiny data.
 //!
-//! HTTP/2 lets a client send any number of them and the library answers them, so they are counted here, by the heads of the frames
-//! (RFC 9113, 4.1) as the bytes come in. A frame costs `FRAME_COST_BYTES`, and what it carries pays for it if it is data and costs as well
-//! if not. An Envoy pays with the first message for all that it will ever send beside its messages: it pings each few seconds at most,
-//! and has nothing to update a window for.
+//! HTTP/2 lets a client send any number of such frames, and the library answers them. So they are counted
+//! here, by the frame headers (RFC 9113, 4.1), as the bytes come in. A frame costs `FRAME_COST_BYTES`.
+//! The bytes of a DATA frame pay for it; the bytes of any other frame cost as well. The first message of
+//! an Envoy pays for all the other frames that it will ever send: it pings every few seconds at most, and
+//! has no window to update.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What a frame costs, in bytes of data that pay for it.
+/// The cost of a frame, in bytes of data that pay for it.
 const FRAME_COST_BYTES: usize = 256;
-/// What may be owed: 512 frames.
+/// The largest allowed debt, worth 512 frames.
 const MAX_OWED_BYTES: usize = 512 * FRAME_COST_BYTES;
-/// What is forgiven in a second: 64 frames.
+/// The debt that is forgiven in a second, worth 64 frames.
 const FORGIVEN_BYTES_PER_SECOND: usize = 64 * FRAME_COST_BYTES;
-/// The bytes before the first frame (RFC 9113, 3.4).
+/// The length of the connection preface, which comes before the first frame (RFC 9113, 3.4).
 const PREFACE_BYTES: usize = 24;
 const FRAME_HEAD_BYTES: usize = 9;
 const DATA_FRAME: u8 = 0;
 
-/// What a connection owes for its frames.
+/// The debt of a connection for its frames, in bytes.
 #[derive(Debug)]
 pub struct FrameLedger {
     head: [u8; FRAME_HEAD_BYTES],
-    /// Bytes of the head that are there.
+    /// How many bytes of the frame header have come in.
     have: usize,
-    /// Bytes until the next head.
+    /// How many bytes are left until the next frame header.
     left: usize,
     owed: usize,
     forgiven: Instant,
 }
 
 impl FrameLedger {
-    /// A connection that begins now.
+    /// The ledger of a connection that begins at `now`.
     pub fn new(now: Instant) -> Self {
         FrameLedger {
             head: [0; FRAME_HEAD_BYTES],
@@ -45,7 +47,8 @@ impl FrameLedger {
         }
     }
 
-    /// Counts what came in. Answers whether that is a flood. Only a connection that owes much asks for the time.
+    /// Counts the bytes that came in. Returns whether they are a flood. The time is read only
+    /// if the debt is large.
     pub fn is_flood(&mut self, mut bytes: &[u8], now: impl Fn() -> Instant) -> bool {
         while !bytes.is_empty() {
             let skipped = self.left.min(bytes.len());
@@ -72,6 +75,7 @@ impl FrameLedger {
         let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
         self.owed += FRAME_COST_BYTES;
         if kind == DATA_FRAME {
+            // Data never becomes a credit, or a client could save it up for a flood.
             self.owed = self.owed.saturating_sub(length);
         } else {
             self.owed += length;
@@ -80,7 +84,7 @@ impl FrameLedger {
         self.left = length;
     }
 
-    /// Forgives what the time since the last time does. Answers whether that is enough.
+    /// Forgives debt for the time since the last call. Returns whether the rest is allowed.
     fn forgive(&mut self, now: Instant) -> bool {
         let time = now.duration_since(self.forgiven).min(Duration::from_hours(1));
         let forgiven = time.as_millis() as usize * FORGIVEN_BYTES_PER_SECOND / 1000;
@@ -116,7 +120,7 @@ mod tests {
         frames
     }
 
-    /// After how many frames, sent at one moment, it is a flood.
+    /// Returns after how many frames, sent at one moment, the ledger reports a flood.
     fn flood_after(frames: &[Vec<u8>]) -> Option<usize> {
         let now = Instant::now();
         let mut meter = begun(now);

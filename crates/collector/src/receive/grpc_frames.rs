@@ -1,8 +1,8 @@
 //! Cuts gRPC messages out of HTTP/2 data frames.
 //!
-//! A message that lies whole in one frame is never copied. One that spans frames is put together in a buffer, which comes and
-//! goes with the message: a proxy's first message has 62 KB, all later ones fit in a frame or two, and two thousand connections
-//! must not keep two thousand large buffers.
+//! A message that lies whole in one frame is never copied. A message that spans frames is put together in a
+//! buffer that lives as long as the message. A proxy's first message has 62 KB and all later ones fit in a
+//! frame or two, so two thousand connections must not keep two thousand large buffers.
 
 use std::ops::Deref;
 
@@ -11,31 +11,32 @@ use bytes::{Buf, Bytes};
 
 use super::encoding::Encoding;
 
-/// One byte of flags, four of length (gRPC over HTTP/2, `Length-Prefixed-Message`).
+/// The length of a message's prefix: one byte of flags and four of
+/// length (gRPC over HTTP/2, `Length-Prefixed-Message`).
 const PREFIX_BYTES: usize = 5;
 
-/// What the data so far contains.
+/// The result of reading more data.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FrameEvent {
-    /// Nothing whole: more data is needed.
+    /// The data holds no whole message; more is needed.
     NeedMore,
-    /// More of a message came in that is not whole yet: call [`GrpcFrames::grow`] once there is room for so many bytes of it. They are at
-    /// most twice what came in.
+    /// The data holds a part of a message. Call [`GrpcFrames::grow`] once there is room for this many bytes
+    /// of it, which are at most twice what came in.
     NeedRoom(usize),
-    /// A message.
+    /// A whole message that is not compressed.
     Message(Content),
-    /// A message that is to be decompressed.
+    /// A whole message that must be decompressed.
     Compressed(Content),
-    /// A message begins that can't be read; its bytes are skipped.
+    /// A message that can't be read begins. Its bytes are skipped.
     Rejected(Rejected),
 }
 
-/// The bytes of a message, wherever they are.
+/// The bytes of a message, in a frame or in a buffer.
 #[derive(Debug, Eq)]
 pub enum Content {
-    /// A part of the frame that it came in.
+    /// A part of the frame that the message came in.
     InFrame(Bytes),
-    /// A buffer that it was put together or decompressed in.
+    /// The buffer that the message was put together or decompressed in.
     InBuffer(Vec<u8>),
 }
 
@@ -68,7 +69,7 @@ enum FrameState {
     Assembling {
         length: usize,
         buffer: Vec<u8>,
-        /// Bytes that the buffer may have.
+        /// The size that the buffer may grow to, in bytes.
         room: usize,
     },
     Skipping {
@@ -81,18 +82,19 @@ const START: FrameState = FrameState::Prefix {
     have: 0,
 };
 
-/// The messages of one stream.
+/// Cuts the messages out of one stream.
 #[derive(Debug)]
 pub struct GrpcFrames {
     state: FrameState,
     limit: usize,
     encoding: Encoding,
-    /// Whether the message that has begun is compressed.
+    /// Whether the current message is compressed.
     is_compressed: bool,
 }
 
 impl GrpcFrames {
-    /// A stream that refuses messages of more than `limit` bytes, and whose compressed messages are in `encoding`.
+    /// Creates the reader of a stream. It rejects messages of more than `limit` bytes; `encoding`
+    /// is that of compressed ones.
     pub fn new(limit: usize, encoding: Encoding) -> Self {
         GrpcFrames {
             state: START,
@@ -102,12 +104,12 @@ impl GrpcFrames {
         }
     }
 
-    /// Whether a message has begun that is not whole yet.
+    /// Returns whether a message has begun and is not whole yet.
     pub fn is_within_message(&self) -> bool {
         !matches!(self.state, FrameState::Prefix { have: 0, .. })
     }
 
-    /// Takes as much of `data` as the next message needs.
+    /// Takes as many bytes of `data` as the current message needs.
     pub fn next(&mut self, data: &mut Bytes) -> FrameEvent {
         loop {
             match &mut self.state {
@@ -140,6 +142,7 @@ impl GrpcFrames {
                     let taken = data.len().min(*length - buffer.len());
                     let came_in = buffer.len() + taken;
                     if came_in > *room {
+                        // Doubling keeps the copies few, and still takes no room for bytes that were only announced.
                         return FrameEvent::NeedRoom((2 * came_in).min(*length));
                     }
                     buffer.extend_from_slice(&data.split_to(taken));
@@ -185,7 +188,7 @@ impl GrpcFrames {
         }
     }
 
-    /// Lets the buffer of the message grow to so many bytes. It begins as `empty` gives it.
+    /// Lets the current message's buffer grow to this many bytes. `empty` returns the buffer to begin with.
     pub fn grow(&mut self, bytes: usize, empty: impl FnOnce() -> Vec<u8>) {
         if let FrameState::Assembling { buffer, room, .. } = &mut self.state {
             if *room == 0 {
@@ -215,7 +218,7 @@ mod tests {
         Content::InFrame(Bytes::from_static(bytes))
     }
 
-    /// What comes out when the bytes arrive in pieces.
+    /// Reads `pieces` one after the other and returns every event.
     fn read(pieces: &[&[u8]], limit: usize, encoding: Encoding) -> Vec<FrameEvent> {
         let mut frames = GrpcFrames::new(limit, encoding);
         let mut seen = Vec::new();

@@ -1,4 +1,5 @@
-//! What all clients together may hold: connections, streams of one address, bytes of unfinished messages.
+//! The limits for all clients together: connections, streams of one address,
+//! and bytes of unfinished messages.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,38 +14,38 @@ use super::admission::MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS;
 use super::answer::Refusal;
 use super::share::Share;
 
-/// One address may have this part of all connections.
+/// One address may have one in this many of all connections.
 const PEERS_FOR_ALL_CONNECTIONS: usize = 4;
-/// One address may hold this part of the room for unfinished messages.
+/// One address may hold one in this many bytes of all unfinished messages.
 const PEERS_FOR_ALL_BYTES: usize = 4;
-/// One connection may hold this part of it.
+/// One connection may hold one in this many bytes of all unfinished messages.
 const CONNECTIONS_FOR_ALL_BYTES: usize = 16;
 
-/// Why a connection is not served.
+/// The reasons for which a connection is closed as soon as it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalReason {
-    /// There are as many as there may be.
+    /// There are already as many connections as `limits.connections` allows.
     TooMany,
-    /// Its client's address has as many as it may.
+    /// The client's address has as many connections as it may.
     TooManyOfPeer,
 }
 
-/// Why a connection is ended.
+/// The reasons for which the collector ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// It began no stream.
+    /// The connection began no stream in time.
     Silent,
-    /// It has had no stream for long.
+    /// The connection has had no stream for long.
     Idle,
-    /// It sent frame after frame that bring nothing.
+    /// The connection sent frame after frame that carry nothing.
     Flood,
 }
 
 impl RefusalReason {
-    /// Every reason.
+    /// Every reason, in the order of the counters.
     pub const ALL: [Self; 2] = [Self::TooMany, Self::TooManyOfPeer];
 
-    /// The reason's word in the label `reason`.
+    /// The value of the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::TooMany => "too-many",
@@ -54,10 +55,10 @@ impl RefusalReason {
 }
 
 impl EndReason {
-    /// Every reason.
+    /// Every reason, in the order of the counters.
     pub const ALL: [Self; 3] = [Self::Silent, Self::Idle, Self::Flood];
 
-    /// The reason's word in the label `reason`.
+    /// The value of the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Silent => "silent",
@@ -67,18 +68,18 @@ impl EndReason {
     }
 }
 
-/// How many connections there are, and what became of others.
+/// How many connections are open, and how many were refused and ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConnectionCounts {
-    /// Open ones.
+    /// How many connections are open.
     pub open: u64,
-    /// Refused ones by reason, in the order of [`RefusalReason::ALL`].
+    /// How many connections were refused for each reason, in the order of [`RefusalReason::ALL`].
     pub refused: [u64; RefusalReason::ALL.len()],
-    /// Ended ones by reason, in the order of [`EndReason::ALL`].
+    /// How many connections were ended for each reason, in the order of [`EndReason::ALL`].
     pub ended: [u64; EndReason::ALL.len()],
 }
 
-/// The limits with what is in use of them.
+/// The limits, and how much of them is in use.
 #[derive(Debug)]
 pub struct Usage {
     limits: Limits,
@@ -88,7 +89,7 @@ pub struct Usage {
     streams_refused: [AtomicU64; Refusal::ALL.len()],
     refused: [AtomicU64; RefusalReason::ALL.len()],
     ended: [AtomicU64; EndReason::ALL.len()],
-    /// Changes with each connection that comes.
+    /// Changes with each new connection.
     pub came: watch::Sender<()>,
 }
 
@@ -98,7 +99,7 @@ struct Peers {
     by_address: HashMap<IpAddr, Peer>,
 }
 
-/// What the connections of one address share.
+/// The counts and permits that the connections of one address share.
 #[derive(Debug)]
 struct Peer {
     connections: usize,
@@ -112,7 +113,7 @@ struct Shared {
     streams: Arc<AtomicUsize>,
 }
 
-/// One connection; gives its place back when it is dropped.
+/// The place of one connection. Dropping it frees the place.
 #[derive(Debug)]
 pub struct ConnectionPlace {
     usage: Arc<Usage>,
@@ -120,7 +121,7 @@ pub struct ConnectionPlace {
     of_peer: Shared,
 }
 
-/// One open stream; gives its place back when it is dropped.
+/// The place of one open stream. Dropping it frees the place.
 #[derive(Debug)]
 pub struct StreamPlace {
     usage: Arc<Usage>,
@@ -128,7 +129,7 @@ pub struct StreamPlace {
 }
 
 impl Usage {
-    /// Nothing in use.
+    /// The limits, with nothing in use.
     pub fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Usage {
             limits,
@@ -142,17 +143,17 @@ impl Usage {
         })
     }
 
-    /// The limits.
+    /// The limits as configured, within what the system allows.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Open streams.
+    /// How many streams are open.
     pub fn streams(&self) -> i64 {
         self.streams.load(Ordering::Relaxed)
     }
 
-    /// Streams that were answered with an error by reason, in the order of [`Refusal::ALL`].
+    /// How many streams were answered with an error for each reason, in the order of [`Refusal::ALL`].
     pub fn streams_refused(&self) -> [u64; Refusal::ALL.len()] {
         self.streams_refused
             .each_ref()
@@ -164,7 +165,7 @@ impl Usage {
         self.streams_refused[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The connections as of now.
+    /// Returns the counts of connections.
     pub fn connections(&self) -> ConnectionCounts {
         ConnectionCounts {
             open: self.peers.lock().connections as u64,
@@ -178,23 +179,23 @@ impl Usage {
         self.ended[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The room for the unfinished messages of all.
+    /// The share of unfinished messages that all clients have together.
     pub fn share_of_all(&self) -> Arc<Share> {
         self.room.clone()
     }
 
-    /// The share of a new connection.
+    /// Creates the share of unfinished messages of a new connection.
     pub fn share_of_connection(&self) -> Arc<Share> {
         self.share(CONNECTIONS_FOR_ALL_BYTES)
     }
 
-    /// A part of the room for all; a message fits in any.
+    /// Creates a share of one part in `part`. It always has room for one message of the largest size.
     fn share(&self, part: usize) -> Arc<Share> {
         let bytes = (self.limits.buffered_bytes / part).max(self.limits.message_bytes);
         Arc::new(Share::new(bytes))
     }
 
-    /// A place for one more connection from an address; the reason why not is counted.
+    /// Takes a place for one more connection from an address. A refusal is counted.
     pub fn connection(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPlace, RefusalReason> {
         let place = self.place(address);
         if let Err(reason) = place {
@@ -233,12 +234,12 @@ impl Usage {
 }
 
 impl ConnectionPlace {
-    /// The client's address.
+    /// The IP address of the client that opened the connection.
     pub fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// The room for unfinished messages of the client's address.
+    /// The share of unfinished messages of the client's address.
     pub fn share_of_peer(&self) -> Arc<Share> {
         self.of_peer.room.clone()
     }
@@ -248,7 +249,7 @@ impl ConnectionPlace {
         self.of_peer.handshakes.clone()
     }
 
-    /// A place for one more stream; `None` when the client's address has as many as it may.
+    /// Takes a place for one more stream. Returns `None` if the client's address has as many as it may.
     pub fn stream(&self) -> Option<StreamPlace> {
         let (streams, most) = (&self.of_peer.streams, self.usage.limits.streams_per_peer);
         let one_more = |open: usize| (open < most).then_some(open + 1);

@@ -1,4 +1,4 @@
-//! Accepts connections and hands each to the worker with the fewest.
+//! Accepts connections, and hands each to the worker that has the fewest.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -14,34 +14,35 @@ use super::worker::Worker;
 
 /// How long to wait when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often it is asked whether the last connection has ended.
+/// The time between two checks whether the last connection has ended.
 const END_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Connections that may wait to be accepted, if the system allows as many: after a restart all proxies come back at once, and the
-/// system breaks the connections of those that find no place.
+/// How many connections may wait to be accepted, if the system allows as many. All proxies come back at
+/// once after a restart, and the system resets connections beyond this number.
 const BACKLOG: u32 = 16_384;
 
-/// Listens on an address.
+/// Binds the address and listens on it, with a backlog of 16 384 connections.
 pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A collector that is started again need not wait for what is left of the last one's connections.
+    // Otherwise a restarted collector could not listen until the system has forgotten the old connections
+    // (TIME_WAIT).
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// A worker's thread has ended, which only a fault of this program can do. What its connections sent since the last drain of its shard may
-/// be lost.
+/// The error of a worker whose thread has ended, which only a fault of this program can cause. Entries that
+/// its connections sent since its shard was last drained may be lost.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "an ingest thread has ended by a fault of this program; report it with the log, and start the collector again"
 )]
 pub struct WorkerGone;
 
-/// A listening socket with its workers.
+/// A listening socket and the workers that serve its connections.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
@@ -49,20 +50,20 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Gives the connections of `socket` to `workers`.
+    /// Creates a listener that hands the connections of `socket` to `workers`.
     pub fn new(socket: TcpListener, workers: Vec<Worker>) -> Self {
         Listener { socket, workers }
     }
 
-    /// The address that it listens on.
+    /// The address that the socket listens on.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// Accepts until `stopping` and until the connections that there are have ended, then waits for the workers. A proxy that is
-    /// still sent here while the others end is served and told to end, too: a closed port would cost its first message. It ends
-    /// with an error as soon as a worker is gone: a worker is not started again, because the whole collector can be, by whoever
-    /// runs it, and then all is as it was planned.
+    /// Accepts connections until `stopping`, and after that until the open ones have ended; then waits for
+    /// the workers. A proxy that connects while others end is served and told to end, too, because a closed
+    /// port would cost its first message. An error is returned as soon as a worker is gone. A worker is not
+    /// started again: the supervisor starts the whole collector anew, in a known state.
     pub async fn run(self, stopping: CancellationToken) -> Result<(), WorkerGone> {
         let mut all_ended = Box::pin(self.all_ended(&stopping));
         let mut ended = Ok(());
@@ -79,7 +80,7 @@ impl Listener {
                 accepted = self.socket.accept() => match accepted {
                     Ok((connection, peer)) => self.hand_over(connection, peer.ip()).await,
                     Err(error) => {
-                        warn!(%error, "a connection could not be accepted; raise the limit of open files");
+                        warn!(%error, "cannot accept a connection; raise the limit of open files");
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -90,7 +91,7 @@ impl Listener {
         let workers = self.workers;
         let joined = tokio::task::spawn_blocking(move || workers.into_iter().for_each(Worker::join)).await;
         if let Err(error) = joined {
-            warn!(%error, "a worker could not be awaited");
+            warn!(%error, "cannot wait for a worker thread to end");
         }
         ended
     }
@@ -116,8 +117,8 @@ impl Listener {
     }
 }
 
-/// A connection for a worker's runtime. It sends at once: a proxy that waits for more window acknowledges only 40 ms later what it
-/// was sent, and Nagle's algorithm would hold the window back for as long.
+/// Converts a connection for a worker's runtime, with `TCP_NODELAY`. A proxy that waits for more window
+/// acknowledges only 40 ms later, and Nagle's algorithm would hold the window update back for as long.
 fn prepared(connection: TcpStream) -> std::io::Result<std::net::TcpStream> {
     connection.set_nodelay(true)?;
     connection.into_std()
@@ -142,7 +143,8 @@ mod tests {
     async fn a_thousand_proxies_and_more_may_come_at_once() {
         let socket = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let address = socket.local_addr().unwrap();
-        // Nobody accepts. A connection beyond those that may wait would be established after a second at the earliest.
+        // Nobody accepts. The system would complete a connection beyond the backlog after a second at the
+        // earliest.
         let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900));
         let connections: Result<Vec<TcpStream>, _> = (0..1200).map(connect).collect();
         assert_eq!(connections.unwrap().len(), 1200);

@@ -1,4 +1,5 @@
-//! The messages of one stream, one after the other: out of its data frames, within the room that they may take, decompressed.
+//! Reads the messages of one stream, one after the other. It cuts them out of data frames, takes room in
+//! the buffer budget, and decompresses them.
 
 use std::time::Duration;
 
@@ -14,15 +15,16 @@ use super::encoding::{self, Encoding};
 use super::grpc_frames::{Content, FrameEvent, GrpcFrames};
 use super::service::Service;
 
-/// A stream that was answered and is silent for this long has sent what it had: some clients never end their side.
+/// The silence after which an answered stream is taken to be at its end, because some
+/// clients never end their side.
 const MAX_SILENCE: Duration = Duration::from_secs(1);
 
-/// What came in on a stream.
+/// The next item of a stream.
 #[derive(Debug)]
 pub enum Received<'s> {
-    /// A message, with the permit for what it takes, if it takes more than its frame.
+    /// A message. It has a permit if it did not fit in one frame.
     Message(Content, Option<BufferPermit<'s>>),
-    /// A message that can't be read, and why. Its stream goes on.
+    /// A message that can't be read, and the reason. The stream goes on.
     Rejected(Rejected),
 }
 
@@ -32,14 +34,14 @@ pub struct Messages<'s, H, B> {
     service: &'s Service<H>,
     body: B,
     frames: GrpcFrames,
-    /// What came in and is not cut up yet.
+    /// Bytes that came in and are not cut into messages yet.
     data: Bytes,
-    /// Held while a message is not whole.
+    /// The permit of a message that is not whole yet.
     permit: Option<BufferPermit<'s>>,
 }
 
 impl<'s, H, B: Body<Data = Bytes> + Unpin> Messages<'s, H, B> {
-    /// The messages in `body`.
+    /// Reads the messages of `body`.
     pub fn new(service: &'s Service<H>, body: B, encoding: Encoding) -> Self {
         Self {
             service,
@@ -50,8 +52,8 @@ impl<'s, H, B: Body<Data = Bytes> + Unpin> Messages<'s, H, B> {
         }
     }
 
-    /// The next message; `None` at the end of the stream. An error ends the stream within a message: its rest does not come, finds no
-    /// room, or gives way to another one.
+    /// Returns the next message, or `None` at the end of the stream. An error ends the stream in the middle
+    /// of a message: its rest does not come, finds no room, or gives way to another message.
     pub async fn next(&mut self) -> Result<Option<Received<'s>>, Refusal> {
         loop {
             match self.frames.next(&mut self.data) {
@@ -87,7 +89,8 @@ impl<'s, H, B: Body<Data = Bytes> + Unpin> Messages<'s, H, B> {
         })
     }
 
-    /// The next data; `None` at the end of the stream. The rest of a message that takes room has a deadline.
+    /// Returns the next data, or `None` at the end of the stream. The rest of a message that
+    /// takes room has a deadline.
     async fn more(&mut self) -> Result<Option<Bytes>, Unread> {
         match &self.permit {
             Some(permit) => permit.rest(data(&mut self.body)).await,
@@ -96,8 +99,9 @@ impl<'s, H, B: Body<Data = Bytes> + Unpin> Messages<'s, H, B> {
         }
     }
 
-    /// A stream of a connection that ends becomes answerable once all that came of it is read, and not within a message: its client
-    /// may drop what it has not sent yet. One that always has more is not waited for.
+    /// Waits for data between two messages. If the connection is to end, the stream becomes answerable once
+    /// everything that came is read. It never does in the middle of a message, because its client may drop
+    /// the part that it has not sent. A stream that always has more data is not waited for.
     async fn between_messages(&mut self) -> Option<Bytes> {
         let Service {
             ending, answerable, ..
@@ -114,7 +118,7 @@ impl<'s, H, B: Body<Data = Bytes> + Unpin> Messages<'s, H, B> {
     }
 }
 
-/// The next data frame; `None` at the end of the stream.
+/// Returns the next data frame, or `None` at the end of the stream.
 async fn data(body: &mut (impl Body<Data = Bytes> + Unpin)) -> Option<Bytes> {
     loop {
         if let Ok(data) = body.frame().await?.ok()?.into_data() {

@@ -1,18 +1,18 @@
-//! The gRPC methods of the port.
+//! The gRPC methods that the port serves.
 
-/// What the messages of a stream are.
+/// The kind of messages in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// Access logs of one Envoy, which names itself in the first message (envoy `service/accesslog/v3/als.proto`).
     AccessLogs,
-    /// Access logs of any number of Envoys, one after the other: each message with an identifier begins another one's
-    /// (`SatelliteAccessLogService` of SkyWalking's Satellite).
+    /// Access logs of any number of Envoys, one after the other. Each message with an identifier begins the
+    /// entries of another Envoy (`SatelliteAccessLogService` of SkyWalking's Satellite).
     SatelliteAccessLogs,
     /// Envoy's own metrics (envoy `service/metrics/v3/metrics_service.proto`).
     Metrics,
 }
 
-/// The full names of the methods. v2 and v3 of a service are the same on the wire.
+/// The full names of the methods. The versions v2 and v3 of a service are the same on the wire.
 pub const METHODS: [(&str, Method); 5] = [
     (
         "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs",
@@ -37,7 +37,7 @@ pub const METHODS: [(&str, Method); 5] = [
 ];
 
 impl Method {
-    /// The method with this full name.
+    /// Returns the method with this full name, if it is served.
     pub fn named(path: &str) -> Option<Self> {
         METHODS
             .iter()

@@ -1,18 +1,20 @@
-//! How many connections the process may have open, by its limit of open files.
+//! Limits the connections to the number of files that the process may open.
 
 use alscope_collector_config::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
-/// Files that connections on the port of the streams leave to the others: probes, scrapes, the page, watches, the process itself.
+/// How many files are reserved for everything but the port of the streams: probes, scrapes, the
+/// page, watches, the process itself.
 const RESERVED_FILES: u64 = 256;
 
-/// The limits with no more connections than fit. Raises the process's limit of open files as far as the system lets it.
+/// Returns the limits, with no more connections than the process may open. It first raises the process's
+/// limit of open files as far as the system allows.
 pub fn within(limits: Limits) -> Limits {
     let fit = usize::try_from(fitting(raised())).unwrap_or(usize::MAX);
     if fit < limits.connections {
         warn!(
-            "limits.connections is {}, but the process may open so few files that only {fit} connections are served; \
+            "limits.connections is {}, but the process may open too few files, so only {fit} connections are served; \
              raise its limit of open files",
             limits.connections
         );
@@ -23,7 +25,7 @@ pub fn within(limits: Limits) -> Limits {
     }
 }
 
-/// The soft limit, as high as the hard one if that could be done.
+/// Raises the soft limit of open files to the hard one if it can, and returns it.
 fn raised() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -37,7 +39,7 @@ fn raised() -> u64 {
     limit.unwrap_or(u64::MAX)
 }
 
-/// How many of so many files are for connections: all but the reserve, and at least half.
+/// Returns how many of `files` are left for connections: all but the reserve, and at least half.
 fn fitting(files: u64) -> u64 {
     (files - RESERVED_FILES.min(files / 2)).max(1)
 }

@@ -1,4 +1,4 @@
-//! A stream: one request, any number of messages, one empty answer.
+//! Serves a stream: one request, any number of messages, one empty answer.
 
 use std::sync::Arc;
 
@@ -22,31 +22,31 @@ use super::limits::{ConnectionPlace, Usage};
 use super::messages::{Messages, Received};
 use super::method::Method;
 
-/// What every stream of one connection shares.
+/// Everything that the streams of one connection share.
 #[derive(Clone, Debug)]
 pub struct Service<H> {
-    /// Takes the messages.
+    /// Takes the messages of every stream.
     pub handler: H,
-    /// Bounds over all connections.
+    /// The limits over all connections, and their use.
     pub usage: Arc<Usage>,
     /// The connection's unfinished messages.
     pub pending: Arc<PendingMessages>,
-    /// The buffers of all connections of the worker.
+    /// The pool of message buffers that the worker's connections share.
     pub buffers: Arc<BufferPool>,
-    /// The connection's place, and those of its streams.
+    /// The connection's place, which gives out the places of its streams.
     pub place: Arc<ConnectionPlace>,
-    /// Its streams.
+    /// Tracks whether the connection has streams.
     pub activity: Arc<Activity>,
-    /// Completed by the first message.
+    /// The connection's handshake, which its first message completes.
     pub handshake: Arc<Handshake>,
-    /// When the connection ends, and what is read on then.
+    /// When the connection ends, and the streams that are read on after that.
     pub ending: Arc<Ending>,
-    /// Told when the stream may be answered although it has not ended. Each stream has its own.
+    /// Notified when the stream may be answered although it has not ended. Each stream has its own.
     pub answerable: Arc<Notify>,
 }
 
 impl<H: Handler> Service<H> {
-    /// Serves one request from its first frame to its answer. One that is answered with an error is counted.
+    /// Serves one request from its first frame to its answer. A refusal is counted.
     pub async fn serve(self, request: Request<Incoming>) -> Response<Answer> {
         let usage = self.usage.clone();
         match self.stream(request).await {
@@ -65,6 +65,7 @@ impl<H: Handler> Service<H> {
         self.answerable = Arc::default();
         let (ending, answerable) = (self.ending.clone(), self.answerable.clone());
         let reading = async move {
+            // The stream keeps its place while it is read on after its answer.
             let _open = (place, active);
             self.read(request.into_body(), &mut stream, encoding).await
         };
@@ -82,7 +83,8 @@ impl<H: Handler> Service<H> {
         let method = Method::named(request.uri().path()).ok_or(Refusal::UnknownMethod)?;
         let mut stream = self.handler.begin(method).ok_or(Refusal::Metrics)?;
         let Some(encoding) = Encoding::named(request.headers().get("grpc-encoding")) else {
-            // The stream's first message, which is not waited for.
+            // The encoding decides before any message comes, so the stream's first message is counted at
+            // once.
             self.handler.reject(&mut stream, Rejected::Compression);
             return Err(Refusal::Encoding);
         };
@@ -100,6 +102,7 @@ impl<H: Handler> Service<H> {
             match messages.next().await {
                 Ok(Some(Received::Message(message, _permit))) => {
                     self.handler.message(stream, &message).await;
+                    // The large first message is done with, so the next connection may send its own.
                     self.handshake.complete();
                     if let Content::InBuffer(buffer) = message {
                         self.buffers.give_back(buffer);
@@ -108,6 +111,7 @@ impl<H: Handler> Service<H> {
                 Ok(Some(Received::Rejected(reason))) => self.handler.reject(stream, reason),
                 Ok(None) => return Ok(()),
                 Err(refusal) => {
+                    // A message without room is lost in its middle, so its entries must show as rejected.
                     if refusal == Refusal::NoRoom {
                         self.handler.reject(stream, Rejected::NoRoom);
                     }
@@ -117,7 +121,8 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    /// What a stream is answered that ends within a message: when the connection ends, that is nobody's fault.
+    /// Ignores a refusal in the middle of a message if the connection is ending, because the client
+    /// is not at fault then.
     fn unless_ending(&self, refusal: Refusal) -> Result<(), Refusal> {
         if self.ending.has_begun() {
             Ok(())

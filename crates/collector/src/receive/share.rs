@@ -1,4 +1,5 @@
-//! A share of the room for unfinished messages: of a connection, of a client's address, or of all.
+//! A share of the room for unfinished messages. A connection, a client's address and all
+//! clients together each have one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -6,22 +7,22 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-/// Permits count in units of this many bytes, so that a budget of gigabytes fits a semaphore.
+/// The size of one permit in bytes. Larger units let a budget of gigabytes fit a semaphore.
 const UNIT_BYTES: usize = 1024;
-/// How long who waits gives a message that was asked to give way, before it asks the next one.
+/// How long a waiting message gives the one that was asked to give way, before it asks the next one.
 const NEXT_REQUEST_DELAY: Duration = Duration::from_millis(10);
 
-/// A share: how much of it is free, who waits for it, and which messages may give way.
+/// A share: how much of it is free, how many messages wait for it, and which may give way.
 #[derive(Debug)]
 pub struct Share {
     units: u32,
     room: Semaphore,
     waiting: AtomicUsize,
-    /// Messages that may give way wait here, the first one asked first.
+    /// Messages that may give way wait here. The one that has waited longest is asked first.
     wanted: Notify,
 }
 
-/// Counts one that waits, until it is dropped.
+/// Counts one waiting message until it is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -31,7 +32,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Share {
-    /// A share of so many bytes.
+    /// Creates a share of this many bytes.
     pub fn new(bytes: usize) -> Self {
         let most = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
         let units = u32::try_from(bytes / UNIT_BYTES).unwrap_or(most).clamp(1, most);
@@ -43,12 +44,13 @@ impl Share {
         }
     }
 
-    /// The units of so many bytes. What is larger than all the room takes all of it.
+    /// Converts bytes to units. A size above the whole share takes all of it.
     fn units(&self, bytes: usize) -> u32 {
         u32::try_from(bytes.div_ceil(UNIT_BYTES)).map_or(self.units, |units| units.min(self.units))
     }
 
-    /// Makes what is held of this share enough for `bytes`. Waits for it, and asks those to give way that may.
+    /// Raises `held` to at least `bytes` of this share. It waits for them, and asks
+    /// messages that may give way.
     pub async fn grow<'a>(&'a self, held: &mut Option<SemaphorePermit<'a>>, bytes: usize) {
         let has = held.as_ref().map_or(0, SemaphorePermit::num_permits);
         let more = self
@@ -66,7 +68,7 @@ impl Share {
         }
     }
 
-    /// `None` never comes: nobody closes the semaphore.
+    /// Takes this many units. The result is never `None`, because nobody closes the semaphore.
     async fn take(&self, units: u32) -> Option<SemaphorePermit<'_>> {
         if let Ok(permit) = self.room.try_acquire_many(units) {
             return Some(permit);
@@ -75,6 +77,7 @@ impl Share {
         let _waiting = Waiting(&self.waiting);
         let taken = self.room.acquire_many(units);
         tokio::pin!(taken);
+        // The message that gives way may hold too little, so the next one is asked after a while.
         loop {
             self.wanted.notify_one();
             if let Ok(taken) = timeout(NEXT_REQUEST_DELAY, &mut taken).await {
@@ -83,17 +86,17 @@ impl Share {
         }
     }
 
-    /// Whether more than an eighth of it is taken.
+    /// Returns whether more than an eighth of the share is taken.
     pub fn is_much_taken(&self) -> bool {
         let units = self.units as usize;
         self.room.available_permits() < units - units / 8
     }
 
-    /// Ends when somebody waits for room, and asks this one to give way.
+    /// Completes when a message waits for room and asks this one to give way.
     pub async fn wanted(&self) {
         loop {
             self.wanted.notified().await;
-            // Who asked may have found room meanwhile.
+            // The message that asked may have found room meanwhile.
             if self.waiting.load(Ordering::Relaxed) > 0 {
                 return;
             }

@@ -1,4 +1,5 @@
-//! A connection's socket. Before admission it reads the connection's first bytes only, and after a flood nothing.
+//! A connection's socket. It reads only the first bytes of a connection before admission,
+//! and nothing after a flood.
 
 use std::io;
 use std::pin::Pin;
@@ -13,14 +14,14 @@ use tokio::time::Instant;
 use super::admission::{Handshake, UNADMITTED_BYTES};
 use super::flood::FrameLedger;
 
-/// See the module.
+/// The socket of one connection, which counts what it reads.
 pub struct Socket {
     stream: TcpStream,
     frames: FrameLedger,
-    /// Notified when a flood was seen; after that nothing is read any more.
+    /// Notified when a flood is recognized. After that nothing is read any more.
     flood: Arc<Notify>,
     is_flooded: bool,
-    /// Bytes that may still be read before admission.
+    /// How many bytes may still be read before admission.
     unadmitted_bytes: usize,
     handshake: Arc<Handshake>,
     admission: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -37,7 +38,7 @@ impl std::fmt::Debug for Socket {
 }
 
 impl Socket {
-    /// A connection that has sent nothing yet.
+    /// The socket of a connection that has sent nothing yet.
     pub fn new(stream: TcpStream, handshake: Arc<Handshake>, flood: Arc<Notify>) -> Self {
         Socket {
             stream,
@@ -51,7 +52,7 @@ impl Socket {
         }
     }
 
-    /// Reads as much as a connection may whose handshake is not complete.
+    /// Reads as much as a connection may send before its handshake is complete.
     fn poll_handshake(
         &mut self,
         context: &mut Context<'_>,
@@ -61,7 +62,7 @@ impl Socket {
             return Pin::new(&mut self.stream).poll_read(context, buffer);
         }
         if self.unadmitted_bytes == 0 {
-            // A silent connection takes no permit.
+            // Waiting for data first keeps a silent connection from taking a permit.
             ready!(self.stream.poll_read_ready(context))?;
             let handshake = &self.handshake;
             let admission = self

@@ -1,4 +1,4 @@
-//! A worker thread: a current-thread runtime that owns its connections from accept to end.
+//! A worker thread. Its single-threaded runtime owns its connections from their first byte to their last.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, TcpStream};
@@ -26,26 +26,27 @@ use super::limits::{ConnectionPlace, EndReason, Usage};
 use super::service::Service;
 use super::socket::Socket;
 
-/// Bytes that a client may send ahead, on one stream and on all streams of a connection together. Larger windows push data in
-/// flight out of the second-level cache: 4 MiB cost 30 % of the throughput.
+/// How many bytes a client may send ahead, on one stream and on all streams of a connection together.
+/// Larger windows push data in flight out of the second-level cache: 4 MiB cost 30 % of the throughput.
 pub const WINDOW_BYTES: u32 = 128 * 1024;
-/// Bytes of a frame. HTTP/2's default; larger frames buy nothing once messages are cut from frames without a copy.
+/// The largest payload of a frame, which is HTTP/2's default. Larger frames gain nothing, because messages
+/// are cut out of frames without a copy.
 pub const FRAME_BYTES: u32 = 16 * 1024;
-/// A peer that vanished without a word is found by an unanswered ping.
+/// The time between two pings. An unanswered ping reveals a client that vanished.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
-/// How long the word that a connection ends may take to get away, when the client is of no use.
+/// How long GOAWAY may take to be sent to a client whose connection is of no use.
 const GOAWAY_DEADLINE: Duration = Duration::from_millis(100);
-/// Accepted connections that wait for their worker.
+/// How many accepted connections may wait for their worker.
 const HANDOVER_CONNECTIONS: usize = 64;
 
-/// The acceptor's side of a worker.
+/// The acceptor's handle of a worker.
 #[derive(Debug)]
 pub struct Worker {
     handover: Handover,
     thread: JoinHandle<()>,
 }
 
-/// Where the acceptor puts a worker's connections.
+/// The sender through which the acceptor gives connections to a worker.
 #[derive(Debug)]
 pub struct Handover {
     usage: Arc<Usage>,
@@ -53,7 +54,7 @@ pub struct Handover {
     accepted: mpsc::Sender<(TcpStream, ConnectionPlace)>,
 }
 
-/// What a worker's thread does: serves the connections that are handed over.
+/// The work of a worker's thread: it serves the connections that are handed over.
 #[derive(Debug)]
 pub struct Work<H> {
     runtime: Runtime,
@@ -62,7 +63,7 @@ pub struct Work<H> {
 }
 
 impl Worker {
-    /// Starts a worker thread.
+    /// Starts a worker thread, which waits for its first connection.
     pub fn start<H: Handler>(
         number: usize,
         handler: H,
@@ -76,31 +77,31 @@ impl Worker {
         Ok(Worker { handover, thread })
     }
 
-    /// Connections that it has.
+    /// How many connections the worker has.
     pub fn connections(&self) -> usize {
         self.handover.connections.load(Ordering::Relaxed)
     }
 
-    /// Ends when the worker takes no connection any more: its thread is gone.
+    /// Completes when the worker takes no more connections because its thread is gone.
     pub async fn is_gone(&self) {
         self.handover.accepted.closed().await;
     }
 
-    /// Hands it a connection.
+    /// Gives the worker a connection.
     pub async fn hand_over(&self, connection: TcpStream, peer: IpAddr) {
         self.handover.give(connection, peer).await;
     }
 
-    /// Lets it end its connections, then its thread. Blocks.
+    /// Lets the worker end its connections, and waits for its thread. Blocks the calling thread.
     pub fn join(self) {
         drop(self.handover);
-        // A worker's panic was printed when it happened; the collector is ending anyway.
+        // The panic hook has already printed a worker's panic, and the collector is ending anyway.
         drop(self.thread.join());
     }
 }
 
 impl Handover {
-    /// Gives the worker a connection, or closes it if there is no place for one of this peer.
+    /// Gives the worker a connection. Closes it if its client's address has no place left.
     pub async fn give(&self, connection: TcpStream, peer: IpAddr) {
         let place = match self.usage.connection(peer) {
             Ok(place) => place,
@@ -113,7 +114,7 @@ impl Handover {
     }
 }
 
-/// A worker's work, for a thread of its own, and where it gets its connections from.
+/// Creates the work of a worker, for a thread of its own, and the sender of its connections.
 pub fn work<H: Handler>(
     handler: H,
     usage: Arc<Usage>,
@@ -145,7 +146,7 @@ pub fn work<H: Handler>(
 }
 
 impl<H: Handler> Work<H> {
-    /// Serves until the other end of the handover is gone and the last connection has ended. Blocks.
+    /// Serves until the sender is gone and the last connection has ended. Blocks the calling thread.
     pub fn run(self) {
         self.runtime.block_on(self.ingest.run(self.accepted));
     }
@@ -166,7 +167,8 @@ impl<H: Handler> Ingest<H> {
         let admission = Admission::default();
         loop {
             tokio::select! {
-                // Finished tasks first: their results must not pile up while connections keep coming.
+                // Finished tasks come first. Otherwise their results would pile up while connections keep
+                // coming.
                 biased;
                 Some(_) = tasks.join_next() => { self.connections.fetch_sub(1, Ordering::Relaxed); }
                 next = accepted.recv() => match next {
@@ -224,7 +226,7 @@ impl<H: Handler> Ingest<H> {
                 never = handshake.complete_in_time() => match never {},
                 ended = of_no_use => {
                     usage.end(ended);
-                    debug!(reason = ended.as_str(), %peer, "connection is ended");
+                    debug!(reason = ended.as_str(), %peer, "ended a connection");
                     served.as_mut().graceful_shutdown();
                     tokio::time::timeout(GOAWAY_DEADLINE, served.as_mut()).await.unwrap_or(Ok(()))
                 }
@@ -233,7 +235,7 @@ impl<H: Handler> Ingest<H> {
                     tokio::time::timeout(END_DEADLINE, served.as_mut()).await.unwrap_or(Ok(()))
                 }
             };
-            // Streams hear that no more comes once the connection is gone.
+            // Streams learn that no more data comes when the connection is dropped.
             drop(served);
             ending.read_rest().await;
             if let Err(error) = result {
@@ -243,7 +245,7 @@ impl<H: Handler> Ingest<H> {
     }
 }
 
-/// How HTTP/2 is spoken.
+/// Configures HTTP/2 as the server speaks it.
 fn protocol(usage: &Usage) -> http2::Builder<TokioExecutor> {
     let streams = u32::try_from(usage.limits().streams_per_connection).unwrap_or(u32::MAX);
     let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -300,7 +302,7 @@ pub(crate) mod tests {
             connection.set_nonblocking(true).unwrap();
             worker.hand_over(connection, peer.ip()).await;
         }
-        // A server's settings are the first that a connection hears of it.
+        // The server's SETTINGS frame is the first thing that a client receives.
         let mut last = clients.pop().unwrap();
         last.set_read_timeout(Some(20 * HANDSHAKE_TIMEOUT)).unwrap();
         last.read_exact(&mut [0; 9]).unwrap();
@@ -309,7 +311,7 @@ pub(crate) mod tests {
         tokio::task::spawn_blocking(|| worker.join()).await.unwrap();
     }
 
-    /// Has a fault: what serves a connection can't be made of it.
+    /// A handler that panics, as if the program had a fault.
     pub(crate) struct Faulty;
 
     impl Clone for Faulty {
@@ -339,7 +341,8 @@ pub(crate) mod tests {
         let socket = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let address = socket.local_addr().unwrap();
         let listening = Listener::new(socket, vec![faulty, sound]).run(stopping.clone());
-        // Those with the fewest connections get the next, so one of the first two gets to the faulty one.
+        // The worker with the fewest connections gets the next one, so one of the first two gets to the
+        // faulty worker.
         let clients = [(); 2].map(|()| TcpStream::connect(address).unwrap());
         let ended = tokio::time::timeout(Duration::from_secs(20), listening);
         assert!(ended.await.unwrap().is_err());

@@ -1,7 +1,9 @@
-//! A message without what must not leave its mesh: by the rules for all that is shown, and without what no rule reads.
+//! Redacts a message so that it may leave its mesh. It hides what is hidden wherever entries are shown, and
+//! removes what no rule reads.
 //!
-//! Gone are the values of queries, credentials and headers of secrets, dynamic metadata, custom tags, and of a node all metadata but
-//! what names its workload. Fields that Envoy added after this version was built are gone, too.
+//! It removes the values of queries, credentials, headers with secrets, dynamic metadata, custom tags,
+//! and all node metadata that does not name the node's workload. It also removes fields that Envoy added
+//! after this version was built.
 
 use als_proto::messages::envoy::config::core::v3::Node;
 use als_proto::messages::envoy::data::accesslog::v3::{
@@ -12,7 +14,7 @@ use als_proto::messages::envoy::service::accesslog::v3::stream_access_logs_messa
 use alscope_analysis::names::redact::Redaction;
 use prost::{DecodeError, Message as _};
 
-/// What of a node's metadata names its workload.
+/// The node metadata that names the workload.
 const NAMES: [&str; 8] = [
     "NAME",
     "NAMESPACE",
@@ -24,7 +26,7 @@ const NAMES: [&str; 8] = [
     "ISTIO_VERSION",
 ];
 
-/// The message, redacted.
+/// Returns the encoded message without what must stay in the mesh.
 pub fn message(bytes: &[u8], redaction: &Redaction) -> Result<Vec<u8>, DecodeError> {
     let mut message = StreamAccessLogsMessage::decode(bytes)?;
     if let Some(identifier) = &mut message.identifier {

@@ -1,4 +1,4 @@
-//! The connections of one HTTP port: how many there are, and who gives way when there are too many.
+//! The connections of one HTTP port: how many there are, and which one gives way when there are too many.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -7,15 +7,15 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// Connections of a port. Scrapers, probes and people need some ten.
+/// The largest number of connections of a port. Scrapers, probes and people need some ten.
 pub const MAX_CONNECTIONS: usize = 64;
 
-/// Why the collector ended a connection.
+/// The reasons for which the collector ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CutReason {
-    /// Its response was not read in time.
+    /// The client did not read its response in time.
     TooSlow,
-    /// Another one needed its place.
+    /// Another connection needed the place.
     TooMany,
 }
 
@@ -23,7 +23,7 @@ impl CutReason {
     /// Every reason, in the order of the counters.
     pub const ALL: [CutReason; 2] = [CutReason::TooSlow, CutReason::TooMany];
 
-    /// The reason's word in the label `reason`.
+    /// The value of the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             CutReason::TooSlow => "too-slow",
@@ -32,16 +32,16 @@ impl CutReason {
     }
 }
 
-/// What is shown of a port's connections.
+/// The counts of a port's connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Those that are open.
+    /// How many connections are open.
     pub open: usize,
     cut: [u64; CutReason::ALL.len()],
 }
 
 impl Counts {
-    /// Those that were ended for `reason`.
+    /// How many connections were ended for `reason`.
     pub fn cut(&self, reason: CutReason) -> u64 {
         self.cut[reason as usize]
     }
@@ -53,13 +53,13 @@ pub struct Connections(Mutex<OpenConnections>);
 
 #[derive(Debug, Default)]
 struct OpenConnections {
-    /// By age.
+    /// The open connections, sorted by age, the oldest first.
     places: BTreeMap<u64, (IpAddr, CancellationToken)>,
     came: u64,
     cut: [u64; CutReason::ALL.len()],
 }
 
-/// The place of a connection; free again when it is dropped.
+/// The place of one connection. Dropping it frees the place.
 #[derive(Debug)]
 pub struct ConnectionSlot {
     connections: Arc<Connections>,
@@ -68,7 +68,7 @@ pub struct ConnectionSlot {
 }
 
 impl Connections {
-    /// A place for a new connection from `peer`. Where none is free, one is taken away.
+    /// Takes a place for a new connection from `peer`. If none is free, another connection loses its place.
     pub fn place(self: &Arc<Self>, peer: IpAddr) -> ConnectionSlot {
         let mut open = self.0.lock();
         while open.places.len() >= MAX_CONNECTIONS
@@ -87,7 +87,7 @@ impl Connections {
         }
     }
 
-    /// What is shown of them.
+    /// Returns the counts at this moment.
     pub fn counts(&self) -> Counts {
         let open = self.0.lock();
         Counts {
@@ -97,7 +97,8 @@ impl Connections {
     }
 }
 
-/// The oldest connection of the address that has the most; of several such addresses, of the one that came first.
+/// Returns the connection that gives way: the oldest one of the address with the most connections. If
+/// several addresses have as many, the one whose connection came first gives way.
 fn gives_way(places: &BTreeMap<u64, (IpAddr, CancellationToken)>) -> Option<u64> {
     let mut held: HashMap<IpAddr, (usize, u64)> = HashMap::new();
     for (number, (peer, _)) in places {

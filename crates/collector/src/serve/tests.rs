@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::connections::Counts;
 use super::*;
 
-/// A server of a short and of an endless answer; the counts of its connections.
+/// Starts a server with a short and an endless answer. Returns its address and its connections.
 async fn server(tasks: &mut JoinSet<()>) -> (SocketAddr, Arc<Connections>, CancellationToken) {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
@@ -22,10 +22,10 @@ async fn server(tasks: &mut JoinSet<()>) -> (SocketAddr, Arc<Connections>, Cance
     (address, connections, stopping)
 }
 
-/// A client that has sent this, with the server's connections.
+/// Returns a client that has sent this, with the server's connections.
 async fn client(sent: &str, tasks: &mut JoinSet<()>) -> (TcpStream, Arc<Connections>) {
     let (address, connections, stopping) = server(tasks).await;
-    // Never cancelled.
+    // The token is never cancelled.
     tasks.spawn(stopping.cancelled_owned());
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(sent.as_bytes()).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_connection_on_which_no_request_comes_is_closed(#[case] sent: &str, #[
     let mut tasks = JoinSet::new();
     let begin = Instant::now();
     let (mut client, connections) = client(sent, &mut tasks).await;
-    // An error says the same as an end: the connection is closed.
+    // An error means the same as an end: the connection is closed.
     drop(client.read_to_end(&mut Vec::new()).await);
     assert_eq!(begin.elapsed().as_secs(), seconds);
     assert_eq!(connections.counts(), Counts::default());

@@ -1,4 +1,5 @@
-//! The live screen: takes the terminal, draws, waits for a key, and gives the terminal back however it ends.
+//! The live screen. It takes the terminal over, draws, waits for a key, and gives the
+//! terminal back however it ends.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::topology::Topology;
 
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The terminal's alternate screen; dropping it restores what was there.
+/// The terminal's alternate screen. Dropping it restores the terminal.
 #[derive(Debug)]
 pub(super) struct Screen {
     out: io::Stdout,
@@ -21,14 +22,14 @@ pub(super) struct Screen {
 impl Screen {
     pub(super) fn take() -> io::Result<Self> {
         terminal::enable_raw_mode()?;
-        // From here on the terminal is restored, also when the next step fails.
+        // Dropping `screen` restores the terminal if the next step fails.
         let mut screen = Self { out: io::stdout() };
         execute!(screen.out, terminal::EnterAlternateScreen, cursor::Hide)?;
         Ok(screen)
     }
 
-    /// Draws `shown` and every later one until a person quits. A collector that stops answering leaves the last
-    /// table on the screen, with what is wrong above it.
+    /// Draws `shown` and every later topology until the user quits. If the collector stops answering, the
+    /// last table stays on the screen with the error above it.
     pub(super) fn follow(mut self, collector: &Collector, mut shown: Topology) -> io::Result<()> {
         let mut trouble = None;
         loop {
@@ -65,7 +66,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // The process is about to end; a terminal that is gone needs no restoring.
+        // The process is about to end. A terminal that is gone needs no restoring.
         drop(execute!(
             io::stdout(),
             cursor::Show,
@@ -75,7 +76,8 @@ impl Drop for Screen {
     }
 }
 
-/// Waits; a key or a change of size ends the wait, so that the new state is drawn at once.
+/// Waits for at most `patience` and returns whether the user quits. Any key or a change of size ends the
+/// wait, so that the screen is drawn at once.
 fn is_quit_within(patience: Duration) -> io::Result<bool> {
     if !event::poll(patience)? {
         return Ok(false);
@@ -88,14 +90,15 @@ fn is_quit_within(patience: Duration) -> io::Result<bool> {
     })
 }
 
-/// In raw mode Ctrl-C is a key like any other.
+/// Returns whether a key quits. In raw mode Ctrl-C is a key like any other.
 pub(super) fn is_quit(key: KeyEvent) -> bool {
     let is_control_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
     key.kind == KeyEventKind::Press
         && (is_control_c || matches!(key.code, KeyCode::Char('q' | 'Q') | KeyCode::Esc))
 }
 
-/// The lines of one screen of `size` columns and rows: the state, the table's head, and as many edges as fit.
+/// Returns the lines of a screen of `size` columns and rows: the state, the table's head, and
+/// as many edges as fit.
 pub(super) fn lines(url: &str, topology: &Topology, trouble: Option<&str>, size: (u16, u16)) -> Vec<String> {
     let (width, height) = (usize::from(size.0), usize::from(size.1));
     let nodes = topology.nodes.iter().filter(|node| node.id != "unknown").count();
@@ -111,13 +114,13 @@ pub(super) fn lines(url: &str, topology: &Topology, trouble: Option<&str>, size:
     let table = table::table(topology, size.0);
     let mut lines: Vec<&str> = [state.as_str(), ""].into_iter().chain(table.lines()).collect();
     let hidden = lines.len().saturating_sub(height);
-    // The last line says what does not fit, so it takes the place of one more edge.
+    // The last line says how many edges do not fit, so it takes the place of one more edge.
     let note = format!("… edges that do not fit: {}", hidden + 1);
     if hidden > 0 {
         lines.truncate(height.saturating_sub(1));
         lines.push(&note);
     }
-    // Every row is written, so that nothing of a longer table stays behind.
+    // Every row is written, so that no row of an earlier, longer table stays on the screen.
     lines.resize(height, "");
     lines
         .into_iter()

@@ -1,11 +1,12 @@
-//! A topology as a table of text, the busiest call first.
+//! Formats a topology as a table of text, the busiest call first.
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, presets};
 
 use crate::terminal::printable;
 use crate::topology::{Edge, Topology};
 
-/// Narrower terminals show fewer columns rather than cut names.
+/// The width above which columns with unknown shares are shown. Narrower terminals show fewer
+/// columns rather than cut names.
 const WIDTH_FOR_UNKNOWN: u16 = 140;
 const WIDTH_FOR_REPORTER: u16 = 125;
 const WIDTH_FOR_CLIENT_ERRORS: u16 = 100;
@@ -67,7 +68,8 @@ const fn number(title: &'static str, least_width: u16, text: fn(&Edge) -> String
     }
 }
 
-/// Every call of `topology`, one line each, in at most `width` columns; a name that does not fit ends in `…`.
+/// Formats every call of `topology`, one line each, in at most `width` columns. A name that does
+/// not fit ends in `…`.
 pub fn table(topology: &Topology, width: u16) -> String {
     if topology.edges.is_empty() {
         let window = topology.window_seconds;

@@ -184,7 +184,7 @@ fn keys_that_quit(#[case] code: KeyCode, #[case] modifiers: KeyModifiers, #[case
     assert_eq!(is_quit(KeyEvent::new(code, modifiers)), quits);
 }
 
-/// A web server for one request.
+/// Starts a web server that answers one request.
 fn answering(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -219,7 +219,7 @@ fn topology_is_read_from_the_web_port() {
 )]
 #[case::not_json(
     "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
-    "answered with something else than was asked for; use a collector and a command of the same version"
+    "answered in an unexpected form; use a collector and a command of the same version"
 )]
 fn other_answers_say_what_to_check(#[case] answer: &'static str, #[case] rest: &str) {
     let url = answering(answer);

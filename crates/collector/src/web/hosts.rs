@@ -1,7 +1,8 @@
-//! Under which names the page and its API may be asked for.
+//! Checks the host names by which the page and its API are asked for.
 //!
-//! A foreign site may have its own name lead to this port (DNS rebinding), and a browser would let it read what it gets there.
-//! The name that the browser asked for is in `Host` all the same.
+//! A foreign site may let its own name lead to this port (DNS rebinding), and a browser would let the site
+//! read the answers. The header `Host` still holds the name that the browser asked for, so a request with
+//! a foreign name is refused.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,21 +16,21 @@ use axum::response::{IntoResponse, Response};
 
 use crate::serve::Local;
 
-/// The hosts that are configured, in lower case.
+/// The configured hosts, in lower case.
 pub type Hosts = Arc<[String]>;
 
-/// Answers a request for a known host, and refuses any other.
+/// Passes a request for a known host on, and refuses any other.
 pub async fn known_only(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let local = request.extensions().get::<Local>().map(|Local(address)| *address);
     if is_known(asked_for(&request).as_deref(), &hosts, local) {
         return next.run(request).await;
     }
-    let refusal =
-        "this host is not known here; add it to web.hosts, or ask for localhost by kubectl port-forward\n";
+    let refusal = "this host name is not allowed; add it to web.hosts, or use kubectl port-forward and ask for localhost\n";
     (StatusCode::FORBIDDEN, refusal).into_response()
 }
 
-/// The host that a request names, without its port: that of its target, else that of its one header (RFC 9112, 3.2).
+/// Returns the host that a request names, without its port: the one of its target, else the one of its only
+/// header `Host` (RFC 9112, 3.2).
 fn asked_for(request: &Request) -> Option<String> {
     let of_header = || {
         let mut named = request.headers().get_all(HOST).iter();
@@ -45,7 +46,7 @@ fn host(header: &HeaderValue) -> Option<String> {
     Some(bare(authority.host()))
 }
 
-/// In lower case, without brackets and without the dot of the root.
+/// Puts a host in lower case, without brackets and without the dot of the root.
 fn bare(host: &str) -> String {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.trim_end_matches('.').to_ascii_lowercase()
@@ -58,7 +59,7 @@ fn is_known(host: Option<&str>, hosts: &[String], local: Option<SocketAddr>) -> 
     let is_of_loopback = |address: IpAddr| address.to_canonical().is_loopback();
     let is_local =
         |address: IpAddr| local.is_some_and(|local| local.ip().to_canonical() == address.to_canonical());
-    // Nobody but this machine has these names (RFC 6761, 6.3).
+    // These names always lead to this machine (RFC 6761, 6.3), so no foreign site can own one.
     host == "localhost"
         || host.ends_with(".localhost")
         || hosts.iter().any(|known| known == host)

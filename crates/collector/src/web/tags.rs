@@ -1,4 +1,4 @@
-//! Entity tags: a client that has an answer already is told so in a few bytes.
+//! Entity tags: a client that already has an answer is told so in a few bytes.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-/// The tag of a content.
+/// Returns the tag of a content, which is its hash.
 pub fn of_content(content: &[u8]) -> HeaderValue {
     let digest = Sha256::digest(content);
     let digits: Vec<String> = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     HeaderValue::try_from(format!("\"{}\"", digits.concat())).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
-/// Whether the client has what `tag` names (RFC 9110, 13.1.2: the weak comparison).
+/// Returns whether the client already has what `tag` names (RFC 9110, 13.1.2: the weak comparison).
 pub fn has(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let known = headers.get_all(IF_NONE_MATCH).iter();
     let mut known = known
@@ -30,18 +30,19 @@ pub fn has(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     })
 }
 
-/// The answer to a client that has it.
+/// Builds the answer to a client that already has the content: 304.
 pub fn not_modified(tag: HeaderValue) -> Response {
     (StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response()
 }
 
-/// Tags each answer that follows from the published snapshot and the request's target alone.
+/// Tags each answer that depends only on the published snapshot and the request's target.
 pub async fn of_snapshot(
     State(published): State<watch::Receiver<Arc<Snapshot>>>,
     request: Request,
     next: Next,
 ) -> Response {
-    // Taken before the answer is made: an answer from a newer snapshot has an older tag, and is asked for again.
+    // The tag is taken before the answer is made. If a newer snapshot comes between, the answer has an
+    // older tag and is asked for again.
     let taken = published.borrow().taken.0;
     let target = request
         .uri()

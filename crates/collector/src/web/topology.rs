@@ -1,4 +1,4 @@
-//! Who calls whom within the last seconds, from the windows of the snapshot.
+//! Answers who called whom within the last seconds, from the windows of the snapshot.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::Published;
 use crate::topology::{Edge, Topology, TopologyNode};
 
 const DEFAULT_WINDOW: &str = "60s";
-/// The window remembers an hour.
+/// The longest window. The snapshot remembers an hour.
 pub(super) const MAX_WINDOW: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Deserialize)]
@@ -33,7 +33,7 @@ pub(super) async fn topology(
     if let Some(window) = window(text) {
         Json(topology_of(&published.borrow().clone(), window)).into_response()
     } else {
-        let message = format!("window={text} is no time from 1s to 1h; write it like 60s or 5m\n");
+        let message = format!("window={text} is not a time from 1s to 1h; write it like 60s or 5m\n");
         (StatusCode::BAD_REQUEST, message).into_response()
     }
 }
@@ -64,7 +64,7 @@ fn topology_of(snapshot: &Snapshot, window: Duration) -> Topology {
     }
 }
 
-/// The workloads that are gateways or waypoints.
+/// Returns the workloads that are gateways or waypoints.
 fn proxies(evidence: &EvidenceTable) -> BTreeMap<&GraphNode, Role> {
     let ends = evidence.rows().into_iter().flat_map(|row| {
         let evidence = &row.evidence;

@@ -1,4 +1,4 @@
-//! What the calls of an edge rest on, by rule, from the evidence of the snapshot.
+//! Answers which rules the calls of an edge rest on, from the evidence of the snapshot.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use super::Published;
 use super::topology::MAX_WINDOW;
 use crate::evidence::{Entries, Evidence, Example, Why};
 
-/// The topology's edge for those that it does not keep apart.
+/// The topology's one edge for all edges that it does not tell apart.
 const OTHER: &str = "other/other,other/other";
 
 #[derive(Debug, Deserialize)]
@@ -36,8 +36,9 @@ pub(super) async fn why(State(published): State<Published>, Query(query): Query<
     }
 }
 
-/// The evidence of an edge, which is written `source,destination` with the node ids of the topology, or of all. That of an edge to
-/// a workload includes that of calls which the topology shows there, although only the service is known to who reports them.
+/// Returns the evidence of all edges, or of one, which is written `source,destination` with the node ids of
+/// the topology. If a reporter knows only the service that it called, the topology may show its calls at a
+/// workload; the evidence of that edge then includes theirs.
 pub(super) fn answer(snapshot: &Snapshot, edge: Option<&str>) -> Result<Why, (StatusCode, String)> {
     let rows = snapshot.evidence.rows().into_iter();
     let (rows, [source, destination]) = match edge {
@@ -56,7 +57,7 @@ pub(super) fn answer(snapshot: &Snapshot, edge: Option<&str>) -> Result<Why, (St
             (rows.collect::<Vec<_>>(), [Some(source), Some(destination)])
         }
     };
-    // All observations are those of the rows and what expired.
+    // Every observation is either in a row or has expired, so all edges together count from the start.
     let created = rows.iter().map(|row| row.created).min();
     let since = created.filter(|_| edge.is_some()).unwrap_or(snapshot.started);
     Ok(Why {
@@ -74,17 +75,17 @@ pub(super) fn answer(snapshot: &Snapshot, edge: Option<&str>) -> Result<Why, (St
 fn refusal(edge: &str) -> (StatusCode, String) {
     if edge == OTHER {
         let message = format!(
-            "edge={edge} stands for the edges beyond the first {MAX_EDGES}; ask for one of them by its ends, or for all without an edge\n"
+            "edge={edge} stands for all edges beyond the first {MAX_EDGES}; name the two ends of one of them, or leave the edge out for all\n"
         );
         (StatusCode::NOT_FOUND, message)
     } else if edge.contains(',') {
         let message = format!(
-            "edge={edge} was not observed, or was idle for so long that it is forgotten; /api/v1/topology?window=1h lists the edges, by id\n"
+            "edge={edge} was not observed, or was idle for so long that it is forgotten; /api/v1/topology?window=1h lists the edges by id\n"
         );
         (StatusCode::NOT_FOUND, message)
     } else {
         let message = format!(
-            "edge={edge} is no edge; write it with the ids of the topology, like edge=demo/productpage-v1,demo/reviews-v2\n"
+            "edge={edge} is not an edge; write it with the ids of the topology, like edge=demo/productpage-v1,demo/reviews-v2\n"
         );
         (StatusCode::BAD_REQUEST, message)
     }
@@ -94,7 +95,7 @@ fn ends(row: &CountedEvidence) -> [String; 2] {
     [&row.evidence.source, &row.evidence.destination].map(GraphNode::id)
 }
 
-/// One party of the calls.
+/// One party of a call, as the answer names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Party {
     Source,

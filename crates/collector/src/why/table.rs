@@ -1,4 +1,5 @@
-//! The answer to `why` as text: what it is about, one row a rule, and what came to nothing.
+//! Formats the answer to `why` as text: what it is about, one row for each rule, and
+//! the entries without an observation.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ const TITLES: [&str; 8] = [
 const COUNT_COLUMN: usize = 5;
 const EXAMPLE_COLUMN: usize = 7;
 
-/// The answer in at most `width` columns; an example that does not fit ends in `…`.
+/// Formats the answer in at most `width` columns. An example that does not fit ends in `…`.
 pub fn text(why: &Why, width: u16) -> String {
     let mut parts = vec![head(why)];
     if !why.evidence.is_empty() {
@@ -28,13 +29,13 @@ pub fn text(why: &Why, width: u16) -> String {
     }
     if why.overflowed > 0 {
         parts.push(format!(
-            "{} observations of all edges are not told apart: there are more edges and rules than the collector keeps",
+            "{} further observations can't be shown by edge and rule, because the collector keeps only so many edges and rules",
             why.overflowed
         ));
     }
     if why.source.is_none() && why.expired > 0 {
         parts.push(format!(
-            "{} observations more are of edges that were idle for so long that they are forgotten",
+            "{} further observations belong to edges that were idle for so long that they are forgotten",
             why.expired
         ));
     }
@@ -108,7 +109,7 @@ fn row(texts: [String; 8]) -> Row {
     row
 }
 
-/// The entry in one line: the request, then what the parties were found by.
+/// Formats an entry in one line: the request, then the properties by which the parties were found.
 fn example(entry: &Example) -> String {
     let request = match &entry.method {
         Some(method) => format!(

@@ -126,8 +126,8 @@ fn all_edges_are_told_with_the_entries_that_came_to_nothing() {
     );
     assert!(
         text.ends_with(
-            "-\n\n2 observations of all edges are not told apart: there are more edges and rules than the collector keeps\n\n\
-             5 observations more are of edges that were idle for so long that they are forgotten\n\n\
+            "-\n\n2 further observations can't be shown by edge and rule, because the collector keeps only so many edges and rules\n\n\
+             5 further observations belong to edges that were idle for so long that they are forgotten\n\n\
              entries: 50 received, 40 observed; rejected: bad-address 4; skipped: periodic 6"
         ),
         "{text}"
@@ -146,7 +146,7 @@ fn quiet_mesh_says_what_to_do() {
     assert_eq!(text(&why, 80), expected);
 }
 
-/// A web server for one request, which must begin so.
+/// Starts a web server that answers one request, which must begin with this text.
 fn answering(request: &'static str, answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");

@@ -1,4 +1,4 @@
-//! Clients that mean harm, from many connections and many addresses, and honest ones beside them.
+//! Malicious clients on many connections and from many addresses, with honest clients beside them.
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -18,12 +18,12 @@ use crate::running::*;
 
 const GOAWAY: u8 = 7;
 
-/// An address of another client.
+/// The address of another client.
 pub(crate) fn stranger(number: u8) -> IpAddr {
     Ipv4Addr::new(127, 0, 0, 100 + number).into()
 }
 
-/// A connection from another address of this machine.
+/// Connects from another address of this machine.
 pub(crate) async fn connected(from: IpAddr, to: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((from, 0).into()).unwrap();
@@ -40,7 +40,7 @@ struct Attackers {
 }
 
 impl Attackers {
-    /// One more, whose `attack` is told whether it goes on.
+    /// Adds a thread. Its `attack` can ask whether to go on.
     fn add(&mut self, mut attack: impl FnMut(&dyn Fn() -> bool) + Send + 'static) {
         let stop = self.stop.clone();
         self.threads.push(std::thread::spawn(move || {
@@ -51,7 +51,8 @@ impl Attackers {
         }));
     }
 
-    /// The collector accepts on the test's own thread, which must not wait for a thread that connects.
+    /// Stops the attackers. The collector accepts on the test's own thread, which must not wait for a
+    /// thread that connects.
     async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         let join = || self.threads.into_iter().try_for_each(JoinHandle::join);
@@ -72,8 +73,8 @@ fn large_message() -> StreamAccessLogsMessage {
     first_message(vec![entry("10.0.0.2"); 500])
 }
 
-/// Opens so many streams, one after the other and each on a connection of its own, with a large message on each. The longest time that
-/// one took.
+/// Opens streams one after the other, each on a connection of its own and with a large message. Returns the
+/// longest time that one of them took.
 async fn honest_streams(collector: &Collector, count: usize) -> Duration {
     let mut longest = Duration::ZERO;
     for _ in 0..count {
@@ -84,7 +85,8 @@ async fn honest_streams(collector: &Collector, count: usize) -> Duration {
     longest
 }
 
-/// Honest streams beside messages of which so many bytes are sent at once and then one now and then, from so many addresses.
+/// Runs honest streams beside stalled messages from several addresses. The first `bytes` of each are sent
+/// at once, then one byte now and then.
 async fn beside_stalled_messages(bytes: usize, addresses: u8) {
     let collector = Collector::with("limits: { bufferedBytes: 4194304 }").await;
     let (sent, rest) = (framed(0, &[7; 1_000_000])[..bytes].to_vec(), [7]);
@@ -180,7 +182,7 @@ async fn a_flood_of_pings_is_ended_with_a_goaway_and_counted() {
         let mut client = RawClient::connect(grpc);
         client.ping(400).unwrap();
         client.until_read();
-        // The collector may end it before all is written.
+        // The collector may end the connection before everything is written.
         drop(client.ping(400));
         client.until_ended()
     };

@@ -1,4 +1,4 @@
-//! What a bad client sends costs nobody else anything.
+//! A bad client costs no other client anything.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -9,12 +9,12 @@ use prost::Message as _;
 use crate::methods::V3;
 use crate::running::*;
 
-/// Sends bytes as one gRPC request; answers its `grpc-status`.
+/// Sends bytes as one gRPC request. Returns its `grpc-status`.
 async fn send(collector: &Collector, path: &str, body: Vec<u8>) -> String {
     send_encoded(collector, path, body, None).await.0
 }
 
-/// The same with a `grpc-encoding`; answers the headers too.
+/// Sends the same with a `grpc-encoding`. Returns the headers, too.
 pub(crate) async fn send_encoded(
     collector: &Collector,
     path: &str,
@@ -49,7 +49,7 @@ pub(crate) fn framed(flags: u8, message: &[u8]) -> Vec<u8> {
     [&[flags][..], &length, message].concat()
 }
 
-/// A stream's first message with so many entries.
+/// Returns a stream's first message, with this many entries.
 pub(crate) fn whole(entries: usize) -> Vec<u8> {
     framed(
         0,
@@ -57,7 +57,7 @@ pub(crate) fn whole(entries: usize) -> Vec<u8> {
     )
 }
 
-/// A stream of `bad` between two good messages: both are counted.
+/// Sends `bad` between two good messages of a stream, and checks that both are counted.
 async fn between_good_messages(collector: &Collector, bad: &[u8]) {
     let first = whole(1);
     let last = framed(0, &message(vec![entry("10.0.0.2")]).encode_to_vec());

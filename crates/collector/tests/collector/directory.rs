@@ -1,4 +1,4 @@
-//! The directory's sources in a collector that runs.
+//! The directory's sources in a running collector.
 
 use std::fs;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Compressed messages.
+//! Compressed messages are decompressed within the limits.
 
 use als_proto::messages::envoy::service::accesslog::v3::StreamAccessLogsResponse;
 use prost::Message as _;

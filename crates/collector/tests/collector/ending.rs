@@ -1,4 +1,4 @@
-//! How connections end without loss: when they are old, and when the collector stops.
+//! Connections end without loss when they are old, and when the collector stops.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use crate::bad_streams::whole;
 use crate::raw_client::{DATA, END_STREAM, GOAWAY, HEADERS, RST_STREAM, RawClient};
 use crate::running::*;
 
-/// How a client ends its side of a stream that was answered.
+/// The way in which a client ends its side of an answered stream.
 #[derive(Clone, Copy)]
 enum Side {
-    /// As gRPC's own clients do.
+    /// It ends the stream, as gRPC's own clients do.
     Ended,
-    /// As Envoy does.
+    /// It resets the stream, as Envoy does.
     Reset,
-    /// Not at all, as hyper's does: it is silent.
+    /// It stays silent, as hyper's client does.
     Open,
 }
 
-/// A client that is told to go within its second message, sends the rest of it, is answered, and has sent a third one meanwhile.
-/// How long the collector kept the connection after that.
+/// Runs a client that is told to go in the middle of its second message. It sends the rest, is answered,
+/// and has sent a third message meanwhile. Returns how long the collector kept the connection after that.
 fn told_to_go(address: SocketAddr, side: Side) -> Duration {
     let mut client = RawClient::connect(address);
     let stream = client.open_stream();
@@ -78,7 +78,7 @@ async fn an_old_connection_is_told_to_go_and_all_that_was_sent_is_counted(
 #[tokio::test]
 async fn until_proxies_are_sent_elsewhere_a_collector_that_stops_takes_new_ones() {
     let collector = Collector::with("ending: { quiet: 1s, accept: 20s, scrape: 20s }").await;
-    // Who never scraped is not waited for.
+    // A collector that was never scraped does not wait for a scrape.
     assert_eq!(collector.sample("alscope_entries_received_total").await, 0.0);
     collector.tell_to_stop();
     collector
@@ -100,7 +100,7 @@ async fn until_proxies_are_sent_elsewhere_a_collector_that_stops_takes_new_ones(
     timeout(Duration::from_secs(5), collector.stop()).await.unwrap();
 }
 
-/// The metrics, while they are served.
+/// Returns the metrics, or `None` once they are not served any more.
 async fn scraped(address: SocketAddr) -> Option<String> {
     let get = move || {
         let agent = ureq::Agent::config_builder()

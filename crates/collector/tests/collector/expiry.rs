@@ -1,4 +1,4 @@
-//! What is idle leaves the exposition, and what takes its place has its own labels.
+//! Idle series leave the exposition, and the series that take their place have their own labels.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn at(seconds: i64) -> Moment {
     Moment(seconds * 1_000_000_000)
 }
 
-/// A worker takes a call to a host.
+/// Lets a worker take a call to a host.
 fn take(shard: &mut Shard, host: &str) {
     let mut called = entry("10.0.0.2");
     let common = called.common_properties.as_mut().unwrap();
@@ -52,7 +52,7 @@ fn text(prometheus: &Prometheus, snapshot: Snapshot, format: Format) -> String {
         .collect()
 }
 
-/// The called hosts of the requests that an exposition shows.
+/// Returns the called hosts of the requests in an exposition.
 fn hosts(text: &str) -> Vec<&str> {
     let lines = text
         .lines()
@@ -85,7 +85,7 @@ fn a_series_that_takes_the_place_of_one_that_went_is_shown_with_its_own_labels_a
         assert_eq!(hosts(&exposition), [host.as_str()]);
         let open_metrics = text(&prometheus, totals.publish(now), Format::OpenMetrics);
         assert_eq!(hosts(&open_metrics), [host.as_str()]);
-        // What was published the day before did not have it.
+        // The snapshot of the day before did not have it.
         let created = format!(" {}.000", (day - 1) * 86_400);
         let of_requests = open_metrics
             .lines()
@@ -96,7 +96,7 @@ fn a_series_that_takes_the_place_of_one_that_went_is_shown_with_its_own_labels_a
         );
         bytes.push(exposition.len());
     }
-    // One day after the other has as many bytes, but for the digits of counters.
+    // Each day has as many bytes as the one before, except for the digits of counters.
     assert!(
         bytes[1..].iter().all(|later| later.abs_diff(bytes[1]) < 10),
         "{bytes:?}"

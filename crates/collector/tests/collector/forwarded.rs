@@ -1,4 +1,4 @@
-//! Whom a running collector takes for a gateway's caller.
+//! The caller of a gateway in a running collector.
 
 use als_proto::messages::envoy::config::core::v3::Node;
 use rstest::rstest;

@@ -1,4 +1,5 @@
-//! Each limit, by a real client. Those of the size of a message are among the bad streams and the encodings.
+//! Each limit, reached by a real client. The limits of a message's size are among the bad streams and the
+//! encodings.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -38,7 +39,8 @@ pub(crate) fn open_stream() -> (
     (sender, Box::pin(stream))
 }
 
-/// A stream that stays open, of which one entry was received: where its messages go, and its answer.
+/// Opens a stream and waits until one entry of it is received. Returns the sender of its messages, and its
+/// answer.
 pub(crate) async fn begun_stream(
     collector: &Collector,
     client: &AccessLogServiceClient<Channel>,
@@ -128,7 +130,7 @@ async fn a_connection_with_all_its_streams_open_holds_the_next_one_back() {
     collector.stop().await;
 }
 
-/// Waits until so many entries were received, while `pending` may run but must not end.
+/// Waits until this many entries are received. `pending` may run meanwhile but must not end.
 async fn until_with(collector: &Collector, pending: &mut (impl Future + Unpin), received: f64) {
     let mut until = pin!(collector.until_sample("alscope_entries_received_total", received));
     std::future::poll_fn(|context| {
@@ -141,7 +143,7 @@ async fn until_with(collector: &Collector, pending: &mut (impl Future + Unpin), 
     .await;
 }
 
-/// A request whose body is what is sent here; if it is refused, with this status.
+/// Opens a request whose body is sent through the returned channel. A refusal must have this status.
 async fn raw_stream(
     collector: &Collector,
     running: &mut JoinSet<()>,
@@ -176,7 +178,7 @@ async fn when_the_room_is_taken_whole_messages_pass_and_a_stalled_one_gives_way_
     let (many, more) = (whole(10), whole(20));
     let mut running = JoinSet::new();
     let stalled = raw_stream(&collector, &mut running, Some("8")).await;
-    // What is counted tells that what came with it has its room.
+    // Once the entry is counted, the bytes that came with it have their room.
     stalled.send([&whole(1), &many[..1000]].concat()).await.unwrap();
     collector
         .until_sample("alscope_entries_received_total", 1.0)
@@ -214,7 +216,7 @@ async fn streams_of_one_connection_that_wait_for_room_do_not_block_it() {
         let [first, second, third, last] = [(); 4].map(|()| client.open_stream());
         client.send(first, &[&one, &many[..1000]].concat());
         client.until_read();
-        // Together more than the connection's window, and no end of a message.
+        // Together they are more than the connection's window, and neither ends its message.
         assert!(2 * large.len() > (WINDOW_BYTES + 2 * FRAME_BYTES) as usize);
         for stream in [second, third] {
             client.send(stream, &large[..large.len() - 1]);

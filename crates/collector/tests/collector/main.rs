@@ -1,4 +1,4 @@
-//! The collector as its clients see it: real streams over loopback, real ports.
+//! The collector as its clients see it: real streams over loopback, and real ports.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! The memory of the real program when clients send as much as they may and end no message: no more than docs/memory.md says.
+//! The memory of the real program stays within docs/memory.md while clients send as much as they may and
+//! end no message.
 
 use std::collections::HashMap;
 
@@ -16,7 +17,7 @@ const WAITING: usize = 800;
 /// The design's bound.
 const MOST: usize = 600 << 20;
 
-/// The bytes of each row of the page, by what they are of.
+/// Returns the bytes in each row of the page, by the row's name.
 fn page() -> HashMap<&'static str, usize> {
     let page = include_str!("../../../../docs/memory.md");
     let cells = |line: &'static str| Some(line.strip_prefix("| ")?.split(" | "));
@@ -27,7 +28,7 @@ fn page() -> HashMap<&'static str, usize> {
     rows.collect()
 }
 
-/// A connection with a stream on which this was sent, and read by the collector.
+/// Opens a connection with a stream, and sends `bytes` until the collector has read them.
 fn sender(collector: &Process, bytes: &[u8]) -> RawClient {
     let mut client = RawClient::connect(collector.grpc);
     let stream = client.open_stream();
@@ -55,7 +56,7 @@ async fn unfinished_messages_take_what_the_page_says_and_others_are_served_meanw
     let full = collector.resident_bytes();
 
     let window = page["unread data: HTTP/2's window"];
-    let rest = page["the rest of a connection"] + page["a stream, and what is kept of its node"];
+    let rest = page["the rest of a connection"] + page["a stream, with the data about its node"];
     let each = (full - without_room) / WAITING;
     assert!(each <= window + rest, "{each}");
     let most = (in_room + WAITING) * (window + rest) + limits.buffered_bytes;

@@ -1,4 +1,4 @@
-//! Every method of the port, by a real client.
+//! Every gRPC method of the port, called by a real client.
 
 use als_proto::messages::envoy::service::accesslog::v3::{StreamAccessLogsMessage, StreamAccessLogsResponse};
 use rstest::rstest;
@@ -12,13 +12,13 @@ pub(crate) const SATELLITE: &str = "/satellite.envoy.accesslog.v3.SatelliteAcces
 
 pub(crate) type Answered = Result<Response<StreamAccessLogsResponse>, Status>;
 
-/// A message of a productpage whose Kubernetes has this name.
+/// Returns a message of a productpage in the Kubernetes cluster with this name.
 pub(crate) fn of_cluster(cluster: &str, entries: usize) -> StreamAccessLogsMessage {
     let node = with_metadata(productpage(), [("CLUSTER_ID", cluster)]);
     message_of(node, vec![entry("10.0.0.2"); entries])
 }
 
-/// Requests that were sent from the Kubernetes with this name.
+/// Returns how many requests came from the Kubernetes cluster with this name.
 async fn requests_from(collector: &Collector, cluster: &str) -> f64 {
     let (_, metrics) = collector.get(collector.admin, "/metrics").await;
     let is_from = |line: &&str| {

@@ -1,4 +1,4 @@
-//! Envoy's own metrics.
+//! Envoy's own metrics are taken and shown.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `/metrics` in `OpenMetrics`, for who asks for it.
+//! `/metrics` in `OpenMetrics`, for clients that ask for it.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::running::*;
 const ACCEPT: &str =
     "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
 
-/// The content type and the body of `/metrics`.
+/// Returns the content type and the body of `/metrics`.
 async fn metrics(collector: &Collector, accept: Option<&'static str>) -> (String, String) {
     let url = format!("http://{}/metrics", collector.admin);
     let get = move || {
@@ -27,7 +27,8 @@ async fn metrics(collector: &Collector, accept: Option<&'static str>) -> (String
     tokio::task::spawn_blocking(get).await.unwrap()
 }
 
-/// Every line stands behind the type of its family, with a name that the family's type allows, and the end is the last line.
+/// Checks that every line stands after the type of its family, that its name fits the type, and that the
+/// end mark is the last line.
 fn check(text: &str) {
     let mut families = BTreeSet::new();
     let (mut family, mut kind) = ("", "");

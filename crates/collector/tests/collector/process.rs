@@ -1,4 +1,4 @@
-//! The collector as a process, with what it prints.
+//! The collector as a process, with its output.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -21,17 +21,17 @@ pub(crate) struct Process {
     _folder: tempfile::TempDir,
 }
 
-/// A process that a failed test leaves no trace of.
+/// A process that is killed when the test ends, even if it fails.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // One that has ended is ended again without harm.
+        // A process that has already ended may be killed again without harm.
         drop((self.0.kill(), self.0.wait()));
     }
 }
 
-/// What a process printed.
+/// The output of a process.
 pub(crate) struct Printed {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -44,13 +44,13 @@ fn read_to_end(mut stream: impl Read + Send + 'static, mut said: String) -> Join
     })
 }
 
-/// The address after `name=` in a log.
+/// Returns the address after `name=` in a log.
 fn address(log: &str, name: &str) -> SocketAddr {
     let (_, rest) = log.split_once(&format!("{name}=")).unwrap();
     rest.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// What the collector prints with this configuration until `holds`, when it is ended in order.
+/// Runs the collector with this configuration until `holds`, and ends it in order. Returns its output.
 pub(crate) async fn printed_until(configuration: &Path, holds: impl Fn() -> bool) -> String {
     let child = Command::new(env!("CARGO_BIN_EXE_alscope-collector"))
         .arg("--config")
@@ -72,17 +72,17 @@ pub(crate) async fn printed_until(configuration: &Path, holds: impl Fn() -> bool
 }
 
 impl Process {
-    /// Starts the collector with `analysis` on free ports, and with a log that says all that it can.
+    /// Starts the collector with `analysis` on free ports, with all log levels on.
     pub(crate) fn start(analysis: &str) -> Self {
         Self::read_by(analysis, "unlimited", |stdout| read_to_end(stdout, String::new()))
     }
 
-    /// The same with a limit of open files, as `ulimit` takes it.
+    /// Starts it with a limit of open files, as `ulimit` takes it.
     pub(crate) fn with_open_files(analysis: &str, files: &str) -> Self {
         Self::read_by(analysis, files, |stdout| read_to_end(stdout, String::new()))
     }
 
-    /// The same, but nobody reads what it prints to standard output.
+    /// Starts it so that nobody reads its standard output.
     pub(crate) fn start_unread(analysis: &str) -> Self {
         Self::read_by(analysis, "unlimited", |stdout| {
             drop(stdout);
@@ -131,26 +131,26 @@ impl Process {
         }
     }
 
-    /// Its resident memory (`VmRSS` in its status), in bytes.
+    /// Returns the resident memory in bytes (`VmRSS`).
     pub(crate) fn resident_bytes(&self) -> usize {
         self.status("VmRSS:") * 1024
     }
 
-    /// The number behind `name` in its status under `/proc`; of memory, in KiB.
+    /// Returns the number after `name` in the process's status under `/proc`. Memory is in KiB.
     pub(crate) fn status(&self, name: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    /// How many files it has open.
+    /// Returns how many files the process has open.
     pub(crate) fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.0.id()))
             .unwrap()
             .count()
     }
 
-    /// The metrics, once these samples have these values.
+    /// Returns the metrics once these samples have these values.
     pub(crate) async fn metrics_with(&self, samples: &[(&str, usize)]) -> String {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -164,7 +164,7 @@ impl Process {
         }
     }
 
-    /// Ends it in order; what it printed.
+    /// Ends the process in order, and returns its output.
     pub(crate) fn stop(mut self) -> Printed {
         let terminated = Command::new("kill").arg(self.child.0.id().to_string()).status();
         assert!(terminated.unwrap().success());

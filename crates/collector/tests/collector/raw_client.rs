@@ -1,4 +1,5 @@
-//! A client that writes HTTP/2 by hand (RFC 9113), so that it can fill a window to the byte and know what the collector has read.
+//! A client that writes HTTP/2 by hand (RFC 9113), so that it can fill a window to the last byte and know
+//! what the collector has read.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -30,19 +31,19 @@ fn frame_bytes(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 pub(crate) struct RawClient {
     socket: TcpStream,
-    /// Bytes that may be sent on the connection.
+    /// Bytes that may still be sent on the connection.
     window: usize,
-    /// Bytes that may be sent on each stream: the collector ends one that sends more.
+    /// Bytes that may still be sent on each stream. The collector ends a stream that sends more.
     stream_windows: HashMap<u32, usize>,
 }
 
 impl RawClient {
-    /// Connects, and agrees on the settings.
+    /// Connects and exchanges settings.
     pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).unwrap())
     }
 
-    /// Agrees on the settings of a connection.
+    /// Exchanges the settings of a connection.
     pub(crate) fn over(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         socket.set_nodelay(true).unwrap();
@@ -68,14 +69,14 @@ impl RawClient {
             .unwrap();
     }
 
-    /// Kind and flags of the next frame.
+    /// Returns the kind and flags of the next frame.
     fn read_frame(&mut self) -> (u8, u8) {
         let (kind, flags, _) = self.next_frame().unwrap();
         (kind, flags)
     }
 
-    /// Kind, flags and stream of the next frame, until the collector closes the connection. What it opens of a
-    /// window is kept, and a ping is answered.
+    /// Returns the kind, flags and stream of the next frame, or `None` once the collector has closed the
+    /// connection. It notes window updates and answers pings.
     pub(crate) fn next_frame(&mut self) -> Option<(u8, u8, u32)> {
         let mut head = [0; 9];
         self.socket.read_exact(&mut head).ok()?;
@@ -95,14 +96,14 @@ impl RawClient {
         Some((kind, flags, u32::from_be_bytes(stream)))
     }
 
-    /// Begins a stream of access logs.
+    /// Opens a stream of access logs and returns its number.
     pub(crate) fn open_stream(&mut self) -> u32 {
         let (stream, bytes) = self.next_stream();
         self.socket.write_all(&bytes).unwrap();
         stream
     }
 
-    /// The next stream, and what begins it.
+    /// Returns the number of the next stream, and the frames that open it.
     fn next_stream(&mut self) -> (u32, Vec<u8>) {
         let stream = 2 * u32::try_from(self.stream_windows.len()).unwrap() + 1;
         self.stream_windows.insert(stream, WINDOW_BYTES as usize);
@@ -134,27 +135,27 @@ impl RawClient {
         }
     }
 
-    /// Opens so many streams and resets each at once, without waiting for anything.
+    /// Opens streams and resets each at once, without waiting for anything.
     pub(crate) fn open_and_reset(&mut self, count: usize) {
         let mut bytes = Vec::new();
         for _ in 0..count {
             let (stream, begin) = self.next_stream();
             bytes.extend([begin, frame_bytes(RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat());
         }
-        // The collector may end the connection before all is written.
+        // The collector may end the connection before everything is written.
         drop(self.socket.write_all(&bytes));
     }
 
-    /// Sends so many pings, and asks for no answer.
+    /// Sends pings without waiting for their answers.
     pub(crate) fn ping(&mut self, count: usize) -> std::io::Result<()> {
         self.socket
             .write_all(&[0, 0, 8, PING, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8].repeat(count))
     }
 
-    /// The kinds of all frames until the collector ends the connection.
+    /// Returns the kinds of all frames until the collector ends the connection.
     pub(crate) fn until_ended(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        // Whether it is closed or reset, what came before it counts.
+        // The frames before the end count, whether the connection is closed or reset.
         drop(self.socket.read_to_end(&mut bytes));
         let mut kinds = Vec::new();
         let mut rest = &bytes[..];
@@ -166,7 +167,7 @@ impl RawClient {
         kinds
     }
 
-    /// Waits until the collector has read all that was sent.
+    /// Waits until the collector has read everything that was sent.
     pub(crate) fn until_read(&mut self) {
         self.frame(PING, 0, 0, &[0; 8]);
         while self.read_frame() != (PING, ACK) {}

@@ -1,4 +1,4 @@
-//! Streams that are recorded by a real client's sending, and replayed.
+//! Streams of a real client are recorded and replayed.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -59,7 +59,7 @@ impl Recorder {
         answered.unwrap();
     }
 
-    /// Ends the recording; what it says, and the file's bytes.
+    /// Ends the recording. Returns its result and the file's bytes.
     async fn stop(self) -> (Recorded, Vec<u8>, tempfile::TempDir) {
         self.stop.cancel();
         let recorded = self.task.await.unwrap().unwrap();
@@ -67,7 +67,7 @@ impl Recorder {
     }
 }
 
-/// Calls with a secret in every place where there may be one.
+/// Returns a call with a secret in every place that can hold one.
 fn with_secrets() -> HttpAccessLogEntry {
     let mut entry = entry("10.0.0.2");
     let request = entry.request.as_mut().unwrap();
@@ -86,7 +86,7 @@ fn with_secrets() -> HttpAccessLogEntry {
     entry
 }
 
-/// The samples of requests of a replay.
+/// Returns the samples of requests after a replay.
 async fn requests(folder: &Path, more: &str, file: PathBuf) -> Vec<String> {
     let replayed = replay(&configuration(folder, more), file).await.unwrap();
     assert!(!replayed.is_cut_off);

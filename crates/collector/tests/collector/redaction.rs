@@ -1,4 +1,4 @@
-//! No secret of the corpus is in any output of the collector, and what is no secret is there.
+//! No output of the collector has a secret of the corpus, and the texts that are not secret are there.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const CHAINS: &str = "http: 'k8s-mesh,persistence', tcp: 'k8s-mesh,persistence'"
 const HIDING: &str = "redaction: { headers: [x-tenant] }";
 const SHOWING: &str = "redaction: { enabled: false }";
 
-/// A request's part, and the secret in it.
+/// A part of a request, and the secret in it.
 struct Case {
     kind: &'static str,
     input: &'static str,
@@ -50,7 +50,8 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// A failed call with the case's input wherever Envoy would log it, and with a word that is no secret.
+/// Returns a failed call with the case's input wherever Envoy would log it, and with a word that is not
+/// secret.
 fn failed(number: usize, case: &Case) -> HttpAccessLogEntry {
     let mut entry = entry("10.0.0.2");
     let request = entry.request.as_mut().unwrap();
@@ -63,7 +64,7 @@ fn failed(number: usize, case: &Case) -> HttpAccessLogEntry {
             request.path.clone_from(&input);
             request.original_path = input;
         }
-        // Without a cluster of a service, labels name the authority's host.
+        // Without a cluster of a service, the authority's host becomes a label.
         None => {
             request.authority = input;
             entry.common_properties.as_mut().unwrap().upstream_cluster = "PassthroughCluster".into();
@@ -90,7 +91,7 @@ fn corpus() -> Vec<HttpAccessLogEntry> {
         .collect()
 }
 
-/// The lines of the corpus, by a shard alone.
+/// Returns the lines of the corpus from a shard alone.
 fn lines(analysis: &str) -> Vec<String> {
     let text = format!("{{ directory: {{ file: a }}, analysis: {{ {CHAINS}, {analysis} }} }}");
     let config = Config::parse(&text, Path::new("collector.yaml")).unwrap();
@@ -109,7 +110,7 @@ fn object(line: &str) -> Value {
     serde_json::from_str(line).unwrap()
 }
 
-/// Every line tells of its request, and shows what may be shown of it.
+/// Checks that every line describes its request, and shows everything that may be shown of it.
 fn assert_tells(lines: &[String], redaction: &Redaction) {
     let cases = cases();
     assert_eq!(lines.len(), cases.len());
@@ -267,5 +268,5 @@ async fn what_is_kept_and_cannot_be_printed_is_counted_and_the_collector_goes_on
             "alscope_exporter_entries_dropped_total{exporter=\"json-lines\",reason=\"write-failed\"}";
         process.metrics_with(&[(dropped, sent)]).await;
     }
-    assert!(process.stop().stderr.contains("kept entries can't be written"));
+    assert!(process.stop().stderr.contains("cannot write kept entries"));
 }

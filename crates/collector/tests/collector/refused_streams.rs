@@ -1,4 +1,4 @@
-//! Streams that are answered with an error: each is counted by its reason.
+//! Streams that are answered with an error are counted by the reason.
 
 use alscope_collector::receive::answer::Refusal;
 use bytes::Bytes;
@@ -48,7 +48,7 @@ async fn a_stream_beyond_those_of_its_peer_is_counted_and_one_that_ends_leaves_i
     collector.stop().await;
 }
 
-/// One request with this content type, path and body; what it is answered need not be gRPC's.
+/// Sends one request with this content type, path and body. The answer need not be gRPC.
 async fn request(
     collector: &Collector,
     (content_type, encoding): (&str, &str),
@@ -86,7 +86,7 @@ async fn a_stream_that_is_answered_with_an_error_is_counted_by_its_reason_alone(
     #[case] status: &str,
 ) {
     let collector = Collector::with("acceptMetricsService: false").await;
-    // Good ones are not counted.
+    // Good streams are not counted as refused.
     collector
         .stream(vec![first_message(vec![entry("10.0.0.2")])])
         .await;

@@ -34,8 +34,8 @@ items:
 /// Nobody is waited for at the end of these tests' collectors.
 pub(crate) const AT_ONCE: &str = "ending: { quiet: 0s, accept: 0s, scrape: 0s }";
 
-/// A configuration with the directory of these tests, which is written into `folder`, and with more lines: indented ones are of
-/// `analysis`.
+/// Builds a configuration with the directory of these tests, which is written into `folder`. `more` has
+/// further lines; indented ones belong to `analysis`.
 pub(crate) fn configuration(folder: &Path, more: &str) -> Config {
     std::fs::write(folder.join("cluster.yaml"), CLUSTER).unwrap();
     let ending = if more.contains("ending:") { "" } else { AT_ONCE };
@@ -60,14 +60,14 @@ impl Collector {
         Self::with("").await
     }
 
-    /// Starts with more lines of configuration.
+    /// Starts a collector with further lines of configuration.
     pub(crate) async fn with(more: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config = configuration(directory.path(), more);
         Self::running(config, directory).await
     }
 
-    /// Starts with a configuration whose directory is in a folder.
+    /// Starts a collector whose directory file is in a folder.
     pub(crate) async fn running(config: Config, directory: tempfile::TempDir) -> Self {
         let ports = Ports::bind(&config).unwrap();
         let address = |socket: &tokio::net::TcpListener| socket.local_addr().unwrap();
@@ -92,23 +92,23 @@ impl Collector {
         collector
     }
 
-    /// Tells the collector to end.
+    /// Tells the collector to end, without waiting for it.
     pub(crate) fn tell_to_stop(&self) {
         self.stop.cancel();
     }
 
-    /// Ends the collector and waits until it has.
+    /// Ends the collector and waits until it has ended.
     pub(crate) async fn stop(self) {
         self.tell_to_stop();
         self.task.await.unwrap().unwrap();
     }
 
-    /// Status and body of a GET.
+    /// Returns the status and body of a GET.
     pub(crate) async fn get(&self, address: SocketAddr, path: &str) -> (u16, String) {
         get(address, path).await
     }
 
-    /// The value of one sample; 0 when it is not there.
+    /// Returns the value of one sample, or 0 if it is missing.
     pub(crate) async fn sample(&self, name: &str) -> f64 {
         let (_, text) = self.get(self.admin, "/metrics").await;
         let line = text
@@ -117,7 +117,7 @@ impl Collector {
         line.map_or(0.0, |value| value.parse().unwrap())
     }
 
-    /// Waits until a sample has a value.
+    /// Waits until a sample has this value.
     pub(crate) async fn until_sample(&self, name: &str, value: f64) {
         self.until(&format!("{name} {value}"), async |collector| {
             collector.sample(name).await == value
@@ -148,7 +148,7 @@ impl Collector {
         send_to(self.grpc, path, messages, encoding).await
     }
 
-    /// Sends `messages` as one stream of access logs, which is answered.
+    /// Sends `messages` as one stream of access logs, and checks that it is answered.
     pub(crate) async fn stream(&self, messages: Vec<StreamAccessLogsMessage>) {
         let messages = futures::stream::iter(messages);
         self.client().await.stream_access_logs(messages).await.unwrap();
@@ -159,7 +159,7 @@ impl Collector {
     }
 }
 
-/// Status and body of a GET.
+/// Returns the status and body of a GET.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let url = format!("http://{address}{path}");
     let get = move || {
@@ -183,7 +183,7 @@ pub(crate) async fn client(address: SocketAddr) -> AccessLogServiceClient<Channe
         .unwrap()
 }
 
-/// Sends `messages` to the method `path` by a client that compresses them if there is an `encoding`; its answer.
+/// Sends `messages` to the method `path`, compressed if there is an `encoding`. Returns the answer.
 pub(crate) async fn send_to<M: prost::Message + 'static, A: prost::Message + Default + 'static>(
     address: SocketAddr,
     path: &'static str,
@@ -215,7 +215,7 @@ pub(crate) fn socket(address: &str) -> Option<Address> {
     })
 }
 
-/// productpage calls `destination`.
+/// Returns the entry of a call from productpage to `destination`.
 pub(crate) fn entry(destination: &str) -> HttpAccessLogEntry {
     HttpAccessLogEntry {
         common_properties: Some(AccessLogCommon {
@@ -246,7 +246,7 @@ pub(crate) fn first_message(entries: Vec<HttpAccessLogEntry>) -> StreamAccessLog
     message_of(productpage(), entries)
 }
 
-/// The sidecar of productpage.
+/// Returns the node of productpage's sidecar.
 pub(crate) fn productpage() -> Node {
     Node {
         id: "sidecar~10.0.0.1~productpage.demo~demo.svc.cluster.local".into(),
@@ -268,7 +268,7 @@ pub(crate) fn with_metadata<'a>(node: Node, texts: impl IntoIterator<Item = (&'a
     }
 }
 
-/// A message that names the node that sends it.
+/// Returns a message that names its node.
 pub(crate) fn message_of(node: Node, entries: Vec<HttpAccessLogEntry>) -> StreamAccessLogsMessage {
     let identifier = Some(Identifier {
         node: Some(node),

@@ -1,4 +1,5 @@
-//! The HTTP ports as their clients see them: hosts, tags, compression, and who is served when all places are taken.
+//! The HTTP ports as their clients see them: hosts, tags, compression, and which client is served when all
+//! places are taken.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +12,7 @@ use rstest::rstest;
 use crate::process::Process;
 use crate::running::*;
 
-/// A response as it came.
+/// An HTTP response as it came.
 struct Answer {
     status: u16,
     head: String,
@@ -27,7 +28,7 @@ impl Answer {
     }
 }
 
-/// Asks for `path` with these headers, on a connection of its own.
+/// Requests `path` with these headers, on a connection of its own.
 async fn asked(address: SocketAddr, path: &str, headers: &[&str]) -> Answer {
     let request = format!(
         "GET {path} HTTP/1.1\r\n{}\r\nConnection: close\r\n\r\n",
@@ -90,7 +91,7 @@ async fn a_foreign_host_is_refused_with_the_key_that_allows_it(#[case] path: &st
     assert!(text.contains("add it to web.hosts"), "{text}");
     let known = asked(collector.web, path, &["Host: alscope.example.com"]).await;
     assert_ne!(known.status, 403);
-    // Probes and scrapers ask for whatever address they have.
+    // Probes and scrapers use whatever address they have.
     assert_eq!(
         asked(collector.admin, "/livez", &["Host: evil.example"])
             .await
@@ -152,7 +153,7 @@ async fn the_same_snapshot_is_sent_once_and_the_next_one_again() {
     collector.stop().await;
 }
 
-/// The pieces of a chunked body, put together.
+/// Joins the pieces of a chunked body.
 fn joined(mut chunks: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(end) = chunks.windows(2).position(|bytes| bytes == b"\r\n") {

@@ -1,4 +1,4 @@
-//! What the calls of an edge rest on, as the web port and the command tell it.
+//! The rules behind the calls of an edge, as the web port and the command show them.
 
 use std::process::{Command, Output};
 
@@ -15,7 +15,7 @@ use crate::running::*;
 const CORPUS: &str = include_str!("../../../analysis/tests/corpus/secrets.txt");
 const POD: &str = "k8s-mesh/pod-address";
 
-/// A collector that got four calls and an entry that it can't read.
+/// Starts a collector that gets four calls, and an entry that it can't read.
 async fn collector() -> Collector {
     let collector = Collector::start().await;
     let mut called = entry("10.0.0.2");
@@ -40,7 +40,7 @@ async fn why(collector: &Collector, query: &str) -> Why {
     serde_json::from_str(&body).unwrap()
 }
 
-/// Reporter, party, analyzer, rule and reason of each row, with its count and share.
+/// Returns the reporter, party, analyzer, rule and reason of each row, with its count and share.
 fn rows(why: &Why) -> Vec<(String, u64, f64)> {
     let rows = why.evidence.iter();
     rows.map(|row| {
@@ -89,7 +89,8 @@ async fn an_edge_is_told_by_rule_with_an_example() {
     collector.stop().await;
 }
 
-/// The proxy reached nobody, so of the failed call it knows the service alone; the edge to the only workload of the service has it.
+/// The proxy reached nobody, so it knows only the service of the failed call. The edge to the only workload
+/// of the service has the call.
 #[tokio::test]
 async fn an_edge_is_told_with_the_calls_that_nobody_answered() {
     let collector = Collector::start().await;
@@ -160,7 +161,7 @@ async fn without_an_edge_all_is_told_and_what_came_to_nothing() {
     404,
     "was not observed, or was idle for so long that it is forgotten"
 )]
-#[case::others("other/other,other/other", 404, "stands for the edges beyond the first 2000")]
+#[case::others("other/other,other/other", 404, "stands for all edges beyond the first 2000")]
 #[case::nobody(",", 404, "/api/v1/topology?window=1h lists the edges")]
 #[tokio::test]
 async fn what_is_no_edge_is_refused(#[case] edge: &str, #[case] status: u16, #[case] named: &str) {
@@ -176,7 +177,7 @@ async fn what_is_no_edge_is_refused(#[case] edge: &str, #[case] status: u16, #[c
     collector.stop().await;
 }
 
-/// What the command prints about the collector.
+/// Runs the command on the collector. Returns its exit code and output.
 async fn ran(collector: &Collector, arguments: &'static [&'static str]) -> (Option<i32>, String) {
     let url = format!("--url=http://{}", collector.web);
     let run = move || -> Output {
@@ -226,7 +227,7 @@ async fn the_command_prints_what_the_collector_tells() {
     collector.stop().await;
 }
 
-/// A call of a workload of this name, which describes itself.
+/// Returns a call of a workload with this name, which describes itself.
 fn called(workload: &str) -> HttpAccessLogEntry {
     let mut entry = entry("10.0.0.2");
     let peer = with_metadata(productpage(), [("workload", workload), ("namespace", "demo")]);
@@ -240,7 +241,7 @@ fn called(workload: &str) -> HttpAccessLogEntry {
     entry
 }
 
-/// The call with an input of the corpus where it belongs.
+/// Puts an input of the corpus where it belongs in the call.
 fn with_input(mut entry: HttpAccessLogEntry, kind: &str, input: &str) -> HttpAccessLogEntry {
     let request = entry.request.as_mut().unwrap();
     match kind.split_once(' ') {
@@ -277,7 +278,7 @@ async fn no_secret_of_the_corpus_is_told() {
         .map(|line| line.split(" | ").collect::<Vec<_>>().try_into().unwrap())
         .collect();
     let entries = cases.iter().enumerate();
-    // Each line is an edge of its own, so that each is an example.
+    // Each line is an edge of its own, so that each becomes an example.
     let entries =
         entries.map(|(number, [kind, input, _])| with_input(called(&format!("w{number}")), kind, input));
     let node = with_metadata(productpage(), [("WORKLOAD_NAME", "own"), ("NAMESPACE", "demo")]);
@@ -293,7 +294,7 @@ async fn no_secret_of_the_corpus_is_told() {
         let example = &serde_json::from_str::<Why>(&body).unwrap().evidence[0].example;
         let example = example.as_ref().unwrap();
         let is_shown = match *kind {
-            // Of a fragment nothing is shown.
+            // Nothing of a fragment is shown.
             "target" => example.path.is_some() || input.starts_with('#'),
             "authority" => example.authority.is_some(),
             _ => true,

@@ -1,7 +1,9 @@
-//! What a worker allocates, from the socket to the counted entries: real streams over loopback, as they are in steady state.
+//! Measures a worker's allocations, from the socket to the counted entries, with real streams over loopback
+//! in steady state.
 //!
-//! A worker's whole life is measured on its own thread, for a number of messages and for twice as many: the difference is what
-//! that many messages take, without what the connection, the stream and a first identity do.
+//! A worker's whole life is measured on its own thread, for a number of messages and for twice as many. The
+//! difference is what that many messages allocate, without the connection, the stream and the first
+//! identity.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, TcpStream};
@@ -48,7 +50,7 @@ items:
 - {kind: Pod, metadata: {name: reviews, namespace: demo, uid: "2"}, spec: {containers: []}, status: {podIP: 10.0.0.2}}
 "#;
 
-/// Takes messages as the collector does, and tells of each that was taken, so that the next one is sent only then.
+/// Takes messages as the collector does, and reports each, so that the next one is sent only after that.
 #[derive(Clone)]
 struct Told {
     ingest: Ingest,
@@ -72,7 +74,7 @@ impl Handler for Told {
     }
 }
 
-/// What is the same for all lives of a worker.
+/// The parts that all lives of a worker share.
 struct Collector {
     config: Config,
     shard: Arc<Mutex<Shard>>,
@@ -124,7 +126,7 @@ impl Collector {
         worker.join().unwrap()
     }
 
-    /// Allocations of so many messages of an entry each that is known already, for as many entries.
+    /// Returns the allocations of this many messages with one known entry each.
     fn of_messages(&self, entries: usize) -> f64 {
         let message = message(vec![known(); entries]);
         self.allocations([message.clone()]);
@@ -132,13 +134,14 @@ impl Collector {
     }
 }
 
-/// What each of many takes, by what that many take and what twice as many do.
+/// Returns what each of many allocates, from what that many and twice as many allocate.
 fn each(allocations: impl Fn(usize) -> u64) -> f64 {
     let [once, twice] = [MESSAGES, 2 * MESSAGES].map(allocations);
     (twice as f64 - once as f64) / MESSAGES as f64
 }
 
-/// Allocations of HTTP/2 by itself, for a message that is read as the collector reads it and thrown away: hyper with the same settings.
+/// Returns the allocations of HTTP/2 alone: hyper with the same settings reads a message and throws it
+/// away.
 fn of_transport(entries: usize) -> f64 {
     let message = framed(&message(vec![known(); entries]));
     each(|count| {
@@ -156,7 +159,7 @@ fn of_transport(entries: usize) -> f64 {
     })
 }
 
-/// Serves one stream of messages of `bytes` each, and tells of each that is whole.
+/// Serves one stream of messages of `bytes` each, and reports each whole one.
 async fn discard(socket: TcpStream, bytes: usize, taken: Arc<Semaphore>) {
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let taken = taken.clone();
@@ -185,20 +188,20 @@ fn runtime() -> Runtime {
     builder.enable_all().build().unwrap()
 }
 
-/// Two ends of a connection over loopback.
+/// Returns the two ends of a connection over loopback.
 fn sockets() -> (TcpStream, TcpStream) {
     let listening = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let client = TcpStream::connect(listening.local_addr().unwrap()).unwrap();
     let (accepted, _) = listening.accept().unwrap();
     for socket in [&client, &accepted] {
         socket.set_nonblocking(true).unwrap();
-        // A message's last frame does not wait for the word that the one before it came.
+        // A message's last frame must not wait for the acknowledgement of the one before it.
         socket.set_nodelay(true).unwrap();
     }
     (client, accepted)
 }
 
-/// A message behind its prefix.
+/// Puts the gRPC prefix before a message.
 fn framed(message: &StreamAccessLogsMessage) -> Bytes {
     let message = message.encode_to_vec();
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
@@ -248,7 +251,8 @@ fn a_known_message_allocates_nothing_but_what_http_2_does(#[case] entries: usize
     );
     let collector = Collector::new();
     let of_message = collector.of_messages(entries);
-    // h2 reads each further frame of a message into a new buffer, unless the one before it was read meanwhile.
+    // h2 reads each further frame of a message into a new buffer, unless the one before it was read
+    // meanwhile.
     assert!(of_message <= 3.0 * (frames - 1) as f64, "{of_message}");
     let of_transport = of_transport(entries);
     assert!(

@@ -38,7 +38,7 @@ fn certificate(service_account: &str) -> Option<CertificateProperties> {
     })
 }
 
-/// The entry of a call to reviews from an address, with a certificate for this service account.
+/// Returns the entry of a call to reviews from an address, with a certificate for this service account.
 fn entry(caller: &str, service_account: &str) -> HttpAccessLogEntry {
     HttpAccessLogEntry {
         common_properties: Some(AccessLogCommon {
@@ -67,7 +67,8 @@ fn entry(caller: &str, service_account: &str) -> HttpAccessLogEntry {
     }
 }
 
-/// The entry of a call from an address that nobody has, another one for each number, which is known by `bytes` and some more.
+/// Returns the entry of a call from an address that nobody has, a different one for each number. Its
+/// identity takes `bytes` and some more.
 pub(crate) fn unknown(number: usize, bytes: usize) -> HttpAccessLogEntry {
     // All are as long.
     let octet = |hundreds: usize| 100 + number / hundreds % 100;
@@ -75,7 +76,7 @@ pub(crate) fn unknown(number: usize, bytes: usize) -> HttpAccessLogEntry {
     entry(&caller, &"x".repeat(bytes))
 }
 
-/// The entry of a call from productpage, as long as one of today.
+/// Returns the entry of a call from productpage, as long as a usual one.
 pub(crate) fn known() -> HttpAccessLogEntry {
     let mut entry = entry("10.0.0.1", "productpage");
     let missing = ENTRY_BYTES - entry.encoded_len();
@@ -86,7 +87,7 @@ pub(crate) fn known() -> HttpAccessLogEntry {
     entry
 }
 
-/// A message of one sidecar.
+/// Returns a message of one sidecar.
 pub(crate) fn message(entries: Vec<HttpAccessLogEntry>) -> StreamAccessLogsMessage {
     StreamAccessLogsMessage {
         identifier: None,
@@ -94,7 +95,7 @@ pub(crate) fn message(entries: Vec<HttpAccessLogEntry>) -> StreamAccessLogsMessa
     }
 }
 
-/// The first message of the sidecar's stream.
+/// Returns the first message of the sidecar's stream.
 pub(crate) fn first_message() -> StreamAccessLogsMessage {
     let node = Node {
         id: "sidecar~10.0.0.2~reviews.demo~demo.svc.cluster.local".into(),

@@ -1,4 +1,4 @@
-//! What is held of what there may be many of: not more than the page says.
+//! Measures that the things of which there may be many take no more memory than the page says.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -31,7 +31,7 @@ use crate::terms::{self, HTTP_LABEL_SET, POD, READER, TCP_LABEL_SET};
 
 const NOW: Moment = Moment(1_000_000_000_000);
 
-/// Bytes that are held of what `make` makes.
+/// Returns how many bytes the result of `make` holds.
 fn held<T>(make: impl FnOnce() -> T) -> usize {
     let mut what = None;
     let allocated = allocation_counter::measure(|| what = Some(make()));
@@ -42,7 +42,7 @@ fn held<T>(make: impl FnOnce() -> T) -> usize {
 /// Just above where tables double.
 const LABEL_SETS: u32 = 1800;
 
-/// What counted the entries of a message.
+/// Counts the entries of a message, and returns what counted them.
 fn counted(message: &StreamAccessLogsMessage) -> (Shard, Totals) {
     let mut shard = Shard::new(AnalysisSettings::default(), Arc::new(Registry::default()));
     let mut totals = Totals::new(NOW);
@@ -65,7 +65,8 @@ fn text(prometheus: &Prometheus, snapshot: Arc<Snapshot>) -> impl Iterator<Item 
     )
 }
 
-/// What is held of each of the label sets of these messages: by the worker, in all, in the snapshots and as text.
+/// Returns the bytes of each label set of these messages: in the worker, in the totals, in the snapshots
+/// and as text.
 fn each_label_set(message: impl Fn(u32) -> StreamAccessLogsMessage) -> usize {
     let [one, all] = [1, LABEL_SETS].map(|count| {
         held(|| {
@@ -79,7 +80,7 @@ fn each_label_set(message: impl Fn(u32) -> StreamAccessLogsMessage) -> usize {
     (all - one) / (LABEL_SETS as usize - 1)
 }
 
-/// Requests that were answered with as many codes, or flags where codes end.
+/// Returns this many requests, each with a code of its own, and with flags where the codes end.
 fn requests(count: u32) -> StreamAccessLogsMessage {
     let of = |number| {
         let mut entry = known();
@@ -93,7 +94,7 @@ fn requests(count: u32) -> StreamAccessLogsMessage {
     message((0..count).map(of).collect())
 }
 
-/// Connections that ended with as many sets of flags.
+/// Returns this many connections, each with a set of flags of its own.
 fn connections(count: u32) -> StreamAccessLogsMessage {
     let of = |number: u32| {
         let has = |bit: u32| number & 1 << bit != 0;
@@ -151,7 +152,7 @@ fn labels<const N: usize>(labels: [(&str, String); N]) -> BTreeMap<String, Strin
     labels.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// A workload of eight pods with its Service and its slice, as Kubernetes describes them.
+/// Returns a workload of eight pods with its Service and its slice, as Kubernetes describes them.
 fn workload(number: u32) -> Vec<Record> {
     let name = format!("workload-with-a-long-name-{number}");
     let namespace = format!("namespace-{}", number % 10);

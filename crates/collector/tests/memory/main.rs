@@ -1,4 +1,4 @@
-//! What the collector allocates, and how much of it it holds.
+//! Measures what the collector allocates, and how much of it it holds.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The page of the collector's memory is what the terms say, and their sum is within the design's bound.
+//! Holds docs/memory.md to the terms, and their sum to the bound of the design.
 //!
 //! `make gen` runs this test with `ALSCOPE_REGENERATE=1`, which writes the page instead of comparing it.
 
@@ -16,7 +16,7 @@ use alscope_collector_config::Limits;
 
 use crate::terms::{CONNECTIONS, OUTCOMES, PODS, SERIES, Term, terms};
 
-/// Every window full, under the load.
+/// Bytes that the terms may add up to under the load, with every window full.
 const MOST: usize = 600 << 20;
 
 fn mebibytes(bytes: usize) -> String {
@@ -70,40 +70,41 @@ fn page() -> String {
 
 # Memory
 
-What the collector holds with its default configuration is the sum of bytes × how many there are. The load is {CONNECTIONS} proxies, each
-with a connection and a stream whose windows are full because no message ends, {PODS} pods, {SERIES} series (label sets of four
-families) and one worker. The last column is how many there may be, where the collector bounds that, and then MiB.
+This page adds up the memory that the collector takes with its default configuration: bytes × how many there are. The load is
+{CONNECTIONS} proxies, {PODS} pods, {SERIES} series (label sets of four families) and one worker. Each proxy has a connection and a stream
+whose windows are full because no message ends. The last column says how many there may be at most, if the collector limits that, and
+their MiB.
 
 | what | bytes | of each | under the load | MiB | at most |
 |---|---|---|---|---|---|
 {rows}| sum | | | | {sum} | |
 
-The bound of samples lets there be as many label sets of HTTP as the table says or as many of TCP, not both. A label set is one reporter's
-view of one edge with one outcome: with a proxy at both ends and {OUTCOMES} outcomes (a code with its flags) an edge takes {sets} of
-them, so the bound is some {edges} edges. A further worker has rows of its own, and counters of its own for each label set.
+The bound of samples allows as many label sets of HTTP as the table says or as many of TCP, not both. A label set is one reporter's view of
+one edge with one outcome. An edge with a proxy at both ends and {OUTCOMES} outcomes (a code with its flags) takes {sets} label sets, so
+the bound is some {edges} edges. A further worker has rows of its own, and counters of its own for each label set.
 
-What had no call for `limits.idleSeries` goes and leaves its place to others, so these are what is in use within that time, not since the
-start. The tables stay as large as they once were.
+A series without a call for `limits.idleSeries` is removed and makes room for others. So the bounds apply to what is in use within that
+time, not to everything since the start. Tables keep the size that they once had.
 
-Not in it:
+The table leaves out:
 
-- `mx-mesh`, which is not in the default chain, keeps what each proxy says about itself, under the load at most {own_labels} MiB.
-- `persistence`, which is not either, keeps names of endpoints ({names} MiB) and what waits to be written ({queue} MiB).
-- A client that means harm: needless frames between data that nobody reads yet take memory, too. A connection is ended after some 500 of
-  them. Let only proxies reach the port.
-- Kubernetes lists a kind when its watch begins: the text of {objects} objects at a time, as large as they are. A directory file is in
+- `mx-mesh`, which is not in the default chain, stores what each proxy says about itself: at most {own_labels} MiB under the load.
+- `persistence`, which is not in it either, stores names of endpoints ({names} MiB) and entries that wait to be written ({queue} MiB).
+- A malicious client can take memory with needless frames between data that is not read yet. The collector ends its connection after some
+  500 of them. Let only proxies reach the port.
+- When a watch begins, Kubernetes lists the kind: the text of {objects} objects at a time, however large they are. A directory file is in
   memory as text while it is read.
 
-An unfinished message takes room in `limits.bufferedBytes` for what of it came in, not for what it announces. One connection may hold a
-sixteenth of that, and one address a quarter. A stream that finds no room waits, and with it its proxy, until another message is
-whole or gives way: one that is unfinished for {grace} ms and does not go on is ended (`alscope_messages_rejected_total`, reason
-`no-room`). If another stream of its own connection has room, one that waits is refused after {patience} ms: what it sent may fill the window
-that the other needs. No message may take longer than {deadline} s. Where memory is short, lower that key, `limits.connections` or
-`limits.streamsPerPeer`.
+An unfinished message takes room in `limits.bufferedBytes` for the bytes that have come in, not for those that it announces. One connection
+may hold a sixteenth of the room, and one address a quarter. A stream that finds no room waits, and so does its proxy, until another
+message is whole or gives way. A message gives way if it has been unfinished for {grace} ms and does not go on: its stream is ended
+(`alscope_messages_rejected_total`, reason `no-room`). If another stream of the same connection has room, the one that waits is refused
+after {patience} ms, because what it sent may fill the window that the other needs. No message may take longer than {deadline} s. Where
+memory is short, lower `limits.bufferedBytes`, `limits.connections` or `limits.streamsPerPeer`.
 
-When the collector starts again, all proxies come back at once, and each begins with about 62 KB about itself. That makes no peak: a worker
-reads {places} connections at a time, {places_of_peer} of one address, and the next one when a message of one of them was read, or after {longest} ms. A
-connection that has sent nothing yet takes none of these places.
+When the collector restarts, all proxies come back at once, and each begins with about 62 KB about itself. This makes no peak, because a
+worker reads only {places} connections at a time, {places_of_peer} of one address. It reads the next one when a message of one of them has
+been read, or after {longest} ms. A connection that has sent nothing yet takes none of these places.
 "
     )
 }

@@ -1,4 +1,5 @@
-//! The terms of the page: what is held, of what there may be many of, and how many there are under the load that the page adds up.
+//! The terms of docs/memory.md: what takes memory, how much each takes, and how many there are under the load that the
+//! page adds up.
 
 use alscope_analysis::aggregate::call::Call;
 use alscope_analysis::aggregate::evidence::MAX_EVIDENCE;
@@ -17,28 +18,28 @@ use alscope_collector_config::Limits;
 /// One row of the page.
 pub(crate) struct Term {
     pub(crate) what: &'static str,
-    /// Bytes of one.
+    /// Bytes that one of them takes.
     pub(crate) bytes: usize,
-    /// Of which there may be many.
+    /// The thing that is counted, such as `connection`.
     pub(crate) each: &'static str,
     /// How many there are under the load.
     pub(crate) load: usize,
-    /// How many there are at most, where the collector bounds them.
+    /// How many there are at most, if the collector limits them.
     pub(crate) most: Option<usize>,
 }
 
 pub(crate) const CONNECTIONS: usize = 2_000;
 pub(crate) const PODS: usize = 10_000;
 pub(crate) const SERIES: usize = 20_000;
-/// Requests, and histograms of durations and of two sizes.
+/// Families of HTTP series: requests, and histograms of durations and of two sizes.
 const FAMILIES: usize = 4;
 pub(crate) const LABEL_SETS: usize = SERIES / FAMILIES;
-/// Each call has come to so many outcomes.
+/// How many different outcomes each call has under the load.
 pub(crate) const OUTCOMES: usize = 5;
 const CALLS: usize = LABEL_SETS / OUTCOMES;
-/// Bytes of the values of one label set, about.
+/// Bytes that the values of one label set take, about.
 const LABELS: usize = 400;
-/// Steps of a window, and copies of the newest ones.
+/// Steps of the windows, and copies of the newest ones.
 const STEPS: usize = 30 + 60 + 2;
 
 pub(crate) const HTTP_LABEL_SET: usize = 4096;
@@ -49,7 +50,7 @@ pub(crate) const STREAM: usize = 4 * 1024 + MAX_NODE_ID_BYTES + 2 * MAX_DOMAIN_B
 pub(crate) const READER: usize = 4 << 20;
 pub(crate) const PROCESS: usize = 36 << 20;
 
-/// Bytes of a value's share of a hash table that has just doubled.
+/// Bytes that one value takes of a hash table that has just doubled.
 const fn hashed(bytes: usize) -> usize {
     (bytes + 1) * 16 / 7
 }
@@ -64,7 +65,7 @@ fn term(what: &'static str, (bytes, each): (usize, &'static str), load: usize, m
     }
 }
 
-/// Every row.
+/// Every row, in the order of the page.
 pub(crate) fn terms() -> Vec<Term> {
     let terms = receiving().into_iter();
     terms.chain(counting()).chain(the_rest()).collect()
@@ -89,7 +90,7 @@ fn receiving() -> [Term; 6] {
             connections,
         ),
         term(
-            "a stream, and what is kept of its node",
+            "a stream, with the data about its node",
             (STREAM, "stream"),
             CONNECTIONS,
             None,
@@ -101,7 +102,7 @@ fn receiving() -> [Term; 6] {
             Some(room),
         ),
         term(
-            "what messages are put together in",
+            "the buffer that messages are put together in",
             (buffer_pool::MAX_POOLED_BYTES, "worker"),
             1,
             Some(1),
@@ -111,7 +112,7 @@ fn receiving() -> [Term; 6] {
 
 fn counting() -> [Term; 6] {
     let bounds = RegistryBounds::default();
-    // With the epoch and the number of its series.
+    // A call also has its epoch and the number of its series.
     let call = (size_of::<Call>() + 2 * size_of::<u32>()) * 2 + hashed(size_of::<CallId>());
     let string = STRING_OVERHEAD_BYTES + 64;
     let http = bounds.samples / HttpCounts::SAMPLES_PER_SERIES;
@@ -119,14 +120,14 @@ fn counting() -> [Term; 6] {
     let strings = bounds.string_bytes / string;
     [
         term("remembered identities", (32 << 20, "worker"), 1, Some(1)),
-        term("who called whom", (call, "call"), CALLS, Some(bounds.calls)),
+        term("the parties of a call", (call, "call"), CALLS, Some(bounds.calls)),
         term(
             "interned strings, of 64 bytes each",
             (string, "string"),
             2 * PODS,
             Some(strings),
         ),
-        // In a worker's tables and counters, in the totals, in two snapshots and as text.
+        // A label set is in a worker's tables and counters, in the totals, in two snapshots and in the text.
         term(
             "a label set of HTTP",
             (HTTP_LABEL_SET, "label set"),
@@ -146,7 +147,7 @@ fn counting() -> [Term; 6] {
 fn the_rest() -> [Term; 5] {
     let edge = hashed(size_of::<(EdgeId, EdgeCounts)>()) * STEPS;
     let envoy = envoy_metrics::MetricBounds::default();
-    // The place of a series among others.
+    // 128 bytes more are the place of a series among others.
     let sample = envoy.series_bytes + 128;
     [
         term(
@@ -162,12 +163,17 @@ fn the_rest() -> [Term; 5] {
             Some(MAX_EVIDENCE),
         ),
         term(
-            "what Envoys report about themselves",
+            "metrics that Envoys report about themselves",
             (sample, "sample"),
             envoy.samples,
             Some(envoy.samples),
         ),
-        term("the directory, and the version before", (POD, "pod"), PODS, None),
+        term(
+            "the directory, with the version before it",
+            (POD, "pod"),
+            PODS,
+            None,
+        ),
         term(
             "a scrape: its snapshot, and a piece of text",
             (READER, "reader"),

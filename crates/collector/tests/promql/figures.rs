@@ -1,4 +1,4 @@
-//! The figures of an edge are those that `PromQL` has of the same series in the same span.
+//! The figures of an edge are those that `PromQL` computes from the same series in the same span.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,10 +44,11 @@ fn socket(address: &str) -> Address {
     Address { address }
 }
 
-/// What a call came to: version of HTTP, code, milliseconds.
+/// The result of a call: version of HTTP, code, milliseconds.
 type Called = (i32, u32, i64);
 
-/// A call to a service, as its caller's sidecar logs it; 200 over HTTP/2 is a gRPC call to a Service without endpoints.
+/// Returns a call to a service, as its caller's sidecar logs it. Code 200 over HTTP/2 is a gRPC call to a
+/// Service without endpoints.
 fn entry(service: &str, (version, code, milliseconds): Called) -> HttpAccessLogEntry {
     let is_grpc = version == GRPC;
     HttpAccessLogEntry {
@@ -80,7 +81,7 @@ fn entry(service: &str, (version, code, milliseconds): Called) -> HttpAccessLogE
     }
 }
 
-/// A collector's counting, without its sockets.
+/// The counting part of a collector, without its sockets.
 struct Counting {
     shard: Shard,
     totals: Totals,
@@ -94,7 +95,7 @@ impl Counting {
         }
     }
 
-    /// Takes calls that are drained at this second.
+    /// Takes calls, and drains them at this second.
     fn take(&mut self, service: &str, calls: &[Called], second: i64) {
         let node = Node {
             id: "sidecar~10.0.0.1~productpage.demo~demo.svc.cluster.local".to_owned(),
@@ -149,7 +150,8 @@ fn scrape(snapshot: &Arc<Snapshot>) -> Samples {
         .collect()
 }
 
-/// `rate` of series with samples at both ends of a span: a series that is not in the first has none.
+/// Computes `rate` of series with samples at both ends of a span. A series that the first sample lacks has
+/// none.
 fn rates(before: &Samples, after: &Samples, seconds: f64) -> Samples {
     let rate = |(series, value): (&(String, Labels), &f64)| {
         let increase = value - before.get(series)?;
@@ -158,7 +160,7 @@ fn rates(before: &Samples, after: &Samples, seconds: f64) -> Samples {
     after.iter().filter_map(rate).collect()
 }
 
-/// `sum` of the series of a called service that any of the selectors takes.
+/// Computes `sum` of a service's series that any of the selectors takes.
 fn sum(rates: &Samples, selectors: &[Selector], service: &str) -> f64 {
     let taken = rates.iter().filter(|((metric, labels), _)| {
         labels.get("destination_service_name").map(String::as_str) == Some(service)
@@ -169,7 +171,8 @@ fn sum(rates: &Samples, selectors: &[Selector], service: &str) -> f64 {
     taken.map(|(_, rate)| rate).sum()
 }
 
-/// `histogram_quantile` over the sum of a service's buckets that the recording rule of percentiles takes, by Prometheus' definition.
+/// Computes `histogram_quantile` over the sum of a service's buckets that the recording rule of percentiles
+/// takes, by Prometheus' definition.
 fn histogram_quantile(quantile: f64, rates: &Samples, service: &str) -> f64 {
     let selectors = selectors("edge:alscope_request_duration_milliseconds:p95_5m");
     let mut buckets: Vec<(f64, f64)> = Vec::new();
@@ -212,7 +215,8 @@ fn assert_close(one: f64, other: f64, what: &str) {
     assert!((one - other).abs() < 1e-9, "{what}: {one} and {other}");
 }
 
-/// Each kind of outcome, with durations in many buckets; the websockets would make the percentiles an hour.
+/// Returns calls with each kind of outcome and durations in many buckets. The websockets alone would raise
+/// the percentiles to an hour.
 fn traffic() -> Vec<Called> {
     let mut calls: Vec<Called> = (0..90).map(|number| (HTTP, 200, number * number % 700)).collect();
     calls.extend([(HTTP, 101, 3_600_000); 12]);
@@ -269,7 +273,8 @@ fn figures_of_an_edge_are_those_of_promql() {
     assert_eq!((orders.unknown_share, orders.error_share), (0.5, Some(0.5)));
 }
 
-/// By design: `rate` has nothing of a series that it saw once, and the page has what there is.
+/// This difference is by design: `rate` has nothing of a series that it saw once, and the page shows what
+/// there is.
 #[test]
 fn a_series_that_only_the_last_scrape_has_is_on_the_page_alone() {
     let mut counting = Counting::new();

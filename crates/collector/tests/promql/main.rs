@@ -1,5 +1,5 @@
-//! What `PromQL` says of the collector's metrics is what the collector itself says: the selectors of `deploy/prometheus`, read out of
-//! their file, and a small `PromQL` of its own over the text of the exposition.
+//! Checks that `PromQL` gives the same figures as the collector itself. The selectors are read from the
+//! files in `deploy/prometheus`, and a small `PromQL` evaluates them over the text of the exposition.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! The recording rules of failed, client-error and unknown calls take the series that the definition of an outcome says.
+//! The recording rules of failed, client-error and unknown calls take exactly the series that the
+//! definition of an outcome names.
 
 use als_proto::HttpEntry;
 use als_proto::ResponseFlags;
@@ -11,7 +12,7 @@ use prost::Message as _;
 
 use crate::selector::{Labels, Selector, selectors};
 
-/// The flags with these field numbers.
+/// Returns the flags with these field numbers.
 fn flags_of(numbers: &[u32]) -> ResponseFlags {
     let bytes: Vec<u8> = numbers
         .iter()
@@ -57,7 +58,7 @@ fn labels(outcome: Outcome) -> Labels {
         .collect()
 }
 
-/// No flag, each, and each pair.
+/// Returns no flag, each flag, and each pair of flags.
 fn sets() -> Vec<ResponseFlags> {
     let numbers = FLAG_MEANINGS.map(|(number, _)| number);
     let mut sets = vec![flags_of(&[])];
@@ -70,7 +71,8 @@ fn sets() -> Vec<ResponseFlags> {
     sets
 }
 
-/// Outcomes of requests: every status and code with each flag, and the telling ones with each pair, too.
+/// Returns outcomes of requests: every status and code with each flag, and the telling ones also with each
+/// pair.
 fn outcomes() -> Vec<Outcome> {
     let statuses = (0..=20).chain([99, 100, 255]).map(Protocol::Grpc);
     let protocols: Vec<Protocol> = [Protocol::Http, Protocol::GrpcUnknown]

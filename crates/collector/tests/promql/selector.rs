@@ -1,4 +1,4 @@
-//! Selectors of series, as `PromQL` has them.
+//! Selectors of series, in `PromQL`'s form.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +25,7 @@ struct Rule {
     expr: String,
 }
 
-/// A metric and what the labels of its series must be.
+/// A metric, and the conditions for the labels of its series.
 #[derive(Debug)]
 pub(crate) struct Selector {
     pub(crate) metric: String,
@@ -48,7 +48,8 @@ impl Selector {
     }
 }
 
-/// The selectors of the rule that records `record`: its expression is of series that any of them takes.
+/// Returns the selectors of the rule that records `record`. Its expression takes the series that any of
+/// them matches.
 pub(crate) fn selectors(record: &str) -> Vec<Selector> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/prometheus/alscope.rules.yaml");
     let file: File = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();

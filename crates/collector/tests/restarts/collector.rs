@@ -1,4 +1,4 @@
-//! A collector process, and all that it received, to the last entry.
+//! A collector process, with the exact number of entries that it received.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -21,19 +21,19 @@ pub(crate) struct Collector {
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        // One that has ended is ended again without harm.
+        // A process that has already ended may be killed again without harm.
         drop((self.child.kill(), self.child.wait()));
     }
 }
 
-/// The address after `name=` in a log.
+/// Returns the address after `name=` in a log.
 fn address(log: &str, name: &str) -> SocketAddr {
     let (_, rest) = log.split_once(&format!("{name}=")).unwrap();
     rest.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 impl Collector {
-    /// One that is ready, and whose connections become so old.
+    /// Starts a collector whose connections reach this age, and waits until it is ready.
     pub(crate) async fn start(connection_age: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("collector.yaml");
@@ -68,12 +68,12 @@ impl Collector {
             }
         };
         let collector = tokio::task::spawn_blocking(start).await.unwrap();
-        // Who scrapes is waited for at the end.
+        // The collector waits at its end for a client that has scraped before.
         collector.sample("alscope_streams").await.unwrap();
         collector
     }
 
-    /// A sample, while the metrics are served.
+    /// Returns a sample, or `None` once the metrics are not served any more.
     async fn sample(&self, name: &'static str) -> Option<u64> {
         let metrics = super::envoy::get(format!("http://{}/metrics", self.admin)).await?;
         let (_, rest) = metrics.split_once(&format!("\n{name} ")).unwrap();
@@ -88,23 +88,24 @@ impl Collector {
         }
     }
 
-    /// Waits until it has so many streams.
+    /// Waits until the collector has at least this many streams.
     pub(crate) async fn until_streams(&self, least: u64) {
         self.until("alscope_streams", least).await;
     }
 
-    /// Waits until it has received so many entries.
+    /// Waits until the collector has received at least this many entries.
     pub(crate) async fn until_received(&self, least: u64) {
         self.until("alscope_entries_received_total", least).await;
     }
 
-    /// Tells it to end.
+    /// Tells the collector to end.
     pub(crate) fn terminate(&self) {
         let sent = Command::new("kill").arg(self.child.id().to_string()).status();
         assert!(sent.unwrap().success());
     }
 
-    /// All entries that it received, once it has ended in order: its last scrape has them.
+    /// Returns the number of all entries received, once the collector has ended in order: its last scrape
+    /// has them.
     pub(crate) async fn ended(mut self) -> u64 {
         let deadline = Instant::now() + Duration::from_secs(30);
         let mut received = None;
@@ -123,7 +124,7 @@ impl Collector {
         received.unwrap()
     }
 
-    /// Kills it; what it had received and shown.
+    /// Kills the collector. Returns the number of entries that it had received and shown.
     pub(crate) async fn kill(mut self) -> u64 {
         let received = self.sample("alscope_entries_received_total").await.unwrap();
         self.child.kill().unwrap();

@@ -1,4 +1,4 @@
-//! Real Envoys that answer requests themselves and log them, their load, and what they count.
+//! Real Envoys that answer requests themselves and log them, their load, and their counters.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ const CALLERS: usize = 2;
 const PAUSE: Duration = Duration::from_millis(1);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: web.demo\r\n\r\n";
 
-/// What Envoys count of their access logs.
+/// The counters of Envoys' access logs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counted {
     /// Entries that were handed to the logger.
@@ -44,12 +44,12 @@ struct Envoy {
 
 impl Drop for Envoy {
     fn drop(&mut self) {
-        // One that has ended is ended again without harm.
+        // A process that has already ended may be killed again without harm.
         drop((self.process.kill(), self.process.wait()));
     }
 }
 
-/// The body of `GET url` if it answers 2xx.
+/// Returns the body of `GET url` if the status is 2xx.
 pub(crate) async fn get(url: String) -> Option<String> {
     let get = move || {
         let agent = ureq::Agent::config_builder()
@@ -63,7 +63,7 @@ pub(crate) async fn get(url: String) -> Option<String> {
 }
 
 impl Envoys {
-    /// So many Envoys that send their logs to `collector`, under load.
+    /// Starts this many Envoys that send their logs to `collector`, under load.
     pub(crate) async fn start(number: usize, collector: SocketAddr) -> Self {
         let program = tokio::task::spawn_blocking(program).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -84,7 +84,7 @@ impl Envoys {
         }
     }
 
-    /// Ends the load.
+    /// Ends the load, and waits until the Envoys log no more requests.
     pub(crate) async fn stop_load(&self) {
         self.stop.cancel();
         let deadline = Instant::now() + Duration::from_secs(5);
@@ -103,7 +103,7 @@ impl Envoys {
         }
     }
 
-    /// What all of them have counted.
+    /// Returns the sum of all Envoys' counters.
     pub(crate) async fn counted(&self) -> Counted {
         let mut sum = Counted::default();
         for envoy in &self.each {
@@ -123,7 +123,7 @@ impl Envoys {
     }
 }
 
-/// Envoy, as the demo gets it.
+/// Returns the path of Envoy, as the demo fetches it.
 fn program() -> PathBuf {
     if let Some(envoy) = std::env::var_os("ALSCOPE_DEMO_ENVOY") {
         return envoy.into();
@@ -185,7 +185,7 @@ impl Envoy {
     }
 }
 
-/// Sends request after request.
+/// Sends one request after the other until `stop`.
 async fn call(address: SocketAddr, stop: CancellationToken) {
     let mut connection = TcpStream::connect(address).await.unwrap();
     connection.set_nodelay(true).unwrap();

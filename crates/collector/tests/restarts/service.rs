@@ -1,5 +1,6 @@
-//! What a Kubernetes Service does: one address, whose connections go to those that are ready, one after the other. A connection
-//! stays where it is, whatever becomes of the others. Bytes take a while, so that there is always something on the way.
+//! A proxy that does what a Kubernetes Service does. It has one address, and spreads connections over the
+//! ready backends in turn. A connection stays with its backend. Bytes take a while, so there is always
+//! something on the way.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -49,7 +50,7 @@ impl Service {
         *self.shared.ready.lock() = ready.into_iter().collect();
     }
 
-    /// Connections that the collector did not take which they were sent to.
+    /// Returns how many connections were refused by the collector that they were sent to.
     pub(crate) fn refused(&self) -> u64 {
         self.shared.refused.load(Ordering::Relaxed)
     }
@@ -79,7 +80,7 @@ async fn accept(socket: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// Carries bytes both ways until both sides have ended, or one broke.
+/// Carries bytes both ways until both sides have ended, or one breaks.
 async fn forward(proxy: TcpStream, collector: TcpStream) {
     proxy.set_nodelay(true).unwrap();
     collector.set_nodelay(true).unwrap();

@@ -1,5 +1,5 @@
-//! Every setting of Apache `SkyWalking` that concerns access logs, with what becomes of it here. The keys, variables and
-//! defaults are those of its `application.yml`.
+//! Every setting of Apache `SkyWalking` that concerns access logs, with its effect here. The keys,
+//! variables and defaults are those of `SkyWalking`'s `application.yml`.
 
 use alscope_naming::kubernetes_name::BLANK_K8S_SERVICE_NAME_RULE;
 
@@ -35,10 +35,10 @@ const NO_TLS_FILES: Meaning = Meaning::Ignored("TLS is not in this version");
 const NO_POOL: Meaning =
     Meaning::Ignored("it counts Java threads; `workers` counts threads that each take a whole core");
 const OF_ALL_RECEIVERS: Meaning =
-    Meaning::Ignored("it bounds all that agents send; `limits` bounds access logs alone");
+    Meaning::Ignored("it limits everything that agents send; `limits` here limits access logs alone");
 const CUT_BY_SKYWALKING: Meaning = Meaning::Ignored("SkyWalking's back end cuts names itself");
 
-/// Every setting of `SkyWalking` that concerns access logs.
+/// Every setting of `SkyWalking` that concerns access logs, in the order of its `application.yml`.
 pub const MAPPINGS: [Mapping; 39] = [
     mapping(
         "envoy-metric.selector",
@@ -232,7 +232,7 @@ pub const MAPPINGS: [Mapping; 39] = [
         "",
         Meaning::Only(
             "",
-            "authentication is not in this version; bound who can reach the port, by a NetworkPolicy",
+            "authentication is not in this version; limit who can reach the port with a NetworkPolicy",
         ),
     ),
     of(
@@ -297,7 +297,7 @@ pub const MAPPINGS: [Mapping; 39] = [
         "SW_CORE_MAX_HTTP_URIS_NUMBER_PER_SVR",
         "3000",
         Meaning::Ignored(
-            "it bounds what SkyWalking's back end tells apart; `analysis.endpoints.perService` bounds it here",
+            "it limits the endpoints that SkyWalking's back end tells apart; `analysis.endpoints.perService` limits them here",
         ),
     ),
     mapping(

@@ -1,7 +1,9 @@
-//! Follows a directory file: a new version of it becomes the directory, and what it does not name any more is gone.
+//! Follows a directory file. A new version of the file replaces the directory, so objects that it does not
+//! list any more are deleted.
 //!
-//! The file is looked at again and again, by its path. So every way to change it is seen alike: written in place, replaced by
-//! another, or, as a ConfigMap's volume does it, by a symbolic link `..data` that leads to another folder.
+//! The file is polled by its path. This recognizes every way to change it: written in place,
+//! replaced by another file, or, as in a ConfigMap's volume, through the symbolic link `..data`
+//! that leads to another folder.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -21,24 +23,26 @@ use super::{FileError, LeftOut, load, parse, read};
 use crate::directory::freshness::Freshness;
 use crate::directory::publisher::Change;
 
-/// How often the file is looked at. One that changed is read when it looks the same for the second time: it may be half written.
+/// The time between two looks at the file. A changed file is read once it looks the same twice in a row,
+/// because it may be half written before that.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Objects that one line of the log names.
+/// How many objects one log line names.
 const MAX_NAMED_OBJECTS: usize = 10;
 
-/// What tells one version of a file from another.
+/// The properties of a file that differ between its versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileStamp {
     device: u64,
     inode: u64,
     bytes: u64,
-    /// The last change, in seconds and nanoseconds: unlike the time of the last writing nobody can set it.
+    /// The inode's last change (`ctime`), in seconds and nanoseconds. Unlike the modification time,
+    /// no program can set it.
     changed: (i64, i64),
 }
 
 impl FileStamp {
-    /// The stamp of the file to which `path` leads; `None` if there is none.
+    /// Returns the stamp of the file that `path` leads to, or `None` if there is none.
     fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
         Some(FileStamp {
@@ -50,19 +54,19 @@ impl FileStamp {
     }
 }
 
-/// A directory file that was read and is followed.
+/// A directory file that has been read and is followed.
 #[derive(Debug)]
 pub struct FollowedFile {
     path: PathBuf,
     rules: Arc<NamingRules>,
     freshness: Arc<Freshness>,
-    /// Of the version that was read last, or could not be read.
+    /// The stamp of the version that was read last, whether that succeeded or not.
     tried: Option<FileStamp>,
     is_broken: bool,
 }
 
 impl FollowedFile {
-    /// Reads the file into `state`, in which nothing is yet.
+    /// Reads the file into `state`, which must be empty.
     pub fn read(
         path: &Path,
         state: &mut DirectoryState,
@@ -80,7 +84,7 @@ impl FollowedFile {
         Ok(followed)
     }
 
-    /// Tells `changes` what changes in the file, until `stopping`.
+    /// Sends the changes of the file to `changes`, until `stopping`.
     pub async fn follow(mut self, changes: mpsc::Sender<Change>, stopping: CancellationToken) {
         let mut ticks = interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -112,7 +116,7 @@ impl FollowedFile {
                 let begin = ObjectKind::ALL.map(Change::BeginList);
                 let end = ObjectKind::ALL.map(Change::EndList);
                 for change in begin.into_iter().chain(listed).chain(end) {
-                    // Nobody takes it only when the collector ends.
+                    // The receiver is gone only when the collector ends.
                     drop(changes.send(change).await);
                 }
                 self.is_read(&left_out);
@@ -145,7 +149,7 @@ impl FollowedFile {
     fn is_not_read(&mut self, why: &str) {
         self.is_broken = true;
         self.each_kind(|freshness, kind| freshness.failed(kind, why));
-        warn!("{why}; until the file changes again, the directory stays as it was");
+        warn!("{why}; the directory stays as it was until the file changes again");
     }
 
     fn each_kind(&self, tell: impl Fn(&Freshness, ObjectKind)) {
@@ -155,7 +159,7 @@ impl FollowedFile {
     }
 }
 
-/// All that the file lists, and what of it can't be decoded.
+/// Reads all objects of the file, and the items that can't be decoded.
 fn all(path: &Path, rules: &NamingRules) -> Result<(Vec<Change>, Vec<LeftOut>), FileError> {
     let (mut listed, mut left_out) = (Vec::new(), Vec::new());
     parse(&read(path)?, path, rules, |item| match item {

@@ -1,4 +1,4 @@
-//! A List of Kubernetes objects, item by item: its kind may stand behind its items.
+//! Reads a List of Kubernetes objects item by item. Its `kind` may come after its items.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,16 +6,16 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// What a List says beside its items.
+/// The fields of a List other than its items.
 #[derive(Debug, Default)]
 pub(super) struct List {
-    /// `kind`.
+    /// The field `kind`, such as `List`.
     pub(super) kind: Option<String>,
     has_items: bool,
 }
 
 impl List {
-    /// Reads a List and hands each of its items to `take`.
+    /// Reads a List and passes each of its items to `take`.
     pub(super) fn read<'de, I: Deserialize<'de>, D: Deserializer<'de>>(
         deserializer: D,
         take: impl FnMut(I),
@@ -27,13 +27,13 @@ impl List {
         deserializer.deserialize_map(items)
     }
 
-    /// Whether it is a List that has items.
+    /// Returns whether the object is a List that has items.
     pub(super) fn is_complete(&self) -> bool {
         self.has_items && self.kind.as_deref() == Some("List")
     }
 }
 
-/// Visits a List, then its items.
+/// Visits the fields of a List, and its items as they come.
 struct Items<I, F> {
     take: F,
     items: PhantomData<fn() -> I>,

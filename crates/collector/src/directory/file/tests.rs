@@ -97,7 +97,7 @@ kind: List
 metadata: {resourceVersion: ""}
 "#;
 
-/// The directory of a file in which everything can be decoded.
+/// Reads a file in which everything can be decoded, and returns its directory.
 fn parse(text: &str, mut state: DirectoryState) -> Result<Directory, FileError> {
     let rules = state.naming_rules().clone();
     super::parse(text, Path::new("cluster.yaml"), &rules, |item| {
@@ -106,7 +106,7 @@ fn parse(text: &str, mut state: DirectoryState) -> Result<Directory, FileError> 
     Ok(state.publish().unwrap_or_default())
 }
 
-/// The same as JSON.
+/// Converts a List from YAML to JSON.
 fn json(yaml: &str) -> String {
     serde_saphyr::from_str::<Value>(yaml).unwrap().to_string()
 }
@@ -116,7 +116,7 @@ fn at(time: &str) -> Moment {
     Moment::from_unix(time.as_second(), 0)
 }
 
-/// The outside host of this name that a sidecar of `namespace` has.
+/// Returns the outside host with this name that a sidecar of `namespace` sees.
 fn external<'a>(directory: &'a Directory, host: &str, namespace: &str) -> Option<&'a ExternalHost> {
     let scope = Scope {
         namespace,
@@ -287,7 +287,8 @@ fn a_workload_entry_is_a_party() {
     assert_eq!([7070, 9292, 9].map(service_of), [vms.clone(), vms, None]);
 }
 
-/// SkyWalking's setting `istioServiceEntryIgnoredNamespaces`, all the way from its section.
+/// Tests SkyWalking's setting `istioServiceEntryIgnoredNamespaces` from its section in the file to the
+/// directory.
 #[test]
 fn service_entries_of_ignored_namespaces_are_not_there() {
     let text =
@@ -329,7 +330,8 @@ fn a_service_is_there_for_the_namespaces_that_its_annotation_names() {
     assert_eq!(seen, [true, true, false]);
 }
 
-/// Rules of names, all the way from a configuration to the names that calls have, and what is kept of the objects for it.
+/// Naming rules, tested from the configuration to the names that calls have, and to what is kept of the
+/// objects for them.
 #[rstest]
 #[case::default_rules("", ["reviews.demo", "reviews.demo", "legacy.outside"])]
 #[case::own_keys(
@@ -370,7 +372,8 @@ fn parties_are_named_by_the_configured_rules(#[case] rules: &str, #[case] expect
     assert_eq!(["10.0.0.2", "10.96.0.2", "192.0.2.9"].map(name), expected);
 }
 
-/// Of ten thousand pods' annotations only those are kept which a rule reads. Selectors may ask for any label.
+/// Only annotations that a rule reads are kept, because there may be ten thousand pods. All labels are
+/// kept, because selectors may ask for any.
 #[test]
 fn annotations_that_no_rule_reads_are_not_kept() {
     let pod: Pod = serde_json::from_value(serde_json::json!({"metadata": {
@@ -408,15 +411,15 @@ fn annotations_that_no_rule_reads_are_not_kept() {
 )]
 #[case::half_of_yaml(
     "items:\n- {kind: Pod, metadata: {name: a}}\n",
-    "directory file cluster.yaml: its kind is missing, not List; "
+    "directory file cluster.yaml: it holds an object without a kind, not a List with items; "
 )]
 #[case::a_pod(
     "kind: Pod",
-    "directory file cluster.yaml: its kind is \"Pod\", not List; write it with `kubectl get pods,services,endpointslices,nodes -A -o json`"
+    "directory file cluster.yaml: it holds an object of the kind Pod, not a List with items; write it with `kubectl get pods,services,endpointslices,nodes -A -o json`"
 )]
 #[case::without_items(
     "kind: List",
-    "directory file cluster.yaml: its kind is List without items, not List; "
+    "directory file cluster.yaml: it holds a List without items, not a List with items; "
 )]
 #[case::a_number("7", "directory file cluster.yaml: not YAML, or no List: ")]
 #[case::a_secret(

@@ -1,4 +1,4 @@
-//! Why a list or a watch failed, and what to do about it.
+//! The reasons why a list or a watch failed, and what to do about each.
 
 use std::error::Error;
 use std::fmt;
@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use kube::core::Status;
 
-/// How much is shown of what the API server says, in characters.
+/// The longest part of the API server's message that is shown, in characters.
 const MAX_SHOWN_CHARACTERS: usize = 300;
-/// So an API server refuses a version that it has yet to reach: its store was restored from a copy.
+/// The reason with which an API server refuses a version that it has yet to reach, because its store
+/// was restored from a backup.
 const RESOURCE_VERSION_TOO_LARGE: &str = "ResourceVersionTooLarge";
 
-/// What is asked of the API server, as its rights name it.
+/// The verb of a request, as Kubernetes RBAC names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     List,
@@ -27,37 +28,40 @@ impl fmt::Display for Verb {
     }
 }
 
-/// Why a list or a watch failed.
+/// The reason why a list or a watch failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WatchFailure {
-    /// It may not be read.
-    #[error("the API server refuses it (403: {0}); give the collector's service account this right")]
+    /// The collector may not read the resource (403).
+    #[error("the API server refuses the request (403: {0}); give the collector's service account this right")]
     Refused(String),
-    /// There is no such resource.
+    /// The API server does not know the resource (404).
     #[error(
-        "the API server knows no such resource (404: {0}); see that directory.kubernetes leads to the right one"
+        "the API server does not know the resource (404: {0}); check that directory.kubernetes leads to the right one"
     )]
     Absent(String),
-    /// The list must begin anew: what was to be gone on from is forgotten, or was never known.
-    #[error("the API server can't go on from there ({0}); all is listed anew")]
+    /// The list must begin anew, because the API server has forgotten the version to go on
+    /// from, or never knew it.
+    #[error("the API server can't go on from the last known version ({0}); all objects are listed anew")]
     Expired(String),
-    /// The credentials are wrong.
-    #[error("the API server takes the credentials for nobody's (401: {0}); renew them")]
+    /// The API server does not accept the credentials (401).
+    #[error("the API server does not accept the credentials (401: {0}); renew them")]
     Unknown(String),
-    /// Any other refusal.
-    #[error("the API server answers {0}: {1}; look at its log")]
+    /// The API server answers with another error status.
+    #[error("the API server answers with status {0}: {1}; look at its log")]
     Answered(u16, String),
-    /// Nothing came back, or only a part.
+    /// No answer came, or only a part of one.
     #[error("the API server can't be reached: {0}; look at its address, the network and the credentials")]
     Unreachable(String),
-    /// No answer in time.
-    #[error("the API server said nothing for {} s; see whether it hangs", .0.as_secs())]
+    /// No answer came in time.
+    #[error("the API server sent nothing for {} s; check whether it hangs", .0.as_secs())]
     Silent(Duration),
-    /// The watch ended before it can have been of use.
-    #[error("the API server ended it after {} ms; see what lies between it and the collector", .0.as_millis())]
+    /// The watch ended too soon to have been of use.
+    #[error("the API server ended the watch after {} ms; check the proxies between it and the collector", .0.as_millis())]
     Ended(Duration),
-    /// Something else answers.
-    #[error("the answer is none of an API server; see that directory.kubernetes leads to one")]
+    /// The answer does not come from a Kubernetes API server.
+    #[error(
+        "the answer does not come from a Kubernetes API server; check that directory.kubernetes leads to one"
+    )]
     Unreadable,
 }
 
@@ -65,7 +69,7 @@ impl From<kube::Error> for WatchFailure {
     fn from(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::from(*status),
-            // What could not be read is not shown.
+            // The answer may hold secrets, so the error does not show it.
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => WatchFailure::Unreadable,
             error => WatchFailure::Unreachable(shown(&with_causes(&error))),
         }
@@ -88,7 +92,7 @@ impl From<Status> for WatchFailure {
     }
 }
 
-/// An error's text and those of its causes, each said once.
+/// Returns an error's text followed by those of its causes, each only once.
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -128,16 +132,16 @@ mod tests {
     }
 
     #[rstest]
-    #[case::refused(api(json!({"code": 403, "message": "no"})), "refuses it (403: no); give the collector's service account this right")]
-    #[case::absent(api(json!({"code": 404, "message": "no"})), "knows no such resource (404: no); ")]
-    #[case::unknown(api(json!({"code": 401, "message": "no"})), "takes the credentials for nobody's (401: no); renew them")]
-    #[case::expired(api(json!({"code": 410, "message": "old"})), "can't go on from there (old); ")]
-    #[case::no_version(api(json!({"code": 400, "message": "odd"})), "can't go on from there (odd); ")]
+    #[case::refused(api(json!({"code": 403, "message": "no"})), "refuses the request (403: no); give the collector's service account this right")]
+    #[case::absent(api(json!({"code": 404, "message": "no"})), "does not know the resource (404: no); ")]
+    #[case::unknown(api(json!({"code": 401, "message": "no"})), "does not accept the credentials (401: no); renew them")]
+    #[case::expired(api(json!({"code": 410, "message": "old"})), "can't go on from the last known version (old); ")]
+    #[case::no_version(api(json!({"code": 400, "message": "odd"})), "can't go on from the last known version (odd); ")]
     #[case::of_the_future(
         api(json!({"code": 504, "message": "new", "details": {"causes": [{"reason": "ResourceVersionTooLarge"}]}})),
-        "can't go on from there (new); "
+        "can't go on from the last known version (new); "
     )]
-    #[case::out_of_time(api(json!({"code": 504, "message": "slow"})), "answers 504: slow; look at its log")]
+    #[case::out_of_time(api(json!({"code": 504, "message": "slow"})), "answers with status 504: slow; look at its log")]
     #[case::unreachable(service(), "can't be reached: ServiceError: nobody listens; look at ")]
     fn a_failure_says_what_is_wrong_and_what_to_do(#[case] error: kube::Error, #[case] expected: &str) {
         let said = WatchFailure::from(error).to_string();
@@ -150,7 +154,7 @@ mod tests {
         let said = WatchFailure::from(serde()).to_string();
         assert_eq!(
             said,
-            "the answer is none of an API server; see that directory.kubernetes leads to one"
+            "the answer does not come from a Kubernetes API server; check that directory.kubernetes leads to one"
         );
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use cluster::{Cluster, Mood};
 
-/// Whether all kinds are listed.
+/// Returns whether all kinds are listed.
 fn is_complete(seen: &[Change]) -> bool {
     let is_listed = |kind: &ObjectKind| {
         let mut seen = seen.iter();
@@ -32,7 +32,7 @@ async fn without_service_entries_the_directory_is_complete(#[case] refused: u16,
     assert!(!seen.iter().any(|change| matches!(change, Change::Apply(_))));
     cluster.pass(Duration::from_secs(50)).await;
     assert_eq!(cluster.log().len(), lines);
-    // It is asked again and again, and the answer is the last word about it.
+    // The kind is requested again and again, and each answer counts as a report about it.
     assert!(cluster.freshness(ObjectKind::ServiceEntry).age < Duration::from_secs(20));
 }
 

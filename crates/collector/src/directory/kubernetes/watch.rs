@@ -1,11 +1,12 @@
-//! The objects of one kind: listed, then watched, for as long as the collector runs.
+//! Lists and watches the objects of one kind, for as long as the collector runs.
 //!
-//! kube's own watcher can't be used for it: it hides that a watch ended and that a bookmark came, so that nobody can pause after
-//! the one or know by the other that the watch lives; it takes the begin of a list for a success; and of a list with one bad
-//! object it prints everything and takes nothing.
+//! kube's own watcher does not fit. It hides the end of a watch and its bookmarks, so nobody can pause
+//! after the end or tell by a bookmark that the watch is alive. It takes the beginning of a list for a
+//! success. And if one object of a list is bad, it drops the whole list and prints all of it.
 //!
-//! Whatever fails is tried again. A pause is at most a second and a third of the time that went wrong before it: so the directory
-//! learns of the end of a short outage a few seconds later, and a long one costs the API server little.
+//! Every failure is tried again. A pause is at most a second and a third of the time for which
+//! requests have failed. So the directory recovers a few seconds after a short outage, and a long
+//! outage costs the API server little.
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -30,11 +31,12 @@ use crate::directory::log_pace::LogPace;
 use crate::directory::objects::Object;
 use crate::directory::publisher::Change;
 
-/// Objects of one answer to a list. Of 10 000 pods the program's memory keeps 2 MiB less than with five times as many.
+/// Objects in one answer to a list. With 10 000 pods the process keeps 2 MiB less memory than
+/// with five times as many.
 pub const PAGE_OBJECTS: u32 = 100;
 
-/// The first pause after a failure, how pauses grow, and the longest. To each a random part of itself is added, so that kinds and
-/// replicas don't come back together.
+/// The first pause after a failure, the growth of the pauses, and the longest one. Each gets a random extra
+/// part, so that kinds and replicas don't come back together.
 const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(500))
     .with_factor(1.15)
@@ -42,34 +44,35 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_jitter()
     .without_max_times();
 
-/// How long an answer may take. The API server itself lets a request wait in its queue for 15 s at most.
+/// How long an answer may take. The API server itself keeps a request in its queue for at most 15 s.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// After this time the API server is to end a watch, just after a bookmark. It is short because only a watch that does not end
-/// then is known to be dead.
+/// The time after which the API server is to end a watch, just after a bookmark. It is short, because only
+/// a watch that does not end by then is known to be dead.
 pub(super) const WATCH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the end of a watch may be late.
+/// How late the end of a watch may be.
 pub(super) const WATCH_END_GRACE: Duration = Duration::from_secs(5);
 
-/// A watch of which something is heard after this time is of use: pauses begin anew, and the next watch without one.
+/// How long a watch must have lived when something is heard of it, to count as useful. The pauses then
+/// start from the first one, and the next watch starts without a pause.
 pub(super) const PROVEN_AFTER: Duration = Duration::from_secs(5);
 
 /// A kind whose objects the directory follows.
 pub(super) struct Watch<'a, K> {
     source: &'a Source,
     kind: ObjectKind,
-    /// The resource with its group, as rights name it.
+    /// The resource with its group, as RBAC names it.
     resource: String,
     request: Request,
-    /// Up to where everything is known; `None` when a list is needed.
+    /// The version up to which everything is known. `None` if a list is needed.
     version: Option<String>,
     /// When the last list was complete.
     listed: Option<Instant>,
     pauses: ExponentialBackoff,
     failures: LogPace,
     skips: LogPace,
-    /// Whether the log says that it fails.
+    /// Whether the log says that the watch fails.
     is_told: bool,
     objects: PhantomData<fn() -> K>,
 }
@@ -107,7 +110,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
         }
     }
 
-    /// Lists and watches. Never ends.
+    /// Lists and watches. It never ends.
     pub(super) async fn run(mut self) {
         loop {
             let Err((verb, failure)) = self.attempt().await else {
@@ -115,7 +118,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
             };
             if let WatchFailure::Expired(_) = failure {
                 self.version = None;
-                // Only a list that is out of date at once, or can't be had, is worth a pause.
+                // Pause only after a list that fails or is out of date at once.
                 let is_old = self.listed.is_some_and(|at| at.elapsed() >= PROVEN_AFTER);
                 if verb == Verb::Watch && is_old {
                     continue;
@@ -134,7 +137,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
         self.watch().await.map_err(|failure| (Verb::Watch, failure))
     }
 
-    /// Tells all objects; the version up to which they are all known.
+    /// Sends all objects. Returns the version up to which they are known.
     async fn list(&mut self) -> Result<String, WatchFailure> {
         self.source.send(Change::BeginList(self.kind)).await;
         let mut parameters = ListParams::default().limit(PAGE_OBJECTS);
@@ -143,6 +146,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
                 .request
                 .list(&parameters)
                 .map_err(kube::Error::BuildRequest)?;
+            // The text is read here, because the client's own list would fail as a whole over one bad object.
             let answer = timeout(ANSWER_TIMEOUT, self.source.client.request_text(request)).await;
             let text = answer.map_err(|_| WatchFailure::Silent(ANSWER_TIMEOUT))??;
             let page: Page<'_> = serde_json::from_str(&text).map_err(|_| WatchFailure::Unreadable)?;
@@ -163,7 +167,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
         }
     }
 
-    /// Tells what happens, until the API server ends the watch.
+    /// Sends what changes, until the API server ends the watch.
     async fn watch(&mut self) -> Result<(), WatchFailure> {
         let version = self.version.clone().unwrap_or_default();
         let parameters = WatchParams {
@@ -208,7 +212,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
                 version(&object)
             }
             WatchEvent::Deleted(object) => {
-                // Of what is gone only the names count.
+                // The rest of a deleted object does not matter.
                 let key = match decode::<K, _>(&object, &rules) {
                     Ok(record) => Some(record.key()),
                     Err(undecodable) => undecodable.key,
@@ -223,6 +227,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
             }
             WatchEvent::Error(status) => return Err((*status).into()),
         };
+        // An event without a version leaves the last one: at worst the next watch repeats some events.
         self.version = version.or(self.version.take());
         Ok(())
     }
@@ -249,7 +254,7 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
         self.source.freshness.listed(self.kind);
     }
 
-    /// Says that it works again, if the log says otherwise.
+    /// Logs that the watch works again, if the log says that it fails.
     fn works(&mut self) {
         self.pauses = BACKOFF.build();
         self.source.freshness.works(self.kind);
@@ -263,8 +268,8 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
             && may_be_missing(self.kind)
             && self.listed.is_none();
         if is_without {
-            // A kind that need not be there, or may not be read, has no objects. Once it had some, it is not concluded that they
-            // are gone: an API server that starts answers so for a moment.
+            // A kind that is optional, and is missing or may not be read, has no objects. Once it had some,
+            // they are kept: an API server that starts answers like this for a moment.
             self.source.send(Change::BeginList(self.kind)).await;
             self.end_list().await;
             self.source.freshness.heard(self.kind);
@@ -276,12 +281,13 @@ impl<'a, K: Object + Resource<DynamicType = ()> + DeserializeOwned> Watch<'a, K>
         self.source.freshness.failed(self.kind, &said);
         if self.failures.is_due(Instant::now()) {
             self.is_told = true;
-            warn!("{said}; the directory goes on with what it knows, and it is tried again");
+            warn!("{said}; the collector keeps the objects that it knows and tries again");
         }
     }
 }
 
-/// Whether a cluster may have no such kind, or the collector no right to it: those that come with Istio.
+/// Returns whether a cluster may lack the kind, or the collector the right to read it.
+/// This holds for Istio's kinds.
 fn may_be_missing(kind: ObjectKind) -> bool {
     match kind {
         ObjectKind::Pod | ObjectKind::Service | ObjectKind::EndpointSlice | ObjectKind::Node => false,

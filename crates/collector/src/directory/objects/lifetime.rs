@@ -1,7 +1,7 @@
-//! From when until when a pod has its addresses, by its status.
+//! The times between which a pod has its addresses, read from its status.
 //!
-//! Kubernetes cuts its times to whole seconds, so what they name lies within the second that they name: a beginning is certain only
-//! when that second is over, and so is an end.
+//! Kubernetes cuts its times to whole seconds, so an event lies somewhere within the second of its time. A
+//! beginning or an end is certain only when that second is over.
 
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Conta
 
 use super::moment;
 
-/// From when on the pod certainly has its addresses: its sandbox, which has them, was ready (Kubernetes 1.29 and later say so), else
-/// its first container that runs or ran was started in it, else the pod was started, where nothing is told of containers.
+/// Returns the time from which on the pod certainly has its addresses. That is when its sandbox, which has
+/// them, was ready (Kubernetes 1.29 and later report it); else when its first container that runs or ran
+/// was started; else, if the status says nothing of containers, when the pod was started.
 pub(super) fn addressed(status: &PodStatus) -> Option<Moment> {
     let mut conditions = status.conditions.iter().flatten();
     let ready = conditions
@@ -26,9 +27,10 @@ pub(super) fn addressed(status: &PodStatus) -> Option<Moment> {
     }
 }
 
-/// When the pod gave its addresses back: when its last container ended, once none will be started again, because the phase is
-/// terminal or the pod is being deleted. Where that is not told of all that ended (a pod was evicted, or its node was lost), it is
-/// when the pod's conditions last changed.
+/// Returns the time at which the pod gave its addresses back. That is when its last container ended and
+/// none will be started again, because the phase is terminal or the pod is being deleted. If the status
+/// does not say when every container ended, because the pod was evicted or its node was lost, it is when
+/// the pod's conditions last changed.
 pub(super) fn finished(status: &PodStatus, is_being_deleted: bool) -> Option<Moment> {
     let is_over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
     let is_running = states(status).any(|state| state.running.is_some());
@@ -57,7 +59,7 @@ fn containers(status: &PodStatus) -> impl Iterator<Item = &ContainerStatus> {
     own.chain(status.init_container_statuses.iter().flatten())
 }
 
-/// How the container ended, this time or the last.
+/// Returns how the container ended, this time or the last time.
 fn ended(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
     let mut states = [&container.state, &container.last_state].into_iter().flatten();
     states.find_map(|state| state.terminated.as_ref())
@@ -78,12 +80,12 @@ mod tests {
 
     use super::*;
 
-    /// 10:00:00 and so many seconds, as Kubernetes writes it.
+    /// Formats 10:00:00 plus this many seconds, as Kubernetes writes it.
     fn time(seconds: i64) -> String {
         format!("2026-01-01T10:{:02}:{:02}Z", seconds / 60, seconds % 60)
     }
 
-    /// So many seconds after 10:00:00.
+    /// Converts a moment to seconds after 10:00:00.
     fn seconds(moment: Option<Moment>) -> Option<i64> {
         let start: jiff::Timestamp = time(0).parse().unwrap();
         moment.map(|moment| moment.0 / 1_000_000_000 - start.as_second())
@@ -93,7 +95,7 @@ mod tests {
         serde_json::from_value(fields).unwrap()
     }
 
-    /// A container in a state, which was in another one before.
+    /// Builds a container with its current state and the state before it.
     fn container(state: &Value, last_state: &Value) -> Value {
         json!({ "name": "a", "image": "x", "imageID": "x", "ready": false, "restartCount": 0, "state": state, "lastState": last_state })
     }
@@ -111,7 +113,7 @@ mod tests {
         container(&json!({ "waiting": { "reason": "PodInitializing" } }), &json!({}))
     }
 
-    /// Of a node that came back: nobody saw the container end.
+    /// The state of a container on a node that came back: nobody saw it end.
     fn lost() -> Value {
         container(
             &json!({ "terminated": { "exitCode": 137, "reason": "ContainerStatusUnknown" } }),
@@ -119,7 +121,7 @@ mod tests {
         )
     }
 
-    /// Ended, and to be started again.
+    /// The state of a container that ended and will be started again.
     fn crashed(until: i64) -> Value {
         let last = json!({ "terminated": { "exitCode": 1, "finishedAt": time(until) } });
         container(&json!({ "waiting": { "reason": "CrashLoopBackOff" } }), &last)

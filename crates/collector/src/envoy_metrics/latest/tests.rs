@@ -62,7 +62,7 @@ fn histogram(name: &str, buckets: &[(f64, u64)], count: u64, sum: f64) -> Metric
     family(name, MetricType::Histogram, vec![metric])
 }
 
-/// One proxy with its bounds.
+/// A proxy with its bounds and its budget.
 struct Proxy {
     latest: Latest,
     bounds: MetricBounds,

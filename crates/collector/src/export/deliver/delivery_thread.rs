@@ -1,4 +1,5 @@
-//! The thread that empties an exporter's queue. It is a thread of its own because what it writes to may block.
+//! The thread that empties an exporter's queue. It is a thread and not a task, because writing
+//! to the output may block.
 
 use std::io;
 use std::time::Duration;
@@ -9,20 +10,21 @@ use tracing::warn;
 
 use super::queue::{Queue, QueueCounter, queue};
 
-/// How long the last batches may take at the end.
+/// How long the last batches may take when the collector ends.
 const END_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The thread of an exporter.
+/// The thread that delivers an exporter's batches.
 #[derive(Debug)]
 pub struct DeliveryThread {
     exporter: &'static str,
-    /// Closed when the thread ends.
+    /// Closes when the thread ends.
     ended: oneshot::Receiver<()>,
     counted: QueueCounter,
 }
 
 impl DeliveryThread {
-    /// Starts to give `deliver` every batch that is offered to the queue. An error of `deliver` drops its batch.
+    /// Starts a thread that passes every batch of the queue to `deliver`. A batch that
+    /// `deliver` fails on is dropped.
     pub fn start(
         exporter: &'static str,
         deliver: impl FnMut(&Batch) -> io::Result<()> + Send + 'static,
@@ -44,13 +46,15 @@ impl DeliveryThread {
         Ok((queue, thread))
     }
 
-    /// Waits until all is delivered, once no end of the queue is left; at most for so long that the collector still ends.
+    /// Waits until everything is delivered, for at most five seconds. Every other end of the
+    /// queue must have been dropped.
     pub async fn end(self) {
         if tokio::time::timeout(END_DEADLINE, self.ended).await.is_err() {
             let (exporter, entries) = (self.exporter, self.counted.now().waiting);
             warn!(
                 exporter,
-                entries, "kept entries are lost, because nothing takes them"
+                entries,
+                "kept entries are lost because the output does not take them in time; check what reads it"
             );
         }
     }

@@ -1,5 +1,5 @@
-//! The queue of one exporter of kept entries. Its law holds whenever it is asked, and is tested:
-//! queued = exported + dropped + still waiting.
+//! The queue of one exporter of kept entries. This always holds, and is tested: queued =
+//! exported + dropped + waiting.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use alscope_analysis::persistence::Batch;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-/// Batches that wait.
+/// The largest number of batches that wait.
 const MAX_WAITING_BATCHES: usize = 1024;
-/// Bytes that wait.
+/// The largest number of bytes that wait.
 pub const MAX_WAITING_BYTES: usize = 16 << 20;
 
-/// Why kept entries were not exported.
+/// The reasons for which kept entries were not exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
-    /// The exporter is slower than what comes.
+    /// The exporter is slower than the entries come.
     QueueFull,
-    /// They could not be written.
+    /// The exporter could not write the entries.
     WriteFailed,
 }
 
@@ -25,7 +25,7 @@ impl DropReason {
     /// Every reason, in the order of the counters.
     pub const ALL: [DropReason; 2] = [DropReason::QueueFull, DropReason::WriteFailed];
 
-    /// The reason's word in the label `reason`.
+    /// The value of the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             DropReason::QueueFull => "queue-full",
@@ -34,32 +34,32 @@ impl DropReason {
     }
 }
 
-/// What became of the entries that were offered to a queue, since the start.
+/// The fate of the entries that were offered to a queue, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueCounts {
-    /// Entries that were offered.
+    /// How many entries were offered.
     pub queued: u64,
-    /// Entries that were written.
+    /// How many entries were written.
     pub exported: u64,
-    /// Entries that still wait, or are being written.
+    /// How many entries still wait, or are being written.
     pub waiting: u64,
     dropped: [u64; DropReason::ALL.len()],
     waiting_bytes: usize,
 }
 
 impl QueueCounts {
-    /// Entries dropped for `reason`.
+    /// How many entries were dropped for `reason`.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         self.dropped[reason as usize]
     }
 }
 
-/// The counts of a queue, for whoever shows them.
+/// A handle to the counts of a queue.
 #[derive(Clone, Debug, Default)]
 pub struct QueueCounter(Arc<Mutex<QueueCounts>>);
 
 impl QueueCounter {
-    /// The counts now.
+    /// Returns the counts at this moment.
     pub fn now(&self) -> QueueCounts {
         *self.0.lock()
     }
@@ -79,7 +79,7 @@ pub struct Batches {
     counted: QueueCounter,
 }
 
-/// The two ends of a new queue.
+/// Creates the two ends of a new queue.
 pub fn queue() -> (Queue, Batches) {
     let (sender, receiver) = mpsc::channel(MAX_WAITING_BATCHES);
     let counted = QueueCounter::default();
@@ -95,7 +95,7 @@ pub fn queue() -> (Queue, Batches) {
 }
 
 impl Queue {
-    /// Takes a batch, or drops it when the queue is full. Never waits for the exporter.
+    /// Puts a batch into the queue, or drops it if the queue is full. It never waits for the exporter.
     pub fn offer(&self, batch: Batch) {
         let (entries, bytes) = (batch.entries, batch.bytes.len());
         let mut counts = self.counted.0.lock();
@@ -109,14 +109,14 @@ impl Queue {
         }
     }
 
-    /// What became of what was offered.
+    /// Returns a handle to the queue's counts.
     pub fn counted(&self) -> QueueCounter {
         self.counted.clone()
     }
 }
 
 impl Batches {
-    /// Gives `deliver` every batch until the workers' end is gone.
+    /// Passes every batch to `deliver`, until the workers' end is gone.
     pub fn deliver(mut self, mut deliver: impl FnMut(&Batch) -> std::io::Result<()>) {
         while let Some(batch) = self.batches.blocking_recv() {
             let result = deliver(&batch);

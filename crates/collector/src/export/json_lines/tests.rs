@@ -152,7 +152,7 @@ fn connection(common: AccessLogCommon) -> LogEntries {
     LogEntries::TcpLogs(TcpAccessLogEntries { log_entry })
 }
 
-/// The batch of one entry.
+/// Returns the batch of one entry.
 fn kept(node_id: &str, log_entries: LogEntries) -> Batch {
     let rules = SamplingRules {
         requests: true,
@@ -256,7 +256,7 @@ fn a_text_that_no_json_may_hold_is_escaped_within_its_line() {
     assert_eq!(value["route_name"], "a\u{fffd}{\"kept\":\"x\"}\u{fffd}\u{2028}");
 }
 
-/// An output that keeps what is written, until it fails.
+/// An output that stores what is written, until it fails.
 #[derive(Clone, Debug, Default)]
 struct Output {
     written: Arc<Mutex<Vec<u8>>>,

@@ -1,22 +1,22 @@
-//! How fresh the directory is.
+//! The metrics of the directory's freshness.
 
 use super::families::{ExpositionWriter, Metric, counter, gauge};
 use crate::directory::freshness::KindFreshness;
 
 const AGE: Metric = gauge(
     "alscope_directory_age_seconds",
-    "Seconds since the directory's source last had word of a kind of objects.",
+    "Seconds since the directory's source last reported on a kind of object.",
 );
 const FAILURES: Metric = counter(
     "alscope_directory_failures_total",
-    "Failed lists and watches of a kind of objects, or failed readings of the directory file.",
+    "Failed lists and watches of a kind of object, or failed reads of the directory file.",
 );
 const SKIPPED: Metric = counter(
     "alscope_directory_objects_skipped_total",
-    "Objects that came and could not be decoded.",
+    "Objects that could not be decoded.",
 );
 
-/// A metric and what a kind shows of it.
+/// A metric, and the function that reads its value from a kind's freshness.
 type FreshnessMetric = (Metric, fn(&KindFreshness) -> u64);
 
 const PARTS: [FreshnessMetric; 3] = [
@@ -25,7 +25,7 @@ const PARTS: [FreshnessMetric; 3] = [
     (SKIPPED, |kind| kind.skipped),
 ];
 
-/// The metrics of the directory's kinds. With `directory: { none: {} }` there are none.
+/// Writes the metrics of the directory's kinds. There are none with `directory: { none: {} }`.
 pub(super) fn directory(writer: &mut ExpositionWriter, kinds: &[KindFreshness]) {
     if kinds.is_empty() {
         return;

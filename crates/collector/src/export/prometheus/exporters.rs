@@ -1,4 +1,4 @@
-//! What became of the entries that were offered to exporters.
+//! The metrics of exporters: the fate of the entries that were offered to them.
 
 use super::families::{ExpositionWriter, Metric, counter, gauge};
 use crate::export::deliver::queue::{DropReason, QueueCounts};
@@ -9,7 +9,7 @@ const QUEUED: Metric = counter(
 );
 const EXPORTED: Metric = counter(
     "alscope_exporter_entries_exported_total",
-    "Kept entries that were written.",
+    "Kept entries that an exporter wrote.",
 );
 const WAITING: Metric = gauge(
     "alscope_exporter_entries_waiting",
@@ -17,10 +17,10 @@ const WAITING: Metric = gauge(
 );
 const DROPPED: Metric = counter(
     "alscope_exporter_entries_dropped_total",
-    "Kept entries that were not written.",
+    "Kept entries that were dropped and not written.",
 );
 
-/// The counters of each exporter.
+/// Writes the counters of each exporter.
 pub(super) fn exporters(writer: &mut ExpositionWriter, exporters: &[(&'static str, QueueCounts)]) {
     let mut labelled = |metric, value: fn(&QueueCounts) -> u64| {
         let values = exporters.iter().map(|(name, counts)| (*name, value(counts)));

@@ -1,4 +1,4 @@
-//! The metric families: names, help and the collector's own counters.
+//! The metric families: their names, their help texts, and the collector's own counters.
 
 use std::fmt::Display;
 
@@ -17,16 +17,16 @@ use crate::receive::answer::Refusal;
 use crate::receive::limits::{ConnectionCounts, EndReason, RefusalReason};
 use crate::serve::connections;
 
-/// A metric family's name, help and type.
+/// The name, help and type of a metric family.
 #[derive(Debug)]
 pub struct Metric {
-    /// The name.
+    /// The family's name, with the suffix `_total` for a counter.
     pub name: &'static str,
     help: &'static str,
     kind: &'static str,
 }
 
-/// A counter.
+/// Builds a counter, whose name ends in `_total`.
 pub const fn counter(name: &'static str, help: &'static str) -> Metric {
     Metric {
         name,
@@ -35,7 +35,7 @@ pub const fn counter(name: &'static str, help: &'static str) -> Metric {
     }
 }
 
-/// A gauge.
+/// Builds a gauge, which may go up and down.
 pub const fn gauge(name: &'static str, help: &'static str) -> Metric {
     Metric {
         name,
@@ -52,30 +52,39 @@ const fn histogram(name: &'static str, help: &'static str) -> Metric {
     }
 }
 
-/// Requests by outcome.
+/// The counter of requests by outcome.
 pub const HTTP_REQUESTS: Metric = counter(ALSCOPE.requests, "HTTP and gRPC requests.");
 
-/// Durations and sizes of requests.
+/// The histograms of request durations and sizes.
 pub const HISTOGRAMS: [Metric; 3] = [
     histogram(
         ALSCOPE.request_duration,
-        "Time from a request's first byte to its response's last.",
+        "Time from the first byte of a request to the last byte of its response.",
     ),
-    histogram(ALSCOPE.request_bytes, "Bytes of a request with its headers."),
-    histogram(ALSCOPE.response_bytes, "Bytes of a response with its headers."),
+    histogram(
+        ALSCOPE.request_bytes,
+        "Size of a request in bytes, with its headers.",
+    ),
+    histogram(
+        ALSCOPE.response_bytes,
+        "Size of a response in bytes, with its headers.",
+    ),
 ];
 
-/// TCP connections and their bytes.
+/// The counters of TCP connections and their bytes.
 pub const TCP_COUNTERS: [Metric; 4] = [
     counter(
         ALSCOPE.tcp_connections_opened,
-        "TCP connections that were opened; an access log tells of one when it ends.",
+        "TCP connections that were opened; a connection is logged only when it ends.",
     ),
     counter(ALSCOPE.tcp_connections_closed, "TCP connections that ended."),
-    counter(ALSCOPE.tcp_sent_bytes, "Bytes to the callers of TCP connections."),
+    counter(
+        ALSCOPE.tcp_sent_bytes,
+        "Bytes sent to the callers of TCP connections.",
+    ),
     counter(
         ALSCOPE.tcp_received_bytes,
-        "Bytes from the callers of TCP connections.",
+        "Bytes received from the callers of TCP connections.",
     ),
 ];
 
@@ -94,32 +103,35 @@ const OBSERVED: Metric = counter(
 );
 const OBSERVATIONS: Metric = counter(
     "alscope_observations_total",
-    "Calls observed, by the reporting side.",
+    "Observed calls, by the side that reported them.",
 );
 const SKIPPED: Metric = counter(
     "alscope_entries_skipped_total",
-    "Entries that are no finished call.",
+    "Entries that are not a finished call, or for which no analyzer is configured.",
 );
 const ATTRIBUTED: Metric = counter(
     "alscope_entries_attributed_total",
-    "Observed entries all of whose parties were found.",
+    "Observed entries whose parties were all found.",
 );
 const UNATTRIBUTED: Metric = counter(
     "alscope_entries_unattributed_total",
-    "Observed entries with at least one party that is unknown.",
+    "Observed entries with at least one unknown party.",
 );
-const PARTIES: Metric = counter("alscope_parties_unattributed_total", "Parties that are unknown.");
+const PARTIES: Metric = counter(
+    "alscope_parties_unattributed_total",
+    "Unknown parties of observed entries.",
+);
 const MESSAGES: Metric = counter(
     "alscope_messages_rejected_total",
-    "Messages that could not be read, so that what they hold could not be counted.",
+    "Messages that could not be read, so their entries could not be counted.",
 );
 const OVERFLOWED: Metric = counter(
     "alscope_observations_overflowed_total",
-    "Observations in the overflow series because a bound was reached.",
+    "Observations counted in an overflow series because a bound was reached.",
 );
 const OUTSIDE_OVERFLOWED: Metric = counter(
     "alscope_outside_hosts_overflowed_total",
-    "Observations of calls to a host outside the mesh that is not told apart because a bound was reached.",
+    "Calls to hosts outside the mesh that are shown as one host because a bound was reached.",
 );
 const KEPT: Metric = counter(
     "alscope_entries_kept_total",
@@ -127,19 +139,19 @@ const KEPT: Metric = counter(
 );
 const OVER_RATE: Metric = counter(
     "alscope_entries_over_rate_total",
-    "Entries that it would have kept, had not as many of their kind been kept in that minute.",
+    "Entries that persistence did not keep because enough of their kind were kept in that minute.",
 );
 const CLAMPED: Metric = counter(
     "alscope_values_clamped_total",
-    "Values of entries that were beyond sense, so that the nearest one that is not was counted.",
+    "Implausible values in entries, for which the nearest plausible value was counted.",
 );
 const SERIES_EXPIRED: Metric = counter(
     "alscope_series_expired_total",
-    "Series that went because nothing was observed of them for limits.idleSeries.",
+    "Series that were removed because they had no call for limits.idleSeries.",
 );
 const OBSERVATIONS_EXPIRED: Metric = counter(
     "alscope_observations_expired_total",
-    "Observations of the series that went.",
+    "Observations in the series that were removed.",
 );
 const ANALYZERS: Metric = gauge(
     "alscope_analyzers_active",
@@ -152,69 +164,69 @@ const STREAMS_REFUSED: Metric = counter(
 );
 const CONNECTIONS: Metric = gauge(
     "alscope_connections",
-    "Open connections on the port of the streams.",
+    "Open connections on the port for access logs.",
 );
 const CONNECTIONS_REFUSED: Metric = counter(
     "alscope_connections_refused_total",
-    "Connections that were closed as soon as they came, because of a bound.",
+    "Connections that were closed at once because a bound was reached.",
 );
 const CONNECTIONS_ENDED: Metric = counter(
     "alscope_connections_ended_total",
-    "Connections that were ended because they were of no use.",
+    "Connections that were ended because they began no stream, were idle or sent needless frames.",
 );
 const LOG_LINES: Metric = counter(
     "alscope_log_lines_left_out_total",
-    "Lines that were not logged, because the same place had logged many in that minute.",
+    "Log lines that were left out because the same place in the code had logged many in that minute.",
 );
 const DIRECTORY: Metric = gauge(
     "alscope_directory_version",
-    "Version of the directory; grows when an answer changes.",
+    "Version of the directory, which grows when one of its answers changes.",
 );
 const BUILD: Metric = gauge("alscope_build_info", "Version and commit of this collector.");
 
-/// What is read at the moment of the scrape.
+/// The values that are read at the moment of the scrape.
 #[derive(Clone, Debug, Default)]
 pub struct ScrapeGauges {
-    /// Analyzers that are configured for any kind of entry.
+    /// How many different analyzers are configured, for any kind of entry.
     pub analyzers: usize,
-    /// Open streams.
+    /// How many streams are open.
     pub streams: i64,
-    /// Those that were answered with an error by reason, in the order of [`Refusal::ALL`].
+    /// How many streams were answered with an error for each reason, in the order of [`Refusal::ALL`].
     pub streams_refused: [u64; Refusal::ALL.len()],
-    /// Connections, and what became of others.
+    /// The counts of connections on the port for access logs.
     pub connections: ConnectionCounts,
-    /// Lines that were not logged.
+    /// How many log lines were left out since the start.
     pub log_lines_left_out: u64,
-    /// Version of the directory.
+    /// The directory's version, which grows when one of its answers changes.
     pub directory_version: u64,
-    /// How fresh the directory is.
+    /// The freshness of each kind of object.
     pub kinds: Vec<KindFreshness>,
-    /// What became of kept entries, by exporter.
+    /// The fate of kept entries, by the exporter's name.
     pub exporters: Vec<(&'static str, QueueCounts)>,
-    /// What the system says of the process, if it does.
+    /// The figures of the process, if the system shows them.
     pub process: Option<Process>,
-    /// The connections of each HTTP port, by its name, if they are served.
+    /// The connections of each HTTP port by the port's name, if the ports are served.
     pub ports: Option<[(&'static str, connections::Counts); 2]>,
 }
 
-/// `# HELP` and `# TYPE`.
+/// Appends the lines `# HELP` and `# TYPE` of a metric.
 pub fn header(text: &mut String, metric: &Metric, format: Format) {
     let Metric { name, help, kind } = metric;
     let name = format.family(name);
     push(text, format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
 }
 
-/// Writes metrics that the collector counts from its start.
+/// Writes metrics that the collector counts from its start on.
 #[derive(Debug)]
 pub struct ExpositionWriter {
-    /// What was written.
+    /// The text written so far.
     pub text: String,
     pub(super) format: Format,
     started: Moment,
 }
 
 impl ExpositionWriter {
-    /// Nothing yet of a collector that started then.
+    /// An empty exposition of a collector that started at `started`.
     pub fn new(format: Format, started: Moment) -> Self {
         ExpositionWriter {
             text: String::new(),
@@ -223,12 +235,12 @@ impl ExpositionWriter {
         }
     }
 
-    /// The metric of the samples that follow.
+    /// Begins the metric of the samples that follow.
     pub fn header(&mut self, metric: &Metric) {
         header(&mut self.text, metric, self.format);
     }
 
-    /// A sample with its labels in braces, or none.
+    /// Writes a sample. `labels` are its labels in braces, or empty.
     pub fn sample(&mut self, metric: &Metric, labels: &str, value: impl Display) {
         push(&mut self.text, format_args!("{}{labels} {value}\n", metric.name));
         if metric.kind == "counter" {
@@ -237,13 +249,13 @@ impl ExpositionWriter {
         }
     }
 
-    /// The only sample of a metric.
+    /// Writes a metric that has only one sample.
     pub fn plain(&mut self, metric: &Metric, value: impl Display) {
         self.header(metric);
         self.sample(metric, "", value);
     }
 
-    /// One sample for each word.
+    /// Writes a metric with one sample for each value of a label.
     pub fn labelled(
         &mut self,
         metric: &Metric,
@@ -257,7 +269,8 @@ impl ExpositionWriter {
     }
 }
 
-/// The collector's own metrics. Every reason is there from the start, so that a first one shows as a rise.
+/// Writes the collector's own metrics. Every reason is written from the start, so that its first
+/// count shows as a rise.
 pub fn own(writer: &mut ExpositionWriter, snapshot: &Snapshot, gauges: &ScrapeGauges) {
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("ALSCOPE_COMMIT"));
     writer.header(&BUILD);

@@ -1,7 +1,9 @@
-//! The two formats of the exposition, and which of them a scraper asks for.
+//! The two formats of the exposition, and the choice between them by a scraper's request.
 //!
-//! `OpenMetrics` 1.0 is the text format with the time at which each counter and histogram began (`_created`), without which a series that
-//! went and came back can't be told from one that was reset; other words for types, bounds of buckets in one spelling, and an end.
+//! `OpenMetrics` 1.0 is the text format with some differences. Each counter and histogram has the time
+//! at which it began (`_created`); without it, a series that was removed and came back can't be told
+//! from one that was reset. Types have other names, bounds of buckets have one spelling, and the
+//! exposition has an end mark.
 
 use alscope_analysis::moment::Moment;
 
@@ -13,12 +15,13 @@ pub enum Format {
     /// The Prometheus text format, version 0.0.4.
     #[default]
     Text,
-    /// `OpenMetrics` 1.0.
+    /// `OpenMetrics`, version 1.0.
     OpenMetrics,
 }
 
 impl Format {
-    /// The format that the values of a request's `Accept` ask for: `OpenMetrics` if it is named and nothing else is preferred.
+    /// Chooses the format by the values of a request's `Accept`: `OpenMetrics` if it is named and nothing
+    /// else is preferred, else the text format.
     pub fn accepted<'a>(accept: impl IntoIterator<Item = &'a str>) -> Self {
         let (mut open_metrics, mut others) = (0.0_f32, 0.0_f32);
         for range in accept.into_iter().flat_map(|value| value.split(',')) {
@@ -47,7 +50,7 @@ impl Format {
         }
     }
 
-    /// The content type.
+    /// The value of the header `content-type`.
     pub fn content_type(self) -> &'static str {
         match self {
             Format::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -55,12 +58,12 @@ impl Format {
         }
     }
 
-    /// What ends the exposition.
+    /// The end mark of the exposition, if the format has one.
     pub(super) fn end(self) -> Option<String> {
         (self == Format::OpenMetrics).then(|| "# EOF\n".to_owned())
     }
 
-    /// The name of a family whose counters have this name.
+    /// Returns the family's name for a counter's name. `OpenMetrics` leaves `_total` out.
     pub(super) fn family(self, name: &str) -> &str {
         match self {
             Format::Text => name,
@@ -68,7 +71,7 @@ impl Format {
         }
     }
 
-    /// The upper bound of a bucket.
+    /// Formats the upper bound of a bucket.
     pub(super) fn bound(self, bound: &str) -> String {
         match (self, bound.parse::<f64>()) {
             (Format::OpenMetrics, Ok(value)) if value.is_finite() => canonical(value),
@@ -76,7 +79,7 @@ impl Format {
         }
     }
 
-    /// The line that says since when a sample of this name counts.
+    /// Formats the line that says since when a sample of this name counts.
     pub(super) fn created(self, name: &str, labels: &str, created: Moment) -> Option<String> {
         let (base, milliseconds) = (base(name), created.0.max(0) / 1_000_000);
         let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
@@ -88,7 +91,8 @@ fn base(name: &str) -> &str {
     name.strip_suffix("_total").unwrap_or(name)
 }
 
-/// As Go's client writes a number, which `OpenMetrics` takes for canonical: with a point or an exponent.
+/// Formats a number as Go's client does, with a point or an exponent,
+/// because `OpenMetrics` demands that spelling.
 fn canonical(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude >= 1e6 || (magnitude < 1e-4 && magnitude > 0.0) {
@@ -108,7 +112,7 @@ mod tests {
 
     use super::*;
 
-    /// What Prometheus 3 sends.
+    /// The header `Accept` of Prometheus 3.
     const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
         application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
         text/plain;version=0.0.4;q=0.2,/;q=0.1";

@@ -1,4 +1,5 @@
-//! What is shown of the process, by the names of Prometheus's own clients, and of the connections of its HTTP ports.
+//! The metrics of the process, with the names of Prometheus's own clients, and of the
+//! connections of its HTTP ports.
 
 use super::families::{ExpositionWriter, Metric, counter, gauge};
 use crate::process::Process;
@@ -19,14 +20,14 @@ const STARTED: Metric = gauge(
 );
 const CONNECTIONS: Metric = gauge(
     "alscope_http_connections",
-    "Open connections of the HTTP ports: the page's, and the one of probes and metrics.",
+    "Open connections of the HTTP ports, which are the page's port and the port for probes and metrics.",
 );
 const CUT: Metric = counter(
     "alscope_http_connections_cut_total",
     "Connections of the HTTP ports that the collector ended because of a bound.",
 );
 
-/// The process.
+/// Writes the metrics of the process.
 pub(super) fn process(writer: &mut ExpositionWriter, process: &Process) {
     writer.plain(&CPU, process.cpu_seconds);
     writer.plain(&RESIDENT, process.resident_bytes);
@@ -39,7 +40,7 @@ pub(super) fn process(writer: &mut ExpositionWriter, process: &Process) {
     writer.plain(&STARTED, process.started_seconds);
 }
 
-/// The connections of each port.
+/// Writes the connections of each HTTP port.
 pub(super) fn ports(writer: &mut ExpositionWriter, ports: &[(&str, Counts)]) {
     writer.header(&CONNECTIONS);
     for (port, counts) in ports {

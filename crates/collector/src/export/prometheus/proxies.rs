@@ -1,4 +1,4 @@
-//! What Envoys report about themselves, and beside it what was received from them.
+//! The metrics that Envoys report about themselves, and how many entries were received from them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,30 +11,31 @@ use crate::envoy_metrics::{Overflow, Proxies, Proxy};
 
 const FLUSHED: Metric = counter(
     "alscope_proxy_entries_flushed_total",
-    "Access-log entries that the proxy says it handed to its streams, of those that say so.",
+    "Access-log entries that the proxy reports to have handed to its streams; absent if it does not report them.",
 );
 const RECEIVED: Metric = counter(
     "alscope_proxy_entries_received_total",
-    "Access-log entries received from the proxies that say how many they sent.",
+    "Access-log entries received from the proxy; absent if it does not report how many it sent.",
 );
 const OVERFLOWED: Metric = counter(
     "alscope_envoy_metrics_overflowed_total",
     "Metrics of Envoys that were not kept because a bound was reached.",
 );
 
-/// The series of one name.
+/// The series of one name, over all proxies.
 #[derive(Debug)]
 struct Group {
-    /// The type of the first series.
+    /// The Prometheus type of the first series with this name.
     kind: &'static str,
-    /// Who reports them, by place in the list of proxies.
+    /// The proxies that report the name, by their place in the list of proxies.
     proxies: Vec<usize>,
 }
 
-/// Every known proxy, for as long as it takes to show them.
+/// Every known proxy. The list is held for as long as the exposition is read.
 type All = Arc<[Arc<Proxy>]>;
 
-/// Entries that proxies flushed and that were received from them, and the relayed metrics, a proxy's series of one name at a time.
+/// Renders how many entries proxies flushed and how many were received from them, then the proxies' own
+/// metrics, one proxy's series of one name at a time.
 pub fn proxies(known: &Proxies, mut writer: ExpositionWriter) -> impl Iterator<Item = String> + Send + use<> {
     let format = writer.format;
     let by_bound = Overflow::ALL
@@ -54,7 +55,7 @@ pub fn proxies(known: &Proxies, mut writer: ExpositionWriter) -> impl Iterator<I
         .chain(relayed)
 }
 
-/// A counter of each proxy that says what it flushed.
+/// Renders a counter for each proxy that reports how many entries it flushed.
 fn of_those_that_say(
     all: &All,
     format: Format,
@@ -73,8 +74,8 @@ fn of_those_that_say(
     std::iter::once(header).chain(lines)
 }
 
-/// Which proxies report what. What one proxy counts and another one gauges is untyped; a scalar and a histogram can't share a
-/// name, so the one that came second is left out.
+/// Groups the series by name. A name that is a counter of one proxy and a gauge of another is untyped. A
+/// scalar and a histogram can't share a name, so the one that comes second is left out.
 fn groups(all: &All) -> BTreeMap<String, Group> {
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     for (place, proxy) in all.iter().enumerate() {
@@ -107,7 +108,7 @@ fn kind(value: &SeriesValue) -> &'static str {
     }
 }
 
-/// The lines of one name.
+/// Renders the lines of one name.
 fn relayed(
     all: &All,
     format: Format,
@@ -116,7 +117,8 @@ fn relayed(
 ) -> impl Iterator<Item = String> + use<> {
     let all = all.clone();
     let shown = match (format, kind) {
-        // A counter's name would end with `_total` there, and SkyWalking's rules know this one.
+        // In OpenMetrics the name of a counter would have to end in `_total`, but SkyWalking's rules know
+        // this one.
         (Format::OpenMetrics, "counter" | "untyped") => "unknown",
         _ => kind,
     };
@@ -137,7 +139,7 @@ fn relayed(
     std::iter::once(header).chain(lines)
 }
 
-/// The lines of one series; `labels` begin with their brace and have no other.
+/// Renders the lines of one series. `labels` begin with their opening brace and have no closing one.
 fn lines(text: &mut String, format: Format, name: &str, labels: &str, value: &SeriesValue) {
     match value {
         SeriesValue::Counter(value) | SeriesValue::Gauge(value) => {

@@ -21,7 +21,7 @@ async fn connections_of_one_age_end_one_by_one_within_a_tenth() {
     ends.sort();
     let (first, last) = (ends[0], ends[ends.len() - 1]);
     assert!(first >= age.mul_f64(0.9) && last <= age.mul_f64(1.1) + Duration::from_millis(1));
-    // Two hundred of the same chance leave no half of the time empty.
+    // Two hundred uniformly random ages leave no half of the span empty.
     assert!(
         first < age.mul_f64(0.95) && last > age.mul_f64(1.05),
         "{first:?} {last:?}"
@@ -69,7 +69,7 @@ async fn a_rest_that_never_ends_is_given_up() {
     assert_eq!(begin.elapsed(), REST_DEADLINE);
 }
 
-/// Milliseconds after which the wait is over when connections come after so many milliseconds each.
+/// Returns after how many milliseconds the wait is over if connections come with these gaps.
 async fn quiet_after(gaps: &[u64]) -> u64 {
     let bounds = Bounds {
         quiet: Duration::from_millis(50),
@@ -77,7 +77,7 @@ async fn quiet_after(gaps: &[u64]) -> u64 {
         ..Bounds::default()
     };
     let (comes, came) = watch::channel(());
-    // What came before does not count.
+    // A connection before the wait does not count.
     comes.send_replace(());
     let begin = Instant::now();
     let coming = async {

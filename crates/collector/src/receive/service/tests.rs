@@ -18,7 +18,7 @@ use crate::receive::admission::Admission;
 use crate::receive::buffer_budget::{GRACE, MAX_WAIT_BESIDE_PENDING, MESSAGE_DEADLINE};
 use compressed::zeros;
 
-/// What became of a message.
+/// The fate of a message.
 #[derive(Debug, PartialEq, Eq)]
 enum Read {
     /// It was handed over, with this length.
@@ -26,7 +26,7 @@ enum Read {
     Rejected(Rejected),
 }
 
-/// Remembers what became of the messages; takes no metrics.
+/// A handler that remembers the fate of its messages, and takes no metrics.
 #[derive(Clone, Default)]
 struct Reads(Arc<Mutex<Vec<Read>>>);
 
@@ -122,7 +122,7 @@ async fn a_stalled_message_gives_way_to_one_that_needs_its_room() {
     assert_eq!(*service.handler.0.lock(), read);
 }
 
-/// A message whose bytes come one by one, just so that it never stops.
+/// The bytes of the message come one by one, just fast enough that it never stops.
 #[tokio::test(start_paused = true)]
 async fn a_message_that_drips_gives_way_as_one_that_stalls() {
     let service = service(buffered_bytes(1024));
@@ -216,7 +216,7 @@ async fn no_address_takes_the_room_of_others() {
     );
 }
 
-/// What serves another connection of the same address, within the same bounds.
+/// Returns the service of another connection from the same address, within the same limits.
 fn of_another_connection(service: &Service<Reads>) -> Service<Reads> {
     Service {
         pending: Arc::new(PendingMessages::new(
@@ -227,7 +227,7 @@ fn of_another_connection(service: &Service<Reads>) -> Service<Reads> {
     }
 }
 
-/// What it has sent fills the window that the other needs for the rest of its message.
+/// Its bytes fill the window that the other stream needs for the rest of its message.
 #[rstest]
 #[case::unfinished(&[0, 0, 0, 0, 2, 1])]
 #[case::compressed(&zeros(10))]
@@ -279,7 +279,8 @@ async fn a_handshake_is_complete_with_the_first_message(#[case] bytes: &[u8], #[
     assert_eq!(handshake.is_complete(), expected);
 }
 
-/// Whether a stream is answered early that always has more to read, when its connection was to end so long ago.
+/// Returns whether a stream that always has more to read is answered early, if its connection was to end
+/// this long ago.
 async fn is_answerable(ago: Duration) -> bool {
     let stopping = CancellationToken::new();
     let service = Service {

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::directory::freshness::KindFreshness;
 use crate::directory::publisher::publish;
 
-/// A List of pods with these names.
+/// Returns a List of pods with these names.
 fn list(pods: &[&str]) -> String {
     let pods = pods.iter().map(|name| {
         format!("- {{kind: Pod, metadata: {{name: {name}, namespace: demo, uid: {name}}}, status: {{podIP: 10.0.0.1}}}}\n")
@@ -24,7 +24,7 @@ fn list(pods: &[&str]) -> String {
     format!("items:\n{}kind: List\n", pods.collect::<String>())
 }
 
-/// A file in a folder that is followed. Time is paused, so that a minute passes at once.
+/// Follows a file in a folder. Time is paused, so a minute passes at once.
 struct Follower {
     folder: TempDir,
     freshness: Arc<Freshness>,
@@ -62,7 +62,8 @@ impl Follower {
         fs::write(self.folder.path().join("cluster.yaml"), text).unwrap();
     }
 
-    /// What changed while time passed: `(` and `)` for a list of pods, `+` what is there, `?` what is there and unread.
+    /// Lets time pass and returns the changes: `(` and `)` around a list of pods, `+` for a pod that is
+    /// there, `?` for one that is there and can't be decoded.
     async fn pass(&mut self, seconds: u64) -> Vec<String> {
         sleep(Duration::from_secs(seconds)).await;
         let mut told = Vec::new();
@@ -88,7 +89,8 @@ impl Follower {
     }
 }
 
-/// A folder as Kubernetes mounts a ConfigMap: files are links through `..data` to those of a folder of their version.
+/// Creates a folder as Kubernetes mounts a ConfigMap: its files are links through `..data` to those in a
+/// folder of their version.
 fn mounted() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     symlink("..data/cluster.yaml", folder.path().join("cluster.yaml")).unwrap();
@@ -96,7 +98,7 @@ fn mounted() -> TempDir {
     folder
 }
 
-/// Mounts another version.
+/// Mounts another version, as the kubelet does with a ConfigMap.
 fn mount(folder: &Path, version: &str, pods: &[&str]) {
     fs::create_dir(folder.join(version)).unwrap();
     fs::write(folder.join(version).join("cluster.yaml"), list(pods)).unwrap();
@@ -165,9 +167,9 @@ async fn what_a_file_names_no_more_had_its_address_until_then() {
 #[case::it_is_not_yaml("items: [secret", "not YAML, or no List")]
 #[case::it_is_half_a_list(
     "items:\n- {kind: Pod, metadata: {name: new}}\n",
-    "its kind is missing, not List"
+    "it holds an object without a kind, not a List with items"
 )]
-#[case::it_is_empty("", "its kind is missing, not List")]
+#[case::it_is_empty("", "it holds an object without a kind, not a List with items")]
 #[tokio::test(start_paused = true)]
 async fn a_broken_file_changes_nothing_and_is_told_once(#[case] text: &str, #[case] why: &str) {
     let mut follower = Follower::new();
@@ -177,7 +179,7 @@ async fn a_broken_file_changes_nothing_and_is_told_once(#[case] text: &str, #[ca
     let [said] = &said[..] else { panic!("{said:?}") };
     assert!(said.contains(why) && !said.contains("secret"), "{said}");
     assert!(
-        said.ends_with("until the file changes again, the directory stays as it was"),
+        said.ends_with("the directory stays as it was until the file changes again"),
         "{said}"
     );
     let pods = follower.pods();

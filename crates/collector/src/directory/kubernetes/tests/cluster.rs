@@ -1,4 +1,5 @@
-//! An API server in the process, and the watches that ask it. Time is paused, so that hours pass at once and exactly.
+//! An API server in the process, and the watches that read from it. Time is paused, so hours pass at once
+//! and exactly.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -20,28 +21,28 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::*;
 use crate::directory::freshness::KindFreshness;
 
-/// How an API server behaves, or one resource of it.
+/// The behaviour of an API server, or of one of its resources.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum Mood {
     #[default]
     Works,
-    /// Every request is answered by this status.
+    /// Every request is answered with this status.
     Answers(u16),
-    /// Lists work, watches are answered so.
+    /// Lists work; watches are answered with this status.
     RefusesWatches(u16),
-    /// Lists work, watches end at once.
+    /// Lists work; watches end at once.
     EndsWatches,
-    /// Lists work, watches say at once that the version is forgotten.
+    /// Lists work; watches report at once that the version is forgotten.
     Forgets,
-    /// Nothing is answered, and nothing comes in watches.
+    /// No request is answered, and open watches send nothing.
     Hangs,
-    /// Lists work, watches begin and then say nothing.
+    /// Lists work; watches begin and then send nothing.
     IsSilent,
-    /// Something else answers.
+    /// Something answers that is not an API server.
     IsAnother,
 }
 
-/// What was asked: when, of which resource, and from which version if it was a watch.
+/// A request: when it came, for which resource, and from which version if it was a watch.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) at: Instant,
@@ -54,7 +55,7 @@ struct Server {
     moods: BTreeMap<&'static str, Mood>,
     mood: Mood,
     items: BTreeMap<&'static str, Vec<Value>>,
-    /// Lines of watches; a version is their number.
+    /// The lines of watches. An event's version is its number.
     events: Vec<(&'static str, Value)>,
     asked: Vec<Asked>,
 }
@@ -65,7 +66,7 @@ impl Server {
     }
 }
 
-/// The API server, and what the collector learns of it.
+/// The API server, and what the collector learns from it.
 pub(super) struct Cluster {
     server: Arc<Mutex<Server>>,
     changed: watch::Sender<()>,
@@ -76,7 +77,7 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Watches an API server that behaves so.
+    /// Watches an API server with this behaviour.
     pub(super) fn new(mood: Mood) -> Self {
         let server = Server {
             mood,
@@ -107,26 +108,26 @@ impl Cluster {
         }
     }
 
-    /// From now on the API server behaves so.
+    /// Changes the behaviour of the API server from now on.
     pub(super) fn becomes(&self, mood: Mood) {
         self.server.lock().mood = mood;
         self.changed.send_replace(());
     }
 
-    /// From now on it behaves so about one resource.
+    /// Changes the behaviour for one resource from now on.
     pub(super) fn answers_of(&self, plural: &'static str, mood: Mood) {
         self.server.lock().moods.insert(plural, mood);
         self.changed.send_replace(());
     }
 
-    /// An object is there when it is asked for, and comes in watches.
+    /// Adds an object to lists and to watches.
     pub(super) fn adds(&self, plural: &'static str, object: &Value) {
         self.says(plural, "ADDED", object);
         let mut server = self.server.lock();
         server.items.entry(plural).or_default().push(object.clone());
     }
 
-    /// Says a line in watches.
+    /// Sends a line in watches.
     pub(super) fn says(&self, plural: &'static str, event: &str, object: &Value) {
         let mut server = self.server.lock();
         let version = server.events.len() + 1;
@@ -140,7 +141,7 @@ impl Cluster {
         self.changed.send_replace(());
     }
 
-    /// Lets time pass; what was learnt meanwhile.
+    /// Lets time pass, and returns the changes that the watches reported.
     pub(super) async fn pass(&mut self, time: Duration) -> Vec<Change> {
         sleep(time).await;
         let mut learnt = Vec::new();
@@ -150,7 +151,7 @@ impl Cluster {
         learnt
     }
 
-    /// Waits until a pod or another object of this name is known; how long that took.
+    /// Waits until an object with this name is known. Returns how long that took.
     pub(super) async fn until_known(&mut self, name: &str) -> Duration {
         let begun = Instant::now();
         let deadline = begun + Duration::from_mins(10);
@@ -164,7 +165,7 @@ impl Cluster {
         }
     }
 
-    /// What was asked about a resource since `begin`.
+    /// Returns the requests for a resource since `begin`.
     pub(super) fn asked(&self, plural: &str, begin: Instant) -> Vec<Asked> {
         let server = self.server.lock();
         let asked = server.asked.iter();
@@ -172,19 +173,19 @@ impl Cluster {
         asked.cloned().collect()
     }
 
-    /// What is said of a kind's freshness.
+    /// Returns the freshness of a kind.
     pub(super) fn freshness(&self, kind: ObjectKind) -> KindFreshness {
         let all = self.freshness.now();
         all.into_iter().find(|freshness| freshness.kind == kind).unwrap()
     }
 
-    /// What the watches said.
+    /// The log lines of the watches so far.
     pub(super) fn log(&self) -> Vec<String> {
         self.log
             .messages_of("alscope_collector::directory::kubernetes::watch")
     }
 
-    /// All that is logged on any level.
+    /// Returns everything that is logged on any level.
     pub(super) fn whole_log(&self) -> String {
         self.log.text()
     }

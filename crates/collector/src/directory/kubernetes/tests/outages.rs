@@ -1,4 +1,5 @@
-//! An API server that refuses, fails, hangs or is away: how often it is asked, what is said, and when it is over.
+//! An API server that refuses, fails, hangs or is away: how often it is asked, what is logged, and when it
+//! is over.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ fn seconds(number: u64) -> Duration {
     Duration::from_secs(number)
 }
 
-/// Each resource is asked for and spoken of by itself.
+/// Each resource is requested and logged separately.
 #[rstest]
 #[case::it_refuses(Mood::Answers(403))]
 #[case::nobody_is_known(Mood::Answers(401))]
@@ -55,12 +56,12 @@ async fn an_api_server_that_fails_for_ever_is_asked_seldom_and_spoken_of_seldom(
     let begin = Instant::now();
     cluster.pass(HOUR).await;
     for plural in PLURALS {
-        // What can be listed and not be watched for long is listed again each time.
+        // A resource that can be listed but not watched for long is listed again each time.
         let asked = cluster.asked(plural, begin).len();
         assert!((70..=720).contains(&asked), "{plural}: {asked} in an hour");
     }
     let log = cluster.log();
-    // At 0, 1, 3, 7, 15, 31 and 63 minutes.
+    // The lines come at 0, 1, 3, 7, 15, 31 and 63 minutes.
     assert_eq!(log.len(), 7 * PLURALS.len(), "{log:#?}");
     assert!(!cluster.whole_log().contains("secret"));
 }
@@ -69,7 +70,7 @@ async fn an_api_server_that_fails_for_ever_is_asked_seldom_and_spoken_of_seldom(
 #[case::it_refuses(Mood::Answers(403), 7)]
 #[case::it_fails(Mood::Answers(500), 7)]
 #[case::it_ends_watches_at_once(Mood::EndsWatches, 7)]
-// What was asked while it hung is waited for.
+// A request from the time of the outage is still waited for.
 #[case::it_hangs(Mood::Hangs, 22)]
 #[tokio::test(start_paused = true)]
 async fn after_an_outage_of_20_s_a_new_pod_is_known_within_seconds(#[case] mood: Mood, #[case] most: u64) {
@@ -102,7 +103,7 @@ async fn a_quiet_watch_is_asked_for_anew_twice_a_minute_and_nothing_is_said() {
     let mut cluster = Cluster::new(Mood::Works);
     cluster.pass(seconds(599)).await;
     for plural in PLURALS {
-        // One list, and a watch each thirty seconds.
+        // There is one list, and a watch every thirty seconds.
         assert_eq!(cluster.asked(plural, begin).len(), 21, "{plural}");
     }
     assert_eq!(cluster.log(), [""; 0]);
@@ -120,8 +121,8 @@ async fn a_missing_right_is_named() {
     cluster.answers_of("pods", Mood::RefusesWatches(403));
     cluster.answers_of("serviceentries", Mood::Answers(403));
     cluster.pass(seconds(1)).await;
-    let refused = "the API server refuses it (403: so it is); give the collector's service account this right; \
-                   the directory goes on with what it knows, and it is tried again";
+    let refused = "the API server refuses the request (403: so it is); give the collector's service account this right; \
+                   the collector keeps the objects that it knows and tries again";
     let mut log = cluster.log();
     log.sort();
     let expected = ["list serviceentries.networking.istio.io", "watch pods"];
@@ -145,7 +146,7 @@ async fn it_is_said_once_that_it_works_again() {
         panic!("{log:?}")
     };
     assert!(
-        failed.starts_with("list pods: the API server answers 500: so it is; look at its log"),
+        failed.starts_with("list pods: the API server answers with status 500: so it is; look at its log"),
         "{failed}"
     );
     assert_eq!(works, "list and watch of pods work again");
@@ -166,7 +167,7 @@ async fn a_watch_that_hangs_is_found_out_within_35_s() {
     cluster.pass(seconds(2)).await;
     let log = cluster.log();
     assert!(
-        log[0].starts_with("watch pods: the API server said nothing for 35 s; see whether it hangs"),
+        log[0].starts_with("watch pods: the API server sent nothing for 35 s; check whether it hangs"),
         "{log:?}"
     );
 }

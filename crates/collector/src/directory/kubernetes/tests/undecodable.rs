@@ -1,4 +1,4 @@
-//! Objects that can't be decoded, of every kind.
+//! Objects of every kind that can't be decoded.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::cluster::{Cluster, Mood};
 use super::*;
 
-/// An object of this name that is right but for one field.
+/// Returns an object with this name that is right except for one field.
 fn broken(kind: ObjectKind, name: &str) -> Value {
     let metadata = json!({"name": name, "namespace": "demo", "uid": name});
     match kind {
@@ -57,7 +57,8 @@ fn plural(kind: ObjectKind) -> &'static str {
     }
 }
 
-/// What was learnt, by object: `+` there, `?` there and unread, `-` gone.
+/// Formats the changes by object: `+` for one that is there, `?` for one that can't be decoded, `-` for one
+/// that is gone.
 fn told(learnt: &[Change]) -> Vec<String> {
     let name = |id: &str| id.rsplit('/').next().unwrap_or_default().to_owned();
     let told = learnt.iter().filter_map(|change| match change {

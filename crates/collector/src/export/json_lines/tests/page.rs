@@ -1,4 +1,4 @@
-//! The page of the lines is what the table of keys says.
+//! Holds docs/json-lines.md to the table of fields.
 //!
 //! `make gen` runs this test with `ALSCOPE_REGENERATE=1`, which writes the page instead of comparing it.
 
@@ -13,44 +13,44 @@ const HEAD: &str = "<!-- Generated from crates/collector/src/export/json_lines b
 
 # JSON lines
 
-With the analyzer `persistence` in `analysis.http` or `analysis.tcp`, as in `k8s-mesh,persistence`, the collector prints single entries
-to standard output, one JSON object a line. Its own log goes to standard error. Where lines go from there is up to whatever takes a
-container's output.
+If `analysis.http` or `analysis.tcp` lists the analyzer `persistence`, as in `k8s-mesh,persistence`, the collector prints single
+[entries](glossary.md) to standard output, one JSON object a line. Its own log goes to standard error. The log collector of your cluster
+decides where the lines go from there.
 
 ## What is kept
 
-The first of these that holds; [Configuration](configuration.md#analysis) has the keys under `analysis.persistence`.
+The first row that applies decides. [Configuration](configuration.md#analysis) lists the keys under `analysis.persistence`.
 
 | `kept` | which entries |
 |---|---|
 | `error` | failed calls and client errors, as in [Outcomes](outcomes.md) |
-| `flag` | any other with a response flag of Envoy |
-| `slow` | any other request that took `slowMilliseconds` or more, but none that lasts as long as a connection |
-| `sampled` | `sampledShare` of all the others, chosen by the request id: all proxies of a request keep it, or none |
+| `flag` | any other call with a response flag of Envoy |
+| `slow` | any other request that took `slowMilliseconds` or more, unless it lasts as long as a connection |
+| `sampled` | a share (`sampledShare`) of all other entries, chosen by the request id: all proxies of a request keep it, or none |
 
-Of one service at most `entriesPerMinute` are kept in a minute for one reason and one response code, or the same flags; the rest is
-counted in `alscope_entries_over_rate_total`. A call that two proxies report is two lines with one `request_id`. A gateway's entry is
-one line.
+The collector keeps at most `entriesPerMinute` entries a minute for one reason, one service and one response code or set of flags. It
+counts the others in `alscope_entries_over_rate_total`. A call that two proxies report gives two lines with the same `request_id`. A
+gateway's entry gives one line.
 
-Lines that standard output does not take in time are dropped and counted in `alscope_exporter_entries_dropped_total`; they slow nothing
-down.
+If standard output does not take lines in time, the collector drops them and counts them in `alscope_exporter_entries_dropped_total`. They
+slow nothing down.
 
 ## What is hidden
 
-Unless `analysis.redaction.enabled` is `false`, no line holds the values of a query, the fragment, userinfo, tokens, keys and e-mail
-addresses that are known by their form, nor the headers `authorization`, `proxy-authorization`, `cookie`, `set-cookie`, any whose name speaks of a
-secret, and those in `analysis.redaction.headers`. `{redacted}` or `{email}` stands in their place. What is not text, and characters
-that control a terminal, become the replacement character.
+Unless `analysis.redaction.enabled` is `false`, no line holds the values of a query, a fragment, userinfo, or tokens, keys and e-mail
+addresses that can be recognized by their form. Nor does it hold the headers `authorization`, `proxy-authorization`, `cookie`,
+`set-cookie`, any header whose name suggests a secret, or those in `analysis.redaction.headers`. `{redacted}` or `{email}` stands in their
+place. Bytes that are not text, and characters that control a terminal, become the replacement character.
 
 ## Keys
 
-A request that a proxy could not deliver, as its caller's proxy reports it:
+This is a request that a proxy could not deliver, as its caller's proxy reports it:
 
 ```json
 LINE```
 
-A key without a value is left out. Keys that metrics have as labels mean the same. A text of more than 4096 bytes is cut and ends in
-`…`.
+A key without a value is left out. A key that is also a label of the metrics means the same there. A text of more than 4096 bytes is cut
+and ends in `…`.
 
 | key | meaning |
 |---|---|

@@ -62,7 +62,7 @@ fn report(proxies: &Proxies, id: &str, envoy_metrics: Vec<MetricFamily>) {
     proxies.report(&proxy, &message, NOW).unwrap();
 }
 
-/// What is relayed, without the collector's own metrics.
+/// Returns the metrics of the proxies, without the collector's own.
 fn relayed(of: &Proxies) -> Vec<String> {
     relayed_in(Format::Text, of)
 }

@@ -5,7 +5,7 @@ use flate2::write::GzEncoder;
 
 use super::*;
 
-/// A compressed message of zeros with its prefix.
+/// Returns a compressed message of zeros with its prefix.
 pub(super) fn zeros(count: usize) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(&vec![0; count]).unwrap();
