@@ -34,17 +34,17 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "listen.grpc",
         Field::Address(|config| &mut config.listen.grpc),
-        "The port that Envoys stream their access logs to.",
+        "The address and port that Envoys stream their access logs to.",
     ),
     setting(
         "listen.web",
         Field::Address(|config| &mut config.listen.web),
-        "The port of the page and its API. They show who calls whom, so the default is loopback.",
+        "The address and port of the page and its API. They show who calls whom, so the default is loopback.",
     ),
     setting(
         "listen.admin",
         Field::Address(|config| &mut config.listen.admin),
-        "The port of the probes and the Prometheus metrics.",
+        "The address and port of the probes and the Prometheus metrics.",
     ),
 ];
 

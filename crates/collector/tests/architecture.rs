@@ -238,6 +238,40 @@ fn routes_are_served() {
 }
 
 #[test]
+fn readme_links_every_document() {
+    let readme = text("README.md");
+    let paths = read_dir(root().join("docs")).expect("the documents");
+    let paths = paths.map(|entry| entry.expect("a document").path());
+    let pages: Vec<String> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .filter_map(|path| Some(path.file_name()?.display().to_string()))
+        .collect();
+    assert!(pages.contains(&"glossary.md".to_owned()), "{pages:?}");
+    let unlinked: Vec<&String> = pages
+        .iter()
+        .filter(|page| !readme.contains(&format!("](docs/{page})")))
+        .collect();
+    assert!(unlinked.is_empty(), "README.md does not link {unlinked:?}");
+}
+
+#[test]
+fn glossary_has_each_word_once_in_order_and_in_one_sentence() {
+    let glossary = text("docs/glossary.md");
+    let rows = glossary.lines().filter(|line| line.starts_with('|')).skip(2);
+    let mut last = String::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [word, meaning] = cells[..] else {
+            panic!("{row} has two cells")
+        };
+        assert!(*word > *last, "{word} stands after {last}");
+        assert!(meaning.ends_with('.') && !meaning.contains(". "), "{meaning}");
+        word.clone_into(&mut last);
+    }
+    assert_eq!(last, "wired");
+}
+
+#[test]
 fn table_of_metrics_is_what_the_collector_exports() {
     let export = code(&root().join("crates/collector/src/export.rs"));
     let exported: BTreeSet<String> = words_after(&export, "\"alscope_")
