@@ -242,9 +242,12 @@ fn routes_are_served() {
 #[test]
 fn readme_links_every_document() {
     let readme = text("README.md");
-    let documents = read_dir(root().join("docs")).expect("the documents");
-    let names = documents.map(|entry| entry.expect("a document").file_name().display().to_string());
-    let pages: Vec<String> = names.filter(|name| name.ends_with(".md")).collect();
+    let paths = read_dir(root().join("docs")).expect("the documents");
+    let paths = paths.map(|entry| entry.expect("a document").path());
+    let pages: Vec<String> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .filter_map(|path| Some(path.file_name()?.display().to_string()))
+        .collect();
     assert!(pages.contains(&"glossary.md".to_owned()), "{pages:?}");
     let unlinked: Vec<&String> = pages
         .iter()
