@@ -5,12 +5,12 @@
 //! crate, which knows neither.
 //!
 //! ```
-//! use alscope_naming::kubernetes_name::{KubernetesPath, Object, k8s_service_name};
+//! use alscope_naming::kubernetes_name::{KubernetesPath, MetadataObject, k8s_service_name};
 //!
 //! let rule = k8s_service_name("mesh::${service.metadata.name,pod.metadata.name}")?;
 //! let mut name = String::new();
 //! rule.render(&mut name, |path| match path {
-//!     KubernetesPath::Name(Object::Pod) => Some("reviews-v1-5d4f-abcde"),
+//!     KubernetesPath::Name(MetadataObject::Pod) => Some("reviews-v1-5d4f-abcde"),
 //!     _ => None,
 //! });
 //! assert_eq!(name, "mesh::reviews-v1-5d4f-abcde");

@@ -116,8 +116,8 @@ impl Mesh {
             .tcp
             .drain(usize::MAX, |id, counts| tcp.push((id, counts.clone())));
         shard.counts.evidence.drain(usize::MAX, |_, _| ());
-        http.sort_by_key(|(id, _)| id.index());
-        tcp.sort_by_key(|(id, _)| id.index());
+        http.sort_by_key(|(id, _)| id.slot());
+        tcp.sort_by_key(|(id, _)| id.slot());
         Counted {
             accounting: shard.take_accounting(),
             http,

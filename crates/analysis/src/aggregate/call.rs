@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::graph_node::NodeKind;
+use super::graph_node::GraphNodeKind;
 use crate::analyze::tls::SecurityPolicy;
 use crate::interner::Symbol;
 use crate::reporter::Reporter;
@@ -81,9 +81,9 @@ impl PartyLabels {
 /// comparing calls.
 #[derive(Clone, Copy, Debug)]
 pub struct EndKinds {
-    pub(super) source: NodeKind,
-    pub(super) destination: NodeKind,
-    pub(super) service: NodeKind,
+    pub(super) source: GraphNodeKind,
+    pub(super) destination: GraphNodeKind,
+    pub(super) service: GraphNodeKind,
 }
 
 impl PartialEq for EndKinds {
@@ -101,9 +101,9 @@ impl Hash for EndKinds {
 impl EndKinds {
     /// The kinds of [`Call::OVERFLOW`].
     pub const OVERFLOW: EndKinds = EndKinds {
-        source: NodeKind::Workload,
-        destination: NodeKind::Workload,
-        service: NodeKind::Unknown,
+        source: GraphNodeKind::Workload,
+        destination: GraphNodeKind::Workload,
+        service: GraphNodeKind::Unknown,
     };
 }
 
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn calls_whose_labels_are_equal_are_one_whatever_their_ends_are() {
         let kinds = EndKinds {
-            destination: NodeKind::Outside,
+            destination: GraphNodeKind::Outside,
             ..EndKinds::OVERFLOW
         };
         let other = Call {

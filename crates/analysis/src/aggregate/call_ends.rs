@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::call::{Call, EndKinds, PartyLabels};
-use super::graph_node::{GraphNode, NodeKind};
+use super::graph_node::{GraphNode, GraphNodeKind};
 use crate::analyze::attribution::Party;
 use crate::analyze::observations::Observation;
 use crate::interner::Symbol;
@@ -27,7 +27,7 @@ impl EndKinds {
         EndKinds {
             source: of_party(&observation.source.party, source),
             destination: match of_party(&observation.destination.party, destination) {
-                NodeKind::Service | NodeKind::Unknown if called != NodeKind::Unknown => called,
+                GraphNodeKind::Service | GraphNodeKind::Unknown if called != GraphNodeKind::Unknown => called,
                 known => known,
             },
             service,
@@ -44,14 +44,14 @@ impl EndKinds {
             })
         };
         let service = match self.service {
-            NodeKind::Service => GraphNode::new(self.service, call.service_namespace, call.service_name),
-            NodeKind::Outside => outside(),
-            NodeKind::Workload | NodeKind::Unknown => GraphNode::UNKNOWN,
+            GraphNodeKind::Service => GraphNode::new(self.service, call.service_namespace, call.service_name),
+            GraphNodeKind::Outside => outside(),
+            GraphNodeKind::Workload | GraphNodeKind::Unknown => GraphNode::UNKNOWN,
         };
         let destination = match self.destination {
             _ if call.destination.workload != Symbol::UNKNOWN => node(self.destination, &call.destination),
-            NodeKind::Outside => outside(),
-            NodeKind::Service if service != GraphNode::UNKNOWN => service,
+            GraphNodeKind::Outside => outside(),
+            GraphNodeKind::Service if service != GraphNode::UNKNOWN => service,
             kind => node(kind, &call.destination),
         };
         CallEnds {
@@ -62,39 +62,39 @@ impl EndKinds {
     }
 }
 
-fn node(kind: NodeKind, party: &PartyLabels) -> GraphNode<Symbol> {
+fn node(kind: GraphNodeKind, party: &PartyLabels) -> GraphNode<Symbol> {
     match kind {
-        NodeKind::Workload => GraphNode::new(kind, party.namespace, party.workload),
-        NodeKind::Service => GraphNode::new(kind, party.namespace, party.canonical_service),
-        NodeKind::Outside => GraphNode::outside(party.workload),
-        NodeKind::Unknown => GraphNode::UNKNOWN,
+        GraphNodeKind::Workload => GraphNode::new(kind, party.namespace, party.workload),
+        GraphNodeKind::Service => GraphNode::new(kind, party.namespace, party.canonical_service),
+        GraphNodeKind::Outside => GraphNode::outside(party.workload),
+        GraphNodeKind::Unknown => GraphNode::UNKNOWN,
     }
 }
 
-fn of_party(party: &Party<'_>, labels: &PartyLabels) -> NodeKind {
+fn of_party(party: &Party<'_>, labels: &PartyLabels) -> GraphNodeKind {
     let unknown = Symbol::UNKNOWN;
     match party {
-        Party::External(_) => NodeKind::Outside,
-        _ if labels.workload != unknown => NodeKind::Workload,
-        _ if labels.canonical_service != unknown => NodeKind::Service,
-        _ => NodeKind::Unknown,
+        Party::External(_) => GraphNodeKind::Outside,
+        _ if labels.workload != unknown => GraphNodeKind::Workload,
+        _ if labels.canonical_service != unknown => GraphNodeKind::Service,
+        _ => GraphNodeKind::Unknown,
     }
 }
 
 /// What a called party is of which only the service is known, and what that service is. Traffic that Envoy sends on without knowing
 /// where goes outside and to no service. A host that is its own name is a client side's word for one outside; on a server side, which
 /// serves in the mesh, a host without a namespace is the caller's word alone.
-fn of_service(observation: &Observation<'_>) -> (NodeKind, NodeKind) {
+fn of_service(observation: &Observation<'_>) -> (GraphNodeKind, GraphNodeKind) {
     let (host, name) = (&*observation.service.host, &*observation.service.name);
-    let unknown = NodeKind::Unknown;
+    let unknown = GraphNodeKind::Unknown;
     match name {
         "unknown" => (unknown, unknown),
-        "PassthroughCluster" | "BlackHoleCluster" => (NodeKind::Outside, unknown),
+        "PassthroughCluster" | "BlackHoleCluster" => (GraphNodeKind::Outside, unknown),
         _ if name.starts_with("InboundPassthroughCluster") => (unknown, unknown),
         _ if name == host && observation.reporter != Reporter::Destination => {
-            (NodeKind::Outside, NodeKind::Outside)
+            (GraphNodeKind::Outside, GraphNodeKind::Outside)
         }
         _ if &*observation.service.namespace == "unknown" => (unknown, unknown),
-        _ => (NodeKind::Service, NodeKind::Service),
+        _ => (GraphNodeKind::Service, GraphNodeKind::Service),
     }
 }

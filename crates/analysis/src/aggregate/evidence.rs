@@ -148,14 +148,14 @@ impl EvidenceTable {
         drain: DrainMoments,
         evidence: impl FnOnce(EvidenceId) -> Option<Evidence>,
     ) {
-        let Some(place) = id.place() else {
+        let Some(slot) = id.slot() else {
             self.overflowed += delta.observations;
             return;
         };
-        if self.rows.len() <= place {
-            self.rows.resize(place + 1, None);
+        if self.rows.len() <= slot {
+            self.rows.resize(slot + 1, None);
         }
-        let Some(row) = self.rows.get_mut(place) else {
+        let Some(row) = self.rows.get_mut(slot) else {
             return;
         };
         if row.is_none() {
@@ -180,10 +180,10 @@ impl EvidenceTable {
         let rows = self.rows.iter().enumerate();
         let idle: Vec<EvidenceId> = rows
             .filter(|(_, row)| is_idle(row))
-            .map(|(place, _)| EvidenceId::at(place))
+            .map(|(slot, _)| EvidenceId::at(slot))
             .collect();
         for id in free(&idle) {
-            let row = id.place().and_then(|place| self.rows.get_mut(place)?.take());
+            let row = id.slot().and_then(|slot| self.rows.get_mut(slot)?.take());
             self.expired += row.map_or(0, |row| row.observations);
         }
     }
@@ -283,11 +283,10 @@ impl EvidenceDeltas {
             let Some(id) = self.draining.pop() else {
                 return false;
             };
-            let place = id.0 as usize;
-            if let (Some(observations), Some(given)) = (
-                self.observations.get_mut(place),
-                self.last_examples.get_mut(place),
-            ) {
+            let slot = id.0 as usize;
+            if let (Some(observations), Some(given)) =
+                (self.observations.get_mut(slot), self.last_examples.get_mut(slot))
+            {
                 let delta = EvidenceDelta {
                     observations: std::mem::take(observations),
                     example: given.example.take(),

@@ -16,7 +16,7 @@ use crate::interner::{Interner, Symbol};
 
 /// The kind of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum NodeKind {
+pub enum GraphNodeKind {
     /// A workload that is known by name.
     Workload,
     /// A service of which no workload is known.
@@ -31,7 +31,7 @@ pub enum NodeKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GraphNode<Name = Arc<str>> {
     /// The kind of the node.
-    pub kind: NodeKind,
+    pub kind: GraphNodeKind,
     /// Its namespace; empty for a host outside, `unknown` where none is known.
     pub namespace: Name,
     /// The name of the workload or service, or the host; `unknown` for nobody.
@@ -41,12 +41,12 @@ pub struct GraphNode<Name = Arc<str>> {
 impl GraphNode<Symbol> {
     /// The node of all unknown parties, whatever namespace a certificate proves.
     pub const UNKNOWN: GraphNode<Symbol> = GraphNode {
-        kind: NodeKind::Unknown,
+        kind: GraphNodeKind::Unknown,
         namespace: Symbol::UNKNOWN,
         name: Symbol::UNKNOWN,
     };
 
-    pub(super) fn new(kind: NodeKind, namespace: Symbol, name: Symbol) -> Self {
+    pub(super) fn new(kind: GraphNodeKind, namespace: Symbol, name: Symbol) -> Self {
         GraphNode {
             kind,
             namespace,
@@ -55,7 +55,7 @@ impl GraphNode<Symbol> {
     }
 
     pub(super) fn outside(host: Symbol) -> Self {
-        GraphNode::new(NodeKind::Outside, Symbol::EMPTY, host)
+        GraphNode::new(GraphNodeKind::Outside, Symbol::EMPTY, host)
     }
 
     /// The node with texts in place of symbols.
@@ -77,11 +77,11 @@ impl GraphNode {
             name,
         } = self;
         match kind {
-            NodeKind::Workload if namespace.contains(':') => format!("workload:{namespace}/{name}"),
-            NodeKind::Workload => format!("{namespace}/{name}"),
-            NodeKind::Service => format!("service:{namespace}/{name}"),
-            NodeKind::Outside => format!("outside:{name}"),
-            NodeKind::Unknown => "unknown".to_owned(),
+            GraphNodeKind::Workload if namespace.contains(':') => format!("workload:{namespace}/{name}"),
+            GraphNodeKind::Workload => format!("{namespace}/{name}"),
+            GraphNodeKind::Service => format!("service:{namespace}/{name}"),
+            GraphNodeKind::Outside => format!("outside:{name}"),
+            GraphNodeKind::Unknown => "unknown".to_owned(),
         }
     }
 }
@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    fn node(kind: NodeKind, namespace: &str, name: &str) -> GraphNode {
+    fn node(kind: GraphNodeKind, namespace: &str, name: &str) -> GraphNode {
         GraphNode {
             kind,
             namespace: namespace.into(),
@@ -104,14 +104,14 @@ mod tests {
     #[test]
     fn no_two_nodes_have_one_id() {
         let nodes = [
-            node(NodeKind::Workload, "demo", "web"),
-            node(NodeKind::Service, "demo", "web"),
-            node(NodeKind::Outside, "", "demo/web"),
-            node(NodeKind::Workload, "service:demo", "web"),
-            node(NodeKind::Workload, "outside:demo", "web"),
-            node(NodeKind::Workload, "workload:service:demo", "web"),
-            node(NodeKind::Workload, "unknown", "unknown"),
-            node(NodeKind::Unknown, "unknown", "unknown"),
+            node(GraphNodeKind::Workload, "demo", "web"),
+            node(GraphNodeKind::Service, "demo", "web"),
+            node(GraphNodeKind::Outside, "", "demo/web"),
+            node(GraphNodeKind::Workload, "service:demo", "web"),
+            node(GraphNodeKind::Workload, "outside:demo", "web"),
+            node(GraphNodeKind::Workload, "workload:service:demo", "web"),
+            node(GraphNodeKind::Workload, "unknown", "unknown"),
+            node(GraphNodeKind::Unknown, "unknown", "unknown"),
         ];
         let ids: HashSet<String> = nodes.iter().map(GraphNode::id).collect();
         assert_eq!(ids.len(), nodes.len(), "{ids:?}");

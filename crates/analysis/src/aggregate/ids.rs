@@ -23,12 +23,12 @@ impl SeriesId {
     pub const OVERFLOW: SeriesId = SeriesId(0);
 
     /// The id of the series in a slot; the overflow's if the number is too large.
-    pub fn at(place: usize) -> Self {
-        SeriesId(u32::try_from(place).unwrap_or(0))
+    pub fn at(slot: usize) -> Self {
+        SeriesId(u32::try_from(slot).unwrap_or(0))
     }
 
     /// The slot of the series in a vector.
-    pub fn index(self) -> usize {
+    pub fn slot(self) -> usize {
         self.0 as usize
     }
 }
@@ -41,13 +41,13 @@ impl EvidenceId {
     /// The id of all evidence that is not counted separately, because a bound was reached.
     pub const OVERFLOW: EvidenceId = EvidenceId(0);
 
-    /// The id of the evidence in the slot `place`.
-    pub fn at(place: usize) -> Self {
-        EvidenceId(u32::try_from(place).map_or(0, |place| place.saturating_add(1)))
+    /// The id of the evidence in the slot.
+    pub fn at(slot: usize) -> Self {
+        EvidenceId(u32::try_from(slot).map_or(0, |slot| slot.saturating_add(1)))
     }
 
     /// The slot of the evidence; `None` for the overflow.
-    pub fn place(self) -> Option<usize> {
+    pub fn slot(self) -> Option<usize> {
         (self.0 as usize).checked_sub(1)
     }
 }

@@ -171,7 +171,7 @@ impl Registry {
     /// The evidence of an id; `None` for the overflow.
     pub fn evidence(&self, id: EvidenceId) -> Option<Evidence> {
         let tables = self.tables();
-        let key = tables.evidence.get(u32::try_from(id.place()?).ok()?)?;
+        let key = tables.evidence.get(u32::try_from(id.slot()?).ok()?)?;
         Some(key.evidence(&tables.interner))
     }
 

@@ -53,7 +53,7 @@ impl<C: Counts> SeriesDeltas<C> {
             Some((_, id)) => *id,
             None => self.remember(hash, key, register(key)),
         };
-        if let Some(delta) = self.by_id.get_mut(id.index()) {
+        if let Some(delta) = self.by_id.get_mut(id.slot()) {
             if C::is_empty(delta) {
                 self.touched.push(id);
             } else if C::is_full(delta) {
@@ -67,8 +67,8 @@ impl<C: Counts> SeriesDeltas<C> {
     /// Remembers the id of a key, unless it is the overflow's: so memory stays bounded, however many keys there are.
     #[cold]
     fn remember(&mut self, hash_of_key: u64, key: SeriesKey, id: SeriesId) -> SeriesId {
-        if self.by_id.len() <= id.index() {
-            self.by_id.resize_with(id.index() + 1, C::Delta::default);
+        if self.by_id.len() <= id.slot() {
+            self.by_id.resize_with(id.slot() + 1, C::Delta::default);
         }
         if id != SeriesId::OVERFLOW {
             let state = &self.state;
@@ -98,7 +98,7 @@ impl<C: Counts> SeriesDeltas<C> {
             if let Some((id, counts)) = self.draining_full.pop() {
                 take(id, &counts);
             } else if let Some(id) = self.draining.pop() {
-                if let Some(delta) = self.by_id.get_mut(id.index()) {
+                if let Some(delta) = self.by_id.get_mut(id.slot()) {
                     take(id, &C::of(&std::mem::take(delta)));
                 }
             } else {
@@ -207,7 +207,7 @@ mod tests {
         (1..4).for_each(|code| count(&mut deltas, code));
         deltas.begin_drain();
         let (mut taken, mut turns) = (Vec::new(), 0);
-        while deltas.drain(1, |id, counts| taken.push((id.index(), counts.0))) {
+        while deltas.drain(1, |id, counts| taken.push((id.slot(), counts.0))) {
             // Twice as many as are drained.
             (1..3).for_each(|code| count(&mut deltas, code));
             turns += 1;
@@ -215,7 +215,7 @@ mod tests {
         }
         assert_eq!(taken.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [3, 2, 1]);
         deltas.begin_drain();
-        while deltas.drain(1, |id, counts| taken.push((id.index(), counts.0))) {}
+        while deltas.drain(1, |id, counts| taken.push((id.slot(), counts.0))) {}
         let counted = taken.iter().map(|(_, counts)| counts).sum::<u64>();
         assert_eq!(counted, 3 + 2 * turns);
     }

@@ -18,7 +18,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::graph_node::{GraphNode, NodeKind};
+use super::graph_node::{GraphNode, GraphNodeKind};
 use super::histogram::{BUCKET_BOUNDS_THOUSANDTHS, EDGE_BUCKET_COUNT};
 use super::labels::Edge;
 use super::window::{EdgeCounts, WindowSpan};
@@ -194,7 +194,7 @@ fn edge_key(edge: &Edge) -> CalledService<'_> {
 
 /// The key of the rows that belong together: those of a known caller to a known service.
 fn service_key(edge: &Edge) -> Option<CalledService<'_>> {
-    let are_known = edge.source.kind != NodeKind::Unknown && edge.service.kind != NodeKind::Unknown;
+    let are_known = edge.source.kind != GraphNodeKind::Unknown && edge.service.kind != GraphNodeKind::Unknown;
     are_known.then_some((&edge.source, edge.protocol, &edge.service))
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::graph_node::{GraphNode, NodeKind};
+use super::graph_node::{GraphNode, GraphNodeKind};
 use super::histogram::EDGE_BUCKET_COUNT;
 use super::labels::Edge;
 use super::series::{HttpCounts, TcpCounts};
@@ -280,9 +280,9 @@ fn other() -> Edge {
         name: name.into(),
     };
     Edge {
-        source: node(NodeKind::Workload, "other"),
-        destination: node(NodeKind::Workload, "other"),
-        service: node(NodeKind::Unknown, "unknown"),
+        source: node(GraphNodeKind::Workload, "other"),
+        destination: node(GraphNodeKind::Workload, "other"),
+        service: node(GraphNodeKind::Unknown, "unknown"),
         is_answered: true,
         protocol: "other",
         reporter: Reporter::Source,

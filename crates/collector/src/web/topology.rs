@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alscope_analysis::aggregate::evidence::EvidenceTable;
-use alscope_analysis::aggregate::graph_node::{GraphNode, NodeKind};
+use alscope_analysis::aggregate::graph_node::{GraphNode, GraphNodeKind};
 use alscope_analysis::aggregate::topology::{TopologyRow, rows};
 use alscope_analysis::aggregate::totals::Snapshot;
 use alscope_analysis::role::Role;
@@ -78,16 +78,16 @@ fn proxies(evidence: &EvidenceTable) -> BTreeMap<&GraphNode, Role> {
 
 fn node(node: &GraphNode, role: Role) -> TopologyNode {
     let workload = match node.kind {
-        NodeKind::Workload => node.name.to_string(),
-        NodeKind::Service | NodeKind::Outside | NodeKind::Unknown => "unknown".to_owned(),
+        GraphNodeKind::Workload => node.name.to_string(),
+        GraphNodeKind::Service | GraphNodeKind::Outside | GraphNodeKind::Unknown => "unknown".to_owned(),
     };
     let kind = match (node.kind, role) {
-        (NodeKind::Workload, Role::Sidecar) => "workload",
-        (NodeKind::Workload, Role::Gateway) => "gateway",
-        (NodeKind::Workload, Role::Waypoint) => "waypoint",
-        (NodeKind::Service, _) => "service",
-        (NodeKind::Outside, _) => "outside",
-        (NodeKind::Unknown, _) => "unknown",
+        (GraphNodeKind::Workload, Role::Sidecar) => "workload",
+        (GraphNodeKind::Workload, Role::Gateway) => "gateway",
+        (GraphNodeKind::Workload, Role::Waypoint) => "waypoint",
+        (GraphNodeKind::Service, _) => "service",
+        (GraphNodeKind::Outside, _) => "outside",
+        (GraphNodeKind::Unknown, _) => "unknown",
     };
     TopologyNode {
         id: node.id(),

@@ -49,8 +49,8 @@ impl<K: Copy + Eq + Hash> IdTable<K> {
             Some(number) => number,
             None => u32::try_from(self.keys.len()).ok()?,
         };
-        let place = number as usize;
-        if let (Some(freed), Some(asked)) = (self.keys.get_mut(place), self.asked.get_mut(place)) {
+        let slot = number as usize;
+        if let (Some(freed), Some(asked)) = (self.keys.get_mut(slot), self.asked.get_mut(slot)) {
             (*freed, *asked) = (key, epoch);
         } else {
             self.keys.push(key);
@@ -69,8 +69,8 @@ impl<K: Copy + Eq + Hash> IdTable<K> {
 
     /// Whether the id has a value that nobody asked for in this epoch.
     pub(super) fn is_unasked(&self, number: u32, epoch: u32) -> bool {
-        let place = number as usize;
-        let (Some(key), Some(asked)) = (self.keys.get(place), self.asked.get(place)) else {
+        let slot = number as usize;
+        let (Some(key), Some(asked)) = (self.keys.get(slot), self.asked.get(slot)) else {
             return false;
         };
         let known = || self.numbers.find(self.state.hash_one(key), |own| *own == number);

@@ -101,9 +101,9 @@ impl Tables {
         CallId(id)
     }
 
-    pub(super) fn free_call(&mut self, place: usize) {
-        let has_series = self.series_of.get(place).is_some_and(|series| *series > 0);
-        let (Ok(id @ 1..), false) = (u32::try_from(place), has_series) else {
+    pub(super) fn free_call(&mut self, slot: usize) {
+        let has_series = self.series_of.get(slot).is_some_and(|series| *series > 0);
+        let (Ok(id @ 1..), false) = (u32::try_from(slot), has_series) else {
             return;
         };
         if self.calls.is_unasked(id, self.epoch())
@@ -116,25 +116,25 @@ impl Tables {
 
     pub(super) fn evidence_id(&mut self, key: EvidenceKey, most: usize) -> EvidenceId {
         let epoch = self.epoch();
-        if let Some(place) = self.evidence.find(&key, epoch) {
-            return EvidenceId::at(place as usize);
+        if let Some(slot) = self.evidence.find(&key, epoch) {
+            return EvidenceId::at(slot as usize);
         }
         if self.evidence.len() >= most {
             return EvidenceId::OVERFLOW;
         }
-        let Some(place) = self.evidence.add(key, epoch) else {
+        let Some(slot) = self.evidence.add(key, epoch) else {
             return EvidenceId::OVERFLOW;
         };
         key.symbols().for_each(|symbol| self.interner.hold(symbol));
-        EvidenceId::at(place as usize)
+        EvidenceId::at(slot as usize)
     }
 
     pub(super) fn free_evidence(&mut self, id: EvidenceId) -> bool {
-        let Some(Ok(place)) = id.place().map(u32::try_from) else {
+        let Some(Ok(slot)) = id.slot().map(u32::try_from) else {
             return false;
         };
-        let is_unasked = self.evidence.is_unasked(place, self.epoch());
-        let Some(key) = is_unasked.then(|| self.evidence.remove(place)).flatten() else {
+        let is_unasked = self.evidence.is_unasked(slot, self.epoch());
+        let Some(key) = is_unasked.then(|| self.evidence.remove(slot)).flatten() else {
             return false;
         };
         key.symbols().for_each(|symbol| self.interner.release(symbol));

@@ -16,10 +16,10 @@ fn at(seconds: i64) -> Moment {
 /// A workload of `demo`; `service:name` is a service there, `outside:host` a host outside.
 fn node(text: &str) -> GraphNode {
     let (kind, namespace, name) = match text.split_once(':') {
-        Some(("service", name)) => (NodeKind::Service, "demo", name),
-        Some((_, host)) => (NodeKind::Outside, "", host),
-        None if text == "unknown" => (NodeKind::Unknown, "unknown", "unknown"),
-        None => (NodeKind::Workload, "demo", text),
+        Some(("service", name)) => (GraphNodeKind::Service, "demo", name),
+        Some((_, host)) => (GraphNodeKind::Outside, "", host),
+        None if text == "unknown" => (GraphNodeKind::Unknown, "unknown", "unknown"),
+        None => (GraphNodeKind::Workload, "demo", text),
     };
     GraphNode {
         kind,

@@ -66,11 +66,11 @@ impl<C: Clone + Default> SeriesFamily<C> {
         window: &mut Window,
         labels: impl FnOnce(SeriesId) -> Option<SeriesLabels>,
     ) -> Option<(SeriesEdge, &mut C)> {
-        if self.series.len() <= id.index() {
-            self.series.resize(id.index() + 1, None);
-            self.counts.resize(id.index() + 1, C::default());
+        if self.series.len() <= id.slot() {
+            self.series.resize(id.slot() + 1, None);
+            self.counts.resize(id.slot() + 1, C::default());
         }
-        let series = self.series.get_mut(id.index())?;
+        let series = self.series.get_mut(id.slot())?;
         if series.is_none() {
             let labels = labels(id)?;
             *series = Some(Series {
@@ -85,7 +85,7 @@ impl<C: Clone + Default> SeriesFamily<C> {
         }
         let series = series.as_mut()?;
         series.changed = drain.now;
-        Some((series.edge, self.counts.get_mut(id.index())?))
+        Some((series.edge, self.counts.get_mut(id.slot())?))
     }
 
     /// Drops the series that have not changed since `oldest` and that `free` frees. Returns what they had counted.
@@ -101,8 +101,8 @@ impl<C: Clone + Default> SeriesFamily<C> {
             .map(|(place, _)| SeriesId::at(place))
             .collect();
         free(&idle).into_iter().filter_map(|id| {
-            *self.series.get_mut(id.index())? = None;
-            Some(std::mem::take(self.counts.get_mut(id.index())?))
+            *self.series.get_mut(id.slot())? = None;
+            Some(std::mem::take(self.counts.get_mut(id.slot())?))
         })
     }
 

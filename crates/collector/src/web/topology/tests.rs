@@ -15,13 +15,13 @@ fn a_window_is_a_time_up_to_an_hour(#[case] text: &str, #[case] seconds: Option<
 }
 
 #[rstest]
-#[case::workload(NodeKind::Workload, Role::Sidecar, ["demo/web", "workload", "web"])]
-#[case::gateway(NodeKind::Workload, Role::Gateway, ["demo/web", "gateway", "web"])]
-#[case::waypoint(NodeKind::Workload, Role::Waypoint, ["demo/web", "waypoint", "web"])]
-#[case::service(NodeKind::Service, Role::Sidecar, ["service:demo/web", "service", "unknown"])]
-#[case::outside(NodeKind::Outside, Role::Sidecar, ["outside:web", "outside", "unknown"])]
-#[case::unknown(NodeKind::Unknown, Role::Sidecar, ["unknown", "unknown", "unknown"])]
-fn a_node_has_an_id_and_a_kind(#[case] kind: NodeKind, #[case] role: Role, #[case] expected: [&str; 3]) {
+#[case::workload(GraphNodeKind::Workload, Role::Sidecar, ["demo/web", "workload", "web"])]
+#[case::gateway(GraphNodeKind::Workload, Role::Gateway, ["demo/web", "gateway", "web"])]
+#[case::waypoint(GraphNodeKind::Workload, Role::Waypoint, ["demo/web", "waypoint", "web"])]
+#[case::service(GraphNodeKind::Service, Role::Sidecar, ["service:demo/web", "service", "unknown"])]
+#[case::outside(GraphNodeKind::Outside, Role::Sidecar, ["outside:web", "outside", "unknown"])]
+#[case::unknown(GraphNodeKind::Unknown, Role::Sidecar, ["unknown", "unknown", "unknown"])]
+fn a_node_has_an_id_and_a_kind(#[case] kind: GraphNodeKind, #[case] role: Role, #[case] expected: [&str; 3]) {
     let shown = node(
         &GraphNode {
             kind,
