@@ -24,9 +24,7 @@ pub(crate) fn name(step: &Step) -> String {
         Step::Delete { kind, .. } => format!("Delete {}", kind.as_str()),
         Step::WriteBackup(_) => "WriteBackup".to_owned(),
         Step::WriteMesh(edit) => format!("WriteMesh {}", edit.config_map.name),
-        Step::ReleaseFieldOwnership { config_map, .. } => {
-            format!("ReleaseFieldOwnership {}", config_map.name)
-        }
+        Step::ReleaseFieldOwnership { config_map: at, .. } => format!("ReleaseFieldOwnership {}", at.name),
         Step::DeleteBackup { .. } => "DeleteBackup".to_owned(),
         Step::RemoveFinalizer => "RemoveFinalizer".to_owned(),
     }
