@@ -12,6 +12,7 @@ pub mod kept_entry;
 pub mod rate;
 pub mod reason;
 pub mod sample;
+pub mod sink;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,35 +24,26 @@ use crate::names::redact::Redaction;
 use endpoint_names::{EndpointNames, WorkerNames};
 use kept_entry::{KeptEntry, ObservedEntry};
 use rate::{EntryRate, RateKey, WorkerRate};
-use reason::SamplingRules;
-
-/// A function that appends an entry to the bytes of a batch. It must not write secrets, and uses [`KeptEntry::redaction`] for that.
-pub type Encode = fn(&KeptEntry<'_, '_>, &mut Vec<u8>);
+use sink::{Batch, EntrySink};
 
 /// The configuration of the analyzer, and the state that its workers share.
 #[derive(Debug)]
 pub struct Persistence {
-    rules: SamplingRules,
+    sinks: Vec<EntrySink>,
     rate: EntryRate,
     endpoints: EndpointNames,
     redaction: Redaction,
-    encode: Encode,
 }
 
 impl Persistence {
-    /// Keeps entries by `rules`, at most `entries_per_minute` of a kind in a minute. `endpoints` names their endpoints.
-    pub fn new(
-        rules: SamplingRules,
-        entries_per_minute: usize,
-        endpoints: Endpoints,
-        encode: Encode,
-    ) -> Self {
+    /// Keeps the entries that one of the `sinks` selects, at most `entries_per_minute` of a kind in a minute. `endpoints` names their
+    /// endpoints.
+    pub fn new(sinks: Vec<EntrySink>, entries_per_minute: usize, endpoints: Endpoints) -> Self {
         Persistence {
-            rules,
+            sinks,
             rate: EntryRate::new(entries_per_minute),
             endpoints: EndpointNames::new(endpoints, Duration::from_hours(1)),
             redaction: Redaction::default(),
-            encode,
         }
     }
 
@@ -71,36 +63,28 @@ impl Persistence {
     }
 }
 
-/// A batch of kept entries, as an encoder wrote them one after the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Batch {
-    /// The bytes of the encoded entries.
-    pub bytes: Vec<u8>,
-    /// How many entries there are.
-    pub entries: u64,
-}
-
 /// One worker's part of the analyzer.
 #[derive(Debug)]
 pub struct EntrySampler {
     persistence: Arc<Persistence>,
     rate: WorkerRate,
     names: WorkerNames,
-    batch: Batch,
+    /// The batch of each sink.
+    batches: Vec<Batch>,
 }
 
 impl EntrySampler {
-    /// A sampler with an empty batch.
+    /// A sampler with an empty batch for each sink.
     pub fn new(persistence: Arc<Persistence>) -> Self {
         EntrySampler {
+            batches: vec![Batch::default(); persistence.sinks.len()],
             persistence,
             rate: WorkerRate::default(),
             names: WorkerNames::default(),
-            batch: Batch::default(),
         }
     }
 
-    /// Keeps an observed entry, if a rule says so.
+    /// Keeps an observed entry, if a sink selects it. It is counted for the first of them.
     #[inline]
     pub fn observe(
         &mut self,
@@ -108,7 +92,8 @@ impl EntrySampler {
         registry: &Registry,
         accounting: &mut Accounting,
     ) {
-        if let Some(reason) = reason::reason(&self.persistence.rules, observed) {
+        let mut sinks = self.persistence.sinks.iter();
+        if let Some(reason) = sinks.find_map(|sink| sink.selects(observed)) {
             self.keep(reason, observed, registry, accounting);
         }
     }
@@ -133,15 +118,20 @@ impl EntrySampler {
         let endpoint = self
             .names
             .endpoint(&self.persistence.endpoints, &parties.service, observed);
-        let entry = KeptEntry {
-            reason,
-            observed,
-            parties: &parties,
-            endpoint,
-            redaction: &self.persistence.redaction,
-        };
-        (self.persistence.encode)(&entry, &mut self.batch.bytes);
-        self.batch.entries += 1;
+        for (sink, batch) in self.persistence.sinks.iter().zip(&mut self.batches) {
+            let Some(reason) = sink.selects(observed) else {
+                continue;
+            };
+            let entry = KeptEntry {
+                reason,
+                observed,
+                parties: &parties,
+                endpoint,
+                redaction: &self.persistence.redaction,
+            };
+            (sink.encode)(&entry, &mut batch.bytes);
+            batch.entries += 1;
+        }
     }
 
     /// Forgets the registry's symbols, when a new epoch begins.
@@ -149,9 +139,11 @@ impl EntrySampler {
         self.rate.forget();
     }
 
-    /// Takes the entries that were kept since the last call, once they have at least `bytes`.
-    pub fn take(&mut self, bytes: usize) -> Option<Batch> {
-        let is_due = self.batch.entries > 0 && self.batch.bytes.len() >= bytes;
-        is_due.then(|| std::mem::take(&mut self.batch))
+    /// Takes the batches that have at least `bytes`, each with the number of its sink.
+    pub fn take(&mut self, bytes: usize) -> Vec<(usize, Batch)> {
+        let is_due = |batch: &Batch| batch.entries > 0 && batch.bytes.len() >= bytes;
+        let batches = self.batches.iter_mut().enumerate();
+        let due = batches.filter(|(_, batch)| is_due(batch));
+        due.map(|(sink, batch)| (sink, std::mem::take(batch))).collect()
     }
 }

@@ -81,14 +81,14 @@ impl Control {
             loop {
                 let now = clock::now();
                 // The lock is held for a part of the series only, because the worker waits for it meanwhile.
-                let (more, batch) = {
+                let (more, batches) = {
                     let mut shard = shard.lock();
                     (
                         shard.drain_into(&mut self.totals, MAX_SERIES_PER_LOCK, now),
-                        shard.take_kept(0),
+                        shard.take_batches(0),
                     )
                 };
-                self.exporters.offer(batch.map(|batch| (0, batch)));
+                self.exporters.offer(batches);
                 if !more {
                     break;
                 }

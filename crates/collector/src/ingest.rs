@@ -107,7 +107,7 @@ impl Ingest {
             let before = progress.entries_read();
             // Each turn takes the newest directory, because an `ArcSwap` guard must not be held across an
             // await.
-            let (more, batch) = {
+            let (more, batches) = {
                 let mut shard = self.shard.lock();
                 let more = shard.read_entries(
                     &self.directory.load(),
@@ -115,9 +115,9 @@ impl Ingest {
                     &mut progress,
                     ENTRIES_PER_TURN,
                 );
-                (more, shard.take_kept(BATCH_BYTES))
+                (more, shard.take_batches(BATCH_BYTES))
             };
-            self.exporters.offer(batch.map(|batch| (0, batch)));
+            self.exporters.offer(batches);
             proxy.counts.add_received(progress.entries_read() - before);
             if !more {
                 return Ok(());

@@ -4,7 +4,7 @@ use super::Shard;
 use crate::accounting::Accounting;
 use crate::aggregate::totals::Totals;
 use crate::moment::Moment;
-use crate::persistence::Batch;
+use crate::persistence::sink::Batch;
 
 impl Shard {
     /// Moves the counts of the shard into `totals`: the accounting, and of the current drain at most `limit` series of each family
@@ -37,8 +37,9 @@ impl Shard {
         std::mem::take(&mut self.counts.accounting)
     }
 
-    /// Takes the entries that were kept since the last call, once they have at least `bytes`.
-    pub fn take_kept(&mut self, bytes: usize) -> Option<Batch> {
-        self.sampler.as_mut()?.take(bytes)
+    /// Takes the batches of kept entries that have at least `bytes`, each with the number of its sink.
+    pub fn take_batches(&mut self, bytes: usize) -> Vec<(usize, Batch)> {
+        let sampler = self.sampler.as_mut();
+        sampler.map_or_else(Vec::new, |sampler| sampler.take(bytes))
     }
 }

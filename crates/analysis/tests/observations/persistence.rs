@@ -14,10 +14,11 @@ use alscope_analysis::aggregate::registry::{Registry, RegistryBounds};
 use alscope_analysis::names::endpoint::{self, Endpoints};
 use alscope_analysis::names::endpoint_rule::EndpointRule;
 use alscope_analysis::node::Node;
+use alscope_analysis::persistence::Persistence;
 use alscope_analysis::persistence::kept_entry::KeptEntry;
 use alscope_analysis::persistence::reason::SamplingRules;
 use alscope_analysis::persistence::sample::Share;
-use alscope_analysis::persistence::{Batch, Persistence};
+use alscope_analysis::persistence::sink::{Batch, EntrySink};
 use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use proptest::prelude::*;
 use prost::Message as _;
@@ -53,9 +54,20 @@ fn line(entry: &KeptEntry<'_, '_>, batch: &mut Vec<u8>) {
 }
 
 fn persistence(rules: SamplingRules, entries_per_minute: usize) -> Arc<Persistence> {
+    with_sinks(vec![EntrySink { rules, encode: line }], entries_per_minute)
+}
+
+fn with_sinks(sinks: Vec<EntrySink>, entries_per_minute: usize) -> Arc<Persistence> {
     let rule = EndpointRule::parse("GET /users/{name}", None).unwrap();
     let endpoints = Endpoints::new(endpoint::EndpointBounds::default(), vec![rule]);
-    Arc::new(Persistence::new(rules, entries_per_minute, endpoints, line))
+    Arc::new(Persistence::new(sinks, entries_per_minute, endpoints))
+}
+
+/// Takes the batch of the only sink, if it has at least `bytes`.
+fn batch(mesh: &mut Mesh, bytes: usize) -> Option<Batch> {
+    let mut batches = mesh.shard.take_batches(bytes);
+    assert!(batches.len() <= 1, "{batches:?}");
+    batches.pop().map(|(_, batch)| batch)
 }
 
 fn keeping(persistence: &Arc<Persistence>) -> Mesh {
@@ -70,7 +82,7 @@ fn keeping(persistence: &Arc<Persistence>) -> Mesh {
 
 /// What is kept of the messages, line by line.
 fn kept(mesh: &mut Mesh) -> Vec<String> {
-    let batch = mesh.shard.take_kept(0).unwrap_or_default();
+    let batch = batch(mesh, 0).unwrap_or_default();
     let text = String::from_utf8(batch.bytes).unwrap();
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     assert_eq!(lines.len() as u64, batch.entries);
@@ -211,7 +223,7 @@ fn what_is_not_asked_for_is_not_kept(
 fn a_shard_without_persistence_keeps_nothing() {
     let mut mesh = Mesh::new();
     mesh.take(PRODUCTPAGE_NODE, http([request(outbound(), Some(500))]));
-    assert_eq!(mesh.shard.take_kept(0), None);
+    assert_eq!(batch(&mut mesh, 0), None);
     assert_eq!(mesh.accounting().kept(KeepReason::Error), 0);
 }
 
@@ -267,13 +279,43 @@ fn so_many_of_a_kind_are_kept_in_a_minute(
 }
 
 #[test]
+fn each_sink_gets_what_it_selects_and_the_entry_is_counted_once() {
+    let failed_only = EntrySink {
+        rules: RULES,
+        encode: line,
+    };
+    let all = EntrySink {
+        rules: SamplingRules {
+            errors: false,
+            slow: None,
+            sampled: Share::new(1.0),
+            ..RULES
+        },
+        encode: |entry, batch| batch.extend_from_slice(entry.reason.as_str().as_bytes()),
+    };
+    let mut mesh = keeping(&with_sinks(vec![failed_only, all], 10));
+    mesh.take(PRODUCTPAGE_NODE, failed("/a", 500, false));
+    mesh.take(PRODUCTPAGE_NODE, http([request(outbound(), Some(200))]));
+    let batch = |bytes: &[u8], entries| Batch {
+        bytes: bytes.to_vec(),
+        entries,
+    };
+    let line = b"error source productpage.demo>>reviews.demo GET /a\n";
+    let expected = [(0, batch(line, 1)), (1, batch(b"sampledsampled", 2))];
+    assert_eq!(mesh.shard.take_batches(0), expected);
+    let accounting = mesh.accounting();
+    let kept = [KeepReason::Error, KeepReason::Sampled].map(|reason| accounting.kept(reason));
+    assert_eq!(kept, [1, 1]);
+}
+
+#[test]
 fn a_batch_is_taken_when_it_is_long_enough() {
     let mut mesh = keeping(&persistence(RULES, 10));
-    assert_eq!(mesh.shard.take_kept(0), None);
+    assert_eq!(batch(&mut mesh, 0), None);
     mesh.take(PRODUCTPAGE_NODE, failed("/a", 500, false));
     let line = b"error source productpage.demo>>reviews.demo GET /a\n".to_vec();
-    assert_eq!(mesh.shard.take_kept(line.len() + 1), None);
-    let kept = mesh.shard.take_kept(line.len());
+    assert_eq!(batch(&mut mesh, line.len() + 1), None);
+    let kept = batch(&mut mesh, line.len());
     assert_eq!(
         kept,
         Some(Batch {
@@ -281,7 +323,7 @@ fn a_batch_is_taken_when_it_is_long_enough() {
             entries: 1
         })
     );
-    assert_eq!(mesh.shard.take_kept(0), None);
+    assert_eq!(batch(&mut mesh, 0), None);
 }
 
 /// What a shard with a rate of one allocates for 100 entries like those that it has seen before.

@@ -3,7 +3,8 @@
 
 use std::io;
 
-use alscope_analysis::persistence::{Batch, Persistence};
+use alscope_analysis::persistence::Persistence;
+use alscope_analysis::persistence::sink::Batch;
 
 use super::deliver::delivery_thread::DeliveryThread;
 use super::deliver::queue::{Queue, QueueCounter, QueueCounts};

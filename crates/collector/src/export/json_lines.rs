@@ -3,8 +3,8 @@
 
 use std::io::{self, Write};
 
-use alscope_analysis::persistence::Batch;
 use alscope_analysis::persistence::kept_entry::KeptEntry;
+use alscope_analysis::persistence::sink::Batch;
 use serde::Serializer as _;
 use tracing::error;
 

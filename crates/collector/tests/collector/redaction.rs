@@ -102,7 +102,7 @@ fn lines(analysis: &str) -> Vec<String> {
     let stream = Node::identify(&message.identifier().unwrap().unwrap(), shard.registry()).unwrap();
     let mut progress = MessageProgress::new(message.entries(), Moment(0));
     assert!(!shard.read_entries(&Directory::default(), &stream, &mut progress, 1000));
-    let text = String::from_utf8(shard.take_kept(0).unwrap().bytes).unwrap();
+    let text = String::from_utf8(shard.take_batches(0).pop().unwrap().1.bytes).unwrap();
     text.lines().map(str::to_owned).collect()
 }
 

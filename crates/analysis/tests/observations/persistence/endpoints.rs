@@ -6,6 +6,7 @@ use als_proto::messages::envoy::data::accesslog::v3::ResponseFlags;
 use alscope_analysis::names::endpoint::{EndpointBounds, Endpoints};
 use alscope_analysis::names::trie::ServiceLimits;
 use alscope_analysis::persistence::Persistence;
+use alscope_analysis::persistence::sink::EntrySink;
 use rstest::rstest;
 
 use super::{RULES, flagged, grpc, keeping, kept, line, persistence};
@@ -116,10 +117,12 @@ fn a_month_of_releases_of_a_busy_service_finds_room_for_the_names_of_each() {
         ..EndpointBounds::default()
     };
     let mut mesh = keeping(&Arc::new(Persistence::new(
-        RULES,
+        vec![EntrySink {
+            rules: RULES,
+            encode: line,
+        }],
         10_000,
         Endpoints::new(settings, Vec::new()),
-        line,
     )));
     let mut overflowed = 0;
     for hour in 0..30 * 24 {

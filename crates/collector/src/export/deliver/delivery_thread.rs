@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use alscope_analysis::persistence::Batch;
+use alscope_analysis::persistence::sink::Batch;
 use tokio::sync::oneshot;
 use tracing::warn;
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use alscope_analysis::persistence::Batch;
+use alscope_analysis::persistence::sink::Batch;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 

@@ -21,9 +21,10 @@ use alscope_analysis::directory::records::{PodRecord, Record};
 use alscope_analysis::directory::state::DirectoryState;
 use alscope_analysis::moment::Moment;
 use alscope_analysis::names::endpoint::{self, Endpoints};
+use alscope_analysis::persistence::Persistence;
 use alscope_analysis::persistence::reason::SamplingRules;
 use alscope_analysis::persistence::sample::Share;
-use alscope_analysis::persistence::{Batch, Persistence};
+use alscope_analysis::persistence::sink::{Batch, EntrySink};
 use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use parking_lot::Mutex;
 use prost::Message as _;
@@ -162,7 +163,7 @@ fn kept(node_id: &str, log_entries: LogEntries) -> Batch {
         sampled: Share::new(1.0),
     };
     let endpoints = Endpoints::new(endpoint::EndpointBounds::default(), vec![]);
-    let persistence = Arc::new(Persistence::new(rules, 10, endpoints, encode));
+    let persistence = Arc::new(Persistence::new(vec![EntrySink { rules, encode }], 10, endpoints));
     let settings = AnalysisSettings {
         http: Chain::new([Analyzer::K8sMesh]),
         ..AnalysisSettings::default()
@@ -185,7 +186,8 @@ fn kept(node_id: &str, log_entries: LogEntries) -> Batch {
     let node = alscope_analysis::node::Node::identify(&identifier, shard.registry()).expect("a node");
     let mut progress = MessageProgress::new(message.entries(), Moment(0));
     assert!(!shard.read_entries(&directory(), &node, &mut progress, 2));
-    shard.take_kept(0).expect("the entry is kept")
+    let (_, batch) = shard.take_batches(0).pop().expect("the entry is kept");
+    batch
 }
 
 fn line(node_id: &str, log_entries: LogEntries) -> String {
