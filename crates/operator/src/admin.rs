@@ -1,6 +1,6 @@
 //! The admin port: liveness, readiness and the operator's own metrics.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use alscope_plan::world::World;
 use axum::Router;
@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use parking_lot::Mutex;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -84,7 +85,7 @@ impl Default for Metrics {
             ("commit", env!("ALSCOPE_COMMIT")),
         ];
         registry.register("build", "What runs", Info::new(build));
-        *metrics.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
+        *metrics.registry.lock() = registry;
         metrics
     }
 }
@@ -157,10 +158,7 @@ impl Metrics {
 
     fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        encode(
-            &mut text,
-            &self.registry.lock().unwrap_or_else(PoisonError::into_inner),
-        )?;
+        encode(&mut text, &self.registry.lock())?;
         Ok(text)
     }
 }

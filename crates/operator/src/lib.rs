@@ -4,8 +4,6 @@
 
 pub mod admin;
 pub mod apply;
-#[cfg(test)]
-mod captured_log;
 pub mod clock;
 pub mod drain;
 pub mod gather;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::pending;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Query, Request, State};
@@ -10,6 +10,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router};
 use kube::Client;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -74,17 +75,17 @@ impl StubApiServer {
 
     /// Answers each list and watch of a path by its verb.
     pub(crate) fn each(&self, path: &str, lists: impl FnMut(&str) -> StubResponse + Send + 'static) {
-        self.inner().lists.insert(path.to_owned(), Box::new(lists));
+        self.0.lock().lists.insert(path.to_owned(), Box::new(lists));
     }
 
     /// Answers everything else.
     pub(crate) fn rule(&self, rule: impl FnMut(&RecordedRequest) -> StubResponse + Send + 'static) {
-        self.inner().rule = Box::new(rule);
+        self.0.lock().rule = Box::new(rule);
     }
 
     /// Everything that came with one of these verbs.
     pub(crate) fn asked(&self, verbs: &[&str]) -> Vec<RecordedRequest> {
-        let asked = self.inner().asked.clone();
+        let asked = self.0.lock().asked.clone();
         asked
             .into_iter()
             .filter(|one| verbs.contains(&one.verb.as_str()))
@@ -98,10 +99,6 @@ impl StubApiServer {
             .filter(|one| !one.path.contains("/leases") && !one.path.contains("/events"))
             .map(|one| format!("{} {}", one.verb, one.path))
             .collect()
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap()
     }
 }
 
@@ -130,7 +127,7 @@ async fn answer(
         at: Instant::now(),
     };
     let answer = {
-        let mut inner = stub.inner();
+        let mut inner = stub.0.lock();
         inner.asked.push(asked.clone());
         match verb {
             "LIST" | "WATCH" => match inner.lists.get_mut(&asked.path) {

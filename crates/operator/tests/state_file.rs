@@ -181,7 +181,7 @@ mesh config (namespace istio-system, address alscope-collector.alscope-system.sv
 \ No newline at end of file
 
 objects to apply
- ConfigMap            alscope-system  alscope-collector-98262e699d
+ ConfigMap            alscope-system  alscope-collector-d52ce6ea90
  Service              alscope-system  alscope-collector
  Deployment           alscope-system  alscope-collector
  PodDisruptionBudget  alscope-system  alscope-collector

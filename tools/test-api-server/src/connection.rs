@@ -86,7 +86,7 @@ impl Connection {
 
     async fn once(&self, parts: &Parts, body: Bytes) -> Result<Response<ResponseBody>, BoxError> {
         self.delay().await;
-        let parsed = ApiRequest::parse(&self.shared.state().store.kinds, &self.user, parts, body);
+        let parsed = ApiRequest::parse(&self.shared.state.lock().store.kinds, &self.user, parts, body);
         let call = match parsed {
             Ok(call) => call,
             Err(refusal) => {
@@ -103,7 +103,7 @@ impl Connection {
             }
         };
         let effect = {
-            let mut state = self.shared.state();
+            let mut state = self.shared.state.lock();
             *state.requests.entry(RequestType::of(&call)).or_default() += 1;
             state.faults.take(&call, InjectionPoint::Request)
         };
@@ -182,7 +182,7 @@ impl Connection {
     /// The time on the way, in one direction.
     async fn delay(&self) {
         let time = {
-            let mut state = self.shared.state();
+            let mut state = self.shared.state.lock();
             let Some((random, longest)) = &mut state.latency else {
                 return;
             };
@@ -210,7 +210,7 @@ impl Connection {
 
     fn execute(&self, call: &ApiRequest, effect: Option<Effect>) -> Result<ResponseContent, ApiError> {
         let moment = self.shared.moment();
-        let mut guard = self.shared.state();
+        let mut guard = self.shared.state.lock();
         let state = &mut *guard;
         let store = &mut state.store;
         rbac::authorize(store, call, call.verb.as_str())?;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -30,7 +31,7 @@ pub struct ApiServer(Arc<Shared>);
 /// The parts of the server that all requests share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    state: Mutex<State>,
+    pub(crate) state: Mutex<State>,
     /// One list of waiters, in order: a run that is repeated wakes them alike.
     news: Notify,
     pub(crate) crashes: mpsc::Sender<String>,
@@ -51,10 +52,6 @@ pub(crate) struct State {
 }
 
 impl Shared {
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Wakes who waits when something may have changed.
     pub(crate) fn changes(&self) -> &Notify {
         &self.news
@@ -69,7 +66,7 @@ impl Shared {
     }
 
     pub(crate) fn trace(&self, line: &str) {
-        self.state().tell(self.elapsed(), line);
+        self.state.lock().tell(self.elapsed(), line);
     }
 
     pub(crate) fn moment(&self) -> WriteTime {
@@ -134,7 +131,7 @@ impl ApiServer {
 
     /// Lets each request take a random time up to this one, before it is done and before it is answered.
     pub fn delay_requests(&self, seed: u64, longest: Duration) {
-        self.0.state().latency = Some((fastrand::Rng::with_seed(seed), longest));
+        self.0.state.lock().latency = Some((fastrand::Rng::with_seed(seed), longest));
     }
 
     /// The current time of the server.
@@ -144,20 +141,20 @@ impl ApiServer {
 
     /// Activates a fault.
     pub fn inject(&self, fault: Fault) -> FaultId {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         state.tell(self.0.elapsed(), &format!("-- fault {fault:?}"));
         state.faults.add(fault)
     }
 
     /// Ends an active fault.
     pub fn clear_fault(&self, id: FaultId) {
-        self.0.state().faults.clear_fault(id);
+        self.0.state.lock().faults.clear_fault(id);
         self.0.news.notify_waiters();
     }
 
     /// Ends all active faults.
     pub fn clear_faults(&self) {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         state.tell(self.0.elapsed(), "-- no fault from here");
         state.faults.clear_faults();
         // Watches that lag behind look again.
@@ -166,27 +163,27 @@ impl ApiServer {
 
     /// Adds a line to the trace.
     pub fn note(&self, line: &str) {
-        self.0.state().tell(self.0.elapsed(), &format!("-- {line}"));
+        self.0.state.lock().tell(self.0.elapsed(), &format!("-- {line}"));
     }
 
     /// Every request, fault and note until now, with its time.
     pub fn trace(&self) -> Vec<String> {
-        self.0.state().trace.clone()
+        self.0.state.lock().trace.clone()
     }
 
     /// Every write until now that changed something.
     pub fn writes(&self) -> Vec<Write> {
-        self.0.state().writes.clone()
+        self.0.state.lock().writes.clone()
     }
 
     /// How often what was asked until now, also in vain and with no effect. Each retry of a client counts.
     pub fn requests(&self) -> BTreeMap<RequestType, usize> {
-        self.0.state().requests.clone()
+        self.0.state.lock().requests.clone()
     }
 
     /// The newest resourceVersion.
     pub fn version(&self) -> u64 {
-        self.0.state().store.version()
+        self.0.state.lock().store.version()
     }
 
     /// Waits for a version that is newer than this one.
@@ -204,7 +201,7 @@ impl ApiServer {
 
     /// Whether an object of another resource than these has changed after a version.
     pub fn has_changed(&self, version: u64, but: &[&str]) -> bool {
-        let state = self.0.state();
+        let state = self.0.state.lock();
         let changes = state.store.changes_after(version);
         changes
             .iter()
@@ -213,7 +210,7 @@ impl ApiServer {
 
     /// Forgets old versions: watches and lists that need them are answered with 410.
     pub fn compact(&self) {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         state.store.compact();
     }
 
@@ -230,12 +227,17 @@ impl ApiServer {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         };
-        self.0.state().store.get(&key).map(|object| (*object).clone())
+        self.0
+            .state
+            .lock()
+            .store
+            .get(&key)
+            .map(|object| (*object).clone())
     }
 
     /// All objects of a resource, sorted by namespace and name.
     pub fn list(&self, resource: &str) -> Vec<Arc<Value>> {
-        let state = self.0.state();
+        let state = self.0.state.lock();
         state
             .store
             .of(resource)
@@ -247,7 +249,7 @@ impl ApiServer {
     /// without a uid gets one. Objects of kinds that are not served are not stored.
     pub fn put(&self, mut object: Value) {
         let moment = self.0.moment();
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let found = state
             .store
@@ -273,7 +275,7 @@ impl ApiServer {
     /// Takes an object out at once, whatever it waits for.
     pub fn remove_object(&self, resource: &str, namespace: &str, name: &str) {
         let moment = self.0.moment();
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         let key = ObjectKey {
             resource: resource.to_owned(),
             namespace: namespace.to_owned(),
@@ -288,7 +290,7 @@ impl ApiServer {
     /// Does what Kubernetes' garbage collector and namespace controller do, until nothing is left to do.
     pub fn collect_garbage(&self) {
         let moment = self.0.moment();
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         let version = state.store.version();
         while delete::collect(&mut state.store, &moment) {}
         if state.store.version() != version {

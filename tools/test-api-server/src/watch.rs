@@ -51,7 +51,7 @@ pub(crate) fn watch(
 ) -> Result<impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + 'static, ApiError> {
     let mut pending = VecDeque::new();
     let position = {
-        let state = shared.state();
+        let state = shared.state.lock();
         let store = &state.store;
         match call.asks("resourceVersion").filter(|version| *version != "0") {
             None => {
@@ -134,7 +134,7 @@ impl Watch {
             return Next::Send(vec![gone(self.position, self.position)]);
         }
         let shared = self.shared.clone();
-        let mut guard = shared.state();
+        let mut guard = shared.state.lock();
         let state = &mut *guard;
         let lag = state.faults.lag(&self.call);
         let elapsed = self.shared.elapsed();

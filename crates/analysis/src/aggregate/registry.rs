@@ -7,8 +7,10 @@ pub mod node_numbers;
 mod outside_hosts;
 mod tables;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 pub use bounds::RegistryBounds;
 use id_table::IdTable;
@@ -84,19 +86,14 @@ impl Registry {
         }
     }
 
-    /// Code that runs under the lock never leaves a table half changed, so a poisoned lock is ignored.
-    fn tables(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The symbol of a string.
     pub fn intern(&self, text: &str) -> Symbol {
-        self.tables().interner.intern(text)
+        self.tables.lock().interner.intern(text)
     }
 
     /// The symbol of a string, and its text. Whoever holds the text may keep the symbol over epochs.
     pub fn intern_held(&self, text: &str) -> (Symbol, Arc<str>) {
-        let interner = &mut self.tables().interner;
+        let interner = &mut self.tables.lock().interner;
         let symbol = interner.intern(text);
         (symbol, interner.text(symbol))
     }
@@ -105,7 +102,7 @@ impl Registry {
     pub fn intern_text(&self, text: &Text) -> Symbol {
         // A known symbol needs no lock.
         text.symbol_of(self.epoch())
-            .unwrap_or_else(|| self.tables().interner.intern_text(text))
+            .unwrap_or_else(|| self.tables.lock().interner.intern_text(text))
     }
 
     /// The number of the current epoch.
@@ -115,20 +112,20 @@ impl Registry {
 
     /// Begins an epoch. What a shard knows stays valid until its next drain; see [`super::expiry`].
     pub fn begin_epoch(&self) {
-        let mut tables = self.tables();
+        let mut tables = self.tables.lock();
         tables.interner.begin_epoch();
         self.epoch.store(tables.interner.epoch(), Ordering::Release);
     }
 
     /// The number of the node with these key. A number is never given to other key.
     pub fn node_number(&self, key: &[u8]) -> u64 {
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = self.nodes.lock();
         nodes.number(key)
     }
 
     /// The string of a symbol.
     pub fn text(&self, symbol: Symbol) -> Arc<str> {
-        self.tables().interner.text(symbol)
+        self.tables.lock().interner.text(symbol)
     }
 
     /// The id of the call that `make` makes with the interner, and the id of its evidence: how its source and its destination were
@@ -138,7 +135,7 @@ impl Registry {
         found: [Finding; 2],
         make: impl FnOnce(&mut Interner) -> Call,
     ) -> (CallId, EvidenceId) {
-        let tables = &mut *self.tables();
+        let tables = &mut *self.tables.lock();
         let call = make(&mut tables.interner);
         let id = tables.call_id(&call, self.bounds.calls);
         let key = EvidenceKey::new(tables.call_of(id), found);
@@ -153,7 +150,7 @@ impl Registry {
         host: &str,
         make: impl FnOnce(&mut Interner) -> Call,
     ) -> (CallId, EvidenceId, bool) {
-        let tables = &mut *self.tables();
+        let tables = &mut *self.tables.lock();
         let has_place = tables.outside_hosts.has_place(host, self.bounds.outside_hosts);
         let call = Call {
             service: tables.interner.intern(if has_place { host } else { OTHER_HOST }),
@@ -170,35 +167,35 @@ impl Registry {
 
     /// The evidence of an id; `None` for the overflow.
     pub fn evidence(&self, id: EvidenceId) -> Option<Evidence> {
-        let tables = self.tables();
+        let tables = self.tables.lock();
         let key = tables.evidence.get(u32::try_from(id.slot()?).ok()?)?;
         Some(key.evidence(&tables.interner))
     }
 
     /// Calls `read` with a call and the interner of its symbols.
     pub fn read_call<T>(&self, id: CallId, read: impl FnOnce(&Call, &Interner) -> T) -> T {
-        let tables = self.tables();
+        let tables = self.tables.lock();
         read(tables.call_of(id), &tables.interner)
     }
 
     /// The id of an HTTP series.
     pub fn http_series(&self, key: SeriesKey) -> SeriesId {
-        self.tables().series(HTTP_SERIES, key, &self.bounds)
+        self.tables.lock().series(HTTP_SERIES, key, &self.bounds)
     }
 
     /// The id of a TCP series.
     pub fn tcp_series(&self, key: SeriesKey) -> SeriesId {
-        self.tables().series(TCP_SERIES, key, &self.bounds)
+        self.tables.lock().series(TCP_SERIES, key, &self.bounds)
     }
 
     /// The labels of an HTTP series.
     pub fn http_labels(&self, id: SeriesId) -> Option<SeriesLabels> {
-        self.tables().labels(HTTP_SERIES, id)
+        self.tables.lock().labels(HTTP_SERIES, id)
     }
 
     /// The labels of a TCP series.
     pub fn tcp_labels(&self, id: SeriesId) -> Option<SeriesLabels> {
-        self.tables().labels(TCP_SERIES, id)
+        self.tables.lock().labels(TCP_SERIES, id)
     }
 
     /// Frees those of these HTTP series that nobody asked for in this epoch, and returns them. Their ids may be given to others at
@@ -221,7 +218,7 @@ impl Registry {
         let turns = ids.chunks(SLOTS_PER_LOCK);
         turns
             .flat_map(|turn| {
-                let mut tables = self.tables();
+                let mut tables = self.tables.lock();
                 let freed = turn.iter().filter(|id| free(&mut tables, id));
                 freed.copied().collect::<Vec<Id>>()
             })
@@ -230,14 +227,17 @@ impl Registry {
 
     /// Frees the calls without series that nobody asked for in this epoch, then the strings that nobody needs.
     pub fn free_unused(&self) {
-        let calls = self.tables().calls.slots();
+        let calls = self.tables.lock().calls.slots();
         for turn in (0..calls).step_by(SLOTS_PER_LOCK) {
-            let mut tables = self.tables();
+            let mut tables = self.tables.lock();
             (turn..calls.min(turn + SLOTS_PER_LOCK)).for_each(|place| tables.free_call(place));
         }
-        let strings = self.tables().interner.slots();
+        let strings = self.tables.lock().interner.slots();
         for turn in (0..strings).step_by(SLOTS_PER_LOCK) {
-            self.tables().interner.free_unused(turn..turn + SLOTS_PER_LOCK);
+            self.tables
+                .lock()
+                .interner
+                .free_unused(turn..turn + SLOTS_PER_LOCK);
         }
     }
 
@@ -249,7 +249,7 @@ impl Registry {
                 slots: table.slots(),
             }
         }
-        let tables = self.tables();
+        let tables = self.tables.lock();
         RegistrySizes {
             strings: TableSize {
                 live: tables.interner.len(),

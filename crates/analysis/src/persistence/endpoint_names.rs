@@ -7,8 +7,9 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
+
+use parking_lot::RwLock;
 
 use super::kept_entry::{MeasuredCall, ObservedEntry};
 use crate::analyze::outcome::Outcome;
@@ -59,7 +60,7 @@ impl EndpointNames {
                 .is_ok()
             && !is_first
         {
-            let mut endpoints = self.endpoints.write().unwrap_or_else(PoisonError::into_inner);
+            let mut endpoints = self.endpoints.write();
             endpoints.forget_unasked();
         }
     }
@@ -91,12 +92,12 @@ impl WorkerNames {
         self.name.clear();
         names.forget_unasked(observed.received);
         let is_known = {
-            let endpoints = names.endpoints.read().unwrap_or_else(PoisonError::into_inner);
+            let endpoints = names.endpoints.read();
             let known = endpoints.find(endpoints.known_service(service), &self.target);
             known.is_some_and(|endpoint| write!(self.name, "{endpoint}").is_ok())
         };
         if !is_known && was_answered(observed.outcome()) {
-            let mut endpoints = names.endpoints.write().unwrap_or_else(PoisonError::into_inner);
+            let mut endpoints = names.endpoints.write();
             let id = endpoints.service(service);
             let written = write!(self.name, "{}", endpoints.learn(id, &self.target));
             debug_assert!(written.is_ok(), "writing to a string can't fail");

@@ -5,7 +5,7 @@
 //! All workers share the counts. A worker remembers which kinds are over the rate in this minute, so that only kept entries, and
 //! the first one that is not, take the lock.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
 
 use als_proto::ResponseFlags;
 use foldhash::fast::RandomState;
@@ -81,13 +81,8 @@ impl EntryRate {
         }
     }
 
-    /// Code that runs under the lock never leaves a count half changed, so a poisoned lock is ignored.
-    fn minute(&self) -> MutexGuard<'_, MinuteCounts> {
-        self.minute.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn admits(&self, kind: RateKey, number: i64) -> bool {
-        let mut minute = self.minute();
+        let mut minute = self.minute.lock();
         // A worker that is slightly late counts in the minute that has begun.
         if number > minute.number || number < minute.number - 1 {
             minute.number = number;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 use std::future::pending;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use alscope_plan::world::{ObjectName, ReadError, ReadResult};
 use futures::Stream;
@@ -16,6 +16,7 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::store::{Store, Writer};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -101,7 +102,7 @@ where
 
     /// The objects, sorted by name. The store has no order, and a plan must not depend on chance.
     fn objects(&self) -> ReadResult<Vec<Arc<DeserializeGuard<K>>>> {
-        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.state.lock() {
             WatchState::Pending => return Err(self.subject.unlisted()),
             WatchState::Failed(error) => return Err(error.clone()),
             WatchState::Absent => return Ok(Vec::new()),
@@ -143,7 +144,7 @@ impl Watches {
     pub fn are_settled(&self) -> bool {
         self.states
             .iter()
-            .all(|state| *state.lock().unwrap_or_else(PoisonError::into_inner) != WatchState::Pending)
+            .all(|state| *state.lock() != WatchState::Pending)
     }
 
     /// Returns when a watch has ended, with the reason if it panicked.

@@ -1,11 +1,12 @@
 //! Polls the replicas of the collectors for what they have received, on their admin ports.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use alscope_plan::plan::settings::ADMIN_PORT;
 use alscope_plan::world::ReplicaStatus;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -52,7 +53,7 @@ impl ReplicaPoller {
 
     /// What a replica said last.
     pub fn get(&self, address: &str) -> Option<ReplicaStatus> {
-        self.last().get(address).copied()
+        self.last.lock().get(address).copied()
     }
 
     /// Polls the replicas that are named, every few seconds and as soon as others are named, until `ending`.
@@ -79,14 +80,14 @@ impl ReplicaPoller {
     /// Polls these replicas, and forgets the others. Each answer is known as soon as it comes.
     async fn refresh(&self, addresses: Vec<String>) {
         if let Some(known) = &self.known {
-            let known = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let known = known.lock().clone();
             let known = known
                 .into_iter()
                 .filter(|(address, _)| addresses.contains(address));
-            *self.last() = known.collect();
+            *self.last.lock() = known.collect();
             return;
         }
-        self.last().retain(|address, _| addresses.contains(address));
+        self.last.lock().retain(|address, _| addresses.contains(address));
         let mut waiting = addresses.into_iter();
         let mut asked = JoinSet::new();
         loop {
@@ -101,19 +102,15 @@ impl ReplicaPoller {
             }
             match asked.join_next().await {
                 Some(Ok((address, Some(intake)))) => {
-                    self.last().insert(address, intake);
+                    self.last.lock().insert(address, intake);
                 }
                 Some(Ok((address, None))) => {
-                    self.last().remove(&address);
+                    self.last.lock().remove(&address);
                 }
                 Some(Err(error)) => warn!(%error, "a collector could not be asked"),
                 None => return,
             }
         }
-    }
-
-    fn last(&self) -> MutexGuard<'_, HashMap<String, ReplicaStatus>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

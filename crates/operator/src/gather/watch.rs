@@ -6,7 +6,7 @@ mod watched_resource;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use alscope_plan::world::{ObjectName, ReadError};
@@ -15,6 +15,7 @@ use kube::Resource;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{self, Event};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
@@ -207,7 +208,7 @@ where
 
     fn may_not_watch(&self) -> bool {
         matches!(
-            &*self.state.lock().unwrap_or_else(PoisonError::into_inner),
+            &*self.state.lock(),
             WatchState::Failed(ReadError::Forbidden { verb: WATCH, .. })
         )
     }
@@ -254,7 +255,7 @@ where
     /// Records that the API server does not answer. The objects of the last list stay known for a while.
     fn mark_unreachable(&mut self, message: String) {
         let is_long = self.is_unreachable_for_long();
-        let is_listed = *self.state.lock().unwrap_or_else(PoisonError::into_inner) == WatchState::Listed;
+        let is_listed = *self.state.lock() == WatchState::Listed;
         if is_long || !is_listed {
             self.change_state(WatchState::Failed(ReadError::Failed {
                 what: self.subject.resource.clone(),
@@ -270,7 +271,7 @@ where
 
     /// Sets a state and notifies of it, unless it is set already.
     fn change_state(&mut self, next: WatchState) {
-        let is_known = *self.state.lock().unwrap_or_else(PoisonError::into_inner) == next;
+        let is_known = *self.state.lock() == next;
         if !is_known {
             self.set_state(next);
             self.changed.notify_one();
@@ -278,7 +279,7 @@ where
     }
 
     fn set_state(&self, next: WatchState) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         self.subject.log_change(&state, &next);
         *state = next;
     }

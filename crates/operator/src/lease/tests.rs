@@ -1,10 +1,11 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use alscope_test_log::ThreadLog;
+use parking_lot::Mutex;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::captured_log::CapturedLog;
 use crate::stub_api_server::{StubApiServer, StubResponse};
 
 use super::leadership::Leadership;
@@ -82,7 +83,7 @@ impl Stored {
         let stored = self.lease.clone();
         let mut version = 1;
         self.stub.rule(move |asked| {
-            let mut lease = stored.lock().unwrap();
+            let mut lease = stored.lock();
             if asked.verb == "GET" {
                 return lease
                     .clone()
@@ -101,11 +102,11 @@ impl Stored {
             "metadata": {"name": "alscope-operator", "namespace": "alscope-system", "resourceVersion": version},
             "spec": {"holderIdentity": holder, "leaseDurationSeconds": 15},
         });
-        *self.lease.lock().unwrap() = Some(lease);
+        *self.lease.lock() = Some(lease);
     }
 
     fn holder(&self) -> Value {
-        let lease = self.lease.lock().unwrap();
+        let lease = self.lease.lock();
         lease
             .as_ref()
             .map(|lease| lease["spec"]["holderIdentity"].clone())
@@ -305,15 +306,15 @@ async fn leadership_that_has_ended_turns_when_it_is_given_again() {
 
 #[tokio::test(start_paused = true)]
 async fn each_change_of_leadership_is_told_once() {
-    let log = CapturedLog::begin();
+    let log = ThreadLog::begin();
     let stored = Stored::new();
     let running = run(&stored);
     assert!(running.leads_at(20_000).await);
-    assert_eq!(log.count("leader election"), 1);
+    assert_eq!(log.lines_with("leader election").len(), 1);
     stored.taken_by("other", "a");
     assert!(!running.leads_at(30_000).await);
-    assert_eq!(log.count("leader=true"), 1);
-    assert_eq!(log.count("leader=false"), 1);
+    assert_eq!(log.lines_with("leader=true").len(), 1);
+    assert_eq!(log.lines_with("leader=false").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

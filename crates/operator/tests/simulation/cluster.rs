@@ -1,7 +1,7 @@
 //! The cluster around the operator: Istio, an application, and what Kubernetes' controllers and nodes do in their time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use alscope_operator::clock::Clock;
@@ -16,6 +16,7 @@ use alscope_test_api_server::{ApiServer, START_TIME};
 use kube::api::{ApiResource, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -266,7 +267,7 @@ impl Cluster {
                 "addressType": "IPv4", "endpoints": endpoints,
             }));
         }
-        let mut replica_statuses = self.replica_statuses.lock().unwrap();
+        let mut replica_statuses = self.replica_statuses.lock();
         replica_statuses.retain(|address, _| ready.contains(address));
         for address in ready {
             replica_statuses.entry(address).or_default();
@@ -276,7 +277,7 @@ impl Cluster {
     /// Entries come in all the time.
     fn receive(&self) {
         let now = self.server.now();
-        for intake in self.replica_statuses.lock().unwrap().values_mut() {
+        for intake in self.replica_statuses.lock().values_mut() {
             *intake = ReplicaStatus {
                 entries_received: intake.entries_received + 1,
                 messages_rejected: 0,

@@ -23,10 +23,10 @@ mod scenario;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use parking_lot::Mutex;
 use scenario::Scenario;
 
 /// Random runs, unless `ALSCOPE_RUNS` says otherwise.
@@ -50,19 +50,19 @@ fn run_all(scenarios: impl Iterator<Item = Scenario> + Send) {
         for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
             scope.spawn(|| {
                 loop {
-                    let Some(scenario) = scenarios.lock().unwrap().next() else {
+                    let Some(scenario) = scenarios.lock().next() else {
                         return;
                     };
                     runs.fetch_add(1, Ordering::Relaxed);
                     if let Err(why) = drive::run(&scenario).result {
                         println!("ALSCOPE_SEED={} fails: {}: {why}", scenario.seed, scenario.name);
-                        failed.lock().unwrap().insert(scenario.seed, (scenario, why));
+                        failed.lock().insert(scenario.seed, (scenario, why));
                     }
                 }
             });
         }
     });
-    let (runs, failed) = (runs.into_inner(), failed.into_inner().unwrap());
+    let (runs, failed) = (runs.into_inner(), failed.into_inner());
     println!("{runs} runs, {} failed", failed.len());
     let told = failed.values().next().map(|(scenario, why)| {
         let trace = drive::run(scenario).trace.join("\n");

@@ -69,9 +69,9 @@ fn kinds_beyond_the_bound_share_one_rate() {
     // Those within it have their own.
     let within = codes.filter(|code| worker.admits(&rate, kind(FIRST, KeepReason::Error, *code), at(60)));
     assert_eq!(within.count(), MAX_RATE_KEYS);
-    assert_eq!(rate.minute().kept.len(), MAX_RATE_KEYS + 1);
+    assert_eq!(rate.minute.lock().kept.len(), MAX_RATE_KEYS + 1);
     // The next minute has room for others, though one of the old ones goes on.
     let next =
         [0, u32::MAX].map(|code| admitted(&mut worker, &rate, kind(FIRST, KeepReason::Error, code), 120));
-    assert_eq!((next, rate.minute().kept.len()), ([2, 2], 2));
+    assert_eq!((next, rate.minute.lock().kept.len()), ([2, 2], 2));
 }

@@ -1,8 +1,7 @@
 //! Parts of the operator that end by themselves, or take their time.
 
-use std::sync::{Condvar, Mutex};
-
 use alscope_plan::world::ReplicaStatus;
+use parking_lot::{Condvar, Mutex};
 
 use super::*;
 
@@ -31,9 +30,9 @@ static SILENT: (Mutex<(bool, bool)>, Condvar) = (Mutex::new((false, false)), Con
 /// Answers when the test says so.
 fn silent(_: &str) -> Option<ReplicaStatus> {
     let (state, changed) = &SILENT;
-    let mut state = state.lock().unwrap();
+    let mut state = state.lock();
     state.0 = true;
-    drop(changed.wait_while(state, |(_, may_answer)| !*may_answer));
+    changed.wait_while(&mut state, |(_, may_answer)| !*may_answer);
     None
 }
 
@@ -60,13 +59,13 @@ async fn a_collector_that_does_not_answer_stalls_no_pass() {
     let mut options = options();
     options.replica_poller = ReplicaPoller::asking(silent);
     let operator = start(&stub, options, &stop);
-    while !SILENT.0.lock().unwrap().0 {
+    while !SILENT.0.lock().0 {
         go_on(1).await;
     }
     let before = stub.writes().len();
     go_on(200).await;
     let after = stub.writes().len();
-    SILENT.0.lock().unwrap().1 = true;
+    SILENT.0.lock().1 = true;
     SILENT.1.notify_all();
     stop.cancel();
     operator.join_all().await;
