@@ -37,7 +37,8 @@ impl Exporters {
             return Ok(Self::default());
         }
         let deliver = json_lines::deliver(io::stdout());
-        let (queue, thread) = DeliveryThread::start(json_lines::EXPORTER_NAME, deliver)?;
+        let (queue, thread) =
+            DeliveryThread::start(json_lines::EXPORTER_NAME, json_lines::QUEUE_BOUNDS, deliver)?;
         Ok(Self(vec![Exporter {
             name: json_lines::EXPORTER_NAME,
             queue,

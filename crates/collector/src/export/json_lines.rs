@@ -8,10 +8,17 @@ use alscope_analysis::persistence::sink::Batch;
 use serde::Serializer as _;
 use tracing::error;
 
+use super::deliver::queue::QueueBounds;
 use super::entry_fields::FIELDS;
 
 /// The exporter's name in the label `exporter`.
 pub const EXPORTER_NAME: &str = "json-lines";
+
+/// What may wait for standard output.
+pub const QUEUE_BOUNDS: QueueBounds = QueueBounds {
+    batches: 1024,
+    bytes: 16 << 20,
+};
 
 /// The size in bytes at which a batch is handed over before the second is over.
 pub const BATCH_BYTES: usize = 32 * 1024;

@@ -10,7 +10,7 @@ use alscope_analysis::aggregate::series::{Counts, HttpCounts};
 use alscope_analysis::names::endpoint;
 use alscope_analysis::node::MAX_OWN_LABELS;
 use alscope_collector::directory::kubernetes;
-use alscope_collector::export::deliver::queue;
+use alscope_collector::export::json_lines;
 use alscope_collector::receive::{admission, buffer_budget};
 use alscope_collector_config::Limits;
 
@@ -50,7 +50,7 @@ fn page() -> String {
     let sum = mebibytes(sum(&terms));
     let own_labels = mebibytes(2 * MAX_OWN_LABELS * Limits::default().string_bytes * CONNECTIONS);
     let names = mebibytes(endpoint::EndpointBounds::default().bytes);
-    let queue = mebibytes(queue::MAX_WAITING_BYTES);
+    let queue = mebibytes(json_lines::QUEUE_BOUNDS.bytes);
     let sets = 2 * OUTCOMES;
     let edges = RegistryBounds::default().samples / HttpCounts::SAMPLES_PER_SERIES / sets;
     let (places, places_of_peer, objects) = (

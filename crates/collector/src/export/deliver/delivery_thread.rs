@@ -8,7 +8,7 @@ use alscope_analysis::persistence::sink::Batch;
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::queue::{Queue, QueueCounter, queue};
+use super::queue::{Queue, QueueBounds, QueueCounter, queue};
 
 /// How long the last batches may take when the collector ends.
 const END_DEADLINE: Duration = Duration::from_secs(5);
@@ -27,9 +27,10 @@ impl DeliveryThread {
     /// `deliver` fails on is dropped.
     pub fn start(
         exporter: &'static str,
+        bounds: QueueBounds,
         deliver: impl FnMut(&Batch) -> io::Result<()> + Send + 'static,
     ) -> io::Result<(Queue, Self)> {
-        let (queue, batches) = queue();
+        let (queue, batches) = queue(bounds);
         let (ending, ended) = oneshot::channel::<()>();
         let counted = queue.counted();
         std::thread::Builder::new()

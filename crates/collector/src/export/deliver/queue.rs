@@ -7,10 +7,14 @@ use alscope_analysis::persistence::sink::Batch;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-/// The largest number of batches that wait.
-const MAX_WAITING_BATCHES: usize = 1024;
-/// The largest number of bytes that wait.
-pub const MAX_WAITING_BYTES: usize = 16 << 20;
+/// How much may wait in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueBounds {
+    /// The largest number of batches.
+    pub batches: usize,
+    /// The largest number of bytes; a batch that is alone in the queue may have more.
+    pub bytes: usize,
+}
 
 /// The reasons for which kept entries were not exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +73,7 @@ impl QueueCounter {
 #[derive(Clone, Debug)]
 pub struct Queue {
     batches: mpsc::Sender<Batch>,
+    max_waiting_bytes: usize,
     counted: QueueCounter,
 }
 
@@ -80,11 +85,12 @@ pub struct Batches {
 }
 
 /// Creates the two ends of a new queue.
-pub fn queue() -> (Queue, Batches) {
-    let (sender, receiver) = mpsc::channel(MAX_WAITING_BATCHES);
+pub fn queue(bounds: QueueBounds) -> (Queue, Batches) {
+    let (sender, receiver) = mpsc::channel(bounds.batches);
     let counted = QueueCounter::default();
     let queue = Queue {
         batches: sender,
+        max_waiting_bytes: bounds.bytes,
         counted: counted.clone(),
     };
     let batches = Batches {
@@ -100,7 +106,7 @@ impl Queue {
         let (entries, bytes) = (batch.entries, batch.bytes.len());
         let mut counts = self.counted.0.lock();
         counts.queued += entries;
-        let has_room = counts.waiting_bytes + bytes <= MAX_WAITING_BYTES || counts.waiting == 0;
+        let has_room = counts.waiting_bytes + bytes <= self.max_waiting_bytes || counts.waiting == 0;
         if has_room && self.batches.try_send(batch).is_ok() {
             counts.waiting += entries;
             counts.waiting_bytes += bytes;

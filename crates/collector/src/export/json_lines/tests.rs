@@ -294,7 +294,8 @@ async fn what_was_offered_is_written_before_the_end(
         ..Output::default()
     };
     let written = output.written.clone();
-    let (queue, thread) = DeliveryThread::start(EXPORTER_NAME, deliver(output)).expect("a thread");
+    let (queue, thread) =
+        DeliveryThread::start(EXPORTER_NAME, QUEUE_BOUNDS, deliver(output)).expect("a thread");
     for (line, entries) in [("one\n", 1), ("two\n", 2), ("three\n", 3)] {
         let bytes = line.as_bytes().to_vec();
         queue.offer(Batch { bytes, entries });
@@ -326,7 +327,8 @@ impl io::Write for Blocked {
 #[tokio::test(start_paused = true)]
 async fn an_output_that_takes_nothing_holds_up_neither_workers_nor_the_end() {
     let (unblock, blocked) = std::sync::mpsc::channel();
-    let (queue, thread) = DeliveryThread::start(EXPORTER_NAME, deliver(Blocked(blocked))).expect("a thread");
+    let (queue, thread) =
+        DeliveryThread::start(EXPORTER_NAME, QUEUE_BOUNDS, deliver(Blocked(blocked))).expect("a thread");
     for _ in 0..3000 {
         let bytes = b"x\n".to_vec();
         queue.offer(Batch { bytes, entries: 1 });

@@ -3,6 +3,11 @@ use rstest::rstest;
 
 use super::*;
 
+const BOUNDS: QueueBounds = QueueBounds {
+    batches: 100,
+    bytes: 1000,
+};
+
 fn batch(entries: u64, bytes: usize) -> Batch {
     Batch {
         bytes: vec![b'x'; bytes],
@@ -19,11 +24,11 @@ fn counts(counted: &QueueCounter) -> [u64; 5] {
 #[rstest]
 #[case::nothing(&[], [0, 0, 0, 0, 0])]
 #[case::waiting(&[(3, 10), (4, 10)], [7, 0, 0, 0, 7])]
-#[case::as_many_bytes_as_fit(&[(3, MAX_WAITING_BYTES - 10), (4, 10)], [7, 0, 0, 0, 7])]
-#[case::more_bytes_than_fit(&[(3, MAX_WAITING_BYTES - 10), (4, 11), (5, 10)], [12, 0, 4, 0, 8])]
-#[case::one_batch_of_any_size(&[(3, MAX_WAITING_BYTES + 1)], [3, 0, 0, 0, 3])]
+#[case::as_many_bytes_as_fit(&[(3, BOUNDS.bytes - 10), (4, 10)], [7, 0, 0, 0, 7])]
+#[case::more_bytes_than_fit(&[(3, BOUNDS.bytes - 10), (4, 11), (5, 10)], [12, 0, 4, 0, 8])]
+#[case::one_batch_of_any_size(&[(3, BOUNDS.bytes + 1)], [3, 0, 0, 0, 3])]
 fn what_does_not_fit_is_dropped_and_counted(#[case] offered: &[(u64, usize)], #[case] expected: [u64; 5]) {
-    let (queue, _batches) = queue();
+    let (queue, _batches) = queue(BOUNDS);
     for (entries, bytes) in offered {
         queue.offer(batch(*entries, *bytes));
     }
@@ -32,17 +37,17 @@ fn what_does_not_fit_is_dropped_and_counted(#[case] offered: &[(u64, usize)], #[
 
 #[test]
 fn batches_beyond_the_bound_are_dropped() {
-    let (queue, _batches) = queue();
-    for _ in 0..MAX_WAITING_BATCHES + 2 {
+    let (queue, _batches) = queue(BOUNDS);
+    for _ in 0..BOUNDS.batches + 2 {
         queue.offer(batch(2, 1));
     }
-    let waiting = 2 * MAX_WAITING_BATCHES as u64;
+    let waiting = 2 * BOUNDS.batches as u64;
     assert_eq!(counts(&queue.counted()), [waiting + 4, 0, 4, 0, waiting]);
 }
 
 #[test]
 fn what_can_not_be_written_is_dropped_and_counted() {
-    let (queue, batches) = queue();
+    let (queue, batches) = queue(BOUNDS);
     for entries in 1..=4 {
         queue.offer(batch(entries, 1));
     }
@@ -63,7 +68,7 @@ fn what_can_not_be_written_is_dropped_and_counted() {
 proptest! {
     #[test]
     fn queued_is_exported_dropped_or_waiting(offered in prop::collection::vec((1_u64..9, 0_usize..6 << 20), 0..12)) {
-        let (queue, batches) = queue();
+        let (queue, batches) = queue(BOUNDS);
         let counted = queue.counted();
         let law = || {
             let [queued, exported, full, failed, waiting] = counts(&counted);
