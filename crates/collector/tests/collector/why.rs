@@ -85,7 +85,9 @@ async fn an_edge_is_told_by_rule_with_an_example() {
     assert_eq!(example, expected);
     let [since, called]: [jiff::Timestamp; 2] =
         [&of_edge.since, &example.start_time].map(|time| time.parse().unwrap());
-    assert!(since < called, "{since} {called}");
+    // A drain may begin between the moment that a message comes and the one that its entries are counted.
+    let counted = called + std::time::Duration::from_millis(50);
+    assert!(since < counted, "{since} {called}");
     collector.stop().await;
 }
 
