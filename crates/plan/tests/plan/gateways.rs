@@ -156,6 +156,18 @@ fn what_a_restore_rolls_is_not_guessed() {
     assert_nothing_is_left(&cluster);
 }
 
+#[test]
+fn a_restore_that_may_roll_gateways_does_not_wait_until_they_are_known() {
+    let mut cluster = with_a_gateway();
+    cluster.unreadable.proxies = Some(alscope_plan::world::ReadError::Failed {
+        what: "pods".to_owned(),
+        message: "timed out".to_owned(),
+    });
+    cluster.change_spec(&json!({"managementState": "Removed", "mesh": {"allowGatewayRollout": true}}));
+    cluster.pass();
+    assert_eq!(cluster.log, ["WriteMesh istio"]);
+}
+
 /// A gateway's pods that started before the wiring, of an istiod of this version, and the Gateway's Deployment.
 fn before_the_wiring(version: &str) -> Cluster {
     let mut cluster = Cluster::stock(&json!({}));
