@@ -122,6 +122,7 @@ pub fn update_contention(mesh: &mut MeshStatus, generation: i64, now: Timestamp)
 
 #[cfg(test)]
 mod tests {
+    use crate::api::ConfigMapStatus;
     use crate::world::{FieldOwner, ObjectName};
 
     use super::*;
@@ -212,5 +213,34 @@ mod tests {
         }
         assert_eq!(mesh.reverts.len(), 10);
         assert_eq!(mesh.reverts[0].resource_version, "2");
+    }
+
+    #[test]
+    fn an_overwritten_version_is_forgotten_once_a_status_judged_a_later_text() {
+        let mut world = World::default();
+        let name = |name: &str| ObjectName::new("istio-system", name);
+        for (map, version) in [("judged", "2"), ("late", "1"), ("unjudged", "2")] {
+            let text = MeshConfigMap {
+                name: name(map),
+                ..text("helm", version)
+            };
+            world.config_maps.insert(name(map), Ok(Some(text)));
+        }
+        let judged = ["judged", "late"].map(|map| ConfigMapStatus {
+            name: name(map).to_string(),
+            ..ConfigMapStatus::default()
+        });
+        let status = MeshObservabilityStatus {
+            mesh: Some(MeshStatus {
+                config_maps: judged.into(),
+                ..MeshStatus::default()
+            }),
+            ..MeshObservabilityStatus::default()
+        };
+        let all = ["judged", "late", "unjudged"].map(|map| (name(map), "1".to_owned()));
+        let mut overwritten = BTreeMap::from(all);
+        forget_observed(&mut overwritten, &world, &status);
+        let kept: Vec<&ObjectName> = overwritten.keys().collect();
+        assert_eq!(kept, [&name("late"), &name("unjudged")]);
     }
 }
