@@ -8,10 +8,9 @@ use alscope_analysis::names::redact::Redaction;
 use alscope_analysis::persistence::Persistence;
 use alscope_analysis::persistence::reason::SamplingRules;
 use alscope_analysis::persistence::sample::Share;
-use alscope_analysis::persistence::sink::EntrySink;
 use alscope_collector_config::{Analyzer, Config};
 
-use crate::export::json_lines;
+use crate::export::exporters;
 
 /// An endpoint rule that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,11 +32,7 @@ pub fn persistence(config: &Config) -> Result<Option<Arc<Persistence>>, BadEndpo
     if !rules.requests && !rules.connections {
         return Ok(None);
     }
-    let json_lines = EntrySink {
-        rules,
-        encode: json_lines::encode,
-    };
-    let persistence = Persistence::new(vec![json_lines], told.entries_per_minute, endpoints)
+    let persistence = Persistence::new(exporters::sinks(rules), told.entries_per_minute, endpoints)
         .with_idle(config.limits.idle_series);
     Ok(Some(Arc::new(persistence.with_redaction(redaction(config)))))
 }

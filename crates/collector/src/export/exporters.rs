@@ -1,10 +1,11 @@
 //! Every configured exporter of kept entries. To add one, write a module beside [`json_lines`] that encodes
-//! an entry and delivers a batch, and add its row to [`Exporters::start`].
+//! an entry and delivers a batch, and add it to [`sinks`] and [`Exporters::start`].
 
 use std::io;
 
 use alscope_analysis::persistence::Persistence;
-use alscope_analysis::persistence::sink::Batch;
+use alscope_analysis::persistence::reason::SamplingRules;
+use alscope_analysis::persistence::sink::{Batch, EntrySink};
 
 use super::deliver::delivery_thread::DeliveryThread;
 use super::deliver::queue::{Queue, QueueCounter, QueueCounts};
@@ -29,6 +30,15 @@ pub struct Queues(Vec<Queue>);
 /// Handles to the counts of every exporter, by the exporter's name.
 #[derive(Clone, Debug, Default)]
 pub struct ExporterCounts(Vec<(&'static str, QueueCounter)>);
+
+/// Returns the sink of each exporter, in the order in which [`Exporters::start`] has them: the batches of a
+/// sink go to the exporter with its number.
+pub fn sinks(rules: SamplingRules) -> Vec<EntrySink> {
+    vec![EntrySink {
+        rules,
+        encode: json_lines::encode,
+    }]
+}
 
 impl Exporters {
     /// Starts the exporters of the entries that `persistence` keeps. Without `persistence` there is none.
