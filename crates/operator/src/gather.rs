@@ -16,19 +16,16 @@ use alscope_plan::plan::targets;
 use alscope_plan::world::{
     Backup, ControlPlane, MeshConfigMap, ObjectName, Proxy, ReadError, ReadResult, Telemetry, World,
 };
-use axum::http::Request;
+use alscope_watch::{RESPONSE_TIMEOUT, Selector, WatchFailure};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{ApiResource, DynamicObject, ListParams};
-use kube::client::Body;
 use kube::core::GroupVersionKind;
-use kube::runtime::watcher;
 use kube::{Api, Client};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tower::BoxError;
 use tracing::warn;
 
 pub use own_namespace::api_resource;
@@ -36,7 +33,7 @@ pub use own_namespace::api_resource;
 use cache::{Cache, Watches};
 use own_namespace::OwnNamespace;
 use replica_status::ReplicaPoller;
-use watch::{MissingKind, RESPONSE_TIMEOUT, WatchedResource, api_error_text, timeout_text};
+use watch::MissingKind;
 
 /// Every watch of the operator, and what it has read.
 pub struct ClusterReader {
@@ -69,33 +66,21 @@ impl fmt::Debug for ClusterReader {
 impl ClusterReader {
     /// Starts the watches that do not depend on what others find. `changed` is notified of every change.
     pub fn start(client: &Client, namespace: &str, changed: Arc<Notify>, ending: CancellationToken) -> Self {
-        let client = &with_response_timeout(client);
-        let mut watches = Watches::new(changed, ending);
-        let everywhere = |labels: &str| watcher::Config::default().labels(labels);
+        let mut watches = Watches::new(client.clone(), changed, ending);
         // Every Istio serves this version, and those before 1.22 no other.
         let telemetry = ApiResource::from_gvk(&GroupVersionKind::gvk(
             "telemetry.istio.io",
             "v1alpha1",
             "Telemetry",
         ));
-        let own_namespace = OwnNamespace::start(&mut watches, client, namespace);
         Self {
-            resources: watches.typed(Api::all(client.clone()), watcher::Config::default(), None),
-            control_planes: watches.typed(Api::all(client.clone()), everywhere("app=istiod"), None),
-            managed_gateways: watches.typed(
-                Api::all(client.clone()),
-                everywhere("gateway.istio.io/managed"),
-                None,
-            ),
-            telemetries: watches.dynamic(
-                Api::all_with(client.clone(), &telemetry),
-                telemetry.clone(),
-                watcher::Config::default(),
-                // Istio's own definition: a mesh without it has none.
-                WatchedResource::new(&telemetry.group, &telemetry.plural, None, MissingKind::IsEmpty),
-            ),
-            pods: watches.pods(Api::all(client.clone())),
-            own_namespace,
+            resources: watches.typed(None, Selector::default()),
+            control_planes: watches.typed(None, Selector::labels("app=istiod")),
+            managed_gateways: watches.typed(None, Selector::labels("gateway.istio.io/managed")),
+            // Istio's own definition: a mesh without it has none.
+            telemetries: watches.dynamic(&telemetry, None, Selector::default(), MissingKind::IsEmpty),
+            pods: watches.pods(),
+            own_namespace: OwnNamespace::start(&mut watches, namespace),
             mesh_config_maps: BTreeMap::new(),
             reported_backups: BTreeSet::new(),
             client: client.clone(),
@@ -134,7 +119,7 @@ impl ClusterReader {
     pub async fn fetch_resource_uids(&self) -> ReadResult<BTreeSet<String>> {
         let api: Api<MeshObservability> = Api::all(self.client.clone());
         let listed = timeout(RESPONSE_TIMEOUT, api.list_metadata(&ListParams::default())).await;
-        let message = match listed {
+        let failure = match listed {
             Ok(Ok(list)) => {
                 return Ok(list
                     .items
@@ -142,12 +127,12 @@ impl ClusterReader {
                     .filter_map(|one| one.metadata.uid)
                     .collect());
             }
-            Ok(Err(error)) => api_error_text(&error),
-            Err(_) => timeout_text(),
+            Ok(Err(error)) => WatchFailure::from(error),
+            Err(_) => WatchFailure::Silent(RESPONSE_TIMEOUT),
         };
         Err(ReadError::Failed {
             what: "meshobservabilities.alscope.dev".to_owned(),
-            message,
+            message: failure.to_string(),
         })
     }
 
@@ -257,11 +242,9 @@ impl ClusterReader {
             if self.mesh_config_maps.contains_key(&name) {
                 continue;
             }
-            let api = Api::namespaced(self.client.clone(), &name.namespace);
             // RBAC by resourceNames allows list and watch with this field selector only.
-            let selector = format!("metadata.name={}", name.name);
-            let config = watcher::Config::default().fields(&selector);
-            let cache = self.watches.typed(api, config, Some(&name.namespace));
+            let selector = Selector::fields(&format!("metadata.name={}", name.name));
+            let cache = self.watches.typed(Some(&name.namespace), selector);
             self.mesh_config_maps.insert(
                 name,
                 WatchedMeshConfig {
@@ -298,22 +281,6 @@ impl WatchedMeshConfig {
             .read(|config_map| Some(MeshConfigMap::of(config_map, unchanged_for)));
         Ok(all?.pop())
     }
-}
-
-/// A client whose responses must begin within [`RESPONSE_TIMEOUT`], also those of a watch.
-fn with_response_timeout(client: &Client) -> Client {
-    let namespace = client.default_namespace().to_owned();
-    let client = client.clone();
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let client = client.clone();
-        async move {
-            match timeout(RESPONSE_TIMEOUT, client.send(request)).await {
-                Ok(answer) => answer.map_err(BoxError::from),
-                Err(_) => Err(BoxError::from(timeout_text())),
-            }
-        }
-    });
-    Client::new(service, namespace)
 }
 
 /// The ConfigMaps that the status of a resource names as wired. Without the backup, nothing else is known of them.

@@ -1,14 +1,17 @@
 //! Answers of an API server, for unit tests: lists and watches by path, and every other request by a rule. Nothing is stored.
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router};
+use futures::StreamExt as _;
 use kube::Client;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -143,8 +146,11 @@ async fn answer(
 async fn respond(answer: StubResponse, verb: &str, query: &HashMap<String, String>) -> Response {
     match answer {
         StubResponse::Items(_) if verb == "WATCH" => {
-            let silence = futures::stream::pending::<Result<String, std::convert::Infallible>>();
-            axum::body::Body::from_stream(silence).into_response()
+            let seconds = query.get("timeoutSeconds").and_then(|text| text.parse().ok());
+            let end = sleep(Duration::from_secs(seconds.unwrap()));
+            let silence =
+                futures::stream::once(end).filter_map(|()| async { None::<Result<String, Infallible>> });
+            Body::from_stream(silence).into_response()
         }
         StubResponse::Items(items) => {
             let items: Vec<Value> = items

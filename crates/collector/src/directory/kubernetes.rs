@@ -5,7 +5,7 @@
 //! Each object is reduced to its record when it arrives, so ten thousand pods cost only
 //! the fields that identity needs.
 
-mod failure;
+mod advice;
 mod watch;
 
 use std::sync::Arc;
@@ -23,8 +23,7 @@ use super::freshness::Freshness;
 use super::publisher::Change;
 use super::service_entry::ServiceEntry;
 use super::workload_entry::WorkloadEntry;
-pub use watch::PAGE_OBJECTS;
-use watch::Watch;
+use watch::ChangeSender;
 
 /// Creates a client of the API server, from `kubeconfig` if there is one, else from the pod's service
 /// account, else from the environment's kubeconfig.
@@ -56,19 +55,20 @@ pub struct Source {
 impl Source {
     /// Watches all kinds until `stopping`, or until the receiver of the changes is gone.
     pub async fn watch_all(self, stopping: CancellationToken) {
+        let source = Arc::new(self);
         let all = async {
             tokio::join!(
-                Watch::<Pod>::new(&self, ObjectKind::Pod).run(),
-                Watch::<Service>::new(&self, ObjectKind::Service).run(),
-                Watch::<EndpointSlice>::new(&self, ObjectKind::EndpointSlice).run(),
-                Watch::<Node>::new(&self, ObjectKind::Node).run(),
-                Watch::<ServiceEntry>::new(&self, ObjectKind::ServiceEntry).run(),
-                Watch::<WorkloadEntry>::new(&self, ObjectKind::WorkloadEntry).run(),
+                ChangeSender::<Pod>::watch(source.clone(), ObjectKind::Pod).run(),
+                ChangeSender::<Service>::watch(source.clone(), ObjectKind::Service).run(),
+                ChangeSender::<EndpointSlice>::watch(source.clone(), ObjectKind::EndpointSlice).run(),
+                ChangeSender::<Node>::watch(source.clone(), ObjectKind::Node).run(),
+                ChangeSender::<ServiceEntry>::watch(source.clone(), ObjectKind::ServiceEntry).run(),
+                ChangeSender::<WorkloadEntry>::watch(source.clone(), ObjectKind::WorkloadEntry).run(),
             )
         };
         tokio::select! {
             () = stopping.cancelled() => {}
-            () = self.changes.closed() => {}
+            () = source.changes.closed() => {}
             _ = all => {}
         }
     }

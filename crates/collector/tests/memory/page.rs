@@ -9,7 +9,6 @@ use alscope_analysis::aggregate::registry::RegistryBounds;
 use alscope_analysis::aggregate::series::{Counts, HttpCounts};
 use alscope_analysis::names::endpoint;
 use alscope_analysis::node::MAX_OWN_LABELS;
-use alscope_collector::directory::kubernetes;
 use alscope_collector::export::json_lines;
 use alscope_collector::receive::{admission, buffer_budget};
 use alscope_collector_config::Limits;
@@ -56,7 +55,7 @@ fn page() -> String {
     let (places, places_of_peer, objects) = (
         admission::MAX_CONCURRENT_HANDSHAKES,
         admission::MAX_CONCURRENT_HANDSHAKES_PER_ADDRESS,
-        kubernetes::PAGE_OBJECTS,
+        alscope_watch::PAGE_OBJECTS,
     );
     let [grace, patience, longest] = [
         buffer_budget::GRACE,

@@ -1,21 +1,16 @@
 //! The objects that the watches have read.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Debug};
+use std::fmt;
 use std::future::pending;
-use std::hash::Hash;
 use std::sync::Arc;
 
 use alscope_plan::world::{ObjectName, ReadError, ReadResult};
-use futures::Stream;
+use alscope_watch::{Selector, Watch};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::reflector::store::{Store, Writer};
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Resource};
+use kube::{Client, Resource};
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
@@ -23,22 +18,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::prune::prune;
-use super::watch::{MissingKind, Watch, WatchState, WatchedResource};
+use super::watch::{MissingKind, ObjectStore, Objects, WatchState, WatchedResource, watch_options};
 
 /// The objects of one watch, with those that can't be decoded.
-pub struct Cache<K: Resource + Clone + 'static>
-where
-    K::DynamicType: Hash + Eq + Clone,
-{
-    store: Store<DeserializeGuard<K>>,
+pub struct Cache<K> {
+    objects: Objects<K>,
     subject: WatchedResource,
     state: Arc<Mutex<WatchState>>,
 }
 
-impl<K: Resource + Clone + 'static> fmt::Debug for Cache<K>
-where
-    K::DynamicType: Hash + Eq + Clone,
-{
+impl<K> fmt::Debug for Cache<K> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Cache")
@@ -48,14 +37,11 @@ where
     }
 }
 
-impl<K: Resource + Clone + 'static> Cache<K>
-where
-    K::DynamicType: Hash + Eq + Clone,
-{
+impl<K: Resource + Clone> Cache<K> {
     /// What `of` reads from each object. One object that can't be decoded makes it an error, because it may be the one that matters.
     pub fn read<T>(&self, of: impl Fn(&K) -> Option<T>) -> ReadResult<Vec<T>> {
         let mut found = Vec::new();
-        for object in self.objects()? {
+        for object in self.sorted_objects()? {
             match &object.0 {
                 Ok(object) => found.extend(of(object)),
                 Err(invalid) => return Err(self.undecodable(invalid)),
@@ -67,7 +53,7 @@ where
     /// The objects, and the metadata of those that can't be decoded.
     pub fn decoded_and_undecodable(&self) -> ReadResult<(Vec<K>, Vec<InvalidObject>)> {
         let mut divided = (Vec::new(), Vec::new());
-        for object in self.objects()? {
+        for object in self.sorted_objects()? {
             match &object.0 {
                 Ok(object) => divided.0.push(object.clone()),
                 Err(invalid) => divided.1.push(invalid.clone()),
@@ -78,14 +64,15 @@ where
 
     /// The resourceVersion of the only object, also if it can't be decoded.
     pub fn version(&self) -> Option<String> {
-        let objects = self.store.state();
-        objects.first()?.meta().resource_version.clone()
+        let objects = self.objects.lock();
+        let (_, object) = objects.first_key_value()?;
+        object.meta().resource_version.clone()
     }
 
     /// How many objects can't be decoded, with the resource's plural.
     pub fn undecodable_count(&self) -> (&str, usize) {
-        let objects = self.store.state();
-        let count = objects.iter().filter(|object| object.0.is_err()).count();
+        let objects = self.objects.lock();
+        let count = objects.values().filter(|object| object.0.is_err()).count();
         (self.subject.resource(), count)
     }
 
@@ -100,39 +87,40 @@ where
         }
     }
 
-    /// The objects, sorted by name. The store has no order, and a plan must not depend on chance.
-    fn objects(&self) -> ReadResult<Vec<Arc<DeserializeGuard<K>>>> {
+    /// The objects, sorted by namespace and name.
+    fn sorted_objects(&self) -> ReadResult<Vec<Arc<DeserializeGuard<K>>>> {
         match &*self.state.lock() {
-            WatchState::Pending => return Err(self.subject.unlisted()),
-            WatchState::Failed(error) => return Err(error.clone()),
-            WatchState::Absent => return Ok(Vec::new()),
-            WatchState::Listed => {}
+            WatchState::Pending => Err(self.subject.unlisted()),
+            WatchState::Failed(error) => Err(error.clone()),
+            WatchState::Absent => Ok(Vec::new()),
+            WatchState::Listed => Ok(self.objects.lock().values().cloned().collect()),
         }
-        let mut objects = self.store.state();
-        objects.sort_by(|one, other| name(one).cmp(&name(other)));
-        Ok(objects)
     }
 }
 
-/// The namespace and name of an object.
-fn name<K: Resource>(object: &DeserializeGuard<K>) -> (Option<&str>, Option<&str>) {
-    let metadata = object.meta();
-    (metadata.namespace.as_deref(), metadata.name.as_deref())
-}
-
 /// All watches. Each runs in a task that ends with the operator.
-#[derive(Debug)]
 pub struct Watches {
+    client: Client,
     changed: Arc<Notify>,
     ending: CancellationToken,
     states: Vec<Arc<Mutex<WatchState>>>,
     tasks: JoinSet<()>,
 }
 
+impl fmt::Debug for Watches {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Watches")
+            .field("states", &self.states)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Watches {
     /// No watches yet.
-    pub fn new(changed: Arc<Notify>, ending: CancellationToken) -> Self {
+    pub fn new(client: Client, changed: Arc<Notify>, ending: CancellationToken) -> Self {
         Self {
+            client,
             changed,
             ending,
             states: Vec::new(),
@@ -156,90 +144,67 @@ impl Watches {
         }
     }
 
-    /// Watches a kind that is known at compile time.
-    pub fn typed<K>(
-        &mut self,
-        api: Api<DeserializeGuard<K>>,
-        config: watcher::Config,
-        namespace: Option<&str>,
-    ) -> Cache<K>
+    /// Watches a kind that is known at compile time, in a namespace or in all.
+    pub fn typed<K>(&mut self, namespace: Option<&str>, selector: Selector) -> Cache<K>
     where
-        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync + 'static,
     {
-        let subject = WatchedResource::new(&K::group(&()), &K::plural(&()), namespace, MissingKind::IsError);
-        self.run(Writer::default(), subject, move || {
-            watcher(api.clone(), config.clone())
-        })
+        let subject = WatchedResource::of::<K>(&(), namespace, MissingKind::IsError);
+        self.start(subject, selector, |_| {})
     }
 
-    /// Watches pods, and keeps only what the plan reads of them.
-    pub fn pods(&mut self, api: Api<DeserializeGuard<Pod>>) -> Cache<Pod> {
-        let subject = WatchedResource::new("", "pods", None, MissingKind::IsError);
-        self.run(Writer::default(), subject, move || {
-            watcher(api.clone(), watcher::Config::default()).modify(|pod| {
-                if let Ok(pod) = &mut pod.0 {
-                    prune(pod);
-                }
-            })
-        })
+    /// Watches all pods, and keeps only what the plan reads of them.
+    pub fn pods(&mut self) -> Cache<Pod> {
+        let subject = WatchedResource::of::<Pod>(&(), None, MissingKind::IsError);
+        self.start(subject, Selector::default(), prune)
     }
 
-    /// Watches a kind that is known at run time.
+    /// Watches a kind that is known at run time, in a namespace or in all.
     pub(super) fn dynamic(
         &mut self,
-        api: Api<DeserializeGuard<DynamicObject>>,
-        resource: ApiResource,
-        config: watcher::Config,
-        subject: WatchedResource,
+        kind: &ApiResource,
+        namespace: Option<&str>,
+        selector: Selector,
+        absence: MissingKind,
     ) -> Cache<DynamicObject> {
-        self.run(Writer::new(resource), subject, move || {
-            watcher(api.clone(), config.clone())
-        })
+        let subject = WatchedResource::of::<DynamicObject>(kind, namespace, absence);
+        self.start(subject, selector, |_| {})
     }
 
-    fn run<K, S>(
-        &mut self,
-        objects: Writer<DeserializeGuard<K>>,
-        subject: WatchedResource,
-        events: impl Fn() -> S + Send + Sync + 'static,
-    ) -> Cache<K>
+    fn start<K>(&mut self, subject: WatchedResource, selector: Selector, prune: fn(&mut K)) -> Cache<K>
     where
-        K: Resource + Clone + Send + Sync + 'static,
-        K::DynamicType: Hash + Eq + Clone + Send + Sync,
-        S: Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>> + Send,
+        K: Resource + DeserializeOwned + Send + Sync + 'static,
     {
-        let store = objects.as_reader();
-        let state = Arc::new(Mutex::new(WatchState::Pending));
-        self.states.push(state.clone());
-        let watch = Watch {
-            objects,
-            subject: subject.clone(),
-            state: state.clone(),
-            changed: self.changed.clone(),
-            unreachable_since: None,
-            undecodable: BTreeMap::new(),
-            listed: BTreeSet::new(),
+        let url_path = subject.url_path.clone();
+        let store = ObjectStore::new(subject.clone(), self.changed.clone(), prune);
+        let cache = Cache {
+            objects: store.objects.clone(),
+            state: store.state.clone(),
+            subject,
         };
+        self.states.push(cache.state.clone());
+        let watch = Watch::new(self.client.clone(), url_path, watch_options(selector), store);
         let ending = self.ending.clone();
         self.tasks.spawn(async move {
             // `None` is the end, which is what was asked for.
-            let _: Option<()> = ending.run_until_cancelled(watch.run(events)).await;
+            let _: Option<()> = ending.run_until_cancelled(watch.run()).await;
         });
-        Cache {
-            store,
-            subject,
-            state,
-        }
+        cache
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stub_api_server::StubApiServer;
 
     #[tokio::test]
     async fn a_watch_that_ends_is_noticed() {
-        let mut watches = Watches::new(Arc::default(), CancellationToken::new());
+        let mut watches = Watches::new(
+            StubApiServer::new().client(),
+            Arc::default(),
+            CancellationToken::new(),
+        );
         watches.tasks.spawn(pending());
         watches.tasks.spawn(async { panic!("lost its way") });
         let what = watches.ended().await;

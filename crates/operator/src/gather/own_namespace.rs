@@ -8,19 +8,19 @@ use alscope_plan::world::{
     Backup, Collector, MANAGED_BY_LABEL, OPERATOR_NAME, OWNER_UID_LABEL, ObjectName, OwnedKind, OwnedObject,
     ReadError, ReadResult,
 };
+use alscope_watch::Selector;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
-use kube::runtime::watcher;
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Resource, ResourceExt as _};
 use serde::Deserialize as _;
 use serde_json::json;
 
 use super::cache::{Cache, Watches};
 use super::replica_status::ReplicaPoller;
-use super::watch::{MissingKind, WatchedResource};
+use super::watch::MissingKind;
 
 /// The watches of the operator's own namespace: the objects of the collectors, and the backups.
 pub(super) struct OwnNamespace {
@@ -30,27 +30,17 @@ pub(super) struct OwnNamespace {
 }
 
 impl OwnNamespace {
-    pub(super) fn start(watches: &mut Watches, client: &Client, namespace: &str) -> Self {
-        let own = || watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={OPERATOR_NAME}"));
+    pub(super) fn start(watches: &mut Watches, namespace: &str) -> Self {
+        let own = || Selector::labels(&format!("{MANAGED_BY_LABEL}={OPERATOR_NAME}"));
         let objects = OwnedKind::ALL.map(|kind| {
             let resource = api_resource(kind);
-            let api = Api::namespaced_with(client.clone(), namespace, &resource);
-            let subject = WatchedResource::new(
-                &resource.group,
-                &resource.plural,
-                Some(namespace),
-                MissingKind::IsError,
-            );
-            (kind, watches.dynamic(api, resource, own(), subject))
+            let cache = watches.dynamic(&resource, Some(namespace), own(), MissingKind::IsError);
+            (kind, cache)
         });
         Self {
             objects: objects.into(),
-            pods: watches.typed(Api::namespaced(client.clone(), namespace), own(), Some(namespace)),
-            endpoint_slices: watches.typed(
-                Api::namespaced(client.clone(), namespace),
-                watcher::Config::default(),
-                Some(namespace),
-            ),
+            pods: watches.typed(Some(namespace), own()),
+            endpoint_slices: watches.typed(Some(namespace), Selector::default()),
         }
     }
 

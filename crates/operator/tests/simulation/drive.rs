@@ -63,7 +63,7 @@ pub(crate) enum Due {
 
 /// Runs a scenario.
 pub(crate) fn run(scenario: &Scenario) -> Outcome {
-    // Of kube's watchers: the pauses between their attempts.
+    // The random parts of the pauses between attempts, and of the times of lists.
     fastrand::seed(scenario.seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

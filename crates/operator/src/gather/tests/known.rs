@@ -135,9 +135,9 @@ async fn watches_that_are_ended_are_noticed() {
 
 #[tokio::test]
 async fn a_cache_shows_its_subject_and_state() {
-    let mut watches = Watches::new(Arc::default(), CancellationToken::new());
-    let api = Api::namespaced(StubApiServer::new().client(), "istio-system");
-    let cache: Cache<ConfigMap> = watches.typed(api, watcher::Config::default(), Some("istio-system"));
+    let client = StubApiServer::new().client();
+    let mut watches = Watches::new(client, Arc::default(), CancellationToken::new());
+    let cache: Cache<ConfigMap> = watches.typed(Some("istio-system"), Selector::default());
     let text = format!("{cache:?}");
     assert!(text.contains("configmaps") && text.contains("Pending"), "{text}");
 }

@@ -1,6 +1,8 @@
-//! The resource that a watch reads, and what a refusal of the API server means.
+//! The resource that a watch reads, and what the API server's refusals say about it.
 
 use alscope_plan::world::ReadError;
+use alscope_watch::{Verb, WatchFailure};
+use kube::Resource;
 use tracing::{info, warn};
 
 use super::state::WatchState;
@@ -19,24 +21,27 @@ pub(in crate::gather) enum MissingKind {
 pub(in crate::gather) struct WatchedResource {
     /// The plural, with its group unless that is the core group.
     pub(super) resource: String,
+    pub(in crate::gather) url_path: String,
     namespace: Option<String>,
     absence: MissingKind,
 }
 
 impl WatchedResource {
-    pub(in crate::gather) fn new(
-        group: &str,
-        plural: &str,
+    /// The objects of the kind `K` in a namespace, or in all.
+    pub(in crate::gather) fn of<K: Resource>(
+        kind: &K::DynamicType,
         namespace: Option<&str>,
         absence: MissingKind,
     ) -> Self {
+        let (group, plural) = (K::group(kind), K::plural(kind));
         let resource = if group.is_empty() {
-            plural.to_owned()
+            plural.into_owned()
         } else {
             format!("{plural}.{group}")
         };
         Self {
             resource,
+            url_path: K::url_path(kind, namespace),
             namespace: namespace.map(str::to_owned),
             absence,
         }
@@ -49,24 +54,26 @@ impl WatchedResource {
 
     /// The error until the first list is read.
     pub(in crate::gather) fn unlisted(&self) -> ReadError {
+        self.failed("it has not been listed yet".to_owned())
+    }
+
+    /// The error after an API server that did not answer, or answered with an error.
+    pub(super) fn failed(&self, message: String) -> ReadError {
         ReadError::Failed {
             what: self.resource.clone(),
-            message: "it has not been listed yet".to_owned(),
+            message,
         }
     }
 
-    /// The state after the API server has refused the kind; `None` for any other error.
-    pub(super) fn refused(&self, verb: &'static str, source: &kube::Error) -> Option<WatchState> {
-        let kube::Error::Api(status) = source else {
-            return None;
-        };
-        match (status.code, self.absence) {
-            (404, MissingKind::IsEmpty) => Some(WatchState::Absent),
-            (404, MissingKind::IsError) => Some(WatchState::Failed(ReadError::Absent {
+    /// The state after the API server has refused the kind; `None` for any other failure.
+    pub(super) fn refused(&self, verb: Verb, failure: &WatchFailure) -> Option<WatchState> {
+        match (failure, self.absence) {
+            (WatchFailure::Absent(_), MissingKind::IsEmpty) => Some(WatchState::Absent),
+            (WatchFailure::Absent(_), MissingKind::IsError) => Some(WatchState::Failed(ReadError::Absent {
                 resource: self.resource.clone(),
             })),
-            (403, _) => Some(WatchState::Failed(ReadError::Forbidden {
-                verb,
+            (WatchFailure::Refused(_), _) => Some(WatchState::Failed(ReadError::Forbidden {
+                verb: verb.as_str(),
                 resource: self.resource.clone(),
                 namespace: self.namespace.clone(),
             })),
