@@ -106,9 +106,9 @@ impl<'d, 't> Comparison<'d, 't> {
                 }
                 (one.map(|entry| &entry.value), other.map(|entry| &entry.value))
             }
-            Segment::Item(name) => {
-                self.check_items(one, other, name)?;
-                let item = |node: Option<&'d YamlNode<'t>>| node?.items().get(node?.place_of(name)?);
+            Segment::Item(_) | Segment::Text(_) => {
+                self.check_items(one, other, *segment)?;
+                let item = |node: Option<&'d YamlNode<'t>>| node?.items().get(node?.place_of(*segment)?);
                 (item(one), item(other))
             }
         };
@@ -135,12 +135,12 @@ impl<'d, 't> Comparison<'d, 't> {
         self.check_all(entries(one), entries(other))
     }
 
-    /// The items in their order, without the one of this name; what is no list has none.
+    /// The items in their order, without the one that is ignored; what is no list has none.
     fn check_items(
         &mut self,
         one: Option<&'d YamlNode<'t>>,
         other: Option<&'d YamlNode<'t>>,
-        ignored: &str,
+        ignored: Segment<'_>,
     ) -> Result<(), Difference> {
         let items = |node: Option<&'d YamlNode<'t>>| {
             let place = node.and_then(|node| node.place_of(ignored));

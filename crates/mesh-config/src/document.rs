@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use granit_parser::{ScalarStyle, StructureStyle};
 
+use crate::path::Segment;
 use crate::{MeshConfigError, lines};
 
 /// A document with the text that it was parsed from.
@@ -122,9 +123,9 @@ impl<'t> YamlNode<'t> {
         }
     }
 
-    /// The place of the item with this name in a list. Of several, the last counts to istiod.
-    pub(crate) fn place_of(&self, name: &str) -> Option<usize> {
-        self.items().iter().rposition(|item| item.name() == Some(name))
+    /// The place of an item in a list. Of several, the last counts to istiod.
+    pub(crate) fn place_of(&self, item: Segment<'_>) -> Option<usize> {
+        self.items().iter().rposition(|node| item.is_of(node))
     }
 
     /// The `name` of a list's item.

@@ -4,7 +4,7 @@
 //! error that names the line and says what to do. This crate never panics, and expands no alias.
 //!
 //! [`wire`] makes proxies stream their access logs, and [`restore`] takes that back. [`insert`] and [`remove`] do the same for
-//! any value, also for one in an item of a list.
+//! any value, also for one in an item of a list; [`add_provider`] and [`remove_provider`] do it for an extension provider.
 //!
 //! ```
 //! let before = "# ours\ndefaultConfig:\n  concurrency: 2\n";
@@ -30,6 +30,7 @@ mod lines;
 mod mesh_config;
 mod parse;
 mod path;
+mod provider;
 mod restore;
 mod wire;
 mod writing;
@@ -38,6 +39,7 @@ pub use address::check_address;
 pub use error::MeshConfigError;
 pub use insert::{holds, insert};
 pub use path::{Path, Segment, Value};
+pub use provider::{HttpAccessLogService, PROVIDER_NAME, ProviderWiring, add_provider, remove_provider};
 pub use restore::{Restored, remove, restore};
 pub use wire::wire;
 
@@ -54,6 +56,8 @@ pub struct AccessLogSettings {
     pub access_logging_providers: Option<Vec<String>>,
     /// `extensionProviders`, in their order.
     pub extension_providers: Vec<ExtensionProvider>,
+    /// `accessLogFile`: the file to which proxies log where no provider is listed. Empty means none.
+    pub access_log_file: Option<String>,
     /// `rootNamespace`: whose Telemetry is the whole mesh's.
     pub root_namespace: Option<String>,
 }
@@ -65,6 +69,8 @@ pub struct ExtensionProvider {
     pub name: String,
     /// Whether access logs can go to it: `envoyFileAccessLog`, `envoyHttpAls`, `envoyTcpAls` or `envoyOtelAls` is set.
     pub logs: bool,
+    /// `envoyHttpAls`.
+    pub http: Option<HttpAccessLogService>,
 }
 
 /// `defaultConfig.envoyAccessLogService`.
@@ -85,6 +91,33 @@ impl AccessLogSettings {
     /// Whether proxies are told to stream to `address`, and nothing else stands beside it.
     pub fn stream_to(&self, address: &str) -> bool {
         self.enabled == Some(true) && self.service_is(address)
+    }
+
+    /// Whether the provider [`PROVIDER_NAME`] is there and streams to a service, with whatever it logs.
+    pub fn streams_by_provider(&self, service: &str, port: u16) -> bool {
+        self.provider()
+            .is_some_and(|provider| provider.is_to(service, port))
+    }
+
+    /// Whether the provider [`PROVIDER_NAME`] streams everything to a service and, unless Telemetries name it, is listed in
+    /// `defaultProviders.accessLogging`.
+    pub fn has_provider(&self, wiring: &ProviderWiring<'_>) -> bool {
+        let wanted = HttpAccessLogService::of_collector(wiring.service, wiring.port);
+        let listed = self.access_logging_providers.as_deref().unwrap_or_default();
+        let is_listed = |name: &str| listed.iter().any(|one| one == name);
+        // Beside the collector's provider alone, what the mesh logs to without the list would be lost.
+        let inherits =
+            |inherited: &[String]| listed.len() > 1 || inherited.iter().all(|name| is_listed(name));
+        self.provider() == Some(&wanted)
+            && wiring
+                .inherited
+                .is_none_or(|inherited| is_listed(PROVIDER_NAME) && inherits(inherited))
+    }
+
+    /// `envoyHttpAls` of the provider [`PROVIDER_NAME`].
+    pub fn provider(&self) -> Option<&HttpAccessLogService> {
+        let mut providers = self.extension_providers.iter();
+        providers.find(|one| one.name == PROVIDER_NAME)?.http.as_ref()
     }
 
     /// Whether istiod finds a provider of this name to which access logs can go. It looks for the first whose name is the same but
@@ -138,6 +171,11 @@ pub fn merged(shared: &AccessLogSettings, primary: &AccessLogSettings) -> Access
         service: primary.service.as_ref().or(shared.service.as_ref()).cloned(),
         access_logging_providers: providers.or(shared.access_logging_providers.as_ref()).cloned(),
         extension_providers: merged_providers(&shared.extension_providers, &primary.extension_providers),
+        access_log_file: primary
+            .access_log_file
+            .as_ref()
+            .or(shared.access_log_file.as_ref())
+            .cloned(),
         root_namespace: primary
             .root_namespace
             .as_ref()
@@ -154,7 +192,7 @@ pub(crate) fn merged_providers(
     let mut merged: Vec<ExtensionProvider> = earlier.to_vec();
     for provider in later {
         match merged.iter_mut().find(|one| one.name == provider.name) {
-            Some(one) => one.logs = provider.logs,
+            Some(one) => one.clone_from(provider),
             None => merged.push(provider.clone()),
         }
     }

@@ -1,7 +1,10 @@
 //! The keys of access logging in a document: where they stand and what they say.
 
 use crate::document::{BOOL_TAG, Document, Entry, Mapping, NAME, YamlKind, YamlNode, wrong_form};
-use crate::{AccessLogService, AccessLogSettings, ExtensionProvider, MeshConfigError, merged_providers};
+use crate::{
+    AccessLogService, AccessLogSettings, ExtensionProvider, HttpAccessLogService, MeshConfigError,
+    merged_providers,
+};
 
 const FLAG: &str = "enableEnvoyAccessLogService";
 const PROXY: &str = "defaultConfig";
@@ -10,10 +13,9 @@ const ADDRESS: &str = "address";
 const SERVICE_PATH: &str = "defaultConfig.envoyAccessLogService";
 const ADDRESS_PATH: &str = "defaultConfig.envoyAccessLogService.address";
 const PROVIDERS: &str = "defaultProviders";
-const LOGGING: &str = "accessLogging";
+const LOGGING: [&str; 2] = ["accessLogging", "access_logging"];
 const LOGGING_PATH: &str = "defaultProviders.accessLogging";
-const EXTENSIONS: &str = "extensionProviders";
-const EXTENSIONS_SNAKE: &str = "extension_providers";
+const EXTENSIONS: [&str; 2] = ["extensionProviders", "extension_providers"];
 /// The kinds of provider to which access logs go (istio/istio, `pilot/pkg/model/telemetry_logging.go`), in both spellings that
 /// istiod reads.
 const LOGGERS: [&str; 8] = [
@@ -26,8 +28,9 @@ const LOGGERS: [&str; 8] = [
     "envoyOtelAls",
     "envoy_otel_als",
 ];
-const ROOT: &str = "rootNamespace";
-const ROOT_SNAKE: &str = "root_namespace";
+const HTTP: [&str; 2] = ["envoyHttpAls", "envoy_http_als"];
+const FILE: [&str; 2] = ["accessLogFile", "access_log_file"];
+const ROOT: [&str; 2] = ["rootNamespace", "root_namespace"];
 
 /// The keys of access logging in a document, and what they say.
 #[derive(Debug)]
@@ -63,10 +66,12 @@ impl<'d, 't> MeshConfig<'d, 't> {
             "enable_envoy_access_log_service",
             PROXY,
             PROVIDERS,
-            EXTENSIONS,
-            EXTENSIONS_SNAKE,
-            ROOT,
-            ROOT_SNAKE,
+            EXTENSIONS[0],
+            EXTENSIONS[1],
+            FILE[0],
+            FILE[1],
+            ROOT[0],
+            ROOT[1],
         ];
         mesh.check_merge(root, &ours)?;
         mesh.root = Some(root);
@@ -82,7 +87,8 @@ impl<'d, 't> MeshConfig<'d, 't> {
             service: mesh.service()?,
             access_logging_providers: mesh.providers(root)?,
             extension_providers: mesh.extension_providers(root)?,
-            root_namespace: mesh.root_namespace(root)?,
+            access_log_file: mesh.text(root, FILE, "a file's name")?,
+            root_namespace: mesh.text(root, ROOT, "a namespace's name")?,
         };
         Ok(mesh)
     }
@@ -157,8 +163,8 @@ impl<'d, 't> MeshConfig<'d, 't> {
         let Some(mapping) = providers.mapping() else {
             return Err(wrong_form(&entry.value, PROVIDERS, "a mapping"));
         };
-        self.check_merge(mapping, &[LOGGING, "access_logging"])?;
-        let Some(entry) = mapping.entry(LOGGING).or_else(|| mapping.entry("access_logging")) else {
+        self.check_merge(mapping, &LOGGING)?;
+        let Some(entry) = either(mapping, LOGGING) else {
             return Ok(None);
         };
         let names = self.document.resolved(&entry.value);
@@ -177,7 +183,7 @@ impl<'d, 't> MeshConfig<'d, 't> {
 
     /// istiod reads the key, and what is in it, in both spellings.
     fn extension_providers(&self, root: &Mapping<'t>) -> Result<Vec<ExtensionProvider>, MeshConfigError> {
-        let Some(entry) = root.entry(EXTENSIONS).or_else(|| root.entry(EXTENSIONS_SNAKE)) else {
+        let Some(entry) = either(root, EXTENSIONS) else {
             return Ok(Vec::new());
         };
         let providers = self.document.resolved(&entry.value);
@@ -185,7 +191,7 @@ impl<'d, 't> MeshConfig<'d, 't> {
             return Ok(Vec::new());
         }
         let YamlKind::Sequence { items, .. } = &providers.kind else {
-            return Err(wrong_form(&entry.value, EXTENSIONS, "a list of providers"));
+            return Err(wrong_form(&entry.value, EXTENSIONS[0], "a list of providers"));
         };
         let listed = items.iter().map(|item| self.extension_provider(item));
         let listed: Vec<ExtensionProvider> = listed.collect::<Result<_, _>>()?;
@@ -194,7 +200,7 @@ impl<'d, 't> MeshConfig<'d, 't> {
 
     fn extension_provider(&self, item: &YamlNode<'t>) -> Result<ExtensionProvider, MeshConfigError> {
         let Some(mapping) = self.document.resolved(item).mapping() else {
-            return Err(wrong_form(item, EXTENSIONS, "a list of providers"));
+            return Err(wrong_form(item, EXTENSIONS[0], "a list of providers"));
         };
         self.check_merge(mapping, &[&[NAME], &LOGGERS[..]].concat())?;
         let is_set = |key: &str| {
@@ -206,15 +212,65 @@ impl<'d, 't> MeshConfig<'d, 't> {
         let name = mapping
             .entry(NAME)
             .map(|entry| self.document.resolved(&entry.value));
+        let http = either(mapping, HTTP);
+        let http = http.map(|entry| self.document.resolved(&entry.value));
         Ok(ExtensionProvider {
             name: name.and_then(YamlNode::scalar).unwrap_or_default().to_owned(),
             logs: LOGGERS.iter().any(|kind| is_set(kind)),
+            http: http
+                .and_then(YamlNode::mapping)
+                .map(|mapping| self.http_service(mapping)),
         })
     }
 
-    /// The value of `rootNamespace`, which istiod reads in both spellings.
-    fn root_namespace(&self, root: &Mapping<'t>) -> Result<Option<String>, MeshConfigError> {
-        let Some(entry) = root.entry(ROOT).or_else(|| root.entry(ROOT_SNAKE)) else {
+    /// What istiod would refuse in it reads as nothing: such a provider is not the collector's.
+    fn http_service(&self, mapping: &Mapping<'t>) -> HttpAccessLogService {
+        let mut service = HttpAccessLogService::default();
+        for Entry { key, value } in &mapping.entries {
+            let value = self.document.resolved(value);
+            let texts = || {
+                let items = value.items().iter();
+                let texts = items.filter_map(|item| self.document.resolved(item).scalar());
+                texts.map(str::to_owned).collect()
+            };
+            match key.scalar().unwrap_or_default() {
+                _ if value.is_null() => {}
+                "service" => value
+                    .scalar()
+                    .unwrap_or_default()
+                    .clone_into(&mut service.service),
+                "port" => {
+                    service.port = value
+                        .scalar()
+                        .and_then(|text| text.parse().ok())
+                        .unwrap_or_default();
+                }
+                "filterStateObjectsToLog" | "filter_state_objects_to_log" => {
+                    service.filter_state_objects = texts();
+                }
+                "additionalRequestHeadersToLog" | "additional_request_headers_to_log" => {
+                    service.request_headers = texts();
+                }
+                "additionalResponseHeadersToLog" | "additional_response_headers_to_log" => {
+                    service.response_headers = texts();
+                }
+                "additionalResponseTrailersToLog" | "additional_response_trailers_to_log" => {
+                    service.response_trailers = texts();
+                }
+                _ => service.has_other_keys = true,
+            }
+        }
+        service
+    }
+
+    /// The text under a key, which istiod reads in both spellings.
+    fn text(
+        &self,
+        root: &Mapping<'t>,
+        spellings: [&'static str; 2],
+        expected: &'static str,
+    ) -> Result<Option<String>, MeshConfigError> {
+        let Some(entry) = either(root, spellings) else {
             return Ok(None);
         };
         let value = self.document.resolved(&entry.value);
@@ -223,7 +279,7 @@ impl<'d, 't> MeshConfig<'d, 't> {
         }
         match value.scalar() {
             Some(name) => Ok(Some(name.to_owned())),
-            None => Err(wrong_form(&entry.value, ROOT, "a namespace's name")),
+            None => Err(wrong_form(&entry.value, spellings[0], expected)),
         }
     }
 
@@ -254,7 +310,12 @@ impl<'d, 't> MeshConfig<'d, 't> {
     }
 }
 
-fn check_spelling(
+/// The entry of a key in one of two spellings; the first counts if both are there.
+fn either<'d, 't>(mapping: &'d Mapping<'t>, spellings: [&str; 2]) -> Option<&'d Entry<'t>> {
+    spellings.into_iter().find_map(|key| mapping.entry(key))
+}
+
+pub(crate) fn check_spelling(
     mapping: &Mapping<'_>,
     key: &'static str,
     camel: &'static str,

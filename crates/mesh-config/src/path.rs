@@ -12,9 +12,12 @@ pub enum Segment<'a> {
     Key(&'a str),
     /// The item of a list whose `name` is this.
     Item(&'a str),
+    /// The item of a list that is this text.
+    Text(&'a str),
 }
 
-/// A path from the root of mesh config, written as `extensionProviders[name=alscope].envoyHttpAls.service`.
+/// A path from the root of mesh config, written as `extensionProviders[name=alscope].envoyHttpAls.service`
+/// or `defaultProviders.accessLogging[alscope]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path<'a>(pub &'a [Segment<'a>]);
 
@@ -50,6 +53,17 @@ pub(crate) enum Part<'d, 't> {
     },
 }
 
+impl Segment<'_> {
+    /// Whether an item of a list is the one that this names.
+    pub(crate) fn is_of(&self, item: &YamlNode<'_>) -> bool {
+        match self {
+            Segment::Key(_) => false,
+            Segment::Item(name) => item.name() == Some(name),
+            Segment::Text(text) => item.scalar() == Some(text),
+        }
+    }
+}
+
 impl fmt::Display for Path<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, segment) in self.0.iter().enumerate() {
@@ -57,6 +71,7 @@ impl fmt::Display for Path<'_> {
                 Segment::Key(key) if place == 0 => formatter.write_str(key)?,
                 Segment::Key(key) => write!(formatter, ".{key}")?,
                 Segment::Item(name) => write!(formatter, "[name={name}]")?,
+                Segment::Text(text) => write!(formatter, "[{text}]")?,
             }
         }
         Ok(())
@@ -92,14 +107,16 @@ impl Path<'_> {
                         Some(Part::Entry { parent, place, entry })
                     })
                 }
-                (Segment::Item(name), YamlKind::Sequence { items, .. }) => {
+                (Segment::Item(_) | Segment::Text(_), YamlKind::Sequence { items, .. }) => {
                     // The last, as istiod takes it.
                     let mut items = items.iter().enumerate().rev();
-                    let found = items.find(|(_, item)| document.resolved(item).name() == Some(name));
+                    let found = items.find(|(_, item)| segment.is_of(document.resolved(item)));
                     found.map(|(place, item)| Part::Item { parent, place, item })
                 }
                 (Segment::Key(_), _) => return Err(wrong_form(parent, &name(), "a mapping")),
-                (Segment::Item(_), _) => return Err(wrong_form(parent, &name(), "a list")),
+                (Segment::Item(_) | Segment::Text(_), _) => {
+                    return Err(wrong_form(parent, &name(), "a list"));
+                }
             };
             match part {
                 Some(part) => parts.push(part),
@@ -133,7 +150,7 @@ impl Path<'_> {
                         std::iter::once(name).chain(entries).collect(),
                     )])
                 }
-                (Segment::Item(_), inner) => Value::List(vec![inner]),
+                (Segment::Item(_) | Segment::Text(_), inner) => Value::List(vec![inner]),
             })
     }
 }

@@ -30,12 +30,8 @@ pub struct Restored {
 /// `original`, the result is exactly `original`. Otherwise the changes that others made meanwhile stay, byte for byte, and a
 /// `defaultConfig` that `wire` had to add goes only if nothing else is in it by now. The result is checked as that of `wire` is.
 pub fn restore(current: &str, original: &str, address: &str) -> Result<Restored, MeshConfigError> {
-    restore_all(
-        current,
-        original,
-        &[(FLAG, Value::Bool(true)), (SERVICE, service(address))],
-        &|original| wire(original, address),
-    )
+    let values = [(FLAG, Value::Bool(true)), (SERVICE, service(address))];
+    restore_or_undo(current, original, &values, wire(original, address))
 }
 
 /// Takes the value that [`insert`] wrote at `path` back to what `original` has there, as [`restore`] does for the two paths of
@@ -46,26 +42,34 @@ pub fn remove(
     path: Path<'_>,
     value: &Value,
 ) -> Result<Restored, MeshConfigError> {
-    restore_all(current, original, &[(path, value.clone())], &|original| {
-        insert(original, path, value)
-    })
+    let values = [(path, value.clone())];
+    restore_or_undo(current, original, &values, insert(original, path, value))
 }
 
-fn restore_all(
+/// The exact original, if `current` is what was written over it. Otherwise takes the values back.
+fn restore_or_undo(
     current: &str,
     original: &str,
     values: &[(Path<'_>, Value)],
-    write: &dyn Fn(&str) -> Result<String, MeshConfigError>,
+    written: Result<String, MeshConfigError>,
 ) -> Result<Restored, MeshConfigError> {
-    let aside = |error| MeshConfigError::Original(Box::new(error));
-    let then = parse::document(original).map_err(aside)?;
-    MeshConfig::of(&then).map_err(aside)?;
-    if write(original).is_ok_and(|written| written == current) {
+    if written.is_ok_and(|written| written == current) {
         return Ok(Restored {
             text: original.to_owned(),
             kept: Vec::new(),
         });
     }
+    restore_all(current, original, values)
+}
+
+/// Takes values back, one after the other.
+pub(crate) fn restore_all(
+    current: &str,
+    original: &str,
+    values: &[(Path<'_>, Value)],
+) -> Result<Restored, MeshConfigError> {
+    let then = parse::document(original).map_err(aside)?;
+    MeshConfig::of(&then).map_err(aside)?;
     let untouched = Restored {
         text: current.to_owned(),
         kept: Vec::new(),
@@ -79,6 +83,11 @@ fn restore_all(
         }
     }
     Ok(restored)
+}
+
+/// Says that an error is about the original.
+pub(crate) fn aside(error: MeshConfigError) -> MeshConfigError {
+    MeshConfigError::Original(Box::new(error))
 }
 
 fn restore_value(

@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
 use alscope_mesh_config::{
-    AccessLogService, AccessLogSettings, ExtensionProvider, check_address, merged, read,
+    AccessLogService, AccessLogSettings, ExtensionProvider, HttpAccessLogService, check_address, merged, read,
 };
 use rstest::rstest;
 
@@ -22,6 +22,7 @@ fn extension(name: &str, logs: bool) -> ExtensionProvider {
     ExtensionProvider {
         name: name.to_owned(),
         logs,
+        http: None,
     }
 }
 
@@ -44,11 +45,13 @@ fn a_text_without_the_keys_says_nothing(#[case] text: &str) {
 fn every_key_is_read() {
     let text = "defaultConfig:\n  envoyAccessLogService:\n    address: a.b:1\n    tlsSettings: {mode: DISABLE}\n\
                 enableEnvoyAccessLogService: false\ndefaultProviders:\n  accessLogging:\n  - envoy\n  - otel\n\
-                rootNamespace: \"istio-config\"\nextensionProviders: [{name: otel, envoyOtelAls: {port: 1}}]\n";
+                rootNamespace: \"istio-config\"\naccessLogFile: /dev/stdout\n\
+                extensionProviders: [{name: otel, envoyOtelAls: {port: 1}}]\n";
     let expected = AccessLogSettings {
         enabled: Some(false),
         service: Some(service(Some("a.b:1"), true)),
         access_logging_providers: Some(vec!["envoy".to_owned(), "otel".to_owned()]),
+        access_log_file: Some("/dev/stdout".to_owned()),
         root_namespace: Some("istio-config".to_owned()),
         extension_providers: vec![extension("otel", true)],
     };
@@ -65,8 +68,12 @@ fn aliases_are_followed() {
         enabled: Some(true),
         service: Some(service(Some("a.b:1"), false)),
         access_logging_providers: Some(vec!["envoy".to_owned(), "envoy".to_owned()]),
+        access_log_file: None,
         root_namespace: Some("mesh".to_owned()),
-        extension_providers: vec![extension("envoy", true)],
+        extension_providers: vec![ExtensionProvider {
+            http: Some(HttpAccessLogService::default()),
+            ..extension("envoy", true)
+        }],
     };
     assert_eq!(settings(text), expected);
 }
@@ -148,7 +155,9 @@ fn of_the_built_in_providers_only_envoy_logs() {
 #[case("envoyExtAuthzHttp: {port: 1}", false)]
 fn four_kinds_of_provider_log(#[case] kind: &str, #[case] logs: bool) {
     let text = format!("extensionProviders: [{{name: a, {kind}}}]");
-    assert_eq!(settings(&text).extension_providers, [extension("a", logs)]);
+    let found = settings(&text).extension_providers;
+    assert_eq!((&*found[0].name, found[0].logs), ("a", logs));
+    assert_eq!(found[0].http.is_some(), kind.starts_with("envoyHttpAls"));
     assert_eq!(known([&text, ""], &["a", "A", "b"]), [logs, logs, false]);
 }
 
