@@ -39,7 +39,7 @@ pub use address::check_address;
 pub use error::MeshConfigError;
 pub use insert::{holds, insert};
 pub use path::{Path, Segment, Value};
-pub use provider::{HttpAccessLogService, PROVIDER_NAME, ProviderWiring, add_provider, remove_provider};
+pub use provider::{GrpcAccessLogService, PROVIDER_NAME, ProviderWiring, add_provider, remove_provider};
 pub use restore::{Restored, remove, restore};
 pub use wire::wire;
 
@@ -69,8 +69,8 @@ pub struct ExtensionProvider {
     pub name: String,
     /// Whether access logs can go to it: `envoyFileAccessLog`, `envoyHttpAls`, `envoyTcpAls` or `envoyOtelAls` is set.
     pub logs: bool,
-    /// `envoyHttpAls`.
-    pub http: Option<HttpAccessLogService>,
+    /// `envoyHttpAls` or `envoyTcpAls`.
+    pub grpc: Option<GrpcAccessLogService>,
 }
 
 /// `defaultConfig.envoyAccessLogService`.
@@ -102,7 +102,7 @@ impl AccessLogSettings {
     /// Whether the provider [`PROVIDER_NAME`] streams everything to a service and, unless Telemetries name it, is listed in
     /// `defaultProviders.accessLogging`.
     pub fn has_provider(&self, wiring: &ProviderWiring<'_>) -> bool {
-        let wanted = HttpAccessLogService::of_collector(wiring.service, wiring.port);
+        let wanted = GrpcAccessLogService::of_collector(wiring.service, wiring.port);
         let listed = self.access_logging_providers.as_deref().unwrap_or_default();
         let is_listed = |name: &str| listed.iter().any(|one| one == name);
         // Beside the collector's provider alone, what the mesh logs to without the list would be lost.
@@ -114,10 +114,21 @@ impl AccessLogSettings {
                 .is_none_or(|inherited| is_listed(PROVIDER_NAME) && inherits(inherited))
     }
 
-    /// `envoyHttpAls` of the provider [`PROVIDER_NAME`].
-    pub fn provider(&self) -> Option<&HttpAccessLogService> {
+    /// The service of the provider [`PROVIDER_NAME`].
+    pub fn provider(&self) -> Option<&GrpcAccessLogService> {
         let mut providers = self.extension_providers.iter();
-        providers.find(|one| one.name == PROVIDER_NAME)?.http.as_ref()
+        providers.find(|one| one.name == PROVIDER_NAME)?.grpc.as_ref()
+    }
+
+    /// The provider of another name in `defaultProviders.accessLogging` that streams to a service.
+    pub fn other_provider_to(&self, service: &str, port: u16) -> Option<&str> {
+        let listed = self.access_logging_providers.as_deref().unwrap_or_default();
+        let mut others = self.extension_providers.iter().filter(|one| {
+            one.name != PROVIDER_NAME && listed.iter().any(|name| name.eq_ignore_ascii_case(&one.name))
+        });
+        let is_to = |grpc: &GrpcAccessLogService| grpc.is_to(service, port);
+        let found = others.find(|one| one.grpc.as_ref().is_some_and(is_to))?;
+        Some(&found.name)
     }
 
     /// Whether istiod finds a provider of this name to which access logs can go. It looks for the first whose name is the same but

@@ -2,7 +2,7 @@
 
 use crate::document::{BOOL_TAG, Document, Entry, Mapping, NAME, YamlKind, YamlNode, wrong_form};
 use crate::{
-    AccessLogService, AccessLogSettings, ExtensionProvider, HttpAccessLogService, MeshConfigError,
+    AccessLogService, AccessLogSettings, ExtensionProvider, GrpcAccessLogService, MeshConfigError,
     merged_providers,
 };
 
@@ -29,6 +29,7 @@ const LOGGERS: [&str; 8] = [
     "envoy_otel_als",
 ];
 const HTTP: [&str; 2] = ["envoyHttpAls", "envoy_http_als"];
+const TCP: [&str; 2] = ["envoyTcpAls", "envoy_tcp_als"];
 const FILE: [&str; 2] = ["accessLogFile", "access_log_file"];
 const ROOT: [&str; 2] = ["rootNamespace", "root_namespace"];
 
@@ -212,20 +213,24 @@ impl<'d, 't> MeshConfig<'d, 't> {
         let name = mapping
             .entry(NAME)
             .map(|entry| self.document.resolved(&entry.value));
-        let http = either(mapping, HTTP);
-        let http = http.map(|entry| self.document.resolved(&entry.value));
+        let grpc = |spellings, is_tcp| {
+            let entry = either(mapping, spellings)?;
+            let service = self.document.resolved(&entry.value).mapping()?;
+            Some(self.grpc_service(service, is_tcp))
+        };
         Ok(ExtensionProvider {
             name: name.and_then(YamlNode::scalar).unwrap_or_default().to_owned(),
             logs: LOGGERS.iter().any(|kind| is_set(kind)),
-            http: http
-                .and_then(YamlNode::mapping)
-                .map(|mapping| self.http_service(mapping)),
+            grpc: grpc(HTTP, false).or_else(|| grpc(TCP, true)),
         })
     }
 
     /// What istiod would refuse in it reads as nothing: such a provider is not the collector's.
-    fn http_service(&self, mapping: &Mapping<'t>) -> HttpAccessLogService {
-        let mut service = HttpAccessLogService::default();
+    fn grpc_service(&self, mapping: &Mapping<'t>, is_tcp: bool) -> GrpcAccessLogService {
+        let mut service = GrpcAccessLogService {
+            is_tcp,
+            ..GrpcAccessLogService::default()
+        };
         for Entry { key, value } in &mapping.entries {
             let value = self.document.resolved(value);
             let texts = || {

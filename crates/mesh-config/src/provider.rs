@@ -31,9 +31,12 @@ const REQUEST_HEADERS: [&str; 1] = ["content-type"];
 const RESPONSE_HEADERS: [&str; 2] = ["content-type", "grpc-status"];
 const RESPONSE_TRAILERS: [&str; 2] = ["grpc-status", "grpc-message"];
 
-/// `envoyHttpAls` of an extension provider: a service that takes the access logs of HTTP and TCP over Envoy's gRPC.
+/// `envoyHttpAls` or `envoyTcpAls` of an extension provider: a service that takes access logs over Envoy's gRPC. Either takes those of
+/// HTTP and of TCP.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HttpAccessLogService {
+pub struct GrpcAccessLogService {
+    /// Whether it is `envoyTcpAls`, which makes an entry of TCP of each call.
+    pub is_tcp: bool,
     /// `service`: the host name of a service in istiod's registry, perhaps with its namespace before a `/`.
     pub service: String,
     /// `port`.
@@ -62,11 +65,12 @@ pub struct ProviderWiring<'a> {
     pub inherited: Option<&'a [String]>,
 }
 
-impl HttpAccessLogService {
+impl GrpcAccessLogService {
     /// The provider that streams everything which the analysis reads to the collector.
     pub fn of_collector(service: &str, port: u16) -> Self {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
+            is_tcp: false,
             service: service.to_owned(),
             port: u32::from(port),
             filter_state_objects: owned(&FILTER_STATE_OBJECTS),
@@ -103,7 +107,7 @@ impl HttpAccessLogService {
 impl ProviderWiring<'_> {
     /// The whole item of `extensionProviders`.
     fn item(&self) -> Value {
-        let service = HttpAccessLogService::of_collector(self.service, self.port);
+        let service = GrpcAccessLogService::of_collector(self.service, self.port);
         Value::Mapping(vec![
             ("name".to_owned(), Value::Text(PROVIDER_NAME.to_owned())),
             ("envoyHttpAls".to_owned(), service.value()),

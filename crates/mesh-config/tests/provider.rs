@@ -1,7 +1,7 @@
 //! The collector's provider: written beside what is there, compared, and taken back.
 
 use alscope_mesh_config::{
-    HttpAccessLogService, MeshConfigError, ProviderWiring, add_provider, merged, read, remove_provider,
+    GrpcAccessLogService, MeshConfigError, ProviderWiring, add_provider, merged, read, remove_provider,
 };
 use rstest::rstest;
 
@@ -187,7 +187,8 @@ fn what_a_provider_says_is_read_in_both_spellings() {
                 additional_response_trailers_to_log: [c]\n    filter_state_objects_to_log: [d]\naccess_log_file: /dev/null\n";
     let settings = read(text).unwrap();
     let owned = |text: &str| vec![text.to_owned()];
-    let expected = HttpAccessLogService {
+    let expected = GrpcAccessLogService {
+        is_tcp: false,
         service: "logs/als.logs.svc.cluster.local".to_owned(),
         port: 11_800,
         filter_state_objects: owned("d"),
@@ -200,6 +201,24 @@ fn what_a_provider_says_is_read_in_both_spellings() {
     assert_eq!(settings.access_log_file.as_deref(), Some("/dev/null"));
     assert!(settings.streams_by_provider(HOST, 11_800));
     assert!(!settings.streams_by_provider(HOST, 1) && !settings.streams_by_provider("als", 11_800));
+}
+
+#[rstest]
+#[case::http("envoyHttpAls", "[x]", Some("x"))]
+#[case::tcp("envoyTcpAls", "[X]", Some("x"))]
+#[case::not_listed("envoyHttpAls", "[y]", None)]
+#[case::of_another_kind("envoyOtelAls", "[x]", None)]
+fn another_provider_to_the_collector_is_known(
+    #[case] kind: &str,
+    #[case] list: &str,
+    #[case] expected: Option<&str>,
+) {
+    let text = format!(
+        "extensionProviders: [{{name: x, {kind}: {{service: {HOST}, port: 11800}}}}]\ndefaultProviders: {{accessLogging: {list}}}\n"
+    );
+    let settings = read(&text).unwrap();
+    assert_eq!(settings.other_provider_to(HOST, 11_800), expected);
+    assert_eq!(settings.other_provider_to(HOST, 1), None);
 }
 
 /// istiod merges providers by name, and a list replaces a list.

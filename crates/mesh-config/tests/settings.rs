@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
 use alscope_mesh_config::{
-    AccessLogService, AccessLogSettings, ExtensionProvider, HttpAccessLogService, check_address, merged, read,
+    AccessLogService, AccessLogSettings, ExtensionProvider, GrpcAccessLogService, check_address, merged, read,
 };
 use rstest::rstest;
 
@@ -22,7 +22,7 @@ fn extension(name: &str, logs: bool) -> ExtensionProvider {
     ExtensionProvider {
         name: name.to_owned(),
         logs,
-        http: None,
+        grpc: None,
     }
 }
 
@@ -71,7 +71,7 @@ fn aliases_are_followed() {
         access_log_file: None,
         root_namespace: Some("mesh".to_owned()),
         extension_providers: vec![ExtensionProvider {
-            http: Some(HttpAccessLogService::default()),
+            grpc: Some(GrpcAccessLogService::default()),
             ..extension("envoy", true)
         }],
     };
@@ -157,7 +157,9 @@ fn four_kinds_of_provider_log(#[case] kind: &str, #[case] logs: bool) {
     let text = format!("extensionProviders: [{{name: a, {kind}}}]");
     let found = settings(&text).extension_providers;
     assert_eq!((&*found[0].name, found[0].logs), ("a", logs));
-    assert_eq!(found[0].http.is_some(), kind.starts_with("envoyHttpAls"));
+    let is_grpc = kind.to_lowercase().contains("tcp") || kind.contains("Http") && logs;
+    let is_tcp = is_grpc.then(|| kind.to_lowercase().contains("tcp"));
+    assert_eq!(found[0].grpc.as_ref().map(|one| one.is_tcp), is_tcp);
     assert_eq!(known([&text, ""], &["a", "A", "b"]), [logs, logs, false]);
 }
 
