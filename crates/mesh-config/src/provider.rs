@@ -5,6 +5,7 @@ use crate::insert::insert;
 use crate::mesh_config::{self, MeshConfig};
 use crate::path::{Path, Segment, Value};
 use crate::restore::{Restored, aside, restore_all};
+use crate::writing::Quotes;
 use crate::{MeshConfigError, parse, read};
 
 /// The name of the collector's provider in `extensionProviders`.
@@ -88,6 +89,11 @@ impl GrpcAccessLogService {
             .rsplit_once('/')
             .map_or(&*self.service, |(_, host)| host);
         host == service && self.port == u32::from(port)
+    }
+
+    /// The YAML of it, on one line.
+    pub fn yaml(&self) -> String {
+        self.value().flow(Quotes::WhereNeeded)
     }
 
     fn value(&self) -> Value {

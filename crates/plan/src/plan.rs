@@ -27,7 +27,10 @@ pub mod restoration;
 pub mod targets;
 
 pub mod mesh_ownership;
+pub mod revision_texts;
 pub mod uninstall;
+
+pub mod mesh_edit;
 pub mod wiring;
 
 pub mod mesh_config;

@@ -31,6 +31,7 @@ fn edit(resource_version: Option<&str>, after: MeshConfigContent) -> Step {
         resource_version: resource_version.map(str::to_owned),
         before: None,
         after,
+        inherited: None,
     })
 }
 

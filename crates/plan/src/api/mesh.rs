@@ -23,7 +23,8 @@ pub struct MeshSpec {
     ))]
     pub revisions: Vec<String>,
     /// How Istio is told to send access logs: `MeshConfig` sets `enableEnvoyAccessLogService` and the address of the collector
-    /// in mesh config.
+    /// in mesh config, which each proxy learns when its pod restarts. `TelemetryProvider` makes the collector a logging provider of the
+    /// mesh, which needs no restart and also tells the status of gRPC calls.
     #[serde(default)]
     pub wiring: Wiring,
     /// Which ConfigMap of mesh config is edited. `Auto` takes the one that istiod names in `SHARED_MESH_CONFIG` if the
@@ -67,6 +68,8 @@ pub enum Wiring {
     /// By `enableEnvoyAccessLogService` and `defaultConfig.envoyAccessLogService` of mesh config.
     #[default]
     MeshConfig,
+    /// By a provider in `extensionProviders` and `defaultProviders.accessLogging` of mesh config.
+    TelemetryProvider,
 }
 
 /// Which ConfigMap of mesh config is edited.

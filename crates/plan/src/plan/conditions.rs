@@ -92,6 +92,8 @@ pub struct ConditionStates {
     pub proxies_up_to_date: ConditionState,
     /// The state of [`DATA_FLOWING`].
     pub data_flowing: ConditionState,
+    /// How many of how many proxies send to the collector; absent where that is not known.
+    pub sending: Option<(i64, i64)>,
 }
 
 impl ConditionStates {
@@ -104,7 +106,16 @@ impl ConditionStates {
             .find(|state| state.status != ConditionStatus::True)
         {
             Some(missing) => missing.clone(),
-            None => ConditionState::met("Ready", "the mesh sends its access logs to the collector"),
+            None => ConditionState::met("Ready", self.ready_message()),
+        }
+    }
+
+    fn ready_message(&self) -> String {
+        match self.sending {
+            Some((sending, total)) if sending < total => format!(
+                "{sending} of {total} proxies send their access logs to the collector; ProxiesUpToDate says what the others need"
+            ),
+            Some(_) | None => "the mesh sends its access logs to the collector".to_owned(),
         }
     }
 
@@ -164,6 +175,8 @@ fn bounded(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     fn states(mesh: ConditionState) -> ConditionStates {
@@ -173,6 +186,7 @@ mod tests {
             mesh_configured: mesh,
             proxies_up_to_date: ConditionState::unmet("RestartNeeded", ""),
             data_flowing: ConditionState::unknown("NoTraffic", ""),
+            sending: None,
         }
     }
 
@@ -182,6 +196,21 @@ mod tests {
             states(ConditionState::met("Wired", "")).ready().status,
             ConditionStatus::True
         );
+    }
+
+    #[rstest]
+    #[case::all(Some((11, 11)), "the mesh sends its access logs to the collector")]
+    #[case::not_known(None, "the mesh sends its access logs to the collector")]
+    #[case::one(
+        Some((1, 11)),
+        "1 of 11 proxies send their access logs to the collector; ProxiesUpToDate says what the others need"
+    )]
+    fn a_ready_mesh_tells_the_share_that_sends(#[case] sending: Option<(i64, i64)>, #[case] message: &str) {
+        let states = ConditionStates {
+            sending,
+            ..states(ConditionState::met("Wired", ""))
+        };
+        assert_eq!(states.ready(), ConditionState::met("Ready", message));
     }
 
     #[test]

@@ -105,6 +105,7 @@ mod tests {
             mesh_configured: mesh,
             proxies_up_to_date: ConditionState::unmet("RestartNeeded", ""),
             data_flowing: ConditionState::unknown("NoTraffic", ""),
+            sending: None,
         };
         MeshObservabilityStatus {
             conditions: conditions.to_conditions(&[], 1, jiff::Timestamp::UNIX_EPOCH),

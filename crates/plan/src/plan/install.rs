@@ -37,23 +37,20 @@ impl Reconciliation<'_> {
         }
         steps.extend(mesh.steps);
 
-        let is_wired = !mesh.assessments.is_empty() && mesh.assessments.iter().all(|one| one.wired);
         let proxies = self.proxies_status(&mesh.assessments);
         let conditions = ConditionStates {
             accepted: self.accepted(),
             collector_available: self.after_failure(availability.condition, false),
             mesh_configured: self.after_failure(mesh.condition, true),
-            proxies_up_to_date: match &proxies {
-                Err(error) => ConditionState::unknown("ProxyCheckFailed", error.to_string()),
-                Ok(_) if !is_wired => {
-                    ConditionState::unknown("MeshNotConfigured", "proxies are judged when the mesh is wired")
-                }
-                Ok(proxies) => proxies::condition(proxies),
-            },
+            proxies_up_to_date: proxies_up_to_date(&mesh.assessments, &proxies),
             data_flowing: data_flow::condition(
                 collector.as_ref().map_or(&[][..], |one| &one.replica_statuses),
                 self.now,
             ),
+            sending: proxies
+                .as_ref()
+                .ok()
+                .map(|proxies| (proxies.up_to_date, proxies.total)),
         };
         let status = MeshObservabilityStatus {
             collector: Some(CollectorStatus {
@@ -157,5 +154,19 @@ impl Reconciliation<'_> {
         }
         let refusal = Refusal::WriteFailed(failure.clone());
         ConditionState::unmet(refusal.reason(), refusal.to_string())
+    }
+}
+
+fn proxies_up_to_date(assessments: &[Assessment], proxies: &ReadResult<ProxiesStatus>) -> ConditionState {
+    let is_wired = !assessments.is_empty() && assessments.iter().all(|one| one.wired);
+    match proxies {
+        Err(error) => ConditionState::unknown("ProxyCheckFailed", error.to_string()),
+        Ok(_) if !is_wired => {
+            ConditionState::unknown("MeshNotConfigured", "proxies are judged when the mesh is wired")
+        }
+        Ok(proxies) => {
+            let provider = assessments.iter().find_map(|one| one.provider.as_deref());
+            proxies::condition(proxies, provider)
+        }
     }
 }

@@ -7,15 +7,16 @@ use crate::world::{Backup, MeshConfigContent, MeshConfigMap, ObjectName};
 
 use super::availability::Availability;
 use super::conditions::{ConditionState, ConditionStatus};
-use super::original::reconstruct_original;
+use super::original::{Original, host_and_port, reconstruct_original};
 use super::reconciliation::Reconciliation;
 use super::refusal::{self, Refusal};
 use super::restoration::release_field_ownership;
 use super::reverts;
+use super::revision_texts::DesiredWiring;
 use super::step::{MeshEdit, Step};
 use super::targets::config_map;
 use super::uninstall::restore_orphan;
-use super::wiring::{self, Assessment, DesiredWiring, QUIET_PERIOD, Verdict};
+use super::wiring::{self, Assessment, QUIET_PERIOD, Verdict};
 
 /// What a pass decides about mesh config.
 pub(super) struct MeshConfigPlan {
@@ -45,6 +46,7 @@ impl Reconciliation<'_> {
                 mesh: spec,
                 address: &address,
                 previous_address: self.previous_address(backup),
+                backup,
             };
             let assessments = wiring::assess_all(self.world, self.settings, &wanted)?;
             self.refuse_orphaned(&assessments)?;
@@ -244,6 +246,7 @@ impl Reconciliation<'_> {
             resource: self.resource.name().to_owned(),
             address: self.previous_address(None).unwrap_or(&address).to_owned(),
             originals: BTreeMap::new(),
+            inherited: BTreeMap::new(),
             allows_rollout: false,
             resource_version: None,
         });
@@ -257,10 +260,19 @@ impl Reconciliation<'_> {
         let is_lost = backup.is_none() && had_backup;
         let nothing = MeshConfigContent::Text(String::new());
         for edit in edits {
-            let known = wanted.originals.get(&edit.config_map);
-            let known = known.or(is_lost.then_some(&nothing));
+            let known = Original::of(&wanted, &edit.config_map);
+            let lost = Original {
+                content: &nothing,
+                inherited: edit.inherited.as_deref(),
+            };
+            let known = known.or(is_lost.then_some(lost));
             let before = reconstruct_original(edit, known, &addresses.each_ref().map(String::as_str));
             wanted.originals.insert(edit.config_map.clone(), before);
+            if let Some(inherited) = &edit.inherited {
+                wanted
+                    .inherited
+                    .insert(edit.config_map.clone(), inherited.clone());
+            }
         }
         // Also where it stays as it is: what was deleted since it was read is missed before mesh config is written.
         let mut steps = vec![Step::WriteBackup(wanted)];
@@ -273,7 +285,8 @@ impl Reconciliation<'_> {
         let address = self.collector_address();
         let is_in_use = |name: &ObjectName| {
             let text = config_map(self.world, name).ok().flatten();
-            text.is_some_and(|text| text.mesh_text().contains(&backup.address))
+            // A provider has the host and the port apart.
+            text.is_some_and(|text| text.mesh_text().contains(host_and_port(&backup.address).0))
         };
         let is_old = backup.address != address
             && assessments.iter().all(|one| one.wired)
@@ -312,7 +325,9 @@ impl MeshConfigPlan {
 
 /// Whether a ConfigMap sends access logs to an address.
 fn holds(text: &MeshConfigMap, address: &str) -> bool {
-    alscope_mesh_config::is_wired(text.mesh_text(), address).unwrap_or(false)
+    let (host, port) = host_and_port(address);
+    let settings = alscope_mesh_config::read(text.mesh_text());
+    settings.is_ok_and(|settings| settings.stream_to(address) || settings.streams_by_provider(host, port))
 }
 
 fn edit(assessment: &Assessment) -> Option<&MeshEdit> {
@@ -335,5 +350,12 @@ fn wired_message(assessments: &[Assessment], address: &str) -> String {
         .iter()
         .map(|one| one.target.edited().clone())
         .collect();
-    format!("{} sends access logs to {address}", refusal::join_names(&names))
+    let mut providers = assessments.iter().filter_map(|one| one.provider.as_deref());
+    let by = providers
+        .next()
+        .map_or(String::new(), |provider| format!(" by the provider {provider}"));
+    format!(
+        "{} sends access logs to {address}{by}",
+        refusal::join_names(&names)
+    )
 }

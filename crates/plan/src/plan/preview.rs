@@ -7,9 +7,10 @@ use super::collector_objects;
 use super::proxies;
 use super::reconciliation::previous_address;
 use super::refusal::Refusal;
+use super::revision_texts::DesiredWiring;
 use super::settings::OperatorSettings;
 use super::step::{DesiredObject, Step};
-use super::wiring::{self, Assessment, DesiredWiring};
+use super::wiring::{self, Assessment};
 
 /// What a resource would change.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +40,7 @@ pub fn preview(world: &World, settings: &OperatorSettings, resource: &MeshObserv
         mesh,
         address: &address,
         previous_address: previous_address(backup, &status),
+        backup,
     };
     let assessed = wiring::assess_all(world, settings, &wanted);
     let nothing = Collector::default();

@@ -14,8 +14,19 @@ use super::wiring::Assessment;
 
 /// The namespace of istiod for a proxy whose configuration names none (Istio's default `discoveryAddress`).
 const DEFAULT_MESH_NAMESPACE: &str = "istio-system";
+const PROXYLESS: &str = "gRPC without a proxy has no access logs";
 const MAX_WORKLOADS_LISTED: usize = 10;
 const MAX_PODS_LISTED: usize = 5;
+
+/// The proxies of a mesh, by what they do.
+#[derive(Default)]
+struct Groups<'a> {
+    up_to_date: i64,
+    pending: BTreeMap<(&'a str, &'a PodOwner), Vec<&'a Proxy>>,
+    skipped: BTreeMap<&'static str, Vec<&'a Proxy>>,
+    silenced: BTreeMap<TelemetryDecision, Vec<&'a Proxy>>,
+    services: BTreeSet<(AttachedService, Vec<ObjectName>)>,
+}
 
 /// Counts the proxies of a mesh for the status.
 pub fn status(
@@ -25,65 +36,72 @@ pub fn status(
     assessments: &[Assessment],
     address: &str,
 ) -> ProxiesStatus {
-    let mut up_to_date = 0;
-    let mut pending: BTreeMap<(&str, &PodOwner), Vec<&Proxy>> = BTreeMap::new();
-    let mut skipped: BTreeMap<&'static str, Vec<&Proxy>> = BTreeMap::new();
-    let mut silenced: BTreeMap<TelemetryDecision, Vec<&Proxy>> = BTreeMap::new();
-    let mut services: BTreeSet<(AttachedService, Vec<ObjectName>)> = BTreeSet::new();
-    let living = proxies.iter().filter(|proxy| !proxy.is_ending);
-    for (proxy, assessment) in
-        living.filter_map(|proxy| Some((proxy, assessment_of(proxy, mesh, assessments)?)))
-    {
-        let has_address = proxy.address.as_deref() == Some(address);
-        if let Some(reason) = skip_reason(proxy, assessment).filter(|_| !has_address) {
-            skipped.entry(reason).or_default().push(proxy);
-            continue;
+    let mut groups = Groups::default();
+    for proxy in proxies.iter().filter(|proxy| !proxy.is_ending) {
+        if let Some(assessment) = assessment_of(proxy, mesh, assessments) {
+            groups.add(proxy, telemetries, assessment, address);
+        }
+    }
+    groups.status()
+}
+
+impl<'a> Groups<'a> {
+    fn add(&mut self, proxy: &'a Proxy, telemetries: &[Telemetry], assessment: &Assessment, address: &str) {
+        // A provider reaches each proxy at once.
+        let has_address = assessment.provider.is_some() || proxy.address.as_deref() == Some(address);
+        let reason = if proxy.proxyless {
+            Some(PROXYLESS)
+        } else {
+            skip_reason(proxy, assessment).filter(|_| !has_address)
+        };
+        if let Some(reason) = reason {
+            self.skipped.entry(reason).or_default().push(proxy);
+            return;
         }
         let telemetries = Telemetries {
             all: telemetries,
             mesh: assessment.mesh.as_ref(),
             version: assessment.target.version,
+            provider: assessment.provider.as_deref(),
         };
         if let Some(decision) = telemetries.decision(proxy) {
-            silenced.entry(decision).or_default().push(proxy);
-            continue;
+            self.silenced.entry(decision).or_default().push(proxy);
+            return;
         }
-        services.extend(telemetries.silenced_services(proxy));
+        self.services.extend(telemetries.silenced_services(proxy));
         if has_address {
-            up_to_date += 1;
+            self.up_to_date += 1;
         } else {
             let workload = (proxy.pod.namespace.as_str(), &proxy.owner);
-            pending.entry(workload).or_default().push(proxy);
+            self.pending.entry(workload).or_default().push(proxy);
         }
     }
-    let waiting: i64 = pending.values().map(|pods| count(pods)).sum();
-    let silent: i64 = silenced.values().map(|pods| count(pods)).sum();
-    let total = up_to_date + waiting + silent;
-    let workloads: Vec<WorkloadStatus> = pending
-        .into_iter()
-        .map(|((namespace, owner), pods)| workload_status(namespace, owner, &pods))
-        .collect();
-    let silenced: Vec<SilencedStatus> = silenced
-        .into_iter()
-        .map(|(decision, pods)| silenced_status(&decision, &pods))
-        .collect();
-    ProxiesStatus {
-        summary: format!("{up_to_date}/{total}"),
-        total,
-        up_to_date,
-        pending_restart: waiting,
-        silent,
-        workloads: most_affected(workloads, |one| one.pending),
-        silenced: most_affected(silenced, |one| one.count),
-        silenced_services: services
-            .into_iter()
-            .take(MAX_WORKLOADS_LISTED)
-            .map(|(service, telemetries)| silenced_service_status(service, &telemetries))
-            .collect(),
-        skipped: skipped
-            .into_iter()
-            .map(|(reason, pods)| skipped_status(reason, &pods))
-            .collect(),
+
+    fn status(self) -> ProxiesStatus {
+        let waiting: i64 = self.pending.values().map(|pods| count(pods)).sum();
+        let silent: i64 = self.silenced.values().map(|pods| count(pods)).sum();
+        let total = self.up_to_date + waiting + silent;
+        let pending = self.pending.into_iter();
+        let workloads = pending.map(|((namespace, owner), pods)| workload_status(namespace, owner, &pods));
+        let silenced = self.silenced.into_iter();
+        let silenced = silenced.map(|(decision, pods)| silenced_status(&decision, &pods));
+        let services = self.services.into_iter().take(MAX_WORKLOADS_LISTED);
+        let skipped = self.skipped.into_iter();
+        ProxiesStatus {
+            summary: format!("{}/{total}", self.up_to_date),
+            total,
+            up_to_date: self.up_to_date,
+            pending_restart: waiting,
+            silent,
+            workloads: most_affected(workloads.collect(), |one| one.pending),
+            silenced: most_affected(silenced.collect(), |one| one.count),
+            silenced_services: services
+                .map(|(service, telemetries)| silenced_service_status(service, &telemetries))
+                .collect(),
+            skipped: skipped
+                .map(|(reason, pods)| skipped_status(reason, &pods))
+                .collect(),
+        }
     }
 }
 
@@ -94,18 +112,21 @@ fn most_affected<T>(mut list: Vec<T>, count: impl Fn(&T) -> i64) -> Vec<T> {
     list
 }
 
-/// The state of `ProxiesUpToDate`, for a wired mesh.
-pub fn condition(report: &ProxiesStatus) -> ConditionState {
+/// The state of `ProxiesUpToDate`, for a wired mesh. `provider` is the provider through which it is wired, if it is one.
+pub fn condition(report: &ProxiesStatus, provider: Option<&str>) -> ConditionState {
     let messages = [
         (report.pending_restart > 0).then(|| restart_message(report)),
-        (report.silent > 0).then(|| silenced_message(report)),
-        (!report.silenced_services.is_empty()).then(|| services_message(report)),
+        (report.silent > 0).then(|| silenced_message(report, provider)),
+        (!report.silenced_services.is_empty()).then(|| services_message(report, provider)),
     ];
     let messages: Vec<String> = messages.into_iter().flatten().collect();
     match (report.pending_restart, messages.is_empty()) {
         (_, true) => ConditionState::met(
             "UpToDate",
-            format!("all {} proxies know the collector's address", report.total),
+            match provider {
+                None => format!("all {} proxies know the collector's address", report.total),
+                Some(provider) => format!("all {} proxies have the provider {provider}", report.total),
+            },
         ),
         (0, false) => ConditionState::unmet("SilencedByTelemetry", messages.join(". ")),
         (_, false) => ConditionState::unmet("RestartNeeded", messages.join(". ")),
@@ -139,7 +160,18 @@ fn restart_message(report: &ProxiesStatus) -> String {
     )
 }
 
-fn silenced_message(report: &ProxiesStatus) -> String {
+/// What to do about Telemetries so that the wiring decides about access logs again.
+pub fn remedy(telemetries: &[String], provider: Option<&str>) -> String {
+    let telemetries = telemetries.join(" and ");
+    match provider {
+        None => format!("remove accessLogging from {telemetries}"),
+        Some(provider) => {
+            format!("add `- name: {provider}` to the providers of accessLogging in {telemetries}")
+        }
+    }
+}
+
+fn silenced_message(report: &ProxiesStatus, provider: Option<&str>) -> String {
     let telemetries: Vec<String> = report
         .silenced
         .iter()
@@ -149,8 +181,8 @@ fn silenced_message(report: &ProxiesStatus) -> String {
                 calls => format!("about {calls} calls "),
             };
             format!(
-                "remove accessLogging from {}, which decides {calls}for {}",
-                one.telemetries.join(" and "),
+                "{}, which decides {calls}for {}",
+                remedy(&one.telemetries, provider),
                 listed(&one.pods, one.count)
             )
         })
@@ -163,11 +195,11 @@ fn silenced_message(report: &ProxiesStatus) -> String {
     )
 }
 
-fn services_message(report: &ProxiesStatus) -> String {
+fn services_message(report: &ProxiesStatus, provider: Option<&str>) -> String {
     let services = report.silenced_services.iter().map(|one| {
         format!(
-            "remove accessLogging from {}, which decides about the calls of {} {}/{}",
-            one.telemetries.join(" and "),
+            "{}, which decides about the calls of {} {}/{}",
+            remedy(&one.telemetries, provider),
             one.kind,
             one.namespace,
             one.name
@@ -203,9 +235,6 @@ fn skip_reason(proxy: &Proxy, assessment: &Assessment) -> Option<&'static str> {
         return Some(
             "the pod's annotation proxy.istio.io/config sets envoyAccessLogService itself; remove it there",
         );
-    }
-    if proxy.proxyless {
-        return Some("gRPC without a proxy has no access logs");
     }
     if proxy.unreadable {
         return Some(

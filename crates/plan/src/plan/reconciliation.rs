@@ -95,6 +95,7 @@ impl Reconciliation<'_> {
             mesh_configured: others.clone(),
             proxies_up_to_date: others.clone(),
             data_flowing: others.clone(),
+            sending: None,
         };
         self.report_only(MeshObservabilityStatus::default(), &conditions, RESYNC_INTERVAL)
     }

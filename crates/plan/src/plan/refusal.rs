@@ -1,10 +1,12 @@
 //! Why mesh config is not written. The reasons are part of the API; each message says what to do.
 
-use alscope_mesh_config::MeshConfigError;
+use alscope_mesh_config::{GrpcAccessLogService, MeshConfigError, PROVIDER_NAME};
 
+use crate::api::Wiring;
 use crate::world::{ManagingTool, ObjectName, ReadError};
 
 use super::conditions::ConditionState;
+use super::original::host_and_port;
 
 /// Why mesh config is not written, or not effective.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,12 +41,19 @@ pub enum Refusal {
     },
     /// The revision's own mesh config, which wins over the shared one, sets the paths of the wiring.
     #[error(
-        "{config_map} sets enableEnvoyAccessLogService or defaultConfig.envoyAccessLogService itself and wins over the shared \
-         mesh config; remove them there, or set spec.mesh.configSource: ConfigMap"
+        "{config_map} sets {keys} itself and wins over the shared mesh config; remove them there, or set \
+         spec.mesh.configSource: ConfigMap",
+        keys = if *wiring == Wiring::MeshConfig {
+            "enableEnvoyAccessLogService or defaultConfig.envoyAccessLogService"
+        } else {
+            "defaultProviders.accessLogging or the provider alscope"
+        }
     )]
     PrimaryHides {
         /// The ConfigMap of the revision.
         config_map: ObjectName,
+        /// How the mesh is to be wired.
+        wiring: Wiring,
     },
     /// A GitOps tool would revert a change.
     #[error(
@@ -74,16 +83,36 @@ pub enum Refusal {
     /// A Telemetry of the whole mesh shadows the switch of mesh config.
     #[error(
         "mesh config's access-log switch has no effect: the Telemetry {telemetry} sets accessLogging for the whole mesh; \
-         remove accessLogging from it"
+         remove accessLogging from it, or set spec.mesh.wiring: TelemetryProvider and add `- name: alscope` to its providers"
     )]
     ShadowedByTelemetry {
         /// The Telemetry to change.
         telemetry: ObjectName,
     },
+    /// A Telemetry of the whole mesh names providers, and not the collector's.
+    #[error(
+        "no proxy sends its access logs to the collector: the Telemetry {telemetry} decides about accessLogging for the whole mesh and \
+         does not name the provider {provider}, or disables it; add `- name: {provider}` to its providers"
+    )]
+    ProviderNotNamed {
+        /// The Telemetry to change.
+        telemetry: ObjectName,
+        /// The name of the provider.
+        provider: String,
+    },
+    /// Somebody else has a provider of the collector's name.
+    #[error(
+        "extensionProviders in {config_map} has a provider alscope that does not stream to the collector; rename or remove it there, or \
+         set spec.mesh.conflictPolicy: Overwrite to replace it until this resource is deleted"
+    )]
+    ForeignProvider {
+        /// The ConfigMap of mesh config.
+        config_map: ObjectName,
+    },
     /// Default providers shadow the switch of mesh config.
     #[error(
         "mesh config's access-log switch has no effect: defaultProviders.accessLogging in {config_map} names {providers}; \
-         remove it there"
+         remove it there, or set spec.mesh.wiring: TelemetryProvider, which adds the collector to them"
     )]
     ShadowedByProviders {
         /// The ConfigMap with the default providers.
@@ -94,7 +123,7 @@ pub enum Refusal {
     /// istiod would roll managed gateways.
     #[error(
         "istiod would roll the pods of {count} managed gateways and waypoints ({gateways}); \
-         set spec.mesh.allowGatewayRollout: true to allow it",
+         set spec.mesh.allowGatewayRollout: true to allow it, or spec.mesh.wiring: TelemetryProvider, which restarts nothing",
         count = gateways.len(), gateways = join_names(gateways)
     )]
     WouldRestartGateways {
@@ -247,12 +276,15 @@ impl Refusal {
             ) => "MeshConfigCheckFailed",
             Self::Unreadable(ReadError::NewerBackup { .. }) => "BackupNotUnderstood",
             Self::WriteFailed(WriteFailure::Failed { .. }) => "MeshConfigWriteFailed",
-            Self::ForeignAddress { .. } | Self::PrimaryWins { .. } | Self::PrimaryHides { .. } => {
-                "ForeignAddress"
-            }
+            Self::ForeignAddress { .. }
+            | Self::ForeignProvider { .. }
+            | Self::PrimaryWins { .. }
+            | Self::PrimaryHides { .. } => "ForeignAddress",
             Self::ManagedByGitOps { .. } => "ManagedByGitOps",
             Self::ManagedBySail { .. } => "ManagedBySail",
-            Self::ShadowedByTelemetry { .. } | Self::ShadowedByProviders { .. } => "ShadowedByTelemetry",
+            Self::ShadowedByTelemetry { .. }
+            | Self::ShadowedByProviders { .. }
+            | Self::ProviderNotNamed { .. } => "ShadowedByTelemetry",
             Self::WouldRestartGateways { .. } => "WouldRestartGateways",
             Self::RevisionsNotListed { .. } | Self::RevisionNotFound { .. } => "RevisionsNotListed",
             Self::MeshConfigInvalid { .. } => "MeshConfigInvalid",
@@ -278,10 +310,21 @@ impl Refusal {
 }
 
 /// The YAML to set by hand, on one line.
-pub fn mesh_config_snippet(address: &str) -> String {
-    format!(
-        "{{enableEnvoyAccessLogService: true, defaultConfig: {{envoyAccessLogService: {{address: \"{address}\"}}}}}}"
-    )
+pub fn mesh_config_snippet(wiring: Wiring, address: &str) -> String {
+    match wiring {
+        Wiring::MeshConfig => format!(
+            "{{enableEnvoyAccessLogService: true, defaultConfig: {{envoyAccessLogService: {{address: \"{address}\"}}}}}}"
+        ),
+        Wiring::TelemetryProvider => {
+            let (service, port) = host_and_port(address);
+            let provider = GrpcAccessLogService::of_collector(service, port);
+            format!(
+                "{{extensionProviders: [{{name: {PROVIDER_NAME}, envoyHttpAls: {provider}}}], defaultProviders: {{accessLogging: \
+                 [{PROVIDER_NAME}]}}}}, with what these lists have already, and with envoy in the second if accessLogFile is set",
+                provider = provider.yaml()
+            )
+        }
+    }
 }
 
 /// A list of names, of which at most five are written out.

@@ -7,7 +7,7 @@ use crate::world::{
     Backup, ManagingTool, MeshConfigContent, MeshConfigMap, OPERATOR_NAME, ObjectName, ReadError, World,
 };
 
-use super::original::without_own_values;
+use super::original::{Original, file_provider, host_and_port, without_own_values};
 use super::step::{MeshEdit, Step};
 
 /// The mesh config to restore, and what is known of it.
@@ -45,7 +45,14 @@ impl Restoration<'_> {
                 Some(Err(error)) => restored.unreadable = Some(error.clone()),
                 // It went with its mesh.
                 None | Some(Ok(None)) => {}
-                Some(Ok(Some(config_map))) => self.restore(config_map, &original, &mut restored),
+                Some(Ok(Some(config_map))) => {
+                    let inherited = self.inherited(config_map);
+                    let original = Original {
+                        content: &original,
+                        inherited: inherited.as_deref(),
+                    };
+                    self.restore(config_map, original, &mut restored);
+                }
             }
         }
         restored
@@ -71,10 +78,22 @@ impl Restoration<'_> {
             .collect()
     }
 
-    fn restore(&self, config_map: &MeshConfigMap, original: &MeshConfigContent, restored: &mut Restored) {
+    /// What the mesh logged to where a text lists no provider. Without the backup, the file that the text names tells it.
+    fn inherited(&self, config_map: &MeshConfigMap) -> Option<Vec<String>> {
+        let Some(backup) = self.backup else {
+            let settings = alscope_mesh_config::read(config_map.mesh_text()).ok()?;
+            return Some(file_provider(&settings));
+        };
+        backup.inherited.get(&config_map.name).cloned()
+    }
+
+    fn restore(&self, config_map: &MeshConfigMap, original: Original<'_>, restored: &mut Restored) {
         let current = config_map.mesh_text();
         let name = &config_map.name;
-        let address = self.addresses.iter().find(|address| current.contains(**address));
+        // A provider has the host and the port apart.
+        let mut addresses = self.addresses.iter();
+        let address = addresses.find(|address| current.contains(host_and_port(address).0));
+        let original_content = original.content;
         match without_own_values(current, original, self.addresses) {
             Ok(result) => {
                 // Without the backup, what was there before is not known.
@@ -83,7 +102,10 @@ impl Restoration<'_> {
                         "{path} in {name} was changed by somebody else and stays as it is"
                     ));
                 }
-                match (edit(config_map, original, result.text), config_map.managing_tool) {
+                match (
+                    edit(config_map, original_content, result.text),
+                    config_map.managing_tool,
+                ) {
                     (Some(_), Some(tool)) => {
                         restored.incomplete.push(managed(name, tool, original, address));
                         restored.is_wired = true;
@@ -99,8 +121,8 @@ impl Restoration<'_> {
                 if let Some(address) = address {
                     restored.is_wired = true;
                     restored.incomplete.push(format!(
-                        "{name} can't be restored: {error}; remove enableEnvoyAccessLogService and \
-                         defaultConfig.envoyAccessLogService with the address {address} from it by hand"
+                        "{name} can't be restored: {error}; remove {keys}, which send access logs to {address}, from it by hand",
+                        keys = keys(original)
                     ));
                 }
             }
@@ -109,26 +131,30 @@ impl Restoration<'_> {
     }
 }
 
+/// The keys that the operator wrote, for people.
+fn keys(original: Original<'_>) -> &'static str {
+    match original.inherited {
+        None => "enableEnvoyAccessLogService and defaultConfig.envoyAccessLogService",
+        Some(_) => "alscope in extensionProviders and in defaultProviders.accessLogging",
+    }
+}
+
 /// What people do about a ConfigMap that a tool would revert.
-fn managed(
-    name: &ObjectName,
-    tool: ManagingTool,
-    original: &MeshConfigContent,
-    address: Option<&&str>,
-) -> String {
+fn managed(name: &ObjectName, tool: ManagingTool, original: Original<'_>, address: Option<&&str>) -> String {
     let place = match tool {
         ManagingTool::Sail => "its Istio resource's spec.values.meshConfig",
         _ => "its source",
     };
-    let then = alscope_mesh_config::read(original.text()).unwrap_or_default();
+    let then = alscope_mesh_config::read(original.content.text()).unwrap_or_default();
     let foreign = then.address().map_or(String::new(), |address| {
         format!(", or put the address {address} there, which stood there before")
     });
     format!(
         "{name} is managed by {tool}, which would revert a change, and still sends access logs to {address}; remove \
-         enableEnvoyAccessLogService and defaultConfig.envoyAccessLogService from {place}{foreign}",
+         {keys} from {place}{foreign}",
         tool = tool.as_str(),
         address = address.copied().unwrap_or("the collector"),
+        keys = keys(original),
     )
 }
 
@@ -156,6 +182,7 @@ fn edit(config_map: &MeshConfigMap, original: &MeshConfigContent, text: String) 
         resource_version: Some(config_map.resource_version.clone()),
         before: config_map.text.clone(),
         after,
+        inherited: None,
     })
 }
 

@@ -68,4 +68,6 @@ pub struct MeshEdit {
     pub before: Option<String>,
     /// What the ConfigMap holds after the write.
     pub after: MeshConfigContent,
+    /// If the write adds a provider: what the mesh logs to where this text lists no provider.
+    pub inherited: Option<Vec<String>>,
 }

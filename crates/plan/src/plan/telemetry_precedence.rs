@@ -1,21 +1,22 @@
-//! Whether the switch of mesh config decides about the access logs of a proxy, or Telemetries, which make istiod ignore the switch.
+//! Whether the wiring decides about the access logs of a proxy, or Telemetries do: they make istiod ignore the switch of mesh config and
+//! its default providers.
 //!
 //! The rules are those of istiod (istio/istio, `pilot/pkg/model/telemetry.go` and `policyattachment.go`). These Telemetries apply to a
 //! proxy, in this order: the oldest for all of the root namespace, the oldest for all of the namespace of the proxy, each that selects
 //! the proxy. The last of them that names providers for the calls in question decides which providers are used. If none names any, those
 //! of `defaultProviders` are used.
 //!
-//! Of these providers, istiod skips those that mesh config does not have and those that do not log. If none is left, the switch of mesh
+//! The wiring by a provider works where the collector's provider is one of them, and no entry disables it. For the switch of mesh config,
+//! that is not enough: of these providers, istiod skips those that mesh config does not have and those that do not log. If none is left, the switch of mesh
 //! config works. If one is left, the switch does not work, even if the Telemetry disables that provider. A waypoint applies these rules
 //! to the calls of each service, with the Telemetries of the namespace of the service and those that are attached to the service.
 
-use std::collections::BTreeSet;
-
-use alscope_mesh_config::AccessLogSettings;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::world::{
     AccessLogging, CallDirection, ObjectName, Proxy, ProxyRole, TargetRef, Telemetry, Version,
 };
+use alscope_mesh_config::AccessLogSettings;
 
 /// The namespace whose Telemetries apply to the whole mesh, unless mesh config names one (istio/istio, `pkg/config/mesh/mesh.go`).
 const DEFAULT_ROOT_NAMESPACE: &str = "istio-system";
@@ -29,6 +30,8 @@ pub struct Telemetries<'a> {
     pub mesh: Option<&'a AccessLogSettings>,
     /// The version of istiod, if it is known.
     pub version: Option<Version>,
+    /// The provider that streams to the collector; absent where the switch of mesh config makes proxies stream.
+    pub provider: Option<&'a str>,
 }
 
 /// The Telemetries that decide about the access logs of a proxy instead of mesh config.
@@ -59,15 +62,20 @@ pub enum ShadowedBy<'a> {
 }
 
 impl<'a> Telemetries<'a> {
-    /// What decides for the whole mesh; `None` if the switch of mesh config does.
+    /// What decides for the whole mesh; `None` if the wiring does.
     pub fn shadowed_by(&self) -> Option<ShadowedBy<'a>> {
         let root = self.oldest_of(self.root_namespace());
         let layers: Vec<&Telemetry> = root
             .into_iter()
             .filter(|one| !one.access_logging.is_empty())
             .collect();
+        let calls = [CallDirection::Outgoing, CallDirection::Incoming];
         let decide = |layers: &[&Telemetry]| {
-            self.decide(layers, CallDirection::Outgoing) || self.decide(layers, CallDirection::Incoming)
+            let mut calls = calls.iter();
+            match self.provider {
+                None => calls.any(|calls| self.decide(layers, *calls)),
+                Some(_) => calls.all(|calls| self.decide(layers, *calls)),
+            }
         };
         if !decide(&layers) {
             return None;
@@ -191,13 +199,24 @@ impl<'a> Telemetries<'a> {
         })
     }
 
-    /// Whether a provider is left for such calls. An entry without providers has those of the entry before it. A `disabled` entry silences
-    /// as any other does.
+    /// Whether Telemetries or default providers decide about such calls, and not the wiring.
     fn decide(&self, layers: &[&Telemetry], calls: CallDirection) -> bool {
-        let entries = || layers.iter().flat_map(|layer| &layer.access_logging);
-        if self.is_before_1_18() && entries().next().is_some() {
-            return true;
+        let in_effect = self.providers_in_effect(layers, calls);
+        match self.provider {
+            None => {
+                let has_entries = layers.iter().any(|layer| !layer.access_logging.is_empty());
+                (self.is_before_1_18() && has_entries) || in_effect.keys().any(|name| self.is_effective(name))
+            }
+            // istiod finds a provider by its name in any case.
+            Some(provider) => !in_effect
+                .iter()
+                .any(|(name, is_disabled)| name.eq_ignore_ascii_case(provider) && !is_disabled),
         }
+    }
+
+    /// The providers for such calls, each with whether it is disabled (istio/istio, `mergeLogs`). An entry without providers has those of
+    /// the entry before it.
+    fn providers_in_effect(&self, layers: &[&'a Telemetry], calls: CallDirection) -> BTreeMap<&'a str, bool> {
         let is_for_them = |entry: &&AccessLogging| entry.calls.is_none_or(|only| only == calls);
         let mut named = layers.iter().rev().map(|layer| {
             let entries = layer.access_logging.iter().filter(is_for_them);
@@ -207,20 +226,29 @@ impl<'a> Telemetries<'a> {
         let in_scope: Vec<&String> = named
             .find(|names: &Vec<&String>| !names.is_empty())
             .unwrap_or_else(|| defaults.iter().collect());
-        let is_left = |name: &String| in_scope.contains(&name) && self.is_effective(name);
         if layers.is_empty() {
-            return defaults.iter().any(is_left);
+            return defaults.iter().map(|name| (name.as_str(), false)).collect();
         }
+        let mut in_effect = BTreeMap::new();
         let mut providers = defaults;
-        entries().any(|entry| {
+        for entry in layers.iter().flat_map(|layer| &layer.access_logging) {
             if !entry.providers.is_empty() {
                 providers = &entry.providers;
             }
-            is_for_them(&entry) && providers.iter().any(is_left)
-        })
+            let of_entry = providers.iter().filter(|name| in_scope.contains(name));
+            if is_for_them(&entry) {
+                in_effect.extend(of_entry.map(|name| (name.as_str(), entry.disabled)));
+            }
+        }
+        in_effect
     }
 
+    /// Whether a Telemetry has a part in the decision.
     fn names_provider(&self, telemetry: &Telemetry) -> bool {
+        if self.provider.is_some() {
+            // Each entry narrows where the collector's provider is in effect.
+            return true;
+        }
         let mut names = telemetry.access_logging.iter().flat_map(|entry| &entry.providers);
         self.is_before_1_18() || names.any(|name| self.is_effective(name))
     }

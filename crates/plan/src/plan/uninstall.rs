@@ -362,5 +362,6 @@ fn condition_states(reason: &'static str, message: &str) -> ConditionStates {
         mesh_configured: unmet(),
         proxies_up_to_date: unknown(),
         data_flowing: unknown(),
+        sending: None,
     }
 }

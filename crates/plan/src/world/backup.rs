@@ -35,6 +35,7 @@ const PREFIX: &str = "alscope-backup-";
 const TEXT: &str = "text";
 const KEY_ABSENT: &str = "key-absent";
 const OBJECT_ABSENT: &str = "object-absent";
+const INHERITED_PROVIDERS: &str = "inherited-providers";
 
 /// What a ConfigMap holds under its key `mesh`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct Backup {
     pub address: String,
     /// What each ConfigMap held.
     pub originals: BTreeMap<ObjectName, MeshConfigContent>,
+    /// For each ConfigMap that the operator wrote a provider into: what the mesh logged to where that text lists no provider.
+    pub inherited: BTreeMap<ObjectName, Vec<String>>,
     /// Whether somebody has allowed that managed gateways are rolled when it is restored.
     pub allows_rollout: bool,
     /// The resourceVersion that guards its replacement; absent for a backup that is to be created.
@@ -122,14 +125,30 @@ impl Backup {
         if let Some((key, _)) = config_map.binary_data.iter().flatten().next() {
             return Err(format!("it has the binary key {key}"));
         }
-        let entries = config_map.data.iter().flatten();
-        let originals =
-            entries.map(|(key, text)| entry(key, text).ok_or_else(|| format!("it has the key {key}")));
+        let mut originals = BTreeMap::new();
+        let mut inherited = BTreeMap::new();
+        for (key, text) in config_map.data.iter().flatten() {
+            let unknown = || format!("it has the key {key}");
+            let (kind, name) = entry(key).ok_or_else(unknown)?;
+            let original = match kind {
+                TEXT => MeshConfigContent::Text(text.to_owned()),
+                KEY_ABSENT => MeshConfigContent::KeyAbsent,
+                OBJECT_ABSENT => MeshConfigContent::ObjectAbsent,
+                INHERITED_PROVIDERS => {
+                    let names = text.lines().map(str::to_owned);
+                    inherited.insert(name, names.collect());
+                    continue;
+                }
+                _ => return Err(unknown()),
+            };
+            originals.insert(name, original);
+        }
         Ok(Self {
             uid: uid.to_owned(),
             resource: annotation(RESOURCE_ANNOTATION),
             address: annotation(ADDRESS_ANNOTATION),
-            originals: originals.collect::<Result<_, _>>()?,
+            originals,
+            inherited,
             allows_rollout: annotation(ROLLOUT_ANNOTATION) == "true",
             resource_version: config_map.resource_version(),
         })
@@ -150,6 +169,10 @@ impl Backup {
                 MeshConfigContent::ObjectAbsent => (OBJECT_ABSENT, String::new()),
             };
             (format!("{kind}.{}.{}", name.namespace, name.name), text)
+        });
+        let inherited = self.inherited.iter().map(|(name, providers)| {
+            let key = format!("{INHERITED_PROVIDERS}.{}.{}", name.namespace, name.name);
+            (key, providers.join("\n"))
         });
         let mut annotations = vec![
             (VERSION_ANNOTATION, VERSION),
@@ -178,23 +201,17 @@ impl Backup {
                 resource_version: self.resource_version.clone(),
                 ..ObjectMeta::default()
             },
-            data: Some(entries.collect()),
+            data: Some(entries.chain(inherited).collect()),
             ..ConfigMap::default()
         }
     }
 }
 
-/// Reads one entry of a backup. Its key is `KIND.NAMESPACE.NAME`.
-fn entry(key: &str, text: &str) -> Option<(ObjectName, MeshConfigContent)> {
+/// The kind of an entry of a backup, and the ConfigMap that it is about, from its key `KIND.NAMESPACE.NAME`.
+fn entry(key: &str) -> Option<(&str, ObjectName)> {
     let (kind, name) = key.split_once('.')?;
     let (namespace, name) = name.split_once('.')?;
-    let original = match kind {
-        TEXT => MeshConfigContent::Text(text.to_owned()),
-        KEY_ABSENT => MeshConfigContent::KeyAbsent,
-        OBJECT_ABSENT => MeshConfigContent::ObjectAbsent,
-        _ => return None,
-    };
-    Some((ObjectName::new(namespace, name), original))
+    Some((kind, ObjectName::new(namespace, name)))
 }
 
 #[cfg(test)]
@@ -219,6 +236,13 @@ mod tests {
                 (
                     ObjectName::new("istio-system", "istio-user"),
                     MeshConfigContent::ObjectAbsent,
+                ),
+            ]),
+            inherited: BTreeMap::from([
+                (ObjectName::new("istio-system", "istio"), Vec::new()),
+                (
+                    ObjectName::new("istio-system", "istio-user"),
+                    vec!["envoy".to_owned(), "otel".to_owned()],
                 ),
             ]),
             allows_rollout: true,

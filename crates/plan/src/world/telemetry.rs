@@ -46,6 +46,8 @@ pub struct AccessLogging {
     pub providers: Vec<String>,
     /// The calls that it applies to; absent means all calls.
     pub calls: Option<CallDirection>,
+    /// Whether it ends the logging to its providers.
+    pub disabled: bool,
 }
 
 /// The direction of calls, as a proxy sees them.
@@ -78,6 +80,7 @@ struct Entry {
     providers: Vec<Provider>,
     #[serde(rename = "match")]
     selects: Option<Match>,
+    disabled: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -135,6 +138,7 @@ impl AccessLogging {
                 Some("SERVER") => Some(CallDirection::Incoming),
                 _ => None,
             },
+            disabled: entry.disabled,
         }
     }
 }
@@ -200,17 +204,18 @@ mod tests {
             {"match": {"mode": "CLIENT_AND_SERVER"}},
             {},
         ]});
-        let entry = |providers: &[&str], calls| AccessLogging {
+        let entry = |providers: &[&str], calls, disabled| AccessLogging {
             providers: providers.iter().map(|name| (*name).to_owned()).collect(),
             calls,
+            disabled,
         };
         assert_eq!(
             telemetry(&spec).unwrap().access_logging,
             [
-                entry(&["envoy", "otel"], Some(CallDirection::Outgoing)),
-                entry(&[], Some(CallDirection::Incoming)),
-                entry(&[], None),
-                entry(&[], None),
+                entry(&["envoy", "otel"], Some(CallDirection::Outgoing), false),
+                entry(&[], Some(CallDirection::Incoming), true),
+                entry(&[], None, false),
+                entry(&[], None, false),
             ]
         );
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alscope_plan::world::{Backup, MeshConfigContent, ObjectName, ReadError};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
-use proptest::collection::btree_map;
+use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
@@ -187,26 +187,28 @@ fn original() -> impl Strategy<Value = MeshConfigContent> {
 fn backup() -> impl Strategy<Value = Backup> {
     // As the API server takes names.
     let names = ("[a-z][a-z0-9-]{0,8}", "[a-z][a-z0-9.-]{0,8}");
-    let originals = btree_map(
-        names.prop_map(|(namespace, name)| ObjectName::new(&namespace, &name)),
-        original(),
-        0..4,
-    );
+    let names = || names.prop_map(|(namespace, name)| ObjectName::new(&namespace, &name));
+    let originals = btree_map(names(), original(), 0..4);
+    let inherited = btree_map(names(), vec("[a-z-]{1,8}", 0..3), 0..3);
     (
         "[a-z0-9-]{1,12}",
         "[a-z-]{1,8}",
         "[a-z.:0-9]{0,12}",
         originals,
+        inherited,
         any::<bool>(),
     )
-        .prop_map(|(uid, resource, address, originals, allows_rollout)| Backup {
-            uid,
-            resource,
-            address,
-            originals,
-            allows_rollout,
-            resource_version: None,
-        })
+        .prop_map(
+            |(uid, resource, address, originals, inherited, allows_rollout)| Backup {
+                uid,
+                resource,
+                address,
+                originals,
+                inherited,
+                allows_rollout,
+                resource_version: None,
+            },
+        )
 }
 
 proptest! {
@@ -220,7 +222,7 @@ proptest! {
         let mut config_map = backup.config_map("alscope-system");
         prop_assert_eq!(Backup::of(&config_map), Some(Ok(backup)));
         let data: &mut BTreeMap<String, String> = config_map.data.get_or_insert_default();
-        let known = ["text.", "key-absent.", "object-absent."];
+        let known = ["text.", "key-absent.", "object-absent.", "inherited-providers."];
         prop_assume!(!known.iter().any(|kind| key.starts_with(kind)));
         data.insert(key, String::new());
         let is_refused = matches!(Backup::of(&config_map), Some(Err(ReadError::NewerBackup { .. })));

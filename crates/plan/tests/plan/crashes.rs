@@ -97,6 +97,12 @@ fn overwriting() -> Cluster {
     cluster
 }
 
+fn by_provider(text: &str) -> Cluster {
+    let mut cluster = Cluster::stock(&json!({"mesh": {"wiring": "TelemetryProvider"}}));
+    cluster.put(config_map("istio", Some(text)));
+    cluster
+}
+
 fn with_shared(text: Option<&str>) -> Cluster {
     let mut cluster = Cluster::stock(&json!({"mesh": {"configSource": "SharedConfigMap"}}));
     cluster.istiods = vec![istiod("default", "1.30.3", Some("istio-user"))];
@@ -127,6 +133,8 @@ fn two_revisions() -> Cluster {
 #[case::shared_of_others(with_shared(Some("trustDomain: x\n")), 9, 9)]
 #[case::without_the_key(without_the_key(), 9, 8)]
 #[case::two_revisions(two_revisions(), 11, 11)]
+#[case::by_provider(by_provider(mesh::CHART), 9, 9)]
+#[case::by_provider_beside_a_file(by_provider("accessLogFile: /dev/stdout\n"), 9, 9)]
 fn a_killed_operator_comes_to_the_same_end(#[case] start: Cluster, #[case] up: usize, #[case] down: usize) {
     assert_eq!(assert_same_end(&start), up);
     let mut wired = start;
@@ -162,6 +170,24 @@ fn a_killed_operator_comes_to_the_same_end_after_a_reset() {
     assert_eq!(assert_same_end(&wired), 3);
 }
 
+/// From the switch to the provider, and back.
+#[rstest]
+#[case::to_the_provider("MeshConfig", "TelemetryProvider", 3)]
+// The backup knows of the provider already.
+#[case::to_the_switch("TelemetryProvider", "MeshConfig", 2)]
+fn a_killed_operator_comes_to_the_same_end_with_another_wiring(
+    #[case] before: &str,
+    #[case] after: &str,
+    #[case] steps: usize,
+) {
+    let mut wired = Cluster::stock(&json!({"mesh": {"wiring": before}}));
+    wired.settle();
+    wired.change_spec(&json!({"mesh": {"wiring": after}}));
+    assert_eq!(assert_same_end(&wired), steps);
+    wired.settle();
+    assert_deletion_leaves_nothing(&mut wired);
+}
+
 #[test]
 fn a_killed_operator_comes_to_the_same_end_without_its_resource() {
     let mut wired = Cluster::wired(&json!({}));
@@ -174,6 +200,7 @@ fn a_killed_operator_comes_to_the_same_end_without_its_resource() {
 #[case::one_revision(stock(), 3)]
 #[case::two_revisions(two_revisions(), 5)]
 #[case::overwriting(overwriting(), 3)]
+#[case::by_provider(by_provider(mesh::CHART), 3)]
 fn a_killed_operator_comes_to_the_same_end_with_another_address(
     #[case] start: Cluster,
     #[case] steps: usize,

@@ -113,7 +113,7 @@ fn a_text_that_a_user_breaks_is_left_alone_and_told() {
     assert!(
         events[0].starts_with("istio-system/istio can't be restored: line ")
             && events[0].ends_with(&format!(
-                "; remove enableEnvoyAccessLogService and defaultConfig.envoyAccessLogService with the address {ADDRESS} \
+                "; remove enableEnvoyAccessLogService and defaultConfig.envoyAccessLogService, which send access logs to {ADDRESS}, \
                  from it by hand"
             )),
         "{}",

@@ -34,8 +34,9 @@ pub(crate) fn check(cluster: &Cluster) {
         let ours = cluster
             .addresses
             .iter()
-            .find(|address| text.contains(address.as_str()));
-        if let Some(address) = ours {
+            .find(|address| text.contains(host(address)));
+        // Somebody else may send access logs to the collector, too.
+        if let Some(address) = ours.filter(|address| !foreign.contains(host(address))) {
             wired(cluster, name, address, &foreign);
         }
     }
@@ -90,13 +91,25 @@ fn wired(cluster: &Cluster, name: &ObjectName, address: &str, foreign: &str) {
     );
 }
 
-/// What a text says at the operator's two paths.
+/// A provider has the host and the port apart.
+fn host(address: &str) -> &str {
+    address.split(':').next().unwrap()
+}
+
+fn is_provider(value: &Value) -> bool {
+    value["name"] == "alscope"
+}
+
+/// What a text says at the operator's paths.
 fn own(text: &str) -> BTreeMap<&'static str, Value> {
     let value = parsed(text);
+    let mut providers = value["extensionProviders"].as_array().into_iter().flatten();
+    let provider = providers.find(|one| is_provider(one)).cloned();
     let service = &value["defaultConfig"]["envoyAccessLogService"];
     BTreeMap::from([
         ("flag", value["enableEnvoyAccessLogService"].clone()),
         ("service", service.clone()),
+        ("provider", provider.unwrap_or_default()),
     ])
 }
 
@@ -108,11 +121,36 @@ fn others(text: &str) -> Value {
         if let Some(proxy) = root.get_mut("defaultConfig").and_then(Value::as_object_mut) {
             proxy.remove("envoyAccessLogService");
         }
+        if let Some(providers) = root.get_mut("extensionProviders").and_then(Value::as_array_mut) {
+            providers.retain(|one| !is_provider(one));
+        }
+        let has_file = root
+            .get("accessLogFile")
+            .is_some_and(|file| file.as_str() != Some(""));
+        if let Some(defaults) = root.get_mut("defaultProviders").and_then(Value::as_object_mut) {
+            if let Some(names) = defaults.get_mut("accessLogging").and_then(Value::as_array_mut) {
+                names.retain(|name| name != "alscope");
+                // It is what the file means without a list.
+                if has_file && names.iter().all(|name| name == "envoy") {
+                    names.clear();
+                }
+            }
+            defaults.retain(|_, value| !is_empty(value));
+        }
         root.retain(|key, value| {
-            key != "defaultConfig" || !value.as_object().is_none_or(serde_json::Map::is_empty)
+            !["defaultConfig", "extensionProviders", "defaultProviders"].contains(&key.as_str())
+                || !is_empty(value)
         });
     }
     value
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Object(entries) => entries.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        other => other.is_null(),
+    }
 }
 
 fn parsed(text: &str) -> Value {

@@ -20,6 +20,7 @@ mod install;
 mod invariants;
 mod mesh;
 mod mesh_ownership;
+mod provider_wiring;
 mod providers;
 mod random;
 mod reading;

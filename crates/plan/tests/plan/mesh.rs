@@ -41,6 +41,9 @@ trustDomain: cluster.local
 /// The collector's address for the resource `alscope`.
 pub(crate) const ADDRESS: &str = "alscope-collector.alscope-system.svc.cluster.local:11800";
 
+/// The host of that address.
+pub(crate) const HOST: &str = "alscope-collector.alscope-system.svc.cluster.local";
+
 /// The finalizer, as users see it.
 pub(crate) const FINALIZER: &str = "alscope.dev/restore-mesh";
 

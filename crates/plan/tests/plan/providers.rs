@@ -165,7 +165,7 @@ fn default_providers_decide_where_no_telemetry_names_any(
             message,
             format!(
                 "mesh config's access-log switch has no effect: defaultProviders.accessLogging in istio-system/istio names \
-                     {names}; remove it there"
+                     {names}; remove it there, or set spec.mesh.wiring: TelemetryProvider, which adds the collector to them"
             )
         );
     } else {

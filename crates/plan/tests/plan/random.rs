@@ -1,5 +1,6 @@
 //! Whatever happens in whatever order: in the end the text is the last that somebody else wrote, byte for byte.
 
+use alscope_plan::api::Wiring;
 use alscope_plan::world::ReadError;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -23,8 +24,8 @@ enum Event {
     CollectorBroken,
     Delete,
     ForceDelete,
-    Create,
-    Spec(usize),
+    Create(Wiring),
+    Spec(usize, Wiring),
     /// Passes until the operator has done so many steps and dies.
     KilledAfter(usize),
     Proxies(Pods),
@@ -41,12 +42,14 @@ enum Pods {
     OfGateway,
 }
 
-const RESETS: [&str; 5] = [
+const RESETS: [&str; 7] = [
     CHART,
     "# an upgrade\ndefaultConfig:\n  concurrency: 2\n  discoveryAddress: istiod.istio-system.svc:15012\ntrustDomain: x\n",
     mesh::FOREIGN,
     "{trustDomain: x, defaultConfig: {concurrency: 2}}\n",
     "trustDomain: x\r\nenableEnvoyAccessLogService: false\r\ndefaultConfig: {}\r\n",
+    "trustDomain: x\naccessLogFile: /dev/stdout\ndefaultProviders:\n  metrics: [prometheus]\n",
+    "trustDomain: x\ndefaultProviders: {accessLogging: [otel]}\nextensionProviders: [{name: otel, zipkin: {}}]\n",
 ];
 
 const SPECS: [&str; 4] = ["Managed", "Removed", "Unmanaged", "Plan"];
@@ -61,8 +64,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::CollectorBroken),
         1 => Just(Event::Delete),
         1 => Just(Event::ForceDelete),
-        2 => Just(Event::Create),
-        1 => (0..SPECS.len()).prop_map(Event::Spec),
+        2 => wiring().prop_map(Event::Create),
+        1 => (0..SPECS.len(), wiring()).prop_map(|(state, wiring)| Event::Spec(state, wiring)),
         3 => (0..6_usize).prop_map(Event::KilledAfter),
         1 => prop_oneof![
             Just(Pods::Outdated), Just(Pods::UpToDate), Just(Pods::Ending), Just(Pods::OfGateway),
@@ -71,8 +74,12 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn spec(state: &str) -> Value {
-    json!({"managementState": state, "mesh": {"conflictPolicy": "Overwrite", "allowGatewayRollout": true}})
+fn wiring() -> impl Strategy<Value = Wiring> {
+    prop_oneof![Just(Wiring::MeshConfig), Just(Wiring::TelemetryProvider)]
+}
+
+fn spec(state: &str, wiring: Wiring) -> Value {
+    json!({"managementState": state, "mesh": {"wiring": wiring, "conflictPolicy": "Overwrite", "allowGatewayRollout": true}})
 }
 
 fn edit(kind: usize, text: &str) -> String {
@@ -84,9 +91,9 @@ fn edit(kind: usize, text: &str) -> String {
     }
 }
 
-fn create(cluster: &mut Cluster, number: usize) {
+fn create(cluster: &mut Cluster, number: usize, wiring: Wiring) {
     if cluster.resources.is_empty() {
-        let mut resource = mesh::resource("alscope", "2027-01-15T08:00:00Z", &spec("Managed"));
+        let mut resource = mesh::resource("alscope", "2027-01-15T08:00:00Z", &spec("Managed", wiring));
         resource.metadata.uid = Some(format!("uid-{number}"));
         cluster.add(resource);
     }
@@ -105,9 +112,11 @@ fn happen(cluster: &mut Cluster, number: usize, event: &Event) {
         Event::CollectorBroken => cluster.break_collector(),
         Event::Delete => cluster.delete(),
         Event::ForceDelete => cluster.force_delete(),
-        Event::Create => create(cluster, number),
-        Event::Spec(state) if !cluster.resources.is_empty() => cluster.change_spec(&spec(SPECS[*state])),
-        Event::Spec(_) => {}
+        Event::Create(wiring) => create(cluster, number, *wiring),
+        Event::Spec(state, wiring) if !cluster.resources.is_empty() => {
+            cluster.change_spec(&spec(SPECS[*state], *wiring));
+        }
+        Event::Spec(..) => {}
         Event::KilledAfter(steps) => {
             cluster.lives_for = Some(*steps);
             cluster.pass_for(3);
@@ -139,7 +148,7 @@ fn happen_to_pods(cluster: &mut Cluster, pods: Pods) {
 
 /// A cluster in which all of this has happened, one after the other.
 fn after(events: &[Event]) -> Cluster {
-    let mut cluster = Cluster::stock(&spec("Managed"));
+    let mut cluster = Cluster::stock(&spec("Managed", Wiring::MeshConfig));
     cluster.settings.drain_timeout = std::time::Duration::from_secs(6);
     cluster.rollout = Rollout::Held;
     for (number, event) in events.iter().enumerate() {
@@ -160,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn in_the_end_a_managed_mesh_is_wired(events in vec(event(), 1..30)) {
+    fn in_the_end_a_managed_mesh_is_wired(events in vec(event(), 1..30), wiring in wiring()) {
         let mut cluster = after(&events);
         cluster.unreadable = Unreadable::default();
         cluster.allow_rollouts();
@@ -168,12 +177,18 @@ proptest! {
         if cluster.resources.iter().any(|one| one.metadata.deletion_timestamp.is_some()) {
             cluster.settle();
         }
-        create(&mut cluster, events.len());
+        create(&mut cluster, events.len(), wiring);
         // Another generation ends a contention.
-        cluster.change_spec(&spec("Managed"));
+        cluster.change_spec(&spec("Managed", wiring));
         cluster.settle();
         prop_assert_eq!(cluster.condition("Ready").1, "Ready");
-        prop_assert!(cluster.text("istio").unwrap().contains(mesh::ADDRESS));
+        let settings = alscope_mesh_config::read(&cluster.text("istio").unwrap()).unwrap();
+        let listed = settings.access_logging_providers.clone().unwrap_or_default();
+        let is_listed = listed.iter().any(|name| name == "alscope");
+        match wiring {
+            Wiring::MeshConfig => prop_assert!(settings.stream_to(mesh::ADDRESS) && !is_listed),
+            Wiring::TelemetryProvider => prop_assert!(is_listed && settings.streams_by_provider(mesh::HOST, 11_800)),
+        }
         prop_assert_eq!(cluster.plan().steps, []);
     }
     #[test]

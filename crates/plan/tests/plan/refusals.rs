@@ -168,7 +168,7 @@ fn a_telemetry_for_the_whole_mesh_shadows_the_switch() {
         cluster,
         "ShadowedByTelemetry",
         "mesh config's access-log switch has no effect: the Telemetry istio-system/logs sets accessLogging for the whole mesh; \
-         remove accessLogging from it",
+         remove accessLogging from it, or set spec.mesh.wiring: TelemetryProvider and add `- name: alscope` to its providers",
     );
 }
 
@@ -208,7 +208,7 @@ fn default_providers_of_access_logs_shadow_the_switch() {
         with_text(text, &json!({})),
         "ShadowedByTelemetry",
         "mesh config's access-log switch has no effect: defaultProviders.accessLogging in istio-system/istio names \
-         envoy; remove it there",
+         envoy; remove it there, or set spec.mesh.wiring: TelemetryProvider, which adds the collector to them",
     );
 }
 
@@ -222,7 +222,8 @@ fn managed_gateways_are_not_rolled_without_leave() {
         cluster,
         "WouldRestartGateways",
         "istiod would roll the pods of 7 managed gateways and waypoints (shop/gateway-1, shop/gateway-2, shop/gateway-3, \
-         shop/gateway-4, shop/gateway-5 and 2 more); set spec.mesh.allowGatewayRollout: true to allow it",
+         shop/gateway-4, shop/gateway-5 and 2 more); set spec.mesh.allowGatewayRollout: true to allow it, or spec.mesh.wiring: TelemetryProvider, \
+         which restarts nothing",
     );
 }
 
