@@ -5,6 +5,7 @@ use similar::TextDiff;
 
 use crate::api::{MeshObservability, ProxiesStatus};
 use crate::plan::preview::Preview;
+use crate::plan::proxies::remedy;
 use crate::plan::refusal::Refusal;
 use crate::plan::step::DesiredObject;
 use crate::plan::step::MeshEdit;
@@ -43,7 +44,7 @@ pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
     }
     objects(&mut text, &preview.objects);
     if let Some(proxies) = &preview.proxies {
-        restarts(&mut text, proxies);
+        restarts(&mut text, proxies, preview.provider());
     }
     text
 }
@@ -107,14 +108,20 @@ fn objects(text: &mut String, objects: &[DesiredObject]) {
     line(text, &table.to_string());
 }
 
-fn restarts(text: &mut String, proxies: &ProxiesStatus) {
+fn restarts(text: &mut String, proxies: &ProxiesStatus, provider: Option<&str>) {
     line(text, "");
+    let total = proxies.total;
     line(
         text,
-        &format!(
-            "proxies: {} of {} start with the address only when their pods restart",
-            proxies.pending_restart, proxies.total
-        ),
+        &match provider {
+            Some(provider) => {
+                format!("proxies: all {total} have the provider {provider} at once, without a restart")
+            }
+            None => format!(
+                "proxies: {} of {total} start with the address only when their pods restart",
+                proxies.pending_restart
+            ),
+        },
     );
     if !proxies.workloads.is_empty() {
         let mut table = table();
@@ -129,22 +136,22 @@ fn restarts(text: &mut String, proxies: &ProxiesStatus) {
         line(text, &table.to_string());
     }
     for silenced in &proxies.silenced {
-        let telemetries = silenced.telemetries.join(" and ");
         line(
             text,
             &format!(
-                "silent: {} ({}): remove accessLogging from {telemetries}, which decides about their access logs",
+                "silent: {} ({}): {}, which decides about their access logs",
                 silenced.count,
-                silenced.pods.join(", ")
+                silenced.pods.join(", "),
+                remedy(&silenced.telemetries, provider)
             ),
         );
     }
     for service in &proxies.silenced_services {
-        let telemetries = service.telemetries.join(" and ");
+        let remedy = remedy(&service.telemetries, provider);
         line(
             text,
             &format!(
-                "silent at waypoints: the calls of {} {}/{}: remove accessLogging from {telemetries}, which decides about their access logs",
+                "silent at waypoints: the calls of {} {}/{}: {remedy}, which decides about their access logs",
                 service.kind, service.namespace, service.name
             ),
         );

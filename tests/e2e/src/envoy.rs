@@ -19,18 +19,14 @@ pub struct AccessLogs {
     pub flush_failed: u64,
 }
 
+/// What the Envoy of one pod runs with, as its admin port dumps it.
+pub fn config(namespace: &Namespace, pod: &str) -> anyhow::Result<String> {
+    get(namespace, pod, "config_dump")
+}
+
 /// The counters of the Envoy of one pod, from its admin port.
 pub fn access_logs(namespace: &Namespace, pod: &str) -> anyhow::Result<AccessLogs> {
-    let request = [
-        "exec",
-        pod,
-        "--container=istio-proxy",
-        "--",
-        "pilot-agent",
-        "request",
-        "GET",
-    ];
-    let stats = namespace.kubectl(&[&request[..], &["stats?filter=grpc_access_log"]].concat())?;
+    let stats = get(namespace, pod, "stats?filter=grpc_access_log")?;
     let counter = |name: &str| {
         let suffix = format!("grpc_access_log.{name}: ");
         let line = stats.lines().find_map(|line| line.split_once(&suffix));
@@ -44,6 +40,19 @@ pub fn access_logs(namespace: &Namespace, pod: &str) -> anyhow::Result<AccessLog
         flushed: counter("grpc_entries_flushed")?,
         flush_failed: counter("grpc_entries_flush_failed")?,
     })
+}
+
+fn get(namespace: &Namespace, pod: &str, path: &str) -> anyhow::Result<String> {
+    namespace.kubectl(&[
+        "exec",
+        pod,
+        "--container=istio-proxy",
+        "--",
+        "pilot-agent",
+        "request",
+        "GET",
+        path,
+    ])
 }
 
 /// The pods that have an Envoy, by name.

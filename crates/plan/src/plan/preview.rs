@@ -25,6 +25,14 @@ pub struct Preview {
     pub proxies: Option<ProxiesStatus>,
 }
 
+impl Preview {
+    /// The provider through which the mesh is or would be wired; `None` for the switch of mesh config.
+    pub fn provider(&self) -> Option<&str> {
+        let mut assessments = self.mesh.iter().flatten();
+        assessments.find_map(|one| one.provider.as_deref())
+    }
+}
+
 /// What a resource would change in this cluster.
 pub fn preview(world: &World, settings: &OperatorSettings, resource: &MeshObservability) -> Preview {
     let name = resource.name();

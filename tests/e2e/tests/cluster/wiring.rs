@@ -12,6 +12,7 @@ mod golden;
 mod installations;
 mod killed;
 mod mesh;
+mod provider;
 mod restarts;
 mod rights;
 mod rollback;
