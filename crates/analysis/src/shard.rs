@@ -22,6 +22,7 @@ use crate::analyze::final_entry::{check_is_final, check_is_no_tunnel};
 use crate::analyze::identity::Identity;
 use crate::analyze::k8s_mesh::Lookup;
 use crate::analyze::measure::{self, ClampedFields};
+use crate::analyze::protocol::is_connection;
 use crate::chain::{Analyzer, Chain};
 use crate::directory::Directory;
 use crate::identify::identity_cache::IdentityCache;
@@ -149,11 +150,11 @@ impl Shard {
         };
         let counted = match (entry.common_properties(), &entry.request) {
             (None, _) => Err(Skipped::NoCommonProperties.into()),
-            (Some(common), Some(request)) => {
+            (Some(common), Some(request)) if !is_connection(common, &entry, request) => {
                 let entry = &entry;
                 self.count_call(&context, common, LoggedCall::Request { entry, request })
             }
-            (Some(common), None) => self.count_call(&context, common, LoggedCall::Connection(None)),
+            (Some(common), _) => self.count_call(&context, common, LoggedCall::Connection((&entry).into())),
         };
         self.count_result(counted);
     }
@@ -170,7 +171,7 @@ impl Shard {
         };
         let counted = match entry.common_properties() {
             None => Err(Skipped::NoCommonProperties.into()),
-            Some(common) => self.count_call(&context, common, LoggedCall::Connection(Some(&entry))),
+            Some(common) => self.count_call(&context, common, LoggedCall::Connection((&entry).into())),
         };
         self.count_result(counted);
     }
@@ -236,8 +237,8 @@ impl Shard {
                     measure,
                 }
             }
-            LoggedCall::Connection(entry) => {
-                tcp = measure::tcp(common, entry);
+            LoggedCall::Connection(bytes) => {
+                tcp = measure::tcp(common, bytes);
                 MeasuredCall::Connection { measure: &tcp }
             }
         };

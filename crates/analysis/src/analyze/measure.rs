@@ -147,11 +147,38 @@ impl HttpMeasure {
     }
 }
 
-/// Measures a TCP entry, or an HTTP entry that a TCP proxy wrote (then `entry` is `None`).
-pub fn tcp(common: &CommonProperties<'_>, entry: Option<&TcpEntry<'_>>) -> TcpMeasure {
-    let (received, sent) = entry.map_or((0, 0), |entry| (entry.received_bytes, entry.sent_bytes));
-    let received = non_zero_or(common.downstream_wire_bytes_received, received);
-    let sent = non_zero_or(common.downstream_wire_bytes_sent, sent);
+/// The bytes of a TCP connection as its logger counted them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionBytes {
+    /// Bytes that came from the caller.
+    pub received: u64,
+    /// Bytes that went to the caller.
+    pub sent: u64,
+}
+
+impl From<&TcpEntry<'_>> for ConnectionBytes {
+    fn from(entry: &TcpEntry<'_>) -> Self {
+        ConnectionBytes {
+            received: entry.received_bytes,
+            sent: entry.sent_bytes,
+        }
+    }
+}
+
+/// A logger of HTTP writes the bytes of a connection as those of bodies (envoy `http_grpc_access_log_impl`).
+impl From<&HttpEntry<'_>> for ConnectionBytes {
+    fn from(entry: &HttpEntry<'_>) -> Self {
+        ConnectionBytes {
+            received: entry.request.map_or(0, |request| request.body_bytes),
+            sent: entry.response.map_or(0, |response| response.body_bytes),
+        }
+    }
+}
+
+/// Measures a TCP connection. Its bytes are those on the downstream wire; proxies that don't log them log only `bytes`.
+pub fn tcp(common: &CommonProperties<'_>, bytes: ConnectionBytes) -> TcpMeasure {
+    let received = non_zero_or(common.downstream_wire_bytes_received, bytes.received);
+    let sent = non_zero_or(common.downstream_wire_bytes_sent, bytes.sent);
     let mut clamped = ClampedFields::default();
     TcpMeasure {
         flags: common.response_flags,
@@ -186,9 +213,11 @@ mod tests {
         #[case] received_bytes: u64,
         #[case] expected: &[ClampedField],
     ) {
-        let mut entry = TcpEntry::default();
-        (entry.sent_bytes, entry.received_bytes) = (sent_bytes, received_bytes);
-        let measure = tcp(&CommonProperties::default(), Some(&entry));
+        let bytes = ConnectionBytes {
+            received: received_bytes,
+            sent: sent_bytes,
+        };
+        let measure = tcp(&CommonProperties::default(), bytes);
         let most = [sent_bytes, received_bytes].map(|bytes| bytes.min(MAX_CONNECTION_BYTES));
         assert_eq!([measure.sent_bytes, measure.received_bytes], most);
         assert_eq!(measure.clamped.iter().collect::<Vec<_>>(), expected);

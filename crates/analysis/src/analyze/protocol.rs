@@ -1,6 +1,9 @@
 //! Finds the protocol of a call, and the status of a gRPC call.
+//!
+//! An HTTP entry may be about a TCP connection: Istio puts the loggers of an `envoyHttpAls` provider at TCP proxies and listeners too
+//! (istio `pilot/pkg/model` `telemetry_logging.go`). They count such a connection's bytes and know nothing else of a request.
 
-use als_proto::{HttpEntry, HttpRequest, Malformed};
+use als_proto::{CommonProperties, HttpEntry, HttpRequest, Malformed};
 
 use crate::port_protocol::PortProtocol;
 
@@ -48,10 +51,37 @@ impl Protocol {
     }
 }
 
+/// `HTTPAccessLogEntry.HTTPVersion.PROTOCOL_UNSPECIFIED`.
+const VERSION_UNSPECIFIED: i32 = 0;
+/// `RequestMethod.METHOD_UNSPECIFIED`.
+const METHOD_UNSPECIFIED: i32 = 0;
 /// `HTTPAccessLogEntry.HTTPVersion.HTTP2`.
 const VERSION_HTTP2: i32 = 3;
 /// `RequestMethod.POST`.
 const METHOD_POST: i32 = 3;
+
+/// Whether an HTTP entry is about a TCP connection, by `access_log_type`. Listeners set no type, nor do proxies before Envoy 1.26
+/// (Istio 1.18): then by what the entry lacks. A request always has its version, because Envoy's codec knows it before any header
+/// (envoy `conn_manager_impl`), even if it was reset before it had a method or a code.
+#[inline]
+pub fn is_connection(
+    common: &CommonProperties<'_>,
+    entry: &HttpEntry<'_>,
+    request: &HttpRequest<'_>,
+) -> bool {
+    match common.access_log_type {
+        // TcpUpstreamConnected, TcpPeriodic, TcpConnectionEnd
+        1..=3 => true,
+        // DownstreamStart to DownstreamTunnelSuccessfullyEstablished
+        4..=10 => false,
+        // NotSet, those of UDP, and types that this version does not know
+        _ => {
+            entry.protocol_version == VERSION_UNSPECIFIED
+                && request.method == METHOD_UNSPECIFIED
+                && entry.response.is_none_or(|response| response.code.is_none())
+        }
+    }
+}
 
 /// The protocol of an HTTP entry. It is gRPC by the content type if that is logged, else by what the called port declares, else by
 /// the request's shape: POST over HTTP/2 to `/package.Service/Method`. Istio's mesh-config logger logs no headers, so there port

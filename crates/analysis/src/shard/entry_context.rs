@@ -1,8 +1,9 @@
 //! The context in which an entry is read, and its observations.
 
-use als_proto::{CommonProperties, HttpEntry, HttpRequest, TcpEntry};
+use als_proto::{CommonProperties, HttpEntry, HttpRequest};
 
 use crate::aggregate::example::ExampleSource;
+use crate::analyze::measure::ConnectionBytes;
 use crate::directory::Directory;
 use crate::identify::IdentifiedObservation;
 use crate::moment::Moment;
@@ -29,8 +30,8 @@ pub(super) enum LoggedCall<'e, 'm> {
         entry: &'e HttpEntry<'m>,
         request: &'e HttpRequest<'m>,
     },
-    /// A TCP connection; `None` if a TCP proxy logged it as an HTTP entry.
-    Connection(Option<&'e TcpEntry<'m>>),
+    /// A TCP connection.
+    Connection(ConnectionBytes),
 }
 
 /// The proxy that sent an entry, and the directory in which it is looked up.

@@ -23,6 +23,7 @@ mod hosts;
 mod identity_cache_keys;
 mod labels;
 mod latency;
+mod logged_as_http;
 mod mesh;
 mod no_address;
 mod nodes;
