@@ -115,7 +115,9 @@ fn restarts(text: &mut String, proxies: &ProxiesStatus, provider: Option<&str>) 
         text,
         &match provider {
             Some(provider) => {
-                format!("proxies: all {total} have the provider {provider} at once, without a restart")
+                format!(
+                    "proxies: none of {total} has to restart, because the provider {provider} reaches them as they run"
+                )
             }
             None => format!(
                 "proxies: {} of {total} start with the address only when their pods restart",

@@ -181,7 +181,13 @@ pub enum Refusal {
     },
     /// The proxies of this version of Istio would refuse the wiring.
     #[error(
-        "istiod {deployment} is version {major}.{minor}, whose proxies refuse listeners with an unknown access-log cluster; upgrade Istio to 1.13 or newer"
+        "istiod {deployment} is version {major}.{minor}{why}",
+        why = if *wiring == Wiring::MeshConfig {
+            ", whose proxies refuse listeners with an unknown access-log cluster; upgrade Istio to 1.13 or newer"
+        } else {
+            ", which may end all access logs over a provider that it does not find; upgrade Istio to 1.18 or newer, or set \
+             spec.mesh.wiring: MeshConfig"
+        }
     )]
     IstioTooOld {
         /// The Deployment of istiod.
@@ -190,6 +196,8 @@ pub enum Refusal {
         major: u32,
         /// Its version of Istio.
         minor: u32,
+        /// How the mesh is to be wired.
+        wiring: Wiring,
     },
     /// Another writer keeps reverting mesh config.
     #[error(

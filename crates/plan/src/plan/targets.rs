@@ -1,6 +1,6 @@
 //! Which ConfigMaps configure the mesh of a resource, and which of them is edited.
 
-use crate::api::{ConfigSource, MeshSpec};
+use crate::api::{ConfigSource, MeshSpec, Wiring};
 use crate::world::{ControlPlane, MeshConfigMap, ObjectName, Version, World};
 
 use super::refusal::Refusal;
@@ -8,6 +8,8 @@ use super::settings::OperatorSettings;
 
 /// The oldest Istio, as `(major, minor)`, whose proxies accept a listener with an access-log cluster that they do not have (Envoy 1.21).
 const MIN_ISTIO_VERSION: (u32, u32) = (1, 13);
+/// The oldest Istio that skips a provider which it does not find. Before, such a name in a list silenced the other providers.
+const MIN_ISTIO_VERSION_OF_PROVIDERS: (u32, u32) = (1, 18);
 
 /// The ConfigMaps of one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +102,10 @@ fn target(
     mesh: &MeshSpec,
     control_plane: &ControlPlane,
 ) -> Result<MeshConfigTarget, Refusal> {
-    let (major, minor) = MIN_ISTIO_VERSION;
+    let (major, minor) = match mesh.wiring {
+        Wiring::MeshConfig => MIN_ISTIO_VERSION,
+        Wiring::TelemetryProvider => MIN_ISTIO_VERSION_OF_PROVIDERS,
+    };
     if let Some(version) = control_plane
         .version
         .filter(|version| !version.is_at_least(major, minor))
@@ -109,6 +114,7 @@ fn target(
             deployment: control_plane.deployment.clone(),
             major: version.major,
             minor: version.minor,
+            wiring: mesh.wiring,
         });
     }
     let shared = control_plane.shared();

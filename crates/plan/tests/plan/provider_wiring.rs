@@ -317,6 +317,19 @@ fn a_telemetry_of_the_whole_mesh_must_name_the_provider(#[case] spec: Value, #[c
     }
 }
 
+#[rstest]
+#[case::too_old("1.17.8", unmet("IstioTooOld"))]
+#[case::old_enough("1.18.0", wired())]
+fn an_istiod_that_a_missing_provider_silences_is_too_old(
+    #[case] version: &str,
+    #[case] expected: (String, String),
+) {
+    let mut cluster = Cluster::stock(&by_provider());
+    cluster.istiods = vec![mesh::istiod("default", version, None)];
+    cluster.settle();
+    assert_eq!(cluster.mesh_configured(), expected);
+}
+
 /// Switched to the provider, the refusals of the switch are gone.
 #[test]
 fn default_providers_of_others_are_no_reason_against_it() {

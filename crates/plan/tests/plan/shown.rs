@@ -52,6 +52,23 @@ proxies: 1 of 1 start with the address only when their pods restart
 }
 
 #[test]
+fn a_provider_shows_as_what_it_adds_and_restarts_nothing() {
+    let mut cluster = Cluster::stock(&json!({"mesh": {"wiring": "TelemetryProvider"}}));
+    cluster.telemetries.push(mesh::telemetry(
+        "shop",
+        &json!({"accessLogging": [{"providers": [{"name": "envoy"}]}]}),
+    ));
+    let resource = cluster.resource();
+    let text = show(resource, &preview(&cluster.world(), &cluster.settings, resource));
+    assert!(text.contains("\n+  accessLogging:\n+  - alscope\n"), "{text}");
+    let (_, proxies) = text.split_once("\nproxies: ").unwrap();
+    insta::assert_snapshot!(proxies, @r#"
+none of 1 has to restart, because the provider alscope reaches them as they run
+silent: 1 (shop/web-5d8f-x): add `- name: alscope` to the providers of accessLogging in shop/logs, which decides about their access logs
+"#);
+}
+
+#[test]
 fn an_address_that_is_replaced_shows_as_a_diff_of_its_line() {
     let text = shown(
         &json!({"mesh": {"conflictPolicy": "Overwrite"}}),
