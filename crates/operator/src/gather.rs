@@ -14,7 +14,7 @@ use std::time::Duration;
 use alscope_plan::api::MeshObservability;
 use alscope_plan::plan::targets;
 use alscope_plan::world::{
-    Backup, ControlPlane, MeshConfigMap, ObjectName, Proxy, ReadError, ReadResult, Telemetry, World,
+    Backup, ControlPlane, MeshConfigMap, ObjectName, Proxy, ReadError, ReadResult, Sidecar, Telemetry, World,
 };
 use alscope_watch::{RESPONSE_TIMEOUT, Selector, WatchFailure};
 use jiff::Timestamp;
@@ -43,6 +43,7 @@ pub struct ClusterReader {
     control_planes: Cache<Deployment>,
     managed_gateways: Cache<Deployment>,
     telemetries: Cache<DynamicObject>,
+    sidecars: Cache<DynamicObject>,
     pods: Cache<Pod>,
     own_namespace: OwnNamespace,
     mesh_config_maps: BTreeMap<ObjectName, WatchedMeshConfig>,
@@ -67,18 +68,16 @@ impl ClusterReader {
     /// Starts the watches that do not depend on what others find. `changed` is notified of every change.
     pub fn start(client: &Client, namespace: &str, changed: Arc<Notify>, ending: CancellationToken) -> Self {
         let mut watches = Watches::new(client.clone(), changed, ending);
-        // Every Istio serves this version, and those before 1.22 no other.
-        let telemetry = ApiResource::from_gvk(&GroupVersionKind::gvk(
-            "telemetry.istio.io",
-            "v1alpha1",
-            "Telemetry",
-        ));
+        // Every Istio serves these versions, and those before 1.22 no other.
+        let telemetry = istio_resource("telemetry.istio.io", "v1alpha1", "Telemetry");
+        let sidecar = istio_resource("networking.istio.io", "v1beta1", "Sidecar");
         Self {
             resources: watches.typed(None, Selector::default()),
             control_planes: watches.typed(None, Selector::labels("app=istiod")),
             managed_gateways: watches.typed(None, Selector::labels("gateway.istio.io/managed")),
-            // Istio's own definition: a mesh without it has none.
+            // Istio's own definitions: a mesh without them has none.
             telemetries: watches.dynamic(&telemetry, None, Selector::default(), MissingKind::IsEmpty),
+            sidecars: watches.dynamic(&sidecar, None, Selector::default(), MissingKind::IsEmpty),
             pods: watches.pods(),
             own_namespace: OwnNamespace::start(&mut watches, namespace),
             mesh_config_maps: BTreeMap::new(),
@@ -105,6 +104,7 @@ impl ClusterReader {
             self.control_planes.undecodable_count(),
             self.managed_gateways.undecodable_count(),
             self.telemetries.undecodable_count(),
+            self.sidecars.undecodable_count(),
             self.pods.undecodable_count(),
         ];
         let own = self.own_namespace.undecodable_counts();
@@ -155,10 +155,15 @@ impl ClusterReader {
             .telemetries
             .read(|one| Some(Telemetry::of(one)))
             .and_then(|all| all.into_iter().collect());
-        let selecting: BTreeSet<&str> = telemetries
-            .iter()
-            .flatten()
-            .flat_map(|telemetry| telemetry.labels.keys().map(String::as_str))
+        let sidecars: ReadResult<Vec<Sidecar>> = self
+            .sidecars
+            .read(|one| Some(Sidecar::of(one)))
+            .and_then(|all| all.into_iter().collect());
+        let by_telemetries = telemetries.iter().flatten().map(|telemetry| &telemetry.labels);
+        let by_sidecars = sidecars.iter().flatten().filter_map(|one| one.labels.as_ref());
+        let selecting: BTreeSet<&str> = by_telemetries
+            .chain(by_sidecars)
+            .flat_map(|labels| labels.keys().map(String::as_str))
             .collect();
         let proxies = self
             .pods
@@ -174,6 +179,7 @@ impl ClusterReader {
             managed_gateways: self.managed_gateways.read(|one| Some(ObjectName::of(one))),
             proxies,
             telemetries,
+            sidecars,
             control_planes,
             ..World::default()
         };
@@ -281,6 +287,11 @@ impl WatchedMeshConfig {
             .read(|config_map| Some(MeshConfigMap::of(config_map, unchanged_for)));
         Ok(all?.pop())
     }
+}
+
+/// A resource of Istio.
+fn istio_resource(group: &str, version: &str, kind: &str) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }
 
 /// The ConfigMaps that the status of a resource names as wired. Without the backup, nothing else is known of them.

@@ -101,6 +101,7 @@ fn no_right_is_unlimited() {
 #[rstest]
 #[case::operator(Scope::Cluster, &[
     ("pods", "list watch"), ("deployments", "list watch"), ("telemetries", "list watch"),
+    ("sidecars", "list watch"),
     ("meshobservabilities", "list watch patch"), ("meshobservabilities/status", "patch"),
     ("meshobservabilities/finalizers", "update"), ("events", "create patch"), ("events", "create patch"),
 ])]

@@ -21,7 +21,7 @@ pub use mesh::{ConfigSource, ConflictPolicy, MeshSpec, Restart, Wiring};
 pub use network_policy::NetworkPolicySpec;
 pub use resource::{FINALIZER, ManagementState, MeshObservability, MeshObservabilitySpec, has_finalizer};
 pub use status::{
-    BackupStatus, CollectorStatus, ConfigMapStatus, Contention, MeshObservabilityStatus, MeshStatus,
-    OperatorStatus, ProxiesStatus, Revert, SilencedServiceStatus, SilencedStatus, SkippedStatus,
+    BackupStatus, CollectorStatus, ConfigMapStatus, Contention, HidingSidecarStatus, MeshObservabilityStatus,
+    MeshStatus, OperatorStatus, ProxiesStatus, Revert, SilencedServiceStatus, SilencedStatus, SkippedStatus,
     WorkloadStatus,
 };

@@ -9,6 +9,7 @@ pub mod conditions;
 pub mod object_comparison;
 pub mod resource_requests;
 pub mod settings;
+pub mod sidecar_scope;
 pub mod step;
 pub mod telemetry_precedence;
 
@@ -35,6 +36,7 @@ pub mod wiring;
 
 pub mod mesh_config;
 pub mod proxies;
+pub mod proxies_condition;
 
 pub mod install;
 pub mod preview;

@@ -5,7 +5,7 @@ use similar::TextDiff;
 
 use crate::api::{MeshObservability, ProxiesStatus};
 use crate::plan::preview::Preview;
-use crate::plan::proxies::remedy;
+use crate::plan::proxies_condition::remedy;
 use crate::plan::refusal::Refusal;
 use crate::plan::step::DesiredObject;
 use crate::plan::step::MeshEdit;
@@ -137,6 +137,15 @@ fn restarts(text: &mut String, proxies: &ProxiesStatus, provider: Option<&str>) 
         }
         line(text, &table.to_string());
     }
+    silent(text, proxies, provider);
+    for skipped in &proxies.skipped {
+        let (count, example, reason) = (skipped.count, &skipped.example, &skipped.reason);
+        line(text, &format!("left out: {count} ({example}): {reason}"));
+    }
+}
+
+/// Who keeps proxies from reporting, with what to do about it.
+fn silent(text: &mut String, proxies: &ProxiesStatus, provider: Option<&str>) {
     for silenced in &proxies.silenced {
         line(
             text,
@@ -145,6 +154,18 @@ fn restarts(text: &mut String, proxies: &ProxiesStatus, provider: Option<&str>) 
                 silenced.count,
                 silenced.pods.join(", "),
                 remedy(&silenced.telemetries, provider)
+            ),
+        );
+    }
+    for hiding in &proxies.hiding_sidecars {
+        line(
+            text,
+            &format!(
+                "silent: {} ({}): add {} to the hosts of egress in the Sidecar {}, which keeps the collector's Service from them",
+                hiding.count,
+                hiding.pods.join(", "),
+                hiding.host,
+                hiding.sidecar
             ),
         );
     }
@@ -157,10 +178,6 @@ fn restarts(text: &mut String, proxies: &ProxiesStatus, provider: Option<&str>) 
                 service.kind, service.namespace, service.name
             ),
         );
-    }
-    for skipped in &proxies.skipped {
-        let (count, example, reason) = (skipped.count, &skipped.example, &skipped.reason);
-        line(text, &format!("left out: {count} ({example}): {reason}"));
     }
 }
 

@@ -12,6 +12,7 @@ mod read_error;
 mod backup;
 mod mesh_config_map;
 mod proxy;
+mod sidecar;
 mod telemetry;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub use mesh_config_map::{FieldOwner, MANAGED_BY_LABEL, MESH_KEY, MeshConfigMap,
 pub use object_name::ObjectName;
 pub use proxy::{PodOwner, Proxy, ProxyRole};
 pub use read_error::{ReadError, ReadResult};
+pub use sidecar::{Egress, Sidecar};
 pub use telemetry::{AccessLogging, CallDirection, TargetRef, Telemetry};
 
 /// The state of the cluster.
@@ -43,6 +45,8 @@ pub struct World {
     pub config_maps: BTreeMap<ObjectName, ReadResult<Option<MeshConfigMap>>>,
     /// All Telemetries of Istio.
     pub telemetries: ReadResult<Vec<Telemetry>>,
+    /// All Sidecars of Istio.
+    pub sidecars: ReadResult<Vec<Sidecar>>,
     /// The Deployments that istiod renders for gateways and waypoints.
     pub managed_gateways: ReadResult<Vec<ObjectName>>,
     /// The pods that have a proxy.
@@ -67,6 +71,7 @@ impl Default for World {
             control_planes: Ok(Vec::new()),
             config_maps: BTreeMap::new(),
             telemetries: Ok(Vec::new()),
+            sidecars: Ok(Vec::new()),
             managed_gateways: Ok(Vec::new()),
             proxies: Ok(Vec::new()),
             collectors: BTreeMap::new(),

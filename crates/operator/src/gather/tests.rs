@@ -15,6 +15,7 @@ mod logging;
 const RESOURCES: &str = "/apis/alscope.dev/v1alpha1/meshobservabilities";
 const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
 const TELEMETRIES: &str = "/apis/telemetry.istio.io/v1alpha1/telemetries";
+const SIDECARS: &str = "/apis/networking.istio.io/v1beta1/sidecars";
 const PODS: &str = "/api/v1/pods";
 const MESH_CONFIG_MAPS: &str = "/api/v1/namespaces/istio-system/configmaps";
 const OWN_CONFIG_MAPS: &str = "/api/v1/namespaces/alscope-system/configmaps";
@@ -60,6 +61,7 @@ fn cluster() -> StubApiServer {
     stub.list(DEPLOYMENTS, StubResponse::Items(vec![both]));
     stub.list(PODS, StubResponse::Items(vec![labelled(&json!({}))]));
     stub.list(TELEMETRIES, StubResponse::Items(vec![labelled(&json!({}))]));
+    stub.list(SIDECARS, StubResponse::Items(vec![labelled(&json!({}))]));
     let istio = json!({"metadata": {"name": "istio", "namespace": "istio-system", "resourceVersion": "2"}});
     stub.list(MESH_CONFIG_MAPS, StubResponse::Items(vec![istio]));
     stub.list(OWN_CONFIG_MAPS, StubResponse::Items(vec![backup("u1")]));
@@ -105,6 +107,7 @@ fn unknown(world: &World) -> BTreeMap<String, &'static str> {
         ("control planes", why(&world.control_planes)),
         ("gateways", why(&world.managed_gateways)),
         ("telemetries", why(&world.telemetries)),
+        ("sidecars", why(&world.sidecars)),
         ("proxies", why(&world.proxies)),
     ];
     let mesh = world.config_maps.values().map(|one| ("mesh config", why(one)));
@@ -136,6 +139,7 @@ async fn a_cluster_that_can_be_read_is_known_whole() {
         "poddisruptionbudgets.policy",
         "pods",
         "services",
+        "sidecars.networking.istio.io",
         "telemetries.telemetry.istio.io",
     ];
     assert_eq!(counts, watched.map(|resource| (resource, 0)).into());
@@ -164,6 +168,7 @@ fn undecodable(path: &str) -> StubResponse {
 #[case::resources(RESOURCES, &["resources"])]
 #[case::deployments(DEPLOYMENTS, &["control planes", "gateways"])]
 #[case::telemetries(TELEMETRIES, &["telemetries"])]
+#[case::sidecars(SIDECARS, &["sidecars"])]
 #[case::pods(PODS, &["proxies"])]
 #[case::mesh_config(MESH_CONFIG_MAPS, &["mesh config"])]
 #[case::own_config_maps(OWN_CONFIG_MAPS, &["backup", "collector"])]
@@ -193,8 +198,12 @@ async fn nothing_is_concluded_from_what_can_not_be_read(
     let found = unknown(&world);
     match (path, why) {
         // Istio's definitions need not be there.
-        (TELEMETRIES, "absent") => {
-            assert_eq!((found, world.telemetries.unwrap().len()), (BTreeMap::new(), 0));
+        (TELEMETRIES | SIDECARS, "absent") => {
+            let read = (world.telemetries.unwrap().len(), world.sidecars.unwrap().len());
+            assert_eq!(
+                (found, read),
+                (BTreeMap::new(), if path == TELEMETRIES { (0, 1) } else { (1, 0) })
+            );
         }
         // No shape of these is refused.
         (OWN_SERVICES, "undecodable") => assert_eq!(found, BTreeMap::new()),

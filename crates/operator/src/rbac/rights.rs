@@ -95,7 +95,7 @@ impl Right {
 }
 
 /// The rights of the operator outside the namespace of the mesh.
-pub(super) const OPERATOR: [Right; 17] = [
+pub(super) const OPERATOR: [Right; 18] = [
     Right::new(
         Scope::Cluster,
         "",
@@ -115,7 +115,14 @@ pub(super) const OPERATOR: [Right; 17] = [
         "telemetry.istio.io",
         &["telemetries"],
         READ,
-        "A Telemetry can shadow mesh config's access-log switch.",
+        "A Telemetry can shadow mesh config's access-log switch and providers.",
+    ),
+    Right::new(
+        Scope::Cluster,
+        "networking.istio.io",
+        &["sidecars"],
+        READ,
+        "A Sidecar can keep the collector's Service from proxies that reach it by a provider.",
     ),
     Right::new(
         Scope::Cluster,

@@ -115,15 +115,16 @@ pub struct Contention {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxiesStatus {
-    /// Proxies that have the address of the collector, of all proxies: `12/40`.
+    /// Proxies that send to the collector, of all proxies: `12/40`.
     pub summary: String,
     /// How many proxies should send access logs.
     pub total: i64,
-    /// How many proxies have the address of the collector.
+    /// How many proxies have the address or the provider of the collector, and nothing keeps them from it.
     pub up_to_date: i64,
     /// How many proxies get the address when their pods restart.
     pub pending_restart: i64,
-    /// How many proxies do not report, because Telemetries decide about their access logs and not mesh config.
+    /// How many proxies do not report, because Telemetries decide about their access logs and not mesh config, or because a Sidecar
+    /// resource keeps the collector's Service from them.
     #[serde(default)]
     pub silent: i64,
     /// Workloads with pods to restart, those with the most pods first; at most ten.
@@ -132,6 +133,9 @@ pub struct ProxiesStatus {
     /// The Telemetries that decide instead of mesh config, those with the most proxies first; at most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silenced: Vec<SilencedStatus>,
+    /// The Sidecar resources that keep the collector's Service from their proxies, those with the most proxies first; at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hiding_sidecars: Vec<HidingSidecarStatus>,
     /// Services whose calls waypoints do not report, because Telemetries decide about them and not mesh config; at most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silenced_services: Vec<SilencedServiceStatus>,
@@ -168,6 +172,20 @@ pub struct SilencedStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub calls: String,
     /// How many proxies these are.
+    pub count: i64,
+    /// Some of the pods, as `namespace/pod`; at most five.
+    pub pods: Vec<String>,
+}
+
+/// A Sidecar resource whose `egress` leaves the collector's Service out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HidingSidecarStatus {
+    /// The Sidecar, as `namespace/name`.
+    pub sidecar: String,
+    /// The item to add to the hosts of its `egress`.
+    pub host: String,
+    /// How many proxies it applies to.
     pub count: i64,
     /// Some of the pods, as `namespace/pod`; at most five.
     pub pods: Vec<String>,

@@ -164,13 +164,18 @@ fn config(resource: &MeshObservability) -> String {
 }
 
 fn service(resource: &MeshObservability) -> Value {
-    json!({"spec": {
+    let mut service = json!({"spec": {
         "selector": selector(resource),
         "ports": [
             {"name": "grpc-als", "port": GRPC_PORT, "targetPort": "grpc", "protocol": "TCP"},
             {"name": "http-admin", "port": ADMIN_PORT, "targetPort": "admin", "protocol": "TCP"},
         ],
-    }})
+    }});
+    if resource.spec.mesh.wiring == Wiring::TelemetryProvider {
+        // Mesh config's defaultServiceExportTo would keep the Service from the proxies of other namespaces.
+        service["metadata"] = json!({"annotations": {"networking.istio.io/exportTo": "*"}});
+    }
+    service
 }
 
 fn deployment(resource: &MeshObservability, settings: &OperatorSettings, config_name: &str) -> Value {

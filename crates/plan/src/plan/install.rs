@@ -10,7 +10,7 @@ use super::refusal::{Refusal, WriteFailure};
 use super::step::Step;
 use super::targets::control_planes;
 use super::wiring::Assessment;
-use super::{collector_objects, data_flow, proxies};
+use super::{collector_objects, data_flow, proxies, proxies_condition};
 
 impl Reconciliation<'_> {
     /// Plans for a resource that wants its mesh observed.
@@ -77,16 +77,14 @@ impl Reconciliation<'_> {
     }
 
     fn proxies_status(&self, assessments: &[Assessment]) -> ReadResult<ProxiesStatus> {
-        let proxies = self.world.proxies.as_ref().map_err(Clone::clone)?;
-        let telemetries = self.world.telemetries.as_ref().map_err(Clone::clone)?;
-        let mesh = &self.resource.spec.mesh;
-        Ok(proxies::status(
-            proxies,
-            telemetries,
-            mesh,
+        let address = self.collector_address();
+        proxies::status_of(
+            self.world,
+            self.settings,
+            &self.resource.spec.mesh,
             assessments,
-            &self.collector_address(),
-        ))
+            &address,
+        )
     }
 
     fn collector(&self) -> ReadResult<Collector> {
@@ -166,7 +164,7 @@ fn proxies_up_to_date(assessments: &[Assessment], proxies: &ReadResult<ProxiesSt
         }
         Ok(proxies) => {
             let provider = assessments.iter().find_map(|one| one.provider.as_deref());
-            proxies::condition(proxies, provider)
+            proxies_condition::condition(proxies, provider)
         }
     }
 }

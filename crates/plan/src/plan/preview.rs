@@ -67,21 +67,15 @@ pub fn preview(world: &World, settings: &OperatorSettings, resource: &MeshObserv
                 _ => None,
             })
             .collect(),
-        proxies: proxies_status(world, resource, &assessed, &address),
+        proxies: proxies::status_of(
+            world,
+            settings,
+            mesh,
+            assessed.as_deref().unwrap_or_default(),
+            &address,
+        )
+        .ok(),
         mesh: assessed,
         address,
     }
-}
-
-fn proxies_status(
-    world: &World,
-    resource: &MeshObservability,
-    assessed: &Result<Vec<Assessment>, Refusal>,
-    address: &str,
-) -> Option<ProxiesStatus> {
-    let proxies = world.proxies.as_ref().ok()?;
-    let telemetries = world.telemetries.as_ref().ok()?;
-    let assessments = assessed.as_ref().map_or(&[][..], Vec::as_slice);
-    let mesh = &resource.spec.mesh;
-    Some(proxies::status(proxies, telemetries, mesh, assessments, address))
 }

@@ -1,22 +1,25 @@
-//! Which proxies have the address of the collector, the commands that restart the others, and the proxies that do not report
-//! because of a Telemetry.
+//! Which proxies send to the collector, the commands that restart the others, and the proxies that a Telemetry or a Sidecar keeps from
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{
-    MeshSpec, ProxiesStatus, SilencedServiceStatus, SilencedStatus, SkippedStatus, WorkloadStatus,
+    HidingSidecarStatus, MeshSpec, ProxiesStatus, SilencedServiceStatus, SilencedStatus, SkippedStatus,
+    WorkloadStatus,
 };
-use crate::world::{CallDirection, ObjectName, PodOwner, Proxy, Telemetry};
+use crate::world::{CallDirection, ObjectName, PodOwner, Proxy, ReadResult, Sidecar, Telemetry, World};
 
-use super::conditions::ConditionState;
-use super::telemetry_precedence::{AttachedService, Telemetries, TelemetryDecision};
+use super::original::host_and_port;
+use super::settings::OperatorSettings;
+use super::sidecar_scope::{CollectorService, hiding_sidecar};
+use super::telemetry_precedence::{AttachedService, Telemetries, TelemetryDecision, root_namespace};
 use super::wiring::Assessment;
 
 /// The namespace of istiod for a proxy whose configuration names none (Istio's default `discoveryAddress`).
 const DEFAULT_MESH_NAMESPACE: &str = "istio-system";
 const PROXYLESS: &str = "gRPC without a proxy has no access logs";
 const MAX_WORKLOADS_LISTED: usize = 10;
-const MAX_PODS_LISTED: usize = 5;
+pub(super) const MAX_PODS_LISTED: usize = 5;
 
 /// The proxies of a mesh, by what they do.
 #[derive(Default)]
@@ -25,30 +28,60 @@ struct Groups<'a> {
     pending: BTreeMap<(&'a str, &'a PodOwner), Vec<&'a Proxy>>,
     skipped: BTreeMap<&'static str, Vec<&'a Proxy>>,
     silenced: BTreeMap<TelemetryDecision, Vec<&'a Proxy>>,
+    hidden: BTreeMap<&'a ObjectName, Vec<&'a Proxy>>,
     services: BTreeSet<(AttachedService, Vec<ObjectName>)>,
 }
 
-/// Counts the proxies of a mesh for the status.
-pub fn status(
-    proxies: &[Proxy],
-    telemetries: &[Telemetry],
+/// What decides whether the proxies of a mesh send to the collector.
+#[derive(Clone, Copy, Debug)]
+struct ProxyContext<'a> {
+    mesh: &'a MeshSpec,
+    address: &'a str,
+    /// The namespace of the collector's Service.
+    namespace: &'a str,
+    telemetries: &'a [Telemetry],
+    sidecars: &'a [Sidecar],
+}
+
+/// Counts the proxies of a mesh for the status. Sidecars decide nothing where the switch of mesh config wires it.
+pub fn status_of(
+    world: &World,
+    settings: &OperatorSettings,
     mesh: &MeshSpec,
     assessments: &[Assessment],
     address: &str,
-) -> ProxiesStatus {
+) -> ReadResult<ProxiesStatus> {
+    let proxies = world.proxies.as_ref().map_err(Clone::clone)?;
+    let is_by_provider = assessments.iter().any(|one| one.provider.is_some());
+    let sidecars = match &world.sidecars {
+        Err(error) if is_by_provider => return Err(error.clone()),
+        Err(_) => &[],
+        Ok(sidecars) => sidecars.as_slice(),
+    };
+    let context = ProxyContext {
+        mesh,
+        address,
+        namespace: &settings.namespace,
+        telemetries: world.telemetries.as_ref().map_err(Clone::clone)?,
+        sidecars,
+    };
+    Ok(status(proxies, assessments, &context))
+}
+
+fn status(proxies: &[Proxy], assessments: &[Assessment], context: &ProxyContext<'_>) -> ProxiesStatus {
     let mut groups = Groups::default();
     for proxy in proxies.iter().filter(|proxy| !proxy.is_ending) {
-        if let Some(assessment) = assessment_of(proxy, mesh, assessments) {
-            groups.add(proxy, telemetries, assessment, address);
+        if let Some(assessment) = assessment_of(proxy, context.mesh, assessments) {
+            groups.add(proxy, assessment, context);
         }
     }
-    groups.status()
+    groups.status(context.namespace)
 }
 
 impl<'a> Groups<'a> {
-    fn add(&mut self, proxy: &'a Proxy, telemetries: &[Telemetry], assessment: &Assessment, address: &str) {
+    fn add(&mut self, proxy: &'a Proxy, assessment: &Assessment, context: &ProxyContext<'a>) {
         // A provider reaches each proxy at once.
-        let has_address = assessment.provider.is_some() || proxy.address.as_deref() == Some(address);
+        let has_address = assessment.provider.is_some() || proxy.address.as_deref() == Some(context.address);
         let reason = if proxy.proxyless {
             Some(PROXYLESS)
         } else {
@@ -59,13 +92,17 @@ impl<'a> Groups<'a> {
             return;
         }
         let telemetries = Telemetries {
-            all: telemetries,
+            all: context.telemetries,
             mesh: assessment.mesh.as_ref(),
             version: assessment.target.version,
             provider: assessment.provider.as_deref(),
         };
         if let Some(decision) = telemetries.decision(proxy) {
             self.silenced.entry(decision).or_default().push(proxy);
+            return;
+        }
+        if let Some(sidecar) = hiding(proxy, assessment, context) {
+            self.hidden.entry(&sidecar.name).or_default().push(proxy);
             return;
         }
         self.services.extend(telemetries.silenced_services(proxy));
@@ -77,14 +114,21 @@ impl<'a> Groups<'a> {
         }
     }
 
-    fn status(self) -> ProxiesStatus {
+    fn status(self, namespace: &str) -> ProxiesStatus {
         let waiting: i64 = self.pending.values().map(|pods| count(pods)).sum();
-        let silent: i64 = self.silenced.values().map(|pods| count(pods)).sum();
+        let silent: i64 = self
+            .silenced
+            .values()
+            .chain(self.hidden.values())
+            .map(|pods| count(pods))
+            .sum();
         let total = self.up_to_date + waiting + silent;
         let pending = self.pending.into_iter();
         let workloads = pending.map(|((namespace, owner), pods)| workload_status(namespace, owner, &pods));
         let silenced = self.silenced.into_iter();
         let silenced = silenced.map(|(decision, pods)| silenced_status(&decision, &pods));
+        let hidden = self.hidden.into_iter();
+        let hidden = hidden.map(|(sidecar, pods)| hiding_sidecar_status(sidecar, namespace, &pods));
         let services = self.services.into_iter().take(MAX_WORKLOADS_LISTED);
         let skipped = self.skipped.into_iter();
         ProxiesStatus {
@@ -95,6 +139,7 @@ impl<'a> Groups<'a> {
             silent,
             workloads: most_affected(workloads.collect(), |one| one.pending),
             silenced: most_affected(silenced.collect(), |one| one.count),
+            hiding_sidecars: most_affected(hidden.collect(), |one| one.count),
             silenced_services: services
                 .map(|(service, telemetries)| silenced_service_status(service, &telemetries))
                 .collect(),
@@ -105,117 +150,24 @@ impl<'a> Groups<'a> {
     }
 }
 
+/// The Sidecar that keeps a proxy from the collector. An address that the proxy was started with needs none of istiod's services.
+fn hiding<'a>(proxy: &Proxy, assessment: &Assessment, context: &ProxyContext<'a>) -> Option<&'a Sidecar> {
+    assessment.provider.as_ref()?;
+    let (host, port) = host_and_port(context.address);
+    let service = CollectorService {
+        host,
+        namespace: context.namespace,
+        port,
+    };
+    let root_namespace = root_namespace(assessment.mesh.as_ref());
+    hiding_sidecar(context.sidecars, root_namespace, proxy, service)
+}
+
 /// The items with the most pods, largest first, and no more than the status lists.
 fn most_affected<T>(mut list: Vec<T>, count: impl Fn(&T) -> i64) -> Vec<T> {
     list.sort_by_key(|one| std::cmp::Reverse(count(one)));
     list.truncate(MAX_WORKLOADS_LISTED);
     list
-}
-
-/// The state of `ProxiesUpToDate`, for a wired mesh. `provider` is the provider through which it is wired, if it is one.
-pub fn condition(report: &ProxiesStatus, provider: Option<&str>) -> ConditionState {
-    let messages = [
-        (report.pending_restart > 0).then(|| restart_message(report)),
-        (report.silent > 0).then(|| silenced_message(report, provider)),
-        (!report.silenced_services.is_empty()).then(|| services_message(report, provider)),
-    ];
-    let messages: Vec<String> = messages.into_iter().flatten().collect();
-    match (report.pending_restart, messages.is_empty()) {
-        (_, true) => ConditionState::met(
-            "UpToDate",
-            match provider {
-                None => format!("all {} proxies know the collector's address", report.total),
-                Some(provider) => format!("all {} proxies have the provider {provider}", report.total),
-            },
-        ),
-        (0, false) => ConditionState::unmet("SilencedByTelemetry", messages.join(". ")),
-        (_, false) => ConditionState::unmet("RestartNeeded", messages.join(". ")),
-    }
-}
-
-fn restart_message(report: &ProxiesStatus) -> String {
-    let commands: Vec<&str> = report
-        .workloads
-        .iter()
-        .map(|workload| workload.command.as_str())
-        .collect();
-    let pods: Vec<String> = report
-        .workloads
-        .iter()
-        .flat_map(|workload| {
-            workload
-                .pods
-                .iter()
-                .map(|pod| format!("{}/{pod}", workload.namespace))
-        })
-        .take(MAX_PODS_LISTED)
-        .collect();
-    format!(
-        "{} of {} proxies started before the mesh was wired and learn the collector's address when their pods restart \
-         ({}): {}",
-        report.pending_restart,
-        report.total,
-        listed(&pods, report.pending_restart),
-        commands.join("; "),
-    )
-}
-
-/// What to do about Telemetries so that the wiring decides about access logs again.
-pub fn remedy(telemetries: &[String], provider: Option<&str>) -> String {
-    let telemetries = telemetries.join(" and ");
-    match provider {
-        None => format!("remove accessLogging from {telemetries}"),
-        Some(provider) => {
-            format!("add `- name: {provider}` to the providers of accessLogging in {telemetries}")
-        }
-    }
-}
-
-fn silenced_message(report: &ProxiesStatus, provider: Option<&str>) -> String {
-    let telemetries: Vec<String> = report
-        .silenced
-        .iter()
-        .map(|one| {
-            let calls = match one.calls.as_str() {
-                "" => String::new(),
-                calls => format!("about {calls} calls "),
-            };
-            format!(
-                "{}, which decides {calls}for {}",
-                remedy(&one.telemetries, provider),
-                listed(&one.pods, one.count)
-            )
-        })
-        .collect();
-    format!(
-        "{} of {} proxies do not report, because Telemetries decide about their access logs and not mesh config: {}",
-        report.silent,
-        report.total,
-        telemetries.join("; ")
-    )
-}
-
-fn services_message(report: &ProxiesStatus, provider: Option<&str>) -> String {
-    let services = report.silenced_services.iter().map(|one| {
-        format!(
-            "{}, which decides about the calls of {} {}/{}",
-            remedy(&one.telemetries, provider),
-            one.kind,
-            one.namespace,
-            one.name
-        )
-    });
-    let services: Vec<String> = services.collect();
-    format!(
-        "Waypoints do not report the calls of some services, because Telemetries decide about them and not mesh config: {}",
-        services.join("; ")
-    )
-}
-
-/// The names of some of `count` pods.
-fn listed(pods: &[String], count: i64) -> String {
-    let has_more = usize::try_from(count).is_ok_and(|count| count > pods.len());
-    format!("{}{}", pods.join(", "), if has_more { ", …" } else { "" })
 }
 
 /// The revision of the mesh that a proxy belongs to, by the namespace and revision of its istiod.
@@ -319,9 +271,6 @@ fn skipped_status(reason: &str, pods: &[&Proxy]) -> SkippedStatus {
 }
 
 fn silenced_status(decision: &TelemetryDecision, pods: &[&Proxy]) -> SilencedStatus {
-    let mut names: Vec<String> = pods.iter().map(|proxy| proxy.pod.to_string()).collect();
-    names.sort();
-    names.truncate(MAX_PODS_LISTED);
     SilencedStatus {
         telemetries: decision.telemetries.iter().map(ToString::to_string).collect(),
         calls: match decision.calls {
@@ -330,8 +279,25 @@ fn silenced_status(decision: &TelemetryDecision, pods: &[&Proxy]) -> SilencedSta
             Some(CallDirection::Outgoing) => "outgoing".to_owned(),
         },
         count: count(pods),
-        pods: names,
+        pods: some_pods(pods),
     }
+}
+
+fn hiding_sidecar_status(sidecar: &ObjectName, namespace: &str, pods: &[&Proxy]) -> HidingSidecarStatus {
+    HidingSidecarStatus {
+        sidecar: sidecar.to_string(),
+        host: format!("{namespace}/*"),
+        count: count(pods),
+        pods: some_pods(pods),
+    }
+}
+
+/// The names of some of the pods, sorted.
+fn some_pods(pods: &[&Proxy]) -> Vec<String> {
+    let mut names: Vec<String> = pods.iter().map(|proxy| proxy.pod.to_string()).collect();
+    names.sort();
+    names.truncate(MAX_PODS_LISTED);
+    names
 }
 
 fn silenced_service_status(service: AttachedService, telemetries: &[ObjectName]) -> SilencedServiceStatus {

@@ -18,7 +18,7 @@ use crate::world::{
 };
 use alscope_mesh_config::AccessLogSettings;
 
-/// The namespace whose Telemetries apply to the whole mesh, unless mesh config names one (istio/istio, `pkg/config/mesh/mesh.go`).
+/// The namespace whose resources apply to the whole mesh, unless mesh config names one (istio/istio, `pkg/config/mesh/mesh.go`).
 const DEFAULT_ROOT_NAMESPACE: &str = "istio-system";
 
 /// The Telemetries of a mesh, with what else decides about their effect.
@@ -269,11 +269,15 @@ impl<'a> Telemetries<'a> {
         providers.unwrap_or_default()
     }
 
-    /// The namespace whose Telemetries apply to the whole mesh. If it is empty, no Telemetry does.
     fn root_namespace(&self) -> &'a str {
-        let said = self.mesh.and_then(|mesh| mesh.root_namespace.as_deref());
-        said.unwrap_or(DEFAULT_ROOT_NAMESPACE)
+        root_namespace(self.mesh)
     }
+}
+
+/// The namespace whose resources apply to the whole mesh. If it is empty, none do.
+pub fn root_namespace(mesh: Option<&AccessLogSettings>) -> &str {
+    let said = mesh.and_then(|mesh| mesh.root_namespace.as_deref());
+    said.unwrap_or(DEFAULT_ROOT_NAMESPACE)
 }
 
 /// The sort key of the age: the time of creation, then the name.

@@ -62,6 +62,7 @@ pub(crate) enum Ended {
 pub(crate) struct Unreadable {
     pub(crate) control_planes: Option<ReadError>,
     pub(crate) telemetries: Option<ReadError>,
+    pub(crate) sidecars: Option<ReadError>,
     pub(crate) managed_gateways: Option<ReadError>,
     pub(crate) config_maps: BTreeMap<ObjectName, ReadError>,
     pub(crate) proxies: Option<ReadError>,
@@ -82,6 +83,7 @@ pub(crate) struct Cluster {
     pub(crate) istiods: Vec<Value>,
     pub(crate) pods: Vec<Value>,
     pub(crate) telemetries: Vec<Value>,
+    pub(crate) sidecars: Vec<Value>,
     pub(crate) gateways: Vec<Value>,
     pub(crate) unreadable: Unreadable,
     pub(crate) ending_pods: usize,
@@ -143,6 +145,7 @@ impl Cluster {
             istiods: Vec::new(),
             pods: Vec::new(),
             telemetries: Vec::new(),
+            sidecars: Vec::new(),
             gateways: Vec::new(),
             unreadable: Unreadable::default(),
             ending_pods: 0,

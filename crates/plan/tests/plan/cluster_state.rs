@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use alscope_plan::plan::targets::config_maps;
 use alscope_plan::world::{
-    Collector, ControlPlane, MeshConfigMap, ObjectName, OwnedKind, OwnedObject, Proxy, ReadError, Telemetry,
-    World,
+    Collector, ControlPlane, MeshConfigMap, ObjectName, OwnedKind, OwnedObject, Proxy, ReadError, Sidecar,
+    Telemetry, World,
 };
 use jiff::Timestamp;
 use kube::core::DynamicObject;
@@ -37,6 +37,10 @@ impl Cluster {
                 |object| Some(serde_json::from_value::<DynamicObject>(object).unwrap()),
             )
             .and_then(|all| all.iter().map(Telemetry::of).collect()),
+            sidecars: read(self.unreadable.sidecars.as_ref(), &self.sidecars, |object| {
+                Some(serde_json::from_value::<DynamicObject>(object).unwrap())
+            })
+            .and_then(|all| all.iter().map(Sidecar::of).collect()),
             managed_gateways: read(
                 self.unreadable.managed_gateways.as_ref(),
                 &self.gateways,

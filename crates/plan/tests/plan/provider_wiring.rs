@@ -1,6 +1,7 @@
 //! The wiring by a provider: what is written, what others have there already, who silences it, and the ways to the switch and back.
 
 use alscope_plan::api::ProxiesStatus;
+use alscope_plan::world::ReadError;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -346,4 +347,72 @@ fn default_providers_of_others_are_no_reason_against_it() {
     assert_eq!(cluster.mesh_configured(), wired());
     assert_eq!(listed(&cluster), ["envoy", "alscope"]);
     assert_deletion_leaves_nothing(&mut cluster);
+}
+
+fn sidecar(hosts: &[&str]) -> Value {
+    json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "Sidecar",
+        "metadata": {"namespace": "shop", "name": "default"}, "spec": {"egress": [{"hosts": hosts}]},
+    })
+}
+
+#[test]
+fn a_sidecar_that_leaves_the_collector_out_is_named_with_the_host_to_add() {
+    let mut cluster = Cluster::stock(&by_provider());
+    cluster.sidecars = vec![sidecar(&["./*"])];
+    cluster.settle();
+    let found = proxies(&cluster);
+    assert_eq!((found.up_to_date, found.silent, found.total), (0, 1, 1));
+    let (status, reason, message) = cluster.condition("ProxiesUpToDate");
+    assert_eq!((status.as_str(), reason.as_str()), ("False", "HiddenBySidecar"));
+    assert_eq!(
+        message,
+        "1 of 1 proxies do not report, because Sidecar resources keep the collector's Service from them: add alscope-system/* to the \
+         hosts of egress in shop/default, which decides for shop/web-5d8f-x"
+    );
+    assert_eq!(
+        cluster.condition("Ready").2,
+        "0 of 1 proxies send their access logs to the collector; ProxiesUpToDate says what the others need"
+    );
+    cluster.sidecars = vec![sidecar(&["./*", "alscope-system/*"])];
+    cluster.settle();
+    assert_eq!(cluster.condition("ProxiesUpToDate").1, "UpToDate");
+}
+
+/// The switch has a cluster of Envoy's own, so istiod's list of services does not matter.
+#[test]
+fn for_the_switch_sidecars_do_not_count_even_unread() {
+    let mut cluster = Cluster::wired(&json!({}));
+    cluster.pods = vec![pod("web", "shop")];
+    cluster.sidecars = vec![sidecar(&["./*"])];
+    cluster.settle();
+    assert_eq!(proxies(&cluster).up_to_date, 1);
+    cluster.unreadable.sidecars = Some(forbidden());
+    cluster.settle();
+    assert_eq!(cluster.condition("ProxiesUpToDate").1, "UpToDate");
+}
+
+fn forbidden() -> ReadError {
+    ReadError::Forbidden {
+        verb: "list",
+        resource: "sidecars.networking.istio.io".to_owned(),
+        namespace: None,
+    }
+}
+
+#[test]
+fn for_a_provider_nothing_is_said_of_proxies_while_sidecars_can_not_be_read() {
+    let mut cluster = with(CHART, &by_provider());
+    cluster.unreadable.sidecars = Some(forbidden());
+    cluster.settle();
+    let (status, reason, message) = cluster.condition("ProxiesUpToDate");
+    assert_eq!(
+        (status.as_str(), reason.as_str()),
+        ("Unknown", "ProxyCheckFailed")
+    );
+    assert!(
+        message.contains("may not list sidecars.networking.istio.io"),
+        "{message}"
+    );
+    assert_eq!(cluster.mesh_configured(), wired());
 }
