@@ -21,7 +21,11 @@ impl Config {
     /// Reads values as [`Config::parse`] does. A key without a value has its default. A value with a placeholder is
     /// refused, because [`Config::render`] would write a text that is read as the variable's value. Error messages name the place
     /// `origin`.
-    pub fn of_values(directory: Directory, values: &[GivenValue], origin: &Path) -> Result<Self, ConfigError> {
+    pub fn of_values(
+        directory: Directory,
+        values: &[GivenValue],
+        origin: &Path,
+    ) -> Result<Self, ConfigError> {
         let mut raw = RawConfig::default();
         for value in values {
             let key = value.setting.key.to_owned();
@@ -31,8 +35,7 @@ impl Config {
                     raw.lists.insert(key, texts.collect::<Result<_, _>>()?);
                 }
                 Form::Text => {
-                    raw.texts
-                        .insert(key, value.text(&value.texts.join(","), origin)?);
+                    raw.texts.insert(key, value.text(&value.texts.join(","), origin)?);
                 }
                 // It has no value of its own.
                 Form::Keys => {}

@@ -95,7 +95,7 @@ impl Right {
 }
 
 /// The rights of the operator outside the namespace of the mesh.
-pub(super) const OPERATOR: [Right; 17] = [
+pub(super) const OPERATOR: [Right; 18] = [
     Right::new(
         Scope::Cluster,
         "",
@@ -186,6 +186,13 @@ pub(super) const OPERATOR: [Right; 17] = [
         &["networkpolicies"],
         APPLY,
         "Limits who may connect to the collector's ports.",
+    ),
+    Right::new(
+        Scope::OwnNamespace,
+        "autoscaling",
+        &["horizontalpodautoscalers"],
+        APPLY,
+        "Decides how many replicas of the collector there are, if a resource asks for it.",
     ),
     Right::new(
         Scope::OwnNamespace,

@@ -1,5 +1,7 @@
 //! Installs: the collector first, then the backup of mesh config, then mesh config.
 
+use alscope_collector_config::ConfigError;
+
 use crate::api::{BackupStatus, CollectorStatus, MeshObservabilityStatus, ProxiesStatus, has_finalizer};
 use crate::world::{Backup, Collector, ReadError, ReadResult};
 
@@ -10,7 +12,7 @@ use super::refusal::{Refusal, WriteFailure};
 use super::step::Step;
 use super::targets::control_planes;
 use super::wiring::Assessment;
-use super::{collector_objects, data_flow, proxies};
+use super::{collector_objects, collector_pods, data_flow, proxies};
 
 impl Reconciliation<'_> {
     /// Plans for a resource that wants its mesh observed.
@@ -27,10 +29,10 @@ impl Reconciliation<'_> {
         if !has_finalizer(&self.resource.metadata) {
             steps.push(Step::AddFinalizer);
         }
-        if let Ok(collector) = &collector {
-            let desired = collector_objects::desired_objects(self.resource, self.settings);
+        let desired = collector_objects::desired_objects(self.resource, self.settings);
+        if let (Ok(collector), Ok(desired)) = (&collector, &desired) {
             steps.extend(collector_objects::apply_steps(
-                &desired,
+                desired,
                 collector,
                 availability.rolled_out,
             ));
@@ -40,8 +42,14 @@ impl Reconciliation<'_> {
         let is_wired = !mesh.assessments.is_empty() && mesh.assessments.iter().all(|one| one.wired);
         let proxies = self.proxies_status(&mesh.assessments);
         let conditions = ConditionStates {
-            accepted: self.accepted(),
-            collector_available: self.after_failure(availability.condition, false),
+            accepted: match &desired {
+                Ok(_) => self.accepted(),
+                Err(error) => invalid_spec(error),
+            },
+            collector_available: match &desired {
+                Err(error) if !availability.exists => invalid_spec(error),
+                _ => self.after_failure(availability.condition, false),
+            },
             mesh_configured: self.after_failure(mesh.condition, true),
             proxies_up_to_date: match &proxies {
                 Err(error) => ConditionState::unknown("ProxyCheckFailed", error.to_string()),
@@ -58,8 +66,8 @@ impl Reconciliation<'_> {
         let status = MeshObservabilityStatus {
             collector: Some(CollectorStatus {
                 address: self.collector_address(),
-                image: collector_objects::image(&spec.collector, self.settings).to_owned(),
-                replicas: spec.collector.replicas,
+                image: collector_pods::image(&spec.collector, self.settings).to_owned(),
+                replicas: availability.replicas,
                 ready_replicas: availability.ready_replicas,
             }),
             mesh: Some(mesh.status),
@@ -101,10 +109,12 @@ impl Reconciliation<'_> {
 
     fn availability(&self, collector: Result<&Collector, &ReadError>) -> Availability {
         match collector {
-            Ok(collector) => availability::assess(collector, self.resource.spec.collector.replicas),
+            Ok(collector) => availability::assess(collector, &self.resource.spec.collector),
             Err(error) => Availability {
                 condition: ConditionState::unknown("CollectorCheckFailed", error.to_string()),
+                exists: true,
                 rolled_out: false,
+                replicas: self.resource.spec.collector.replicas,
                 ready_replicas: 0,
             },
         }
@@ -158,4 +168,9 @@ impl Reconciliation<'_> {
         let refusal = Refusal::WriteFailed(failure.clone());
         ConditionState::unmet(refusal.reason(), refusal.to_string())
     }
+}
+
+/// The state of a resource that asks for what the collector would refuse. Its collector stays as it is, if there is one.
+fn invalid_spec(error: &ConfigError) -> ConditionState {
+    ConditionState::unmet("InvalidSpec", error.to_string())
 }
