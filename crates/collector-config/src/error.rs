@@ -87,6 +87,16 @@ pub enum ConfigError {
         /// The environment variable's name.
         variable: String,
     },
+    /// The value takes an environment variable where no placeholder is filled.
+    #[error("`{key}` in {place} is `{value}`, which takes an environment variable; write the value itself")]
+    Placeholder {
+        /// Where the value stands.
+        place: Place,
+        /// The name of the value, as in `spec.analysis.http`.
+        key: String,
+        /// The value with its placeholder.
+        value: String,
+    },
     /// The value names a chain of analyzers that cannot be used.
     #[error("`{key}` in {place}: {problem}")]
     BadAnalyzers {

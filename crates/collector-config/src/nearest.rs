@@ -4,7 +4,7 @@ use strsim::damerau_levenshtein;
 
 /// Says what to write instead of `written`, which is none of `known`: the nearest name if one is near,
 /// followed by all of them.
-pub(crate) fn choices(written: &str, known: &[&str]) -> String {
+pub fn choices(written: &str, known: &[&str]) -> String {
     let all = known.join(", ");
     match nearest(written, known) {
         Some(name) if known.len() > 1 => format!("the nearest is `{name}`, of {all}"),

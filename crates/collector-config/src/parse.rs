@@ -5,7 +5,6 @@ mod tests;
 
 use std::path::Path;
 
-use crate::error::Place;
 use crate::raw_config::{Form, RawConfig, Schema, Text, read};
 use crate::setting::settings;
 use crate::skywalking::mapping::table::MAPPINGS;
@@ -20,17 +19,15 @@ pub(crate) fn config(text: &str, origin: &Path, environment: &Environment) -> Re
     let taken_over = skywalking::take_over(&skywalking, &raw, &mut ignored)?;
     let taken_over = taken_over.into_iter().map(|(key, text)| (key.to_owned(), text));
     raw.texts.extend(taken_over);
-    let config = interpret(&raw, origin)?;
+    let config = interpret(Directory::read(&raw, origin)?, &raw, origin)?;
     Ok(Config { ignored, ..config })
 }
 
 /// Parses one setting's text, with all other settings at their defaults.
 pub(crate) fn single(key: &str, text: Text, origin: &Path) -> Result<Config, ConfigError> {
     let mut raw = RawConfig::default();
-    let directory = Place::File(origin.to_owned());
-    raw.blocks.insert("directory.kubernetes".to_owned(), directory);
     raw.texts.insert(key.to_owned(), text);
-    interpret(&raw, origin)
+    interpret(Config::default().directory, &raw, origin)
 }
 
 /// The keys that the file may have: the collector's own ones and `SkyWalking`'s section.
@@ -46,9 +43,9 @@ fn schema() -> Schema {
 }
 
 /// Reads every value from the texts. A key without a text keeps its default.
-fn interpret(raw: &RawConfig, origin: &Path) -> Result<Config, ConfigError> {
+pub(crate) fn interpret(directory: Directory, raw: &RawConfig, origin: &Path) -> Result<Config, ConfigError> {
     let mut config = Config {
-        directory: Directory::read(raw, origin)?,
+        directory,
         ..Config::default()
     };
     for setting in settings() {

@@ -20,6 +20,9 @@ use tracing::info;
 
 use crate::gather::api_resource;
 
+/// The field manager that keeps the number of replicas until an autoscaler changes it.
+const REPLICAS_MANAGER: &str = "alscope-operator-replicas";
+
 /// Why a step was not written.
 #[derive(Debug)]
 pub enum StepError {
@@ -64,6 +67,11 @@ impl StepWriter {
             Step::AddFinalizer => return self.finalizer(owner, true).await,
             Step::RemoveFinalizer => return self.finalizer(owner, false).await,
             Step::Apply(desired) => self.apply(desired).await?,
+            Step::KeepReplicas {
+                deployment,
+                uid,
+                replicas,
+            } => self.keep_replicas(deployment, uid, *replicas).await?,
             Step::Delete { kind, name, uid } => self.delete(*kind, name, uid).await?,
             Step::WriteBackup(backup) => self.write_backup(backup).await?,
             Step::WriteMesh(edit) => self.write_mesh(edit).await?,
@@ -130,6 +138,24 @@ impl StepWriter {
             .patch(&desired.name, &parameters, &Patch::Apply(&desired.object))
             .await;
         request.done(applied)
+    }
+
+    async fn keep_replicas(&self, name: &str, uid: &str, replicas: i64) -> Result<(), StepError> {
+        let kind = OwnedKind::Deployment;
+        let request = WriteRequest::new("patch", kind.plural(), &self.own_name(name));
+        info!(name, replicas, "leaving the number of replicas to an autoscaler");
+        let object = json!({
+            "apiVersion": kind.api_version(),
+            "kind": kind.as_str(),
+            "metadata": {"name": name, "namespace": self.namespace, "uid": uid},
+            "spec": {"replicas": replicas},
+        });
+        let parameters = PatchParams::apply(REPLICAS_MANAGER).force();
+        let kept = self
+            .api(kind)
+            .patch(name, &parameters, &Patch::Apply(&object))
+            .await;
+        request.done(kept)
     }
 
     async fn delete(&self, kind: OwnedKind, name: &str, uid: &str) -> Result<(), StepError> {

@@ -108,7 +108,8 @@ fn no_right_is_unlimited() {
 #[case::its_namespace(Scope::OwnNamespace, &[
     ("configmaps", "list watch create update patch delete"), ("services", "list watch create patch delete"),
     ("deployments", "list watch create patch delete"), ("poddisruptionbudgets", "list watch create patch delete"),
-    ("networkpolicies", "list watch create patch delete"), ("pods", "list watch"), ("endpointslices", "list watch"),
+    ("networkpolicies", "list watch create patch delete"),
+    ("horizontalpodautoscalers", "list watch create patch delete"), ("pods", "list watch"), ("endpointslices", "list watch"),
     ("leases", "get update"), ("leases", "create"),
 ])]
 #[case::mesh(Scope::Mesh, &[("configmaps", "list watch patch")])]

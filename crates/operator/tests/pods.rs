@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use alscope_plan::api::{Analyzers, MeshObservability};
+use alscope_plan::api::MeshObservability;
 use alscope_plan::plan::collector_objects::desired_objects;
 use alscope_plan::plan::resource_requests::DEFAULT_REQUESTS;
 use alscope_plan::plan::settings::OperatorSettings;
@@ -21,8 +21,17 @@ fn the_collectors_pods_meet_the_standard_restricted_whatever_is_asked() {
     let scheduling = json!({"tolerations": [{"operator": "Exists"}], "priorityClassName": "high"});
     let mut specs =
         vec![json!({"collector": {"scheduling": scheduling, "resources": {"limits": {"memory": "1Gi"}}}})];
-    let chains = Analyzers::all().into_iter();
+    let chains = [
+        json!(["k8s-mesh"]),
+        json!(["mx-mesh"]),
+        json!(["mx-mesh", "persistence"]),
+        json!([]),
+    ];
     specs.extend(chains.map(|names| json!({"analysis": {"http": names, "tcp": names}})));
+    let pods = json!({"labels": {"a": "b"}, "env": [{"name": "A", "value": "b"}], "imagePullPolicy": "Always",
+        "volumes": [{"name": "own", "emptyDir": {}}], "volumeMounts": [{"name": "own", "mountPath": "/own"}],
+        "securityContext": {"fsGroup": 1}, "containerSecurityContext": {"runAsUser": 1000}});
+    specs.push(json!({"collector": {"pods": pods, "web": {"expose": true}}}));
     for spec in specs {
         assert_eq!(offences(&pod(&spec)), Vec::<String>::new(), "{spec}");
     }
@@ -181,7 +190,8 @@ fn object(spec: &Value, kind: OwnedKind) -> Value {
     let resource: MeshObservability =
         serde_json::from_value(json!({"metadata": {"name": "alscope", "uid": "1"}, "spec": spec}))
             .expect("a resource is one");
-    let mut objects = desired_objects(&resource, &OperatorSettings::default()).into_iter();
+    let objects = desired_objects(&resource, &OperatorSettings::default());
+    let mut objects = objects.expect("the spec is valid").into_iter();
     let found = objects.find(|object| object.kind == kind);
     found.expect("the operator makes one").object
 }

@@ -22,7 +22,9 @@ pub mod refusal;
 pub mod reverts;
 
 pub mod assignment;
+pub mod collector_config;
 pub mod collector_objects;
+pub mod collector_pods;
 pub mod reconciliation;
 pub mod restoration;
 pub mod targets;

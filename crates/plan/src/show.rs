@@ -42,7 +42,13 @@ pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
             }
         }
     }
-    objects(&mut text, &preview.objects);
+    match &preview.objects {
+        Ok(applied) => objects(&mut text, applied),
+        Err(problem) => {
+            line(&mut text, "");
+            line(&mut text, &format!("objects: refused, InvalidSpec: {problem}"));
+        }
+    }
     if let Some(proxies) = &preview.proxies {
         restarts(&mut text, proxies, preview.provider());
     }

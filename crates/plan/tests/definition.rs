@@ -10,14 +10,21 @@ use alscope_plan::api::{MeshObservability, definition};
 use serde_json::{Value, json};
 
 /// Fields whose schema is Kubernetes' own, with its descriptions where it gives some.
-const OF_KUBERNETES: [&str; 7] = [
+const OF_KUBERNETES: [&str; 14] = [
     ".affinity",
     ".conditions",
+    ".containerSecurityContext",
+    ".imagePullSecrets",
+    ".networkPolicy.page",
     ".networkPolicy.prometheus",
     ".networkPolicy.proxies",
     ".resources",
+    ".securityContext",
     ".tolerations",
     ".topologySpreadConstraints",
+    ".valueFrom",
+    ".volumeMounts",
+    ".volumes",
 ];
 
 #[test]
@@ -66,15 +73,48 @@ fn an_empty_spec_has_every_default() {
             "restart": "Report",
             "allowGatewayRollout": false,
         },
-        "analysis": {"http": "k8s-mesh", "tcp": "k8s-mesh"},
-        "collector": {"image": "", "replicas": 1, "resources": {}, "scheduling": {},
-            "networkPolicy": {"enabled": true, "proxies": [], "prometheus": []}},
+        "analysis": {
+            "http": ["k8s-mesh"],
+            "tcp": ["k8s-mesh"],
+            "naming": {
+                "k8sServiceNameRule": "${pod.metadata.labels.(service.istio.io/canonical-name)}.${pod.metadata.namespace}",
+                "istioServiceNameRule": "${serviceEntry.metadata.name}.${serviceEntry.metadata.namespace}",
+                "istioServiceEntryIgnoredNamespaces": [],
+            },
+            "endpoints": {"rules": [], "perService": 500},
+            "persistence": {"errors": true, "sampledShare": 0.0, "entriesPerMinute": 6000},
+            "redaction": {"enabled": true, "headers": []},
+            "trustForwardedAddress": false,
+        },
+        "collector": {
+            "image": "", "replicas": 1, "resources": {}, "scheduling": {},
+            "pods": {"labels": {}, "annotations": {}, "env": [], "volumes": [], "volumeMounts": [], "serviceAccountName": "",
+                "imagePullSecrets": []},
+            "service": {"type": "ClusterIP", "annotations": {}, "ipFamilies": []},
+            "networkPolicy": {"enabled": true, "proxies": [], "prometheus": [], "page": []},
+            "acceptMetricsService": true,
+            "limits": {
+                "messageBytes": 1_048_576, "entriesPerMessage": 65_536, "stringBytes": 4096, "connections": 16_384,
+                "streamsPerConnection": 128, "streamsPerPeer": 1024, "samples": 500_000, "idleSeries": "1h", "outsideHosts": 200,
+                "bufferedBytes": 67_108_864, "connectionAge": "30m",
+            },
+            "web": {"expose": false, "hosts": []},
+            "ending": {"quiet": "5s", "accept": "15s", "scrape": "20s"},
+            "logLevel": "info",
+        },
     });
     assert_eq!(filled, wanted);
     let read: MeshObservability =
         serde_json::from_value(json!({"metadata": {"name": "alscope"}, "spec": {}}))
             .expect("an empty spec is one");
     assert_eq!(serde_json::to_value(read.spec).expect("a spec is JSON"), wanted);
+}
+
+/// The API server refuses larger annotations, and `kubectl apply` without `--server-side` writes the whole definition into one.
+#[test]
+fn the_definition_fits_in_an_annotation() {
+    let text = serde_json::to_string(&definition()).expect("the definition is JSON");
+    assert!(text.len() < 256 << 10, "{} bytes", text.len());
 }
 
 #[test]
@@ -120,8 +160,8 @@ fn every_rule_of_the_schema_says_what_to_write() {
     let mut rules = Vec::new();
     collect_rules(&schema(), &mut rules);
     assert!(
-        rules.len() >= 5,
-        "name, namespace, revisions, proxies and prometheus have rules: {rules:?}"
+        rules.len() >= 20,
+        "name, namespace, analyzers, limits, pods and sources have rules: {rules:?}"
     );
     for rule in rules {
         let message = rule["message"].as_str().unwrap_or_default();

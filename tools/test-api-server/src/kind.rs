@@ -60,7 +60,7 @@ type Row = (
     Generation,
 );
 
-const BUILT_IN: [Row; 26] = {
+const BUILT_IN: [Row; 27] = {
     use Generation::{Absent, Spec};
     const RBAC: &str = "rbac.authorization.k8s.io";
     [
@@ -105,6 +105,15 @@ const BUILT_IN: [Row; 26] = {
         ("apps", "v1", "replicasets", "ReplicaSet", true, true, Spec),
         ("apps", "v1", "statefulsets", "StatefulSet", true, true, Spec),
         ("batch", "v1", "jobs", "Job", true, true, Spec),
+        (
+            "autoscaling",
+            "v2",
+            "horizontalpodautoscalers",
+            "HorizontalPodAutoscaler",
+            true,
+            true,
+            Absent,
+        ),
         (
             "coordination.k8s.io",
             "v1",

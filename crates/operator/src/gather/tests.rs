@@ -134,6 +134,7 @@ async fn a_cluster_that_can_be_read_is_known_whole() {
         "configmaps",
         "deployments.apps",
         "endpointslices.discovery.k8s.io",
+        "horizontalpodautoscalers.autoscaling",
         "meshobservabilities.alscope.dev",
         "networkpolicies.networking.k8s.io",
         "poddisruptionbudgets.policy",
@@ -304,7 +305,7 @@ async fn a_resource_that_can_not_be_decoded_protects_its_backup() {
 async fn a_listed_object_that_is_as_wanted_is_not_written_again() {
     let stub = cluster();
     let owner: MeshObservability = serde_json::from_value(resource(&json!({}))).unwrap();
-    let desired = collector_objects::desired_objects(&owner, &OperatorSettings::default());
+    let desired = collector_objects::desired_objects(&owner, &OperatorSettings::default()).unwrap();
     for kind in OwnedKind::ALL {
         let of_kind = desired.iter().filter(|one| one.kind == kind);
         let listed = of_kind.map(|one| {

@@ -95,7 +95,7 @@ impl Right {
 }
 
 /// The rights of the operator outside the namespace of the mesh.
-pub(super) const OPERATOR: [Right; 18] = [
+pub(super) const OPERATOR: [Right; 19] = [
     Right::new(
         Scope::Cluster,
         "",
@@ -193,6 +193,13 @@ pub(super) const OPERATOR: [Right; 18] = [
         &["networkpolicies"],
         APPLY,
         "Limits who may connect to the collector's ports.",
+    ),
+    Right::new(
+        Scope::OwnNamespace,
+        "autoscaling",
+        &["horizontalpodautoscalers"],
+        APPLY,
+        "Decides how many replicas of the collector there are, if a resource asks for it.",
     ),
     Right::new(
         Scope::OwnNamespace,

@@ -7,12 +7,13 @@ use crate::cluster::{Cluster, OWN};
 use crate::drive::has_finalizer;
 use crate::mesh;
 
-const OWNED: [&str; 5] = [
+const OWNED: [&str; 6] = [
     "configmaps",
     "services",
     "deployments.apps",
     "poddisruptionbudgets.policy",
     "networkpolicies.networking.k8s.io",
+    "horizontalpodautoscalers.autoscaling",
 ];
 
 /// The objects that the operator made for a resource, but the backups: resource and name.

@@ -72,7 +72,7 @@ pub(crate) fn managed() -> Value {
     json!({"managementState": "Managed"})
 }
 
-const READ_RESOURCES: [&str; 10] = [
+const READ_RESOURCES: [&str; 11] = [
     "meshobservabilities",
     "configmaps",
     "deployments",
@@ -82,6 +82,7 @@ const READ_RESOURCES: [&str; 10] = [
     "services",
     "poddisruptionbudgets",
     "networkpolicies",
+    "horizontalpodautoscalers",
     "leases",
 ];
 

@@ -32,6 +32,11 @@ pub struct NetworkPolicySpec {
     #[schemars(length(max = 32))]
     #[x_kube(validation = Rule::new(ONE_KIND).message(ONE_KIND_MESSAGE))]
     pub prometheus: Vec<NetworkPolicyPeer>,
+    /// Who may open the page, on port 8080, in the same way. It has an effect only if `web.expose` is true; without it nobody can.
+    #[serde(default)]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new(ONE_KIND).message(ONE_KIND_MESSAGE))]
+    pub page: Vec<NetworkPolicyPeer>,
 }
 
 const fn yes() -> bool {
@@ -44,6 +49,7 @@ impl Default for NetworkPolicySpec {
             enabled: yes(),
             proxies: Vec::new(),
             prometheus: Vec::new(),
+            page: Vec::new(),
         }
     }
 }

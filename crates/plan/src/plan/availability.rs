@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 
+use crate::api::CollectorSpec;
 use crate::world::Collector;
 
 use super::conditions::ConditionState;
@@ -11,33 +12,66 @@ use super::conditions::ConditionState;
 pub struct Availability {
     /// The state of `CollectorAvailable`.
     pub condition: ConditionState,
+    /// Whether there is a Deployment.
+    pub exists: bool,
     /// Whether every pod was made from the newest template.
     pub rolled_out: bool,
+    /// How many replicas there are to be.
+    pub replicas: i32,
     /// How many replicas take entries.
     pub ready_replicas: i32,
 }
 
-/// Judges a collector that is to have this many replicas.
-pub fn assess(collector: &Collector, replicas: i32) -> Availability {
+/// Judges a collector. Beside an autoscaler, the Deployment says how many replicas there are to be.
+pub fn assess(collector: &Collector, spec: &CollectorSpec) -> Availability {
     let Some(deployment) = collector.deployment() else {
         return Availability {
             condition: ConditionState::unmet(
                 "CollectorProgressing",
                 "the collector's Deployment does not exist yet; the operator is about to make it",
             ),
+            exists: false,
             rolled_out: false,
+            replicas: spec
+                .autoscaling
+                .as_ref()
+                .map_or(spec.replicas, |autoscaling| autoscaling.min_replicas),
             ready_replicas: 0,
         };
+    };
+    let scaled = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+    let replicas = match spec.autoscaling {
+        Some(_) => scaled.unwrap_or(1),
+        None => spec.replicas,
     };
     let status = deployment.status.clone().unwrap_or_default();
     let is_current = status.observed_generation >= deployment.metadata.generation;
     let updated = status.updated_replicas.unwrap_or(0);
     let all = status.replicas.unwrap_or(0);
     Availability {
-        condition: condition(&deployment, &status, collector.ready_endpoints, replicas),
+        condition: match replicas {
+            0 => scaled_to_zero(&deployment, spec),
+            replicas => condition(&deployment, &status, collector.ready_endpoints, replicas),
+        },
+        exists: true,
         rolled_out: is_current && updated == replicas && all == replicas,
+        replicas,
         ready_replicas: status.ready_replicas.unwrap_or(0),
     }
+}
+
+fn scaled_to_zero(deployment: &Deployment, spec: &CollectorSpec) -> ConditionState {
+    let message = if spec.autoscaling.is_some() {
+        let name = deployment.metadata.name.as_deref().unwrap_or_default();
+        format!(
+            "the Deployment {name} has 0 replicas, which turns its autoscaler off, so nothing is collected; scale it to 1 with kubectl \
+             scale"
+        )
+    } else {
+        "spec.collector.replicas is 0, so nothing is collected; set it to at least 1, or managementState: Removed to restore mesh config"
+            .to_owned()
+    };
+    ConditionState::unmet("CollectorScaledToZero", message)
 }
 
 /// The collector is available when the Deployment controller has observed the newest template, enough pods of it are available, and
@@ -49,12 +83,6 @@ fn condition(
     replicas: i32,
 ) -> ConditionState {
     let name = deployment.metadata.name.as_deref().unwrap_or_default();
-    if replicas == 0 {
-        return ConditionState::unmet(
-            "CollectorScaledToZero",
-            "spec.collector.replicas is 0, so nothing is collected; set it to at least 1, or managementState: Removed to restore mesh config",
-        );
-    }
     let is_current = status.observed_generation >= deployment.metadata.generation;
     let updated = status.updated_replicas.unwrap_or(0);
     let available = status.available_replicas.unwrap_or(0);
@@ -106,6 +134,13 @@ mod tests {
     use super::super::conditions::ConditionStatus;
     use super::*;
 
+    fn with_replicas(replicas: i32) -> CollectorSpec {
+        CollectorSpec {
+            replicas,
+            ..CollectorSpec::default()
+        }
+    }
+
     fn judged(status: &Value, endpoints: usize, replicas: i32) -> Availability {
         let collector = Collector {
             owned: vec![OwnedObject {
@@ -116,7 +151,7 @@ mod tests {
             ready_endpoints: endpoints,
             ..Collector::default()
         };
-        assess(&collector, replicas)
+        assess(&collector, &with_replicas(replicas))
     }
 
     #[rstest]
@@ -153,7 +188,7 @@ mod tests {
     #[test]
     fn no_deployment_is_not_available() {
         assert_eq!(
-            assess(&Collector::default(), 1).condition.reason,
+            assess(&Collector::default(), &with_replicas(1)).condition.reason,
             "CollectorProgressing"
         );
     }

@@ -1,60 +1,45 @@
 //! The objects of a collector: how they have to be, and which of them differ.
 
-use alscope_collector_config::{Analysis, Config, Directory, Kubernetes};
+use alscope_collector_config::ConfigError;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::api::{CollectorSpec, MeshObservability};
-use crate::world::{Collector, MANAGED_BY_LABEL, OPERATOR_NAME, OWNER_UID_LABEL, OwnedKind};
+use crate::api::{AutoscalingSpec, MeshObservability, Wiring};
+use crate::world::{Collector, OwnedKind};
 
+use super::collector_config::collector_config;
+use super::collector_pods::{CONFIG_FILE, deployment, labels, selector};
 use super::network_policy::network_policy;
 use super::object_comparison::contains;
-use super::resource_requests::with_default_requests;
-use super::settings::{ADMIN_PORT, GRPC_PORT, OperatorSettings};
+use super::settings::{ADMIN_PORT, GRPC_PORT, OperatorSettings, WEB_PORT};
 use super::step::{DesiredObject, Step};
 
 /// The annotation with a digest of what was applied. It changes when a field goes, so that the next apply removes that field.
 const APPLIED_ANNOTATION: &str = "alscope.dev/applied";
-/// How long a collector may take to end, in seconds: the sum of what its stages may take by default, and a reserve.
-const GRACE_SECONDS: u32 = 60;
-const CONFIG_FILE: &str = "collector.yaml";
-const CONFIG_DIRECTORY: &str = "/etc/alscope";
 
-/// The objects of a resource's collector, in the order in which they are applied.
-pub fn desired_objects(resource: &MeshObservability, settings: &OperatorSettings) -> Vec<DesiredObject> {
+/// The objects of a resource's collector, in the order in which they are applied. An error says which value of the resource the
+/// collector would refuse.
+pub fn desired_objects(
+    resource: &MeshObservability,
+    settings: &OperatorSettings,
+) -> Result<Vec<DesiredObject>, ConfigError> {
     let name = OperatorSettings::collector_name(resource.name());
-    let config = config(resource);
-    let config_name = format!("{name}-{}", digest(&config));
-    let object = |kind: OwnedKind, name: &str, mut object: Value| {
-        let labels = labels(resource);
-        object["apiVersion"] = json!(kind.api_version());
-        object["kind"] = json!(kind.as_str());
-        object["metadata"] = json!({
-            "namespace": settings.namespace,
-            "name": name,
-            "labels": labels,
-            "ownerReferences": [owner(resource)],
-        });
-        let applied = digest(&object.to_string());
-        object["metadata"]["annotations"] = json!({ APPLIED_ANNOTATION: applied });
-        DesiredObject {
-            kind,
-            name: name.to_owned(),
-            object,
-        }
-    };
-    let network_policy = network_policy(&resource.spec.collector.network_policy, &selector(resource));
+    let collector = &resource.spec.collector;
+    let config = collector_config(resource, settings)?;
+    let file = config.render();
+    let config_name = format!("{name}-{}", digest(&file));
+    let object = |kind, name: &str, body| desired_object(resource, settings, kind, name, body);
     let mut objects = vec![
         object(
             OwnedKind::ConfigMap,
             &config_name,
-            json!({"data": {CONFIG_FILE: config}}),
+            json!({"data": {CONFIG_FILE: file}}),
         ),
         object(OwnedKind::Service, &name, service(resource)),
         object(
             OwnedKind::Deployment,
             &name,
-            deployment(resource, settings, &config_name),
+            deployment(resource, settings, &config, &config_name),
         ),
         object(
             OwnedKind::PodDisruptionBudget,
@@ -65,16 +50,33 @@ pub fn desired_objects(resource: &MeshObservability, settings: &OperatorSettings
             }}),
         ),
     ];
+    let network_policy = network_policy(collector, &selector(resource));
     objects.extend(network_policy.map(|policy| object(OwnedKind::NetworkPolicy, &name, policy)));
-    objects
+    let autoscaler = collector.autoscaling.as_ref().map(|spec| autoscaler(spec, &name));
+    objects.extend(autoscaler.map(|body| object(OwnedKind::HorizontalPodAutoscaler, &name, body)));
+    Ok(objects)
 }
 
-/// The image that a resource's collector runs.
-pub fn image<'a>(spec: &'a CollectorSpec, settings: &'a OperatorSettings) -> &'a str {
-    if spec.image.is_empty() {
-        &settings.collector_image
-    } else {
-        &spec.image
+/// An object of a collector, with the metadata that all of them have.
+fn desired_object(
+    resource: &MeshObservability,
+    settings: &OperatorSettings,
+    kind: OwnedKind,
+    name: &str,
+    mut object: Value,
+) -> DesiredObject {
+    object["apiVersion"] = json!(kind.api_version());
+    object["kind"] = json!(kind.as_str());
+    object["metadata"]["namespace"] = json!(settings.namespace);
+    object["metadata"]["name"] = json!(name);
+    object["metadata"]["labels"] = labels(resource);
+    object["metadata"]["ownerReferences"] = json!([owner(resource)]);
+    let applied = digest(&object.to_string());
+    object["metadata"]["annotations"][APPLIED_ANNOTATION] = json!(applied);
+    DesiredObject {
+        kind,
+        name: name.to_owned(),
+        object,
     }
 }
 
@@ -99,12 +101,28 @@ pub fn apply_steps(desired: &[DesiredObject], collector: &Collector, is_rolled_o
         name: owned.name.clone(),
         uid: owned.uid().to_owned(),
     });
-    applied
+    kept_replicas(&applied, collector)
         .into_iter()
-        .cloned()
-        .map(Step::Apply)
+        .chain(applied.iter().map(|&one| Step::Apply(one.clone())))
         .chain(deletes)
         .collect()
+}
+
+/// The step before the first apply without a number of replicas. That apply would give the number up, and Kubernetes would fill in
+/// its default, 1, until the autoscaler acts.
+fn kept_replicas(applied: &[&DesiredObject], collector: &Collector) -> Option<Step> {
+    let begins = |one: &&&DesiredObject| one.kind == OwnedKind::HorizontalPodAutoscaler;
+    let autoscaler = applied.iter().find(begins)?;
+    if collector.find(autoscaler.kind, &autoscaler.name).is_some() {
+        return None;
+    }
+    let deployment = collector.find(OwnedKind::Deployment, &autoscaler.name)?;
+    let replicas = deployment.object.pointer("/spec/replicas")?.as_i64()?;
+    Some(Step::KeepReplicas {
+        deployment: deployment.name.clone(),
+        uid: deployment.uid().to_owned(),
+        replicas,
+    })
 }
 
 /// The first ten hexadecimal digits of the SHA-256 of a text.
@@ -115,22 +133,6 @@ fn digest(text: &str) -> String {
         .take(5)
         .fold(0, |number, byte| number << 8 | u64::from(*byte));
     format!("{number:010x}")
-}
-
-fn selector(resource: &MeshObservability) -> Value {
-    json!({
-        "app.kubernetes.io/name": "alscope-collector",
-        "app.kubernetes.io/instance": resource.name(),
-    })
-}
-
-fn labels(resource: &MeshObservability) -> Value {
-    let mut labels = selector(resource);
-    labels["app.kubernetes.io/component"] = json!("collector");
-    labels["app.kubernetes.io/part-of"] = json!("alscope");
-    labels[MANAGED_BY_LABEL] = json!(OPERATOR_NAME);
-    labels[OWNER_UID_LABEL] = json!(resource.uid());
-    labels
 }
 
 /// The owner reference to the resource, which may own objects of any namespace because it is cluster-scoped.
@@ -144,97 +146,41 @@ fn owner(resource: &MeshObservability) -> Value {
     })
 }
 
-/// The configuration file of the collector.
-fn config(resource: &MeshObservability) -> String {
-    let analysis = &resource.spec.analysis;
-    let config = Config {
-        directory: if analysis.looks_up() {
-            Directory::Kubernetes(Kubernetes::default())
-        } else {
-            Directory::None
-        },
-        analysis: Analysis {
-            http: analysis.http.0.clone(),
-            tcp: analysis.tcp.0.clone(),
-            ..Analysis::default()
-        },
-        ..Config::default()
-    };
-    config.render()
-}
-
 fn service(resource: &MeshObservability) -> Value {
-    let mut service = json!({"spec": {
-        "selector": selector(resource),
-        "ports": [
-            {"name": "grpc-als", "port": GRPC_PORT, "targetPort": "grpc", "protocol": "TCP"},
-            {"name": "http-admin", "port": ADMIN_PORT, "targetPort": "admin", "protocol": "TCP"},
-        ],
-    }});
+    let collector = &resource.spec.collector;
+    let asked = &collector.service;
+    let mut ports = vec![
+        json!({"name": "grpc-als", "port": GRPC_PORT, "targetPort": "grpc", "protocol": "TCP"}),
+        json!({"name": "http-admin", "port": ADMIN_PORT, "targetPort": "admin", "protocol": "TCP"}),
+    ];
+    if collector.web.expose {
+        ports.push(json!({"name": "http-web", "port": WEB_PORT, "targetPort": "web", "protocol": "TCP"}));
+    }
+    let mut service = json!({"spec": {"type": asked.type_, "selector": selector(resource), "ports": ports}});
+    if !asked.ip_families.is_empty() {
+        service["spec"]["ipFamilies"] = json!(asked.ip_families);
+    }
+    if let Some(policy) = asked.ip_family_policy {
+        service["spec"]["ipFamilyPolicy"] = json!(policy);
+    }
+    let mut annotations = asked.annotations.clone();
     if resource.spec.mesh.wiring == Wiring::TelemetryProvider {
         // Mesh config's defaultServiceExportTo would keep the Service from the proxies of other namespaces.
-        service["metadata"] = json!({"annotations": {"networking.istio.io/exportTo": "*"}});
+        annotations.insert("networking.istio.io/exportTo".to_owned(), "*".to_owned());
+    }
+    if !annotations.is_empty() {
+        service["metadata"]["annotations"] = json!(annotations);
     }
     service
 }
 
-fn deployment(resource: &MeshObservability, settings: &OperatorSettings, config_name: &str) -> Value {
-    let collector = &resource.spec.collector;
-    let mut pod_labels = labels(resource);
-    // With a sidecar of its own, the collector would get logs about its own logs, and STRICT mTLS would refuse proxies'
-    // plain streams.
-    pod_labels["sidecar.istio.io/inject"] = json!("false");
-    pod_labels["istio.io/dataplane-mode"] = json!("none");
+/// The autoscaler of the Deployment of this name.
+fn autoscaler(asked: &AutoscalingSpec, name: &str) -> Value {
+    let target = json!({"type": "Utilization", "averageUtilization": asked.target_cpu_utilization});
     json!({"spec": {
-        "replicas": collector.replicas,
-        "selector": {"matchLabels": selector(resource)},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-        "template": {
-            "metadata": {"labels": pod_labels},
-            "spec": pod(resource, settings, config_name),
-        },
+        "scaleTargetRef": {"apiVersion": OwnedKind::Deployment.api_version(), "kind": "Deployment", "name": name},
+        "minReplicas": asked.min_replicas,
+        "maxReplicas": asked.max_replicas,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
     }})
-}
-
-fn pod(resource: &MeshObservability, settings: &OperatorSettings, config_name: &str) -> Value {
-    let collector = &resource.spec.collector;
-    let mut pod = json!({
-        "serviceAccountName": settings.collector_service_account,
-        "enableServiceLinks": false,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [container(collector, settings)],
-        "volumes": [{"name": "config", "configMap": {"name": config_name}}],
-    });
-    if !resource.spec.analysis.looks_up() {
-        // It asks the API server nothing, so nobody who gets into it can.
-        pod["automountServiceAccountToken"] = json!(false);
-    }
-    if let (Some(pod), Ok(Value::Object(scheduling))) =
-        (pod.as_object_mut(), serde_json::to_value(&collector.scheduling))
-    {
-        pod.extend(scheduling);
-    }
-    pod
-}
-
-fn container(collector: &CollectorSpec, settings: &OperatorSettings) -> Value {
-    json!({
-        "name": "collector",
-        "image": image(collector, settings),
-        "args": ["--config", format!("{CONFIG_DIRECTORY}/{CONFIG_FILE}")],
-        "ports": [
-            {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
-            {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
-        ],
-        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "admin"}, "periodSeconds": 2},
-        "livenessProbe": {"httpGet": {"path": "/livez", "port": "admin"}, "periodSeconds": 10, "failureThreshold": 6},
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": true,
-        },
-        "volumeMounts": [{"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": true}],
-        "resources": with_default_requests(&collector.resources),
-    })
 }

@@ -1,5 +1,7 @@
 //! Installs: the collector first, then the backup of mesh config, then mesh config.
 
+use alscope_collector_config::ConfigError;
+
 use crate::api::{BackupStatus, CollectorStatus, MeshObservabilityStatus, ProxiesStatus, has_finalizer};
 use crate::world::{Backup, Collector, ReadError, ReadResult};
 
@@ -10,7 +12,7 @@ use super::refusal::{Refusal, WriteFailure};
 use super::step::Step;
 use super::targets::control_planes;
 use super::wiring::Assessment;
-use super::{collector_objects, data_flow, proxies, proxies_condition};
+use super::{collector_objects, collector_pods, data_flow, proxies, proxies_condition};
 
 impl Reconciliation<'_> {
     /// Plans for a resource that wants its mesh observed.
@@ -27,10 +29,10 @@ impl Reconciliation<'_> {
         if !has_finalizer(&self.resource.metadata) {
             steps.push(Step::AddFinalizer);
         }
-        if let Ok(collector) = &collector {
-            let desired = collector_objects::desired_objects(self.resource, self.settings);
+        let desired = collector_objects::desired_objects(self.resource, self.settings);
+        if let (Ok(collector), Ok(desired)) = (&collector, &desired) {
             steps.extend(collector_objects::apply_steps(
-                &desired,
+                desired,
                 collector,
                 availability.rolled_out,
             ));
@@ -38,25 +40,26 @@ impl Reconciliation<'_> {
         steps.extend(mesh.steps);
 
         let proxies = self.proxies_status(&mesh.assessments);
+        let sent_by = |proxies: &ProxiesStatus| (proxies.up_to_date, proxies.total);
         let conditions = ConditionStates {
-            accepted: self.accepted(),
-            collector_available: self.after_failure(availability.condition, false),
+            accepted: desired.as_ref().map_or_else(invalid_spec, |_| self.accepted()),
+            collector_available: match &desired {
+                Err(error) if !availability.exists => invalid_spec(error),
+                _ => self.after_failure(availability.condition, false),
+            },
             mesh_configured: self.after_failure(mesh.condition, true),
             proxies_up_to_date: proxies_up_to_date(&mesh.assessments, &proxies),
             data_flowing: data_flow::condition(
                 collector.as_ref().map_or(&[][..], |one| &one.replica_statuses),
                 self.now,
             ),
-            sending: proxies
-                .as_ref()
-                .ok()
-                .map(|proxies| (proxies.up_to_date, proxies.total)),
+            sending: proxies.as_ref().ok().map(sent_by),
         };
         let status = MeshObservabilityStatus {
             collector: Some(CollectorStatus {
                 address: self.collector_address(),
-                image: collector_objects::image(&spec.collector, self.settings).to_owned(),
-                replicas: spec.collector.replicas,
+                image: collector_pods::image(&spec.collector, self.settings).to_owned(),
+                replicas: availability.replicas,
                 ready_replicas: availability.ready_replicas,
             }),
             mesh: Some(mesh.status),
@@ -96,10 +99,12 @@ impl Reconciliation<'_> {
 
     fn availability(&self, collector: Result<&Collector, &ReadError>) -> Availability {
         match collector {
-            Ok(collector) => availability::assess(collector, self.resource.spec.collector.replicas),
+            Ok(collector) => availability::assess(collector, &self.resource.spec.collector),
             Err(error) => Availability {
                 condition: ConditionState::unknown("CollectorCheckFailed", error.to_string()),
+                exists: true,
                 rolled_out: false,
+                replicas: self.resource.spec.collector.replicas,
                 ready_replicas: 0,
             },
         }
@@ -167,4 +172,9 @@ fn proxies_up_to_date(assessments: &[Assessment], proxies: &ReadResult<ProxiesSt
             proxies_condition::condition(proxies, provider)
         }
     }
+}
+
+/// The state of a resource that asks for what the collector would refuse. Its collector stays as it is, if there is one.
+fn invalid_spec(error: &ConfigError) -> ConditionState {
+    ConditionState::unmet("InvalidSpec", error.to_string())
 }

@@ -1,18 +1,20 @@
-//! Who may connect to the ports of the collector: proxies to 11800, Prometheus and the operator to 9090, and nobody to any other.
+//! Who may connect to the ports of the collector: proxies to 11800, Prometheus and the operator to 9090, and
+//! readers of an exposed page to 8080.
 //!
 //! A rule without sources admits everybody. That is the default for both ports, because no selector matches all clients: those with
-//! the address of a node, or an address outside the cluster, would be cut off. The page needs no rule: it listens on loopback, which
-//! `kubectl port-forward` reaches.
+//! the address of a node, or an address outside the cluster, would be cut off. The page needs a rule only if it is exposed: otherwise it
+//! listens on loopback, which `kubectl port-forward` reaches.
 
 use serde_json::{Value, json};
 
-use crate::api::NetworkPolicySpec;
+use crate::api::CollectorSpec;
 use crate::world::OPERATOR_NAME;
 
-use super::settings::{ADMIN_PORT, GRPC_PORT};
+use super::settings::{ADMIN_PORT, GRPC_PORT, WEB_PORT};
 
 /// The policy for the pods that `selector` matches; `None` if the resource wants none.
-pub fn network_policy(spec: &NetworkPolicySpec, selector: &Value) -> Option<Value> {
+pub fn network_policy(collector: &CollectorSpec, selector: &Value) -> Option<Value> {
+    let spec = &collector.network_policy;
     let rule = |port: u16, sources: Vec<Value>| {
         let mut rule = json!({"ports": [{"port": port, "protocol": "TCP"}]});
         if !sources.is_empty() {
@@ -25,11 +27,16 @@ pub fn network_policy(spec: &NetworkPolicySpec, selector: &Value) -> Option<Valu
     if !readers.is_empty() {
         readers.push(operator());
     }
+    let mut ingress = vec![rule(GRPC_PORT, proxies), rule(ADMIN_PORT, readers)];
+    if collector.web.expose {
+        let page = spec.page.iter().map(|peer| json!(peer)).collect();
+        ingress.push(rule(WEB_PORT, page));
+    }
     spec.enabled.then(|| {
         json!({"spec": {
             "podSelector": {"matchLabels": selector},
             "policyTypes": ["Ingress"],
-            "ingress": [rule(GRPC_PORT, proxies), rule(ADMIN_PORT, readers)],
+            "ingress": ingress,
         }})
     })
 }
@@ -44,8 +51,8 @@ mod tests {
     use super::*;
 
     fn ingress(spec: Value) -> Value {
-        let spec: NetworkPolicySpec = serde_json::from_value(spec).unwrap();
-        let policy = network_policy(&spec, &json!({"app": "collector"})).unwrap();
+        let collector: CollectorSpec = serde_json::from_value(json!({"networkPolicy": spec})).unwrap();
+        let policy = network_policy(&collector, &json!({"app": "collector"})).unwrap();
         assert_eq!(
             policy["spec"]["podSelector"],
             json!({"matchLabels": {"app": "collector"}})
@@ -97,11 +104,29 @@ mod tests {
     }
 
     #[test]
-    fn none_is_made_where_none_is_wanted() {
-        let spec = NetworkPolicySpec {
-            enabled: false,
-            ..NetworkPolicySpec::default()
+    fn only_an_exposed_page_is_open_and_only_to_its_readers() {
+        let page =
+            json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}]);
+        let collector = |expose: bool| -> CollectorSpec {
+            let spec = json!({"web": {"expose": expose}, "networkPolicy": {"page": page}});
+            serde_json::from_value(spec).unwrap()
         };
-        assert_eq!(network_policy(&spec, &json!({})), None);
+        let closed = network_policy(&collector(false), &json!({})).unwrap();
+        assert_eq!(
+            closed["spec"]["ingress"],
+            json!([{"ports": port(11_800)}, {"ports": port(9_090)}])
+        );
+        let open = network_policy(&collector(true), &json!({})).unwrap();
+        assert_eq!(
+            open["spec"]["ingress"][2],
+            json!({"ports": port(8_080), "from": page})
+        );
+    }
+
+    #[test]
+    fn none_is_made_where_none_is_wanted() {
+        let collector: CollectorSpec =
+            serde_json::from_value(json!({"networkPolicy": {"enabled": false}})).unwrap();
+        assert_eq!(network_policy(&collector, &json!({})), None);
     }
 }

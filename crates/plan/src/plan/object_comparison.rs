@@ -3,6 +3,9 @@
 
 use serde_json::Value;
 
+/// Fields of a pod that the API server leaves out if they are `false` or an empty text.
+const OMITTED_WHEN_ZERO: [&str; 6] = ["fsType", "medium", "readOnly", "subPath", "subPathExpr", "value"];
+
 /// Whether `actual` has everything that `wanted` has.
 pub fn contains(wanted: &Value, actual: &Value) -> bool {
     match (wanted, actual) {
@@ -10,6 +13,10 @@ pub fn contains(wanted: &Value, actual: &Value) -> bool {
             let actual = actual.get(key).unwrap_or(&Value::Null);
             match key.as_str() {
                 "requests" | "limits" => contains_quantities(value, actual),
+                "sizeLimit" | "divisor" => is_same(value, actual),
+                // With two families, Kubernetes adds the second.
+                "ipFamilies" => is_beginning(value, actual),
+                name if OMITTED_WHEN_ZERO.contains(&name) && actual.is_null() => is_zero(value),
                 _ => contains(value, actual),
             }
         }),
@@ -22,6 +29,17 @@ pub fn contains(wanted: &Value, actual: &Value) -> bool {
         }
         (wanted, Value::Null) => is_empty(wanted),
         (wanted, actual) => wanted == actual,
+    }
+}
+
+fn is_zero(value: &Value) -> bool {
+    is_empty(value) || *value == Value::Bool(false) || value.as_str() == Some("")
+}
+
+fn is_beginning(wanted: &Value, actual: &Value) -> bool {
+    match (wanted, actual) {
+        (Value::Array(wanted), Value::Array(actual)) => actual.starts_with(wanted),
+        (wanted, _) => is_empty(wanted),
     }
 }
 
@@ -122,6 +140,17 @@ mod tests {
     #[case::a_text_is_not_empty(json!({"a": ""}), json!({}), false)]
     #[case::no_requests(json!({"requests": {}}), json!({}), true)]
     #[case::requests_that_are_not_there(json!({"requests": {"cpu": "1"}}), json!({}), false)]
+    #[case::a_size_in_other_words(json!({"sizeLimit": "0.5Gi"}), json!({"sizeLimit": "512Mi"}), true)]
+    #[case::another_size(json!({"sizeLimit": "1Gi"}), json!({"sizeLimit": "512Mi"}), false)]
+    #[case::a_divisor_in_other_words(json!({"divisor": "1000m"}), json!({"divisor": "1"}), true)]
+    #[case::a_family_is_added(json!({"ipFamilies": ["IPv6"]}), json!({"ipFamilies": ["IPv6", "IPv4"]}), true)]
+    #[case::another_family(json!({"ipFamilies": ["IPv6"]}), json!({"ipFamilies": ["IPv4", "IPv6"]}), false)]
+    #[case::no_family(json!({"ipFamilies": ["IPv6"]}), json!({}), false)]
+    #[case::a_variable_without_a_value(json!({"value": ""}), json!({}), true)]
+    #[case::a_variable_that_lost_its_value(json!({"value": "a"}), json!({}), false)]
+    #[case::a_mount_that_may_be_written(json!({"readOnly": false}), json!({}), true)]
+    #[case::a_mount_that_must_not_be_written(json!({"readOnly": true}), json!({}), false)]
+    #[case::a_mount_that_is_not_written_any_more(json!({"readOnly": false}), json!({"readOnly": true}), false)]
     #[case::a_request_that_is_not_there(json!({"requests": {"cpu": "1"}}), json!({"requests": {"memory": "1"}}), false)]
     fn what_is_wanted_counts(#[case] wanted: Value, #[case] actual: Value, #[case] expected: bool) {
         assert_eq!(contains(&wanted, &actual), expected);

@@ -19,8 +19,8 @@ pub struct Preview {
     pub address: String,
     /// The mesh config of each revision, or why it is not known.
     pub mesh: Result<Vec<Assessment>, Refusal>,
-    /// The objects that would be applied.
-    pub objects: Vec<DesiredObject>,
+    /// The objects that would be applied, or what is wrong with the resource.
+    pub objects: Result<Vec<DesiredObject>, String>,
     /// The proxies of the mesh, if they are known.
     pub proxies: Option<ProxiesStatus>,
 }
@@ -58,15 +58,16 @@ pub fn preview(world: &World, settings: &OperatorSettings, resource: &MeshObserv
         .and_then(|read| read.as_ref().ok())
         .unwrap_or(&nothing);
     let desired = collector_objects::desired_objects(resource, settings);
-    let applied = collector_objects::apply_steps(&desired, collector, false);
+    let applied = |desired: Vec<DesiredObject>| {
+        let steps = collector_objects::apply_steps(&desired, collector, false);
+        let applied = steps.into_iter().filter_map(|step| match step {
+            Step::Apply(desired) => Some(desired),
+            _ => None,
+        });
+        applied.collect()
+    };
     Preview {
-        objects: applied
-            .into_iter()
-            .filter_map(|step| match step {
-                Step::Apply(desired) => Some(desired),
-                _ => None,
-            })
-            .collect(),
+        objects: desired.map(applied).map_err(|error| error.to_string()),
         proxies: proxies::status_of(
             world,
             settings,

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const GRPC_PORT: u16 = 11_800;
 /// The port of the collector for probes, metrics and `/intake`.
 pub const ADMIN_PORT: u16 = 9_090;
+/// The port of the collector for the page and its API.
+pub const WEB_PORT: u16 = 8_080;
 
 /// The settings of one operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,15 @@ impl OperatorSettings {
     /// The name of the Service and Deployment of a resource's collector.
     pub fn collector_name(resource: &str) -> String {
         format!("{resource}-collector")
+    }
+
+    /// The names by which a resource's Service is reached from within the cluster, the shortest first.
+    pub fn service_hosts(&self, resource: &str) -> Vec<String> {
+        let name = Self::collector_name(resource);
+        let in_namespace = format!("{name}.{}", self.namespace);
+        let in_cluster = format!("{in_namespace}.svc");
+        let full = format!("{in_cluster}.{}", self.cluster_domain);
+        vec![name, in_namespace, in_cluster, full]
     }
 
     /// The address that the proxies of a resource's mesh send to, as `host:port`. The host is a full name, because each proxy looks it up

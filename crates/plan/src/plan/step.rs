@@ -11,6 +11,16 @@ pub enum Step {
     AddFinalizer,
     /// Applies an object of the collector (server-side apply).
     Apply(DesiredObject),
+    /// Applies the number of replicas of the Deployment under a field manager of its own, so that it stays when the operator applies
+    /// the Deployment without it.
+    KeepReplicas {
+        /// The name of the Deployment.
+        deployment: String,
+        /// The uid of the Deployment, so that none is created.
+        uid: String,
+        /// The number of replicas that it has.
+        replicas: i64,
+    },
     /// Deletes an object of the collector, after the objects that it owns (foreground deletion).
     Delete {
         /// The kind of the object.

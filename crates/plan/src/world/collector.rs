@@ -18,16 +18,19 @@ pub enum OwnedKind {
     PodDisruptionBudget,
     /// Closes all ports of the pods but those that are served.
     NetworkPolicy,
+    /// Decides how many replicas there are.
+    HorizontalPodAutoscaler,
 }
 
 impl OwnedKind {
     /// All kinds, in the order in which they are applied.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ConfigMap,
         Self::Service,
         Self::Deployment,
         Self::PodDisruptionBudget,
         Self::NetworkPolicy,
+        Self::HorizontalPodAutoscaler,
     ];
 
     /// The API group and version, as in `apps/v1`.
@@ -37,6 +40,7 @@ impl OwnedKind {
             Self::Deployment => "apps/v1",
             Self::PodDisruptionBudget => "policy/v1",
             Self::NetworkPolicy => "networking.k8s.io/v1",
+            Self::HorizontalPodAutoscaler => "autoscaling/v2",
         }
     }
 
@@ -48,6 +52,7 @@ impl OwnedKind {
             Self::Deployment => "Deployment",
             Self::PodDisruptionBudget => "PodDisruptionBudget",
             Self::NetworkPolicy => "NetworkPolicy",
+            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
         }
     }
 
@@ -59,6 +64,7 @@ impl OwnedKind {
             Self::Deployment => "deployments",
             Self::PodDisruptionBudget => "poddisruptionbudgets",
             Self::NetworkPolicy => "networkpolicies",
+            Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
         }
     }
 }

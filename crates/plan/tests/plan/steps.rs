@@ -12,6 +12,7 @@ use crate::cluster::{Cluster, Ended, Judged, Stored, named};
 use crate::cluster_state::owner_of;
 use crate::invariants;
 use crate::mesh::{CHART, FINALIZER};
+use crate::replicas::default_replicas;
 
 /// The operator's field manager.
 pub(crate) const OPERATOR: &str = "alscope-operator";
@@ -21,6 +22,7 @@ pub(crate) fn name(step: &Step) -> String {
     match step {
         Step::AddFinalizer => "AddFinalizer".to_owned(),
         Step::Apply(desired) => format!("Apply {}", desired.kind.as_str()),
+        Step::KeepReplicas { replicas, .. } => format!("KeepReplicas {replicas}"),
         Step::Delete { kind, .. } => format!("Delete {}", kind.as_str()),
         Step::WriteBackup(_) => "WriteBackup".to_owned(),
         Step::WriteMesh(edit) => format!("WriteMesh {}", edit.config_map.name),
@@ -80,6 +82,13 @@ impl Cluster {
             Step::AddFinalizer => self.finalizer(uid, true),
             Step::RemoveFinalizer => self.finalizer(uid, false),
             Step::Apply(desired) => self.apply(desired.kind, &desired.name, &desired.object),
+            Step::KeepReplicas { uid, replicas, .. } => {
+                if self.keep_replicas(uid, *replicas) {
+                    StepOutcome::Done
+                } else {
+                    StepOutcome::Conflict
+                }
+            }
             Step::Delete { kind, name, uid } => {
                 self.owned
                     .retain(|owned| owned.kind != *kind || owned.name != *name || owned.uid() != uid);
@@ -137,6 +146,7 @@ impl Cluster {
             .iter()
             .position(|owned| owned.kind == kind && owned.name == name);
         let Some(known) = place.and_then(|place| self.owned.get_mut(place)) else {
+            default_replicas(kind, &mut object, None);
             object["metadata"]["uid"] = json!(format!("uid-{}", self.version));
             object["metadata"]["generation"] = json!(1);
             self.owned.push(OwnedObject {
@@ -147,6 +157,7 @@ impl Cluster {
             return StepOutcome::Done;
         };
         object["metadata"]["uid"] = known.object["metadata"]["uid"].clone();
+        default_replicas(kind, &mut object, Some(&known.object));
         let generation = known.object["metadata"]["generation"].as_i64().unwrap();
         let changed = known.object["spec"] != object["spec"];
         object["metadata"]["generation"] = json!(generation + i64::from(changed));
