@@ -4,7 +4,7 @@ use alscope_collector_config::{Analysis, Config, Directory, Kubernetes};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::api::{CollectorSpec, MeshObservability};
+use crate::api::{CollectorSpec, MeshObservability, Wiring};
 use crate::world::{Collector, MANAGED_BY_LABEL, OPERATOR_NAME, OWNER_UID_LABEL, OwnedKind};
 
 use super::network_policy::network_policy;
