@@ -14,16 +14,37 @@ use super::wiring::Assessment;
 
 /// The namespace of istiod for a proxy whose configuration names none (Istio's default `discoveryAddress`).
 const DEFAULT_MESH_NAMESPACE: &str = "istio-system";
-const MAX_WORKLOADS_LISTED: usize = 10;
-const MAX_PODS_LISTED: usize = 5;
 
-/// Counts the proxies of a mesh for the status.
+/// How many items the lists of a `ProxiesStatus` have at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListLengths {
+    /// Workloads, Telemetries and services.
+    pub workloads: usize,
+    /// Pods of each.
+    pub pods: usize,
+}
+
+impl ListLengths {
+    /// Those of the status of a resource.
+    pub const STATUS: Self = Self {
+        workloads: 10,
+        pods: 5,
+    };
+    /// All there are.
+    pub const ALL: Self = Self {
+        workloads: usize::MAX,
+        pods: usize::MAX,
+    };
+}
+
+/// Counts the proxies of a mesh, and lists some or all of them.
 pub fn status(
     proxies: &[Proxy],
     telemetries: &[Telemetry],
     mesh: &MeshSpec,
     assessments: &[Assessment],
     address: &str,
+    lengths: ListLengths,
 ) -> ProxiesStatus {
     let mut up_to_date = 0;
     let mut pending: BTreeMap<(&str, &PodOwner), Vec<&Proxy>> = BTreeMap::new();
@@ -61,11 +82,11 @@ pub fn status(
     let total = up_to_date + waiting + silent;
     let workloads: Vec<WorkloadStatus> = pending
         .into_iter()
-        .map(|((namespace, owner), pods)| workload_status(namespace, owner, &pods))
+        .map(|((namespace, owner), pods)| workload_status(namespace, owner, &pods, lengths.pods))
         .collect();
     let silenced: Vec<SilencedStatus> = silenced
         .into_iter()
-        .map(|(decision, pods)| silenced_status(&decision, &pods))
+        .map(|(decision, pods)| silenced_status(&decision, &pods, lengths.pods))
         .collect();
     ProxiesStatus {
         summary: format!("{up_to_date}/{total}"),
@@ -73,11 +94,11 @@ pub fn status(
         up_to_date,
         pending_restart: waiting,
         silent,
-        workloads: most_affected(workloads, |one| one.pending),
-        silenced: most_affected(silenced, |one| one.count),
+        workloads: most_affected(workloads, lengths, |one| one.pending),
+        silenced: most_affected(silenced, lengths, |one| one.count),
         silenced_services: services
             .into_iter()
-            .take(MAX_WORKLOADS_LISTED)
+            .take(lengths.workloads)
             .map(|(service, telemetries)| silenced_service_status(service, &telemetries))
             .collect(),
         skipped: skipped
@@ -87,10 +108,10 @@ pub fn status(
     }
 }
 
-/// The items with the most pods, largest first, and no more than the status lists.
-fn most_affected<T>(mut list: Vec<T>, count: impl Fn(&T) -> i64) -> Vec<T> {
+/// The items with the most pods, largest first, and no more than are to be listed.
+fn most_affected<T>(mut list: Vec<T>, lengths: ListLengths, count: impl Fn(&T) -> i64) -> Vec<T> {
     list.sort_by_key(|one| std::cmp::Reverse(count(one)));
-    list.truncate(MAX_WORKLOADS_LISTED);
+    list.truncate(lengths.workloads);
     list
 }
 
@@ -127,7 +148,7 @@ fn restart_message(report: &ProxiesStatus) -> String {
                 .iter()
                 .map(|pod| format!("{}/{pod}", workload.namespace))
         })
-        .take(MAX_PODS_LISTED)
+        .take(ListLengths::STATUS.pods)
         .collect();
     format!(
         "{} of {} proxies started before the mesh was wired and learn the collector's address when their pods restart \
@@ -226,10 +247,10 @@ fn skip_reason(proxy: &Proxy, assessment: &Assessment) -> Option<&'static str> {
     }
 }
 
-fn workload_status(namespace: &str, owner: &PodOwner, pods: &[&Proxy]) -> WorkloadStatus {
+fn workload_status(namespace: &str, owner: &PodOwner, pods: &[&Proxy], length: usize) -> WorkloadStatus {
     let mut names: Vec<String> = pods.iter().map(|proxy| proxy.pod.name.clone()).collect();
     names.sort();
-    names.truncate(MAX_PODS_LISTED);
+    names.truncate(length);
     let first = names.first().cloned().unwrap_or_default();
     let restart =
         |resource: &str, name: &str| format!("kubectl -n {namespace} rollout restart {resource}/{name}");
@@ -289,10 +310,10 @@ fn skipped_status(reason: &str, pods: &[&Proxy]) -> SkippedStatus {
     }
 }
 
-fn silenced_status(decision: &TelemetryDecision, pods: &[&Proxy]) -> SilencedStatus {
+fn silenced_status(decision: &TelemetryDecision, pods: &[&Proxy], length: usize) -> SilencedStatus {
     let mut names: Vec<String> = pods.iter().map(|proxy| proxy.pod.to_string()).collect();
     names.sort();
-    names.truncate(MAX_PODS_LISTED);
+    names.truncate(length);
     SilencedStatus {
         telemetries: decision.telemetries.iter().map(ToString::to_string).collect(),
         calls: match decision.calls {
