@@ -1,35 +1,32 @@
 //! `alscope-operator`: turns on a mesh's access-log streaming, and takes it back.
 
+mod plan_command;
+
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use alscope_operator::clock::Clock;
-use alscope_operator::gather::ClusterReader;
+use alscope_operator::drain;
 use alscope_operator::gather::replica_status::ReplicaPoller;
 use alscope_operator::lease::Candidate;
 use alscope_operator::run::{self, Options};
-use alscope_operator::{drain, state_file};
-use alscope_plan::plan::preview::preview;
+use alscope_plan::api;
 use alscope_plan::plan::settings::OperatorSettings;
-use alscope_plan::world::{ReadError, World};
-use alscope_plan::{api, show};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use kube::{Client, Config};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Wires an Istio mesh for a MeshObservability, runs its collector, and undoes all of it when the resource is deleted.
 ///
-/// Exit codes: 0 ended as asked, 1 failed or ended at once by a second signal, 2 wrong usage.
+/// Exit codes: 0 ended as asked, 1 failed or ended at once by a second signal, 2 wrong usage; of `plan --exit-code` also 3 something
+/// would change, 4 something is refused.
 #[derive(Debug, Parser)]
 #[command(version = VERSION, arg_required_else_help = true)]
 struct Arguments {
@@ -42,7 +39,7 @@ enum Command {
     /// Runs the operator, in a cluster or with KUBECONFIG
     Run(Run),
     /// Shows what a resource would change: the diff of mesh config, the objects, the pods to restart. Writes nothing
-    Plan(Plan),
+    Plan(plan_command::Plan),
     /// Deletes every MeshObservability of this installation and waits until the meshes are restored; run before the operator is
     /// removed
     Drain {
@@ -69,19 +66,6 @@ struct Run {
     /// The address that serves liveness, readiness and metrics
     #[arg(long, default_value = "0.0.0.0:9090", value_name = "ADDRESS")]
     listen: SocketAddr,
-}
-
-#[derive(Debug, Args)]
-struct Plan {
-    /// A file with the MeshObservability
-    #[arg(short, long, value_name = "FILE")]
-    file: PathBuf,
-    /// The state of the cluster from a List, instead of the cluster itself: a file with what
-    /// `kubectl get deployments,configmaps,pods,telemetries -A -o yaml` prints
-    #[arg(long, value_name = "FILE")]
-    state: Option<PathBuf>,
-    #[command(flatten)]
-    settings: SettingsArguments,
 }
 
 #[derive(Debug, Args)]
@@ -128,15 +112,16 @@ const NO_API_SERVER: &str = "no API server is known; run in a cluster, or set KU
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Run(arguments) => block_on(operate(arguments)),
-        Command::Plan(arguments) => block_on(plan(arguments)),
-        Command::Drain { own, timeout } => {
-            block_on(async move { Ok(drain::drain(client().await?, &own.namespace, timeout).await?) })
-        }
-        Command::Definition => definition(),
+        Command::Run(arguments) => block_on(operate(arguments)).map(|()| ExitCode::SUCCESS),
+        Command::Plan(arguments) => block_on(plan_command::plan(arguments)),
+        Command::Drain { own, timeout } => block_on(async move {
+            drain::drain(client().await?, &own.namespace, timeout).await?;
+            Ok(ExitCode::SUCCESS)
+        }),
+        Command::Definition => definition().map(|()| ExitCode::SUCCESS),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("alscope-operator: {error:#}");
             ExitCode::FAILURE
@@ -173,7 +158,7 @@ fn unique_identity() -> String {
     format!("{host}-{random:016x}")
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
@@ -240,77 +225,6 @@ async fn signalled(terminate: &mut Signal, interrupt: &mut Signal) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-}
-
-async fn plan(arguments: Plan) -> anyhow::Result<()> {
-    let resource = state_file::resource(&arguments.file)?;
-    let settings = arguments.settings.settings();
-    let world = match &arguments.state {
-        Some(file) => state_file::world(file)?,
-        None => gathered(&settings).await?,
-    };
-    let name = resource.metadata.name.clone();
-    // In the cluster, the resource may exist already, with its uid and backup.
-    let resources = match &world.resources {
-        Ok(resources) => resources.as_slice(),
-        // A plan may be made before Alscope is installed.
-        Err(ReadError::Absent { .. }) => &[],
-        Err(error) => return Err(error.clone().into()),
-    };
-    if let Some(unread) = world
-        .undecodable_resources
-        .iter()
-        .find(|one| one.metadata.name == name)
-    {
-        anyhow::bail!(
-            "this version of the operator can't read the MeshObservability {} in the cluster: {}; use the version that runs there",
-            resource.name(),
-            unread.error
-        );
-    }
-    let known = resources
-        .iter()
-        .find(|known| known.metadata.name == name)
-        .cloned();
-    let resource = match known {
-        Some(known) => api::MeshObservability {
-            spec: resource.spec,
-            ..known
-        },
-        None => resource,
-    };
-    print!(
-        "{}",
-        show::show(&resource, &preview(&world, &settings, &resource))
-    );
-    Ok(())
-}
-
-/// Reads the state of the cluster.
-async fn gathered(settings: &OperatorSettings) -> anyhow::Result<World> {
-    let changed = Arc::new(Notify::new());
-    let stop = CancellationToken::new();
-    let mut gather = ClusterReader::start(
-        &client().await?,
-        &settings.namespace,
-        changed.clone(),
-        stop.clone(),
-    );
-    let replica_poller = ReplicaPoller::default();
-    let settled = async {
-        loop {
-            let world = gather.world(&replica_poller, Clock::Wall.now());
-            if gather.is_settled() {
-                return world;
-            }
-            changed.notified().await;
-        }
-    };
-    let world = tokio::time::timeout(Duration::from_secs(30), settled)
-        .await
-        .context("the API server did not list everything within 30 s; look whether it is well");
-    stop.cancel();
-    world
 }
 
 fn definition() -> anyhow::Result<()> {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alscope_plan::api::MeshObservability;
+use alscope_collector_config::choices;
+use alscope_plan::api::{MeshObservability, definition};
 use alscope_plan::plan::targets::config_maps as config_maps_of;
 use alscope_plan::world::{ControlPlane, MeshConfigMap, ObjectName, Proxy, Telemetry, World};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -12,6 +13,9 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+/// The name of a file that stands for standard input.
+const STANDARD_INPUT: &str = "-";
 
 /// Why a file has no resource or no state of a cluster.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +48,16 @@ pub enum StateError {
         /// What is wrong.
         message: String,
     },
+    /// The resource has a field that does not exist.
+    #[error("unknown field `{field}` in {file}; {choices}")]
+    UnknownField {
+        /// The path of the file.
+        file: PathBuf,
+        /// The field with its parents, as in `spec.collector.replicas`.
+        field: String,
+        /// The nearest field that may stand there, followed by all of them.
+        choices: String,
+    },
     /// The file has no `MeshObservability`.
     #[error(
         "{file} has no MeshObservability; write one, `apiVersion: alscope.dev/v1alpha1`, `kind: MeshObservability`"
@@ -74,6 +88,7 @@ pub fn resource(file: &Path) -> Result<MeshObservability, StateError> {
     if value.get("spec").is_none_or(Value::is_null) {
         value["spec"] = json!({});
     }
+    refuse_unknown(file, &value)?;
     object(file, value)
 }
 
@@ -135,8 +150,51 @@ pub fn world(file: &Path) -> Result<World, StateError> {
     Ok(world)
 }
 
+/// Refuses a field that the definition does not have, as the API server does if it is asked by `kubectl`.
+fn refuse_unknown(file: &Path, resource: &Value) -> Result<(), StateError> {
+    let definition = serde_json::to_value(definition()).unwrap_or_default();
+    let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec");
+    let found = schema.and_then(|schema| unknown_field("spec", schema, resource.get("spec")?));
+    match found {
+        None => Ok(()),
+        Some((field, choices)) => Err(StateError::UnknownField {
+            file: file.to_owned(),
+            field,
+            choices,
+        }),
+    }
+}
+
+/// The first field that a schema does not have, with what may stand there instead.
+fn unknown_field(path: &str, schema: &Value, value: &Value) -> Option<(String, String)> {
+    match value {
+        Value::Object(fields) => {
+            let known = schema.get("properties")?.as_object()?;
+            fields.iter().find_map(|(name, value)| {
+                let path = format!("{path}.{name}");
+                let Some(schema) = known.get(name) else {
+                    let known: Vec<&str> = known.keys().map(String::as_str).collect();
+                    return Some((path, choices(name, &known)));
+                };
+                unknown_field(&path, schema, value)
+            })
+        }
+        Value::Array(items) => {
+            let schema = schema.get("items")?;
+            let mut items = items.iter().enumerate();
+            items.find_map(|(place, item)| unknown_field(&format!("{path}[{place}]"), schema, item))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
 fn documents(file: &Path) -> Result<Vec<Value>, StateError> {
-    let text = std::fs::read_to_string(file).map_err(|source| StateError::File {
+    let read = if file == Path::new(STANDARD_INPUT) {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    let text = read.map_err(|source| StateError::File {
         file: file.to_owned(),
         source,
     })?;

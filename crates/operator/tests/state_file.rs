@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use alscope_operator::state_file::{resource, world};
 use alscope_plan::plan::preview::preview;
+use alscope_plan::plan::proxies::ListLengths;
 use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::show::show;
 use rstest::rstest;
@@ -155,7 +156,12 @@ fn the_plan_for_a_stock_istio_is_what_the_example_shows() {
     let world = world(&repository("docs/examples/stock-istio.yaml")).unwrap();
     let text = show(
         &resource,
-        &preview(&world, &OperatorSettings::default(), &resource),
+        &preview(
+            &world,
+            &OperatorSettings::default(),
+            &resource,
+            ListLengths::STATUS,
+        ),
     );
     insta::assert_snapshot!(text, @r#"
 plan for MeshObservability alscope: nothing is written

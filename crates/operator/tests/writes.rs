@@ -4,10 +4,10 @@
 
 use alscope_operator::apply::{StepError, StepWriter};
 use alscope_plan::api::{MeshObservability, MeshObservabilitySpec};
-use alscope_plan::plan::step::Step;
-use alscope_plan::world::ObjectName;
+use alscope_plan::plan::step::{DesiredObject, Step};
+use alscope_plan::world::{ObjectName, OwnedKind};
 use alscope_test_api_server::ApiServer;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Mesh config whose only entry of `managedFields` is the operator's.
 fn mesh_config(server: &ApiServer) -> String {
@@ -72,4 +72,52 @@ async fn an_entry_that_was_overtaken_is_planned_anew() {
             "{index} {version}: {result:?}"
         );
     }
+}
+
+/// Without the step before it, the apply gives the number up, and it is the API server's default again.
+#[tokio::test(start_paused = true)]
+async fn the_number_of_replicas_outlives_an_apply_without_it() {
+    let (server, _deaths) = ApiServer::new();
+    server.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "alscope-system"}}));
+    let writer = StepWriter::new(server.client(), "alscope-system");
+    let apply = |spec: Value| {
+        Step::Apply(DesiredObject {
+            kind: OwnedKind::Deployment,
+            name: "collector".to_owned(),
+            object: json!({
+                "apiVersion": "apps/v1", "kind": "Deployment",
+                "metadata": {"namespace": "alscope-system", "name": "collector"}, "spec": spec,
+            }),
+        })
+    };
+    let stored = || {
+        server
+            .get("deployments.apps", "alscope-system", "collector")
+            .unwrap()
+    };
+    let nobody = || MeshObservability::new("alscope", MeshObservabilitySpec::default());
+    writer
+        .step(&apply(json!({"replicas": 4, "paused": true})), nobody())
+        .await
+        .unwrap();
+    let keep = Step::KeepReplicas {
+        deployment: "collector".to_owned(),
+        uid: stored()["metadata"]["uid"].as_str().unwrap().to_owned(),
+        replicas: 4,
+    };
+    writer.step(&keep, nobody()).await.unwrap();
+    writer
+        .step(&apply(json!({"paused": true})), nobody())
+        .await
+        .unwrap();
+    assert_eq!(stored()["spec"]["replicas"], 4);
+    writer
+        .step(&apply(json!({"replicas": 2, "paused": true})), nobody())
+        .await
+        .unwrap();
+    writer
+        .step(&apply(json!({"paused": true})), nobody())
+        .await
+        .unwrap();
+    assert_eq!(stored()["spec"].get("replicas"), None, "nobody owns it any more");
 }

@@ -1,18 +1,24 @@
 //! A preview as text: the exact diff of mesh config, the objects to apply, the pods to restart.
 
+use std::borrow::Cow;
+
 use comfy_table::{Table, presets};
+use serde_json::{Value, json};
 use similar::TextDiff;
 
 use crate::api::{MeshObservability, ProxiesStatus};
-use crate::plan::preview::Preview;
+use crate::plan::preview::{ObjectChanges, Outcome, Preview};
 use crate::plan::proxies_condition::remedy;
 use crate::plan::refusal::Refusal;
-use crate::plan::step::DesiredObject;
 use crate::plan::step::MeshEdit;
 use crate::plan::wiring::{Assessment, Verdict};
+use crate::world::MESH_KEY;
 
 /// How many unchanged lines the diff has around a change.
 const CONTEXT: usize = 3;
+/// What is said of a mesh without istiod.
+const NO_ISTIOD: &str =
+    "no istiod is there (a Deployment with the label app: istiod); set spec.mesh.namespace";
 
 /// The preview of a resource, as `alscope-operator plan` prints it.
 pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
@@ -32,25 +38,34 @@ pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
     );
     match &preview.mesh {
         Err(refusal) => refused(&mut text, refusal),
-        Ok(assessments) if assessments.is_empty() => line(
-            &mut text,
-            "  no istiod is there (a Deployment with the label app: istiod); set spec.mesh.namespace",
-        ),
+        Ok(assessments) if assessments.is_empty() => line(&mut text, &format!("  {NO_ISTIOD}")),
         Ok(assessments) => {
             for assessment in assessments {
                 mesh_config(&mut text, assessment);
             }
         }
     }
+    for warning in &preview.warnings {
+        line(&mut text, &format!("  warning: {warning}"));
+    }
     match &preview.objects {
-        Ok(applied) => objects(&mut text, applied),
+        Ok(changes) => objects(&mut text, changes),
         Err(problem) => {
             line(&mut text, "");
-            line(&mut text, &format!("objects: refused, InvalidSpec: {problem}"));
+            line(&mut text, &format!("objects: {}", invalid_spec_text(problem)));
         }
     }
     if let Some(proxies) = &preview.proxies {
-        restarts(&mut text, proxies, preview.provider());
+        if preview.outcome() == Outcome::Refused {
+            line(&mut text, "");
+            line(
+                &mut text,
+                "proxies: none has to restart while mesh config is not written",
+            );
+        } else {
+            restarts(&mut text, proxies, preview.provider());
+        }
+        not_reporting(&mut text, proxies, preview.provider());
     }
     text
 }
@@ -64,7 +79,7 @@ fn line(text: &mut String, lines: &str) {
 }
 
 fn refused(text: &mut String, refusal: &Refusal) {
-    line(text, &format!("  refused, {}: {refusal}", refusal.reason()));
+    line(text, &format!("  {}", refusal_text(refusal)));
 }
 
 fn mesh_config(text: &mut String, assessment: &Assessment) {
@@ -85,8 +100,10 @@ fn mesh_config(text: &mut String, assessment: &Assessment) {
 
 /// The unified diff of the key `mesh` before and after the edit.
 pub fn diff(edit: &MeshEdit) -> String {
-    let before = edit.before.as_deref().unwrap_or_default();
-    let diff = TextDiff::from_lines(before, edit.after.text());
+    // Mesh config that Istio's chart writes ends without a line end, before and after.
+    let before = with_line_end(edit.before.as_deref().unwrap_or_default());
+    let after = with_line_end(edit.after.text());
+    let diff = TextDiff::from_lines(&*before, &*after);
     diff.unified_diff()
         .context_radius(CONTEXT)
         .header(
@@ -96,18 +113,35 @@ pub fn diff(edit: &MeshEdit) -> String {
         .to_string()
 }
 
-fn objects(text: &mut String, objects: &[DesiredObject]) {
+fn with_line_end(text: &str) -> Cow<'_, str> {
+    if text.is_empty() || text.ends_with('\n') {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("{text}\n"))
+    }
+}
+
+fn objects(text: &mut String, changes: &ObjectChanges) {
     line(text, "");
-    if objects.is_empty() {
+    if !changes.deleted.is_empty() {
+        line(text, "objects to delete");
+        let mut table = table();
+        for (kind, name) in &changes.deleted {
+            table.add_row(vec![kind.as_str(), name]);
+        }
+        line(text, &table.to_string());
+        line(text, "");
+    }
+    if changes.applied.is_empty() {
         return line(text, "objects: nothing to apply");
     }
     line(text, "objects to apply");
     let mut table = table();
-    for object in objects {
+    for object in &changes.applied {
         let namespace = object
             .object
             .pointer("/metadata/namespace")
-            .and_then(serde_json::Value::as_str)
+            .and_then(Value::as_str)
             .unwrap_or_default();
         table.add_row(vec![object.kind.as_str(), namespace, &object.name]);
     }
@@ -143,15 +177,10 @@ fn restarts(text: &mut String, proxies: &ProxiesStatus, provider: Option<&str>) 
         }
         line(text, &table.to_string());
     }
-    silent(text, proxies, provider);
-    for skipped in &proxies.skipped {
-        let (count, example, reason) = (skipped.count, &skipped.example, &skipped.reason);
-        line(text, &format!("left out: {count} ({example}): {reason}"));
-    }
 }
 
-/// Who keeps proxies from reporting, with what to do about it.
-fn silent(text: &mut String, proxies: &ProxiesStatus, provider: Option<&str>) {
+/// The proxies that a restart does not help, with what to do about each.
+fn not_reporting(text: &mut String, proxies: &ProxiesStatus, provider: Option<&str>) {
     for silenced in &proxies.silenced {
         line(
             text,
@@ -185,10 +214,67 @@ fn silent(text: &mut String, proxies: &ProxiesStatus, provider: Option<&str>) {
             ),
         );
     }
+    for skipped in &proxies.skipped {
+        let (count, example, reason) = (skipped.count, &skipped.example, &skipped.reason);
+        line(text, &format!("left out: {count} ({example}): {reason}"));
+    }
 }
 
 fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table
+}
+
+/// The whole objects as they would be written: a ConfigMap for each edit of mesh config, and the collector's objects.
+pub fn objects_as_planned(preview: &Preview) -> Vec<Value> {
+    let assessments = preview.mesh.iter().flatten();
+    let edits = assessments.filter_map(|assessment| match &assessment.verdict {
+        Verdict::Edit(edit) => Some(json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"namespace": edit.config_map.namespace, "name": edit.config_map.name},
+            "data": {MESH_KEY: edit.after.text()},
+        })),
+        Verdict::Nothing | Verdict::Refuse(_) => None,
+    });
+    let objects = preview.objects.iter().flat_map(|changes| &changes.applied);
+    edits
+        .chain(objects.map(|desired| desired.object.clone()))
+        .collect()
+}
+
+/// What is refused, and what the warnings say, a sentence each.
+pub fn problems(preview: &Preview) -> Vec<String> {
+    let mut problems = Vec::new();
+    match &preview.mesh {
+        Err(refusal) => problems.push(refusal_text(refusal)),
+        Ok(assessments) if assessments.is_empty() => problems.push(NO_ISTIOD.to_owned()),
+        Ok(assessments) => problems.extend(assessments.iter().filter_map(|one| match &one.verdict {
+            Verdict::Refuse(refusal) => Some(refusal_text(refusal)),
+            Verdict::Nothing | Verdict::Edit(_) => None,
+        })),
+    }
+    problems.extend(
+        preview
+            .objects
+            .as_ref()
+            .err()
+            .map(|problem| invalid_spec_text(problem)),
+    );
+    problems.extend(
+        preview
+            .warnings
+            .iter()
+            .map(|warning| format!("warning: {warning}")),
+    );
+    problems
+}
+
+fn refusal_text(refusal: &Refusal) -> String {
+    format!("refused, {}: {refusal}", refusal.reason())
+}
+
+fn invalid_spec_text(problem: &str) -> String {
+    format!("refused, InvalidSpec: {problem}")
 }

@@ -53,6 +53,14 @@ fn apply() -> Step {
     })
 }
 
+fn keep_replicas() -> Step {
+    Step::KeepReplicas {
+        deployment: "alscope-collector".to_owned(),
+        uid: "d1".to_owned(),
+        replicas: 4,
+    }
+}
+
 fn delete() -> Step {
     Step::Delete {
         kind: OwnedKind::Deployment,
@@ -227,6 +235,7 @@ async fn what_is_gone_is_deleted_or_planned_anew(#[case] step: Step, #[case] exp
 )]
 #[case::release_field_ownership(release_field_ownership(), "patch of configmaps istio-system/istio")]
 #[case::apply(apply(), "patch of deployments alscope-system/alscope-collector")]
+#[case::keep_replicas(keep_replicas(), "patch of deployments alscope-system/alscope-collector")]
 #[tokio::test]
 async fn what_must_be_there_and_is_not_is_a_failure(#[case] step: Step, #[case] request: &str) {
     let text = said(&step, StubResponse::Code(404)).await;
@@ -238,6 +247,7 @@ async fn what_must_be_there_and_is_not_is_a_failure(#[case] step: Step, #[case] 
 #[case::add_finalizer(Step::AddFinalizer, "patch", "meshobservabilities alscope")]
 #[case::remove_finalizer(Step::RemoveFinalizer, "patch", "meshobservabilities alscope")]
 #[case::apply(apply(), "patch", "deployments alscope-system/alscope-collector")]
+#[case::keep_replicas(keep_replicas(), "patch", "deployments alscope-system/alscope-collector")]
 #[case::delete(delete(), "delete", "deployments alscope-system/alscope-collector")]
 #[case::create_backup(
     Step::WriteBackup(backup(None)),
@@ -333,6 +343,7 @@ async fn a_writer_shows_nothing_of_its_client() {
 /// `managedFields` tells the operator's writes from others' by this name.
 #[rstest]
 #[case::apply(apply(), &[("fieldManager", "alscope-operator"), ("force", "true")])]
+#[case::keep_replicas(keep_replicas(), &[("fieldManager", "alscope-operator-replicas"), ("force", "true")])]
 #[case::patch_mesh(edit(Some("7"), MeshConfigContent::KeyAbsent), &[("fieldManager", "alscope-operator")])]
 #[case::create_mesh(edit(None, MeshConfigContent::KeyAbsent), &[("fieldManager", "alscope-operator")])]
 #[case::create_backup(Step::WriteBackup(backup(None)), &[("fieldManager", "alscope-operator")])]

@@ -7,6 +7,7 @@ use crate::world::{Backup, Collector, ReadError, ReadResult};
 
 use super::availability::{self, Availability};
 use super::conditions::{ConditionState, ConditionStates, ConditionStatus, with_conditions};
+use super::proxies::ListLengths;
 use super::reconciliation::{POLL_INTERVAL, Plan, RESYNC_INTERVAL, REVERT_POLL_INTERVAL, Reconciliation};
 use super::refusal::{Refusal, WriteFailure};
 use super::step::Step;
@@ -87,6 +88,7 @@ impl Reconciliation<'_> {
             &self.resource.spec.mesh,
             assessments,
             &address,
+            ListLengths::STATUS,
         )
     }
 

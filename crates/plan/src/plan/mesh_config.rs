@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{ConfigMapStatus, ManagementState, MeshStatus};
-use crate::world::{Backup, MeshConfigContent, MeshConfigMap, ObjectName};
+use crate::world::{Backup, MeshConfigContent, MeshConfigMap, ObjectName, World};
 
 use super::availability::Availability;
 use super::conditions::{ConditionState, ConditionStatus};
@@ -68,10 +68,14 @@ impl Reconciliation<'_> {
                 let message = wired_message(&assessments, &address);
                 ConditionState::met(
                     "Wired",
-                    format!("{message}{}", self.helm_release_warning(&assessments)),
+                    format!("{message}{}", helm_release_warning(self.world, &assessments)),
                 )
             }
-            None => self.pending_condition(&edits, has_rested, &self.helm_release_warning(&assessments)),
+            None => self.pending_condition(
+                &edits,
+                has_rested,
+                &helm_release_warning(self.world, &assessments),
+            ),
         };
         let mut steps = Vec::new();
         if refusal.is_none() && has_rested && !edits.is_empty() {
@@ -153,22 +157,6 @@ impl Reconciliation<'_> {
                 why: availability.condition.message.clone(),
             }
         })
-    }
-
-    /// A warning for each wired ConfigMap that a HelmRelease renders.
-    fn helm_release_warning(&self, assessments: &[Assessment]) -> String {
-        let edited = assessments.iter().map(|one| one.target.edited());
-        let texts = edited.filter_map(|name| config_map(self.world, name).ok().flatten());
-        let warnings = texts.filter_map(|text| {
-            let release = text.helm_release.as_deref()?;
-            Some(format!(
-                ". {release} renders {name}: each of its upgrades reverts mesh config, and it is wired again after {quiet} s; if \
-                 its spec.driftDetection is on, it reverts mesh config until the operator gives up: let it ignore the path /data/mesh",
-                name = text.name,
-                quiet = QUIET_PERIOD.as_secs()
-            ))
-        });
-        warnings.collect()
     }
 
     fn pending_condition(&self, edits: &[&MeshEdit], has_rested: bool, warning: &str) -> ConditionState {
@@ -358,4 +346,26 @@ fn wired_message(assessments: &[Assessment], address: &str) -> String {
         "{} sends access logs to {address}{by}",
         refusal::join_names(&names)
     )
+}
+
+/// The warnings of [`helm_release_warnings`], as they follow a message.
+fn helm_release_warning(world: &World, assessments: &[Assessment]) -> String {
+    let warnings = helm_release_warnings(world, assessments).into_iter();
+    warnings.map(|warning| format!(". {warning}")).collect()
+}
+
+/// A warning for each wired ConfigMap that a HelmRelease renders.
+pub fn helm_release_warnings(world: &World, assessments: &[Assessment]) -> Vec<String> {
+    let edited = assessments.iter().map(|one| one.target.edited());
+    let texts = edited.filter_map(|name| config_map(world, name).ok().flatten());
+    let warnings = texts.filter_map(|text| {
+        let release = text.helm_release.as_deref()?;
+        Some(format!(
+            "{release} renders {name}: each of its upgrades reverts mesh config, and it is wired again after {quiet} s; if \
+             its spec.driftDetection is on, it reverts mesh config until the operator gives up: let it ignore the path /data/mesh",
+            name = text.name,
+            quiet = QUIET_PERIOD.as_secs()
+        ))
+    });
+    warnings.collect()
 }

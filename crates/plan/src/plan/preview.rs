@@ -1,16 +1,17 @@
 //! The whole plan at once, for people: every edit, every object, every pod to restart, also those of later passes.
 
 use crate::api::{MeshObservability, ProxiesStatus};
-use crate::world::{Backup, Collector, World};
+use crate::world::{Backup, Collector, OwnedKind, World};
 
 use super::collector_objects;
-use super::proxies;
+use super::mesh_config::helm_release_warnings;
+use super::proxies::{self, ListLengths};
 use super::reconciliation::previous_address;
 use super::refusal::Refusal;
 use super::revision_texts::DesiredWiring;
 use super::settings::OperatorSettings;
 use super::step::{DesiredObject, Step};
-use super::wiring::{self, Assessment};
+use super::wiring::{self, Assessment, Verdict};
 
 /// What a resource would change.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,10 +20,32 @@ pub struct Preview {
     pub address: String,
     /// The mesh config of each revision, or why it is not known.
     pub mesh: Result<Vec<Assessment>, Refusal>,
-    /// The objects that would be applied, or what is wrong with the resource.
-    pub objects: Result<Vec<DesiredObject>, String>,
+    /// What would happen to mesh config later, in whole sentences.
+    pub warnings: Vec<String>,
+    /// The collector's objects, or what is wrong with the resource.
+    pub objects: Result<ObjectChanges, String>,
     /// The proxies of the mesh, if they are known.
     pub proxies: Option<ProxiesStatus>,
+}
+
+/// How the collector's objects would change.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ObjectChanges {
+    /// The objects that would be applied.
+    pub applied: Vec<DesiredObject>,
+    /// The objects that would be deleted, by kind and name.
+    pub deleted: Vec<(OwnedKind, String)>,
+}
+
+/// What a preview comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing would be written.
+    Unchanged,
+    /// Something would be written, and nothing is in the way.
+    Changes,
+    /// Some of it would not be written.
+    Refused,
 }
 
 impl Preview {
@@ -31,10 +54,36 @@ impl Preview {
         let mut assessments = self.mesh.iter().flatten();
         assessments.find_map(|one| one.provider.as_deref())
     }
+
+    /// What it comes to. A mesh without istiod counts as refused, because it can't be wired.
+    pub fn outcome(&self) -> Outcome {
+        let (Ok(assessments), Ok(objects)) = (&self.mesh, &self.objects) else {
+            return Outcome::Refused;
+        };
+        let mut verdicts = assessments.iter().map(|one| &one.verdict);
+        if assessments.is_empty()
+            || verdicts
+                .clone()
+                .any(|verdict| matches!(verdict, Verdict::Refuse(_)))
+        {
+            return Outcome::Refused;
+        }
+        let is_edited = verdicts.any(|verdict| matches!(verdict, Verdict::Edit(_)));
+        if is_edited || !objects.applied.is_empty() || !objects.deleted.is_empty() {
+            Outcome::Changes
+        } else {
+            Outcome::Unchanged
+        }
+    }
 }
 
-/// What a resource would change in this cluster.
-pub fn preview(world: &World, settings: &OperatorSettings, resource: &MeshObservability) -> Preview {
+/// What a resource would change in this cluster. The lists about its proxies have these lengths.
+pub fn preview(
+    world: &World,
+    settings: &OperatorSettings,
+    resource: &MeshObservability,
+    lengths: ListLengths,
+) -> Preview {
     let name = resource.name();
     let uid = resource.uid();
     let address = settings.address(name);
@@ -51,32 +100,36 @@ pub fn preview(world: &World, settings: &OperatorSettings, resource: &MeshObserv
         backup,
     };
     let assessed = wiring::assess_all(world, settings, &wanted);
-    let nothing = Collector::default();
-    let collector = world
-        .collectors
-        .get(uid)
-        .and_then(|read| read.as_ref().ok())
-        .unwrap_or(&nothing);
-    let desired = collector_objects::desired_objects(resource, settings);
-    let applied = |desired: Vec<DesiredObject>| {
-        let steps = collector_objects::apply_steps(&desired, collector, false);
-        let applied = steps.into_iter().filter_map(|step| match step {
-            Step::Apply(desired) => Some(desired),
-            _ => None,
-        });
-        applied.collect()
-    };
+    let assessments = assessed.as_ref().map_or(&[][..], Vec::as_slice);
     Preview {
-        objects: desired.map(applied).map_err(|error| error.to_string()),
-        proxies: proxies::status_of(
-            world,
-            settings,
-            mesh,
-            assessed.as_deref().unwrap_or_default(),
-            &address,
-        )
-        .ok(),
+        objects: object_changes(world, settings, resource),
+        proxies: proxies::status_of(world, settings, mesh, assessments, &address, lengths).ok(),
+        warnings: helm_release_warnings(world, assessments),
         mesh: assessed,
         address,
     }
+}
+
+fn object_changes(
+    world: &World,
+    settings: &OperatorSettings,
+    resource: &MeshObservability,
+) -> Result<ObjectChanges, String> {
+    let nothing = Collector::default();
+    let collector = world
+        .collectors
+        .get(resource.uid())
+        .and_then(|read| read.as_ref().ok())
+        .unwrap_or(&nothing);
+    let desired =
+        collector_objects::desired_objects(resource, settings).map_err(|error| error.to_string())?;
+    let mut changes = ObjectChanges::default();
+    for step in collector_objects::apply_steps(&desired, collector, false) {
+        match step {
+            Step::Apply(desired) => changes.applied.push(desired),
+            Step::Delete { kind, name, .. } => changes.deleted.push((kind, name)),
+            _ => {}
+        }
+    }
+    Ok(changes)
 }

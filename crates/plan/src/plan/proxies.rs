@@ -18,8 +18,28 @@ use super::wiring::Assessment;
 /// The namespace of istiod for a proxy whose configuration names none (Istio's default `discoveryAddress`).
 const DEFAULT_MESH_NAMESPACE: &str = "istio-system";
 const PROXYLESS: &str = "gRPC without a proxy has no access logs";
-const MAX_WORKLOADS_LISTED: usize = 10;
-pub(super) const MAX_PODS_LISTED: usize = 5;
+
+/// How many items the lists of a `ProxiesStatus` have at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListLengths {
+    /// Workloads, Telemetries and services.
+    pub workloads: usize,
+    /// Pods of each.
+    pub pods: usize,
+}
+
+impl ListLengths {
+    /// Those of the status of a resource.
+    pub const STATUS: Self = Self {
+        workloads: 10,
+        pods: 5,
+    };
+    /// All there are.
+    pub const ALL: Self = Self {
+        workloads: usize::MAX,
+        pods: usize::MAX,
+    };
+}
 
 /// The proxies of a mesh, by what they do.
 #[derive(Default)]
@@ -41,15 +61,17 @@ struct ProxyContext<'a> {
     namespace: &'a str,
     telemetries: &'a [Telemetry],
     sidecars: &'a [Sidecar],
+    lengths: ListLengths,
 }
 
-/// Counts the proxies of a mesh for the status. Sidecars decide nothing where the switch of mesh config wires it.
+/// Counts the proxies of a mesh, and lists some or all of them. Sidecars decide nothing where the switch of mesh config wires it.
 pub fn status_of(
     world: &World,
     settings: &OperatorSettings,
     mesh: &MeshSpec,
     assessments: &[Assessment],
     address: &str,
+    lengths: ListLengths,
 ) -> ReadResult<ProxiesStatus> {
     let proxies = world.proxies.as_ref().map_err(Clone::clone)?;
     let is_by_provider = assessments.iter().any(|one| one.provider.is_some());
@@ -64,6 +86,7 @@ pub fn status_of(
         namespace: &settings.namespace,
         telemetries: world.telemetries.as_ref().map_err(Clone::clone)?,
         sidecars,
+        lengths,
     };
     Ok(status(proxies, assessments, &context))
 }
@@ -75,7 +98,7 @@ fn status(proxies: &[Proxy], assessments: &[Assessment], context: &ProxyContext<
             groups.add(proxy, assessment, context);
         }
     }
-    groups.status(context.namespace)
+    groups.status(context)
 }
 
 impl<'a> Groups<'a> {
@@ -114,7 +137,8 @@ impl<'a> Groups<'a> {
         }
     }
 
-    fn status(self, namespace: &str) -> ProxiesStatus {
+    fn status(self, context: &ProxyContext<'_>) -> ProxiesStatus {
+        let lengths = context.lengths;
         let waiting: i64 = self.pending.values().map(|pods| count(pods)).sum();
         let silent: i64 = self
             .silenced
@@ -124,12 +148,13 @@ impl<'a> Groups<'a> {
             .sum();
         let total = self.up_to_date + waiting + silent;
         let pending = self.pending.into_iter();
-        let workloads = pending.map(|((namespace, owner), pods)| workload_status(namespace, owner, &pods));
+        let workloads =
+            pending.map(|((namespace, owner), pods)| workload_status(namespace, owner, &pods, lengths.pods));
         let silenced = self.silenced.into_iter();
-        let silenced = silenced.map(|(decision, pods)| silenced_status(&decision, &pods));
+        let silenced = silenced.map(|(decision, pods)| silenced_status(&decision, &pods, lengths.pods));
         let hidden = self.hidden.into_iter();
-        let hidden = hidden.map(|(sidecar, pods)| hiding_sidecar_status(sidecar, namespace, &pods));
-        let services = self.services.into_iter().take(MAX_WORKLOADS_LISTED);
+        let hidden = hidden.map(|(sidecar, pods)| hiding_sidecar_status(sidecar, &pods, context));
+        let services = self.services.into_iter().take(lengths.workloads);
         let skipped = self.skipped.into_iter();
         ProxiesStatus {
             summary: format!("{}/{total}", self.up_to_date),
@@ -137,9 +162,9 @@ impl<'a> Groups<'a> {
             up_to_date: self.up_to_date,
             pending_restart: waiting,
             silent,
-            workloads: most_affected(workloads.collect(), |one| one.pending),
-            silenced: most_affected(silenced.collect(), |one| one.count),
-            hiding_sidecars: most_affected(hidden.collect(), |one| one.count),
+            workloads: most_affected(workloads.collect(), lengths, |one| one.pending),
+            silenced: most_affected(silenced.collect(), lengths, |one| one.count),
+            hiding_sidecars: most_affected(hidden.collect(), lengths, |one| one.count),
             silenced_services: services
                 .map(|(service, telemetries)| silenced_service_status(service, &telemetries))
                 .collect(),
@@ -163,10 +188,10 @@ fn hiding<'a>(proxy: &Proxy, assessment: &Assessment, context: &ProxyContext<'a>
     hiding_sidecar(context.sidecars, root_namespace, proxy, service)
 }
 
-/// The items with the most pods, largest first, and no more than the status lists.
-fn most_affected<T>(mut list: Vec<T>, count: impl Fn(&T) -> i64) -> Vec<T> {
+/// The items with the most pods, largest first, and no more than are to be listed.
+fn most_affected<T>(mut list: Vec<T>, lengths: ListLengths, count: impl Fn(&T) -> i64) -> Vec<T> {
     list.sort_by_key(|one| std::cmp::Reverse(count(one)));
-    list.truncate(MAX_WORKLOADS_LISTED);
+    list.truncate(lengths.workloads);
     list
 }
 
@@ -207,10 +232,10 @@ fn skip_reason(proxy: &Proxy, assessment: &Assessment) -> Option<&'static str> {
     }
 }
 
-fn workload_status(namespace: &str, owner: &PodOwner, pods: &[&Proxy]) -> WorkloadStatus {
+fn workload_status(namespace: &str, owner: &PodOwner, pods: &[&Proxy], length: usize) -> WorkloadStatus {
     let mut names: Vec<String> = pods.iter().map(|proxy| proxy.pod.name.clone()).collect();
     names.sort();
-    names.truncate(MAX_PODS_LISTED);
+    names.truncate(length);
     let first = names.first().cloned().unwrap_or_default();
     let restart =
         |resource: &str, name: &str| format!("kubectl -n {namespace} rollout restart {resource}/{name}");
@@ -270,7 +295,7 @@ fn skipped_status(reason: &str, pods: &[&Proxy]) -> SkippedStatus {
     }
 }
 
-fn silenced_status(decision: &TelemetryDecision, pods: &[&Proxy]) -> SilencedStatus {
+fn silenced_status(decision: &TelemetryDecision, pods: &[&Proxy], length: usize) -> SilencedStatus {
     SilencedStatus {
         telemetries: decision.telemetries.iter().map(ToString::to_string).collect(),
         calls: match decision.calls {
@@ -279,24 +304,28 @@ fn silenced_status(decision: &TelemetryDecision, pods: &[&Proxy]) -> SilencedSta
             Some(CallDirection::Outgoing) => "outgoing".to_owned(),
         },
         count: count(pods),
-        pods: some_pods(pods),
+        pods: some_pods(pods, length),
     }
 }
 
-fn hiding_sidecar_status(sidecar: &ObjectName, namespace: &str, pods: &[&Proxy]) -> HidingSidecarStatus {
+fn hiding_sidecar_status(
+    sidecar: &ObjectName,
+    pods: &[&Proxy],
+    context: &ProxyContext<'_>,
+) -> HidingSidecarStatus {
     HidingSidecarStatus {
         sidecar: sidecar.to_string(),
-        host: format!("{namespace}/*"),
+        host: format!("{}/*", context.namespace),
         count: count(pods),
-        pods: some_pods(pods),
+        pods: some_pods(pods, context.lengths.pods),
     }
 }
 
 /// The names of some of the pods, sorted.
-fn some_pods(pods: &[&Proxy]) -> Vec<String> {
+fn some_pods(pods: &[&Proxy], length: usize) -> Vec<String> {
     let mut names: Vec<String> = pods.iter().map(|proxy| proxy.pod.to_string()).collect();
     names.sort();
-    names.truncate(MAX_PODS_LISTED);
+    names.truncate(length);
     names
 }
 

@@ -3,7 +3,7 @@
 use crate::api::ProxiesStatus;
 
 use super::conditions::ConditionState;
-use super::proxies::MAX_PODS_LISTED;
+use super::proxies::ListLengths;
 
 /// The state of `ProxiesUpToDate`, for a wired mesh. `provider` is the provider through which it is wired, if it is one.
 pub fn condition(report: &ProxiesStatus, provider: Option<&str>) -> ConditionState {
@@ -45,7 +45,7 @@ fn restart_message(report: &ProxiesStatus) -> String {
                 .iter()
                 .map(|pod| format!("{}/{pod}", workload.namespace))
         })
-        .take(MAX_PODS_LISTED)
+        .take(ListLengths::STATUS.pods)
         .collect();
     format!(
         "{} of {} proxies started before the mesh was wired and learn the collector's address when their pods restart \

@@ -2,6 +2,7 @@
 
 use alscope_plan::api::{ProxiesStatus, SilencedServiceStatus};
 use alscope_plan::plan::preview::preview;
+use alscope_plan::plan::proxies::ListLengths;
 use alscope_plan::show::show;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -245,7 +246,10 @@ fn a_plan_shows_the_services() {
     cluster.pods = vec![gateway("waypoint", "shop")];
     cluster.telemetries = vec![to_service(&naming("envoy"))];
     let resource = cluster.resource();
-    let text = show(resource, &preview(&cluster.world(), &cluster.settings, resource));
+    let text = show(
+        resource,
+        &preview(&cluster.world(), &cluster.settings, resource, ListLengths::STATUS),
+    );
     let expected = "silent at waypoints: the calls of Service shop/web: remove accessLogging from shop/logs, which decides about \
                     their access logs";
     assert!(text.lines().any(|line| line == expected), "{text}");

@@ -1,6 +1,7 @@
 //! What a plan looks like to people.
 
 use alscope_plan::plan::preview::preview;
+use alscope_plan::plan::proxies::ListLengths;
 use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::show::show;
 use serde_json::{Value, json};
@@ -23,7 +24,10 @@ fn shown(spec: &Value, objects: &[Value], settings: &OperatorSettings) -> String
     }
     cluster.add(mesh::resource("alscope", "2027-01-15T08:00:00Z", spec));
     let resource = cluster.resource();
-    show(resource, &preview(&cluster.world(), settings, resource))
+    show(
+        resource,
+        &preview(&cluster.world(), settings, resource, ListLengths::STATUS),
+    )
 }
 
 /// The lines on mesh config.
@@ -36,7 +40,10 @@ fn mesh_part(text: &str) -> &str {
 fn a_wired_mesh_shows_that_nothing_is_left_to_do() {
     let cluster = Cluster::wired(&json!({}));
     let resource = cluster.resource();
-    let text = show(resource, &preview(&cluster.world(), &cluster.settings, resource));
+    let text = show(
+        resource,
+        &preview(&cluster.world(), &cluster.settings, resource, ListLengths::STATUS),
+    );
     insta::assert_snapshot!(text, @r#"
 plan for MeshObservability alscope: nothing is written
 
@@ -59,7 +66,10 @@ fn a_provider_shows_as_what_it_adds_and_restarts_nothing() {
         &json!({"accessLogging": [{"providers": [{"name": "envoy"}]}]}),
     ));
     let resource = cluster.resource();
-    let text = show(resource, &preview(&cluster.world(), &cluster.settings, resource));
+    let text = show(
+        resource,
+        &preview(&cluster.world(), &cluster.settings, resource, ListLengths::STATUS),
+    );
     assert!(text.contains("\n+  accessLogging:\n+  - alscope\n"), "{text}");
     let (_, proxies) = text.split_once("\nproxies: ").unwrap();
     insta::assert_snapshot!(proxies, @r#"

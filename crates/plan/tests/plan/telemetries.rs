@@ -2,6 +2,7 @@
 
 use alscope_plan::api::SilencedStatus;
 use alscope_plan::plan::preview::preview;
+use alscope_plan::plan::proxies::ListLengths;
 use alscope_plan::show::show;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -119,7 +120,10 @@ fn a_plan_shows_who_will_not_report() {
     cluster.pods = vec![pod("a", "quiet")];
     cluster.telemetries = vec![telemetry("logs", "quiet", 0, &envoy())];
     let resource = cluster.resource();
-    let text = show(resource, &preview(&cluster.world(), &cluster.settings, resource));
+    let text = show(
+        resource,
+        &preview(&cluster.world(), &cluster.settings, resource, ListLengths::STATUS),
+    );
     let expected = "silent: 1 (quiet/a-5d8f-x): remove accessLogging from quiet/logs, which decides about their access logs";
     assert!(text.lines().any(|line| line == expected), "{text}");
 }

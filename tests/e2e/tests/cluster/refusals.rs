@@ -228,9 +228,33 @@ fn bad_resources_are_refused_with_what_to_write_instead() -> anyhow::Result<()> 
         ("1st", json!({}), "the first a letter"),
         (
             "alscope",
-            json!({"analysis": {"http": "persistence"}}),
-            "supported values: \"k8s-mesh\", \"mx-mesh\", \"k8s-mesh,mx-mesh\", \"mx-mesh,k8s-mesh\", \"k8s-mesh,persistence\", \
-             \"mx-mesh,persistence\", \"k8s-mesh,mx-mesh,persistence\", \"mx-mesh,k8s-mesh,persistence\"",
+            json!({"analysis": {"http": ["persistence"]}}),
+            "list it after k8s-mesh or mx-mesh",
+        ),
+        (
+            "alscope",
+            json!({"analysis": {"tcp": ["k8s"]}}),
+            "supported values: \"k8s-mesh\", \"mx-mesh\", \"persistence\"",
+        ),
+        (
+            "alscope",
+            json!({"collector": {"limits": {"idleSeries": "1s"}}}),
+            "write a time from 10s to 8760h",
+        ),
+        (
+            "alscope",
+            json!({"collector": {"pods": {"env": [{"name": "SW_ALS_GRPC_PORT", "value": "1"}]}}}),
+            "would change a setting of the collector",
+        ),
+        (
+            "alscope",
+            json!({"collector": {"autoscaling": {"minReplicas": 3, "maxReplicas": 2}}}),
+            "raise maxReplicas",
+        ),
+        (
+            "alscope",
+            json!({"collector": {"web": {"expose": true}}}),
+            "list in networkPolicy.page who may open it",
         ),
         (
             "alscope",

@@ -19,7 +19,7 @@ use super::wired;
 fn every_hop_of_a_thousand_requests_is_counted_exactly_by_both_sides() -> anyhow::Result<()> {
     observed(
         "hops",
-        &json!({"analysis": {"http": "k8s-mesh,persistence"}}),
+        &json!({"analysis": {"http": ["k8s-mesh", "persistence"]}}),
         |collector, namespace| thousand(collector, namespace, LoggerOfTcp::Tcp),
     )
 }

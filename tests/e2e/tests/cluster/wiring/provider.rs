@@ -39,7 +39,7 @@ fn observed(namespace: &Namespace) -> anyhow::Result<()> {
     let before = pods(namespace)?;
     operator::apply(
         RESOURCE,
-        &json!({"mesh": {"wiring": "TelemetryProvider"}, "analysis": {"http": "k8s-mesh,persistence"}}),
+        &json!({"mesh": {"wiring": "TelemetryProvider"}, "analysis": {"http": ["k8s-mesh", "persistence"]}}),
     )?;
     reaches(RESOURCE, "Ready", ("True", "Ready"), Duration::from_mins(1))?;
     until_loggers(namespace, true)?;
