@@ -17,11 +17,11 @@ mod definition;
 pub use analysis::{AnalysisSpec, Analyzers};
 pub use collector::{CollectorSpec, Scheduling};
 pub use definition::definition;
-pub use mesh::{ConfigSource, ConflictPolicy, MeshSpec, Restart, Wiring};
+pub use mesh::{ConfigSource, ConflictPolicy, MeshSpec, Restart, RestartBudget, Wiring};
 pub use network_policy::NetworkPolicySpec;
 pub use resource::{FINALIZER, ManagementState, MeshObservability, MeshObservabilitySpec, has_finalizer};
 pub use status::{
     BackupStatus, CollectorStatus, ConfigMapStatus, Contention, MeshObservabilityStatus, MeshStatus,
-    OperatorStatus, ProxiesStatus, Revert, SilencedServiceStatus, SilencedStatus, SkippedStatus,
-    WorkloadStatus,
+    OperatorStatus, ProxiesStatus, RestartsStatus, Revert, SilencedServiceStatus, SilencedStatus,
+    SkippedStatus, WaitingWorkloadStatus, WorkloadStatus,
 };

@@ -32,6 +32,11 @@ pub mod wiring;
 
 pub mod mesh_config;
 pub mod proxies;
+pub mod restart_obstacles;
+
+pub mod restarts;
+
+pub mod restart_gate;
 
 pub mod install;
 pub mod preview;

@@ -1,12 +1,14 @@
 //! Installs: the collector first, then the backup of mesh config, then mesh config.
 
-use crate::api::{BackupStatus, CollectorStatus, MeshObservabilityStatus, ProxiesStatus, has_finalizer};
+use crate::api::{BackupStatus, CollectorStatus, MeshObservabilityStatus, has_finalizer};
 use crate::world::{Backup, Collector, ReadError, ReadResult};
 
 use super::availability::{self, Availability};
 use super::conditions::{ConditionState, ConditionStates, ConditionStatus, with_conditions};
+use super::proxies::ProxiesReport;
 use super::reconciliation::{POLL_INTERVAL, Plan, RESYNC_INTERVAL, REVERT_POLL_INTERVAL, Reconciliation};
 use super::refusal::{Refusal, WriteFailure};
+use super::restart_gate::{Installed, RestartPlan};
 use super::step::Step;
 use super::targets::control_planes;
 use super::wiring::Assessment;
@@ -21,6 +23,7 @@ impl Reconciliation<'_> {
         let availability = self.availability(collector.as_ref());
         let backup = self.backup();
         let backup_status = self.backup_status(&backup);
+        let known_backup = backup.as_ref().ok().copied().flatten();
         let mesh = self.plan_mesh_config(backup, &availability, previous.mesh.clone().unwrap_or_default());
 
         let mut steps = Vec::new();
@@ -37,8 +40,25 @@ impl Reconciliation<'_> {
         }
         steps.extend(mesh.steps);
 
+        let is_complete = steps.is_empty();
         let is_wired = !mesh.assessments.is_empty() && mesh.assessments.iter().all(|one| one.wired);
-        let proxies = self.proxies_status(&mesh.assessments);
+        let proxies = self.proxies_report(&mesh.assessments);
+        let restarts = match &proxies {
+            Ok(proxies) if is_wired => self.plan_restarts(
+                proxies,
+                &Installed {
+                    assessments: &mesh.assessments,
+                    backup: known_backup,
+                    collector: availability.condition.status,
+                    is_complete,
+                },
+            ),
+            _ => RestartPlan {
+                status: self.previous_restarts(),
+                ..RestartPlan::default()
+            },
+        };
+        steps.extend(restarts.steps);
         let conditions = ConditionStates {
             accepted: self.accepted(),
             collector_available: self.after_failure(availability.condition, false),
@@ -48,7 +68,7 @@ impl Reconciliation<'_> {
                 Ok(_) if !is_wired => {
                     ConditionState::unknown("MeshNotConfigured", "proxies are judged when the mesh is wired")
                 }
-                Ok(proxies) => proxies::condition(proxies),
+                Ok(proxies) => proxies::condition(&proxies.status, restarts.note),
             },
             data_flowing: data_flow::condition(
                 collector.as_ref().map_or(&[][..], |one| &one.replica_statuses),
@@ -63,7 +83,8 @@ impl Reconciliation<'_> {
                 ready_replicas: availability.ready_replicas,
             }),
             mesh: Some(mesh.status),
-            proxies: proxies.ok(),
+            proxies: proxies.ok().map(|proxies| proxies.status),
+            restarts: restarts.status,
             backup: backup_status.or(previous.backup),
             ..MeshObservabilityStatus::default()
         };
@@ -79,11 +100,11 @@ impl Reconciliation<'_> {
         }
     }
 
-    fn proxies_status(&self, assessments: &[Assessment]) -> ReadResult<ProxiesStatus> {
+    fn proxies_report(&self, assessments: &[Assessment]) -> ReadResult<ProxiesReport> {
         let proxies = self.world.proxies.as_ref().map_err(Clone::clone)?;
         let telemetries = self.world.telemetries.as_ref().map_err(Clone::clone)?;
         let mesh = &self.resource.spec.mesh;
-        Ok(proxies::status(
+        Ok(proxies::report(
             proxies,
             telemetries,
             mesh,
@@ -147,7 +168,7 @@ impl Reconciliation<'_> {
     /// The state of a condition after a failed write, which is what people need to know. That holds for a collector that takes entries,
     /// too: it is not as the resource wants it.
     fn after_failure(&self, condition: ConditionState, of_mesh: bool) -> ConditionState {
-        let Some(failure) = self.failure else {
+        let Some(failure) = self.failure.filter(|failure| !failure.is_of_restart()) else {
             return condition;
         };
         let (WriteFailure::Forbidden { name, .. } | WriteFailure::Failed { name, .. }) = failure;

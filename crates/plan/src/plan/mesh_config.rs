@@ -245,6 +245,7 @@ impl Reconciliation<'_> {
             address: self.previous_address(None).unwrap_or(&address).to_owned(),
             originals: BTreeMap::new(),
             allows_rollout: false,
+            config_map_uid: None,
             resource_version: None,
         });
         // A text may still hold the address of before, so that one stays known until every text has today's.

@@ -73,5 +73,5 @@ fn proxies_status(
     let telemetries = world.telemetries.as_ref().ok()?;
     let assessments = assessed.as_ref().map_or(&[][..], Vec::as_slice);
     let mesh = &resource.spec.mesh;
-    Some(proxies::status(proxies, telemetries, mesh, assessments, address))
+    Some(proxies::report(proxies, telemetries, mesh, assessments, address).status)
 }

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::api::{
     MeshSpec, ProxiesStatus, SilencedServiceStatus, SilencedStatus, SkippedStatus, WorkloadStatus,
 };
@@ -17,14 +19,41 @@ const DEFAULT_MESH_NAMESPACE: &str = "istio-system";
 const MAX_WORKLOADS_LISTED: usize = 10;
 const MAX_PODS_LISTED: usize = 5;
 
-/// Counts the proxies of a mesh for the status.
-pub fn status(
+/// The proxies of a mesh, judged.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProxiesReport {
+    /// What the status says of them.
+    pub status: ProxiesStatus,
+    /// Every workload whose pods must restart, by namespace.
+    pub pending: Vec<PendingWorkload>,
+}
+
+/// A workload whose pods must restart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PendingWorkload {
+    /// What the status says of it.
+    pub workload: WorkloadStatus,
+    /// When the newest of these pods was created.
+    pub newest_pod: Option<Timestamp>,
+}
+
+/// What else says why proxies are not up to date: the restarts by the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartNote {
+    /// The reason of the condition.
+    pub reason: &'static str,
+    /// How far the restarts are.
+    pub message: String,
+}
+
+/// Judges the proxies of a mesh.
+pub fn report(
     proxies: &[Proxy],
     telemetries: &[Telemetry],
     mesh: &MeshSpec,
     assessments: &[Assessment],
     address: &str,
-) -> ProxiesStatus {
+) -> ProxiesReport {
     let mut up_to_date = 0;
     let mut pending: BTreeMap<(&str, &PodOwner), Vec<&Proxy>> = BTreeMap::new();
     let mut skipped: BTreeMap<&'static str, Vec<&Proxy>> = BTreeMap::new();
@@ -59,21 +88,25 @@ pub fn status(
     let waiting: i64 = pending.values().map(|pods| count(pods)).sum();
     let silent: i64 = silenced.values().map(|pods| count(pods)).sum();
     let total = up_to_date + waiting + silent;
-    let workloads: Vec<WorkloadStatus> = pending
+    let pending: Vec<PendingWorkload> = pending
         .into_iter()
-        .map(|((namespace, owner), pods)| workload_status(namespace, owner, &pods))
+        .map(|((namespace, owner), pods)| PendingWorkload {
+            workload: workload_status(namespace, owner, &pods),
+            newest_pod: pods.iter().filter_map(|proxy| proxy.created_at).max(),
+        })
         .collect();
+    let workloads = pending.iter().map(|one| one.workload.clone()).collect();
     let silenced: Vec<SilencedStatus> = silenced
         .into_iter()
         .map(|(decision, pods)| silenced_status(&decision, &pods))
         .collect();
-    ProxiesStatus {
+    let status = ProxiesStatus {
         summary: format!("{up_to_date}/{total}"),
         total,
         up_to_date,
         pending_restart: waiting,
         silent,
-        workloads: most_affected(workloads, |one| one.pending),
+        workloads: most_affected(workloads, |one: &WorkloadStatus| one.pending),
         silenced: most_affected(silenced, |one| one.count),
         silenced_services: services
             .into_iter()
@@ -84,7 +117,8 @@ pub fn status(
             .into_iter()
             .map(|(reason, pods)| skipped_status(reason, &pods))
             .collect(),
-    }
+    };
+    ProxiesReport { status, pending }
 }
 
 /// The items with the most pods, largest first, and no more than the status lists.
@@ -94,10 +128,17 @@ fn most_affected<T>(mut list: Vec<T>, count: impl Fn(&T) -> i64) -> Vec<T> {
     list
 }
 
-/// The state of `ProxiesUpToDate`, for a wired mesh.
-pub fn condition(report: &ProxiesStatus) -> ConditionState {
+/// The state of `ProxiesUpToDate`, for a wired mesh. The note is that of the operator's own restarts, if it makes them.
+pub fn condition(report: &ProxiesStatus, restarts: Option<RestartNote>) -> ConditionState {
+    let (reason, restarts) = match restarts {
+        Some(note) => (
+            note.reason,
+            format!("{}. {}", pending_message(report), note.message),
+        ),
+        None => ("RestartNeeded", restart_message(report)),
+    };
     let messages = [
-        (report.pending_restart > 0).then(|| restart_message(report)),
+        (report.pending_restart > 0).then_some(restarts),
         (report.silent > 0).then(|| silenced_message(report)),
         (!report.silenced_services.is_empty()).then(|| services_message(report)),
     ];
@@ -108,7 +149,7 @@ pub fn condition(report: &ProxiesStatus) -> ConditionState {
             format!("all {} proxies know the collector's address", report.total),
         ),
         (0, false) => ConditionState::unmet("SilencedByTelemetry", messages.join(". ")),
-        (_, false) => ConditionState::unmet("RestartNeeded", messages.join(". ")),
+        (_, false) => ConditionState::unmet(reason, messages.join(". ")),
     }
 }
 
@@ -118,6 +159,10 @@ fn restart_message(report: &ProxiesStatus) -> String {
         .iter()
         .map(|workload| workload.command.as_str())
         .collect();
+    format!("{}: {}", pending_message(report), commands.join("; "))
+}
+
+fn pending_message(report: &ProxiesStatus) -> String {
     let pods: Vec<String> = report
         .workloads
         .iter()
@@ -130,12 +175,10 @@ fn restart_message(report: &ProxiesStatus) -> String {
         .take(MAX_PODS_LISTED)
         .collect();
     format!(
-        "{} of {} proxies started before the mesh was wired and learn the collector's address when their pods restart \
-         ({}): {}",
+        "{} of {} proxies started before the mesh was wired and learn the collector's address when their pods restart ({})",
         report.pending_restart,
         report.total,
         listed(&pods, report.pending_restart),
-        commands.join("; "),
     )
 }
 

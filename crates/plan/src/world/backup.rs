@@ -70,6 +70,8 @@ pub struct Backup {
     pub originals: BTreeMap<ObjectName, MeshConfigContent>,
     /// Whether somebody has allowed that managed gateways are rolled when it is restored.
     pub allows_rollout: bool,
+    /// The uid of its ConfigMap, which differs for each wiring of the mesh; absent for a backup that is to be created.
+    pub config_map_uid: Option<String>,
     /// The resourceVersion that guards its replacement; absent for a backup that is to be created.
     pub resource_version: Option<String>,
 }
@@ -131,6 +133,7 @@ impl Backup {
             address: annotation(ADDRESS_ANNOTATION),
             originals: originals.collect::<Result<_, _>>()?,
             allows_rollout: annotation(ROLLOUT_ANNOTATION) == "true",
+            config_map_uid: config_map.uid(),
             resource_version: config_map.resource_version(),
         })
     }
@@ -176,6 +179,7 @@ impl Backup {
                         .collect(),
                 ),
                 resource_version: self.resource_version.clone(),
+                uid: self.config_map_uid.clone(),
                 ..ObjectMeta::default()
             },
             data: Some(entries.collect()),
@@ -222,6 +226,7 @@ mod tests {
                 ),
             ]),
             allows_rollout: true,
+            config_map_uid: Some("c0ff".to_owned()),
             resource_version: Some("7".to_owned()),
         };
         let config_map = backup.config_map("alscope-system");

@@ -205,6 +205,7 @@ fn backup() -> impl Strategy<Value = Backup> {
             address,
             originals,
             allows_rollout,
+            config_map_uid: None,
             resource_version: None,
         })
 }
