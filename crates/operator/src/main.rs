@@ -1,5 +1,7 @@
 //! `alscope-operator`: turns on a mesh's access-log streaming, and takes it back.
 
+mod restart_command;
+
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -43,6 +45,9 @@ enum Command {
     Run(Run),
     /// Shows what a resource would change: the diff of mesh config, the objects, the pods to restart. Writes nothing
     Plan(Plan),
+    /// Lists the workloads whose proxies lack the collector's address, all of them, in the order of their restarts. With --run it
+    /// restarts them one after the other, as spec.mesh.restart: Rollout does, with your own rights
+    Restart(restart_command::Arguments),
     /// Deletes every MeshObservability of this installation and waits until the meshes are restored; run before the operator is
     /// removed
     Drain {
@@ -130,6 +135,10 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => block_on(operate(arguments)),
         Command::Plan(arguments) => block_on(plan(arguments)),
+        Command::Restart(arguments) => match block_on(restart_command::restart(arguments)) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Command::Drain { own, timeout } => {
             block_on(async move { Ok(drain::drain(client().await?, &own.namespace, timeout).await?) })
         }
@@ -173,7 +182,7 @@ fn unique_identity() -> String {
     format!("{host}-{random:016x}")
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

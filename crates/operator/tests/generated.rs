@@ -184,7 +184,10 @@ fn cluster_wide_the_operator_writes_its_own_resource_and_events_alone() {
             .into_iter()
             .any(|(_, rule)| is_about(&rule, own) && rule.verbs.contains(&"delete".to_owned()))
     };
-    assert_eq!(Scope::ALL.map(deletes), [false, false, false, false, false, false, true]);
+    assert_eq!(
+        Scope::ALL.map(deletes),
+        [false, false, false, false, false, false, true]
+    );
 }
 
 #[test]
@@ -202,7 +205,9 @@ fn only_an_installation_that_says_so_may_restart_workloads() {
         roles.flatten().collect::<Vec<_>>()
     };
     let writes = |rules: &[PolicyRule]| {
-        rules.iter().any(|rule| is_about(rule, "statefulsets") && rule.verbs.contains(&"patch".to_owned()))
+        rules
+            .iter()
+            .any(|rule| is_about(rule, "statefulsets") && rule.verbs.contains(&"patch".to_owned()))
     };
     let (without, with) = (rules(false), rules(true));
     assert!(!writes(&without) && writes(&with));

@@ -5,19 +5,33 @@ use crate::world::{Backup, Collector, ReadError, ReadResult};
 
 use super::availability::{self, Availability};
 use super::conditions::{ConditionState, ConditionStates, ConditionStatus, with_conditions};
-use super::proxies::ProxiesReport;
+use super::proxies::{ProxiesReport, RestartNote};
 use super::reconciliation::{POLL_INTERVAL, Plan, RESYNC_INTERVAL, REVERT_POLL_INTERVAL, Reconciliation};
 use super::refusal::{Refusal, WriteFailure};
-use super::restart_gate::{Installed, RestartPlan};
+use super::restart_gate::Installed;
 use super::step::Step;
 use super::targets::control_planes;
 use super::wiring::Assessment;
 use super::{collector_objects, data_flow, proxies};
 
+/// The state of `ProxiesUpToDate`.
+fn proxies_condition(
+    proxies: &ReadResult<ProxiesReport>,
+    is_wired: bool,
+    restarts: Option<RestartNote>,
+) -> ConditionState {
+    match proxies {
+        Err(error) => ConditionState::unknown("ProxyCheckFailed", error.to_string()),
+        Ok(_) if !is_wired => {
+            ConditionState::unknown("MeshNotConfigured", "proxies are judged when the mesh is wired")
+        }
+        Ok(proxies) => proxies::condition(&proxies.status, restarts),
+    }
+}
+
 impl Reconciliation<'_> {
     /// Plans for a resource that wants its mesh observed.
     pub(super) fn install(&self) -> Plan {
-        let spec = &self.resource.spec;
         let previous = self.resource.status.clone().unwrap_or_default();
         let collector = self.collector();
         let availability = self.availability(collector.as_ref());
@@ -43,45 +57,26 @@ impl Reconciliation<'_> {
         let is_complete = steps.is_empty();
         let is_wired = !mesh.assessments.is_empty() && mesh.assessments.iter().all(|one| one.wired);
         let proxies = self.proxies_report(&mesh.assessments);
-        let restarts = match &proxies {
-            Ok(proxies) if is_wired => self.plan_restarts(
-                proxies,
-                &Installed {
-                    assessments: &mesh.assessments,
-                    backup: known_backup,
-                    collector: availability.condition.status,
-                    is_complete,
-                },
-            ),
-            _ => RestartPlan {
-                status: self.previous_restarts(),
-                ..RestartPlan::default()
-            },
+        let installed = Installed {
+            assessments: &mesh.assessments,
+            backup: known_backup,
+            collector: availability.condition.status,
+            is_complete,
         };
+        let restarts = self.plan_restarts(proxies.as_ref().ok().filter(|_| is_wired), &installed);
         steps.extend(restarts.steps);
         let conditions = ConditionStates {
             accepted: self.accepted(),
             collector_available: self.after_failure(availability.condition, false),
             mesh_configured: self.after_failure(mesh.condition, true),
-            proxies_up_to_date: match &proxies {
-                Err(error) => ConditionState::unknown("ProxyCheckFailed", error.to_string()),
-                Ok(_) if !is_wired => {
-                    ConditionState::unknown("MeshNotConfigured", "proxies are judged when the mesh is wired")
-                }
-                Ok(proxies) => proxies::condition(&proxies.status, restarts.note),
-            },
+            proxies_up_to_date: proxies_condition(&proxies, is_wired, restarts.note),
             data_flowing: data_flow::condition(
                 collector.as_ref().map_or(&[][..], |one| &one.replica_statuses),
                 self.now,
             ),
         };
         let status = MeshObservabilityStatus {
-            collector: Some(CollectorStatus {
-                address: self.collector_address(),
-                image: collector_objects::image(&spec.collector, self.settings).to_owned(),
-                replicas: spec.collector.replicas,
-                ready_replicas: availability.ready_replicas,
-            }),
+            collector: Some(self.collector_status(availability.ready_replicas)),
             mesh: Some(mesh.status),
             proxies: proxies.ok().map(|proxies| proxies.status),
             restarts: restarts.status,
@@ -100,7 +95,7 @@ impl Reconciliation<'_> {
         }
     }
 
-    fn proxies_report(&self, assessments: &[Assessment]) -> ReadResult<ProxiesReport> {
+    pub(super) fn proxies_report(&self, assessments: &[Assessment]) -> ReadResult<ProxiesReport> {
         let proxies = self.world.proxies.as_ref().map_err(Clone::clone)?;
         let telemetries = self.world.telemetries.as_ref().map_err(Clone::clone)?;
         let mesh = &self.resource.spec.mesh;
@@ -120,6 +115,16 @@ impl Reconciliation<'_> {
         }
     }
 
+    fn collector_status(&self, ready_replicas: i32) -> CollectorStatus {
+        let collector = &self.resource.spec.collector;
+        CollectorStatus {
+            address: self.collector_address(),
+            image: collector_objects::image(collector, self.settings).to_owned(),
+            replicas: collector.replicas,
+            ready_replicas,
+        }
+    }
+
     fn availability(&self, collector: Result<&Collector, &ReadError>) -> Availability {
         match collector {
             Ok(collector) => availability::assess(collector, self.resource.spec.collector.replicas),
@@ -131,7 +136,7 @@ impl Reconciliation<'_> {
         }
     }
 
-    fn backup(&self) -> Result<Option<&Backup>, Refusal> {
+    pub(super) fn backup(&self) -> Result<Option<&Backup>, Refusal> {
         match self.world.backups.get(self.resource.uid()) {
             Some(Ok(backup)) => Ok(backup.as_ref()),
             Some(Err(error)) => Err(error.clone().into()),

@@ -37,6 +37,15 @@ pub struct PendingWorkload {
     pub newest_pod: Option<Timestamp>,
 }
 
+impl PendingWorkload {
+    fn of(namespace: &str, owner: &PodOwner, pods: &[&Proxy]) -> Self {
+        Self {
+            workload: workload_status(namespace, owner, pods),
+            newest_pod: pods.iter().filter_map(|proxy| proxy.created_at).max(),
+        }
+    }
+}
+
 /// What else says why proxies are not up to date: the restarts by the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestartNote {
@@ -90,13 +99,10 @@ pub fn report(
     let total = up_to_date + waiting + silent;
     let pending: Vec<PendingWorkload> = pending
         .into_iter()
-        .map(|((namespace, owner), pods)| PendingWorkload {
-            workload: workload_status(namespace, owner, &pods),
-            newest_pod: pods.iter().filter_map(|proxy| proxy.created_at).max(),
-        })
+        .map(|((namespace, owner), pods)| PendingWorkload::of(namespace, owner, &pods))
         .collect();
     let workloads = pending.iter().map(|one| one.workload.clone()).collect();
-    let silenced: Vec<SilencedStatus> = silenced
+    let silenced = silenced
         .into_iter()
         .map(|(decision, pods)| silenced_status(&decision, &pods))
         .collect();
@@ -107,12 +113,8 @@ pub fn report(
         pending_restart: waiting,
         silent,
         workloads: most_affected(workloads, |one: &WorkloadStatus| one.pending),
-        silenced: most_affected(silenced, |one| one.count),
-        silenced_services: services
-            .into_iter()
-            .take(MAX_WORKLOADS_LISTED)
-            .map(|(service, telemetries)| silenced_service_status(service, &telemetries))
-            .collect(),
+        silenced: most_affected(silenced, |one: &SilencedStatus| one.count),
+        silenced_services: silenced_services_status(services),
         skipped: skipped
             .into_iter()
             .map(|(reason, pods)| skipped_status(reason, &pods))
@@ -346,6 +348,16 @@ fn silenced_status(decision: &TelemetryDecision, pods: &[&Proxy]) -> SilencedSta
         count: count(pods),
         pods: names,
     }
+}
+
+fn silenced_services_status(
+    services: BTreeSet<(AttachedService, Vec<ObjectName>)>,
+) -> Vec<SilencedServiceStatus> {
+    services
+        .into_iter()
+        .take(MAX_WORKLOADS_LISTED)
+        .map(|(service, telemetries)| silenced_service_status(service, &telemetries))
+        .collect()
 }
 
 fn silenced_service_status(service: AttachedService, telemetries: &[ObjectName]) -> SilencedServiceStatus {

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use crate::api::{ManagementState, Restart, RestartsStatus};
-use crate::world::Backup;
+use crate::world::{Backup, ReadResult};
 
 use super::conditions::ConditionStatus;
 use super::proxies::{ProxiesReport, RestartNote};
 use super::reconciliation::Reconciliation;
-use super::refusal::WriteFailure;
+use super::refusal::{Refusal, WriteFailure};
 use super::restarts::{RestartWorld, Restarts};
 use super::step::Step;
 use super::targets::config_map;
-use super::wiring::Assessment;
+use super::wiring::{self, Assessment, DesiredWiring};
 
 /// How long mesh config must be unchanged before a restart, so that every istiod injects what it says.
 const SETTLE_PERIOD: Duration = Duration::from_secs(10);
@@ -42,18 +42,25 @@ pub(super) struct RestartPlan {
 }
 
 impl Reconciliation<'_> {
-    /// Decides about the restarts of the workloads of a mesh that is wired. Only a managed resource with `restart: Rollout` has any.
-    pub(super) fn plan_restarts(&self, proxies: &ProxiesReport, installed: &Installed<'_>) -> RestartPlan {
-        if !self.may_restart() {
-            return RestartPlan::default();
-        }
-        let previous = self.previous_restarts();
-        let (all, workloads) = match (&self.world.proxies, &self.world.workloads) {
-            (Ok(proxies), Ok(workloads)) => (proxies, workloads),
-            (Err(error), _) | (_, Err(error)) => {
+    /// Decides about the restarts of workloads. Only a managed resource with `restart: Rollout` has any. `proxies` is absent while the
+    /// mesh is not wired or they are not known.
+    pub(super) fn plan_restarts(
+        &self,
+        proxies: Option<&ProxiesReport>,
+        installed: &Installed<'_>,
+    ) -> RestartPlan {
+        let Some(proxies) = proxies.filter(|_| self.may_restart()) else {
+            return RestartPlan {
+                status: self.previous_restarts(),
+                ..RestartPlan::default()
+            };
+        };
+        let restarts = match self.decide_restarts(proxies, installed.backup) {
+            Ok(restarts) => restarts,
+            Err(error) => {
                 return RestartPlan {
                     steps: Vec::new(),
-                    status: previous,
+                    status: self.previous_restarts(),
                     note: Some(RestartNote {
                         reason: "RestartNeeded",
                         message: format!(
@@ -63,15 +70,6 @@ impl Reconciliation<'_> {
                 };
             }
         };
-        let restarts = Restarts::decide(&RestartWorld {
-            pending: &proxies.pending,
-            proxies: all,
-            workloads,
-            mark: &self.restart_mark(installed.backup),
-            budget: &self.resource.spec.mesh.restart_budget,
-            previous: previous.as_ref(),
-            now: self.now,
-        });
         let closed = self.closed(installed);
         let mut note = restarts.note(closed.as_deref());
         if let Some(failure) = self.failure.filter(|failure| failure.is_of_restart()) {
@@ -93,8 +91,36 @@ impl Reconciliation<'_> {
         }
     }
 
+    /// Every restart that the mesh needs, with those of later passes, for people; and the proxies that need them.
+    pub fn restarts(&self) -> Result<(ProxiesReport, Restarts), Refusal> {
+        let backup = self.backup()?;
+        let wanted = DesiredWiring {
+            mesh: &self.resource.spec.mesh,
+            address: &self.collector_address(),
+            previous_address: self.previous_address(backup),
+        };
+        let assessments = wiring::assess_all(self.world, self.settings, &wanted)?;
+        let proxies = self.proxies_report(&assessments)?;
+        let restarts = self.decide_restarts(&proxies, backup)?;
+        Ok((proxies, restarts))
+    }
+
+    fn decide_restarts(&self, report: &ProxiesReport, backup: Option<&Backup>) -> ReadResult<Restarts> {
+        let proxies = self.world.proxies.as_ref().map_err(Clone::clone)?;
+        let workloads = self.world.workloads.as_ref().map_err(Clone::clone)?;
+        Ok(Restarts::decide(&RestartWorld {
+            pending: &report.pending,
+            proxies,
+            workloads,
+            mark: &self.restart_mark(backup),
+            budget: &self.resource.spec.mesh.restart_budget,
+            previous: self.previous_restarts().as_ref(),
+            now: self.now,
+        }))
+    }
+
     /// What an earlier pass said of the restarts, for a resource that has any.
-    pub(super) fn previous_restarts(&self) -> Option<RestartsStatus> {
+    fn previous_restarts(&self) -> Option<RestartsStatus> {
         let previous = self.resource.status.as_ref()?.restarts.clone();
         previous.filter(|_| self.may_restart())
     }

@@ -78,13 +78,13 @@ fn last_progress(workload: &Workload, restarted: &Restarted, proxies: &[Proxy]) 
 
 /// Whether the pod is one of the workload.
 pub fn owns(workload: &Workload, proxy: &Proxy) -> bool {
-    let name = match (&proxy.owner, workload.kind) {
-        (PodOwner::Deployment(name), WorkloadKind::Deployment)
-        | (PodOwner::StatefulSet(name), WorkloadKind::StatefulSet)
-        | (PodOwner::DaemonSet(name), WorkloadKind::DaemonSet) => name,
-        _ => return false,
+    let name = &workload.name.name;
+    let is_owner = match workload.kind {
+        WorkloadKind::Deployment => matches!(&proxy.owner, PodOwner::Deployment(owner) if owner == name),
+        WorkloadKind::StatefulSet => matches!(&proxy.owner, PodOwner::StatefulSet(owner) if owner == name),
+        WorkloadKind::DaemonSet => matches!(&proxy.owner, PodOwner::DaemonSet(owner) if owner == name),
     };
-    proxy.pod.namespace == workload.name.namespace && *name == workload.name.name
+    is_owner && proxy.pod.namespace == workload.name.namespace
 }
 
 /// Why the operator restarts nothing in a namespace; `None` where it does.

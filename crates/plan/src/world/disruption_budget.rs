@@ -1,4 +1,4 @@
-//! A PodDisruptionBudget: the pods that it guards, and whether one of them may be disrupted now.
+//! A `PodDisruptionBudget`: the pods that it guards, and whether one of them may be disrupted now.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use kube::core::{Selector, SelectorExt as _};
 
 use super::object_name::ObjectName;
 
-/// A PodDisruptionBudget.
+/// A `PodDisruptionBudget`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DisruptionBudget {
     /// The namespace and the name.
@@ -28,7 +28,7 @@ enum BudgetSelector {
 }
 
 impl DisruptionBudget {
-    /// Reads a PodDisruptionBudget.
+    /// Reads a `PodDisruptionBudget`.
     pub fn of(budget: &PodDisruptionBudget) -> Self {
         let status = budget.status.as_ref();
         let observed = status.and_then(|status| status.observed_generation);

@@ -21,7 +21,7 @@ pub const RESTARTED_AT: &str = "alscope.dev/restarted-at";
 pub struct Workloads {
     /// Every Deployment, StatefulSet and DaemonSet.
     pub all: Vec<Workload>,
-    /// Every PodDisruptionBudget.
+    /// Every `PodDisruptionBudget`.
     pub budgets: Vec<DisruptionBudget>,
 }
 

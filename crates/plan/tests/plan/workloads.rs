@@ -132,10 +132,10 @@ impl Cluster {
             self.pass();
             self.advance(1);
             if self.mesh_configured().1 == "Wired" {
-                return;
+                break;
             }
         }
-        panic!("it is not wired: {:?}", self.mesh_configured());
+        assert_eq!(self.mesh_configured().1, "Wired");
     }
 
     /// The workload of this name, as `namespace/name`.
@@ -186,12 +186,16 @@ impl Cluster {
                     self.roll_out_workload(&name);
                 }
             }
-            let status = self.status().restarts.unwrap_or_default();
-            if self.rolling().is_empty() && status.outstanding == 0 && status.under_way.is_empty() {
-                return;
+            if self.is_restarted() {
+                break;
             }
         }
-        panic!("restarts do not end: {:?}", self.log);
+        assert!(self.is_restarted(), "restarts do not end: {:?}", self.log);
+    }
+
+    fn is_restarted(&self) -> bool {
+        let status = self.status().restarts.unwrap_or_default();
+        self.rolling().is_empty() && status.outstanding == 0 && status.under_way.is_empty()
     }
 }
 

@@ -15,6 +15,7 @@ mod mesh;
 mod restarts;
 mod rights;
 mod rollback;
+mod rollouts;
 mod story;
 mod upgrades;
 
