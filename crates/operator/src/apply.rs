@@ -6,14 +6,17 @@ use std::fmt;
 
 use alscope_plan::api::{FINALIZER, MeshObservability};
 use alscope_plan::plan::refusal::WriteFailure;
-use alscope_plan::plan::step::{DesiredObject, MeshEdit, Step};
+use alscope_plan::plan::step::{DesiredObject, MeshEdit, Step, WorkloadRestart};
 use alscope_plan::world::{
     Backup, MANAGED_BY_LABEL, MESH_KEY, MeshConfigContent, OPERATOR_NAME, ObjectName, OwnedKind,
+    RESTARTED_AT, RESTARTED_FOR,
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{
-    DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+    ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
+    PropagationPolicy,
 };
+use kube::core::GroupVersionKind;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tracing::info;
@@ -22,6 +25,8 @@ use crate::gather::api_resource;
 
 /// The field manager that keeps the number of replicas until an autoscaler changes it.
 const REPLICAS_MANAGER: &str = "alscope-operator-replicas";
+/// The annotation of the pod template by which `kubectl rollout restart` restarts a workload.
+const ROLLOUT_ANNOTATION: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// Why a step was not written.
 #[derive(Debug)]
@@ -75,6 +80,7 @@ impl StepWriter {
             Step::Delete { kind, name, uid } => self.delete(*kind, name, uid).await?,
             Step::WriteBackup(backup) => self.write_backup(backup).await?,
             Step::WriteMesh(edit) => self.write_mesh(edit).await?,
+            Step::Restart(restart) => self.restart(restart).await?,
             Step::ReleaseFieldOwnership {
                 config_map,
                 index,
@@ -255,6 +261,35 @@ impl StepWriter {
             // A test that fails, or an entry that is gone: the API server says of neither more than this.
             Err(error) if has_code(&error, 422) => Err(StepError::Conflict),
             written => request.done(written),
+        }
+    }
+
+    async fn restart(&self, restart: &WorkloadRestart) -> Result<(), StepError> {
+        let kind = restart.kind.as_str();
+        info!(kind, name = %restart.name, "restarting, so that its proxies start with the collector's address");
+        let at = restart.at.to_string();
+        let patch = json!({
+            "metadata": {
+                "resourceVersion": restart.resource_version,
+                "annotations": {RESTARTED_FOR: restart.mark, RESTARTED_AT: at},
+            },
+            "spec": {"template": {"metadata": {"annotations": {ROLLOUT_ANNOTATION: at}}}},
+        });
+        let api_resource = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", kind));
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &restart.name.namespace, &api_resource);
+        let parameters = PatchParams {
+            field_manager: Some(OPERATOR_NAME.to_owned()),
+            ..PatchParams::default()
+        };
+        let request = WriteRequest::new("patch", restart.kind.resource(), &restart.name);
+        let patched = api
+            .patch(&restart.name.name, &parameters, &Patch::Merge(patch))
+            .await;
+        match patched {
+            // It went meanwhile, which the watch will show.
+            Err(error) if has_code(&error, 404) => Err(StepError::Conflict),
+            patched => request.done(patched),
         }
     }
 

@@ -5,16 +5,18 @@ mod own_namespace;
 pub mod prune;
 pub mod replica_status;
 mod watch;
+mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alscope_plan::api::MeshObservability;
+use alscope_plan::api::{MeshObservability, Restart};
 use alscope_plan::plan::targets;
 use alscope_plan::world::{
-    Backup, ControlPlane, MeshConfigMap, ObjectName, Proxy, ReadError, ReadResult, Sidecar, Telemetry, World,
+    Backup, ControlPlane, MeshConfigMap, ObjectName, Proxy, ReadError, ReadResult, Sidecar, Telemetry,
+    Workloads, World,
 };
 use alscope_watch::{RESPONSE_TIMEOUT, Selector, WatchFailure};
 use jiff::Timestamp;
@@ -32,8 +34,10 @@ pub use own_namespace::api_resource;
 
 use cache::{Cache, Watches};
 use own_namespace::OwnNamespace;
+use prune::prune;
 use replica_status::ReplicaPoller;
 use watch::MissingKind;
+use workloads::WorkloadWatches;
 
 /// Every watch of the operator, and what it has read.
 pub struct ClusterReader {
@@ -45,6 +49,8 @@ pub struct ClusterReader {
     telemetries: Cache<DynamicObject>,
     sidecars: Cache<DynamicObject>,
     pods: Cache<Pod>,
+    /// Absent until workloads are to be restarted.
+    workloads: Option<WorkloadWatches>,
     own_namespace: OwnNamespace,
     mesh_config_maps: BTreeMap<ObjectName, WatchedMeshConfig>,
     /// The uids of the backups without a resource that can't be read and that the log has named.
@@ -78,7 +84,8 @@ impl ClusterReader {
             // Istio's own definitions: a mesh without them has none.
             telemetries: watches.dynamic(&telemetry, None, Selector::default(), MissingKind::IsEmpty),
             sidecars: watches.dynamic(&sidecar, None, Selector::default(), MissingKind::IsEmpty),
-            pods: watches.pods(),
+            pods: watches.pruned(Selector::default(), prune),
+            workloads: None,
             own_namespace: OwnNamespace::start(&mut watches, namespace),
             mesh_config_maps: BTreeMap::new(),
             reported_backups: BTreeSet::new(),
@@ -108,11 +115,20 @@ impl ClusterReader {
             self.pods.undecodable_count(),
         ];
         let own = self.own_namespace.undecodable_counts();
+        let workloads = self
+            .workloads
+            .iter()
+            .flat_map(WorkloadWatches::undecodable_counts);
         let mesh = self
             .mesh_config_maps
             .values()
             .map(|seen| seen.cache.undecodable_count());
-        fixed.into_iter().chain(own).chain(mesh).collect()
+        fixed
+            .into_iter()
+            .chain(own)
+            .chain(workloads)
+            .chain(mesh)
+            .collect()
     }
 
     /// Fetches the uids of all resources from the API server: a watch may be behind, and a backup ahead of it.
@@ -151,6 +167,10 @@ impl ClusterReader {
             resources.as_deref().unwrap_or_default(),
             now,
         );
+        let restarts = |one: &MeshObservability| one.spec.mesh.restart == Restart::Rollout;
+        if resources.iter().flatten().any(restarts) {
+            self.watch_workloads();
+        }
         let telemetries: ReadResult<Vec<Telemetry>> = self
             .telemetries
             .read(|one| Some(Telemetry::of(one)))
@@ -178,6 +198,10 @@ impl ClusterReader {
                 .collect(),
             managed_gateways: self.managed_gateways.read(|one| Some(ObjectName::of(one))),
             proxies,
+            workloads: self
+                .workloads
+                .as_ref()
+                .map_or_else(|| Ok(Workloads::default()), WorkloadWatches::read),
             telemetries,
             sidecars,
             control_planes,
@@ -185,6 +209,13 @@ impl ClusterReader {
         };
         self.assign_to_resources(&mut world, backups, replica_poller);
         world
+    }
+
+    /// Starts the watches of workloads. They last as long as the reader.
+    pub fn watch_workloads(&mut self) {
+        if self.workloads.is_none() {
+            self.workloads = Some(WorkloadWatches::start(&mut self.watches));
+        }
     }
 
     /// Assigns collectors and backups to resources. A backup without a resource, not even one that can't be decoded, is orphaned.

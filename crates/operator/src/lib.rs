@@ -10,6 +10,7 @@ pub mod gather;
 pub mod lease;
 pub mod rbac;
 pub mod report;
+pub mod restart;
 pub mod run;
 pub mod state_file;
 #[cfg(test)]

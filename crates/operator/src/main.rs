@@ -1,6 +1,7 @@
 //! `alscope-operator`: turns on a mesh's access-log streaming, and takes it back.
 
 mod plan_command;
+mod restart_command;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::IsTerminal as _;
@@ -40,6 +41,9 @@ enum Command {
     Run(Run),
     /// Shows what a resource would change: the diff of mesh config, the objects, the pods to restart. Writes nothing
     Plan(plan_command::Plan),
+    /// Lists the workloads whose proxies lack the collector's address, all of them, in the order of their restarts. With --run it
+    /// restarts them one after the other, as spec.mesh.restart: Rollout does, with your own rights
+    Restart(restart_command::Arguments),
     /// Deletes every MeshObservability of this installation and waits until the meshes are restored; run before the operator is
     /// removed
     Drain {
@@ -114,6 +118,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => block_on(operate(arguments)).map(|()| ExitCode::SUCCESS),
         Command::Plan(arguments) => block_on(plan_command::plan(arguments)),
+        Command::Restart(arguments) => block_on(restart_command::restart(arguments)),
         Command::Drain { own, timeout } => block_on(async move {
             drain::drain(client().await?, &own.namespace, timeout).await?;
             Ok(ExitCode::SUCCESS)

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::lease;
 
-use rights::{MESH, OPERATOR, OTHERS, ObjectNames, Right};
+use rights::{MESH, OPERATOR, OTHERS, ObjectNames, RESTARTS, Right};
 
 pub use rights::Scope;
 
@@ -38,6 +38,8 @@ pub struct Installation {
     pub revisions: Vec<String>,
     /// The ConfigMap of the shared mesh config that may be written.
     pub shared_config_map: Option<String>,
+    /// Whether the operator may restart workloads.
+    pub restart_workloads: bool,
 }
 
 impl Default for Installation {
@@ -49,6 +51,7 @@ impl Default for Installation {
             mesh_namespace: "istio-system".to_owned(),
             revisions: vec![DEFAULT_REVISION.to_owned()],
             shared_config_map: None,
+            restart_workloads: false,
         }
     }
 }
@@ -75,6 +78,7 @@ impl Installation {
     pub fn rules(&self, scope: Scope) -> Vec<(&'static str, PolicyRule)> {
         OPERATOR
             .iter()
+            .chain(&RESTARTS)
             .chain(&MESH)
             .chain(&OTHERS)
             .filter(|right| right.scope == scope)
@@ -109,9 +113,13 @@ impl Installation {
     /// The account of the operator, and its rights outside the namespace of the mesh.
     pub fn operator(&self) -> Vec<RbacObject> {
         let name = &self.operator;
+        let mut of_cluster = self.policy(Scope::Cluster);
+        if self.restart_workloads {
+            of_cluster.extend(self.policy(Scope::Restarts));
+        }
         vec![
             self.service_account(name),
-            cluster_role(&self.of_cluster(name), self.policy(Scope::Cluster)),
+            cluster_role(&self.of_cluster(name), of_cluster),
             self.cluster_role_binding(name),
             role(name, &self.namespace, self.policy(Scope::OwnNamespace)),
             self.role_binding(name, &self.namespace),

@@ -120,6 +120,10 @@ pub fn is_significant(previous: &MeshObservabilityStatus, next: &MeshObservabili
 fn without_counts(status: &MeshObservabilityStatus) -> MeshObservabilityStatus {
     let mut status = status.clone();
     status.proxies = None;
+    if let Some(restarts) = &mut status.restarts {
+        restarts.waiting_for.clear();
+        (restarts.restarted, restarts.outstanding, restarts.waiting) = (0, 0, 0);
+    }
     if let Some(collector) = &mut status.collector {
         collector.ready_replicas = 0;
     }
@@ -161,6 +165,9 @@ mod tests {
     #[case::mesh(json!({"mesh": {"configMaps": [{"revision": "default", "name": "a/b", "wired": false}]}}), true)]
     #[case::drain(json!({"drainingSince": "2026-01-01T00:00:00Z"}), true)]
     #[case::generation(json!({"observedGeneration": 2}), true)]
+    #[case::restarted(json!({"restarts": {"restarted": 2, "outstanding": 0, "waiting": 1, "waitingFor": [{"kind": "Pod", "namespace": "a", "name": "b", "reason": "c", "command": "d"}]}}), false)]
+    #[case::under_way(json!({"restarts": {"restarted": 1, "outstanding": 1, "waiting": 0, "underWay": ["a/b (Deployment)"]}}), true)]
+    #[case::stopped(json!({"restarts": {"restarted": 1, "outstanding": 1, "waiting": 0, "stopped": "look"}}), true)]
     fn counts_and_messages_are_no_news(#[case] change: Value, #[case] expected: bool) {
         let mut value = json!({
             "observedGeneration": 1,
@@ -168,6 +175,7 @@ mod tests {
             "collector": {"address": "c:1", "image": "i", "replicas": 2, "readyReplicas": 1},
             "conditions": [{"type": "Ready", "status": "True", "reason": "Ready", "message": "1", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
             "mesh": {"configMaps": [{"revision": "default", "name": "a/b", "wired": true}]},
+            "restarts": {"restarted": 1, "outstanding": 1, "waiting": 0},
         });
         let previous: MeshObservabilityStatus = serde_json::from_value(value.clone()).unwrap();
         for (key, changed) in change.as_object().unwrap() {

@@ -105,6 +105,10 @@ fn no_right_is_unlimited() {
     ("meshobservabilities", "list watch patch"), ("meshobservabilities/status", "patch"),
     ("meshobservabilities/finalizers", "update"), ("events", "create patch"), ("events", "create patch"),
 ])]
+#[case::restarts(Scope::Restarts, &[
+    ("deployments", "list watch patch"), ("statefulsets", "list watch patch"), ("daemonsets", "list watch patch"),
+    ("poddisruptionbudgets", "list watch"),
+])]
 #[case::its_namespace(Scope::OwnNamespace, &[
     ("configmaps", "list watch create update patch delete"), ("services", "list watch create patch delete"),
     ("deployments", "list watch create patch delete"), ("poddisruptionbudgets", "list watch create patch delete"),
@@ -141,6 +145,7 @@ fn other_namespaces_config_maps_are_written_by_name_alone() {
     let mut unnamed = Vec::new();
     for scope in [
         Scope::Cluster,
+        Scope::Restarts,
         Scope::Mesh,
         Scope::SharedMesh,
         Scope::Collector,
@@ -181,7 +186,34 @@ fn cluster_wide_the_operator_writes_its_own_resource_and_events_alone() {
             .into_iter()
             .any(|(_, rule)| is_about(&rule, own) && rule.verbs.contains(&"delete".to_owned()))
     };
-    assert_eq!(Scope::ALL.map(deletes), [false, false, false, false, false, true]);
+    assert_eq!(
+        Scope::ALL.map(deletes),
+        [false, false, false, false, false, false, true]
+    );
+}
+
+#[test]
+fn only_an_installation_that_says_so_may_restart_workloads() {
+    let rules = |restart_workloads| {
+        let installation = Installation {
+            restart_workloads,
+            ..Installation::default()
+        };
+        let objects = installation.operator().into_iter();
+        let roles = objects.filter_map(|object| match object {
+            RbacObject::ClusterRole(role) => role.rules,
+            _ => None,
+        });
+        roles.flatten().collect::<Vec<_>>()
+    };
+    let writes = |rules: &[PolicyRule]| {
+        rules
+            .iter()
+            .any(|rule| is_about(rule, "statefulsets") && rule.verbs.contains(&"patch".to_owned()))
+    };
+    let (without, with) = (rules(false), rules(true));
+    assert!(!writes(&without) && writes(&with));
+    assert_eq!(with[..without.len()], without);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub use analysis::{AnalysisSpec, AnalyzerName, EndpointsSpec, NamingSpec, Persis
 pub use autoscaling::AutoscalingSpec;
 pub use collector::CollectorSpec;
 pub use definition::definition;
-pub use mesh::{ConfigSource, ConflictPolicy, MeshSpec, Restart, Wiring};
+pub use mesh::{ConfigSource, ConflictPolicy, MeshSpec, Restart, RestartBudget, Wiring};
 pub use network_policy::NetworkPolicySpec;
 pub use pods::{EnvironmentVariable, ImagePullPolicy, PodsSpec, Scheduling};
 pub use resource::{FINALIZER, ManagementState, MeshObservability, MeshObservabilitySpec, has_finalizer};
@@ -30,6 +30,6 @@ pub use runtime::{EndingSpec, LimitsSpec, LogLevel, WebSpec};
 pub use service::{IpFamily, IpFamilyPolicy, ServiceSpec, ServiceType};
 pub use status::{
     BackupStatus, CollectorStatus, ConfigMapStatus, Contention, HidingSidecarStatus, MeshObservabilityStatus,
-    MeshStatus, OperatorStatus, ProxiesStatus, Revert, SilencedServiceStatus, SilencedStatus, SkippedStatus,
-    WorkloadStatus,
+    MeshStatus, OperatorStatus, ProxiesStatus, RestartsStatus, Revert, SilencedServiceStatus, SilencedStatus,
+    SkippedStatus, WaitingWorkloadStatus, WorkloadStatus,
 };

@@ -39,6 +39,11 @@ pub mod wiring;
 pub mod mesh_config;
 pub mod proxies;
 pub mod proxies_condition;
+pub mod restart_obstacles;
+
+pub mod restarts;
+
+pub mod restart_gate;
 
 pub mod install;
 pub mod preview;

@@ -6,10 +6,12 @@ use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use crate::api::{MeshObservability, ProxiesStatus};
+use crate::api::{MeshObservability, ProxiesStatus, RestartBudget};
 use crate::plan::preview::{ObjectChanges, Outcome, Preview};
+use crate::plan::proxies::ProxiesReport;
 use crate::plan::proxies_condition::remedy;
 use crate::plan::refusal::Refusal;
+use crate::plan::restarts::Restarts;
 use crate::plan::step::MeshEdit;
 use crate::plan::wiring::{Assessment, Verdict};
 use crate::world::MESH_KEY;
@@ -218,6 +220,49 @@ fn not_reporting(text: &mut String, proxies: &ProxiesStatus, provider: Option<&s
         let (count, example, reason) = (skipped.count, &skipped.example, &skipped.reason);
         line(text, &format!("left out: {count} ({example}): {reason}"));
     }
+}
+
+/// The restarts of a mesh, as `alscope-operator restart` lists them.
+pub fn restart_list(proxies: &ProxiesReport, restarts: &Restarts, budget: &RestartBudget) -> String {
+    let mut text = String::new();
+    let (pending, total) = (proxies.status.pending_restart, proxies.status.total);
+    line(
+        &mut text,
+        &format!("{pending} of {total} proxies learn the collector's address when their pods restart"),
+    );
+    let under_way = &restarts.status.under_way;
+    if !under_way.is_empty() {
+        line(&mut text, &format!("under way: {}", under_way.join(", ")));
+    }
+    if let Some(stopped) = &restarts.status.stopped {
+        line(&mut text, &format!("stopped: {stopped}"));
+    }
+    if !restarts.due.is_empty() {
+        let (count, pause) = (budget.workloads, &budget.pause);
+        line(
+            &mut text,
+            &format!(
+                "\nto restart in this order, {count} at once and one in each namespace, with a pause of {pause}"
+            ),
+        );
+        let mut table = table();
+        table.set_header(vec!["workload", "pods", "restart it with"]);
+        for pending in &restarts.due {
+            let one = &pending.workload;
+            let name = format!("{}/{} ({})", one.namespace, one.name, one.kind);
+            table.add_row(vec![name, one.pending.to_string(), one.command.clone()]);
+        }
+        line(&mut text, &table.to_string());
+    }
+    if !restarts.waiting.is_empty() {
+        line(&mut text, "\nnot to restart now");
+        for one in &restarts.waiting {
+            let name = format!("{}/{} ({})", one.namespace, one.name, one.kind);
+            line(&mut text, &format!(" {name}: {}", one.reason));
+            line(&mut text, &format!("   {}", one.command));
+        }
+    }
+    text
 }
 
 fn table() -> Table {

@@ -6,6 +6,7 @@ mod object_name;
 
 mod collector;
 mod control_plane;
+mod disruption_budget;
 mod managing_tool;
 mod read_error;
 
@@ -14,6 +15,7 @@ mod mesh_config_map;
 mod proxy;
 mod sidecar;
 mod telemetry;
+mod workload;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +26,7 @@ use crate::api::MeshObservability;
 pub use backup::{Backup, MeshConfigContent, OWNER_UID_LABEL};
 pub use collector::{Collector, OwnedKind, OwnedObject, ReplicaStatus};
 pub use control_plane::{ControlPlane, DEFAULT_REVISION, Version, config_map_of_revision};
+pub use disruption_budget::DisruptionBudget;
 pub use managing_tool::ManagingTool;
 pub use mesh_config_map::{FieldOwner, MANAGED_BY_LABEL, MESH_KEY, MeshConfigMap, OPERATOR_NAME};
 pub use object_name::ObjectName;
@@ -31,6 +34,9 @@ pub use proxy::{PodOwner, Proxy, ProxyRole};
 pub use read_error::{ReadError, ReadResult};
 pub use sidecar::{Egress, Sidecar};
 pub use telemetry::{AccessLogging, CallDirection, TargetRef, Telemetry};
+pub use workload::{
+    Hold, RESTARTED_AT, RESTARTED_FOR, Restarted, Rollout, Workload, WorkloadKind, Workloads,
+};
 
 /// The state of the cluster.
 #[derive(Clone, Debug)]
@@ -51,6 +57,8 @@ pub struct World {
     pub managed_gateways: ReadResult<Vec<ObjectName>>,
     /// The pods that have a proxy.
     pub proxies: ReadResult<Vec<Proxy>>,
+    /// What is known for restarts. It is only read for resources whose workloads the operator restarts, and empty else.
+    pub workloads: ReadResult<Workloads>,
     /// The collector of each resource, by the uid of the resource.
     pub collectors: BTreeMap<String, ReadResult<Collector>>,
     /// The backup of each resource, by the uid of the resource.
@@ -74,6 +82,7 @@ impl Default for World {
             sidecars: Ok(Vec::new()),
             managed_gateways: Ok(Vec::new()),
             proxies: Ok(Vec::new()),
+            workloads: Ok(Workloads::default()),
             collectors: BTreeMap::new(),
             backups: BTreeMap::new(),
             orphaned_backups: Vec::new(),

@@ -71,6 +71,7 @@ fn an_empty_spec_has_every_default() {
             "configSource": "Auto",
             "conflictPolicy": "Refuse",
             "restart": "Report",
+            "restartBudget": {"workloads": 1, "pause": "30s"},
             "allowGatewayRollout": false,
         },
         "analysis": {

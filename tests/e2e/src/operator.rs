@@ -55,8 +55,11 @@ pub fn install_in(namespace: &str, more: &[&str]) -> anyhow::Result<()> {
     ];
     let mut arguments = vec!["upgrade", "--install", "alscope", &chart];
     arguments.extend(["--namespace", namespace, "--wait", "--timeout", "90s"]);
-    for value in values.iter().chain(more) {
+    for value in values {
         arguments.extend(["--set-string", value]);
+    }
+    for value in more {
+        arguments.extend(["--set", value]);
     }
     run("helm", &arguments)?;
     // helm does not wait for the operator that was there before.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use alscope_plan::world::{ObjectName, ReadError, ReadResult};
 use alscope_watch::{Selector, Watch};
-use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
@@ -17,7 +16,6 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::prune::prune;
 use super::watch::{MissingKind, ObjectStore, Objects, WatchState, WatchedResource, watch_options};
 
 /// The objects of one watch, with those that can't be decoded.
@@ -153,10 +151,13 @@ impl Watches {
         self.start(subject, selector, |_| {})
     }
 
-    /// Watches all pods, and keeps only what the plan reads of them.
-    pub fn pods(&mut self) -> Cache<Pod> {
-        let subject = WatchedResource::of::<Pod>(&(), None, MissingKind::IsError);
-        self.start(subject, Selector::default(), prune)
+    /// Watches all objects of a kind, and keeps only what `prune` leaves of them.
+    pub fn pruned<K>(&mut self, selector: Selector, prune: fn(&mut K)) -> Cache<K>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync + 'static,
+    {
+        let subject = WatchedResource::of::<K>(&(), None, MissingKind::IsError);
+        self.start(subject, selector, prune)
     }
 
     /// Watches a kind that is known at run time, in a namespace or in all.

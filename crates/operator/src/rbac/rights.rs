@@ -11,6 +11,8 @@ const APPLY: &[&str] = &["list", "watch", "create", "patch", "delete"];
 pub enum Scope {
     /// The operator, in the whole cluster.
     Cluster,
+    /// The operator, in the whole cluster, when the installation lets it restart workloads.
+    Restarts,
     /// The operator, in its own namespace.
     OwnNamespace,
     /// The operator, in the mesh's namespace.
@@ -25,8 +27,9 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes, in the order of the table.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Cluster,
+        Self::Restarts,
         Self::OwnNamespace,
         Self::Mesh,
         Self::SharedMesh,
@@ -38,6 +41,7 @@ impl Scope {
     pub const fn file(self) -> &'static str {
         match self {
             Self::Cluster => "operator-cluster.yaml",
+            Self::Restarts => "operator-restarts.yaml",
             Self::OwnNamespace => "operator-namespace.yaml",
             Self::Mesh => "operator-mesh.yaml",
             Self::SharedMesh => "operator-shared-mesh.yaml",
@@ -229,6 +233,24 @@ pub(super) const OPERATOR: [Right; 19] = [
         &["leases"],
         &["create"],
         "The first operator creates the Lease. RBAC can't limit a creation to a name, which is in the body of the request.",
+    ),
+];
+
+/// The rights of the operator to restart workloads.
+pub(super) const RESTARTS: [Right; 2] = [
+    Right::new(
+        Scope::Restarts,
+        "apps",
+        &["deployments", "statefulsets", "daemonsets"],
+        &["list", "watch", "patch"],
+        "Reads how far rollouts are, and restarts workloads. RBAC can't limit a patch to the annotations that a restart writes.",
+    ),
+    Right::new(
+        Scope::Restarts,
+        "policy",
+        &["poddisruptionbudgets"],
+        READ,
+        "A budget without room keeps its workload from a restart.",
     ),
 ];
 

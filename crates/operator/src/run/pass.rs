@@ -94,7 +94,10 @@ impl Operator {
             self.report.publish_once(&newest, event).await;
         }
         let requeue_after = plan.requeue_after.min(counts_in);
+        // A restart that fails holds up nothing but restarts.
+        let is_restart = plan.steps.iter().all(|step| matches!(step, Step::Restart(_)));
         let failure = self.failures.get(uid);
+        let failure = failure.filter(|failure| is_restart || !failure.what.is_of_restart());
         let wait = failure.map_or(Duration::ZERO, |failure| {
             failure.retry_at.saturating_duration_since(Instant::now())
         });

@@ -1,8 +1,12 @@
 //! The part `spec.mesh` of a resource.
 
+use jiff::SignedDuration;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// The pause of a budget that does not say it.
+const DEFAULT_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
 /// Which mesh to wire, and what the operator may do to it.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,9 +39,14 @@ pub struct MeshSpec {
     /// that address, and restores it when this resource is deleted.
     #[serde(default)]
     pub conflict_policy: ConflictPolicy,
-    /// What happens to proxies that started before the wiring: `Report` lists them with the command that restarts them.
+    /// What happens to proxies that started before the wiring: `Report` lists them with the command that restarts them,
+    /// `Rollout` restarts their workloads one after the other, as `kubectl rollout restart` does. `Rollout` needs the chart's
+    /// value `mesh.restartWorkloads`.
     #[serde(default)]
     pub restart: Restart,
+    /// How fast `restart: Rollout` goes.
+    #[serde(default)]
+    pub restart_budget: RestartBudget,
     /// Whether the mesh may be wired although istiod then renders its managed gateways and waypoints again, which rolls their
     /// pods once.
     #[serde(default)]
@@ -57,6 +66,7 @@ impl Default for MeshSpec {
             config_source: ConfigSource::default(),
             conflict_policy: ConflictPolicy::default(),
             restart: Restart::default(),
+            restart_budget: RestartBudget::default(),
             allow_gateway_rollout: false,
         }
     }
@@ -102,4 +112,48 @@ pub enum Restart {
     /// List them, with the command that restarts them.
     #[default]
     Report,
+    /// Restart their workloads, within [`RestartBudget`].
+    Rollout,
+}
+
+/// How many workloads are restarted at once, and how long the operator waits between them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestartBudget {
+    /// How many workloads of the mesh restart at once, each in a namespace of its own: in one namespace never two.
+    #[serde(default = "one_workload")]
+    #[schemars(range(min = 1, max = 20))]
+    pub workloads: i32,
+    /// How long after the end of a restart the next one begins, such as `30s` or `1m30s`.
+    #[serde(default = "half_a_minute")]
+    #[schemars(
+        length(min = 2, max = 16),
+        regex(pattern = r"^([0-9]{1,3}h)?([0-9]{1,4}m)?([0-9]{1,5}s)?$")
+    )]
+    pub pause: String,
+}
+
+const fn one_workload() -> i32 {
+    1
+}
+
+fn half_a_minute() -> String {
+    "30s".to_owned()
+}
+
+impl Default for RestartBudget {
+    fn default() -> Self {
+        Self {
+            workloads: one_workload(),
+            pause: half_a_minute(),
+        }
+    }
+}
+
+impl RestartBudget {
+    /// The pause; that of the default for a text that the definition of the resource does not let in.
+    pub fn pause(&self) -> SignedDuration {
+        let pause = self.pause.parse().ok();
+        pause.unwrap_or(DEFAULT_PAUSE)
+    }
 }

@@ -30,6 +30,9 @@ pub struct MeshObservabilityStatus {
     /// The proxies of the mesh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxies: Option<ProxiesStatus>,
+    /// The restarts of workloads by the operator; absent unless `spec.mesh.restart` is `Rollout`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<RestartsStatus>,
     /// The backup of the original mesh config.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupStatus>,
@@ -159,6 +162,46 @@ pub struct WorkloadStatus {
     /// Those pods, by name; at most five.
     pub pods: Vec<String>,
     /// The command that restarts them.
+    pub command: String,
+}
+
+/// How far the operator is with the restarts of workloads.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestartsStatus {
+    /// How many workloads the operator has restarted for this wiring.
+    pub restarted: i64,
+    /// The workloads that restart now, as `namespace/name (kind)`; at most twenty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub under_way: Vec<String>,
+    /// How many workloads the operator has yet to restart.
+    pub outstanding: i64,
+    /// How many workloads can't be restarted now, or not by the operator.
+    pub waiting: i64,
+    /// Some of those, with the reason; at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<WaitingWorkloadStatus>,
+    /// Why the operator begins no restart until somebody has mended something; absent while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// When a restart was last seen to have ended. The pause begins then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_ended: Option<Time>,
+}
+
+/// A workload that the operator does not restart now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingWorkloadStatus {
+    /// The kind, as in `proxies.workloads`.
+    pub kind: String,
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+    /// Why, and what to do.
+    pub reason: String,
+    /// The command that restarts it in any case.
     pub command: String,
 }
 

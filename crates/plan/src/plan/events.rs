@@ -28,7 +28,19 @@ pub fn transition_events(
         .filter_map(|type_| transition_event(find(previous, type_), find(next, type_)?))
         .collect();
     events.extend(revert_events(previous, next));
+    events.extend(stop_event(previous, next));
     events
+}
+
+/// The event for restarts that have stopped, for a new reason.
+fn stop_event(previous: &MeshObservabilityStatus, next: &MeshObservabilityStatus) -> Option<ResourceEvent> {
+    let stopped = |status: &MeshObservabilityStatus| status.restarts.as_ref()?.stopped.clone();
+    let message = stopped(next).filter(|message| stopped(previous).as_ref() != Some(message))?;
+    Some(ResourceEvent {
+        is_warning: true,
+        reason: "RestartStopped".to_owned(),
+        message,
+    })
 }
 
 fn find<'a>(status: &'a MeshObservabilityStatus, type_: &str) -> Option<&'a Condition> {
@@ -97,6 +109,7 @@ mod tests {
 
     use super::super::conditions::{ConditionState, ConditionStates};
     use super::*;
+    use crate::api::RestartsStatus;
 
     fn status(collector: ConditionState, mesh: ConditionState) -> MeshObservabilityStatus {
         let conditions = ConditionStates {
@@ -140,6 +153,31 @@ mod tests {
             })
             .collect();
         assert_eq!(reasons, ["Available", "Wired", "Ready"]);
+    }
+
+    #[test]
+    fn restarts_that_stop_are_told_once() {
+        let status = |stopped: Option<&str>| MeshObservabilityStatus {
+            restarts: Some(RestartsStatus {
+                stopped: stopped.map(str::to_owned),
+                ..RestartsStatus::default()
+            }),
+            ..MeshObservabilityStatus::default()
+        };
+        let expected = ResourceEvent {
+            is_warning: true,
+            reason: "RestartStopped".to_owned(),
+            message: "look".to_owned(),
+        };
+        assert_eq!(
+            transition_events(&status(None), &status(Some("look"))),
+            [expected]
+        );
+        assert_eq!(
+            transition_events(&status(Some("look")), &status(Some("look"))),
+            []
+        );
+        assert_eq!(transition_events(&status(Some("look")), &status(None)), []);
     }
 
     #[rstest]

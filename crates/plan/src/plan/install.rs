@@ -2,14 +2,16 @@
 
 use alscope_collector_config::ConfigError;
 
-use crate::api::{BackupStatus, CollectorStatus, MeshObservabilityStatus, ProxiesStatus, has_finalizer};
+use crate::api::{BackupStatus, CollectorStatus, MeshObservabilityStatus, has_finalizer};
 use crate::world::{Backup, Collector, ReadError, ReadResult};
 
 use super::availability::{self, Availability};
 use super::conditions::{ConditionState, ConditionStates, ConditionStatus, with_conditions};
-use super::proxies::ListLengths;
+use super::proxies::{ListLengths, ProxiesReport};
+use super::proxies_condition::RestartNote;
 use super::reconciliation::{POLL_INTERVAL, Plan, RESYNC_INTERVAL, REVERT_POLL_INTERVAL, Reconciliation};
 use super::refusal::{Refusal, WriteFailure};
+use super::restart_gate::Installed;
 use super::step::Step;
 use super::targets::control_planes;
 use super::wiring::Assessment;
@@ -18,12 +20,13 @@ use super::{collector_objects, collector_pods, data_flow, proxies, proxies_condi
 impl Reconciliation<'_> {
     /// Plans for a resource that wants its mesh observed.
     pub(super) fn install(&self) -> Plan {
-        let spec = &self.resource.spec;
         let previous = self.resource.status.clone().unwrap_or_default();
         let collector = self.collector();
         let availability = self.availability(collector.as_ref());
+        let collector_status = self.collector_status(&availability);
         let backup = self.backup();
         let backup_status = self.backup_status(&backup);
+        let known_backup = backup.as_ref().ok().copied().flatten();
         let mesh = self.plan_mesh_config(backup, &availability, previous.mesh.clone().unwrap_or_default());
 
         let mut steps = Vec::new();
@@ -40,8 +43,18 @@ impl Reconciliation<'_> {
         }
         steps.extend(mesh.steps);
 
-        let proxies = self.proxies_status(&mesh.assessments);
-        let sent_by = |proxies: &ProxiesStatus| (proxies.up_to_date, proxies.total);
+        let is_complete = steps.is_empty();
+        let is_wired = !mesh.assessments.is_empty() && mesh.assessments.iter().all(|one| one.wired);
+        let proxies = self.proxies_report(&mesh.assessments);
+        let installed = Installed {
+            assessments: &mesh.assessments,
+            backup: known_backup,
+            collector: availability.condition.status,
+            is_complete,
+        };
+        let restarts = self.plan_restarts(proxies.as_ref().ok().filter(|_| is_wired), &installed);
+        steps.extend(restarts.steps);
+        let sent_by = |proxies: &ProxiesReport| (proxies.status.up_to_date, proxies.status.total);
         let conditions = ConditionStates {
             accepted: desired.as_ref().map_or_else(invalid_spec, |_| self.accepted()),
             collector_available: match &desired {
@@ -49,7 +62,7 @@ impl Reconciliation<'_> {
                 _ => self.after_failure(availability.condition, false),
             },
             mesh_configured: self.after_failure(mesh.condition, true),
-            proxies_up_to_date: proxies_up_to_date(&mesh.assessments, &proxies),
+            proxies_up_to_date: proxies_up_to_date(&mesh.assessments, &proxies, restarts.note),
             data_flowing: data_flow::condition(
                 collector.as_ref().map_or(&[][..], |one| &one.replica_statuses),
                 self.now,
@@ -57,14 +70,10 @@ impl Reconciliation<'_> {
             sending: proxies.as_ref().ok().map(sent_by),
         };
         let status = MeshObservabilityStatus {
-            collector: Some(CollectorStatus {
-                address: self.collector_address(),
-                image: collector_pods::image(&spec.collector, self.settings).to_owned(),
-                replicas: availability.replicas,
-                ready_replicas: availability.ready_replicas,
-            }),
+            collector: Some(collector_status),
             mesh: Some(mesh.status),
-            proxies: proxies.ok(),
+            proxies: proxies.ok().map(|proxies| proxies.status),
+            restarts: restarts.status,
             backup: backup_status.or(previous.backup),
             ..MeshObservabilityStatus::default()
         };
@@ -80,9 +89,9 @@ impl Reconciliation<'_> {
         }
     }
 
-    fn proxies_status(&self, assessments: &[Assessment]) -> ReadResult<ProxiesStatus> {
+    pub(super) fn proxies_report(&self, assessments: &[Assessment]) -> ReadResult<ProxiesReport> {
         let address = self.collector_address();
-        proxies::status_of(
+        proxies::report(
             self.world,
             self.settings,
             &self.resource.spec.mesh,
@@ -99,6 +108,16 @@ impl Reconciliation<'_> {
         }
     }
 
+    fn collector_status(&self, availability: &Availability) -> CollectorStatus {
+        let collector = &self.resource.spec.collector;
+        CollectorStatus {
+            address: self.collector_address(),
+            image: collector_pods::image(collector, self.settings).to_owned(),
+            replicas: availability.replicas,
+            ready_replicas: availability.ready_replicas,
+        }
+    }
+
     fn availability(&self, collector: Result<&Collector, &ReadError>) -> Availability {
         match collector {
             Ok(collector) => availability::assess(collector, &self.resource.spec.collector),
@@ -112,7 +131,7 @@ impl Reconciliation<'_> {
         }
     }
 
-    fn backup(&self) -> Result<Option<&Backup>, Refusal> {
+    pub(super) fn backup(&self) -> Result<Option<&Backup>, Refusal> {
         match self.world.backups.get(self.resource.uid()) {
             Some(Ok(backup)) => Ok(backup.as_ref()),
             Some(Err(error)) => Err(error.clone().into()),
@@ -149,7 +168,7 @@ impl Reconciliation<'_> {
     /// The state of a condition after a failed write, which is what people need to know. That holds for a collector that takes entries,
     /// too: it is not as the resource wants it.
     fn after_failure(&self, condition: ConditionState, of_mesh: bool) -> ConditionState {
-        let Some(failure) = self.failure else {
+        let Some(failure) = self.failure.filter(|failure| !failure.is_of_restart()) else {
             return condition;
         };
         let (WriteFailure::Forbidden { name, .. } | WriteFailure::Failed { name, .. }) = failure;
@@ -162,7 +181,12 @@ impl Reconciliation<'_> {
     }
 }
 
-fn proxies_up_to_date(assessments: &[Assessment], proxies: &ReadResult<ProxiesStatus>) -> ConditionState {
+/// The state of `ProxiesUpToDate`.
+fn proxies_up_to_date(
+    assessments: &[Assessment],
+    proxies: &ReadResult<ProxiesReport>,
+    restarts: Option<RestartNote>,
+) -> ConditionState {
     let is_wired = !assessments.is_empty() && assessments.iter().all(|one| one.wired);
     match proxies {
         Err(error) => ConditionState::unknown("ProxyCheckFailed", error.to_string()),
@@ -171,7 +195,7 @@ fn proxies_up_to_date(assessments: &[Assessment], proxies: &ReadResult<ProxiesSt
         }
         Ok(proxies) => {
             let provider = assessments.iter().find_map(|one| one.provider.as_deref());
-            proxies_condition::condition(proxies, provider)
+            proxies_condition::condition(&proxies.status, provider, restarts)
         }
     }
 }

@@ -236,6 +236,7 @@ impl Reconciliation<'_> {
             originals: BTreeMap::new(),
             inherited: BTreeMap::new(),
             allows_rollout: false,
+            config_map_uid: None,
             resource_version: None,
         });
         // A text may still hold the address of before, so that one stays known until every text has today's.

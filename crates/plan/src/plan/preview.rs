@@ -103,7 +103,9 @@ pub fn preview(
     let assessments = assessed.as_ref().map_or(&[][..], Vec::as_slice);
     Preview {
         objects: object_changes(world, settings, resource),
-        proxies: proxies::status_of(world, settings, mesh, assessments, &address, lengths).ok(),
+        proxies: proxies::report(world, settings, mesh, assessments, &address, lengths)
+            .ok()
+            .map(|report| report.status),
         warnings: helm_release_warnings(world, assessments),
         mesh: assessed,
         address,

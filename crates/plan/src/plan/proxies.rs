@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::api::{
     HidingSidecarStatus, MeshSpec, ProxiesStatus, SilencedServiceStatus, SilencedStatus, SkippedStatus,
     WorkloadStatus,
@@ -41,6 +43,33 @@ impl ListLengths {
     };
 }
 
+/// The proxies of a mesh, judged.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProxiesReport {
+    /// What the status says of them.
+    pub status: ProxiesStatus,
+    /// Every workload whose pods must restart, by namespace.
+    pub pending: Vec<PendingWorkload>,
+}
+
+/// A workload whose pods must restart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PendingWorkload {
+    /// What the status says of it.
+    pub workload: WorkloadStatus,
+    /// When the newest of these pods was created.
+    pub newest_pod: Option<Timestamp>,
+}
+
+impl PendingWorkload {
+    fn of(namespace: &str, owner: &PodOwner, pods: &[&Proxy], length: usize) -> Self {
+        Self {
+            workload: workload_status(namespace, owner, pods, length),
+            newest_pod: pods.iter().filter_map(|proxy| proxy.created_at).max(),
+        }
+    }
+}
+
 /// The proxies of a mesh, by what they do.
 #[derive(Default)]
 struct Groups<'a> {
@@ -55,7 +84,6 @@ struct Groups<'a> {
 /// What decides whether the proxies of a mesh send to the collector.
 #[derive(Clone, Copy, Debug)]
 struct ProxyContext<'a> {
-    mesh: &'a MeshSpec,
     address: &'a str,
     /// The namespace of the collector's Service.
     namespace: &'a str,
@@ -64,15 +92,15 @@ struct ProxyContext<'a> {
     lengths: ListLengths,
 }
 
-/// Counts the proxies of a mesh, and lists some or all of them. Sidecars decide nothing where the switch of mesh config wires it.
-pub fn status_of(
+/// Judges the proxies of a mesh, and lists some or all of them. Sidecars decide nothing where the switch of mesh config wires it.
+pub fn report(
     world: &World,
     settings: &OperatorSettings,
     mesh: &MeshSpec,
     assessments: &[Assessment],
     address: &str,
     lengths: ListLengths,
-) -> ReadResult<ProxiesStatus> {
+) -> ReadResult<ProxiesReport> {
     let proxies = world.proxies.as_ref().map_err(Clone::clone)?;
     let is_by_provider = assessments.iter().any(|one| one.provider.is_some());
     let sidecars = match &world.sidecars {
@@ -81,24 +109,19 @@ pub fn status_of(
         Ok(sidecars) => sidecars.as_slice(),
     };
     let context = ProxyContext {
-        mesh,
         address,
         namespace: &settings.namespace,
         telemetries: world.telemetries.as_ref().map_err(Clone::clone)?,
         sidecars,
         lengths,
     };
-    Ok(status(proxies, assessments, &context))
-}
-
-fn status(proxies: &[Proxy], assessments: &[Assessment], context: &ProxyContext<'_>) -> ProxiesStatus {
     let mut groups = Groups::default();
     for proxy in proxies.iter().filter(|proxy| !proxy.is_ending) {
-        if let Some(assessment) = assessment_of(proxy, context.mesh, assessments) {
-            groups.add(proxy, assessment, context);
+        if let Some(assessment) = assessment_of(proxy, mesh, assessments) {
+            groups.add(proxy, assessment, &context);
         }
     }
-    groups.status(context)
+    Ok(groups.report(&context))
 }
 
 impl<'a> Groups<'a> {
@@ -137,7 +160,7 @@ impl<'a> Groups<'a> {
         }
     }
 
-    fn status(self, context: &ProxyContext<'_>) -> ProxiesStatus {
+    fn report(self, context: &ProxyContext<'_>) -> ProxiesReport {
         let lengths = context.lengths;
         let waiting: i64 = self.pending.values().map(|pods| count(pods)).sum();
         let silent: i64 = self
@@ -148,15 +171,17 @@ impl<'a> Groups<'a> {
             .sum();
         let total = self.up_to_date + waiting + silent;
         let pending = self.pending.into_iter();
-        let workloads =
-            pending.map(|((namespace, owner), pods)| workload_status(namespace, owner, &pods, lengths.pods));
+        let pending = pending
+            .map(|((namespace, owner), pods)| PendingWorkload::of(namespace, owner, &pods, lengths.pods));
+        let pending: Vec<PendingWorkload> = pending.collect();
+        let workloads = pending.iter().map(|one| one.workload.clone());
         let silenced = self.silenced.into_iter();
         let silenced = silenced.map(|(decision, pods)| silenced_status(&decision, &pods, lengths.pods));
         let hidden = self.hidden.into_iter();
         let hidden = hidden.map(|(sidecar, pods)| hiding_sidecar_status(sidecar, &pods, context));
         let services = self.services.into_iter().take(lengths.workloads);
         let skipped = self.skipped.into_iter();
-        ProxiesStatus {
+        let status = ProxiesStatus {
             summary: format!("{}/{total}", self.up_to_date),
             total,
             up_to_date: self.up_to_date,
@@ -171,7 +196,8 @@ impl<'a> Groups<'a> {
             skipped: skipped
                 .map(|(reason, pods)| skipped_status(reason, &pods))
                 .collect(),
-        }
+        };
+        ProxiesReport { status, pending }
     }
 }
 

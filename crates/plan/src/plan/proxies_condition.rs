@@ -5,10 +5,31 @@ use crate::api::ProxiesStatus;
 use super::conditions::ConditionState;
 use super::proxies::ListLengths;
 
-/// The state of `ProxiesUpToDate`, for a wired mesh. `provider` is the provider through which it is wired, if it is one.
-pub fn condition(report: &ProxiesStatus, provider: Option<&str>) -> ConditionState {
+/// What else says why proxies are not up to date: the restarts by the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartNote {
+    /// The reason of the condition.
+    pub reason: &'static str,
+    /// How far the restarts are.
+    pub message: String,
+}
+
+/// The state of `ProxiesUpToDate`, for a wired mesh. `provider` is the provider through which it is wired, if it is one. The note is that
+/// of the operator's own restarts, if it makes them.
+pub fn condition(
+    report: &ProxiesStatus,
+    provider: Option<&str>,
+    restarts: Option<RestartNote>,
+) -> ConditionState {
+    let (reason, restarts) = match restarts {
+        Some(note) => (
+            note.reason,
+            format!("{}. {}", pending_message(report), note.message),
+        ),
+        None => ("RestartNeeded", restart_message(report)),
+    };
     let messages = [
-        (report.pending_restart > 0).then(|| restart_message(report)),
+        (report.pending_restart > 0).then_some(restarts),
         (!report.silenced.is_empty()).then(|| silenced_message(report, provider)),
         (!report.hiding_sidecars.is_empty()).then(|| hidden_message(report)),
         (!report.silenced_services.is_empty()).then(|| services_message(report, provider)),
@@ -26,7 +47,7 @@ pub fn condition(report: &ProxiesStatus, provider: Option<&str>) -> ConditionSta
             ConditionState::unmet("HiddenBySidecar", messages.join(". "))
         }
         (0, false) => ConditionState::unmet("SilencedByTelemetry", messages.join(". ")),
-        (_, false) => ConditionState::unmet("RestartNeeded", messages.join(". ")),
+        (_, false) => ConditionState::unmet(reason, messages.join(". ")),
     }
 }
 
@@ -36,6 +57,10 @@ fn restart_message(report: &ProxiesStatus) -> String {
         .iter()
         .map(|workload| workload.command.as_str())
         .collect();
+    format!("{}: {}", pending_message(report), commands.join("; "))
+}
+
+fn pending_message(report: &ProxiesStatus) -> String {
     let pods: Vec<String> = report
         .workloads
         .iter()
@@ -48,12 +73,10 @@ fn restart_message(report: &ProxiesStatus) -> String {
         .take(ListLengths::STATUS.pods)
         .collect();
     format!(
-        "{} of {} proxies started before the mesh was wired and learn the collector's address when their pods restart \
-         ({}): {}",
+        "{} of {} proxies started before the mesh was wired and learn the collector's address when their pods restart ({})",
         report.pending_restart,
         report.total,
         listed(&pods, report.pending_restart),
-        commands.join("; "),
     )
 }
 

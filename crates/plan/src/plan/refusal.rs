@@ -3,7 +3,7 @@
 use alscope_mesh_config::{GrpcAccessLogService, MeshConfigError, PROVIDER_NAME};
 
 use crate::api::Wiring;
-use crate::world::{ManagingTool, ObjectName, ReadError};
+use crate::world::{ManagingTool, ObjectName, ReadError, WorkloadKind};
 
 use super::conditions::ConditionState;
 use super::original::host_and_port;
@@ -245,11 +245,7 @@ pub enum WriteFailure {
     /// The operator lacks an RBAC right.
     #[error(
         "the operator may not {verb} {resource} {name}; give its service account this right{remedy}",
-        remedy = if resource == "configmaps" {
-            ": the chart's values mesh.namespace, mesh.revisions and mesh.sharedConfigMap decide it"
-        } else {
-            ", as the chart's Role does"
-        }
+        remedy = remedy(resource)
     )]
     Forbidden {
         /// The verb: `create`, `update`, `patch` or `delete`.
@@ -271,6 +267,29 @@ pub enum WriteFailure {
         /// What the API server said.
         message: String,
     },
+}
+
+impl WriteFailure {
+    /// Whether the write was the restart of a workload.
+    pub fn is_of_restart(&self) -> bool {
+        let (Self::Forbidden { resource, .. } | Self::Failed { resource, .. }) = self;
+        is_of_restart(resource)
+    }
+}
+
+/// Whether a write of this resource restarts a workload: nothing else of the operator names the group.
+fn is_of_restart(resource: &str) -> bool {
+    WorkloadKind::ALL.iter().any(|kind| kind.resource() == resource)
+}
+
+fn remedy(resource: &str) -> &'static str {
+    if resource == "configmaps" {
+        ": the chart's values mesh.namespace, mesh.revisions and mesh.sharedConfigMap decide it"
+    } else if is_of_restart(resource) {
+        ": the chart's value mesh.restartWorkloads gives it"
+    } else {
+        ", as the chart's Role does"
+    }
 }
 
 impl Refusal {

@@ -118,6 +118,7 @@ mod tests {
             proxyless: false,
             unreadable: false,
             is_ending: false,
+            created_at: None,
         }
     }
 

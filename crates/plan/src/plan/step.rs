@@ -1,8 +1,9 @@
 //! The writes of the operator. Each step is one request, guarded so that it changes only what was planned.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::world::{Backup, MeshConfigContent, ObjectName, OwnedKind};
+use crate::world::{Backup, MeshConfigContent, ObjectName, OwnedKind, WorkloadKind};
 
 /// One write, which is one request to the API server.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +53,8 @@ pub enum Step {
         /// The resourceVersion that guards the write.
         resource_version: String,
     },
+    /// Restarts a workload, so that its pods start with the address of the collector.
+    Restart(WorkloadRestart),
     /// Removes the finalizer, so that Kubernetes deletes the resource.
     RemoveFinalizer,
 }
@@ -65,6 +68,21 @@ pub struct DesiredObject {
     pub name: String,
     /// The whole object, as it is sent to the API server.
     pub object: Value,
+}
+
+/// A restart of a workload as `kubectl rollout restart` makes it: a new annotation of the pod template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkloadRestart {
+    /// The kind of the workload.
+    pub kind: WorkloadKind,
+    /// The namespace and name of the workload.
+    pub name: ObjectName,
+    /// The resourceVersion that guards the write.
+    pub resource_version: String,
+    /// The address and the wiring that the restart is for. The workload keeps it, so that no restart is made twice.
+    pub mark: String,
+    /// When the restart was decided.
+    pub at: Timestamp,
 }
 
 /// A write of mesh config.

@@ -73,6 +73,8 @@ pub struct Backup {
     pub inherited: BTreeMap<ObjectName, Vec<String>>,
     /// Whether somebody has allowed that managed gateways are rolled when it is restored.
     pub allows_rollout: bool,
+    /// The uid of its ConfigMap, which differs for each wiring of the mesh; absent for a backup that is to be created.
+    pub config_map_uid: Option<String>,
     /// The resourceVersion that guards its replacement; absent for a backup that is to be created.
     pub resource_version: Option<String>,
 }
@@ -150,6 +152,7 @@ impl Backup {
             originals,
             inherited,
             allows_rollout: annotation(ROLLOUT_ANNOTATION) == "true",
+            config_map_uid: config_map.uid(),
             resource_version: config_map.resource_version(),
         })
     }
@@ -199,6 +202,7 @@ impl Backup {
                         .collect(),
                 ),
                 resource_version: self.resource_version.clone(),
+                uid: self.config_map_uid.clone(),
                 ..ObjectMeta::default()
             },
             data: Some(entries.chain(inherited).collect()),
@@ -246,6 +250,7 @@ mod tests {
                 ),
             ]),
             allows_rollout: true,
+            config_map_uid: Some("c0ff".to_owned()),
             resource_version: Some("7".to_owned()),
         };
         let config_map = backup.config_map("alscope-system");

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::ResourceExt as _;
 use serde::Deserialize;
@@ -47,6 +48,8 @@ pub struct Proxy {
     pub proxyless: bool,
     /// Whether the proxy has no `PROXY_CONFIG`, as a gateway of an old chart that reads mesh config from a mounted file.
     pub unreadable: bool,
+    /// When the pod was created.
+    pub created_at: Option<Timestamp>,
     /// Whether the pod is being deleted. Its proxy still sends, and needs no restart.
     pub is_ending: bool,
 }
@@ -133,6 +136,7 @@ impl Proxy {
             overridden: mark(pod, OVERRIDE).contains("envoyAccessLogService"),
             proxyless: mark(pod, TEMPLATES).contains("grpc-agent"),
             unreadable,
+            created_at: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
             is_ending: pod.metadata.deletion_timestamp.is_some(),
         })
     }

@@ -206,6 +206,7 @@ fn backup() -> impl Strategy<Value = Backup> {
                 originals,
                 inherited,
                 allows_rollout,
+                config_map_uid: None,
                 resource_version: None,
             },
         )

@@ -53,6 +53,7 @@ impl Cluster {
             proxies: read(self.unreadable.proxies.as_ref(), &self.pods, |object| {
                 Proxy::of(&serde_json::from_value(object).unwrap())
             }),
+            workloads: self.read_workloads(),
             config_maps: self.mesh_config_maps(),
             collectors: uids
                 .iter()

@@ -28,6 +28,7 @@ pub(crate) fn name(step: &Step) -> String {
         Step::WriteMesh(edit) => format!("WriteMesh {}", edit.config_map.name),
         Step::ReleaseFieldOwnership { config_map: at, .. } => format!("ReleaseFieldOwnership {}", at.name),
         Step::DeleteBackup { .. } => "DeleteBackup".to_owned(),
+        Step::Restart(restart) => format!("Restart {}", restart.name),
         Step::RemoveFinalizer => "RemoveFinalizer".to_owned(),
     }
 }
@@ -38,7 +39,7 @@ pub(crate) fn names(steps: &[Step]) -> Vec<String> {
 }
 
 /// What the API server makes of a step.
-enum StepOutcome {
+pub(crate) enum StepOutcome {
     Done,
     /// Done, and nothing changed by it: no write to count.
     Unchanged,
@@ -96,6 +97,7 @@ impl Cluster {
             }
             Step::WriteBackup(backup) => self.write_backup(backup),
             Step::WriteMesh(edit) => self.write_mesh(edit),
+            Step::Restart(restart) => self.restart_workload(restart),
             Step::ReleaseFieldOwnership {
                 config_map,
                 index,
@@ -182,6 +184,7 @@ impl Cluster {
             return StepOutcome::Unchanged;
         }
         object.metadata.resource_version = Some(self.next_version());
+        object.metadata.uid.get_or_insert(format!("uid-{}", self.version));
         let since = self.now;
         self.config_maps.insert(name, Stored { object, since });
         StepOutcome::Done
@@ -360,30 +363,6 @@ impl Cluster {
     pub(crate) fn lose_the_backup(&mut self) {
         let own = &self.settings.namespace;
         self.config_maps.retain(|name, _| name.namespace != *own);
-    }
-
-    /// The collector's Deployments have rolled out.
-    pub(crate) fn roll_out(&mut self) {
-        for owned in &mut self.owned {
-            if owned.kind == OwnedKind::Deployment {
-                let replicas = owned.object["spec"]["replicas"].clone();
-                owned.object["status"] = json!({
-                    "observedGeneration": owned.object["metadata"]["generation"],
-                    "replicas": replicas, "updatedReplicas": replicas,
-                    "readyReplicas": replicas, "availableReplicas": replicas,
-                });
-            }
-        }
-    }
-
-    /// No collector is available any more.
-    pub(crate) fn break_collector(&mut self) {
-        for owned in &mut self.owned {
-            if owned.kind == OwnedKind::Deployment && owned.object.get("status").is_some() {
-                owned.object["status"]["availableReplicas"] = json!(0);
-                owned.object["status"]["readyReplicas"] = json!(0);
-            }
-        }
     }
 
     /// The operator starts anew: it remembers nothing.

@@ -16,6 +16,7 @@ mod provider;
 mod restarts;
 mod rights;
 mod rollback;
+mod rollouts;
 mod story;
 mod upgrades;
 
