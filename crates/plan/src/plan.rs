@@ -23,12 +23,12 @@ pub mod reverts;
 
 pub mod assignment;
 pub mod collector_config;
-pub mod collector_objects;
 pub mod collector_pods;
 pub mod reconciliation;
 pub mod restoration;
 pub mod targets;
 
+pub mod collector_objects;
 pub mod mesh_ownership;
 pub mod revision_texts;
 pub mod uninstall;
@@ -38,9 +38,9 @@ pub mod wiring;
 
 pub mod mesh_config;
 pub mod proxies;
-pub mod proxies_condition;
 pub mod restart_obstacles;
 
+pub mod proxies_condition;
 pub mod restarts;
 
 pub mod restart_gate;

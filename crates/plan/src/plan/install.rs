@@ -12,7 +12,7 @@ use super::proxies_condition::RestartNote;
 use super::reconciliation::{POLL_INTERVAL, Plan, RESYNC_INTERVAL, REVERT_POLL_INTERVAL, Reconciliation};
 use super::refusal::{Refusal, WriteFailure};
 use super::restart_gate::Installed;
-use super::step::Step;
+use super::step::{DesiredObject, Step};
 use super::targets::control_planes;
 use super::wiring::Assessment;
 use super::{collector_objects, collector_pods, data_flow, proxies, proxies_condition};
@@ -29,18 +29,8 @@ impl Reconciliation<'_> {
         let known_backup = backup.as_ref().ok().copied().flatten();
         let mesh = self.plan_mesh_config(backup, &availability, previous.mesh.clone().unwrap_or_default());
 
-        let mut steps = Vec::new();
-        if !has_finalizer(&self.resource.metadata) {
-            steps.push(Step::AddFinalizer);
-        }
         let desired = collector_objects::desired_objects(self.resource, self.settings);
-        if let (Ok(collector), Ok(desired)) = (&collector, &desired) {
-            steps.extend(collector_objects::apply_steps(
-                desired,
-                collector,
-                availability.rolled_out,
-            ));
-        }
+        let mut steps = self.steps_before_mesh(&desired, &collector, availability.rolled_out);
         steps.extend(mesh.steps);
 
         let is_complete = steps.is_empty();
@@ -87,6 +77,23 @@ impl Reconciliation<'_> {
             status: with_conditions(status, self.resource, &conditions, self.now),
             events: Vec::new(),
         }
+    }
+
+    /// The finalizer and the collector's objects, as far as they are not there yet.
+    fn steps_before_mesh(
+        &self,
+        desired: &Result<Vec<DesiredObject>, ConfigError>,
+        collector: &ReadResult<Collector>,
+        is_rolled_out: bool,
+    ) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if !has_finalizer(&self.resource.metadata) {
+            steps.push(Step::AddFinalizer);
+        }
+        if let (Ok(collector), Ok(desired)) = (collector, desired) {
+            steps.extend(collector_objects::apply_steps(desired, collector, is_rolled_out));
+        }
+        steps
     }
 
     pub(super) fn proxies_report(&self, assessments: &[Assessment]) -> ReadResult<ProxiesReport> {

@@ -351,8 +351,8 @@ fn wired_message(assessments: &[Assessment], address: &str) -> String {
 
 /// The warnings of [`helm_release_warnings`], as they follow a message.
 fn helm_release_warning(world: &World, assessments: &[Assessment]) -> String {
-    let warnings = helm_release_warnings(world, assessments).into_iter();
-    warnings.map(|warning| format!(". {warning}")).collect()
+    let warnings = helm_release_warnings(world, assessments);
+    warnings.iter().flat_map(|warning| [". ", warning]).collect()
 }
 
 /// A warning for each wired ConfigMap that a HelmRelease renders.

@@ -172,9 +172,10 @@ fn a_killed_operator_comes_to_the_same_end_after_a_reset() {
 
 /// From the switch to the provider, and back.
 #[rstest]
-#[case::to_the_provider("MeshConfig", "TelemetryProvider", 3)]
+// The Service is for every namespace where a provider streams to it.
+#[case::to_the_provider("MeshConfig", "TelemetryProvider", 4)]
 // The backup knows of the provider already.
-#[case::to_the_switch("TelemetryProvider", "MeshConfig", 2)]
+#[case::to_the_switch("TelemetryProvider", "MeshConfig", 3)]
 fn a_killed_operator_comes_to_the_same_end_with_another_wiring(
     #[case] before: &str,
     #[case] after: &str,
