@@ -167,7 +167,7 @@ fn time_text(time: Duration) -> String {
     let units = [("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
     let whole = units
         .into_iter()
-        .find(|(_, unit)| milliseconds >= *unit && milliseconds % unit == 0);
+        .find(|(_, unit)| milliseconds >= *unit && milliseconds.is_multiple_of(*unit));
     whole.map_or_else(
         || format!("{milliseconds}ms"),
         |(name, unit)| format!("{}{name}", milliseconds / unit),

@@ -43,14 +43,8 @@ impl Reconciliation<'_> {
         let is_wired = !mesh.assessments.is_empty() && mesh.assessments.iter().all(|one| one.wired);
         let proxies = self.proxies_status(&mesh.assessments);
         let conditions = ConditionStates {
-            accepted: match &desired {
-                Ok(_) => self.accepted(),
-                Err(error) => invalid_spec(error),
-            },
-            collector_available: match &desired {
-                Err(error) if !availability.exists => invalid_spec(error),
-                _ => self.after_failure(availability.condition, false),
-            },
+            accepted: self.accepted(desired.as_ref().err()),
+            collector_available: self.collector_available(desired.as_ref().err(), &availability),
             mesh_configured: self.after_failure(mesh.condition, true),
             proxies_up_to_date: match &proxies {
                 Err(error) => ConditionState::unknown("ProxyCheckFailed", error.to_string()),
@@ -141,7 +135,10 @@ impl Reconciliation<'_> {
         })
     }
 
-    fn accepted(&self) -> ConditionState {
+    fn accepted(&self, invalid: Option<&ConfigError>) -> ConditionState {
+        if let Some(error) = invalid {
+            return invalid_spec(error);
+        }
         let mesh = &self.resource.spec.mesh;
         match control_planes(self.world, mesh) {
             Ok(found) if found.is_empty() => ConditionState::unmet(
@@ -153,6 +150,17 @@ impl Reconciliation<'_> {
             ),
             Ok(_) => ConditionState::met("Accepted", "the resource owns its mesh"),
             Err(refusal) => ConditionState::unknown("MeshCheckFailed", refusal.to_string()),
+        }
+    }
+
+    fn collector_available(
+        &self,
+        invalid: Option<&ConfigError>,
+        availability: &Availability,
+    ) -> ConditionState {
+        match invalid {
+            Some(error) if !availability.exists => invalid_spec(error),
+            _ => self.after_failure(availability.condition.clone(), false),
         }
     }
 

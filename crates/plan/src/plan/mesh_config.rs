@@ -328,8 +328,11 @@ fn wired_message(assessments: &[Assessment], address: &str) -> String {
 
 /// The warnings of [`helm_release_warnings`], as they follow a message.
 fn helm_release_warning(world: &World, assessments: &[Assessment]) -> String {
-    let warnings = helm_release_warnings(world, assessments).into_iter();
-    warnings.map(|warning| format!(". {warning}")).collect()
+    let mut text = String::new();
+    for warning in helm_release_warnings(world, assessments) {
+        text.extend([". ", &warning]);
+    }
+    text
 }
 
 /// A warning for each wired ConfigMap that a HelmRelease renders.
