@@ -170,11 +170,12 @@ fn every_workload_is_listed_on_request(#[case] further: &[&str], #[case] expecte
     let stock = std::fs::read_to_string(stock()).unwrap();
     let mut state = stock.trim_end().to_owned();
     for number in 0..10 {
-        state.push_str(&format!(
+        let pod = format!(
             "\n  - {{apiVersion: v1, kind: Pod, metadata: {{namespace: shop, name: more-{number}-0, labels: {{service.istio.io/canonical-name: more}},
     ownerReferences: [{{apiVersion: apps/v1, kind: StatefulSet, name: more-{number}, uid: '1', controller: true}}]}},
    spec: {{containers: [{{name: istio-proxy, args: [proxy, sidecar], env: [{{name: PROXY_CONFIG, value: '{{}}'}}]}}]}}}}"
-        ));
+        );
+        state.push_str(&pod);
     }
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("state.yaml");

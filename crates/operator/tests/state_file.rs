@@ -180,11 +180,8 @@ mesh config (namespace istio-system, address alscope-collector.alscope-system.sv
    - prometheus
  enablePrometheusMerge: true
  rootNamespace: istio-system
--trustDomain: cluster.local
-\ No newline at end of file
-+trustDomain: cluster.local
+ trustDomain: cluster.local
 +enableEnvoyAccessLogService: true
-\ No newline at end of file
 
 objects to apply
  ConfigMap            alscope-system  alscope-collector-d52ce6ea90

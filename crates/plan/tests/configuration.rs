@@ -43,20 +43,17 @@ fn every_key_has_a_field_or_a_reason() {
     let mut excused = BTreeSet::new();
     for setting in settings() {
         let field = field(schema, setting.key);
-        match reason(setting.key) {
-            Some((owned, _)) => {
-                assert_eq!(
-                    field, None,
-                    "{} has a field and a reason not to have one",
-                    setting.key
-                );
-                excused.insert(*owned);
-            }
-            None => {
-                let type_ = &field
-                    .unwrap_or_else(|| panic!("{} has no field {}", setting.key, field_of(setting.key)))["type"];
-                assert_eq!(type_, type_of(setting), "{}", setting.key);
-            }
+        if let Some((owned, _)) = reason(setting.key) {
+            assert_eq!(
+                field, None,
+                "{} has a field and a reason not to have one",
+                setting.key
+            );
+            excused.insert(*owned);
+        } else {
+            let type_ = &field
+                .unwrap_or_else(|| panic!("{} has no field {}", setting.key, field_of(setting.key)))["type"];
+            assert_eq!(type_, type_of(setting), "{}", setting.key);
         }
     }
     let owned: Vec<&str> = OF_THE_OPERATOR.iter().map(|(key, _)| *key).collect();

@@ -81,7 +81,7 @@ pub struct MeshObservabilitySpec {
     pub analysis: AnalysisSpec,
     /// The collector that the operator runs in its own namespace.
     #[serde(default)]
-    pub collector: CollectorSpec,
+    pub collector: Box<CollectorSpec>,
 }
 
 impl MeshObservability {

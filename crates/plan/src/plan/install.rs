@@ -46,11 +46,8 @@ impl Reconciliation<'_> {
         steps.extend(restarts.steps);
         let sent_by = |proxies: &ProxiesReport| (proxies.status.up_to_date, proxies.status.total);
         let conditions = ConditionStates {
-            accepted: desired.as_ref().map_or_else(invalid_spec, |_| self.accepted()),
-            collector_available: match &desired {
-                Err(error) if !availability.exists => invalid_spec(error),
-                _ => self.after_failure(availability.condition, false),
-            },
+            accepted: self.accepted(desired.as_ref().err()),
+            collector_available: self.collector_available(desired.as_ref().err(), &availability),
             mesh_configured: self.after_failure(mesh.condition, true),
             proxies_up_to_date: proxies_up_to_date(&mesh.assessments, &proxies, restarts.note),
             data_flowing: data_flow::condition(
@@ -157,7 +154,10 @@ impl Reconciliation<'_> {
         })
     }
 
-    fn accepted(&self) -> ConditionState {
+    fn accepted(&self, invalid: Option<&ConfigError>) -> ConditionState {
+        if let Some(error) = invalid {
+            return invalid_spec(error);
+        }
         let mesh = &self.resource.spec.mesh;
         match control_planes(self.world, mesh) {
             Ok(found) if found.is_empty() => ConditionState::unmet(
@@ -169,6 +169,17 @@ impl Reconciliation<'_> {
             ),
             Ok(_) => ConditionState::met("Accepted", "the resource owns its mesh"),
             Err(refusal) => ConditionState::unknown("MeshCheckFailed", refusal.to_string()),
+        }
+    }
+
+    fn collector_available(
+        &self,
+        invalid: Option<&ConfigError>,
+        availability: &Availability,
+    ) -> ConditionState {
+        match invalid {
+            Some(error) if !availability.exists => invalid_spec(error),
+            _ => self.after_failure(availability.condition.clone(), false),
         }
     }
 

@@ -50,7 +50,7 @@ fn operator() -> Value {
 mod tests {
     use super::*;
 
-    fn ingress(spec: Value) -> Value {
+    fn ingress(spec: &Value) -> Value {
         let collector: CollectorSpec = serde_json::from_value(json!({"networkPolicy": spec})).unwrap();
         let policy = network_policy(&collector, &json!({"app": "collector"})).unwrap();
         assert_eq!(
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn by_default_everybody_reaches_both_ports_and_no_other() {
         assert_eq!(
-            ingress(json!({})),
+            ingress(&json!({})),
             json!([{"ports": port(11_800)}, {"ports": port(9_090)}])
         );
     }
@@ -80,7 +80,7 @@ mod tests {
             {"ipBlock": {"cidr": "192.0.2.0/24", "except": ["192.0.2.1/32"]}},
         ]);
         assert_eq!(
-            ingress(json!({"proxies": proxies})),
+            ingress(&json!({"proxies": proxies})),
             json!([{"ports": port(11_800), "from": proxies}, {"ports": port(9_090)}])
         );
     }
@@ -92,7 +92,7 @@ mod tests {
         let operator =
             json!({"podSelector": {"matchLabels": {"app.kubernetes.io/name": "alscope-operator"}}});
         assert_eq!(
-            ingress(json!({"prometheus": [prometheus]})),
+            ingress(&json!({"prometheus": [prometheus]})),
             json!([{"ports": port(11_800)}, {"ports": port(9_090), "from": [prometheus, operator]}])
         );
     }
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn an_empty_selector_is_kept_because_it_means_all() {
         let all = json!([{"namespaceSelector": {}}]);
-        assert_eq!(ingress(json!({"proxies": all}))[0]["from"], all);
+        assert_eq!(ingress(&json!({"proxies": all}))[0]["from"], all);
     }
 
     #[test]
