@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 use similar::TextDiff;
 
-use crate::api::{MeshObservability, ProxiesStatus, RestartBudget};
+use crate::api::{MeshObservability, ProxiesStatus, Restart, RestartBudget};
 use crate::plan::preview::Preview;
 use crate::plan::proxies::ProxiesReport;
 use crate::plan::refusal::Refusal;
@@ -46,6 +46,12 @@ pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
     objects(&mut text, &preview.objects);
     if let Some(proxies) = &preview.proxies {
         restarts(&mut text, proxies);
+        if proxies.pending_restart > 0 && resource.spec.mesh.restart == Restart::Rollout {
+            line(
+                &mut text,
+                "restart: Rollout: the operator restarts Deployments, StatefulSets and DaemonSets by itself; `alscope-operator restart` lists all",
+            );
+        }
     }
     text
 }
