@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use crate::api::{MeshObservability, ProxiesStatus, RestartBudget};
+use crate::api::{MeshObservability, ProxiesStatus, Restart, RestartBudget};
 use crate::plan::preview::{ObjectChanges, Outcome, Preview};
 use crate::plan::proxies::ProxiesReport;
 use crate::plan::proxies_condition::remedy;
@@ -65,7 +65,22 @@ pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
                 "proxies: none has to restart while mesh config is not written",
             );
         } else {
-            restarts(&mut text, proxies, preview.provider());
+            if preview.outcome() == Outcome::Refused {
+                line(&mut text, "");
+                line(
+                    &mut text,
+                    "proxies: none has to restart while mesh config is not written",
+                );
+            } else {
+                restarts(&mut text, proxies, preview.provider());
+                if proxies.pending_restart > 0 && resource.spec.mesh.restart == Restart::Rollout {
+                    line(
+                        &mut text,
+                        "restart: Rollout: the operator restarts Deployments, StatefulSets and DaemonSets by itself; `alscope-operator restart` lists all",
+                    );
+                }
+            }
+            not_reporting(&mut text, proxies, preview.provider());
         }
         not_reporting(&mut text, proxies, preview.provider());
     }

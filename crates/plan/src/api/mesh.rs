@@ -112,7 +112,7 @@ pub enum Restart {
     /// List them, with the command that restarts them.
     #[default]
     Report,
-    /// Restart their workloads, within [`RestartBudget`].
+    /// Restart their workloads, within `restartBudget`.
     Rollout,
 }
 

@@ -184,6 +184,9 @@ pub struct RestartsStatus {
     /// Why the operator begins no restart until somebody has mended something; absent while it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+    /// When the operator last began a restart. It is written before the restart is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_began: Option<Time>,
     /// When a restart was last seen to have ended. The pause begins then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_ended: Option<Time>,

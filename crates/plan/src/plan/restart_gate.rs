@@ -57,7 +57,8 @@ impl Reconciliation<'_> {
                 ..RestartPlan::default()
             };
         };
-        let restarts = match self.decide_restarts(proxies, installed.backup) {
+        let closed = self.closed(installed);
+        let restarts = match self.decide_restarts(proxies, installed.backup, closed.is_none()) {
             Ok(restarts) => restarts,
             Err(error) => {
                 return RestartPlan {
@@ -72,7 +73,6 @@ impl Reconciliation<'_> {
                 };
             }
         };
-        let closed = self.closed(installed);
         let mut note = restarts.note(closed.as_deref());
         if let Some(failure) = self.failure.filter(|failure| failure.is_of_restart()) {
             note.reason = match failure {
@@ -81,13 +81,8 @@ impl Reconciliation<'_> {
             };
             note.message = format!("{}. {failure}", note.message);
         }
-        let steps = if closed.is_none() {
-            restarts.next
-        } else {
-            Vec::new()
-        };
         RestartPlan {
-            steps: steps.into_iter().map(Step::Restart).collect(),
+            steps: restarts.next.into_iter().map(Step::Restart).collect(),
             status: Some(restarts.status),
             note: Some(note),
         }
@@ -104,11 +99,23 @@ impl Reconciliation<'_> {
         };
         let assessments = wiring::assess_all(self.world, self.settings, &wanted)?;
         let proxies = self.proxies_report(&assessments)?;
-        let restarts = self.decide_restarts(&proxies, backup)?;
+        let restarts = self.decide_restarts(&proxies, backup, true)?;
         Ok((proxies, restarts))
     }
 
-    fn decide_restarts(&self, report: &ProxiesReport, backup: Option<&Backup>) -> ReadResult<Restarts> {
+    fn decide_restarts(
+        &self,
+        report: &ProxiesReport,
+        backup: Option<&Backup>,
+        is_open: bool,
+    ) -> ReadResult<Restarts> {
+        let mut previous = self.previous_restarts();
+        if let Some(previous) = &mut previous
+            && self.failure.is_some_and(WriteFailure::is_of_restart)
+        {
+            // It did not begin, or the workload tells.
+            previous.last_began = None;
+        }
         let proxies = self.world.proxies.as_ref().map_err(Clone::clone)?;
         let workloads = self.world.workloads.as_ref().map_err(Clone::clone)?;
         Ok(Restarts::decide(&RestartWorld {
@@ -117,7 +124,8 @@ impl Reconciliation<'_> {
             workloads,
             mark: &self.restart_mark(backup),
             budget: &self.resource.spec.mesh.restart_budget,
-            previous: self.previous_restarts().as_ref(),
+            is_open,
+            previous: previous.as_ref(),
             now: self.now,
         }))
     }

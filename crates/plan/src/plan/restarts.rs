@@ -2,7 +2,8 @@
 //!
 //! Everything is decided from what the cluster holds: the annotations of a workload tell for which address and wiring it was restarted,
 //! its status tells whether that restart has ended. So the next pass goes on after a crash at any request, and no workload is restarted
-//! twice for the same wiring. Only the pause after a restart is kept in the status of the resource.
+//! twice for the same wiring. Only the times from
+//! which the pause counts are kept in the status of the resource.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +34,8 @@ pub struct RestartWorld<'a> {
     pub mark: &'a str,
     /// How fast restarts go.
     pub budget: &'a RestartBudget,
+    /// Whether a restart may begin.
+    pub is_open: bool,
     /// What an earlier pass said of the restarts.
     pub previous: Option<&'a RestartsStatus>,
     /// The current time.
@@ -69,14 +72,22 @@ impl Restarts {
         let (due, waiting) = world.due_and_waiting();
         let under_way: Vec<String> = begun.under_way.iter().map(|one| title(one)).collect();
         let last_ended = world.last_ended(&under_way);
+        // What is read of a workload may be older than its restart.
+        let last_began = begun.last_began.max(world.last_began());
         let pause_ends = last_ended
-            .max(begun.last_began)
+            .max(last_began)
             .map(|last| last.saturating_add(world.budget.pause()).unwrap_or(last));
-        let may_begin = begun.stopped.is_empty() && pause_ends.is_none_or(|end| world.now >= end);
+        let may_begin =
+            world.is_open && begun.stopped.is_empty() && pause_ends.is_none_or(|end| world.now >= end);
         let next = if may_begin {
             world.next(&begun, &due)
         } else {
             Vec::new()
+        };
+        let last_began = if next.is_empty() {
+            world.last_began()
+        } else {
+            Some(world.now)
         };
         Self {
             next,
@@ -87,6 +98,7 @@ impl Restarts {
                 waiting: count(waiting.len()),
                 waiting_for: waiting.iter().take(MAX_WAITING_LISTED).cloned().collect(),
                 stopped: (!begun.stopped.is_empty()).then(|| begun.stopped.join("; ")),
+                last_began: last_began.map(Time),
                 last_ended: last_ended.map(Time),
             },
             due: due.into_iter().map(|(pending, _)| pending.clone()).collect(),
@@ -227,6 +239,12 @@ impl<'a> RestartWorld<'a> {
                 at: self.now,
             })
             .collect()
+    }
+
+    /// When an earlier pass began a restart.
+    fn last_began(&self) -> Option<Timestamp> {
+        let time = self.previous?.last_began.as_ref()?;
+        Some(time.0)
     }
 
     /// When a restart was last seen to have ended: now, if one that was under way is not any more.

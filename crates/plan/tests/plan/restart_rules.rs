@@ -21,6 +21,7 @@ struct Case {
     budgets: Vec<Value>,
     others: Vec<Value>,
     previous: Option<RestartsStatus>,
+    is_open: bool,
 }
 
 impl Case {
@@ -31,6 +32,7 @@ impl Case {
             budgets: Vec::new(),
             others: Vec::new(),
             previous: None,
+            is_open: true,
         }
     }
 
@@ -90,6 +92,7 @@ impl Case {
             },
             mark: MARK,
             budget: &RestartBudget::default(),
+            is_open: self.is_open,
             previous: self.previous.as_ref(),
             now: BEGIN,
         })
@@ -109,7 +112,15 @@ fn a_workload_at_rest_is_restarted(#[values("Deployment", "StatefulSet", "Daemon
         (next.mark.as_str(), next.at, next.resource_version.as_str()),
         (MARK, BEGIN, "1")
     );
-    assert_eq!(Case::of(kind).decide(false).next, []);
+    assert_eq!(restarts.status.last_began, Some(Time(BEGIN)));
+    let closed = Case {
+        is_open: false,
+        ..Case::of(kind)
+    };
+    let restarts = closed.decide(true);
+    assert_eq!((restarts.next, restarts.status.last_began), (Vec::new(), None));
+    let restarts = Case::of(kind).decide(false);
+    assert_eq!((restarts.next, restarts.status.last_began), (Vec::new(), None));
 }
 
 #[rstest]
@@ -287,6 +298,15 @@ fn the_next_begins_when_the_pause_is_over(#[case] seconds: i64, #[case] restarte
         ..RestartsStatus::default()
     });
     assert_eq!(case.decide(true).next.len(), restarted);
+    case.previous = Some(RestartsStatus {
+        last_began: Some(Time(BEGIN - SignedDuration::from_secs(seconds))),
+        ..RestartsStatus::default()
+    });
+    assert_eq!(
+        case.decide(true).next.len(),
+        restarted,
+        "what is read may be older than a restart"
+    );
     case.previous = Some(RestartsStatus {
         under_way: vec!["shop/db (Deployment)".to_owned()],
         ..RestartsStatus::default()

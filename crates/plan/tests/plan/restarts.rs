@@ -262,11 +262,12 @@ fn a_refused_restart_is_told_where_proxies_are_and_tried_again() {
 
 #[test]
 fn a_crash_at_any_write_and_answers_that_are_lost_restart_nothing_twice() {
+    let spec = json!({"mesh": {"restart": "Rollout", "restartBudget": {"pause": "2s"}}});
     for repeats in [false, true] {
-        for life in 0..6 {
-            let mut cluster = Cluster::with_workloads(&rollout(), &TWO_NAMESPACES);
+        for life in 0..4 {
+            let mut cluster = Cluster::with_workloads(&spec, &TWO_NAMESPACES);
             cluster.repeats = repeats;
-            for _ in 0..160 {
+            for _ in 0..40 {
                 cluster.lives_for.get_or_insert(life);
                 if cluster.pass().0 == Ended::Killed {
                     cluster.lives_for = Some(life.max(1));

@@ -79,6 +79,20 @@ silent: 1 (shop/web-5d8f-x): add `- name: alscope` to the providers of accessLog
 }
 
 #[test]
+fn restarts_by_the_operator_are_told() {
+    let line = "\nrestart: Rollout: the operator restarts Deployments, StatefulSets and DaemonSets by itself; `alscope-operator restart` lists all\n";
+    for (restart, is_told) in [("Rollout", true), ("Report", false)] {
+        let cluster = Cluster::wired(&json!({"mesh": {"restart": restart}}));
+        let resource = cluster.resource();
+        let text = show(
+            resource,
+            &preview(&cluster.world(), &cluster.settings, resource, ListLengths::STATUS),
+        );
+        assert_eq!(text.contains(line), is_told, "{text}");
+    }
+}
+
+#[test]
 fn an_address_that_is_replaced_shows_as_a_diff_of_its_line() {
     let text = shown(
         &json!({"mesh": {"conflictPolicy": "Overwrite"}}),
