@@ -19,6 +19,7 @@ mod expiry;
 #[path = "../peers/flat_nodes.rs"]
 mod flat_nodes;
 mod gateways;
+mod grpc_messages;
 mod hosts;
 mod identity_cache_keys;
 mod labels;

@@ -14,6 +14,7 @@ mod encodings;
 mod ending;
 mod expiry;
 mod forwarded;
+mod grpc_messages;
 mod limits;
 mod memory;
 mod methods;
