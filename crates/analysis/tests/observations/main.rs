@@ -22,6 +22,7 @@ mod gateways;
 mod grpc_messages;
 mod hosts;
 mod identity_cache_keys;
+mod ipv6;
 mod labels;
 mod latency;
 mod logged_as_http;

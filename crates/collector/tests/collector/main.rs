@@ -15,6 +15,7 @@ mod ending;
 mod expiry;
 mod forwarded;
 mod grpc_messages;
+mod ipv6;
 mod limits;
 mod memory;
 mod methods;
