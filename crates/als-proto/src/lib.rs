@@ -27,6 +27,7 @@
 
 mod common_properties;
 mod entries;
+mod grpc_messages;
 mod http;
 mod identifier;
 mod malformed;
@@ -46,6 +47,7 @@ pub use common_properties::{
     Timestamp, TlsProperties,
 };
 pub use entries::{Entries, Entry, UnreadEntry, Unreadable};
+pub use grpc_messages::GrpcMessages;
 pub use http::{HttpEntry, HttpRequest, HttpResponse};
 pub use identifier::Identifier;
 pub use malformed::Malformed;

@@ -107,6 +107,10 @@ reasons! {
         SentBytes = "sent-bytes",
         /// Bytes from the caller of a TCP connection.
         ReceivedBytes = "received-bytes",
+        /// Messages from the caller of a gRPC call.
+        RequestMessages = "request-messages",
+        /// Messages to the caller of a gRPC call.
+        ResponseMessages = "response-messages",
     }
 }
 

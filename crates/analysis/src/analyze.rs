@@ -4,6 +4,7 @@ pub mod attribution;
 pub mod authority;
 pub mod direction;
 pub mod final_entry;
+pub mod grpc_messages;
 pub mod identity;
 pub mod k8s_mesh;
 pub mod latency;

@@ -21,7 +21,7 @@ use crate::analyze::NotObserved;
 use crate::analyze::final_entry::{check_is_final, check_is_no_tunnel};
 use crate::analyze::identity::Identity;
 use crate::analyze::k8s_mesh::Lookup;
-use crate::analyze::measure::{self, ClampedFields};
+use crate::analyze::measure::{self, ClampedFields, ConnectionBytes};
 use crate::analyze::protocol::is_connection;
 use crate::chain::{Analyzer, Chain};
 use crate::directory::Directory;
@@ -154,7 +154,7 @@ impl Shard {
                 let entry = &entry;
                 self.count_call(&context, common, LoggedCall::Request { entry, request })
             }
-            (Some(common), _) => self.count_call(&context, common, LoggedCall::Connection((&entry).into())),
+            (Some(common), _) => self.count_connection(&context, common, (&entry).into()),
         };
         self.count_result(counted);
     }
@@ -171,7 +171,7 @@ impl Shard {
         };
         let counted = match entry.common_properties() {
             None => Err(Skipped::NoCommonProperties.into()),
-            Some(common) => self.count_call(&context, common, LoggedCall::Connection((&entry).into())),
+            Some(common) => self.count_connection(&context, common, (&entry).into()),
         };
         self.count_result(counted);
     }
@@ -192,6 +192,17 @@ impl Shard {
                 accounting.count_skipped(reason);
             }
         }
+    }
+
+    /// Counts a TCP connection, whichever logger reports it. It is not inlined, so that requests are counted beside it in one place.
+    #[inline(never)]
+    fn count_connection(
+        &mut self,
+        context: &EntryContext<'_>,
+        common: &CommonProperties<'_>,
+        bytes: ConnectionBytes,
+    ) -> Result<bool, NotObserved> {
+        self.count_call(context, common, LoggedCall::Connection(&bytes))
     }
 
     /// Counts the call in `logged`. Returns whether all of its parties were found.
@@ -238,7 +249,7 @@ impl Shard {
                 }
             }
             LoggedCall::Connection(bytes) => {
-                tcp = measure::tcp(common, bytes);
+                tcp = measure::tcp(common, *bytes);
                 MeasuredCall::Connection { measure: &tcp }
             }
         };
@@ -249,8 +260,17 @@ impl Shard {
         if observations.are_overflowed || !clamped.is_empty() {
             self.count_limited(observations.are_overflowed, clamped);
         }
-        let attributed = self.count_observation(&first, subject);
-        let attributed = second.is_none_or(|second| self.count_observation(&second, subject)) && attributed;
+        let (id, mut attributed) = self.count_observation(&first, subject);
+        let second_id = second.map(|second| {
+            let (id, is_attributed) = self.count_observation(&second, subject);
+            attributed &= is_attributed;
+            id
+        });
+        if let MeasuredCall::Request { measure, .. } = subject
+            && measure.protocol.is_grpc()
+        {
+            self.count_messages(common, id, second_id);
+        }
         if observations.are_new {
             self.offer_example(observations, &context.shown(common, &peers, logged));
         }
@@ -331,12 +351,24 @@ impl Shard {
             .for_each(|field| self.counts.accounting.count_clamped(field));
     }
 
-    /// Counts an observation. Returns whether both of its parties were found.
+    /// Counts the messages of a gRPC call in the series of its observations.
+    #[inline(never)]
+    fn count_messages(&mut self, common: &CommonProperties<'_>, id: SeriesId, second: Option<SeriesId>) {
+        let measure = measure::messages(common);
+        self.count_limited(false, measure.clamped);
+        for id in [Some(id), second].into_iter().flatten() {
+            if let Some(delta) = self.counts.http.get_mut(id) {
+                delta.add_messages(measure.messages);
+            }
+        }
+    }
+
+    /// Counts an observation. Returns its series, and whether both of its parties were found.
     fn count_observation(
         &mut self,
         observation: &IdentifiedObservation,
         subject: MeasuredCall<'_, '_>,
-    ) -> bool {
+    ) -> (SeriesId, bool) {
         let (call, registry) = (observation.call, &self.registry);
         let id = match subject {
             MeasuredCall::Request { measure, .. } => {
@@ -359,6 +391,6 @@ impl Shard {
         for reason in missing.iter().flatten() {
             self.counts.accounting.count_unattributed(*reason);
         }
-        missing == [None, None]
+        (id, missing == [None, None])
     }
 }

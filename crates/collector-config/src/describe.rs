@@ -53,9 +53,9 @@ mod tests {
     #[test]
     fn defaults_are_described_key_by_key() {
         let expected = "\
-listen.grpc: 0.0.0.0:11800
+listen.grpc: [::]:11800
 listen.web: 127.0.0.1:8080
-listen.admin: 0.0.0.0:9090
+listen.admin: [::]:9090
 directory: kubernetes
 analysis.http: none
 analysis.tcp: none

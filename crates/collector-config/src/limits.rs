@@ -97,7 +97,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "limits.samples",
         Field::Number(|config| &mut config.limits.samples),
-        "Samples of all series in `/metrics`. The default is enough for some 750 edges of HTTP: one set of labels is 67 samples, and an edge with a proxy at both ends and five outcomes is ten sets. Beyond it, all further series of a metric share one series until others have been idle for `limits.idleSeries`.",
+        "Samples of all series in `/metrics`. The default is enough for some 720 edges of HTTP: one set of labels is up to 69 samples, and an edge with a proxy at both ends and five outcomes is ten sets. Beyond it, all further series of a metric share one series until others have been idle for `limits.idleSeries`.",
     ),
     setting(
         "limits.idleSeries",

@@ -1,6 +1,6 @@
 //! `listen`: the addresses of the collector's three ports.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use crate::ConfigError;
@@ -22,9 +22,9 @@ pub struct Listen {
 impl Default for Listen {
     fn default() -> Self {
         Self {
-            grpc: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 11800),
-            web: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
-            admin: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9090),
+            grpc: (Ipv6Addr::UNSPECIFIED, 11800).into(),
+            web: (Ipv4Addr::LOCALHOST, 8080).into(),
+            admin: (Ipv6Addr::UNSPECIFIED, 9090).into(),
         }
     }
 }
@@ -34,7 +34,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "listen.grpc",
         Field::Address(|config| &mut config.listen.grpc),
-        "The address and port that Envoys stream their access logs to.",
+        "The address and port that Envoys stream their access logs to. `[::]` takes IPv6 and IPv4; where the system has no IPv6, `0.0.0.0` stands for it.",
     ),
     setting(
         "listen.web",
@@ -44,7 +44,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "listen.admin",
         Field::Address(|config| &mut config.listen.admin),
-        "The address and port of the probes and the Prometheus metrics.",
+        "The address and port of the probes and the Prometheus metrics. `[::]` is read as in `listen.grpc`.",
     ),
 ];
 

@@ -137,6 +137,8 @@ impl SkyWalkingSettings {
                 .map_err(|_| bad_value(text, "write an IP address, as in 0.0.0.0 or ::"))?,
             None => default.ip(),
         };
+        // SkyWalking ships 0.0.0.0, which to Java is any address of either family.
+        let host = if host.is_unspecified() { default.ip() } else { host };
         let port = match self.part(listener, Meaning::Port) {
             Some((_, text)) => {
                 let port = text.value.trim().parse::<u16>().ok().filter(|port| *port > 0);

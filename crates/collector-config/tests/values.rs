@@ -61,9 +61,9 @@ ending: { quiet: 1s, accept: 2s, scrape: 1m 3s }
 fn what_the_file_leaves_out_is_the_default() {
     let config = config("directory: { kubernetes: {} }");
     assert_eq!(config.listen, Listen::default());
-    assert_eq!(config.listen.grpc.to_string(), "0.0.0.0:11800");
+    assert_eq!(config.listen.grpc.to_string(), "[::]:11800");
     assert_eq!(config.listen.web.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.listen.admin.to_string(), "0.0.0.0:9090");
+    assert_eq!(config.listen.admin.to_string(), "[::]:9090");
     assert_eq!(
         config.directory,
         Directory::Kubernetes(Kubernetes { kubeconfig: None })

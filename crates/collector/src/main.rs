@@ -96,7 +96,7 @@ struct RecordArguments {
     /// The file to write; an existing one is replaced
     file: PathBuf,
     /// The address that Envoys send to
-    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:11800")]
+    #[arg(long, value_name = "ADDRESS", default_value = "[::]:11800")]
     listen: SocketAddr,
     /// Stop after this many seconds; by default at Ctrl-C
     #[arg(long)]

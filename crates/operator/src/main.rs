@@ -5,7 +5,7 @@ mod restart_command;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::IsTerminal as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,9 +19,11 @@ use alscope_plan::plan::settings::OperatorSettings;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use kube::{Client, Config};
+use rustix::io::Errno;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 use tracing_subscriber::EnvFilter;
 
 /// Wires an Istio mesh for a MeshObservability, runs its collector, and undoes all of it when the resource is deleted.
@@ -68,7 +70,7 @@ struct Run {
     #[arg(long, default_value = "15s", value_parser = lease_duration, value_name = "DURATION")]
     lease_duration: Duration,
     /// The address that serves liveness, readiness and metrics
-    #[arg(long, default_value = "0.0.0.0:9090", value_name = "ADDRESS")]
+    #[arg(long, default_value = "[::]:9090", value_name = "ADDRESS")]
     listen: SocketAddr,
 }
 
@@ -142,6 +144,19 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "a duration is not negative; write for instance 90s".to_owned())
 }
 
+/// Listens on the address. If the system has no IPv6, `0.0.0.0` stands for `[::]`.
+async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let refused = match TcpListener::bind(address).await {
+        Err(error) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => error,
+        bound => return bound,
+    };
+    let Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) = Errno::from_io_error(&refused) else {
+        return Err(refused);
+    };
+    info!("the system has no IPv6, so the operator listens on 0.0.0.0 and not on [::]");
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+}
+
 /// Parses the duration of a Lease. A shorter one would be renewed without pause.
 fn lease_duration(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
@@ -191,7 +206,7 @@ async fn operate(arguments: Run) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let admin = TcpListener::bind(arguments.listen).await.with_context(|| {
+    let admin = listen(arguments.listen).await.with_context(|| {
         format!(
             "{} can't be listened on; end what listens there or change --listen",
             arguments.listen

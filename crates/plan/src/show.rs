@@ -57,34 +57,38 @@ pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
             line(&mut text, &format!("objects: {}", invalid_spec_text(problem)));
         }
     }
+    proxies_of(&mut text, resource, preview);
+    text
+}
+
+fn proxies_of(text: &mut String, resource: &MeshObservability, preview: &Preview) {
     if let Some(proxies) = &preview.proxies {
         if preview.outcome() == Outcome::Refused {
-            line(&mut text, "");
+            line(text, "");
             line(
-                &mut text,
+                text,
                 "proxies: none has to restart while mesh config is not written",
             );
         } else {
             if preview.outcome() == Outcome::Refused {
-                line(&mut text, "");
+                line(text, "");
                 line(
-                    &mut text,
+                    text,
                     "proxies: none has to restart while mesh config is not written",
                 );
             } else {
-                restarts(&mut text, proxies, preview.provider());
+                restarts(text, proxies, preview.provider());
                 if proxies.pending_restart > 0 && resource.spec.mesh.restart == Restart::Rollout {
                     line(
-                        &mut text,
+                        text,
                         "restart: Rollout: the operator restarts Deployments, StatefulSets and DaemonSets by itself; `alscope-operator restart` lists all",
                     );
                 }
             }
-            not_reporting(&mut text, proxies, preview.provider());
+            not_reporting(text, proxies, preview.provider());
         }
-        not_reporting(&mut text, proxies, preview.provider());
+        not_reporting(text, proxies, preview.provider());
     }
-    text
 }
 
 /// Appends lines without the spaces at their ends, which a table has.

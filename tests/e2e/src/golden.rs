@@ -47,8 +47,8 @@ const fn from_outside(name: &'static str, call: &'static [&'static str], entries
     }
 }
 
-/// What is called. Both sidecars log a call, a gateway logs it once for both of its sides.
-pub const SCENARIOS: [Scenario; 17] = [
+/// What is called under each wiring. Both sidecars log a call, a gateway logs it once for both of its sides.
+const SCENARIOS: [Scenario; 17] = [
     scenario("http-ok", &["get", "http://server:8080/status/200"], 6),
     scenario(
         "http-client-error",
@@ -108,9 +108,58 @@ pub const SCENARIOS: [Scenario; 17] = [
     ),
 ];
 
-/// The checked-in recordings, with the objects of the cluster at that time and what the rules make of them.
-pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
+/// What is called besides under [`Wiring::TelemetryProvider`], whose loggers say more.
+const PROVIDER_SCENARIOS: [Scenario; 7] = [
+    // Three messages there, five back.
+    scenario("grpc-stream", &["stream", "http://server:9090"], 6),
+    scenario(
+        "grpc-late-error",
+        &["stream", "http://server:9090", "--code=14"],
+        6,
+    ),
+    // A Service without endpoints.
+    scenario(
+        "http-unavailable",
+        &["get", "http://nobody:8080/", "--status=503"],
+        3,
+    ),
+    scenario("tcp-unavailable", &["tcp", "nobody:7000", "--refused"], 3),
+    // A port where nobody listens: the called one's Envoy finds out, and the caller's where there is no other.
+    scenario("http-refused", &["get", "http://server:8099/", "--status=503"], 6),
+    scenario("tcp-refused", &["tcp", "outsider:7099", "--refused"], 3),
+    // Plain text where mutual TLS is demanded: no filter chain matches.
+    from_outside("listener-refused", &["tcp", "headless:8080", "--refused"], 3),
+];
+
+/// How the Envoys of a recording were told to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wiring {
+    /// By the switch in mesh config and an address in the bootstrap.
+    MeshConfig,
+    /// By a telemetry provider in mesh config, of the kind `envoyHttpAls`.
+    TelemetryProvider,
+}
+
+impl Wiring {
+    /// Every one.
+    pub const ALL: [Wiring; 2] = [Wiring::MeshConfig, Wiring::TelemetryProvider];
+
+    /// The checked-in recordings, with the objects of the cluster at that time and what the rules make of them.
+    pub fn folder(self) -> PathBuf {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+        match self {
+            Wiring::MeshConfig => golden,
+            Wiring::TelemetryProvider => golden.join("provider"),
+        }
+    }
+
+    /// What is called.
+    pub fn scenarios(self) -> Vec<Scenario> {
+        match self {
+            Wiring::MeshConfig => SCENARIOS.to_vec(),
+            Wiring::TelemetryProvider => [&SCENARIOS[..], &PROVIDER_SCENARIOS].concat(),
+        }
+    }
 }
 
 /// The file of the cluster's objects.
@@ -182,9 +231,12 @@ pub fn observations(analyzer: &str, recording: &Path, directory: &Path) -> anyho
     Ok(lines.concat())
 }
 
-const COUNTERS: [&str; 5] = [
+const COUNTERS: [&str; 8] = [
     "alscope_requests_total",
+    "alscope_grpc_",
     "alscope_tcp_connections_closed_total",
+    "alscope_tcp_received_bytes_total",
+    "alscope_tcp_sent_bytes_total",
     "alscope_entries_",
     "alscope_messages_rejected_total",
     "alscope_parties_unattributed_total",

@@ -15,4 +15,5 @@ pub mod meshes;
 pub mod operator;
 pub mod process;
 pub mod programs;
+pub mod provider;
 pub mod wired;

@@ -40,6 +40,12 @@ impl<'a> FilterStateObject<'a> {
         Ok(object)
     }
 
+    /// Whether `value` is the message of this full name: the part of its type's URL behind the last slash.
+    pub fn is_of_type(&self, name: &[u8]) -> bool {
+        let domain = self.type_url.strip_suffix(name);
+        domain.is_some_and(|domain| matches!(domain, [] | [.., b'/']))
+    }
+
     fn merge_any(&mut self, any: &'a [u8]) -> Result<(), Malformed> {
         let mut fields = Fields::new(any);
         while let Some(key) = fields.key()? {

@@ -4,6 +4,7 @@
 
 mod common_properties;
 mod encode;
+mod grpc_messages;
 mod http;
 mod message;
 mod metadata;

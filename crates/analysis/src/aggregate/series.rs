@@ -2,6 +2,8 @@
 
 use std::hash::{Hash, Hasher};
 
+use als_proto::GrpcMessages;
+
 use super::histogram::{BUCKET_COUNT, EDGE_BUCKET_COUNT, Histogram, bucket};
 use super::ids::CallId;
 use crate::analyze::measure::{HttpMeasure, TcpMeasure};
@@ -73,6 +75,8 @@ pub struct HttpCounts {
     pub response_bytes: Histogram,
     /// How many requests in each bucket of durations are long-lived, see [`crate::analyze::long_lived`].
     pub long_lived: [u32; EDGE_BUCKET_COUNT],
+    /// The messages of gRPC calls; none if the proxies do not log them.
+    pub messages: GrpcMessages,
 }
 
 /// The counters of an HTTP or gRPC series of one worker between two drains. A large mesh has thousands of them, and most are in no
@@ -88,14 +92,22 @@ pub struct HttpDelta {
     /// Small, so that all counters fit in the same lines. They saturate far above what a second can bring; what is beyond counts as
     /// not long-lived.
     long_lived: [u16; EDGE_BUCKET_COUNT],
+    messages: GrpcMessages,
+}
+
+impl HttpDelta {
+    /// Adds the messages of a gRPC call that the delta has counted.
+    pub fn add_messages(&mut self, messages: GrpcMessages) {
+        add_messages(&mut self.messages, messages);
+    }
 }
 
 impl Counts for HttpCounts {
     type Measure = HttpMeasure;
     type Delta = HttpDelta;
 
-    /// One counter and three histograms, each with a sum and a count.
-    const SAMPLES_PER_SERIES: usize = 1 + 3 * (BUCKET_COUNT + 2);
+    /// Three counters, of which only gRPC has those of messages, and three histograms, each with a sum and a count.
+    const SAMPLES_PER_SERIES: usize = 3 + 3 * (BUCKET_COUNT + 2);
 
     fn outcome(measure: &HttpMeasure) -> Outcome {
         Outcome {
@@ -135,6 +147,7 @@ impl Counts for HttpCounts {
             request_bytes: delta.request_bytes.into(),
             response_bytes: delta.response_bytes.into(),
             long_lived: delta.long_lived.map(u32::from),
+            messages: delta.messages,
         }
     }
 
@@ -146,7 +159,14 @@ impl Counts for HttpCounts {
         for (count, more) in self.long_lived.iter_mut().zip(other.long_lived) {
             *count = count.saturating_add(more);
         }
+        add_messages(&mut self.messages, other.messages);
     }
+}
+
+/// Adds messages. The sums stop at the largest number, because a counter never falls.
+fn add_messages(sum: &mut GrpcMessages, more: GrpcMessages) {
+    sum.requests = sum.requests.saturating_add(more.requests);
+    sum.responses = sum.responses.saturating_add(more.responses);
 }
 
 /// The counters of a TCP series. An access log tells of a connection when it ends, so opened equals closed.
@@ -235,6 +255,24 @@ mod tests {
             [delta, merged].map(|counts| (counts.connections, counts.sent_bytes, counts.received_bytes)),
             [(2, u64::MAX, u64::MAX), (4, u64::MAX, u64::MAX)]
         );
+    }
+
+    // proves: measure/never-falls
+    #[test]
+    fn the_messages_of_calls_never_fall() {
+        let mut counts = HttpCounts {
+            messages: GrpcMessages {
+                requests: u64::MAX - 1,
+                responses: 3,
+            },
+            ..HttpCounts::default()
+        };
+        counts.merge(&counts.clone());
+        let expected = GrpcMessages {
+            requests: u64::MAX,
+            responses: 6,
+        };
+        assert_eq!(counts.messages, expected);
     }
 
     #[test]

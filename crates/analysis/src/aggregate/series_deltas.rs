@@ -64,6 +64,11 @@ impl<C: Counts> SeriesDeltas<C> {
         id
     }
 
+    /// The counters of a series that [`SeriesDeltas::add`] has counted an observation in.
+    pub fn get_mut(&mut self, id: SeriesId) -> Option<&mut C::Delta> {
+        self.by_id.get_mut(id.slot())
+    }
+
     /// Remembers the id of a key, unless it is the overflow's: so memory stays bounded, however many keys there are.
     #[cold]
     fn remember(&mut self, hash_of_key: u64, key: SeriesKey, id: SeriesId) -> SeriesId {

@@ -1,7 +1,8 @@
 //! Measures an entry: its outcome, its duration and its bytes.
 
-use als_proto::{CommonProperties, HttpEntry, HttpRequest, Malformed, ResponseFlags, TcpEntry};
+use als_proto::{CommonProperties, GrpcMessages, HttpEntry, HttpRequest, Malformed, ResponseFlags, TcpEntry};
 
+use super::grpc_messages::grpc_messages;
 use super::latency;
 use super::long_lived::is_long_lived;
 use super::protocol::{self, Protocol};
@@ -12,6 +13,8 @@ use crate::port_protocol::PortProtocol;
 pub const MAX_REQUEST_BYTES: u64 = 1 << 50;
 /// The most accepted bytes of a TCP connection: 64 PiB, which take one of 100 Gbit/s two months.
 pub const MAX_CONNECTION_BYTES: u64 = 1 << 56;
+/// The most accepted messages of a gRPC call, each way: with the five bytes that begin each of them, they fill the largest request.
+pub const MAX_MESSAGES: u64 = MAX_REQUEST_BYTES / 5;
 /// The largest accepted status code (RFC 9110, 15: three digits).
 pub const MAX_STATUS_CODE: u32 = 999;
 
@@ -147,6 +150,26 @@ impl HttpMeasure {
     }
 }
 
+/// The measures of the messages of a gRPC call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageMeasure {
+    /// The messages each way; none if the proxy does not log them.
+    pub messages: GrpcMessages,
+    /// The values that were out of range.
+    pub clamped: ClampedFields,
+}
+
+/// Measures the messages of a gRPC call. They are no part of [`HttpMeasure`], because most calls have none.
+pub fn messages(common: &CommonProperties<'_>) -> MessageMeasure {
+    let GrpcMessages { requests, responses } = grpc_messages(common);
+    let mut clamped = ClampedFields::default();
+    let messages = GrpcMessages {
+        requests: clamped.at_most(ClampedField::RequestMessages, MAX_MESSAGES, requests),
+        responses: clamped.at_most(ClampedField::ResponseMessages, MAX_MESSAGES, responses),
+    };
+    MessageMeasure { messages, clamped }
+}
+
 /// The bytes of a TCP connection as its logger counted them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionBytes {
@@ -169,8 +192,8 @@ impl From<&TcpEntry<'_>> for ConnectionBytes {
 impl From<&HttpEntry<'_>> for ConnectionBytes {
     fn from(entry: &HttpEntry<'_>) -> Self {
         ConnectionBytes {
-            received: entry.request.map_or(0, |request| request.body_bytes),
-            sent: entry.response.map_or(0, |response| response.body_bytes),
+            received: entry.request.as_ref().map_or(0, |request| request.body_bytes),
+            sent: entry.response.as_ref().map_or(0, |response| response.body_bytes),
         }
     }
 }

@@ -30,6 +30,15 @@ impl Protocol {
         }
     }
 
+    /// Whether it is gRPC.
+    #[inline]
+    pub fn is_grpc(self) -> bool {
+        match self {
+            Protocol::Grpc(_) | Protocol::GrpcUnknown => true,
+            Protocol::Http | Protocol::Tcp => false,
+        }
+    }
+
     /// A number that is unique to the protocol and its status.
     #[inline]
     pub fn number(self) -> u16 {
@@ -69,18 +78,33 @@ pub fn is_connection(
     entry: &HttpEntry<'_>,
     request: &HttpRequest<'_>,
 ) -> bool {
-    match common.access_log_type {
-        // TcpUpstreamConnected, TcpPeriodic, TcpConnectionEnd
-        1..=3 => true,
-        // DownstreamStart to DownstreamTunnelSuccessfullyEstablished
-        4..=10 => false,
-        // NotSet, those of UDP, and types that this version does not know
-        _ => {
-            entry.protocol_version == VERSION_UNSPECIFIED
-                && request.method == METHOD_UNSPECIFIED
-                && entry.response.is_none_or(|response| response.code.is_none())
-        }
+    if entry.protocol_version == VERSION_UNSPECIFIED {
+        return is_connection_without_version(common, entry, request);
     }
+    is_tcp_type(common)
+}
+
+/// Whether an entry without a version is about a TCP connection. It is not inlined, because nearly all requests have a version.
+#[cold]
+fn is_connection_without_version(
+    common: &CommonProperties<'_>,
+    entry: &HttpEntry<'_>,
+    request: &HttpRequest<'_>,
+) -> bool {
+    // From DownstreamStart to DownstreamTunnelSuccessfullyEstablished, all types are of requests.
+    let is_request_type = (4..=10).contains(&common.access_log_type);
+    let has_code = entry
+        .response
+        .as_ref()
+        .is_some_and(|response| response.code.is_some());
+    let is_named = request.method != METHOD_UNSPECIFIED || has_code;
+    is_tcp_type(common) || !is_request_type && !is_named
+}
+
+/// Whether the type is `TcpUpstreamConnected`, `TcpPeriodic` or `TcpConnectionEnd`.
+#[inline]
+fn is_tcp_type(common: &CommonProperties<'_>) -> bool {
+    (1..=3).contains(&common.access_log_type)
 }
 
 /// The protocol of an HTTP entry. It is gRPC by the content type if that is logged, else by what the called port declares, else by

@@ -64,10 +64,7 @@ fn keep<'a>(
 /// The peer in an object, by the object's type (envoy `grpc_access_log_utils`): messages are packed as they are, bytes and strings
 /// in wrappers.
 fn peer<'a>(object: &FilterStateObject<'a>) -> Option<Peer<&'a [u8]>> {
-    let is = |type_name: &[u8]| {
-        let domain = object.type_url.strip_suffix(type_name);
-        domain.is_some_and(|domain| matches!(domain, [] | [.., b'/']))
-    };
+    let is = |name: &[u8]| object.is_of_type(name);
     if is(b"google.protobuf.Struct") {
         Peer::in_struct(object.value)
     } else if is(b"google.protobuf.BytesValue") || is(b"google.protobuf.StringValue") {

@@ -31,7 +31,7 @@ pub(super) enum LoggedCall<'e, 'm> {
         request: &'e HttpRequest<'m>,
     },
     /// A TCP connection.
-    Connection(ConnectionBytes),
+    Connection(&'e ConnectionBytes),
 }
 
 /// The proxy that sent an entry, and the directory in which it is looked up.

@@ -19,8 +19,10 @@ mod expiry;
 #[path = "../peers/flat_nodes.rs"]
 mod flat_nodes;
 mod gateways;
+mod grpc_messages;
 mod hosts;
 mod identity_cache_keys;
+mod ipv6;
 mod labels;
 mod latency;
 mod logged_as_http;

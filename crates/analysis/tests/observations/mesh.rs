@@ -90,6 +90,20 @@ pub(crate) fn state() -> DirectoryState {
     in_mesh(DirectoryState::default())
 }
 
+/// The Service of reviews.
+pub(crate) fn service_of_reviews() -> ServiceRecord {
+    ServiceRecord {
+        name: "reviews".into(),
+        namespace: "demo".into(),
+        labels: [].into(),
+        annotations: [].into(),
+        selector: None,
+        addresses: vec![REVIEWS_SERVICE.parse().unwrap()],
+        ports: vec![port(9080)],
+        created: at(STARTED),
+    }
+}
+
 /// The slice of the Service of reviews.
 pub(crate) fn slice_of_reviews() -> EndpointSliceRecord {
     EndpointSliceRecord {
@@ -112,18 +126,7 @@ pub(crate) fn in_mesh(mut state: DirectoryState) -> DirectoryState {
     ] {
         state.apply(Record::Pod(pod(workload, address)), at(STARTED));
     }
-    let addresses = vec![REVIEWS_SERVICE.parse().unwrap()];
-    let service = ServiceRecord {
-        name: "reviews".into(),
-        namespace: "demo".into(),
-        labels: [].into(),
-        annotations: [].into(),
-        selector: None,
-        addresses,
-        ports: vec![port(9080)],
-        created: at(STARTED),
-    };
-    state.apply(Record::Service(service), at(STARTED));
+    state.apply(Record::Service(service_of_reviews()), at(STARTED));
     state.apply(Record::EndpointSlice(slice_of_reviews()), at(STARTED));
     let node = NodeRecord {
         name: "node0".into(),

@@ -145,7 +145,7 @@ fn damaged_bytes_within_an_entry_reject_that_entry() {
 #[test]
 fn series_beyond_the_bound_go_into_one_and_are_counted() {
     let bounds = RegistryBounds {
-        samples: 2 * 67,
+        samples: 2 * 69,
         ..RegistryBounds::default()
     };
     let mut mesh = Mesh::with(AnalysisSettings::default(), bounds);

@@ -59,8 +59,8 @@ envoy-metric:
             "refused: `envoy-metric.default.alsTCPAnalysis` in application.yml line 19: the analyzer `persistence` needs an \
              analyzer before it; write it after k8s-mesh or mx-mesh, as in k8s-mesh,persistence",
         ),
-        ("core.default.gRPCHost", "0.0.0.0", "listen.grpc: 0.0.0.0:11800"),
-        ("core.default.gRPCPort", "11800", "listen.grpc: 0.0.0.0:11800"),
+        ("core.default.gRPCHost", "0.0.0.0", "listen.grpc: [::]:11800"),
+        ("core.default.gRPCPort", "11800", "listen.grpc: [::]:11800"),
     ];
     assert_eq!(
         rows,

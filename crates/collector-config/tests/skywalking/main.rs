@@ -102,7 +102,7 @@ fn told_of(config: Result<Config, ConfigError>, name: &str) -> String {
 #[case::host_v6("default.gRPCHost", "::", &["gRPCPort"], "listen.grpc: [::]:11801")]
 #[case::host_name("default.gRPCHost", "localhost", &["gRPCPort"], "refused: `NAME` in PLACE is `localhost`; write an IP address, as in 0.0.0.0 or ::")]
 #[case::host_without_port("default.gRPCHost", "10.0.0.1", &[], "ignored: it counts only with a gRPCPort of its own; without one, access logs come in on the shared port")]
-#[case::port("default.gRPCPort", "11802", &[], "listen.grpc: 0.0.0.0:11802")]
+#[case::port("default.gRPCPort", "11802", &[], "listen.grpc: [::]:11802")]
 #[case::bad_port("default.gRPCPort", "70000", &[], "refused: `NAME` in PLACE is `70000`; write a port from 1 to 65535")]
 #[case::blank_port("default.gRPCPort", "", &[], "refused: `NAME` in PLACE is ``; write a port from 1 to 65535")]
 #[case::calls("default.maxConcurrentCallsPerConnection", "7", &["gRPCPort"], "limits.streamsPerConnection: 7")]
@@ -129,7 +129,7 @@ fn setting_of_the_section_means_the_same_by_every_way(
     // Without a port of its own the section's listener is not the one that receives, so the port is told in the way that
     // is tested.
     let with_port = |told: String| {
-        let port = "listen.grpc: 0.0.0.0:11801; ";
+        let port = "listen.grpc: [::]:11801; ";
         told.strip_prefix(port).map(str::to_owned).unwrap_or(told)
     };
     let lines = |name: &str| {
@@ -177,15 +177,15 @@ fn setting_of_the_section_means_the_same_by_every_way(
 }
 
 #[rstest]
-#[case::core_port(&[("SW_CORE_GRPC_PORT", "11900")], "listen.grpc: 0.0.0.0:11900")]
+#[case::core_port(&[("SW_CORE_GRPC_PORT", "11900")], "listen.grpc: [::]:11900")]
 #[case::core_host(&[("SW_CORE_GRPC_HOST", "127.0.0.1")], "listen.grpc: 127.0.0.1:11800")]
 #[case::core_port_zero(&[("SW_CORE_GRPC_PORT", "0")], "refused: `SW_CORE_GRPC_PORT` in the environment is `0`; write a port from 1 to 65535")]
 #[case::core_tls(&[("SW_CORE_GRPC_SSL_ENABLED", "true")], "refused: `SW_CORE_GRPC_SSL_ENABLED` in the environment is `true`; TLS is not in this version; set it to false and let proxies connect in plain text")]
-#[case::shared_port_before_the_cores(&[("SW_RECEIVER_GRPC_PORT", "11901"), ("SW_CORE_GRPC_PORT", "11900")], "listen.grpc: 0.0.0.0:11901")]
+#[case::shared_port_before_the_cores(&[("SW_RECEIVER_GRPC_PORT", "11901"), ("SW_CORE_GRPC_PORT", "11900")], "listen.grpc: [::]:11901")]
 #[case::shared_host_is_of_the_shared_port(&[("SW_RECEIVER_GRPC_HOST", "127.0.0.1"), ("SW_RECEIVER_GRPC_PORT", "11901")], "listen.grpc: 127.0.0.1:11901")]
-#[case::hosts_of_other_listeners(&[("SW_CORE_GRPC_HOST", "127.0.0.1"), ("SW_ALS_GRPC_HOST", "127.0.0.2"), ("SW_RECEIVER_GRPC_PORT", "11901")], "listen.grpc: 0.0.0.0:11901")]
-#[case::own_port_before_all(&[("SW_ALS_GRPC_PORT", "11902"), ("SW_RECEIVER_GRPC_PORT", "11901"), ("SW_CORE_GRPC_PORT", "11900")], "listen.grpc: 0.0.0.0:11902")]
-#[case::shared_port_zero(&[("SW_RECEIVER_GRPC_PORT", "0"), ("SW_CORE_GRPC_PORT", "11900")], "listen.grpc: 0.0.0.0:11900")]
+#[case::hosts_of_other_listeners(&[("SW_CORE_GRPC_HOST", "127.0.0.1"), ("SW_ALS_GRPC_HOST", "127.0.0.2"), ("SW_RECEIVER_GRPC_PORT", "11901")], "listen.grpc: [::]:11901")]
+#[case::own_port_before_all(&[("SW_ALS_GRPC_PORT", "11902"), ("SW_RECEIVER_GRPC_PORT", "11901"), ("SW_CORE_GRPC_PORT", "11900")], "listen.grpc: [::]:11902")]
+#[case::shared_port_zero(&[("SW_RECEIVER_GRPC_PORT", "0"), ("SW_CORE_GRPC_PORT", "11900")], "listen.grpc: [::]:11900")]
 #[case::shared_tls_on_another_port(&[("SW_RECEIVER_GRPC_SSL_ENABLED", "true")], "")]
 #[case::shared_tls(&[("SW_RECEIVER_GRPC_SSL_ENABLED", "true"), ("SW_RECEIVER_GRPC_PORT", "11901")], "refused: `SW_RECEIVER_GRPC_SSL_ENABLED` in the environment is `true`; TLS is not in this version; set it to false and let proxies connect in plain text")]
 #[case::token(&[("SW_AUTHENTICATION", "token")], "refused: `SW_AUTHENTICATION` in the environment is `token`; authentication is not in this version; limit who can reach the port with a NetworkPolicy")]
@@ -309,7 +309,7 @@ fn shipped_section_with_the_usual_variables_is_the_usual_configuration() {
     let mut expected = Config::default();
     expected.analysis.http = vec![Analyzer::K8sMesh];
     expected.analysis.tcp = vec![Analyzer::K8sMesh];
-    expected.listen.grpc = "0.0.0.0:11802".parse().expect("an address");
+    expected.listen.grpc = "[::]:11802".parse().expect("an address");
     expected.limits.streams_per_connection = 16;
     expected.accept_metrics_service = false;
     assert_eq!(config, expected);

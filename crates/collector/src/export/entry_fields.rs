@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use als_proto::{Address, HttpEntry, HttpRequest, Malformed};
+use als_proto::{Address, GrpcMessages, HttpEntry, HttpRequest, Malformed};
 use alscope_analysis::analyze::measure::{self, HttpMeasure};
 use alscope_analysis::analyze::party_address::endpoint;
 use alscope_analysis::analyze::{latency, response_flags};
@@ -61,7 +61,7 @@ const fn field(
 }
 
 /// Every field, in the order in which exporters write them.
-pub const FIELDS: [EntryField; 48] = [
+pub const FIELDS: [EntryField; 50] = [
     field(
         "start_time",
         |entry| {
@@ -120,6 +120,16 @@ pub const FIELDS: [EntryField; 48] = [
         "grpc_response_status",
         |entry| FieldValue::text(request(entry)?.2.protocol.grpc_status_text()),
         "The status of a gRPC call; `unknown` if the proxy did not log it.",
+    ),
+    field(
+        "grpc_request_messages",
+        |entry| messages(entry, |messages| messages.requests),
+        "The messages from the caller of a gRPC call, if the proxy logs them.",
+    ),
+    field(
+        "grpc_response_messages",
+        |entry| messages(entry, |messages| messages.responses),
+        "The messages to the caller of a gRPC call, if the proxy logs them.",
     ),
     field(
         "response_flags",
@@ -332,6 +342,13 @@ fn request<'k, 'a>(
         } => Some((entry, request, measure)),
         MeasuredCall::Connection { .. } => None,
     }
+}
+
+/// Returns the messages of a gRPC call one way, if the proxy logged any of the call.
+fn messages(entry: &KeptEntry<'_, '_>, of: fn(GrpcMessages) -> u64) -> Option<FieldValue<'static>> {
+    let is_grpc = request(entry)?.2.protocol.is_grpc();
+    let messages = is_grpc.then(|| measure::messages(entry.observed.common).messages)?;
+    (messages != GrpcMessages::default()).then(|| FieldValue::Number(of(messages)))
 }
 
 fn bytes(entry: &KeptEntry<'_, '_>) -> (u64, u64) {

@@ -11,6 +11,10 @@ pub struct MetricNames {
     pub request_bytes: &'static str,
     /// The histogram of response sizes, in bytes.
     pub response_bytes: &'static str,
+    /// The counter of messages from the callers of gRPC calls.
+    pub grpc_request_messages: &'static str,
+    /// The counter of messages to the callers of gRPC calls.
+    pub grpc_response_messages: &'static str,
     /// The counter of TCP connections that were opened.
     pub tcp_connections_opened: &'static str,
     /// The counter of TCP connections that ended.
@@ -27,6 +31,8 @@ pub const ALSCOPE: MetricNames = MetricNames {
     request_duration: "alscope_request_duration_milliseconds",
     request_bytes: "alscope_request_bytes",
     response_bytes: "alscope_response_bytes",
+    grpc_request_messages: "alscope_grpc_request_messages_total",
+    grpc_response_messages: "alscope_grpc_response_messages_total",
     tcp_connections_opened: "alscope_tcp_connections_opened_total",
     tcp_connections_closed: "alscope_tcp_connections_closed_total",
     tcp_sent_bytes: "alscope_tcp_sent_bytes_total",

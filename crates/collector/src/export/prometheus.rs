@@ -11,6 +11,7 @@ pub mod proxies;
 use std::fmt::Write;
 use std::sync::Arc;
 
+use als_proto::GrpcMessages;
 use alscope_analysis::aggregate::histogram::{BUCKET_BOUNDS, BUCKET_COUNT, Histogram};
 use alscope_analysis::aggregate::labels::{LABEL_NAMES, SeriesLabels, TCP_LABEL_COUNT};
 use alscope_analysis::aggregate::series::{HttpCounts, TcpCounts};
@@ -20,7 +21,9 @@ use parking_lot::Mutex;
 
 use crate::envoy_metrics::Proxies;
 use crate::envoy_metrics::names::push_label;
-use families::{ExpositionWriter, HISTOGRAMS, HTTP_REQUESTS, Metric, ScrapeGauges, TCP_COUNTERS};
+use families::{
+    ExpositionWriter, GRPC_MESSAGES, HISTOGRAMS, HTTP_REQUESTS, Metric, ScrapeGauges, TCP_COUNTERS,
+};
 use format::Format;
 
 /// The smallest piece of the text in bytes, except for the last one. A piece ends with the line
@@ -103,7 +106,7 @@ struct FamilyMetrics<C: 'static> {
     family: fn(&Snapshot) -> &SeriesFamily<C>,
     /// Returns whether a series has counted anything. If not, it is not shown.
     is_shown: fn(&C) -> bool,
-    metrics: [MetricPart<C>; 4],
+    metrics: &'static [MetricPart<C>],
 }
 
 /// The value of a series for one metric.
@@ -115,35 +118,54 @@ enum SampleValue<'a> {
     Sizes(&'a Histogram),
 }
 
-/// A metric, and the function that reads its value from a series.
-type MetricPart<C> = (&'static Metric, for<'a> fn(&'a C) -> SampleValue<'a>);
+/// A metric, and the function that reads its value from a series. A series without a value has no sample.
+type MetricPart<C> = (&'static Metric, for<'a> fn(&'a C) -> Option<SampleValue<'a>>);
 
 static HTTP: FamilyMetrics<HttpCounts> = FamilyMetrics {
     family: |snapshot| &snapshot.http,
     is_shown: |counts| counts.requests > 0,
-    metrics: [
-        (&HTTP_REQUESTS, |counts| SampleValue::Counter(counts.requests)),
-        (&HISTOGRAMS[0], |counts| SampleValue::Durations(&counts.duration)),
-        (&HISTOGRAMS[1], |counts| SampleValue::Sizes(&counts.request_bytes)),
+    metrics: &[
+        (&HTTP_REQUESTS, |counts| {
+            Some(SampleValue::Counter(counts.requests))
+        }),
+        (&HISTOGRAMS[0], |counts| {
+            Some(SampleValue::Durations(&counts.duration))
+        }),
+        (&HISTOGRAMS[1], |counts| {
+            Some(SampleValue::Sizes(&counts.request_bytes))
+        }),
         (&HISTOGRAMS[2], |counts| {
-            SampleValue::Sizes(&counts.response_bytes)
+            Some(SampleValue::Sizes(&counts.response_bytes))
+        }),
+        (&GRPC_MESSAGES[0], |counts| {
+            messages(counts, counts.messages.requests)
+        }),
+        (&GRPC_MESSAGES[1], |counts| {
+            messages(counts, counts.messages.responses)
         }),
     ],
 };
 
+/// The messages of a series each way, if any of its proxies logged messages of its calls.
+fn messages(counts: &HttpCounts, of: u64) -> Option<SampleValue<'_>> {
+    (counts.messages != GrpcMessages::default()).then_some(SampleValue::Counter(of))
+}
+
 static TCP: FamilyMetrics<TcpCounts> = FamilyMetrics {
     family: |snapshot| &snapshot.tcp,
     is_shown: |counts| counts.connections > 0,
-    metrics: [
+    metrics: &[
         (&TCP_COUNTERS[0], |counts| {
-            SampleValue::Counter(counts.connections)
+            Some(SampleValue::Counter(counts.connections))
         }),
         (&TCP_COUNTERS[1], |counts| {
-            SampleValue::Counter(counts.connections)
+            Some(SampleValue::Counter(counts.connections))
         }),
-        (&TCP_COUNTERS[2], |counts| SampleValue::Counter(counts.sent_bytes)),
+        (&TCP_COUNTERS[2], |counts| {
+            Some(SampleValue::Counter(counts.sent_bytes))
+        }),
         (&TCP_COUNTERS[3], |counts| {
-            SampleValue::Counter(counts.received_bytes)
+            Some(SampleValue::Counter(counts.received_bytes))
         }),
     ],
 };
@@ -162,13 +184,14 @@ fn series<C: Clone + Default>(
                 .counts()
                 .get(id)
                 .filter(|counts| (of.is_shown)(counts))?;
+            let value = value(counts)?;
             let Rendering { text, created } = labels.get(id)?.as_ref()?;
             let mut lines = String::new();
             let series = SeriesName {
                 metric: metric.name,
                 labels: text,
             };
-            write_lines(&mut lines, format, series, value(counts));
+            write_lines(&mut lines, format, series, value);
             lines.extend(format.created(metric.name, &format!("{{{text}}}"), *created));
             Some(lines)
         });

@@ -1,13 +1,16 @@
 //! Accepts connections, and hands each to the worker that has the fewest.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Once;
 use std::time::Duration;
 
 use futures::future::select_all;
+use rustix::io::Errno;
+use rustix::net::sockopt::set_ipv6_v6only;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::ending::END_DEADLINE;
 use super::worker::Worker;
@@ -21,11 +24,37 @@ const END_POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// once after a restart, and the system resets connections beyond this number.
 const BACKLOG: u32 = 16_384;
 
-/// Binds the address and listens on it, with a backlog of 16 384 connections.
+/// Binds the address and listens on it, with a backlog of 16 384 connections. `[::]` also takes the connections of IPv4, whatever the
+/// system's default is; if the system has no IPv6, `0.0.0.0` stands for it, which is logged once.
 pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    static LOGGED: Once = Once::new();
+    listen_on(address).or_else(|error| {
+        let instead = without_ipv6(address, &error).ok_or(error)?;
+        LOGGED.call_once(|| {
+            info!("the system has no IPv6, so the collector listens on 0.0.0.0 and not on [::]")
+        });
+        listen_on(instead)
+    })
+}
+
+/// The address that stands for `address` if the system refuses it because it has no IPv6.
+fn without_ipv6(address: SocketAddr, error: &std::io::Error) -> Option<SocketAddr> {
+    let has_no_ipv6 = matches!(
+        Errno::from_io_error(error),
+        Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)
+    );
+    let is_any = address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    (is_any && has_no_ipv6).then(|| (Ipv4Addr::UNSPECIFIED, address.port()).into())
+}
+
+fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        SocketAddr::V6(_) => {
+            let socket = TcpSocket::new_v6()?;
+            set_ipv6_v6only(&socket, false)?;
+            socket
+        }
     };
     // Otherwise a restarted collector could not listen until the system has forgotten the old connections
     // (TIME_WAIT).
@@ -126,7 +155,9 @@ fn prepared(connection: TcpStream) -> std::io::Result<std::net::TcpStream> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpStream};
+    use std::net::TcpStream;
+
+    use rstest::rstest;
 
     use super::*;
 
@@ -148,5 +179,21 @@ mod tests {
         let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900));
         let connections: Result<Vec<TcpStream>, _> = (0..1200).map(connect).collect();
         assert_eq!(connections.unwrap().len(), 1200);
+    }
+
+    #[rstest]
+    #[case::no_such_family("[::]:9090", Errno::AFNOSUPPORT, Some("0.0.0.0:9090"))]
+    #[case::no_such_address("[::]:9090", Errno::ADDRNOTAVAIL, Some("0.0.0.0:9090"))]
+    #[case::in_use("[::]:9090", Errno::ADDRINUSE, None)]
+    #[case::one_address("[::1]:9090", Errno::ADDRNOTAVAIL, None)]
+    #[case::ipv4("0.0.0.0:9090", Errno::ADDRNOTAVAIL, None)]
+    fn only_any_address_has_a_stand_in_and_only_without_ipv6(
+        #[case] address: &str,
+        #[case] refused: Errno,
+        #[case] expected: Option<&str>,
+    ) {
+        let address = address.parse().unwrap();
+        let instead = without_ipv6(address, &std::io::Error::from(refused));
+        assert_eq!(instead.map(|instead| instead.to_string()).as_deref(), expected);
     }
 }

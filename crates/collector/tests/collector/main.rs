@@ -14,6 +14,8 @@ mod encodings;
 mod ending;
 mod expiry;
 mod forwarded;
+mod grpc_messages;
+mod ipv6;
 mod limits;
 mod memory;
 mod methods;

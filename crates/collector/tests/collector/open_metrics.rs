@@ -91,7 +91,7 @@ async fn open_metrics_says_since_when_each_counter_and_histogram_counts() {
         ("alscope_request_duration_milliseconds", 1),
         ("alscope_response_bytes", 1),
         ("alscope_entries_received", 1),
-        ("alscope_values_clamped", 6),
+        ("alscope_values_clamped", 8),
     ] {
         let created = created(family);
         assert_eq!(created.len(), series, "{family}");

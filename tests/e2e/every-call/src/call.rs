@@ -8,9 +8,13 @@ use futures::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Endpoint;
-use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tonic_prost::ProstCodec;
+
+use crate::serve::STREAMED_MESSAGES;
 
 /// Nothing in a test takes longer.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -53,6 +57,16 @@ pub(crate) enum Call {
         #[command(flatten)]
         times: Times,
     },
+    /// gRPC streams, of three messages each
+    Stream {
+        /// The server, as http://HOST:PORT
+        url: String,
+        /// The status code with which the stream must end, after five messages: 0 or 14
+        #[arg(long, default_value_t = 0)]
+        code: i32,
+        #[command(flatten)]
+        times: Times,
+    },
     /// Websockets, with a few messages each
     Socket {
         /// What to open, as ws://HOST:PORT/PATH
@@ -64,6 +78,9 @@ pub(crate) enum Call {
     Tcp {
         /// The server, as HOST:PORT
         address: String,
+        /// Nothing must come back
+        #[arg(long)]
+        refused: bool,
         #[command(flatten)]
         times: Times,
     },
@@ -81,6 +98,7 @@ pub(crate) async fn run(call: Call) -> anyhow::Result<()> {
     let (Call::Get { times, .. }
     | Call::GiveUp { times, .. }
     | Call::Grpc { times, .. }
+    | Call::Stream { times, .. }
     | Call::Socket { times, .. }
     | Call::Tcp { times, .. }) = &call;
     for number in 1..=times.times {
@@ -102,8 +120,9 @@ async fn once(call: &Call) -> anyhow::Result<()> {
         Call::Grpc {
             url, service, code, ..
         } => grpc(url, service, *code).await,
+        Call::Stream { url, code, .. } => stream(url, *code).await,
         Call::Socket { url, .. } => socket(url).await,
-        Call::Tcp { address, .. } => tcp(address).await,
+        Call::Tcp { address, refused, .. } => tcp(address, *refused).await,
     }
 }
 
@@ -150,6 +169,36 @@ async fn grpc(url: &str, service: &str, code: i32) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn stream(url: &str, code: i32) -> anyhow::Result<()> {
+    let channel = Endpoint::from_shared(url.to_owned())?.connect().await?;
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await?;
+    let method = match code {
+        0 => "/everycall.Streams/Ok",
+        _ => "/everycall.Streams/Unavailable",
+    };
+    let requests = futures::stream::iter(vec![HealthCheckRequest::default(); 3]);
+    let codec: ProstCodec<HealthCheckRequest, HealthCheckResponse> = ProstCodec::default();
+    let path = PathAndQuery::from_static(method);
+    let mut answers = client
+        .streaming(tonic::Request::new(requests), path, codec)
+        .await?
+        .into_inner();
+    let mut messages = 0;
+    let ended = loop {
+        match answers.message().await {
+            Ok(Some(_)) => messages += 1,
+            Ok(None) => break tonic::Code::Ok,
+            Err(status) => break status.code(),
+        }
+    };
+    ensure!(
+        messages == STREAMED_MESSAGES && ended == tonic::Code::from_i32(code),
+        "{url} ended with {ended:?} after {messages} messages, not with code {code} after {STREAMED_MESSAGES}"
+    );
+    Ok(())
+}
+
 async fn socket(url: &str) -> anyhow::Result<()> {
     let (mut socket, _) = tokio_tungstenite::connect_async(url).await?;
     for text in ["one", "two", "three"] {
@@ -162,11 +211,17 @@ async fn socket(url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn tcp(address: &str) -> anyhow::Result<()> {
+async fn tcp(address: &str, refused: bool) -> anyhow::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(b"a line\n").await?;
-    stream.shutdown().await?;
     let mut answered = Vec::new();
+    if refused {
+        // Whoever refuses may reset, and might not look at a connection that has ended.
+        drop(stream.read_to_end(&mut answered).await);
+        ensure!(answered.is_empty(), "{address} sent back {answered:?}");
+        return Ok(());
+    }
+    stream.shutdown().await?;
     stream.read_to_end(&mut answered).await?;
     ensure!(answered == b"a line\n", "{address} sent back {answered:?}");
     Ok(())

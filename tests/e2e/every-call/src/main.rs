@@ -11,6 +11,8 @@
 //! | 8080 | `GET /never` | none |
 //! | 8081 | any | a reset of the connection |
 //! | 8082 | any | a websocket that sends back what it gets |
+//! | 9090 | `everycall.Streams/Ok` | five messages |
+//! | 9090 | `everycall.Streams/Unavailable` | five messages, then `UNAVAILABLE` |
 //! | 9090 | `grpc.health.v1.Health/Check` | `SERVING` of the service without a name, `NOT_FOUND` of any other |
 //! | 7000 | any bytes | the same bytes |
 

@@ -2,19 +2,28 @@
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request};
-use axum::http::StatusCode;
-use axum::routing::get;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post};
 use axum::serve::Listener;
 use futures::{SinkExt as _, StreamExt as _};
+use http_body_util::{BodyExt as _, Full};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite;
+use tonic::service::Routes;
 
 /// The client's proxy counts its attempts in this header.
 const ATTEMPTS: &str = "x-envoy-attempt-count";
+
+/// How many messages answer a gRPC stream.
+pub(crate) const STREAMED_MESSAGES: usize = 5;
+/// A gRPC message without a byte: not compressed, of length 0.
+const EMPTY_MESSAGE: [u8; 5] = [0; 5];
 
 /// Serves until the process is asked to end.
 pub(crate) async fn run() -> anyhow::Result<()> {
@@ -27,8 +36,10 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     health
         .set_service_status("", tonic_health::ServingStatus::Serving)
         .await;
+    let routes = Routes::new(grpc).into_axum_router();
+    let routes = routes.route("/everycall.Streams/{method}", post(stream));
     let grpc = tonic::transport::Server::builder()
-        .add_service(grpc)
+        .add_routes(Routes::from(routes))
         .serve(([0, 0, 0, 0], 9090).into());
     println!("listening");
     tokio::select! {
@@ -64,6 +75,27 @@ async fn flaky(request: Request) -> StatusCode {
         Some(attempts) if attempts != "1" => StatusCode::OK,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
+}
+
+/// A gRPC stream: takes all messages, answers with five, and then ends, by its name well or not.
+async fn stream(Path(method): Path<String>, _messages: Bytes) -> Response {
+    let status: [(&str, &str); 2] = match method.as_str() {
+        "Ok" => [("grpc-status", "0"), ("grpc-message", "")],
+        _ => [("grpc-status", "14"), ("grpc-message", "gone")],
+    };
+    let trailers: HeaderMap = status
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+        .into_iter()
+        .collect();
+    let messages = Full::from(EMPTY_MESSAGE.repeat(STREAMED_MESSAGES));
+    let mut response = Response::new(Body::new(
+        messages.with_trailers(std::future::ready(Some(Ok(trailers)))),
+    ));
+    let content_type = HeaderValue::from_static("application/grpc");
+    response
+        .headers_mut()
+        .insert(axum::http::header::CONTENT_TYPE, content_type);
+    response
 }
 
 /// A websocket's server: sends every text back.

@@ -20,7 +20,7 @@ fn of(snapshot: &Snapshot, workload: &str) -> Option<u64> {
 
 // proves: expiry/bounds-recover
 #[rstest]
-#[case::samples(RegistryBounds { samples: 10 * 67, ..RegistryBounds::default() })]
+#[case::samples(RegistryBounds { samples: 10 * 69, ..RegistryBounds::default() })]
 #[case::calls(RegistryBounds { calls: 10, ..RegistryBounds::default() })]
 #[case::label_bytes(RegistryBounds { label_bytes: 1500, ..RegistryBounds::default() })]
 #[case::strings(RegistryBounds { string_bytes: 2500, ..RegistryBounds::default() })]

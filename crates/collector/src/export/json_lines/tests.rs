@@ -28,7 +28,7 @@ use alscope_analysis::persistence::sink::{Batch, EntrySink};
 use alscope_analysis::shard::{AnalysisSettings, MessageProgress, Shard};
 use parking_lot::Mutex;
 use prost::Message as _;
-use prost_types::{Duration, Timestamp};
+use prost_types::{Any, Duration, Timestamp};
 use rstest::rstest;
 
 use super::*;
@@ -117,7 +117,20 @@ fn headers(headers: &[(&str, &str)]) -> BTreeMap<String, String> {
     headers.iter().map(owned).collect()
 }
 
+/// What Envoy's `grpc_stats` filter counted of a call: messages from and to the caller.
+fn messages(requests: u8, responses: u8) -> (String, Any) {
+    let object = Any {
+        type_url: "type.googleapis.com/envoy.extensions.filters.http.grpc_stats.v3.FilterObject".to_owned(),
+        value: vec![0x08, requests, 0x10, responses],
+    };
+    ("envoy.filters.http.grpc_stats".to_owned(), object)
+}
+
 fn request(common: AccessLogCommon) -> LogEntries {
+    let common = AccessLogCommon {
+        filter_state_objects: [messages(3, 0)].into(),
+        ..common
+    };
     let entry = HttpAccessLogEntry {
         common_properties: Some(common),
         protocol_version: 3,
@@ -196,7 +209,7 @@ fn line(node_id: &str, log_entries: LogEntries) -> String {
     String::from_utf8(batch.bytes).expect("JSON is text")
 }
 
-const CLIENT_SIDE: &str = r#"{"start_time":"2023-11-14T22:13:20.123456Z","kept":"error","reporter":"source","request_protocol":"grpc","method":"POST","authority":"reviews:9080","path":"/demo.Reviews/Get?token={redacted}","endpoint":"/demo.Reviews/Get","outcome":"failed","response_code":503,"grpc_response_status":"14","response_flags":"UF,URX","response_code_details":"upstream_reset","connection_termination_details":"too bad","upstream_transport_failure_reason":"TLS_error","retries":2,"duration_microseconds":2500,"request_microseconds":100,"upstream_microseconds":1600,"response_microseconds":800,"bytes_received":200,"bytes_sent":1000,"source":"productpage.demo","source_workload":"productpage","source_workload_namespace":"demo","source_address":"10.0.0.1:40000","destination":"reviews.demo","destination_workload":"reviews","destination_workload_namespace":"demo","destination_address":"10.0.0.2:9080","destination_service":"reviews.demo.svc.cluster.local","connection_security_policy":"unknown","upstream_cluster":"outbound|9080||reviews.demo.svc.cluster.local","route_name":"default","request_id":"9f1b6a3e-52d4-4c8b-9d07-0e6a7f1c2b3d","user_agent":"grpc \"go\"","referer":"http://shop/?token={redacted}","x_forwarded_for":"203.0.113.9","request_headers":{"content-type":"application/grpc","cookie":"{redacted}"},"response_headers":{"grpc-status":"14","server":"envoy"}}
+const CLIENT_SIDE: &str = r#"{"start_time":"2023-11-14T22:13:20.123456Z","kept":"error","reporter":"source","request_protocol":"grpc","method":"POST","authority":"reviews:9080","path":"/demo.Reviews/Get?token={redacted}","endpoint":"/demo.Reviews/Get","outcome":"failed","response_code":503,"grpc_response_status":"14","grpc_request_messages":3,"grpc_response_messages":0,"response_flags":"UF,URX","response_code_details":"upstream_reset","connection_termination_details":"too bad","upstream_transport_failure_reason":"TLS_error","retries":2,"duration_microseconds":2500,"request_microseconds":100,"upstream_microseconds":1600,"response_microseconds":800,"bytes_received":200,"bytes_sent":1000,"source":"productpage.demo","source_workload":"productpage","source_workload_namespace":"demo","source_address":"10.0.0.1:40000","destination":"reviews.demo","destination_workload":"reviews","destination_workload_namespace":"demo","destination_address":"10.0.0.2:9080","destination_service":"reviews.demo.svc.cluster.local","connection_security_policy":"unknown","upstream_cluster":"outbound|9080||reviews.demo.svc.cluster.local","route_name":"default","request_id":"9f1b6a3e-52d4-4c8b-9d07-0e6a7f1c2b3d","user_agent":"grpc \"go\"","referer":"http://shop/?token={redacted}","x_forwarded_for":"203.0.113.9","request_headers":{"content-type":"application/grpc","cookie":"{redacted}"},"response_headers":{"grpc-status":"14","server":"envoy"}}
 "#;
 
 const CONNECTION: &str = r#"{"start_time":"2023-11-14T22:13:20.123456Z","kept":"error","reporter":"source","request_protocol":"tcp","outcome":"failed","response_flags":"UF,URX","connection_termination_details":"too bad","upstream_transport_failure_reason":"TLS_error","retries":2,"duration_microseconds":2500,"request_microseconds":100,"upstream_microseconds":1600,"response_microseconds":800,"bytes_received":200,"bytes_sent":1000,"source":"productpage.demo","source_workload":"productpage","source_workload_namespace":"demo","source_address":"10.0.0.1:40000","destination":"unknown","destination_workload":"unknown","destination_workload_namespace":"unknown","destination_address":"[fd00::9]:9080","destination_unattributed":"not-found","destination_service":"reviews.demo.svc.cluster.local","connection_security_policy":"unknown","upstream_cluster":"outbound|9080||reviews.demo.svc.cluster.local","route_name":"default"}

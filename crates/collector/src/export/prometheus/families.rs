@@ -71,6 +71,18 @@ pub const HISTOGRAMS: [Metric; 3] = [
     ),
 ];
 
+/// The counters of the messages of gRPC calls.
+pub const GRPC_MESSAGES: [Metric; 2] = [
+    counter(
+        ALSCOPE.grpc_request_messages,
+        "Messages from the callers of gRPC calls, if their proxies log them.",
+    ),
+    counter(
+        ALSCOPE.grpc_response_messages,
+        "Messages to the callers of gRPC calls, if their proxies log them.",
+    ),
+];
+
 /// The counters of TCP connections and their bytes.
 pub const TCP_COUNTERS: [Metric; 4] = [
     counter(

@@ -8,9 +8,10 @@ use std::time::Duration;
 use alscope_e2e::bookinfo::manifest;
 use alscope_e2e::cluster::{Namespace, kubectl, read, until};
 use alscope_e2e::golden::{
-    DIRECTORY, NAMESPACE, SCENARIOS, Scenario, after, edges, entries, folder, observations, records,
+    DIRECTORY, NAMESPACE, Scenario, Wiring, after, edges, entries, observations, records,
 };
 use alscope_e2e::programs::load_image;
+use alscope_e2e::provider;
 use anyhow::ensure;
 use serde_json::{Value, json};
 
@@ -22,36 +23,60 @@ const ANALYZERS: [&str; 2] = ["k8s-mesh", "mx-mesh"];
 /// `ALSCOPE_REGENERATE=1` writes the recordings and their observations anew, to be reviewed.
 #[test]
 fn every_kind_of_call_comes_to_what_the_golden_set_says() -> anyhow::Result<()> {
-    wired(&json!({}), deploy, all_calls)
+    let deploy = || deploy(Wiring::MeshConfig);
+    wired(&json!({}), deploy, |namespace| {
+        all_calls(namespace, Wiring::MeshConfig)
+    })
 }
 
-fn deploy() -> anyhow::Result<Namespace> {
+/// The same of Envoys that know of no collector when they start, and are told of the recorder by a provider.
+#[test]
+fn every_kind_of_call_comes_to_what_the_golden_set_says_under_a_provider() -> anyhow::Result<()> {
+    load_image("collector", "alscope-collector")?;
+    load_image("bookinfo", "bookinfo")?;
+    let wiring = Wiring::TelemetryProvider;
+    let wired = provider::wire("recorder.golden.svc.cluster.local", 11800)?;
+    let done = deploy(wiring).and_then(|namespace| {
+        all_calls(&namespace, wiring).inspect_err(|_| namespace.dump())?;
+        namespace.delete()
+    });
+    wired.unwire()?;
+    done
+}
+
+fn deploy(wiring: Wiring) -> anyhow::Result<Namespace> {
     load_image("every-call", "every-call")?;
     let namespace = Namespace::fresh(NAMESPACE)?;
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("every-call/manifests");
     namespace.apply(&manifests.join("recorder.yaml"))?;
     namespace.available(60)?;
     namespace.apply(&manifests.join("flat-node.yaml"))?;
-    namespace.apply(&manifests.join("every-call.yaml"))?;
-    for name in ["gateway.yaml", "bookinfo.yaml"] {
-        namespace.apply_text(&recorded(&std::fs::read_to_string(manifest(name))?))?;
+    for path in [
+        manifests.join("every-call.yaml"),
+        manifest("gateway.yaml"),
+        manifest("bookinfo.yaml"),
+    ] {
+        namespace.apply_text(&recorded(&std::fs::read_to_string(path)?, wiring))?;
     }
     namespace.available(120)?;
     Ok(namespace)
 }
 
-/// bookinfo's manifests, with Envoys that send to the recorder.
-fn recorded(manifest: &str) -> String {
+/// The manifests, with Envoys whose bootstrap has the recorder, or that know of no collector.
+fn recorded(manifest: &str, wiring: Wiring) -> String {
     let statistics = r#"'proxyStatsMatcher: {inclusionRegexps: [".*grpc_access_log.*"]}'"#;
     let recorder = r#"'{"envoyAccessLogService": {"address": "recorder.golden:11800"}}'"#;
-    manifest.replace(statistics, recorder)
+    match wiring {
+        Wiring::MeshConfig => manifest.replace(statistics, recorder),
+        Wiring::TelemetryProvider => manifest.replace(statistics, "'{}'").replace(recorder, "'{}'"),
+    }
 }
 
-fn all_calls(namespace: &Namespace) -> anyhow::Result<()> {
+fn all_calls(namespace: &Namespace, wiring: Wiring) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
     let regenerate = std::env::var_os("ALSCOPE_REGENERATE").is_some();
     let output = if regenerate {
-        folder()
+        wiring.folder()
     } else {
         scratch.path().to_owned()
     };
@@ -64,7 +89,7 @@ fn all_calls(namespace: &Namespace) -> anyhow::Result<()> {
         "--output=jsonpath={.items[0].status.podIP}",
     ])?;
     let mut failures = Vec::new();
-    for scenario in SCENARIOS {
+    for scenario in wiring.scenarios() {
         let recording = call(namespace, &scenario, &outsider)?;
         let file = output.join(format!("{}.als", scenario.name));
         std::fs::write(&file, recording)?;
@@ -73,7 +98,7 @@ fn all_calls(namespace: &Namespace) -> anyhow::Result<()> {
             let observed = observations(analyzer, &file, &output.join(DIRECTORY))?;
             if regenerate {
                 std::fs::write(output.join(&name), &observed)?;
-            } else if std::fs::read_to_string(folder().join(&name))? != observed {
+            } else if std::fs::read_to_string(wiring.folder().join(&name))? != observed {
                 failures.push(format!("{name} says otherwise than\n{observed}"));
             }
         }
