@@ -10,6 +10,9 @@ const REFRESH_MILLISECONDS = 2000;
 const PATIENCE_MILLISECONDS = 5000;
 const MOST_EDGES_DRAWN = 100;
 
+const NO_GRPC_STATUS =
+  "gRPC without a status: Istio's switch in mesh config logs neither headers nor trailers; spec.mesh.wiring: TelemetryProvider does";
+
 const COLUMNS = [
   { key: "source", title: "Source", isParty: true },
   { key: "destination", title: "Destination", isParty: true },
@@ -170,6 +173,8 @@ function show() {
   element("calls").hidden = edges.length === 0;
   element("undrawn").hidden = busiest.length === edges.length;
   element("undrawn").textContent = `The ${busiest.length} busiest of ${edges.length} edges are drawn. The table lists all of them; use the filter to draw others.`;
+  element("no-grpc-status").hidden = !edges.some(({ protocol, unknownShare }) => protocol === "grpc" && unknownShare > 0);
+  element("no-grpc-status").textContent = NO_GRPC_STATUS;
   const nodes = topology.nodes.filter(({ kind }) => kind !== "unknown");
   const counted = ({ length }, noun) => `${length} ${noun}${length === 1 ? "" : "s"}`;
   element("summary").textContent = `${counted(nodes, "node")}, ${counted(topology.edges, "edge")}`;

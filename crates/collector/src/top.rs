@@ -14,7 +14,7 @@ pub use table::table;
 
 use crate::client::{Collector, FetchError};
 use crate::terminal;
-use crate::topology::Topology;
+use crate::topology::{NO_GRPC_STATUS, Topology};
 
 /// The table's width where no terminal limits it. It is wide enough that no name is cut.
 const UNLIMITED_WIDTH: u16 = u16::MAX;
@@ -41,8 +41,16 @@ pub fn run(url: &str) -> Result<(), TopError> {
             .and_then(|screen| screen.follow(&collector, topology))
             .map_err(TopError::Terminal);
     }
-    let text = table(&topology, UNLIMITED_WIDTH);
-    terminal::print(&text).map_err(TopError::Terminal)
+    terminal::print(&printed(&topology)).map_err(TopError::Terminal)
+}
+
+/// The table, and below it what to do if a column can't be filled.
+fn printed(topology: &Topology) -> String {
+    let table = table(topology, UNLIMITED_WIDTH);
+    if topology.lacks_grpc_status() {
+        return format!("{table}\n\n{NO_GRPC_STATUS}");
+    }
+    table
 }
 
 /// Fetches the calls of the last minute.

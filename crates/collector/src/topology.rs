@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Says why gRPC calls have no status, and what to do. `assets/page.js` has the same sentence.
+pub const NO_GRPC_STATUS: &str = "gRPC without a status: Istio's switch in mesh config logs neither headers nor trailers; spec.mesh.wiring: TelemetryProvider does";
+
 /// The calls of the last seconds: who called whom.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -12,6 +15,14 @@ pub struct Topology {
     pub nodes: Vec<TopologyNode>,
     /// One row for each edge, from one reporter.
     pub edges: Vec<Edge>,
+}
+
+impl Topology {
+    /// Whether proxies logged gRPC calls without their status.
+    pub fn lacks_grpc_status(&self) -> bool {
+        let mut edges = self.edges.iter();
+        edges.any(|edge| edge.protocol == "grpc" && edge.unknown_share > 0.0)
+    }
 }
 
 /// A party of an edge.

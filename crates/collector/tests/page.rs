@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use alscope_collector::assets;
 use alscope_collector::evidence::Example;
-use alscope_collector::topology::Edge;
+use alscope_collector::topology::{Edge, NO_GRPC_STATUS};
 
 /// The page's own scripts.
 const SCRIPTS: [&str; 5] = ["/page.js", "/edges.js", "/format.js", "/graph.js", "/why.js"];
@@ -98,6 +98,12 @@ fn columns_of_the_page_are_the_fields_of_an_edge() {
     let fields = serde_json::to_value(edge).expect("an edge is JSON");
     let fields: BTreeSet<String> = fields.as_object().expect("an object").keys().cloned().collect();
     assert_eq!(quoted_after(asset("/page.js"), "{ key: \""), fields);
+}
+
+#[test]
+fn page_and_terminal_say_the_same_of_calls_without_a_grpc_status() {
+    assert!(asset("/page.js").contains(&format!("\"{NO_GRPC_STATUS}\"")));
+    assert!(asset("/").contains("id=\"no-grpc-status\""));
 }
 
 #[test]

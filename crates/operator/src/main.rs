@@ -4,7 +4,7 @@ mod plan_command;
 mod restart_command;
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::IsTerminal as _;
+use std::io::{ErrorKind, IsTerminal as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,7 +19,6 @@ use alscope_plan::plan::settings::OperatorSettings;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use kube::{Client, Config};
-use rustix::io::Errno;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -144,17 +143,18 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "a duration is not negative; write for instance 90s".to_owned())
 }
 
-/// Listens on the address. If the system has no IPv6, `0.0.0.0` stands for `[::]`.
+/// Listens on the address. `0.0.0.0` stands for `[::]` if the system refuses that, as one without IPv6 does.
 async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let is_any = address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
     let refused = match TcpListener::bind(address).await {
-        Err(error) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => error,
+        // Whoever has the port has it in both families.
+        Err(error) if is_any && error.kind() != ErrorKind::AddrInUse => error,
         bound => return bound,
     };
-    let Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) = Errno::from_io_error(&refused) else {
-        return Err(refused);
-    };
+    let instead = TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await;
+    let instead = instead.map_err(|_| refused)?;
     info!("the system has no IPv6, so the operator listens on 0.0.0.0 and not on [::]");
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+    Ok(instead)
 }
 
 /// Parses the duration of a Lease. A shorter one would be renewed without pause.

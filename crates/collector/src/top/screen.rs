@@ -9,7 +9,7 @@ use crossterm::{cursor, execute, queue, style, terminal};
 
 use super::{table, topology};
 use crate::client::Collector;
-use crate::topology::Topology;
+use crate::topology::{NO_GRPC_STATUS, Topology};
 
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -97,7 +97,7 @@ pub(super) fn is_quit(key: KeyEvent) -> bool {
         && (is_control_c || matches!(key.code, KeyCode::Char('q' | 'Q') | KeyCode::Esc))
 }
 
-/// Returns the lines of a screen of `size` columns and rows: the state, the table's head, and
+/// Returns the lines of a screen of `size` columns and rows: the state, what to do if a column can't be filled, the table's head, and
 /// as many edges as fit.
 pub(super) fn lines(url: &str, topology: &Topology, trouble: Option<&str>, size: (u16, u16)) -> Vec<String> {
     let (width, height) = (usize::from(size.0), usize::from(size.1));
@@ -112,7 +112,15 @@ pub(super) fn lines(url: &str, topology: &Topology, trouble: Option<&str>, size:
         None => format!("{url}   {counts}   q quits"),
     };
     let table = table::table(topology, size.0);
-    let mut lines: Vec<&str> = [state.as_str(), ""].into_iter().chain(table.lines()).collect();
+    let advice = if topology.lacks_grpc_status() {
+        NO_GRPC_STATUS
+    } else {
+        ""
+    };
+    let mut lines: Vec<&str> = [state.as_str(), advice]
+        .into_iter()
+        .chain(table.lines())
+        .collect();
     let hidden = lines.len().saturating_sub(height);
     // The last line says how many edges do not fit, so it takes the place of one more edge.
     let note = format!("… edges that do not fit: {}", hidden + 1);

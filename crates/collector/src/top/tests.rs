@@ -6,9 +6,9 @@ use rstest::rstest;
 
 use super::screen::{is_quit, lines};
 use super::table::table;
-use super::topology;
+use super::{printed, topology};
 use crate::client::Collector;
-use crate::topology::{Edge, Topology, TopologyNode};
+use crate::topology::{Edge, NO_GRPC_STATUS, Topology, TopologyNode};
 
 fn edge(source: &str, destination: &str, protocol: &str, requests_per_second: f64) -> Edge {
     Edge {
@@ -104,6 +104,28 @@ fn narrow_terminal_has_fewer_columns(#[case] width: u16, #[case] shown: &[&str],
             .all(|line| line.chars().count() <= usize::from(width)),
         "{table}"
     );
+}
+
+#[rstest]
+#[case::grpc_without_status("grpc", 0.5, true)]
+#[case::grpc_with_status("grpc", 0.0, false)]
+#[case::another_protocol("http", 0.5, false)]
+fn what_to_do_about_calls_without_a_grpc_status_is_said(
+    #[case] protocol: &str,
+    #[case] unknown_share: f64,
+    #[case] expected: bool,
+) {
+    let mut topology = bookinfo();
+    topology.edges = vec![Edge {
+        unknown_share,
+        ..edge("a/b", "c/d", protocol, 1.0)
+    }];
+    let on_screen = lines("http://collector", &topology, None, (200, 10));
+    assert_eq!(
+        on_screen.get(1).is_some_and(|line| line == NO_GRPC_STATUS),
+        expected
+    );
+    assert_eq!(printed(&topology).ends_with(NO_GRPC_STATUS), expected);
 }
 
 #[test]
