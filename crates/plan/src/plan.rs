@@ -13,6 +13,8 @@ pub mod step;
 pub mod telemetry_precedence;
 
 pub mod availability;
+pub mod collector_config;
+pub mod collector_pods;
 pub mod data_flow;
 pub mod events;
 pub mod network_policy;
@@ -21,9 +23,7 @@ pub mod refusal;
 pub mod reverts;
 
 pub mod assignment;
-pub mod collector_config;
 pub mod collector_objects;
-pub mod collector_pods;
 pub mod reconciliation;
 pub mod restoration;
 pub mod targets;
