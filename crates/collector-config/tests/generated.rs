@@ -19,8 +19,9 @@ directory: { kubernetes: {} }
 analysis: { http: \"k8s-mesh\", tcp: \"k8s-mesh\" }
 ```
 
-The operator writes this file by itself; see [Install on your cluster](install.md). The [glossary](glossary.md) explains the words that
-Alscope uses in a sense of its own.
+The operator writes this file by itself. Each key but those of `listen` and `directory` is a field of a `MeshObservability`: those of
+`analysis` are in `spec.analysis`, all others in `spec.collector`; see [Install on your cluster](install.md). The [glossary](glossary.md)
+explains the words that Alscope uses in a sense of its own.
 
 ## Where a value comes from
 

@@ -14,6 +14,8 @@ pub mod step;
 pub mod telemetry_precedence;
 
 pub mod availability;
+pub mod collector_config;
+pub mod collector_pods;
 pub mod data_flow;
 pub mod events;
 pub mod network_policy;
@@ -22,13 +24,11 @@ pub mod refusal;
 pub mod reverts;
 
 pub mod assignment;
-pub mod collector_config;
-pub mod collector_pods;
+pub mod collector_objects;
 pub mod reconciliation;
 pub mod restoration;
 pub mod targets;
 
-pub mod collector_objects;
 pub mod mesh_ownership;
 pub mod revision_texts;
 pub mod uninstall;

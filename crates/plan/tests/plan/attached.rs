@@ -1,9 +1,6 @@
 //! Telemetries that are attached to a service: at waypoints they decide about the access logs of that service's calls.
 
 use alscope_plan::api::{ProxiesStatus, SilencedServiceStatus};
-use alscope_plan::plan::preview::preview;
-use alscope_plan::plan::proxies::ListLengths;
-use alscope_plan::show::show;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -245,11 +242,7 @@ fn a_plan_shows_the_services() {
     let mut cluster = Cluster::stock(&json!({}));
     cluster.pods = vec![gateway("waypoint", "shop")];
     cluster.telemetries = vec![to_service(&naming("envoy"))];
-    let resource = cluster.resource();
-    let text = show(
-        resource,
-        &preview(&cluster.world(), &cluster.settings, resource, ListLengths::STATUS),
-    );
+    let text = cluster.shown();
     let expected = "silent at waypoints: the calls of Service shop/web: remove accessLogging from shop/logs, which decides about \
                     their access logs";
     assert!(text.lines().any(|line| line == expected), "{text}");

@@ -8,7 +8,6 @@ use serde_json::json;
 
 use crate::cluster::{Cluster, Unreadable, named};
 use crate::mesh::{CHART, WIRED};
-use crate::steps::forbids_mesh;
 
 fn forbidden() -> ReadError {
     ReadError::Forbidden {
@@ -165,4 +164,16 @@ fn a_deployment_that_can_not_be_written_is_the_collectors_matter() {
         ("False".to_owned(), "WaitingForCollector".to_owned())
     );
     assert_eq!(cluster.text("istio").as_deref(), Some(CHART));
+}
+
+/// A write of mesh config that the operator has no right for.
+pub(crate) fn forbids_mesh(step: &Step) -> Option<WriteFailure> {
+    match step {
+        Step::WriteMesh(edit) => Some(WriteFailure::Forbidden {
+            verb: "patch",
+            resource: "configmaps".to_owned(),
+            name: edit.config_map.clone(),
+        }),
+        _ => None,
+    }
 }

@@ -25,14 +25,12 @@ pub(crate) fn default_replicas(kind: OwnedKind, object: &mut Value, known: Optio
 }
 
 impl Cluster {
-    /// Another field manager owns the number of replicas, too; `false` if there is no such Deployment.
-    pub(crate) fn keep_replicas(&mut self, uid: &str, replicas: i64) -> bool {
-        let Some(deployment) = self.owned.iter_mut().find(|owned| owned.uid() == uid) else {
-            return false;
-        };
+    /// Another field manager owns the number of replicas, too; `None` if there is no such Deployment.
+    pub(crate) fn keep_replicas(&mut self, uid: &str, replicas: i64) -> Option<()> {
+        let deployment = self.owned.iter_mut().find(|owned| owned.uid() == uid)?;
         deployment.object["spec"]["replicas"] = json!(replicas);
         deployment.object["metadata"]["managedFields"] = json!([{"manager": KEEPER}]);
-        true
+        Some(())
     }
 
     /// The autoscaler sets a number of replicas.

@@ -9,6 +9,15 @@ use serde_json::{Value, json};
 use crate::cluster::Cluster;
 use crate::mesh::{self, CHART, FOREIGN, config_map};
 
+impl Cluster {
+    /// The plan for the resource `alscope`.
+    pub(crate) fn shown(&self) -> String {
+        let resource = self.resource();
+        let preview = preview(&self.world(), &self.settings, resource, ListLengths::STATUS);
+        show(resource, &preview)
+    }
+}
+
 /// The plan for a resource with this spec in a cluster of these objects: istiods, ConfigMaps and pods.
 fn shown(spec: &Value, objects: &[Value], settings: &OperatorSettings) -> String {
     let mut cluster = Cluster {
@@ -23,11 +32,7 @@ fn shown(spec: &Value, objects: &[Value], settings: &OperatorSettings) -> String
         }
     }
     cluster.add(mesh::resource("alscope", "2027-01-15T08:00:00Z", spec));
-    let resource = cluster.resource();
-    show(
-        resource,
-        &preview(&cluster.world(), settings, resource, ListLengths::STATUS),
-    )
+    cluster.shown()
 }
 
 /// The lines on mesh config.
@@ -39,11 +44,7 @@ fn mesh_part(text: &str) -> &str {
 #[test]
 fn a_wired_mesh_shows_that_nothing_is_left_to_do() {
     let cluster = Cluster::wired(&json!({}));
-    let resource = cluster.resource();
-    let text = show(
-        resource,
-        &preview(&cluster.world(), &cluster.settings, resource, ListLengths::STATUS),
-    );
+    let text = cluster.shown();
     insta::assert_snapshot!(text, @r#"
 plan for MeshObservability alscope: nothing is written
 

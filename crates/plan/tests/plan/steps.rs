@@ -1,6 +1,5 @@
 //! What the cluster makes of a step, and of what users and tools do to it.
 
-use alscope_plan::plan::refusal::WriteFailure;
 use alscope_plan::plan::reverts;
 use alscope_plan::plan::step::{MeshEdit, Step};
 use alscope_plan::world::{Backup, MeshConfigContent, ObjectName, OwnedKind, OwnedObject};
@@ -84,11 +83,8 @@ impl Cluster {
             Step::RemoveFinalizer => self.finalizer(uid, false),
             Step::Apply(desired) => self.apply(desired.kind, &desired.name, &desired.object),
             Step::KeepReplicas { uid, replicas, .. } => {
-                if self.keep_replicas(uid, *replicas) {
-                    StepOutcome::Done
-                } else {
-                    StepOutcome::Conflict
-                }
+                let found = self.keep_replicas(uid, *replicas);
+                found.map_or(StepOutcome::Conflict, |()| StepOutcome::Done)
             }
             Step::Delete { kind, name, uid } => {
                 self.owned
@@ -373,17 +369,5 @@ impl Cluster {
         for stored in self.config_maps.values_mut() {
             stored.since = self.now;
         }
-    }
-}
-
-/// A write of mesh config that the operator has no right for.
-pub(crate) fn forbids_mesh(step: &Step) -> Option<WriteFailure> {
-    match step {
-        Step::WriteMesh(edit) => Some(WriteFailure::Forbidden {
-            verb: "patch",
-            resource: "configmaps".to_owned(),
-            name: edit.config_map.clone(),
-        }),
-        _ => None,
     }
 }

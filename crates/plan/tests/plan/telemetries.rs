@@ -1,9 +1,6 @@
 //! Telemetries that decide about access logs instead of mesh config: for the whole mesh, a namespace, or some of its proxies.
 
 use alscope_plan::api::SilencedStatus;
-use alscope_plan::plan::preview::preview;
-use alscope_plan::plan::proxies::ListLengths;
-use alscope_plan::show::show;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rstest::rstest;
@@ -119,11 +116,7 @@ fn a_plan_shows_who_will_not_report() {
     let mut cluster = Cluster::stock(&json!({}));
     cluster.pods = vec![pod("a", "quiet")];
     cluster.telemetries = vec![telemetry("logs", "quiet", 0, &envoy())];
-    let resource = cluster.resource();
-    let text = show(
-        resource,
-        &preview(&cluster.world(), &cluster.settings, resource, ListLengths::STATUS),
-    );
+    let text = cluster.shown();
     let expected = "silent: 1 (quiet/a-5d8f-x): remove accessLogging from quiet/logs, which decides about their access logs";
     assert!(text.lines().any(|line| line == expected), "{text}");
 }

@@ -322,7 +322,7 @@ fn what_can_not_be_read_is_not_taken_for_gone() {
 #[test]
 fn a_failed_restore_is_told_and_nothing_else_is_deleted() {
     let mut cluster = Cluster::wired(&json!({}));
-    cluster.refuses = Some(crate::steps::forbids_mesh);
+    cluster.refuses = Some(crate::reading::forbids_mesh);
     cluster.delete();
     cluster.settle();
     assert_eq!(cluster.log, Vec::<String>::new());
