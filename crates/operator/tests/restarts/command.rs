@@ -170,3 +170,21 @@ async fn the_command_needs_a_resource_of_its_installation() {
     );
     assert_eq!(run.restarts(), []);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_command_lists_nothing_before_the_mesh_is_wired() {
+    let run = Run::new().await;
+    let client = run.cluster.server.client_of(OPERATOR);
+    let mut told = Vec::new();
+    let mut tell = |text: &str| told.push(text.to_owned());
+    let settings = OperatorSettings::default();
+    let listed = restart::list(&client, &settings, &options(&run), &mut tell)
+        .await
+        .unwrap();
+    assert_eq!(listed, Outcome::Left);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].starts_with("no restart helps before mesh config is wired: "),
+        "{told:?}"
+    );
+}
