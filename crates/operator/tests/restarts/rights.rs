@@ -17,22 +17,22 @@ fn role_without(resource: &str, verb: &str) -> Value {
         ..Installation::default()
     };
     let objects = installation.operator().into_iter();
-    let mut roles = objects.map(|object| serde_json::to_value(&object).unwrap());
-    let mut role = roles.find(|object| object["kind"] == "ClusterRole").unwrap();
-    let rules = role["rules"].as_array().unwrap().clone();
+    let mut granted = objects.map(|object| serde_json::to_value(&object).unwrap());
+    let mut role = granted.find(|object| object["kind"] == "ClusterRole").unwrap();
+    let rights = role["rules"].as_array().unwrap().clone();
     let mut left = Vec::new();
     let mut removed = 0;
-    for rule in rules {
-        for name in rule["resources"].as_array().unwrap() {
-            let mut rule = rule.clone();
-            rule["resources"] = json!([name]);
+    for right in rights {
+        for name in right["resources"].as_array().unwrap() {
+            let mut one = right.clone();
+            one["resources"] = json!([name]);
             if name == resource {
-                let verbs = rule["verbs"].as_array_mut().unwrap();
+                let verbs = one["verbs"].as_array_mut().unwrap();
                 let before = verbs.len();
-                verbs.retain(|one| one != verb);
+                verbs.retain(|granted| granted != verb);
                 removed += before - verbs.len();
             }
-            left.push(rule);
+            left.push(one);
         }
     }
     assert_eq!(removed, 1, "one rule gives this right");
