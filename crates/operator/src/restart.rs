@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alscope_plan::api::{ManagementState, MeshObservability, Restart, RestartBudget, RestartsStatus};
+use alscope_plan::plan::conditions::{MESH_CONFIGURED, PROXIES_UP_TO_DATE};
 use alscope_plan::plan::refusal::{Refusal, WriteFailure};
 use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::plan::step::Step;
 use alscope_plan::plan::{self, Plan, Reconciliation};
 use alscope_plan::show;
 use alscope_plan::world::{ReadError, World};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Client;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
@@ -96,7 +98,14 @@ pub async fn list(
     let world = restarter.world().await?;
     let resource = restarter.resource(&world, None)?;
     let reconciliation = restarter.reconciliation(&world, &resource);
-    plan_of(&reconciliation)?;
+    let plan = plan_of(&reconciliation)?;
+    if let Some(configured) = condition(&plan, MESH_CONFIGURED).filter(|one| one.status != "True") {
+        tell(&format!(
+            "no restart helps before mesh config is wired: {}",
+            configured.message
+        ));
+        return Ok(Outcome::Left);
+    }
     let (proxies, restarts) = reconciliation.restarts().map_err(RestartError::Refused)?;
     let text = show::restart_list(&proxies, &restarts, &resource.spec.mesh.restart_budget);
     tell(text.trim_end());
@@ -296,13 +305,15 @@ impl Progress {
 
 /// Whether restarts may begin, or only the pause keeps them.
 fn is_open(plan: &Plan) -> bool {
-    let mut conditions = plan.status.conditions.iter();
-    conditions.any(|one| one.type_ == "ProxiesUpToDate" && one.reason == "Restarting")
+    condition(plan, PROXIES_UP_TO_DATE).is_some_and(|one| one.reason == "Restarting")
 }
 
 /// Why proxies are not up to date.
 fn message(plan: &Plan) -> String {
-    let mut conditions = plan.status.conditions.iter();
-    let found = conditions.find(|one| one.type_ == "ProxiesUpToDate");
+    let found = condition(plan, PROXIES_UP_TO_DATE);
     found.map(|one| one.message.clone()).unwrap_or_default()
+}
+
+fn condition<'a>(plan: &'a Plan, type_: &str) -> Option<&'a Condition> {
+    plan.status.conditions.iter().find(|one| one.type_ == type_)
 }

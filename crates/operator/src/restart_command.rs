@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use alscope_operator::clock::Clock;
 use alscope_operator::restart::{self as workloads, Outcome, RestartOptions};
+use alscope_plan::plan::settings::OperatorSettings;
 use clap::Args;
 
-use super::{SettingsArguments, client_without_retries, duration};
+use super::{NamespaceArgument, client_without_retries, duration};
 
 /// Exit codes: 0 every proxy has the address, 1 failed, 2 wrong usage, 3 the list has workloads to restart, 4 with --run: a workload
 /// does not become ready, or something keeps workloads from a restart.
@@ -15,7 +16,7 @@ use super::{SettingsArguments, client_without_retries, duration};
 pub(super) struct Arguments {
     /// The MeshObservability. Default: the only one
     name: Option<String>,
-    /// Restarts the workloads. Stop it at any time: run again, it goes on and restarts nothing twice
+    /// Restarts the workloads. It may be stopped at any time: run again, it goes on and restarts nothing twice
     #[arg(long)]
     run: bool,
     /// Only lists them, which is the default
@@ -31,7 +32,10 @@ pub(super) struct Arguments {
     #[arg(long, default_value = "1m", value_parser = duration, value_name = "DURATION")]
     patience: Duration,
     #[command(flatten)]
-    settings: SettingsArguments,
+    own: NamespaceArgument,
+    /// The DNS domain of the cluster, as the operator has it
+    #[arg(long, default_value = "cluster.local", value_name = "DOMAIN")]
+    cluster_domain: String,
 }
 
 /// Lists or restarts, and says by the exit code whether anything is left.
@@ -43,7 +47,12 @@ pub(super) async fn restart(arguments: Arguments) -> anyhow::Result<ExitCode> {
         patience: arguments.patience,
         clock: Clock::Wall,
     };
-    let settings = arguments.settings.settings();
+    // Restarts depend on no other setting.
+    let settings = OperatorSettings {
+        namespace: arguments.own.namespace,
+        cluster_domain: arguments.cluster_domain,
+        ..OperatorSettings::default()
+    };
     let client = client_without_retries().await?;
     let mut tell = |text: &str| println!("{text}");
     let (outcome, left) = if arguments.run {

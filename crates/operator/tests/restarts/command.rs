@@ -53,10 +53,13 @@ fn options(run: &Run) -> RestartOptions {
 async fn the_command_lists_all_and_restarts_them_as_the_operator_does() {
     fastrand::seed(7);
     let run = only_wired().await;
-    let (client, settings) = (
-        run.cluster.server.client_of(OPERATOR),
-        OperatorSettings::default(),
-    );
+    let client = run.cluster.server.client_of(OPERATOR);
+    // A laptop does not know what the chart has set.
+    let settings = OperatorSettings {
+        collector_image: "another:1".to_owned(),
+        collector_service_account: "another".to_owned(),
+        ..OperatorSettings::default()
+    };
     let mut told = Vec::new();
     let mut tell = |text: &str| told.push(text.to_owned());
     let listed = restart::list(&client, &settings, &options(&run), &mut tell)
@@ -169,4 +172,22 @@ async fn the_command_needs_a_resource_of_its_installation() {
         "{error}"
     );
     assert_eq!(run.restarts(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_command_lists_nothing_before_the_mesh_is_wired() {
+    let run = Run::new().await;
+    let client = run.cluster.server.client_of(OPERATOR);
+    let mut told = Vec::new();
+    let mut tell = |text: &str| told.push(text.to_owned());
+    let settings = OperatorSettings::default();
+    let listed = restart::list(&client, &settings, &options(&run), &mut tell)
+        .await
+        .unwrap();
+    assert_eq!(listed, Outcome::Left);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].starts_with("no restart helps before mesh config is wired: "),
+        "{told:?}"
+    );
 }

@@ -10,6 +10,7 @@ mod command;
 #[expect(dead_code, reason = "the plan's tests use all of it")]
 mod mesh;
 mod rig;
+mod rights;
 
 use std::time::Duration;
 

@@ -31,16 +31,16 @@ impl Reconciliation<'_> {
 
         let desired = collector_objects::desired_objects(self.resource, self.settings);
         let mut steps = self.steps_before_mesh(&desired, &collector, availability.rolled_out);
+        let is_written = mesh.steps.is_empty();
         steps.extend(mesh.steps);
 
-        let is_complete = steps.is_empty();
         let is_wired = !mesh.assessments.is_empty() && mesh.assessments.iter().all(|one| one.wired);
         let proxies = self.proxies_report(&mesh.assessments);
         let installed = Installed {
             assessments: &mesh.assessments,
             backup: known_backup,
             collector: availability.condition.status,
-            is_complete,
+            is_written,
         };
         let restarts = self.plan_restarts(proxies.as_ref().ok().filter(|_| is_wired), &installed);
         steps.extend(restarts.steps);

@@ -28,8 +28,8 @@ pub(super) struct Installed<'a> {
     pub(super) backup: Option<&'a Backup>,
     /// Whether the collector takes entries.
     pub(super) collector: ConditionStatus,
-    /// Whether this pass writes neither the collector nor mesh config.
-    pub(super) is_complete: bool,
+    /// Whether this pass writes nothing of mesh config.
+    pub(super) is_written: bool,
 }
 
 /// What a pass decides about the restarts of workloads.
@@ -156,8 +156,8 @@ impl Reconciliation<'_> {
         if installed.collector != ConditionStatus::True {
             return Some("the collector is not available".to_owned());
         }
-        if !installed.is_complete {
-            return Some("the collector or mesh config is being written".to_owned());
+        if !installed.is_written {
+            return Some("mesh config is being written".to_owned());
         }
         let texts = installed
             .assessments
