@@ -266,9 +266,7 @@ impl Shard {
             attributed &= is_attributed;
             id
         });
-        if let MeasuredCall::Request { measure, .. } = subject
-            && measure.protocol.is_grpc()
-        {
+        if subject.is_grpc() {
             self.count_messages(common, id, second_id);
         }
         if observations.are_new {

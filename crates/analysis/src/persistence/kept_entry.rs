@@ -53,6 +53,15 @@ pub enum MeasuredCall<'e, 'a> {
 }
 
 impl MeasuredCall<'_, '_> {
+    /// Whether it is a gRPC call.
+    #[inline]
+    pub fn is_grpc(&self) -> bool {
+        match self {
+            MeasuredCall::Request { measure, .. } => measure.protocol.is_grpc(),
+            MeasuredCall::Connection { .. } => false,
+        }
+    }
+
     /// The values of the entry that were out of range.
     #[inline]
     pub fn clamped(&self) -> ClampedFields {

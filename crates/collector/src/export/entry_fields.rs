@@ -346,8 +346,9 @@ fn request<'k, 'a>(
 
 /// Returns the messages of a gRPC call one way, if the proxy logged any of the call.
 fn messages(entry: &KeptEntry<'_, '_>, of: fn(GrpcMessages) -> u64) -> Option<FieldValue<'static>> {
-    let is_grpc = request(entry)?.2.protocol.is_grpc();
-    let messages = is_grpc.then(|| measure::messages(entry.observed.common).messages)?;
+    let observed = entry.observed;
+    let is_grpc = observed.subject.is_grpc();
+    let messages = is_grpc.then(|| measure::messages(observed.common).messages)?;
     (messages != GrpcMessages::default()).then(|| FieldValue::Number(of(messages)))
 }
 

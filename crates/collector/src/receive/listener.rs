@@ -31,7 +31,7 @@ pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     listen_on(address).or_else(|error| {
         let instead = without_ipv6(address, &error).ok_or(error)?;
         LOGGED.call_once(|| {
-            info!("the system has no IPv6, so the collector listens on 0.0.0.0 and not on [::]")
+            info!("the system has no IPv6, so the collector listens on 0.0.0.0 and not on [::]");
         });
         listen_on(instead)
     })
