@@ -22,6 +22,7 @@ mod invariants;
 mod mesh;
 mod mesh_ownership;
 mod pods;
+mod provider_silence;
 mod provider_wiring;
 mod providers;
 mod random;

@@ -223,7 +223,24 @@ fn where_it_can_not_be_sure_it_writes_nothing_and_says_why() -> anyhow::Result<(
 #[test]
 fn bad_resources_are_refused_with_what_to_write_instead() -> anyhow::Result<()> {
     operator::installed()?;
-    for (name, spec, says) in [
+    for (name, spec, says) in bad_resources() {
+        check_refused(name, &spec, says)?;
+    }
+    apply(
+        "immutable",
+        &json!({"managementState": "Plan", "mesh": {"namespace": "nowhere"}}),
+    )?;
+    check_refused(
+        "immutable",
+        &json!({"managementState": "Plan", "mesh": {"namespace": "elsewhere"}}),
+        "apply a new one",
+    )?;
+    operator::delete_all()
+}
+
+/// Names and specs that are wrong, with what the refusal says.
+fn bad_resources() -> [(&'static str, Value, &'static str); 12] {
+    [
         ("Alscope", json!({}), "a lowercase RFC 1123 subdomain"),
         ("1st", json!({}), "the first a letter"),
         (
@@ -268,27 +285,15 @@ fn bad_resources_are_refused_with_what_to_write_instead() -> anyhow::Result<()> 
         ),
         (
             "alscope",
-            json!({"mesh": {"wiring": "TelemetryProvider"}}),
-            "supported values: \"MeshConfig\"",
+            json!({"mesh": {"wiring": "EnvoyFilter"}}),
+            "supported values: \"MeshConfig\", \"TelemetryProvider\"",
         ),
         (
             "alscope",
             json!({"analysys": {}}),
             "unknown field \"spec.analysys\"",
         ),
-    ] {
-        check_refused(name, &spec, says)?;
-    }
-    apply(
-        "immutable",
-        &json!({"managementState": "Plan", "mesh": {"namespace": "nowhere"}}),
-    )?;
-    check_refused(
-        "immutable",
-        &json!({"managementState": "Plan", "mesh": {"namespace": "elsewhere"}}),
-        "apply a new one",
-    )?;
-    operator::delete_all()
+    ]
 }
 
 /// Fails unless the API server refuses a resource of this spec, and says so.

@@ -1,5 +1,5 @@
 //! The operator restarts the workloads of a mesh that runs: each once, one after the other, over a death of the operator, and none that
-//! a PodDisruptionBudget keeps.
+//! a disruption budget keeps.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
