@@ -97,7 +97,7 @@ fn check_prints_what_becomes_of_settings_of_skywalking() {
     let expected = "\
 SKYWALKING'S KEY                      VALUE     HERE
 envoy-metric.default.alsHTTPAnalysis  k8s-mesh  analysis.http: k8s-mesh
-core.default.gRPCPort                 11900     listen.grpc: 0.0.0.0:11900
+core.default.gRPCPort                 11900     listen.grpc: [::]:11900
 
 modules that are ignored because they have nothing to do with access logs: 1
 ";
