@@ -14,16 +14,26 @@ pub fn prune(pod: &mut Pod) {
         });
     }
     pod.spec = pod.spec.take().map(|spec| PodSpec {
-        containers: spec.containers.into_iter().filter_map(proxy).collect(),
-        init_containers: spec
-            .init_containers
-            .map(|containers| containers.into_iter().filter_map(proxy).collect()),
+        containers: proxies(spec.containers),
+        init_containers: spec.init_containers.map(proxies),
         ..PodSpec::default()
     });
     pod.status = pod.status.take().map(|status| PodStatus {
         phase: status.phase,
         ..PodStatus::default()
     });
+}
+
+fn proxies(containers: Vec<Container>) -> Vec<Container> {
+    exact(containers.into_iter().filter_map(proxy))
+}
+
+/// The items in a list without spare room. Collected alone, a list may keep the room of what was left out, and each item has some
+/// kilobytes.
+fn exact<T>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut items: Vec<T> = items.collect();
+    items.shrink_to_fit();
+    items
 }
 
 fn proxy(container: Container) -> Option<Container> {
@@ -37,12 +47,10 @@ fn proxy(container: Container) -> Option<Container> {
         // `proxy`, and what it is started as.
         args: container
             .args
-            .map(|arguments| arguments.into_iter().take(2).collect()),
-        env: Some(
-            environment
-                .filter(|variable| variable.name == "PROXY_CONFIG")
-                .collect(),
-        ),
+            .map(|arguments| exact(arguments.into_iter().take(2))),
+        env: Some(exact(
+            environment.filter(|variable| variable.name == "PROXY_CONFIG"),
+        )),
         ..Container::default()
     })
 }
