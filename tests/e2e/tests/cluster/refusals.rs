@@ -250,31 +250,6 @@ fn bad_resources() -> [(&'static str, Value, &'static str); 12] {
         ),
         (
             "alscope",
-            json!({"analysis": {"tcp": ["k8s"]}}),
-            "supported values: \"k8s-mesh\", \"mx-mesh\", \"persistence\"",
-        ),
-        (
-            "alscope",
-            json!({"collector": {"limits": {"idleSeries": "1s"}}}),
-            "write a time from 10s to 8760h",
-        ),
-        (
-            "alscope",
-            json!({"collector": {"pods": {"env": [{"name": "SW_ALS_GRPC_PORT", "value": "1"}]}}}),
-            "would change a setting of the collector",
-        ),
-        (
-            "alscope",
-            json!({"collector": {"autoscaling": {"minReplicas": 3, "maxReplicas": 2}}}),
-            "raise maxReplicas",
-        ),
-        (
-            "alscope",
-            json!({"collector": {"web": {"expose": true}}}),
-            "list in networkPolicy.page who may open it",
-        ),
-        (
-            "alscope",
             json!({"mesh": {"revisions": ["a", "a"]}}),
             "list each once",
         ),
@@ -294,6 +269,36 @@ fn bad_resources() -> [(&'static str, Value, &'static str); 12] {
             "unknown field \"spec.analysys\"",
         ),
     ]
+}
+
+#[test]
+fn bad_settings_of_the_collector_are_refused_with_what_to_write_instead() -> anyhow::Result<()> {
+    operator::installed()?;
+    for (spec, says) in [
+        (
+            json!({"analysis": {"tcp": ["k8s"]}}),
+            "supported values: \"k8s-mesh\", \"mx-mesh\", \"persistence\"",
+        ),
+        (
+            json!({"collector": {"limits": {"idleSeries": "1s"}}}),
+            "write a time from 10s to 8760h",
+        ),
+        (
+            json!({"collector": {"pods": {"env": [{"name": "SW_ALS_GRPC_PORT", "value": "1"}]}}}),
+            "would change a setting of the collector",
+        ),
+        (
+            json!({"collector": {"autoscaling": {"minReplicas": 3, "maxReplicas": 2}}}),
+            "raise maxReplicas",
+        ),
+        (
+            json!({"collector": {"web": {"expose": true}}}),
+            "list in networkPolicy.page who may open it",
+        ),
+    ] {
+        check_refused("alscope", &spec, says)?;
+    }
+    Ok(())
 }
 
 /// Fails unless the API server refuses a resource of this spec, and says so.
