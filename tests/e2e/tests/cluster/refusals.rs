@@ -239,7 +239,7 @@ fn bad_resources_are_refused_with_what_to_write_instead() -> anyhow::Result<()> 
 }
 
 /// Names and specs that are wrong, with what the refusal says.
-fn bad_resources() -> [(&'static str, Value, &'static str); 12] {
+fn bad_resources() -> [(&'static str, Value, &'static str); 7] {
     [
         ("Alscope", json!({}), "a lowercase RFC 1123 subdomain"),
         ("1st", json!({}), "the first a letter"),
