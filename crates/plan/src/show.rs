@@ -62,33 +62,25 @@ pub fn show(resource: &MeshObservability, preview: &Preview) -> String {
 }
 
 fn proxies_of(text: &mut String, resource: &MeshObservability, preview: &Preview) {
-    if let Some(proxies) = &preview.proxies {
-        if preview.outcome() == Outcome::Refused {
-            line(text, "");
+    let Some(proxies) = &preview.proxies else {
+        return;
+    };
+    if preview.outcome() == Outcome::Refused {
+        line(text, "");
+        line(
+            text,
+            "proxies: none has to restart while mesh config is not written",
+        );
+    } else {
+        restarts(text, proxies, preview.provider());
+        if proxies.pending_restart > 0 && resource.spec.mesh.restart == Restart::Rollout {
             line(
                 text,
-                "proxies: none has to restart while mesh config is not written",
+                "restart: Rollout: the operator restarts Deployments, StatefulSets and DaemonSets by itself; `alscope-operator restart` lists all",
             );
-        } else {
-            if preview.outcome() == Outcome::Refused {
-                line(text, "");
-                line(
-                    text,
-                    "proxies: none has to restart while mesh config is not written",
-                );
-            } else {
-                restarts(text, proxies, preview.provider());
-                if proxies.pending_restart > 0 && resource.spec.mesh.restart == Restart::Rollout {
-                    line(
-                        text,
-                        "restart: Rollout: the operator restarts Deployments, StatefulSets and DaemonSets by itself; `alscope-operator restart` lists all",
-                    );
-                }
-            }
-            not_reporting(text, proxies, preview.provider());
         }
-        not_reporting(text, proxies, preview.provider());
     }
+    not_reporting(text, proxies, preview.provider());
 }
 
 /// Appends lines without the spaces at their ends, which a table has.
