@@ -39,6 +39,14 @@ use replica_status::ReplicaPoller;
 use watch::MissingKind;
 use workloads::WorkloadWatches;
 
+/// How long the API server may take to list everything for a command.
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The API server did not list everything in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the API server did not list everything within {} s; look whether it is well", LIST_TIMEOUT.as_secs())]
+pub struct Unlisted;
+
 /// Every watch of the operator, and what it has read.
 pub struct ClusterReader {
     client: Client,
@@ -209,6 +217,30 @@ impl ClusterReader {
         };
         self.assign_to_resources(&mut world, backups, replica_poller);
         world
+    }
+
+    /// The state of the cluster, when every watch has listed or failed. `changed` is what [`ClusterReader::start`] got,
+    /// `now` tells the time.
+    ///
+    /// # Errors
+    ///
+    /// A watch has not listed within 30 s.
+    pub async fn settled_world(
+        &mut self,
+        changed: &Notify,
+        now: impl Fn() -> Timestamp,
+    ) -> Result<World, Unlisted> {
+        let replica_poller = ReplicaPoller::default();
+        let settled = async {
+            loop {
+                let world = self.world(&replica_poller, now());
+                if self.is_settled() {
+                    return world;
+                }
+                changed.notified().await;
+            }
+        };
+        timeout(LIST_TIMEOUT, settled).await.map_err(|_| Unlisted)
     }
 
     /// Starts the watches of workloads. They last as long as the reader.

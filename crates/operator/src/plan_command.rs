@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use alscope_operator::clock::Clock;
 use alscope_operator::gather::ClusterReader;
-use alscope_operator::gather::replica_status::ReplicaPoller;
 use alscope_operator::state_file;
 use alscope_plan::api::MeshObservability;
 use alscope_plan::plan::preview::{Outcome, preview};
@@ -15,7 +13,6 @@ use alscope_plan::plan::proxies::ListLengths;
 use alscope_plan::plan::settings::OperatorSettings;
 use alscope_plan::show;
 use alscope_plan::world::{ReadError, World};
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -124,19 +121,7 @@ async fn gathered(settings: &OperatorSettings) -> anyhow::Result<World> {
         changed.clone(),
         stop.clone(),
     );
-    let replica_poller = ReplicaPoller::default();
-    let settled = async {
-        loop {
-            let world = gather.world(&replica_poller, Clock::Wall.now());
-            if gather.is_settled() {
-                return world;
-            }
-            changed.notified().await;
-        }
-    };
-    let world = tokio::time::timeout(Duration::from_secs(30), settled)
-        .await
-        .context("the API server did not list everything within 30 s; look whether it is well");
+    let world = gather.settled_world(&changed, || Clock::Wall.now()).await;
     stop.cancel();
-    world
+    Ok(world?)
 }

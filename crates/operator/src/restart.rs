@@ -14,16 +14,13 @@ use alscope_plan::world::{ReadError, World};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Client;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::apply::{StepError, StepWriter};
 use crate::clock::Clock;
-use crate::gather::ClusterReader;
-use crate::gather::replica_status::ReplicaPoller;
+use crate::gather::{ClusterReader, Unlisted};
 
-/// How long the API server may take to list everything.
-const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often is looked for what no watch reports: the ends of pauses and deadlines.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -61,8 +58,8 @@ pub enum RestartError {
     #[error("{0}")]
     Refused(Refusal),
     /// The API server did not list everything in time.
-    #[error("the API server did not list everything within 30 s; look whether it is well")]
-    Unlisted,
+    #[error(transparent)]
+    Unlisted(#[from] Unlisted),
     /// There is no such resource, or there are several.
     #[error("name one of the MeshObservabilities of the cluster: {}", if found.is_empty() { "there is none".to_owned() } else { found.join(", ") })]
     NoResource {
@@ -83,6 +80,8 @@ struct Restarter<'a> {
     changed: Arc<Notify>,
     settings: &'a OperatorSettings,
     options: &'a RestartOptions,
+    /// Ends the watches.
+    _ending: DropGuard,
 }
 
 /// Lists every restart that a mesh needs.
@@ -92,9 +91,7 @@ pub async fn list(
     options: &RestartOptions,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Outcome, RestartError> {
-    let stop = CancellationToken::new();
-    let _ends = stop.clone().drop_guard();
-    let mut restarter = Restarter::start(client, settings, options, stop);
+    let mut restarter = Restarter::start(client, settings, options);
     let world = restarter.world().await?;
     let resource = restarter.resource(&world, None)?;
     let reconciliation = restarter.reconciliation(&world, &resource);
@@ -123,9 +120,7 @@ pub async fn run(
     options: &RestartOptions,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Outcome, RestartError> {
-    let stop = CancellationToken::new();
-    let _ends = stop.clone().drop_guard();
-    let mut restarter = Restarter::start(client, settings, options, stop);
+    let mut restarter = Restarter::start(client, settings, options);
     let writer = StepWriter::new(client.clone(), &settings.namespace);
     let mut memory: Option<RestartsStatus> = None;
     let mut told = Progress::default();
@@ -155,38 +150,25 @@ pub async fn run(
 }
 
 impl<'a> Restarter<'a> {
-    fn start(
-        client: &Client,
-        settings: &'a OperatorSettings,
-        options: &'a RestartOptions,
-        stop: CancellationToken,
-    ) -> Self {
+    fn start(client: &Client, settings: &'a OperatorSettings, options: &'a RestartOptions) -> Self {
         let changed = Arc::new(Notify::new());
-        let mut gather = ClusterReader::start(client, &settings.namespace, changed.clone(), stop);
+        let ending = CancellationToken::new();
+        let mut gather = ClusterReader::start(client, &settings.namespace, changed.clone(), ending.clone());
         gather.watch_workloads();
         Self {
             gather,
             changed,
             settings,
             options,
+            _ending: ending.drop_guard(),
         }
     }
 
     /// The state of the cluster, when everything is listed.
-    async fn world(&mut self) -> Result<World, RestartError> {
-        let replica_poller = ReplicaPoller::default();
-        let settled = async {
-            loop {
-                let world = self.gather.world(&replica_poller, self.options.clock.now());
-                if self.gather.is_settled() {
-                    return world;
-                }
-                self.changed.notified().await;
-            }
-        };
-        timeout(LIST_TIMEOUT, settled)
+    async fn world(&mut self) -> Result<World, Unlisted> {
+        self.gather
+            .settled_world(&self.changed, || self.options.clock.now())
             .await
-            .map_err(|_| RestartError::Unlisted)
     }
 
     /// The resource as if the operator were to restart its workloads. `memory` is what the last look said of the restarts.

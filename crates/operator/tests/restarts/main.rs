@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use rig::{OPERATOR, PAUSE, Run, fault, run_with};
+use rig::{OPERATOR, PAUSE, Run, fault, paused_runtime, run_with};
 
 #[test]
 fn each_workload_restarts_once_and_as_kubectl_does_it() {
@@ -116,13 +116,7 @@ fn reads_that_lag_behind_make_no_restart_twice(#[case] resource: &str) {
 #[case::forbidden("daemonsets", Effect::Refuse(403))]
 #[case::failing("statefulsets", Effect::Refuse(500))]
 fn what_can_not_be_read_restarts_nothing_until_it_can(#[case] resource: &str, #[case] effect: Effect) {
-    fastrand::seed(7);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    paused_runtime().block_on(async {
         let mut run = Run::new().await;
         let lists = run
             .cluster

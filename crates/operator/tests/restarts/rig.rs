@@ -11,6 +11,7 @@ use alscope_test_api_server::{ApiServer, Effect, Fault, Verb};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -248,14 +249,18 @@ impl Run {
     }
 }
 
-pub(crate) fn run_with(faults: Vec<Fault>) -> Run {
+/// A runtime whose clock goes on when everything waits, with the same random parts of pauses each time.
+pub(crate) fn paused_runtime() -> Runtime {
     fastrand::seed(7);
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
-        .unwrap();
-    runtime.block_on(async {
+        .unwrap()
+}
+
+pub(crate) fn run_with(faults: Vec<Fault>) -> Run {
+    paused_runtime().block_on(async {
         let mut run = Run::new().await;
         for fault in faults {
             run.cluster.server.inject(fault);

@@ -2,8 +2,7 @@
 //!
 //! Everything is decided from what the cluster holds: the annotations of a workload tell for which address and wiring it was restarted,
 //! its status tells whether that restart has ended. So the next pass goes on after a crash at any request, and no workload is restarted
-//! twice for the same wiring. Only the times from
-//! which the pause counts are kept in the status of the resource.
+//! twice for the same wiring. Only the times from which the pause counts are kept in the status of the resource.
 
 use std::collections::{BTreeMap, BTreeSet};
 
